@@ -1,0 +1,1 @@
+"""IR in, derivative IR out: forward, reverse, and the rules that both share. Imports only `ir`."""

@@ -1,0 +1,241 @@
+"""Building IR: a cursor that emits typed, located, interned ops; and expressions that read like formulas.
+
+Interning: a pure op without regions is emitted once per (definition, operands, attributes) while the earlier one is in
+scope. So equal lengths are the same value, and common subexpressions do not arise.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from .core import Block, Const, Function, Op, Value, subst_type
+from .errors import Loc
+from .opdef import OPS, OpDef
+from .types import F64, INDEX, DType, Type
+
+
+def const(value, dtype: DType = F64, frozen: bool = True) -> Const:
+    """A constant: a Python number or an array; copied and made read-only when frozen."""
+    data = np.asarray(value, dtype=dtype.np)
+    if frozen:
+        data = np.array(data, order="C")
+        data.setflags(write=False)
+    return Const(Type(dtype, data.shape), data, frozen)
+
+
+def key_of(value: Value):
+    """What makes two operands the same: identity, or the bits of a small frozen constant."""
+    if isinstance(value, Const) and value.frozen and value.data.size <= 64:
+        return (value.type.dtype.name, value.type.dims, value.data.tobytes())
+    return value
+
+
+def result_sources(defn: OpDef, operands, attrs, regions) -> tuple[tuple[Value, ...], dict[Value, Value]]:
+    """(what each result stands for inside the regions or the callee, other values to replace in result types).
+
+    A result type may have a dimension that is itself a result: `if … yield %n, %a : f64[%n]`. Then the outer type names
+    the outer result instead.
+    """
+    if defn.name == "call":
+        callee: Function = attrs["callee"]
+        return callee.results, dict(zip(callee.params, operands))
+    if defn.rule == "control":
+        return regions[1 if defn.name == "while" else 0].yields, {}
+    return (), {}
+
+
+class Builder:
+    """Emits ops at the end of the current block.
+
+    locate    asked for the location of each op (the tracer); where None, `loc` holds (passes)
+    peephole  peephole(builder, defn, operands, attrs) -> replacement results, or None to emit (ir/simplify.py)
+    """
+
+    def __init__(self, locate: Callable[[], Loc] | None = None, peephole=None):
+        self.loc: Loc = ()
+        self.locate, self.peephole = locate, peephole
+        self.block: Block | None = None
+        self._scopes: list[dict] = []
+        self._ints: dict[int, Const] = {}
+
+    @contextmanager
+    def at(self, block: Block):
+        """Emit into `block`; what it interns is forgotten afterwards, what encloses it is seen."""
+        outer, self.block = self.block, block
+        self._scopes.append({})
+        try:
+            yield block
+        finally:
+            self._scopes.pop()
+            self.block = outer
+
+    def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs) -> tuple[Value, ...]:
+        """Emit one op (or find the interned or simplified one) and return its results."""
+        defn = OPS[name] if isinstance(name, str) else name
+        if self.peephole and (found := self.peephole(self, defn, operands, attrs)) is not None:
+            return found
+        pure = not (defn.effect or defn.rule == "control")
+        if pure:
+            key = (defn.name, tuple(map(key_of, operands)), tuple(sorted(attrs.items())))
+            for scope in reversed(self._scopes):
+                if (earlier := scope.get(key)) is not None:
+                    return earlier.results
+        op = make_op(defn, operands, attrs, regions, self.locate() if self.locate else self.loc)
+        self.block.ops.append(op)
+        if pure:
+            self._scopes[-1][key] = op
+        return op.results
+
+    def __call__(self, name: str | OpDef, *operands: Value, **attrs) -> Value:
+        """Emit and return the only result."""
+        (result,) = self.emit(name, *operands, **attrs)
+        return result
+
+    # --- constants, index arithmetic, shapes: conveniences over emit -----------------------------------------------
+
+    def const(self, value, dtype: DType = F64) -> Const:
+        return const(value, dtype)
+
+    def index(self, value) -> Value:
+        """An index operand from an int, a dimension or an index value."""
+        if isinstance(value, Value):
+            return value
+        value = int(value)
+        if value not in self._ints:
+            self._ints[value] = const(value, INDEX)
+        return self._ints[value]
+
+    def iop(self, name: str, a, b) -> Value:
+        """Index arithmetic on ints, dimensions or index values, folded where both are numbers or one is neutral."""
+        a, b = self.index(a), self.index(b)
+        if isinstance(a, Const) and isinstance(b, Const):
+            return self.index(_FOLD[name](a.item, b.item))
+        if (name in ("add", "sub") and isinstance(b, Const) and b.item == 0) or (
+                name in ("mul", "floordiv") and isinstance(b, Const) and b.item == 1):
+            return a
+        if (name == "add" and isinstance(a, Const) and a.item == 0) or (name == "mul" and isinstance(a, Const) and a.item == 1):
+            return b
+        return self(name, a, b)
+
+    def dim(self, value: Value, axis: int) -> Value:
+        """The length of an axis, as an index operand."""
+        return self.index(value.type.dims[axis])
+
+    def dims(self, value: Value) -> tuple[Value, ...]:
+        return tuple(self.index(d) for d in value.type.dims)
+
+    def cast(self, x: Value, dtype: DType) -> Value:
+        """x in another dtype; x itself where it has it; folded for a scalar constant."""
+        if x.type.dtype is dtype:
+            return x
+        if isinstance(x, Const) and x.frozen and x.data.ndim == 0:
+            with np.errstate(all="ignore"):
+                return const(x.data.astype(dtype.np), dtype)
+        return self("cast", x, dtype=dtype)
+
+    def broadcast(self, x: Value, dims) -> Value:
+        """x broadcast to `dims` by NumPy's rule (trailing axes align, 1 expands); x itself where it has them."""
+        if Type(x.type.dtype, dims) == x.type:
+            return x
+        return self("broadcast", x, *map(self.index, dims))
+
+    def full(self, value, dims, dtype: DType) -> Value:
+        """An array filled with a scalar (a Python number or a rank-0 value)."""
+        scalar = value if isinstance(value, Value) else const(value, dtype)
+        return self.broadcast(self.cast(scalar, dtype), dims)
+
+    def zeros_like(self, x: Value) -> Value:
+        return self.full(0, x.type.dims, x.type.dtype)
+
+    def reshape(self, x: Value, dims) -> Value:
+        if Type(x.type.dtype, dims) == x.type:
+            return x
+        return self("reshape", x, *map(self.index, dims))
+
+    def transpose(self, x: Value, perm) -> Value:
+        perm = tuple(perm)
+        return x if perm == tuple(range(len(perm))) else self("transpose", x, perm=perm)
+
+    def reduce(self, x: Value, kind: str, axes) -> Value:
+        axes = tuple(sorted(axes))
+        return x if not axes else self("reduce", x, kind=kind, axes=axes)
+
+    def expr(self, value: Value) -> "Expr":
+        return Expr(self, value)
+
+
+_FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+         "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "min": min, "max": max}
+
+
+def make_op(defn: OpDef, operands, attrs, regions=(), loc: Loc = ()) -> Op:
+    """An op with its results typed by the definition, not yet in any block."""
+    op = Op(defn, operands, attrs, regions, defn.infer(operands, attrs, regions), loc)
+    sources, mapping = result_sources(defn, operands, attrs, op.regions)
+    if sources:
+        for result, source in zip(op.results, sources):
+            result.type = subst_type(result.type, mapping)
+            mapping[source] = result
+    return op
+
+
+class Expr:
+    """A value with Python's operators, for formulas in rules: `1 - out * out`, `x.log()`, `(x < 0).select(a, b)`.
+
+    A Python number takes the dtype of the other operand. Every one- and two-operand elementwise op is a method.
+    """
+
+    __slots__ = ("builder", "value")
+
+    def __init__(self, builder: Builder, value: Value):
+        self.builder, self.value = builder, value
+
+    def _lift(self, other) -> Value:
+        return other.value if isinstance(other, Expr) else const(other, self.value.type.dtype)
+
+    def _two(self, name, a, b) -> "Expr":
+        return Expr(self.builder, self.builder(name, a, b))
+
+    def select(self, yes, no) -> "Expr":
+        """Where this condition holds yes, else no; one of them may be a Python number."""
+        like = yes if isinstance(yes, Expr) else no
+        return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
+
+    def cast(self, dtype: DType) -> "Expr":
+        return Expr(self.builder, self.builder.cast(self.value, dtype))
+
+    @property
+    def dtype(self) -> DType:
+        return self.value.type.dtype
+
+    def __getattr__(self, name):
+        if name not in OPS or not hasattr(OPS[name], "arity"):
+            raise AttributeError(name)
+        return lambda *others: Expr(self.builder, self.builder(name, self.value, *map(self._lift, others)))
+
+    def __neg__(self):
+        return Expr(self.builder, self.builder("neg", self.value))
+
+    def __invert__(self):
+        return Expr(self.builder, self.builder("not", self.value))
+
+
+def _operators():
+    names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv", "mod": "mod", "pow": "pow",
+             "and": "and", "or": "or", "xor": "xor"}
+    for python, name in names.items():
+        setattr(Expr, f"__{python}__", lambda self, other, name=name: self._two(name, self.value, self._lift(other)))
+        setattr(Expr, f"__r{python}__", lambda self, other, name=name: self._two(name, self._lift(other), self.value))
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        setattr(Expr, f"__{name}__", lambda self, other, name=name: self._two(name, self.value, self._lift(other)))
+    Expr.__hash__ = object.__hash__
+
+
+_operators()
+
+
+def function(name: str, param_types, names=(), loc: Loc = ()) -> Function:
+    """An empty function with parameters; build its body with `builder.at(f.body)` and set `f.body.yields`."""
+    return Function(name, Block(param_types, names), loc)

@@ -1,0 +1,84 @@
+"""What an op is: one declaration, read by every part of tracegrad.
+
+`OPS` maps a name to its definition. Each op follows exactly one kind of rule:
+
+  elementwise   `Elementwise`: the partial derivatives stand in the declaration and serve both modes
+  linear        linear in the operands `linear_in` jointly: the tangent is the op itself on their tangents;
+                autodiff/linear.py has the transpose
+  bilinear      linear in each of the operands `linear_in` separately; autodiff/linear.py has the transposes
+  control       if, for, while, map, call
+  special       a row of its own in autodiff (reductions by max and product, sort, factorisations …)
+  none          no derivative (comparison, rounding, argmax, checks): counts as zero, `explain` lists it
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .types import BOOL, C64, C128, DTYPES, F32, F64
+
+OPS: dict[str, "OpDef"] = {}
+
+INTS = frozenset(d for d in DTYPES.values() if d.kind in "iux")
+FLOATS = frozenset({F32, F64})
+COMPLEXES = frozenset({C64, C128})
+REALS = INTS | FLOATS
+INEXACT = FLOATS | COMPLEXES
+NUMBERS = REALS | COMPLEXES
+ALL = NUMBERS | {BOOL}
+
+
+@dataclass(frozen=True, eq=False)
+class OpDef:
+    """One op.
+
+    infer(operands, attrs, regions) -> result types; raises IRError with a plain sentence where they do not fit.
+    evaluate(op, *arrays) -> tuple of arrays: the meaning, in NumPy (None for control, which ir/interp.py runs itself).
+             `op` gives attributes and result dtypes; an index operand arrives as a NumPy int64 scalar.
+    effect   must run, in order, even where no result is used (checks, printing).
+    """
+
+    name: str
+    infer: Callable[..., list]
+    evaluate: Callable[..., tuple] | None = None
+    rule: str = "none"
+    linear_in: tuple[int, ...] = ()
+    effect: bool = False
+    doc: str = ""
+
+    def __post_init__(self):
+        assert self.name not in OPS, f"{self.name} is declared twice"
+        OPS[self.name] = self
+
+    def __repr__(self):
+        return f"<op {self.name}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise(OpDef):
+    """One elementwise primitive.
+
+    All operands have one dtype (the tracer casts; operand 0 of `select` is bool), and each has the result's dimensions
+    or rank 0: a scalar is broadcast, nothing else is.
+
+    numpy     the NumPy function of this meaning: the reference of the evaluator, and what the tracer dispatches on
+    arity     number of operands
+    takes     the dtypes that it is defined on
+    gives     "same", "bool", "real" (the real part's dtype), "complex" (the complex dtype of a real)
+    partials  a function per operand, (*operands, out) -> the partial derivative, written on `build.Expr`, which has
+              Python's operators and a method per elementwise op; None where there is none (it counts as zero).
+              For a complex argument it is the holomorphic derivative; what is not holomorphic has rule "special" or "linear"
+    singular  positions of the partials that can be infinite or NaN where the cotangent is 0; they multiply with `mulz`
+    recipe    how lowering/scalar.py makes it: frozen data; the grammar stands at the top of ops/elementwise.py
+    domain    a sample interval (low, high) per operand, inside which it is smooth
+    """
+
+    numpy: Callable | None = None
+    arity: int = 1
+    takes: frozenset = FLOATS
+    gives: str = "same"
+    partials: tuple = ()
+    singular: tuple[int, ...] = ()
+    recipe: Any = None
+    domain: tuple = ()

@@ -1,0 +1,204 @@
+"""The loop IR: loops, buffers, loads and stores, scalars in SSA form.
+
+    kernel  ::= "kernel" name "(" (param)* ")" "{" stmt* "}"
+    param   ::= ("in" | "out" | "inout") buffer ":" dtype dims
+    buffer  ::= $name                                 row-major, contiguous, aligned
+    scalar  ::= %name | immediate
+    stmt    ::= %x "=" opname scalar*                 Let: an elementwise op of the tensor IR, on scalars
+             |  %x "=" "load" buffer index            Load
+             |  "store" buffer index "," scalar       Store
+             |  %x "=" "get" var | "set" var scalar   a mutable scalar, a register after LLVM's mem2reg
+             |  "for" %i "in" scalar flags { stmt* }  i = 0 … trip-1
+             |  "while" { stmt* } scalar { stmt* }    the first block computes the condition, the second is the body
+             |  "if" scalar { stmt* } else { stmt* }
+             |  "alloc" buffer                        a temporary that lives to the end of its block
+             |  "fill" buffer scalar | "copy" buffer buffer
+             |  "lib" name operands                   a BLAS or LAPACK call, see blas.py
+             |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
+             |  "print" site scalar*
+    index   ::= "[" scalar* "]"                       one scalar an axis; an immediate is a Python int
+    dims    ::= "[" scalar* "]"
+
+A kernel's checks are numbered: `sites[k]` is (exception class name, message template, location); {0}, {1} … in the
+template are the values that `fail` passes.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from ..ir.types import DType
+
+
+class Scalar:
+    """A value in a register, defined once."""
+
+    __slots__ = ("dtype", "name")
+
+    def __init__(self, dtype: DType, name: str = ""):
+        self.dtype, self.name = dtype, name
+
+    def __repr__(self):
+        return "%" + (self.name or hex(id(self))[-5:])
+
+
+@dataclass(frozen=True)
+class Imm:
+    """An immediate: a Python number (complex, float, int or bool) of a dtype."""
+
+    value: Any
+    dtype: DType
+
+    def __repr__(self):
+        return repr(self.value)
+
+
+Atom = Union[Scalar, Imm]
+Size = Union[int, Scalar]          # a Python int, or a scalar of dtype index
+
+
+class Buffer:
+    """Memory for `dims` elements of a dtype.
+
+    space: "in", "out", "inout" (a parameter), "const" (a constant array: `data`), "stack" (small, static: an alloca) or
+    "heap" (a temporary of the workspace, or malloc'ed where its size is known only at run time). A parameter of rank 0 has dims ().
+    """
+
+    __slots__ = ("data", "dims", "dtype", "name", "space")
+
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None):
+        self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
+
+    def __repr__(self):
+        return "$" + self.name
+
+
+class Var:
+    """A mutable scalar."""
+
+    __slots__ = ("dtype", "name")
+
+    def __init__(self, dtype: DType, name: str):
+        self.dtype, self.name = dtype, name
+
+    def __repr__(self):
+        return "@" + self.name
+
+
+@dataclass(slots=True)
+class Let:
+    """`op` names an elementwise op of the IR (or "wrap"). `reassoc`: this add, mul, max or min may be reassociated."""
+
+    target: Scalar
+    op: str
+    args: tuple[Atom, ...]
+    attrs: dict = field(default_factory=dict)
+    reassoc: bool = False
+
+
+@dataclass(slots=True)
+class Load:
+    target: Scalar
+    buffer: Buffer
+    index: tuple[Atom | int, ...]
+
+
+@dataclass(slots=True)
+class Store:
+    buffer: Buffer
+    index: tuple[Atom | int, ...]
+    value: Atom
+
+
+@dataclass(slots=True)
+class Get:
+    target: Scalar
+    var: Var
+
+
+@dataclass(slots=True)
+class Set:
+    var: Var
+    value: Atom
+
+
+@dataclass(slots=True)
+class For:
+    """trip iterations of `body`. parallel: iterations are independent; unroll: unroll fully (small static trip)."""
+
+    index: Scalar
+    trip: Size
+    body: list
+    parallel: bool = False
+    unroll: bool = False
+
+
+@dataclass(slots=True)
+class While:
+    head: list
+    cond: Atom
+    body: list
+
+
+@dataclass(slots=True)
+class If:
+    cond: Atom
+    then: list
+    other: list
+
+
+@dataclass(slots=True)
+class Alloc:
+    buffer: Buffer
+
+
+@dataclass(slots=True)
+class Fill:
+    buffer: Buffer
+    value: Atom
+
+
+@dataclass(slots=True)
+class Copy:
+    """All of src into dst: same dtype, same number of elements, not overlapping."""
+
+    dst: Buffer
+    src: Buffer
+
+
+@dataclass(slots=True)
+class Lib:
+    """A library routine by the name of its row in blas.py; operands are buffers, atoms and Python values as that row says."""
+
+    name: str
+    args: tuple
+    site: int | None = None
+
+
+@dataclass(slots=True)
+class Fail:
+    """Where cond is true: record the site and up to six values, return 1."""
+
+    cond: Atom
+    site: int
+    values: tuple[Atom, ...] = ()
+
+
+@dataclass(slots=True)
+class Print:
+    site: int
+    values: tuple[Atom, ...] = ()
+
+
+Stmt = Union[Let, Load, Store, Get, Set, For, While, If, Alloc, Fill, Copy, Lib, Fail, Print]
+
+
+@dataclass
+class Kernel:
+    """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters."""
+
+    name: str
+    params: list[Buffer]
+    body: list[Stmt]
+    sites: list[tuple] = field(default_factory=list)
+    work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
