@@ -76,7 +76,7 @@ class Builder:
         defn = OPS[name] if isinstance(name, str) else name
         if self.peephole and (found := self.peephole(self, defn, operands, attrs)) is not None:
             return found
-        pure = not (defn.effect or defn.rule == "control")
+        pure = not (defn.effect or defn.rule == "control") or defn.name in _REPEATABLE
         if pure:
             key = (defn.name, tuple(map(key_of, operands)), tuple(sorted(attrs.items())))
             for scope in reversed(self._scopes):
@@ -165,6 +165,8 @@ class Builder:
     def expr(self, value: Value) -> "Expr":
         return Expr(self, value)
 
+
+_REPEATABLE = ("wrap", "check")      # effects that need not run twice on the same operands
 
 _FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
          "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "min": min, "max": max}

@@ -1,7 +1,7 @@
 """The loop IR: loops, buffers, loads and stores, scalars in SSA form.
 
     kernel  ::= "kernel" name "(" (param)* ")" "{" stmt* "}"
-    param   ::= ("in" | "out" | "inout") buffer ":" dtype dims
+    param   ::= ("in" | "out" | "inout" | "result") buffer ":" dtype dims
     buffer  ::= $name                                 row-major, contiguous, aligned
     scalar  ::= %name | immediate
     stmt    ::= %x "=" opname scalar*                 Let: an elementwise op of the tensor IR, on scalars
@@ -11,19 +11,32 @@
              |  "for" %i "in" scalar flags { stmt* }  i = 0 … trip-1
              |  "while" { stmt* } scalar { stmt* }    the first block computes the condition, the second is the body
              |  "if" scalar { stmt* } else { stmt* }
-             |  "alloc" buffer                        a temporary that lives to the end of its block
+             |  "alloc" buffer                        a temporary that lives to the end of its block, or a "result"
              |  "fill" buffer scalar | "copy" buffer buffer
+             |  "swap" buffer buffer                  exchange the memory of two temporaries (a pointer each)
              |  "lib" name operands                   a BLAS or LAPACK call, see blas.py
              |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
              |  "print" site scalar*
+    address ::= buffer | buffer index                 an operand of "lib": a buffer, or from one of its elements on (`At`)
     index   ::= "[" scalar* "]"                       one scalar an axis; an immediate is a Python int
     dims    ::= "[" scalar* "]"
 
 A kernel's checks are numbered: `sites[k]` is (exception class name, message template, location); {0}, {1} … in the
-template are the values that `fail` passes.
+template are the values that `fail` passes. The site of a "print" is ("print", format, location).
+
+Lifetimes. The contents of a temporary are undefined at its "alloc"; an "alloc" in a loop body allocates no memory per
+iteration (a run-time size grows one allocation that is freed when the kernel returns). Static temporaries may share memory:
+those with the same `slot` do, so their lifetimes must not overlap; every other buffer has memory of its own, which lets
+LLVM vectorise without alias checks.
+
+Results whose dimensions are known only at run time have space "result": the pointer parameter points to a descriptor
+{ ptr data, i64 dims[rank] }; "alloc" (once on every path that returns 0) allocates `data` with malloc and fills in the
+dimensions; afterwards it is an ordinary buffer. Where the kernel fails, it frees what it had allocated and `data` is null.
 """
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -60,14 +73,27 @@ Size = Union[int, Scalar]          # a Python int, or a scalar of dtype index
 class Buffer:
     """Memory for `dims` elements of a dtype.
 
-    space: "in", "out", "inout" (a parameter), "const" (a constant array: `data`), "stack" (small, static: an alloca) or
-    "heap" (a temporary of the workspace, or malloc'ed where its size is known only at run time). A parameter of rank 0 has dims ().
+    space: "in", "out", "inout", "result" (a parameter), "const" (a constant array: `data`, an ndarray in C order), "stack"
+    (small, static: an alloca) or "heap" (a temporary of the workspace, or malloc'ed where its size is known only at run
+    time). A parameter of rank 0 has dims (). frozen: a constant whose data never change, so that the code may contain them;
+    otherwise it is read through its memory. slot: heap buffers of one slot share memory.
     """
 
-    __slots__ = ("data", "dims", "dtype", "name", "space")
+    __slots__ = ("data", "dims", "dtype", "frozen", "name", "slot", "space")
 
-    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None):
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None, *, frozen: bool = True,
+                 slot: int | None = None):
         self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
+        self.frozen, self.slot = frozen, slot
+
+    @property
+    def static(self) -> bool:
+        return all(type(d) is int for d in self.dims)
+
+    @property
+    def count(self) -> int:
+        """The number of elements, of a static buffer."""
+        return math.prod(self.dims)
 
     def __repr__(self):
         return "$" + self.name
@@ -167,8 +193,30 @@ class Copy:
 
 
 @dataclass(slots=True)
+class Swap:
+    """Exchange the memory of two heap buffers of one dtype and size: each name then stands for the other's old contents.
+
+    Both must have been allocated in the same block.
+    """
+
+    a: Buffer
+    b: Buffer
+
+
+@dataclass(frozen=True)
+class At:
+    """The address of an element, as an operand of `Lib`."""
+
+    buffer: Buffer
+    index: tuple[Atom | int, ...]
+
+
+@dataclass(slots=True)
 class Lib:
-    """A library routine by the name of its row in blas.py; operands are buffers, atoms and Python values as that row says."""
+    """A library routine by the name of its row in blas.py; operands are addresses, atoms and Python values as that row says.
+
+    site: the check that fails where the routine reports an error; where None it goes on.
+    """
 
     name: str
     args: tuple
@@ -190,15 +238,38 @@ class Print:
     values: tuple[Atom, ...] = ()
 
 
-Stmt = Union[Let, Load, Store, Get, Set, For, While, If, Alloc, Fill, Copy, Lib, Fail, Print]
+Stmt = Union[Let, Load, Store, Get, Set, For, While, If, Alloc, Fill, Copy, Swap, Lib, Fail, Print]
 
 
 @dataclass
 class Kernel:
-    """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters."""
+    """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters.
+
+    notes: what `explain` tells about it (copies and their reasons …), as nest.py records it.
+    """
 
     name: str
     params: list[Buffer]
     body: list[Stmt]
     sites: list[tuple] = field(default_factory=list)
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
+    notes: list = field(default_factory=list)
+
+
+def blocks(stmt: Stmt) -> tuple[list, ...]:
+    """The statement lists inside a statement."""
+    if isinstance(stmt, For):
+        return (stmt.body,)
+    if isinstance(stmt, If):
+        return (stmt.then, stmt.other)
+    if isinstance(stmt, While):
+        return (stmt.head, stmt.body)
+    return ()
+
+
+def walk(body: list[Stmt]) -> Iterator[Stmt]:
+    """Every statement, outer ones first."""
+    for stmt in body:
+        yield stmt
+        for inner in blocks(stmt):
+            yield from walk(inner)

@@ -1,0 +1,95 @@
+"""Ops that must run for what they do: checks and printing.
+
+    check cond, value… {error, message}   raises where cond (a bool scalar) is false. `error` names a class of ir.errors or a
+                                          builtin exception; {0}, {1} … in `message` are the values
+    wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
+    print value… {format}                 prints `format` with the values filled in
+"""
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+
+from .. import errors
+from ..opdef import OpDef
+from ..types import BOOL_SCALAR, INDEX, Type
+from .common import array_type, expect_at_least, expect_count, expect_index, fail
+
+BOUNDS_MESSAGE = "index {0} is out of bounds for axis {axis} with size {1}"
+
+
+def error_class(name: str) -> type[Exception] | None:
+    """The exception that `error` names: tracegrad's, NumPy's LinAlgError, or a builtin."""
+    if name == "LinAlgError":
+        return np.linalg.LinAlgError
+    found = getattr(errors, name, None) or getattr(builtins, name, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def make_error(name: str, message: str, values=(), loc: errors.Loc = ()) -> Exception:
+    """The error of a failed check. A builtin exception keeps its plain message and carries the user's lines as a note."""
+    cls, text = error_class(name), message.format(*values)
+    if issubclass(cls, errors.TracegradError):
+        return cls(text, loc=loc)
+    error = cls(text)
+    for frame in loc:
+        error.add_note(errors.excerpt(frame))
+    return error
+
+
+def _infer_check(operands, attrs, regions):
+    expect_at_least("check", operands, 1)
+    if operands[0].type != BOOL_SCALAR:
+        fail(f"check takes a bool scalar as its condition, not {operands[0].type!r}")
+    for value in operands[1:]:
+        if array_type("check", value).dims:
+            fail(f"check reports scalars, not {value.type!r}")
+    if error_class(attrs["error"]) is None:
+        fail(f"check: {attrs['error']!r} names no exception")
+    return []
+
+
+def _evaluate_check(op, cond, *values):
+    if not cond:
+        raise make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
+    return ()
+
+
+def _infer_wrap(operands, attrs, regions):
+    expect_count("wrap", operands, 2)
+    i = array_type("wrap", operands[0])
+    if i.dtype is not INDEX:
+        fail(f"wrap takes positions of dtype index, not {i!r}")
+    expect_index("wrap", operands[1])
+    return [Type(INDEX, i.dims)]
+
+
+def wrap_message(axis: int) -> str:
+    """The message template of a failed `wrap`: {0} is the position, {1} the length."""
+    return BOUNDS_MESSAGE.replace("{axis}", str(axis))
+
+
+def _evaluate_wrap(op, i, n):
+    i, n = np.asarray(i), int(n)
+    outside = (i < -n) | (i >= n)
+    if outside.any():
+        worst = int(i[outside][0]) if i.ndim else int(i)
+        raise make_error("BoundsError", wrap_message(op.attrs["axis"]), (worst, n), op.loc)
+    return (np.where(i < 0, i + n, i)[()],)
+
+
+def _infer_print(operands, attrs, regions):
+    for value in operands:
+        array_type("print", value)
+    return []
+
+
+def _evaluate_print(op, *values):
+    print(op.attrs["format"].format(*values))
+    return ()
+
+
+OpDef("check", _infer_check, _evaluate_check, effect=True, doc="Raise unless a condition holds.")
+OpDef("wrap", _infer_wrap, _evaluate_wrap, effect=True, doc="A position counted from either end, checked against the length.")
+OpDef("print", _infer_print, _evaluate_print, effect=True, doc="Print values, in program order.")

@@ -1,0 +1,173 @@
+"""Structured control: the types of its results. The grammar stands at the top of ir/core.py; ir/interp.py runs it.
+
+A length may itself be carried: `for … carry(%n = %n0, %a = %a0) : (index, f64[%n])`. The parameters then say which position
+of the tuple each dimension refers to, and the inits, the yields and the results must refer to the same position:
+
+    inits    %n0, %a0 : f64[%n0]         yields   %n1, %a1 : f64[%n1]         results   %n', %a' : f64[%n']
+
+`infer` returns types that name the yields; `build.make_op` then puts the results in their place. A length must come before
+the arrays that have it.
+"""
+from __future__ import annotations
+
+from ..core import Block, Value, as_dim, subst_type
+from ..opdef import OpDef
+from ..types import BOOL_SCALAR, INDEX_SCALAR, StackType, Type
+from .common import array_type, expect_at_least, expect_count, expect_index, fail, same_dim
+
+
+def _position(dim, values, k: int) -> int | None:
+    """Which of the first k values a dimension is; None for a number or a value from outside."""
+    if not isinstance(dim, Value):
+        return None
+    return next((j for j in range(k) if values[j] is dim), None)
+
+
+def _fit(where: str, params: tuple[Value, ...], actual: tuple[Value, ...]) -> None:
+    """Whether the values have the types of the parameters that they become."""
+    if len(params) != len(actual):
+        fail(f"{where}: {len(actual)} values for {len(params)} parameters")
+    mapping = dict(zip(params, actual))
+    for param, value in zip(params, actual):
+        expected = subst_type(param.type, mapping)
+        if value.type != expected:
+            fail(f"{where}: {value!r} has type {value.type!r} where {expected!r} is expected")
+
+
+def _element(t) -> Type:
+    while isinstance(t, StackType):
+        t = t.element
+    return t
+
+
+def _result_types(where: str, params: tuple[Value, ...], yields: tuple[Value, ...]) -> list:
+    """The yields' types, with each dimension that is a parameter written as the yield at that position."""
+    types = []
+    for k, (param, value) in enumerate(zip(params, yields)):
+        t = param.type
+        if _element(t).static:
+            types.append(value.type)
+            continue
+        mapping = {}
+        for dim in _element(t).dims:
+            j = _position(dim, params, k)
+            if j is not None:
+                _unambiguous(where, yields, j, k)
+                mapping[dim] = yields[j]
+        types.append(_rename(t, mapping))
+    return types
+
+
+def _rename(t, mapping):
+    """As subst_type, but a constant length stays a value, for `make_op` to replace."""
+    if isinstance(t, StackType):
+        return StackType(_rename(t.element, mapping))
+    return Type(t.dtype, tuple(d if type(d) is int else mapping.get(d, d) for d in t.dims))
+
+
+def _unambiguous(where: str, yields, j: int, k: int) -> None:
+    """`make_op` finds a length among the yields by identity, the last of those before the array."""
+    if any(yields[i] is yields[j] for i in range(j + 1, k)):
+        fail(f"{where}: the length {yields[j]!r} is yielded twice before an array that has it")
+
+
+# --- if ---------------------------------------------------------------------------------------------------------------
+
+
+def _infer_if(operands, attrs, regions):
+    expect_count("if", operands, 1)
+    if operands[0].type != BOOL_SCALAR:
+        fail(f"if takes a bool scalar, not {operands[0].type!r}")
+    _expect_regions("if", regions, (0, 0))
+    then, other = regions[0].yields, regions[1].yields
+    if len(then) != len(other):
+        fail(f"if: one branch yields {len(then)} values, the other {len(other)}")
+    return [_join(k, then, other) for k in range(len(then))]
+
+
+def _join(k: int, then, other):
+    """The common type of what the branches yield at position k: a dimension is one outside both, or yielded at one position."""
+    a, b = then[k].type, other[k].type
+    if a == b and _element(a).static:
+        return a
+    ea, eb = _element(a), _element(b)
+    if ea.dtype is not eb.dtype or ea.rank != eb.rank or _depth(a) != _depth(b):
+        fail(f"if: the branches yield {a!r} and {b!r} at position {k}")
+    dims = tuple(_join_dim(k, x, y, then, other) for x, y in zip(ea.dims, eb.dims))
+    joined = Type(ea.dtype, dims)
+    for _ in range(_depth(a)):
+        joined = StackType(joined)
+    return joined
+
+
+def _depth(t) -> int:
+    return 0 if isinstance(t, Type) else 1 + _depth(t.element)
+
+
+def _join_dim(k: int, a, b, then, other):
+    for j in reversed(range(k)):
+        if then[j].type == INDEX_SCALAR and same_dim(as_dim(then[j]), a) and same_dim(as_dim(other[j]), b):
+            if same_dim(a, b):
+                break            # yielded too, but the same either way: name it directly
+            _unambiguous("if", then, j, k)
+            return then[j]
+    if not same_dim(a, b):
+        fail(f"if: the branches yield lengths {a!r} and {b!r} at position {k}, and do not yield them as values before it")
+    return a
+
+
+# --- for, while, map, call --------------------------------------------------------------------------------------------
+
+
+def _infer_for(operands, attrs, regions):
+    expect_at_least("for", operands, 1)
+    expect_index("for", operands[0])
+    _expect_regions("for", regions, (len(operands),))
+    (body,) = regions
+    if body.params[0].type != INDEX_SCALAR:
+        fail(f"for: the counter has type {body.params[0].type!r}")
+    carried = body.params[1:]
+    _fit("for, on entry", carried, operands[1:])
+    _fit("for, yields", carried, body.yields)
+    return _result_types("for", carried, body.yields)
+
+
+def _infer_while(operands, attrs, regions):
+    _expect_regions("while", regions, (len(operands), len(operands)))
+    cond, body = regions
+    for region in regions:
+        _fit("while, on entry", region.params, operands)
+    if len(cond.yields) != 1 or cond.yields[0].type != BOOL_SCALAR:
+        fail("while: the condition must yield one bool scalar")
+    _fit("while, yields", body.params, body.yields)
+    return _result_types("while", body.params, body.yields)
+
+
+def _infer_map(operands, attrs, regions):
+    expect_count("map", operands, 1)
+    trip = expect_index("map", operands[0])
+    _expect_regions("map", regions, (1,))
+    (body,) = regions
+    if body.params[0].type != INDEX_SCALAR:
+        fail(f"map: the counter has type {body.params[0].type!r}")
+    return [Type(t.dtype, (trip, *t.dims)) for t in (array_type("map", v) for v in body.yields)]
+
+
+def _infer_call(operands, attrs, regions):
+    callee = attrs["callee"]
+    _fit(f"call of @{callee.name}", callee.params, operands)
+    mapping = dict(zip(callee.params, operands))
+    return [subst_type(t, mapping) for t in callee.result_types]
+
+
+def _expect_regions(name: str, regions: tuple[Block, ...], params: tuple[int, ...]) -> None:
+    if len(regions) != len(params) or any(len(r.params) != n for r, n in zip(regions, params)):
+        fail(f"{name}: {len(regions)} regions with {[len(r.params) for r in regions]} parameters, "
+             f"where {list(params)} parameters are expected")
+
+
+OpDef("if", _infer_if, rule="control", doc="One of two branches.")
+OpDef("for", _infer_for, rule="control", doc="A counted loop with carried values.")
+OpDef("while", _infer_while, rule="control", doc="A loop with a condition on its carried values.")
+OpDef("map", _infer_map, rule="control", doc="Independent iterations; the yields are stacked along a new first axis.")
+OpDef("call", _infer_call, rule="control", doc="A call of another function.")

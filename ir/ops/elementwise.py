@@ -1,0 +1,260 @@
+"""Elementwise ops: one declaration each, read by every part of tracegrad (see `opdef.Elementwise`).
+
+All operands have one dtype (`select`'s first is bool) and the result's dimensions or rank 0. The dtypes' meaning is NumPy's:
+integers wrap, x // 0 and x % 0 are 0 for integers, floats follow IEEE, complex numbers compare by real then imaginary part.
+
+Partials are differentiated by the same table, so each is written in a form whose own derivatives are right too. Conventions:
+abs'(0) = 0; equal arguments of max and min share equally; 0**0 is constant in its exponent.
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..build import Expr, const
+from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
+from ..types import BOOL, C64, C128, F32, Type
+from . import recipes as R
+from .common import array_type, expect_count, expect_dtype, fail, same_dims
+from .numeric import Special, cast, complex_of, int_pow, mulz, polygamma, select
+
+LOGICAL = INTS | {BOOL}
+BOOLS = frozenset({BOOL})
+_GIVES = {
+    "same": lambda d: d,
+    "bool": lambda d: BOOL,
+    "real": lambda d: d.real,
+    "complex": lambda d: C64 if d is F32 else C128,
+}
+
+
+def _infer(name, arity, takes, gives):
+    result = {d: _GIVES[gives](d) for d in takes}
+
+    def infer(operands, attrs, regions):
+        if len(operands) != arity:
+            expect_count(name, operands, arity)
+        first = array_type(name, operands[0])
+        dtype, dims = first.dtype, first.dims
+        for value in operands[1:]:
+            t = array_type(name, value)
+            if t.dtype is not dtype:
+                fail(f"{name} of {dtype!r} and {t.dtype!r}: the dtypes differ")
+            dims = _join_dims(name, dims, t.dims)
+        if dtype not in result:
+            expect_dtype(name, dtype, takes)
+        return [Type(result[dtype], dims)]
+    return infer
+
+
+def _join_dims(name, dims, others):
+    if not others or same_dims(dims, others):
+        return dims
+    if dims:
+        fail(f"{name} of dimensions {list(dims)!r} and {list(others)!r}: they must agree, or one operand be a scalar")
+    return others
+
+
+def _evaluate(function):
+    def evaluate(op, *arrays):
+        with np.errstate(all="ignore"):
+            out = function(*arrays)
+        t = op.results[0].type.dtype.np
+        return (out if out.dtype == t else out.astype(t),)
+    return evaluate
+
+
+def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe, partials=(), rule=None, linear_in=(), singular=(),
+            domain=(), doc="", evaluate=None):
+    """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
+    rule = rule or ("elementwise" if partials else "none")
+    doc = doc or f"np.{getattr(numpy, '__name__', name)}, element by element."
+    Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, False, doc,
+                numpy, arity, takes, gives, partials, singular, recipe, domain)
+
+
+def like(x: Expr, value) -> Expr:
+    """A constant of x's dtype."""
+    return Expr(x.builder, const(value, x.dtype))
+
+
+# --- linear and bilinear: autodiff/linear.py has their transposes -----------------------------------------------------
+
+ANY = (-2.0, 2.0)
+
+declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG)
+declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD)
+declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB)
+declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
+declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
+        doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
+declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
+declare("imag", np.imag, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.IMAG)
+declare("conj", np.conjugate, 1, COMPLEXES, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.CONJ)
+declare("complex", complex_of, 2, FLOATS, "complex", rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.COMPLEX,
+        doc="The complex number of a real and an imaginary part.")
+
+# --- exponentials and logarithms --------------------------------------------------------------------------------------
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+POSITIVE = (0.2, 3.0)
+
+declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), domain=(ANY,), recipe=R.EXP)
+declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), domain=(ANY,), recipe=R.EXP2)
+declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), domain=(ANY,), recipe=R.EXPM1)
+declare("log", np.log, 1, INEXACT, partials=(lambda x, out: 1 / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG)
+declare("log2", np.log2, 1, INEXACT, partials=(lambda x, out: (1 / LN2) / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG2)
+declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / x,), singular=(0,), domain=(POSITIVE,),
+        recipe=R.LOG10)
+declare("log1p", np.log1p, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x),), singular=(0,), domain=((-0.8, 2.0),),
+        recipe=R.LOG1P)
+declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 0.5 / out,), singular=(0,), domain=(POSITIVE,), recipe=R.SQRT)
+declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: (1 / 3) / (out * out),), singular=(0,), domain=(POSITIVE,),
+        recipe=R.CBRT)
+
+# --- circular and hyperbolic functions --------------------------------------------------------------------------------
+
+UNIT = (-0.9, 0.9)
+
+declare("sin", np.sin, 1, INEXACT, partials=(lambda x, out: x.cos(),), domain=(ANY,), recipe=R.SIN)
+declare("cos", np.cos, 1, INEXACT, partials=(lambda x, out: -x.sin(),), domain=(ANY,), recipe=R.COS)
+declare("tan", np.tan, 1, INEXACT, partials=(lambda x, out: 1 + out * out,), domain=((-1.3, 1.3),), recipe=R.TAN)
+# 1 - x^2 as (1 - x)(1 + x): exact where x is near 1
+declare("asin", np.arcsin, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
+        domain=(UNIT,), recipe=R.ASIN)
+declare("acos", np.arccos, 1, INEXACT, partials=(lambda x, out: -1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
+        domain=(UNIT,), recipe=R.ACOS)
+declare("atan", np.arctan, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x * x),), singular=(0,), domain=(ANY,), recipe=R.ATAN)
+declare("sinh", np.sinh, 1, INEXACT, partials=(lambda x, out: x.cosh(),), domain=(ANY,), recipe=R.SINH)
+declare("cosh", np.cosh, 1, INEXACT, partials=(lambda x, out: x.sinh(),), domain=(ANY,), recipe=R.COSH)
+declare("tanh", np.tanh, 1, INEXACT, partials=(lambda x, out: 1 - out * out,), domain=(ANY,), recipe=R.TANH)
+declare("asinh", np.arcsinh, 1, INEXACT, partials=(lambda x, out: 1 / (x * x + 1).sqrt(),), singular=(0,), domain=(ANY,),
+        recipe=R.ASINH)
+# sqrt(x - 1) sqrt(x + 1), not sqrt(x^2 - 1): the same branch as arccosh for a complex x of negative real part
+declare("acosh", np.arccosh, 1, INEXACT, partials=(lambda x, out: 1 / ((x - 1).sqrt() * (x + 1).sqrt()),), singular=(0,),
+        domain=((1.2, 3.0),), recipe=R.ACOSH)
+declare("atanh", np.arctanh, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (1 + x)),), singular=(0,), domain=(UNIT,),
+        recipe=R.ATANH)
+
+# --- special functions ------------------------------------------------------------------------------------------------
+
+TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * (-(x * x)).exp(),), domain=(ANY,), recipe=R.ERF)
+declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * (-(x * x)).exp(),), domain=(ANY,), recipe=R.ERFC)
+declare("lgamma", Special("gammaln"), partials=(lambda x, out: x.digamma(),), singular=(0,), domain=((0.3, 4.0),),
+        recipe=R.LGAMMA)
+declare("digamma", Special("psi"), partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,), domain=((0.3, 4.0),),
+        recipe=R.DIGAMMA)
+# The order n is a positive integer, so there is no derivative by it.
+declare("polygamma", polygamma, 2, partials=(None, lambda n, x, out: (n + 1).polygamma(x)), singular=(1,),
+        domain=((1.0, 1.0), (0.5, 4.0)), recipe=R.POLYGAMMA, doc="The n-th derivative of digamma, n = 1, 2 …: polygamma(n, x).")
+
+# --- rounding, sign, classification -----------------------------------------------------------------------------------
+
+
+def _copysign_partial(a, b, out):
+    """d|a| sign(b) / da, with abs'(0) = 0."""
+    return a.sign() * like(a, 1).copysign(b)
+
+
+declare("abs", np.absolute, 1, NUMBERS, "real", partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
+        doc="np.absolute. The partial is that of a real argument; of a complex one it is not holomorphic, and autodiff has a row.")
+declare("sign", np.sign, 1, REALS, recipe=R.SIGN)
+for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
+    declare(_name, _numpy, 1, FLOATS, recipe=R.ROUND[_name])
+declare("isnan", np.isnan, 1, INEXACT, "bool", recipe=R.ISNAN)
+declare("isinf", np.isinf, 1, INEXACT, "bool", recipe=R.ISINF)
+declare("isfinite", np.isfinite, 1, INEXACT, "bool", recipe=R.ISFINITE)
+declare("signbit", np.signbit, 1, FLOATS, "bool", recipe=R.SIGNBIT)
+declare("not", np.logical_not, 1, BOOLS, recipe=R.NOT)
+declare("invert", np.invert, 1, INTS, recipe=R.INVERT)
+declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)), recipe=R.COPYSIGN)
+declare("nextafter", np.nextafter, 2, FLOATS, partials=(lambda a, b, out: like(a, 1), None), domain=(ANY, (3.0, 4.0)),
+        recipe=R.NEXTAFTER)
+
+# --- division, powers, extremes ---------------------------------------------------------------------------------------
+
+
+def _pow_base(x, y, out):
+    """y x^(y-1), and 0 where y is 0 whatever x is. As `mulz`, so that its derivative by y there is still x^-1."""
+    return y.mulz(x ** (y - 1))
+
+
+def _pow_exponent(x, y, out):
+    """x^y log x, and 0 where x^y is 0. 0**0 counts as constant in y: log 1 stands for log 0 there."""
+    return out.mulz(((x == 0) & (y == 0)).select(1, x).log())
+
+
+def _share(wins):
+    """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0."""
+    def partial(a, b):
+        return wins(a, b).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
+    return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
+
+
+NONZERO = (0.5, 2.0)
+
+declare("div", np.true_divide, 2, INEXACT, partials=(lambda a, b, out: 1 / b, lambda a, b, out: -out / b), singular=(0, 1),
+        domain=(ANY, NONZERO), recipe=R.DIV)
+declare("floordiv", np.floor_divide, 2, REALS, recipe=R.FLOORDIV)
+declare("mod", np.remainder, 2, REALS, partials=(lambda a, b, out: like(a, 1), lambda a, b, out: -(a // b)), singular=(1,),
+        domain=((2.1, 2.9), (0.91, 0.99)), recipe=R.MOD)
+declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singular=(0, 1), domain=(POSITIVE, ANY), recipe=R.POW,
+        evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
+declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), domain=(NONZERO, ANY), recipe=R.ATAN2,
+        partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
+declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: x / out, lambda x, y, out: y / out), singular=(0, 1),
+        domain=(NONZERO, ANY), recipe=R.HYPOT)
+declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
+declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
+
+
+def _over_square(a, b):
+    """a / (a^2 + b^2) without overflow or underflow of the squares."""
+    h = a.hypot(b)
+    return a / h / h
+
+
+# --- comparison, logic ------------------------------------------------------------------------------------------------
+
+for _name, _numpy in (("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal), ("gt", np.greater),
+                      ("ge", np.greater_equal)):
+    declare(_name, _numpy, 2, ALL, "bool", recipe=R.COMPARE[_name])
+declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND)
+declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR)
+declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR)
+declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
+declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
+
+# --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
+
+
+def _infer_select(operands, attrs, regions):
+    expect_count("select", operands, 3)
+    cond, a, b = (array_type("select", v) for v in operands)
+    if cond.dtype is not BOOL:
+        fail(f"select takes a bool condition, not {cond!r}")
+    if a.dtype is not b.dtype:
+        fail(f"select of {a.dtype!r} and {b.dtype!r}: the dtypes differ")
+    return [Type(a.dtype, _join_dims("select", _join_dims("select", cond.dims, a.dims), b.dims))]
+
+
+def _infer_cast(operands, attrs, regions):
+    expect_count("cast", operands, 1)
+    expect_dtype("cast", attrs["dtype"], ALL)
+    return [Type(attrs["dtype"], array_type("cast", operands[0]).dims)]
+
+
+def _infer_identity(operands, attrs, regions):
+    expect_count("stop_gradient", operands, 1)
+    return [array_type("stop_gradient", operands[0])]
+
+
+Elementwise("select", _infer_select, _evaluate(select), "linear", (1, 2), numpy=np.where, arity=3, takes=ALL, recipe=R.SELECT,
+            domain=(ANY, ANY, ANY), doc="The second where the first is true, else the third.")
+Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "linear", (0,), takes=ALL, recipe=R.CAST,
+            domain=(ANY,), doc="The same number in another dtype. Linear between inexact dtypes; of a complex the real part.")
+Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
+            doc="The operand, which counts as a constant for differentiation.")

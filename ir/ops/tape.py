@@ -1,0 +1,60 @@
+"""Stacks: the tapes of loops whose trip count is not known on entry.
+
+    stack_new {dtype}      -> stack<dtype>             an empty stack
+    push s, v              -> s                        v, of any dimensions, on top
+    pop s, d…              -> (s, v: dtype[d…])        the entry on top, whose dimensions must be the ones that were pushed
+
+Below its last entry a stack holds zeros without end: `pop` of an empty one gives zeros. So an empty stack is the zero of its
+type, and `push` and `pop` are linear and each other's transpose.
+
+A stack is used once: who has popped or pushed goes on with the result. Then it is one growing buffer.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..opdef import ALL, OpDef
+from ..types import StackType, Type
+from .common import array_type, expect_at_least, expect_count, expect_dtype, expect_index, fail
+
+
+def _stack(name, value) -> StackType:
+    if type(value.type) is not StackType:
+        fail(f"{name} takes a stack, not {value.type!r}")
+    return value.type
+
+
+def _infer_new(operands, attrs, regions):
+    expect_count("stack_new", operands, 0)
+    expect_dtype("stack_new", attrs["dtype"], ALL)
+    return [StackType(Type(attrs["dtype"]))]
+
+
+def _infer_push(operands, attrs, regions):
+    expect_count("push", operands, 2)
+    s, v = _stack("push", operands[0]), array_type("push", operands[1])
+    if v.dtype is not s.element.dtype:
+        fail(f"push of {v!r} on {s!r}")
+    return [s]
+
+
+def _infer_pop(operands, attrs, regions):
+    expect_at_least("pop", operands, 1)
+    s = _stack("pop", operands[0])
+    return [s, Type(s.element.dtype, tuple(expect_index("pop", d) for d in operands[1:]))]
+
+
+def _evaluate_pop(op, s, *dims):
+    shape = tuple(map(int, dims))
+    if s == ():
+        return (), np.zeros(shape, op.results[1].type.dtype.np)
+    below, top = s
+    if top.shape != shape:
+        fail(f"pop of {shape} where {top.shape} was pushed")
+    return below, top
+
+
+# A stack evaluates to a linked list: () or (what is below, the entry on top).
+OpDef("stack_new", _infer_new, lambda op: ((),), doc="An empty stack.")
+OpDef("push", _infer_push, lambda op, s, v: ((s, np.array(v)),), rule="linear", linear_in=(0, 1), doc="A stack with v on top.")
+OpDef("pop", _infer_pop, _evaluate_pop, rule="linear", linear_in=(0,), doc="A stack without its top, and the top.")

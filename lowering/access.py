@@ -1,0 +1,365 @@
+"""Reading a virtual array at an index: one row per op that never needs memory.
+
+A row has two functions. `at(g, op, index)` writes the statements that compute the op's value at an index and returns the
+atom. `terms(op, terms)` says at which index each operand is then read, symbolically, for the dependence tests of fuse.py:
+
+    term ::= l                        the index of loop l of the reading nest
+          |  ("s", l, start, step)    start + step * (index of loop l)
+          |  ("i", x)                 the int or index value x, in every iteration
+          |  None                     anything
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..ir.core import Const, Op, Value, as_dim
+from ..ir.types import BOOL, INDEX
+from .cursor import as_index, operand
+from .loopir import Imm, Set, While
+from .plan import reshape_groups, same_dim
+
+Terms = tuple
+
+
+class Rule(NamedTuple):
+    at: Callable
+    terms: Callable
+
+
+# --- elementwise --------------------------------------------------------------------------------------------------------
+
+
+def _elementwise_at(g, op: Op, index):
+    args = [g.value_at(x, index) if x.type.dims else g.scalar(x) for x in op.operands]
+    return g.let(op.defn.name, args, op.results[0].type.dtype, op.attrs)
+
+
+def _elementwise_terms(op: Op, terms: Terms):
+    return [(x, terms) for x in op.operands if x.type.dims]
+
+
+def _same_at(g, op: Op, index):
+    return g.value_at(op.operands[0], index)
+
+
+def _cast_at(g, op: Op, index):
+    x = g.value_at(op.operands[0], index)
+    dtype = op.results[0].type.dtype
+    return x if x.dtype is dtype else g.let("cast", (x,), dtype, op.attrs)
+
+
+def wrapped(g, i, n):
+    """(the normalised index, whether i is outside [-n, n))."""
+    negative = g.let("lt", (i, operand(0)), BOOL)
+    high = g.let("ge", (i, n), BOOL)
+    low = g.let("lt", (i, g.let("neg", (n,), INDEX)), BOOL)
+    bad = g.let("or", (high, low), BOOL)
+    return g.let("select", (negative, g.let("add", (i, n), INDEX), i), INDEX), bad
+
+
+def _wrap_at(g, op: Op, index):
+    i = g.value_at(op.operands[0], index)
+    return wrapped(g, i, g.scalar(op.operands[1]))[0]
+
+
+# --- shape --------------------------------------------------------------------------------------------------------------
+
+
+def _stretched(op: Op) -> Iterator[tuple[int, bool]]:
+    """For each axis of a broadcast's operand: (the result's axis, whether it is repeated along it)."""
+    x, out = op.operands[0].type.dims, op.results[0].type.dims
+    shift = len(out) - len(x)
+    for axis, d in enumerate(x):
+        yield axis + shift, same_dim(d, 1)
+
+
+def _broadcast_at(g, op: Op, index):
+    return g.value_at(op.operands[0], tuple(0 if once else index[axis] for axis, once in _stretched(op)))
+
+
+def _broadcast_terms(op: Op, terms: Terms):
+    x = op.operands[0]
+    return [(x, tuple(("i", 0) if once else terms[axis] for axis, once in _stretched(op)))] if x.type.dims else []
+
+
+def _iota_at(g, op: Op, index):
+    dtype = op.results[0].type.dtype
+    if type(index[0]) is int:
+        return Imm(dtype.np.type(index[0]).item(), dtype)
+    return index[0] if dtype is INDEX else g.let("cast", (index[0],), dtype, {"dtype": dtype})
+
+
+def _transpose_index(op: Op, index):
+    out = [None] * len(index)
+    for k, axis in enumerate(op.attrs["perm"]):
+        out[axis] = index[k]
+    return tuple(out)
+
+
+def _transpose_at(g, op: Op, index):
+    return g.value_at(op.operands[0], _transpose_index(op, index))
+
+
+def _transpose_terms(op: Op, terms: Terms):
+    return [(op.operands[0], _transpose_index(op, terms))]
+
+
+def ravel(g, index, dims):
+    """The row-major element number."""
+    flat = 0
+    for i, d in zip(index, dims):
+        flat = g.iop("add", g.iop("mul", flat, g.size(d)), i)
+    return flat
+
+
+def unravel(g, flat, dims):
+    """The index of a row-major element number."""
+    out = []
+    for d in reversed(dims[1:]):
+        n = g.size(d)
+        out.append(g.iop("mod", flat, n) if n != 1 else 0)
+        flat = g.iop("floordiv", flat, n)
+    return (flat, *reversed(out)) if dims else ()
+
+
+def _reshape_at(g, op: Op, index):
+    x, out = op.operands[0], op.results[0].type.dims
+    dims = x.type.dims
+    if not dims:
+        return g.scalar(x)
+    groups = reshape_groups(dims, out)
+    if groups is None or (len(groups) == 1 and len(groups[0][0]) > 1 and g.place(x)):
+        flat = ravel(g, index, out)
+        return g.read_flat(x, flat) if g.place(x) else g.value_at(x, unravel(g, flat, dims))
+    inner = [0] * len(dims)
+    for left, right in groups:
+        flat = ravel(g, [index[k] for k in right], [out[k] for k in right])
+        for k, i in zip(left, unravel(g, flat, [dims[k] for k in left])):
+            inner[k] = i
+    return g.value_at(x, tuple(inner))
+
+
+def _reshape_terms(op: Op, terms: Terms):
+    x = op.operands[0]
+    if not x.type.dims:
+        return []
+    groups = reshape_groups(x.type.dims, op.results[0].type.dims)
+    if groups is None:
+        return [(x, (None,) * x.type.rank)]
+    inner = [("i", 0)] * x.type.rank
+    for left, right in groups:
+        for k in left:
+            inner[k] = terms[right[0]] if len(left) == 1 == len(right) else None
+    return [(x, tuple(inner))]
+
+
+def concat_pieces(g, op: Op):
+    """(operand, its offset along the axis) in order."""
+    axis, offset = op.attrs["axis"], 0
+    for x in op.operands:
+        yield x, offset
+        offset = g.iop("add", offset, g.size(x.type.dims[axis]))
+
+
+def _concat_at(g, op: Op, index):
+    """Static pieces only (plan.py): the index into each piece is clamped, so that every read is inside it."""
+    axis, result = op.attrs["axis"], None
+    where = index[axis]
+    for x, offset in concat_pieces(g, op):
+        n = x.type.dims[axis]
+        if n == 0 or (type(where) is int and not offset <= where < offset + n):
+            continue
+        inner = g.iop("min", g.iop("max", g.iop("sub", where, offset), 0), n - 1)
+        value = g.value_at(x, index[:axis] + (inner,) + index[axis + 1:])
+        if result is None:
+            result = value
+        else:
+            result = g.let("select", (g.compare("ge", where, offset), value, result), value.dtype)
+    return result
+
+
+def _concat_terms(op: Op, terms: Terms):
+    axis = op.attrs["axis"]
+    inner = terms[:axis] + (None,) + terms[axis + 1:]
+    return [(x, inner) for x in op.operands]
+
+
+# --- index --------------------------------------------------------------------------------------------------------------
+
+
+def region(spec: str, operands, index, whole, scaled, fixed):
+    """The index into the array of a slice or an update, from the index into the region, by three functions of its parts."""
+    inner, k, at = [], 0, 0
+    for kind in spec:
+        if kind == "i":
+            inner.append(fixed(operands[at]))
+            at += 1
+        elif kind == ":":
+            inner.append(whole(index[k]))
+            k += 1
+        else:
+            inner.append(scaled(index[k], operands[at], operands[at + 2]))
+            k, at = k + 1, at + 3
+    return tuple(inner)
+
+
+def region_index(g, spec: str, operands, index):
+    """The index that element `index` of the region has in the array."""
+    def scaled(i, start, step):
+        return g.iop("add", g.index(start), g.iop("mul", i, g.index(step)))
+
+    return region(spec, operands, index, lambda i: i, scaled, g.index)
+
+
+def region_terms(spec: str, operands, terms: Terms) -> Terms:
+    def scaled(t, start, step):
+        start, step = as_dim(start), as_dim(step)
+        if t == ("i", 0):
+            return ("i", start)
+        if type(t) is not int:
+            return None
+        return t if start == 0 and step == 1 else ("s", t, start, step)
+
+    return region(spec, operands, terms, lambda t: t, scaled, lambda v: ("i", as_dim(v)))
+
+
+def _slice_at(g, op: Op, index):
+    return g.value_at(op.operands[0], region_index(g, op.attrs["spec"], op.operands[1:], index))
+
+
+def _slice_terms(op: Op, terms: Terms):
+    return [(op.operands[0], region_terms(op.attrs["spec"], op.operands[1:], terms))]
+
+
+def gather_split(axes, at, rank_b: int, index):
+    """(the part of the index that addresses the index arrays, the rest)."""
+    return tuple(index[at:at + rank_b]), tuple(index[:at]) + tuple(index[at + rank_b:])
+
+
+def joined(axes, rest, picked):
+    """The full index: `picked` on `axes`, `rest` on the others in order."""
+    rest, full = iter(rest), []
+    chosen = dict(zip(axes, picked))
+    for axis in range(len(axes) + rest.__length_hint__()):
+        full.append(chosen[axis] if axis in chosen else next(rest))
+    return tuple(full)
+
+
+def gather_index(g, axes, at, arrays, index):
+    b, rest = gather_split(axes, at, arrays[0].type.rank, index)
+    picked = [as_index(g.value_at(i, b)) if i.type.dims else g.index(i) for i in arrays]
+    return joined(axes, rest, picked)
+
+
+def gather_terms(axes, at, arrays, terms):
+    """(terms of the indexed array, terms of each index array)."""
+    b, rest = gather_split(axes, at, arrays[0].type.rank, terms)
+    picked = [None if i.type.dims else ("i", as_dim(i)) for i in arrays]
+    return joined(axes, rest, picked), b
+
+
+def _gather_at(g, op: Op, index):
+    return g.value_at(op.operands[0], gather_index(g, op.attrs["axes"], op.attrs["at"], op.operands[1:], index))
+
+
+def _gather_terms(op: Op, terms: Terms):
+    inner, b = gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[1:], terms)
+    return [(op.operands[0], inner)] + [(i, b) for i in op.operands[1:] if i.type.dims]
+
+
+def search(g, op: Op, x):
+    """Binary search: low = the number of grid elements before x (side left: < x, right: <= x; NaN sorts last)."""
+    grid, right = op.operands[0], op.attrs["side"] == "right"
+    low, high = g.var(INDEX, "low"), g.var(INDEX, "high")
+    at = max(g.level((x,)), g.base)
+    n = g.size(grid.type.dims[0])
+    head, body = [], []
+    with g.at_level(at):
+        g.set(low, operand(0))
+        g.set(high, operand(n))
+        with g.open() as head:
+            more = g.let("lt", (g.get(low), g.get(high)), BOOL)
+        with g.open() as body:
+            lo, hi = g.get(low), g.get(high)
+            mid = g.let("shr", (g.let("add", (lo, hi), INDEX), operand(1)), INDEX)
+            v = g.value_at(grid, (mid,))
+            before = _sorts_before(g, v, x, or_equal=right)
+            g.write(Set(low, g.let("select", (before, g.let("add", (mid, operand(1)), INDEX), lo), INDEX)))
+            g.write(Set(high, g.let("select", (before, hi, mid), INDEX)))
+        g.write(While(head, more, body))
+        return g.get(low)
+
+
+def _sorts_before(g, a, b, or_equal: bool):
+    """a < b (or a <= b) in NumPy's order, where NaN comes after everything and equals NaN."""
+    if or_equal:
+        return g.let("not", (_sorts_before(g, b, a, False),), BOOL)
+    less = g.let("lt", (a, b), BOOL)
+    if a.dtype.kind != "f":
+        return less
+    b_nan = g.let("ne", (b, b), BOOL)
+    a_number = g.let("eq", (a, a), BOOL)
+    return g.let("or", (less, g.let("and", (b_nan, a_number), BOOL)), BOOL)
+
+
+def _search_at(g, op: Op, index):
+    x = op.operands[1]
+    return search(g, op, g.value_at(x, index) if x.type.dims else g.scalar(x))
+
+
+def _search_terms(op: Op, terms: Terms):
+    grid, x = op.operands
+    return [(grid, (None,))] + ([(x, terms)] if x.type.dims else [])
+
+
+ELEMENTWISE = Rule(_elementwise_at, _elementwise_terms)
+RULES: dict[str, Rule] = {
+    "cast": Rule(_cast_at, _elementwise_terms),
+    "stop_gradient": Rule(_same_at, _elementwise_terms),
+    "wrap": Rule(_wrap_at, _elementwise_terms),
+    "broadcast": Rule(_broadcast_at, _broadcast_terms),
+    "reshape": Rule(_reshape_at, _reshape_terms),
+    "transpose": Rule(_transpose_at, _transpose_terms),
+    "iota": Rule(_iota_at, lambda op, terms: []),
+    "concat": Rule(_concat_at, _concat_terms),
+    "slice": Rule(_slice_at, _slice_terms),
+    "gather": Rule(_gather_at, _gather_terms),
+    "searchsorted": Rule(_search_at, _search_terms),
+}
+
+
+def rule(op: Op) -> Rule:
+    return RULES.get(op.defn.name, ELEMENTWISE)
+
+
+# --- what a reader of virtual arrays depends on -------------------------------------------------------------------------
+
+
+class Reads:
+    """The memory and the scalars that a task reads: `leaves` (array, terms), `scalars` (values of rank 0)."""
+
+    __slots__ = ("leaves", "program", "scalars", "_seen")
+
+    def __init__(self, program):
+        self.program, self.leaves, self.scalars, self._seen = program, [], set(), set()
+
+    def add(self, v: Value, terms: Terms):
+        """Array v is read at `terms`."""
+        if (v, terms) in self._seen or isinstance(v, Const):
+            return
+        self._seen.add((v, terms))
+        if not v.type.static:
+            self.add_scalars(d for d in v.type.dims if type(d) is not int)
+        if self.program.buffered(v):
+            self.leaves.append((v, terms))
+            return
+        op = v.owner
+        self.add_scalars(op.operands)
+        for x, inner in rule(op).terms(op, terms):
+            self.add(x, inner)
+
+    def add_scalars(self, values):
+        for v in values:
+            if not v.type.dims and not isinstance(v, Const):
+                self.scalars.add(v)

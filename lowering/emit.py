@@ -1,0 +1,458 @@
+"""Loop IR to LLVM IR text.
+
+    kernel    ->  define i32 @NAME(ptr …, ptr %error)        one pointer per parameter, also for rank 0
+    For       ->  guard, body with a phi for the index, latch        Var -> alloca, a register after mem2reg
+    While If  ->  blocks                                             Let -> scalar.py        Lib -> blas.py
+    Fail      ->  a cold block that fills the error record and leaves with 1
+
+The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and bit-cast.
+Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
+
+The text has no attribute groups, named metadata or type names, and its numbered metadata starts at `metadata`, so that
+texts can be concatenated (`join`).
+"""
+from __future__ import annotations
+
+import struct
+
+from ..ir.errors import IRError
+from ..ir.types import INDEX
+from . import blas
+from .loopir import (Alloc, At, Atom, Buffer, Copy, Fail, Fill, For, Get, If, Imm, Kernel, Let, Lib, Load, Print, Scalar,
+                     Set, Store, Swap, Var, While)
+from .scalar import Scalars
+from .storage import ALIGN, MEMORY, Storage
+
+REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
+MAX_VALUES = 6
+
+
+def float_literal(value: float) -> str:
+    """Also of an f32, whose literals LLVM writes as the f64 of equal value."""
+    return "0x%016X" % struct.unpack("<Q", struct.pack("<d", value))
+
+
+class Emitter:
+    """The text of one kernel while it is written.
+
+    lines   the body so far          entry  allocas and initialisation, before the body
+    regs    Scalar -> its register; of a complex one a pair
+    """
+
+    def __init__(self, kernel: Kernel, fastmath: bool, metadata: int):
+        self.kernel = kernel
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.cold: list[str] = []
+        self.regs: dict[Scalar, str | tuple[str, str]] = {}
+        self.vars: dict[Var, tuple[str, ...]] = {}
+        self.declarations: dict[str, None] = {}
+        self.metadata: list[str] = []
+        self._next_meta, self._unlikely, self._invariant = metadata, None, None
+        self._scopes: dict[int, tuple[int, int, int]] = {}
+        self._count = self._labels = 0
+        self.block = "body"
+        self.depth = 0
+        self.no_memory = self.fails = False
+        self.globals: list[str] = []
+        self.storage = Storage(self, kernel)
+        self.scalars = Scalars(self, fastmath)
+
+    # --- names ------------------------------------------------------------------------------------------------------
+
+    def fresh(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def label(self) -> str:
+        self._labels += 1
+        return f"b{self._labels}"
+
+    def start(self, label: str) -> None:
+        """Begin a basic block."""
+        self.lines.append(label + ":")
+        self.block = label
+
+    def jump(self, label: str) -> None:
+        self.lines.append(f"  br label %{label}")
+
+    def alloca(self, kind: str, align: int = 0) -> str:
+        name = self.fresh()
+        self.entry.insert(0, f"  {name} = alloca {kind}" + (f", align {align}" if align else ""))
+        return name
+
+    def declare(self, text: str) -> None:
+        self.declarations[text] = None
+
+    def add_global(self, definition: str) -> str:
+        """A private global of this kernel: `definition` is what follows its name and " = "."""
+        name = f"@{self.kernel.name}.g{len(self.globals)}"
+        self.globals.append(f"{name} = {definition}")
+        return name
+
+    def node(self, text: str | None = None) -> int:
+        """A metadata node; {} in the text is its own number."""
+        number = self._next_meta
+        self._next_meta += 1
+        if text is not None:
+            self.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}"))
+        return number
+
+    def unlikely(self) -> int:
+        if self._unlikely is None:
+            self._unlikely = self.node('!{!"branch_weights", i32 1, i32 1048575}')
+        return self._unlikely
+
+    def invariant(self) -> str:
+        if self._invariant is None:
+            self._invariant = self.node("!{}".replace("{}", "{ }"))
+        return f", !invariant.load !{self._invariant}"
+
+    def scope(self, number: int) -> str:
+        """The tags of an access in this alias scope: it is in the scope and in no other."""
+        if number not in self._scopes:
+            self._scopes[number] = (self.node(), self.node(), self.node())
+        _, own, others = self._scopes[number]
+        return f", !alias.scope !{own}, !noalias !{others}"
+
+    def _finish_scopes(self):
+        if not self._scopes:
+            return
+        domain = self.node("distinct !{{}}")
+        for name, own, others in self._scopes.values():
+            rest = ", ".join(f"!{s[0]}" for s in self._scopes.values() if s[0] != name)
+            self.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}", f"!{others} = !{{{rest}}}"]
+
+    # --- operands -----------------------------------------------------------------------------------------------------
+
+    def reg(self, atom: Atom) -> str | tuple[str, str]:
+        """The operand of an atom: a register or a literal; a pair of them for a complex number."""
+        if type(atom) is Scalar:
+            try:
+                return self.regs[atom]
+            except KeyError:
+                raise IRError(f"loop IR: {atom!r} is used before it is defined") from None
+        return literal(atom.value, atom.dtype)
+
+    def index(self, size: int | str | Atom) -> str:
+        """An i64 operand from a Python int, an immediate, an index scalar, or text that is one already."""
+        if type(size) is str:
+            return size
+        if type(size) is int:
+            return str(size)
+        return self.regs[size] if type(size) is Scalar else str(int(size.value))
+
+    def times(self, a: str, b) -> str:
+        """The product of sizes, folded where one is a number."""
+        b = self.index(b)
+        if a == "1" or b == "1":
+            return b if a == "1" else a
+        if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
+            return str(int(a) * int(b))
+        out = self.fresh()
+        self.lines.append(f"  {out} = mul nsw i64 {a}, {b}")
+        return out
+
+    def product(self, sizes) -> str:
+        total = "1"
+        for size in sizes:
+            total = self.times(total, size)
+        return total
+
+    def sum(self, a: str, b: str) -> str:
+        if a == "0" or b == "0":
+            return b if a == "0" else a
+        out = self.fresh()
+        self.lines.append(f"  {out} = add nsw i64 {a}, {b}")
+        return out
+
+    def address(self, where: Buffer | At) -> str:
+        return self.storage.element(where.buffer, where.index) if type(where) is At else self.storage.base(where)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def body(self, statements) -> None:
+        for stmt in statements:
+            _STATEMENTS[type(stmt)](self, stmt)
+
+    def let(self, s: Let):
+        self.regs[s.target] = self.scalars.let(s)
+
+    def load(self, s: Load):
+        pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
+        self.regs[s.target] = self.load_at(pointer, kind, tags)
+
+    def load_at(self, pointer: str, kind, tags: str = "") -> str | tuple[str, str]:
+        """The element at an address, as registers."""
+        name, align = kind.name, ALIGN[kind.name]
+        if kind.complex:
+            part, second = REGISTER[name], self.fresh()
+            self.lines.append(f"  {second} = getelementptr inbounds {part}, ptr {pointer}, i64 1")
+            re, im = self.fresh(), self.fresh()
+            self.lines += [f"  {re} = load {part}, ptr {pointer}, align {align}{tags}",
+                           f"  {im} = load {part}, ptr {second}, align {align}{tags}"]
+            return re, im
+        value = self.fresh()
+        self.lines.append(f"  {value} = load {MEMORY[name]}, ptr {pointer}, align {align}{tags}")
+        if name == "bool":
+            raw, value = value, self.fresh()
+            self.lines.append(f"  {value} = icmp ne i8 {raw}, 0")
+        return value
+
+    def store(self, s: Store):
+        self.store_at(self.storage.element(s.buffer, s.index), self.reg(s.value), s.buffer.dtype, self.storage.tags(s.buffer))
+
+    def store_at(self, pointer: str, value, kind, tags: str = "") -> None:
+        name, align = kind.name, ALIGN[kind.name]
+        if kind.complex:
+            part, second = REGISTER[name], self.fresh()
+            self.lines += [f"  {second} = getelementptr inbounds {part}, ptr {pointer}, i64 1",
+                           f"  store {part} {value[0]}, ptr {pointer}, align {align}{tags}",
+                           f"  store {part} {value[1]}, ptr {second}, align {align}{tags}"]
+            return
+        if name == "bool":
+            byte = self.fresh()
+            self.lines.append(f"  {byte} = zext i1 {value} to i8")
+            value = byte
+        self.lines.append(f"  store {MEMORY[name]} {value}, ptr {pointer}, align {align}{tags}")
+
+    def _cells(self, var: Var):
+        if var not in self.vars:
+            kind = REGISTER[var.dtype.name]
+            self.vars[var] = tuple(self.alloca(kind) for _ in range(2 if var.dtype.complex else 1))
+        return self.vars[var]
+
+    def get(self, s: Get):
+        kind, parts = REGISTER[s.var.dtype.name], []
+        for cell in self._cells(s.var):
+            parts.append(self.fresh())
+            self.lines.append(f"  {parts[-1]} = load {kind}, ptr {cell}")
+        self.regs[s.target] = tuple(parts) if len(parts) == 2 else parts[0]
+
+    def set(self, s: Set):
+        kind, value = REGISTER[s.var.dtype.name], self.reg(s.value)
+        for cell, part in zip(self._cells(s.var), value if type(value) is tuple else (value,), strict=True):
+            self.lines.append(f"  store {kind} {part}, ptr {cell}")
+
+    # --- control ------------------------------------------------------------------------------------------------------
+
+    def loop(self, trip: str, write, hints: str = "") -> None:
+        """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand."""
+        body, done = self.label(), self.label()
+        if trip.isdigit():
+            if trip == "0":
+                return
+            if trip == "1":
+                write("0")
+                return
+            self.jump(body)
+        else:
+            any_ = self.fresh()
+            self.lines += [f"  {any_} = icmp sgt i64 {trip}, 0", f"  br i1 {any_}, label %{body}, label %{done}"]
+        before, index, following, more = self.block, self.fresh(), self.fresh(), self.fresh()
+        self.start(body)
+        at = len(self.lines)
+        self.lines.append("")                                    # the phi: the latch's name is known after the body
+        self.depth += 1
+        write(index)
+        self.depth -= 1
+        self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
+        self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
+                       f"  br i1 {more}, label %{body}, label %{done}{hints}"]
+        self.start(done)
+
+    def for_(self, s: For):
+        hints = ""
+        if s.unroll:
+            full = self.node('!{!"llvm.loop.unroll.full"}')
+            hints = ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{full}}}"))
+
+        def write(index):
+            self.regs[s.index] = index
+            self.body(s.body)
+
+        self.loop(self.index(s.trip), write, hints)
+
+    def while_(self, s: While):
+        head, body, done = self.label(), self.label(), self.label()
+        self.jump(head)
+        self.start(head)
+        self.depth += 1
+        self.body(s.head)
+        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{body}, label %{done}")
+        self.start(body)
+        self.body(s.body)
+        self.depth -= 1
+        self.jump(head)
+        self.start(done)
+
+    def if_(self, s: If):
+        then, done = self.label(), self.label()
+        other = self.label() if s.other else done
+        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}")
+        self.start(then)
+        self.body(s.then)
+        self.jump(done)
+        if s.other:
+            self.start(other)
+            self.body(s.other)
+            self.jump(done)
+        self.start(done)
+
+    # --- whole buffers ------------------------------------------------------------------------------------------------
+
+    def alloc(self, s: Alloc):
+        self.storage.alloc(s.buffer)
+
+    def fill(self, s: Fill):
+        buffer = s.buffer
+        if type(s.value) is Imm and _all_zero(s.value):
+            size = self.product([*buffer.dims, buffer.dtype.size])
+            if size != "0":
+                self.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+                self.lines.append(f"  call void @llvm.memset.p0.i64(ptr align {ALIGN[buffer.dtype.name]} "
+                                  f"{self.storage.base(buffer)}, i8 0, i64 {size}, i1 false)")
+            return
+        value, base, kind = self.reg(s.value), self.storage.base(buffer), buffer.dtype
+
+        def write(index):
+            pointer = self.fresh()
+            self.lines.append(f"  {pointer} = getelementptr inbounds {MEMORY[kind.name]}, ptr {base}, i64 {index}")
+            self.store_at(pointer, value, kind, self.storage.tags(buffer))
+
+        self.loop(self.product(buffer.dims), write)
+
+    def copy(self, s: Copy):
+        size = self.product([*s.src.dims, s.src.dtype.size])
+        if size == "0":
+            return
+        align = ALIGN[s.src.dtype.name]
+        self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr noalias nocapture writeonly, ptr noalias nocapture readonly, i64, i1 immarg)")
+        self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align {align} {self.storage.base(s.dst)}, "
+                          f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
+
+    def swap(self, s: Swap):
+        cells = self.storage.cells
+        a, b = self.storage.base(s.a), self.storage.base(s.b)
+        self.lines += [f"  store ptr {b}, ptr {cells[s.a]}", f"  store ptr {a}, ptr {cells[s.b]}"]
+
+    # --- leaving and reporting ------------------------------------------------------------------------------------------
+
+    def fail(self, s: Fail):
+        if len(s.values) > MAX_VALUES:
+            raise IRError(f"loop IR: a check reports {len(s.values)} values; the error record has room for {MAX_VALUES}")
+        self.leave_if(self.reg(s.cond), s.site, s.values)
+
+    def leave_if(self, cond: str, site: int, values=()) -> None:
+        """Where cond (an i1 operand) holds, report the site and its values and return 1."""
+        bad, go_on = self.label(), self.label()
+        self.lines.append(f"  br i1 {cond}, label %{bad}, label %{go_on}, !prof !{self.unlikely()}")
+        self.fails = True
+        hot, self.lines = self.lines, self.cold
+        self.start(bad)
+        self.lines.append(f"  store i64 {site}, ptr %error, align 8")
+        for k, value in enumerate(values):
+            word, pointer = self.words(value)[0], self.fresh()
+            self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",
+                           f"  store i64 {word}, ptr {pointer}, align 8"]
+        self.jump("fail")
+        self.lines = hot
+        self.start(go_on)
+
+    def words(self, atom: Atom) -> tuple[str, ...]:
+        """The value as 64-bit words: integers extended, floats as the bits of an f64; two words for a complex number."""
+        value, kind = self.reg(atom), atom.dtype
+        if kind.complex:
+            return self._float_word(value[0], kind), self._float_word(value[1], kind)
+        if kind.kind == "f":
+            return (self._float_word(value, kind),)
+        if kind.bits == 64:
+            return (value,)
+        out = self.fresh()
+        self.lines.append(f"  {out} = {'sext' if kind.kind == 'i' else 'zext'} {REGISTER[kind.name]} {value} to i64")
+        return (out,)
+
+    def _float_word(self, value, kind):
+        if REGISTER[kind.name] == "float":
+            wide = self.fresh()
+            self.lines.append(f"  {wide} = fpext float {value} to double")
+            value = wide
+        out = self.fresh()
+        self.lines.append(f"  {out} = bitcast double {value} to i64")
+        return out
+
+    def print_(self, s: Print):
+        """tracegrad.print(format, its bytes, dtypes, words): buffers pass their address and dimensions."""
+        words, kinds = [], []
+        for value in s.values:
+            if isinstance(value, Buffer):
+                address = self.fresh()
+                self.lines.append(f"  {address} = ptrtoint ptr {self.storage.base(value)} to i64")
+                words += [address, *map(self.index, value.dims)]
+                kinds.append(f"{value.dtype.name}:{len(value.dims)}")
+            else:
+                words += self.words(value)
+                kinds.append(value.dtype.name)
+        room = self.alloca(f"[{max(len(words), 1)} x i64]", 8)
+        for k, word in enumerate(words):
+            pointer = self.fresh()
+            self.lines += [f"  {pointer} = getelementptr inbounds i64, ptr {room}, i64 {k}", f"  store i64 {word}, ptr {pointer}"]
+        text = self.kernel.sites[s.site][1].encode()
+        form, names = (self.add_global("private unnamed_addr constant " + _bytes_literal(t)) for t in (text, ",".join(kinds).encode()))
+        self.declare("declare void @tracegrad.print(ptr, i64, ptr, i64, ptr)")
+        self.lines.append(f"  call void @tracegrad.print(ptr {form}, i64 {len(text)}, ptr {names}, "
+                          f"i64 {len(','.join(kinds).encode())}, ptr {room})")
+
+    def lib(self, s: Lib):
+        blas.emit(self, s)
+
+    # --- the whole ----------------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        kernel = self.kernel
+        params = [self.storage.parameter(k, b) for k, b in enumerate(kernel.params)]
+        initial, self.lines = self.lines, []
+        self.body(kernel.body)
+        workspace = self.storage.workspace()
+        self._finish_scopes()
+        if self.no_memory:
+            self.cold += ["nomemory:", "  store i64 -1, ptr %error, align 8", "  br label %fail"]
+        if self.fails or self.no_memory:
+            self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
+        leave = self.storage.release(False)
+        head = f"define i32 @{kernel.name}({', '.join([*params, 'ptr noalias nocapture nonnull align 8 dereferenceable(56) %error'])}) nounwind {{"
+        parts = [*self.storage.globals, *self.globals, *self.declarations, head, "entry:", *self.entry, *initial, *workspace,
+                 "  br label %body", "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.metadata]
+        return "\n".join(parts) + "\n"
+
+
+def _bytes_literal(data: bytes) -> str:
+    return f'[{len(data)} x i8] c"' + "".join(f"\\{b:02x}" for b in data) + '"'
+
+
+def _all_zero(imm: Imm) -> bool:
+    """Whether the value's bytes are all 0 (so not -0.0)."""
+    return not any(imm.dtype.np.type(imm.value).tobytes())
+
+
+def literal(value, dtype) -> str | tuple[str, str]:
+    """A Python number as an LLVM operand of the dtype."""
+    kind = dtype.kind
+    if kind == "f":
+        return float_literal(float(dtype.np.type(value)))
+    if kind == "c":
+        value = complex(dtype.np.type(value))
+        return float_literal(value.real), float_literal(value.imag)
+    if kind == "b":
+        return "true" if value else "false"
+    return str(int(value))
+
+
+_STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set, For: Emitter.for_,
+               While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill, Copy: Emitter.copy,
+               Swap: Emitter.swap, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+
+
+def emit(kernel: Kernel, *, fastmath: bool = False, metadata: int = 100) -> str:
+    """The LLVM IR text of a kernel. Constants that it reads by address (`constants`) must outlive the code."""
+    return Emitter(kernel, fastmath, metadata).text()

@@ -1,0 +1,284 @@
+"""What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
+
+    arguments ::= Arguments((in…), keywords=((name, in)…), given=((object, in)…), lengths=((name, param)…))
+    in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
+          |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
+          |  SameIn(param)                      the very object that came in as that parameter (one array passed twice)
+          |  StaticIn(object)                   that object; or, for an exact str, int or float, an equal one
+          |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
+                                                any other class, whose children are its attributes `keys`
+    dim  ::= integer | name                     a length known at run time: equal names are equal lengths
+
+    out  ::= ArrayOut(result, dtype, dims)      a dim is None where only the kernel knows it: it allocates the array
+          |  ScalarOut(result, kind, dtype)     kind as above, or "bool"
+          |  ObjectOut(object)                  the same object every time
+          |  ArgOut(param)                      the argument object itself, as in `return x`
+          |  Node(type, (out…), keys, make)     made by make(*children) where the type is none of the builtin ones
+
+`param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
+in the order of the call; `given` are objects that the call left out (defaults). `Arguments` describes one form of call.
+
+The functions here say in Python what the machine code does: `match` is the check, `build` the constructor.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+from ..ir.types import DType
+
+BY_VALUE = (str, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayIn:
+    dtype: DType
+    dims: tuple[int | str, ...]
+    param: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarIn:
+    kind: str
+    dtype: DType
+    param: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameIn:
+    param: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaticIn:
+    value: Any
+
+    def _key(self):
+        by_value = type(self.value) in BY_VALUE
+        return (type(self.value), repr(self.value)) if by_value else id(self.value)
+
+    def __eq__(self, other):
+        return type(other) is StaticIn and self._key() == other._key()
+
+    def __hash__(self):
+        return hash(self._key())
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    type: type
+    children: tuple["In | Out", ...]
+    keys: tuple = ()
+    make: Callable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayOut:
+    result: int
+    dtype: DType
+    dims: tuple[int | None, ...]
+
+    @property
+    def static(self) -> bool:
+        return None not in self.dims
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarOut:
+    result: int
+    kind: str
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectOut:
+    value: Any
+
+    def __eq__(self, other):
+        return type(other) is ObjectOut and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ArgOut:
+    param: int
+
+
+@dataclass(frozen=True)
+class Arguments:
+    positional: tuple["In", ...] = ()
+    keywords: tuple[tuple[str, "In"], ...] = ()
+    given: tuple[tuple[Any, "In"], ...] = ()
+    lengths: tuple[tuple[str, int], ...] = ()
+
+    def roots(self) -> Iterator["In"]:
+        yield from self.positional
+        for _, layout in self.keywords + self.given:
+            yield layout
+
+
+In = Union[ArrayIn, ScalarIn, SameIn, StaticIn, Node]
+Out = Union[ArrayOut, ScalarOut, ObjectOut, ArgOut, Node]
+
+
+def leaves(layout: In | Out) -> Iterator[In | Out]:
+    """Every layout that is not a Node, left to right."""
+    if isinstance(layout, Node):
+        for child in layout.children:
+            yield from leaves(child)
+    else:
+        yield layout
+
+
+@dataclass(frozen=True)
+class Signature:
+    """All that the entry needs to know of a kernel.
+
+    kernel    the kernel's pointer parameters: ("in", param) | ("out", result), in order
+    writes    (param…): the argument arrays that the kernel overwrites; they must be writeable and overlap nothing else
+    captured  arrays outside the arguments that the kernel reads in place: no written argument may overlap them
+    release   whether the kernel runs long enough to let other threads run meanwhile
+    """
+
+    arguments: Arguments
+    output: Out
+    kernel: tuple[tuple[str, int], ...]
+    writes: tuple[int, ...] = ()
+    captured: tuple[np.ndarray, ...] = ()
+    release: bool = False
+
+    def inputs(self) -> dict[int, ArrayIn | ScalarIn]:
+        """The leaf of each parameter that is not a run-time length."""
+        return {leaf.param: leaf for root in self.arguments.roots() for leaf in leaves(root)
+                if isinstance(leaf, (ArrayIn, ScalarIn))}
+
+    def results(self) -> dict[int, ArrayOut | ScalarOut]:
+        """One output leaf for each result that the kernel makes."""
+        return {leaf.result: leaf for leaf in leaves(self.output) if isinstance(leaf, (ArrayOut, ScalarOut))}
+
+    @property
+    def params(self) -> int:
+        return len(self.inputs()) + len(self.arguments.lengths)
+
+
+# ---------------------------------------------------------------------------------------------------------------- match
+
+class _Mismatch(Exception):
+    pass
+
+
+_PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
+
+
+def is_plain_namedtuple(cls: type) -> bool:
+    """A class made by collections.namedtuple or typing.NamedTuple whose construction nobody has changed."""
+    new = getattr(cls, "__new__", None)
+    return (issubclass(cls, tuple) and hasattr(cls, "_fields") and cls.__init__ is object.__init__
+            and str(getattr(new, "__module__", "")).startswith("namedtuple_"))
+
+
+def is_sequence(cls: type) -> bool:
+    """Whether children are items: a tuple, a list or a namedtuple."""
+    return cls is tuple or cls is list or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+
+
+def children_of(layout: Node, x) -> tuple | None:
+    """The children of x where its structure is the node's, else None."""
+    if type(x) is not layout.type:
+        return None
+    if is_sequence(layout.type):
+        return tuple(x) if len(x) == len(layout.children) else None
+    if layout.type is dict:
+        same = len(x) == len(layout.keys) and all(_same(a, b) for a, b in zip(x, layout.keys))
+        return tuple(x.values()) if same else None
+    return tuple(getattr(x, key) for key in layout.keys)
+
+
+def _same(x, value) -> bool:
+    """Identity; equality for exact str, int and float (floats by their bits)."""
+    if x is value:
+        return True
+    kind = type(value)
+    return type(x) is kind and kind in BY_VALUE and (x.hex() == value.hex() if kind is float else x == value)
+
+
+def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
+    """The leaf of each parameter (lengths included), or None where this call is not of this layout."""
+    if len(args) != len(arguments.positional) or tuple(kwargs) != tuple(name for name, _ in arguments.keywords):
+        return None
+    found: dict[int, Any] = {}
+    lengths: dict[str, int] = {}
+    try:
+        pairs = list(zip(args, arguments.positional)) + list(zip(kwargs.values(), (p for _, p in arguments.keywords)))
+        for x, layout in pairs + list(arguments.given):
+            _match(layout, x, found, lengths)
+    except _Mismatch:
+        return None
+    for name, param in arguments.lengths:
+        found[param] = lengths[name]
+    return [found[k] for k in range(len(found))]
+
+
+def _match(layout: In, x, found: dict, lengths: dict) -> None:
+    ok = True
+    match layout:
+        case Node():
+            children = children_of(layout, x)
+            if children is None:
+                raise _Mismatch
+            for child, y in zip(layout.children, children):
+                _match(child, y, found, lengths)
+            return
+        case ArrayIn():
+            flags = type(x) is np.ndarray and x.flags
+            ok = (type(x) is np.ndarray and x.dtype is layout.dtype.np and x.ndim == len(layout.dims) and flags.c_contiguous
+                  and flags.aligned and all(n == (lengths.setdefault(d, n) if type(d) is str else d)
+                                            for n, d in zip(x.shape, layout.dims)))
+        case ScalarIn(kind="numpy"):
+            ok = type(x) is layout.dtype.np.type
+        case ScalarIn(kind=kind):
+            ok = type(x) is _PYTHON_KINDS[kind] and (kind != "int" or -(1 << 63) <= x < 1 << 63)
+        case SameIn(param):
+            if found.get(param) is not x:
+                raise _Mismatch
+            return
+        case StaticIn(value):
+            if not _same(x, value):
+                raise _Mismatch
+            return
+    if not ok:
+        raise _Mismatch
+    found[layout.param] = x
+
+
+# ---------------------------------------------------------------------------------------------------------------- build
+
+_PYTHON_MAKERS = {"float": float, "int": int, "complex": complex, "bool": bool}
+
+
+def build(layout: Out, results: dict[int, Any], given: list, made: dict | None = None):
+    """The object that the function returns. results: an array for each result; given: the leaf of each parameter."""
+    made = {} if made is None else made
+    match layout:
+        case ArrayOut(k):
+            return results[k]
+        case ScalarOut(k, kind):
+            key = (k, kind)
+            if key not in made:
+                made[key] = results[k][()] if kind == "numpy" else _PYTHON_MAKERS[kind](results[k].item())
+            return made[key]
+        case ObjectOut(value):
+            return value
+        case ArgOut(param):
+            return given[param]
+    children = [build(child, results, given, made) for child in layout.children]
+    if layout.type in (tuple, list):
+        return layout.type(children)
+    if layout.type is dict:
+        return dict(zip(layout.keys, children))
+    return (layout.make or layout.type)(*children)

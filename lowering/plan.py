@@ -1,0 +1,292 @@
+"""What lowering must know before it emits: where each op stands, who uses a value, and which arrays get memory.
+
+Every op, block start and block end has a number in program order. An array value is one of
+
+  buffered   a parameter or constant array, or computed into memory at its own place in the program (`Program.rooted`)
+  virtual    never stored: recomputed at an index wherever it is read (access.py has one rule per op)
+
+A value becomes a root when it must be in memory (a result, a carried array, the base of an update, a library operand), or
+when it is expensive and would be computed several times. Whether a root that nobody outside its own loop reads needs memory
+after all is decided later, by fuse.py.
+"""
+from __future__ import annotations
+
+from ..ir.core import Block, Const, Function, Op, Value
+from ..ir.opdef import Elementwise
+
+# Rough scalar operations of one element, for the decision recompute or store.
+COST = {name: 4 for name in ("div", "sqrt", "floordiv", "mod", "hypot", "abs")} | {
+    name: 14 for name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos",
+                          "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "atan2")} | {
+    "pow": 24, "lgamma": 30, "digamma": 30, "searchsorted": 40, "gather": 2, "select": 1, "wrap": 2}
+FREE = frozenset({"broadcast", "transpose", "slice", "iota", "stop_gradient"})
+VIRTUAL = frozenset({"broadcast", "reshape", "transpose", "slice", "concat", "iota", "gather", "searchsorted", "stop_gradient", "cast",
+                     "wrap"})
+LOOPS = frozenset({"for", "while", "map"})
+BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
+TWICE = 8            # a value of this cost is stored rather than computed twice
+REPEAT = 3           # … or computed again in every iteration of a loop
+SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
+
+
+def is_virtual(op: Op) -> bool:
+    return isinstance(op.defn, Elementwise) or op.defn.name in VIRTUAL
+
+
+def small(type) -> bool:
+    return type.static and type.count <= SMALL
+
+
+def same_dim(a, b) -> bool:
+    return a is b or (type(a) is int and type(b) is int and a == b)
+
+
+class Program:
+    """Positions, uses and storage decisions of one function (calls are inlined)."""
+
+    def __init__(self, f: Function):
+        self.function = f
+        self.pos: dict[Op, int] = {}
+        self.end: dict[Op, int] = {}
+        self.home: dict[Op, Block] = {}
+        self.parent: dict[Block, tuple[Op, int] | None] = {f.body: None}
+        self.span: dict[Block, tuple[int, int]] = {}
+        self.uses: dict[Value, list] = {}
+        self.rooted: set[Value] = set()
+        self.must: set[Value] = set()
+        self.cost: dict[Value, int] = {}
+        self._points: dict[Value, list] = {}
+        self._clock = 0
+        self._walk(f.body)
+        self._decide(f.body)
+
+    # --- positions and uses -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
+
+    def _walk(self, block: Block):
+        start, uses = self._tick(), self.uses
+        for op in block.ops:
+            self.pos[op] = self._tick()
+            self.home[op] = block
+            for k, v in enumerate(op.operands):
+                uses.setdefault(v, []).append((op, k))
+            for k, region in enumerate(op.regions):
+                self.parent[region] = (op, k)
+                self._walk(region)
+            self.end[op] = self._tick() if op.regions else self.pos[op]
+        for k, v in enumerate(block.yields):
+            uses.setdefault(v, []).append((block, k))
+        self.span[block] = (start, self._tick())
+
+    def block_of(self, v: Value) -> Block:
+        return self.home[v.owner] if isinstance(v.owner, Op) else v.owner
+
+    def def_point(self, v: Value) -> tuple[int, Block]:
+        """When the contents of v come into being."""
+        if isinstance(v.owner, Op):
+            return self.end[v.owner], self.home[v.owner]
+        return self.span[v.owner][0], v.owner
+
+    def ancestors(self, block: Block):
+        """(op, region number) of every enclosing control op, innermost first."""
+        while (up := self.parent[block]) is not None:
+            yield up
+            block = self.home[up[0]]
+
+    def exclusive(self, a: Block, b: Block) -> bool:
+        """Whether the blocks lie in different branches of one `if`, so that only one of them runs."""
+        if a is b or self.parent[a] is None or self.parent[b] is None:
+            return False
+        branches = {op: k for op, k in self.ancestors(a) if op.defn.name == "if"}
+        return bool(branches) and any(branches.get(op, k) != k for op, k in self.ancestors(b))
+
+    # --- buffered or virtual ----------------------------------------------------------------------------------------
+
+    def buffered(self, v: Value) -> bool:
+        """Whether array v is read from memory (or from the register of the task that computes it)."""
+        return v in self.rooted or not isinstance(v.owner, Op)
+
+    def _decide(self, block: Block):
+        for op in block.ops:
+            for v in op.results:
+                if v.type.dims:
+                    self._decide_value(op, v)
+            for region in op.regions:
+                self._decide(region)
+
+    def _decide_value(self, op: Op, v: Value):
+        if not is_virtual(op):
+            self.rooted.add(v)
+            self.must.add(v)
+            self.cost[v] = 1
+            return
+        cost = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1)
+        if op.defn.name == "reshape" and not trivial_reshape(op):
+            cost = 4
+        for operand in op.operands:
+            if operand.type.dims:
+                cost += self.cost.get(operand, 0 if isinstance(operand, Const) else 1)
+        self.cost[v] = min(cost, 1000)
+        if self._needs_memory(op, v):
+            self.must.add(v)
+            self.rooted.add(v)
+        elif self._worth_memory(op, v, cost):
+            self.rooted.add(v)
+        if v in self.rooted:
+            self.cost[v] = 1
+
+    def _needs_memory(self, op: Op, v: Value) -> bool:
+        if op.defn.name == "concat" and not small(v.type):
+            return True
+        for user, k in self.uses.get(v, ()):
+            if isinstance(user, Block):
+                return True
+            need = NEEDS_MEMORY.get(user.defn.name)
+            if need is not None and need(user, k):
+                return True
+        return False
+
+    def _worth_memory(self, op: Op, v: Value, cost: int) -> bool:
+        uses = self.uses.get(v, ())
+        if cost < REPEAT:
+            return False
+        if len(uses) > 1 and cost >= TWICE:
+            return True
+        home = self.home[op]
+        for user, k in uses:
+            if self.home[user] is not home and self._repeats(self.home[user], home):
+                return True
+            expands = EXPANDS.get(user.defn.name)
+            if expands is not None and expands(user, k):
+                return True
+        return False
+
+    def _repeats(self, inner: Block, outer: Block) -> bool:
+        for op, _ in self.ancestors(inner):
+            if op.defn.name in LOOPS:
+                return True
+            if self.home[op] is outer:
+                return False
+        return False
+
+    def force(self, v: Value):
+        """Give a virtual value memory after all (so that what it reads may be overwritten)."""
+        self.rooted.add(v)
+        self.must.add(v)
+        self.cost[v] = 1
+        self._points.clear()
+
+    # --- when the contents of an array are read ---------------------------------------------------------------------
+
+    def points(self, v: Value) -> list[tuple[int, Block]]:
+        """Where the memory of array v is read: through virtual consumers at the place of their readers; a use in a loop that
+        does not contain the definition counts at the loop's end."""
+        found = self._points.get(v)
+        if found is None:
+            found = self._points[v] = []
+            home = self.block_of(v)
+            for user, _ in self.uses.get(v, ()):
+                found.extend(self.after_loops(p, home) for p in self.reads_at(user))
+        return found
+
+    def reads_at(self, user: Op | Block) -> list[tuple[int, Block]]:
+        if isinstance(user, Block):
+            return [(self.span[user][1], user)]
+        if user.results and user.results[0].type.dims and user.results[0] not in self.rooted:
+            return self.points(user.results[0])
+        return [(self.pos[user], self.home[user])]
+
+    def after_loops(self, point: tuple[int, Block], home: Block) -> tuple[int, Block]:
+        at, block = point
+        inside = block
+        while inside is not home and (up := self.parent[inside]) is not None:
+            inside = self.home[up[0]]
+            if up[0].defn.name in LOOPS:
+                at, block = self.end[up[0]], inside
+        return at, block
+
+    def live_after(self, v: Value, at: int, block: Block) -> bool:
+        """Whether the contents of v are read after the point."""
+        return any(p > at and not self.exclusive(b, block) for p, b in self.points(v))
+
+
+# --- ops that want an operand in memory, or read it again and again: name -> test(op, operand number) ---------------------
+
+
+def _grows_outside(op: Op, k: int) -> bool:
+    """A broadcast that repeats an operand along an axis outside one of the operand's own: [m] -> [n, m], not [n, 1] -> [n, m]."""
+    x, out = op.operands[0].type.dims, op.results[0].type.dims
+    shift, new_outer = len(out) - len(x), len(out) > len(x)
+    for axis, d in enumerate(x):
+        if d == 1 and not same_dim(out[axis + shift], 1):
+            new_outer = True
+        elif d != 1 and new_outer:
+            return True
+    return False
+
+
+def _gather_grows(op: Op, k: int) -> bool:
+    if k:
+        return False
+    x, out = op.operands[0].type, op.results[0].type
+    return not (x.static and out.static and out.count <= x.count)
+
+
+def _dot_repeats(op: Op, k: int) -> bool:
+    other = op.operands[1 - k].type.rank
+    return other > len(op.attrs["contract"][0]) + len(op.attrs["batch"][0])
+
+
+def _first(op: Op, k: int) -> bool:
+    return k == 0
+
+
+def _always(op: Op, k: int) -> bool:
+    return True
+
+
+NEEDS_MEMORY = {"update": _first, "update_add": _first, "scatter": _first, "scatter_add": _first, "for": _always, "while": _always,
+                "triangular_solve": _first, "lu_solve": lambda op, k: k < 2, "push": _always}
+EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
+
+
+# --- reshape: which axes keep their meaning -----------------------------------------------------------------------------
+
+
+def reshape_groups(source, target) -> list[tuple[list[int], list[int]]] | None:
+    """Groups of axes with equal products: [n, 1, 6] -> [n, 2, 3] is ([0], [0]), ([2], [1, 2]); axes of length 1 belong to none.
+
+    None where run-time lengths do not let the groups be told apart.
+    """
+    a = [(k, d) for k, d in enumerate(source) if not same_dim(d, 1)]
+    b = [(k, d) for k, d in enumerate(target) if not same_dim(d, 1)]
+    groups, i, j = [], 0, 0
+    while i < len(a) or j < len(b):
+        if i < len(a) and j < len(b) and same_dim(a[i][1], b[j][1]):
+            groups.append(([a[i][0]], [b[j][0]]))
+            i, j = i + 1, j + 1
+            continue
+        left, right, p, q = [], [], 1, 1
+        while True:
+            if p == q and left:
+                break
+            grow_left = p < q or not left
+            side, at, seq = (left, i, a) if grow_left else (right, j, b)
+            if at == len(seq) or type(seq[at][1]) is not int or seq[at][1] == 0:
+                return None
+            side.append(seq[at][0])
+            if grow_left:
+                p, i = p * seq[at][1], i + 1
+            else:
+                q, j = q * seq[at][1], j + 1
+        groups.append((left, right))
+    return groups
+
+
+def trivial_reshape(op: Op) -> bool:
+    """A reshape that only adds or drops axes of length 1."""
+    groups = reshape_groups(op.operands[0].type.dims, op.results[0].type.dims)
+    return groups is not None and all(len(a) == 1 == len(b) for a, b in groups)

@@ -1,0 +1,27 @@
+"""Options of the test run."""
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+GOLDENS = pathlib.Path(__file__).parent / "goldens"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--refresh-goldens", action="store_true", help="write the golden files anew instead of comparing")
+
+
+@pytest.fixture
+def golden(request):
+    """golden(name, text): the text equals tests/goldens/<name>, which `--refresh-goldens` rewrites."""
+
+    def compare(name: str, text: str):
+        path = GOLDENS / name
+        if request.config.getoption("--refresh-goldens"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing: run pytest with --refresh-goldens"
+        assert text == path.read_text(), f"{path} differs: look, then run pytest with --refresh-goldens"
+
+    return compare

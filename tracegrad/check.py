@@ -1,0 +1,101 @@
+"""Checking derivatives against difference quotients, to any order."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir.errors import ArgumentError
+from ..tracer import tree
+from . import operators
+
+
+class GradientMismatch(ArgumentError, AssertionError):
+    """check_grads found a derivative that disagrees with a difference quotient or with the other mode."""
+
+
+def _leaves(structure):
+    return [np.asarray(leaf) for leaf in tree.flatten(structure)[0]]
+
+
+def _inner(a, b) -> float:
+    """The real inner product of two structures: sum of Re(conj(a) b)."""
+    return float(sum(np.sum((np.conj(x) * y).real) for x, y in zip(_leaves(a), _leaves(b), strict=True)))
+
+
+def _moved(x, direction, step):
+    """x + step * direction, leaf by leaf; leaves that are not inexact stay."""
+    leaves, treedef = tree.flatten(x)
+    moves, _ = tree.flatten(direction)
+    return treedef.unflatten([leaf + step * move if _inexact(leaf) else leaf for leaf, move in zip(leaves, moves, strict=True)])
+
+
+def _inexact(leaf) -> bool:
+    return np.issubdtype(np.result_type(leaf), np.inexact)
+
+
+def _random_like(rng, x):
+    leaves, treedef = tree.flatten(x)
+
+    def draw(leaf):
+        dtype = np.result_type(leaf)
+        value = rng.standard_normal(np.shape(leaf))
+        if np.issubdtype(dtype, np.complexfloating):
+            value = value + 1j * rng.standard_normal(np.shape(leaf))
+        return np.asarray(value).astype(dtype) if np.ndim(leaf) else np.dtype(dtype).type(value)
+
+    return treedef.unflatten([draw(leaf) if _inexact(leaf) else leaf for leaf in leaves])
+
+
+def _compare(what: str, found: float, expected: float, atol: float, rtol: float) -> None:
+    # `not <=` so that a NaN on either side is a mismatch
+    if not abs(found - expected) <= atol + rtol * max(abs(found), abs(expected)):
+        raise GradientMismatch(f"{what}: {found!r} against {expected!r}, a relative difference of "
+                               f"{abs(found - expected) / max(abs(expected), 1e-300):.1e}.")
+
+
+def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | None = None, rtol: float | None = None,
+                eps: float | None = None, seed: int = 0) -> None:
+    """Check the derivatives of `f` at `args` up to `order` in each mode.
+
+    Forward mode is held against a fourth-order central difference along a random direction, with step `eps`; reverse mode against
+    forward mode (the cotangent pulled back, times the direction, equals the cotangent times the tangent). For order
+    k + 1 the derivative of order k is checked likewise. `f` takes and returns nested structures of arrays and numbers.
+
+    Raises GradientMismatch (an AssertionError) with both numbers. Tolerances default to 1e-5 (float64), 2e-2 (float32).
+    """
+    bad = set(modes) - {"fwd", "rev"}
+    if bad or order < 1:
+        raise ArgumentError(f"check_grads takes modes 'fwd' and 'rev' and an order of at least 1, got {modes!r} and {order!r}.")
+    single = any(np.result_type(leaf) in (np.float32, np.complex64) for leaf in _leaves(args))
+    rtol = (2e-2 if single else 1e-5) if rtol is None else rtol
+    atol = (2e-2 if single else 1e-5) if atol is None else atol
+    eps = (1e-2 if single else 1e-4) if eps is None else eps
+    _check(f, tuple(args), order, tuple(modes), atol, rtol, eps, np.random.default_rng(seed), "")
+
+
+def _check(f, args, order, modes, atol, rtol, eps, rng, path):
+    direction = _random_like(rng, args)
+    out, out_dot = operators.jvp(f, args, direction)
+    weight = _random_like(rng, out)
+
+    def along(step):
+        return _inner(weight, f(*_moved(args, direction, step)))
+
+    slope = (8 * (along(eps) - along(-eps)) - (along(2 * eps) - along(-2 * eps))) / (12 * eps)
+    if "fwd" in modes:
+        _compare(f"forward derivative{path} against a difference", _inner(weight, out_dot), slope, atol, rtol)
+    if "rev" in modes:
+        # a cotangent pairs without conjugation (the convention of JAX), so conjugate what `_inner` conjugates again
+        _, pull = operators.vjp(f, *args)
+        found = _inner(_conjugate(pull(_conjugate(weight))), direction)
+        _compare(f"reverse derivative{path} against a difference", found, slope, atol, rtol)
+    if order > 1:
+        if "fwd" in modes:
+            _check(lambda *a: operators.jvp(f, a, direction)[1], args, order - 1, modes, atol, rtol, eps, rng, path + " of forward")
+        if "rev" in modes:
+            _check(lambda *a: operators.vjp(f, *a)[1](_conjugate(weight)), args, order - 1, modes, atol, rtol, eps, rng,
+                   path + " of reverse")
+
+
+def _conjugate(structure):
+    leaves, treedef = tree.flatten(structure)
+    return treedef.unflatten([np.conj(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves])

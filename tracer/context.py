@@ -1,0 +1,308 @@
+"""The trace under way: where IR is emitted, where the user's program stands, what Python asks of traced values.
+
+A trace is a stack of scopes. The outermost one is the function; each staged branch or loop body opens another. A scope logs
+what is changed while it is traced (arrays, items, attributes), so that the region's results can be told and the change undone.
+
+Python sometimes needs a number where the trace has only a value: `np.zeros(n)`, `names[i]`. `need_concrete` then asks what
+the value depends on: where that is only argument ints and loop counters, the trace starts again with these ints static
+(`Restart`) or with that loop unrolled (`NeedUnroll`); everything else is the user's error.
+"""
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from contextlib import contextmanager
+
+from ..ir.build import Builder, const
+from ..ir.core import Block, Const, Value
+from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
+
+_STATE = threading.local()
+stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
+
+
+class Signal(BaseException):
+    """Control flow of the tracer itself: not an Exception, so that no user's or library's handler stops it."""
+
+
+class Restart(Signal):
+    """Trace the whole function again, with these argument leaves static and these loops unrolled."""
+
+    def __init__(self, leaves=(), loops=()):
+        self.leaves, self.loops = frozenset(leaves), frozenset(loops)
+
+
+class NeedUnroll(Signal):
+    """Trace this loop again, unrolled."""
+
+    def __init__(self, loop: "Loop", reason: str):
+        self.loop, self.reason = loop, reason
+
+
+class Loop:
+    """A staged loop. `site` identifies it in the source, `unrollable` says that its trip count is a number."""
+
+    __slots__ = ("active", "kind", "site", "trip", "unrollable")
+
+    def __init__(self, site, kind: str, trip=None):
+        self.site, self.kind, self.trip = site, kind, trip
+        self.unrollable = type(trip) is int
+        self.active = True
+
+
+class Scope:
+    """A region that is being traced.
+
+    roots   id(box) -> (box, its value before) for each older array that the region wrote
+    items   (id(object), kind, key) -> (object, kind, key, what it held before) for each item or attribute that it assigned
+    fresh   id(object) -> object for each list, dict or instance that it made
+    """
+
+    __slots__ = ("block", "born", "fresh", "items", "loop", "roots")
+
+    def __init__(self, block: Block, loop: Loop | None = None):
+        self.block, self.loop, self.born = block, loop, stamp()
+        self.roots, self.items, self.fresh = {}, {}, {}
+
+
+class Trace:
+    """One run of a function with boxes for arguments.
+
+    lifted   id(array) -> what boxes.lift made of an array that the function captured
+    leaf_of  parameter -> argument leaf, for Python ints, which can be made static
+    origin   region parameter -> (its Loop, the value it starts from)
+    unroll   sites of the loops to unroll
+    outer    id(object) -> object, for what the function reaches through a global or free variable
+    notes    (kind, text, location) for `explain`
+    """
+
+    def __init__(self, function=None, peephole=None):
+        self.function = function
+        self.builder = Builder(locate, peephole)
+        self.scopes: list[Scope] = []
+        self.lifted: dict[int, tuple] = {}
+        self.leaf_of: dict[Value, int] = {}
+        self.origin: dict[Value, tuple[Loop, Value | None]] = {}
+        self.unroll: set = set()
+        self.outer: dict[int, object] = {}
+        self.poison: dict[int, tuple] = {}
+        self.kin: dict[int, list] = {}
+        self.memo: dict = {}
+        self.depth: dict = {}
+        self.packages: set = set()
+        self.notes: list = []
+        self.unrolled = 0
+        self.on_alias_write = None
+
+    def note_write(self, root) -> None:
+        """Called before every change of a root's value."""
+        if self.kin and id(root) in self.kin:
+            self.on_alias_write(self, root)
+        if self.scopes:
+            scope = self.scopes[-1]
+            if root._born < scope.born and id(root) not in scope.roots:
+                scope.roots[id(root)] = root, root._value
+
+    def note_fresh(self, made) -> None:
+        """An object that the traced program made: changing it is nobody else's business."""
+        if self.scopes:
+            self.scopes[-1].fresh[id(made)] = made
+
+    def is_fresh(self, made) -> bool:
+        """Whether the region being traced made this object."""
+        return bool(self.scopes) and id(made) in self.scopes[-1].fresh
+
+    def is_known(self, made) -> bool:
+        """Whether the traced program made this object, here or in an enclosing region."""
+        return any(id(made) in scope.fresh for scope in self.scopes)
+
+    def note(self, kind: str, text: str) -> None:
+        entry = (kind, text, locate())
+        if entry not in self.notes:
+            self.notes.append(entry)
+
+
+def current() -> Trace:
+    stack = getattr(_STATE, "stack", None)
+    if not stack:
+        raise UnsupportedError("a traced value is used after its trace has ended", "return the value instead of storing it")
+    return stack[-1]
+
+
+def active() -> Trace | None:
+    """The trace under way, if there is one."""
+    stack = getattr(_STATE, "stack", None)
+    return stack[-1] if stack else None
+
+
+@contextmanager
+def tracing(trace: Trace):
+    stack = _STATE.__dict__.setdefault("stack", [])
+    stack.append(trace)
+    try:
+        yield trace
+    finally:
+        stack.pop()
+
+
+# --- where the user's program stands ---------------------------------------------------------------------------------
+
+class Place:
+    """What is known of one rewritten code object: the function it belongs to and its positions."""
+
+    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
+
+    def __init__(self, code, owner, function: str, inner: bool):
+        self.code, self.owner, self.function, self.inner = code, owner, function, inner
+        self.file, self.positions, self.frames = code.co_filename, None, {}
+
+    def frame(self, lasti: int) -> Frame:
+        """The user's line and columns at a bytecode offset."""
+        found = self.frames.get(lasti)
+        if found is None:
+            if self.positions is None:
+                self.positions = list(self.code.co_positions())
+            line, end_line, col, end_col = self.positions[lasti // 2]
+            if end_line is not None and end_line != line:
+                end_col = None
+            found = Frame(self.file, line or self.code.co_firstlineno, self.function, col, end_col)
+            self.frames[lasti] = found
+        return found
+
+
+PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten code object (which the Place keeps alive)
+STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
+
+
+def register(code, function: str, owner=None) -> None:
+    """Make a rewritten code object and all that it contains known to `locate`.
+
+    A generated code object (a branch, a body) has a name that starts with "<"; it belongs to the function around it.
+    """
+    inner = owner is not None and code.co_name.startswith("<tg")
+    own = owner if inner else id(code)
+    PLACES[id(code)] = Place(code, own, function if inner else code.co_name, inner)
+    for constant in code.co_consts:
+        if hasattr(constant, "co_code"):
+            register(constant, PLACES[id(code)].function, own)
+
+
+def locate() -> Loc:
+    """The stack of user frames, innermost last. Frames of branches and bodies stand for the function around them."""
+    frames, skip = [], None
+    f = sys._getframe(1)
+    while f is not None:
+        key = id(f.f_code)
+        place = PLACES.get(key)
+        if place is not None:
+            if skip is None:
+                frames.append(place.frame(f.f_lasti))
+                if place.inner:
+                    skip = place.owner
+            elif key == skip:
+                skip = None
+        elif key in STOPS:
+            break
+        f = f.f_back
+    frames.reverse()
+    return tuple(frames)
+
+
+# --- what Python asks of traced values -------------------------------------------------------------------------------
+
+_CHAIN = ("elementwise", "linear", "bilinear", "none", "special")
+
+
+def constant(value: Value):
+    """The Python scalar of a value computed from constants alone, else None."""
+    if isinstance(value, Const):
+        return value.data.item() if value.frozen and value.data.ndim == 0 else None
+    op = value.op
+    if op is None or value.type.dims or op.defn.rule not in ("elementwise", "linear") or op.defn.evaluate is None:
+        return None
+    arrays = [x.data for x in op.operands if isinstance(x, Const) and x.frozen]
+    if len(arrays) != len(op.operands):
+        parts = [constant(x) for x in op.operands]
+        if None in parts:
+            return None
+        arrays = [const(p, x.type.dtype).data for p, x in zip(parts, op.operands)]
+    return op.defn.evaluate(op, *arrays)[value.slot].item()
+
+
+class Roots:
+    """What a value depends on: argument leaves and loops that can be made concrete, and a phrase for the first thing that cannot."""
+
+    __slots__ = ("leaves", "loops", "stop")
+
+    def __init__(self):
+        self.leaves, self.loops, self.stop = set(), set(), None
+
+
+def roots_of(trace: Trace, value: Value) -> Roots:
+    found, seen, todo = Roots(), set(), [value]
+    while todo:
+        v = todo.pop()
+        if isinstance(v, Const) or v in seen:
+            if isinstance(v, Const) and not v.frozen:
+                found.stop = found.stop or "the elements of an array that the function captured"
+            continue
+        seen.add(v)
+        if v in trace.leaf_of:
+            found.leaves.add(trace.leaf_of[v])
+        elif v in trace.origin:
+            loop, init = trace.origin[v]
+            if loop.kind == "for":
+                found.loops.add(loop)
+                todo += [init] if init is not None else []
+                todo += [loop.trip] if isinstance(loop.trip, Value) else []
+            elif init is not None:
+                todo.append(init)
+                found.stop = found.stop or (isinstance(init, Const) and "the iterations of a while loop") or None
+        elif v.op is not None and v.op.defn.rule in _CHAIN and v.op.defn.evaluate is not None:
+            todo += v.op.operands
+        elif v.op is not None and v.op.name == "if":
+            todo.append(v.op.operands[0])
+            todo += [region.yields[v.slot] for region in v.op.regions]
+        else:
+            what = f"argument `{v.name}`" if v.op is None and v.name else "a loop" if v.op is not None else "an argument"
+            found.stop = found.stop or (("the elements of " if v.type.dims else "") + what)
+    return found
+
+
+def make_static(value: Value, what: str, remedy: str = "") -> str:
+    """Restarts so that `value` is a number next time; returns what it depends on, where that cannot be."""
+    trace = current()
+    roots = roots_of(trace, value)
+    if roots.stop is None:
+        if roots.leaves:
+            raise Restart(roots.leaves)
+        for loop in roots.loops:
+            if not loop.unrollable:
+                return "the counter of a loop whose length is known only at run time"
+        for loop in roots.loops:
+            if loop.active:
+                raise NeedUnroll(loop, what)
+        if roots.loops:
+            raise Restart((), [loop.site for loop in roots.loops])
+    return roots.stop or "a value computed at run time"
+
+
+def need_static(box, what: str) -> None:
+    """Restarts the trace with the argument ints and loop counters that decide `box` made static.
+
+    Returns where it depends on more than those.
+    """
+    make_static(box.read(), what)
+
+
+def need_concrete(box, what: str):
+    """The Python number that `box` holds, for `what`; restarts or raises where it is known only at run time."""
+    value = box.read()
+    number = constant(value)
+    if number is not None:
+        return number
+    why = make_static(value, what)
+    raise ConcretizationError(
+        f"{what} needs a number when the function is compiled, but this value is known only at run time: it depends on {why}",
+        "compute it from Python ints or shapes, or pass it as an argument that `static_argnums` names", locate())

@@ -1,0 +1,214 @@
+"""Early exits become data: after this pass `return`, `break` and `continue` stand nowhere but in one `return` at the very end.
+
+An exit that ends a branch of an `if` needs no flag: what follows the `if` moves into the other branch.
+
+    if a: return x        if a: <value> = x
+    rest            ->    else: rest'
+
+Elsewhere a flag is set, what follows is guarded by it, and a loop asks it before each iteration:
+
+    for v in xs:                       <broke1> = False
+        if v > 3: break        ->      for v in xs:                       # keep going while `not <broke1>`
+        total += v                         if v > 3: <broke1> = True
+    rest                                   else: total += v
+                                       rest
+
+A flag that nobody reads is not set. `else` of a loop becomes `if not <broke1>`. Statements after an exit are dropped.
+The passes annotate loops: `loop.stops` lists the names of the flags that end it.
+"""
+from __future__ import annotations
+
+import ast
+
+VALUE, RETURNED = "<value>", "<returned>"
+
+
+def is_internal(name: str) -> bool:
+    """Whether a name was made by the passes."""
+    return name.startswith("<")
+
+
+def load(name: str, like: ast.AST) -> ast.Name:
+    return ast.copy_location(ast.Name(name, ast.Load()), like)
+
+
+def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
+    target = ast.copy_location(ast.Name(name, ast.Store()), like)
+    return ast.copy_location(ast.Assign([target], value), like)
+
+
+def literal(value, like: ast.AST) -> ast.Constant:
+    return ast.copy_location(ast.Constant(value), like)
+
+
+def lower(function: ast.FunctionDef) -> None:
+    """Rewrite a function's body in place (not the functions within it)."""
+    body = function.body
+    if not _exits(body[:-1]) and not (type(body[-1]) is not ast.Return and _exits(body[-1:])):
+        if type(body[-1]) is not ast.Return:
+            body.append(ast.copy_location(ast.Return(literal(None, body[-1])), body[-1]))
+        return
+    end = ast.copy_location(ast.Return(literal(None, body[-1])), body[-1])
+    passes = _Exits()
+    lowered, _, _ = passes.block([*body, end], None)
+    lowered = passes.strip(lowered)
+    if RETURNED in passes.read:
+        lowered.insert(0, store(RETURNED, literal(False, body[0]), body[0]))
+    lowered.append(ast.copy_location(ast.Return(load(VALUE, end)), end))
+    function.body = lowered
+
+
+_LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Raise)
+
+
+def _exits(statements) -> bool:
+    """Whether an exit stands anywhere in the statements: then they must be lowered."""
+    for s in statements:
+        if isinstance(s, _LEAVES):
+            return True
+        for field in ("body", "orelse"):
+            if not isinstance(s, (ast.FunctionDef, ast.ClassDef)) and _exits(getattr(s, field, ())):
+                return True
+        if isinstance(s, (ast.For, ast.While)) and s.orelse:
+            return True
+    return False
+
+
+def _leaves(statements) -> bool:
+    """Whether the statements never reach their end."""
+    for s in statements:
+        if isinstance(s, _LEAVES) or (isinstance(s, ast.With) and _leaves(s.body)):
+            return True
+        if isinstance(s, ast.If) and _leaves(s.body) and _leaves(s.orelse):
+            return True
+    return False
+
+
+class _Loop:
+    """The flags of one loop. `used`: which of them its body may set."""
+
+    def __init__(self, number: int):
+        self.broke, self.skipped = f"<broke{number}>", f"<skipped{number}>"
+
+
+class _Exits:
+    def __init__(self):
+        self.read: set[str] = set()
+        self.loops = 0
+
+    def block(self, statements, loop: _Loop | None):
+        """(lowered statements, flags that they may set, whether they always leave)."""
+        out, flags = [], set()
+        for k, s in enumerate(statements):
+            rest = statements[k + 1:]
+            kind = type(s)
+            if kind in _SIMPLE:
+                return out + _SIMPLE[kind](self, s, loop, flags), flags, True
+            if kind is ast.If and _exits([s]):
+                more, set_, always = self.branch(s, rest, loop)
+                return out + more, flags | set_, always
+            if kind in (ast.For, ast.While):
+                more, set_ = self.loop(s, loop)
+            elif kind is ast.With:
+                s.body, set_, always = self.block(s.body, loop)
+                more = [s]
+                if always:
+                    return out + more, flags | set_, True
+            else:
+                out.append(s)
+                continue
+            out += more
+            if set_:
+                guarded, more_set, always = self.guard(rest, set_, loop, s)
+                return out + guarded, flags | set_ | more_set, always
+        return out, flags, False
+
+    def branch(self, s: ast.If, rest, loop):
+        """An `if` that may leave, together with what follows it."""
+        then_leaves, other_leaves = _leaves(s.body), _leaves(s.orelse)
+        moved = then_leaves != other_leaves
+        then, then_flags, then_always = self.block(s.body + (rest if moved and other_leaves else []), loop)
+        other, other_flags, other_always = self.block(s.orelse + (rest if moved and then_leaves else []), loop)
+        flags, always = then_flags | other_flags, then_always and other_always
+        if moved or always:
+            return [_if(s, then, other)], flags, always
+        guarded, more_flags, always = self.guard(rest, flags, loop, s)
+        return [_if(s, then, other), *guarded], flags | more_flags, always
+
+    def guard(self, rest, flags, loop, like):
+        """`rest`, unless one of the flags is set."""
+        if not rest:
+            return [], set(), False
+        inner, set_, always = self.block(rest, loop)
+        if not flags:
+            return inner, set_, always
+        return [_if_not(self, flags, inner, like)], set_, always
+
+    def loop(self, s, outer: _Loop | None):
+        """A loop, with its flags before it and its `else` after it."""
+        self.loops += 1
+        loop = _Loop(self.loops)
+        s.body, flags, _ = self.block(s.body, loop)
+        stops = sorted(flags - {loop.skipped})
+        self.read.update(stops)
+        s.stops = tuple(stops)
+        before = []
+        if loop.broke in flags:
+            before.append(store(loop.broke, literal(False, s), s))
+        if loop.skipped in flags:
+            s.body.insert(0, store(loop.skipped, literal(False, s), s))
+        out, beyond = [*before, s], flags - {loop.skipped, loop.broke}
+        orelse, s.orelse = s.orelse, []
+        if orelse:
+            inner, set_, _ = self.block(orelse, outer)
+            out += [_if_not(self, stops, inner, s)] if stops else inner
+            beyond |= set_
+        return out, beyond
+
+    def leave(self, s: ast.Return, loop, flags):
+        flags.add(RETURNED)
+        value = s.value if s.value is not None else literal(None, s)
+        return [store(VALUE, value, s), store(RETURNED, literal(True, s), s)]
+
+    def break_(self, s, loop, flags):
+        flags.add(loop.broke)
+        return [store(loop.broke, literal(True, s), s)]
+
+    def continue_(self, s, loop, flags):
+        flags.add(loop.skipped)
+        return [store(loop.skipped, literal(True, s), s)]
+
+    def raise_(self, s, loop, flags):
+        return [s]
+
+    def strip(self, statements):
+        """Without the stores to flags that nobody reads."""
+        kept = []
+        for s in statements:
+            if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
+                name = s.targets[0].id
+                if is_internal(name) and name != VALUE and name not in self.read:
+                    continue
+            if isinstance(s, (ast.If, ast.For, ast.While, ast.With)):
+                s.body = self.strip(s.body) or [ast.copy_location(ast.Pass(), s)]
+                if not isinstance(s, ast.With):
+                    s.orelse = self.strip(s.orelse)
+            kept.append(s)
+        return kept
+
+
+_SIMPLE = {ast.Return: _Exits.leave, ast.Break: _Exits.break_, ast.Continue: _Exits.continue_, ast.Raise: _Exits.raise_}
+
+
+def _if(s: ast.If, then, other) -> ast.If:
+    s.body, s.orelse = then or [ast.copy_location(ast.Pass(), s)], other
+    return s
+
+
+def _if_not(passes: _Exits, flags, body, like) -> ast.If:
+    """`if not (a or b): body`"""
+    passes.read.update(flags)
+    names = [load(f, like) for f in sorted(flags)]
+    test = names[0] if len(names) == 1 else ast.copy_location(ast.BoolOp(ast.Or(), names), like)
+    no = ast.copy_location(ast.UnaryOp(ast.Not(), test), like)
+    return ast.copy_location(ast.If(no, body or [ast.copy_location(ast.Pass(), like)], []), like)
