@@ -236,9 +236,11 @@ class _Parser:
             return _WORDS[self.take("word")]
         if self.accept("("):
             part = dtype.real
-            pair = np.array([_exact(self.take("number"), part), self.accept(",") and _exact(self.take("number"), part)], part.np)
+            re_ = _exact(self.take("number"), part)
+            self.expect(",")
+            im_ = _exact(self.take("number"), part)
             self.expect(")")
-            return pair.view(dtype.np)[0]
+            return np.array([re_, im_], part.np).view(dtype.np)[0]
         return _exact(self.take("number"), dtype)
 
     def scalar(self):

@@ -22,7 +22,8 @@
     operand  ::= %name | @const | literal
     literal  ::= number | number "_" dtype | "true" | "false" | "(" number "," number ")" | dtype "[" dims "]" "{" numbers "}"
     attrs    ::= "{" (name "=" attr)* "}"
-    attr     ::= word | string | number | true | false | none | dtype | type | @function | "(" attr* ")" | "{" (attr ":" attr)* "}"
+    attr     ::= word | string | number | "true" | "false" | "none" | dtype | "<" type ">" | @function
+              |  "(" attr* ")" | "{" (attr ":" attr)* "}"
 
 A number without a suffix is f64 if it has a point or an exponent and `index` if not; a pair is complex. A NaN with other
 than the default bits is written `nan(0x…)`, so that every literal reads back exactly. `#` starts a comment.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..ir.core import Const, Op, Value, as_dim
+from ..ir.ops.shape import concat_parts
 from ..ir.types import BOOL, INDEX
 from .cursor import as_index, operand
 from .loopir import Imm, Set, While
@@ -157,7 +158,7 @@ def _reshape_terms(op: Op, terms: Terms):
 def concat_pieces(g, op: Op):
     """(operand, its offset along the axis) in order."""
     axis, offset = op.attrs["axis"], 0
-    for x in op.operands:
+    for x in concat_parts(op.operands)[0]:
         yield x, offset
         offset = g.iop("add", offset, g.size(x.type.dims[axis]))
 
@@ -182,7 +183,7 @@ def _concat_at(g, op: Op, index):
 def _concat_terms(op: Op, terms: Terms):
     axis = op.attrs["axis"]
     inner = terms[:axis] + (None,) + terms[axis + 1:]
-    return [(x, inner) for x in op.operands]
+    return [(x, inner) for x in concat_parts(op.operands)[0]]
 
 
 # --- index --------------------------------------------------------------------------------------------------------------
@@ -239,11 +240,8 @@ def gather_split(axes, at, rank_b: int, index):
 
 def joined(axes, rest, picked):
     """The full index: `picked` on `axes`, `rest` on the others in order."""
-    rest, full = iter(rest), []
-    chosen = dict(zip(axes, picked))
-    for axis in range(len(axes) + rest.__length_hint__()):
-        full.append(chosen[axis] if axis in chosen else next(rest))
-    return tuple(full)
+    chosen, others = dict(zip(axes, picked)), iter(rest)
+    return tuple(chosen[axis] if axis in chosen else next(others) for axis in range(len(axes) + len(rest)))
 
 
 def gather_index(g, axes, at, arrays, index):

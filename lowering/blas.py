@@ -38,17 +38,20 @@ from . import engine
 from .loopir import At, Buffer, Imm, Lib, Scalar, Size
 
 PREFIX = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
-_LAPACK = frozenset({"potrf", "getrf"})
 
 
-def routine(out, dtype: DType, name: str) -> str:
-    """The external symbol of a BLAS or LAPACK routine of this dtype, bound to SciPy's pointer when first asked for."""
-    full = PREFIX[dtype.name] + ("geru" if name == "ger" and dtype.complex else name)
-    symbol = "scipy." + full
-    if not engine.is_bound(symbol):
-        module = importlib.import_module("scipy.linalg.cython_lapack" if name in _LAPACK else "scipy.linalg.cython_blas")
-        engine.bind(symbol, _pointer(module.__pyx_capi__[full]))
-    return symbol
+def routine(dtype: DType, name: str) -> str:
+    """The external symbol of a BLAS or LAPACK routine of this dtype."""
+    return "scipy." + PREFIX[dtype.name] + ("geru" if name == "ger" and dtype.complex else name)
+
+
+def _address(name: str) -> int:
+    """SciPy's pointer to a routine; SciPy is imported when the first is asked for."""
+    for module in ("cython_blas", "cython_lapack"):
+        table = importlib.import_module("scipy.linalg." + module).__pyx_capi__
+        if name in table:
+            return _pointer(table[name])
+    raise IRError(f"SciPy has no routine {name}")
 
 
 def _pointer(capsule) -> int:
@@ -59,24 +62,26 @@ def _pointer(capsule) -> int:
     return pointer(capsule, name(capsule))
 
 
+engine.PROVIDERS["scipy"] = _address
+
+
 class _Call:
     """The operands of one routine: Fortran takes the address of each."""
 
     def __init__(self, out, dtype: DType, name: str):
-        self.out, self.dtype, self.symbol, self.args = out, dtype, routine(out, dtype, name), []
-        self.returns = "void"
+        self.out, self.dtype, self.symbol, self.args = out, dtype, routine(dtype, name), []
 
-    def flag(self, letter: str) -> "_Call":
+    def flag(self, letter: str) -> _Call:
         self.args.append(f"@tracegrad.letter.{letter}")
         self.out.declare(f"@tracegrad.letter.{letter} = private unnamed_addr constant i8 {ord(letter)}")
         return self
 
-    def sizes(self, *sizes: Size) -> "_Call":
+    def sizes(self, *sizes: Size) -> _Call:
         for size in sizes:
             self.args.append(self._int(self.out.index(size)))
         return self
 
-    def stride(self, size: Size) -> "_Call":
+    def stride(self, size: Size) -> _Call:
         """A row length: at least 1, as the routines ask even of empty matrices."""
         if isinstance(size, (int, Imm)):
             return self.sizes(max(int(self.out.index(size)), 1))
@@ -96,14 +101,14 @@ class _Call:
         out.lines.append(f"  store i32 {operand}, ptr {cell}")
         return cell
 
-    def number(self, value) -> "_Call":
+    def number(self, value) -> _Call:
         out = self.out
         cell = out.alloca("[2 x double]")
         out.store_at(cell, out.reg(value if isinstance(value, (Scalar, Imm)) else Imm(value, self.dtype)), self.dtype)
         self.args.append(cell)
         return self
 
-    def at(self, where: Buffer | At) -> "_Call":
+    def at(self, where: Buffer | At) -> _Call:
         self.args.append(self.out.address(where))
         return self
 

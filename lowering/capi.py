@@ -68,6 +68,7 @@ def _addresses() -> dict[str, int]:
     found = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _PYTHON_NAMES}
     found |= {name: table[k] for name, k in _NUMPY_TABLE.items()}
     found["default_handler"] = uint64_at(table[_NUMPY_DEFAULT_HANDLER])
+    found["free"] = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p).value
     found["tick"] = ctypes.addressof(TICK)
     return found
 

@@ -62,6 +62,17 @@ class Cursor:
             self.memos.pop()
             self.base = base
 
+    @contextmanager
+    def at_level(self, level: int):
+        """Write at an outer level for a while."""
+        kept, memos = self.stack[level + 1:], self.memos[level + 1:]
+        del self.stack[level + 1:], self.memos[level + 1:]
+        try:
+            yield
+        finally:
+            self.stack.extend(kept)
+            self.memos.extend(memos)
+
     def fresh(self, dtype: DType, level: int | None = None, name: str = "") -> Scalar:
         s = Scalar(dtype, name)
         self.levels[s] = len(self.stack) - 1 if level is None else level

@@ -13,23 +13,15 @@ texts can be concatenated (`join`).
 """
 from __future__ import annotations
 
-import struct
-
 from ..ir.errors import IRError
-from ..ir.types import INDEX
 from . import blas
 from .loopir import (Alloc, At, Atom, Buffer, Copy, Fail, Fill, For, Get, If, Imm, Kernel, Let, Lib, Load, Print, Scalar,
                      Set, Store, Swap, Var, While)
-from .scalar import Scalars
+from .scalar import Scalars, literal
 from .storage import ALIGN, MEMORY, Storage
 
 REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
 MAX_VALUES = 6
-
-
-def float_literal(value: float) -> str:
-    """Also of an f32, whose literals LLVM writes as the f64 of equal value."""
-    return "0x%016X" % struct.unpack("<Q", struct.pack("<d", value))
 
 
 class Emitter:
@@ -47,6 +39,7 @@ class Emitter:
         self.regs: dict[Scalar, str | tuple[str, str]] = {}
         self.vars: dict[Var, tuple[str, ...]] = {}
         self.declarations: dict[str, None] = {}
+        self.definitions: dict[str, str] = {}
         self.metadata: list[str] = []
         self._next_meta, self._unlikely, self._invariant = metadata, None, None
         self._scopes: dict[int, tuple[int, int, int]] = {}
@@ -83,6 +76,10 @@ class Emitter:
 
     def declare(self, text: str) -> None:
         self.declarations[text] = None
+
+    def define(self, name: str, text: str) -> None:
+        """Have the module contain this internal function."""
+        self.definitions[name] = text
 
     def add_global(self, definition: str) -> str:
         """A private global of this kernel: `definition` is what follows its name and " = "."""
@@ -150,7 +147,7 @@ class Emitter:
         if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
             return str(int(a) * int(b))
         out = self.fresh()
-        self.lines.append(f"  {out} = mul nsw i64 {a}, {b}")
+        self.lines.append(f"  {out} = mul i64 {a}, {b}")
         return out
 
     def product(self, sizes) -> str:
@@ -421,7 +418,7 @@ class Emitter:
             self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
         leave = self.storage.release(False)
         head = f"define i32 @{kernel.name}({', '.join([*params, 'ptr noalias nocapture nonnull align 8 dereferenceable(56) %error'])}) nounwind {{"
-        parts = [*self.storage.globals, *self.globals, *self.declarations, head, "entry:", *self.entry, *initial, *workspace,
+        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.definitions.values(), head, "entry:", *self.entry, *initial, *workspace,
                  "  br label %body", "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.metadata]
         return "\n".join(parts) + "\n"
 
@@ -433,19 +430,6 @@ def _bytes_literal(data: bytes) -> str:
 def _all_zero(imm: Imm) -> bool:
     """Whether the value's bytes are all 0 (so not -0.0)."""
     return not any(imm.dtype.np.type(imm.value).tobytes())
-
-
-def literal(value, dtype) -> str | tuple[str, str]:
-    """A Python number as an LLVM operand of the dtype."""
-    kind = dtype.kind
-    if kind == "f":
-        return float_literal(float(dtype.np.type(value)))
-    if kind == "c":
-        value = complex(dtype.np.type(value))
-        return float_literal(value.real), float_literal(value.imag)
-    if kind == "b":
-        return "true" if value else "false"
-    return str(int(value))
 
 
 _STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set, For: Emitter.for_,

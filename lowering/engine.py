@@ -3,23 +3,35 @@
     text -> parse -> passes (O3 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
 
 Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
-`Code.close` returns the rest: an engine shared by all would keep some kilobytes of each module for ever. LLVM's global tables and its default context are not thread-safe: one lock covers every call into LLVM; machine code
+`Code.close` returns the rest: an engine shared by all would keep some kilobytes of each module for ever.
+
+Code and its constants lie in one block of memory (llvmlite's memory manager), so the small code model serves: constants are
+operands of instructions. Functions outside may be far, so they are called through a table of addresses, which the attribute
+nonlazybind asks for; where a call would still need a stub, for which that manager keeps no room, the module is emitted again
+in the large code model.
+
+LLVM's global tables and its default context are not thread-safe: one lock covers every call into LLVM; machine code
 itself runs without it.
 """
 from __future__ import annotations
 
 import ctypes
+import math
 import re
+import struct
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ..ir.errors import IRError
+from ..ir.types import DType, dtype
 
 _LOCK = threading.RLock()
 
@@ -35,9 +47,13 @@ def host() -> tuple[llvm.Target, str, str]:
         return llvm.Target.from_default_triple(), llvm.get_host_cpu_name(), features.flatten()
 
 
-def target_machine() -> llvm.TargetMachine:
+def target_machine(codemodel: str = "small") -> llvm.TargetMachine:
     target, cpu, features = host()
-    return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+    return target.create_target_machine(cpu=cpu, features=features, opt=3, reloc="pic", codemodel=codemodel)
+
+
+# Calls of library functions that LLVM inserts (memcpy, fmod …) go through the table of addresses too.
+_USE_GOT = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
 
 
 @cache
@@ -46,28 +62,29 @@ def data_layout() -> str:
     with _LOCK:
         target = host()[0]
         machine = target_machine()
-        layout = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n'
+        layout = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n{_USE_GOT}'
         machine.close()
         return layout
 
 
 _PROCESS = ctypes.CDLL(None)
-_bound: dict[str, int] = {}
-_kept: list = []
+# External symbols are "family.name"; PROVIDERS[family](name) is the address. A name without a dot is the process's own.
+PROVIDERS: dict[str, Callable[[str], int]] = {}
+_bound: set[str] = set()
+_EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
 
 
-def bind(name: str, address: int, keep=None) -> None:
-    """Make `name` an external symbol of every module, with this address; `keep` lives as long as the process."""
-    with _LOCK:
-        if _bound.get(name) != address:
-            host()
-            llvm.add_symbol(name, address)
-            _bound[name] = address
-            _kept.append(keep)
-
-
-def is_bound(name: str) -> bool:
-    return name in _bound
+def bind_symbols(source: str) -> None:
+    """Give every external symbol of a text its address. MCJIT ends the process where one is missing, so look first."""
+    for name in _EXTERNAL.findall(source):
+        if name in _bound or name.startswith("llvm."):
+            continue
+        family, _, rest = name.partition(".")
+        if rest and family in PROVIDERS:
+            llvm.add_symbol(name, PROVIDERS[family](rest))
+        elif not hasattr(_PROCESS, name):
+            raise IRError(f"the generated code calls {name}, which this process does not have")
+        _bound.add(name)
 
 
 class Code:
@@ -123,19 +140,23 @@ class Code:
 
 
 @cache
-def _pipeline():
-    """(machine, pass builder), made once: they keep no state of a module."""
-    machine = target_machine()
+def _machine() -> llvm.TargetMachine:
+    """The target machine of all compilations; an engine takes one of its own."""
+    return target_machine()
+
+
+def _run_passes(module, machine) -> None:
+    """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
-    return machine, llvm.create_pass_builder(machine, options)
-
-
-def _run_passes(module, builder) -> None:
-    manager = builder.getModulePassManager()
-    manager.run(module, builder)
-    NewPassManager._dispose(manager)          # its own close() does nothing: ObjectRef's empty _dispose comes first
-    manager.detach()
+    with options, llvm.create_pass_builder(machine, options) as builder:
+        manager = builder.getModulePassManager()
+        manager.run(module, builder)
+        NewPassManager._dispose(manager)          # its own close() does nothing: ObjectRef's empty _dispose comes first
+        manager.detach()
+    for function in module.functions:
+        if function.is_declaration and not function.name.startswith("llvm."):
+            function.add_function_attribute("nonlazybind")
 
 
 @contextmanager
@@ -143,14 +164,14 @@ def _optimized(source: str, ticks: list[float]):
     """(module, target machine) after the passes, for the duration of the block."""
     with _LOCK:
         ticks.append(time.perf_counter())
-        machine, builder = _pipeline()
+        machine = _machine()
         context = llvm.create_context()
         try:
             module = llvm.parse_assembly(data_layout() + source, context)
             with module:
                 module.verify()
                 ticks.append(time.perf_counter())
-                _run_passes(module, builder)
+                _run_passes(module, machine)
                 ticks.append(time.perf_counter())
                 yield module, machine
         finally:
@@ -170,28 +191,41 @@ def assembly(source: str) -> str:
         return machine.emit_assembly(module)
 
 
-_EXTERNAL = re.compile(r"^(?:declare\b.*?|@\S+ = external .*?)@([\w.$]+)|^@([\w.$]+) = external", re.M)
-
-
-def check_symbols(source: str) -> None:
-    """MCJIT ends the process where a symbol is missing, so look first."""
-    for match in _EXTERNAL.finditer(source):
-        name = match[1] or match[2]
-        if name not in _bound and not name.startswith("llvm.") and not hasattr(_PROCESS, name):
-            raise IRError(f"the generated code calls {name}, which this process does not have")
-
-
 def compile_module(source: str) -> Code:
-    """Compile LLVM IR text; external symbols are those of the process and of `bind`."""
+    """Compile LLVM IR text."""
     ticks: list[float] = []
     with _optimized(source, ticks) as (module, machine):
-        check_symbols(source)
         binary = machine.emit_object(module)
+        if needs_stubs(binary):
+            with target_machine("large") as large:
+                binary = large.emit_object(module)
         ticks.append(time.perf_counter())
     code = load(binary, source)
     ticks.append(time.perf_counter())
     code.phases = {name: 1e3 * (b - a) for name, a, b in zip(_PHASES, ticks, ticks[1:], strict=False)}
     return code
+
+
+_PLT32 = 4                      # R_X86_64_PLT32: a call that must be within 2 GB, by a stub where it is not
+_RELA, _X86_64 = 4, 62
+
+
+def needs_stubs(binary: bytes) -> bool:
+    """Whether an x86-64 ELF object has a direct call to a function that it does not define."""
+    if binary[:5] != b"\x7fELF\x02" or int.from_bytes(binary[18:20], "little") != _X86_64:
+        return False
+    table, = struct.unpack_from("<Q", binary, 40)
+    entry, count = struct.unpack_from("<HH", binary, 58)
+    # section header: name, type, flags, address, offset, size, link, info …
+    sections = [struct.unpack_from("<IIQQQQII", binary, table + k * entry) for k in range(count)]
+    for _, kind, _, _, offset, size, link, _ in sections:
+        if kind == _RELA:
+            symbols = sections[link][4]
+            for k in range(offset, offset + size, 24):
+                info, = struct.unpack_from("<Q", binary, k + 8)
+                if info & 0xFFFFFFFF == _PLT32 and not struct.unpack_from("<H", binary, symbols + 24 * (info >> 32) + 6)[0]:
+                    return True
+    return False
 
 
 _PHASES = ("parse", "optimize", "machine", "link")
@@ -201,11 +235,43 @@ def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that `compile_module` made on a machine like this one."""
     with _LOCK:
         host()
-        check_symbols(source)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+        bind_symbols(source)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()
         with llvm.ObjectFileRef.from_data(binary) as file:
             size = sum(section.size() for section in file.sections() if section.is_text())
     return Code(engine, zlib.compress(source.encode(), 1), binary, size, {})
+
+
+# --- printing from machine code ---------------------------------------------------------------------------------------
+
+
+def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int) -> None:
+    """Print a format filled with values: `kinds` names their dtypes, with ":rank" for an array, given by address and dimensions."""
+    names = ctypes.string_at(kinds, kinds_size).decode().split(",") if kinds_size else []
+    values, at = [], words
+    for name in names:
+        name, _, rank = name.partition(":")
+        d = dtype(name)
+        if rank:
+            address, *dims = (ctypes.c_int64 * (1 + int(rank))).from_address(at)
+            raw = ctypes.string_at(address, math.prod(dims) * d.size)
+            values.append(np.frombuffer(raw, d.np).reshape(dims))
+            at += 8 * (1 + int(rank))
+        else:
+            values.append(from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
+            at += 16 if d.complex else 8
+    print(ctypes.string_at(form, form_size).decode().format(*values))
+
+
+def from_words(raw: bytes, d: DType):
+    """The NumPy scalar that a check or a print passed as 64-bit words: see `Emitter.words`."""
+    if d.inexact:
+        return d.np.type(np.frombuffer(raw, np.complex128 if d.complex else np.float64)[0])
+    return np.frombuffer(raw, np.uint64)[0].astype(np.int64 if d.kind in "ix" else np.uint64).astype(d.np)
+
+
+_PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(_printed)
+PROVIDERS["tracegrad"] = lambda name: ctypes.cast(_PRINT, ctypes.c_void_p).value

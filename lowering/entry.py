@@ -33,15 +33,16 @@ _HEAD_OFFSET = capi.OFFSETS["callable.head"]
 class Entry:
     """links: what each table word after the state holds.
 
-    ("api", C name) | ("object", object) | ("address", integer) | ("fail", None): the specialisation's own `fail`
+    ("api", C name) | ("object", object) | ("address", integer) | ("kernel", None) | ("fail", None): what the
+    specialisation has of its own
     """
 
     text: str
     links: tuple[tuple, ...]
 
 
-def emit(signature: Signature, kernel: str) -> Entry:
-    """The entry of a kernel that is defined in the same module: `define i32 @kernel(ptr …, ptr %error)`."""
+def emit(signature: Signature) -> Entry:
+    """The entry of a kernel, an `i32 (ptr …, ptr %error)` whose address is linked."""
     w = Writer(ENTRY)
     unpacker = Unpacker(w, signature)
     unpacker.unpack()
@@ -49,7 +50,7 @@ def emit(signature: Signature, kernel: str) -> Entry:
     _start(w, unpacker)
     packer.allocate()
     error = w.alloca(f"[{ERROR_WORDS} x i64]")
-    _call_kernel(w, signature, kernel, {"in": unpacker.pointers, "out": packer.outputs}, error)
+    _call_kernel(w, signature, {"in": unpacker.pointers, "out": packer.outputs}, error)
     packer.adopt()
     result, slot = packer.pack(signature.output)
     kept = unpacker.attributes + len(unpacker.held)
@@ -77,10 +78,10 @@ def _start(w: Writer, unpacker: Unpacker) -> None:
         w(f"store ptr {x}, ptr {w.new_slot()}")
 
 
-def _call_kernel(w: Writer, signature: Signature, kernel: str, registers: dict, error: str) -> None:
+def _call_kernel(w: Writer, signature: Signature, registers: dict, error: str) -> None:
     pointers = [f"ptr {registers[kind][k]}" for kind, k in signature.kernel]
     state = w.call("PyEval_SaveThread", "ptr") if signature.release else ""
-    code = w.value(f"call i32 @{kernel}({', '.join([*pointers, f'ptr {error}'])})")
+    code = w.value(f"call i32 {w.link('kernel')}({', '.join([*pointers, f'ptr {error}'])})")
     if signature.release:
         w.call("PyEval_RestoreThread", "void", f"ptr {state}")
     w.require(w.value(f"icmp eq i32 {code}, 0"), "%raise")

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from ..ir.types import DType
-from . import capi
 
 CALLS, TICK, RUNNING, NEXT, STATE = 0, 1, 2, 3, 4
 TABLE = "tg.table"
@@ -83,7 +82,7 @@ class Writer:
         if key not in self._words:
             self._words[key] = STATE + len(self.links)
             self.links.append((kind, what))
-        return self.value(f"load ptr, ptr getelementptr (i64, ptr @{TABLE}, i64 {self._words[key]}), !invariant.load !0")
+        return self.value(f"load ptr, ptr getelementptr (i64, ptr @{TABLE}, i64 {self._words[key]}), !invariant.load !90")
 
     def call(self, function: str, result: str, *args: str) -> str:
         """Call a C function by name; the register of its result ("" for void)."""
@@ -153,8 +152,4 @@ class Writer:
             f"@{TABLE} = externally_initialized global [{words} x i64] zeroinitializer", *constants, _RELEASE,
             f"define ptr @{self.function}({SIGNATURE}) {{", "start:",
             f"  %slots = alloca [{slots} x ptr], align 8", *self.header,
-            f"  call void @llvm.memset.p0.i64(ptr %slots, i8 0, i64 {8 * self.slots}, i1 false)" if self.slots else "",
-            *self.lines, "}", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", "!0 = !{}", ""])
-
-
-FLAGS_OF_OWN_ARRAY = capi.C_CONTIGUOUS | capi.ALIGNED | capi.WRITEABLE
+            f"  store [{slots} x ptr] zeroinitializer, ptr %slots", *self.lines, "}", "!90 = !{}", ""])

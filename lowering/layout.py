@@ -135,7 +135,7 @@ def leaves(layout: In | Out) -> Iterator[In | Out]:
         yield layout
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signature:
     """All that the entry needs to know of a kernel.
 

@@ -5,10 +5,11 @@ import numpy as np
 
 from ..ir.types import DType
 from . import capi
-from .irwriter import FLAGS_OF_OWN_ARRAY, Writer, memory_type
+from .irwriter import Writer, memory_type
 from .layout import ArgOut, ArrayOut, Node, ObjectOut, Out, ScalarOut, Signature, is_plain_namedtuple
 
 _AT = capi.OFFSETS
+_CARRAY = capi.C_CONTIGUOUS | capi.ALIGNED | capi.WRITEABLE
 
 
 class Packer:
@@ -26,18 +27,19 @@ class Packer:
             if isinstance(leaf, ScalarOut):
                 self.outputs[k] = self.w.alloca(memory_type(leaf.dtype), 16)
             elif leaf.static:
-                self._made[leaf] = x, _ = self._array(leaf, self.w.dims(leaf.dims), "null")
+                self._made[leaf] = x, _ = self._array(leaf, self.w.dims(leaf.dims))
                 self.outputs[k] = self.w.field(x, _AT["ndarray.data"])
             else:
                 self._late.append(leaf)
                 self.outputs[k] = cell = self.w.alloca(f"{{ ptr, [{len(leaf.dims)} x i64] }}")
                 self.w(f"store ptr null, ptr {cell}")
 
-    def _array(self, leaf: ArrayOut, dims: str, data: str) -> tuple[str, str]:
+    def _array(self, leaf: ArrayOut, dims: str, data: str = "null", flags: str = "0") -> tuple[str, str]:
+        """A new array on the data, or on memory of its own (any flag would then mean Fortran order)."""
         w = self.w
         w.call("Py_IncRef", "void", f"ptr {w.link('object', leaf.dtype.np)}")       # the array takes this reference
         x = w.call("PyArray_NewFromDescr", "ptr", f"ptr {w.link('object', np.ndarray)}", f"ptr {w.link('object', leaf.dtype.np)}",
-                   f"i32 {len(leaf.dims)}", f"ptr {dims}", "ptr null", f"ptr {data}", f"i32 {FLAGS_OF_OWN_ARRAY}", "ptr null")
+                   f"i32 {len(leaf.dims)}", f"ptr {dims}", "ptr null", f"ptr {data}", f"i32 {flags}", "ptr null")
         return x, w.own(x)
 
     def adopt(self) -> None:
@@ -55,7 +57,7 @@ class Packer:
         data = w.field(cell, 0)
         empty = w.value(f"icmp eq i64 {count}, 0")
         used = w.value(f"select i1 {empty}, ptr null, ptr {data}")
-        x, slot = self._array(leaf, dims, used)
+        x, slot = self._array(leaf, dims, used, w.value(f"select i1 {empty}, i32 0, i32 {_CARRAY}"))
         unused = w.value(f"select i1 {empty}, ptr {data}, ptr null")
         w.call("free", "void", f"ptr {unused}")
         w(f"store ptr null, ptr {cell}")
@@ -63,7 +65,8 @@ class Packer:
         w(f"br i1 {w.value(f'icmp eq ptr {used}, null')}, label {done}, label {ours}")
         w.begin(ours)
         flags = w.at(x, _AT["ndarray.flags"])
-        w(f"store i32 {w.value(f'or i32 {w.value(f'load i32, ptr {flags}')}, {capi.OWNDATA}')}, ptr {flags}")
+        old = w.value(f"load i32, ptr {flags}")
+        w(f"store i32 {w.value(f'or i32 {old}, {capi.OWNDATA}')}, ptr {flags}")
         handler = w.link("api", "default_handler")
         w.call("Py_IncRef", "void", f"ptr {handler}")
         w(f"store ptr {handler}, ptr {w.at(x, _AT['ndarray.mem_handler'])}")

@@ -24,6 +24,7 @@ VIRTUAL = frozenset({"broadcast", "reshape", "transpose", "slice", "concat", "io
                      "wrap"})
 LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
+REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 TWICE = 8            # a value of this cost is stored rather than computed twice
 REPEAT = 3           # … or computed again in every iteration of a loop
 SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
@@ -55,6 +56,7 @@ class Program:
         self.rooted: set[Value] = set()
         self.must: set[Value] = set()
         self.cost: dict[Value, int] = {}
+        self.counters: set[Value] = set()                  # loop counters: never negative
         self._points: dict[Value, list] = {}
         self._clock = 0
         self._walk(f.body)
@@ -76,6 +78,8 @@ class Program:
             for k, region in enumerate(op.regions):
                 self.parent[region] = (op, k)
                 self._walk(region)
+            if op.defn.name in ("for", "map"):
+                self.counters.add(op.regions[0].params[0])
             self.end[op] = self._tick() if op.regions else self.pos[op]
         for k, v in enumerate(block.yields):
             uses.setdefault(v, []).append((block, k))
@@ -120,7 +124,8 @@ class Program:
     def _decide_value(self, op: Op, v: Value):
         if not is_virtual(op):
             self.rooted.add(v)
-            self.must.add(v)
+            if op.defn.name not in REGISTER or self._needs_memory(op, v):
+                self.must.add(v)
             self.cost[v] = 1
             return
         cost = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from ..ir.errors import IRError
 from .loopir import Buffer, Kernel, Swap, walk
+from .scalar import float_literal
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
           "u64": "i64", "index": "i64", "f32": "float", "f64": "double", "c64": "[2 x float]", "c128": "[2 x double]"}
@@ -138,13 +139,20 @@ class Storage:
         self._place(buffer, name)
 
     def _bytes(self, buffer):
-        """The size in bytes, as an i64 operand, at least 1."""
-        out = self.out
-        total = out.product([*buffer.dims, buffer.dtype.size])
-        least = out.fresh()
-        out.lines.append(f"  {least} = call i64 @llvm.smax.i64(i64 {total}, i64 1)")
+        """The size in bytes, as an i64 operand, at least 1; where it overflows, so much that malloc refuses it."""
+        out, sizes = self.out, [*buffer.dims, buffer.dtype.size]
+        total = out.product(sizes)
+        about = "1.0"
+        for size in sizes:
+            wide, product = out.fresh(), out.fresh()
+            out.lines += [f"  {wide} = sitofp i64 {out.index(size)} to double", f"  {product} = fmul double {about}, {wide}"]
+            about = product
+        huge, least, size = out.fresh(), out.fresh(), out.fresh()
         out.declare("declare i64 @llvm.smax.i64(i64, i64)")
-        return least
+        out.lines += [f"  {huge} = fcmp oge double {about}, {float_literal(2.0 ** 62)}",
+                      f"  {least} = call i64 @llvm.smax.i64(i64 {total}, i64 1)",
+                      f"  {size} = select i1 {huge}, i64 {2 ** 62}, i64 {least}"]
+        return size
 
     def _malloc(self, size):
         """malloc, leaving the kernel where there is no memory."""
@@ -246,13 +254,15 @@ class Storage:
     # --- elements ---------------------------------------------------------------------------------------------------
 
     def element(self, buffer: Buffer, index) -> str:
-        """The address of an element. Trailing static dimensions become an array type, so that LLVM sees the shape."""
+        """The address of an element; one index on a buffer of higher rank counts its elements. Trailing static dimensions become an array type, so that LLVM sees the shape."""
         base = self.base(buffer)
         if not index:
             return base
         out, element = self.out, MEMORY[buffer.dtype.name]
         inner, parts = buffer.dims[1:], [out.index(i) for i in index]
-        if all(type(d) is int for d in inner):
+        if len(parts) < len(buffer.dims):
+            kind = element
+        elif all(type(d) is int for d in inner):
             kind = "".join(f"[{d} x " for d in inner) + element + "]" * len(inner)
         else:
             kind, linear = element, parts[0]

@@ -28,7 +28,25 @@ PROPERTIES: dict = {}             # ndarray attribute -> handler(box)
 PYTHON: dict = {}                 # weak -> {attribute of the Python scalar: handler(box)}
 UFUNC_METHODS: dict = {}          # "__call__", "reduce" … -> handler(ufunc, *inputs, **kwargs)
 HOOKS: dict = {}                  # "getitem", "setitem", "binary", "unary": filled by indexing.py and python_table.py
+REDIRECT: dict = {}               # callable -> what traced code calls in its place (numpy_table.py fills it)
 INSTEAD: dict = {}                # NumPy function or its name -> what to write instead
+
+
+def implements(*functions, method: str | None = None, instead_of_calling: bool = False):
+    """Register a handler for NumPy functions and for the ndarray method of that name.
+
+    instead_of_calling: also where no argument is traced (creation functions: traced code must be able to write to the result).
+    """
+    def register(handler):
+        for f in functions:
+            FUNCTIONS[f] = handler
+            if instead_of_calling:
+                REDIRECT[f] = handler
+        if method is not None:
+            METHODS[method] = handler
+        return handler
+
+    return register
 
 
 class Box:
@@ -140,11 +158,11 @@ class ScalarBox(Box):
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
 
-    __slots__ = ("__weakref__", "_strides", "_value", "base", "captured", "path", "writeable")
+    __slots__ = ("__weakref__", "_born", "_strides", "_value", "base", "captured", "path", "writeable")
 
     def __init__(self, value: Value | None, base: "ArrayBox | None" = None, path=None, strides=None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured = True, False
+        self.writeable, self.captured, self._born = True, False, context.stamp()
 
     weak = None
 
@@ -347,6 +365,12 @@ def _memory(x: np.ndarray, dtype: DType) -> Const:
     view.setflags(write=False)
     value = const(view, dtype, frozen=False)
     return value
+
+
+def as_array(x) -> ArrayBox:
+    """The array box of anything array-like; a number becomes a new array of rank 0."""
+    box = x if isinstance(x, Box) else lift(x)
+    return box if type(box) is ArrayBox else ArrayBox(to_value(box))
 
 
 def to_value(x, dtype: DType | None = None) -> Value:

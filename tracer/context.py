@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import types
 from contextlib import contextmanager
 
 from ..ir.build import Builder, const
@@ -54,16 +55,18 @@ class Loop:
 class Scope:
     """A region that is being traced.
 
+    kind    "function", "loop" (then `loop` says which) or "branch" (then `cond` is its condition)
     roots   id(box) -> (box, its value before) for each older array that the region wrote
-    items   (id(object), kind, key) -> (object, kind, key, what it held before) for each item or attribute that it assigned
+    items   (id(object), attribute?, key) -> (object, attribute?, key, what it held before) for each place that it assigned
     fresh   id(object) -> object for each list, dict or instance that it made
+    spoilt  boxes that it made unreadable
     """
 
-    __slots__ = ("block", "born", "fresh", "items", "loop", "roots")
+    __slots__ = ("block", "born", "cond", "fresh", "items", "kind", "loop", "roots", "spoilt")
 
-    def __init__(self, block: Block, loop: Loop | None = None):
-        self.block, self.loop, self.born = block, loop, stamp()
-        self.roots, self.items, self.fresh = {}, {}, {}
+    def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
+        self.block, self.kind, self.loop, self.cond, self.born = block, kind, loop, cond, stamp()
+        self.roots, self.items, self.fresh, self.spoilt = {}, {}, {}, []
 
 
 class Trace:
@@ -74,6 +77,8 @@ class Trace:
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
+    kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
+    packages top-level packages of the functions that were given to be traced
     notes    (kind, text, location) for `explain`
     """
 
@@ -86,36 +91,34 @@ class Trace:
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
-        self.poison: dict[int, tuple] = {}
         self.kin: dict[int, list] = {}
+        self.spoil = None
         self.memo: dict = {}
         self.depth: dict = {}
-        self.packages: set = set()
+        self.packages: set[str] = set()
         self.notes: list = []
-        self.unrolled = 0
-        self.on_alias_write = None
+        self.unrolling = 1
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""
         if self.kin and id(root) in self.kin:
-            self.on_alias_write(self, root)
+            self.spoil(self, root)
         if self.scopes:
             scope = self.scopes[-1]
             if root._born < scope.born and id(root) not in scope.roots:
                 scope.roots[id(root)] = root, root._value
 
-    def note_fresh(self, made) -> None:
+    def note_fresh(self, made):
         """An object that the traced program made: changing it is nobody else's business."""
-        if self.scopes:
-            self.scopes[-1].fresh[id(made)] = made
+        self.scopes[-1].fresh[id(made)] = made
+        return made
 
-    def is_fresh(self, made) -> bool:
-        """Whether the region being traced made this object."""
-        return bool(self.scopes) and id(made) in self.scopes[-1].fresh
-
-    def is_known(self, made) -> bool:
-        """Whether the traced program made this object, here or in an enclosing region."""
-        return any(id(made) in scope.fresh for scope in self.scopes)
+    def maker(self, made) -> int:
+        """The depth of the scope that made an object; -1 where none did."""
+        for depth in range(len(self.scopes) - 1, -1, -1):
+            if id(made) in self.scopes[depth].fresh:
+                return depth
+        return -1
 
     def note(self, kind: str, text: str) -> None:
         entry = (kind, text, locate())
@@ -149,13 +152,14 @@ def tracing(trace: Trace):
 # --- where the user's program stands ---------------------------------------------------------------------------------
 
 class Place:
-    """What is known of one rewritten code object: the function it belongs to and its positions."""
+    """What is known of one rewritten code object. `owner` is the place of the function around a generated one."""
 
     __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
 
-    def __init__(self, code, owner, function: str, inner: bool):
-        self.code, self.owner, self.function, self.inner = code, owner, function, inner
-        self.file, self.positions, self.frames = code.co_filename, None, {}
+    def __init__(self, owner: "Place | None", function: str, inner: bool):
+        self.owner, self.function, self.inner = owner, function, inner
+        self.code = self.file = self.positions = None
+        self.frames = {}
 
     def frame(self, lasti: int) -> Frame:
         """The user's line and columns at a bytecode offset."""
@@ -175,17 +179,23 @@ PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten co
 STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
 
 
-def register(code, function: str, owner=None) -> None:
-    """Make a rewritten code object and all that it contains known to `locate`.
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
-    A generated code object (a branch, a body) has a name that starts with "<"; it belongs to the function around it.
+
+def adopt(code, function: str, owner=None):
+    """Make a rewritten code object, and all that it contains, known to `locate`; gives the code object to run.
+
+    What the rewriting generated (a branch, a body, a thunk) gets the name of the function around it and counts as part of it.
     """
-    inner = owner is not None and code.co_name.startswith("<tg")
-    own = owner if inner else id(code)
-    PLACES[id(code)] = Place(code, own, function if inner else code.co_name, inner)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_code"):
-            register(constant, PLACES[id(code)].function, own)
+    name = code.co_name
+    inner = owner is not None and (name.startswith("<tg") or name in _COMPREHENSIONS or "<tg thunk>" in code.co_varnames)
+    place = Place(owner if inner else None, function if inner else name, inner)
+    own = place.owner or place
+    constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    code = code.replace(co_consts=constants, **({"co_name": function} if inner and name.startswith("<tg") else {}))
+    place.code, place.file = code, code.co_filename
+    PLACES[id(code)] = place
+    return code
 
 
 def locate() -> Loc:
@@ -198,9 +208,8 @@ def locate() -> Loc:
         if place is not None:
             if skip is None:
                 frames.append(place.frame(f.f_lasti))
-                if place.inner:
-                    skip = place.owner
-            elif key == skip:
+                skip = place.owner
+            elif place is skip:
                 skip = None
         elif key in STOPS:
             break
@@ -289,11 +298,11 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
 
 
 def need_static(box, what: str) -> None:
-    """Restarts the trace with the argument ints and loop counters that decide `box` made static.
-
-    Returns where it depends on more than those.
-    """
-    make_static(box.read(), what)
+    """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
+    trace = current()
+    roots = roots_of(trace, box.read())
+    if roots.leaves and not roots.loops and roots.stop is None:
+        raise Restart(roots.leaves)
 
 
 def need_concrete(box, what: str):

@@ -90,26 +90,10 @@ def _complex_sign(b, x):
     return b("select", zero, const(0, x.type.dtype), unit)
 
 
-def _lexicographic(op):
-    """Maximum and minimum of complex numbers: NaN first, then by the real, then by the imaginary part."""
-    compare = {"max": "ge", "min": "le"}[op]
-
-    def run(b, x, y):
-        first = b("or", b(compare, x, y), SUBSTITUTES["isnan", "c"](b, x))
-        return b("select", first, x, y)
-
-    return run
-
-
 # (op, kind of dtype) -> what stands for it there.
 SUBSTITUTES = {
-    ("add", "b"): _as("or"), ("mul", "b"): _as("and"), ("max", "b"): _as("or"), ("min", "b"): _as("and"), ("abs", "b"): _same,
-    ("abs", "u"): _same, ("ne", "b"): _as("xor"), ("eq", "b"): lambda b, x, y: _not(b, b("xor", x, y)),
-    ("lt", "b"): lambda b, x, y: b("and", _not(b, x), y), ("gt", "b"): lambda b, x, y: b("and", x, _not(b, y)),
-    ("le", "b"): lambda b, x, y: b("or", _not(b, x), y), ("ge", "b"): lambda b, x, y: b("or", x, _not(b, y)),
-    ("invert", "b"): _not, ("isnan", "c"): _parts("isnan", "or"), ("isinf", "c"): _parts("isinf", "or"),
-    ("isfinite", "c"): _parts("isfinite", "and"), ("sign", "c"): _complex_sign,
-    ("max", "c"): _lexicographic("max"), ("min", "c"): _lexicographic("min"),
+    ("add", "b"): _as("or"), ("mul", "b"): _as("and"), ("abs", "b"): _same, ("abs", "u"): _same, ("invert", "b"): _not,
+    ("sign", "c"): _complex_sign,
     **{(op, kind): _same for op in ("floor", "ceil", "trunc", "conj") for kind in "biu"}, ("conj", "f"): _same,
     **{("isnan", kind): _constant(False) for kind in "biu"}, **{("isinf", kind): _constant(False) for kind in "biu"},
     **{("isfinite", kind): _constant(True) for kind in "biu"},

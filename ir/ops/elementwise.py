@@ -86,8 +86,8 @@ ANY = (-2.0, 2.0)
 declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG)
 declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD)
 declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB)
-declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
-declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
+declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
+declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
         doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
 declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
 declare("imag", np.imag, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.IMAG)
@@ -100,9 +100,9 @@ declare("complex", complex_of, 2, FLOATS, "complex", rule="linear", linear_in=(0
 LN2, LN10 = math.log(2.0), math.log(10.0)
 POSITIVE = (0.2, 3.0)
 
-declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), domain=(ANY,), recipe=R.EXP)
-declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), domain=(ANY,), recipe=R.EXP2)
-declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), domain=(ANY,), recipe=R.EXPM1)
+declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), singular=(0,), domain=(ANY,), recipe=R.EXP)
+declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), singular=(0,), domain=(ANY,), recipe=R.EXP2)
+declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), singular=(0,), domain=(ANY,), recipe=R.EXPM1)
 declare("log", np.log, 1, INEXACT, partials=(lambda x, out: 1 / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG)
 declare("log2", np.log2, 1, INEXACT, partials=(lambda x, out: (1 / LN2) / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG2)
 declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / x,), singular=(0,), domain=(POSITIVE,),
@@ -117,6 +117,12 @@ declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: (1 / 3) / (out * ou
 
 UNIT = (-0.9, 0.9)
 
+
+def _asinh_partial(x, out):
+    """1 / sqrt(x^2 + 1); for a real x the square must not overflow."""
+    return 1 / ((x * x + 1).sqrt() if x.dtype.complex else x.hypot(1))
+
+
 declare("sin", np.sin, 1, INEXACT, partials=(lambda x, out: x.cos(),), domain=(ANY,), recipe=R.SIN)
 declare("cos", np.cos, 1, INEXACT, partials=(lambda x, out: -x.sin(),), domain=(ANY,), recipe=R.COS)
 declare("tan", np.tan, 1, INEXACT, partials=(lambda x, out: 1 + out * out,), domain=((-1.3, 1.3),), recipe=R.TAN)
@@ -126,11 +132,10 @@ declare("asin", np.arcsin, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (
 declare("acos", np.arccos, 1, INEXACT, partials=(lambda x, out: -1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
         domain=(UNIT,), recipe=R.ACOS)
 declare("atan", np.arctan, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x * x),), singular=(0,), domain=(ANY,), recipe=R.ATAN)
-declare("sinh", np.sinh, 1, INEXACT, partials=(lambda x, out: x.cosh(),), domain=(ANY,), recipe=R.SINH)
-declare("cosh", np.cosh, 1, INEXACT, partials=(lambda x, out: x.sinh(),), domain=(ANY,), recipe=R.COSH)
+declare("sinh", np.sinh, 1, INEXACT, partials=(lambda x, out: x.cosh(),), singular=(0,), domain=(ANY,), recipe=R.SINH)
+declare("cosh", np.cosh, 1, INEXACT, partials=(lambda x, out: x.sinh(),), singular=(0,), domain=(ANY,), recipe=R.COSH)
 declare("tanh", np.tanh, 1, INEXACT, partials=(lambda x, out: 1 - out * out,), domain=(ANY,), recipe=R.TANH)
-declare("asinh", np.arcsinh, 1, INEXACT, partials=(lambda x, out: 1 / (x * x + 1).sqrt(),), singular=(0,), domain=(ANY,),
-        recipe=R.ASINH)
+declare("asinh", np.arcsinh, 1, INEXACT, partials=(_asinh_partial,), singular=(0,), domain=(ANY,), recipe=R.ASINH)
 # sqrt(x - 1) sqrt(x + 1), not sqrt(x^2 - 1): the same branch as arccosh for a complex x of negative real part
 declare("acosh", np.arccosh, 1, INEXACT, partials=(lambda x, out: 1 / ((x - 1).sqrt() * (x + 1).sqrt()),), singular=(0,),
         domain=((1.2, 3.0),), recipe=R.ACOSH)
@@ -160,7 +165,7 @@ def _copysign_partial(a, b, out):
 
 
 declare("abs", np.absolute, 1, NUMBERS, "real", partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
-        doc="np.absolute. The partial is that of a real argument; of a complex one it is not holomorphic, and autodiff has a row.")
+        doc="np.absolute. The partial is that of a real argument; a complex one has a row in autodiff.")
 declare("sign", np.sign, 1, REALS, recipe=R.SIGN)
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
     declare(_name, _numpy, 1, FLOATS, recipe=R.ROUND[_name])
@@ -170,7 +175,8 @@ declare("isfinite", np.isfinite, 1, INEXACT, "bool", recipe=R.ISFINITE)
 declare("signbit", np.signbit, 1, FLOATS, "bool", recipe=R.SIGNBIT)
 declare("not", np.logical_not, 1, BOOLS, recipe=R.NOT)
 declare("invert", np.invert, 1, INTS, recipe=R.INVERT)
-declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)), recipe=R.COPYSIGN)
+declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)),
+        recipe=R.COPYSIGN)
 declare("nextafter", np.nextafter, 2, FLOATS, partials=(lambda a, b, out: like(a, 1), None), domain=(ANY, (3.0, 4.0)),
         recipe=R.NEXTAFTER)
 

@@ -44,9 +44,10 @@ def int_pow(x, y):
 
 
 def polygamma(n, x):
-    """The order n >= 1 as a number of x's dtype: (-1)^(n+1) n! zeta(n + 1, x)."""
+    """The order n >= 1 as a number of x's dtype: (-1)^(n+1) n! zeta(n + 1, x); NaN below -1e5, where that sum is too long."""
     scale = np.where(np.mod(n, 2) == 1, 1.0, -1.0) * _special("gamma")(n + 1.0)
-    return scale * _special("zeta")(n + 1.0, x)
+    far = np.less_equal(x, -1e5)
+    return np.where(far, np.nan, scale * _special("zeta")(n + 1.0, np.where(far, 1.0, x)))
 
 
 def select(cond, a, b):

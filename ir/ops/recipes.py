@@ -17,8 +17,8 @@
                                      argument), or a rule
             |  Node("arg", (k,))     the op's operand k
             |  Node("const", (v,))   a Python number, in the real dtype of the first argument beside it that is no constant
-                                     (`select`'s condition aside), else of the op's last operand; "bits" is the width of
-                                     that dtype
+                                     (`select`'s condition aside), else of the op's last operand (an integer modulo
+                                     2^bits); "bits" is the width of that dtype
             |  Node("after", (loop, k))   the last value of a loop's variable k
             |  Node("var", (k,))     inside a loop: the current value of its variable k
     Loop   ::= Loop(inits, cond, steps)   while cond: all variables take their next values; one bool Node, one Node a variable.
@@ -218,7 +218,7 @@ def _float_divmod():
 
 
 def _signed_divmod():
-    """Division truncates; a remainder that has not b's sign moves both by one. b = 0 gives 0, b = -1 negates (INT_MIN / -1 traps)."""
+    """Division truncates; a remainder that has not b's sign moves both. b = 0 gives 0, b = -1 negates (INT_MIN / -1 traps)."""
     zero, minus = eq(B, 0), eq(B, -1)
     safe = select(zero | minus, 1, B)
     q, r = instr("sdiv", A, safe), instr("srem", A, safe)
@@ -383,19 +383,21 @@ def _digamma():
 
 
 # (2k)! / B(2k) for k = 1 … 12
-_ZETA_SERIES = (12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.8924375803183791606e9, 7.47242496e10, -2.950130727918164224e12,
-                1.1646782814350067249e14, -4.5979787224074726105e15, 1.8152105401943546773e17, -7.1661652561756670113e18)
+_ZETA_SERIES = (12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.8924375803183791606e9, 7.47242496e10,
+                -2.950130727918164224e12, 1.1646782814350067249e14, -4.5979787224074726105e15,
+                1.8152105401943546773e17, -7.1661652561756670113e18)
 _LOWEST = -1e5
 
 
 def _polygamma():
     """(-1)^(n+1) n! zeta(s, x) with s = n + 1; zeta by Euler and Maclaurin, as in Cephes:
 
-        sum_{k<m} (x+k)^-s  +  w^(1-s) / (s-1)  +  w^-s / 2  +  sum_j B(2j)/(2j)! s (s+1) … (s+2j-2) w^(-s-2j+1),  w = x + m >= 10
+        sum_{k<m} (x+k)^-s  +  w^(1-s) / (s-1)  +  w^-s / 2  +  sum_j B(2j)/(2j)! s (s+1) … (s+2j-2) w^(-s-2j+1)
+        with w = x + m >= 10
 
     x at a pole gives inf; below -1e5, where the sum would be long, NaN.
     """
-    n, x = _wide(A), _wide(B)
+    n, x = _wide(A), _wide(B) + 0.0         # -0 counts as 0
     s = n + 1.0
     loop = Loop((_wide(const(0.0)), x), (V[1] < 10.0) & (x > _LOWEST), (V[0] + N("pow", V[1], -s), V[1] + 1.0))
     total, w = loop.after(0), loop.after(1)

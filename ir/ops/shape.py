@@ -101,4 +101,5 @@ OpDef("reshape", _infer_reshape, lambda op, x, *dims: (np.reshape(x, tuple(map(i
       rule="linear", linear_in=(0,), doc="The same elements in C order under other dimensions.")
 OpDef("transpose", _infer_transpose, lambda op, x: (np.transpose(x, op.attrs["perm"]),),
       rule="linear", linear_in=(0,), doc="Axes in another order.")
-OpDef("concat", _infer_concat, _evaluate_concat, rule="linear", doc="Arrays one after the other along an axis. Linear in all parts.")
+OpDef("concat", _infer_concat, _evaluate_concat, rule="linear",
+      doc="Arrays one after the other along an axis. Linear in all parts jointly.")

@@ -1,0 +1,226 @@
+"""Reverse mode through `if`, `for` and `while`.
+
+    forward    %a1 = if %c then { … } else { … }
+    backward   %x_bar = if %c then { adjoint of the branch taken } else { … }
+
+    forward    %s = for %i = 0 to %n carry(%s0 = %a) { … yield %s1 }
+    backward   %a_bar, %x_bar = for %i' = 0 to %n carry(%s_bar = …, %x_bar0 = …) { i = n-1-i'; adjoint of the body }
+
+The backward loop carries the adjoints of what the forward loop carries, the adjoints of active values from outside (they
+accumulate in place over the iterations), and what residuals.py needs to find forward values again. A `while` counts its
+iterations, so that its adjoint is a `for`.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..ir.build import const
+from ..ir.core import Block, Const, Op, Value
+from ..ir.types import INDEX, INDEX_SCALAR
+from . import residuals
+from .frames import Frame
+
+
+class Carried(NamedTuple):
+    """A value that a backward loop carries: where it starts, what the body yields for it, what is done with the result."""
+
+    init: Value
+    final: Callable[[], Value]
+    after: Callable[[Value], None]
+    late: bool                      # `final` is asked last, when nothing changes any more
+
+
+class Region(Frame):
+    """A frame whose forward values have to be found again."""
+
+    __slots__ = ()
+
+    def get(self, v: Value) -> Value:
+        if v.__class__ is Const:
+            return v
+        found = self.known.get(v)
+        if found is not None:
+            return found
+        return residuals.find(self, v) if self.owns(v) else self.parent.get(v)
+
+
+class Branch(Region):
+    """One branch of an `if`. The adjoints of outer values are seen directly; what it changes becomes a result."""
+
+    __slots__ = ()
+
+    def inherit(self, key):
+        return self.parent.current(key)
+
+    def yielded(self, v: Value) -> int | None:
+        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
+
+    def last(self, k: int) -> Value:
+        """The value of yield k: this branch was taken, so it is the op's result."""
+        return self.parent.get(self.op.results[k])
+
+
+class Loop(Region):
+    """The body of a `for` or `while`."""
+
+    __slots__ = ("carried", "fixed", "trip")
+
+    def __init__(self, run, parent: Frame, op: Op):
+        body = op.regions[-1]
+        super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
+        self.carried: list[Carried] = []
+        self.fixed = 1 if op.defn.name == "for" else 0
+        self.trip = parent.get(op.operands[0] if self.fixed else count_iterations(run, op))
+
+    @property
+    def index(self) -> Value:
+        """The iteration, counted forwards."""
+        b = self.b
+        return b("sub", b.iop("sub", self.trip, 1), self.back.params[0])
+
+    @property
+    def params(self) -> tuple[Value, ...]:
+        """What the forward loop carries."""
+        return self.block.params[self.fixed:]
+
+    def carry(self, init: Value, final, after, late=True, name=None) -> Value:
+        param = Value(init.type, name, self.back, len(self.back.params))
+        self.back.params += (param,)
+        self.carried.append(Carried(init, final, after, late))
+        return param
+
+    def inherit(self, key):
+        """Carry the adjoint of something from outside. It starts as what the enclosing frame has so far."""
+        parent = self.parent
+        init = parent.current(key)
+        init = parent.zeros(key) if init is None else init
+        name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
+        param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), name=name)
+        self.bars[key] = param
+        return param
+
+    def yielded(self, v: Value) -> int | None:
+        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
+
+    def last(self, k: int) -> Value:
+        """The value of yield k, carried backwards: after the last iteration it is the loop's result, and what the iteration
+        found there is what the one before it yielded."""
+        y, parent, init = self.block.yields[k], self.parent, self.op.operands[self.fixed + k]
+
+        def after(result):
+            if parent.owns(init) and init not in parent.known and init.__class__ is not Const:
+                parent.known[init] = result
+
+        param = self.carry(parent.get(self.op.results[k]), lambda: self.get(self.params[k]), after, late=False, name=y.name)
+        self.known[y] = param
+        return param
+
+    def finish(self) -> None:
+        """Emit the backward loop."""
+        finals: dict[int, Value] = {}
+        k = 0
+        while k < len(self.carried):               # grows while values are found
+            if not self.carried[k].late:
+                finals[k] = self.carried[k].final()
+            k += 1
+        self.back.yields = tuple([finals[k] if k in finals else c.final() for k, c in enumerate(self.carried)])
+        if not self.carried:
+            return
+        results = self.parent.b.emit("for", self.trip, *[c.init for c in self.carried], regions=[self.back])
+        for c, result in zip(self.carried, results):
+            c.after(result)
+
+
+def count_iterations(run, op: Op) -> Value:
+    """The number of iterations of a `while`: one more carried index."""
+    if op not in run.counts:
+        param = add_carry(op, const(0, INDEX))
+        body = op.regions[-1]
+        body.yields += (run.forward(body, "add", param, const(1, INDEX)),)
+        run.counts[op] = add_result(op, INDEX_SCALAR)
+    return run.counts[op]
+
+
+def add_carry(op: Op, init: Value) -> Value:
+    """A further carried value of a forward loop; returns the body's parameter. The caller appends to the yields and results."""
+    op.operands += (init,)
+    for region in op.regions:
+        param = Value(init.type, None, region, len(region.params))
+        region.params += (param,)
+    return param
+
+
+def add_result(op: Op, type) -> Value:
+    result = Value(type, None, op, len(op.results))
+    op.results += (result,)
+    return result
+
+
+# --- the rules -----------------------------------------------------------------------------------------------------------
+
+def reverse_loop(frame: Frame, op: Op) -> None:
+    loop = Loop(frame.run, frame, op)
+    yields, inits = loop.block.yields, op.operands[loop.fixed:]
+    starts = []
+    for k, (result, param) in enumerate(zip(op.results, loop.params)):
+        if any([frame.active(v) for v in (result, param, yields[k])]):
+            starts.append((k, _carry_adjoint(loop, frame.or_zeros(result, frame.take(result)), param, inits[k])))
+    for k, ct in starts:
+        loop.add(yields[k], ct)
+    frame.run.sweep(loop)
+    for k in residuals.bases(frame.run, op):
+        if op.results[k] in frame.known or yields[k] in loop.known:
+            loop.get(yields[k])                    # an array being restored: go on through this loop
+    loop.finish()
+
+
+def _carry_adjoint(loop: Loop, init: Value, param: Value, start: Value) -> Value:
+    return loop.carry(init, lambda: loop.or_zeros(param, loop.bars.get(param)), lambda result: loop.parent.add(start, result),
+                      name=f"{param.name}_bar" if param.name else None)
+
+
+def reverse_if(frame: Frame, op: Op) -> None:
+    cts = [frame.take(r) for r in op.results]
+    if all(ct is None for ct in cts):
+        return
+    branches = [Branch(frame.run, frame, op, region, Block()) for region in op.regions]
+    for branch in branches:
+        for ct, y in zip(cts, branch.block.yields):
+            branch.add(y, ct)
+        frame.run.sweep(branch)
+    restored = {base: k for k, base in residuals.bases(frame.run, op).items()
+                if op.results[k] in frame.known and frame.owns(base) and base not in frame.known}
+    close_if(frame, op, branches, restored)
+
+
+def close_if(frame: Frame, op: Op, branches: list[Branch], restored: dict[Value, int]) -> None:
+    """Emit the backward `if`: its results are the adjoints that either branch changed, and the arrays that were there before
+    the branch wrote to them: `restored` leads from such an array to the position of the result that replaced it."""
+    values = [[residuals.before(branch, base, k) for base, k in restored.items()] for branch in branches]
+    keys = list(dict.fromkeys([key for branch in branches for key in branch.bars if not branch.owns(key)]))
+    if not keys and not restored:
+        return
+    for branch, found in zip(branches, values):
+        branch.back.yields = tuple(found + [branch.or_zeros(key, branch.current(key)) for key in keys])
+    results = frame.b.emit("if", frame.get(op.operands[0]), regions=[branch.back for branch in branches])
+    frame.known.update(zip(restored, results))
+    for key, result in zip(keys, results[len(restored):]):
+        frame.put(key, result)
+
+
+def restore_loop(frame: Frame, op: Op, k: int) -> None:
+    """A backward loop that only undoes what `op` wrote to its carried array k."""
+    loop = Loop(frame.run, frame, op)
+    loop.last(k)
+    loop.finish()
+
+
+def restore_if(frame: Frame, op: Op, k: int) -> None:
+    """A backward `if` that only undoes what the branches wrote to the array that became result k."""
+    branches = [Branch(frame.run, frame, op, region, Block()) for region in op.regions]
+    close_if(frame, op, branches, {residuals.bases(frame.run, op)[k]: k})
+
+
+CONTROL = {"for": reverse_loop, "while": reverse_loop, "if": reverse_if}
+RESTORE = {"for": restore_loop, "while": restore_loop, "if": restore_if}

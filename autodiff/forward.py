@@ -1,0 +1,144 @@
+"""Forward mode: `jvp`. The derivative is a copy of the function with the tangent of each op emitted behind it.
+
+A tangent that is zero for certain is None and takes no op; it becomes an array of zeros only where one has to be carried
+through a region or returned. Control ops carry tangents beside the values (control_forward.py).
+"""
+from __future__ import annotations
+
+from ..ir.build import Builder, Expr
+from ..ir.core import Block, Function, Op, Value
+from ..ir.rewrite import clone
+from ..ir.types import StackType, Type
+from .activity import inexact, positions, varied
+from .control_forward import CONTROL
+from .partials import partial, product, to_dims
+from .special import SPECIAL, rule_of
+
+
+def jvp(f: Function, wrt, memo=None) -> Function:
+    """The function of `f`'s parameters and a tangent for each of the parameters `wrt`, that returns `f`'s results and then
+    the tangent of each inexact one."""
+    return Forward(f, tuple(wrt), {} if memo is None else memo).function
+
+
+class Forward:
+    """One function being differentiated forwards. `dots` leads from a value to its tangent, where that is not zero."""
+
+    def __init__(self, f: Function, wrt: tuple[int, ...], memo: dict):
+        self.memo = memo                       # callee and its varied parameters -> its derivative
+        self.b = Builder()
+        self.dots: dict[Value, Value] = {}
+        g = self.function = clone(f, f"{f.name}_jvp")
+        self.varied = varied(g, wrt, memo.setdefault("varied", {}))
+        body = g.body
+        tangents = [self.tangent_param(body, g.params[k]) for k in wrt]
+        self.block(body)
+        with self.b.at(Block()) as tail:
+            self.b.loc = g.loc
+            body.yields += tuple([self.dot(v) for v in body.yields if inexact(v)])
+        body.ops += tail.ops
+        body.params += tuple(tangents)
+
+    def derivative(self, callee: Function, wrt: tuple[int, ...]) -> Function:
+        """The jvp of a callee, made once."""
+        if (callee, wrt) not in self.memo:
+            self.memo[callee, wrt] = Forward(callee, wrt, self.memo).function
+        return self.memo[callee, wrt]
+
+    def tangent_param(self, block: Block, param: Value, place: int | None = None) -> Value:
+        """A new value that is the tangent of a parameter, for the caller to put among the parameters."""
+        name = f"{param.name}_dot" if param.name else None
+        dot = Value(param.type, name, block, place if place is not None else len(block.params))
+        if inexact(param):
+            self.dots[param] = dot
+        return dot
+
+    def block(self, block: Block) -> None:
+        """Interleave the ops of a block with those of their tangents, in place."""
+        b, ops, block.ops = self.b, block.ops, []
+        with b.at(block):
+            for op in ops:
+                b.loc = op.loc
+                if op.defn.rule == "control":
+                    CONTROL[op.defn.name](self, op)        # appends the op itself, after what its new operands need
+                    continue
+                block.ops.append(op)
+                if any([v in self.dots for v in op.operands]):
+                    self.op(op)
+
+    def op(self, op: Op) -> None:
+        rule = rule_of(op)
+        if rule == "none" or not any([inexact(r) for r in op.results]):
+            return
+        dots = _RULES[rule](self, op)
+        for r, dot in zip(op.results, dots):
+            if dot is not None and inexact(r):
+                if dot.name is None and r.name and dot.op is not None:
+                    dot.name = f"{r.name}_dot"
+                self.dots[r] = dot
+
+    def zeros(self, like: Value) -> Value:
+        if like.type.__class__ is StackType:
+            return self.b("stack_new", dtype=like.type.element.dtype)
+        return self.b.zeros_like(like)
+
+    def dot(self, value: Value) -> Value:
+        """The tangent of a value, zeros where it has none."""
+        found = self.dots.get(value)
+        return self.zeros(value) if found is None else found
+
+
+def _elementwise(fwd: Forward, op: Op):
+    b, total = fwd.b, None
+    exprs = [Expr(b, v) for v in (*op.operands, op.results[0])]
+    for k in positions(op):
+        dot = fwd.dots.get(op.operands[k])
+        if dot is None:
+            continue
+        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular)
+        if term is not None:
+            total = term if total is None else b("add", total, term)
+    return [None if total is None else to_dims(b, total, op.results[0])]
+
+
+def _linear(fwd: Forward, op: Op):
+    """The op itself on the tangents. Where an operand has none: add and sub leave it out, the others take zeros."""
+    b, out, dots = fwd.b, op.results[0], fwd.dots
+    name = op.defn.name
+    if name in ("add", "sub"):
+        x, y = (dots.get(v) for v in op.operands)
+        if x is None or y is None:
+            only = x if y is None else y
+            return [to_dims(b, b("neg", only) if x is None and name == "sub" else only, out)]
+    if name == "select":
+        args = [op.operands[0]] + [_scalar_zero(b, v) if v not in dots else dots[v] for v in op.operands[1:]]
+        return [to_dims(b, b("select", *args), out)]
+    places = set(positions(op))
+    args = [fwd.dot(v) if k in places and inexact(v) else v for k, v in enumerate(op.operands)]
+    results = b.emit(op.defn, *args, **op.attrs)
+    return [to_dims(b, r, out) if type(r.type) is Type and len(results) == 1 else r for r, out in zip(results, op.results)]
+
+
+def _scalar_zero(b: Builder, like: Value) -> Value:
+    return b.const(0, like.type.dtype)
+
+
+def _bilinear(fwd: Forward, op: Op):
+    b, total = fwd.b, None
+    for k in op.defn.linear_in:
+        dot = fwd.dots.get(op.operands[k])
+        if dot is None:
+            continue
+        term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
+        total = term if total is None else b("add", total, term)
+    return [None if total is None else to_dims(b, total, op.results[0])]
+
+
+def _special(fwd: Forward, op: Op):
+    dots = [fwd.dots.get(v) if k in positions(op) else None for k, v in enumerate(op.operands)]
+    if all(d is None for d in dots):
+        return [None] * len(op.results)
+    return SPECIAL[op.defn.name](fwd.b, op, op.operands.__getitem__, op.results.__getitem__, dots)
+
+
+_RULES = {"elementwise": _elementwise, "linear": _linear, "bilinear": _bilinear, "special": _special}

@@ -1,0 +1,362 @@
+"""How the adjoint of a region finds a value of the forward region again.
+
+In the order of preference, for a value v that some adjoint asks for (what nothing asks for costs nothing):
+
+    recompute   v is cheap, and what it is made of is at hand or is no more to keep than v itself
+    carried     v is yielded to the next iteration: the backward loop carries it (`Loop.last`)
+    undo        v is an array that is overwritten later: that write is undone with the elements that it destroyed
+
+                    forward   %a1 = update %a0, %v, %i          and  %old = slice %a0[%i]  is kept
+                    backward  %a0 = update %a1, %old, %i        in place, as the forward write was
+
+    keep        v goes out of the region: as a further result of an `if`; as a row of an array [trip, …] beside a `for`;
+                onto a stack where the trip count is not known on entry (`while`) or v's dimensions change
+
+So arrays that a loop writes to cost memory for the elements written only, and reads of them cost nothing.
+"""
+from __future__ import annotations
+
+from ..ir.build import const, key_of, make_op
+from ..ir.core import Block, Const, Op, Value
+from ..ir.opdef import OPS, Elementwise
+from ..ir.rewrite import dims_of
+from ..ir.types import StackType, Type
+
+# Scalars made by these cost less than to keep and load them. On arrays every elementwise op counts as cheap: it fuses.
+_CHEAP = frozenset("""
+    add sub mul mulz neg abs sign select cast max min eq ne lt le gt ge and or xor not invert real imag conj complex floor ceil
+    trunc rint isnan isinf isfinite signbit copysign stop_gradient floordiv mod shl shr
+    dim iota broadcast reshape transpose slice gather wrap
+""".split())
+_WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
+_SMALL = 16            # elements up to which an array counts like a scalar
+
+
+def cheap(op: Op) -> bool:
+    name = op.defn.name
+    return name in _CHEAP or (isinstance(op.defn, Elementwise) and bool(op.results[0].type.dims))
+
+
+def find(frame, v: Value) -> Value:
+    """The forward value v, which belongs to the frame's block, in its backward block."""
+    found = _param(frame, v) if v.owner is frame.block else _result(frame, v)
+    frame.known[v] = found
+    return found
+
+
+def _param(loop, v: Value) -> Value:
+    k = v.slot - loop.fixed
+    if k < 0:
+        return loop.index
+    y = loop.block.yields[k]
+    if y is v:                                     # carried unchanged
+        return loop.parent.get(loop.op.operands[v.slot])
+    if v.type.dims and chain(loop.run, y, loop.block) is v:
+        return undo(loop, v)
+    return keep(loop, v)
+
+
+def _result(frame, v: Value) -> Value:
+    op = v.owner
+    if cheap(op):
+        overwritten = _overwritten_next(frame, op)
+        if not overwritten and _worth(frame, v):
+            return recompute(frame, op)
+        if overwritten:
+            return keep(frame, v)
+    k = frame.yielded(v)
+    if k is not None:
+        return frame.last(k)
+    if _leads_out(frame, v):
+        return undo(frame, v)
+    return keep(frame, v)
+
+
+# --- recompute ---------------------------------------------------------------------------------------------------------
+
+def recompute(frame, op: Op) -> Value:
+    args = [frame.get(v) for v in op.operands]
+    if op.defn.name == "wrap":                     # the forward run has checked it
+        return frame.b("mod", *args)
+    return frame.b(op.defn, *args, **op.attrs)
+
+
+def _worth(frame, v: Value) -> bool:
+    """Whether computing v again keeps no more than v: at most one value, not larger."""
+    missing: set[Value] = set()
+    _missing(frame, v, missing, set())
+    return not missing or (len(missing) == 1 and _size(next(iter(missing))) <= max(_size(v), _SMALL))
+
+
+def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:
+    """Collect the values of this frame that would have to be kept for v to be computed again."""
+    if v.__class__ is Const or v in seen or v in frame.known or not frame.owns(v):
+        return
+    seen.add(v)
+    if v in frame.run.kept:
+        return
+    if v.owner is frame.block:
+        if not _free(frame, v):
+            missing.add(v)
+    elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
+        for x in v.owner.operands:
+            _missing(frame, x, missing, seen)
+    elif not (v.type.dims and _leads_out(frame, v)):
+        missing.add(v)
+
+
+def _free(loop, param: Value) -> bool:
+    """Whether a parameter of a loop is found without keeping it: the counter, what does not change, what can be undone."""
+    k = param.slot - loop.fixed
+    if k < 0 or loop.block.yields[k] is param:
+        return True
+    return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param
+
+
+def _size(v: Value) -> float:
+    t = v.type
+    return t.count if t.static else 1e3 ** len(t.dims)
+
+
+# --- undo ---------------------------------------------------------------------------------------------------------------
+
+def bases(run, op: Op) -> dict[int, Value]:
+    """For each array result of an op that is an operand with parts overwritten: its position, and that operand."""
+    found = run.bases.get(op)
+    if found is None:
+        found = run.bases[op] = _BASES.get(op.defn.name, _no_bases)(run, op)
+    return found
+
+
+def _no_bases(run, op):
+    return {}
+
+
+def _write_base(run, op):
+    return {0: op.operands[0]}
+
+
+def _loop_bases(run, op):
+    body = op.regions[-1]
+    fixed = len(op.operands) - len(op.results)
+    return {k: op.operands[fixed + k] for k, (p, y) in enumerate(zip(body.params[fixed:], body.yields))
+            if type(p.type) is Type and p.type.dims and chain(run, y, body) is p}
+
+
+def _if_bases(run, op):
+    found = {}
+    for k, (x, y) in enumerate(zip(op.regions[0].yields, op.regions[1].yields)):
+        if type(x.type) is Type and x.type.dims:
+            base = chain(run, x, op.regions[0])
+            if base is chain(run, y, op.regions[1]) and base.__class__ is not Const:
+                found[k] = base
+    return found
+
+
+_BASES = {**dict.fromkeys(_WRITES, _write_base), "for": _loop_bases, "while": _loop_bases, "if": _if_bases}
+
+
+def chain(run, v: Value, block: Block) -> Value:
+    """The array that v is after all writes inside this block: a parameter, or something from outside."""
+    while isinstance(v.owner, Op) and run.home.get(v.owner) is block:
+        base = bases(run, v.owner).get(v.slot)
+        if base is None:
+            return v
+        v = base
+    return v
+
+
+def versions(run, block: Block) -> dict[Value, tuple[Op, int]]:
+    """For each array that an op of the block overwrites: the op, and the position of the result that replaces it."""
+    found = run.versions.get(block)
+    if found is None:
+        found = run.versions[block] = {}
+        for op in block.ops:
+            for k, base in bases(run, op).items():
+                found[base] = op, k
+    return found
+
+
+def _leads_out(frame, v: Value) -> bool:
+    """Whether a later version of an array is at hand, or will be from behind the region."""
+    later = versions(frame.run, frame.block)
+    while True:
+        step = later.get(v)
+        if step is None:
+            return False
+        v = step[0].results[step[1]]
+        if v in frame.known or frame.yielded(v) is not None:
+            return True
+
+
+def undo(frame, base: Value) -> Value:
+    """The array as it was before the op that overwrites it."""
+    op, k = versions(frame.run, frame.block)[base]
+    after = frame.get(op.results[k])
+    if op.defn.name not in _WRITES:
+        frame.run.restore[op.defn.name](frame, op, k)
+        return frame.known[base]
+    old = _destroyed(frame, op)
+    indices = [frame.get(i) for i in op.operands[2:]]
+    return frame.b("scatter" if "scatter" in op.defn.name else "update", after, old, *indices, **op.attrs)
+
+
+def before(branch, base: Value, k: int) -> Value:
+    """In a branch, the outer array `base` that became its yield k."""
+    return branch.last(k) if branch.block.yields[k] is base else undo(branch, base)
+
+
+def _destroyed(frame, op: Op) -> Value:
+    """The elements that a write destroys."""
+    run = frame.run
+    old = run.destroyed.get(op)
+    if old is None:
+        reads = "gather" if "scatter" in op.defn.name else "slice"
+        old = _same_read(run, op, reads)
+        if old is None:
+            old = run.forward_before(op, reads, op.operands[0], *op.operands[2:], **op.attrs)
+        run.destroyed[op] = old
+    found = frame.known.get(old)
+    if found is None:
+        found = frame.known[old] = keep(frame, old)
+    return found
+
+
+def _same_read(run, write: Op, reads: str) -> Value | None:
+    """A read of just what `write` overwrites, in the same block."""
+    for op in run.home[write].ops:
+        if op is write:
+            return None
+        if op.defn.name == reads and _reads_target(op, write):
+            return op.results[0]
+    return None
+
+
+def _reads_target(read: Op, write: Op) -> bool:
+    x, *indices = read.operands
+    return (x is write.operands[0] and read.attrs == write.attrs
+            and [*map(key_of, indices)] == [*map(key_of, write.operands[2:])])
+
+
+def _overwritten_next(frame, op: Op) -> bool:
+    """Whether op reads just the elements that the next write to its array destroys: then keeping them is all there is to do."""
+    if op.defn.name not in ("slice", "gather"):
+        return False
+    x = op.operands[0]
+    if not frame.owns(x) or x in frame.known:
+        return False
+    step = versions(frame.run, frame.block).get(x)
+    return bool(step) and step[0].defn.name in _WRITES and _reads_target(op, step[0])
+
+
+# --- keep ---------------------------------------------------------------------------------------------------------------
+
+def keep(frame, v: Value) -> Value:
+    """Take a value out of the forward region and bring it into the backward one."""
+    if hasattr(frame, "trip"):
+        return _keep_row(frame, v) if _fits_rows(frame, v) else _keep_on_stack(frame, v)
+    return _keep_result(frame, v)
+
+
+def _fits_rows(loop, v: Value) -> bool:
+    return bool(loop.fixed) and type(v.type) is Type and not any(_inside(loop, d) for d in dims_of(v.type))
+
+
+def _inside(frame, v: Value) -> bool:
+    """Whether a value is defined in the frame's block, not outside it."""
+    return frame.owns(v)
+
+
+def _keep_row(loop, v: Value) -> Value:
+    """A row of an array beside the loop:  %t1 = update %t0, %v, %i."""
+    run, op, body = loop.run, loop.op, loop.block
+    t = v.type
+    spec = "i" + ":" * len(t.dims)
+    if v not in run.kept:
+        dims = [op.operands[0], *[const(d, body.params[0].type.dtype) if type(d) is int else d for d in t.dims]]
+        tape = run.forward_before(op, "broadcast", const(0, t.dtype), *dims)
+        param = run.add_carry(op, tape)
+        body.yields += (run.forward(body, "update", param, v, body.params[0], spec=spec),)
+        run.kept[v] = run.add_result(op, tape.type)
+        run.note(op, v, "taped")
+    return loop.b("slice", loop.parent.get(run.kept[v]), loop.index, spec=spec)
+
+
+def _keep_result(branch, v: Value) -> Value:
+    """A further result of the `if`; the other branch yields zeros. Lengths defined in the branch become results before it."""
+    run, op = branch.run, branch.op
+    if v not in run.kept:
+        lengths = {}
+        for d in dims_of(v.type):
+            if _inside(branch, d) and d not in lengths:
+                branch.get(d)
+                if d not in run.kept:
+                    _keep_result(branch, d)
+                lengths[d] = run.kept[d]
+        for region in op.regions:
+            if region is branch.block:
+                region.yields += (v,)
+            else:
+                region.yields += (_dummy(run, region, v, lengths, op),)
+        dims = tuple([lengths.get(d, d) for d in v.type.dims])
+        run.kept[v] = run.add_result(op, Type(v.type.dtype, dims))
+        run.note(op, v, "taped")
+    return branch.parent.get(run.kept[v])
+
+
+def _dummy(run, region: Block, v: Value, lengths, op: Op) -> Value:
+    """Zeros of v's type in the branch that does not have it; lengths that it does not have either are what it yields there."""
+    zero = const(0, v.type.dtype)
+    if not v.type.dims:
+        return zero
+    index = OPS["dim"].infer((v,), {"axis": 0}, ())[0].dtype
+    dims = [const(d, index) if type(d) is int else region.yields[lengths[d].slot] if d in lengths else d for d in v.type.dims]
+    return run.forward(region, "broadcast", zero, *dims)
+
+
+def _keep_on_stack(loop, v: Value) -> Value:
+    """Push v in each iteration. The stack flows in and out through all enclosing regions; backwards it is popped."""
+    run, b = loop.run, loop.b
+    dims = loop.dims(v)
+    inner = _stack_into(loop, v.type.dtype)
+    pushed = run.forward(loop.block, "push", inner, v)
+    site = _Site()
+    run.root.bars[site] = _stack_out(loop, pushed)
+    run.note(loop.op, v, "stacked")
+    rest, found = b.emit("pop", loop.current(site), *dims)
+    loop.put(site, rest)
+    return found
+
+
+class _Site:
+    """A stack, as a key among adjoints: it flows through backward regions as they do."""
+
+    __slots__ = ()
+
+
+def _stack_into(frame, dtype) -> Value:
+    """A new stack that flows to the end of the frame's block from the root; its value there."""
+    parent, op = frame.parent, frame.op
+    outer = (_stack_into(parent, dtype) if parent.parent is not None
+             else frame.run.forward_before(op, "stack_new", dtype=dtype))
+    return frame.run.add_carry(op, outer) if hasattr(frame, "trip") else outer
+
+
+def _stack_out(frame, stack: Value) -> Value:
+    """Make the stack, as it is at the end of the frame's block, flow out to the root; its value there."""
+    run, op = frame.run, frame.op
+    if hasattr(frame, "trip"):
+        frame.block.yields += (stack,)
+    else:
+        outer = _outer_stack(frame)
+        for region in op.regions:
+            region.yields += (stack if region is frame.block else outer,)
+    result = run.add_result(op, stack.type)
+    return result if frame.parent.parent is None else _stack_out(frame.parent, result)
+
+
+def _outer_stack(branch) -> Value:
+    raise NotImplementedError
+
+
+_ = make_op, StackType

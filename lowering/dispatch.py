@@ -1,0 +1,153 @@
+"""Callables whose calls run in machine code: the chain of entries of one function.
+
+A `Dispatcher` has a C-level vector call. Its object carries the address of the trampoline (entry.py) and that of the
+first entry; an entry that a call does not fit goes on to the next, the last to `miss`, which is Python:
+
+    f(x)  ->  trampoline  ->  entry of the newest specialisation  ->  …  ->  f.miss(x)
+
+Before the first specialisation is there, and on an interpreter whose objects are not as expected (`capi.NATIVE`), the
+class's ordinary `__call__` does the same in Python. A specialisation that is removed while a call runs in it (the GIL
+may be released there) is kept until the call has ended.
+"""
+from __future__ import annotations
+
+import ctypes
+import threading
+
+from . import capi
+from .entry import MISS, TRAMPOLINE, trampoline
+from .glue import compile_glue
+from .irwriter import TABLE
+from .layout import match
+from .specialisation import Specialisation, link
+
+_VECTORCALL, _HEAD = capi.OFFSETS["callable.vectorcall"], capi.OFFSETS["callable.head"]
+_LOCK = threading.RLock()
+_removed: list[Specialisation] = []    # taken out of their chains, but with a call still running when last seen
+
+
+class _Member(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int), ("offset", ctypes.c_ssize_t), ("flags", ctypes.c_int),
+                ("doc", ctypes.c_char_p)]
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = [("slot", ctypes.c_int), ("function", ctypes.c_void_p)]
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("basicsize", ctypes.c_int), ("itemsize", ctypes.c_int), ("flags", ctypes.c_uint),
+                ("slots", ctypes.POINTER(_Slot))]
+
+
+_members = (_Member * 2)(_Member(b"__vectorcalloffset__", 19, _VECTORCALL, 1, None), _Member())     # T_PYSSIZET, READONLY
+_slots = (_Slot * 2)(_Slot(72, ctypes.addressof(_members)), _Slot())                                # Py_tp_members
+_spec = _Spec(b"tracegrad.lowering.dispatch.NativeCallable", _HEAD + 8, 0, 1 << 10 | 1 << 18, _slots)   # BASETYPE, DEFAULT
+
+
+def _native_base() -> type:
+    """A type with room for the two addresses, and with the first declared as its instances' vector call."""
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))
+    return make(ctypes.addressof(_spec))
+
+
+NativeCallable: type = _native_base() if capi.NATIVE else object
+
+
+def _enable(cls: type) -> None:
+    """Let the interpreter use the vector call of the class's instances. It would not by itself, as the class has `__call__`."""
+    flags = ctypes.c_uint64.from_address(id(cls) + capi.TYPE_FLAGS)
+    if capi.NATIVE and flags.value == cls.__flags__:
+        flags.value |= capi.HAVE_VECTORCALL
+
+
+def _forward(self, /, *args, **kwargs):
+    return self.miss(*args, **kwargs)
+
+
+class _Trampoline:
+    """The permanent code, made when it is first needed."""
+
+    def __init__(self):
+        entry = trampoline()
+        self._code = compile_glue(entry.text)
+        link(self._code.address(TABLE), entry.links, miss=id(_forward))
+        self.call, self.miss = self._code.address(TRAMPOLINE), self._code.address(MISS)
+
+
+_trampoline: _Trampoline | None = None
+
+
+def _the_trampoline() -> _Trampoline:
+    global _trampoline
+    with _LOCK:
+        if _trampoline is None:
+            _trampoline = _Trampoline()
+        return _trampoline
+
+
+class Dispatcher(NativeCallable):
+    """A callable that runs the specialisation which fits a call, and `miss` where there is none.
+
+    A subclass defines `miss(*args, **kwargs)`: compile, install, and run this call by `Specialisation.invoke`.
+    """
+
+    def __init__(self):
+        self._chain: tuple[Specialisation, ...] = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.__call__ is Dispatcher.__call__:
+            _enable(cls)
+
+    def miss(self, *args, **kwargs):
+        raise NotImplementedError
+
+    def __call__(self, *args, **kwargs):
+        for specialisation in self._chain:
+            leaves = match(specialisation.signature.arguments, args, kwargs)
+            if leaves is not None and specialisation.takes(leaves):
+                return specialisation.invoke(leaves)
+        return self.miss(*args, **kwargs)
+
+    @property
+    def specialisations(self) -> tuple[Specialisation, ...]:
+        """Those that calls can reach, newest first."""
+        return self._chain
+
+    def install(self, specialisation: Specialisation) -> None:
+        """Put a specialisation in front of the others."""
+        with _LOCK:
+            self._rechain((specialisation, *self._chain))
+        reap()
+
+    def remove(self, specialisation: Specialisation) -> None:
+        """Take a specialisation out of the chain and free its code as soon as no call is running in it."""
+        with _LOCK:
+            if specialisation in self._chain:
+                self._rechain(tuple(s for s in self._chain if s is not specialisation))
+            _removed.append(specialisation)
+        reap()
+
+    def _rechain(self, chain: tuple[Specialisation, ...]) -> None:
+        """Link from the end, so that the chain is whole at every moment."""
+        if capi.NATIVE:
+            permanent = _the_trampoline()
+            following = permanent.miss
+            for specialisation in reversed(chain):
+                if specialisation.native:
+                    specialisation.set_next(following)
+                    following = specialisation.entry
+            ctypes.c_uint64.from_address(id(self) + _HEAD).value = following
+            ctypes.c_uint64.from_address(id(self) + _VECTORCALL).value = permanent.call
+        self._chain = chain
+
+
+_enable(Dispatcher)
+
+
+def reap() -> int:
+    """Free removed code that nothing runs in any more; how many are still running."""
+    with _LOCK:
+        _removed[:] = [s for s in _removed if not s.close()]
+        return len(_removed)

@@ -1,0 +1,363 @@
+"""Which tasks share loops, and in which order a block runs: a block becomes a list of items
+
+    item ::= Nest(children)  |  Step(op)                    a nest of loops; a control op, library call or print
+    node ::= Loop(dim, children)  |  Task                   children run in order in each iteration
+
+and after each item stand the scalar ops that need nothing later. A task joins an earlier nest where that changes nothing:
+what it reads is complete by then, and what it overwrites has been read. Two tasks A before B may share c outer loops if, for
+all memory that both touch and one of them writes, iteration (i0 … i(c-1)) of B touches only what the same iteration of A
+touches. That holds if for each of these loops both address some axis by the same term with that loop's index.
+
+    row maximum over j, then exp(x[i, j] - top[i]), then its sum over j:   for i { for j {…}  for j {…}  … }
+"""
+from __future__ import annotations
+
+from ..ir.core import Block, Const, Op, Value
+from .access import Reads, rule
+from .inplace import Stores
+from .plan import BASED, SMALL, Program, is_virtual, reshape_groups, same_dim
+from .tasks import (ArgTask, AxisReduce, BoundsTask, CopyTask, DotTask, FlatTask, NonzeroTask, PieceTask, ReduceTask, RegionTask,
+                    RowScanTask, ScanTask, ScatterTask, StoreTask, Task)
+from .routines import ROUTINES, by_library
+
+MAX_JOINED = 12           # tasks in one nest that need not be there
+
+
+class Loop:
+    """`opens`: the reductions whose first reduced loop this is."""
+
+    __slots__ = ("children", "dim", "opens", "serial")
+
+    def __init__(self, dim):
+        self.dim, self.children, self.opens, self.serial = dim, [], [], False
+
+
+class Nest:
+    __slots__ = ("after", "children", "tasks")
+
+    def __init__(self):
+        self.children, self.tasks, self.after = [], [], []
+
+
+class Step:
+    """An op that runs alone. plans: the schedule of each region."""
+
+    __slots__ = ("after", "op", "plans")
+
+    def __init__(self, op: Op, plans=()):
+        self.op, self.plans, self.after = op, tuple(plans), []
+
+
+class Access:
+    """Who touched a storage: (item, task or None, terms)."""
+
+    __slots__ = ("readers", "writers")
+
+    def __init__(self):
+        self.readers, self.writers = [], []
+
+
+class Schedule:
+    """The items of one block. `before` are the scalar ops that need no item."""
+
+    def __init__(self, program: Program, stores: Stores, block: Block, made: dict[Value, Task]):
+        self.program, self.stores, self.block = program, stores, block
+        self.made = made                          # array value -> the task that computes it (whole function)
+        self.items: list[Nest | Step] = []
+        self.before: list[Op] = []
+        self.when: dict[Value, int] = {}          # scalar of this block -> the item after which it is known
+        self.touched: dict[object, Access] = {}
+        self.here: dict[Value, int] = {}          # array value of this block -> the item that completes it
+        self.guard = self.barrier = self.effects = -1
+        for op in block.ops:
+            self._op(op)
+        for v in block.yields:
+            if v.type.dims and not isinstance(v, Const):
+                self._stored(v)
+
+    # --- dispatch ---------------------------------------------------------------------------------------------------
+
+    def _op(self, op: Op):
+        name = op.defn.name
+        special = _TASKS.get(name)
+        if special is not None:
+            special(self, op)
+        elif op.regions:
+            self._control(op)
+        elif name in ROUTINES:
+            self._routine(op)
+        elif not op.results[0].type.dims:
+            self._scalar(op)
+        elif op.results[0] in self.program.rooted:
+            self._root(op)
+
+    def _root(self, op: Op):
+        """A virtual op whose value is worth memory."""
+        v, name = op.results[0], op.defn.name
+        if name == "concat" and v in self.program.must:
+            for k in range(len(op.operands)):
+                if op.operands[k].type.dims:
+                    self._add(PieceTask(v, k, self.program))
+        elif name == "reshape" and v in self.program.must and _regroups(op):
+            self._add(FlatTask(v, self.program))
+        else:
+            self._add(StoreTask(v, self.program))
+
+    def _based(self, op: Op):
+        base, y = op.operands[0], op.results[0]
+        if not self.stores.same(base, y) and not self._overwrites_all(op):
+            self._add(CopyTask(y, base, self.program))
+        if not isinstance(base, Const):
+            self._stored(base)
+        self._add((RegionTask if "spec" in op.attrs else ScatterTask)(op, self.program))
+
+    def _overwrites_all(self, op: Op) -> bool:
+        return op.defn.name == "update" and set(op.attrs["spec"]) <= {":"}
+
+    def _dot(self, op: Op):
+        if by_library(op):
+            self._routine(op)
+        else:
+            self._add(DotTask(op, self.program))
+
+    def _scan(self, op: Op):
+        last = op.attrs["axis"] == op.operands[0].type.rank - 1
+        self._add(ScanTask(op, op.results[0], self.program) if last else RowScanTask(op, self.program))
+
+    def _nonzero(self, op: Op):
+        task = NonzeroTask(op, self.program)
+        self._add(task)
+        for r in op.results:
+            self.made[r], self.here[r] = task, task.item
+            self._access(r).writers.append((task.item, task, (None,)))
+
+    def _wrap(self, op: Op):
+        if not op.results[0].type.dims:
+            self._scalar(op, effect=True)
+            return
+        if not (op.operands[0].type.static and op.operands[0].type.count == 0):
+            self.guard = self.effects = max(self._add(BoundsTask(op, self.program)), self.guard, self.effects)
+        if op.results[0] in self.program.rooted:
+            self._root(op)
+
+    # --- scalars ------------------------------------------------------------------------------------------------------
+
+    def _scalar(self, op: Op, effect: bool = False):
+        """An op of rank 0: as early as its operands are known."""
+        reads = Reads(self.program)
+        reads.add_scalars(op.operands)
+        if any(x.type.dims for x in op.operands):
+            for x, terms in rule(op).terms(op, ()):
+                reads.add(x, terms)
+        at = max(self.guard, self.barrier, self._known(reads.scalars))
+        if effect:
+            at = max(at, self.effects)
+        for leaf, _ in reads.leaves:
+            self._stored(leaf)
+            for item, _, _ in self._access(leaf).writers:
+                at = max(at, item)
+        for leaf, terms in reads.leaves:
+            self._access(leaf).readers.append((at, None, terms))
+        for r in op.results:
+            self.when[r] = at
+        if effect:
+            self.guard = self.effects = at
+        (self.items[at].after if at >= 0 else self.before).append(op)
+
+    def _known(self, scalars) -> int:
+        """The last item that one of the scalars comes from."""
+        when = self.when
+        return max((when.get(s, -1) for s in scalars), default=-1)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> int:
+        self.items.append(step)
+        at = len(self.items) - 1
+        for r in step.op.results:
+            if not r.type.dims:
+                self.when[r] = at
+            else:
+                self.here[r] = at
+        return at
+
+    def _control(self, op: Op):
+        for v in op.operands:
+            if v.type.dims and not isinstance(v, Const):
+                self._stored(v)
+        plans = [Schedule(self.program, self.stores, region, self.made) for region in op.regions]
+        self.barrier = self.effects = self._step(Step(op, plans))
+        self.touched.clear()
+
+    def _print(self, op: Op):
+        self._scalar(op, effect=True)
+
+    def _routine(self, op: Op):
+        """A library call: after all that it reads, nothing moves across what it writes."""
+        reads = Reads(self.program)
+        reads.add_scalars(x for x in op.operands)
+        for x in op.operands:
+            if x.type.dims:
+                reads.add(x, (None,) * x.type.rank)
+        at = self._step(Step(op))
+        for leaf, terms in reads.leaves:
+            self._stored(leaf)
+            self._access(leaf).readers.append((at, None, terms))
+        for r in op.results:
+            self._access(r).writers = [(at, None, None)]
+        if op.defn.effect:
+            self.guard = self.effects = at
+
+    # --- tasks --------------------------------------------------------------------------------------------------------
+
+    def _access(self, v: Value) -> Access:
+        key = self.stores.of.get(v, v)
+        found = self.touched.get(key)
+        if found is None:
+            found = self.touched[key] = Access()
+        return found
+
+    def _stored(self, v: Value):
+        """v is read through memory: by another block, a step, or at another index than the one just computed."""
+        task = self.made.get(v)
+        if task is not None:
+            task.memory = True
+
+    def _add(self, task: Task) -> int:
+        """Place the task; returns its item."""
+        lowest = 1 + max(self.guard, self.barrier, self._known(task.reads.scalars))
+        soft = []                                  # (item, earlier task, its terms, this task's terms)
+        for leaf, terms in task.reads.leaves:
+            soft += [(i, t, w, terms) for i, t, w in self._access(leaf).writers]
+        if task.value is not None:
+            touched = self._access(task.value)
+            soft += [(i, t, w, task.write) for i, t, w in touched.writers]
+            soft += [(i, t, r, task.write) for i, t, r in touched.readers]
+        first = max((i for i, *_ in soft), default=-1)
+        at, depth = self._place(task, max(lowest, 0), first, soft)
+        self._record(task, at)
+        return at
+
+    def _place(self, task: Task, lowest: int, first: int, soft):
+        """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
+        candidates = [first] if first >= lowest else []
+        candidates += [i for i in range(len(self.items) - 1, max(lowest, first + 1) - 1, -1)]
+        for at in candidates:
+            nest = self.items[at]
+            if isinstance(nest, Nest) and task.loops and nest.children:
+                mine = [(t, w, own) for i, t, w, own in soft if i == at]
+                path = self._path(nest, task, mine)
+                if path and self._worth(nest, task, path, bool(mine)):
+                    self._join(nest, task, path)
+                    return at, len(path)
+        nest = Nest()
+        self.items.append(nest)
+        self._join(nest, task, [])
+        return len(self.items) - 1, 0
+
+    def _path(self, nest: Nest, task: Task, conflicts) -> list[Loop]:
+        """The loops of the nest that the task may share, from the outside in."""
+        path, children = [], nest.children
+        if any(t is None for t, _, _ in conflicts):
+            return path
+        while len(path) < len(task.loops):
+            for loop in reversed(children):
+                if isinstance(loop, Loop) and same_dim(loop.dim, task.loops[len(path)]) \
+                        and all(_fits(path + [loop], t, theirs, own) for t, theirs, own in conflicts):
+                    break
+            else:
+                break
+            path = path + [loop]
+            children = loop.children
+        return path
+
+    def _worth(self, nest: Nest, task: Task, path, conflict: bool) -> bool:
+        inner = path[-1]
+        if (task.serial or inner.serial) and len(path) == len(task.loops):
+            return conflict and not any(isinstance(c, Loop) for c in inner.children) and task.serial and False
+        if any(t.serial for t in nest.tasks) and not conflict:
+            return False
+        if conflict:
+            return True
+        if len(path) < len(task.loops) or len(nest.tasks) >= MAX_JOINED:
+            return False
+        mine = {leaf for leaf, _ in task.reads.leaves}
+        return any(len(t.loops) == len(task.loops) and any(leaf in mine for leaf, _ in t.reads.leaves) for t in nest.tasks)
+
+    def _join(self, nest: Nest, task: Task, path):
+        children, path = nest.children, list(path)
+        if path:
+            children = path[-1].children
+        for d in task.loops[len(path):]:
+            loop = Loop(d)
+            children.append(loop)
+            path.append(loop)
+            children = loop.children
+        children.append(task)
+        if path and task.serial:
+            path[-1].serial = True
+        if task.first is not None:
+            path[task.first].opens.append(task)
+        task.path = path
+        nest.tasks.append(task)
+
+    def _record(self, task: Task, at: int):
+        task.item = at
+        for leaf, terms in task.reads.leaves:
+            self._access(leaf).readers.append((at, task, terms))
+            self._reached(task, leaf, terms)
+        v = task.value
+        if v is None:
+            return
+        touched = self._access(v)
+        if at == len(self.items) - 1 and len(self.items[at].tasks) == 1:
+            touched.writers, touched.readers = [], [r for r in touched.readers if r[1] is task]
+        touched.writers.append((at, task, task.write))
+        self.made[v] = task
+        if v.type.dims:
+            self.here[v] = at
+        else:
+            self.when[v] = at
+
+    def _reached(self, task: Task, leaf: Value, terms):
+        """Does the task find the leaf's element in a register? If not, the leaf needs memory."""
+        maker = self.made.get(leaf)
+        if maker is None:
+            return
+        rank = leaf.type.rank
+        if not (maker.register and self.here.get(leaf) == task.item and terms == tuple(range(rank))):
+            maker.memory = True
+            return
+        depth = rank if maker.first is None else maker.first
+        if rank > depth or task.path[:rank] != maker.path[:rank] or maker.write != terms:
+            maker.memory = True
+
+
+def _regroups(op: Op) -> bool:
+    """A reshape that merges or splits axes."""
+    groups = reshape_groups(op.operands[0].type.dims, op.results[0].type.dims)
+    return groups is None or any(len(a) != 1 or len(b) != 1 for a, b in groups)
+
+
+def _fits(path, task: Task, theirs, own) -> bool:
+    """May a later task that touches the same memory at `own` stand in the innermost loop of `path`, which `task` is in or beside?"""
+    common = 0
+    while common < len(path) and common < len(task.path) and path[common] is task.path[common]:
+        common += 1
+    if common < len(path) and common < len(task.path):
+        siblings = path[common - 1].children if common else None
+        if siblings is None or siblings.index(task.path[common]) > siblings.index(path[common]):
+            return False
+    if theirs is None or own is None:
+        return False
+    return all(any(a == b and (a == loop or (type(a) is tuple and a[0] == "s" and a[1] == loop)) for a, b in zip(theirs, own))
+               for loop in range(common))
+
+
+_TASKS = {
+    "update": Schedule._based, "update_add": Schedule._based, "scatter": Schedule._based, "scatter_add": Schedule._based,
+    "reduce": lambda s, op: s._add(AxisReduce(op, s.program)),
+    "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),
+    "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
+    "check": lambda s, op: s._scalar(op, effect=True), "print": Schedule._print, "dim": Schedule._scalar,
+}

@@ -1,0 +1,235 @@
+"""One compiled form of a function: a kernel, its native entry, and the same call in Python for arguments that need care."""
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..ir.errors import ArgumentError, IRError
+from . import capi
+from .engine import Code
+from .entry import ENTRY, ERROR_WORDS, emit
+from .glue import compile_glue
+from .irwriter import CALLS, NEXT, RUNNING, STATE, TABLE, TICK
+from .layout import ArrayIn, ArrayOut, ScalarIn, Signature, build
+
+_PROCESS = ctypes.CDLL(None)
+_free = _PROCESS.free
+_free.argtypes, _free.restype = [ctypes.c_void_p], None
+_LOCK = threading.RLock()
+
+
+class ClosedError(RuntimeError):
+    """A specialisation was called from Python just after another thread had evicted it: look it up again."""
+
+
+class Failure:
+    """What the machine code calls when a check has failed: decodes the error record, hands it on."""
+
+    __slots__ = ("report",)
+
+    def __init__(self, report: Callable[[int, tuple[int, ...]], NoReturn]):
+        self.report = report
+
+    def __call__(self, address: int) -> NoReturn:
+        site, *words = (ctypes.c_int64 * ERROR_WORDS).from_address(address)
+        if site < 0:
+            raise MemoryError("not enough memory for the temporaries of a compiled function")
+        self.report(site, tuple(words))
+        raise IRError(f"the report of failed check {site} raised nothing")
+
+
+def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
+    """Fill the table of a module that has been loaded. `own`: the address for each kind of link that has no operand."""
+    table = (ctypes.c_uint64 * (STATE + len(links))).from_address(address)
+    for k, (kind, what) in enumerate(links, STATE):
+        match kind:
+            case "api":
+                table[k] = capi.ADDRESSES[what]
+            case "object":
+                table[k] = id(what)
+            case "address":
+                table[k] = what
+            case _:
+                table[k] = own[kind]
+
+
+class Specialisation:
+    """A kernel with the signature that it serves.
+
+    phases  milliseconds of compilation by phase;  about  whatever its maker wants to remember (types, notes, IR …)
+    """
+
+    def __init__(self, signature: Signature, code: Code, kernel: str, report: Callable[[int, tuple[int, ...]], NoReturn], *,
+                 native: bool = True, phases: dict[str, float] | None = None, about: Any = None):
+        self.signature, self.code, self.about = signature, code, about
+        self.phases = dict(phases or {}) | dict(code.phases)
+        self._failure = Failure(report)
+        self._invoking = self._invoked = self._invoked_at = 0
+        self._final = (0, 0)
+        pointers = [ctypes.c_void_p] * (len(signature.kernel) + 1)
+        address = code.address(kernel)
+        self._kernel = ctypes.CFUNCTYPE(ctypes.c_int, *pointers)(address)
+        self._glue = self._links = self._state = None
+        self.native = native and capi.NATIVE
+        if self.native:
+            self._make_entry(address)
+
+    def _make_entry(self, kernel: int) -> None:
+        entry = emit(self.signature)
+        self._links = entry.links                            # keeps the linked objects alive
+        self._glue = compile_glue(entry.text)
+        self.phases |= self._glue.phases
+        table = self._glue.address(TABLE)
+        link(table, entry.links, fail=id(self._failure), kernel=kernel)
+        self._state = (ctypes.c_int64 * STATE).from_address(table)
+        self.entry = self._glue.address(ENTRY)
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of machine code."""
+        return self.code.size + (self._glue.size if self._glue else 0)
+
+    # ------------------------------------------------------------------------------------------------------- counters
+
+    @property
+    def hits(self) -> int:
+        """How often it has been called."""
+        return self._invoked + (self._state[CALLS] if self._state else self._final[0])
+
+    @property
+    def last_used(self) -> int:
+        """The process-wide tick of its last call."""
+        return max(self._invoked_at, self._state[TICK] if self._state else self._final[1])
+
+    @property
+    def running(self) -> int:
+        """How many calls are in it at this moment."""
+        return self._invoking + (self._state[RUNNING] if self._state else 0)
+
+    @property
+    def closed(self) -> bool:
+        return self.code.closed
+
+    def set_next(self, address: int) -> None:
+        """The entry that takes the calls which this one does not."""
+        self._state[NEXT] = address
+
+    def close(self) -> bool:
+        """Free the machine code. False, and nothing done, while a call is running in it."""
+        with _LOCK:
+            if self.running:
+                return False
+            if self._state:
+                self._final = (self._state[CALLS], self._state[TICK])
+                self._state = None
+                self._glue.close()
+            self.code.close()
+            return True
+
+    def touch(self) -> None:
+        """Count as used just now."""
+        capi.TICK.value += 1
+        self._invoked_at = capi.TICK.value
+
+    # ---------------------------------------------------------------------------------------------- the call in Python
+
+    def invoke(self, leaves: list) -> Any:
+        """Run on the leaves of the parameters, run-time lengths included.
+
+        They have the right dtype up to byte order, and the right dimensions; layout and alignment may be any. A written
+        array of another layout gets its values back afterwards, also where a check fails halfway, as in Python.
+        """
+        with _LOCK:
+            if self.closed:
+                raise ClosedError("this specialisation has been evicted and its machine code freed")
+            self._invoking += 1
+            self._invoked += 1
+        try:
+            self.touch()
+            return self._invoke(leaves)
+        finally:
+            with _LOCK:
+                self._invoking -= 1
+
+    def takes(self, leaves: list) -> bool:
+        """Whether the written arrays among matching leaves are writeable and overlap nothing."""
+        signature = self.signature
+        return (all(leaves[p].flags.writeable for p in signature.writes)
+                and not any(True for _ in self._overlaps(leaves)))
+
+    def _invoke(self, leaves: list) -> Any:
+        signature = self.signature
+        inputs = self._inputs(leaves)
+        results, late = {}, {}
+        for k, leaf in signature.results().items():
+            if isinstance(leaf, ArrayOut) and not leaf.static:
+                late[k] = (ctypes.c_int64 * (1 + len(leaf.dims)))()
+            else:
+                results[k] = np.empty(leaf.dims if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
+        error = (ctypes.c_int64 * ERROR_WORDS)()
+        pointers = [inputs[k].ctypes.data if kind == "in" else ctypes.addressof(late[k]) if k in late else results[k].ctypes.data
+                    for kind, k in signature.kernel]
+        failed = self._kernel(*pointers, ctypes.addressof(error))
+        for param in signature.writes:
+            if inputs[param] is not leaves[param]:
+                leaves[param][...] = inputs[param]
+        if failed:
+            self._failure(ctypes.addressof(error))
+        for k, descriptor in late.items():
+            results[k] = _adopt(descriptor, signature.results()[k])
+        return build(signature.output, results, leaves)
+
+    def _inputs(self, leaves: list) -> list[np.ndarray]:
+        signature, given = self.signature, list(leaves)
+        lengths: dict[str, int] = {}
+        for param, leaf in signature.inputs().items():
+            if isinstance(leaf, ScalarIn):
+                given[param] = np.array(given[param], leaf.dtype.np)
+                continue
+            if param in signature.writes and not given[param].flags.writeable:
+                raise ValueError("assignment destination is read-only")
+            given[param] = plain(given[param], leaf)
+            for n, d in zip(given[param].shape, leaf.dims, strict=True):
+                if n != (lengths.setdefault(d, n) if isinstance(d, str) else d):
+                    raise IRError(f"parameter {param} has shape {given[param].shape}, compiled for {leaf.dims}")
+        for _, param in signature.arguments.lengths:
+            given[param] = np.array(given[param], "i8")
+        for a, b in self._overlaps(leaves):
+            raise ArgumentError(f"the function overwrites an argument of shape {a.shape} whose memory another array that it "
+                                f"reads, of shape {b.shape}, shares", "pass a copy of one of them")
+        return given
+
+    def _overlaps(self, leaves: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Written arrays with another array that shares memory: one value to Python, and several to a kernel."""
+        signature = self.signature
+        arrays = [p for p, leaf in signature.inputs().items() if isinstance(leaf, ArrayIn)] if signature.writes else []
+        for a, b in itertools.product(signature.writes, arrays):
+            if a != b and np.shares_memory(leaves[a], leaves[b]):
+                yield leaves[a], leaves[b]
+        for a, array in itertools.product(signature.writes, signature.captured):
+            if np.shares_memory(leaves[a], array):
+                yield leaves[a], array
+
+
+def plain(x, leaf: ArrayIn) -> np.ndarray:
+    """The array itself where machine code can read it in place, else a copy that it can."""
+    if type(x) is np.ndarray and x.dtype is leaf.dtype.np and x.flags.c_contiguous and x.flags.aligned:
+        return x
+    if np.dtype(x.dtype).newbyteorder("=") != leaf.dtype.np:
+        raise IRError(f"an array of dtype {x.dtype} was given for {leaf.dtype}")
+    return np.array(x, leaf.dtype.np, order="C", subok=False)
+
+
+def _adopt(descriptor, leaf: ArrayOut) -> np.ndarray:
+    """A copy of the array that the kernel allocated; its memory is freed."""
+    data, *dims = descriptor
+    out = np.empty(dims, leaf.dtype.np)
+    if out.nbytes:
+        ctypes.memmove(out.ctypes.data, data, out.nbytes)
+    _free(data)
+    return out

@@ -1,0 +1,412 @@
+"""The rewriting of one function's syntax: calls, branches, loops and stores become calls of the runtime, here `tg`.
+
+  f(a, *b, k=c)          tg.call(f, a, *b, k=c)
+  a and b                tg.and_(a, lambda: b)                 `or`, `not` and conditional expressions likewise
+  a < b < c              tg.chain(a, "lt", lambda: b, "lt", lambda: c)
+  x in xs                tg.in_(x, xs)
+  xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
+  xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
+  f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
+  if c: A                def then(): nonlocal x; A             x: what A or B assigns
+  else: B                def other(): nonlocal x; B
+                         def get(): return (x,)                of these, what is read afterwards
+                         def put(values): nonlocal x; (x,) = values
+                         tg.if_(c, then, other, get, put, ("x",))
+  for t in xs: A         def body(item): nonlocal t, x; t = item; A
+                         tg.for_(xs, body, get, put, ("t", "x"), stop)       stop: () -> whether an exit's flag is set
+  while c: A             tg.while_(test, body, get, put, ("x",), stop)
+
+Names that a staged statement assigns hold an `Unset` marker from the function's start; a read that may come first asks for it
+(`tg.value(x)`). Generated functions have names that no program can have: "<tg then>", with the user's lines and columns.
+"""
+from __future__ import annotations
+
+import ast
+import copy
+
+from . import exits, scopes
+
+TG, THUNK = "<tg>", "<tg thunk>"
+_OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_", ast.IsNot: "is_not",
+        ast.In: "in_", ast.NotIn: "not_in"}
+_IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv", ast.Mod: "imod",
+             ast.Pow: "ipow", ast.LShift: "ilshift", ast.RShift: "irshift", ast.BitOr: "ior", ast.BitXor: "ixor",
+             ast.BitAnd: "iand", ast.MatMult: "imatmul"}
+_CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
+
+
+def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -> ast.FunctionDef | ast.Lambda:
+    """The rewritten function; the node given is taken apart."""
+    rewriter = _Rewriter(class_name)
+    if isinstance(node, ast.Lambda):
+        return rewriter.lambda_(node)
+    return rewriter.function(node)
+
+
+def _arguments(*names, star: str | None = None) -> ast.arguments:
+    return ast.arguments([], [ast.arg(n) for n in names], ast.arg(star) if star else None, [], [], None, [])
+
+
+class _Rewriter:
+    def __init__(self, class_name: str | None):
+        self.class_name = class_name.lstrip("_") if class_name else None
+        self.locals: list[frozenset] = []          # of the functions around, outermost first
+        self.first: list[str | None] = []          # their first parameters, for super()
+        self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
+        self.temporaries = 0
+
+    # --- making nodes -------------------------------------------------------------------------------------------------
+
+    def tg(self, name: str, args, like, keywords=()) -> ast.Call:
+        at = ast.copy_location(ast.Name(TG, ast.Load()), like)
+        return ast.copy_location(
+            ast.Call(ast.copy_location(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
+
+    def thunk(self, value: ast.expr) -> ast.expr:
+        """value, not evaluated yet; where it binds a name it becomes a function before the statement."""
+        bound = sorted({n.target.id for n in ast.walk(value) if isinstance(n, ast.NamedExpr)})
+        if not bound:
+            return ast.copy_location(ast.Lambda(_arguments(star=THUNK), value), value)
+        name = self.temporary("<tg binds")
+        returned = ast.copy_location(ast.Return(value), value)
+        self.pending.append(self.definition(name, _arguments(), bound, [returned], value))
+        return exits.load(name, value)
+
+    def temporary(self, stem: str = "<tmp") -> str:
+        self.temporaries += 1
+        return f"{stem} {self.temporaries}>"
+
+    def definition(self, name, arguments, bound, body, like) -> ast.FunctionDef:
+        if bound:
+            body = [ast.copy_location(ast.Nonlocal(list(bound)), like), *body]
+        return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None), like)
+
+    def mangle(self, name: str) -> str:
+        """Python's private names: `__x` in a class is `_Class__x`."""
+        if self.class_name and name.startswith("__") and not name.endswith("__"):
+            return f"_{self.class_name}{name}"
+        return name
+
+    # --- functions ----------------------------------------------------------------------------------------------------
+
+    def function(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        exits.lower(node)
+        names = scopes.analyse(node)
+        self.enter(node.args, names.local)
+        body = self.statements(node.body)
+        self.leave()
+        start = [exits.store(n, self.tg("unset", [exits.literal(n, node)], node), node) for n in sorted(names.staged)]
+        docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
+        made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]], [], None)
+        return ast.copy_location(made, node)
+
+    def enter(self, arguments: ast.arguments, local) -> None:
+        first = (*arguments.posonlyargs, *arguments.args)
+        self.locals.append(frozenset(local))
+        self.first.append(first[0].arg if first else None)
+
+    def leave(self) -> None:
+        self.locals.pop()
+        self.first.pop()
+
+    def parameters(self, a: ast.arguments) -> ast.arguments:
+        """Without annotations; defaults as expressions of the function around."""
+        def plain(p):
+            return ast.copy_location(ast.arg(self.mangle(p.arg)), p) if p else None
+        return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], plain(a.vararg),
+                             [plain(p) for p in a.kwonlyargs], [self.expr(d) if d else None for d in a.kw_defaults],
+                             plain(a.kwarg), [self.expr(d) for d in a.defaults])
+
+    def lambda_(self, node: ast.Lambda) -> ast.Lambda:
+        arguments = self.parameters(node.args)
+        self.enter(node.args, scopes.parameters(node))
+        body = self.expr(node.body)
+        self.leave()
+        return ast.copy_location(ast.Lambda(arguments, body), node)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def statements(self, body) -> list[ast.stmt]:
+        found = []
+        for s in body:
+            outer, self.pending = self.pending, []
+            made = getattr(self, "s_" + type(s).__name__, self.s_other)(s)
+            found += self.pending + (made if isinstance(made, list) else [made])
+            self.pending = outer
+        return found
+
+    def s_other(self, s):
+        for field, value in ast.iter_fields(s):
+            if isinstance(value, ast.expr):
+                setattr(s, field, self.expr(value))
+        return s
+
+    def s_FunctionDef(self, s):
+        decorators = [self.expr(d) for d in s.decorator_list]
+        made = self.function(s)
+        made.decorator_list = decorators
+        return made
+
+    def s_Delete(self, s):
+        """`del xs[i]`, `del x.a`: a change of structure."""
+        return [ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
+
+    def place(self, target) -> list[ast.expr]:
+        """(object, key, whether an attribute) of a subscript or attribute."""
+        if isinstance(target, ast.Subscript):
+            return [self.outer(target.value), self.index(target.slice), exits.literal(False, target)]
+        return [self.outer(target.value), exits.literal(self.mangle(target.attr), target), exits.literal(True, target)]
+
+    def s_Assign(self, s):
+        return self.assign(s.targets, self.expr(s.value), s)
+
+    def s_AnnAssign(self, s):
+        return self.assign([s.target], self.expr(s.value), s) if s.value else ast.copy_location(ast.Pass(), s)
+
+    def assign(self, targets, value, s) -> list[ast.stmt]:
+        if len(targets) == 1:
+            return self.assign_one(targets[0], value, s)
+        name = self.temporary()
+        out = [exits.store(name, value, s)]
+        for target in targets:
+            out += self.assign_one(target, exits.load(name, s), s)
+        return out
+
+    def assign_one(self, target, value, s) -> list[ast.stmt]:
+        if isinstance(target, ast.Name):
+            return [exits.store(self.mangle(target.id), value, s)]
+        if isinstance(target, (ast.Subscript, ast.Attribute)):
+            return [ast.copy_location(ast.Expr(self.store(target, value)), s)]
+        after: list[ast.stmt] = []
+        pattern = self.pattern(target, after, s)
+        return [ast.copy_location(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
+
+    def pattern(self, target, after, s):
+        """An unpacking target in which every subscript and attribute is a temporary, stored `after`."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return ast.copy_location(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
+        if isinstance(target, ast.Starred):
+            return ast.copy_location(ast.Starred(self.pattern(target.value, after, s), ast.Store()), target)
+        if isinstance(target, ast.Name):
+            return ast.copy_location(ast.Name(self.mangle(target.id), ast.Store()), target)
+        name = self.temporary()
+        after.append(ast.copy_location(ast.Expr(self.store(target, exits.load(name, target))), s))
+        return ast.copy_location(ast.Name(name, ast.Store()), target)
+
+    def store(self, target, value) -> ast.Call:
+        """tg.setitem(value, xs, i) or tg.setattr(value, x, name)."""
+        held, key, attribute = self.place(target)
+        return self.tg("setattr" if attribute.value else "setitem", [value, held, key], target)
+
+    def s_AugAssign(self, s):
+        value, op = s.value, _IN_PLACE[type(s.op)]
+        if isinstance(s.target, ast.Name):
+            s.value = self.expr(value)
+            name = self.mangle(s.target.id)
+            held = exits.load(name, s.target)
+            if getattr(s.target, "unsure", False):
+                held = self.tg("value", [held], s.target)
+            return exits.store(name, self.tg("augment", [held, s.value, exits.literal(op, s)], s), s)
+        held, key, attribute = self.place(s.target)
+        kind = "attr" if attribute.value else "item"
+        loaded = self.tg("aug_" + kind, [held, key], s.target)
+        return ast.copy_location(ast.Expr(self.tg("aug_set" + kind, [loaded, self.expr(value), exits.literal(op, s)], s)), s)
+
+    def s_Assert(self, s):
+        message = [self.thunk(self.expr(s.msg))] if s.msg else []
+        return ast.copy_location(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
+
+    def s_Raise(self, s):
+        made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]
+        return ast.copy_location(ast.Expr(self.tg("raise_", made, s)), s)
+
+    def s_With(self, s):
+        for item in s.items:
+            item.context_expr = self.expr(item.context_expr)
+        s.body = self.statements(s.body)
+        return s
+
+    # --- staged statements ----------------------------------------------------------------------------------------------
+
+    def state(self, s) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """(definitions of get and put, the arguments that name them)."""
+        names = [self.mangle(n) for n in s.state]
+        if not names:
+            return [], [exits.literal(None, s), exits.literal(None, s), ast.copy_location(ast.Tuple([], ast.Load()), s)]
+        read = ast.copy_location(ast.Tuple([exits.load(n, s) for n in names], ast.Load()), s)
+        write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
+        get = self.definition("<tg get>", _arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
+        put = self.definition("<tg put>", _arguments("<values>"), names,
+                              [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)
+        listed = ast.copy_location(ast.Tuple([exits.literal(n, s) for n in names], ast.Load()), s)
+        return [get, put], [exits.load("<tg get>", s), exits.load("<tg put>", s), listed]
+
+    def bound(self, s) -> list[str]:
+        return [self.mangle(n) for n in s.bound]
+
+    def s_If(self, s):
+        test = self.expr(s.test)
+        then = self.definition("<tg then>", _arguments(), self.bound(s), self.statements(s.body), s)
+        made, other = [then], exits.literal(None, s)
+        if s.orelse:
+            made.append(self.definition("<tg other>", _arguments(), self.bound(s), self.statements(s.orelse), s))
+            other = exits.load("<tg other>", s)
+        definitions, state = self.state(s)
+        call = self.tg("if_", [test, exits.load("<tg then>", s), other, *state], s.test)
+        return [*made, *definitions, ast.copy_location(ast.Expr(call), s)]
+
+    def stop(self, s) -> tuple[list[ast.stmt], ast.expr]:
+        """The function that says whether an exit's flag ends the loop."""
+        flags = getattr(s, "stops", ())
+        if not flags:
+            return [], exits.literal(None, s)
+        names = ast.copy_location(ast.Tuple([exits.load(f, s) for f in flags], ast.Load()), s)
+        return [self.definition("<tg stop>", _arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
+            exits.load("<tg stop>", s)
+
+    def s_For(self, s):
+        source = self.expr(s.iter)
+        target = self.assign([s.target], exits.load("<item>", s.target), s.target)
+        body = self.definition("<tg body>", _arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
+        definitions, state = self.state(s)
+        stop, stop_name = self.stop(s)
+        call = self.tg("for_", [source, exits.load("<tg body>", s), *state, stop_name], s.iter)
+        return [body, *definitions, *stop, ast.copy_location(ast.Expr(call), s)]
+
+    def s_While(self, s):
+        outer, self.pending = self.pending, []
+        value = self.expr(s.test)
+        test_body = [*self.pending, ast.copy_location(ast.Return(value), s.test)]
+        self.pending = outer
+        bound = [self.mangle(n) for n in sorted(scopes.assigned(s.test))]
+        test = self.definition("<tg test>", _arguments(), bound, test_body, s.test)
+        body = self.definition("<tg body>", _arguments(), self.bound(s), self.statements(s.body), s)
+        definitions, state = self.state(s)
+        stop, stop_name = self.stop(s)
+        call = self.tg("while_", [exits.load("<tg test>", s), exits.load("<tg body>", s), *state, stop_name], s.test)
+        return [test, body, *definitions, *stop, ast.copy_location(ast.Expr(call), s)]
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def expr(self, node):
+        handler = _EXPRESSIONS.get(type(node))
+        if handler:
+            return handler(self, node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expr(value))
+            elif isinstance(value, list):
+                setattr(node, field, [self.expr(v) if isinstance(v, ast.expr) else v for v in value])
+        if type(node) in _CONTAINERS:
+            return self.tg("fresh", [node], node)
+        return node
+
+    def index(self, node):
+        """The subscript of a store as a value: slices become slice objects."""
+        if isinstance(node, ast.Slice):
+            parts = [self.expr(p) if p else exits.literal(None, node) for p in (node.lower, node.upper, node.step)]
+            return self.tg("slice", parts, node)
+        if isinstance(node, ast.Tuple):
+            return ast.copy_location(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
+        return self.expr(node)
+
+    def outer(self, node):
+        """The object of a store or a method call; marked where it is reached through a name of no function around."""
+        made = self.expr(node)
+        if isinstance(node, ast.Name) and not any(node.id in names for names in self.locals):
+            return self.tg("outer", [made], node)
+        return made
+
+    def e_Name(self, node):
+        node.id = self.mangle(node.id)
+        return self.tg("value", [node], node) if getattr(node, "unsure", False) else node
+
+    def e_Attribute(self, node):
+        node.value, node.attr = self.expr(node.value), self.mangle(node.attr)
+        return node
+
+    def e_Call(self, node):
+        function = node.func
+        if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
+            node.args = [exits.load("__class__", node), exits.load(self.first[-1], node)]
+            return node
+        if isinstance(function, ast.Attribute):
+            function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()), function)
+        else:
+            function = self.expr(function)
+        for keyword in node.keywords:
+            keyword.value = self.expr(keyword.value)
+        return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
+
+    def e_BoolOp(self, node):
+        first, *rest = node.values
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        return self.tg(name, [self.expr(first), *(self.thunk(self.expr(v)) for v in rest)], node)
+
+    def e_UnaryOp(self, node):
+        node.operand = self.expr(node.operand)
+        return self.tg("not_", [node.operand], node) if isinstance(node.op, ast.Not) else node
+
+    def e_IfExp(self, node):
+        parts = [self.expr(node.test), self.thunk(self.expr(node.body)), self.thunk(self.expr(node.orelse))]
+        return self.tg("either", parts, node)
+
+    def e_Compare(self, node):
+        left, right = self.expr(node.left), [self.expr(c) for c in node.comparators]
+        names = [_OPS[type(op)] for op in node.ops]
+        if len(names) == 1:
+            if names[0] in ("in_", "not_in"):
+                return self.tg(names[0], [left, right[0]], node)
+            node.left, node.comparators = left, right
+            return node
+        parts = [left, exits.literal(names[0], node), right[0]]
+        for name, value in zip(names[1:], right[1:]):
+            parts += [exits.literal(name, node), self.thunk(value)]
+        return self.tg("chain", parts, node)
+
+    def e_JoinedStr(self, node):
+        parts = []
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                conversion = chr(value.conversion) if value.conversion > 0 else ""
+                spec = self.expr(value.format_spec) if value.format_spec else exits.literal("", node)
+                parts.append(ast.copy_location(
+                    ast.Tuple([self.expr(value.value), exits.literal(conversion, node), spec], ast.Load()), value))
+            else:
+                parts.append(value)
+        return self.tg("text", parts, node)
+
+    def e_NamedExpr(self, node):
+        node.target = ast.copy_location(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
+        node.value = self.expr(node.value)
+        return node
+
+    def comprehension(self, node):
+        """As Python's, with its iterables and elements rewritten; its names hide the function's."""
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        first = node.generators[0]
+        first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
+        self.locals.append(frozenset(own))
+        for k, g in enumerate(node.generators):
+            if k:
+                g.iter = self.tg("iterate", [self.expr(g.iter)], g.iter)
+            g.ifs = [self.tg("keep", [self.expr(c)], c) for c in g.ifs]
+        for field in ("elt", "key", "value"):
+            if hasattr(node, field):
+                setattr(node, field, self.expr(getattr(node, field)))
+        self.locals.pop()
+        return node if isinstance(node, ast.GeneratorExp) else self.tg("fresh", [node], node)
+
+
+_EXPRESSIONS = {
+    ast.Name: _Rewriter.e_Name, ast.Attribute: _Rewriter.e_Attribute, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
+    ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
+    ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
+    ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
+    ast.GeneratorExp: _Rewriter.comprehension, ast.Constant: lambda self, node: node,
+}
+
+
+def detached(node: ast.AST) -> ast.AST:
+    """A copy that may be taken apart."""
+    return copy.deepcopy(node)

@@ -1,0 +1,244 @@
+"""Names: which a statement assigns, which are live after it, which may still be unset where they are read.
+
+`analyse` works on one function after exits.py has lowered it, and leaves its findings on the nodes:
+
+  If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
+                                     loop, also in its next iteration
+  If.bound, For.bound, While.bound   all names that the statement assigns
+  Name.unsure                        a read that may come before any assignment
+
+A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
+"""
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from .exits import is_internal
+
+FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
+
+
+class Names(NamedTuple):
+    """A function's local names, and those of them that a staged statement assigns (bound to a marker at the start)."""
+
+    local: frozenset
+    staged: frozenset
+
+
+def parameters(node) -> list[str]:
+    a = node.args
+    found = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return found + [p.arg for p in (a.vararg, a.kwarg) if p is not None]
+
+
+def assigned(node) -> set[str]:
+    """The names that a statement, an expression or a list of them binds, functions within left aside."""
+    found: set[str] = set()
+    _collect(node, found, frozenset())
+    return found
+
+
+def _collect(node, found: set, hidden: frozenset) -> None:
+    if isinstance(node, list):
+        for child in node:
+            _collect(child, found, hidden)
+    elif isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Store) and node.id not in hidden:
+            found.add(node.id)
+    elif isinstance(node, ast.FunctionDef):
+        found.add(node.name)
+    elif isinstance(node, ast.alias):
+        found.add((node.asname or node.name).split(".")[0])
+    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        for child in ast.iter_child_nodes(node):
+            _collect(child, found, hidden | own)
+    elif not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            _collect(child, found, hidden)
+
+
+def reads(node) -> set[str]:
+    """The names that an expression (or a whole statement) reads, functions within included."""
+    if node is None:
+        return set()
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def targets_of(node) -> set[str]:
+    """The names that an assignment target certainly binds."""
+    if isinstance(node, ast.Name):
+        return {node.id}
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return set().union(*map(targets_of, node.elts)) if node.elts else set()
+    return targets_of(node.value) if isinstance(node, ast.Starred) else set()
+
+
+def analyse(function: ast.FunctionDef) -> Names:
+    own = set(parameters(function))
+    local = own | assigned(function.body)
+    deferred = set()
+    for node in ast.walk(ast.Module(function.body, [])):
+        if isinstance(node, DEFERRED):
+            deferred |= reads(node)
+    live = _Live(frozenset(deferred & local))
+    live.block(function.body, set())
+    staged = frozenset(live.staged - own)
+    _Sure(local, staged).block(function.body, set(own))
+    return Names(frozenset(local), staged)
+
+
+# --- liveness, backwards ----------------------------------------------------------------------------------------------
+
+class _Live:
+    def __init__(self, deferred: frozenset):
+        self.deferred = deferred
+        self.staged: set[str] = set()
+
+    def block(self, statements, out: set) -> set:
+        for s in reversed(statements):
+            handler = _LIVE.get(type(s))
+            out = handler(self, s, out) if handler else out | reads(s)
+        return out
+
+    def mark(self, s, bound: set, live: set) -> None:
+        s.bound = tuple(sorted(bound))
+        s.state = tuple(sorted(bound & (live | self.deferred)))
+        self.staged |= bound
+
+    def if_(self, s: ast.If, out):
+        self.mark(s, assigned(s.body) | assigned(s.orelse), out)
+        return self.block(s.body, out) | self.block(s.orelse, out) | reads(s.test)
+
+    def while_(self, s: ast.While, out):
+        head = out | reads(s.test) | set(getattr(s, "stops", ()))
+        head = head | self.block(s.body, head)
+        head = head | self.block(s.body, head)
+        self.mark(s, assigned(s.body) | assigned(s.test), head)
+        return head
+
+    def for_(self, s: ast.For, out):
+        own = targets_of(s.target)
+        head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own)
+        head = head | (self.block(s.body, head) - own)
+        head = head | (self.block(s.body, head) - own)
+        self.mark(s, assigned(s.body) | assigned(s.target), head)
+        return head | reads(s.iter)
+
+    def assign(self, s: ast.Assign, out):
+        for target in s.targets:
+            out = out - targets_of(target)
+        for target in s.targets:
+            out = out | reads(target)
+        return out | reads(s.value)
+
+    def annotated(self, s: ast.AnnAssign, out):
+        return (out - targets_of(s.target) if s.value else out) | reads(s.value) | reads(s.target)
+
+    def augmented(self, s: ast.AugAssign, out):
+        return out | targets_of(s.target) | reads(s.target) | reads(s.value)
+
+    def with_(self, s: ast.With, out):
+        out = self.block(s.body, out)
+        for item in s.items:
+            out = out | reads(item.context_expr)
+        return out
+
+    def function(self, s: ast.FunctionDef, out):
+        return (out - {s.name}) | reads(s)
+
+
+_LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign, ast.AnnAssign: _Live.annotated,
+         ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function}
+
+
+# --- definite assignment, forwards --------------------------------------------------------------------------------------
+
+class _Sure:
+    """Marks reads of `local` names that no assignment certainly precedes.
+
+    Names that only straight code assigns are left to Python, which raises by itself: `staged` ones hold a marker instead.
+    """
+
+    def __init__(self, local: set, staged: frozenset):
+        self.local, self.staged = local, staged
+
+    def block(self, statements, sure: set) -> set:
+        for s in statements:
+            sure = self.statement(s, sure)
+        return sure
+
+    def statement(self, s, sure: set) -> set:
+        if isinstance(s, ast.If):
+            sure = self.expression(s.test, sure)
+            then, other = self.block(s.body, set(sure)), self.block(s.orelse, set(sure))
+            if _never_ends(s.body):
+                return other
+            return then if _never_ends(s.orelse) else then & other
+        if isinstance(s, ast.While):
+            sure = self.expression(s.test, sure)
+            self.block(s.body, set(sure))
+            return sure
+        if isinstance(s, ast.For):
+            sure = self.expression(s.iter, sure)
+            self.block(s.body, sure | targets_of(s.target))
+            return sure
+        if isinstance(s, ast.With):
+            for item in s.items:
+                sure = self.expression(item.context_expr, sure)
+                if item.optional_vars is not None:
+                    sure = sure | targets_of(item.optional_vars)
+            return self.block(s.body, sure)
+        if isinstance(s, ast.FunctionDef):
+            self.deferred(s)
+            return sure | {s.name}
+        if isinstance(s, ast.AugAssign):
+            if isinstance(s.target, ast.Name):
+                s.target.unsure = s.target.id in self.staged and s.target.id not in sure
+            else:
+                self.expression(s.target, sure)
+            return self.expression(s.value, sure) | targets_of(s.target)
+        if isinstance(s, (ast.Assign, ast.AnnAssign)):
+            sure = self.expression(s.value, sure) if s.value is not None else sure
+            for target in getattr(s, "targets", None) or [s.target]:
+                sure = self.expression(target, sure)
+                if s.value is not None:
+                    sure = sure | targets_of(target)
+            return sure
+        if isinstance(s, (ast.Import, ast.ImportFrom)):
+            return sure | assigned(s)
+        return self.expression(s, sure)
+
+    def expression(self, node, sure: set) -> set:
+        """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""
+        self.mark(node, sure)
+        return sure | {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+
+    def mark(self, node, sure: set) -> None:
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load) and node.id in self.staged and node.id not in sure and not is_internal(node.id):
+                node.unsure = True
+        elif isinstance(node, FUNCTIONS):
+            self.deferred(node)
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+            for child in ast.iter_child_nodes(node):
+                self.mark(child, sure | own)
+        else:
+            for child in ast.iter_child_nodes(node):
+                self.mark(child, sure)
+
+    def deferred(self, function) -> None:
+        """Reads in a nested function of names that may be unset when it is called."""
+        own = set(parameters(function))
+        if isinstance(function, ast.FunctionDef):
+            own |= assigned(function.body)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.staged - own:
+                node.unsure = not is_internal(node.id)
+
+
+def _never_ends(statements) -> bool:
+    return any(isinstance(s, ast.Raise) for s in statements)

@@ -1,0 +1,229 @@
+"""From a user's function to its rewritten one: source, syntax tree, rewriting, compilation under the same file and lines.
+
+The rewritten function shares the globals, the closure cells, the defaults and the name of the original, so later rebinding of
+what it captures is seen. Results are kept per code object: the work is done once for all closures over one `def`.
+"""
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import os
+import site
+import sysconfig
+import types
+import weakref
+
+from ..ir.errors import Frame, UnsupportedError
+from . import context, fence, rewrite
+
+_TEMPLATES: dict[int, "Template"] = {}                  # id(code) -> Template (which keeps the code alive)
+_TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
+_REWRITTEN: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()
+_GENERATED = types.SimpleNamespace(runtime=None)        # the runtime, which runtime.py sets
+
+
+class Template:
+    """The rewritten code of one original code object."""
+
+    __slots__ = ("code", "original", "qualname")
+
+    def __init__(self, original, code, qualname):
+        self.original, self.code, self.qualname = original, code, qualname
+
+
+# --- whose code is rewritten ------------------------------------------------------------------------------------------
+
+def _library_roots() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = {paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    found |= {os.path.join(here, part) for part in ("ir", "tracer", "autodiff", "lowering", "tracegrad")}
+    return tuple(sorted(os.path.normcase(os.path.abspath(p)) + os.sep for p in found if p))
+
+
+_LIBRARIES = _library_roots()
+_OWN: dict[str, bool] = {}
+
+
+def is_user_file(file: str) -> bool:
+    """Whether a file is the user's: neither of the standard library nor of an installed package, nor tracegrad's own."""
+    found = _OWN.get(file)
+    if found is None:
+        full = os.path.normcase(os.path.abspath(file))
+        library = full.startswith(_LIBRARIES) or "site-packages" in full or "dist-packages" in full
+        found = _OWN[file] = not library and not file.startswith("<frozen")
+    return found
+
+
+def is_user(function) -> bool:
+    """Whether a Python function is rewritten when traced code calls it.
+
+    That is so for the user's own files, and for the package that the traced function itself lives in.
+    """
+    code = function.__code__
+    if id(code) in context.PLACES:
+        return True
+    trace = context.active()
+    package = (function.__module__ or "").split(".")[0]
+    return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
+
+
+# --- finding the syntax -----------------------------------------------------------------------------------------------
+
+def _no_source(function, why: str):
+    code = function.__code__
+    raise UnsupportedError(
+        f"the source of function `{function.__qualname__}` cannot be had: {why}", "define it in a file or a notebook cell",
+        (Frame(code.co_filename, code.co_firstlineno, code.co_name),)) from None
+
+
+def _end_line(code) -> int:
+    """The last line with bytecode of a code object or of one in it."""
+    last = max((end for _, end, _, _ in code.co_positions() if end is not None), default=code.co_firstlineno)
+    return max([last, *(_end_line(c) for c in code.co_consts if isinstance(c, types.CodeType))])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def find(function) -> ast.FunctionDef | ast.Lambda:
+    """The syntax tree of a function, with the line and column numbers of its file."""
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    if not lines or code.co_firstlineno > len(lines):
+        _no_source(function, f"{code.co_filename!r} has no such lines")
+    node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
+    if node is None or not _agrees(node, code):
+        _no_source(function, "the file has changed since it was imported, or the function was not made from it")
+    return node
+
+
+def _find_def(function, lines) -> ast.FunctionDef | None:
+    """Parse just the lines of a `def`: from its first to the next line that is not indented more."""
+    code = function.__code__
+    first, last = code.co_firstlineno - 1, _end_line(code)
+    indent = _indent(lines[first])
+    while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > indent):
+        last += 1
+    text = "".join(lines[first:last])
+    if indent:
+        text = "if 1:\n" + text
+    try:
+        module = ast.parse(text)
+    except SyntaxError:
+        return _find_in_module(function, lines)
+    ast.increment_lineno(module, first - (1 if indent else 0))
+    node = module.body[0].body[0] if indent else module.body[0]
+    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
+
+
+def _module(file: str, lines) -> ast.Module | None:
+    kept = _TREES.get(file)
+    if kept is None or kept[0] is not lines:
+        try:
+            kept = _TREES[file] = lines, ast.parse("".join(lines))
+        except SyntaxError:
+            return None
+    return kept[1]
+
+
+def _find_in_module(function, lines):
+    code, module = function.__code__, _module(function.__code__.co_filename, lines)
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return rewrite.detached(node)
+    return None
+
+
+def _find_lambda(function, lines):
+    """The lambda whose body spans the columns of the code's own positions."""
+    code, module = function.__code__, _module(function.__code__.co_filename, lines)
+    spans = {(line, end, col, end_col) for line, end, col, end_col in code.co_positions() if end_col}
+    candidates = [node for node in (ast.walk(module) if module else ())
+                  if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno)
+                  and _agrees(node, code)]
+    for node in candidates:
+        body = node.body
+        if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in spans:
+            return rewrite.detached(node)
+    return rewrite.detached(candidates[0]) if len(candidates) == 1 else None
+
+
+def _agrees(node, code) -> bool:
+    """Whether a definition has the parameters of the code."""
+    a = node.args
+    names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + [p.arg for p in (a.vararg, a.kwarg) if p]
+    wanted = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)]
+    return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+def _class_of(function) -> str | None:
+    """The class whose body a method was defined in: the last but one part of its qualified name."""
+    parts = function.__qualname__.split(".")
+    return parts[-2] if len(parts) > 1 and parts[-2] != "<locals>" else None
+
+
+def _template(function) -> Template:
+    code = function.__code__
+    found = _TEMPLATES.get(id(code))
+    if found is None:
+        node = find(function)
+        fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        made = rewrite.rewrite(node, _class_of(function))
+        found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
+    return found
+
+
+def _compile(node, original):
+    """The code object of a rewritten definition, inside a factory that gives it its free variables."""
+    if isinstance(node, ast.Lambda):
+        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [], None), node)
+    node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
+    node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
+    free = [ast.arg(name) for name in (rewrite.TG, *original.co_freevars)]
+    factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
+    outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    factory_code = next(c for c in outer if isinstance(c, types.CodeType))
+    code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
+    code = code.replace(co_name=original.co_name, co_firstlineno=original.co_firstlineno,
+                        **({"co_qualname": original.co_qualname} if hasattr(original, "co_qualname") else {}))
+    return context.adopt(code, original.co_name)
+
+
+def rewritten(function: types.FunctionType) -> types.FunctionType:
+    """The rewritten form of a Python function (the function itself, where it is one already)."""
+    if id(function.__code__) in context.PLACES:
+        return function
+    found = _REWRITTEN.get(function)
+    if found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__:
+        return found[1]
+    template = _template(function)
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+    cells[rewrite.TG] = types.CellType(_GENERATED.runtime)
+    made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
+                              tuple(cells[name] for name in template.code.co_freevars))
+    made.__kwdefaults__, made.__qualname__, made.__module__ = function.__kwdefaults__, function.__qualname__, function.__module__
+    made.__doc__ = function.__doc__
+    _REWRITTEN[function] = function.__code__, made
+    return made
+
+
+def unwrap(function):
+    """The Python function that a decorated object stands for: numba's dispatchers, functools caches and static methods."""
+    while True:
+        if isinstance(function, (staticmethod, classmethod)):
+            function = function.__func__
+        elif hasattr(function, "py_func"):
+            function = function.py_func
+        elif isinstance(function, functools._lru_cache_wrapper):
+            function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
+        else:
+            return function
