@@ -169,3 +169,10 @@ def useful(f: Function, results=None, memo=None) -> set[Value]:
     flow = _Useful([v for v in wanted if inexact(v)], memo)
     flow.block(f.body)
     return flow.marked
+
+
+def varied_in(block: Block, values) -> set[Value]:
+    """The values of a block (of its regions too) that depend on these."""
+    flow = _Varied(values, None)
+    flow.block(block)
+    return flow.marked

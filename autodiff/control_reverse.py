@@ -69,6 +69,7 @@ class Loop(Region):
     def __init__(self, run, parent: Frame, op: Op):
         body = op.regions[-1]
         super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
+        residuals.bases(run, op)                   # asked for before anything is added to the op
         self.carried: list[Carried] = []
         self.fixed = 1 if op.defn.name == "for" else 0
         self.trip = parent.get(op.operands[0] if self.fixed else count_iterations(run, op))

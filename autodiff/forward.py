@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..ir.build import Builder, Expr
 from ..ir.core import Block, Function, Op, Value
 from ..ir.rewrite import clone
+from ..ir.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .control_forward import CONTROL
@@ -26,12 +27,12 @@ class Forward:
 
     def __init__(self, f: Function, wrt: tuple[int, ...], memo: dict):
         self.memo = memo                       # callee and its varied parameters -> its derivative
-        self.b = Builder()
+        self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
         g = self.function = clone(f, f"{f.name}_jvp")
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         body = g.body
-        tangents = [self.tangent_param(body, g.params[k]) for k in wrt]
+        tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]
         self.block(body)
         with self.b.at(Block()) as tail:
             self.b.loc = g.loc
@@ -45,10 +46,10 @@ class Forward:
             self.memo[callee, wrt] = Forward(callee, wrt, self.memo).function
         return self.memo[callee, wrt]
 
-    def tangent_param(self, block: Block, param: Value, place: int | None = None) -> Value:
+    def tangent_param(self, block: Block, param: Value, place: int) -> Value:
         """A new value that is the tangent of a parameter, for the caller to put among the parameters."""
         name = f"{param.name}_dot" if param.name else None
-        dot = Value(param.type, name, block, place if place is not None else len(block.params))
+        dot = Value(param.type, name, block, place)
         if inexact(param):
             self.dots[param] = dot
         return dot

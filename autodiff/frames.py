@@ -17,12 +17,14 @@ from ..ir.types import StackType, Type
 
 
 class Frame:
-    """`run` is the reverse mode of the whole function: activity, where each op stands, what is recorded (reverse.Reverse)."""
+    """`run` is the reverse mode of the whole function: where each op stands, what is recorded … (reverse.Reverse).
+    `actives` are the forward values that have an adjoint."""
 
-    __slots__ = ("b", "back", "bars", "block", "known", "op", "parent", "run")
+    __slots__ = ("actives", "b", "back", "bars", "block", "known", "op", "parent", "run")
 
-    def __init__(self, run, parent: "Frame | None", op: Op | None, block: Block, back: Block):
+    def __init__(self, run, parent: Frame | None, op: Op | None, block: Block, back: Block, actives=None):
         self.run, self.parent, self.op, self.block, self.back = run, parent, op, block, back
+        self.actives: set[Value] = parent.actives if actives is None else actives
         self.bars: dict = {}
         self.known: dict[Value, Value] = {}
         self.b = Builder(peephole=run.peephole)
@@ -60,7 +62,7 @@ class Frame:
     # --- adjoints
 
     def active(self, v: Value) -> bool:
-        return v in self.run.active
+        return v in self.actives
 
     def current(self, key):
         """The adjoint so far, as seen from here, or None for zero."""

@@ -108,12 +108,13 @@ def _mul(f, op, ct):
 
 
 def _mulz(f, op, ct):
-    """mulz(a, b): the first operand says where the product is 0, for b's adjoint as well."""
+    """mulz(a, b): where a is 0 the product is, and so is b's adjoint; a masked adjoint says itself where it is 0."""
     a, b = op.operands
     if f.active(a):
         give(f, ct, a, f.b("mulz", ct, f.get(b)))
     if f.active(b):
-        f.add(b, to_operand(f.b, f.b("mulz", f.get(a), ct), b.type))
+        pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)
+        give(f, ct, b, f.b("mulz", *pair))
 
 
 # --- shape -------------------------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ So arrays that a loop writes to cost memory for the elements written only, and r
 """
 from __future__ import annotations
 
-from ..ir.build import const, key_of, make_op
+from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
-from ..ir.opdef import OPS, Elementwise
+from ..ir.opdef import Elementwise
 from ..ir.rewrite import dims_of
-from ..ir.types import StackType, Type
+from ..ir.types import INDEX, Type
 
 # Scalars made by these cost less than to keep and load them. On arrays every elementwise op counts as cheap: it fuses.
 _CHEAP = frozenset("""
@@ -253,6 +253,7 @@ def _overwritten_next(frame, op: Op) -> bool:
 
 def keep(frame, v: Value) -> Value:
     """Take a value out of the forward region and bring it into the backward one."""
+    frame.run.check_recordable(frame)
     if hasattr(frame, "trip"):
         return _keep_row(frame, v) if _fits_rows(frame, v) else _keep_on_stack(frame, v)
     return _keep_result(frame, v)
@@ -273,7 +274,7 @@ def _keep_row(loop, v: Value) -> Value:
     t = v.type
     spec = "i" + ":" * len(t.dims)
     if v not in run.kept:
-        dims = [op.operands[0], *[const(d, body.params[0].type.dtype) if type(d) is int else d for d in t.dims]]
+        dims = [op.operands[0], *[const(d, INDEX) if type(d) is int else d for d in t.dims]]
         tape = run.forward_before(op, "broadcast", const(0, t.dtype), *dims)
         param = run.add_carry(op, tape)
         body.yields += (run.forward(body, "update", param, v, body.params[0], spec=spec),)
@@ -309,19 +310,16 @@ def _dummy(run, region: Block, v: Value, lengths, op: Op) -> Value:
     zero = const(0, v.type.dtype)
     if not v.type.dims:
         return zero
-    index = OPS["dim"].infer((v,), {"axis": 0}, ())[0].dtype
-    dims = [const(d, index) if type(d) is int else region.yields[lengths[d].slot] if d in lengths else d for d in v.type.dims]
+    dims = [const(d, INDEX) if type(d) is int else region.yields[lengths[d].slot] if d in lengths else d for d in v.type.dims]
     return run.forward(region, "broadcast", zero, *dims)
 
 
 def _keep_on_stack(loop, v: Value) -> Value:
-    """Push v in each iteration. The stack flows in and out through all enclosing regions; backwards it is popped."""
+    """Push v in each iteration; backwards, pop it."""
     run, b = loop.run, loop.b
     dims = loop.dims(v)
-    inner = _stack_into(loop, v.type.dtype)
-    pushed = run.forward(loop.block, "push", inner, v)
     site = _Site()
-    run.root.bars[site] = _stack_out(loop, pushed)
+    run.root.bars[site] = _thread(loop, v.type.dtype, lambda stack: run.forward(loop.block, "push", stack, v))
     run.note(loop.op, v, "stacked")
     rest, found = b.emit("pop", loop.current(site), *dims)
     loop.put(site, rest)
@@ -334,29 +332,21 @@ class _Site:
     __slots__ = ()
 
 
-def _stack_into(frame, dtype) -> Value:
-    """A new stack that flows to the end of the frame's block from the root; its value there."""
-    parent, op = frame.parent, frame.op
-    outer = (_stack_into(parent, dtype) if parent.parent is not None
-             else frame.run.forward_before(op, "stack_new", dtype=dtype))
-    return frame.run.add_carry(op, outer) if hasattr(frame, "trip") else outer
+def _thread(frame, dtype, push) -> Value:
+    """A new stack that flows from the root into the frame's block, through `push`, and out again; its value at last."""
+    parent = frame.parent
+    if parent.parent is None:
+        return _through(frame, frame.run.forward_before(frame.op, "stack_new", dtype=dtype), push)
+    return _thread(parent, dtype, lambda outer: _through(frame, outer, push))
 
 
-def _stack_out(frame, stack: Value) -> Value:
-    """Make the stack, as it is at the end of the frame's block, flow out to the root; its value there."""
+def _through(frame, outer: Value, push) -> Value:
+    """The stack behind the frame's op, given the one in front of it."""
     run, op = frame.run, frame.op
     if hasattr(frame, "trip"):
-        frame.block.yields += (stack,)
+        frame.block.yields += (push(run.add_carry(op, outer)),)
     else:
-        outer = _outer_stack(frame)
+        pushed = push(outer)
         for region in op.regions:
-            region.yields += (stack if region is frame.block else outer,)
-    result = run.add_result(op, stack.type)
-    return result if frame.parent.parent is None else _stack_out(frame.parent, result)
-
-
-def _outer_stack(branch) -> Value:
-    raise NotImplementedError
-
-
-_ = make_op, StackType
+            region.yields += (pushed if region is frame.block else outer,)
+    return run.add_result(op, outer.type)

@@ -28,6 +28,8 @@ def rule_of(op: Op) -> str:
 
 def spread(b: Builder, reduced: Value, dims, axes) -> Value:
     """A reduction's result repeated along the axes that it dropped: reshape to length 1 there, then broadcast to `dims`."""
+    if not reduced.type.dims:
+        return b.broadcast(reduced, dims)
     kept = [1 if k in axes else d for k, d in enumerate(dims)]
     return b.broadcast(b.reshape(reduced, kept), dims)
 
@@ -107,15 +109,18 @@ def _reduce_prod(b, x, axes, dot):
 
 
 def _exclusive_prod(b, v, axis, reverse):
-    """At each position the product of those before it (after it, in reverse): the scan of v shifted by one, a 1 in front."""
-    n = b.dim(v, axis)
-    rank = len(v.type.dims)
+    """At each position the product of those before it (after it, in reverse)."""
+    return _shifted_in(b, b("scan", v, kind="prod", axis=axis, reverse=reverse), axis, reverse)
+
+
+def _shifted_in(b, p, axis, reverse):
+    """p moved one place on along the axis (one back, in reverse), with a 1 where nothing comes from."""
+    n, rank = b.dim(p, axis), len(p.type.dims)
     kept = b.iop("max", b.iop("sub", n, 1), 0)
-    ones = b.full(1, [1 if k == axis else d for k, d in enumerate(v.type.dims)], v.type.dtype)
+    one = b.full(1, [1 if k == axis else d for k, d in enumerate(p.type.dims)], p.type.dtype)
     spec = "".join("s" if k == axis else ":" for k in range(rank))
-    part = b("slice", v, b.index(1 if reverse else 0), kept, b.index(1), spec=spec)
-    scanned = b("scan", part, kind="prod", axis=axis, reverse=reverse)
-    joined = join(b, [scanned, ones] if reverse else [ones, scanned], axis)
+    part = b("slice", p, b.index(1 if reverse else 0), kept, b.index(1), spec=spec)
+    joined = join(b, [part, one] if reverse else [one, part], axis)
     # of an empty axis `joined` still holds the single 1
     return b("slice", joined, b.index(0), n, b.index(1), spec=spec)
 
@@ -149,17 +154,15 @@ def _scan_prod(b, x, out, axis, reverse, dot):
     """p[k] = p[k-1] x[k], so p_dot[k] = p_dot[k-1] x[k] + p[k-1] x_dot[k]: a loop, which is right where elements are 0 too."""
     dims, dtype = x.type.dims, x.type.dtype
     spec = "".join("i" if k == axis else ":" for k in range(len(dims)))
-    rest = [d for k, d in enumerate(dims) if k != axis]
     n = b.index(dims[axis])
-    zeros, ones = b.full(0, rest, dtype), b.full(1, rest, dtype)
-    init = (b.full(0, dims, dtype), zeros, ones)
-    body = Block([Type(INDEX), *(v.type for v in init)], ["k", "out_dot", "p_dot", "p"])
+    source = b("mul", _shifted_in(b, out, axis, reverse), dot)
+    init = b.full(0, dims, dtype), b.full(0, [d for k, d in enumerate(dims) if k != axis], dtype)
+    body = Block([Type(INDEX), *(v.type for v in init)], ["k", "out_dot", "p_dot"])
     with b.at(body):
-        step, tangents, p_dot, p = body.params
+        step, tangents, p_dot = body.params
         k = b("sub", b.iop("sub", n, 1), step) if reverse else step
-        here = b("slice", x, k, spec=spec)
-        new = b("add", b("mul", p_dot, here), b("mul", b("slice", dot, k, spec=spec), p))
-        body.yields = b("update", tangents, new, k, spec=spec), new, b("slice", out, k, spec=spec)
+        new = b("add", b("mul", p_dot, b("slice", x, k, spec=spec)), b("slice", source, k, spec=spec))
+        body.yields = b("update", tangents, new, k, spec=spec), new
     return b.emit("for", n, *init, regions=[body])[0]
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .core import Block, Const, Function, Op, Value, subst_type
+from .core import Block, Const, Function, Op, Value, result_dim, subst_type
 from .errors import Loc
 from .opdef import OPS, OpDef
 from .types import F64, INDEX, DType, Type
@@ -30,20 +30,6 @@ def key_of(value: Value):
     if isinstance(value, Const) and value.frozen and value.data.size <= 64:
         return (value.type.dtype.name, value.type.dims, value.data.tobytes())
     return value
-
-
-def result_sources(defn: OpDef, operands, attrs, regions) -> tuple[tuple[Value, ...], dict[Value, Value]]:
-    """(what each result stands for inside the regions or the callee, other values to replace in result types).
-
-    A result type may have a dimension that is itself a result: `if … yield %n, %a : f64[%n]`. Then the outer type names
-    the outer result instead.
-    """
-    if defn.name == "call":
-        callee: Function = attrs["callee"]
-        return callee.results, dict(zip(callee.params, operands))
-    if defn.rule == "control":
-        return regions[1 if defn.name == "while" else 0].yields, {}
-    return (), {}
 
 
 class Builder:
@@ -76,7 +62,7 @@ class Builder:
         defn = OPS[name] if isinstance(name, str) else name
         if self.peephole and (found := self.peephole(self, defn, operands, attrs)) is not None:
             return found
-        pure = not (defn.effect or defn.rule == "control") or defn.name in _REPEATABLE
+        pure = not (defn.effect or defn.rule == "control" or defn.name == "stack_new") or defn.name in _REPEATABLE
         if pure:
             key = (defn.name, tuple(map(key_of, operands)), tuple(sorted(attrs.items())))
             for scope in reversed(self._scopes):
@@ -175,11 +161,10 @@ _FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, 
 def make_op(defn: OpDef, operands, attrs, regions=(), loc: Loc = ()) -> Op:
     """An op with its results typed by the definition, not yet in any block."""
     op = Op(defn, operands, attrs, regions, defn.infer(operands, attrs, regions), loc)
-    sources, mapping = result_sources(defn, operands, attrs, op.regions)
-    if sources:
-        for result, source in zip(op.results, sources):
-            result.type = subst_type(result.type, mapping)
-            mapping[source] = result
+    if defn.rule == "control":
+        mapping = {result_dim(k): r for k, r in enumerate(op.results)}
+        for r in op.results:
+            r.type = subst_type(r.type, mapping)
     return op
 
 

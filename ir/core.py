@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import Loc
-from .types import INDEX, Dim, StackType, Type
+from .types import INDEX, INDEX_SCALAR, Dim, StackType, Type
 
 if TYPE_CHECKING:
     from .opdef import OpDef
@@ -168,6 +168,16 @@ class Function:
 def as_dim(value: Value) -> Dim:
     """A dimension for a type: the number of a constant, else the value itself."""
     return value.data.item() if isinstance(value, Const) else value
+
+
+_RESULT_DIMS: list[Value] = []
+
+
+def result_dim(k: int) -> Value:
+    """What an inferred type names where a length is the op's own result k; `build.make_op` puts the result in its place."""
+    while len(_RESULT_DIMS) <= k:
+        _RESULT_DIMS.append(Value(INDEX_SCALAR, f"result{len(_RESULT_DIMS)}"))
+    return _RESULT_DIMS[k]
 
 
 def subst_type(type, mapping: dict[Value, Value]):

@@ -18,15 +18,15 @@ from .ops.index import WRITES
 from .rewrite import dims_of, free_values
 from .types import StackType, Type
 
-_VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "stop_gradient", "dim"})
+_VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "stop_gradient", "dim", "stack_new", "pop"})
 
 
 @dataclass
 class Counter:
     """What a run did: how often each op ran, and the elements and bytes that it wrote.
 
-    A view (slice, transpose …) writes nothing; `update` and its kin write the elements of the region, whether or not the
-    evaluator copied; every other op writes its results.
+    A view (slice, transpose …) writes nothing, nor does `pop`; `update` and its kin write the elements of the region, whether
+    or not the evaluator copied, `push` those of the entry; every other op writes its results.
     """
 
     ops: _Tally = field(default_factory=_Tally)
@@ -47,7 +47,7 @@ class Counter:
         self.ops[name] += 1
         if name in _VIEWS:
             return
-        for array in operands[1:2] if name in WRITES else results:
+        for array in operands[1:2] if name in WRITES or name == "push" else results:
             self.elements[name] += np.size(array)
             self.bytes[name] += getattr(array, "nbytes", 0)
 
@@ -76,7 +76,7 @@ class Machine:
         with np.errstate(all="ignore"):
             return tuple([np.asarray(r) if isinstance(r, np.generic) else r for r in self.body(f.body, frame)])
 
-    def plan(self, block: Block) -> "_Plan":
+    def plan(self, block: Block) -> _Plan:
         plan = self.plans.get(block)
         if plan is None:
             plan = self.plans[block] = _Plan(block)
@@ -279,7 +279,7 @@ def _checked(result: Value, array):
         return array
     shape = np.shape(array)
     if array.dtype != t.dtype.np or len(shape) != len(t.dims) or any(
-            [d.__class__ is int and d != n for d, n in zip(t.dims, shape)]):
+            d.__class__ is int and d != n for d, n in zip(t.dims, shape)):
         op = result.op
         raise IRError(f"{op.defn.name} gave {array.dtype}{list(shape)} where {t!r} is declared", loc=op.loc)
     return array

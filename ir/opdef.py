@@ -70,7 +70,7 @@ class Elementwise(OpDef):
               Python's operators and a method per elementwise op; None where there is none (it counts as zero).
               For a complex argument it is the holomorphic derivative; what is not holomorphic has rule "special" or "linear"
     singular  positions of the partials that can be infinite or NaN where the cotangent is 0; they multiply with `mulz`
-    recipe    how lowering/scalar.py makes it: frozen data; the grammar stands at the top of ops/elementwise.py
+    recipe    how lowering/scalar.py makes it: frozen data; the grammar stands at the top of ops/recipes.py
     domain    a sample interval (low, high) per operand, inside which it is smooth
     """
 

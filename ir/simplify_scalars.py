@@ -152,7 +152,7 @@ def _pow(b: Builder, operands: Operands, attrs):
     dtype, c = x.type.dtype, number(y)
     if c is None:
         return None
-    found = None
+    found = None                # of complex numbers: as NumPy but for the sign of a zero and for what overflows
     if c == 1:                                                          # x**1 → x
         found = x
     elif c == 2:                                                        # x**2 → x x                      as NumPy
@@ -180,7 +180,7 @@ def _pow(b: Builder, operands: Operands, attrs):
 
 def _mulz(b: Builder, operands: Operands, attrs):
     x, y = operands
-    c = number(x)
+    c = number(x)                                                       # (all but for the sign of a zero)
     if c is not None and not isinstance(c, complex):
         if c == 0:                                                      # mulz 0, y → 0
             return filled(b, 0, x.type.dtype, operands)
@@ -208,7 +208,7 @@ def _abs(b: Builder, operands: Operands, attrs):
         return None
     if made_by(x, "abs"):                                               # | |x| | → |x|
         return x
-    if (n := made_by(x, "neg")):                                        # |-x| → |x|
+    if x.type.dtype.kind != "u" and (n := made_by(x, "neg")):           # |-x| → |x|                      signed
         return b("abs", n.operands[0])
     return None
 

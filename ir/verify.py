@@ -8,8 +8,7 @@
 """
 from __future__ import annotations
 
-from .build import result_sources
-from .core import Block, Const, Function, Op, Value, is_index, subst_type
+from .core import Block, Const, Function, Op, Value, is_index, result_dim, subst_type
 from .errors import IRError
 from .text import op_text
 from .types import StackType
@@ -116,6 +115,8 @@ class _Verifier:
         self.use(op.operands)
         if op.defn.name == "call":
             self.callee(op.attrs.get("callee"))
+        if op.regions and op.defn.rule != "control":
+            self.fail(f"{op.defn.name} takes no regions")
         for region in op.regions:
             self.block(region, region.params)
             self.op = op
@@ -124,7 +125,8 @@ class _Verifier:
             self.fail(f"{op.defn.name} has {len(types)} results, not {len(op.results)}")
         self.define(op.results, op)
         if op.defn.rule == "control":
-            types = self.outside(op, types)
+            mapping = {result_dim(k): r for k, r in enumerate(op.results)}
+            types = [subst_type(t, mapping) for t in types]
         for r, t in zip(op.results, types):
             if r.type != t:
                 self.fail(f"the type of {r!r} is {r.type!r} but follows as {t!r}")
@@ -136,16 +138,6 @@ class _Verifier:
             self.fail(error.what)
         except KeyError as error:
             self.fail(f"{op.defn.name} lacks the attribute {error}")
-
-    def outside(self, op: Op, types):
-        """The inferred types with values of the regions replaced by the results that they become (as build.make_op)."""
-        sources, mapping = result_sources(op.defn, op.operands, op.attrs, op.regions)
-        found = []
-        for k, t in enumerate(types):
-            found.append(subst_type(t, mapping))
-            if sources:
-                mapping[sources[k]] = op.results[k]
-        return found
 
     def callee(self, f):
         if not isinstance(f, Function):

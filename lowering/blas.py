@@ -9,23 +9,27 @@ scalar of dtype index); alpha and beta are Python numbers or atoms of the matrix
 conjugated: a transpose is plain. With beta 0 the destination is not read. Addresses written must not overlap those read.
 
     gemm  c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta
-          C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. With trans_a the memory of A has k rows of m; with trans_b, B has n rows of k.
+          C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. With trans_a the memory of A has k rows of m; with trans_b that of
+          B has n rows of k.
     gemv  y, a, x, trans, m, n, lda, incx, incy, alpha, beta
-          y = alpha op(A) x + beta y, where the memory of A has m rows of n; x has n elements (m with trans), y m (n with trans).
+          y = alpha op(A) x + beta y, where the memory of A has m rows of n; x has n elements (m with trans), y has m
+          (n with trans).
     ger   a, x, y, m, n, lda, incx, incy, alpha
           A[m,n] += alpha x y^T
     dot   out, x, y, n, incx, incy
           out[0] = sum x y
 
-    cholesky      a, n, lda                             in place: the lower triangle of A is read and replaced by L, A = L L^H; the strict
-                                                        upper triangle is set to 0. Error: A is not positive definite.
-    lu            a, perm, n, lda                       in place: A[perm] = L U, unit lower L and upper U in one matrix; perm (dtype index)
-                                                        has n elements. Error: U has an exact zero on its diagonal.
-    lu_solve      x, lu, perm, b, trans, n, k, ldlu, ldb, ldx
-                                                        X[n,k] with A X = B (A^T X = B with trans) from the factors of `lu`.
-    triangular    b, t, lower, trans, unit, n, k, ldt, ldb
-                                                        in place: B[n,k] becomes X with op(T) X = B; only the named triangle of T is
-                                                        read. Error: an exact zero on the diagonal (not with unit).
+    cholesky    a, n, lda
+          In place: the lower triangle of A is read and replaced by L, A = L L^H; the strict upper triangle is set to 0.
+          Error: A is not positive definite.
+    lu          a, perm, n, lda
+          In place: A[perm] = L U, unit lower L and upper U in one matrix; perm (dtype index) has n elements.
+          Error: U has an exact zero on its diagonal.
+    lu_solve    x, lu, perm, b, trans, n, k, ldlu, ldb, ldx
+          X[n,k] with A X = B (A^T X = B with trans) from the factors of `lu`.
+    triangular  b, t, lower, trans, unit, n, k, ldt, ldb
+          In place: B[n,k] becomes X with op(T) X = B; only the named triangle of T is read.
+          Error: an exact zero on the diagonal (not with unit).
 """
 from __future__ import annotations
 
@@ -124,7 +128,8 @@ class _Call:
     def call(self, returns: str = "void") -> str:
         out, target = self.out, self.out.fresh() if returns != "void" else ""
         out.declare(f"declare {returns} @{self.symbol}({', '.join(['ptr'] * len(self.args))})")
-        out.lines.append(f"  {target + ' = ' if target else ''}call {returns} @{self.symbol}({', '.join('ptr ' + a for a in self.args)})")
+        result, operands = f"{target} = " if target else "", ", ".join("ptr " + a for a in self.args)
+        out.lines.append(f"  {result}call {returns} @{self.symbol}({operands})")
         return target
 
 

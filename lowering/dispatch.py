@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from contextlib import suppress
 
 from . import capi
 from .entry import MISS, TRAMPOLINE, trampoline
 from .glue import compile_glue
 from .irwriter import TABLE
 from .layout import match
-from .specialisation import Specialisation, link
+from .specialisation import ClosedError, Specialisation, link
 
 _VECTORCALL, _HEAD = capi.OFFSETS["callable.vectorcall"], capi.OFFSETS["callable.head"]
 _LOCK = threading.RLock()
@@ -107,7 +108,8 @@ class Dispatcher(NativeCallable):
         for specialisation in self._chain:
             leaves = match(specialisation.signature.arguments, args, kwargs)
             if leaves is not None and specialisation.takes(leaves):
-                return specialisation.invoke(leaves)
+                with suppress(ClosedError):        # another thread has just evicted it
+                    return specialisation.invoke(leaves)
         return self.miss(*args, **kwargs)
 
     @property

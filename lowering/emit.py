@@ -5,23 +5,43 @@
     While If  ->  blocks                                             Let -> scalar.py        Lib -> blas.py
     Fail      ->  a cold block that fills the error record and leaves with 1
 
-The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and bit-cast.
+The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and
+bit-cast, complex numbers take two words.
 Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
-
-The text has no attribute groups, named metadata or type names, and its numbered metadata starts at `metadata`, so that
-texts can be concatenated (`join`).
 """
 from __future__ import annotations
 
 from ..ir.errors import IRError
 from . import blas
-from .loopir import (Alloc, At, Atom, Buffer, Copy, Fail, Fill, For, Get, If, Imm, Kernel, Let, Lib, Load, Print, Scalar,
-                     Set, Store, Swap, Var, While)
+from .loopir import (
+    Alloc,
+    At,
+    Atom,
+    Buffer,
+    Copy,
+    Fail,
+    Fill,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Lib,
+    Load,
+    Print,
+    Scalar,
+    Set,
+    Store,
+    Swap,
+    Var,
+    While,
+)
 from .scalar import Scalars, literal
 from .storage import ALIGN, MEMORY, Storage
 
 REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
-MAX_VALUES = 6
+MAX_WORDS = 6
 
 
 class Emitter:
@@ -31,7 +51,7 @@ class Emitter:
     regs    Scalar -> its register; of a complex one a pair
     """
 
-    def __init__(self, kernel: Kernel, fastmath: bool, metadata: int):
+    def __init__(self, kernel: Kernel, fastmath: bool):
         self.kernel = kernel
         self.lines: list[str] = []
         self.entry: list[str] = []
@@ -41,7 +61,7 @@ class Emitter:
         self.declarations: dict[str, None] = {}
         self.definitions: dict[str, str] = {}
         self.metadata: list[str] = []
-        self._next_meta, self._unlikely, self._invariant = metadata, None, None
+        self._next_meta, self._unlikely, self._invariant = 1, None, None       # !0 is the module's, see engine.py
         self._scopes: dict[int, tuple[int, int, int]] = {}
         self._count = self._labels = 0
         self.block = "body"
@@ -118,7 +138,8 @@ class Emitter:
         domain = self.node("distinct !{{}}")
         for name, own, others in self._scopes.values():
             rest = ", ".join(f"!{s[0]}" for s in self._scopes.values() if s[0] != name)
-            self.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}", f"!{others} = !{{{rest}}}"]
+            self.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}",
+                              f"!{others} = !{{{rest}}}"]
 
     # --- operands -----------------------------------------------------------------------------------------------------
 
@@ -139,21 +160,21 @@ class Emitter:
             return str(size)
         return self.regs[size] if type(size) is Scalar else str(int(size.value))
 
-    def times(self, a: str, b) -> str:
-        """The product of sizes, folded where one is a number."""
+    def times(self, a: str, b, flags: str = " nsw") -> str:
+        """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
         b = self.index(b)
         if a == "1" or b == "1":
             return b if a == "1" else a
         if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
             return str(int(a) * int(b))
         out = self.fresh()
-        self.lines.append(f"  {out} = mul i64 {a}, {b}")
+        self.lines.append(f"  {out} = mul{flags} i64 {a}, {b}")
         return out
 
     def product(self, sizes) -> str:
         total = "1"
         for size in sizes:
-            total = self.times(total, size)
+            total = self.times(total, size, "")
         return total
 
     def sum(self, a: str, b: str) -> str:
@@ -324,7 +345,7 @@ class Emitter:
         if size == "0":
             return
         align = ALIGN[s.src.dtype.name]
-        self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr noalias nocapture writeonly, ptr noalias nocapture readonly, i64, i1 immarg)")
+        self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
         self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align {align} {self.storage.base(s.dst)}, "
                           f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
 
@@ -336,8 +357,6 @@ class Emitter:
     # --- leaving and reporting ------------------------------------------------------------------------------------------
 
     def fail(self, s: Fail):
-        if len(s.values) > MAX_VALUES:
-            raise IRError(f"loop IR: a check reports {len(s.values)} values; the error record has room for {MAX_VALUES}")
         self.leave_if(self.reg(s.cond), s.site, s.values)
 
     def leave_if(self, cond: str, site: int, values=()) -> None:
@@ -348,8 +367,11 @@ class Emitter:
         hot, self.lines = self.lines, self.cold
         self.start(bad)
         self.lines.append(f"  store i64 {site}, ptr %error, align 8")
-        for k, value in enumerate(values):
-            word, pointer = self.words(value)[0], self.fresh()
+        words = [word for value in values for word in self.words(value)]
+        if len(words) > MAX_WORDS:
+            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {MAX_WORDS}")
+        for k, word in enumerate(words):
+            pointer = self.fresh()
             self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",
                            f"  store i64 {word}, ptr {pointer}, align 8"]
         self.jump("fail")
@@ -393,12 +415,12 @@ class Emitter:
         room = self.alloca(f"[{max(len(words), 1)} x i64]", 8)
         for k, word in enumerate(words):
             pointer = self.fresh()
-            self.lines += [f"  {pointer} = getelementptr inbounds i64, ptr {room}, i64 {k}", f"  store i64 {word}, ptr {pointer}"]
-        text = self.kernel.sites[s.site][1].encode()
-        form, names = (self.add_global("private unnamed_addr constant " + _bytes_literal(t)) for t in (text, ",".join(kinds).encode()))
+            self.lines += [f"  {pointer} = getelementptr inbounds i64, ptr {room}, i64 {k}",
+                           f"  store i64 {word}, ptr {pointer}"]
+        strings = [self.kernel.sites[s.site][1].encode(), ",".join(kinds).encode()]
+        operands = [f"ptr {self.add_global(_bytes_constant(t))}, i64 {len(t)}" for t in strings]
         self.declare("declare void @tracegrad.print(ptr, i64, ptr, i64, ptr)")
-        self.lines.append(f"  call void @tracegrad.print(ptr {form}, i64 {len(text)}, ptr {names}, "
-                          f"i64 {len(','.join(kinds).encode())}, ptr {room})")
+        self.lines.append(f"  call void @tracegrad.print({', '.join(operands)}, ptr {room})")
 
     def lib(self, s: Lib):
         blas.emit(self, s)
@@ -417,14 +439,16 @@ class Emitter:
         if self.fails or self.no_memory:
             self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
         leave = self.storage.release(False)
-        head = f"define i32 @{kernel.name}({', '.join([*params, 'ptr noalias nocapture nonnull align 8 dereferenceable(56) %error'])}) nounwind {{"
-        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.definitions.values(), head, "entry:", *self.entry, *initial, *workspace,
-                 "  br label %body", "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.metadata]
+        params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
+        head = [f"define i32 @{kernel.name}({', '.join(params)}) nounwind {{", "entry:", *self.entry, *initial, *workspace,
+                "  br label %body"]
+        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.definitions.values(), *head, "body:",
+                 *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.metadata]
         return "\n".join(parts) + "\n"
 
 
-def _bytes_literal(data: bytes) -> str:
-    return f'[{len(data)} x i8] c"' + "".join(f"\\{b:02x}" for b in data) + '"'
+def _bytes_constant(data: bytes) -> str:
+    return f'private unnamed_addr constant [{len(data)} x i8] c"' + "".join(f"\\{b:02x}" for b in data) + '"'
 
 
 def _all_zero(imm: Imm) -> bool:
@@ -432,11 +456,11 @@ def _all_zero(imm: Imm) -> bool:
     return not any(imm.dtype.np.type(imm.value).tobytes())
 
 
-_STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set, For: Emitter.for_,
-               While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill, Copy: Emitter.copy,
-               Swap: Emitter.swap, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+_STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
+               For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
+               Copy: Emitter.copy, Swap: Emitter.swap, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
-def emit(kernel: Kernel, *, fastmath: bool = False, metadata: int = 100) -> str:
-    """The LLVM IR text of a kernel. Constants that it reads by address (`constants`) must outlive the code."""
-    return Emitter(kernel, fastmath, metadata).text()
+def emit(kernel: Kernel, *, fastmath: bool = False) -> str:
+    """The LLVM IR text of a kernel. Constants that it reads by address must outlive the code: keep the kernel."""
+    return Emitter(kernel, fastmath).text()

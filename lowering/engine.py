@@ -19,6 +19,7 @@ import ctypes
 import math
 import re
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -135,7 +136,7 @@ class Code:
                 engine.close()
 
     def __del__(self):
-        if getattr(self, "_engine", None) is not None:
+        if getattr(self, "_engine", None) is not None and not sys.is_finalizing():
             self.close()
 
 
@@ -249,7 +250,7 @@ def load(binary: bytes, source: str) -> Code:
 
 
 def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int) -> None:
-    """Print a format filled with values: `kinds` names their dtypes, with ":rank" for an array, given by address and dimensions."""
+    """Print a format filled with values. `kinds` names their dtypes, with ":rank" for an array (address, then dimensions)."""
     names = ctypes.string_at(kinds, kinds_size).decode().split(",") if kinds_size else []
     values, at = [], words
     for name in names:

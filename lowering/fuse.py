@@ -274,7 +274,7 @@ class Schedule:
     def _worth(self, nest: Nest, task: Task, path, conflict: bool) -> bool:
         inner = path[-1]
         if (task.serial or inner.serial) and len(path) == len(task.loops):
-            return conflict and not any(isinstance(c, Loop) for c in inner.children) and task.serial and False
+            return False
         if any(t.serial for t in nest.tasks) and not conflict:
             return False
         if conflict:
@@ -344,9 +344,11 @@ def _fits(path, task: Task, theirs, own) -> bool:
     common = 0
     while common < len(path) and common < len(task.path) and path[common] is task.path[common]:
         common += 1
-    if common < len(path) and common < len(task.path):
-        siblings = path[common - 1].children if common else None
-        if siblings is None or siblings.index(task.path[common]) > siblings.index(path[common]):
+    if common == 0:
+        return False
+    if common < len(path):
+        siblings = path[common - 1].children
+        if siblings.index(task.path[common] if common < len(task.path) else task) > siblings.index(path[common]):
             return False
     if theirs is None or own is None:
         return False

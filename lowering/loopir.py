@@ -18,7 +18,8 @@
              |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
              |  "print" site scalar*
     address ::= buffer | buffer index                 an operand of "lib": a buffer, or from one of its elements on (`At`)
-    index   ::= "[" scalar* "]"                       one scalar an axis; an immediate is a Python int
+    index   ::= "[" scalar* "]"                       one scalar an axis, or one alone: the element number in row-major order;
+                                                      an immediate is a Python int
     dims    ::= "[" scalar* "]"
 
 A kernel's checks are numbered: `sites[k]` is (exception class name, message template, location); {0}, {1} … in the
@@ -38,7 +39,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from ..ir.types import DType
 
@@ -66,8 +67,8 @@ class Imm:
         return repr(self.value)
 
 
-Atom = Union[Scalar, Imm]
-Size = Union[int, Scalar]          # a Python int, or a scalar of dtype index
+Atom = Scalar | Imm
+Size = int | Scalar          # a Python int, or a scalar of dtype index
 
 
 class Buffer:
@@ -205,7 +206,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class At:
-    """The address of an element, as an operand of `Lib`."""
+    """The address of an element, as an operand of `Lib`: an index per dimension, or one that counts elements row-major."""
 
     buffer: Buffer
     index: tuple[Atom | int, ...]
@@ -238,7 +239,7 @@ class Print:
     values: tuple[Atom, ...] = ()
 
 
-Stmt = Union[Let, Load, Store, Get, Set, For, While, If, Alloc, Fill, Copy, Swap, Lib, Fail, Print]
+Stmt = Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Lib | Fail | Print
 
 
 @dataclass

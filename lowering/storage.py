@@ -128,7 +128,7 @@ class Storage:
         """Memory for a static temporary: as an alloca, or promised here and placed in the workspace by `finish`."""
         size = max(buffer.count * buffer.dtype.size, 1)
         key = ("slot", buffer.slot) if buffer.slot is not None else buffer
-        if buffer.space == "stack" or key is buffer and size <= SMALL_SLOT and self.stack + size <= STACK_LIMIT:
+        if buffer.space == "stack" or (key is buffer and size <= SMALL_SLOT and self.stack + size <= STACK_LIMIT):
             if buffer not in self.bases and buffer not in self.cells:
                 self.stack += size
                 self._place(buffer, self.out.alloca(f"[{size} x i8]", 64 if size >= 64 else 16))
@@ -226,8 +226,8 @@ class Storage:
         return lines
 
     def workspace(self) -> list[str]:
-        """The lines that make the slots, after the entry block's allocas. Large ones start at different places of a page, so that
-        equal indices do not alias in L1."""
+        """The lines that make the slots, after the entry block's allocas. Large ones start at different places of a page,
+        so that equal indices do not alias in L1."""
         if not self.slots:
             return []
         top, shift, lines = 0, 0, []
@@ -254,7 +254,8 @@ class Storage:
     # --- elements ---------------------------------------------------------------------------------------------------
 
     def element(self, buffer: Buffer, index) -> str:
-        """The address of an element; one index on a buffer of higher rank counts its elements. Trailing static dimensions become an array type, so that LLVM sees the shape."""
+        """The address of an element; one index on a buffer of higher rank counts its elements. Trailing static dimensions
+        become an array type, so that LLVM sees the shape."""
         base = self.base(buffer)
         if not index:
             return base

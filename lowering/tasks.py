@@ -11,13 +11,13 @@ decides which tasks may share loops.
 """
 from __future__ import annotations
 
-from ..ir.core import Const, Op, Value
+from ..ir.core import Op, Value
 from ..ir.ops.linalg import dot_axes
 from ..ir.ops.reduce import identity
 from ..ir.types import BOOL, INDEX, DType
 from .access import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms, rule, wrapped
 from .cursor import operand
-from .loopir import Copy, Fill, Imm
+from .loopir import Fill, Imm
 
 COMBINE = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
 
@@ -396,7 +396,6 @@ class ScanTask(LaneTask):
     """Cumulative sum, product, maximum or minimum along the last axis."""
 
     __slots__ = ()
-    serial = True
 
     def body(self, g, index):
         x, kind = self.op.operands[0], self.op.attrs["kind"]
@@ -414,7 +413,6 @@ class RowScanTask(Task):
     """A scan along an outer axis, row by row: out[i, …] = out[i - 1, …] + x[i, …]."""
 
     __slots__ = ()
-    serial = True
 
     def __init__(self, op: Op, program):
         x, axis = op.operands[0], op.attrs["axis"]
@@ -495,7 +493,6 @@ class NonzeroTask(Task):
     """The positions of true elements, counted in C order."""
 
     __slots__ = ()
-    serial = True
 
     def __init__(self, op: Op, program):
         super().__init__(op, op.results[0], (), program)
@@ -524,15 +521,3 @@ class NonzeroTask(Task):
             g.set(count, g.let("add", (at, operand(1)), INDEX))
         g.branch(hit, then, [])
 
-
-def const_source(v: Value) -> bool:
-    return isinstance(v, Const)
-
-
-def copy_statement(g, place, source) -> bool:
-    """A whole copy between two buffers of one dtype, where the source is one."""
-    found = g.place(source)
-    if found is None or found.prefix or found.buffer is place.buffer:
-        return False
-    g.write(Copy(place.buffer, found.buffer))
-    return True

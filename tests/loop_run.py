@@ -4,9 +4,9 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-
 from tracegrad.lowering import engine
 from tracegrad.lowering.emit import emit
+from tracegrad.lowering.loopverify import verify
 
 
 class Failed(Exception):
@@ -22,6 +22,8 @@ class Compiled:
 
     def __init__(self, kernel, **options):
         self.kernel = kernel
+        kernel.sites = kernel.sites or [("ValueError", "", ())] * 8
+        verify(kernel)
         self.code = engine.compile_module(emit(kernel, **options))
         count = len(kernel.params) + 1
         self.function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * count)(self.code.address(kernel.name))

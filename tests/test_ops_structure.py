@@ -399,14 +399,14 @@ def test_if():
     assert op.results[1].type == Type(F64, (op.results[0],))
     op = make_op(OPS["if"], [cond], {}, [block([], lambda b: (index(3), param(F64, 3))), block([], lambda b: (m, y))])
     assert op.results[1].type == Type(F64, (op.results[0],))
-    with pytest.raises(IRError, match="do not yield them as values before it"):
+    with pytest.raises(IRError, match="do not yield them as values"):
         types_of("if", cond, regions=[block([], lambda b: (x,)), block([], lambda b: (y,))])
     with pytest.raises(IRError, match="at position 0"):
         types_of("if", cond, regions=[block([], lambda b: (x,)), block([], lambda b: (param(F32, n),))])
     with pytest.raises(IRError, match="yields 1 values, the other 0"):
         types_of("if", cond, regions=[block([], lambda b: (x,)), block([], lambda b: ())])
-    with pytest.raises(IRError, match="yielded twice"):
-        types_of("if", cond, regions=[block([], lambda b: (n, n, x)), block([], lambda b: (m, index(), y))])
+    op = make_op(OPS["if"], [cond], {}, [block([], lambda b: (x, n, n)), block([], lambda b: (y, index(), m))])
+    assert op.results[0].type == Type(F64, (op.results[2],))
 
 
 def test_for_and_while_carry_lengths():
@@ -426,6 +426,12 @@ def test_for_and_while_carry_lengths():
     body.yields = (index(3), param(F64, 3))
     op = make_op(OPS["for"], [index(4), n0, start], {}, [body])
     assert op.results[1].type == Type(F64, (op.results[0],))
+
+    # a length from outside that is yielded too, as another quantity, stays: with no iterations the result is n0
+    other = Block([INDEX_SCALAR, INDEX_SCALAR, Type(F64, (n1,))])
+    other.yields = (n1, grown)
+    op = make_op(OPS["for"], [index(4), n0, grown], {}, [other])
+    assert op.results[1].type == Type(F64, (n1,))
 
     cond = Block([INDEX_SCALAR])
     cond.params += (Value(Type(F64, (cond.params[0],)), None, cond, 1),)

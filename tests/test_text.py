@@ -7,8 +7,9 @@ import pytest
 import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import IRError
+from tracegrad.ir.opdef import OPS
 from tracegrad.ir.text import equal, parse, print_function
-from tracegrad.ir.types import DTYPES, F32, F64, Type
+from tracegrad.ir.types import BOOL, DTYPES, F32, F64, INDEX, StackType, Type
 from tracegrad.ir.verify import verify
 
 CONTROL = """
@@ -131,6 +132,52 @@ def test_a_users_array_stays_live():
     assert text.startswith("const @c0 : f64[3] live = ") and text.count("const") == 1
     again = parse(text)
     assert not again.results[0].frozen and again.results[0] is again.results[1]
+
+
+X, V, M = Type(F64, (3, 4)), Type(F64, (3,)), Type(F64, (4, 4))
+# operands (types, or numbers for constants of dtype index) and attributes of every op that is not elementwise
+STRUCTURAL = {
+    "check": ([Type(BOOL), Type(F64)], {"error": "ValueError", "message": 'a "quoted" {0}\n%'}),
+    "wrap": ([Type(INDEX), 3], {"axis": 0}), "print": ([Type(F64)], {"format": "# {0}"}),
+    "slice": ([X, Type(INDEX), 0, 2, -1], {"spec": "is"}), "update": ([X, V, 2], {"spec": ":i"}),
+    "update_add": ([X, Type(F64, (3, 2)), 1, 2, 2], {"spec": ":s"}),
+    "gather": ([X, Type(INDEX, (5,)), Type(INDEX, (5,))], {"axes": (0, 1), "at": 0}),
+    "scatter": ([X, Type(F64, (5,)), Type(INDEX, (5,)), Type(INDEX, (5,))], {"axes": (0, 1), "at": 0}),
+    "scatter_add": ([X, Type(F64, (5, 4)), Type(INDEX, (5,))], {"axes": (0,), "at": 0}),
+    "nonzero": ([Type(BOOL, (3, 4)), Type(INDEX)], {}), "searchsorted": ([V, X], {"side": "right"}),
+    "dot": ([X, M], {"contract": ((1,), (0,)), "batch": ((), ())}), "cholesky": ([M], {}), "lu": ([M], {}),
+    "lu_solve": ([M, M, Type(INDEX, (4,)), M], {"trans": True}),
+    "triangular_solve": ([M, M], {"lower": True, "trans": False, "unit": False}),
+    "reduce": ([X], {"kind": "max", "axes": (0, 1)}), "argreduce": ([X], {"kind": "argmax", "axis": 1}),
+    "scan": ([X], {"kind": "sum", "axis": 0, "reverse": True}), "sort": ([X], {"axis": 0}), "argsort": ([X], {"axis": 1}),
+    "dim": ([X], {"axis": 1}), "iota": ([Type(INDEX)], {"dtype": F32}), "broadcast": ([V, Type(INDEX), 3], {}),
+    "stack_new": ([], {"dtype": F32}), "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
+    "reshape": ([X, 2, 6], {}), "transpose": ([X], {"perm": (1, 0)}), "concat": ([V, V], {"axis": 0}),
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_op_roundtrips(name):
+    """Each op on samples of its operands, once with parameters and once with literals."""
+    defn = OPS[name]
+    if defn.rule == "control":
+        return                                  # test_control_roundtrips
+    if name in STRUCTURAL:
+        variants = [STRUCTURAL[name]]
+    else:
+        attrs = {"dtype": F32} if name == "cast" else {}
+        takes = sorted(defn.takes, key=str)
+        variants = [([Type(BOOL, (3,)), Type(d, (3,)), d] if name == "select" else [Type(d, (3,)), d][:defn.arity], attrs)
+                    for d in takes]
+    for operands, attrs in variants:
+        f = function("f", [t for t in operands if isinstance(t, (Type, StackType))])
+        params, b = list(f.params), Builder()
+        with b.at(f.body):
+            values = [params.pop(0) if isinstance(t, (Type, StackType)) else b.index(t) if isinstance(t, int) else const(1, t)
+                      for t in operands]
+            f.body.yields = b.emit(name, *values, **attrs)
+        verify(f)
+        verify(roundtrip(f))
 
 
 @pytest.mark.parametrize("text, message", [

@@ -1,2 +1,6 @@
-"""The op declarations. Importing this package fills `opdef.OPS`."""
+"""The op declarations. Importing this package fills `opdef.OPS`.
+
+`evaluate` gives arrays or NumPy scalars of exactly the declared dtype and shape; a result may be a view of an operand, which
+nothing writes to. `index.WRITES` has the writing ops for memory that has one owner.
+"""
 from . import checks, control, elementwise, index, linalg, reduce, shape, tape  # noqa: F401

@@ -5,22 +5,14 @@ of the tuple each dimension refers to, and the inits, the yields and the results
 
     inits    %n0, %a0 : f64[%n0]         yields   %n1, %a1 : f64[%n1]         results   %n', %a' : f64[%n']
 
-`infer` returns types that name the yields; `build.make_op` then puts the results in their place. A length must come before
-the arrays that have it.
+`infer` returns types that name such a length as `core.result_dim(position)`; `build.make_op` puts the result in its place.
 """
 from __future__ import annotations
 
-from ..core import Block, Value, as_dim, subst_type
+from ..core import Block, Value, as_dim, result_dim, subst_type
 from ..opdef import OpDef
 from ..types import BOOL_SCALAR, INDEX_SCALAR, StackType, Type
 from .common import array_type, expect_at_least, expect_count, expect_index, fail, same_dim
-
-
-def _position(dim, values, k: int) -> int | None:
-    """Which of the first k values a dimension is; None for a number or a value from outside."""
-    if not isinstance(dim, Value):
-        return None
-    return next((j for j in range(k) if values[j] is dim), None)
 
 
 def _fit(where: str, params: tuple[Value, ...], actual: tuple[Value, ...]) -> None:
@@ -40,35 +32,10 @@ def _element(t) -> Type:
     return t
 
 
-def _result_types(where: str, params: tuple[Value, ...], yields: tuple[Value, ...]) -> list:
-    """The yields' types, with each dimension that is a parameter written as the yield at that position."""
-    types = []
-    for k, (param, value) in enumerate(zip(params, yields)):
-        t = param.type
-        if _element(t).static:
-            types.append(value.type)
-            continue
-        mapping = {}
-        for dim in _element(t).dims:
-            j = _position(dim, params, k)
-            if j is not None:
-                _unambiguous(where, yields, j, k)
-                mapping[dim] = yields[j]
-        types.append(_rename(t, mapping))
-    return types
-
-
-def _rename(t, mapping):
-    """As subst_type, but a constant length stays a value, for `make_op` to replace."""
-    if isinstance(t, StackType):
-        return StackType(_rename(t.element, mapping))
-    return Type(t.dtype, tuple(d if type(d) is int else mapping.get(d, d) for d in t.dims))
-
-
-def _unambiguous(where: str, yields, j: int, k: int) -> None:
-    """`make_op` finds a length among the yields by identity, the last of those before the array."""
-    if any(yields[i] is yields[j] for i in range(j + 1, k)):
-        fail(f"{where}: the length {yields[j]!r} is yielded twice before an array that has it")
+def _result_types(params: tuple[Value, ...]) -> list:
+    """The parameters' types, with each dimension that is a parameter written as the result at its position."""
+    mapping = {p: result_dim(k) for k, p in enumerate(params)}
+    return [subst_type(p.type, mapping) for p in params]
 
 
 # --- if ---------------------------------------------------------------------------------------------------------------
@@ -105,15 +72,12 @@ def _depth(t) -> int:
 
 
 def _join_dim(k: int, a, b, then, other):
-    for j in reversed(range(k)):
-        if then[j].type == INDEX_SCALAR and same_dim(as_dim(then[j]), a) and same_dim(as_dim(other[j]), b):
-            if same_dim(a, b):
-                break            # yielded too, but the same either way: name it directly
-            _unambiguous("if", then, j, k)
-            return then[j]
-    if not same_dim(a, b):
-        fail(f"if: the branches yield lengths {a!r} and {b!r} at position {k}, and do not yield them as values before it")
-    return a
+    if same_dim(a, b):
+        return a
+    for j, (x, y) in enumerate(zip(then, other)):
+        if x.type == INDEX_SCALAR and same_dim(as_dim(x), a) and same_dim(as_dim(y), b):
+            return result_dim(j)
+    fail(f"if: the branches yield lengths {a!r} and {b!r} at position {k}, and do not yield them as values")
 
 
 # --- for, while, map, call --------------------------------------------------------------------------------------------
@@ -129,7 +93,7 @@ def _infer_for(operands, attrs, regions):
     carried = body.params[1:]
     _fit("for, on entry", carried, operands[1:])
     _fit("for, yields", carried, body.yields)
-    return _result_types("for", carried, body.yields)
+    return _result_types(carried)
 
 
 def _infer_while(operands, attrs, regions):
@@ -140,7 +104,7 @@ def _infer_while(operands, attrs, regions):
     if len(cond.yields) != 1 or cond.yields[0].type != BOOL_SCALAR:
         fail("while: the condition must yield one bool scalar")
     _fit("while, yields", body.params, body.yields)
-    return _result_types("while", body.params, body.yields)
+    return _result_types(body.params)
 
 
 def _infer_map(operands, attrs, regions):
@@ -156,7 +120,7 @@ def _infer_map(operands, attrs, regions):
 def _infer_call(operands, attrs, regions):
     callee = attrs["callee"]
     _fit(f"call of @{callee.name}", callee.params, operands)
-    mapping = dict(zip(callee.params, operands))
+    mapping = {v: result_dim(k) for k, v in enumerate(callee.results)} | dict(zip(callee.params, operands))
     return [subst_type(t, mapping) for t in callee.result_types]
 
 

@@ -1,0 +1,82 @@
+"""What reverse mode makes of a function before it starts: calls inlined, `map` as `for`, lengths out of loops.
+
+    %y = map %i = 0 to %n { … yield %v }
+    %y = for %i = 0 to %n carry(%y0 = zeros[%n]) { … yield update %y0, %v, %i }
+
+Lengths (and other index arithmetic) that do not change in a loop stand before it, so that what a loop keeps has a type there.
+"""
+from __future__ import annotations
+
+from ..ir.build import Builder
+from ..ir.core import Block, Function, Op, Value
+from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_locations
+from ..ir.types import INDEX, INDEX_SCALAR
+from .activity import inexact
+
+_INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
+
+
+def prepare(f: Function, name: str) -> Function:
+    """A copy of `f` that reverse mode may change."""
+    body = copy_region(Builder(), f.body, {}, _CUSTOM)
+    _hoist(body)
+    return Function(name, body, f.loc)
+
+
+def _call(builder: Builder, op: Op, mapping):
+    callee = op.attrs["callee"]
+    start = len(builder.block.ops)
+    inner = dict(zip(callee.params, mapped(op.operands, mapping)))
+    results = copy_block(builder, callee.body, inner, _CUSTOM)
+    if op.loc:
+        for o in builder.block.ops[start:]:
+            nest_locations(o, op.loc)
+    return results
+
+
+def _map(builder: Builder, op: Op, mapping):
+    (region,) = op.regions
+    if not any(inexact(r) for r in op.results):
+        return copy_op(builder, op, mapping, _CUSTOM)
+    (trip,) = mapped(op.operands, mapping)
+    inits = []
+    for r in op.results:
+        lengths = [builder.index(d) if type(d) is int else mapping.get(d, d) for d in r.type.dims[1:]]
+        inits.append(builder.full(0, [trip, *lengths], r.type.dtype))
+    body = Block([INDEX_SCALAR, *[v.type for v in inits]], [region.params[0].name, *[r.name for r in op.results]])
+    mapping[region.params[0]] = i = body.params[0]
+    with builder.at(body):
+        rows = copy_block(builder, region, mapping, _CUSTOM)
+        body.yields = tuple([builder("update", param, row, i, spec="i" + ":" * len(row.type.dims))
+                             for param, row in zip(body.params[1:], rows)])
+    return builder.emit("for", trip, *inits, regions=[body])
+
+
+_CUSTOM = {"call": _call, "map": _map}
+
+
+def _hoist(block: Block) -> None:
+    """Move index arithmetic on values from outside a region in front of the op that has the region, innermost first."""
+    ops = []
+    for op in block.ops:
+        for region in op.regions:
+            _hoist(region)
+            if op.defn.name in ("for", "while") and region is not op.regions[-1]:
+                continue                                       # the condition of a `while`
+            ops += _taken_out(region)
+        ops.append(op)
+    block.ops = ops
+
+
+def _taken_out(region: Block) -> list[Op]:
+    inside: set[Value] = set(region.params)
+    moved, kept = [], []
+    for op in region.ops:
+        if (op.defn.name in _INDEX_OPS and op.results[0].type.dtype is INDEX and not op.results[0].type.dims
+                and not any([v in inside for v in op.operands])):
+            moved.append(op)
+        else:
+            kept.append(op)
+            inside.update(op.results)
+    region.ops = kept
+    return moved

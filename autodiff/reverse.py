@@ -1,0 +1,209 @@
+"""Reverse mode: `vjp` and `split`.
+
+The derivative is a copy of the function (the forward program), then the adjoint of each op in reverse order (the backward
+program), which refers to forward values by name. Where an adjoint inside a region asks for a forward value, the forward
+program is extended to keep it (residuals.py). `split` cuts between the two: what the backward program uses of the forward
+one becomes residuals.
+
+    forward    %2 = mul %x, %y          backward    %x_bar = add %x_bar, (mul %2_bar, %y);   %y_bar = mul %2_bar, %x
+
+One adjoint value is kept per forward value. A part of an array is added to the adjoint of the whole in place.
+
+An adjoint is *masked* where it went through the transpose of `select` and through nothing else: it is zero where the branch
+was not taken. Products with it use `mulz`, so that what is infinite in a branch not taken contributes exactly 0.
+"""
+from __future__ import annotations
+
+from ..ir.build import Builder, make_op
+from ..ir.core import Block, Function, Op, Value
+from ..ir.errors import IRError
+from ..ir.opdef import OPS
+from ..ir.rewrite import dims_of
+from ..ir.simplify import peephole
+from .activity import inexact, positions, useful, varied, varied_in
+from .control_reverse import CONTROL, RESTORE, add_carry, add_result
+from .frames import Frame
+from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give
+from .partials import partial, product, to_operand
+from .prepare import prepare
+from .special import SPECIAL, rule_of
+
+
+def vjp(f: Function, wrt) -> Function:
+    """The function of `f`'s parameters and a cotangent for each inexact result, that returns `f`'s results and then the
+    cotangent of each of the parameters `wrt`."""
+    return Reverse(f, tuple(wrt)).function()
+
+
+class Reverse:
+    """One function being differentiated backwards.
+
+    home       the block that each forward op stands in
+    kept       forward value of a region -> the value outside its op that holds it
+    notes      (op, value, "taped" | "stacked"): what the forward program keeps, for `explain`
+    """
+
+    peephole = staticmethod(peephole)
+    restore = RESTORE
+    add_carry = staticmethod(add_carry)
+    add_result = staticmethod(add_result)
+
+    def __init__(self, f: Function, wrt: tuple[int, ...], results=None):
+        g = self.f = prepare(f, f"{f.name}_vjp")
+        self.wrt = [g.params[k] for k in wrt]
+        self.home: dict[Op, Block] = {}
+        self.register(g.body)
+        self.masked: set[Value] = set()
+        self.bases, self.versions, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}
+        self.inserted: dict[Op, list[Op]] = {}
+        self.notes: list[tuple[Op, Value, str]] = []
+        self.root = Frame(self, None, None, g.body, Block(), varied(g, wrt) & useful(g, results))
+        self.root.b.loc = g.loc
+        self.cotangents = [self._cotangent(r) for k, r in enumerate(g.results)
+                           if inexact(r) and (results is None or k in results)]
+        self.sweep(self.root)
+        self.bars = [self.root.or_zeros(p, self.root.take(p)) for p in self.wrt]
+        self._splice()
+
+    def register(self, block: Block) -> None:
+        for op in block.ops:
+            self.home[op] = block
+            for region in op.regions:
+                self.register(region)
+
+    def _cotangent(self, result: Value) -> Value:
+        """The parameter for the cotangent of a result. A length that the function computes is not known to the caller by
+        name, so there the parameter has a length of its own and is reshaped."""
+        name = f"{result.name}_bar" if result.name else "out_bar"
+        ct = Value(result.type, name)
+        if any(d.op is not None for d in dims_of(result.type)):
+            raise IRError(f"the cotangent of {result!r} has a length that only the function knows: split it instead")
+        self.root.add(result, ct)
+        return ct
+
+    def function(self) -> Function:
+        """Forward and backward program in one."""
+        g = self.f
+        body = Block()
+        body.params = g.params + tuple(self.cotangents)
+        body.ops = g.body.ops + self.root.back.ops
+        body.yields = g.results + tuple(self.bars)
+        for slot, p in enumerate(body.params):
+            p.owner, p.slot = body, slot
+        return Function(g.name, body, g.loc)
+
+    # --- extending the forward program
+
+    def forward(self, block: Block, name: str, *operands: Value, **attrs) -> Value:
+        """A new op at the end of a forward block."""
+        op = make_op(OPS[name], operands, attrs, (), block.ops[-1].loc if block.ops else ())
+        block.ops.append(op)
+        self.home[op] = block
+        return op.results[0]
+
+    def forward_before(self, place: Op, name: str, *operands: Value, **attrs) -> Value:
+        """A new op in front of a forward op."""
+        op = make_op(OPS[name], operands, attrs, (), place.loc)
+        self.inserted.setdefault(place, []).append(op)
+        self.home[op] = self.home[place]
+        return op.results[0]
+
+    def _splice(self) -> None:
+        for block in {self.home[place] for place in self.inserted}:
+            block.ops = [o for op in block.ops for o in (*self.inserted.get(op, ()), op)]
+
+    def note(self, op: Op, v: Value, how: str) -> None:
+        self.notes.append((op, v, how))
+
+    def check_recordable(self, frame: Frame) -> None:
+        while frame.parent is not None:
+            frame = frame.parent
+        if frame is not self.root:
+            raise IRError("a special rule needs a value kept from inside its own loop")
+
+    # --- the sweep
+
+    def sweep(self, frame: Frame, ops=None) -> None:
+        """The adjoints of the ops of a block, last first."""
+        for op in reversed(list(frame.block.ops if ops is None else ops)):
+            if any([r in frame.actives for r in op.results]):
+                frame.b.loc = op.loc
+                if op.defn.rule == "control":
+                    CONTROL[op.defn.name](frame, op)
+                else:
+                    _op(frame, op)
+
+
+def _op(frame: Frame, op: Op) -> None:
+    cts = [frame.take(r) for r in op.results]
+    if any([ct is not None for ct in cts]):
+        _RULES[rule_of(op)](frame, op, cts)
+
+
+def _elementwise(frame: Frame, op: Op, cts) -> None:
+    (ct,) = cts
+    exprs = [frame.lazy(v) for v in (*op.operands, op.results[0])]
+    masked = ct in frame.run.masked
+    for k in positions(op):
+        v = op.operands[k]
+        if not frame.active(v):
+            continue
+        factor, flow = partial(op, k, exprs), ct
+        if not isinstance(factor, Value) or not factor.type.dims:
+            flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
+            if masked:
+                frame.run.masked.add(flow)
+        found = product(frame.b, flow, factor, masked or k in op.defn.singular)
+        if found is not None:
+            give(frame, ct, v, found)
+
+
+def _linear(frame: Frame, op: Op, cts) -> None:
+    TRANSPOSE[op.defn.name](frame, op, cts if op.defn.name in SEVERAL else cts[0])
+
+
+def _special(frame: Frame, op: Op, cts) -> None:
+    """Run the row of the forward rule on placeholders, then transpose what depends on them."""
+    run, places = frame.run, [k for k in positions(op) if frame.active(op.operands[k])]
+    if set(places) <= set(LINEAR_PART.get(op.defn.name, ())):
+        _linear(frame, op, cts)
+        return
+    dots = [None] * len(op.operands)
+    for k in places:
+        dots[k] = Value(frame.type(op.operands[k].type))
+    b = Builder(peephole=run.peephole)
+    b.loc, b.block, b._scopes = op.loc, Block(), [*frame.b._scopes, {}]
+    results = SPECIAL[op.defn.name](b, op, lambda k: frame.get(op.operands[k]), lambda k: frame.get(op.results[k]), dots)
+    dependent = varied_in(b.block, [d for d in dots if d is not None])
+    ops = [o for o in b.block.ops if _depends(o, dependent)]
+    linear = set(ops)
+    frame.back.ops += [o for o in b.block.ops if o not in linear]
+    scratch = Scratch(frame, b.block, dependent)
+    run.register(b.block)
+    for ct, dot in zip(cts, results):
+        if ct is not None and dot is not None:
+            scratch.add(dot, ct)
+    run.sweep(scratch, ops)
+    for k in places:
+        frame.add(op.operands[k], scratch.take(dots[k]))
+
+
+def _depends(op: Op, values: set[Value]) -> bool:
+    return any([r in values for r in op.results])
+
+
+class Scratch(Frame):
+    """The tangent of a special op, being transposed into the frame's backward block: all that it refers to is there."""
+
+    __slots__ = ()
+
+    def __init__(self, frame: Frame, block: Block, dependent: set[Value]):
+        super().__init__(frame.run, None, None, block, frame.back, dependent)
+        self.b._scopes, self.b.loc = frame.b._scopes, frame.b.loc
+
+    def owns(self, v) -> bool:
+        return True
+
+
+_RULES = {"elementwise": _elementwise, "linear": _linear, "bilinear": _linear, "special": _special}
+

@@ -1,0 +1,178 @@
+"""Control ops in loop IR. Carried scalars are variables; a carried array is one buffer, which the body overwrites.
+
+    for trip, init…       buffer <- init (no copy where they share memory);  for i { body;  buffer <- yield }
+    swapped carries       `before, now = now, after` exchanges the memory of three buffers (two `swap`s), no element moves
+    if                    both branches leave their results in one buffer
+    map                   the body computes its arrays in row i of the results
+"""
+from __future__ import annotations
+
+from ..ir.core import Block, Const, Op, Value
+from ..ir.types import INDEX
+from .cursor import operand
+from .loopir import For, If, Scalar, Swap, Var, While
+from .plan import small
+
+
+class Carries:
+    """The carried values of a loop: `variables[k]` for a scalar, None for an array."""
+
+    def __init__(self, g, op: Op, inits, params):
+        self.g, self.op, self.params = g, op, params
+        self.variables: list[Var | None] = []
+        body = op.regions[-1]
+        for y in body.yields:
+            s = g.stores.of.get(y)
+            if y.type.dims and s is not None and s.swap:
+                g.ensure(y)
+        for init, p in zip(inits, params):
+            if p.type.dims:
+                place = g.ensure(p)
+                if not g.stores.same(init, p):
+                    g.copy_into(place, init)
+                    g.note("copy", init, g.stores.why.get((init, p), "a loop overwrites it"))
+                self.variables.append(None)
+            else:
+                var = g.var(p.type.dtype, p.name or "c")
+                g.set(var, g.scalar(init))
+                self.variables.append(var)
+
+    def enter(self, params):
+        """The parameters of a region hold what is carried."""
+        for p, var in zip(params, self.variables):
+            if var is not None:
+                self.g.env[p] = self.g.get(var)
+
+    def leave(self, yields):
+        """What the body yields is carried on, all at once."""
+        g = self.g
+        scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if var is not None]
+        moves = [(p, y) for p, y in zip(self.params, yields) if p.type.dims and not g.stores.same(p, y)]
+        held = [(p, self._elements(y)) for p, y in moves if small(p.type)]
+        self._large([(p, y) for p, y in moves if not small(p.type)])
+        for p, elements in held:
+            for index, atom in elements:
+                g.store_value(p, index, atom)
+        for var, atom in scalars:
+            g.set(var, atom)
+
+    def _elements(self, y: Value):
+        found = []
+        self.g.each(y.type, lambda index: found.append((index, self.g.value_at(y, index))))
+        return found
+
+    def _large(self, moves):
+        g, of = self.g, self.g.stores.of
+        swapped, rest, taken = [], [], set()
+        for p, y in moves:
+            s = of.get(y)
+            if not isinstance(y, Const) and s.swap and of[p].swap and s not in taken:
+                taken.add(s)
+                swapped.append((of[p], s))
+            else:
+                rest.append((p, y))
+        now = {}                                   # contents (by their first storage) -> the storage they are in
+        for target, source in swapped:
+            here = now.get(source, source)
+            if here is not target:
+                g.write(Swap(g.where[target].buffer, g.where[here].buffer))
+                back = {v: k for k, v in now.items()}
+                lost, came = back.get(target, target), source
+                now[lost], now[came] = here, target
+        self._copies(rest, now)
+
+    def _copies(self, rest, now):
+        """Copies; through a temporary where a target is read by another move."""
+        g, of = self.g, self.g.stores.of
+        targets = {of[p] for p, _ in rest}
+        ready = []
+        for p, y in rest:
+            source = y
+            if not isinstance(y, Const):
+                place = g.where[now.get(of[y], of[y])]
+                source = place if not place.prefix else y
+                if len(rest) > 1 and of[y] in targets:
+                    held = g.temporary(y.type)
+                    g.copy_into(held, source)
+                    source = held
+            ready.append((p, y, source))
+        for p, y, source in ready:
+            g.copy_into(g.where[of[p]], source)
+            g.note("copy", y, g.stores.why.get((y, p), "a loop carries it on") + ", in every iteration")
+
+    def results(self):
+        for r, var in zip(self.op.results, self.variables):
+            if var is not None:
+                self.g.env[r] = self.g.get(var)
+
+
+def _for(g, op: Op, plans):
+    body: Block = op.regions[0]
+    carries = Carries(g, op, op.operands[1:], body.params[1:])
+    trip = g.index(op.operands[0])
+    with g.open(control=True) as statements:
+        i: Scalar = g.fresh(INDEX, name=body.params[0].name or "")
+        g.env[body.params[0]] = i
+        carries.enter(body.params[1:])
+        g.block(plans[0])
+        carries.leave(body.yields)
+    g.write(For(i, trip, statements))
+    carries.results()
+
+
+def _while(g, op: Op, plans):
+    head_block, body = op.regions
+    carries = Carries(g, op, op.operands, body.params)
+    with g.open(control=True) as head:
+        carries.enter(head_block.params)
+        g.block(plans[0])
+        cond = g.scalar(head_block.yields[0])
+    with g.open(control=True) as statements:
+        carries.enter(body.params)
+        g.block(plans[1])
+        carries.leave(body.yields)
+    g.write(While(head, cond, statements))
+    carries.results()
+
+
+def _if(g, op: Op, plans):
+    variables = [None if r.type.dims else g.var(r.type.dtype, r.name or "r") for r in op.results]
+    for r in op.results:
+        if r.type.dims:
+            g.ensure(r)
+    branches = []
+    for region, plan in zip(op.regions, plans):
+        with g.open(control=True) as statements:
+            g.block(plan)
+            for r, var, y in zip(op.results, variables, region.yields):
+                if var is not None:
+                    g.set(var, g.scalar(y))
+                elif not g.stores.same(r, y):
+                    g.copy_into(g.place(r), y)
+                    g.note("copy", y, g.stores.why.get((y, r), "a branch gives it on"))
+        branches.append(statements)
+    g.write(If(g.scalar(op.operands[0]), *branches))
+    for r, var in zip(op.results, variables):
+        if var is not None:
+            g.env[r] = g.get(var)
+
+
+def _map(g, op: Op, plans):
+    body = op.regions[0]
+    for r in op.results:
+        g.ensure(r)
+    with g.open(control=True) as statements:
+        i = g.fresh(INDEX, name=body.params[0].name or "")
+        g.env[body.params[0]] = i
+        g.block(plans[0])
+        for k, (r, y) in enumerate(zip(op.results, body.yields)):
+            place = g.place(r)
+            if not y.type.dims:
+                g.store(place.buffer, place.prefix + (operand(i),), g.scalar(y))
+            elif isinstance(y, Const) or g.stores.of[y].home != ("row", op, k):
+                g.copy_into(place._replace(prefix=place.prefix + (i,)), y)
+                g.note("copy", y, "a map stacks it")
+    g.write(For(i, g.index(op.operands[0]), statements, parallel=True))
+
+
+CONTROL = {"for": _for, "while": _while, "if": _if, "map": _map}

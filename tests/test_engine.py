@@ -1,0 +1,126 @@
+"""LLVM IR text to machine code and back to memory."""
+from __future__ import annotations
+
+import ctypes
+import math
+import pathlib
+import threading
+
+import llvmlite.binding as llvm
+import pytest
+from tracegrad.ir.errors import IRError
+from tracegrad.lowering import engine
+
+ONE_DOUBLE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
+
+
+def scaled_tanh(k):
+    return f"""declare double @tanh(double)
+define double @f{k}(double %x) {{
+  %a = fmul double %x, {float(k)}
+  %b = call double @tanh(double %a)
+  ret double %b
+}}
+"""
+
+
+def resident():
+    """Megabytes of this process in memory."""
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
+
+
+def test_a_module_runs_and_tells_about_itself():
+    code = engine.compile_module(scaled_tanh(3))
+    assert ONE_DOUBLE(code.address("f3"))(0.25) == math.tanh(0.75)
+    assert 0 < code.size < 200
+    assert set(code.phases) == {"parse", "optimize", "machine", "link"} and all(v > 0 for v in code.phases.values())
+    assert "define double @f3" in code.llvm() and "tanh" in code.asm() and code.source == scaled_tanh(3)
+    with pytest.raises(KeyError):
+        code.address("g")
+    code.close()
+    code.close()
+    assert code.closed
+    with pytest.raises(ValueError):
+        code.address("f3")
+
+
+def test_an_object_file_loads_again():
+    code = engine.compile_module(scaled_tanh(2))
+    again = engine.load(code.object, code.source)
+    code.close()
+    assert ONE_DOUBLE(again.address("f2"))(0.5) == math.tanh(1.0)
+    assert again.size > 0
+
+
+def test_a_missing_symbol_is_an_error_and_not_the_end_of_the_process():
+    text = scaled_tanh(1).replace("tanh", "no_such_function")
+    with pytest.raises(IRError, match="no_such_function"):
+        engine.compile_module(text)
+    with pytest.raises(RuntimeError):
+        engine.compile_module("define double @f( {")
+
+
+def test_calls_that_llvm_inserts_find_their_functions():
+    """memcpy, memset, fmod, and exp2 for pow(2, x), which nobody declared."""
+    text = """declare double @pow(double, double)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)
+define double @f(double %x, ptr %a, ptr %b, i64 %n) {
+  %c = frem double %x, 0.75
+  %p = call double @pow(double 2.0, double %c)
+  call void @llvm.memcpy.p0.p0.i64(ptr %a, ptr %b, i64 %n, i1 false)
+  call void @llvm.memset.p0.i64(ptr %b, i8 0, i64 %n, i1 false)
+  ret double %p
+}"""
+    code = engine.compile_module(text)
+    f = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(code.address("f"))
+    a, b = (ctypes.c_double * 3)(1, 2, 3), (ctypes.c_double * 3)(4, 5, 6)
+    assert f(2.0, a, b, 24) == 2 ** 0.5
+    assert list(a) == [4, 5, 6] and list(b) == [0, 0, 0]
+    assert not engine.needs_stubs(code.object)
+
+
+def test_objects_that_need_stubs_are_seen_and_the_large_code_model_has_none():
+    with llvm.parse_assembly(engine.data_layout() + scaled_tanh(3)) as module:
+        with engine.target_machine() as machine:
+            assert engine.needs_stubs(machine.emit_object(module))
+        with engine.target_machine("large") as machine:
+            binary = machine.emit_object(module)
+    assert not engine.needs_stubs(binary)
+    assert ONE_DOUBLE(engine.load(binary, scaled_tanh(3)).address("f3"))(1.0) == math.tanh(3.0)
+
+
+def test_memory_stays_flat_over_compilations():
+    def cycle(k):
+        code = engine.compile_module(scaled_tanh(k))
+        assert ONE_DOUBLE(code.address(f"f{k}"))(0.5) == math.tanh(k / 2)
+        if k % 2:
+            code.close()                     # else: by the garbage collector
+
+    for k in range(200):
+        cycle(k)
+    before = resident()
+    for k in range(200, 1000):
+        cycle(k)
+    assert resident() - before < 3
+
+
+def test_threads_compile_and_run_at_once():
+    errors = []
+
+    def work(start):
+        try:
+            for k in range(start, start + 15):
+                code = engine.compile_module(scaled_tanh(k))
+                for _ in range(50):
+                    assert ONE_DOUBLE(code.address(f"f{k}"))(0.1) == math.tanh(0.1 * k)
+                code.close()
+        except Exception as error:           # carried to the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors

@@ -1,0 +1,265 @@
+"""Branches: `if`, conditional expressions, `and`, `or`, `not` on conditions that are known now or only at run time.
+
+A condition that Python knows runs one branch as Python. A traced one traces both, each from the state before, and
+joins them: a name, an item or an array that the two leave differently becomes a result of an `if` op.
+
+    if c: a[0] = 1; s = 2           %s, %a' = if %c then { %1 = update %a, 1, 0; yield 2, %1 }
+    else: s = 3                                  else { yield 3, %a }
+
+A branch that raises is an `if` without results before the other branch, which then stands outside of it.
+"""
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from ..ir.build import const
+from ..ir.core import Block, Value
+from ..ir.errors import UnsupportedError
+from ..ir.types import BOOL
+from . import boxes, context, messages, regions, state
+from .boxes import ArrayBox, Box, ScalarBox
+
+AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+
+
+def truth(x) -> bool | Value:
+    """Whether x counts as true: a Python bool where that is known now, else a bool value."""
+    if x is True or x is False:
+        return x
+    if not isinstance(x, Box):
+        return _plain_truth(x)
+    found = x.read()
+    if found.type.dims:
+        size = 1
+        for d in found.type.dims:
+            size = size * d if type(d) is int else None
+            if size is None:
+                break
+        if size != 1:
+            raise ValueError(AMBIGUOUS if size is None or size > 1 else
+                             "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty.")
+        found = context.current().builder.reshape(found, ())
+    number = context.constant(found)
+    if number is not None:
+        return bool(number)
+    if found.type.dtype is BOOL:
+        return found
+    return context.current().builder("ne", found, const(0, found.type.dtype))
+
+
+def _plain_truth(x) -> bool | Value:
+    if isinstance(x, (state.Unset, state.Maybe)):
+        return truth(state.value(x))
+    found = x.__bool__() if type(x).__module__ != "builtins" and hasattr(type(x), "__bool__") else bool(x)
+    return truth(found) if isinstance(found, Box) else bool(found)
+
+
+def as_bool(flag: bool | Value) -> Value:
+    return flag if isinstance(flag, Value) else const(flag, BOOL)
+
+
+def negate(flag: bool | Value):
+    """`not flag`, on truths."""
+    if not isinstance(flag, Value):
+        return not flag
+    if flag.op is not None and flag.op.name == "not":
+        return flag.op.operands[0]
+    return context.current().builder("not", flag)
+
+
+def boxed(flag: bool | Value):
+    return ScalarBox(flag, "bool") if isinstance(flag, Value) else flag
+
+
+def not_(x):
+    return boxed(negate(truth(x)))
+
+
+# --- statements and expressions -----------------------------------------------------------------------------------------------
+
+def if_(test, then, other, get, put, names) -> None:
+    """The statement. get and put read and write the names that it may leave changed."""
+    flag = truth(test)
+    if flag is True:
+        then()
+    elif flag is False:
+        if other is not None:
+            other()
+    else:
+        stage(flag, then, other or _nothing, get, put, names)
+
+
+def _nothing(*_):
+    return None
+
+
+def either(test, then, other):
+    """`then() if test else other()`."""
+    flag = truth(test)
+    if not isinstance(flag, Value):
+        return then() if flag else other()
+    _expect_no_binding(then, other)
+    return stage(flag, then, other, None, None, (), "the conditional expression")
+
+
+def and_(first, *rest):
+    """`first and …`: the first that is false, else the last."""
+    for k, thunk in enumerate(rest):
+        flag = truth(first)
+        if isinstance(flag, Value):
+            _expect_no_binding(thunk)
+        if flag is False:
+            return first
+        if flag is not True:
+            return stage(flag, lambda k=k, thunk=thunk: and_(thunk(), *rest[k + 1:]), lambda first=first: first, None, None, (),
+                         "`and`", lazy=True)
+        first = thunk()
+    return first
+
+
+def or_(first, *rest):
+    """`first or …`: the first that is true, else the last."""
+    for k, thunk in enumerate(rest):
+        flag = truth(first)
+        if isinstance(flag, Value):
+            _expect_no_binding(thunk)
+        if flag is True:
+            return first
+        if flag is not False:
+            return stage(flag, lambda first=first: first, lambda k=k, thunk=thunk: or_(thunk(), *rest[k + 1:]), None, None, (),
+                         "`or`", lazy=True)
+        first = thunk()
+    return first
+
+
+def _expect_no_binding(*thunks) -> None:
+    """`:=` binds a name in the function, which a staged operand cannot."""
+    for thunk in thunks:
+        if getattr(thunk, "__name__", "").startswith("<tg binds"):
+            raise UnsupportedError("`:=` in an operand of which only run time knows whether it is evaluated",
+                                   "assign the name on a line of its own", context.locate())
+
+
+_COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+            "is_": operator.is_, "is_not": operator.is_not}
+
+
+def chain(left, op, right, *rest):
+    """`left op right op …`, each operand evaluated once and only if needed."""
+    first = compare(op, left, right)
+    if not rest:
+        return first
+    return and_(first, lambda: chain(right, rest[0], rest[1](), *rest[2:]))
+
+
+def compare(op, a, b):
+    if op in _COMPARE:
+        return _COMPARE[op](a, b)
+    return in_(a, b) if op == "in_" else not_in(a, b)
+
+
+def in_(x, items):
+    """`x in items`: for traced numbers, whether any element is equal."""
+    if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
+        found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
+        return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)
+    if isinstance(items, (list, tuple, set, frozenset)) and (isinstance(x, Box) or any(isinstance(v, Box) for v in items)):
+        found = False
+        for v in items:
+            if v is x:
+                return True
+            found = or_(found, lambda v=v: v == x)
+        return boxed(truth(found))
+    if isinstance(x, Box) and isinstance(items, dict):
+        return in_(x, list(items))
+    return x in items
+
+
+def not_in(x, items):
+    return not_(in_(x, items))
+
+
+# --- tracing both branches ------------------------------------------------------------------------------------------------------
+
+def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool = False):
+    """Trace both branches and join them; gives the joined value of what they return."""
+    trace = context.current()
+    before = get() if get else ()
+    yes = regions.run(trace, regions.Branch(Block(), flag), then, get, put, before)
+    if yes.raised is not None:
+        return _one_raises(trace, flag, yes, other)
+    no = regions.run(trace, regions.Branch(Block(), flag), other, get, put, before)
+    if no.raised is not None:
+        return _one_raises(trace, negate(flag), no, then)
+    try:
+        return _join(trace, flag, yes, no, put, names, before, what, lazy)
+    except regions.Mismatch as found:
+        raise _unlike(flag, found, yes, no) from None
+
+
+def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
+    """`if flag: …; raise` and then the other branch, as part of what surrounds it."""
+    raising.block.yields = ()
+    empty = Block()
+    trace.builder.emit("if", flag, regions=(raising.block, empty))
+    return other()
+
+
+def _unlike(flag: Value, found: "regions.Mismatch", yes, no):
+    """The error for branches that leave different things. A condition on argument ints is decided by making them static."""
+    why = context.make_static(flag, "an `if` whose branches leave different things")
+    return UnsupportedError(
+        f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, {found.right} in the "
+        f"other{'; ' + found.why if found.why else ''} (the condition depends on {why})",
+        "give it the same shape and structure in both, or decide with a value that is known when the function is compiled",
+        context.locate())
+
+
+def _join(trace, flag, yes, no, put, names, before, what, lazy):
+    """Emit the `if` and put its results in place."""
+    joint = regions.Joint(trace, flag, yes.block, no.block)
+    held = [joint.add(name.lstrip("+"), a, b) for name, a, b in zip(names, yes.names, no.names)]
+    returned = joint.add(what, yes.returned, no.returned)
+    roots = [(root, joint.root(root, yes, no)) for root in regions.roots_of(yes, no)]
+    items = [(place, joint.item(place, yes, no)) for place in regions.items_of(yes, no)]
+    results = joint.emit(lazy)
+    if put is not None and any(h.differs for h in held):
+        put(tuple(h.build(results) for h in held))
+    for root, found in roots:
+        if found.differs:
+            trace.note_write(root)
+            root._value = found.build(results)
+    for place, found in items:
+        if found.differs:
+            regions.assign(trace, place, found.build(results))
+    regions.merge_spoilt(trace, yes, no)
+    return returned.build(results)
+
+
+def assert_(test, message=None) -> None:
+    """The statement: checked now, or at run time."""
+    flag = truth(test)
+    if flag is True:
+        return
+    if flag is False:
+        raise_(lambda: AssertionError(message()) if message else AssertionError())
+        return
+    text, values = messages.template(message()) if message else ("", ())
+    context.current().builder.emit("check", flag, *values, error="AssertionError", message=text)
+
+
+def raise_(made=None, cause=None) -> None:
+    """The statement. In a branch that is decided at run time it becomes a failing check."""
+    error = made() if made else None
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    trace = context.active()
+    if trace is None or not any(s.kind != "function" for s in trace.scopes):
+        if error is None:
+            raise RuntimeError("No active exception to reraise")
+        if cause is not None:
+            raise error from cause()
+        raise error
+    regions.fail(trace, error)

@@ -1,0 +1,482 @@
+"""Products and linear algebra on boxes, composed of `dot`, the factorisations and elementwise ops."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..ir.build import const
+from ..ir.errors import ShapeError, UnsupportedError
+from ..ir.types import BOOL, I64, INDEX
+from . import boxes, context, reductions, shapes, ufuncs
+from .boxes import FUNCTIONS, as_array, implements, lift
+from .creation import eye, iota
+from .manipulation import diagonal, moveaxis, reshape, swapaxes
+from .promote import fail, resolve, result_dtype, to_dtype
+from .shapes import axes_of, axis_of
+from .ufuncs import GUFUNCS
+
+
+# --- products -------------------------------------------------------------------------------------------------------
+
+def contraction(a, b, contract, batch=((), ())):
+    """`dot` of two values of one dtype, with lengths that are checked where they are not proved equal; bools by and, or."""
+    builder = context.current().builder
+    dims = list(b.type.dims)
+    for i, j in zip(contract[0] + batch[0], contract[1] + batch[1]):
+        dims[j] = shapes.unify(a.type.dims[i], dims[j], "shapes do not align: {0} and {1}")
+    own = list(a.type.dims)
+    for i, j in zip(contract[0] + batch[0], contract[1] + batch[1]):
+        own[i] = dims[j]
+    a, b = shapes.retype(a, tuple(own)), shapes.retype(b, tuple(dims))
+    if a.type.dtype is BOOL:
+        found = builder("dot", builder.cast(a, I64), builder.cast(b, I64), contract=contract, batch=batch)
+        return builder("ne", found, const(0, I64))
+    return builder("dot", a, b, contract=contract, batch=batch)
+
+
+def common(a, b, dtype=None):
+    """Both operands as values in NumPy's common dtype."""
+    a, b = lift(a), lift(b)
+    target = to_dtype(dtype) if dtype is not None else result_dtype([a.kind, b.kind])
+    return boxes.converted(a, a.read(), target), boxes.converted(b, b.read(), target)
+
+
+def finish(value, out=None, name="matmul"):
+    return boxes.result(value) if out is None else ufuncs.deliver(name, value, out[0] if isinstance(out, tuple) else out)
+
+
+def _misfit(name, a, b, i, j):
+    x, y = a.type.dims[i], b.type.dims[j]
+    if type(x) is int and type(y) is int and x != y:
+        fail(ShapeError, f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) "
+                         f"(size {y} is different from {x})" if name == "matmul" else
+             f"shapes {shapes.show(a.type.dims)} and {shapes.show(b.type.dims)} not aligned: {x} (dim {i % a.type.rank}) != {y} "
+             f"(dim {j % b.type.rank})")
+
+
+def matmul_values(a, b):
+    """a @ b: the last axis of a with the last but one of b (the only one, where b has one); other axes broadcast."""
+    builder = context.current().builder
+    ra, rb = a.type.rank, b.type.rank
+    if not ra or not rb:
+        fail(ShapeError, f"matmul: Input operand {int(bool(ra))} does not have enough dimensions (has 0, gufunc core with signature "
+                         "(n?,k),(k,m?)->(n?,m?) requires 1)")
+    _misfit("matmul", a, b, -1, -2 if rb > 1 else -1)
+    if rb <= 2:
+        return contraction(a, b, ((ra - 1,), (0,)))
+    if ra == 1:
+        return contraction(a, b, ((0,), (rb - 2,)))
+    lead_a, lead_b = a.type.dims[:-2], b.type.dims[:-2]
+    if not lead_a:
+        found = contraction(a, b, ((1,), (rb - 2,)))            # n, batch…, m
+        return builder.transpose(found, (*range(1, rb - 1), 0, rb - 1))
+    lead = shapes.broadcast_dims(lead_a, lead_b)
+    a, b = (shapes.expand(v, (*lead, *v.type.dims[-2:])) for v in (a, b))
+    n = len(lead)
+    return contraction(a, b, ((n + 1,), (n,)), (tuple(range(n)), tuple(range(n))))
+
+
+def matmul(a, b, out=None, dtype=None, casting="same_kind", **others):
+    x, y = lift(a), lift(b)
+    ins, _ = resolve(np.matmul, (x.kind, y.kind), None if dtype is None else to_dtype(dtype).np)
+    return finish(matmul_values(boxes.converted(x, x.read(), ins[0]), boxes.converted(y, y.read(), ins[1])), out)
+
+
+GUFUNCS[np.matmul] = matmul
+
+
+@implements(np.dot)
+def dot(a, b, out=None):
+    a, b = common(a, b)
+    ra, rb = a.type.rank, b.type.rank
+    if not ra or not rb:
+        (x, y), _ = shapes.align([a, b])
+        return finish(ufuncs.evaluate(np.multiply, [x, y], (x.type.dtype,)), out, "dot")
+    at = max(rb - 2, 0)
+    _misfit("dot", a, b, ra - 1, at)
+    return finish(contraction(a, b, ((ra - 1,), (at,))), out, "dot")
+
+
+@implements(np.inner)
+def inner(a, b, /):
+    a, b = common(a, b)
+    if not a.type.rank or not b.type.rank:
+        return np.multiply(boxes.result(a), boxes.result(b))
+    _misfit("inner", a, b, a.type.rank - 1, b.type.rank - 1)
+    return finish(contraction(a, b, ((a.type.rank - 1,), (b.type.rank - 1,))))
+
+
+@implements(np.vdot)
+def vdot(a, b, /):
+    x, y = common(FUNCTIONS[np.ravel](a), FUNCTIONS[np.ravel](b))
+    _misfit("vdot", x, y, 0, 0)
+    return finish(contraction(conjugate(x), y, ((0,), (0,))))
+
+
+def conjugate(x):
+    return context.current().builder("conj", x) if x.type.dtype.complex else x
+
+
+@implements(np.outer)
+def outer(a, b, out=None):
+    found = np.multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+    return found if out is None else ufuncs.deliver("multiply", found.read(), out)
+
+
+implements(np.linalg.outer)(lambda x1, x2, /: outer(x1, x2))
+implements(np.linalg.matmul)(lambda x1, x2, /: matmul(x1, x2))
+
+
+@implements(np.linalg.vecdot)
+def vecdot(x1, x2, /, *, axis=-1):
+    x, y = as_array(x1), as_array(x2)
+    x, y = (moveaxis(v, axis, -1) for v in (x, y))
+    return np.sum(np.multiply(np.conjugate(x), y), axis=-1, dtype=None)
+
+
+GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(vecdot(x1, x2, axis=axis).read(), out)
+if hasattr(np, "matvec"):
+    GUFUNCS[np.matvec] = lambda a, b, out=None, **others: finish(matmul(a, as_array(b)[..., None])[..., 0].read(), out)
+    GUFUNCS[np.vecmat] = lambda a, b, out=None, **others: finish(matmul(np.conjugate(as_array(a))[..., None, :], b)[..., 0, :].read(), out)
+
+
+@implements(np.tensordot)
+def tensordot(a, b, axes=2):
+    a, b = common(a, b)
+    if isinstance(axes, (tuple, list)):
+        left, right = (tuple(x) if isinstance(x, (tuple, list)) else (x,) for x in axes)
+    else:
+        n = shapes.static_int(axes, "axes of np.tensordot")
+        left, right = tuple(range(a.type.rank - n, a.type.rank)), tuple(range(n))
+    left, right = tuple(axis_of(k, a.type.rank) for k in left), tuple(axis_of(k, b.type.rank) for k in right)
+    if len(left) != len(right) or any(type(a.type.dims[i]) is int and type(b.type.dims[j]) is int and a.type.dims[i] != b.type.dims[j]
+                                      for i, j in zip(left, right)):
+        fail(ShapeError, "shape-mismatch for sum")
+    return boxes.array(contraction(a, b, (left, right)))
+
+
+implements(np.linalg.tensordot)(lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axes))
+
+
+@implements(np.kron)
+def kron(a, b):
+    a, b = as_array(a), as_array(b)
+    rank = max(len(a.dims), len(b.dims))
+    wide = [(1,) * (rank - len(x.dims)) + x.dims for x in (a, b)]
+    x = reshape(a, tuple(boxes.count(e) for d in wide[0] for e in (d, 1)))
+    y = reshape(b, tuple(boxes.count(e) for d in wide[1] for e in (1, d)))
+    product = np.multiply(x, y)
+    dims = tuple(shapes.arith("mul", d, e) for d, e in zip(*wide))
+    return boxes.array(context.current().builder.reshape(product.read(), dims))
+
+
+@implements(np.cross)
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = (moveaxis(as_array(x), k, -1) for x, k in ((a, axisa), (b, axisb)))
+    sizes = a.dims[-1], b.dims[-1]
+    if not all(s in (2, 3) for s in sizes if type(s) is int) or any(type(s) is not int for s in sizes):
+        fail(ShapeError, "incompatible dimensions for cross product\n(dimension must be 2 or 3)")
+    if sizes == (2, 2):
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a0, a1, b0, b1 = a[..., 0], a[..., 1], b[..., 0], b[..., 1]
+    a2 = a[..., 2] if sizes[0] == 3 else None
+    b2 = b[..., 2] if sizes[1] == 3 else None
+    if b2 is None:
+        parts = [-(a2 * b1), a2 * b0, a0 * b1 - a1 * b0]
+    elif a2 is None:
+        parts = [a1 * b2, -(a0 * b2), a0 * b1 - a1 * b0]
+    else:
+        parts = [a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0]
+    found = FUNCTIONS[np.stack](parts, -1)
+    return moveaxis(found, -1, axisc) if len(found.dims) > 1 else found
+
+
+implements(np.linalg.cross)(lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis))
+
+
+@implements(np.trace)
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    return reductions.sum_(diagonal(a, offset, axis1, axis2), -1, dtype, out)
+
+
+implements(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1, dtype))
+implements(np.linalg.diagonal)(lambda x, /, *, offset=0: diagonal(x, offset, -2, -1))
+implements(np.matrix_transpose, np.linalg.matrix_transpose)(lambda x, /: swapaxes(x, -1, -2))
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays, *, out=None):
+    """The cheapest order of the products where the lengths are numbers, else from left to right."""
+    parts = [as_array(x) for x in arrays]
+    if len(parts) < 2:
+        fail(ShapeError, "Expecting at least two arrays.")
+    sizes = [p.dims[0] if len(p.dims) == 2 else 1 for p in parts] + [parts[-1].dims[-1] if len(parts[-1].dims) == 2 else 1]
+    order = _cheapest(sizes) if all(type(s) is int for s in sizes) else None
+
+    def join(i, j):
+        if i == j:
+            return parts[i]
+        k = order[i, j] if order else j - 1
+        return dot(join(i, k), join(k + 1, j))
+
+    found = join(0, len(parts) - 1)
+    return found if out is None else ufuncs.deliver("dot", found.read(), out)
+
+
+def _cheapest(sizes):
+    n = len(sizes) - 1
+    cost, cut = {(i, i): 0 for i in range(n)}, {}
+    for span in range(1, n):
+        for i in range(n - span):
+            j = i + span
+            cost[i, j], cut[i, j] = min((cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+    return cut
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a, n):
+    a, n = as_array(a), shapes.static_int(n, "the power of a matrix")
+    _square(a)
+    if n == 0:
+        unit = eye(boxes.count(a.dims[-1]), dtype=a.kind)
+        return boxes.array(shapes.expand(unit.read(), a.dims))
+    base, found = (inv(a), None) if n < 0 else (a, None)
+    n = abs(n)
+    while n:
+        if n & 1:
+            found = base if found is None else matmul(found, base)
+        n >>= 1
+        base = matmul(base, base) if n else base
+    return found
+
+
+# --- solving --------------------------------------------------------------------------------------------------------
+
+def _square(a):
+    if len(a.dims) < 2:
+        fail(ShapeError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
+    x, y = a.dims[-2:]
+    if type(x) is int and type(y) is int and x != y:
+        fail(ShapeError, "Last 2 dimensions of the array must be square")
+    shapes.require_equal(x, y, "Last 2 dimensions of the array must be square, not {0} and {1}")
+
+
+def inexact(*arrays):
+    """The values in the dtype that LAPACK computes in: float64 for integers."""
+    kinds = [np.dtype(float) if x.dtype_ir.kind in "biu" else x.dtype_ir.np for x in arrays]
+    target = result_dtype(kinds)
+    return [boxes.to_value(x, target) for x in arrays]
+
+
+def factored(a):
+    builder = context.current().builder
+    return builder.emit("lu", a)
+
+
+@implements(np.linalg.solve)
+def solve(a, b):
+    builder, a, b = context.current().builder, as_array(a), as_array(b)
+    _square(a)
+    x, y = inexact(a, b)
+    vector = y.type.rank == 1
+    if vector:
+        y = builder.reshape(y, (*y.type.dims, 1))
+    if y.type.rank < 2:
+        fail(ShapeError, "solve: Input operand 1 does not have enough dimensions")
+    n = shapes.unify(x.type.dims[-1], y.type.dims[-2], "solve: a mismatch in its core dimension: {0} is different from {1}")
+    lead = shapes.broadcast_dims(x.type.dims[:-2], y.type.dims[:-2])
+    x = shapes.expand(shapes.retype(x, (*x.type.dims[:-2], n, n)), (*lead, n, n))
+    y = shapes.expand(shapes.retype(y, (*y.type.dims[:-2], n, y.type.dims[-1])), (*lead, n, y.type.dims[-1]))
+    lu, perm = factored(x)
+    found = builder("lu_solve", x, lu, perm, y, trans=False)
+    return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)
+
+
+@implements(np.linalg.inv)
+def inv(a):
+    builder, a = context.current().builder, as_array(a)
+    _square(a)
+    (x,) = inexact(a)
+    unit = eye(boxes.count(x.type.dims[-1]), dtype=x.type.dtype).read()
+    lu, perm = factored(x)
+    return boxes.array(builder("lu_solve", x, lu, perm, shapes.expand(unit, x.type.dims), trans=False))
+
+
+def _pivots(value):
+    """(the diagonal of the factor, the sign of the row permutation as 1 or -1)."""
+    builder = context.current().builder
+    lu, perm = factored(value)
+    rank, n = value.type.rank, value.type.dims[-1]
+    pivots = boxes.array(lu).view(_main_diagonal(rank, n)).read()
+    lead = perm.type.dims[:-1]
+    first = builder.reshape(perm, (*lead, n, 1))
+    second = builder.reshape(perm, (*lead, 1, n))
+    wide = (*lead, n, n)
+    swapped = builder("gt", shapes.expand(first, wide), shapes.expand(second, wide))
+    i = iota(n, INDEX)
+    earlier = builder("lt", shapes.expand(builder.reshape(i, (n, 1)), (n, n)), shapes.expand(i, (n, n)))
+    both = builder("and", swapped, shapes.expand(earlier, wide))
+    odd = builder("mod", builder.reduce(builder.cast(both, I64), "sum", (rank - 2, rank - 1)), const(2, I64))
+    sign = builder("sub", const(1, I64), builder("mul", odd, const(2, I64)))
+    return pivots, builder.cast(sign, value.type.dtype)
+
+
+def _main_diagonal(rank, n):
+    return boxes.views.Diagonal(rank - 2, rank - 1, 0, n)
+
+
+@implements(np.linalg.det)
+def det(a):
+    builder, a = context.current().builder, as_array(a)
+    _square(a)
+    (x,) = inexact(a)
+    pivots, sign = _pivots(x)
+    return boxes.result(builder("mul", sign, builder.reduce(pivots, "prod", (pivots.type.rank - 1,))))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a):
+    builder, a = context.current().builder, as_array(a)
+    _square(a)
+    (x,) = inexact(a)
+    pivots, sign = _pivots(x)
+    last = (pivots.type.rank - 1,)
+    size = builder("abs", pivots)
+    signs = ufuncs.evaluate(np.sign, [pivots], (x.type.dtype,))
+    sign = builder("mul", sign, builder.reduce(signs, "prod", last))
+    kind = np.linalg.slogdet(np.eye(1))
+    return type(kind)(boxes.result(sign), boxes.result(builder.reduce(builder("log", size), "sum", last)))
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a, /, *, upper=False):
+    a = as_array(a)
+    _square(a)
+    (x,) = inexact(a)
+    if upper:
+        x = conjugate(swapaxes(boxes.array(x), -1, -2).read())
+    found = context.current().builder("cholesky", x)
+    return boxes.array(conjugate(swapaxes(boxes.array(found), -1, -2).read()) if upper else found)
+
+
+# --- norms ----------------------------------------------------------------------------------------------------------
+
+def _magnitude(value):
+    builder = context.current().builder
+    return builder("abs", value)
+
+
+def _square_sum(value, axes):
+    builder = context.current().builder
+    if value.type.dtype.complex:
+        re, im = builder("real", value), builder("imag", value)
+        squares = builder("add", builder("mul", re, re), builder("mul", im, im))
+    else:
+        squares = builder("mul", value, value)
+    return builder.reduce(squares, "sum", axes)
+
+
+def _vector_norm(value, order, axes):
+    builder = context.current().builder
+    dtype = value.type.dtype.real
+    if order is None or order == 2:
+        return builder("sqrt", _square_sum(value, axes))
+    if order in (math.inf, -math.inf):
+        reductions.require_elements(reductions.total_of(value.type.dims, axes),
+                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which has no identity")
+        return builder.reduce(_magnitude(value), "max" if order > 0 else "min", axes)
+    if order == 0:
+        return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
+    if order == 1:
+        return builder.reduce(_magnitude(value), "sum", axes)
+    if isinstance(order, str):
+        fail(ShapeError, f"Invalid norm order '{order}' for vectors")
+    power = boxes.to_value(order, dtype)
+    total = builder.reduce(builder("pow", _magnitude(value), power), "sum", axes)
+    return builder("pow", total, builder("div", const(1, dtype), power))
+
+
+def _matrix_norm(value, order, axes):
+    builder = context.current().builder
+    if order in (None, "fro", "f"):
+        return builder("sqrt", _square_sum(value, axes))
+    rows, columns = axes
+    if order in (1, -1, math.inf, -math.inf):
+        inside, outside = (rows, columns) if order in (1, -1) else (columns, rows)
+        lines = builder.reduce(_magnitude(value), "sum", (inside,))
+        return builder.reduce(lines, "max" if order > 0 else "min", (outside - (outside > inside),))
+    if order in (2, -2, "nuc"):
+        fail(UnsupportedError, f"the matrix norm of order {order!r} cannot be compiled: it needs singular values", "use the Frobenius norm")
+    fail(ShapeError, "Invalid norm order for matrices.")
+
+
+@implements(np.linalg.norm)
+def norm(x, ord=None, axis=None, keepdims=False):
+    (value,) = inexact(as_array(x))
+    rank = value.type.rank
+    if axis is None and (ord is None or (ord in ("fro", "f") and rank == 2)):
+        value, axes, found = value, tuple(range(rank)), _vector_norm(value, None, tuple(range(rank)))
+    else:
+        if axis is None:
+            if rank not in (1, 2):
+                fail(ShapeError, "Improper number of dimensions to norm.")
+            given = tuple(range(rank))
+        else:
+            given = tuple(axis_of(k, rank) for k in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+        axes = tuple(sorted(given))
+        if len(given) == 1:
+            found = _vector_norm(value, ord, given)
+        elif len(given) == 2:
+            found = _matrix_norm(value, ord, given)
+        else:
+            fail(ShapeError, "Improper number of dimensions to norm.")
+    return reductions.finish(found, value.type.dims, axes, keepdims, None, "norm")
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    (value,) = inexact(as_array(x))
+    axes = axes_of(axis, value.type.rank)
+    return reductions.finish(_vector_norm(value, ord, axes), value.type.dims, axes, keepdims, None, "norm")
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+# --- statistics that are products -----------------------------------------------------------------------------------
+
+@implements(np.cov)
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
+    if fweights is not None or aweights is not None:
+        fail(UnsupportedError, "np.cov with weights cannot be compiled", "compute it from the centred array with a matrix product")
+    x = FUNCTIONS[np.atleast_2d](m)
+    if not rowvar and len(lift(m).dims) != 1:
+        x = x.T
+    if y is not None:
+        other = FUNCTIONS[np.atleast_2d](y)
+        x = FUNCTIONS[np.concatenate]([x, other.T if not rowvar and other.dims[0] != 1 else other], 0)
+    target = result_dtype([x.kind, np.dtype(float)]) if dtype is None else to_dtype(dtype)
+    x = boxes.array(boxes.to_value(x, target))
+    x = x - reductions.mean(x, 1, keepdims=True)
+    less = (0 if bias else 1) if ddof is None else ddof
+    n = boxes.count(x.dims[1])
+    left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else n - less
+    return FUNCTIONS[np.squeeze](boxes.array(context.current().builder(
+        "div", matmul(x, np.conjugate(x.T)).read(), boxes.to_value(left, target))))
+
+
+@implements(np.corrcoef)
+def corrcoef(x, y=None, rowvar=True, *, dtype=None):
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.dims:
+        return np.true_divide(c, c)
+    spread = np.sqrt(np.real(diagonal(c)))
+    found = c / spread[:, None] / spread[None, :]
+    return found if found.dtype_ir.complex else FUNCTIONS[np.clip](found, -1, 1)
+
+

@@ -1,0 +1,160 @@
+"""What traced code calls in place of NumPy, math and the builtins.
+
+  FUNCTIONS      NumPy function -> handler: what `__array_function__` of a box looks up
+  REDIRECT       callable -> what a call in traced code runs instead. Creation functions always, because traced code may write to
+                 what they return; the others where an argument is traced or an array, and the plain function otherwise
+  redirect(f)    the same for any callable, bound methods of captured arrays included; None where f is called as it stands
+"""
+from __future__ import annotations
+
+import math
+import types
+
+import numpy as np
+
+from ..ir.build import const
+from ..ir.errors import UnsupportedError
+from ..ir.types import F64, I64
+from . import boxes, context, creation, indexing, linalg, manipulation, python_math, reductions, selection, ufuncs
+from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, ArrayBox, Box, ScalarBox, implements, lift
+from .promote import fail, strong, to_dtype
+
+
+def traced(x) -> bool:
+    """Whether an argument is a box or an array, or a list or tuple that holds one."""
+    if isinstance(x, (Box, np.ndarray)):
+        return True
+    return isinstance(x, (list, tuple)) and any(map(traced, x))
+
+
+def fresh(x):
+    """A result that NumPy computed from plain numbers: an array becomes a box, so that traced code can write to it."""
+    if type(x) is np.ndarray and x.dtype.kind in "biufc":
+        return boxes.array(const(x, to_dtype(x.dtype)))
+    if type(x) in (tuple, list):
+        return type(x)(map(fresh, x))
+    return x
+
+
+def passing(f, handler):
+    """`handler` where an argument is traced, else `f`."""
+    def call(*args, **kwargs):
+        if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
+            return handler(*args, **kwargs)
+        return fresh(f(*args, **kwargs))
+
+    return call
+
+
+def plain(f, handler):
+    """The same for a function of Python scalars, whose result stays as it is."""
+    def call(*args, **kwargs):
+        if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
+            return handler(*args, **kwargs)
+        return f(*args, **kwargs)
+
+    return call
+
+
+def redirect(f):
+    """What to call instead of f, or None."""
+    try:
+        found = REDIRECT.get(f)
+    except TypeError:
+        return None
+    if found is not None:
+        return found
+    owner = getattr(f, "__self__", None)
+    if isinstance(owner, np.ndarray) and f.__name__ in METHODS:
+        return types.MethodType(METHODS[f.__name__], lift(owner))
+    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
+        return _random(f.__name__)
+    return None
+
+
+def _random(name):
+    def refuse(*args, **kwargs):
+        fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})", "draw them outside and pass them in")
+
+    return refuse
+
+
+# --- the remaining functions: those that answer about dtypes, and methods --------------------------------------------
+
+@implements(np.result_type)
+def result_type(*arrays_and_dtypes):
+    samples = {"int": 0, "float": 0.0, "complex": 0j, "bool": np.bool_}
+    return np.result_type(*(samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
+                            for x in arrays_and_dtypes))
+
+
+@implements(np.can_cast)
+def can_cast(from_, to, casting="safe"):
+    return np.can_cast(strong(from_.kind) if isinstance(from_, Box) else from_, to, casting)
+
+
+implements(np.iscomplexobj)(lambda x: lift(x).dtype_ir.complex)
+implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
+implements(np.isscalar)(lambda element: type(element) is ScalarBox)
+implements(np.may_share_memory, np.shares_memory)(
+    lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
+implements(np.common_type)(lambda *arrays: np.result_type(np.float32 if all(lift(a).dtype_ir.bits <= 32 for a in arrays) else np.float64,
+                                                          *(strong(lift(a).kind) for a in arrays)).type)
+
+_PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": ("float", F64), "c": ("complex", None)}
+
+
+@implements(method="item")
+def item(x, *index):
+    """The element as a Python scalar."""
+    if index:
+        flat = len(index) == 1 and not isinstance(index[0], tuple) and len(x.dims) != 1
+        x = manipulation.ravel(x)[index[0]] if flat else x[index[0] if isinstance(index[0], tuple) else index]
+    value = python_math.scalar(x, "item()")
+    weak, dtype = _PYTHON_KIND.get(value.type.dtype.kind, ("int", I64))
+    builder = context.current().builder
+    return ScalarBox(builder.cast(value, dtype or to_dtype(np.complex128)) if weak != "bool" else value, weak)
+
+
+@implements(method="tolist")
+def tolist(x):
+    return [tolist(row) for row in x] if x.dims else item(x)
+
+
+def _delegate(name, function):
+    METHODS[name] = lambda x, *args, **kwargs: FUNCTIONS[function](x, *args, **kwargs)
+
+
+for _name, _function in {"nonzero": np.nonzero, "take": np.take, "clip": np.clip, "round": np.round, "argsort": np.argsort,
+                         "searchsorted": np.searchsorted, "trace": np.trace, "dot": np.dot, "compress": np.compress,
+                         "choose": np.choose}.items():
+    _delegate(_name, _function)
+METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugate, x, *out)
+METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs)
+
+INSTEAD.update({
+    np.unique: "the number of distinct values is known only at run time: sort, and compare neighbours",
+    np.vectorize: "call the function on whole arrays, or write a loop", np.apply_along_axis: "write a loop over the rows",
+    np.linalg.eig: "use np.linalg.eigh outside compiled code", np.linalg.pinv: "use np.linalg.solve on the normal equations",
+    "tobytes": "return the array and convert it outside", "tofile": "return the array and save it outside",
+    "resize": "use np.concatenate or np.zeros of the new shape", "byteswap": "convert outside",
+})
+
+
+def _fill_redirect():
+    for f, handler in FUNCTIONS.items():
+        if f not in REDIRECT:
+            REDIRECT[f] = passing(f, handler)
+    for name in dir(np):
+        ufunc = getattr(np, name)
+        if isinstance(ufunc, np.ufunc):
+            REDIRECT[ufunc] = passing(ufunc, lambda *args, ufunc=ufunc, **kwargs: ufuncs.call(ufunc, *args, **kwargs))
+    for f, handler in {**python_math.MATH, **python_math.BUILTINS, **creation.SCALAR_TYPES}.items():
+        REDIRECT[f] = plain(f, handler)
+    for name in np.random.__all__:
+        f = getattr(np.random, name)
+        if callable(f):
+            REDIRECT[f] = _random(f"np.random.{name}")
+
+
+_fill_redirect()

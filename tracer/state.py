@@ -1,0 +1,179 @@
+"""What names, items and arrays hold across the edge of a region: types of leaves, joining two of them, unset names.
+
+  leaf type ::= Kind("scalar", dtype, weak) | Kind("array", dtype, None, dims)
+
+Joining follows NumPy's promotion; a Python scalar takes part as one (NEP 50). Values that are no numbers have no leaf type: they
+pass through a region only if the region leaves them as they are.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..ir.build import const
+from ..ir.core import Const, Value
+from ..ir.errors import UnsupportedError
+from ..ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
+from . import boxes, context, promote, tree
+from .boxes import ArrayBox, Box, ScalarBox
+
+_RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
+_DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
+_WEAK = {bool: "bool", int: "int", float: "float", complex: "complex"}
+
+
+class Kind(NamedTuple):
+    """The type of a leaf. `weak` as in boxes.ScalarBox."""
+
+    form: str
+    dtype: DType
+    weak: str | None = None
+    dims: tuple = ()
+
+    @property
+    def type(self) -> Type:
+        return Type(self.dtype, self.dims)
+
+    def __str__(self):
+        if self.weak:
+            return f"a Python {self.weak}"
+        shape = ", ".join(str(d) if type(d) is int else d.name or "?" for d in self.dims)
+        return f"an array of {self.dtype.np.name} with shape ({shape})" if self.form == "array" else f"a scalar of {self.dtype.np.name}"
+
+
+class Unset:
+    """What a name holds that no assignment has reached."""
+
+    __slots__ = ("name", "reason")
+
+    def __init__(self, name: str, reason: str = ""):
+        self.name, self.reason = name, reason
+
+    def __repr__(self):
+        return f"<unset {self.name}>"
+
+
+class Maybe:
+    """What a name holds that was assigned only where `flag` (a bool value) is true."""
+
+    __slots__ = ("flag", "held", "name")
+
+    def __init__(self, name: str, held, flag: Value):
+        self.name, self.held, self.flag = name, held, flag
+
+
+UNBOUND = "cannot access local variable '{name}' where it is not associated with a value"
+
+
+def value(held):
+    """A name as it is read: unset ones raise as Python does, at once or at run time."""
+    if type(held) is Unset:
+        if held.reason:
+            raise UnsupportedError(f"`{held.name}` has no value here: {held.reason}", "assign it before", context.locate())
+        raise UnboundLocalError(UNBOUND.format(name=held.name))
+    if type(held) is Maybe:
+        context.current().builder.emit("check", held.flag, error="UnboundLocalError", message=UNBOUND.format(name=held.name))
+        return held.held
+    return held
+
+
+# --- leaves ---------------------------------------------------------------------------------------------------------------
+
+def kind_of(x) -> Kind | None:
+    """The leaf type of a number or an array; None for everything else."""
+    cls = type(x)
+    if cls is ScalarBox:
+        return Kind("scalar", x.dtype_ir, x.weak)
+    if cls is ArrayBox:
+        return Kind("array", x.dtype_ir, None, x.dims)
+    weak = _WEAK.get(cls)
+    if weak:
+        return Kind("scalar", _DTYPE[weak], weak) if weak != "int" or -2**63 <= x < 2**63 else None
+    if isinstance(x, Box):
+        x.read()                                              # a spoilt one raises
+    if isinstance(x, (np.generic, np.ndarray)) and x.dtype in promote._FROM_NUMPY:
+        dtype = promote._FROM_NUMPY[x.dtype]
+        return Kind("array", dtype, None, x.shape) if isinstance(x, np.ndarray) else Kind("scalar", dtype)
+    return None
+
+
+def _literal(x) -> bool:
+    """An int that can as well be an index: a Python int or its constant."""
+    return type(x) is int or (type(x) is ScalarBox and isinstance(x.read(), Const))
+
+
+def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
+    """The smallest leaf type that holds both; None where there is none. x and y are what they are the types of."""
+    if a == b:
+        return a
+    if a.form != b.form:
+        if a.dims or b.dims:
+            return None
+        a, b = a._replace(form="scalar"), b._replace(form="scalar")
+    if len(a.dims) != len(b.dims) or not all(p is q or (type(p) is int and p == q) for p, q in zip(a.dims, b.dims)):
+        return None
+    if a.weak and b.weak:
+        weak = a.weak if _RANK[a.weak] >= _RANK[b.weak] else b.weak
+        counts = weak == "int" and all(k.dtype is INDEX or (k.dtype is I64 and _literal(v)) for k, v in ((a, x), (b, y)))
+        return Kind("scalar", INDEX if counts and INDEX in (a.dtype, b.dtype) else _DTYPE[weak], weak)
+    if a.dtype is b.dtype:
+        return a._replace(weak=None)
+    return a._replace(dtype=promote.result_dtype([_promotes(a), _promotes(b)]), weak=None)
+
+
+def _promotes(kind: Kind):
+    return promote.WEAK[kind.weak] if kind.weak else kind.dtype.np
+
+
+def emit(x, kind: Kind) -> Value:
+    """x as an IR value of this leaf type."""
+    builder = context.current().builder
+    found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
+    if found.type.dtype is kind.dtype:
+        return found
+    if kind.dtype is BOOL:
+        return builder("ne", found, const(0, found.type.dtype))
+    return builder.cast(found, kind.dtype)
+
+
+def wrap(found: Value, kind: Kind, strides=None) -> Box:
+    """A new box for an IR value."""
+    return ArrayBox(found, strides=strides) if kind.form == "array" else ScalarBox(found, kind.weak)
+
+
+def same_static(a, b) -> bool:
+    """Whether two values that are no boxes are interchangeable."""
+    if a is b:
+        return True
+    if type(a) is not type(b) or isinstance(a, (Box, np.ndarray)):
+        return False
+    if isinstance(a, (float, complex, np.inexact)):
+        return repr(a) == repr(b)
+    try:
+        return bool(a == b)
+    except Exception:                                         # a user's __eq__ may do anything
+        return False
+
+
+def describe(x) -> str:
+    """What a value is, for messages about two that do not fit."""
+    if type(x) is Unset:
+        return "unset"
+    if type(x) is Maybe:
+        return describe(x.held) + " (not always set)"
+    kind = kind_of(x)
+    if kind is not None:
+        return str(kind)
+    if x is None or isinstance(x, str):
+        return repr(x)
+    if isinstance(x, (list, tuple, dict)):
+        parts = [describe(v) for v in (x.values() if isinstance(x, dict) else x)]
+        inside = ", ".join(parts[:3]) + (", …" if len(parts) > 3 else "")
+        return f"a {type(x).__name__} of {len(parts)} ({inside})" if parts else f"an empty {type(x).__name__}"
+    return f"a {type(x).__name__}"
+
+
+def flatten(x):
+    """(leaves, structure), a Maybe or Unset counting as a leaf."""
+    return tree.flatten(x)
