@@ -16,7 +16,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..ir.build import const
-from ..ir.core import Block, Const, Op, Value
+from ..ir.core import Block, Const, Op, Value, subst_type
+from ..ir.errors import UnsupportedError
+from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, INDEX_SCALAR
 from . import residuals
 from .frames import Frame
@@ -69,6 +71,7 @@ class Loop(Region):
     def __init__(self, run, parent: Frame, op: Op):
         body = op.regions[-1]
         super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
+        _refuse_changing_lengths(op)
         residuals.bases(run, op)                   # asked for before anything is added to the op
         self.carried: list[Carried] = []
         self.fixed = 1 if op.defn.name == "for" else 0
@@ -110,8 +113,8 @@ class Loop(Region):
         y, parent, init = self.block.yields[k], self.parent, self.op.operands[self.fixed + k]
 
         def after(result):
-            if parent.owns(init) and init not in parent.known and init.__class__ is not Const:
-                parent.known[init] = result
+            if init.__class__ is not Const:
+                parent.known.setdefault(init, result)
 
         param = self.carry(parent.get(self.op.results[k]), lambda: self.get(self.params[k]), after, late=False, name=y.name)
         self.known[y] = param
@@ -131,6 +134,13 @@ class Loop(Region):
         results = self.parent.b.emit("for", self.trip, *[c.init for c in self.carried], regions=[self.back])
         for c, result in zip(self.carried, results):
             c.after(result)
+
+
+def _refuse_changing_lengths(op: Op) -> None:
+    params = set(op.regions[-1].params)
+    if any([d in params for p in params for d in dims_of(p.type)]):
+        raise UnsupportedError("the gradient of a loop that changes the length of an array from one iteration to the next",
+                               "give the array its final length before the loop", op.loc)
 
 
 def count_iterations(run, op: Op) -> Value:
@@ -191,7 +201,7 @@ def reverse_if(frame: Frame, op: Op) -> None:
             branch.add(y, ct)
         frame.run.sweep(branch)
     restored = {base: k for k, base in residuals.bases(frame.run, op).items()
-                if op.results[k] in frame.known and frame.owns(base) and base not in frame.known}
+                if op.results[k] in frame.known and base not in frame.known}
     close_if(frame, op, branches, restored)
 
 
@@ -223,5 +233,25 @@ def restore_if(frame: Frame, op: Op, k: int) -> None:
     close_if(frame, op, branches, {residuals.bases(frame.run, op)[k]: k})
 
 
-CONTROL = {"for": reverse_loop, "while": reverse_loop, "if": reverse_if}
+def reverse_call(frame: Frame, op: Op) -> None:
+    """The callee's derivative in two parts, made once per callee and pattern of active values: the forward call returns the
+    residuals too, and the backward call takes them. (Only calls outside regions are left by `prepare`.)"""
+    callee = op.attrs["callee"]
+    wrt = tuple([k for k, v in enumerate(op.operands) if frame.active(v)])
+    wanted = tuple([k for k, r in enumerate(op.results) if frame.active(r)])
+    parts = frame.run.partition(callee, wrt, wanted)
+    cts = [frame.or_zeros(r, frame.take(r)) for r in [op.results[k] for k in wanted]]
+    op.attrs = {**op.attrs, "callee": parts.forward}
+    mapping = dict(zip((*parts.forward.params, *parts.forward.results), (*op.operands, *op.results)))
+    start = len(op.results)
+    for r in parts.forward.results[start:]:
+        mapping[r] = add_result(op, subst_type(r.type, mapping))
+    places = {"param": op.operands, "result": op.results, "new": op.results[start:]}
+    residuals = [places[kind][k] for kind, k in parts.sources]
+    bars = frame.b.emit("call", *residuals, *cts, callee=parts.second)
+    for k, bar in zip(wrt, bars):
+        frame.add(op.operands[k], bar)
+
+
+CONTROL = {"call": reverse_call, "for": reverse_loop, "while": reverse_loop, "if": reverse_if}
 RESTORE = {"for": restore_loop, "while": restore_loop, "if": restore_if}

@@ -241,12 +241,19 @@ def _dot(f, op, ct):
     left = tuple(range(len(batch), len(batch) + len(a_free)))
     right = tuple(range(len(batch) + len(a_free), len(ct.type.dims)))
     if f.active(a):
-        part = f.b("dot", ct, f.get(b), contract=(right, b_free), batch=(batch, b_batch))
+        part = _product(f, ct, ct, f.get(b), contract=(right, b_free), batch=(batch, b_batch))
         f.add(a, keep_mask(f, ct, _arrange(f, part, a_batch + a_free + _paired(b_contract, a_contract))))
     if f.active(b):
-        part = f.b("dot", f.get(a), ct, contract=(a_free, left), batch=(a_batch, batch))
+        part = _product(f, ct, f.get(a), ct, contract=(a_free, left), batch=(a_batch, batch))
         # here the contracted axes of a come before b's free ones
         f.add(b, keep_mask(f, ct, _arrange(f, part, b_batch + _paired(a_contract, b_contract) + b_free)))
+
+
+def _product(f, ct, x, y, **attrs) -> Value:
+    """dot; where the adjoint is a number, that times the other operand."""
+    if ct.type.dims:
+        return f.b("dot", x, y, **attrs)
+    return f.b("mulz" if ct in f.run.masked else "mul", ct, y if x is ct else x)
 
 
 def _paired(own, other) -> tuple[int, ...]:

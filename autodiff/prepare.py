@@ -1,4 +1,4 @@
-"""What reverse mode makes of a function before it starts: calls inlined, `map` as `for`, lengths out of loops.
+"""What reverse mode makes of a function before it starts: calls in regions inlined, `map` as `for`, lengths out of loops.
 
     %y = map %i = 0 to %n { … yield %v }
     %y = for %i = 0 to %n carry(%y0 = zeros[%n]) { … yield update %y0, %v, %i }
@@ -18,7 +18,7 @@ _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "d
 
 def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change."""
-    body = copy_region(Builder(), f.body, {}, _CUSTOM)
+    body = copy_region(Builder(), f.body, {}, _OUTSIDE)
     _hoist(body)
     return Function(name, body, f.loc)
 
@@ -52,7 +52,13 @@ def _map(builder: Builder, op: Op, mapping):
     return builder.emit("for", trip, *inits, regions=[body])
 
 
+def _region(builder: Builder, op: Op, mapping):
+    return copy_op(builder, op, mapping, _CUSTOM)
+
+
 _CUSTOM = {"call": _call, "map": _map}
+# at the top of a function: calls stay, those in regions do not
+_OUTSIDE = {"map": _map, "if": _region, "for": _region, "while": _region}
 
 
 def _hoist(block: Block) -> None:

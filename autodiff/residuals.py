@@ -69,6 +69,9 @@ def _result(frame, v: Value) -> Value:
         return frame.last(k)
     if _leads_out(frame, v):
         return undo(frame, v)
+    write = None if v.type.dims else _writes(frame.run, frame.block).get(v)
+    if write is not None and _read_back(frame, write):
+        return frame.b("slice", frame.get(write.results[0]), *[frame.get(i) for i in write.operands[2:]], **write.attrs)
     return keep(frame, v)
 
 
@@ -189,6 +192,27 @@ def _leads_out(frame, v: Value) -> bool:
             return True
 
 
+def _writes(run, block: Block) -> dict[Value, Op]:
+    """For each value that an `update` of the block writes: that op."""
+    found = run.writes.get(block)
+    if found is None:
+        found = run.writes[block] = {op.operands[1]: op for op in block.ops if op.defn.name == "update"}
+    return found
+
+
+def _read_back(frame, write: Op) -> bool:
+    """Whether a value is best found in the array that it was written to: where that is at hand, or where the array will be
+    restored anyway because other elements of it are read, and no further write stands between."""
+    array, block = write.results[0], frame.block
+    if array in frame.known:
+        return True
+    if frame.yielded(array) is None or not is_loop(frame) or bases(frame.run, write)[0].owner is not block:
+        return False
+    earlier = write.operands[0]
+    return any([op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
+                for op in block.ops])
+
+
 def undo(frame, base: Value) -> Value:
     """The array as it was before the op that overwrites it."""
     op, k = versions(frame.run, frame.block)[base]
@@ -254,13 +278,14 @@ def _overwritten_next(frame, op: Op) -> bool:
 def keep(frame, v: Value) -> Value:
     """Take a value out of the forward region and bring it into the backward one."""
     frame.run.check_recordable(frame)
-    if hasattr(frame, "trip"):
-        return _keep_row(frame, v) if _fits_rows(frame, v) else _keep_on_stack(frame, v)
-    return _keep_result(frame, v)
+    depth = _rows_depth(frame, v)
+    if depth:
+        return _keep_row(frame, v, depth)
+    return _keep_on_stack(frame, v) if is_loop(frame) else _keep_result(frame, v)
 
 
-def _fits_rows(loop, v: Value) -> bool:
-    return bool(loop.fixed) and type(v.type) is Type and not any(_inside(loop, d) for d in dims_of(v.type))
+def is_loop(frame) -> bool:
+    return frame.op.defn.name != "if"
 
 
 def _inside(frame, v: Value) -> bool:
@@ -268,19 +293,56 @@ def _inside(frame, v: Value) -> bool:
     return frame.owns(v)
 
 
-def _keep_row(loop, v: Value) -> Value:
-    """A row of an array beside the loop:  %t1 = update %t0, %v, %i."""
-    run, op, body = loop.run, loop.op, loop.block
-    t = v.type
-    spec = "i" + ":" * len(t.dims)
+def _rows_depth(frame, v: Value) -> int:
+    """How many frames, from this one outwards, lie inside an array with an axis per `for` around v: up to the outermost `for`
+    outside which all the trip counts and v's lengths are known. 0 where there is none."""
+    lengths, depth, n = list(dims_of(v.type)), 0, 0
+    while frame.parent is not None and not any(_inside(frame, d) for d in lengths):
+        n += 1
+        if is_loop(frame):
+            if not frame.fixed:
+                break
+            lengths.append(frame.op.operands[0])
+            depth = n
+        frame = frame.parent
+    return depth
+
+
+def _keep_row(frame, v: Value, depth: int) -> Value:
+    """An element of an array beside the loops:  %t1 = update %t0[%i, %j], %v."""
+    run, frames = frame.run, [frame]
+    for _ in range(depth - 1):
+        frames.append(frames[-1].parent)
+    loops = [f for f in reversed(frames) if is_loop(f)]
+    spec = "i" * len(loops) + ":" * len(v.type.dims)
     if v not in run.kept:
-        dims = [op.operands[0], *[const(d, INDEX) if type(d) is int else d for d in t.dims]]
-        tape = run.forward_before(op, "broadcast", const(0, t.dtype), *dims)
-        param = run.add_carry(op, tape)
-        body.yields += (run.forward(body, "update", param, v, body.params[0], spec=spec),)
-        run.kept[v] = run.add_result(op, tape.type)
-        run.note(op, v, "taped")
-    return loop.b("slice", loop.parent.get(run.kept[v]), loop.index, spec=spec)
+        dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
+        tape = run.forward_before(loops[0].op, "broadcast", const(0, v.type.dtype), *dims)
+        counters = [f.block.params[0] for f in loops]
+        run.kept[v] = _thread(frames, tape, lambda t: run.forward(frame.block, "update", t, v, *counters, spec=spec))
+        run.note(loops[0].op, v, "taped")
+    indices = [f.index for f in loops]
+    return frame.b("slice", loops[0].parent.get(run.kept[v]), *indices, spec=spec)
+
+
+def _thread(frames, outer: Value, write) -> Value:
+    """Make a value flow from in front of the outermost of these frames (the last) into the first one's block, through
+    `write`, and out again; what it is behind the outermost."""
+    *inner, frame = frames
+    run, op = frame.run, frame.op
+
+    def through(value):
+        return _thread(inner, value, write) if inner else write(value)
+
+    if is_loop(frame):
+        body = op.regions[-1]
+        new = through(run.add_carry(op, outer))
+        body.yields += (new,)
+    else:
+        new = through(outer)
+        for region in op.regions:
+            region.yields += (new if region is frame.block else outer,)
+    return run.add_result(op, outer.type)
 
 
 def _keep_result(branch, v: Value) -> Value:
@@ -315,11 +377,14 @@ def _dummy(run, region: Block, v: Value, lengths, op: Op) -> Value:
 
 
 def _keep_on_stack(loop, v: Value) -> Value:
-    """Push v in each iteration; backwards, pop it."""
+    """Push v in each iteration; backwards, pop it. The stack flows through all enclosing regions."""
     run, b = loop.run, loop.b
     dims = loop.dims(v)
-    site = _Site()
-    run.root.bars[site] = _thread(loop, v.type.dtype, lambda stack: run.forward(loop.block, "push", stack, v))
+    frames = [loop]
+    while frames[-1].parent.parent is not None:
+        frames.append(frames[-1].parent)
+    stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()
+    run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(loop.block, "push", s, v))
     run.note(loop.op, v, "stacked")
     rest, found = b.emit("pop", loop.current(site), *dims)
     loop.put(site, rest)
@@ -330,23 +395,3 @@ class _Site:
     """A stack, as a key among adjoints: it flows through backward regions as they do."""
 
     __slots__ = ()
-
-
-def _thread(frame, dtype, push) -> Value:
-    """A new stack that flows from the root into the frame's block, through `push`, and out again; its value at last."""
-    parent = frame.parent
-    if parent.parent is None:
-        return _through(frame, frame.run.forward_before(frame.op, "stack_new", dtype=dtype), push)
-    return _thread(parent, dtype, lambda outer: _through(frame, outer, push))
-
-
-def _through(frame, outer: Value, push) -> Value:
-    """The stack behind the frame's op, given the one in front of it."""
-    run, op = frame.run, frame.op
-    if hasattr(frame, "trip"):
-        frame.block.yields += (push(run.add_carry(op, outer)),)
-    else:
-        pushed = push(outer)
-        for region in op.regions:
-            region.yields += (pushed if region is frame.block else outer,)
-    return run.add_result(op, outer.type)

@@ -27,12 +27,26 @@ from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give
 from .partials import partial, product, to_operand
 from .prepare import prepare
 from .special import SPECIAL, rule_of
+from .split import Parts, all_new, cut
 
 
 def vjp(f: Function, wrt) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result, that returns `f`'s results and then the
     cotangent of each of the parameters `wrt`."""
     return Reverse(f, tuple(wrt)).function()
+
+
+def partition(f: Function, wrt, results=None, memo=None) -> Parts:
+    """`vjp` of the results at positions `results` (all, where not given), cut in two (see split.Parts)."""
+    run = Reverse(f, tuple(wrt), results, memo)
+    g = run.f
+    return cut(f.name, g.body, g.results, run.root.back, run.cotangents, run.bars, ("_forward", "_backward"))
+
+
+def split(f: Function, wrt) -> tuple[Function, Function]:
+    """(forward, backward): forward takes `f`'s parameters and returns its results and residuals; backward takes the residuals
+    and a cotangent per inexact result, and returns the cotangents of the parameters `wrt`."""
+    return all_new(partition(f, wrt))
 
 
 class Reverse:
@@ -48,22 +62,30 @@ class Reverse:
     add_carry = staticmethod(add_carry)
     add_result = staticmethod(add_result)
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], results=None):
+    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None):
+        self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         g = self.f = prepare(f, f"{f.name}_vjp")
         self.wrt = [g.params[k] for k in wrt]
         self.home: dict[Op, Block] = {}
         self.register(g.body)
         self.masked: set[Value] = set()
-        self.bases, self.versions, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}
+        self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
         self.inserted: dict[Op, list[Op]] = {}
         self.notes: list[tuple[Op, Value, str]] = []
-        self.root = Frame(self, None, None, g.body, Block(), varied(g, wrt) & useful(g, results))
+        self.root = Frame(self, None, None, g.body, Block(), varied(g, wrt, self.memo.setdefault("varied", {})) & useful(g, results, self.memo.setdefault("useful", {})))
         self.root.b.loc = g.loc
         self.cotangents = [self._cotangent(r) for k, r in enumerate(g.results)
                            if inexact(r) and (results is None or k in results)]
         self.sweep(self.root)
         self.bars = [self.root.or_zeros(p, self.root.take(p)) for p in self.wrt]
         self._splice()
+
+    def partition(self, callee: Function, wrt, results) -> Parts:
+        """The parts of a callee's derivative, made once."""
+        key = callee, wrt, results
+        if key not in self.memo:
+            self.memo[key] = partition(callee, wrt, results, self.memo)
+        return self.memo[key]
 
     def register(self, block: Block) -> None:
         for op in block.ops:

@@ -13,6 +13,7 @@ import statistics
 import time
 
 import numpy as np
+
 import tracegrad as tg
 
 

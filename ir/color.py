@@ -22,11 +22,11 @@ def _tools():
                 (r"\b(?:func|const|return|yield|if|else|for|to|while|do|map|carry|call|live)\b", token.Keyword),
                 (r"\b(?:bool|index|stack|[iu](?:8|16|32|64)|f32|f64|c64|c128)\b", token.Keyword.Type),
                 (r"-?\b(?:inf|nan|true|false|none|\d[\w.]*(?:[eE][+-]\d+)?)", token.Number),
-                (r"(?<== )[a-z]\w*|^\s+[a-z]\w*", token.Name.Builtin),
                 (r"\w+(?==)", token.Name.Attribute),
+                (r"(?<== )[a-z]\w*|(?<=  )(?:check|print)\b", token.Name.Tag),
                 (r"->|[()\[\]{}<>:,=+-]", token.Punctuation),
-                (r"\s+", token.Whitespace),
-                (r".", token.Text),
+                (r"\s+", token.Text),
+                (r"\w+|.", token.Text),
             ]
         }
 

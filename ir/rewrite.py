@@ -191,7 +191,7 @@ def has_effect(op: Op, memo: dict[object, bool]) -> bool:
         return memo[callee]
     if op.regions:
         if op not in memo:
-            memo[op] = any([has_effect(inner, memo) for region in op.regions for inner in region.ops])
+            memo[op] = any(has_effect(inner, memo) for region in op.regions for inner in region.ops)
         return memo[op]
     return False
 
@@ -225,7 +225,7 @@ def need(values, live: set[Value]) -> None:
 def mark(block: Block, live: set[Value], memo) -> None:
     """Mark what the live values and the effects of a block need. Going backwards, all users of a value come before it."""
     for op in reversed(block.ops):
-        used = any([r in live for r in op.results])
+        used = any(r in live for r in op.results)
         if used or has_effect(op, memo):
             if op.regions:
                 _MARK[op.defn.name](op, live, memo)
@@ -253,7 +253,7 @@ def _mark_loop(op: Op, live, memo) -> None:
     done: set[int] = set()
     region_marked = False
     while True:
-        found = [k for k, values in enumerate(places) if k not in done and any([v in live for v in values[:-2]])]
+        found = [k for k, values in enumerate(places) if k not in done and any(v in live for v in values[:-2])]
         if not found and region_marked:
             return
         done.update(found)
@@ -271,7 +271,7 @@ def prune(block: Block, live: set[Value], memo) -> None:
     """Drop the ops of a block that are not marked, and unmarked carried values and results of those that are."""
     kept = []
     for op in block.ops:
-        if not (any([r in live for r in op.results]) or has_effect(op, memo)):
+        if not (any(r in live for r in op.results) or has_effect(op, memo)):
             continue
         kept.append(op)
         if op.regions:

@@ -37,7 +37,7 @@ def _reshape(b: Builder, operands: Operands, attrs):
 
 def _has_dims(x: Value, dims) -> bool:
     have = x.type.dims
-    return len(have) == len(dims) and all([d is v or (d.__class__ is int and d == number(v)) for d, v in zip(have, dims)])
+    return len(have) == len(dims) and all(d is v or (d.__class__ is int and d == number(v)) for d, v in zip(have, dims))
 
 
 def _transpose(b: Builder, operands: Operands, attrs):
@@ -71,7 +71,7 @@ def _reduce(b: Builder, operands: Operands, attrs):
     (x,), axes = operands, attrs["axes"]
     if not axes:                                                        # over no axes → x
         return x
-    if all([x.type.dims[k] == 1 and x.type.dims[k].__class__ is int for k in axes]):        # over one element → that element
+    if all(x.type.dims[k] == 1 and x.type.dims[k].__class__ is int for k in axes):        # over one element → that element
         return b.reshape(x, [d for k, d in enumerate(x.type.dims) if k not in axes])
     return None
 
@@ -107,7 +107,7 @@ def _region(b: Builder, name: str, x: Value, axes: list[tuple], *value: Value) -
 
 
 def _same_region(a: list[tuple], c: list[tuple]) -> bool:
-    return all([p == q and all(map(same, x, y)) for (p, x), (q, y) in zip(a, c)])
+    return all(p == q and all(map(same, x, y)) for (p, x), (q, y) in zip(a, c))
 
 
 def _apart(a: list[tuple], c: list[tuple]) -> bool:
@@ -127,7 +127,7 @@ def _slice(b: Builder, operands: Operands, attrs):
         whole = _whole(x, axes)
         if whole != axes:
             return _region(b, "slice", x, whole)
-    if all([char == ":" for char, _ in axes]):                          # x[:] → x
+    if all(char == ":" for char, _ in axes):                          # x[:] → x
         return x
     op = x.op
     if op is None:
@@ -184,7 +184,7 @@ def _just_read(b: Builder, op: Op) -> bool:
 
 def _past_writes(write: Op, axes: list[tuple]):
     """update(x, v, a)[a] → v, for a scalar; writes elsewhere in between do not matter"""
-    if any([char != "i" for char, _ in axes]):
+    if any(char != "i" for char, _ in axes):
         return None
     for _ in range(CHAIN):
         x, v, *indices = write.operands
@@ -206,7 +206,7 @@ def _update(b: Builder, operands: Operands, attrs):
         whole = _whole(x, axes)
         if whole != axes:
             return _region(b, "update", x, whole, v)
-    if all([char == ":" for char, _ in axes]):                          # x[:] = v → v
+    if all(char == ":" for char, _ in axes):                          # x[:] = v → v
         return v
     if (s := made_by(v, "slice")) and s.operands[0] is x and _same_region(axes, _axes(s.attrs["spec"], s.operands[1:])):
         return x                                                        # x[a] = x[a] → x
@@ -220,7 +220,7 @@ def _update_add(b: Builder, operands: Operands, attrs):
         whole = _whole(x, axes)
         if whole != axes:
             return _region(b, "update_add", x, whole, v)
-    return b("add", x, v) if all([char == ":" for char, _ in axes]) else None       # x[:] += v → x + v
+    return b("add", x, v) if all(char == ":" for char, _ in axes) else None       # x[:] += v → x + v
 
 
 def _at_scalars(name: str, count: int):

@@ -282,17 +282,24 @@ def search(g, op: Op, x):
             lo, hi = g.get(low), g.get(high)
             mid = g.let("shr", (g.let("add", (lo, hi), INDEX), operand(1)), INDEX)
             v = g.value_at(grid, (mid,))
-            before = _sorts_before(g, v, x, or_equal=right)
+            before = sorts_before(g, v, x, or_equal=right)
             g.write(Set(low, g.let("select", (before, g.let("add", (mid, operand(1)), INDEX), lo), INDEX)))
             g.write(Set(high, g.let("select", (before, hi, mid), INDEX)))
         g.write(While(head, more, body))
         return g.get(low)
 
 
-def _sorts_before(g, a, b, or_equal: bool):
-    """a < b (or a <= b) in NumPy's order, where NaN comes after everything and equals NaN."""
+def sorts_before(g, a, b, or_equal: bool):
+    """a < b (or a <= b) in NumPy's order: NaN comes after everything and equals NaN; complex numbers by parts."""
     if or_equal:
-        return g.let("not", (_sorts_before(g, b, a, False),), BOOL)
+        return g.let("not", (sorts_before(g, b, a, False),), BOOL)
+    if a.dtype is BOOL:
+        return g.let("and", (g.let("not", (a,), BOOL), b), BOOL)
+    if a.dtype.complex:
+        (a_re, b_re), (a_im, b_im) = ([g.let(part, (x,), a.dtype.real) for x in (a, b)] for part in ("real", "imag"))
+        tie = g.let("not", (sorts_before(g, b_re, a_re, False),), BOOL)
+        later = g.let("and", (tie, sorts_before(g, a_im, b_im, False)), BOOL)
+        return g.let("or", (sorts_before(g, a_re, b_re, False), later), BOOL)
     less = g.let("lt", (a, b), BOOL)
     if a.dtype.kind != "f":
         return less

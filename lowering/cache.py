@@ -17,7 +17,7 @@ MAXSIZE = 256              # specialisations of one function
 PROCESS_MAXSIZE = 4096     # of all functions
 
 _LOCK = threading.RLock()
-_caches: weakref.WeakSet["Cache"] = weakref.WeakSet()
+_caches: weakref.WeakSet[Cache] = weakref.WeakSet()
 
 
 class CacheInfo(NamedTuple):

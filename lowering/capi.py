@@ -6,9 +6,8 @@ Where a check fails (another interpreter, a free-threaded build, a changed struc
 from __future__ import annotations
 
 import ctypes
-import platform
 import struct
-import sysconfig
+import sys
 
 import numpy as np
 from numpy._core import _multiarray_umath as umath
@@ -32,13 +31,12 @@ TYPE_FLAGS = 168                     # PyTypeObject.tp_flags
 # NumPy's function table: fixed positions, part of its stable binary interface.
 _NUMPY_TABLE = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
 _NUMPY_DEFAULT_HANDLER = 306         # PyDataMem_DefaultHandler: a variable that holds a capsule
-_PYTHON_NAMES = """
-    Py_IncRef Py_DecRef PyObject_Vectorcall PyObject_GetAttr PyMethod_New PyErr_Clear
-    PyLong_AsLongLongAndOverflow PyLong_FromLongLong PyLong_FromUnsignedLongLong PyLong_FromVoidPtr
-    PyFloat_FromDouble PyComplex_FromDoubles PyBool_FromLong PyUnicode_Compare
-    PyTuple_New PyList_New PyDict_New PyDict_SetItem PyDict_Next PyType_GenericAlloc
-    PyEval_SaveThread PyEval_RestoreThread
-""".split()
+_PYTHON_NAMES = (
+    "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_NoMemory",
+    "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
+    "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
+    "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyType_GenericAlloc", "PyEval_SaveThread", "PyEval_RestoreThread",
+)
 
 
 def int64_at(address: int) -> int:
@@ -75,12 +73,12 @@ def _addresses() -> dict[str, int]:
 
 def _ordinary_build() -> str | None:
     """Why this interpreter cannot be served natively, or None."""
-    if platform.python_implementation() != "CPython":
+    if sys.implementation.name != "cpython":
         return "not CPython"
     if struct.calcsize("P") != 8:
         return "not a 64-bit interpreter"
-    if sysconfig.get_config_var("Py_GIL_DISABLED") or sysconfig.get_config_var("Py_TRACE_REFS"):
-        return "an interpreter build with another object head"
+    if "t" in sys.abiflags or hasattr(sys, "getobjects"):
+        return "an interpreter whose objects have another head (free-threaded, or tracing references)"
     return None
 
 
@@ -141,8 +139,8 @@ def _check_functions() -> bool:
                             ctypes.c_int, ctypes.c_void_p)(ADDRESSES["PyArray_NewFromDescr"])
     increment(d)
     x = new(np.ndarray, d, 1, ctypes.addressof(ctypes.c_int64(3)), None, None, 0, None)
-    scalar = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(ADDRESSES["PyArray_Scalar"])
-    s = scalar(ctypes.addressof(ctypes.c_double(2.5)), d, None)
+    scalar = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(ctypes.c_double(2.5)), d, None)
     return type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
 
 

@@ -23,19 +23,17 @@ class Carries:
         body = op.regions[-1]
         for y in body.yields:
             s = g.stores.of.get(y)
-            if y.type.dims and s is not None and s.swap:
+            if s is not None and s.swap:
                 g.ensure(y)
         for init, p in zip(inits, params):
             if p.type.dims:
-                place = g.ensure(p)
-                if not g.stores.same(init, p):
-                    g.copy_into(place, init)
-                    g.note("copy", init, g.stores.why.get((init, p), "a loop overwrites it"))
+                g.ensure(p)
                 self.variables.append(None)
             else:
                 var = g.var(p.type.dtype, p.name or "c")
                 g.set(var, g.scalar(init))
                 self.variables.append(var)
+        move(g, zip(params, inits), "a loop overwrites it")
 
     def enter(self, params):
         """The parameters of a region hold what is carried."""
@@ -47,63 +45,80 @@ class Carries:
         """What the body yields is carried on, all at once."""
         g = self.g
         scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if var is not None]
-        moves = [(p, y) for p, y in zip(self.params, yields) if p.type.dims and not g.stores.same(p, y)]
-        held = [(p, self._elements(y)) for p, y in moves if small(p.type)]
-        self._large([(p, y) for p, y in moves if not small(p.type)])
-        for p, elements in held:
-            for index, atom in elements:
-                g.store_value(p, index, atom)
+        move(g, zip(self.params, yields), "a loop carries it on", swaps=True)
         for var, atom in scalars:
             g.set(var, atom)
-
-    def _elements(self, y: Value):
-        found = []
-        self.g.each(y.type, lambda index: found.append((index, self.g.value_at(y, index))))
-        return found
-
-    def _large(self, moves):
-        g, of = self.g, self.g.stores.of
-        swapped, rest, taken = [], [], set()
-        for p, y in moves:
-            s = of.get(y)
-            if not isinstance(y, Const) and s.swap and of[p].swap and s not in taken:
-                taken.add(s)
-                swapped.append((of[p], s))
-            else:
-                rest.append((p, y))
-        now = {}                                   # contents (by their first storage) -> the storage they are in
-        for target, source in swapped:
-            here = now.get(source, source)
-            if here is not target:
-                g.write(Swap(g.where[target].buffer, g.where[here].buffer))
-                back = {v: k for k, v in now.items()}
-                lost, came = back.get(target, target), source
-                now[lost], now[came] = here, target
-        self._copies(rest, now)
-
-    def _copies(self, rest, now):
-        """Copies; through a temporary where a target is read by another move."""
-        g, of = self.g, self.g.stores.of
-        targets = {of[p] for p, _ in rest}
-        ready = []
-        for p, y in rest:
-            source = y
-            if not isinstance(y, Const):
-                place = g.where[now.get(of[y], of[y])]
-                source = place if not place.prefix else y
-                if len(rest) > 1 and of[y] in targets:
-                    held = g.temporary(y.type)
-                    g.copy_into(held, source)
-                    source = held
-            ready.append((p, y, source))
-        for p, y, source in ready:
-            g.copy_into(g.where[of[p]], source)
-            g.note("copy", y, g.stores.why.get((y, p), "a loop carries it on") + ", in every iteration")
 
     def results(self):
         for r, var in zip(self.op.results, self.variables):
             if var is not None:
                 self.g.env[r] = self.g.get(var)
+
+
+# --- arrays given on, all at once -------------------------------------------------------------------------------------
+
+
+def move(g, pairs, why: str, swaps: bool = False):
+    """target = source for each pair, as if at one time. Small arrays go through registers; `swaps`: memory may be exchanged."""
+    of = g.stores.of
+    pairs = [(p, y) for p, y in pairs if p.type.dims]
+    moves = [(p, y) for p, y in pairs if not g.stores.same(p, y)]
+    if not moves:
+        return
+    held = [(p, _elements(g, y)) for p, y in moves if small(p.type)]
+    large = [(p, y) for p, y in moves if not small(p.type)]
+    where = {}                                     # contents, by the storage they were in -> the storage they are in
+    if swaps:
+        taken = {of[p] for p, y in pairs if g.stores.same(p, y)}
+        large, where = _swap(g, large, taken)
+    _copy(g, large, where, why + (", in every iteration" if swaps else ""))
+    for p, elements in held:
+        for index, atom in elements:
+            g.store_value(p, index, atom)
+
+
+def _elements(g, y: Value):
+    found = []
+    g.each(y.type, lambda index: found.append((index, g.value_at(y, index))))
+    return found
+
+
+def _swap(g, moves, taken: set):
+    """Each storage gives its contents away by a swap once, and not those in `taken`, which keep theirs."""
+    of = g.stores.of
+    rest, where = [], {}
+    for p, y in moves:
+        source, target = of.get(y), of[p]
+        if isinstance(y, Const) or not (source.swap and target.swap) or source in taken:
+            rest.append((p, y))
+            continue
+        taken.add(source)
+        here = where.get(source, source)
+        if here is not target:
+            g.write(Swap(g.where[target].buffer, g.where[here].buffer))
+            lost = next((k for k, v in where.items() if v is target), target)
+            where[lost], where[source] = here, target
+    return rest, where
+
+
+def _copy(g, moves, where, why: str):
+    """Copies; through a temporary where a target is read by another move."""
+    of = g.stores.of
+    targets = {g.where[of[p]].buffer for p, _ in moves}
+    ready = []
+    for p, y in moves:
+        source = y
+        if not isinstance(y, Const):
+            place = g.where[where.get(of[y], of[y])]
+            source = y if place.prefix else place
+            if len(moves) > 1 and place.buffer in targets:
+                held = g.temporary(y.type)
+                g.copy_into(held, source)
+                source = held
+        ready.append((p, y, source))
+    for p, y, source in ready:
+        g.copy_into(g.where[of[p]], source)
+        g.note("copy", y, g.stores.why.get((y, p)) or g.stores.why.get((p, y)) or why)
 
 
 def _for(g, op: Op, plans):
@@ -147,9 +162,7 @@ def _if(g, op: Op, plans):
             for r, var, y in zip(op.results, variables, region.yields):
                 if var is not None:
                     g.set(var, g.scalar(y))
-                elif not g.stores.same(r, y):
-                    g.copy_into(g.place(r), y)
-                    g.note("copy", y, g.stores.why.get((y, r), "a branch gives it on"))
+            move(g, zip(op.results, region.yields), "a branch gives it on")
         branches.append(statements)
     g.write(If(g.scalar(op.operands[0]), *branches))
     for r, var in zip(op.results, variables):

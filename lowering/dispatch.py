@@ -112,6 +112,16 @@ class Dispatcher(NativeCallable):
                     return specialisation.invoke(leaves)
         return self.miss(*args, **kwargs)
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        """Like a function: pickled by its qualified name, which the object itself has."""
+        return self.__qualname__
+
     @property
     def specialisations(self) -> tuple[Specialisation, ...]:
         """Those that calls can reach, newest first."""

@@ -1,4 +1,4 @@
-"""The native call path: LLVM IR of a vectorcall function that checks and unpacks the arguments, runs the kernel, packs the result.
+"""The native call path: LLVM IR of a vectorcall function that unpacks the arguments, runs the kernel, packs the result.
 
     entry(self, args, nargsf, kwnames):
         every argument has the type, dtype, rank, dimensions and flags of the signature?  no: go on to the next entry
@@ -33,8 +33,8 @@ _HEAD_OFFSET = capi.OFFSETS["callable.head"]
 class Entry:
     """links: what each table word after the state holds.
 
-    ("api", C name) | ("object", object) | ("address", integer) | ("kernel", None) | ("fail", None): what the
-    specialisation has of its own
+    ("api", C name) | ("object", object) | ("address", integer) | ("pool", attribute)
+    | ("kernel", None) | ("fail", None)        what the specialisation has of its own
     """
 
     text: str

@@ -16,6 +16,7 @@ from ..ir.core import Block, Const, Op, Value
 from .access import Reads, rule
 from .inplace import Stores
 from .plan import BASED, SMALL, Program, is_virtual, reshape_groups, same_dim
+from .sorting import SortTask
 from .tasks import (ArgTask, AxisReduce, BoundsTask, CopyTask, DotTask, FlatTask, NonzeroTask, PieceTask, ReduceTask, RegionTask,
                     RowScanTask, ScanTask, ScatterTask, StoreTask, Task)
 from .routines import ROUTINES, by_library
@@ -359,6 +360,8 @@ def _fits(path, task: Task, theirs, own) -> bool:
 _TASKS = {
     "update": Schedule._based, "update_add": Schedule._based, "scatter": Schedule._based, "scatter_add": Schedule._based,
     "reduce": lambda s, op: s._add(AxisReduce(op, s.program)),
+    "sort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
+    "argsort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
     "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
     "check": lambda s, op: s._scalar(op, effect=True), "print": Schedule._print, "dim": Schedule._scalar,

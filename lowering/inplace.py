@@ -64,8 +64,8 @@ class Stores:
     def storage(self, v: Value) -> Storage:
         found = self.of.get(v)
         if found is None:
-            points = self.program.points(v)
-            found = self.of[v] = Storage(v, self.program.def_point(v)[0], max((at for at, _ in points), default=0))
+            first = self.program.def_point(v)[0]
+            found = self.of[v] = Storage(v, first, max((at for at, _ in self.program.points(v)), default=first))
         return found
 
     def same(self, a: Value, b: Value) -> bool:
@@ -83,10 +83,7 @@ class Stores:
             for region in op.regions:
                 self._collect(region, depth + (name != "if"))
             if name in BASED:
-                if op.operands[0] in op.operands[1:]:
-                    self.why[op.operands[0], op.results[0]] = "it is written with its own elements in another order"
-                else:
-                    self._edge(depth, op.operands[0], op.results[0])
+                self._edge(depth, op.operands[0], op.results[0])
             elif name == "if":
                 for region in op.regions:
                     for y, r in zip(region.yields, op.results):
@@ -142,7 +139,7 @@ class Stores:
         p = self.program
         (at_a, block_a), (at_b, block_b) = p.def_point(a), p.def_point(b)
         if at_a == at_b:
-            return bool(p.points(a) and p.points(b))
+            return True
         if at_a > at_b:
             a, b, at_b, block_b = b, a, at_a, block_a
         if not p.live_after(a, at_b, block_b):
@@ -176,8 +173,11 @@ class Stores:
     def _reads_elsewhere(self, y: Value, other: Storage) -> bool:
         """Whether computing y in one go reads another value of the storage at an index other than the one that it writes."""
         op = y.owner
-        if not isinstance(op, Op) or op.defn.name in BASED or op.regions:
+        if not isinstance(op, Op) or op.regions:
             return False
+        if op.defn.name in BASED:
+            own = based_terms(op)
+            return any(self.of.get(x) is other and not self._apart(terms, own) for x, terms in based_operands(op))
         reads = Reads(self.program)
         if is_virtual(op) and op.defn.name not in ("concat", "reshape"):
             own = tuple(range(y.type.rank))

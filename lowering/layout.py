@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class StaticIn:
 @dataclass(frozen=True, slots=True)
 class Node:
     type: type
-    children: tuple["In | Out", ...]
+    children: tuple[In | Out, ...]
     keys: tuple = ()
     make: Callable | None = None
 
@@ -111,19 +111,19 @@ class ArgOut:
 
 @dataclass(frozen=True)
 class Arguments:
-    positional: tuple["In", ...] = ()
-    keywords: tuple[tuple[str, "In"], ...] = ()
-    given: tuple[tuple[Any, "In"], ...] = ()
+    positional: tuple[In, ...] = ()
+    keywords: tuple[tuple[str, In], ...] = ()
+    given: tuple[tuple[Any, In], ...] = ()
     lengths: tuple[tuple[str, int], ...] = ()
 
-    def roots(self) -> Iterator["In"]:
+    def roots(self) -> Iterator[In]:
         yield from self.positional
         for _, layout in self.keywords + self.given:
             yield layout
 
 
-In = Union[ArrayIn, ScalarIn, SameIn, StaticIn, Node]
-Out = Union[ArrayOut, ScalarOut, ObjectOut, ArgOut, Node]
+In = ArrayIn | ScalarIn | SameIn | StaticIn | Node
+Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node
 
 
 def leaves(layout: In | Out) -> Iterator[In | Out]:

@@ -369,8 +369,11 @@ class Nester(Cursor):
 
     def copy_into(self, place: Place, source: Value | Place):
         """All of an array into a place: a loop nest where there is no single statement."""
-        if isinstance(source, Place):
+        if isinstance(source, Place) and not place.prefix:
             self.write(Copy(place.buffer, source.buffer))
+        elif isinstance(source, Place):
+            self._each(source.buffer.dims, (), lambda index: self.store(place.buffer, place.prefix + index,
+                                                                        self.load(source.buffer, index, self.depth)))
         elif small(source.type) or not self.copy_whole(place, source):
             self.each(source.type, lambda index: self.store(place.buffer, place.prefix + index, self.value_at(source, index)))
 

@@ -1,12 +1,15 @@
 """The second half of a native entry: allocate what the kernel fills, and make the structure that the function returns."""
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..ir.types import DType
 from . import capi
 from .irwriter import Writer, memory_type
 from .layout import ArgOut, ArrayOut, Node, ObjectOut, Out, ScalarOut, Signature, is_plain_namedtuple
+from .pool import LARGE
 
 _AT = capi.OFFSETS
 _CARRAY = capi.C_CONTIGUOUS | capi.ALIGNED | capi.WRITEABLE
@@ -20,26 +23,31 @@ class Packer:
         self.outputs: dict[int, str] = {}
         self._made: dict = {}                  # output leaf -> (register, its slot or None once it has been used)
         self._late: list[ArrayOut] = []        # arrays that the kernel allocates
+        self._loose: list[str] = []            # words with memory that no array has yet
 
     def allocate(self) -> None:
         """Memory for every result."""
+        mark = len(self.w.lines)
         for k, leaf in sorted(self.signature.results().items()):
             if isinstance(leaf, ScalarOut):
                 self.outputs[k] = self.w.alloca(memory_type(leaf.dtype), 16)
             elif leaf.static:
-                self._made[leaf] = x, _ = self._array(leaf, self.w.dims(leaf.dims))
+                large = math.prod(leaf.dims) * leaf.dtype.size >= LARGE
+                self._made[leaf] = x, _ = self._pooled(leaf) if large else self._array(leaf, self.w.dims(leaf.dims))
                 self.outputs[k] = self.w.field(x, _AT["ndarray.data"])
             else:
                 self._late.append(leaf)
                 self.outputs[k] = cell = self.w.alloca(f"{{ ptr, [{len(leaf.dims)} x i64] }}")
-                self.w(f"store ptr null, ptr {cell}")
+                self._loose.append(cell)
+        self.w.lines[mark:mark] = [f"  store ptr null, ptr {cell}" for cell in self._loose]
 
     def _array(self, leaf: ArrayOut, dims: str, data: str = "null", flags: str = "0") -> tuple[str, str]:
         """A new array on the data, or on memory of its own (any flag would then mean Fortran order)."""
         w = self.w
         w.call("Py_IncRef", "void", f"ptr {w.link('object', leaf.dtype.np)}")       # the array takes this reference
-        x = w.call("PyArray_NewFromDescr", "ptr", f"ptr {w.link('object', np.ndarray)}", f"ptr {w.link('object', leaf.dtype.np)}",
-                   f"i32 {len(leaf.dims)}", f"ptr {dims}", "ptr null", f"ptr {data}", f"i32 {flags}", "ptr null")
+        cls, descr = w.link("object", np.ndarray), w.link("object", leaf.dtype.np)
+        x = w.call("PyArray_NewFromDescr", "ptr", f"ptr {cls}", f"ptr {descr}", f"i32 {len(leaf.dims)}", f"ptr {dims}",
+                   "ptr null", f"ptr {data}", f"i32 {flags}", "ptr null")
         return x, w.own(x)
 
     def adopt(self) -> None:
@@ -64,20 +72,40 @@ class Packer:
         ours, done = w.block(), w.block()
         w(f"br i1 {w.value(f'icmp eq ptr {used}, null')}, label {done}, label {ours}")
         w.begin(ours)
-        flags = w.at(x, _AT["ndarray.flags"])
-        old = w.value(f"load i32, ptr {flags}")
-        w(f"store i32 {w.value(f'or i32 {old}, {capi.OWNDATA}')}, ptr {flags}")
-        handler = w.link("api", "default_handler")
-        w.call("Py_IncRef", "void", f"ptr {handler}")
-        w(f"store ptr {handler}, ptr {w.at(x, _AT['ndarray.mem_handler'])}")
+        self._owner(x, w.link("api", "default_handler"))
         w(f"br label {done}")
         w.begin(done)
         return x, slot
 
+    def _owner(self, x: str, handler: str) -> None:
+        """The array owns its data, and the handler knows how to free them."""
+        w, flags = self.w, self.w.at(x, _AT["ndarray.flags"])
+        old = w.value(f"load i32, ptr {flags}")
+        w(f"store i32 {w.value(f'or i32 {old}, {capi.OWNDATA}')}, ptr {flags}")
+        w.call("Py_IncRef", "void", f"ptr {handler}")
+        w(f"store ptr {handler}, ptr {w.at(x, _AT['ndarray.mem_handler'])}")
+
+    def _pooled(self, leaf: ArrayOut) -> tuple[str, str]:
+        """An array on recycled memory. Until it has it, the memory stands where `abandon` frees it."""
+        w, cell = self.w, self.w.alloca("ptr")
+        self._loose.append(cell)
+        data = w.value(f"call ptr {w.link('pool', 'allocate')}(i64 {math.prod(leaf.dims) * leaf.dtype.size})")
+        w(f"store ptr {data}, ptr {cell}")
+        there, none = w.block(), w.block()
+        w(f"br i1 {w.value(f'icmp eq ptr {data}, null')}, label {none}, label {there}")
+        w.begin(none)
+        w.call("PyErr_NoMemory", "ptr")
+        w("br label %failed")
+        w.begin(there)
+        x, slot = self._array(leaf, w.dims(leaf.dims), data, str(_CARRAY))
+        self._owner(x, w.link("pool", "handler"))
+        w(f"store ptr null, ptr {cell}")
+        return x, slot
+
     def abandon(self) -> None:
         """On failure: free the memory that nobody has adopted."""
-        for leaf in self._late:
-            self.w.call("free", "void", f"ptr {self.w.field(self.outputs[leaf.result], 0)}")
+        for cell in self._loose:
+            self.w.call("free", "void", f"ptr {self.w.field(cell, 0)}")
 
     def pack(self, out: Out) -> tuple[str, str]:
         """(a new reference, its slot)."""

@@ -89,9 +89,9 @@ class Program:
         return self.home[v.owner] if isinstance(v.owner, Op) else v.owner
 
     def def_point(self, v: Value) -> tuple[int, Block]:
-        """When the contents of v come into being."""
+        """When the contents of v come into being; of a map's result, row by row from its start."""
         if isinstance(v.owner, Op):
-            return self.end[v.owner], self.home[v.owner]
+            return (self.pos if v.owner.defn.name == "map" else self.end)[v.owner], self.home[v.owner]
         return self.span[v.owner][0], v.owner
 
     def ancestors(self, block: Block):

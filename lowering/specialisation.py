@@ -16,6 +16,7 @@ from .entry import ENTRY, ERROR_WORDS, emit
 from .glue import compile_glue
 from .irwriter import CALLS, NEXT, RUNNING, STATE, TABLE, TICK
 from .layout import ArrayIn, ArrayOut, ScalarIn, Signature, build
+from .pool import pool
 
 _PROCESS = ctypes.CDLL(None)
 _free = _PROCESS.free
@@ -54,6 +55,8 @@ def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
                 table[k] = id(what)
             case "address":
                 table[k] = what
+            case "pool":
+                table[k] = getattr(pool(), what)
             case _:
                 table[k] = own[kind]
 
@@ -61,12 +64,13 @@ def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
 class Specialisation:
     """A kernel with the signature that it serves.
 
-    phases  milliseconds of compilation by phase;  about  whatever its maker wants to remember (types, notes, IR …)
+    phases  milliseconds of compilation by phase
+    about   whatever its maker wants to remember (types, notes, IR …);  keep  what the machine code has the address of
     """
 
     def __init__(self, signature: Signature, code: Code, kernel: str, report: Callable[[int, tuple[int, ...]], NoReturn], *,
-                 native: bool = True, phases: dict[str, float] | None = None, about: Any = None):
-        self.signature, self.code, self.about = signature, code, about
+                 native: bool = True, phases: dict[str, float] | None = None, about: Any = None, keep: Any = None):
+        self.signature, self.code, self.about, self._keep = signature, code, about, keep
         self.phases = dict(phases or {}) | dict(code.phases)
         self._failure = Failure(report)
         self._invoking = self._invoked = self._invoked_at = 0
@@ -172,8 +176,8 @@ class Specialisation:
             else:
                 results[k] = np.empty(leaf.dims if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
         error = (ctypes.c_int64 * ERROR_WORDS)()
-        pointers = [inputs[k].ctypes.data if kind == "in" else ctypes.addressof(late[k]) if k in late else results[k].ctypes.data
-                    for kind, k in signature.kernel]
+        outputs = {k: ctypes.addressof(late[k]) if k in late else results[k].ctypes.data for k in signature.results()}
+        pointers = [inputs[k].ctypes.data if kind == "in" else outputs[k] for kind, k in signature.kernel]
         failed = self._kernel(*pointers, ctypes.addressof(error))
         for param in signature.writes:
             if inputs[param] is not leaves[param]:

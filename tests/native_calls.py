@@ -5,7 +5,7 @@ import pathlib
 
 from tracegrad.lowering import engine
 from tracegrad.lowering.dispatch import Dispatcher
-from tracegrad.lowering.layout import (Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut, Signature, leaves)
+from tracegrad.lowering.layout import Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut, Signature, leaves
 from tracegrad.lowering.specialisation import Specialisation
 
 MEMCPY = "declare ptr @memcpy(ptr, ptr, i64)\n"

@@ -1,213 +1,188 @@
-"""Random smooth programs in the IR: scalars and arrays overwritten in nested loops and branches."""
+"""Random IR programs: scalars, arrays, writes, run-time lengths, branches and loops, nested. All are valid and finite-ish.
+
+`program(seed)` gives (function, arguments). Tests compare what different parts of tracegrad make of one program.
+"""
 from __future__ import annotations
 
 import numpy as np
-
-import tracegrad.ir.ops  # noqa: F401
-from tracegrad.ir.build import Builder, function
+from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.core import Block, Value
-from tracegrad.ir.types import F64, INDEX_SCALAR, Type
+from tracegrad.ir.types import BOOL, F64, I64, INDEX, Type
 
-SIZE = 4
+UNARY = ("sin", "tanh", "neg", "abs", "exp", "sqrt", "floor")
+BINARY = ("add", "sub", "mul", "max", "min", "div", "atan2", "copysign")
+INTEGER = ("add", "sub", "mul", "max", "min", "floordiv", "mod", "xor", "and")
+COMPARE = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 class Writer:
-    """`state` is a list of scalars and arrays, each of which a statement may replace."""
+    """Emits random ops on the values in scope. `n` is a length known at run time (the value of a parameter), 1 <= n <= 6."""
 
-    def __init__(self, seed: int, depth: int = 3, length: int = 5):
+    def __init__(self, seed: int):
         self.rng = np.random.default_rng(seed)
-        self.depth, self.length = depth, length
+        self.b = Builder()
+        self.budget = int(self.rng.integers(5, 60))
 
-    def function(self):
-        f = function("program", [Type(F64), Type(F64), Type(F64, (SIZE,)), Type(F64, (SIZE,))], ["s", "t", "a", "c"])
-        b = self.b = Builder()
-        with b.at(f.body):
-            state = list(f.params)
-            self.block(state, self.depth, [b.index(1), b.index(2)], writable=range(4))
-            f.body.yields = tuple(state)
-        return f
+    def program(self):
+        n = int(self.rng.integers(1, 7))
+        f = function("random", [Type(INDEX), Type(F64), Type(F64), Type(I64), Type(BOOL)], ["n", "p", "q", "k", "flag"])
+        self.n = f.params[0]
+        shapes = [Type(F64, (self.n,)), Type(F64, (4,)), Type(F64, (self.n, 3))]
+        body = Block([p.type for p in f.params] + shapes, ["n", "p", "q", "k", "flag", "x", "w", "m"])
+        f.body, self.n = body, body.params[0]
+        for p, t in zip(body.params[5:], shapes):
+            p.type = Type(t.dtype, tuple(self.n if isinstance(d, Value) else d for d in t.dims))
+        with self.b.at(body):
+            body.yields = tuple(self.fill(list(body.params), 0)[1:])
+        r = self.rng
+        args = (n, float(r.normal()), float(r.normal()), int(r.integers(-5, 6)), bool(r.random() < 0.5),
+                r.normal(size=n), r.normal(size=4), r.normal(size=(n, 3)))
+        return f, args
 
-    def pick(self, options):
-        return options[self.rng.integers(len(options))]
+    # choosing
 
-    def block(self, state, depth, counters, writable):
-        writable = list(writable)
-        for _ in range(self.rng.integers(1, self.length)):
-            names = ["scalar", "scalar", "read", "read", "write", "write", "add_to", "run", "run_write", "whole", "swap", "local"]
-            names += ["if", "for", "for", "while"] * (depth > 0)
-            name = self.pick(names)
-            getattr(self, name + "_")(state, depth, counters, writable)
+    def chance(self, p: float) -> bool:
+        return self.rng.random() < p
 
-    # places of the state that may be replaced
+    def one(self, items):
+        return items[int(self.rng.integers(len(items)))]
 
-    def scalar_place(self, writable):
-        places = [k for k in writable if k < 2]
-        return self.pick(places) if places else None
+    def pick(self, scope, dtype):
+        """A scalar of a dtype: a late value of the scope, or a constant."""
+        found = [v for v in scope if v.dtype is dtype and not v.dims]
+        if not found or self.chance(0.15):
+            return const(self.one([0.0, 1.0, -1.0, 2.0, 0.5, -0.0]) if dtype is F64 else int(self.rng.integers(0, 3)), dtype)
+        return found[-1 - int(self.rng.integers(min(4, len(found))))]
 
-    def array_place(self, writable):
-        places = [k for k in writable if k >= 2]
-        return self.pick(places) if places else None
+    def arrays(self, scope):
+        return [v for v in scope if v.dtype is F64 and v.dims]
 
-    def number(self, state) -> Value:
-        return state[self.rng.integers(2)]
+    def length(self, scope):
+        return self.one([v for v in scope if v.dtype is INDEX and not v.dims])
 
-    def array(self, state) -> Value:
-        return state[2 + self.rng.integers(2)]
+    def position(self, scope, dim):
+        """A position inside an axis that is not empty."""
+        raw = self.length(scope) if self.chance(0.6) else self.b.index(int(self.rng.integers(0, 7)))
+        return self.b("mod", raw, self.b.index(dim))
 
-    def position(self, counters) -> Value:
-        b = self.b
-        return b("mod", b("add", self.pick(counters), b.index(self.rng.integers(4))), b.index(SIZE))
+    # emitting
 
-    def smooth(self, x: Value) -> Value:
-        b, name = self.b, self.pick(["sin", "tanh", "exp", "div", "mul", "scale", "atan", "abs", "sqrt"])
-        if name == "exp":
-            return b("exp", b("mul", b("tanh", x), b.const(0.5)))
-        if name == "div":
-            return b("div", x, b("add", b.const(2.0), b("mul", x, x)))
-        if name == "sqrt":
-            return b("sqrt", b("add", b.const(1.0), b("mul", x, x)))
-        if name == "mul":
-            return b("mul", b("sin", x), x)
-        if name == "scale":
-            return b("mul", x, b.const(0.7))
-        return b(name, x)
+    def fill(self, scope, depth: int):
+        for _ in range(int(self.rng.integers(2, 8))):
+            if self.budget <= 0:
+                break
+            self.budget -= 1
+            kinds = ["scalar"] * 3 + ["integer", "compare", "array", "array", "read", "write", "write", "reduce", "run"]
+            kinds += ["branch", "loop", "until", "map"] if depth < 3 else []
+            scope = scope + getattr(self, self.one(kinds))(scope, depth)
+        return scope
 
-    # statements
+    def scalar(self, scope, depth):
+        if self.chance(0.4):
+            return [self.b(self.one(UNARY), self.pick(scope, F64))]
+        return [self.b(self.one(BINARY), self.pick(scope, F64), self.pick(scope, F64))]
 
-    def scalar_(self, state, depth, counters, writable):
-        k = self.scalar_place(writable)
-        if k is not None:
-            name = self.pick(["add", "sub", "mul", "max", "hypot"])
-            new = self.b(name, self.smooth(self.number(state)), self.number(state))
-            state[k] = self.b("tanh", new) if name == "mul" else new
+    def integer(self, scope, depth):
+        return [self.b(self.one(INTEGER), self.pick(scope, I64), self.pick(scope, I64))]
 
-    def read_(self, state, depth, counters, writable):
-        k = self.scalar_place(writable)
-        if k is not None:
-            here = self.b("slice", self.array(state), self.position(counters), spec="i")
-            state[k] = self.b("add", self.b("mul", self.smooth(here), self.b.const(0.8)), self.smooth(state[k]))
+    def compare(self, scope, depth):
+        if self.chance(0.3):
+            return [self.b(self.one(("and", "or", "xor")), self.pick(scope, BOOL), self.pick(scope, BOOL))]
+        d = self.one([F64, I64])
+        return [self.b(self.one(COMPARE), self.pick(scope, d), self.pick(scope, d))]
 
-    def write_(self, state, depth, counters, writable):
-        k = self.array_place(writable)
-        if k is not None:
-            b, i = self.b, self.position(counters)
-            value = self.smooth(self.number(state))
-            if self.rng.integers(2):
-                value = b("add", value, b("mul", self.smooth(b("slice", state[k], i, spec="i")), b.const(0.5)))
-            state[k] = b("update", state[k], value, i, spec="i")
+    def array(self, scope, depth):
+        a = self.one(self.arrays(scope))
+        others = [v for v in self.arrays(scope) if v.type == a.type] + [self.pick(scope, F64)]
+        kind = self.rng.integers(4)
+        if kind == 0:
+            return [self.b(self.one(UNARY), a)]
+        if kind == 1 and len(a.dims) == 2:
+            return [self.b.transpose(self.b.transpose(a, (1, 0)), (1, 0))]
+        if kind == 2:
+            cond = self.b("lt", a, self.one(others))
+            return [self.b("select", cond, a, self.one(others))]
+        return [self.b(self.one(BINARY), a, self.one(others))]
 
-    def add_to_(self, state, depth, counters, writable):
-        k = self.array_place(writable)
-        if k is not None:
-            state[k] = self.b("update_add", state[k], self.smooth(self.number(state)), self.position(counters), spec="i")
+    def read(self, scope, depth):
+        a = self.one(self.arrays(scope))
+        spec = "".join(self.one("i:") for _ in a.dims)
+        indices = [self.position(scope, d) for d, c in zip(a.dims, spec) if c == "i"]
+        return [self.b("slice", a, *indices, spec=spec)] if indices else []
 
-    def range_of(self, counters):
-        """Start, length and step of a run inside SIZE whose length may depend on a counter."""
-        b = self.b
-        length = b("mod", self.pick(counters), b.index(SIZE)) if self.rng.integers(2) else b.index(self.rng.integers(SIZE))
-        if self.rng.integers(3) == 0:
-            return b.index(SIZE - 1), length, b.index(-1)
-        return b.index(self.rng.integers(2)), length, b.index(1)
+    def write(self, scope, depth):
+        a = self.one(self.arrays(scope))
+        spec = "i" + "".join(self.one("i:") for _ in a.dims[1:])
+        indices = [self.position(scope, d) for d, c in zip(a.dims, spec) if c == "i"]
+        rest = [d for d, c in zip(a.dims, spec) if c == ":"]
+        value = self.b.broadcast(self.pick(scope, F64), rest)
+        return [self.b(self.one(("update", "update_add")), a, value, *indices, spec=spec)]
 
-    def run_(self, state, depth, counters, writable):
-        k = self.scalar_place(writable)
-        if k is not None:
-            b, run = self.b, self.range_of(counters)
-            x, y = b("slice", self.array(state), *run, spec="s"), b("slice", self.array(state), *run, spec="s")
-            total = b("dot", self.smooth(x), y, contract=((0,), (0,)), batch=((), ()))
-            state[k] = b("tanh", b("add", total, state[k]))
+    def run(self, scope, depth):
+        """A piece of run-time length: x[start:start+count], or one axis backwards."""
+        a = self.one(self.arrays(scope))
+        size = self.b.index(a.dims[0])
+        rest = ":" * (len(a.dims) - 1)
+        if self.chance(0.3):
+            last = self.b("sub", size, self.b.index(1))
+            return [self.b("slice", a, last, size, self.b.index(-1), spec="s" + rest)]
+        start = self.position(scope, a.dims[0])
+        count = self.b("sub", size, start)
+        return [count, self.b("slice", a, start, count, self.b.index(1), spec="s" + rest)]
 
-    def run_write_(self, state, depth, counters, writable):
-        k = self.array_place(writable)
-        if k is not None:
-            b, run = self.b, self.range_of(counters)
-            x = b("slice", self.array(state), *run, spec="s")
-            state[k] = b("update", state[k], b("mul", self.smooth(x), b("tanh", self.number(state))), *run, spec="s")
+    def reduce(self, scope, depth):
+        a = self.one(self.arrays(scope))
+        axes = (0, 1)[:len(a.dims)] if self.chance(0.6) else (0,)
+        return [self.b("reduce", a, kind=self.one(("sum", "max", "min")), axes=axes)]
 
-    def whole_(self, state, depth, counters, writable):
-        k = self.array_place(writable)
-        if k is not None:
-            state[k] = self.b("add", self.smooth(self.array(state)), self.smooth(self.number(state)))
+    # control: `carried` are the values that a region passes on
 
-    def swap_(self, state, depth, counters, writable):
-        k = self.array_place(writable)
-        if k is not None:
-            b, i, j = self.b, self.position(counters), self.position(counters)
-            x, y = b("slice", state[k], i, spec="i"), b("slice", state[k], j, spec="i")
-            state[k] = b("update", b("update", state[k], y, i, spec="i"), x, j, spec="i")
+    def carried(self, scope):
+        found = [v for v in scope if v.dtype in (F64, I64) and all(isinstance(d, int) or d is self.n for d in v.dims)]
+        return [self.one(found) for _ in range(int(self.rng.integers(1, 4)))] if found else []
 
-    def local_(self, state, depth, counters, writable):
-        """An array that lives in the block only, written to and read."""
-        k = self.scalar_place(writable)
-        if k is not None:
-            b = self.b
-            x = b.full(0, (SIZE,), F64)
-            inner = [*state[:2], x, self.array(state)]
-            for _ in range(3):
-                self.pick([self.write_, self.run_write_, self.add_to_])(inner, 0, counters, [2])
-            state[k] = b("tanh", b("add", b.reduce(b("mul", inner[2], self.smooth(inner[2])), "sum", (0,)), state[k]))
+    def like(self, scope, types):
+        """A value in scope of each type."""
+        found = [[v for v in scope if v.type == t] for t in types]
+        return tuple(values[-1] if self.chance(0.8) else self.one(values) for values in found)
 
-    def condition(self, state) -> Value:
-        return self.b("lt", self.number(state), self.b.const(self.rng.uniform(-0.5, 0.5)))
-
-    def carried(self, writable):
-        return [k for k in writable if self.rng.integers(3)] or list(writable)
-
-    def region(self, block: Block, state, depth, counters, places):
-        with self.b.at(block):
-            inner = list(state)
-            for k, p in zip(places, block.params[len(block.params) - len(places):]):
-                inner[k] = p
-            self.block(inner, depth - 1, counters, places)
-            block.yields = tuple(inner[k] for k in places)
-        return block
-
-    def if_(self, state, depth, counters, writable):
-        places, cond = self.carried(writable), self.condition(state)
+    def branch(self, scope, depth):
+        types = [v.type for v in self.carried(scope)]
         regions = []
         for _ in range(2):
-            block = Block()
-            with self.b.at(block):
-                inner = list(state)
-                self.block(inner, depth - 1, counters, places)
-                block.yields = tuple(inner[k] for k in places)
-            regions.append(block)
-        for k, r in zip(places, self.b.emit("if", cond, regions=regions)):
-            state[k] = r
+            region = Block()
+            with self.b.at(region):
+                region.yields = self.like(self.fill(scope, depth + 1), types)
+            regions.append(region)
+        return list(self.b.emit("if", self.pick(scope, BOOL), regions=regions))
 
-    def trip(self, counters):
-        b = self.b
-        return b.index(self.rng.integers(4)) if self.rng.integers(2) else b("mod", self.pick(counters), b.index(3))
+    def loop(self, scope, depth):
+        inits = self.carried(scope)
+        body = Block([Type(INDEX)] + [v.type for v in inits])
+        with self.b.at(body):
+            body.yields = self.like(self.fill(scope + list(body.params), depth + 1), [v.type for v in inits])
+        trip = self.b.index(int(self.rng.integers(0, 4))) if self.chance(0.5) else self.n
+        return list(self.b.emit("for", trip, *inits, regions=[body]))
 
-    def for_(self, state, depth, counters, writable):
-        places, trip = self.carried(writable), self.trip(counters)
-        body = Block([INDEX_SCALAR, *[state[k].type for k in places]])
-        self.region(body, state, depth, [*counters, body.params[0]], places)
-        for k, r in zip(places, self.b.emit("for", trip, *[state[k] for k in places], regions=[body])):
-            state[k] = r
+    def until(self, scope, depth):
+        inits = [const(0, I64), *self.carried(scope)]
+        head, body = (Block([v.type for v in inits]) for _ in range(2))
+        with self.b.at(head):
+            inner = self.fill(scope + list(head.params), depth + 2)
+            stop = self.b("lt", head.params[0], const(int(self.rng.integers(0, 4)), I64))
+            head.yields = (self.b("and", stop, self.pick(inner, BOOL)) if self.chance(0.5) else stop,)
+        with self.b.at(body):
+            yields = self.like(self.fill(scope + list(body.params), depth + 1), [v.type for v in inits[1:]])
+            body.yields = (self.b("add", body.params[0], const(1, I64)), *yields)
+        return list(self.b.emit("while", *inits, regions=[head, body]))
 
-    def while_(self, state, depth, counters, writable):
-        """Counts to a limit, or stops when the data say so."""
-        b, places, limit = self.b, self.carried(writable), self.trip(counters)
-        types = [INDEX_SCALAR, *[state[k].type for k in places]]
-        head, body = Block(types), Block(types)
-        with b.at(head):
-            more = b("lt", head.params[0], limit)
-            inner = list(state)
-            for k, p in zip(places, head.params[1:]):
-                inner[k] = p
-            head.yields = (b("and", more, b("lt", self.number(inner), b.const(1.5))),)
-        self.region(body, state, depth, [*counters, body.params[0]], places)
-        with b.at(body):
-            body.yields = (b("add", body.params[0], b.index(1)), *body.yields)
-        results = b.emit("while", b.index(0), *[state[k] for k in places], regions=[head, body])
-        for k, r in zip(places, results[1:]):
-            state[k] = r
+    def map(self, scope, depth):
+        body = Block([Type(INDEX)])
+        with self.b.at(body):
+            inner = self.fill(scope + list(body.params), depth + 1)
+            body.yields = (self.pick(inner, F64),)
+        return list(self.b.emit("map", self.n, regions=[body]))
 
 
-def program(seed: int, depth: int = 3, length: int = 5):
-    """(a function of two scalars and two arrays, arguments for it)."""
-    writer = Writer(seed, depth, length)
-    f = writer.function()
-    rng = np.random.default_rng(seed + 10_000)
-    return f, [rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1, SIZE), rng.uniform(-1, 1, SIZE)]
+def program(seed: int):
+    return Writer(seed).program()

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import gc
+import pickle
 import sys
 import threading
 import time
@@ -11,12 +13,23 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from native_calls import (MALLOC, Callable, Missed, Python, calling, copies, identity, resident, specialise)
+from native_calls import MALLOC, Callable, Missed, Python, calling, copies, identity, resident, specialise
 from tracegrad.ir.errors import ArgumentError
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, I8, I32, I64, INDEX, U64
 from tracegrad.lowering import capi, layout
-from tracegrad.lowering.layout import (ArgOut, Arguments, ArrayIn, ArrayOut, Node, ObjectOut, SameIn, ScalarIn, ScalarOut,
-                                       Signature, StaticIn)
+from tracegrad.lowering.layout import (
+    ArgOut,
+    Arguments,
+    ArrayIn,
+    ArrayOut,
+    Node,
+    ObjectOut,
+    SameIn,
+    ScalarIn,
+    ScalarOut,
+    Signature,
+    StaticIn,
+)
 
 NUMPY_DTYPES = [d for d in DTYPES.values() if d is not INDEX]
 PATHS = pytest.mark.parametrize("path", [lambda f: f, Python], ids=["native", "python"])
@@ -53,8 +66,9 @@ def test_every_array_mismatch_goes_on(path):
     raw = np.zeros(49, "u1")[1:].view("f8").reshape(2, 3)
     frozen = good.copy()
     frozen.flags.writeable = False
-    for wrong in (good.astype("f4"), good.ravel(), good.reshape(3, 2), good.reshape(2, 3, 1), np.asfortranarray(good), good[:, ::-1],
-                  good.astype(">f8"), raw, good.view(np.matrix), good.tolist(), 1.0, None, np.float64(1), good[:1], np.ma.array(good)):
+    for wrong in (good.astype("f4"), good.ravel(), good.reshape(3, 2), good.reshape(2, 3, 1), np.asfortranarray(good),
+                  good[:, ::-1], good.astype(">f8"), raw, good.view(np.matrix), good.tolist(), 1.0, None, np.float64(1),
+                  good[:1], np.ma.array(good)):
         with pytest.raises(Missed):
             f(wrong)
     for call in (lambda: f(), lambda: f(good, good), lambda: f(x=good), lambda: f(good, y=1)):
@@ -221,15 +235,17 @@ def test_attributes_that_run_python(path):
 
 @PATHS
 def test_keywords_and_defaults(path):
-    layouts = Arguments((ScalarIn("float", F64, 0),), keywords=(("b", ScalarIn("float", F64, 2)), ("a", ScalarIn("int", I64, 1))),
+    layouts = Arguments((ScalarIn("float", F64, 0),),
+                        keywords=(("b", ScalarIn("float", F64, 2)), ("a", ScalarIn("int", I64, 1))),
                         given=((np.arange(2.0), ArrayIn(F64, (2,), 3)),))
-    out = Node(tuple, (ScalarOut(0, "float", F64), ScalarOut(1, "int", I64), ScalarOut(2, "float", F64), ArrayOut(3, F64, (2,))))
+    out = Node(tuple, (ScalarOut(0, "float", F64), ScalarOut(1, "int", I64), ScalarOut(2, "float", F64),
+                       ArrayOut(3, F64, (2,))))
     f = path(calling(copies(layouts, out, {0: 0, 1: 1, 2: 2, 3: 3})))
     x, a, b, given = f(1.5, b=2.5, a=7)
     assert (x, a, b, given.tolist()) == (1.5, 7, 2.5, [0, 1])
     assert f(*[1.5], **{"b": 2.5, "a": 7})[1] == 7
-    for call in (lambda: f(1.5, a=7, b=2.5), lambda: f(1.5), lambda: f(1.5, b=2.5), lambda: f(1.5, 2.5, 7), lambda: f(1.5, b=2.5, a=7, c=1),
-                 lambda: f(1.5, b=2.5, c=7), lambda: f(x=1.5, b=2.5, a=7), lambda: f(1.5, b=2, a=7)):
+    for call in (lambda: f(1.5, a=7, b=2.5), lambda: f(1.5), lambda: f(1.5, b=2.5), lambda: f(1.5, 2.5, 7),
+                 lambda: f(1.5, b=2.5, a=7, c=1), lambda: f(1.5, b=2.5, c=7), lambda: f(x=1.5, b=2.5, a=7), lambda: f(1.5, b=2, a=7)):
         with pytest.raises(Missed):
             call()
 
@@ -261,23 +277,34 @@ def test_methods_and_attributes():
     assert g.note == 3 and g.__dict__["note"] == 3
 
 
+def test_copies_are_the_function_itself():
+    f = calling(identity(ScalarIn("float", F64, 0)))
+    assert copy.copy(f) is f and copy.deepcopy([f])[0] is f
+    f.__qualname__, f.__module__ = "module_level", __name__
+    globals()["module_level"] = f
+    assert pickle.loads(pickle.dumps(f)) is f
+
+
 # --------------------------------------------------------------------------------------------------------------- results
 
 @PATHS
 def test_results_of_every_kind(path):
-    arguments = Arguments((ArrayIn(F64, (2,), 0), ScalarIn("numpy", F32, 1), ScalarIn("numpy", BOOL, 2), ScalarIn("numpy", C64, 3),
-                           ScalarIn("numpy", I8, 4), ScalarIn("numpy", U64, 5), ScalarIn("complex", C128, 6)))
+    arguments = Arguments((ArrayIn(F64, (2,), 0), ScalarIn("numpy", F32, 1), ScalarIn("numpy", BOOL, 2),
+                           ScalarIn("numpy", C64, 3), ScalarIn("numpy", I8, 4), ScalarIn("numpy", U64, 5), ScalarIn("complex", C128, 6)))
     shared = object()
     out = Node(dict, (
-        Node(tuple, (ArrayOut(0, F64, (2,)), ArrayOut(0, F64, (2,)), ScalarOut(1, "float", F32), ScalarOut(1, "numpy", F32))),
-        Node(list, (ScalarOut(2, "bool", BOOL), ScalarOut(2, "numpy", BOOL), ScalarOut(3, "complex", C64), ScalarOut(3, "numpy", C64))),
+        Node(tuple, (ArrayOut(0, F64, (2,)), ArrayOut(0, F64, (2,)), ScalarOut(1, "float", F32),
+                     ScalarOut(1, "numpy", F32))),
+        Node(list, (ScalarOut(2, "bool", BOOL), ScalarOut(2, "numpy", BOOL), ScalarOut(3, "complex", C64),
+                    ScalarOut(3, "numpy", C64))),
         Node(Point, (ScalarOut(4, "int", I8), ScalarOut(5, "int", U64))),
         Node(tuple, (ScalarOut(6, "complex", C128), ScalarOut(5, "numpy", U64), ObjectOut(shared), ObjectOut(None), ArgOut(0))),
         Node(Model, (ArgOut(1), Node(list, ())), ("w", "b"), lambda w, b: Model(w, b)),
         Node(dict, (), ()), Node(tuple, ()),
     ), ("a", "b", "c", 4, PAIR, "e", "t"))
     f = path(calling(copies(arguments, out, {k: k for k in range(7)})))
-    x, args = np.array([1.0, np.nan]), (np.float32(1.5), np.True_, np.complex64(1 - 2j), np.int8(-3), np.uint64(2**64 - 1), complex(-0.0, 3))
+    x = np.array([1.0, np.nan])
+    args = (np.float32(1.5), np.True_, np.complex64(1 - 2j), np.int8(-3), np.uint64(2**64 - 1), complex(-0.0, 3))
     for _ in range(3):
         r = f(x, *args)
     assert list(r) == ["a", "b", "c", 4, PAIR, "e", "t"]
@@ -300,8 +327,10 @@ def test_false_comes_back(path):
 def fill_dynamic(count: int, rank: int = 1, value: float = 2.0) -> str:
     """Result 0 is an array that the kernel allocates: `count` in every dimension, each element the value."""
     total = count**rank
-    dims = "\n".join(f"  %d{k} = getelementptr i8, ptr %p0, i64 {8 + 8 * k}\n  store i64 {count}, ptr %d{k}" for k in range(rank))
-    values = "\n".join(f"  %e{k} = getelementptr double, ptr %m, i64 {k}\n  store double {value}, ptr %e{k}" for k in range(total))
+    dims = "\n".join(f"  %d{k} = getelementptr i8, ptr %p0, i64 {8 + 8 * k}\n  store i64 {count}, ptr %d{k}"
+                     for k in range(rank))
+    values = "\n".join(f"  %e{k} = getelementptr double, ptr %m, i64 {k}\n  store double {value}, ptr %e{k}"
+                       for k in range(total))
     return f"  %m = call ptr @malloc(i64 {max(total * 8, 1)})\n  store ptr %m, ptr %p0\n{dims}\n{values}"
 
 
@@ -464,7 +493,8 @@ def test_a_constructor_that_raises(path):
 
 def test_reference_counts_are_exact():
     layouts = [*NESTED[:3], Node(dict, NESTED[3].children, (7, PAIR))]
-    arguments = Arguments(tuple(layouts), keywords=(("k", ArrayIn(F64, (1,), 6)),), given=((np.zeros(2), ArrayIn(F64, (2,), 7)),))
+    arguments = Arguments(tuple(layouts), keywords=(("k", ArrayIn(F64, (1,), 6)),),
+                          given=((np.zeros(2), ArrayIn(F64, (2,), 7)),))
     marker = object()
     out = Node(dict, (Node(tuple, (ArrayOut(0, F64, (2,)), ObjectOut(marker), ArgOut(0), ArrayOut(0, F64, (2,)))),
                       Node(Point, (ScalarOut(2, "int", I64), Node(list, (ArgOut(4), ArgOut(6)))))), ("p", "q"))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import BoundsError, DTypeError, Frame, IRError, ShapeError

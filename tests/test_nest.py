@@ -259,3 +259,20 @@ def test_bool_results():
         return b.reduce(m, "any", (0,)), b.reduce(m, "all", (0,)), b.reduce(m, "max", (0,)), b("not", m), b.reduce(m, "min", (0,))
     check(build([("f64", 20)], body), rand(20))
     assert BOOL
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 40, 1000])
+@pytest.mark.parametrize("dtype", ["f64", "i64", "bool"])
+def test_sort(n, dtype):
+    x = (rand(n) * 3).round(0 if n % 2 else 1)
+    if dtype == "f64" and n > 5:
+        x[2:4] = np.nan
+        x[5] = -np.inf
+    f = build([(dtype, n)], lambda b, x: (b("sort", x, axis=0), b("argsort", x, axis=0), b("sort", b("mul", x, x) if dtype != "bool" else x, axis=0)))
+    check(f, x, exact=True)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_sort_along_an_axis(axis):
+    x = rand(4, 5, 6).round(1)
+    check(build([("f64", 4, 5, 6)], lambda b, x: (b("sort", x, axis=axis), b("argsort", x, axis=axis))), x, exact=True)

@@ -192,7 +192,7 @@ def adopt(code, function: str, owner=None):
     place = Place(owner if inner else None, function if inner else name, inner)
     own = place.owner or place
     constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    code = code.replace(co_consts=constants, **({"co_name": function} if inner and name.startswith("<tg") else {}))
+    code = code.replace(co_consts=constants, **({"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}))
     place.code, place.file = code, code.co_filename
     PLACES[id(code)] = place
     return code
@@ -261,7 +261,7 @@ def roots_of(trace: Trace, value: Value) -> Roots:
             found.leaves.add(trace.leaf_of[v])
         elif v in trace.origin:
             loop, init = trace.origin[v]
-            if loop.kind == "for":
+            if loop.kind == "for" or loop.unrollable:
                 found.loops.add(loop)
                 todo += [init] if init is not None else []
                 todo += [loop.trip] if isinstance(loop.trip, Value) else []

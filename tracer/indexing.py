@@ -15,7 +15,7 @@ from ..ir.core import Const
 from ..ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, INDEX
 from . import boxes, context, shapes, views
-from .boxes import HOOKS, ArrayBox, Box, ScalarBox, lift
+from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
 from .promote import fail
 from .shapes import arith
 from .views import Strided
@@ -363,6 +363,7 @@ def _scatter(op: str, x, key: Key, v):
 def add_at(ufunc, a, indices, b=None) -> None:
     """np.add.at and subtract.at; other ufuncs are applied one element after the other."""
     builder = context.current().builder
+    a = lift(a) if isinstance(a, np.ndarray) else a
     if not isinstance(a, ArrayBox):
         fail(ShapeError, f"np.{ufunc.__name__}.at needs an array made in the compiled function or passed to it")
     a.writable()
@@ -384,3 +385,4 @@ def add_at(ufunc, a, indices, b=None) -> None:
 
 
 HOOKS.update(getitem=getitem, setitem=setitem)
+UFUNC_METHODS["at"] = add_at

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..ir.core import Value
 from ..ir.errors import ConcretizationError, UnsupportedError
 from . import boxes, context, shapes, views
 from .boxes import ArrayBox, Box, ScalarBox
@@ -193,3 +194,8 @@ def too_long(trip, why: str = "it is iterated outside a for statement"):
     raise UnsupportedError(
         f"{trip:,} iterations would be unrolled, more than {LIMIT:,}: {why}",
         "write a for statement whose body works with a traced index, and store into an array", context.locate())
+
+
+def as_value(trip) -> Value:
+    """A trip count as an operand."""
+    return context.current().builder.index(trip)

@@ -1,24 +1,20 @@
-"""Texts that contain traced values: f-strings, messages of assert and raise, what print shows. Run time fills them in."""
+"""Texts that contain traced values: f-strings, messages of assert and raise, what print shows. Run time fills them in.
+
+  template ::= a text for str.format, with {0}, {1:.2f} … for the traced values, and {{ }} for braces
+"""
 from __future__ import annotations
 
+import string
+
 from ..ir.core import Value
-from ..ir.errors import ConcretizationError
+from ..ir.errors import ConcretizationError, UnsupportedError
 from ..ir.types import I64, INDEX
 from . import context
 from .boxes import Box
 
 
-def template(message) -> tuple[str, tuple[Value, ...]]:
-    """(template, values) of a message that may be a Text with traced parts."""
-    if isinstance(message, Text):
-        return message.template, message.values
-    if isinstance(message, Box):
-        return "{0}", (_shown(message),)
-    return str(message).replace("{", "{{").replace("}", "}}"), ()
-
-
 class Text:
-    """An f-string with traced parts: a template for run time and its values."""
+    """A text with traced parts."""
 
     __slots__ = ("template", "values")
 
@@ -29,47 +25,91 @@ class Text:
         raise ConcretizationError("a text with traced values in it is known only at run time",
                                   "print it, or use it as the message of assert or raise", context.locate())
 
-    __repr__ = __format__ = __add__ = __radd__ = __mod__ = __hash__ = __len__ = lambda self, *_: self.__str__()
+    __repr__ = __hash__ = __len__ = __str__
+
+    def __format__(self, spec):
+        return str(self)
+
+    def __add__(self, other):
+        return joined([self, other])
+
+    def __radd__(self, other):
+        return joined([other, self])
 
 
-def _shown(box: Box) -> Value:
+def template(message) -> tuple[str, tuple[Value, ...]]:
+    """(template, values) of what may be a Text, a box or any object."""
+    if isinstance(message, Text):
+        return message.template, message.values
+    if isinstance(message, Box):
+        return "{0}", (_value(message),)
+    return str(message).replace("{", "{{").replace("}", "}}"), ()
+
+
+def _value(box: Box) -> Value:
     found = box.read()
-    if found.type.dtype is INDEX:
-        found = context.current().builder.cast(found, I64)
-    return found
+    return context.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
 
 
-def text(*parts):
-    """An f-string: a str where all is known, else a Text."""
-    if not any(isinstance(p, tuple) and isinstance(p[0], (Box, Text)) for p in parts):
-        return "".join(p if isinstance(p, str) else _formatted(*p) for p in parts)
+def shifted(inner: str, count: int, by: int) -> str:
+    """A template whose `count` placeholders start at `by`."""
+    for k in reversed(range(count)) if by else ():
+        for end in "}:!":
+            inner = inner.replace("{" + str(k) + end, "{" + str(k + by) + end)
+    return inner
+
+
+def joined(parts) -> Text:
     out, values = [], []
     for part in parts:
-        if isinstance(part, tuple) and isinstance(part[0], Text):
-            out.append(_shifted(part[0], len(values)))
-            values += part[0].values
-        elif isinstance(part, tuple) and isinstance(part[0], Box):
-            x, conversion, spec = part
-            number = context.constant(x.read())
-            if number is not None:
-                out.append(template(_formatted(number, conversion, spec))[0])
-                continue
-            out.append("{" + str(len(values)) + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}")
-            values.append(_shown(x))
-        else:
-            out.append(template(part if isinstance(part, str) else _formatted(*part))[0])
+        inner, more = template(part)
+        out.append(shifted(inner, len(more), len(values)))
+        values += more
     return Text("".join(out), tuple(values))
 
 
-def _formatted(x, conversion, spec) -> str:
+def text(*parts):
+    """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
+    if not any(type(p) is tuple and isinstance(p[0], (Box, Text)) for p in parts):
+        return "".join(p if type(p) is str else _formatted(*p) for p in parts)
+    return joined([p if type(p) is str else _part(*p) for p in parts])
+
+
+def _part(x, conversion: str, spec: str):
+    if isinstance(x, Text):
+        return x
+    if not isinstance(x, Box):
+        return _formatted(x, conversion, spec)
+    number = context.constant(x.read())
+    if number is not None:
+        return _formatted(number, conversion, spec)
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (_value(x),))
+
+
+def _formatted(x, conversion: str, spec: str) -> str:
     x = {"r": repr, "s": str, "a": ascii}[conversion](x) if conversion else x
     return format(x, spec)
 
 
-def _shifted(inner: Text, by: int) -> str:
-    """A template whose placeholders start at `by`."""
-    out = inner.template
-    for k in reversed(range(len(inner.values))):
-        for end in "}:!":
-            out = out.replace("{" + str(k) + end, "{" + str(k + by) + end)
-    return out
+def shown(x):
+    """What print writes for x: a Text where it contains traced values."""
+    if isinstance(x, (Box, Text)):
+        return _part(x, "", "")
+    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple)) for v in x):
+        opening, closing = "[]" if type(x) is list else "()"
+        parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v)]]
+        return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    return str(x)
+
+
+def formatted(pattern: str, method: str, args, kwargs):
+    """A method of a str that takes traced arguments: "…".format(…)."""
+    if method != "format" or kwargs:
+        raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", context.locate())
+    parts, auto = [], 0
+    for literal, name, spec, conversion in string.Formatter().parse(pattern):
+        parts.append(literal)
+        if name is not None:
+            parts.append(_part(args[int(name) if name else auto], conversion or "", spec))
+            auto += not name
+    return joined(parts)

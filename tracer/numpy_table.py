@@ -7,7 +7,7 @@
 """
 from __future__ import annotations
 
-import math
+import functools
 import types
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import boxes, context, creation, indexing, linalg, manipulation, python_math, reductions, selection, ufuncs
-from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, ArrayBox, Box, ScalarBox, implements, lift
+from . import boxes, calculus, context, creation, einsum, indexing, linalg, manipulation, python_math, selection, ufuncs  # noqa: F401
+from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 
 
@@ -67,6 +67,8 @@ def redirect(f):
     owner = getattr(f, "__self__", None)
     if isinstance(owner, np.ndarray) and f.__name__ in METHODS:
         return types.MethodType(METHODS[f.__name__], lift(owner))
+    if isinstance(owner, np.ufunc) and f.__name__ in UFUNC_METHODS:
+        return passing(f, functools.partial(UFUNC_METHODS[f.__name__], owner))
     if isinstance(owner, (np.random.Generator, np.random.RandomState)):
         return _random(f.__name__)
     return None

@@ -66,9 +66,9 @@ def resolve(ufunc, kinds: tuple, dtype=None) -> tuple[tuple[DType, ...], tuple[D
 
 
 def _resolve(ufunc, kinds, dtype):
-    signature = None if dtype is None else (None,) * ufunc.nin + (dtype,) * ufunc.nout
+    options = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
     try:
-        found = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, signature=signature)
+        found = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, **options)
     except TypeError as error:
         names = ", ".join(getattr(k, "__name__", None) or str(k) for k in kinds)
         fail(DTypeError, f"np.{ufunc.__name__} of {names}: {error}")

@@ -390,7 +390,7 @@ class _Emission:
         if self.movable(8 if lazy else 2) and all(not a.type.dims for a, _ in self.pairs):
             for block in self.blocks:
                 self.builder.block.ops.extend(block.ops)
-            return [self.short(a, b) or self.builder("select", self.flag, a, b) for a, b in self.pairs]
+            return [self.short(a, b) or self.chosen(a, b) for a, b in self.pairs]
         plain = {k: short for k, (a, b) in enumerate(self.pairs) if (short := self.outside(a, b)) is not None}
         kept = [k for k in range(len(self.pairs)) if k not in plain]
         if not kept and not any(op.defn.effect or op.regions for block in self.blocks for op in block.ops):
@@ -412,6 +412,12 @@ class _Emission:
         """The result where it is a value that both branches see anyway."""
         inner = {v for block in self.blocks for op in block.ops for v in op.results}
         return None if a in inner or b in inner else self.short(a, b)
+
+    def chosen(self, a: Value, b: Value) -> Value:
+        """c ? a : c -> c and a;  c ? c : b -> c or b"""
+        if b is self.flag:
+            return self.builder("and", self.flag, a)
+        return self.builder("or", self.flag, b) if a is self.flag else self.builder("select", self.flag, a, b)
 
     def short(self, a: Value, b: Value) -> Value | None:
         """c ? a : a -> a;  c ? True : False -> c;  c ? False : True -> not c"""

@@ -226,6 +226,13 @@ class _Rewriter:
         s.body = self.statements(s.body)
         return s
 
+    def s_Return(self, s):
+        if isinstance(s.value, ast.Name) and s.value.id == exits.VALUE:
+            s.value = self.tg("returned", [s.value], s)
+        elif s.value is not None:
+            s.value = self.expr(s.value)
+        return s
+
     # --- staged statements ----------------------------------------------------------------------------------------------
 
     def state(self, s) -> tuple[list[ast.stmt], list[ast.expr]]:
@@ -238,7 +245,9 @@ class _Rewriter:
         get = self.definition("<tg get>", _arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
         put = self.definition("<tg put>", _arguments("<values>"), names,
                               [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)
-        listed = ast.copy_location(ast.Tuple([exits.literal(n, s) for n in names], ast.Load()), s)
+        only = getattr(s, "augmented", ())
+        shown = ["+" + n if n in only else n for n in s.state]
+        listed = ast.copy_location(ast.Tuple([exits.literal(n, s) for n in shown], ast.Load()), s)
         return [get, put], [exits.load("<tg get>", s), exits.load("<tg put>", s), listed]
 
     def bound(self, s) -> list[str]:
@@ -264,14 +273,22 @@ class _Rewriter:
         return [self.definition("<tg stop>", _arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
             exits.load("<tg stop>", s)
 
+    def touched(self, s) -> tuple[list[ast.stmt], ast.expr]:
+        """The function that gives what the arrays' names hold that the body may write into."""
+        if not s.touched:
+            return [], exits.literal(None, s)
+        held = ast.copy_location(ast.Tuple([exits.load(self.mangle(n), s) for n in s.touched], ast.Load()), s)
+        return [self.definition("<tg touched>", _arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
+            exits.load("<tg touched>", s)
+
     def s_For(self, s):
         source = self.expr(s.iter)
         target = self.assign([s.target], exits.load("<item>", s.target), s.target)
         body = self.definition("<tg body>", _arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
         definitions, state = self.state(s)
-        stop, stop_name = self.stop(s)
-        call = self.tg("for_", [source, exits.load("<tg body>", s), *state, stop_name], s.iter)
-        return [body, *definitions, *stop, ast.copy_location(ast.Expr(call), s)]
+        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
+        call = self.tg("for_", [source, exits.load("<tg body>", s), *state, stop_name, touched_name], s.iter)
+        return [body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
 
     def s_While(self, s):
         outer, self.pending = self.pending, []
@@ -279,12 +296,12 @@ class _Rewriter:
         test_body = [*self.pending, ast.copy_location(ast.Return(value), s.test)]
         self.pending = outer
         bound = [self.mangle(n) for n in sorted(scopes.assigned(s.test))]
-        test = self.definition("<tg test>", _arguments(), bound, test_body, s.test)
+        test = self.definition("<tg binds>" if bound else "<tg test>", _arguments(), bound, test_body, s.test)
         body = self.definition("<tg body>", _arguments(), self.bound(s), self.statements(s.body), s)
         definitions, state = self.state(s)
-        stop, stop_name = self.stop(s)
-        call = self.tg("while_", [exits.load("<tg test>", s), exits.load("<tg body>", s), *state, stop_name], s.test)
-        return [test, body, *definitions, *stop, ast.copy_location(ast.Expr(call), s)]
+        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
+        call = self.tg("while_", [exits.load(test.name, s), exits.load("<tg body>", s), *state, stop_name, touched_name], s.test)
+        return [test, body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
 
     # --- expressions --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@
   If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
                                      loop, also in its next iteration
   If.bound, For.bound, While.bound   all names that the statement assigns
+  For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
+  For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v
   Name.unsure                        a read that may come before any assignment
 
 A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
@@ -18,6 +20,21 @@ from .exits import is_internal
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
+
+
+def written(statements) -> tuple[set[str], set[str], set[str]]:
+    """(names bound by other than augmented assignment, names that are augmented, names with items that are assigned)."""
+    bound, augmented, items = assigned(statements), set(), set()
+    plain = set()
+    for node in ast.walk(ast.Module(statements, [])):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            augmented.add(node.target.id)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            plain.add((node.id, id(node)))
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+            items.add(node.value.id)
+    own = {id(n.target) for n in ast.walk(ast.Module(statements, [])) if isinstance(n, ast.AugAssign)}
+    return bound & {name for name, mark in plain if mark not in own}, augmented, items
 
 
 class Names(NamedTuple):
@@ -83,7 +100,7 @@ def analyse(function: ast.FunctionDef) -> Names:
     for node in ast.walk(ast.Module(function.body, [])):
         if isinstance(node, DEFERRED):
             deferred |= reads(node)
-    live = _Live(frozenset(deferred & local))
+    live = _Live(frozenset(deferred & local), frozenset(local))
     live.block(function.body, set())
     staged = frozenset(live.staged - own)
     _Sure(local, staged).block(function.body, set(own))
@@ -93,8 +110,8 @@ def analyse(function: ast.FunctionDef) -> Names:
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
 
 class _Live:
-    def __init__(self, deferred: frozenset):
-        self.deferred = deferred
+    def __init__(self, deferred: frozenset, local: frozenset):
+        self.deferred, self.local = deferred, local
         self.staged: set[str] = set()
 
     def block(self, statements, out: set) -> set:
@@ -107,6 +124,10 @@ class _Live:
         s.bound = tuple(sorted(bound))
         s.state = tuple(sorted(bound & (live | self.deferred)))
         self.staged |= bound
+        if not isinstance(s, ast.If):
+            plain, augmented, items = written(s.body)
+            s.augmented = augmented - plain
+            s.touched = tuple(sorted((items | augmented) & self.local))
 
     def if_(self, s: ast.If, out):
         self.mark(s, assigned(s.body) | assigned(s.orelse), out)

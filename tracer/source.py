@@ -21,7 +21,12 @@ from . import context, fence, rewrite
 _TEMPLATES: dict[int, "Template"] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
 _REWRITTEN: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()
-_GENERATED = types.SimpleNamespace(runtime=None)        # the runtime, which runtime.py sets
+_RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which runtime.py fills
+
+
+def use_runtime(runtime) -> None:
+    """What rewritten code calls as `<tg>`."""
+    _RUNTIME.cell_contents = runtime
 
 
 class Template:
@@ -68,6 +73,11 @@ def is_user(function) -> bool:
     trace = context.active()
     package = (function.__module__ or "").split(".")[0]
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
+
+
+def has_source(function) -> bool:
+    """Whether a function's lines are in a file: generated ones (a dataclass's __init__) are not."""
+    return bool(linecache.getlines(function.__code__.co_filename, function.__globals__))
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
@@ -207,7 +217,7 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
         return found[1]
     template = _template(function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
-    cells[rewrite.TG] = types.CellType(_GENERATED.runtime)
+    cells[rewrite.TG] = _RUNTIME
     made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
                               tuple(cells[name] for name in template.code.co_freevars))
     made.__kwdefaults__, made.__qualname__, made.__module__ = function.__kwdefaults__, function.__qualname__, function.__module__

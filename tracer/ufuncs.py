@@ -21,7 +21,6 @@ from .promote import check_cast, fail, resolve, to_dtype
 RULES: dict = {}
 GUFUNCS: dict = {}                 # matmul and its kind: ufunc -> handler(*inputs, **kwargs); linalg.py fills it
 REDUCERS: dict = {}                # (ufunc, "reduce" | "accumulate") -> handler; reductions.py fills it
-AT: dict = {}                      # ufunc.at: handler(ufunc, a, indices, b); indexing.py fills "at"
 
 _DIRECT = {
     np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "div", np.floor_divide: "floordiv", np.remainder: "mod",
@@ -93,7 +92,7 @@ def _complex_sign(b, x):
 # (op, kind of dtype) -> what stands for it there.
 SUBSTITUTES = {
     ("add", "b"): _as("or"), ("mul", "b"): _as("and"), ("abs", "b"): _same, ("abs", "u"): _same, ("invert", "b"): _not,
-    ("sign", "c"): _complex_sign,
+    ("sign", "c"): _complex_sign, ("rint", "c"): lambda b, x: b("complex", b("rint", b("real", x)), b("rint", b("imag", x))),
     **{(op, kind): _same for op in ("floor", "ceil", "trunc", "conj") for kind in "biu"}, ("conj", "f"): _same,
     **{("isnan", kind): _constant(False) for kind in "biu"}, **{("isinf", kind): _constant(False) for kind in "biu"},
     **{("isfinite", kind): _constant(True) for kind in "biu"},
@@ -406,5 +405,5 @@ def _method(name):
 
 
 UFUNC_METHODS.update({"__call__": call, "outer": outer, "reduce": _method("reduce"), "accumulate": _method("accumulate"),
-                      "reduceat": _method("reduceat"), "at": lambda ufunc, *a, **k: AT["at"](ufunc, *a, **k)})
+                      "reduceat": _method("reduceat")})
 boxes.HOOKS["in_place"] = in_place

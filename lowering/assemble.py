@@ -1,0 +1,52 @@
+"""From a kernel in the loop IR to a specialisation that can be called."""
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .emit import emit
+from .engine import compile_module
+from .failures import reporter
+from .layout import Arguments, Out, Signature
+from .loopir import At, Buffer, Copy, Kernel, Lib, Load, Print, walk
+from .specialisation import Specialisation
+
+RELEASE_WORK = 20_000      # scalar operations from which letting other threads run (100 ns) is worth its price
+
+
+def assemble(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int] | None = None, *,
+             fastmath: bool = False, phases: dict[str, float] | None = None, about: Any = None) -> Specialisation:
+    """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
+    attributes; those results are no parameters of the kernel."""
+    start = time.perf_counter()
+    text = emit(kernel, fastmath=fastmath)
+    phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
+    code = compile_module(text)
+    return Specialisation(signature_of(kernel, arguments, output, inout or {}), code, kernel.name, reporter(kernel),
+                          phases=phases, about=about, keep=constants(kernel))
+
+
+def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int]) -> Signature:
+    """The kernel's pointers are the parameters, then the results that are not written into a parameter."""
+    given = Signature(arguments, output, ())
+    made = sorted(given.results())
+    order = tuple(("in", k) for k in range(given.params)) + tuple(("out", k) for k in made)
+    if len(order) != len(kernel.params):
+        raise ValueError(f"kernel {kernel.name} has {len(kernel.params)} parameters; arguments and results make {len(order)}")
+    captured = tuple(buffer.data for buffer in constants(kernel) if not buffer.frozen)
+    return Signature(arguments, output, order, tuple(sorted(set(inout.values()))), captured, kernel.work >= RELEASE_WORK)
+
+
+def constants(kernel: Kernel) -> tuple[Buffer, ...]:
+    """The constant arrays that the kernel reads; the code has the addresses of some."""
+    found: dict[Buffer, None] = {}
+    for stmt in walk(kernel.body):
+        match stmt:
+            case Load(buffer=buffer) | Copy(src=buffer):
+                read = (buffer,)
+            case Lib(args=args) | Print(values=args):
+                read = tuple(a.buffer if isinstance(a, At) else a for a in args)
+            case _:
+                continue
+        found |= dict.fromkeys(b for b in read if isinstance(b, Buffer) and b.space == "const")
+    return tuple(found)

@@ -1,0 +1,388 @@
+"""Calls and stores in rewritten code.
+
+A call f(…) is answered by the first that applies:
+
+  1. an object with `__tracegrad_call__(args, kwargs)`: jitted functions, derivatives, custom rules
+  2. numpy_table.redirect: NumPy functions, math, builtins on numbers
+  3. the builtins below: iteration, types, printing
+  4. a method that changes a list, dict or set: allowed where nothing but the traced program can see the change
+  5. a user's function, method, class or callable object: rewritten, then called
+  6. anything else: called as it stands
+"""
+from __future__ import annotations
+
+import builtins
+import collections
+import functools
+import itertools
+import operator
+import types
+
+import numpy as np
+
+from ..ir.errors import UnsupportedError
+from . import boxes, branches, context, iteration, messages, numpy_table, regions, source
+from .boxes import ArrayBox, Box, ScalarBox
+
+DEEPEST = 60                  # activations of one function, each inside a branch of the one before: then only traced values end it
+
+
+def call(f, /, *args, **kwargs):
+    """f(*args, **kwargs) as rewritten code calls it."""
+    trace = context.active()
+    handler = _BY_TYPE.get(type(f))
+    if trace is None:
+        return handler(None, f, args, kwargs) if handler in (_function, _method) else f(*args, **kwargs)
+    if handler is _function and id(f.__code__) in context.PLACES:
+        return _enter(trace, f, args, kwargs)
+    own = getattr(type(f), "__tracegrad_call__", None)
+    if own is not None:
+        return own(f, args, kwargs)
+    instead = numpy_table.redirect(f)
+    if instead is not None:
+        return _adopted(trace, instead(*map(_listed, args), **kwargs))
+    try:
+        builtin = BUILTINS.get(f)
+    except TypeError:
+        builtin = None
+    if builtin is not None:
+        return _adopted(trace, builtin(*args, **kwargs))
+    return (handler or _other)(trace, f, args, kwargs)
+
+
+def _listed(x):
+    """A generator or dict view as a list, which handlers can look into."""
+    return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
+
+
+_PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.FunctionType, types.ModuleType, type, np.generic, np.dtype, range)
+
+
+def _adopted(trace, made):
+    """What a call returned: a new container or object is the traced program's own."""
+    if not isinstance(made, _PLAIN):
+        trace.note_fresh(made)
+        if type(made) in (list, tuple):
+            for part in made:
+                if isinstance(part, (list, dict, set)):
+                    trace.note_fresh(part)
+    return made
+
+
+# --- functions ----------------------------------------------------------------------------------------------------------------------
+
+def _function(trace, f, args, kwargs):
+    if not source.is_user(f):
+        return f(*args, **kwargs) if trace is None else _adopted(trace, f(*args, **kwargs))
+    if trace is None:
+        return f(*args, **kwargs)
+    return _enter(trace, source.rewritten(f), args, kwargs)
+
+
+def _enter(trace, f, args, kwargs):
+    """Call a rewritten function; recursion that no known value ends is refused."""
+    key, depth = id(f.__code__), len(trace.scopes)
+    entered = trace.depth.setdefault(key, [])
+    if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
+        _endless(trace, f)
+    entered.append(depth)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        entered.pop()
+
+
+def _endless(trace, f):
+    conditions = [s.cond for s in trace.scopes if s.cond is not None]
+    why = context.make_static(conditions[-1], "recursion") if conditions else "nothing"
+    raise UnsupportedError(
+        f"`{f.__name__}` calls itself without end while it is traced: what ends the recursion is known only at run time (it depends on {why})",
+        "write it as a loop, or let a Python int or a shape end it", context.locate())
+
+
+def _method(trace, f, args, kwargs):
+    function = f.__func__
+    if isinstance(f.__self__, Box) or not isinstance(function, types.FunctionType):
+        return f(*args, **kwargs)
+    return call(function, f.__self__, *args, **kwargs)
+
+
+def _builtin(trace, f, args, kwargs):
+    """A method of a built-in object, or a function written in C."""
+    owner, name = getattr(f, "__self__", None), f.__name__
+    if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
+        expect_own(trace, owner, f"{type(owner).__name__}.{name}")
+    if name in ("add", "discard", "remove", "__contains__", "index", "count") and type(owner) in (set, list) and args and isinstance(args[0], Box):
+        if name in ("index", "count", "__contains__"):
+            context.need_concrete(args[0], f"{type(owner).__name__}.{name}")
+    if type(owner) is str and any(isinstance(a, Box) for a in args):
+        return messages.formatted(owner, name, args, kwargs)
+    return _adopted(trace, f(*args, **kwargs))
+
+
+_CHANGES = {
+    list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
+    dict: {"pop", "popitem", "clear", "update", "setdefault"},
+    set: {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update", "symmetric_difference_update"},
+    collections.deque: {"append", "appendleft", "pop", "popleft", "extend", "extendleft", "clear", "rotate", "insert", "remove", "reverse"},
+    collections.OrderedDict: {"pop", "popitem", "clear", "update", "setdefault", "move_to_end"},
+    collections.defaultdict: {"pop", "popitem", "clear", "update", "setdefault"},
+}
+
+
+def expect_own(trace, held, what: str) -> None:
+    """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
+    if id(held) in trace.outer:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
+                               "return the values, or pass the object in as an argument", context.locate())
+    made = trace.maker(held)
+    for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
+        if scope.kind == "loop" and scope.loop is None:
+            continue
+        if scope.kind == "loop":
+            if scope.loop.unrollable:
+                raise context.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
+            _endless_growth(scope.loop, held, what)
+        if scope.kind == "branch":
+            why = context.make_static(scope.cond, what)
+            raise UnsupportedError(
+                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so its length "
+                "would be known only at run time", "store into an array of the largest length and count the entries", context.locate())
+
+
+def _endless_growth(loop, held, what):
+    trip = loop.trip
+    if trip is not None:
+        context.make_static(trip, what)
+    raise UnsupportedError(
+        f"{what} changes a {type(held).__name__} in a loop whose number of iterations is known only at run time",
+        "make an array of the largest length before the loop and store into it", context.locate())
+
+
+def _class(trace, f, args, kwargs):
+    """A user's class: its __init__ is rewritten."""
+    init = f.__init__
+    plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
+             and not issubclass(f, BaseException))
+    if not plain or not source.is_user(init) or not source.has_source(init):
+        return _adopted(trace, f(*args, **kwargs))
+    made = trace.note_fresh(object.__new__(f))
+    call(init, made, *args, **kwargs)
+    return made
+
+
+def _partial(trace, f, args, kwargs):
+    return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
+
+
+def _other(trace, f, args, kwargs):
+    """A decorated function, a class with a metaclass, a callable object."""
+    if isinstance(f, type):
+        return _class(trace, f, args, kwargs)
+    plain = source.unwrap(f)
+    if plain is not f:
+        return call(plain, *args, **kwargs)
+    own = type(f).__call__ if hasattr(type(f), "__call__") else None
+    if isinstance(own, types.FunctionType) and source.is_user(own):
+        return call(own, f, *args, **kwargs)
+    return _adopted(trace, f(*args, **kwargs))
+
+
+_BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
+            functools.partial: _partial, types.MethodWrapperType: _builtin}
+
+
+# --- stores -------------------------------------------------------------------------------------------------------------------------
+
+def outer(x):
+    """Marks an object that the function reaches through a global or free variable."""
+    trace = context.active()
+    if trace is not None and isinstance(x, (list, dict, set, collections.deque)):
+        trace.outer[id(x)] = x
+    return x
+
+
+def setitem(value, held, key) -> None:
+    """held[key] = value."""
+    trace = context.active()
+    if trace is None or isinstance(held, ArrayBox):
+        held[key] = value
+    elif isinstance(held, np.ndarray):
+        _into_array(trace, held, key, value)
+    elif isinstance(held, (list, dict)):
+        _into_container(trace, held, key, value)
+    else:
+        method = getattr(type(held), "__setitem__", None)
+        if isinstance(method, types.FunctionType) and source.is_user(method):
+            call(method, held, key, value)
+        else:
+            held[key] = value
+
+
+def _into_array(trace, held, key, value) -> None:
+    if trace.maker(held) < 0:
+        boxes.lift(held)[key] = value                          # says that a captured array cannot be overwritten
+    else:
+        held[key] = value
+
+
+def _into_container(trace, held, key, value) -> None:
+    if id(held) in trace.outer:
+        expect_own(trace, held, "an assignment to an item")
+    if isinstance(key, Box):
+        key = context.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
+    if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
+        expect_own(trace, held, "an assignment to a new item")
+        held[key] = value
+        return
+    if isinstance(held, list):
+        key = operator.index(key)
+        key += len(held) if key < 0 else 0
+    regions.assign(trace, (held, False, key), value)
+
+
+def setattr_(value, held, name: str) -> None:
+    """held.name = value."""
+    trace = context.active()
+    if trace is None or isinstance(held, Box):
+        setattr(held, name, value)
+        return
+    descriptor = getattr(type(held), name, None)
+    if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
+        call(descriptor.fset, held, value)
+        return
+    if trace.maker(held) < 0:
+        raise UnsupportedError(
+            f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
+            "return the value, or make the object inside the function", context.locate())
+    regions.assign(trace, (held, True, name), value)
+
+
+def delete(held, key, attribute: bool) -> None:
+    trace = context.active()
+    if trace is not None:
+        expect_own(trace, held, "`del`")
+    if attribute:
+        delattr(held, key)
+    else:
+        del held[key]
+
+
+def augment(held, value, op: str):
+    """`name op= value`: what the name is bound to."""
+    trace = context.active()
+    if trace is not None and type(held) in (list, set, dict, collections.deque):
+        expect_own(trace, held, f"`{_SIGN[op]}`")
+    elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
+        held = boxes.lift(held)
+    return getattr(operator, op)(held, value)
+
+
+_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=", "ilshift": "<<=",
+         "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
+
+
+def aug_item(held, key):
+    """What `held[key] op= …` starts from: (held, key, held[key])."""
+    if isinstance(held, np.ndarray) and context.active() is not None and context.current().maker(held) < 0:
+        held = boxes.lift(held)
+    return held, key, held[key]
+
+
+def aug_setitem(place, value, op: str) -> None:
+    held, key, found = place
+    made = augment(found, value, op)
+    if made is not found or not isinstance(found, ArrayBox) or not isinstance(held, ArrayBox):
+        setitem(made, held, key)
+
+
+def aug_attr(held, name: str):
+    return held, name, getattr(held, name)
+
+
+def aug_setattr(place, value, op: str) -> None:
+    held, name, found = place
+    made = augment(found, value, op)
+    if made is not found:
+        setattr_(made, held, name)
+
+
+# --- builtins ------------------------------------------------------------------------------------------------------------------------
+
+_TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
+
+
+def type_of(x) -> type:
+    """The type that Python would see."""
+    if isinstance(x, ArrayBox):
+        return np.ndarray
+    if isinstance(x, ScalarBox):
+        return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
+    return slice if x is slice else type(x)
+
+
+def type_(*args):
+    return type_of(args[0]) if len(args) == 1 else type(*args)
+
+
+def isinstance_(x, kinds) -> bool:
+    if not isinstance(x, Box):
+        return isinstance(x, kinds)
+    return issubclass(type_of(x), kinds)
+
+
+def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:
+    """print: at run time."""
+    if file is not None:
+        raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", context.locate())
+    parts, values = [], []
+    for x in args:
+        text, more = messages.template(messages.shown(x))
+        parts.append(messages.shifted(text, len(more), len(values)))
+        values += more
+    escaped = [messages.template(str(s))[0] for s in (sep if sep is not None else " ", end if end is not None else "\n")]
+    context.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
+
+
+def sorted_(iterable, /, *, key=None, reverse=False):
+    items = list(iteration.iterate(iterable))
+    keys = items if key is None else [call(key, x) for x in items]
+    if any(isinstance(k, Box) for k in keys):
+        raise UnsupportedError("sorted() of traced values: their order is known only at run time", "use np.sort or np.argsort", context.locate())
+    order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
+    return [items[k] for k in order]
+
+
+def map_(function, *iterables):
+    return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
+
+
+def filter_(function, iterable):
+    items = iteration.iterate(iterable)
+    return [x for x in items if keep(x if function is None else call(function, x))]
+
+
+def reduce_(function, iterable, *initial):
+    return functools.reduce(lambda a, b: call(function, a, b), iteration.iterate(iterable), *initial)
+
+
+def keep(test) -> bool:
+    """The condition of a comprehension, which decides a length."""
+    flag = branches.truth(test)
+    if isinstance(flag, bool):
+        return flag
+    return bool(context.need_concrete(ScalarBox(flag, "bool"), "the condition of a comprehension, which decides a length,"))
+
+
+def _of_items(kind):
+    return lambda *args: kind(*map(iteration.iterate, args))
+
+
+BUILTINS = {
+    range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
+    print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
+    list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
+    callable: builtins.callable, itertools.product: lambda *xs, repeat=1: itertools.product(*map(iteration.iterate, xs), repeat=repeat),
+    setattr: lambda held, name, value: setattr_(value, held, name),
+    operator.setitem: lambda held, key, value: setitem(value, held, key),
+}

@@ -1,0 +1,195 @@
+"""What a loop carries from one iteration to the next: one `Carry` for each name or item that its body changes.
+
+  Fixed      holds at the head what it held before the loop
+  Carried    its numbers are parameters of the body; their types widen until an iteration fits
+  with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
+
+A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an iteration
+changes the plan no more.
+"""
+from __future__ import annotations
+
+from ..ir.build import const
+from ..ir.core import Value
+from ..ir.types import BOOL, BOOL_SCALAR
+from . import regions, state, tree
+from .boxes import ArrayBox, Box
+from .exits import RETURNED
+from .regions import Mismatch
+from .state import Kind, Maybe, Unset
+
+def ends_loop(name: str) -> bool:
+    """Whether a name is a flag that ends a loop: false whenever an iteration begins."""
+    return name == RETURNED or name.startswith("<broke")
+
+
+class Carry:
+    """One name or item. `initial` is what it holds before the loop, `kinds` the leaf types (None: a leaf that stays as it is)."""
+
+    __slots__ = ("boxes", "cousins", "entry", "flag", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
+
+    def __init__(self, label: str, initial, guess: bool):
+        self.label, self.initial, self.stop = label, initial, ends_loop(label)
+        self.flag = type(initial) in (Unset, Maybe)
+        self.never, self.entry, self.boxes, self.cousins = False, None, [], []
+        self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
+        if type(initial) is not Unset:
+            self.leaves, self.structure = tree.flatten(initial.held if self.flag else initial)
+            self.kinds = [None] * len(self.leaves)
+            if guess or self.flag:
+                self.guess()
+
+    def guess(self) -> None:
+        """Plan that every number changes; arrays only where the name is bound anew."""
+        self.kinds = [state.kind_of(x) for x in self.leaves]
+        self.moves = any(self.kinds)
+
+    # --- parameters -------------------------------------------------------------------------------------------------------------
+
+    def types(self) -> list:
+        if not self.moves:
+            return []
+        return [k.type for k in self.kinds if k is not None] + ([BOOL_SCALAR] if self.flag else [])
+
+    def inits(self, builder) -> list[Value]:
+        """What the parameters start from, emitted before the loop."""
+        if not self.moves:
+            return []
+        if type(self.initial) is Unset:
+            return [builder.full(0, k.dims, k.dtype) for k in self.kinds if k is not None] + [const(False, BOOL)]
+        found = [state.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None]
+        return [*found, self.initial.flag] if self.flag else found
+
+    def at_head(self, trace, params, asking: bool = False):
+        """What the name holds when an iteration begins. `asking`: in the condition, where a flag is not known to be false."""
+        if not self.moves:
+            self.entry = self.initial
+        elif self.stop and not asking:
+            next(params)
+            self.entry = False
+        else:
+            self.entry = self._from(trace, params)
+        return self.entry
+
+    def _from(self, trace, params):
+        self.boxes, leaves = [], []
+        for x, kind in zip(self.leaves, self.kinds):
+            made = x if kind is None else state.wrap(next(params), kind, getattr(x, "_strides", None))
+            if isinstance(made, ArrayBox) and kind is not None:
+                self.boxes.append(made)
+                for relative in (x, *self.cousins):
+                    if isinstance(relative, ArrayBox):
+                        regions.link(trace, made, relative)
+            leaves.append(made)
+        held = self.structure.unflatten(leaves)
+        return Maybe(self.label, held, next(params)) if self.flag else held
+
+    # --- after an iteration -------------------------------------------------------------------------------------------------------
+
+    def absorb(self, final, born: int) -> bool:
+        """Correct the plan by what an iteration left; whether anything changed."""
+        if final is self.entry and not self.stop:
+            if self.moves and self.boxes and not self.never and not self.flag:
+                self.never, self.moves = True, False          # it was not bound anew after all
+                self.kinds = [None] * len(self.kinds)
+                return True
+            return False
+        held = final
+        if type(final) is Maybe:
+            held = final.held
+        if type(final) is Unset:
+            if final.reason:
+                raise Mismatch(f"`{self.label}`", state.describe(self.initial), state.describe(final), final.reason)
+            return False
+        leaves, structure = tree.flatten(held)
+        if self.structure is None:
+            return self.first(leaves, structure)
+        if structure != self.structure:
+            raise Mismatch(f"`{self.label}`", state.describe(self.initial), state.describe(held), "the structure changes")
+        changed = False
+        paths = structure.paths(self.label)
+        for k, x in enumerate(leaves):
+            kind = self.widened(paths[k], k, x)
+            if kind != self.kinds[k]:
+                self.kinds[k], changed = kind, True
+            changed |= self.relate(x, born)
+        self.moves = self.moves or changed
+        return changed
+
+    def first(self, leaves, structure) -> bool:
+        """The first value of a name that was unset before the loop: its types are what is carried."""
+        self.leaves, self.structure = leaves, structure
+        self.kinds = [state.kind_of(x) for x in leaves]
+        self.moves = any(self.kinds)
+        for kind in self.kinds:
+            if kind is not None and not kind.type.static:
+                raise Mismatch(f"`{self.label}`", "unset", str(kind), "its length is known only inside the loop")
+        return True
+
+    def widened(self, path: str, k: int, x) -> Kind | None:
+        """The leaf type that holds the planned leaf and x."""
+        before, kind = self.leaves[k], self.kinds[k]
+        if kind is None:
+            if x is before or (not isinstance(x, Box) and state.same_static(x, before)):
+                return None
+            kind = state.kind_of(before)
+        found = state.kind_of(x)
+        joined = kind and found and state.join(kind, found, before if kind == state.kind_of(before) else None, x)
+        if not joined:
+            raise Mismatch(f"`{path}`", state.describe(before) if kind is None else str(kind), state.describe(x), trail(before, x))
+        return joined
+
+    def relate(self, x, born: int) -> bool:
+        """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
+        if not isinstance(x, ArrayBox) or x.root._born >= born or any(c is x.root for c in self.cousins) or x.root in _Same(self.leaves):
+            return False
+        self.cousins.append(x.root)
+        return True
+
+    def yields(self, final) -> list[Value]:
+        """What the parameters become, emitted at the end of the body."""
+        if not self.moves:
+            return []
+        held, flag = final, const(True, BOOL)
+        if type(final) is Maybe:
+            held, flag = final.held, final.flag
+        leaves = tree.flatten(held)[0]
+        found = [state.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
+        return [*found, flag] if self.flag else found
+
+    def after(self, trace, results, final, ran: bool):
+        """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
+        if not self.moves:
+            if type(self.initial) is Unset and self.structure is not None:
+                return final if ran else Unset(self.label, "only the body of a loop sets it, to something that is no number")
+            return self.initial
+        made = self._from(trace, iter(results))
+        return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
+
+
+class _Same:
+    """Membership by identity among the roots of leaves."""
+
+    def __init__(self, leaves):
+        self.leaves = leaves
+
+    def __contains__(self, root):
+        return any(isinstance(x, ArrayBox) and x.root is root for x in self.leaves)
+
+
+def trail(*values) -> str:
+    """Where two values were made, for a message."""
+    lines = []
+    for x in values:
+        op = x.read().op if isinstance(x, Box) else None
+        lines.append(f"line {op.loc[-1].line}" if op is not None and op.loc else "")
+    return f"made in {lines[1]}" if not lines[0] and lines[1] else f"made in {lines[0]} and {lines[1]}" if all(lines) else ""
+
+
+def guess_of(name: str, initial) -> bool:
+    """Whether a name is planned as carried at first: not an array that the body only writes into (`x += 1`)."""
+    return not (name.startswith("+") and isinstance(initial, ArrayBox))
+
+
+def planned(trace, names, before) -> list[Carry]:
+    return [Carry(name.lstrip("+"), held, guess_of(name, held)) for name, held in zip(names, before)]

@@ -1,0 +1,40 @@
+"""The object that rewritten code calls: `<tg>` in its closure. One attribute for each construct that rewrite.py replaces."""
+from __future__ import annotations
+
+import types
+
+from . import boxes, branches, calls, context, iteration, loops, messages, source, state
+
+
+def fresh(made):
+    """A list, dict or set that the traced program writes down."""
+    trace = context.active()
+    return made if trace is None else trace.note_fresh(made)
+
+
+def unpack(items):
+    """The right side of `a, b = items`."""
+    if isinstance(items, iteration.Source) or isinstance(items, boxes.ArrayBox):
+        return list(iteration.iterate(items))
+    return items
+
+
+def iterate(items):
+    """What a comprehension iterates over."""
+    return items if context.active() is None else iteration.iterate(items)
+
+
+def returned(held):
+    """What a function returns: set on every path that reaches its end."""
+    return held.held if type(held) is state.Maybe else held
+
+
+RUNTIME = types.SimpleNamespace(
+    call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
+    or_=branches.or_, not_=branches.not_, chain=branches.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
+    raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh, unpack=unpack,
+    iterate=iterate, keep=calls.keep, outer=calls.outer, setitem=calls.setitem, setattr=calls.setattr_, delete=calls.delete,
+    augment=calls.augment, aug_item=calls.aug_item, aug_setitem=calls.aug_setitem, aug_attr=calls.aug_attr,
+    aug_setattr=calls.aug_setattr, slice=slice,
+)
+source.use_runtime(RUNTIME)
