@@ -68,7 +68,7 @@ class _Varied(_Flow):
                 continue
             if rule == "control":
                 getattr(self, op.defn.name + "_")(op)
-            elif any([v in marked for v in through(op)]):
+            elif any(v in marked for v in through(op)):
                 for r in op.results:
                     self.mark(r)
 
@@ -118,7 +118,7 @@ class _Useful(_Flow):
                 continue
             if rule == "control":
                 getattr(self, op.defn.name + "_")(op)
-            elif any([r in marked for r in op.results]):
+            elif any(r in marked for r in op.results):
                 marked.update(through(op))
 
     def if_(self, op):

@@ -30,7 +30,7 @@ class Carried(NamedTuple):
     init: Value
     final: Callable[[], Value]
     after: Callable[[Value], None]
-    late: bool                      # `final` is asked last, when nothing changes any more
+    flows: bool                     # the adjoint of something from outside, and what else flows through
 
 
 class Region(Frame):
@@ -88,10 +88,10 @@ class Loop(Region):
         """What the forward loop carries."""
         return self.block.params[self.fixed:]
 
-    def carry(self, init: Value, final, after, late=True, name=None) -> Value:
+    def carry(self, init: Value, final, after, flows=False, name=None) -> Value:
         param = Value(init.type, name, self.back, len(self.back.params))
         self.back.params += (param,)
-        self.carried.append(Carried(init, final, after, late))
+        self.carried.append(Carried(init, final, after, flows))
         return param
 
     def inherit(self, key):
@@ -100,7 +100,7 @@ class Loop(Region):
         init = parent.current(key)
         init = parent.zeros(key) if init is None else init
         name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
-        param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), name=name)
+        param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), True, name)
         self.bars[key] = param
         return param
 
@@ -116,7 +116,7 @@ class Loop(Region):
             if init.__class__ is not Const:
                 parent.known.setdefault(init, result)
 
-        param = self.carry(parent.get(self.op.results[k]), lambda: self.get(self.params[k]), after, late=False, name=y.name)
+        param = self.carry(parent.get(self.op.results[k]), lambda: self.get(self.params[k]), after, name=y.name)
         self.known[y] = param
         return param
 
@@ -124,21 +124,22 @@ class Loop(Region):
         """Emit the backward loop."""
         finals: dict[int, Value] = {}
         k = 0
-        while k < len(self.carried):               # grows while values are found
-            if not self.carried[k].late:
+        while k < len(self.carried):               # grows while values are found, which changes what flows through
+            if not self.carried[k].flows:
                 finals[k] = self.carried[k].final()
             k += 1
         self.back.yields = tuple([finals[k] if k in finals else c.final() for k, c in enumerate(self.carried)])
         if not self.carried:
             return
         results = self.parent.b.emit("for", self.trip, *[c.init for c in self.carried], regions=[self.back])
-        for c, result in zip(self.carried, results):
+        # what flowed through replaces what it was before; then comes what is added to it
+        for c, result in sorted(zip(self.carried, results), key=lambda pair: not pair[0].flows):
             c.after(result)
 
 
 def _refuse_changing_lengths(op: Op) -> None:
     params = set(op.regions[-1].params)
-    if any([d in params for p in params for d in dims_of(p.type)]):
+    if any(d in params for p in params for d in dims_of(p.type)):
         raise UnsupportedError("the gradient of a loop that changes the length of an array from one iteration to the next",
                                "give the array its final length before the loop", op.loc)
 
@@ -175,7 +176,7 @@ def reverse_loop(frame: Frame, op: Op) -> None:
     yields, inits = loop.block.yields, op.operands[loop.fixed:]
     starts = []
     for k, (result, param) in enumerate(zip(op.results, loop.params)):
-        if any([frame.active(v) for v in (result, param, yields[k])]):
+        if any(frame.active(v) for v in (result, param, yields[k])):
             starts.append((k, _carry_adjoint(loop, frame.or_zeros(result, frame.take(result)), param, inits[k])))
     for k, ct in starts:
         loop.add(yields[k], ct)
@@ -242,7 +243,7 @@ def reverse_call(frame: Frame, op: Op) -> None:
     parts = frame.run.partition(callee, wrt, wanted)
     cts = [frame.or_zeros(r, frame.take(r)) for r in [op.results[k] for k in wanted]]
     op.attrs = {**op.attrs, "callee": parts.forward}
-    mapping = dict(zip((*parts.forward.params, *parts.forward.results), (*op.operands, *op.results)))
+    mapping = {**dict(zip(parts.forward.results, op.results)), **dict(zip(parts.forward.params, op.operands))}
     start = len(op.results)
     for r in parts.forward.results[start:]:
         mapping[r] = add_result(op, subst_type(r.type, mapping))

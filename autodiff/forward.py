@@ -1,4 +1,4 @@
-"""Forward mode: `jvp`. The derivative is a copy of the function with the tangent of each op emitted behind it.
+"""Forward mode: `jvp` and `linearize`. The derivative is a copy of the function with the tangent of each op emitted behind it.
 
 A tangent that is zero for certain is None and takes no op; it becomes an array of zeros only where one has to be carried
 through a region or returned. Control ops carry tangents beside the values (control_forward.py).
@@ -13,13 +13,43 @@ from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .control_forward import CONTROL
 from .partials import partial, product, to_dims
+from .reverse import transposed
 from .special import SPECIAL, rule_of
+from .split import Parts, all_new, cut, dependent
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
     """The function of `f`'s parameters and a tangent for each of the parameters `wrt`, that returns `f`'s results and then
     the tangent of each inexact one."""
     return Forward(f, tuple(wrt), {} if memo is None else memo).function
+
+
+def linearize(f: Function, wrt) -> tuple[Function, Function]:
+    """(forward, linear): forward takes `f`'s parameters and returns its results and residuals; linear takes the residuals and
+    a tangent for each of the parameters `wrt`, and returns the tangent of each inexact result."""
+    return all_new(linear_parts(f, wrt))
+
+
+def linear_parts(f: Function, wrt) -> Parts:
+    """`linearize` in the form of split.Parts.
+
+    Without control the tangents' ops are taken out of `jvp`. In a loop values and tangents go hand in hand, so there the
+    backward part of `vjp`, which has what it needs recorded, is transposed.
+    """
+    wrt = tuple(wrt)
+    j = jvp(f, wrt)
+    count, first = len(f.results), Block()
+    tangents = j.params[len(f.params):]
+    ops = dependent(j.body, tangents)
+    if any(op.defn.rule == "control" for op in ops):
+        return transposed(f, wrt)
+    taken = set(ops)
+    first.params, first.ops = j.params[:len(f.params)], [op for op in j.body.ops if op not in taken]
+    for p in first.params:
+        p.owner = first
+    second = Block()
+    second.ops = ops
+    return cut(f.name, first, j.results[:count], second, tangents, j.results[count:], ("_forward", "_linear"))
 
 
 class Forward:
@@ -64,12 +94,12 @@ class Forward:
                     CONTROL[op.defn.name](self, op)        # appends the op itself, after what its new operands need
                     continue
                 block.ops.append(op)
-                if any([v in self.dots for v in op.operands]):
+                if any(v in self.dots for v in op.operands):
                     self.op(op)
 
     def op(self, op: Op) -> None:
         rule = rule_of(op)
-        if rule == "none" or not any([inexact(r) for r in op.results]):
+        if rule == "none" or not any(inexact(r) for r in op.results):
             return
         dots = _RULES[rule](self, op)
         for r, dot in zip(op.results, dots):

@@ -56,7 +56,7 @@ class Frame:
             return t
         return Type(t.dtype, tuple([d if type(d) is int else self.get(d) for d in t.dims]))
 
-    def lazy(self, v: Value) -> "Lazy":
+    def lazy(self, v: Value) -> Lazy:
         return Lazy(self, v)
 
     # --- adjoints

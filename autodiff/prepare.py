@@ -79,7 +79,7 @@ def _taken_out(region: Block) -> list[Op]:
     moved, kept = [], []
     for op in region.ops:
         if (op.defn.name in _INDEX_OPS and op.results[0].type.dtype is INDEX and not op.results[0].type.dims
-                and not any([v in inside for v in op.operands])):
+                and not any(v in inside for v in op.operands)):
             moved.append(op)
         else:
             kept.append(op)

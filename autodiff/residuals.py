@@ -23,11 +23,12 @@ from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, Type
 
 # Scalars made by these cost less than to keep and load them. On arrays every elementwise op counts as cheap: it fuses.
-_CHEAP = frozenset("""
-    add sub mul mulz neg abs sign select cast max min eq ne lt le gt ge and or xor not invert real imag conj complex floor ceil
-    trunc rint isnan isinf isfinite signbit copysign stop_gradient floordiv mod shl shr
-    dim iota broadcast reshape transpose slice gather wrap
-""".split())
+_CHEAP = frozenset({
+    "add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "cast", "max", "min", "eq", "ne", "lt", "le", "gt", "ge",
+    "and", "or", "xor", "not", "invert", "real", "imag", "conj", "complex", "floor", "ceil", "trunc", "rint", "isnan", "isinf",
+    "isfinite", "signbit", "copysign", "stop_gradient", "floordiv", "mod", "shl", "shr",
+    "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap",
+})
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
 
@@ -51,9 +52,7 @@ def _param(loop, v: Value) -> Value:
     y = loop.block.yields[k]
     if y is v:                                     # carried unchanged
         return loop.parent.get(loop.op.operands[v.slot])
-    if v.type.dims and chain(loop.run, y, loop.block) is v:
-        return undo(loop, v)
-    return keep(loop, v)
+    return undo(loop, v) if _free(loop, v) else keep(loop, v)
 
 
 def _result(frame, v: Value) -> Value:
@@ -113,7 +112,7 @@ def _free(loop, param: Value) -> bool:
     k = param.slot - loop.fixed
     if k < 0 or loop.block.yields[k] is param:
         return True
-    return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param
+    return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param and _leads_out(loop, param)
 
 
 def _size(v: Value) -> float:
@@ -182,14 +181,15 @@ def versions(run, block: Block) -> dict[Value, tuple[Op, int]]:
 
 def _leads_out(frame, v: Value) -> bool:
     """Whether a later version of an array is at hand, or will be from behind the region."""
-    later = versions(frame.run, frame.block)
-    while True:
+    later, blocked = versions(frame.run, frame.block), frame.run.blocked
+    while v not in blocked:
         step = later.get(v)
         if step is None:
             return False
         v = step[0].results[step[1]]
         if v in frame.known or frame.yielded(v) is not None:
             return True
+    return False
 
 
 def _writes(run, block: Block) -> dict[Value, Op]:
@@ -209,14 +209,26 @@ def _read_back(frame, write: Op) -> bool:
     if frame.yielded(array) is None or not is_loop(frame) or bases(frame.run, write)[0].owner is not block:
         return False
     earlier = write.operands[0]
-    return any([op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
-                for op in block.ops])
+    return any(op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
+                for op in block.ops)
 
 
 def undo(frame, base: Value) -> Value:
-    """The array as it was before the op that overwrites it."""
+    """The array as it was before the op that overwrites it.
+
+    What that takes (positions, conditions, trip counts) cannot be read from the array itself: `blocked`.
+    """
     op, k = versions(frame.run, frame.block)[base]
-    after = frame.get(op.results[k])
+    after, blocked = frame.get(op.results[k]), frame.run.blocked
+    if base in blocked:                            # on behalf of the frame outside
+        return _undo(frame, base, op, k, after)
+    blocked.add(base)
+    found = _undo(frame, base, op, k, after)
+    blocked.discard(base)
+    return found
+
+
+def _undo(frame, base: Value, op: Op, k: int, after: Value) -> Value:
     if op.defn.name not in _WRITES:
         frame.run.restore[op.defn.name](frame, op, k)
         return frame.known[base]

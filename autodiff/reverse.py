@@ -15,10 +15,10 @@ was not taken. Products with it use `mulz`, so that what is infinite in a branch
 from __future__ import annotations
 
 from ..ir.build import Builder, make_op
-from ..ir.core import Block, Function, Op, Value
+from ..ir.core import Block, Function, Op, Value, subst_type
 from ..ir.errors import IRError
 from ..ir.opdef import OPS
-from ..ir.rewrite import dims_of
+from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
 from .activity import inexact, positions, useful, varied, varied_in
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
@@ -30,10 +30,10 @@ from .special import SPECIAL, rule_of
 from .split import Parts, all_new, cut
 
 
-def vjp(f: Function, wrt) -> Function:
-    """The function of `f`'s parameters and a cotangent for each inexact result, that returns `f`'s results and then the
-    cotangent of each of the parameters `wrt`."""
-    return Reverse(f, tuple(wrt)).function()
+def vjp(f: Function, wrt, results=None) -> Function:
+    """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
+    returns `f`'s results and then the cotangent of each of the parameters `wrt`."""
+    return Reverse(f, tuple(wrt), results).function()
 
 
 def partition(f: Function, wrt, results=None, memo=None) -> Parts:
@@ -47,6 +47,26 @@ def split(f: Function, wrt) -> tuple[Function, Function]:
     """(forward, backward): forward takes `f`'s parameters and returns its results and residuals; backward takes the residuals
     and a cotangent per inexact result, and returns the cotangents of the parameters `wrt`."""
     return all_new(partition(f, wrt))
+
+
+def transposed(f: Function, wrt) -> Parts:
+    """The linear map of `f`'s tangents as the transpose of the one of its cotangents: the forward part of `vjp`, and the
+    transpose of the backward part. What is linear needs no value of the cotangents, so they are zeros in it."""
+    parts = partition(f, wrt)
+    second, flows = parts.second, len(parts.second.params) - len(parts.sources)
+    residuals = len(parts.sources)
+    twice = vjp(second, range(residuals, residuals + flows))
+    taken = (*twice.params[:residuals], *twice.params[residuals + flows:])
+    body = Block([p.type for p in taken], [f"{p.name}_dot" if k >= residuals else p.name for k, p in enumerate(taken)])
+    mapping = dict(zip(taken, body.params))
+    for p in body.params:
+        p.type = subst_type(p.type, mapping)
+    b = Builder(peephole=peephole)
+    with b.at(body):
+        for p in twice.params[residuals:residuals + flows]:
+            mapping[p] = b.full(0, subst_type(p.type, mapping).dims, p.type.dtype)
+        body.yields = copy_block(b, twice.body, mapping)[len(second.results):]
+    return parts._replace(second=dce(Function(f"{f.name}_linear", body)))
 
 
 class Reverse:
@@ -70,9 +90,12 @@ class Reverse:
         self.register(g.body)
         self.masked: set[Value] = set()
         self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
+        self.blocked: set[Value] = set()
         self.inserted: dict[Op, list[Op]] = {}
         self.notes: list[tuple[Op, Value, str]] = []
-        self.root = Frame(self, None, None, g.body, Block(), varied(g, wrt, self.memo.setdefault("varied", {})) & useful(g, results, self.memo.setdefault("useful", {})))
+        active = (varied(g, wrt, self.memo.setdefault("varied", {}))
+                  & useful(g, results, self.memo.setdefault("useful", {})))
+        self.root = Frame(self, None, None, g.body, Block(), active)
         self.root.b.loc = g.loc
         self.cotangents = [self._cotangent(r) for k, r in enumerate(g.results)
                            if inexact(r) and (results is None or k in results)]
@@ -148,7 +171,7 @@ class Reverse:
     def sweep(self, frame: Frame, ops=None) -> None:
         """The adjoints of the ops of a block, last first."""
         for op in reversed(list(frame.block.ops if ops is None else ops)):
-            if any([r in frame.actives for r in op.results]):
+            if any(r in frame.actives for r in op.results):
                 frame.b.loc = op.loc
                 if op.defn.rule == "control":
                     CONTROL[op.defn.name](frame, op)
@@ -158,7 +181,7 @@ class Reverse:
 
 def _op(frame: Frame, op: Op) -> None:
     cts = [frame.take(r) for r in op.results]
-    if any([ct is not None for ct in cts]):
+    if any(ct is not None for ct in cts):
         _RULES[rule_of(op)](frame, op, cts)
 
 
@@ -211,7 +234,7 @@ def _special(frame: Frame, op: Op, cts) -> None:
 
 
 def _depends(op: Op, values: set[Value]) -> bool:
-    return any([r in values for r in op.results])
+    return any(r in values for r in op.results)
 
 
 class Scratch(Frame):

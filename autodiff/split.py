@@ -104,7 +104,8 @@ def dependent(block: Block, values) -> list[Op]:
     """The ops of a block (not of its regions) that use these values, directly or not."""
     reached, found = set(values), []
     for op in block.ops:
-        if any([v in reached for v in op.operands]) or any([v in reached for region in op.regions for v in free_values(region)]):
+        used = [*op.operands, *[v for region in op.regions for v in free_values(region)]]
+        if not reached.isdisjoint(used):
             found.append(op)
             reached.update(op.results)
     return found

@@ -332,6 +332,7 @@ RULES: dict[str, Rule] = {
     "gather": Rule(_gather_at, _gather_terms),
     "searchsorted": Rule(_search_at, _search_terms),
 }
+INDEXED = frozenset(RULES) - {"cast", "stop_gradient", "wrap"}
 
 
 def rule(op: Op) -> Rule:
@@ -342,12 +343,23 @@ def rule(op: Op) -> Rule:
 
 
 class Reads:
-    """The memory and the scalars that a task reads: `leaves` (array, terms), `scalars` (values of rank 0)."""
+    """The memory and the scalars that a task reads: `leaves` (array, terms), `scalars` (values of rank 0).
 
-    __slots__ = ("leaves", "program", "scalars", "_seen")
+    plain: what lies between is elementwise, so that element number k is computed from elements number k.
+    """
+
+    __slots__ = ("leaves", "plain", "program", "scalars", "_seen")
 
     def __init__(self, program):
         self.program, self.leaves, self.scalars, self._seen = program, [], set(), set()
+        self.plain = True
+
+    def through(self, op: Op, terms: Terms):
+        """A virtual op, computed at `terms`."""
+        self.plain = self.plain and (op.defn.name not in INDEXED or (op.defn.name == "broadcast" and not op.operands[0].type.dims))
+        self.add_scalars(op.operands)
+        for x, inner in rule(op).terms(op, terms):
+            self.add(x, inner)
 
     def add(self, v: Value, terms: Terms):
         """Array v is read at `terms`."""
@@ -359,10 +371,7 @@ class Reads:
         if self.program.buffered(v):
             self.leaves.append((v, terms))
             return
-        op = v.owner
-        self.add_scalars(op.operands)
-        for x, inner in rule(op).terms(op, terms):
-            self.add(x, inner)
+        self.through(v.owner, terms)
 
     def add_scalars(self, values):
         for v in values:

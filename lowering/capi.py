@@ -17,6 +17,7 @@ OFFSETS = {
     "type": 8,                       # PyObject.ob_type
     "ndarray.data": 16, "ndarray.nd": 24, "ndarray.dims": 32, "ndarray.descr": 56, "ndarray.flags": 64,
     "ndarray.mem_handler": 88,
+    "descr.byteorder": 26, "descr.type_num": 28,
     "value": 16,                     # of a float, a complex and every NumPy scalar
     "size": 16,                      # ob_size of a tuple or list, ma_used of a dict
     "tuple.items": 24,               # the items themselves
@@ -25,6 +26,7 @@ OFFSETS = {
 }
 C_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400
 VECTORCALL_OFFSET_BIT = 1 << 63      # PY_VECTORCALL_ARGUMENTS_OFFSET, in the argument count of a vector call
+SWAPPED = ord(">")                   # the byte order of a dtype that is not the machine's
 HAVE_VECTORCALL = 1 << 11            # Py_TPFLAGS_HAVE_VECTORCALL
 TYPE_FLAGS = 168                     # PyTypeObject.tp_flags
 
@@ -75,8 +77,8 @@ def _ordinary_build() -> str | None:
     """Why this interpreter cannot be served natively, or None."""
     if sys.implementation.name != "cpython":
         return "not CPython"
-    if struct.calcsize("P") != 8:
-        return "not a 64-bit interpreter"
+    if struct.calcsize("P") != 8 or sys.byteorder != "little":
+        return "not a 64-bit little-endian machine"
     if "t" in sys.abiflags or hasattr(sys, "getobjects"):
         return "an interpreter whose objects have another head (free-threaded, or tracing references)"
     return None
@@ -104,6 +106,12 @@ def _check_owner(at=OFFSETS) -> bool:
     handlers = uint64_at(id(x) + at["ndarray.mem_handler"]), ADDRESSES["default_handler"]
     return (bool(int32_at(id(x) + at["ndarray.flags"]) & OWNDATA)
             and all(h and uint64_at(h + at["type"]) == capsule for h in handlers))
+
+
+def _check_dtypes(at=OFFSETS) -> bool:
+    orders = [bytes_at(id(np.dtype(name)) + at["descr.byteorder"], 1) for name in ("f8", ">f8", "?", ">i2")]
+    numbers = [np.dtype(c) for c in "?bBhHiIlLfdFD"]
+    return orders == [b"=", b">", b"|", b">"] and all(int32_at(id(d) + at["descr.type_num"]) == d.num for d in numbers)
 
 
 def _check_scalars(at=OFFSETS) -> bool:
@@ -150,7 +158,8 @@ ADDRESSES: dict[str, int] = {}
 if REASON is None:
     try:
         ADDRESSES = _addresses()
-        for check in (_check_array, _check_scalars, _check_containers, _check_types, _check_functions, _check_owner):
+        for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_types, _check_functions,
+                      _check_owner):
             if not check():
                 REASON = f"{check.__name__} found another layout"
                 break

@@ -3,7 +3,7 @@
     arguments ::= Arguments((in…), keywords=((name, in)…), given=((object, in)…), lengths=((name, param)…))
     in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
-          |  SameIn(param)                      the very object that came in as that parameter (one array passed twice)
+          |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
           |  StaticIn(object)                   that object; or, for an exact str, int or float, an equal one
           |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
                                                 any other class, whose children are its attributes `keys`
@@ -49,7 +49,8 @@ class ScalarIn:
 
 @dataclass(frozen=True, slots=True)
 class SameIn:
-    param: int
+    first: int
+    param: int | None = None       # its own parameter, which gets the same address; None where it has none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,9 +154,14 @@ class Signature:
     release: bool = False
 
     def inputs(self) -> dict[int, ArrayIn | ScalarIn]:
-        """The leaf of each parameter that is not a run-time length."""
+        """The leaf of each parameter that is neither a run-time length nor another's object."""
         return {leaf.param: leaf for root in self.arguments.roots() for leaf in leaves(root)
                 if isinstance(leaf, (ArrayIn, ScalarIn))}
+
+    def repeats(self) -> dict[int, int]:
+        """{parameter: the earlier one whose object it is}."""
+        return {leaf.param: leaf.first for root in self.arguments.roots() for leaf in leaves(root)
+                if isinstance(leaf, SameIn) and leaf.param is not None}
 
     def results(self) -> dict[int, ArrayOut | ScalarOut]:
         """One output leaf for each result that the kernel makes."""
@@ -163,7 +169,7 @@ class Signature:
 
     @property
     def params(self) -> int:
-        return len(self.inputs()) + len(self.arguments.lengths)
+        return len(self.inputs()) + len(self.repeats()) + len(self.arguments.lengths)
 
 
 # ---------------------------------------------------------------------------------------------------------------- match
@@ -235,17 +241,18 @@ def _match(layout: In, x, found: dict, lengths: dict) -> None:
                 _match(child, y, found, lengths)
             return
         case ArrayIn():
-            flags = type(x) is np.ndarray and x.flags
-            ok = (type(x) is np.ndarray and x.dtype is layout.dtype.np and x.ndim == len(layout.dims) and flags.c_contiguous
-                  and flags.aligned and all(n == (lengths.setdefault(d, n) if type(d) is str else d)
-                                            for n, d in zip(x.shape, layout.dims)))
+            ok = (type(x) is np.ndarray and x.dtype.num == layout.dtype.np.num and x.dtype.isnative
+                  and x.ndim == len(layout.dims) and x.flags.c_contiguous and x.flags.aligned
+                  and all(n == (lengths.setdefault(d, n) if type(d) is str else d) for n, d in zip(x.shape, layout.dims)))
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
             ok = type(x) is _PYTHON_KINDS[kind] and (kind != "int" or -(1 << 63) <= x < 1 << 63)
-        case SameIn(param):
-            if found.get(param) is not x:
+        case SameIn(first, param):
+            if found.get(first) is not x:
                 raise _Mismatch
+            if param is not None:
+                found[param] = x
             return
         case StaticIn(value):
             if not _same(x, value):

@@ -194,8 +194,31 @@ class Nester(Cursor):
                     self.ensure(r)
         if len(nest.tasks) == 1 and nest.tasks[0].whole(self):
             return
+        if self._linear(nest):
+            return
         for child in nest.children:
             self._node(child, (), UNROLL)
+
+    def _linear(self, nest: Nest) -> bool:
+        """Several loops over all elements of arrays, in order, are one."""
+        dims = nest.tasks[0].loops
+        if len(dims) < 2 or _iterations(nest.children[0]) <= UNROLL or not all(
+                len(t.loops) == len(dims) and t.linear(self) for t in nest.tasks):
+            return False
+        inner = nest.children[0]
+        opens = list(inner.opens)
+        while isinstance(inner.children[0], Loop):
+            inner = inner.children[0]
+        if len(inner.children) != len(nest.tasks):
+            return False
+        for task in opens:
+            task.begin(self, ())
+        with self.loop(self.product(self.size(d) for d in dims)) as i:
+            for task in inner.children:
+                task.body(self, (i,))
+        for task in opens:
+            task.finish(self, ())
+        return True
 
     def _node(self, node: Loop | Task, index: tuple, budget: int):
         if isinstance(node, Task):
@@ -266,9 +289,15 @@ class Nester(Cursor):
             uniform = self.constants[v][1]
             if uniform is not None:
                 return uniform
-            if all(type(i) is int for i in index):
+            if all(type(i) is int for i in index) and len(index) == v.type.rank:
                 return Imm(v.data[index].item(), v.type.dtype)
-        return self.load(place.buffer, place.prefix + index, self.level(index))
+        return self.load(place.buffer, self._index(v, place, index), self.level(index))
+
+    def _index(self, v: Value, place: Place, index: tuple) -> tuple:
+        """The index into the buffer; one index of an array of higher rank is an element number."""
+        if len(index) == v.type.rank:
+            return place.prefix + tuple(index)
+        return (self._from_start(place, index[0]),)
 
     # --- memory -----------------------------------------------------------------------------------------------------
 
@@ -317,7 +346,7 @@ class Nester(Cursor):
 
     def store_value(self, v: Value, index: tuple, atom: Atom):
         place = self.place(v)
-        self.store(place.buffer, place.prefix + tuple(index), atom)
+        self.store(place.buffer, self._index(v, place, index), atom)
 
     def load_value(self, v: Value, index: tuple) -> Atom:
         """The element as it is now, in the innermost loop."""
@@ -344,10 +373,6 @@ class Nester(Cursor):
         if isinstance(v, Const) and type(flat) is int:
             return self.value_at(v, tuple(int(i) for i in np.unravel_index(flat, v.type.dims)))
         return self.load(place.buffer, (self._from_start(place, flat),))
-
-    def store_flat(self, v: Value, flat, atom: Atom):
-        place = self.place(v)
-        self.store(place.buffer, (self._from_start(place, flat),), atom)
 
     def _from_start(self, place: Place, flat):
         """The element number in the whole buffer."""

@@ -27,6 +27,7 @@ BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # over
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 TWICE = 8            # a value of this cost is stored rather than computed twice
 REPEAT = 3           # … or computed again in every iteration of a loop
+LONGEST = 60         # virtual ops in a row: what reads them recurses
 SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
 
 
@@ -56,6 +57,7 @@ class Program:
         self.rooted: set[Value] = set()
         self.must: set[Value] = set()
         self.cost: dict[Value, int] = {}
+        self._chain: dict[Value, int] = {}                 # virtual ops below a virtual value
         self.counters: set[Value] = set()                  # loop counters: never negative
         self._points: dict[Value, list] = {}
         self._clock = 0
@@ -128,20 +130,21 @@ class Program:
                 self.must.add(v)
             self.cost[v] = 1
             return
-        cost = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1)
+        cost, chain = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1), 0
         if op.defn.name == "reshape" and not trivial_reshape(op):
             cost = 4
         for operand in op.operands:
             if operand.type.dims:
                 cost += self.cost.get(operand, 0 if isinstance(operand, Const) else 1)
-        self.cost[v] = min(cost, 1000)
+                chain = max(chain, self._chain.get(operand, 0))
+        self.cost[v], self._chain[v] = min(cost, 1000), chain + 1
         if self._needs_memory(op, v):
             self.must.add(v)
             self.rooted.add(v)
-        elif self._worth_memory(op, v, cost):
+        elif chain >= LONGEST or self._worth_memory(op, v, cost):
             self.rooted.add(v)
         if v in self.rooted:
-            self.cost[v] = 1
+            self.cost[v], self._chain[v] = 1, 0
 
     def _needs_memory(self, op: Op, v: Value) -> bool:
         if op.defn.name == "concat" and not small(v.type):

@@ -175,7 +175,7 @@ def _dot(g, op: Op):
     left, right = as_matrix(g, a, a_batch, a_free, a_contract), as_matrix(g, b, b_batch, b_contract, b_free)
     with ExitStack() as loops:
         index = tuple(loops.enter_context(g.loop(dims_a[i])) for i in a_batch)
-        c = _address(g, place.buffer, 0, g._from_start(place, 0), index, _batch_strides(g, op.results[0], len(index)))
+        c = _address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, op.results[0], len(index)))
         g.write(Lib("gemm", (c, _at(g, left, index), _at(g, right, index), left.trans, right.trans, m, n, k, left.ld, right.ld,
                              n, 1.0, 0.0)))
 
@@ -185,10 +185,10 @@ def _batch_strides(g, v: Value, count: int):
 
 
 def _at(g, x: Matrix, index):
-    return _address(g, x.buffer, 0, x.start, index, x.batch)
+    return _address(g, x.buffer, x.start, index, x.batch)
 
 
-def _address(g, buffer, _, start, index, strides):
+def _address(g, buffer, start, index, strides):
     flat = g.sum([start, *(g.iop("mul", i, s) for i, s in zip(index, strides))])
     return buffer if flat == 0 and type(flat) is int else At(buffer, (flat,))
 
@@ -206,7 +206,12 @@ def _batched(g, v: Value, loops: ExitStack):
 
 def _at_batch(g, v: Value, index):
     place = g.place(v)
-    return _address(g, place.buffer, 0, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
+    return _address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
+
+
+def _at_vector(g, v: Value, index):
+    found = _stack(g, v)
+    return _address(g, found.buffer, found.start, index, found.strides)
 
 
 def _in_memory(g, v: Value):
@@ -223,6 +228,15 @@ def _row_major(g, v: Value) -> Matrix:
     g.copy_into(packed, v)
     strides = strides_of(g, g.dims(v.type))
     return Matrix(packed.buffer, 0, strides[:-2], strides[-2], False)
+
+
+def _stack(g, v: Value) -> View:
+    """An array in memory, row by row; packed where it is computed."""
+    place = g.place(v)
+    if place is None:
+        place = g.temporary(v.type)
+        g.copy_into(place, v)
+    return View(place.buffer, g._from_start(place, 0), strides_of(g, g.dims(v.type)))
 
 
 def _empty(g, v: Value) -> bool:
@@ -249,7 +263,7 @@ def _lu(g, op: Op):
     n = g.size(factor.type.dims[-1])
     with ExitStack() as loops:
         index = _batched(g, factor, loops)
-        g.write(Lib("lu", (_at_batch(g, factor, index), _at_batch(g, perm, index), n, n)))
+        g.write(Lib("lu", (_at_batch(g, factor, index), _at_vector(g, perm, index), n, n)))
 
 
 def _lu_solve(g, op: Op):
@@ -259,13 +273,14 @@ def _lu_solve(g, op: Op):
         return
     n, k = g.size(x.type.dims[-2]), g.size(x.type.dims[-1])
     lu, rhs = _row_major(g, factor), _row_major(g, b)
+    order = _stack(g, perm)
     site = g.site("LinAlgError", "Singular matrix", op.loc)
     with ExitStack() as loops:
         index = _batched(g, x, loops)
         with g.loop(n) as i:
             pivot = g.load(lu.buffer, _flat(g, _at(g, lu, index), g.iop("mul", i, g.iop("add", lu.ld, 1))), g.depth)
             g.fail(g.let("eq", (pivot, Imm(0, pivot.dtype)), BOOL), site)
-        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), _at_batch(g, perm, index), _at(g, rhs, index),
+        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), _address(g, *order[:2], index, order[2]), _at(g, rhs, index),
                                  op.attrs["trans"], n, k, lu.ld, rhs.ld, k)))
 
 

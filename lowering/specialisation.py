@@ -203,6 +203,8 @@ class Specialisation:
                     raise IRError(f"parameter {param} has shape {given[param].shape}, compiled for {leaf.dims}")
         for _, param in signature.arguments.lengths:
             given[param] = np.array(given[param], "i8")
+        for param, first in signature.repeats().items():
+            given[param] = given[first]
         for a, b in self._overlaps(leaves):
             raise ArgumentError(f"the function overwrites an argument of shape {a.shape} whose memory another array that it "
                                 f"reads, of shape {b.shape}, shares", "pass a copy of one of them")
@@ -222,9 +224,9 @@ class Specialisation:
 
 def plain(x, leaf: ArrayIn) -> np.ndarray:
     """The array itself where machine code can read it in place, else a copy that it can."""
-    if type(x) is np.ndarray and x.dtype is leaf.dtype.np and x.flags.c_contiguous and x.flags.aligned:
+    if type(x) is np.ndarray and x.dtype == leaf.dtype.np and x.flags.c_contiguous and x.flags.aligned:
         return x
-    if np.dtype(x.dtype).newbyteorder("=") != leaf.dtype.np:
+    if x.dtype.newbyteorder("=") != leaf.dtype.np:
         raise IRError(f"an array of dtype {x.dtype} was given for {leaf.dtype}")
     return np.array(x, leaf.dtype.np, order="C", subok=False)
 

@@ -15,10 +15,12 @@ from ..ir.core import Op, Value
 from ..ir.ops.linalg import dot_axes
 from ..ir.ops.reduce import identity
 from ..ir.types import BOOL, INDEX, DType
-from .access import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms, rule, wrapped
+from .access import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms, wrapped
 from .cursor import operand
-from .loopir import Fill, Imm
+from .loopir import Fill, Imm, While
+from .plan import TWICE
 
+LONG = 64                 # lanes from this length on are searched in two passes
 COMBINE = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
 
 
@@ -57,6 +59,14 @@ class Task:
         """Write the task in one statement, where it is alone in its nest and there is one."""
         return False
 
+    def linear(self, g) -> bool:
+        """Whether the task may run over element numbers instead of indices."""
+        return False
+
+    def _plain(self) -> bool:
+        own = tuple(range(len(self.loops)))
+        return self.reads.plain and all(terms == own for _, terms in self.reads.leaves)
+
     def begin(self, g, index):
         """Before the first reduced loop."""
 
@@ -76,9 +86,7 @@ class StoreTask(Task):
         op = value.owner
         super().__init__(op, value, value.type.dims, program)
         self.write = tuple(range(len(self.loops)))
-        self.reads.add_scalars(op.operands)
-        for x, terms in rule(op).terms(op, self.write):
-            self.read(x, terms)
+        self.reads.through(op, self.write)
 
     def whole(self, g) -> bool:
         op, place = self.op, g.place(self.value)
@@ -90,6 +98,9 @@ class StoreTask(Task):
         if op.defn.name in ("stop_gradient", "reshape") or (op.defn.name == "cast" and op.operands[0].dtype is op.results[0].dtype):
             return g.copy_whole(place, op.operands[0])
         return False
+
+    def linear(self, g) -> bool:
+        return self._plain()
 
     def body(self, g, index):
         atom = g.compute(self.value, index)
@@ -164,7 +175,7 @@ class FlatTask(Task):
 
     def body(self, g, index):
         x = self.op.operands[0]
-        g.store_flat(self.value, ravel(g, index, x.type.dims), g.value_at(x, index))
+        g.store_value(self.value, (ravel(g, index, x.type.dims),), g.value_at(x, index))
 
 
 class RegionTask(Task):
@@ -288,6 +299,9 @@ class AxisReduce(ReduceTask):
         super().__init__(op, x.type.dims, kept, [k for k, keep in enumerate(kept) if keep], program, op.attrs["kind"])
         self.read(x, range(x.type.rank))
 
+    def linear(self, g) -> bool:
+        return self._plain() and not any(self.kept)
+
     def element(self, g, index):
         return g.value_at(self.op.operands[0], index)
 
@@ -364,6 +378,14 @@ class ArgTask(LaneTask):
     register = True
 
     def body(self, g, index):
+        d = self.op.operands[0].type.dims[self.axis]
+        long = type(d) is not int or d >= LONG
+        atom = self._search(g, index) if long and g.program.cost.get(self.op.operands[0], 1) < TWICE else self._one_pass(g, index)
+        g.remember(self.value, index, atom)
+        if self.memory and self.value.type.dims:
+            g.store_value(self.value, index, atom)
+
+    def _one_pass(self, g, index):
         x, kind = self.op.operands[0], self.op.attrs["kind"]
         dtype = x.type.dtype
         best, at = g.var(dtype, "best"), g.var(INDEX, "at")
@@ -375,10 +397,32 @@ class ArgTask(LaneTask):
             better = _better(g, kind, v, old)
             g.set(best, g.let("select", (better, v, old), dtype))
             g.set(at, g.let("select", (better, i, g.get(at)), INDEX))
-        atom = g.get(at)
-        g.remember(self.value, index, atom)
-        if self.memory and self.value.type.dims:
-            g.store_value(self.value, index, atom)
+        return g.get(at)
+
+    def _search(self, g, index):
+        """The extreme value first, which vectorises, and then where it is; it is found unless there are no elements."""
+        x, kind = self.op.operands[0], self.op.attrs["kind"][3:]
+        dtype, n = x.type.dtype, self.length(g)
+        best, at = g.var(dtype, "best"), g.var(INDEX, "at")
+        g.set(best, Imm(identity(kind, dtype), dtype))
+        with g.loop(n) as i:
+            g.accumulate(best, combine(kind, dtype), g.value_at(x, self.full(index, i)))
+        target = g.get(best)
+        g.set(at, operand(0))
+        with g.open() as head:
+            i = g.get(at)
+            v = g.value_at(x, self.full(index, i))
+            other = g.let("ne", (v, target), BOOL, level=g.depth)
+            if dtype.inexact:
+                nan = g.let("and", (g.let("ne", (v, v), BOOL), g.let("ne", (target, target), BOOL)), BOOL)
+                other = g.let("and", (other, g.let("not", (nan,), BOOL)), BOOL)
+        with g.open() as body:
+            g.set(at, g.let("add", (g.get(at), operand(1)), INDEX))
+        some = g.compare("gt", n, 0)
+        with g.open() as found:
+            g.write(While(head, other, body))
+        g.branch(some, found, [])
+        return g.get(at)
 
 
 def _better(g, kind: str, v, old):

@@ -79,8 +79,10 @@ class Unpacker:
         self._type(x, np.ndarray)
         need = capi.C_CONTIGUOUS | capi.ALIGNED | (capi.WRITEABLE if layout.param in self.signature.writes else 0)
         flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {need}")
+        descr = w.field(x, _AT["ndarray.descr"])             # not compared itself: unpickled arrays have dtypes of their own
         w.require(w.all_of([
-            w.value(f"icmp eq ptr {w.field(x, _AT['ndarray.descr'])}, {w.link('object', layout.dtype.np)}"),
+            w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
+            w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {capi.SWAPPED}"),
             w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}"),
             w.value(f"icmp eq i32 {flags}, {need}")]))
         if layout.dims:
@@ -123,7 +125,9 @@ class Unpacker:
         return number
 
     def _same(self, layout: SameIn, x: str, mutable: bool) -> None:
-        self.w.require(self.w.value(f"icmp eq ptr {x}, {self.objects[layout.param]}"))
+        self.w.require(self.w.value(f"icmp eq ptr {x}, {self.objects[layout.first]}"))
+        if layout.param is not None:
+            self.objects[layout.param], self.pointers[layout.param] = x, self.pointers[layout.first]
 
     def _static(self, layout: StaticIn, x: str, mutable: bool) -> None:
         self._object(layout.value, x)

@@ -1,6 +1,91 @@
-"""Elementary functions as straight-line LLVM IR, which the loop vectoriser widens."""
+"""Elementary functions for machine code: straight-line LLVM IR over one number or a vector of them.
+
+A function of vecfunctions.py is written once, on `V`, and made for one lane and for each vector width of the host. A kernel
+calls the one-lane form; the call's attribute names the vector forms, and the loop vectoriser takes the one that it needs
+(the vector function ABI). All forms compute the same bits. They are compiled once per process, each function when a kernel
+first needs it, so a kernel that uses `tanh` compiles no slower.
+
+f32 functions compute in f64 with shorter polynomials and round at the end. Hosts without fused multiply-add keep libm.
+"""
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
 
-def function(name, dtype):
-    return None
+from . import engine, vecfunctions
+from .vecbuilder import Math
+
+WIDTHS = {"avx512f": (128, 256, 512), "avx": (128, 256), "neon": (128,)}        # vector registers, in bits, by CPU feature
+PURE = "nounwind willreturn memory(none)"
+
+
+class Function(NamedTuple):
+    """How a kernel calls a function: its name, number of operands, and the vector forms as {lanes: name}."""
+
+    name: str
+    arity: int
+    kind: str
+    vectors: dict[int, str]
+
+    def declarations(self) -> list[str]:
+        """The lines that declare all forms."""
+        rows = [f"declare {self.kind} @{self.name}({', '.join([self.kind] * self.arity)}) {PURE}"]
+        for lanes, name in self.vectors.items():
+            vector = f"<{lanes} x {self.kind}>"
+            rows.append(f"declare {vector} @{name}({', '.join([vector] * self.arity)}) {PURE}")
+        return rows
+
+    def attributes(self) -> str:
+        """What a call says so that it can be vectorised."""
+        forms = ",".join(f"_ZGV_LLVM_N{lanes}{'v' * self.arity}_{self.name}({name})" for lanes, name in self.vectors.items())
+        return f'"vector-function-abi-variant"="{forms}"' if forms else ""
+
+
+@cache
+def widths() -> tuple[int, ...]:
+    """The host's vector widths; () where functions stay in libm."""
+    features = engine.features()
+    if not ({"fma", "neon"} & features):
+        return ()
+    return next((w for feature, w in WIDTHS.items() if feature in features), (128,))
+
+
+@cache
+def function(name: str, dtype: str) -> Function | None:
+    """The function for libm's `name` and dtype "f32" or "f64"; None where libm serves."""
+    formula = vecfunctions.FORMULAS.get(name)
+    if formula is None or not widths():
+        return None
+    bits, full = (32, f"vecmath.{name}.f32") if dtype == "f32" else (64, f"vecmath.{name}.f64")
+    vectors = {w // bits: f"{full}.v{w // bits}" for w in widths()}
+    return Function(full, arity(formula), "float" if bits == 32 else "double", vectors)
+
+
+def arity(formula: Callable) -> int:
+    return formula.__code__.co_argcount - 1
+
+
+def text(name: str, dtype: str) -> str:
+    """The LLVM IR of all forms of a function."""
+    form, formula = function(name, dtype), vecfunctions.FORMULAS[name]
+    parts, declarations = [], {}
+    for lanes, full in ((1, form.name), *form.vectors.items()):
+        m = Math(lanes, dtype == "f32")
+        parts.append(m.define(full, formula, form.arity))
+        declarations |= m.declarations
+    return "\n".join([*declarations, *parts])
+
+
+_modules: dict[tuple[str, str], engine.Code] = {}
+
+
+def _address(rest: str) -> int:
+    """The address of "exp.f64" or "exp.f64.v8"."""
+    name, dtype, *_ = rest.split(".")
+    if (name, dtype) not in _modules:
+        _modules[name, dtype] = engine.compile_module(text(name, dtype), optimize=False)
+    return _modules[name, dtype].address("vecmath." + rest)
+
+
+engine.PROVIDERS["vecmath"] = _address

@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import numpy as np
-
-from tracegrad.autodiff.forward import jvp
-from tracegrad.autodiff.reverse import vjp
+from tracegrad.autodiff.forward import jvp, linearize
+from tracegrad.autodiff.reverse import split, vjp
 from tracegrad.ir.interp import run
 from tracegrad.ir.text import equal, parse, print_function
 from tracegrad.ir.verify import verify
@@ -80,3 +79,19 @@ def check(f, args, seed=0, order=2, wrt=None, difference=True, tol=1e-6):
         cts = [draw(rng, r) for r in run(f, *args) if inexact(r)]
         check(forward, [*args, *directions], seed + 1, order - 1, None, difference, tol)
         check(backward, [*args, *cts], seed + 2, order - 1, None, difference, tol)
+
+
+def check_parts(f, args, seed=0):
+    """`split` and `linearize` give what `vjp` and `jvp` give."""
+    rng = np.random.default_rng(seed)
+    wrt = tuple(k for k, a in enumerate(args) if inexact(a))
+    plain = run(f, *args)
+    directions = [draw(rng, args[k]) for k in wrt]
+    cts = [draw(rng, r) for r in plain if inexact(r)]
+    for parts, flows, whole in ((split(f, wrt), cts, vjp(f, wrt)), (linearize(f, wrt), directions, jvp(f, wrt))):
+        first, second = map(sound, parts)
+        found = run(first, *args)
+        got = run(second, *found[len(plain):], *flows)
+        expected = run(whole, *args, *flows)
+        for a, b in zip((*found[:len(plain)], *got), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)

@@ -1,11 +1,16 @@
 """Hand-written kernels and callables for the tests of the native call path."""
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+from typing import NamedTuple
 
-from tracegrad.lowering import engine
+import numpy as np
+import pytest
+from tracegrad.ir.types import DTYPES, F32, F64, I32, I64, INDEX, U64
+from tracegrad.lowering import capi, engine
 from tracegrad.lowering.dispatch import Dispatcher
-from tracegrad.lowering.layout import Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut, Signature, leaves
+from tracegrad.lowering.layout import Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut, Signature, StaticIn, leaves
 from tracegrad.lowering.specialisation import Specialisation
 
 MEMCPY = "declare ptr @memcpy(ptr, ptr, i64)\n"
@@ -58,8 +63,7 @@ def size_of(leaf) -> int:
 
 def copies(arguments: Arguments, output, source: dict[int, int], **options) -> Specialisation:
     """A kernel whose result k is a copy of parameter source[k]."""
-    inputs = sum(isinstance(leaf, (ArrayIn, ScalarIn)) for root in arguments.roots() for leaf in leaves(root))
-    inputs += len(arguments.lengths)
+    inputs = Signature(arguments, output, ()).params
     results = {leaf.result: leaf for leaf in leaves(output) if isinstance(leaf, (ArrayOut, ScalarOut))}
     kernel = tuple(("in", k) for k in range(inputs)) + tuple(("out", k) for k in sorted(results))
     body = "\n".join(f"  %c{n} = call ptr @memcpy(ptr %p{inputs + n}, ptr %p{source[k]}, i64 {size_of(results[k])})"
@@ -85,3 +89,51 @@ def calling(*specialisations) -> Callable:
 def resident() -> float:
     """Resident memory of this process in MB."""
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
+
+
+NUMPY_DTYPES = [d for d in DTYPES.values() if d is not INDEX]
+PATHS = pytest.mark.parametrize("path", [lambda f: f, Python], ids=["native", "python"])
+needs_native = pytest.mark.skipif(not capi.NATIVE, reason=f"no native calls: {capi.REASON}")
+
+
+def same(a, b):
+    """Equal in type, dtype, shape and every bit."""
+    if isinstance(a, np.ndarray):
+        return type(a) is type(b) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and (np.asarray(a).tobytes() == np.asarray(b).tobytes())
+
+
+class Point(NamedTuple):
+    x: object
+    y: object = 1
+
+
+class Other(NamedTuple):
+    x: object
+    y: object = 1
+
+
+@dataclasses.dataclass
+class Model:
+    w: object
+    b: object
+
+
+class Slotted:
+    __slots__ = ("a",)
+
+    def __init__(self, a):
+        self.a = a
+
+
+PAIR = ("a", "b")                   # a key that is compared by identity
+NESTED = (
+    Node(dict, (ArrayIn(F64, (2,), 0), Node(list, (ScalarIn("float", F64, 1), Node(tuple, ())))), ("w", "more")),
+    Node(Point, (ScalarIn("int", I64, 2), Node(tuple, (ArrayIn(F32, (), 3), StaticIn("s"))))),
+    Node(Model, (ArrayIn(I32, (1,), 4), Node(dict, (), ())), ("w", "b")),
+    Node(dict, (ScalarIn("numpy", U64, 5), Node(list, ())), (7, PAIR)),
+)
+
+def nested_arguments():
+    return ({"w": np.array([1.0, 2.0]), "more": [2.5, ()]}, Point(3, (np.array(4, "f4"), "s")),
+            Model(np.array([5], "i4"), {}), {7: np.uint64(6), PAIR: []})

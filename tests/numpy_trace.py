@@ -8,7 +8,7 @@ import math
 import types
 
 import numpy as np
-
+import pytest
 from tracegrad.ir import interp
 from tracegrad.ir.build import function
 from tracegrad.ir.types import C128, F64, I64, Type
@@ -131,3 +131,9 @@ def check(fn, *args, tol=1e-12, real=np, module=NP):
     changed = [c for c in copies if isinstance(c, (np.ndarray, np.generic)) or type(c) in _WEAK]
     for g, w in zip(after, changed):
         np.testing.assert_allclose(g, w, rtol=tol, atol=tol, equal_nan=True)
+
+
+def expressions(params: str, names: dict, text: str):
+    """Test parameters: a function for each line of the text, an expression in `params` and in the test module's names."""
+    rows = [row.strip() for row in text.strip().splitlines()]
+    return [pytest.param(eval(f"lambda {params}: {row}", names), id=row) for row in rows]

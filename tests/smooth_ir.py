@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.core import Block, Value
@@ -17,6 +16,7 @@ class Writer:
     def __init__(self, seed: int, depth: int = 3, length: int = 5):
         self.rng = np.random.default_rng(seed)
         self.depth, self.length = depth, length
+        self.enclosing: list[list[Value]] = []
 
     def function(self):
         f = function("program", [Type(F64), Type(F64), Type(F64, (SIZE,)), Type(F64, (SIZE,))], ["s", "t", "a", "c"])
@@ -33,7 +33,7 @@ class Writer:
     def block(self, state, depth, counters, writable):
         writable = list(writable)
         for _ in range(self.rng.integers(1, self.length)):
-            names = ["scalar", "scalar", "read", "read", "write", "write", "add_to", "run", "run_write", "whole", "swap", "local"]
+            names = ["scalar", "read", "write"] * 2 + ["add_to", "run", "run_write", "whole", "swap", "local"]
             names += ["if", "for", "for", "while"] * (depth > 0)
             name = self.pick(names)
             getattr(self, name + "_")(state, depth, counters, writable)
@@ -48,11 +48,15 @@ class Writer:
         places = [k for k in writable if k >= 2]
         return self.pick(places) if places else None
 
+    def seen(self, state):
+        """The state, or now and then that of an enclosing region."""
+        return self.pick(self.enclosing) if self.enclosing and self.rng.integers(6) == 0 else state
+
     def number(self, state) -> Value:
-        return state[self.rng.integers(2)]
+        return self.seen(state)[self.rng.integers(2)]
 
     def array(self, state) -> Value:
-        return state[2 + self.rng.integers(2)]
+        return self.seen(state)[2 + self.rng.integers(2)]
 
     def position(self, counters) -> Value:
         b = self.b
@@ -158,7 +162,9 @@ class Writer:
             inner = list(state)
             for k, p in zip(places, block.params[len(block.params) - len(places):]):
                 inner[k] = p
+            self.enclosing.append(list(state))
             self.block(inner, depth - 1, counters, places)
+            self.enclosing.pop()
             block.yields = tuple(inner[k] for k in places)
         return block
 
@@ -169,7 +175,9 @@ class Writer:
             block = Block()
             with self.b.at(block):
                 inner = list(state)
+                self.enclosing.append(list(state))
                 self.block(inner, depth - 1, counters, places)
+                self.enclosing.pop()
                 block.yields = tuple(inner[k] for k in places)
             regions.append(block)
         for k, r in zip(places, self.b.emit("if", cond, regions=regions)):

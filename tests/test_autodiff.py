@@ -1,9 +1,8 @@
 """Both modes against each other and against differences, op by op, to second order, on the evaluator."""
 import numpy as np
 import pytest
-from derivatives import check, draw, sound
-
 import tracegrad.ir.ops  # noqa: F401
+from derivatives import check, draw, sound
 from tracegrad.autodiff.activity import positions
 from tracegrad.autodiff.control_forward import CONTROL as CONTROL_FORWARD
 from tracegrad.autodiff.control_reverse import CONTROL as CONTROL_REVERSE

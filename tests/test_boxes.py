@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy_trace import check, run
-
+from numpy_trace import check, expressions, run
 from tracegrad.ir.errors import BoundsError, ConcretizationError, DTypeError, ShapeError, UnsupportedError
 
 RNG = np.random.default_rng(0)
@@ -14,24 +13,67 @@ CUBE = RNG.standard_normal((2, 3, 4))
 INTS = np.array([3, -2, 0, 7, -5, 1])
 
 
-@pytest.mark.parametrize("fn", [
-    lambda np, x: x + 1, lambda np, x: 1 - x, lambda np, x: x * 2.5, lambda np, x: x / 3, lambda np, x: 2 / x, lambda np, x: x // 0.3,
-    lambda np, x: x % 0.7, lambda np, x: x ** 2, lambda np, x: x ** 3, lambda np, x: abs(x) ** 0.5, lambda np, x: x ** -1, lambda np, x: 2.0 ** x,
-    lambda np, x: -x, lambda np, x: +x, lambda np, x: abs(x), lambda np, x: x < 0.1, lambda np, x: (x > 0) & (x < 1), lambda np, x: ~(x > 0),
-    lambda np, x: divmod(x, 0.4), lambda np, x: x @ x, lambda np, x: x == x, lambda np, x: x != 0, lambda np, x: (x > 0) | (x < -1),
-    lambda np, x: 1j * x, lambda np, x: (x * 1j).real, lambda np, x: np.asarray([1.0, 2, 3, 4, 5, 6]) - x, lambda np, x: x + [1, 2, 3, 4, 5, 6],
-    lambda np, x: (x > 0) * 2, lambda np, x: (x > 0) + (x > 1), lambda np, x: (x > 0) ^ (x > 1),
-])
+@pytest.mark.parametrize("fn", expressions("np, x", globals(), """
+    x + 1
+    1 - x
+    x * 2.5
+    x / 3
+    2 / x
+    x // 0.3
+    x % 0.7
+    x ** 2
+    x ** 3
+    abs(x) ** 0.5
+    x ** -1
+    2.0 ** x
+    -x
+    +x
+    abs(x)
+    x < 0.1
+    (x > 0) & (x < 1)
+    ~(x > 0)
+    divmod(x, 0.4)
+    x @ x
+    x == x
+    x != 0
+    (x > 0) | (x < -1)
+    1j * x
+    (x * 1j).real
+    np.asarray([1.0, 2, 3, 4, 5, 6]) - x
+    x + [1, 2, 3, 4, 5, 6]
+    (x > 0) * 2
+    (x > 0) + (x > 1)
+    (x > 0) ^ (x > 1)
+"""))
 def test_array_operators(fn):
     check(fn, X)
 
 
-@pytest.mark.parametrize("fn", [
-    lambda np, x: x + 1, lambda np, x: x * 2.5, lambda np, x: x / 2, lambda np, x: x // 2, lambda np, x: x % 3, lambda np, x: x // -2,
-    lambda np, x: x % -3, lambda np, x: x ** 2, lambda np, x: x ** 3, lambda np, x: x << 2, lambda np, x: x >> 1, lambda np, x: x & 3,
-    lambda np, x: x | 8, lambda np, x: x ^ 5, lambda np, x: ~x, lambda np, x: x // 0, lambda np, x: x % 0, lambda np, x: x / 0,
-    lambda np, x: x < 2.5, lambda np, x: x + 1j, lambda np, x: divmod(x, 3), lambda np, x: 2.0 ** x, lambda np, x: 7 // x,
-])
+@pytest.mark.parametrize("fn", expressions("np, x", globals(), """
+    x + 1
+    x * 2.5
+    x / 2
+    x // 2
+    x % 3
+    x // -2
+    x % -3
+    x ** 2
+    x ** 3
+    x << 2
+    x >> 1
+    x & 3
+    x | 8
+    x ^ 5
+    ~x
+    x // 0
+    x % 0
+    x / 0
+    x < 2.5
+    x + 1j
+    divmod(x, 3)
+    2.0 ** x
+    7 // x
+"""))
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int16])
 def test_integer_operators(fn, dtype):
     if dtype is np.int16:
@@ -46,8 +88,10 @@ def test_integer_operators(fn, dtype):
     check(fn, INTS.astype(dtype))
 
 
-@pytest.mark.parametrize("left", [np.float32(1.5), np.int8(3), np.uint8(200), True, 2, 0.5, 1j, np.float64(2.0), np.complex64(1 + 2j), np.int64(5)])
-@pytest.mark.parametrize("right", [np.float32(1.5), np.int8(3), np.int64(2), 2, 0.5, np.array([1.5, 2.5], np.float32), np.array([1, 2], np.int32)])
+@pytest.mark.parametrize("left", [np.float32(1.5), np.int8(3), np.uint8(200), True, 2, 0.5, 1j, np.float64(2.0),
+                                  np.complex64(1 + 2j), np.int64(5)])
+@pytest.mark.parametrize("right", [np.float32(1.5), np.int8(3), np.int64(2), 2, 0.5, np.array([1.5, 2.5], np.float32),
+                                   np.array([1, 2], np.int32)])
 @pytest.mark.parametrize("op", ["add", "sub", "mul", "truediv"])
 def test_promotion(left, right, op):
     import operator
@@ -67,7 +111,8 @@ def test_promotion(left, right, op):
 
 def test_python_scalars_stay_python_scalars():
     check(lambda np, a, b: (a + b, a * b, a - b, a / b, a // b, a % b, a ** 2, -a, abs(b), a < b, a == b, divmod(a, b)), 7, 3)
-    check(lambda np, a, b: (a + b, a * b, a - b, a / b, a // b, a % b, a ** 2, -a, abs(b), a < b, a == b, divmod(a, b)), 7.5, -2.0)
+    check(lambda np, a, b: (a + b, a * b, a - b, a / b, a // b, a % b, a ** 2, -a, abs(b), a < b, a == b, divmod(a, b)), 7.5,
+          -2.0)
     check(lambda np, a, b: (a + b, a * b, a / b, a ** 3, a < b), 7, 2.5)
     check(lambda np, a: (a + 1j, a * 1j, abs(a * 1j), (a + 2j).real, (a + 2j).imag, (a + 2j).conjugate()), 3.0)
     check(lambda np, a, b: (a & b, a | b, a ^ b, ~a, a << 2, a >> 1), 12, 10)
@@ -85,7 +130,8 @@ def test_signed_against_unsigned(a, b):
 
 
 @pytest.mark.parametrize("error, fn", [
-    (ZeroDivisionError, lambda np, a, b: a / b), (ZeroDivisionError, lambda np, a, b: a // b), (ZeroDivisionError, lambda np, a, b: a % b),
+    (ZeroDivisionError, lambda np, a, b: a / b), (ZeroDivisionError, lambda np, a, b: a // b),
+    (ZeroDivisionError, lambda np, a, b: a % b),
 ])
 def test_python_division_by_zero(error, fn):
     for a, b in ((1, 0), (1.0, 0.0)):
@@ -201,7 +247,8 @@ def _diagonal_and_flip(np, a):
 
 
 @pytest.mark.parametrize("fn, arg", [
-    (_two_names, A), (_overlap, X), (_view_of_view, A), (_reshape_view, A), (_transposed, A), (_ravel, A), (_new_axes, A), (_swap, X),
+    (_two_names, A), (_overlap, X), (_view_of_view, A), (_reshape_view, A), (_transposed, A), (_ravel, A), (_new_axes, A),
+    (_swap, X),
     (_parts, A), (_zero_dim, A), (_k_order, A), (_merged_axes, A), (_diagonal_and_flip, A),
 ])
 def test_aliases(fn, arg):
@@ -209,11 +256,14 @@ def test_aliases(fn, arg):
 
 
 def test_in_place_casting():
-    with pytest.raises(DTypeError, match=r"Cannot cast ufunc 'add' output from dtype\('float64'\) to dtype\('int64'\) with casting rule 'same_kind'"):
+    with pytest.raises(DTypeError,
+                       match=r"Cannot cast ufunc 'add' output from dtype\('float64'\) to dtype\('int64'\) with casting rule "
+                             r"'same_kind'"):
         run(lambda np, x: x.__iadd__(1.5), INTS)
     with pytest.raises(DTypeError, match="Cannot cast ufunc 'divide' output"):
         run(lambda np, x: x.__itruediv__(2), INTS)
-    with pytest.raises(ShapeError, match=r"non-broadcastable output operand with shape \(4,\) doesn't match the broadcast shape \(3, ?4\)"):
+    with pytest.raises(ShapeError,
+                       match=r"non-broadcastable output operand with shape \(4,\) doesn't match the broadcast shape \(3, ?4\)"):
         run(lambda np, a: a[0].__iadd__(a), A)
 
     def narrow(np, x, y):
@@ -239,11 +289,14 @@ def test_assignment_casts_freely():
     (BoundsError, "index 9 is out of bounds for axis 0 with size 6", lambda np, x: x[9]),
     (BoundsError, "too many indices for array: array is 1-dimensional, but 2 were indexed", lambda np, x: x[1, 2]),
     (ShapeError, r"operands could not be broadcast together with shapes \(6,\) \(4,\)", lambda np, x: x + x[:4]),
-    (ShapeError, r"could not broadcast input array from shape \(4,\) into shape \(3,\)", lambda np, x: x.__setitem__(slice(0, 3), x[:4])),
+    (ShapeError, r"could not broadcast input array from shape \(4,\) into shape \(3,\)", lambda np,
+     x: x.__setitem__(slice(0, 3), x[:4])),
     (ConcretizationError, "", lambda np, x: float(x[0])), (ConcretizationError, "", lambda np, x: bool(x[0] > 0)),
     (UnsupportedError, "np.unique cannot be compiled", lambda np, x: np.unique(x)),
-    (DTypeError, "float16", lambda np, x: x.astype(np.float16)), (DTypeError, "object", lambda np, x: x + np.asarray([None] * 6)),
-    (UnsupportedError, "ndarray.tobytes", lambda np, x: x.tobytes()), (UnsupportedError, "random", lambda np, x: np.random.normal(size=3)),
+    (DTypeError, "float16", lambda np, x: x.astype(np.float16)),
+    (DTypeError, "object", lambda np, x: x + np.asarray([None] * 6)),
+    (UnsupportedError, "ndarray.tobytes", lambda np, x: x.tobytes()),
+    (UnsupportedError, "random", lambda np, x: np.random.normal(size=3)),
 ])
 def test_errors(error, message, fn):
     with pytest.raises(error, match=message):

@@ -178,3 +178,11 @@ def test_without_native_calls(monkeypatch):
     assert not specialisation.native and specialisation.hits == 5 and f.cache.info().hits == 5
     f.cache.clear()
     assert f(x).tolist() == [0, 1, 2] and specialisation.closed
+
+
+@pytest.mark.skipif(not capi.NATIVE, reason="no native calls")
+@pytest.mark.parametrize(("check", "field", "offset"), [
+    (capi._check_array, "ndarray.nd", 28), (capi._check_array, "ndarray.flags", 68), (capi._check_dtypes, "descr.type_num", 24),
+    (capi._check_scalars, "value", 8), (capi._check_containers, "size", 24), (capi._check_owner, "ndarray.flags", 68)])
+def test_another_layout_is_noticed(check, field, offset):
+    assert check(capi.OFFSETS) and not check({**capi.OFFSETS, field: offset})

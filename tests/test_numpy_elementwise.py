@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy_trace import check, run
-
+from numpy_trace import check, expressions, run
 from tracegrad.ir.errors import DTypeError
 from tracegrad.tracer import ufuncs
 
@@ -12,13 +11,16 @@ RNG = np.random.default_rng(1)
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -0.3, 2.5, -2.5, 3.7, np.inf, -np.inf, np.nan])
 REAL = np.concatenate([SPECIAL, RNG.standard_normal(4)])
 SAMPLES = {
-    "?": np.array([True, False, True]), "i1": np.array([3, -2, 0, 7, -128, 127], np.int8), "u1": np.array([3, 0, 255, 8], np.uint8),
-    "i2": np.array([3, -2, 0], np.int16), "i4": np.array([3, -2, 0, 7], np.int32), "i8": np.array([3, -2, 0, 7, 10**12], np.int64),
+    "?": np.array([True, False, True]), "i1": np.array([3, -2, 0, 7, -128, 127], np.int8),
+    "u1": np.array([3, 0, 255, 8], np.uint8),
+    "i2": np.array([3, -2, 0], np.int16), "i4": np.array([3, -2, 0, 7], np.int32),
+    "i8": np.array([3, -2, 0, 7, 10**12], np.int64),
     "u8": np.array([3, 0, 7, 2**63 + 5], np.uint64), "f4": REAL.astype(np.float32), "f8": REAL,
     "c16": np.array([1 + 2j, -0.5j, 2.0, -1.5 - 0.5j, 0]), "c8": np.array([1 + 2j, -0.5j, 2.0, -1.5 - 0.5j, 0], np.complex64),
 }
 SKIPPED = {np.frexp, np.gcd, np.lcm, np.isnat, np.bitwise_count, np.matmul}
-UFUNCS = sorted({u for u in vars(np).values() if isinstance(u, np.ufunc) and u.signature is None} - SKIPPED, key=lambda u: u.__name__)
+UFUNCS = sorted({u for u in vars(np).values() if isinstance(u, np.ufunc) and u.signature is None} - SKIPPED,
+                key=lambda u: u.__name__)
 LOOSE = {"tan": 1e-12, "power": 1e-9, "float_power": 1e-9, "logaddexp2": 1e-12, "spacing": 1e-300}
 
 
@@ -59,7 +61,8 @@ def test_unary(ufunc, dtype):
 
 
 @pytest.mark.parametrize("ufunc", [u for u in UFUNCS if u.nin == 2], ids=lambda u: u.__name__)
-@pytest.mark.parametrize("left, right", [("f8", "f8"), ("f4", "f4"), ("i8", "i8"), ("i4", "i4"), ("i1", "i1"), ("u1", "u1"), ("?", "?"),
+@pytest.mark.parametrize("left, right", [("f8", "f8"), ("f4", "f4"), ("i8", "i8"), ("i4", "i4"), ("i1", "i1"), ("u1", "u1"),
+                                         ("?", "?"),
                                          ("i8", "f4"), ("u8", "i8"), ("i4", "u1"), ("c16", "c16"), ("f8", "c8"), ("?", "i2")])
 def test_binary(ufunc, left, right):
     fn = lambda np, x, y: getattr(np, ufunc.__name__)(x, y)     # noqa: E731
@@ -87,13 +90,23 @@ def test_binary(ufunc, left, right):
         _agrees(lambda np, x: getattr(np, ufunc.__name__)(3, x), y, tol=tol)
 
 
-@pytest.mark.parametrize("fn", [
-    lambda np, x, y: np.add(x, y, out=x), lambda np, x, y: np.add(x, y, where=x > 0, out=x), lambda np, x, y: np.sqrt(x, where=x > 0, out=y),
-    lambda np, x, y: np.multiply(x, y, dtype=np.float32), lambda np, x, y: np.add(x, y, x), lambda np, x, y: np.multiply.outer(x, y),
-    lambda np, x, y: np.add.outer(x, y[:2]), lambda np, x, y: np.subtract(x, y, casting="unsafe"), lambda np, x, y: np.divmod(x, y),
-    lambda np, x, y: np.add.reduce(x), lambda np, x, y: np.maximum.reduce(x), lambda np, x, y: np.multiply.accumulate(x),
-    lambda np, x, y: np.maximum.accumulate(x), lambda np, x, y: np.logical_or.reduce(x > 0), lambda np, x, y: np.less(x, 1, out=np.empty(4, bool)),
-])
+@pytest.mark.parametrize("fn", expressions("np, x, y", globals(), """
+    np.add(x, y, out=x)
+    np.add(x, y, where=x > 0, out=x)
+    np.sqrt(x, where=x > 0, out=y)
+    np.multiply(x, y, dtype=np.float32)
+    np.add(x, y, x)
+    np.multiply.outer(x, y)
+    np.add.outer(x, y[:2])
+    np.subtract(x, y, casting="unsafe")
+    np.divmod(x, y)
+    np.add.reduce(x)
+    np.maximum.reduce(x)
+    np.multiply.accumulate(x)
+    np.maximum.accumulate(x)
+    np.logical_or.reduce(x > 0)
+    np.less(x, 1, out=np.empty(4, bool))
+"""))
 def test_keywords_and_methods(fn):
     check(fn, np.array([1.0, -2.0, 3.0, 0.5]), np.array([0.5, 4.0, -1.0, 2.0]))
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir.errors import ArgumentError
-from ..tracer import tree
+from .ir.errors import ArgumentError
+from .tracer import tree
 from . import operators
 
 

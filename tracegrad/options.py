@@ -5,7 +5,7 @@ import os
 import threading
 from contextlib import contextmanager
 
-from ..ir.errors import ArgumentError
+from .ir.errors import ArgumentError
 
 # name -> (default, what it takes, meaning). An environment variable TRACEGRAD_<NAME> sets the start value.
 KNOBS = {

@@ -160,7 +160,7 @@ class ArrayBox(Box):
 
     __slots__ = ("__weakref__", "_born", "_strides", "_value", "base", "captured", "path", "writeable")
 
-    def __init__(self, value: Value | None, base: "ArrayBox | None" = None, path=None, strides=None):
+    def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
         self.writeable, self.captured, self._born = True, False, context.stamp()
 
@@ -189,7 +189,7 @@ class ArrayBox(Box):
             self.base.writable()
 
     @property
-    def root(self) -> "ArrayBox":
+    def root(self) -> ArrayBox:
         box = self
         while box.base is not None:
             box = box.base
@@ -227,7 +227,7 @@ class ArrayBox(Box):
             return self._strides is not None
         return self.path.permuting or self.base.permuted
 
-    def view(self, path) -> "ArrayBox":
+    def view(self, path) -> ArrayBox:
         """A view of this box."""
         base = self
         if type(path) is views.Strided and type(self.path) is views.Strided:
@@ -340,16 +340,19 @@ def _live(x: np.ndarray) -> ArrayBox:
     """A constant over x's memory, whatever its strides: a transposed contiguous block, else a gather from its span."""
     dtype = to_dtype(x.dtype)
     if not x.dtype.isnative or not x.flags.aligned:
-        fail(DTypeError, f"a captured array of dtype {x.dtype!r} is not in native, aligned memory", "use np.ascontiguousarray on it first, or pass it in")
+        fail(DTypeError, f"a captured array of dtype {x.dtype!r} is not in native, aligned memory",
+             "use np.ascontiguousarray on it first, or pass it in")
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     turned = x.transpose(order)
     if turned.flags.c_contiguous:
         box = ArrayBox(_memory(turned, dtype))
-        return box if order == list(range(x.ndim)) else box.view(views.Strided((None,) * x.ndim, tuple(map(order.index, range(x.ndim)))))
+        return box if order == list(range(x.ndim)) else box.view(views.Strided((None,) * x.ndim,
+                                                                               tuple(map(order.index, range(x.ndim)))))
     low = sum((d - 1) * s for d, s in zip(x.shape, x.strides) if s < 0)
     high = sum((d - 1) * s for d, s in zip(x.shape, x.strides) if s > 0)
     if x.size == 0 or any(s % x.itemsize for s in x.strides):
-        fail(DTypeError, "a captured array with these strides cannot be read in place", "use np.ascontiguousarray on it first, or pass it in")
+        fail(DTypeError, "a captured array with these strides cannot be read in place",
+             "use np.ascontiguousarray on it first, or pass it in")
     corner = x[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in x.strides)]
     span = np.lib.stride_tricks.as_strided(corner, ((high - low) // x.itemsize + 1,), (x.itemsize,), writeable=False)
     at = np.zeros(x.shape, np.int64)
@@ -435,7 +438,8 @@ def refuse(function):
 _OPERATORS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide,
               "mod": np.remainder, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
               "lshift": np.left_shift, "rshift": np.right_shift, "matmul": np.matmul, "divmod": np.divmod}
-_COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+_COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
+                "ge": np.greater_equal}
 _UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
 
 

@@ -219,18 +219,18 @@ def _unlike(flag: Value, found: "regions.Mismatch", yes, no):
 
 def _join(trace, flag, yes, no, put, names, before, what, lazy):
     """Emit the `if` and put its results in place."""
-    joint = regions.Joint(trace, flag, yes.block, no.block)
+    joint = regions.Joint(trace, flag, yes, no)
     held = [joint.add(name.lstrip("+"), a, b) for name, a, b in zip(names, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
     roots = [(root, joint.root(root, yes, no)) for root in regions.roots_of(yes, no)]
     items = [(place, joint.item(place, yes, no)) for place in regions.items_of(yes, no)]
     results = joint.emit(lazy)
-    if put is not None and any(h.differs for h in held):
-        put(tuple(h.build(results) for h in held))
     for root, found in roots:
         if found.differs:
             trace.note_write(root)
             root._value = found.build(results)
+    if put is not None and any(h.differs for h in held):
+        put(tuple(h.build(results) for h in held))
     for place, found in items:
         if found.differs:
             regions.assign(trace, place, found.build(results))

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import ShapeError, UnsupportedError
+from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, F64, I64, INDEX
 from . import boxes, context, reductions, shapes, ufuncs
 from .boxes import FUNCTIONS, METHODS, as_array, implements, lift
@@ -140,7 +140,8 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     f = as_array(f)
     f = f if f.dtype_ir.inexact else FUNCTIONS[np.astype](f, np.float64)
     rank = len(f.dims)
-    axes = tuple(range(rank)) if axis is None else tuple(axis_of(k, rank) for k in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = tuple(range(rank)) if axis is None else tuple(axis_of(k, rank)
+                                                         for k in (axis if isinstance(axis, tuple) else (axis,)))
     steps = list(varargs) or [1.0] * len(axes)
     steps = steps * len(axes) if len(steps) == 1 and len(axes) > 1 else steps
     if len(steps) != len(axes):
@@ -153,7 +154,8 @@ def gradient(f, *varargs, axis=None, edge_order=1):
 def _gradient(f, h, edge_order):
     n = f.dims[0]
     if type(n) is int and n < edge_order + 1:
-        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required.")
+        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are "
+                         "required.")
     out = FUNCTIONS[np.zeros_like](f)
     spacing = lift(h)
     even = not spacing.dims
@@ -205,7 +207,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         x0, y0 = take(grid, k), take(table, k)
         slope = (take(table, k + 1) - y0) / (take(grid, k + 1) - x0)
         inside = where(np.equal(at, x0), y0, slope * (at - x0) + y0)
-    found = where(np.greater(at, grid[-1]), high, where(np.less(at, grid[0]), low, where(np.equal(at, grid[-1]), table[-1], inside)))
+    found = where(np.greater(at, grid[-1]), high,
+                  where(np.less(at, grid[0]), low, where(np.equal(at, grid[-1]), table[-1], inside)))
     return boxes.result(where(np.isnan(at), at, found).read())
 
 
@@ -279,7 +282,8 @@ def _sliding(a, v, mode):
     half = shapes.arith("floordiv", m, 2)
     before, after = {"full": (less, less), "same": (half, shapes.arith("sub", less, half)), "valid": (0, 0)}[mode]
     total = shapes.arith("sub", shapes.arith("add", n, shapes.arith("add", before, after)), less)
-    padded = as_array(FUNCTIONS[np.pad](boxes.array(boxes.to_value(a, dtype)), (boxes.count(before), boxes.count(after)))).read()
+    padded = as_array(FUNCTIONS[np.pad](boxes.array(boxes.to_value(a, dtype)),
+                                        (boxes.count(before), boxes.count(after)))).read()
     rows = builder.reshape(iota(total, INDEX), (total, 1))
     dims = (total, m)
     at = builder("add", shapes.expand(rows, dims), shapes.expand(iota(m, INDEX), dims))

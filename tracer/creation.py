@@ -96,7 +96,8 @@ def eye(N, M=None, k=0, dtype=float, order="C", *, device=None, like=None):
     builder = context.current().builder
     k = shapes.static_int(k, "the diagonal of np.eye")
     rows = builder.reshape(iota(n, INDEX), (n, 1))
-    on = builder("eq", shapes.expand(iota(m, INDEX), (n, m)), shapes.expand(builder("add", rows, builder.index(k)) if k else rows, (n, m)))
+    on = builder("eq", shapes.expand(iota(m, INDEX), (n, m)),
+                 shapes.expand(builder("add", rows, builder.index(k)) if k else rows, (n, m)))
     return boxes.array(builder.cast(on, to_dtype(dtype or float)))
 
 
@@ -169,7 +170,8 @@ def _traced_range(start, stop, step, dtype):
     room = shapes.arith("sub", stop, start)
     if not (type(step) is int and step == 1):
         room = shapes.arith("sub", 0, shapes.arith("floordiv", shapes.arith("sub", 0, room), step))
-    nonnegative = type(step) is int and step == 1 and type(start) is int and start == 0 and getattr(room.op, "name", "") == "dim"
+    nonnegative = type(step) is int and step == 1 and type(start) is int and start == 0 and getattr(room.op, "name",
+                                                                                                    "") == "dim"
     n = room if nonnegative else shapes.arith("max", room, 0)
     counted = iota(n, INDEX)
     if not (type(step) is int and step == 1):
@@ -394,7 +396,8 @@ def scalar_type(dtype):
     return make
 
 
-SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64,
+SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32,
+                                            np.uint64,
                                             np.float32, np.float64, np.complex64, np.complex128)}
 
 

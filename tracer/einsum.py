@@ -22,14 +22,16 @@ def parse(subscripts: str, ranks):
     terms = left.split(",")
     if len(terms) != len(ranks):
         fail(ShapeError, "more operands provided to einstein sum function than specified in the subscripts string"
-             if len(terms) < len(ranks) else "fewer operands provided to einstein sum function than specified in the subscripts string")
+             if len(terms) < len(ranks)
+             else "fewer operands provided to einstein sum function than specified in the subscripts string")
     named = [_names(term, rank) for term, rank in zip(terms, ranks)]
     dots = sorted({n for names in named for n in names if type(n) is int})
     if arrow:
         out = _names(right, None, dots)
         for n in out:
             if not any(n in names for names in named):
-                fail(ShapeError, f"einstein sum subscripts string included output subscript '{n}' which never appeared in an input")
+                fail(ShapeError,
+                     f"einstein sum subscripts string included output subscript '{n}' which never appeared in an input")
         if len(set(out)) < len(out):
             twice = next(n for n in out if out.count(n) > 1)
             fail(ShapeError, f"einstein sum subscripts string includes output subscript '{twice}' multiple times")
@@ -49,8 +51,10 @@ def _names(term, rank, dots=()):
         return (*head, *(dots if ellipsis else ()), *tail)
     left = rank - len(head) - len(tail)
     if left < 0 or (left and not ellipsis):
-        fail(ShapeError, "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast "
-                         "the extra dimensions." if left > 0 else "einstein sum subscripts string contains too many subscripts for operand")
+        fail(ShapeError,
+             "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast "
+                         "the extra dimensions." if left > 0
+             else "einstein sum subscripts string contains too many subscripts for operand")
     return (*head, *range(-left, 0), *tail)
 
 
@@ -117,7 +121,8 @@ def _sizes(values, named):
             if type(have) is int and have == 1:
                 sizes[n] = d
             elif not (type(d) is int and d == 1):
-                sizes[n] = shapes.unify(have, d, f"operands could not be broadcast together on subscript '{n}': lengths {{0}} and {{1}}")
+                sizes[n] = shapes.unify(have, d,
+                                        f"operands could not be broadcast together on subscript '{n}': lengths {{0}} and {{1}}")
     return sizes
 
 

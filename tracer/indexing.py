@@ -20,7 +20,6 @@ from .promote import fail
 from .shapes import arith
 from .views import Strided
 
-
 # --- one entry ------------------------------------------------------------------------------------------------------
 
 def position(k, dim, axis: int):
@@ -135,17 +134,18 @@ def _entries(key, dims) -> list:
         elif isinstance(entry, (bool, np.bool_)) or getattr(entry, "weak", None) == "bool":
             fail(UnsupportedError, "a single bool as an index cannot be compiled", "use an if statement or np.where")
         elif isinstance(entry, (list, np.ndarray, tuple, range)):
-            entry = lift(np.asarray(entry, dtype=np.int64) if len(entry) == 0 else entry)
-            taken += entry.dtype_ir is BOOL and len(entry.dims) or 1
+            entry = lift(np.zeros(0, np.int64) if isinstance(entry, (list, tuple)) and not entry else entry)
+            taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
         elif isinstance(entry, Box):
             if entry.dtype_ir is BOOL and not entry.dims:
                 fail(UnsupportedError, "a single bool as an index cannot be compiled", "use an if statement or np.where")
-            taken += entry.dtype_ir is BOOL and len(entry.dims) or 1
+            taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
         else:
             try:
                 entry = operator.index(entry)
             except TypeError:
-                fail(BoundsError, "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays "
+                fail(BoundsError,
+                     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays "
                                   f"are valid indices, not {type(entry).__name__}")
             taken += 1
         entries.append(entry)
@@ -231,7 +231,8 @@ def _positions(entry: Box, dim, axis: int):
 def _check_mask(mask: Box, dims, axis: int):
     for k, d in enumerate(mask.dims):
         if type(d) is int and type(dims[axis + k]) is int and d != dims[axis + k]:
-            fail(BoundsError, f"boolean index did not match indexed array along axis {axis + k}; size of axis is {dims[axis + k]} "
+            fail(BoundsError,
+                 f"boolean index did not match indexed array along axis {axis + k}; size of axis is {dims[axis + k]} "
                               f"but size of corresponding boolean axis is {d}")
         shapes.require_equal(dims[axis + k], d, "boolean index did not match the indexed array: sizes {0} and {1}")
 

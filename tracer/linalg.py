@@ -16,7 +16,6 @@ from .promote import fail, resolve, result_dtype, to_dtype
 from .shapes import axes_of, axis_of
 from .ufuncs import GUFUNCS
 
-
 # --- products -------------------------------------------------------------------------------------------------------
 
 def contraction(a, b, contract, batch=((), ())):
@@ -49,9 +48,11 @@ def finish(value, out=None, name="matmul"):
 def _misfit(name, a, b, i, j):
     x, y = a.type.dims[i], b.type.dims[j]
     if type(x) is int and type(y) is int and x != y:
-        fail(ShapeError, f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) "
+        fail(ShapeError,
+             f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) "
                          f"(size {y} is different from {x})" if name == "matmul" else
-             f"shapes {shapes.show(a.type.dims)} and {shapes.show(b.type.dims)} not aligned: {x} (dim {i % a.type.rank}) != {y} "
+             f"shapes {shapes.show(a.type.dims)} and {shapes.show(b.type.dims)} not aligned: {x} (dim {i % a.type.rank}) != "
+             f"{y} "
              f"(dim {j % b.type.rank})")
 
 
@@ -60,7 +61,8 @@ def matmul_values(a, b):
     builder = context.current().builder
     ra, rb = a.type.rank, b.type.rank
     if not ra or not rb:
-        fail(ShapeError, f"matmul: Input operand {int(bool(ra))} does not have enough dimensions (has 0, gufunc core with signature "
+        fail(ShapeError,
+             f"matmul: Input operand {int(bool(ra))} does not have enough dimensions (has 0, gufunc core with signature "
                          "(n?,k),(k,m?)->(n?,m?) requires 1)")
     _misfit("matmul", a, b, -1, -2 if rb > 1 else -1)
     if rb <= 2:
@@ -138,7 +140,9 @@ def vecdot(x1, x2, /, *, axis=-1):
 GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(vecdot(x1, x2, axis=axis).read(), out)
 if hasattr(np, "matvec"):
     GUFUNCS[np.matvec] = lambda a, b, out=None, **others: finish(matmul(a, as_array(b)[..., None])[..., 0].read(), out)
-    GUFUNCS[np.vecmat] = lambda a, b, out=None, **others: finish(matmul(np.conjugate(as_array(a))[..., None, :], b)[..., 0, :].read(), out)
+    GUFUNCS[np.vecmat] = lambda a, b, out=None, **others: finish(matmul(np.conjugate(as_array(a))[..., None, :], b)[..., 0,
+                                                                                                                    :].read(),
+                                                                 out)
 
 
 @implements(np.tensordot)
@@ -150,7 +154,8 @@ def tensordot(a, b, axes=2):
         n = shapes.static_int(axes, "axes of np.tensordot")
         left, right = tuple(range(a.type.rank - n, a.type.rank)), tuple(range(n))
     left, right = tuple(axis_of(k, a.type.rank) for k in left), tuple(axis_of(k, b.type.rank) for k in right)
-    if len(left) != len(right) or any(type(a.type.dims[i]) is int and type(b.type.dims[j]) is int and a.type.dims[i] != b.type.dims[j]
+    if len(left) != len(right) or any(type(a.type.dims[i]) is int and type(b.type.dims[j]) is int
+                                      and a.type.dims[i] != b.type.dims[j]
                                       for i, j in zip(left, right)):
         fail(ShapeError, "shape-mismatch for sum")
     return boxes.array(contraction(a, b, (left, right)))
@@ -232,7 +237,8 @@ def _cheapest(sizes):
     for span in range(1, n):
         for i in range(n - span):
             j = i + span
-            cost[i, j], cut[i, j] = min((cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+            cost[i, j], cut[i, j] = min((cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                                        for k in range(i, j))
     return cut
 
 
@@ -386,7 +392,8 @@ def _vector_norm(value, order, axes):
         return builder("sqrt", _square_sum(value, axes))
     if order in (math.inf, -math.inf):
         reductions.require_elements(reductions.total_of(value.type.dims, axes),
-                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which has no identity")
+                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which "
+                                    f"has no identity")
         return builder.reduce(_magnitude(value), "max" if order > 0 else "min", axes)
     if order == 0:
         return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
@@ -409,7 +416,8 @@ def _matrix_norm(value, order, axes):
         lines = builder.reduce(_magnitude(value), "sum", (inside,))
         return builder.reduce(lines, "max" if order > 0 else "min", (outside - (outside > inside),))
     if order in (2, -2, "nuc"):
-        fail(UnsupportedError, f"the matrix norm of order {order!r} cannot be compiled: it needs singular values", "use the Frobenius norm")
+        fail(UnsupportedError, f"the matrix norm of order {order!r} cannot be compiled: it needs singular values",
+             "use the Frobenius norm")
     fail(ShapeError, "Invalid norm order for matrices.")
 
 
@@ -453,7 +461,8 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
 @implements(np.cov)
 def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
     if fweights is not None or aweights is not None:
-        fail(UnsupportedError, "np.cov with weights cannot be compiled", "compute it from the centred array with a matrix product")
+        fail(UnsupportedError, "np.cov with weights cannot be compiled",
+             "compute it from the centred array with a matrix product")
     x = FUNCTIONS[np.atleast_2d](m)
     if not rowvar and len(lift(m).dims) != 1:
         x = x.T

@@ -307,7 +307,7 @@ class _Rolled:
     def yields(self, block: Block, outcome: regions.Outcome) -> list[Value]:
         """What the iteration hands on, emitted at its end."""
         finals = self.finals(outcome)
-        with self.trace.builder.at(block):
+        with self.trace.builder.at(block), outcome.installed():
             found = [v for c, final in zip(self.carried, finals) for v in c.yields(final)]
         return found + [outcome.roots[key][2] for key in self.roots]
 
@@ -319,18 +319,17 @@ class _Rolled:
     def leave(self, results, outcome, ran: bool) -> None:
         """Put the results in place."""
         trace, results = self.trace, iter(results)
-        finals = self.finals(outcome)
-        taken = [(c, [next(results) for _ in c.types()]) for c in self.carried]
-        held = [c.after(trace, values, final, ran) for (c, values), final in zip(taken, finals)]
+        taken = [[next(results) for _ in c.types()] for c in self.carried]
+        for root in self.roots.values():
+            trace.note_write(root)
+            root._value = next(results)
+        held = [c.after(trace, values, final, ran) for c, values, final in zip(self.carried, taken, self.finals(outcome))]
         self.link_pairs()
         if self.put is not None:
             self.put(tuple(held[:len(self.names)]))
         for (place, carry), found in zip(self.items.values(), held[len(self.names):]):
             if carry.moves:
                 regions.assign(trace, place, found)
-        for root in self.roots.values():
-            trace.note_write(root)
-            root._value = next(results)
         regions.merge_spoilt(trace, outcome)
 
     # --- the forms of a loop ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from .promote import fail, result_dtype, strong
 from .shapes import axes_of, axis_of, same
 from .views import Strided
 
-
 # --- reshape --------------------------------------------------------------------------------------------------------
 
 def reshaped(box: ArrayBox, dims) -> ArrayBox:
@@ -283,13 +282,15 @@ def joined(arrays, axis: int, dtype=None) -> Value:
     rank = values[0].type.rank
     for k, v in enumerate(values):
         if v.type.rank != rank:
-            fail(ShapeError, f"all the input array dimensions except for the concatenation axis must match exactly, but the array at "
+            fail(ShapeError,
+                 f"all the input array dimensions except for the concatenation axis must match exactly, but the array at "
                              f"index 0 has {rank} dimension(s) and the array at index {k} has {v.type.rank} dimension(s)")
     dims = list(values[0].type.dims)
     for k, v in enumerate(values[1:], 1):
         for axis_k, d in enumerate(v.type.dims):
             if axis_k != axis:
-                message = (f"all the input array dimensions except for the concatenation axis must match exactly, but along dimension "
+                message = (f"all the input array dimensions except for the concatenation axis must match exactly, but along "
+                           f"dimension "
                            f"{axis_k}, the array at index 0 has size {{0}} and the array at index {k} has size {{1}}")
                 dims[axis_k] = shapes.unify(dims[axis_k], d, message)
     parts = []
@@ -425,7 +426,8 @@ def split(ary, indices_or_sections, axis=0):
 
 
 implements(np.vsplit)(lambda ary, indices_or_sections: split(ary, indices_or_sections, 0))
-implements(np.hsplit)(lambda ary, indices_or_sections: split(ary, indices_or_sections, 0 if len(as_array(ary).dims) == 1 else 1))
+implements(np.hsplit)(lambda ary, indices_or_sections: split(ary, indices_or_sections, 0 if len(as_array(ary).dims) == 1
+                                                             else 1))
 implements(np.dsplit)(lambda ary, indices_or_sections: split(ary, indices_or_sections, 2))
 
 
@@ -597,7 +599,8 @@ def pad(array, pad_width, mode="constant", **options):
     if mode in ("constant", "empty"):
         return boxes.array(_padded(box, widths, _values(options.get("constant_values", 0), rank)))
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        fail(UnsupportedError, f"np.pad with mode {mode!r} cannot be compiled", "use constant, edge, reflect, symmetric or wrap")
+        fail(UnsupportedError, f"np.pad with mode {mode!r} cannot be compiled",
+             "use constant, edge, reflect, symmetric or wrap")
     builder, value = context.current().builder, box.read()
     for axis, (low, high) in enumerate(widths):
         if (low, high) == (0, 0):
@@ -618,7 +621,8 @@ def pad(array, pad_width, mode="constant", **options):
 def _pairs(width, rank):
     """pad_width for each axis, as np.broadcast_to(pad_width, (rank, 2)) does."""
     if isinstance(width, dict):
-        return [tuple(width.get(k, width.get(k - rank, (0, 0)))) if not isinstance(width.get(k, 0), int) else (width.get(k, 0),) * 2
+        return [tuple(width.get(k, width.get(k - rank, (0, 0)))) if not isinstance(width.get(k, 0), int)
+                else (width.get(k, 0),) * 2
                 for k in range(rank)]
     if isinstance(width, (tuple, list)) or getattr(width, "ndim", 0):
         rows = list(width)
@@ -628,7 +632,8 @@ def _pairs(width, rank):
         else:
             rows = [tuple(rows) * (2 if len(rows) == 1 else 1)] * rank
         if len(rows) != rank:
-            fail(ShapeError, f"operands could not be broadcast together with remapped shapes [original->remapped]: pad_width and ({rank},2)")
+            fail(ShapeError,
+                 f"operands could not be broadcast together with remapped shapes [original->remapped]: pad_width and ({rank},2)")
     else:
         rows = [(width, width)] * rank
     return [tuple(shapes.to_index(x) for x in r) for r in rows]
@@ -690,7 +695,8 @@ def insert(arr, obj, values, axis=None):
     v = as_array(boxes.array(boxes.to_value(values, box.dtype_ir)))
     rest = shapes.dropped(box.dims, (axis,))
     if len(v.dims) < len(box.dims):
-        v = expand_dims(broadcast_to(v, tuple(map(boxes.count, rest))), axis) if len(v.dims) <= len(rest) and rest else reshape(v, (-1,))
+        v = expand_dims(broadcast_to(v, tuple(map(boxes.count, rest))),
+                        axis) if len(v.dims) <= len(rest) and rest else reshape(v, (-1,))
     return concatenate([box[(*lead, slice(None, cut))], v, box[(*lead, slice(cut, None))]], axis)
 
 
@@ -738,8 +744,10 @@ class Flat:
 implements(np.real)(lambda val: _real(lift(val)))
 implements(np.imag)(lambda val: _imag(lift(val)))
 PROPERTIES.update({
-    "shape": lambda x: tuple(map(boxes.count, x.dims)), "ndim": lambda x: len(x.dims), "T": lambda x: transpose(x) if x.dims else x,
-    "size": lambda x: boxes.count(shapes.product(x.dims)), "dtype": lambda x: x.dtype_ir.np, "itemsize": lambda x: x.dtype_ir.size,
+    "shape": lambda x: tuple(map(boxes.count, x.dims)), "ndim": lambda x: len(x.dims), "T": lambda x: transpose(x) if x.dims
+    else x,
+    "size": lambda x: boxes.count(shapes.product(x.dims)), "dtype": lambda x: x.dtype_ir.np,
+    "itemsize": lambda x: x.dtype_ir.size,
     "nbytes": lambda x: boxes.count(shapes.product((*x.dims, x.dtype_ir.size))), "real": _real, "imag": _imag, "flat": Flat,
     "mT": lambda x: swapaxes(x, -1, -2),
     "strides": lambda x: tuple(s * x.dtype_ir.size for s in x.strides_known) if x.dims else (),

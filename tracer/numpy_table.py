@@ -76,7 +76,8 @@ def redirect(f):
 
 def _random(name):
     def refuse(*args, **kwargs):
-        fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})", "draw them outside and pass them in")
+        fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})",
+             "draw them outside and pass them in")
 
     return refuse
 
@@ -100,7 +101,8 @@ implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
 implements(np.isscalar)(lambda element: type(element) is ScalarBox)
 implements(np.may_share_memory, np.shares_memory)(
     lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
-implements(np.common_type)(lambda *arrays: np.result_type(np.float32 if all(lift(a).dtype_ir.bits <= 32 for a in arrays) else np.float64,
+implements(np.common_type)(lambda *arrays: np.result_type(np.float32 if all(lift(a).dtype_ir.bits <= 32 for a in arrays)
+                                                          else np.float64,
                                                           *(strong(lift(a).kind) for a in arrays)).type)
 
 _PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": ("float", F64), "c": ("complex", None)}

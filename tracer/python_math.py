@@ -208,7 +208,8 @@ def _isclose(a, b, *, rel_tol=1e-9, abs_tol=0.0):
 
 for _function in (math.gamma, math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp, math.ulp):
     MATH[_function] = lambda *a, f=_function, **k: fail(
-        UnsupportedError, f"math.{f.__name__} of a traced value cannot be compiled", "write it with the functions that are, or call it outside")
+        UnsupportedError, f"math.{f.__name__} of a traced value cannot be compiled",
+        "write it with the functions that are, or call it outside")
 
 
 # --- cmath ----------------------------------------------------------------------------------------------------------
@@ -217,7 +218,8 @@ def _complex(x):
     return context.current().builder.cast(scalar(x, "a cmath function"), C128)
 
 
-for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"), ("sinh", "sinh"),
+for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"),
+                   ("sinh", "sinh"),
                    ("cosh", "cosh"), ("tanh", "tanh")):
     MATH[getattr(cmath, _name)] = lambda x, /, op=_op: ScalarBox(context.current().builder(op, _complex(x)), "complex")
 
@@ -273,7 +275,8 @@ def _pick(name, op):
                 raise ValueError(f"{name}() iterable argument is empty")
         if key is not None:
             if any(isinstance(key(a), Box) for a in args):
-                fail(UnsupportedError, f"{name}() with a key that depends on traced values cannot be compiled", "write the comparison as a loop")
+                fail(UnsupportedError, f"{name}() with a key that depends on traced values cannot be compiled",
+                     "write the comparison as a loop")
             return getattr(builtins, name)(args, key=key)
         if not any(isinstance(a, Box) for a in args):
             return getattr(builtins, name)(args)
@@ -344,7 +347,9 @@ def _fold_truth(op, stop):
 
 
 BUILTINS.update({
-    len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b, /: divmod(a, b),
+    len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b,
+    /: divmod(a, b),
     pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
-    int: lambda x=0, *base: to_int(x), float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x), complex: to_complex,
+    int: lambda x=0, *base: to_int(x), float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
+    complex: to_complex,
 })

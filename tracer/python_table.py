@@ -24,7 +24,8 @@ _DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
 _COMPARE = {"eq", "ne", "lt", "le", "gt", "ge"}
 _SYMBOL = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "and": "&", "or": "|",
            "xor": "^", "lshift": "<<", "rshift": ">>", "matmul": "@", "divmod": "divmod()"}
-_PYTHON = {"truediv": operator.truediv, "floordiv": operator.floordiv, "mod": operator.mod, "add": operator.add, "sub": operator.sub,
+_PYTHON = {"truediv": operator.truediv, "floordiv": operator.floordiv, "mod": operator.mod, "add": operator.add,
+           "sub": operator.sub,
            "mul": operator.mul, "pow": operator.pow, "and": operator.and_, "or": operator.or_, "xor": operator.xor,
            "lshift": operator.lshift, "rshift": operator.rshift, "divmod": divmod, "eq": operator.eq, "ne": operator.ne,
            "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
@@ -180,7 +181,8 @@ def _power(name, a, b, weak):
     if weak == "int":
         return _int_power(a, b, known, exponent)
     builder = context.current().builder
-    whole_exponent = weak_of(b) in ("int", "bool") or (known and not isinstance(exponent, complex) and exponent == math.floor(exponent))
+    whole_exponent = weak_of(b) in ("int", "bool") or (known and not isinstance(exponent, complex)
+                                                       and exponent == math.floor(exponent))
     x, y = python_scalar(a, weak), python_scalar(b, weak)
     if known and exponent == 2:
         return ScalarBox(builder("mul", x, x), weak)
@@ -265,7 +267,8 @@ def scalar(x, what: str):
         return value
     if all(type(d) is int and d == 1 for d in value.type.dims):
         return context.current().builder.reshape(value, ())
-    raise TypeError(f"only 0-dimensional arrays can be converted to Python scalars, not {what} of an array of shape {value.type!r}")
+    raise TypeError(f"only 0-dimensional arrays can be converted to Python scalars, not {what} of an array of shape "
+                    f"{value.type!r}")
 
 
 def to_int(x) -> ScalarBox:
@@ -336,9 +339,11 @@ def _is_whole(x):
     return ScalarBox(builder("and", builder("isfinite", value), builder("eq", value, builder("floor", value))), "bool")
 
 
-_PLAIN = {"real": lambda x: unary("pos", np.positive, x), "imag": _zero_of, "conjugate": lambda x: lambda: unary("pos", np.positive, x)}
+_PLAIN = {"real": lambda x: unary("pos", np.positive, x), "imag": _zero_of,
+          "conjugate": lambda x: lambda: unary("pos", np.positive, x)}
 PYTHON.update({
-    "bool": _PLAIN, "int": {**_PLAIN, "numerator": lambda x: x, "denominator": lambda x: 1, "is_integer": lambda x: lambda: True},
+    "bool": _PLAIN, "int": {**_PLAIN, "numerator": lambda x: x, "denominator": lambda x: 1,
+                            "is_integer": lambda x: lambda: True},
     "float": {**_PLAIN, "is_integer": lambda x: lambda: _is_whole(x)},
     "complex": {"real": _part("real"), "imag": _part("imag"),
                 "conjugate": lambda x: lambda: ScalarBox(context.current().builder("conj", x.read()), "complex")},

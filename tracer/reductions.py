@@ -98,7 +98,8 @@ def _extremum(kind, name):
                 fail(ShapeError, f"reduction operation '{name}' does not have an identity, so to use a where mask one has to "
                                  "specify 'initial'")
             if axes:
-                require_elements(total_of(value.type.dims, axes), f"zero-size array to reduction operation {name} which has no identity")
+                require_elements(total_of(value.type.dims, axes),
+                                 f"zero-size array to reduction operation {name} which has no identity")
         value = masked(value, where, extreme_of(dtype, kind))
         found = builder.reduce(value, kind, axes)
         if initial is not MISSING:
@@ -116,7 +117,8 @@ def _logical(kind):
     def run(a, axis=None, out=None, keepdims=MISSING, *, where=MISSING):
         value = masked(boxes.to_value(a, BOOL), where, kind == "all")
         axes = axes_of(axis, value.type.rank)
-        return finish(context.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out, f"logical_{kind}")
+        return finish(context.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out,
+                      f"logical_{kind}")
 
     return run
 
@@ -208,7 +210,8 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
         if axis is None:
             fail(ShapeError, "Axis must be specified when shapes of a and weights differ.")
         if len(w.dims) != 1 or isinstance(axis, tuple):
-            fail(UnsupportedError, "np.average with weights of this shape cannot be compiled", "broadcast the weights to the array's shape")
+            fail(UnsupportedError, "np.average with weights of this shape cannot be compiled",
+                 "broadcast the weights to the array's shape")
         k = axis_of(axis, len(a.dims))
         shapes.require_equal(w.dims[0], a.dims[k], "Length of weights not compatible with specified axis: {0} and {1}.")
         w = FUNCTIONS[np.reshape](w, tuple(-1 if j == k else 1 for j in range(len(a.dims))))
@@ -218,13 +221,16 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
     return (found, scale) if returned else found
 
 
+_COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so until NumPy 2.3
+
+
 @implements(np.count_nonzero)
 def count_nonzero(a, axis=None, *, keepdims=False):
     builder = context.current().builder
     truth = boxes.to_value(a, BOOL)
     axes = axes_of(axis, truth.type.rank)
     found = builder.reduce(builder.cast(truth, INDEX), "sum", axes)
-    if axis is None and not keepdims:
+    if axis is None and not keepdims and _COUNTS_IN_PYTHON:
         return ScalarBox(found, "int")
     return finish(builder.cast(found, I64), truth.type.dims, axes, keepdims, None, "count_nonzero")
 
@@ -364,7 +370,8 @@ def _nan_position(run, kind):
         filled, good = without_nan(a, extreme_of(as_array(a).dtype_ir, kind))
         builder = context.current().builder
         some = any_(good, axis).read()
-        builder.emit("check", builder.reduce(some, "all", range(some.type.rank)), error="ValueError", message="All-NaN slice encountered")
+        builder.emit("check", builder.reduce(some, "all", range(some.type.rank)), error="ValueError",
+                     message="All-NaN slice encountered")
         return run(filled, axis, out, keepdims=keepdims)
 
     return call
@@ -411,9 +418,11 @@ def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
 
 
 def _quantile(scale):
-    def run(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None, interpolation=None):
+    def run(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
+            interpolation=None):
         if method != "linear" or weights is not None:
-            fail(UnsupportedError, f"np.quantile with method {method!r} or weights cannot be compiled", "use method='linear' without weights")
+            fail(UnsupportedError, f"np.quantile with method {method!r} or weights cannot be compiled",
+                 "use method='linear' without weights")
         builder = context.current().builder
         ordered, axes, dims = _sorted_lines(a, axis)
         fractions = lift(q)
@@ -422,7 +431,8 @@ def _quantile(scale):
             at = builder("div", at, const(scale, at.type.dtype))
         good = builder("and", builder("ge", at, const(0, at.type.dtype)), builder("le", at, const(1, at.type.dtype)))
         builder.emit("check", builder.reduce(good, "all", range(good.type.rank)), error="ValueError",
-                     message="Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]")
+                     message="Quantiles must be in the range [0, 1]" if scale == 1
+                     else "Percentiles must be in the range [0, 100]")
         found = _interpolated(builder, ordered, at)
         lead = at.type.rank
         whole = (*at.type.dims, *dims)

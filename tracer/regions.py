@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import weakref
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -48,6 +49,21 @@ class Outcome:
         self.block, self.born = scope.block, scope.born
         self.names, self.returned, self.raised = (), None, None
         self.roots, self.items, self.spoilt = {}, {}, []
+
+    @contextmanager
+    def installed(self):
+        """Arrays as the region left them: for reading what its names hold."""
+        for root, _, after in self.roots.values():
+            root._value = after
+        for box, _ in self.spoilt:
+            box.__class__ = SpoiltBox
+        try:
+            yield
+        finally:
+            for box, _ in self.spoilt:
+                box.__class__ = ArrayBox
+            for root, before, _ in self.roots.values():
+                root._value = before
 
 
 def Branch(block: Block, cond: Value) -> Scope:
@@ -229,8 +245,8 @@ class Slot:
 class Joint:
     """The results of an `if`: pairs of values, one from each branch."""
 
-    def __init__(self, trace: Trace, flag: Value, then: Block, other: Block):
-        self.trace, self.flag, self.blocks = trace, flag, (then, other)
+    def __init__(self, trace: Trace, flag: Value, yes: Outcome, no: Outcome):
+        self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
         self.pairs: list[tuple[Value, Value]] = []
         self.known: dict = {}
 
@@ -297,8 +313,7 @@ class Joint:
             if not kind.type.static:
                 raise Mismatch(what, str(kind), "nothing")
             values = [None, None]
-            with self.trace.builder.at(self.blocks[side]):
-                values[side] = state.emit(x, kind)
+            values[side] = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
                 values[1 - side] = self.trace.builder.full(0, kind.dims, kind.dtype)
             slots.append(self.result(kind, values, (x,)))
@@ -313,11 +328,12 @@ class Joint:
         kind = self.join(left, right, x, y)
         if kind is None:
             raise Mismatch(_quoted(what), state.describe(x), state.describe(y))
-        values = []
-        for block, held in zip(self.blocks, (x, y)):
-            with self.trace.builder.at(block):
-                values.append(state.emit(held, kind))
-        return self.result(kind, values, (x, y))
+        return self.result(kind, [self.read(0, x, kind), self.read(1, y, kind)], (x, y))
+
+    def read(self, side: int, held, kind) -> Value:
+        """A leaf at the end of a branch."""
+        with self.trace.builder.at(self.blocks[side]), self.outcomes[side].installed():
+            return state.emit(held, kind)
 
     def join(self, left, right, x, y):
         """The common leaf type; lengths that differ at run time become results before the array."""

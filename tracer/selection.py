@@ -69,7 +69,8 @@ def compress(condition, a, axis=None, out=None):
 
 
 @implements(np.clip)
-def clip(a, a_min=np._NoValue, a_max=np._NoValue, out=None, *, min=np._NoValue, max=np._NoValue, dtype=None, where=True, casting="same_kind"):
+def clip(a, a_min=np._NoValue, a_max=np._NoValue, out=None, *, min=np._NoValue, max=np._NoValue, dtype=None, where=True,
+         casting="same_kind"):
     low = min if a_min is np._NoValue else a_min
     high = max if a_max is np._NoValue else a_max
     low, high = (None if v is np._NoValue else v for v in (low, high))
@@ -358,7 +359,7 @@ def digitize(x, bins, right=False):
     n = boxes.count(edges.dims[0])
     if isinstance(n, int) and n < 2:
         return up
-    down = np.subtract(n, searchsorted(edges[::-1], x, "right" if side == "left" else "left"))
+    down = np.subtract(n, searchsorted(edges[::-1], x, side))
     rising = edges[0] <= edges[-1]
     return boxes.result(where(rising, up, down).read())
 
@@ -370,7 +371,8 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     x, y = lift(a), lift(b)
     if y.dtype_ir.kind in "biu" and y.weak is None:
         y = FUNCTIONS[np.astype](y, result_dtype([y.kind, float]).np)
-    near = np.logical_and(np.less_equal(np.absolute(np.subtract(x, y)), np.add(atol, np.multiply(rtol, np.absolute(y)))), np.isfinite(y))
+    near = np.logical_and(np.less_equal(np.absolute(np.subtract(x, y)), np.add(atol, np.multiply(rtol, np.absolute(y)))),
+                          np.isfinite(y))
     found = np.logical_or(near, np.equal(x, y))
     if equal_nan:
         found = np.logical_or(found, np.logical_and(np.isnan(x), np.isnan(y)))

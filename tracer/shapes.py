@@ -179,7 +179,8 @@ def to_index(x):
             fail(DTypeError, f"'{type(x).__name__}' object cannot be interpreted as an integer")
     value = read()
     if value.type.dtype.kind not in "iux" or value.type.dims:
-        fail(DTypeError, f"only integer scalars can be lengths or indices, not {value.type!r}", "convert with int() or .astype(int)")
+        fail(DTypeError, f"only integer scalars can be lengths or indices, not {value.type!r}",
+             "convert with int() or .astype(int)")
     return as_dim(index_value(value))
 
 
@@ -188,7 +189,8 @@ def index_value(value: Value) -> Value:
     if value.type.dtype is INDEX:
         return value
     if isinstance(value, Const):
-        return context.current().builder.cast(value, INDEX) if value.frozen else context.current().builder("cast", value, dtype=INDEX)
+        return context.current().builder.cast(value, INDEX) if value.frozen else context.current().builder("cast", value,
+                                                                                                           dtype=INDEX)
     op = value.op
     if op is not None and op.name == "cast" and op.operands[0].type.dtype is INDEX and value.type.dtype.bits == 64:
         return op.operands[0]

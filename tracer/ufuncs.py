@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ..ir import ops  # noqa: F401  (declares the ops)
 from ..ir.build import const
 from ..ir.core import Const
 from ..ir.errors import DTypeError, ShapeError, UnsupportedError
@@ -23,7 +24,8 @@ GUFUNCS: dict = {}                 # matmul and its kind: ufunc -> handler(*inpu
 REDUCERS: dict = {}                # (ufunc, "reduce" | "accumulate") -> handler; reductions.py fills it
 
 _DIRECT = {
-    np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "div", np.floor_divide: "floordiv", np.remainder: "mod",
+    np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "div", np.floor_divide: "floordiv",
+    np.remainder: "mod",
     np.negative: "neg", np.absolute: "abs", np.fabs: "abs", np.sign: "sign", np.exp: "exp", np.exp2: "exp2", np.expm1: "expm1",
     np.log: "log", np.log2: "log2", np.log10: "log10", np.log1p: "log1p", np.sqrt: "sqrt", np.cbrt: "cbrt", np.sin: "sin",
     np.cos: "cos", np.tan: "tan", np.arcsin: "asin", np.arccos: "acos", np.arctan: "atan", np.sinh: "sinh", np.cosh: "cosh",
@@ -361,7 +363,8 @@ def deliver(name: str, value, out, where=True, casting="same_kind"):
         return boxes.result(value)
     check_cast(name, value.type.dtype, out.dtype_ir, casting)
     if len(value.type.dims) > len(out.dims) or not shapes.same_dims(shapes.broadcast_dims(value.type.dims, out.dims), out.dims):
-        fail(ShapeError, f"non-broadcastable output operand with shape {shapes.show(out.dims)} doesn't match the broadcast shape "
+        fail(ShapeError,
+             f"non-broadcastable output operand with shape {shapes.show(out.dims)} doesn't match the broadcast shape "
                          f"{shapes.show(shapes.broadcast_dims(value.type.dims, out.dims))}")
     out.write(shapes.expand(builder.cast(value, out.dtype_ir), out.dims))
     return out

@@ -98,7 +98,7 @@ class Strided:
             found.append(0 if a is None else base_strides[a] * step)
         return tuple(found)
 
-    def after(self, other: "Strided") -> "Strided | None":
+    def after(self, other: Strided) -> Strided | None:
         """This path on a view that `other` made, as one path on other's base; None where it cannot be one."""
         sel = list(other.sel)
         for axis, mine in enumerate(self.sel):

@@ -1,0 +1,176 @@
+"""Formulas on vectors of f64 as LLVM IR text: `Math` writes the lines, `V` is a value with Python's operators."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+class V:
+    """A value: kind "f" is f64, "i" i64, "b" bool, each of `m.lanes` lanes. A Python number beside it is a constant."""
+
+    __slots__ = ("kind", "m", "name")
+
+    def __init__(self, m: Math, name: str, kind: str):
+        self.m, self.name, self.kind = m, name, kind
+
+    def _two(self, name, other):
+        return self.m.two(name, self, other)
+
+    def _reflected(self, name, other):
+        return self.m.two(name, self.m.const(other, self.kind), self)
+
+    def __neg__(self):
+        return self.m.line(f"fneg {self.m.F} {self.name}", "f")
+
+    def __invert__(self):
+        return self.m.line(f"xor {self.m.B} {self.name}, {self.m.splat('i1', 'true')}", "b")
+
+
+def _operators():
+    names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "and": "and", "or": "or", "xor": "xor", "lshift": "shl",
+             "rshift": "ashr"}
+    for python, name in names.items():
+        setattr(V, f"__{python}__", lambda self, other, name=name: self._two(name, other))
+        setattr(V, f"__r{python}__", lambda self, other, name=name: self._reflected(name, other))
+    for name in ("lt", "le", "gt", "ge"):
+        setattr(V, f"__{name}__", lambda self, other, name=name: self.m.compare(name, self, other))
+
+
+_operators()
+
+
+class Math:
+    """Writes one form of a function. `single`: the function is of f32, so short polynomials do."""
+
+    def __init__(self, lanes: int, single: bool):
+        self.lanes, self.single = lanes, single
+        self.F, self.I, self.B = self.type("double"), self.type("i64"), self.type("i1")
+        self.lines: list[str] = []
+        self.declarations: dict[str, None] = {}
+        self.block = "entry"
+        self._count = 0
+
+    def type(self, element: str) -> str:
+        return element if self.lanes == 1 else f"<{self.lanes} x {element}>"
+
+    def splat(self, element: str, literal: str) -> str:
+        return literal if self.lanes == 1 else f"splat ({element} {literal})"
+
+    def fresh(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def line(self, text: str, kind: str) -> V:
+        name = self.fresh()
+        self.lines.append(f"  {name} = {text}")
+        return V(self, name, kind)
+
+    def const(self, value, kind: str = "f") -> V:
+        if isinstance(value, V):
+            return value
+        if kind == "f":
+            return V(self, self.splat("double", f"0x{np.float64(value).view(np.uint64):016X}"), "f")
+        return V(self, self.splat("i64", str(int(value))), "i")
+
+    def two(self, name: str, a: V, b) -> V:
+        b = self.const(b, a.kind)
+        if a.kind == "f":
+            return self.line(f"f{name} {self.F} {a.name}, {b.name}", "f")
+        return self.line(f"{name} {self.I if a.kind == 'i' else self.B} {a.name}, {b.name}", a.kind)
+
+    def compare(self, name: str, a: V, b) -> V:
+        b = self.const(b, a.kind)
+        if a.kind == "f":
+            return self.line(f"fcmp o{name} {self.F} {a.name}, {b.name}", "b")
+        return self.line(f"icmp {'s' if name not in ('eq', 'ne') else ''}{name} {self.I} {a.name}, {b.name}", "b")
+
+    def eq(self, a: V, b) -> V:
+        return self.compare("eq", a, b)
+
+    def call(self, name: str, *args: V) -> V:
+        """An LLVM intrinsic on f64."""
+        suffix = "f64" if self.lanes == 1 else f"v{self.lanes}f64"
+        self.declarations[f"declare {self.F} @llvm.{name}.{suffix}({', '.join([self.F] * len(args))})"] = None
+        operands = ", ".join(f"{self.F} {self.const(a).name}" for a in args)
+        return self.line(f"call {self.F} @llvm.{name}.{suffix}({operands})", "f")
+
+    def fma(self, a, b, c) -> V:
+        """a b + c, rounded once."""
+        return self.call("fma", *map(self.const, (a, b, c)))
+
+    def abs(self, x: V) -> V:
+        return self.call("fabs", x)
+
+    def sqrt(self, x: V) -> V:
+        return self.call("sqrt", x)
+
+    def copysign(self, x, sign: V) -> V:
+        return self.call("copysign", self.const(x), sign)
+
+    def floor(self, x: V) -> V:
+        return self.call("floor", x)
+
+    def select(self, cond: V, yes, no) -> V:
+        kind = yes.kind if isinstance(yes, V) else no.kind if isinstance(no, V) else "f"
+        t, yes, no = self.F if kind == "f" else self.I, self.const(yes, kind), self.const(no, kind)
+        return self.line(f"select {self.B} {cond.name}, {t} {yes.name}, {t} {no.name}", kind)
+
+    def bits(self, x: V) -> V:
+        return self.line(f"bitcast {self.F} {x.name} to {self.I}", "i")
+
+    def float(self, bits: V) -> V:
+        """The f64 of these bits."""
+        return self.line(f"bitcast {self.I} {bits.name} to {self.F}", "f")
+
+    def pick(self, double, single):
+        """The polynomial for f64, or the shorter one of f32."""
+        return single if self.single else double
+
+    def poly(self, x: V, coefficients) -> V:
+        """c0 + c1 x + c2 x^2 …, in pairs (Estrin), so that few steps wait for each other."""
+        terms, power = [self.const(c) for c in coefficients], x
+        while len(terms) > 1:
+            pairs = [self.fma(terms[k + 1], power, terms[k]) for k in range(0, len(terms) - 1, 2)]
+            terms = pairs + terms[len(pairs) * 2:]
+            power = power * power if len(terms) > 1 else power
+        return terms[0]
+
+    def rare(self, cond: V, value: V, name: str, *args: V) -> V:
+        """value, but libm's `name` of the args in the lanes where cond holds: a branch that is hardly ever taken."""
+        self.declarations[f"declare double @{name}({', '.join(['double'] * len(args))})"] = None
+        if self.lanes == 1:
+            any_ = cond.name
+        else:
+            mask = self.line(f"bitcast {self.B} {cond.name} to i{self.lanes}", "i").name
+            any_ = self.line(f"icmp ne i{self.lanes} {mask}, 0", "b").name
+        before = self.block
+        self.lines += [f"  br i1 {any_}, label %rare, label %usual, !prof !{{!\"branch_weights\", i32 1, i32 1048575}}", "rare:"]
+        slow = self._one_by_one(name, args)
+        picked = self.select(cond, slow, value)
+        self.lines += ["  br label %usual", "usual:"]
+        self.block = "usual"
+        return self.line(f"phi {self.F} [{value.name}, %{before}], [{picked.name}, %rare]", "f")
+
+    def _one_by_one(self, name, args):
+        if self.lanes == 1:
+            return self.line(f"call double @{name}({', '.join(f'double {a.name}' for a in args)})", "f")
+        out = "poison"
+        for k in range(self.lanes):
+            parts = [self.line(f"extractelement {self.F} {a.name}, i32 {k}", "f").name for a in args]
+            one = self.line(f"call double @{name}({', '.join(f'double {p}' for p in parts)})", "f").name
+            out = self.line(f"insertelement {self.F} {out}, double {one}, i32 {k}", "f").name
+        return V(self, out, "f")
+
+    def define(self, name: str, formula: Callable, arity: int) -> str:
+        """The text of one form."""
+        outer = self.type("float") if self.single else self.F
+        params = [f"%x{k}" for k in range(arity)]
+        args = [V(self, p, "f") for p in params]
+        if self.single:
+            args = [self.line(f"fpext {outer} {p} to {self.F}", "f") for p in params]
+        out = formula(self, *args)
+        if self.single:
+            out = self.line(f"fptrunc {self.F} {out.name} to {outer}", "f")
+        head = f"define {outer} @{name}({', '.join(f'{outer} {p}' for p in params)}) nounwind {{"
+        return "\n".join([head, "entry:", *self.lines, f"  ret {outer} {out.name}", "}"])

@@ -1,0 +1,409 @@
+"""The formulas of vecmath: reduce the argument, evaluate a polynomial, undo the reduction, put special values right by selects.
+
+`m` is a vecbuilder.Math; everything is f64. Polynomials are Chebyshev fits on the reduced range; the comment at each gives
+what it approximates and how well, relative to the function. A sum written as (hi, lo) is their unevaluated exact sum.
+Each formula's error, against mpmath over its whole range, stands in tests/test_vecmath.py.
+"""
+from __future__ import annotations
+
+import math
+
+from .vecbuilder import Math, V
+
+INF, NAN = math.inf, math.nan
+SHIFT = 6755399441055744.0                  # 1.5 * 2^52: adding it rounds to an integer, which the low bits then hold
+SHIFT_BITS = 0x4338000000000000
+LN2_HI, LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10        # hi has 32 bits: k hi is exact
+LN2, LN2_ERR = 0.6931471805599453, 2.3190468138462996e-17
+INV_LN2, INV_LN2_ERR = 1.4426950408889634, 2.0355273740931033e-17
+INV_LN10, INV_LN10_ERR = 0.4342944819032518, 1.098319650216765e-17
+LOG10_2_HI, LOG10_2_LO = 0.30102999566406652, 8.5323443170571066e-14           # hi has 42 bits
+
+# (e^r - 1 - r) / r^2 on |r| <= ln2/2, to 1.3e-17; for f32 to 7.8e-9
+EXP = (0.5000000000000001, 0.16666666666666669, 0.04166666666662413, 0.008333333333330062, 0.0013888888917213717,
+       0.00019841269863053618, 2.4801521295954376e-05, 2.7557268459997064e-06, 2.7620088445409746e-07, 2.510038549551032e-08)
+EXP_SHORT = (0.5, 0.16666576989698775, 0.041666554617204574, 0.008363179052722578, 0.0013926183587713494)
+
+
+# --- exponentials -----------------------------------------------------------------------------------------------------
+
+
+def clamp(m: Math, x: V, low: float, high: float) -> V:
+    """x between the limits; NaN stays NaN."""
+    x = m.select(x > high, high, x)
+    return m.select(x < low, low, x)
+
+
+def nearest(m: Math, x: V) -> tuple[V, V]:
+    """The nearest integer, as f64 and i64, of |x| < 2^51."""
+    t = x + SHIFT
+    return t - SHIFT, m.bits(t) - SHIFT_BITS
+
+
+def power_of_two(m: Math, k: V) -> V:
+    """2^k, for k from -1022 to 1023."""
+    return m.float((k + 1023) << 52)
+
+
+def scale(m: Math, x: V, k: V) -> V:
+    """x 2^k in two steps, so that k may leave the range of exponents; one rounding, also where the result is subnormal."""
+    half = k >> 1
+    return x * power_of_two(m, half) * power_of_two(m, k - half)
+
+
+def reduce_exp(m: Math, x: V) -> tuple[V, V, V]:
+    """(k, r, r's rounding error) with x = k ln2 + r and |r| <= ln2/2."""
+    k, n = nearest(m, x * INV_LN2)
+    high = m.fma(k, -LN2_HI, x)
+    r = m.fma(k, -LN2_LO, high)
+    return n, r, m.fma(k, -LN2_LO, high - r)
+
+
+def exp_polynomial(m: Math, r: V) -> V:
+    return m.poly(r, m.pick(EXP, EXP_SHORT))
+
+
+def exp(m: Math, x: V) -> V:
+    n, r, _ = reduce_exp(m, clamp(m, x, -746.0, 710.0))
+    return scale(m, m.fma(r * r, exp_polynomial(m, r), r) + 1.0, n)
+
+
+def exp2(m: Math, x: V) -> V:
+    """2^x = 2^k e^(r ln2), r = x - k exactly; r ln2 as (z, its error)."""
+    x = clamp(m, x, -1080.0, 1025.0)
+    k, n = nearest(m, x)
+    r = x - k
+    z = r * LN2
+    low = m.fma(r, LN2_ERR, m.fma(r, LN2, -z))
+    return scale(m, (m.fma(z * z, exp_polynomial(m, z), low) + z) + 1.0, n)
+
+
+def expm1_parts(m: Math, x: V, halvings: int) -> tuple[V, V]:
+    """(e^x - 1) / 2^halvings as (hi, lo), for -60 <= x, and e^x / 2^halvings below overflow.
+
+        e^r - 1 = q = r + tail;    2^k (q + 1) - 1 = (2^k - 1) + 2^k q, both sums with their rounding errors (the larger term first)
+    """
+    n, r, error = reduce_exp(m, x)
+    tail = m.fma(r * r, exp_polynomial(m, r), error)
+    q = r + tail
+    q_low = (r - q) + tail
+    s = power_of_two(m, n - halvings)
+    large, small = s - 2.0 ** -halvings, s * q
+    hi = large + small
+    return hi, m.fma(s, q_low, (large - hi) + small)
+
+
+def expm1(m: Math, x: V) -> V:
+    hi, lo = expm1_parts(m, clamp(m, x, -60.0, 710.0), 1)
+    return m.select(m.abs(x) < 2.0 ** -54, x, (hi + lo) * 2.0)
+
+
+def tanh(m: Math, x: V) -> V:
+    """t / (t + 2) with t = e^(2|x|) - 1; the quotient q is corrected by its remainder, 1 / (t + 2) = (1 - q) / 2."""
+    a = m.abs(x)
+    hi, lo = expm1_parts(m, m.select(a > 22.0, 22.0, a) * 2.0, 0)
+    d = hi + 2.0
+    back = d - hi
+    d_low = ((hi - (d - back)) + (2.0 - back)) + lo
+    q = hi / d
+    rest = m.fma(-q, d, hi) + m.fma(-q, d_low, lo)
+    return m.copysign(m.fma(rest, m.fma(q, -0.5, 0.5), q), x)
+
+
+def sinh(m: Math, x: V) -> V:
+    """h + h / (2h + 1) with h = (e^|x| - 1) / 2, computed as twice its half: e^|x| overflows before sinh does."""
+    a = m.abs(x)
+    hi, lo = expm1_parts(m, m.select(a > 710.5, 710.5, a), 2)
+    h = (hi + lo) * 2.0
+    out = h + h / m.fma(h, 2.0, 1.0)
+    return m.select(a < 2.0 ** -28, x, m.copysign(out, x))
+
+
+def cosh(m: Math, x: V) -> V:
+    """h + 1 / (4h) with h = e^|x| / 2."""
+    a = m.abs(x)
+    n, r, _ = reduce_exp(m, m.select(a > 711.0, 711.0, a))
+    h = scale(m, m.fma(r * r, exp_polynomial(m, r), r) + 1.0, n - 1)
+    return h + 0.25 / h
+
+
+# --- logarithms -------------------------------------------------------------------------------------------------------
+
+# (2 atanh(s) - 2s) / s^3 as a polynomial in s^2, |s| <= 0.1716, to 1e-17; for f32 to 3.4e-11
+LOG = (0.666666666666667, 0.39999999999899444, 0.2857142862600327, 0.22222211130259878, 0.18182889455674947,
+       0.15331710618210773, 0.14616585424888623)
+LOG_SHORT = (0.6666666655445165, 0.40000121876972, 0.2855081659971155, 0.23330581938241893)
+SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+
+
+def split_log(m: Math, u: V) -> tuple[V, V, V]:
+    """(k as f64, k as i64, f) with u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a normal u > 0."""
+    bits = m.bits(u)
+    n = (bits - SQRT_HALF_BITS) >> 52
+    k = m.float(n + SHIFT_BITS) - SHIFT
+    return k, n, m.float(bits - (n << 52)) - 1.0
+
+
+def normal(m: Math, x: V) -> tuple[V, V]:
+    """(x, 0), or (x 2^54, -54) where x is subnormal; the second is to be added to the exponent."""
+    small = x < 2.0 ** -1022
+    return m.select(small, x * 2.0 ** 54, x), m.select(small, -54.0, m.const(0.0))
+
+
+def log_tail(m: Math, f: V) -> tuple[V, V]:
+    """(f^2 / 2, t) with log(1 + f) = f - (f^2/2 - t):  t = s (f^2/2 + R), s = f / (2 + f), 2 atanh(s) = 2s + s R."""
+    s = f / (f + 2.0)
+    z = s * s
+    half = f * f * 0.5
+    return half, s * m.fma(z, m.poly(z, m.pick(LOG, LOG_SHORT)), half)
+
+
+def log_fixed(m: Math, x: V, zero_at: float, out: V) -> V:
+    """The special values of a logarithm: -inf at `zero_at`, NaN below it, inf and NaN as they are."""
+    out = m.select(x < INF, out, x)
+    return m.select(x <= zero_at, m.select(m.eq(x, zero_at), -INF, m.const(NAN)), out)
+
+
+def log_sum(m: Math, k: V, f: V, more=0.0) -> V:
+    """k ln2 + log(1 + f) + more, `more` being small."""
+    half, t = log_tail(m, f)
+    return m.fma(k, LN2_HI, -((half - (t + m.fma(k, LN2_LO, m.const(more)))) - f))
+
+
+def log(m: Math, x: V) -> V:
+    u, shift = normal(m, x)
+    k, _, f = split_log(m, u)
+    return log_fixed(m, x, 0.0, log_sum(m, k + shift, f))
+
+
+def log_other_base(m: Math, x: V, inverse: float, inverse_error: float, unit: float, unit_error: float) -> V:
+    """log(x) / log(base) with log(1 + f) as (hi, lo); `unit` is log(2) / log(base), short enough for k unit to be exact."""
+    u, shift = normal(m, x)
+    k, _, f = split_log(m, u)
+    k = k + shift
+    half, t = log_tail(m, f)
+    hi = f - half
+    lo = ((f - hi) - half) + t
+    p = hi * inverse
+    p_low = m.fma(lo, inverse, m.fma(hi, inverse_error, m.fma(hi, inverse, -p)))
+    whole = k * unit
+    out = whole + p
+    return log_fixed(m, x, 0.0, out + (((whole - out) + p) + m.fma(k, unit_error, p_low)))
+
+
+def log2(m: Math, x: V) -> V:
+    return log_other_base(m, x, INV_LN2, INV_LN2_ERR, 1.0, 0.0)
+
+
+def log10(m: Math, x: V) -> V:
+    return log_other_base(m, x, INV_LN10, INV_LN10_ERR, LOG10_2_HI, LOG10_2_LO)
+
+
+def log1p_sum(m: Math, hi: V, lo, doublings: V | None = None) -> V:
+    """log(1 + hi + lo) + doublings ln2, for hi >= 0 or |lo| a rounding error of hi.
+
+    u = 1 + hi; what the sum lost, c, enters as c / u = (c / 2^k) / (1 + f), and 1 / (1 + f) = 1 - f + f^2 - f^3 suffices.
+    """
+    u = hi + 1.0
+    back = u - hi
+    c = ((hi - (u - back)) + (1.0 - back)) + lo
+    k, n, f = split_log(m, u)
+    c = c * power_of_two(m, 0 - n)
+    inverse = m.fma(f, m.fma(f, 1.0 - f, -1.0), 1.0)
+    return log_sum(m, k if doublings is None else k + doublings, f, c * inverse)
+
+
+def log1p(m: Math, x: V) -> V:
+    out = log_fixed(m, x, -1.0, log1p_sum(m, x, 0.0))
+    return m.select(m.abs(x) < 2.0 ** -54, x, out)
+
+
+def asinh(m: Math, x: V) -> V:
+    """log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(2a) from 2^500 on."""
+    a = m.abs(x)
+    large = a > X
+    b = m.select(large, 1.0, a)
+    square = b * b
+    w = square / (m.sqrt(square + 1.0) + 1.0)
+    t = b + w
+    out = log1p_sum(m, m.select(large, a, t), m.select(large, 0.0, (b - t) + w), m.select(large, 1.0, m.const(0.0)))
+    out = m.select(a < INF, out, a)
+    return m.select(a < 2.0 ** -28, x, m.copysign(out, x))
+
+
+def acosh(m: Math, x: V) -> V:
+    """log1p(t + sqrt(2t + t^2)), t = x - 1; log(2x) from 2^500 on."""
+    large = x > X
+    t = m.select(large, 1.0, x - 1.0)
+    w = m.sqrt(m.fma(t, t, t + t))
+    y = t + w
+    error = (w - y) + t                                           # w >= t
+    out = log1p_sum(m, m.select(large, x, y), m.select(large, 0.0, error), m.select(large, 1.0, m.const(0.0)))
+    out = m.select(x < INF, out, x)
+    return m.select(x < 1.0, NAN, out)
+
+
+def atanh(m: Math, x: V) -> V:
+    """log1p(2a / (1 - a)) / 2, the quotient with its remainder."""
+    a = m.abs(x)
+    d = 1.0 - a
+    d_low = (1.0 - d) - a
+    q = (a + a) / d
+    rest = (m.fma(-q, d, a + a) - q * d_low) / d
+    out = log1p_sum(m, q, rest) * 0.5
+    out = m.select(m.eq(a, 1.0), INF, m.select(a > 1.0, NAN, out))
+    return m.select(a < 2.0 ** -28, x, m.copysign(out, x))
+
+
+# --- circular functions -----------------------------------------------------------------------------------------------
+
+# pi/2 in three parts of 53 bits
+HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33)
+LARGEST = 2.0 ** 30          # beyond, libm's exact reduction
+# (sin r - r) / r^3 and (cos r - 1 + r^2/2) / r^4 as polynomials in r^2, |r| <= pi/4, to 1.3e-17 and 5e-19; for f32 to 2e-8
+SIN = (-0.16666666666666666, 0.008333333333330936, -0.00019841269836740532, 2.7557316093198404e-06, -2.5051129896450185e-08,
+       1.5917988979397435e-10)
+COS = (0.041666666666666664, -0.0013888888888887389, 2.48015872987544e-05, -2.755731726587808e-07, 2.087614504941318e-09,
+       -1.138254464534925e-11)
+SIN_SHORT = (-0.16666664656312208, 0.00833274710466453, -0.0001958763909873762)
+COS_SHORT = (0.04166665465348879, -0.001388830186756237, 2.454768977246003e-05)
+
+
+def quarter_turns(m: Math, x: V) -> tuple[V, V, V]:
+    """(n, sin r, cos r) with x = n pi/2 + r, |r| <= pi/4. The first product is exact; r is (hi, lo)."""
+    k, n = nearest(m, x * (2 / math.pi))
+    first = m.fma(k, -HALF_PI[0], x)
+    t = k * HALF_PI[1]
+    r = first - t
+    lo = m.fma(k, -HALF_PI[2], ((first - r) - t) - m.fma(k, HALF_PI[1], -t))
+    z = r * r
+    half = z * 0.5
+    sine = r + m.fma(z * r, m.poly(z, m.pick(SIN, SIN_SHORT)), lo * (1.0 - half))
+    whole = 1.0 - half
+    cosine = whole + (((1.0 - whole) - half) + m.fma(z * z, m.poly(z, m.pick(COS, COS_SHORT)), -(r * lo)))
+    return n, sine, cosine
+
+
+def negated(m: Math, x: V, bit: V) -> V:
+    """-x where bit 1 of an integer is set."""
+    return m.float(m.bits(x) ^ ((bit & 2) << 62))
+
+
+def odd(m: Math, n: V) -> V:
+    return m.eq(n & 1, 1)
+
+
+def sin(m: Math, x: V) -> V:
+    a = m.abs(x)
+    n, s, c = quarter_turns(m, x)
+    out = m.select(a < 2.0 ** -26, x, negated(m, m.select(odd(m, n), c, s), n))
+    return m.rare(a > LARGEST, out, "sin", x)
+
+
+def cos(m: Math, x: V) -> V:
+    n, s, c = quarter_turns(m, x)
+    return m.rare(m.abs(x) > LARGEST, negated(m, m.select(odd(m, n), s, c), n + 1), "cos", x)
+
+
+def tan(m: Math, x: V) -> V:
+    a = m.abs(x)
+    n, s, c = quarter_turns(m, x)
+    turned = odd(m, n)
+    out = m.select(turned, -c, s) / m.select(turned, s, c)
+    return m.rare(a > LARGEST, m.select(a < 2.0 ** -26, x, out), "tan", x)
+
+
+# (atan t - t) / t^3 as a polynomial in t^2, |t| <= tan(pi/8), to 5.5e-18; for f32 to 5e-10
+ATAN = (-0.3333333333333333, 0.19999999999999993, -0.1428571428571149, 0.11111111110751482, -0.0909090906681608,
+        0.07692306729194896, -0.06666641869131183, 0.058819230561140225, -0.05258020272656758, 0.04719159288242093,
+        -0.04103887546862687, 0.030622995553735516, -0.013905374533113234)
+ATAN_SHORT = (-0.33333333278951577, 0.19999977153974205, -0.14284145548273774, 0.11071260444313767, -0.08623896669600505,
+              0.05046128167603517)
+QUARTER_PI = (0.7853981633974483, 3.061616997868383e-17)
+PI = (3.141592653589793, 1.2246467991473532e-16)
+
+
+def atan_parts(m: Math, a: V) -> tuple[V, V]:
+    """atan(a) as (hi, lo) for a >= 0.
+
+    a > tan(3pi/8): pi/2 + atan(t), t = -1/a;  a > tan(pi/8): pi/4 + atan(t), t = (a-1)/(a+1);  else t = a. The quotient's
+    remainder over the divisor is t's error: 1/a = -t, 1/(a+1) = (1-t)/2.
+    """
+    high, middle = a > 2.414213562373095, a > 0.41421356237309503
+    num = m.select(high, -1.0, m.select(middle, a - 1.0, a))
+    den = m.select(high, a, m.select(middle, a + 1.0, m.const(1.0)))
+    t = num / den
+    lost = m.select(middle, m.select(high, m.const(0.0), (a - (den - 1.0)) * t), m.const(0.0))
+    rest = m.fma(-t, den, num) - lost
+    error = rest * m.select(high, -t, m.fma(t, -0.5, 0.5))
+    error = m.select(middle & (a < INF), error, m.const(0.0))
+    z = t * t
+    tail = m.fma(z * t, m.poly(z, m.pick(ATAN, ATAN_SHORT)), error)
+    base = m.select(high, 2 * QUARTER_PI[0], m.select(middle, QUARTER_PI[0], m.const(0.0)))
+    base_low = m.select(high, 2 * QUARTER_PI[1], m.select(middle, QUARTER_PI[1], m.const(0.0)))
+    hi = base + t
+    return hi, ((base - hi) + t) + (tail + base_low)
+
+
+def atan(m: Math, x: V) -> V:
+    hi, lo = atan_parts(m, m.abs(x))
+    return m.copysign(hi + lo, x)
+
+
+def atan2(m: Math, y: V, x: V) -> V:
+    """atan(|y| / |x|), from pi where x is negative, with y's sign. 0/0 counts as 0, inf/inf as 1."""
+    a, b = m.abs(y), m.abs(x)
+    q = m.select(m.eq(a, b), m.select(m.eq(a, 0.0), m.const(0.0), m.const(1.0)), a / b)
+    hi, lo = atan_parts(m, q)
+    left = m.copysign(1.0, x) < 0.0
+    turned = PI[0] - hi
+    turned_low = ((PI[0] - turned) - hi) + (PI[1] - lo)
+    out = m.select(left, turned + turned_low, hi + lo)
+    out = m.select(m.compare("lt", a + b, INF) | (a >= 0.0) & (b >= 0.0), out, a + b)       # NaN of either
+    return m.copysign(out, y)
+
+
+# asin(s) = s + s z P(z) / Q(z), z = s^2 <= 1/4 (fdlibm)
+ASIN_P = (1.66666666666666657415e-01, -3.25565818622400915405e-01, 2.01212532134862925881e-01, -4.00555345006794114027e-02,
+          7.91534994289814532176e-04, 3.47933107596021167570e-05)
+ASIN_Q = (1.0, -2.40339491173441421878e+00, 2.02094576023350569471e+00, -6.88283971605453293030e-01,
+          7.70381505559019352791e-02)
+HALF = (1.5707963267948966, 6.123233995736766e-17)
+
+
+def asin_parts(m: Math, x: V) -> tuple[V, V, V, V, V]:
+    """(wide, s, its error, asin(s) - s, |x|): s = |x|, or sqrt((1 - |x|) / 2) where |x| >= 1/2: asin|x| = pi/2 - 2 asin(s)."""
+    a = m.abs(x)
+    wide = a >= 0.5
+    z = m.select(wide, (1.0 - a) * 0.5, a * a)
+    root = m.sqrt(z)
+    s = m.select(wide, root, a)
+    nonzero = m.select(m.eq(root, 0.0), m.const(1.0), root)
+    error = m.select(wide, m.fma(-root, root, z) / (nonzero + nonzero), m.const(0.0))
+    return wide, s, error, s * z * (m.poly(z, ASIN_P) / m.poly(z, ASIN_Q)), a
+
+
+def asin(m: Math, x: V) -> V:
+    wide, s, error, rest, a = asin_parts(m, x)
+    hi = HALF[0] - (s + s)
+    lo = ((HALF[0] - hi) - (s + s)) + (HALF[1] - 2.0 * (rest + error))
+    out = m.select(wide, hi + lo, s + rest)
+    return m.copysign(m.select(a > 1.0, NAN, out), x)
+
+
+def acos(m: Math, x: V) -> V:
+    """2 asin(s) for x >= 1/2, pi - 2 asin(s) for x <= -1/2, else pi/2 - asin(x)."""
+    wide, s, error, rest, a = asin_parts(m, x)
+    negative = x < 0.0
+    double, double_rest = s + s, 2.0 * (rest + error)
+    hi = PI[0] - double
+    left = hi + (((PI[0] - hi) - double) + (PI[1] - double_rest))
+    signed, signed_rest = m.select(negative, -s, s), m.select(negative, -rest, rest)
+    mid = HALF[0] - signed
+    middle = mid + (((HALF[0] - mid) - signed) + (HALF[1] - signed_rest))
+    out = m.select(wide, m.select(negative, left, double + double_rest), middle)
+    return m.select(a <= 1.0, out, NAN)
+
+
+FORMULAS = {f.__name__: f for f in (exp, exp2, expm1, tanh, sinh, cosh, log, log2, log10, log1p, asinh, acosh, atanh, sin, cos, tan,
+                                    atan, atan2, asin, acos)}

@@ -1,0 +1,575 @@
+"""Branches and loops whose course only run time knows: the traced program equals Python."""
+import numpy as np
+import pytest
+from trace_check import check, ops
+
+X = np.array([0.5, -1.5, 2.5, 3.5, -0.25, 1.0, 7.0])
+
+
+def if_else(x):
+    if x > 0:
+        y = x * 2
+    else:
+        y = x - 1
+    return y
+
+
+def if_without_else(x):
+    y = x
+    if x > 0:
+        y = x * 2
+    return y
+
+
+def elif_chain(x):
+    if x < -1:
+        kind = 1
+    elif x < 0:
+        kind = 2
+    elif x < 1:
+        kind = 3
+    else:
+        kind = 4
+    return kind
+
+
+def returns_early(x):
+    if x > 1:
+        return x
+    if x > 0:
+        return x * 2.0
+    x = x - 1
+    if x < -2:
+        return x * 3.0
+    return -x
+
+
+def nested(x):
+    y = 0.0
+    if x > 0:
+        if x > 1:
+            y = x * x
+        else:
+            y = x + 1
+    elif x < -1:
+        y = -x
+    return y
+
+
+def conditional_expression(x):
+    return (x * 2 if x > 0 else -x) + (1.0 if x < 5 else 2.0)
+
+
+def short_circuit(x):
+    out = 0.0
+    if x > 0 and x < 2 or x == -1.5:
+        out = 1.0
+    return out, (x > 0 and x < 2), not x > 0
+
+
+def chained(x):
+    return 0 < x < 2, -2 <= x <= 0 <= 1
+
+
+def assigns_name_in_condition(x):
+    if (y := x * 2) > 1:
+        return y
+    return y - 1
+
+
+def one_branch_and_flag(x):
+    found = False
+    if x > 0:
+        where = x * 3
+        found = True
+    if found:
+        return where
+    return 0.0
+
+
+@pytest.mark.parametrize("fn", [if_else, if_without_else, elif_chain, returns_early, nested, conditional_expression, short_circuit,
+                                chained, assigns_name_in_condition, one_branch_and_flag], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("x", [-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 8.0])
+def test_branch(fn, x):
+    check(fn, np.float64(x))
+
+
+def array_in_branch(x, c):
+    y = x * 1.0
+    if c > 0:
+        y[0] = 5.0
+        y[1:3] *= 2
+    else:
+        y = y + 1
+    return y
+
+
+def writes_argument_in_branch(x, c):
+    if c > 0:
+        x[0] = 1.0
+    x[1] += 2.0
+
+
+def tuples_in_branch(x, c):
+    if c > 0:
+        a, b = x[0], {"k": x[1], "n": [1.0, x[2]]}
+    else:
+        a, b = x[1], {"k": 2.0 * x[0], "n": [2.0, x[0]]}
+    return a, b
+
+
+def list_items_in_branch(x, c):
+    items = [x[0], x[1], 3.0]
+    if c > 0:
+        items[0] = x[2]
+        items[-1] = 4.0
+    return items
+
+
+class Particle:
+    def __init__(self, x, v):
+        self.x, self.v = x, v
+
+    def bounce(self):
+        if self.x < 0:
+            self.x = -self.x
+            self.v = -self.v
+
+
+def attributes_in_branch(x, c):
+    p = Particle(x[1], c)
+    p.bounce()
+    q = Particle(x[0], 1.0)
+    q.bounce()
+    return p.x, p.v, q.x, q.v
+
+
+@pytest.mark.parametrize("fn", [array_in_branch, writes_argument_in_branch, tuples_in_branch, list_items_in_branch, attributes_in_branch],
+                         ids=lambda f: f.__name__)
+@pytest.mark.parametrize("c", [-1.0, 1.0])
+def test_branch_changes(fn, c):
+    check(fn, X.copy(), np.float64(c))
+
+
+# --- for ---------------------------------------------------------------------------------------------------------------------
+
+
+def sum_range(x):
+    s = 0
+    for i in range(x.size):
+        s += x[i]
+    return s
+
+
+def sum_items(x):
+    s = 0
+    for v in x:
+        s = s + v
+    return s
+
+
+def backwards(x):
+    s = 0.0
+    for i in range(x.size - 1, -1, -2):
+        s = s * 0.5 + x[i] * i
+    return s
+
+
+def nested_loops(x):
+    out = np.zeros((x.size, x.size))
+    for i in range(x.size):
+        for j in range(i):
+            out[i, j] = x[i] * x[j] + i - j
+    return out
+
+
+def with_enumerate(x):
+    s = 0.0
+    for i, v in enumerate(x, 2):
+        s += i * v
+    return s
+
+
+def with_zip(x):
+    s = 0.0
+    for a, b, i in zip(x[:-1], x[1:], range(100)):
+        s += a * b + i
+    return s
+
+
+def with_reversed(x):
+    s = 0.0
+    for v in reversed(x):
+        s = s * 0.5 + v
+    return s
+
+
+def breaks(x):
+    s = 0.0
+    for v in x:
+        if v > 3:
+            break
+        s += v
+    return s
+
+
+def continues(x):
+    s = 0.0
+    for v in x:
+        if v < 0:
+            continue
+        if v > 3:
+            s -= 1
+            continue
+        s += v
+    return s
+
+
+def breaks_else(x):
+    s = 0.0
+    for v in x:
+        if v > 100:
+            s = -1.0
+            break
+        s += v
+    else:
+        s *= 2
+    return s
+
+
+def returns_inside(x):
+    for i in range(x.size):
+        if x[i] > 3:
+            return i, x[i]
+    return -1, 0.0
+
+
+def returns_from_inner(x):
+    for i in range(x.size):
+        for j in range(x.size):
+            if x[i] + x[j] > 9:
+                return x[i] * 100 + x[j]
+    return -1.0
+
+
+def search_with_flag(x):
+    found = False
+    for i in range(x.size):
+        if x[i] > 3:
+            found = True
+            where = i
+            break
+    if found:
+        return where
+    return -1
+
+
+def last_value_after(x):
+    for v in x:
+        last = v * 2
+    return last, v
+
+
+def counter_after(x):
+    for i in range(x.size):
+        pass
+    return i
+
+
+def previous_is_none(x):
+    previous, s = None, 0.0
+    for v in x:
+        if previous is not None:
+            s += abs(v - previous)
+        previous = v
+    return s
+
+
+def array_carried(x):
+    y = x.copy()
+    for _ in range(6):
+        y = 0.5 * (y + np.roll(y, 1))
+    return y
+
+
+def swap(x):
+    a, b = x.copy(), x * 2
+    for _ in range(7):
+        b[1:] += 0.5 * a[:-1]
+        a, b = b, a
+    return a, b
+
+
+def several_widen(x):
+    a, b, c = 0, 1, 2
+    for v in x:
+        a, b, c = b, c, a + v
+    return c
+
+
+def appended(x):
+    out = []
+    for v in x:
+        out.append(v * 2)
+    return np.array(out)
+
+
+def dictionary_loop(x):
+    d = {"a": x[0], "b": x[1]}
+    for i in range(6):
+        d["a"] = d["a"] * 0.5 + d["b"]
+        d["b"] += i
+    return d
+
+
+def object_loop(x):
+    p = Particle(0.5, 1.0)
+    for i in range(20):
+        p.x += 0.1 * p.v
+        p.v -= 0.1 * x[0]
+        p.bounce()
+    return p.x, p.v
+
+
+def list_of_arrays(x):
+    rows = [x * 1.0, x * 2.0]
+    for i in range(6):
+        rows[0][i] += rows[1][0]
+        rows[1] = rows[1] * 0.5
+    return rows
+
+
+def names_needed_by_closure(x):
+    total = 0.0
+
+    def scaled(v):
+        return v * (1 + total)
+
+    for v in x:
+        total = total + 0.1 * scaled(v)
+    return total
+
+
+def index_decides_list(x):
+    weights = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    s = 0.0
+    for i in range(x.size):
+        s += weights[i] * x[i]
+    return s
+
+
+def index_decides_shape(x):
+    s = 0.0
+    for n in range(1, 7):
+        s += np.sum(np.ones(n)) * x[n]
+    return s
+
+
+def shrinking(x):
+    for _ in range(5):
+        x = x[1:] - x[:-1]
+    return x
+
+
+def in_and_minmax(x):
+    s = 0.0
+    for i in range(x.size):
+        if i in (1, 3, 5):
+            s += max(x[i], 0.0)
+        else:
+            s += min(x[i], 1.0)
+    return s
+
+
+def two_dimensional(x):
+    a = np.outer(x, x)
+    s = 0.0
+    for row in a:
+        row[0] = 1.0
+        for v in row:
+            s += v
+    return s, a
+
+
+def empty_loop(x):
+    s = 0
+    for i in range(0):
+        s += x[i]
+    for v in x[:0]:
+        s += v
+    return s
+
+
+def comprehension(x):
+    rows = [v * i for i, v in enumerate(x) if i % 2 == 0]
+    return sum(rows), [a + b for a in rows[:2] for b in (1, 2)], {i: v for i, v in enumerate(x[:2])}
+
+
+FOR = [sum_range, sum_items, backwards, nested_loops, with_enumerate, with_zip, with_reversed, breaks, continues, breaks_else,
+       returns_inside, returns_from_inner, search_with_flag, last_value_after, counter_after, previous_is_none, array_carried, swap,
+       several_widen, appended, dictionary_loop, object_loop, list_of_arrays, names_needed_by_closure, index_decides_list,
+       index_decides_shape, shrinking, in_and_minmax, two_dimensional, empty_loop, comprehension]
+
+
+@pytest.mark.parametrize("fn", FOR, ids=lambda f: f.__name__)
+def test_for(fn):
+    check(fn, X.copy())
+
+
+def trip_from_argument(x, n):
+    s = 0.0
+    for i in range(n):
+        s += x[i % x.size]
+    return s
+
+
+def trip_from_data(x, n):
+    s = 0.0
+    for i in range(int(x[3]) + n):
+        s += i
+    return s
+
+
+def zero_trip_keeps(x, n):
+    y = x
+    for _ in range(n):
+        y = y * 2
+    return y
+
+
+def nested_traced_trip(x, n):
+    s = 0
+    for i in range(n):
+        for j in range(i, n):
+            s += i * j
+    return s
+
+
+def step_from_argument(x, n):
+    s = 0
+    for i in range(20, 0, -n - 1):
+        s = s * 3 + i
+    return s
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("fn", [trip_from_argument, trip_from_data, nested_traced_trip, step_from_argument], ids=lambda f: f.__name__)
+def test_traced_trip(fn, n):
+    check(fn, X.copy(), n)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_traced_trip_of_arrays(n):
+    check(zero_trip_keeps, X.copy(), n)
+
+
+# --- while --------------------------------------------------------------------------------------------------------------------
+
+
+def newton(x):
+    g = x
+    while abs(g * g - x) > 1e-12:
+        g = 0.5 * (g + x / g)
+    return g
+
+
+def while_index(x):
+    i, s = 0, 0.0
+    while i < x.size and x[i] < 5:
+        s += x[i]
+        i += 1
+    return s, i
+
+
+def while_true(x):
+    i = 0
+    while True:
+        if x[i] > 2:
+            break
+        i += 1
+    return i
+
+
+def while_else(x):
+    i = 0
+    while i < 5:
+        if x[i] > 100:
+            break
+        i += 1
+    else:
+        i = -1
+    return i
+
+
+def while_continue(x):
+    i, s = 0, 0.0
+    while i < x.size:
+        i += 1
+        if x[i - 1] < 0:
+            continue
+        s += x[i - 1]
+    return s
+
+
+def while_return(x):
+    i = 0
+    while i < x.size:
+        if x[i] > 3:
+            return x[i]
+        i += 1
+    return 0.0
+
+
+def while_walrus(x):
+    i = 0
+    while (v := x[i]) < 3:
+        i += 1
+    return i, v
+
+
+def while_shapes(x):
+    while x.size > 2:
+        x = x[::2] * 2.0
+    return x
+
+
+def while_array(x):
+    y = x.copy()
+    while np.max(y) > 0.01:
+        y *= 0.5
+    return y
+
+
+WHILE = [while_index, while_true, while_else, while_continue, while_return, while_walrus, while_shapes, while_array]
+
+
+@pytest.mark.parametrize("fn", WHILE, ids=lambda f: f.__name__)
+def test_while(fn):
+    check(fn, X.copy())
+
+
+@pytest.mark.parametrize("x", [2.0, 9.0])
+def test_newton(x):
+    check(newton, x)
+
+
+# --- size ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_size_does_not_depend_on_the_trip_count():
+    def run(x, n):
+        s = 0.0
+        for i in range(n):
+            s += x[i % 7]
+        return s
+
+    def fixed(n):
+        def run(x):
+            s = 0.0
+            for i in range(n):
+                s += x[i % 7]
+            return s
+        return run
+
+    assert ops(run, X, 10) == ops(run, X, 10_000_000)
+    assert ops(fixed(10), X) == ops(fixed(10_000_000), X)

@@ -1,0 +1,132 @@
+"""The elementary functions of machine code against mpmath: errors in units of the last place, over the whole range."""
+from __future__ import annotations
+
+import ctypes
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from mpmath import mp
+from tracegrad.lowering import engine, vecfunctions, vecmath
+
+pytestmark = pytest.mark.skipif(not vecmath.widths(), reason="this host keeps libm")
+SAMPLES = 400
+
+# name: (bound in ulp, intervals that the samples come from)
+FUNCTIONS = {
+    "exp": (1, [(-745, 709.7), (-2, 2), (-1e-3, 1e-3), (-708, -700)]),
+    "exp2": (1, [(-1074, 1023.9), (-2, 2), (-1e-5, 1e-5)]),
+    "expm1": (2, [(-40, 709.7), (-2, 2), (-1e-3, 1e-3), (-1e-17, 1e-17)]),
+    "tanh": (1, [(-25, 25), (-2, 2), (-1e-3, 1e-3), (-1e-300, 1e-300)]),
+    "sinh": (2, [(-710.4, 710.4), (-2, 2), (-1e-3, 1e-3), (-1e-300, 1e-300)]),
+    "cosh": (2, [(-710.4, 710.4), (-2, 2), (-1e-3, 1e-3)]),
+    "log": (1, [(0.5, 2), (0.99, 1.01), (1e-300, 1e300), (5e-324, 1e-310), (0, 100)]),
+    "log2": (2, [(0.5, 2), (0.99, 1.01), (1e-300, 1e300), (5e-324, 1e-310), (0, 100)]),
+    "log10": (2, [(0.5, 2), (0.99, 1.01), (1e-300, 1e300), (5e-324, 1e-310), (0, 100)]),
+    "log1p": (2, [(-0.999, 2), (-0.01, 0.01), (0, 1e300), (-1e-17, 1e-17), (0, 100)]),
+    "asinh": (2, [(-5, 5), (-1e-3, 1e-3), (-1e300, 1e300), (-1e9, 1e9)]),
+    "acosh": (2, [(1, 1.001), (1, 5), (1, 1e300), (1, 1e9)]),
+    "atanh": (2, [(-0.9999, 0.9999), (-1e-3, 1e-3), (0.99, 0.9999999)]),
+    "sin": (1, [(-4, 4), (-1e-3, 1e-3), (-1000, 1000), (-1e9, 1e9), (-1e300, 1e300)]),
+    "cos": (1, [(-4, 4), (-1e-3, 1e-3), (-1000, 1000), (-1e9, 1e9), (-1e300, 1e300)]),
+    "tan": (2, [(-4, 4), (-1e-3, 1e-3), (-1000, 1000), (-1e9, 1e9), (-1e300, 1e300)]),
+    "atan": (1, [(-5, 5), (-0.5, 0.5), (-1e-3, 1e-3), (-1e300, 1e300)]),
+    "asin": (1, [(-1, 1), (-0.55, 0.55), (-1e-3, 1e-3), (0.999999, 1)]),
+    "acos": (1, [(-1, 1), (-0.55, 0.55), (-1e-3, 1e-3), (0.999999, 1), (-1, -0.999999)]),
+}
+EXACT = {"exp2": lambda x: mpmath.power(2, x), "log2": lambda x: mpmath.log(x, 2)}
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -0.5, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 2.2e-308, 1e308, -1e308,
+           710.0, -745.2, -746.0, 800.0, -800.0]
+
+
+def forms(name, dtype):
+    """(lanes, function on arrays) for each form."""
+    f = vecmath.function(name, dtype)
+    arity, kind = f.arity, f.kind
+    for lanes, full in ((1, f.name), *f.vectors.items()):
+        t = kind if lanes == 1 else f"<{lanes} x {kind}>"
+        params = [f"ptr %x{k}" for k in range(arity)]
+        align = 4 if kind == "float" else 8
+        loads = "".join(f"  %p{k} = getelementptr {kind}, ptr %x{k}, i64 %i\n  %v{k} = load {t}, ptr %p{k}, align {align}\n"
+                        for k in range(arity))
+        source = f"""declare {t} @{full}({', '.join([t] * arity)})
+define void @k({', '.join(params)}, ptr %y, i64 %n) {{
+start:
+  br label %loop
+loop:
+  %i = phi i64 [0, %start], [%j, %loop]
+{loads}  %w = call {t} @{full}({', '.join(f'{t} %v{k}' for k in range(arity))})
+  %q = getelementptr {kind}, ptr %y, i64 %i
+  store {t} %w, ptr %q, align {align}
+  %j = add i64 %i, {lanes}
+  %more = icmp slt i64 %j, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+"""
+        code = engine.compile_module(source)
+        call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (arity + 1), ctypes.c_int64)(code.address("k"))
+
+        def run(*arrays, call=call, code=code, lanes=lanes):
+            n = arrays[0].size
+            padded = [np.concatenate([a, np.ones(-n % lanes, a.dtype)]) for a in arrays]
+            out = np.empty(padded[0].size, padded[0].dtype)
+            call(*(a.ctypes.data for a in padded), out.ctypes.data, out.size)
+            return out[:n]
+
+        yield lanes, run
+
+
+def samples(intervals, count, rng):
+    """Values spread evenly, and by magnitude, over intervals."""
+    parts = []
+    for low, high in intervals:
+        parts.append(rng.uniform(low / 2, high / 2, count // 2) + rng.uniform(low / 2, high / 2, count // 2))
+        if low <= 0 < high:
+            parts.append(high * 10.0 ** rng.uniform(-20 if high < 1e10 else -200, 0, count // 2))
+            if low < 0:
+                parts.append(low * 10.0 ** rng.uniform(-20, 0, count // 4))
+        elif low > 0 and high / low > 1e6:
+            parts.append(np.exp(rng.uniform(math.log(low), math.log(high), count // 2)))
+    return np.concatenate(parts)
+
+
+def ulps(got, exact, dtype):
+    """The error of each, in units of the last place of the exact value."""
+    info = np.finfo(dtype)
+    out = []
+    for g, e in zip(got, exact, strict=True):
+        g = float(g)
+        if not mpmath.isfinite(e):
+            out.append(0.0 if g == float(e) or (mpmath.isnan(e) and math.isnan(g)) else math.inf)
+            continue
+        rounded = dtype(e)
+        if not np.isfinite(rounded):
+            out.append(0.0 if g == float(rounded) else math.inf)
+            continue
+        spacing = max(float(np.spacing(np.abs(rounded))), float(info.smallest_subnormal))
+        out.append(float(abs(mpmath.mpf(g) - e) / spacing))
+    return np.array(out)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_errors(name, dtype):
+    bound, intervals = FUNCTIONS[name]
+    kind = np.float64 if dtype == "f64" else np.float32
+    with np.errstate(all="ignore"):
+        x = samples(intervals, SAMPLES, np.random.default_rng(1)).astype(kind)
+        x = x[np.isfinite(x)]
+    if name in ("acosh",):
+        x = x[x >= 1]
+    exact_of = EXACT.get(name, getattr(mpmath, name, None))
+    with mp.workprec(1200 if name in ("sin", "cos", "tan") else 200):
+        exact = [exact_of(mpmath.mpf(float(v))) for v in x]
+        results = [run(x) for _, run in forms(name, dtype)]
+        error = ulps(results[0], exact, kind)
+    assert all(np.array_equal(r, results[0], equal_nan=True) for r in results[1:])
+    worst = int(np.argmax(error))
+    print(name, dtype, f"{error[worst]:.3f} ulp at {x[worst]!r}")
+    assert error[worst] <= bound, (error[worst], x[worst], results[0][worst], exact[worst])

@@ -1,0 +1,174 @@
+"""`jit`, and the object that it returns: a function that compiles itself for the arguments of each call.
+
+    call -> native entry of a specialisation (lowering/entry.py) -> on a miss `Jitted.miss`:
+            leaves and key of the call (tracer/stage.py) -> a specialisation from the cache, or
+            trace -> derive -> optimize -> loops -> machine code (compile.py), which later calls reach without Python
+"""
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .ir.errors import ArgumentTypeError
+from .ir.rewrite import inline
+from .lowering.cache import Cache, CacheInfo
+from .lowering.dispatch import Dispatcher
+from .tracer import boxes, calls, context, stage
+from . import compile, evaluate, lowered
+from .options import config
+
+
+class SpecializationInfo(NamedTuple):
+    """One compiled form. phases: milliseconds by phase of compilation; code_bytes: machine code; hits: calls that it served."""
+
+    types: str
+    phases: dict[str, float]
+    code_bytes: int
+    hits: int
+
+    @property
+    def compile_ms(self) -> float:
+        return sum(self.phases.values())
+
+
+class Jitted(Dispatcher):
+    """A compiled function. Call it like the function that it was made from.
+
+    fn       the user's function, or another Jitted that this one derives from
+    derive   from the traced program of `fn` to the one that is run (derive.py); None for the program itself
+    """
+
+    def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit"):
+        super().__init__()
+        if not callable(fn):
+            raise ArgumentTypeError(f"tg.{label} takes a function, got a {type(fn).__name__}", f"write tg.{label}(f)(x), not tg.{label}(f(x))")
+        self.fn, self.derive, self.label = fn, derive, label
+        self.root = fn.root if isinstance(fn, Jitted) else fn
+        self.static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+        if isinstance(fn, Jitted) and not (static_argnums or static_argnames):
+            self.static = fn.static
+        self._cache = Cache(self, config.cache_size)
+        self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
+        self._programs: dict[Any, Any] = {}                 # key -> evaluator, under disable_jit
+        functools.update_wrapper(self, fn, updated=())
+
+    def __repr__(self):
+        return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
+
+    def __get__(self, instance, owner=None):
+        """A method, where the function stands in a class body."""
+        return self if instance is None else functools.partial(self, instance)
+
+    # --- one call ----------------------------------------------------------------------------------------------------
+
+    def flatten(self, args, kwargs) -> stage.Call:
+        return stage.flatten_call(self.root, args, kwargs, **self.static)
+
+    def program(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
+        """What the call amounts to. `trace` makes the program of the user's function."""
+        found = self.fn.program(call, trace) if isinstance(self.fn, Jitted) else trace(self.fn, call)
+        return self.derive(found) if self.derive else found
+
+    def miss(self, *args, **kwargs):
+        """A call that no specialisation took."""
+        if context.active() is not None:
+            return self.__tracegrad_call__(args, kwargs)
+        call = self.flatten(args, kwargs)
+        key = self.key(call)
+        if config.disable_jit:
+            if key not in self._programs:
+                traced = self.program(call)
+                key = self.remember(call, traced)
+                self._programs[key] = evaluate.Evaluator(traced, call)
+            return self._programs[key](call)
+        found = self._cache.get(key)
+        if found is None:
+            made = self.specialise(call)
+            key = self.remember(call, made.about.traced)
+            found = self._cache.put(key, made)
+        return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call))
+
+    def key(self, call: stage.Call):
+        """What decides the specialisation of a call."""
+        base = (call.tree, call.leaves, tuple(call.aliases.items()), config.fastmath)
+        return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
+
+    def remember(self, call: stage.Call, traced: stage.Traced):
+        """Note which Python ints the program depends on; the key that they complete."""
+        if traced.statics:
+            base = self.key(call)[0]
+            self._statics[base] = tuple(sorted({*self._statics.get(base, ()), *traced.statics}))
+        return self.key(call)
+
+    def specialise(self, call: stage.Call):
+        start = time.perf_counter()
+        traced = self.program(call)
+        return compile.specialise(traced, call, 1e3 * (time.perf_counter() - start))
+
+    def __tracegrad_call__(self, args, kwargs):
+        """A call in traced code: plain functions are traced through, derivatives become part of the program."""
+        if not self.derives:
+            return calls.call(self.root, *args, **kwargs)
+        call = self.flatten(args, kwargs)
+        return emitted(self.program(call, stage.trace_inner_call), call)
+
+    @property
+    def derives(self) -> bool:
+        """Whether this is more than the function itself."""
+        return self.derive is not None or (isinstance(self.fn, Jitted) and self.fn.derives)
+
+    # --- looking inside ----------------------------------------------------------------------------------------------
+
+    def lower(self, *args, **kwargs) -> lowered.Lowered:
+        """The program of a call at every stage, without running it."""
+        call = self.flatten(args, kwargs)
+        return lowered.Lowered(self.program(call), call)
+
+    def cache_info(self) -> CacheInfo:
+        """hits, misses, maxsize, currsize, evictions, code_bytes."""
+        return self._cache.info()
+
+    def cache_clear(self) -> None:
+        """Free all compiled code of this function."""
+        self._cache.clear()
+        self._programs.clear()
+
+    @property
+    def specializations(self) -> list[SpecializationInfo]:
+        """The compiled forms, newest first."""
+        return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
+
+
+def emitted(traced: stage.Traced, call: stage.Call):
+    """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes."""
+    builder = context.current().builder
+    params = [boxes.to_value(call.values[k], leaf.dtype) for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
+    results = inline(builder, traced.function, (*params, *traced.captured))
+    leaves = []
+    for out in traced.outs:
+        if out.kind == "static":
+            leaves.append(out.value)
+        elif out.kind == "arg":
+            leaves.append(call.values[out.value])
+        elif out.kind == "array":
+            leaves.append(boxes.ArrayBox(results[out.result]))
+        else:
+            leaves.append(boxes.ScalarBox(results[out.result], None if out.kind == "numpy" else out.kind))
+    return traced.out_tree.unflatten(leaves)
+
+
+def jit(f: Callable | None = None, *, static_argnums=(), static_argnames=()) -> Any:
+    """Compile `f` for the types and shapes that it is called with.
+
+    Works bare (`@tg.jit`) and with options (`@tg.jit(static_argnums=1)`). Arguments: arrays, numbers, and nested
+    tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
+    part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
+    NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
+    """
+    if f is None:
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames)
+
+

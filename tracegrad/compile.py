@@ -1,0 +1,168 @@
+"""From a traced program to a specialisation: layouts of arguments and results, passes, loops, machine code."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from .ir import passes
+from .ir.build import Builder, function
+from .ir.core import Function
+from .ir.rewrite import inline
+from .lowering import layout, nest
+from .lowering.assemble import assemble
+from .lowering.specialisation import Specialisation
+from .tracer import tree
+from .tracer.signature import Leaf
+from .tracer.stage import Call, Traced
+from .options import config
+
+
+@dataclass
+class About:
+    """What a specialisation remembers of its making."""
+
+    traced: Traced
+    types: str
+    notes: list
+
+
+def types_of(traced: Traced) -> str:
+    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
+    rows = []
+    for path, leaf in zip(traced.paths, traced.leaves):
+        rows.append(f"{path}: {leaf.value!r}" if leaf.kind == "static" else
+                    f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
+    return ", ".join(rows)
+
+
+def without_aliases(traced: Traced, call: Call) -> Traced:
+    """The program without the parameters of arrays that are passed a second time: the first stands for them."""
+    if not call.aliases:
+        return traced
+    f, dynamic = traced.function, [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
+    kept = [k for k in dynamic if k not in call.aliases]
+    g = function(f.name, [traced.leaves[k].type for k in kept], [f.params[dynamic.index(k)].name for k in kept], f.loc)
+    place = {k: g.params[n] for n, k in enumerate(kept)}
+    builder = Builder()
+    with builder.at(g.body):
+        g.body.yields = tuple(inline(builder, f, [place[call.aliases.get(k, k)] for k in dynamic]))
+    writes = {kept.index(dynamic[p]): r for p, r in traced.writes.items()}
+    return replace(traced, function=g, writes=writes)
+
+
+def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
+    """leaf -> kernel parameter; an array that is passed again has none of its own."""
+    place: dict[int, int] = {}
+    for k, leaf in enumerate(traced.leaves):
+        if leaf.kind != "static":
+            place[k] = place[call.aliases[k]] if k in call.aliases else len(set(place.values()))
+    return place
+
+
+def leaf_values(traced: Traced, call: Call) -> list:
+    """The leaf of each kernel parameter, for a call from Python."""
+    return [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
+
+
+# --- layouts ---------------------------------------------------------------------------------------------------------
+
+_BUILTIN = {tree.TUPLE: tuple, tree.LIST: list}
+
+
+class Unlisted(Exception):
+    """A container that the native entry does not take apart: Python does."""
+
+
+def _node(structure: tree.TreeDef, children: list, arguments: bool) -> layout.Node:
+    kind, meta = structure.kind, structure.meta
+    if kind in _BUILTIN:
+        return layout.Node(_BUILTIN[kind], tuple(children))
+    if kind is tree.DICT:
+        keys, order = meta
+        found = dict(zip(keys, children))
+        return layout.Node(dict, tuple(found[k] for k in order), order)
+    if kind is tree.NAMED and (not arguments or layout.is_plain_namedtuple(meta[0])):
+        return layout.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if kind is tree.DATACLASS:
+        return layout.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if arguments:
+        raise Unlisted
+    return layout.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
+
+
+def _layout(structure: tree.TreeDef, leaves, arguments: bool):
+    """The layout of a structure; `leaves` iterates over the layouts of its leaves."""
+    if structure.kind is tree.NONE:
+        return layout.StaticIn(None) if arguments else layout.ObjectOut(None)
+    if structure.kind is None:
+        return next(leaves)
+    return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
+
+
+def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
+    if leaf.kind == "static":
+        return layout.StaticIn(call.values[k])
+    if k in call.aliases:
+        return layout.SameIn(place[k])
+    if leaf.kind == "array":
+        return layout.ArrayIn(leaf.dtype, leaf.dims, place[k])
+    return layout.ScalarIn(leaf.kind, leaf.dtype, place[k])
+
+
+def arguments_of(traced: Traced, call: Call, place) -> layout.Arguments:
+    ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
+    positional, keyword = call.tree.children
+    try:
+        leaves = iter(ins)
+        found = tuple(_layout(child, leaves, True) for child in positional.children)
+        named = tuple((name, _layout(child, leaves, True)) for name, child in zip(keyword.meta[0], keyword.children))
+        return layout.Arguments(found, named)
+    except Unlisted:
+        # never matched by a call: the leaves arrive one by one from Jitted.miss
+        return layout.Arguments((layout.Node(Unlisted, tuple(ins), tuple(f"leaf{k}" for k in range(len(ins)))),))
+
+
+def output_of(traced: Traced, place) -> layout.Out:
+    f = traced.function
+
+    def leaf(out):
+        if out.kind == "static":
+            return layout.ObjectOut(out.value)
+        if out.kind == "arg":
+            return layout.ArgOut(place[out.value])
+        found = f.results[out.result].type
+        if out.kind == "array":
+            return layout.ArrayOut(out.result, found.dtype, tuple(d if isinstance(d, int) else None for d in found.dims))
+        return layout.ScalarOut(out.result, out.kind, found.dtype)
+
+    return _layout(traced.out_tree, iter([leaf(out) for out in traced.outs]), False)
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+def optimized(traced: Traced) -> Function:
+    """The program after the passes, marked with what it overwrites."""
+    f = passes.optimize(traced.function, verify=config.verify)
+    if traced.writes:
+        f.attrs = {**f.attrs, "inout": {result: param for param, result in traced.writes.items()}}
+    return f
+
+
+def specialise(traced: Traced, call: Call, trace_ms: float = 0.0) -> Specialisation:
+    """Compile a program for calls like this one."""
+    phases, clock = {"trace": trace_ms}, time.perf_counter()
+
+    def tick(phase):
+        nonlocal clock
+        now = time.perf_counter()
+        phases[phase], clock = 1e3 * (now - clock), now
+
+    program = without_aliases(traced, call)
+    f = optimized(program)
+    tick("optimize")
+    kernel = nest.lower(f)
+    tick("lower")
+    place = parameter_of(traced, call)
+    return assemble(kernel, arguments_of(traced, call, place), output_of(replace(program, function=f), place),
+                    f.attrs.get("inout"), fastmath=config.fastmath, phases=phases,
+                    about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]))

@@ -1,0 +1,238 @@
+"""Derivative programs: a traced program in, its derivative with the Python structure around it out.
+
+    gradient   params -> the gradient of the one scalar result, in the structure of the chosen arguments
+    tangents   params, tangents -> results and their tangents
+    cut        params -> results, residuals, and the second program: residuals, (co)tangents -> (co)tangents
+
+A derivative overwrites nothing: what the function writes to its arguments stays inside.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .autodiff import forward, reverse
+from .ir.build import Builder, const, function
+from .ir.core import Function, Value
+from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from .ir.rewrite import inline
+from .ir.simplify import peephole
+from .ir.types import Type
+from .tracer.signature import Leaf
+from .tracer.stage import Call, Out, Traced
+from .tracer.tree import LEAF, TUPLE, TreeDef
+
+_PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
+
+
+def tuple_of(*children: TreeDef) -> TreeDef:
+    return TreeDef(TUPLE, None, children)
+
+
+def dynamic(traced: Traced) -> list[int]:
+    """The leaf number of each parameter that is an argument."""
+    return [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
+
+
+def built(name: str, like: Function, param_types, names, body) -> Function:
+    """A new function; `body(builder, params)` emits it and returns the results."""
+    made = function(name, param_types, names, like.loc)
+    builder = Builder(peephole=peephole)
+    builder.loc = like.loc
+    with builder.at(made.body):
+        made.body.yields = tuple(body(builder, made.params))
+    return made
+
+
+def explicit(traced: Traced) -> Traced:
+    """The program with every leaf that it returns a result of the function, and no writes."""
+    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    f, results, outs = traced.function, [], []
+    for out in traced.outs:
+        if out.kind == "static":
+            outs.append(out)
+            continue
+        kind = out.kind
+        if kind == "arg":
+            kind, param = traced.leaves[out.value].kind, place[out.value]
+            value = f.results[traced.writes[param]] if param in traced.writes else f.params[param]
+        else:
+            value = f.results[out.result]
+        outs.append(Out(kind, len(results)))
+        results.append(value)
+    if not traced.writes and len(results) == len(f.results):
+        return replace(traced, outs=tuple(outs))
+    g = built(f.name, f, [p.type for p in f.params], [p.name for p in f.params], lambda b, params: inline(b, f, params))
+    where = dict(zip(f.results, g.results)) | dict(zip(f.params, g.params))
+    g.body.yields = tuple(where[v] for v in results)
+    return replace(traced, function=g, outs=tuple(outs), writes={})
+
+
+def only_returned(traced: Traced) -> Traced:
+    """The program without results that nothing returns. Its function is new and belongs to it alone."""
+    place: dict[int, int] = {}
+    outs = tuple(out if out.result is None else out._replace(result=place.setdefault(out.result, len(place))) for out in traced.outs)
+    traced.function.body.yields = tuple(traced.function.results[k] for k in place)
+    return replace(traced, outs=outs)
+
+
+# --- gradients -------------------------------------------------------------------------------------------------------
+
+def chosen_leaves(traced: Traced, argnums) -> list[int]:
+    """The leaf numbers of the arguments `argnums`."""
+    positional = traced.tree.children[0].children
+    found = []
+    for position in argnums:
+        if not -len(positional) <= position < len(positional):
+            raise ArgumentError(f"argnums names argument {position}, but the call has {len(positional)} positional arguments",
+                                "pass the arguments to differentiate by position")
+        start = sum(child.count for child in positional[:position % len(positional)])
+        leaves = range(start, start + positional[position % len(positional)].count)
+        if not any(inexact(traced.leaves[k]) for k in leaves):
+            _refuse_wrt(traced, leaves)
+        found += leaves
+    return found
+
+
+def inexact(leaf: Leaf) -> bool:
+    return leaf.kind != "static" and leaf.dtype.inexact
+
+
+def _refuse_wrt(traced: Traced, leaves):
+    for k in leaves:
+        leaf = traced.leaves[k]
+        what = f"{leaf.value!r}, which is no number" if leaf.kind == "static" else (
+            "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}")
+        if leaf.kind == "static" and type(leaf.value) is int:
+            what = "a Python int"
+        raise DTypeError(f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it",
+                         "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums", traced.function.loc)
+    raise ArgumentTypeError("an argument to differentiate with respect to holds no numbers", "name other arguments in argnums")
+
+
+def _scalar(traced: Traced, has_aux: bool) -> int:
+    """The number of the one real scalar result that a gradient is taken of."""
+    structure, loc = traced.out_tree, traced.function.loc
+    if has_aux:
+        if structure.kind is not TUPLE or len(structure.children) != 2:
+            raise ArgumentTypeError("with has_aux=True the function must return a pair (value, aux)", "return value, aux", loc)
+        structure = structure.children[0]
+    if structure.kind is not None or traced.outs[0].kind == "static":
+        what = "no number" if structure.kind is None or structure.count == 0 else f"a structure of {structure.count} leaves"
+        raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns {what}",
+                                "return one number; give the rest with has_aux=True, or use tg.vjp", loc)
+    result = traced.outs[0].result
+    found = traced.function.results[result].type
+    if found.rank:
+        raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns an array of type {found}",
+                                "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp", loc)
+    if not found.dtype.inexact or found.dtype.complex:
+        raise DTypeError(f"a gradient is taken of one real scalar, but `{traced.function.name}` returns {found.dtype.np}",
+                         "return np.abs(...) or np.real(...) of it" if found.dtype.complex else "return a float", loc)
+    return result
+
+
+def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with_value: bool) -> Traced:
+    """The program of `grad` or `value_and_grad`."""
+    traced = explicit(traced)
+    chosen = chosen_leaves(traced, (argnums,) if isinstance(argnums, int) else argnums)
+    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    wrt = [k for k in dict.fromkeys(chosen) if inexact(traced.leaves[k])]
+    result, f = _scalar(traced, has_aux), traced.function
+    derivative = reverse.vjp(f, [place[k] for k in wrt], {result})
+    bars: dict[int, int] = {}
+
+    def body(b: Builder, params):
+        values = inline(b, derivative, (*params, const(1.0, f.results[result].type.dtype)))
+        results, slopes = list(values[:len(f.results)]), dict(zip(wrt, values[len(f.results):]))
+        for k in dict.fromkeys(chosen):
+            leaf = traced.leaves[k]
+            if leaf.kind != "static":
+                bars[k] = len(results)
+                results.append(slopes[k] if k in slopes else b.full(0, leaf.dims, const(0.0).type.dtype))
+        return results
+
+    g = built(f.name + "_grad", f, [p.type for p in f.params], [p.name for p in f.params], body)
+    slopes = [Out("float" if traced.leaves[k].kind == "int" else traced.leaves[k].kind, bars[k]) if k in bars
+              else Out("static", None, traced.leaves[k].value) for k in chosen]
+    positional = traced.tree.children[0].children
+    structure = (positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums)))
+    return only_returned(replace(traced, function=g, **_gradient_outs(traced, structure, slopes, has_aux, with_value)))
+
+
+def _gradient_outs(traced: Traced, structure, slopes, has_aux, with_value) -> dict:
+    """value_and_grad -> (value or (value, aux), slopes); grad -> slopes or (slopes, aux)."""
+    if with_value:
+        return {"out_tree": tuple_of(traced.out_tree, structure), "outs": (*traced.outs, *slopes)}
+    if has_aux:
+        return {"out_tree": tuple_of(structure, traced.out_tree.children[1]), "outs": (*slopes, *traced.outs[1:])}
+    return {"out_tree": structure, "outs": tuple(slopes)}
+
+
+# --- tangents --------------------------------------------------------------------------------------------------------
+
+def matched(what: str, path: str, value: Value, leaf: Leaf, like: Type, builder: Builder) -> Value:
+    """A tangent or cotangent in the type of its primal. Raises where the shapes differ or a complex one meets a real."""
+    if leaf.kind == "static":
+        raise ArgumentTypeError(f"the {what} of {path} is {leaf.value!r}", f"pass a number or an array of shape {like.dims}")
+    if value.type.dims != like.dims:
+        raise ShapeError(f"the {what} of {path} has shape {value.type.dims}, the primal {like.dims}", "pass one of the same shape")
+    if value.type.dtype.complex and not like.dtype.complex:
+        raise DTypeError(f"the {what} of {path} is complex, the primal {like.dtype.np}", "pass its real part")
+    return builder.cast(value, like.dtype)
+
+
+def tangents(traced: Traced, call: Call) -> Traced:
+    """The program of `jvp`. `call` has the arguments (primals, tangents); `traced` is the program on the primals."""
+    traced = explicit(traced)
+    f, count = traced.function, len(traced.leaves)
+    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    wrt = [k for k in place if inexact(traced.leaves[k])]
+    derivative = forward.jvp(f, [place[k] for k in wrt])
+    leaves = traced.leaves + call.leaves[count:]
+    after = {k: n for n, k in enumerate([k for k in range(count, 2 * count) if leaves[k].kind != "static"])}
+    own, primals = len(f.params) - len(traced.captured), len(dynamic(traced))
+    types = [p.type for p in f.params[:own]] + [leaves[k].type for k in after] + [p.type for p in f.params[own:]]
+    names = [p.name for p in f.params[:own]] + [f"{_name(traced, k - count)}_dot" for k in after] + [p.name for p in f.params[own:]]
+
+    def body(b: Builder, params):
+        given, dots = params[:own] + params[own + len(after):], params[own:own + len(after)]
+        moves = [matched("tangent", traced.paths[k], dots[after[k + count]] if k + count in after else None, leaves[k + count],
+                         traced.leaves[k].type, b) for k in wrt]
+        return inline(b, derivative, (*given, *moves))
+
+    assert own == primals
+    g = built(f.name + "_jvp", f, types, names, body)
+    place_of_dot, at = {}, len(f.results)
+    for k, value in enumerate(f.results):
+        if value.type.dtype.inexact:
+            place_of_dot[k], at = at, at + 1
+    dots = tuple(_tangent_out(out, place_of_dot) for out in traced.outs)
+    return replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths,
+                   out_tree=tuple_of(traced.out_tree, traced.out_tree), outs=(*traced.outs, *dots))
+
+
+def _name(traced: Traced, leaf: int) -> str:
+    return "".join(c if c.isalnum() else "_" for c in traced.paths[leaf]).strip("_")
+
+
+def _tangent_out(out: Out, place: dict[int, int]) -> Out:
+    """The tangent of one returned leaf: of what is not inexact, the value 0.0 (as it cannot change)."""
+    return Out(out.kind, place[out.result]) if out.result in place else Out("static", None, 0.0)
+
+
+# --- the two halves of vjp and linearize -----------------------------------------------------------------------------
+
+def cut(traced: Traced, parts, second) -> tuple[Traced, "Second"]:
+    """(the program of the results and the residuals, what the other half is).
+
+    parts   reverse.split or forward.linearize;   second   makes the callable for the other half, returned as a constant leaf
+    """
+    traced = explicit(traced)
+    f = traced.function
+    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    wrt = [k for k in place if inexact(traced.leaves[k])]
+    first, other = parts(f, [place[k] for k in wrt])
+    residuals = [Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(first.results) if k >= len(f.results)]
+    made = second(traced, other, wrt, len(residuals))
+    structure = tuple_of(traced.out_tree, tuple_of(*[LEAF] * len(residuals)), LEAF)
+    return replace(traced, function=first, out_tree=structure, outs=(*traced.outs, *residuals, Out("static", None, made)))

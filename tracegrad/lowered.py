@@ -1,0 +1,60 @@
+"""A program at each stage of its way to machine code, as text."""
+from __future__ import annotations
+
+from .autodiff import forward, reverse
+from .ir import passes
+from .ir.core import Function
+from .ir.errors import ArgumentError
+from .ir.text import print_function
+from .lowering import nest
+from .lowering.emit import emit
+from .lowering.engine import assembly, optimized as optimized_llvm
+from .lowering.looptext import print_kernel
+from .tracer.stage import Call, Traced
+from . import compile
+from .options import config
+
+STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
+
+
+class Lowered:
+    """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced."""
+
+    def __init__(self, traced: Traced, call: Call):
+        self.traced = traced
+        self._program = compile.without_aliases(traced, call)
+
+    @property
+    def function(self) -> Function:
+        return self._program.function
+
+    def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:
+        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm".
+
+        margin: with the user's source lines beside the ops; color: with terminal colours. Raises ArgumentError for
+        another stage.
+        """
+        if stage not in STAGES:
+            raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES))
+        if stage in ("loops", "llvm", "asm"):
+            kernel = nest.lower(compile.optimized(self._program))
+            if stage == "loops":
+                return print_kernel(kernel)
+            source = emit(kernel, fastmath=config.fastmath)
+            return optimized_llvm(source) if stage == "llvm" else assembly(source)
+        return print_function(self._staged(stage), margin=margin, color=color)
+
+    def _staged(self, stage: str) -> Function:
+        f = self.function
+        wrt = [k for k, p in enumerate(f.params) if p.type.dtype.inexact]
+        match stage:
+            case "traced":
+                return f
+            case "optimized":
+                return compile.optimized(self._program)
+            case "jvp":
+                return passes.optimize(forward.jvp(f, wrt), verify=config.verify)
+        return passes.optimize(reverse.vjp(f, wrt), verify=config.verify)
+
+    def __str__(self):
+        return self.text()

@@ -1,0 +1,260 @@
+"""The derivative operators: grad, value_and_grad, jvp, vjp, linearize, stop_gradient.
+
+grad and value_and_grad make a compiled function; jvp, vjp and linearize evaluate at once. Each keeps what it compiled
+for a function, so calling it again on the same function and types costs a dictionary look-up. Inside traced code all of them
+become part of the program that is being traced.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .autodiff import forward, reverse
+from .ir.errors import ArgumentTypeError
+from .ir.rewrite import inline
+from .tracer import boxes, context, stage, tree
+from .tracer.stage import Out
+from . import derive
+from .api import Jitted
+
+_KEPT = 256                    # functions whose jvp, vjp and linearize are kept compiled
+
+
+def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
+         static_argnames=()) -> Any:
+    """The gradient of a function that returns one real scalar.
+
+    argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
+              positions (the result is a tuple)
+    has_aux   the function returns (value, aux) and the gradient comes as (gradient, aux)
+
+    Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks: abs'(0) = 0,
+    ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a TypeError) for an
+    argument of integers.
+    """
+    return _gradient(grad, f, argnums, has_aux, False, static_argnums, static_argnames)
+
+
+def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
+                   static_argnames=()) -> Any:
+    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient)."""
+    return _gradient(value_and_grad, f, argnums, has_aux, True, static_argnums, static_argnames)
+
+
+def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_argnames):
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    if f is None:
+        return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return Jitted(f, lambda traced: derive.gradient(traced, argnums, has_aux, with_value), label=operator.__name__,
+                  static_argnums=static_argnums, static_argnames=static_argnames)
+
+
+# --- forward mode ----------------------------------------------------------------------------------------------------
+
+class Tangents(Jitted):
+    """`jvp` of a function: called with the primals and the tangents, one tuple each."""
+
+    def __init__(self, fn: Callable):
+        super().__init__(fn, label="jvp")
+
+    @property
+    def derives(self) -> bool:
+        return True
+
+    def flatten(self, args, kwargs) -> stage.Call:
+        primals, tangents = args
+        own, moves = stage.flatten_call(self.root, primals), stage.flatten_call(_tangents, tangents)
+        if len(own.leaves) != len(moves.leaves) or len(primals) != len(tangents):
+            raise ArgumentTypeError(f"the tangents have the structure {moves.tree.children[0]}, the primals {own.tree.children[0]}",
+                                    "pass one tangent for each primal, of the same structure")
+        structure = derive.tuple_of(derive.tuple_of(own.tree.children[0], moves.tree.children[0]), own.tree.children[1])
+        count = len(own.leaves)
+        return stage.Call(structure, own.leaves + moves.leaves, own.paths + tuple("tangent of " + p for p in own.paths),
+                          own.values + moves.values,
+                          own.aliases | {k + count: first + count for k, first in moves.aliases.items()})
+
+    def program(self, call: stage.Call, trace=stage.trace_call) -> stage.Traced:
+        primals, count = call.tree.children[0].children[0], call.tree.count // 2
+        own = stage.Call(derive.tuple_of(primals, call.tree.children[1]), call.leaves[:count], call.paths[:count],
+                         call.values[:count], {k: v for k, v in call.aliases.items() if k < count})
+        return derive.tangents(super().program(own, trace), call)
+
+
+def _tangents(*tangents):
+    """The names of tangents in messages."""
+
+
+@functools.lru_cache(_KEPT)
+def _tangents_of(f) -> Tangents:
+    return Tangents(f)
+
+
+def jvp(f: Callable, primals, tangents) -> tuple:
+    """(f(*primals), its derivative at `primals` along `tangents`): forward mode.
+
+    primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
+                        shapes of its argument. A tangent of something that is no float or complex is not looked at.
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise ArgumentTypeError("jvp takes the primals and the tangents as tuples", "write tg.jvp(f, (x,), (v,))")
+    return _tangents_of(f)(tuple(primals), tuple(tangents))
+
+
+# --- the two halves of reverse mode and of linearize -----------------------------------------------------------------
+
+class Second(Jitted):
+    """The other half of a program that was cut in two: called with the residuals and the (co)tangents.
+
+    likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
+    """
+
+    def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
+        super().__init__(_second, label=what)
+        self.function, self.residuals, self.likes = function, residuals, likes
+        self.tree_of_flows, self.outs, self.out_tree, self.what = tree_of_flows, tuple(outs), out_tree, what
+
+    @property
+    def derives(self) -> bool:
+        return True
+
+    def check(self, flows) -> None:
+        found = tree.flatten(flows)[1]
+        if found.count != self.tree_of_flows.count:
+            raise ArgumentTypeError(f"the {self.what} has the structure {found}, expected {self.tree_of_flows}",
+                                    "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"))
+
+    def program(self, call: stage.Call, trace=stage.trace_call) -> stage.Traced:
+        f, n = self.function, self.residuals
+        dynamic = [k for k, leaf in enumerate(call.leaves) if leaf.kind != "static"]
+        place = {k: p for p, k in enumerate(dynamic)}
+        flows = [k for k, like in enumerate(self.likes, n) if like is not None]
+
+        def body(b, params):
+            held = [b.cast(params[place[k]], f.params[k].type.dtype) for k in range(n)]
+            moves = [derive.matched(self.what, self.likes[k - n][0], params[place[k]] if k in place else None, call.leaves[k],
+                                    self.likes[k - n][1], b) for k in flows]
+            rest = f.params[n + len(moves):]            # what is not asked about (aux) moves nothing
+            return inline(b, f, (*held, *moves, *[b.full(0, p.type.dims, p.type.dtype) for p in rest]))
+
+        names = [call.paths[k].replace("[", "_").replace("]", "") for k in dynamic]
+        g = derive.built(f.name, f, [call.leaves[k].type for k in dynamic], names, body)
+        return stage.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
+
+
+def _second(residuals, flow):
+    """The names of the arguments of a second half in messages."""
+
+
+class Halves(Jitted):
+    """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
+
+    def __init__(self, fn: Callable, parts, second, label: str):
+        super().__init__(fn, lambda traced: derive.cut(traced, parts, second), label=label)
+
+
+def _pull(traced, backward, wrt, residuals, has_aux: bool) -> Second:
+    """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
+    structure, likes = traced.out_tree, []
+    if has_aux:
+        if structure.kind is not tree.TUPLE or len(structure.children) != 2:
+            raise ArgumentTypeError("with has_aux=True the function must return a pair (value, aux)", "return value, aux")
+        structure = structure.children[0]
+    for out, path in zip(traced.outs, structure.paths("the result")):
+        value = None if out.kind == "static" else traced.function.results[out.result]
+        likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
+    return Second(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0], "cotangent")
+
+
+def _argument_outs(traced, wrt) -> list[Out]:
+    count = sum(child.count for child in traced.tree.children[0].children)
+    place = {k: n for n, k in enumerate(wrt)}
+    return [Out(traced.leaves[k].kind, place[k]) if k in place else Out("static", None, 0.0) for k in range(count)]
+
+
+def _push(traced, linear, wrt, residuals) -> Second:
+    """The linear map: tangents of the positional arguments in, tangents of the results out."""
+    count = sum(child.count for child in traced.tree.children[0].children)
+    chosen = set(wrt)
+    likes = [(traced.paths[k], traced.leaves[k].type) if k in chosen else None for k in range(count)]
+    place, at = {}, 0
+    for k, value in enumerate(traced.function.results):
+        if value.type.dtype.inexact:
+            place[k], at = at, at + 1
+    outs = [derive._tangent_out(out, place) for out in traced.outs]
+    return Second(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
+
+
+@functools.lru_cache(_KEPT)
+def _vjp_of(f, has_aux: bool) -> Halves:
+    return Halves(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
+
+
+@functools.lru_cache(_KEPT)
+def _linearize_of(f) -> Halves:
+    return Halves(f, forward.linearize, _push, "linearize")
+
+
+class LinearMap:
+    """The second half with its residuals: what `vjp` and `linearize` return beside the result."""
+
+    __slots__ = ("_residuals", "_second")
+
+    def __init__(self, second: Second, residuals):
+        self._second, self._residuals = second, residuals
+
+
+class Pullback(LinearMap):
+    """cotangent of the result -> tuple of cotangents of the arguments."""
+
+    __slots__ = ()
+
+    def __call__(self, cotangent):
+        self._second.check(cotangent)
+        return self._second(self._residuals, cotangent)
+
+
+class Pushforward(LinearMap):
+    """tangents of the arguments -> tangent of the result."""
+
+    __slots__ = ()
+
+    def __call__(self, *tangents):
+        self._second.check(tangents)
+        return self._second(self._residuals, tangents)
+
+
+def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
+    """(f(*primals), pullback): reverse mode.
+
+    pullback(cotangent) takes what has the structure and shapes of the result, and returns a tuple with a cotangent for
+    each argument (0.0 for what is no float or complex). With has_aux, f returns (result, aux) and vjp
+    (result, pullback, aux).
+    """
+    out, residuals, second = _vjp_of(f, has_aux)(*primals)
+    if has_aux:
+        return out[0], Pullback(second, residuals), out[1]
+    return out, Pullback(second, residuals)
+
+
+def linearize(f: Callable, *primals) -> tuple:
+    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again."""
+    out, residuals, second = _linearize_of(f)(*primals)
+    return out, Pushforward(second, residuals)
+
+
+def stop_gradient(x):
+    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code it is the identity."""
+    if context.active() is None:
+        return x
+    builder = context.current().builder
+
+    def stop(leaf):
+        if not isinstance(leaf, boxes.Box) or not leaf.read().type.dtype.inexact:
+            return leaf
+        value = builder("stop_gradient", leaf.read())
+        return boxes.ArrayBox(value) if isinstance(leaf, boxes.ArrayBox) else boxes.ScalarBox(value, leaf.weak)
+
+    return tree.map(stop, x)
+

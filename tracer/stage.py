@@ -1,0 +1,396 @@
+"""Staging: one run of a rewritten function on boxes gives its IR function and the structures around it.
+
+    trace(f, (x, 3), {})  ->  Traced      what a call of f on such arguments amounts to
+    trace_inner(f, …)     ->  Traced      the same inside traced code; what f uses of the enclosing trace becomes `captured`
+
+A Python int starts as a traced number. Where the run shows that it decides a shape or an unrolled loop, the run starts again with
+that argument static (context.Restart); nothing is left of the first, because it had copies of all containers.
+"""
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir.build import const
+from ..ir.build import function as new_function
+from ..ir.core import Function, Value
+from ..ir.errors import ArgumentTypeError, ConcretizationError, Frame, Loc, TracegradError, UnsupportedError
+from ..ir.rewrite import lift_free
+from ..ir.simplify import peephole
+from ..ir.types import I64, INDEX
+from . import calls, context, promote, regions, runtime, signature, source, state, tree
+from .boxes import ArrayBox, Box, ScalarBox
+from .context import Restart, Scope, Trace
+from .signature import Leaf
+
+_ = runtime                                          # importing it gives rewritten code its runtime
+RESTARTS = 64
+
+
+class Out(NamedTuple):
+    """One leaf of what is returned.
+
+    kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
+            `value`), or "arg" (the argument leaf number `value` itself, as in `return x`)
+    result  the result of the function that holds it, where it is computed
+    """
+
+    kind: str
+    result: int | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A traced function.
+
+    function  parameters: the dynamic leaves of the arguments in order, then one for each of `captured`;
+              results: the computed leaves of what is returned, then the final values of overwritten arguments
+    tree      structure of (args, kwargs);  leaves  one Leaf each, static ones included;  paths  how a user writes each
+    out_tree, outs   structure and leaves of what is returned
+    writes    {parameter: result}: argument arrays that the function overwrites
+    statics   leaves that were Python ints and decided a shape, made static
+    captured  values of an enclosing trace that the function uses
+    notes     (kind, text, location) for `explain`
+    """
+
+    function: Function
+    tree: tree.TreeDef
+    leaves: tuple[Leaf, ...]
+    paths: tuple[str, ...]
+    out_tree: tree.TreeDef
+    outs: tuple[Out, ...]
+    writes: dict[int, int]
+    statics: tuple[int, ...] = ()
+    captured: tuple[Value, ...] = ()
+    notes: tuple = ()
+
+
+class Call(NamedTuple):
+    """A call's arguments as leaves: `values` are the arguments' own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
+
+    tree: tree.TreeDef
+    leaves: tuple[Leaf, ...]
+    paths: tuple[str, ...]
+    values: tuple
+    aliases: dict[int, int]
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------------------------
+
+_PARAMETERS: dict = {}
+
+
+def parameters_of(function: Callable) -> signature.Parameters:
+    plain = source.unwrap(function)
+    key = getattr(plain, "__code__", None)
+    if key is None or isinstance(plain, types.MethodType):
+        return signature.Parameters(plain)
+    found = _PARAMETERS.get(id(key))
+    if found is None:
+        found = _PARAMETERS[id(key)] = key, signature.Parameters(plain)
+    return found[1]
+
+
+def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The leaves of a call. Static arguments are one leaf each."""
+    parameters = parameters_of(function)
+    args, kwargs = parameters.bind(tuple(args), kwargs or {})
+    fixed = parameters.positions(static_argnums, static_argnames)
+    values: list = []
+    kinds: list[bool] = []
+    children = [_argument(x, k in fixed, values, kinds) for k, x in enumerate(args)]
+    named = [_argument(x, k in fixed, values, kinds) for k, x in kwargs.items()]
+    positional = tree.TreeDef(tree.TUPLE, None, tuple(children))
+    keyword = tree.TreeDef(tree.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
+    structure = tree.TreeDef(tree.TUPLE, None, (positional, keyword))
+    paths = signature.paths_of(parameters, structure, tuple(kwargs))
+    leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
+                   for x, p, s in zip(values, paths, kinds))
+    return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
+
+
+def _argument(x, static: bool, values: list, kinds: list) -> tree.TreeDef:
+    if static:
+        values.append(x)
+        kinds.append(True)
+        return tree.LEAF
+    leaves, structure = tree.flatten(x)
+    values += leaves
+    kinds += [False] * len(leaves)
+    return structure
+
+
+def _aliases(values, leaves) -> dict[int, int]:
+    """Arrays that are passed more than once."""
+    first, found = {}, {}
+    for k, (x, leaf) in enumerate(zip(values, leaves)):
+        if leaf.kind == "array":
+            earlier = first.setdefault(id(x.root if isinstance(x, ArrayBox) else x), k)
+            if earlier != k and x is values[earlier]:
+                found[k] = earlier
+    return found
+
+
+# --- tracing ---------------------------------------------------------------------------------------------------------------------------
+
+def trace(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=(), writes: bool = True) -> Traced:
+    """Trace a call. With `writes` false, what the function does to its argument arrays is not reported."""
+    return trace_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames), writes=writes)
+
+
+def trace_call(function: Callable, call: Call, *, writes: bool = True) -> Traced:
+    """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static."""
+    statics: set[int] = set()
+    unroll: set = set()
+    for _ in range(RESTARTS):
+        try:
+            return _clean(lambda: _Run(function, call, statics, unroll, writes).run())
+        except Restart as signal:
+            if signal.leaves <= statics and signal.loops <= unroll:
+                break
+            statics |= signal.leaves
+            unroll |= signal.loops
+            _expect_values(call, signal.leaves)
+    raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were made static")
+
+
+def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=()) -> Traced:
+    """Trace a call inside traced code, on boxes and other values. Its arguments are fresh: writes to them stay inside."""
+    return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
+
+
+def trace_inner_call(function: Callable, call: Call) -> Traced:
+    """`trace_inner` of a call whose arguments are known as leaves."""
+    return _Run(function, call, _numbers(call), set(), False, context.current()).run()
+
+
+def _numbers(call: Call) -> set[int]:
+    """Python ints inside a trace are known numbers."""
+    return {k for k, (x, leaf) in enumerate(zip(call.values, call.leaves)) if leaf.kind == "int" and not isinstance(x, Box)}
+
+
+def _expect_values(call: Call, leaves) -> None:
+    for k in leaves:
+        if not call.values or call.values[k] is None:
+            raise ConcretizationError(f"argument {call.paths[k]} decides a shape or an unrolled loop, so its value must be known",
+                                      "give a number for it instead of a type")
+
+
+_WEAK = {"float": "float", "int": "int", "complex": "complex"}
+
+
+class _Run:
+    """One run of the function."""
+
+    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None):
+        self.callable, self.call, self.writes = function, call, writes
+        self.statics = frozenset(statics)
+        self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k, leaf in enumerate(call.leaves))
+        self.dynamic = [k for k, leaf in enumerate(self.leaves) if leaf.kind != "static"]
+        plain = source.unwrap(function)
+        name = getattr(plain, "__name__", type(plain).__name__).replace("<lambda>", "lambda_")
+        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic], [_name(call.paths[k]) for k in self.dynamic])
+        self.outer = outer
+        self.trace = outer or Trace(self.function, peephole)
+        self.trace.unroll |= unroll
+        self.trace.spoil = regions.spoil_kin
+        self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
+
+    def run(self) -> Traced:
+        trace, body = self.trace, self.function.body
+        scope = Scope(body)
+        if self.outer is not None:
+            return self.run_in(trace, scope)
+        with context.tracing(trace), trace.builder.at(body):
+            trace.scopes.append(scope)
+            return self.finish(*self.execute())
+
+    def run_in(self, trace, scope) -> Traced:
+        """Inside another trace: its state must be as before afterwards."""
+        made: list = []
+        outcome = regions.run(trace, scope, lambda: made.append(self.finish(*self.execute())), None, None, ())
+        if outcome.raised is not None:
+            _always_raises(self.callable)
+        if regions.roots_of(outcome) or regions.items_of(outcome):
+            raise UnsupportedError("a function that is differentiated inside compiled code changes something outside of itself",
+                                   "return the value instead", context.locate())
+        traced = made[0]
+        closed, captured = lift_free(traced.function)
+        return Traced(**{**traced.__dict__, "function": closed, "captured": tuple(captured)})
+
+    def execute(self):
+        """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
+        held = self.arguments()
+        args, kwargs = self.call.tree.unflatten(held)
+        for container in tree.containers((args, kwargs)):
+            self.trace.note_fresh(container)
+        return _evaluate(self.callable, args, kwargs), (args, kwargs), held
+
+    def arguments(self) -> list:
+        """For each leaf, its box or its static value."""
+        trace, params = self.trace, iter(self.function.params)
+        held: list = []
+        for k, leaf in enumerate(self.leaves):
+            if leaf.kind == "static":
+                held.append(leaf.value)
+                continue
+            param = next(params)
+            if leaf.kind == "array":
+                held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+            else:
+                held.append(ScalarBox(param, _WEAK.get(leaf.kind)))
+                if param.type.dtype.kind in "iu":
+                    self.integer(trace, k, param)
+        for k, first in self.call.aliases.items():
+            held[k] = held[first]
+        return held
+
+    def integer(self, trace, k: int, param: Value) -> None:
+        """An integer argument: it can be made static, or its value in the enclosing trace can."""
+        if self.outer is None:
+            trace.leaf_of[param] = k
+        elif isinstance(self.call.values[k], Box):
+            trace.origin[param] = context.Loop(None, "call"), self.call.values[k].read()
+
+    # --- results ---------------------------------------------------------------------------------------------------------------------
+
+    def finish(self, returned, seen, held) -> Traced:
+        self.expect_unchanged(seen, held)
+        leaves, out_tree = tree.flatten(state.value(returned))
+        results: list[Value] = []
+        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, ArrayBox)}
+        outs = tuple(self.out(x, mine, results) for x in leaves)
+        writes = self.overwritten(held, results) if self.writes else {}
+        self.function.body.yields = tuple(results)
+        for k, value in enumerate(results):
+            if value.name is None and value.op is not None and k < len(outs) == 1:
+                value.name = "out"
+        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
+                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (), tuple(self.trace.notes))
+
+    def out(self, x, mine: dict, results: list) -> Out:
+        x = state.value(x)
+        if isinstance(x, ArrayBox):
+            if id(x) in mine:
+                return Out("arg", None, mine[id(x)])
+            return self.result("array", x.read(), results)
+        if isinstance(x, ScalarBox):
+            return self.result(x.weak or "numpy", x.read(), results)
+        if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:
+            return self.result("array", const(x, promote.to_dtype(x.dtype)), results)
+        _expect_no_boxes(x)
+        return Out("static", None, x)
+
+    def result(self, kind: str, value: Value, results: list) -> Out:
+        if value.type.dtype is INDEX:
+            value = self.trace.builder.cast(value, I64)
+        results.append(value)
+        return Out(kind, len(results) - 1)
+
+    def overwritten(self, held, results) -> dict[int, int]:
+        writes = {}
+        for position, k in enumerate(self.dynamic):
+            box = held[k]
+            if isinstance(box, ArrayBox) and k not in self.call.aliases and box._value is not self.function.params[position]:
+                results.append(box._value)
+                writes[position] = len(results) - 1
+        return writes
+
+    def expect_unchanged(self, seen, held) -> None:
+        """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
+        try:
+            now = self.call.tree.flatten_up_to(seen) if self.writes else held
+        except ArgumentTypeError:
+            now = [None] * len(held)
+        for before, after, path in zip(held, now, self.call.paths):
+            if before is not after:
+                raise UnsupportedError(
+                    f"argument {path} is replaced inside its container, which the caller of compiled code would not see",
+                    "copy the container first (`params = dict(params)`), and return it", _where(self.callable))
+
+
+def _strides(values, k):
+    return values[k]._strides if values and isinstance(values[k], ArrayBox) and values[k].base is None else None
+
+
+def _name(path: str) -> str:
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in path).strip("_") or "x"
+
+
+def _evaluate(function, args, kwargs):
+    plain = source.unwrap(function)
+    if isinstance(plain, types.FunctionType):
+        return calls._enter(context.current(), source.rewritten(plain), args, kwargs)
+    return calls.call(function, *args, **kwargs)
+
+
+def _expect_no_boxes(x) -> None:
+    held = getattr(x, "__dict__", None)
+    if isinstance(x, (type, types.FunctionType, types.ModuleType)) or not held:
+        return
+    for name, value in held.items():
+        if any(isinstance(leaf, Box) for leaf in tree.leaves_of(value)):
+            raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
+                                   f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
+
+
+def _always_raises(function):
+    raise UnsupportedError(f"`{getattr(function, '__name__', 'the function')}` raises on every path that run time can take",
+                           "let one path return", _where(function))
+
+
+def _where(function) -> Loc:
+    code = getattr(source.unwrap(function), "__code__", None)
+    return (Frame(code.co_filename, code.co_firstlineno, code.co_name),) if code else ()
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------------------------
+
+def _clean(run):
+    """Run, and let errors leave without the tracer's frames."""
+    try:
+        return run()
+    except regions.Raised:
+        raise UnsupportedError("the function raises on every path that run time can take", "let one path return") from None
+    except RecursionError:
+        raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop") from None
+    except TracegradError as error:
+        error.located(_user_loc(error.__traceback__))
+        raise error.with_traceback(_user_traceback(error.__traceback__)) from None
+    except Exception as error:
+        raise error.with_traceback(_user_traceback(error.__traceback__))
+
+
+def _user_loc(traceback) -> Loc:
+    """The user's frames of a traceback, those of generated functions merged into the function around them."""
+    frames: list = []
+    while traceback is not None:
+        place = context.PLACES.get(id(traceback.tb_frame.f_code))
+        if place is not None:
+            frame = place.frame(traceback.tb_lasti)
+            if place.owner is not None and frames:
+                frames.pop()
+            frames.append(frame)
+        traceback = traceback.tb_next
+    return tuple(frames)
+
+
+def _user_traceback(traceback):
+    """A traceback of the frames that are the user's."""
+    kept = []
+    while traceback is not None:
+        if id(traceback.tb_frame.f_code) in context.PLACES or source.is_user_file(traceback.tb_frame.f_code.co_filename):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    found = None
+    for part in reversed(kept):
+        found = types.TracebackType(found, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return found
+
+
+context.STOPS.add(id(trace_call.__code__))
