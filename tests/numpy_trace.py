@@ -1,6 +1,7 @@
 """A small trace harness: runs a plain function on boxes, the IR through the evaluator, and compares with NumPy.
 
-The function's first parameter is the module that it calls NumPy through: NumPy itself, or a stand-in that redirects as rewritten code does.
+The function's first parameter is the module that it calls NumPy through: NumPy itself, or a stand-in that redirects as
+rewritten code does.
 """
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def assert_same(got, expected, rtol=1e-12):
         assert len(got) == len(expected)
         for a, b in zip(got, expected, strict=True):
             assert_same(a, b, rtol)
-    elif expected is not None:
+    elif expected is None or isinstance(expected, str):
+        assert got == expected
+    else:
         a, b = np.asarray(got), np.asarray(expected)
         assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, b.dtype, a.shape, b.shape)
         scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0) if b.size else 0.0

@@ -40,7 +40,7 @@ SPD = SQ @ SQ.T + 4 * np.eye(4)
     np.average(x, weights=y)
     np.sort(x)[::2].sum() * np.argsort(y)[0]
     np.linalg.norm(x) + np.linalg.norm(y, 3) + np.linalg.norm(x, 1) + np.linalg.norm(y, np.inf)
-    np.convolve(x, y) 
+    np.convolve(x, y)
     np.correlate(x, y, "same")
     np.interp(y, np.arange(6) / 2, x)
     np.trapezoid(x, np.cumsum(y))
@@ -71,7 +71,7 @@ SPD = SQ @ SQ.T + 4 * np.eye(4)
     np.nan_to_num(x) * np.heaviside(y, 0.5)
     np.round(x, 1) * y
     np.vander(x[:3]) @ y[:3]
-    np.tril(np.outer(x, y)) 
+    np.tril(np.outer(x, y))
     np.select([x > 1, x > 0.5], [x ** 2, x * y], y)
     np.cov(x, y)
     np.corrcoef(x, y)[0, 1]

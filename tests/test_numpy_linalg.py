@@ -99,7 +99,7 @@ def test_einsum_lists_and_errors():
     check(lambda np, a, b: np.einsum(a, [0, 1], b, [1, 2]), A, B)
     for text in ("ij,jk->iz", "ij", "ijk,jk->i", "ij,jk->ii", "i,jk->ik"):
         with pytest.raises(ValueError):
-            run(lambda np, a, b: np.einsum(text, a, b), A, B)
+            run(lambda np, a, b, text=text: np.einsum(text, a, b), A, B)
 
 
 @pytest.mark.parametrize("fn", expressions("np, a, b", globals(), """

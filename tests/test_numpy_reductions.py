@@ -41,11 +41,11 @@ def test_axes(name, dtype):
     for axis in axes:
         if x.ndim == 0 and axis is not None:
             continue
-        fns = [lambda np, x: getattr(np, name)(x, axis=axis)]
+        fns = [lambda np, x, name=name, axis=axis: getattr(np, name)(x, axis=axis)]
         if name not in CUMULATE and (name, x.ndim) != ("median", 0):
-            fns.append(lambda np, x: getattr(np, name)(x, axis=axis, keepdims=True))
+            fns.append(lambda np, x, name=name, axis=axis: getattr(np, name)(x, axis=axis, keepdims=True))
         if hasattr(np.ndarray, name):
-            fns.append(lambda np, x: getattr(x, name)(axis))
+            fns.append(lambda np, x, name=name, axis=axis: getattr(x, name)(axis))
         for fn in fns:
             if _computable(fn, x):
                 check(fn, x, tol=2e-6 if dtype == "f4" else 1e-11)
@@ -110,16 +110,16 @@ def test_empty(shape):
     x = np.zeros(shape)
     for name in ("sum", "prod", "mean", "any", "all", "cumsum", "std", "median", "count_nonzero"):
         for axis in (None, 0, -1):
-            check(lambda np, x: getattr(np, name)(x, axis=axis), x)
+            check(lambda np, x, name=name, axis=axis: getattr(np, name)(x, axis=axis), x)
     for name, word in (("max", "maximum"), ("min", "minimum")):
         with pytest.raises(ValueError, match=f"zero-size array to reduction operation {word} which has no identity"):
-            run(lambda np, x: getattr(np, name)(x), x)
+            run(lambda np, x, name=name: getattr(np, name)(x), x)
     with pytest.raises(ValueError, match="attempt to get argmax of an empty sequence"):
         run(lambda np, x: np.argmax(x), x)
     if len(shape) == 2:
         for axis in (0, 1):
             if shape[axis]:
-                check(lambda np, x: np.max(x, axis=axis), x)
+                check(lambda np, x, axis=axis: np.max(x, axis=axis), x)
 
 
 def test_empty_at_run_time():

@@ -20,7 +20,7 @@ class Evaluator:
 
     def __call__(self, call: Call):
         given = leaf_values(self.traced, call)
-        results = self.machine.run(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)))
+        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)))
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])

@@ -410,7 +410,7 @@ def _check_fits(builder, value, dtype):
 
 
 def concrete(box: Box, what: str):
-    """The number itself where the trace knows it; otherwise the context decides (restart with a static argument, or an error)."""
+    """The number itself where the trace knows it; else the context decides: a restart with a static argument, or an error."""
     value = box.read()
     if isinstance(value, Const) and value.frozen and value.data.size == 1:
         return value.data.item()
@@ -429,8 +429,8 @@ def refuse(function):
     """The error for a NumPy function that is not in the tables."""
     module = getattr(function, "__module__", "numpy") or "numpy"
     name = f"{module.replace('numpy', 'np')}.{getattr(function, '__name__', function)}"
-    remedy = INSTEAD.get(function) or "compose it from functions that are, or call it before the compiled function and pass the result in"
-    fail(UnsupportedError, f"{name} cannot be compiled", remedy)
+    usual = "compose it from functions that are, or call it before the compiled function and pass the result in"
+    fail(UnsupportedError, f"{name} cannot be compiled", INSTEAD.get(function, usual))
 
 
 # --- operators ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""NumPy functions of numerical analysis: rounding, differences, integrals, interpolation, polynomials, convolution, histograms."""
+"""NumPy's numerical analysis: rounding, differences, integrals, interpolation, polynomials, convolution, histograms."""
 from __future__ import annotations
 
 import math

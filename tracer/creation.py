@@ -1,4 +1,4 @@
-"""NumPy functions that make arrays. In traced code they return boxes even of plain numbers, so that it can write to the result."""
+"""NumPy functions that make arrays. In traced code they return boxes even of plain numbers: it may write to the result."""
 from __future__ import annotations
 
 import math

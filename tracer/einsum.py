@@ -16,7 +16,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def parse(subscripts: str, ranks):
-    """(the axis names of each operand, those of the result). The axes of an ellipsis are named 0, 1 … from the right: -1 is last."""
+    """(the axis names of each operand, those of the result). An ellipsis has the axes … -2, -1."""
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")

@@ -1,8 +1,8 @@
 """NumPy indexing on boxes: reading a view, gathering, masking, and writing through each of them.
 
 A key is cut into entries, one for each axis of the array or none (None). Basic entries (ints, slices, None, Ellipsis) make a
-Strided view. Integer arrays gather from that view; masks become the integer arrays of their true positions. With arrays, the new
-axes stand where the arrays stood if they stood together (ints count as arrays then), else first: NumPy's rule.
+Strided view. Integer arrays gather from that view; masks become the integer arrays of their true positions. With arrays, the
+new axes stand where the arrays stood if they stood together (ints count as arrays then), else first: NumPy's rule.
 """
 from __future__ import annotations
 
@@ -180,8 +180,7 @@ def parse(key, dims) -> Key:
             spots.append("i")
         elif entry.dtype_ir is BOOL:
             _check_mask(entry, dims, axis)
-            if entry.dims and len(sel) == 0 and not out and len(spots) == 0 and _alone(key) and boxes.frozen_data(entry) is None:
-                rank = len(entry.dims)
+            if not spots and _alone(key) and boxes.frozen_data(entry) is None:
                 return Key(views.whole(len(dims)), mask=entry.read(), at=0)
             for k, at in enumerate(true_positions(entry.read())):
                 arrays.append((len(out), at))
@@ -238,7 +237,7 @@ def _check_mask(mask: Box, dims, axis: int):
 
 
 def true_positions(mask) -> tuple:
-    """Index arrays of a mask's true elements in C order, an array an axis. Their length is known while tracing for a constant."""
+    """Index arrays of a mask's true elements in C order, one an axis. For a constant their length is known while tracing."""
     builder = context.current().builder
     if isinstance(mask, Const) and mask.frozen:
         return tuple(const(p, INDEX) for p in np.nonzero(mask.data))
@@ -348,7 +347,7 @@ def _write_where(target: ArrayBox, mask, v) -> None:
     mask = shapes.expand(shapes.retype(mask, dims[:len(dims) - rest] + (1,) * rest), dims)
     if v.type.dims:
         v = shapes.expand(v, dims)
-    target.write(builder("select", mask, v, target.read()) if dims else builder("select", mask, v, target.read()))
+    target.write(builder("select", mask, v, target.read()))
 
 
 def _scatter(op: str, x, key: Key, v):

@@ -13,6 +13,7 @@ from .boxes import FUNCTIONS, as_array, implements, lift
 from .creation import eye, iota
 from .manipulation import diagonal, moveaxis, reshape, swapaxes
 from .promote import fail, resolve, result_dtype, to_dtype
+from .reductions import root
 from .shapes import axes_of, axis_of
 from .ufuncs import GUFUNCS
 
@@ -389,7 +390,7 @@ def _vector_norm(value, order, axes):
     builder = context.current().builder
     dtype = value.type.dtype.real
     if order is None or order == 2:
-        return builder("sqrt", _square_sum(value, axes))
+        return root(_square_sum(value, axes))
     if order in (math.inf, -math.inf):
         reductions.require_elements(reductions.total_of(value.type.dims, axes),
                                     f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which "
@@ -409,7 +410,7 @@ def _vector_norm(value, order, axes):
 def _matrix_norm(value, order, axes):
     builder = context.current().builder
     if order in (None, "fro", "f"):
-        return builder("sqrt", _square_sum(value, axes))
+        return root(_square_sum(value, axes))
     rows, columns = axes
     if order in (1, -1, math.inf, -math.inf):
         inside, outside = (rows, columns) if order in (1, -1) else (columns, rows)

@@ -1,8 +1,8 @@
 """What traced code calls in place of NumPy, math and the builtins.
 
   FUNCTIONS      NumPy function -> handler: what `__array_function__` of a box looks up
-  REDIRECT       callable -> what a call in traced code runs instead. Creation functions always, because traced code may write to
-                 what they return; the others where an argument is traced or an array, and the plain function otherwise
+  REDIRECT       callable -> what a call in traced code runs instead. Creation functions always, because traced code may
+                 write to what they return; the others where an argument is traced or an array, else the plain function
   redirect(f)    the same for any callable, bound methods of captured arrays included; None where f is called as it stands
 """
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import boxes, calculus, context, creation, einsum, indexing, linalg, manipulation, python_math, selection, ufuncs  # noqa: F401
+from . import boxes, calculus, context, creation, einsum, indexing, joining, manipulation, python_math, ufuncs  # noqa: F401
 from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 

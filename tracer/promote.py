@@ -58,7 +58,7 @@ _RESOLVED: dict = {}
 
 
 def resolve(ufunc, kinds: tuple, dtype=None) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
-    """(input dtypes, output dtypes) that NumPy's ufunc computes in, for inputs of these kinds; `dtype` as the keyword of a call."""
+    """(input dtypes, output dtypes) that NumPy's ufunc computes in for inputs of these kinds; `dtype` is the call's keyword."""
     key = ufunc, kinds, dtype
     found = _RESOLVED.get(key)
     if found is None:

@@ -1,6 +1,6 @@
 """The math and cmath modules and the builtins on traced values. Results are Python scalars, domain errors are Python's.
 
-`MATH` maps a function to its handler. A domain is checked at run time; a finite argument with an infinite result is an overflow.
+`MATH` maps a function to its handler. A domain is checked at run time; an infinite result of a finite argument is an overflow.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Python's own arithmetic on traced Python scalars, its builtins, and the math module.
 
-Two Python scalars follow Python: ints divide to floats, division by zero raises, comparison gives a bool. Ints are 64 bits wide and
-wrap around. Where one of two is a NumPy value, NumPy's rules hold (ufuncs.py).
+Two Python scalars follow Python: ints divide to floats, division by zero raises, comparison gives a bool. Ints are 64 bits
+wide and wrap around. Where one of two is a NumPy value, NumPy's rules hold (ufuncs.py).
 """
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _int_power(a, b, known, exponent):
         return ScalarBox(builder("mul", x, x), "int")
     if not known:
         _require(builder("ge", y, const(0, I64)), y, "DTypeError",
-                 "an int to the negative power {0} is a float: make the base a float".replace("{0} ", ""))
+                 "an int to a negative power is a float: make the base a float")
     return ScalarBox(builder("pow", builder.cast(x, I64), y), "int")
 
 

@@ -186,6 +186,14 @@ def variance(a, axis, dtype, ddof, where, centre=MISSING):
     return builder("div", total, left), dims, axes
 
 
+def root(value):
+    """The square root of a sum of squares: where that is 0, its derivative counts as 0, as |x|'s does at 0."""
+    builder = context.current().builder
+    zero, one = const(0, value.type.dtype), const(1, value.type.dtype)
+    none = builder("eq", value, zero)
+    return builder("select", none, zero, builder("sqrt", builder("select", none, one, value)))
+
+
 @implements(np.var, method="var")
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
     value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
@@ -195,7 +203,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=M
 @implements(np.std, method="std")
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
     value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
-    return finish(context.current().builder("sqrt", value), dims, axes, keepdims, out, "sqrt")
+    return finish(root(value), dims, axes, keepdims, out, "sqrt")
 
 
 @implements(np.average)

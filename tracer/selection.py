@@ -31,7 +31,7 @@ def where(condition, x=None, y=None, /):
     mask = boxes.to_value(condition, BOOL)
     values, dims = shapes.align([mask, *(boxes.converted(v, v.read(), target) for v in (yes, no))])
     found = shapes.expand(context.current().builder("select", *values), dims)
-    strides = ufuncs._strides([v for v in (lift(condition), yes, no)], found)
+    strides = ufuncs._strides([lift(condition), yes, no], found)
     return boxes.array(found, strides)
 
 

@@ -195,6 +195,7 @@ def _compile(node, original):
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
         node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [], None), node)
+    node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
     node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
     node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
     free = [ast.arg(name) for name in (rewrite.TG, *original.co_freevars)]

@@ -1,7 +1,8 @@
 """NumPy's elementwise functions: each one IR op, or a formula over IR ops.
 
-`RULES` maps a ufunc to a rule (builder, values, out dtypes) -> value or tuple of values; the values have the dtypes that NumPy
-computes in and common dims or rank 0. `call` does what every ufunc call has in common: promotion, broadcasting, `out=`, `where=`.
+`RULES` maps a ufunc to a rule (builder, values, out dtypes) -> value or tuple of values; the values have the dtypes that
+NumPy computes in and common dims or rank 0. `call` does what every ufunc call has in common: promotion, broadcasting, `out=`
+and `where=`.
 """
 from __future__ import annotations
 
@@ -183,7 +184,7 @@ RULES[np.fmax], RULES[np.fmin] = _ignoring_nan("max"), _ignoring_nan("min")
 
 @rule(np.fmod)
 def _fmod(b, xs, outs):
-    """The remainder with the sign of the dividend. Floats: of |x| and |y|, then signed. Ints: Python's, less y where signs differ."""
+    """The remainder with the dividend's sign. Floats: of |x| and |y|, then signed. Ints: Python's, less y if signs differ."""
     x, y = map(b.expr, xs)
     if outs[0].inexact:
         return (x.abs().mod(y.abs())).copysign(x).value
@@ -384,7 +385,7 @@ def operator_power(a, b):
     """a ** b: with a literal exponent NumPy's operator takes a shortcut."""
     if isinstance(a, Box) and type(b) in (int, float) and a.weak is None:
         kinds = (a.kind, type(b))
-        ins, outs = resolve(np.power, kinds)
+        ins, _ = resolve(np.power, kinds)
         found = shortcut_power(context.current().builder, converted(a, a.read(), ins[0]), b)
         if found is not None:
             return boxes.result(found, _strides([a], found))

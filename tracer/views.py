@@ -6,8 +6,8 @@ A path says how a view lies in its base:
   sel     one entry for each axis of the base: None (whole), an index value (axis dropped) or (start, length, step)
   out     one entry for each axis of the view: the base axis that it runs along, or None (a new axis of length 1)
 
-Strided paths compose: a slice of a transpose of a slice is one Strided path on the root, so a write to `a[i][j]` updates
-one element of the root and not a whole row. `read(x)` makes the view's value from the base's, `write(x, v)` the base's new value.
+Strided paths compose: a slice of a transpose of a slice is one Strided path on the root, so a write to `a[i][j]` updates one
+element of the root and not a whole row. `read(x)` makes the view's value from the base's, `write(x, v)` the base's new value.
 """
 from __future__ import annotations
 
