@@ -132,6 +132,7 @@ class StackType:
     """A growable stack of values of one element type: the tape of a loop whose trip count is not known on entry."""
 
     __slots__ = ("element",)
+    dims: tuple = ()           # a stack has no axes of its own
 
     def __init__(self, element: Type):
         self.element = element

@@ -348,7 +348,7 @@ class Reads:
     plain: what lies between is elementwise, so that element number k is computed from elements number k.
     """
 
-    __slots__ = ("leaves", "plain", "program", "scalars", "_seen")
+    __slots__ = ("_seen", "leaves", "plain", "program", "scalars")
 
     def __init__(self, program):
         self.program, self.leaves, self.scalars, self._seen = program, [], set(), set()
@@ -356,7 +356,8 @@ class Reads:
 
     def through(self, op: Op, terms: Terms):
         """A virtual op, computed at `terms`."""
-        self.plain = self.plain and (op.defn.name not in INDEXED or (op.defn.name == "broadcast" and not op.operands[0].type.dims))
+        if op.defn.name in INDEXED and not (op.defn.name == "broadcast" and not op.operands[0].type.dims):
+            self.plain = False
         self.add_scalars(op.operands)
         for x, inner in rule(op).terms(op, terms):
             self.add(x, inner)

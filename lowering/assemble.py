@@ -17,16 +17,16 @@ RELEASE_WORK = 20_000      # scalar operations from which letting other threads 
 def assemble(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int] | None = None, *,
              fastmath: bool = False, phases: dict[str, float] | None = None, about: Any = None) -> Specialisation:
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
-    attributes; those results are no parameters of the kernel."""
+    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(fastmath)` holds."""
     start = time.perf_counter()
     text = emit(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
-    return Specialisation(signature_of(kernel, arguments, output, inout or {}), code, kernel.name, reporter(kernel),
-                          phases=phases, about=about, keep=constants(kernel))
+    signature = signature_of(kernel, arguments, output, inout or {}, int(fastmath))
+    return Specialisation(signature, code, kernel.name, reporter(kernel), phases=phases, about=about, keep=constants(kernel))
 
 
-def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int]) -> Signature:
+def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int], options: int = 0) -> Signature:
     """The kernel's pointers are the parameters, then the results that are not written into a parameter."""
     given = Signature(arguments, output, ())
     made = sorted(given.results())
@@ -34,7 +34,8 @@ def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[
     if len(order) != len(kernel.params):
         raise ValueError(f"kernel {kernel.name} has {len(kernel.params)} parameters; arguments and results make {len(order)}")
     captured = tuple(buffer.data for buffer in constants(kernel) if not buffer.frozen)
-    return Signature(arguments, output, order, tuple(sorted(set(inout.values()))), captured, kernel.work >= RELEASE_WORK)
+    writes = tuple(sorted(set(inout.values())))
+    return Signature(arguments, output, order, writes, captured, kernel.work >= RELEASE_WORK, options)
 
 
 def constants(kernel: Kernel) -> tuple[Buffer, ...]:

@@ -69,7 +69,7 @@ def _addresses() -> dict[str, int]:
     found |= {name: table[k] for name, k in _NUMPY_TABLE.items()}
     found["default_handler"] = uint64_at(table[_NUMPY_DEFAULT_HANDLER])
     found["free"] = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p).value
-    found["tick"] = ctypes.addressof(TICK)
+    found["tick"], found["options"] = ctypes.addressof(TICK), ctypes.addressof(OPTIONS)
     return found
 
 
@@ -152,6 +152,7 @@ def _check_functions() -> bool:
     return type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
 
 
+OPTIONS = ctypes.c_int64(0)          # the options in force: an entry that was made for others takes no call
 TICK = ctypes.c_int64(0)             # counts native calls in this process: the clock of "least recently used"
 REASON = _ordinary_build()
 ADDRESSES: dict[str, int] = {}

@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
-from ..ir.types import INDEX
+from ..ir.types import INDEX, StackType
 from .cursor import operand
-from .loopir import For, If, Scalar, Swap, Var, While
+from .loopir import Clear, For, If, Scalar, Stack, Swap, Var, While
 from .plan import small
 
 
@@ -19,40 +19,57 @@ class Carries:
 
     def __init__(self, g, op: Op, inits, params):
         self.g, self.op, self.params = g, op, params
-        self.variables: list[Var | None] = []
-        body = op.regions[-1]
-        for y in body.yields:
-            s = g.stores.of.get(y)
-            if s is not None and s.swap:
-                g.ensure(y)
+        self.variables: list[Var | Stack | None] = []
         for init, p in zip(inits, params):
             if p.type.dims:
                 g.ensure(p)
                 self.variables.append(None)
+            elif type(p.type) is StackType:
+                self.variables.append(g.stack_of(init))
             else:
                 var = g.var(p.type.dtype, p.name or "c")
                 g.set(var, g.scalar(init))
                 self.variables.append(var)
+        for y, p in zip(op.regions[-1].yields, params):
+            s, t = g.stores.of.get(y), g.stores.of.get(p)
+            if s is not None and s.swap and t.swap:
+                g.beside(y, p)
         move(g, zip(params, inits), "a loop overwrites it")
 
     def enter(self, params):
         """The parameters of a region hold what is carried."""
         for p, var in zip(params, self.variables):
             if var is not None:
-                self.g.env[p] = self.g.get(var)
+                self.g.env[p] = self.g.get(var) if type(var) is Var else var
 
     def leave(self, yields):
         """What the body yields is carried on, all at once."""
         g = self.g
-        scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if var is not None]
+        scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if type(var) is Var]
+        stacks = [(var, g.env[y]) for var, y in zip(self.variables, yields) if type(var) is Stack]
         move(g, zip(self.params, yields), "a loop carries it on", swaps=True)
+        give(g, stacks)
         for var, atom in scalars:
             g.set(var, atom)
 
     def results(self):
-        for r, var in zip(self.op.results, self.variables):
-            if var is not None:
-                self.g.env[r] = self.g.get(var)
+        self.enter(self.op.results)
+
+
+def give(g, pairs):
+    """Each stack of (target, source) takes the contents of another, or becomes empty where the source is None."""
+    where = {}
+    for target, source in pairs:
+        if source is None:
+            continue
+        here = where.get(source, source)
+        if here is not target:
+            g.write(Swap(target, here))
+            lost = next((k for k, v in where.items() if v is target), target)
+            where[lost], where[source] = here, target
+    for target, source in pairs:
+        if source is None:
+            g.write(Clear(target))
 
 
 # --- arrays given on, all at once -------------------------------------------------------------------------------------
@@ -89,7 +106,7 @@ def _swap(g, moves, taken: set):
     rest, where = [], {}
     for p, y in moves:
         source, target = of.get(y), of[p]
-        if isinstance(y, Const) or not (source.swap and target.swap) or source in taken:
+        if isinstance(y, Const) or not (source.swap and target.swap) or source in taken or not _beside(g, source, target):
             rest.append((p, y))
             continue
         taken.add(source)
@@ -99,6 +116,11 @@ def _swap(g, moves, taken: set):
             lost = next((k for k, v in where.items() if v is target), target)
             where[lost], where[source] = here, target
     return rest, where
+
+
+def _beside(g, a, b) -> bool:
+    """Whether two storages were allocated in one block."""
+    return g.allocated.get(g.where[a].buffer) is g.allocated.get(g.where[b].buffer)
 
 
 def _copy(g, moves, where, why: str):
@@ -151,7 +173,8 @@ def _while(g, op: Op, plans):
 
 
 def _if(g, op: Op, plans):
-    variables = [None if r.type.dims else g.var(r.type.dtype, r.name or "r") for r in op.results]
+    variables = [None if r.type.dims or type(r.type) is StackType else g.var(r.type.dtype, r.name or "r") for r in op.results]
+    tapes: dict[Value, Stack] = {}
     for r in op.results:
         if r.type.dims:
             g.ensure(r)
@@ -159,15 +182,21 @@ def _if(g, op: Op, plans):
     for region, plan in zip(op.regions, plans):
         with g.open(control=True) as statements:
             g.block(plan)
-            for r, var, y in zip(op.results, variables, region.yields):
+            for var, y in zip(variables, region.yields):
                 if var is not None:
                     g.set(var, g.scalar(y))
             move(g, zip(op.results, region.yields), "a branch gives it on")
+            pairs = [(r, y) for r, y in zip(op.results, region.yields) if type(r.type) is StackType]
+            for r, y in pairs:
+                if r not in tapes:
+                    tapes[r] = g.env[y] or Stack(r.type.element.dtype, g.name(r.name, "stack"))
+            give(g, [(tapes[r], g.env[y]) for r, y in pairs])
         branches.append(statements)
     g.write(If(g.scalar(op.operands[0]), *branches))
     for r, var in zip(op.results, variables):
         if var is not None:
             g.env[r] = g.get(var)
+    g.env |= tapes
 
 
 def _map(g, op: Op, plans):

@@ -17,10 +17,11 @@ from contextlib import suppress
 
 from . import capi
 from .entry import MISS, TRAMPOLINE, trampoline
+from .form import link
 from .glue import compile_glue
 from .irwriter import TABLE
-from .layout import match
-from .specialisation import ClosedError, Specialisation, link
+from .layout import Arguments
+from .specialisation import ClosedError, Specialisation
 
 _VECTORCALL, _HEAD = capi.OFFSETS["callable.vectorcall"], capi.OFFSETS["callable.head"]
 _LOCK = threading.RLock()
@@ -106,8 +107,8 @@ class Dispatcher(NativeCallable):
 
     def __call__(self, *args, **kwargs):
         for specialisation in self._chain:
-            leaves = match(specialisation.signature.arguments, args, kwargs)
-            if leaves is not None and specialisation.takes(leaves):
+            leaves = specialisation.match(args, kwargs)
+            if leaves is not None:
                 with suppress(ClosedError):        # another thread has just evicted it
                     return specialisation.invoke(leaves)
         return self.miss(*args, **kwargs)
@@ -138,24 +139,40 @@ class Dispatcher(NativeCallable):
         with _LOCK:
             if specialisation in self._chain:
                 self._rechain(tuple(s for s in self._chain if s is not specialisation))
+            for form in specialisation.forms:
+                if form.entry:                         # a call may still be on its way through its checks
+                    form.set_next(_the_trampoline().miss)
             _removed.append(specialisation)
         reap()
+
+    def add_form(self, specialisation: Specialisation, arguments: Arguments) -> None:
+        """Let calls of another form reach an installed specialisation: keywords instead of positions, another order."""
+        with _LOCK:
+            if specialisation in self._chain and specialisation.add_form(arguments):
+                self._rechain(self._chain)
 
     def _rechain(self, chain: tuple[Specialisation, ...]) -> None:
         """Link from the end, so that the chain is whole at every moment."""
         if capi.NATIVE:
             permanent = _the_trampoline()
             following = permanent.miss
-            for specialisation in reversed(chain):
-                if specialisation.native:
-                    specialisation.set_next(following)
-                    following = specialisation.entry
+            for form in reversed([form for specialisation in chain for form in specialisation.forms if form.entry]):
+                form.set_next(following)
+                following = form.entry
             ctypes.c_uint64.from_address(id(self) + _HEAD).value = following
             ctypes.c_uint64.from_address(id(self) + _VECTORCALL).value = permanent.call
         self._chain = chain
 
 
 _enable(Dispatcher)
+
+
+def set_options(number: int) -> None:
+    """From now on only specialisations made for these options (`Signature.options`) take calls from native code.
+
+    A number that none has, such as -1, sends every call to `miss`.
+    """
+    capi.OPTIONS.value = number
 
 
 def reap() -> int:

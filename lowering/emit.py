@@ -18,6 +18,7 @@ from .loopir import (
     At,
     Atom,
     Buffer,
+    Clear,
     Copy,
     Fail,
     Fill,
@@ -29,15 +30,19 @@ from .loopir import (
     Let,
     Lib,
     Load,
+    Pop,
     Print,
+    Push,
     Scalar,
     Set,
+    Stack,
     Store,
     Swap,
     Var,
     While,
 )
 from .scalar import Scalars, literal
+from .stacks import Stacks
 from .storage import ALIGN, MEMORY, Storage
 
 REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
@@ -69,6 +74,7 @@ class Emitter:
         self.no_memory = self.fails = False
         self.globals: list[str] = []
         self.storage = Storage(self, kernel)
+        self.stacks = Stacks(self)
         self.scalars = Scalars(self, fastmath)
 
     # --- names ------------------------------------------------------------------------------------------------------
@@ -350,6 +356,8 @@ class Emitter:
                           f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
 
     def swap(self, s: Swap):
+        if type(s.a) is Stack:
+            return self.stacks.swap(s)
         cells = self.storage.cells
         a, b = self.storage.base(s.a), self.storage.base(s.b)
         self.lines += [f"  store ptr {b}, ptr {cells[s.a]}", f"  store ptr {a}, ptr {cells[s.b]}"]
@@ -458,7 +466,8 @@ def _all_zero(imm: Imm) -> bool:
 
 _STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
                For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
-               Copy: Emitter.copy, Swap: Emitter.swap, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+               Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
+               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s), Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
 def emit(kernel: Kernel, *, fastmath: bool = False) -> str:

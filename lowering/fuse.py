@@ -15,11 +15,25 @@ from __future__ import annotations
 from ..ir.core import Block, Const, Op, Value
 from .access import Reads, rule
 from .inplace import Stores
-from .plan import BASED, SMALL, Program, is_virtual, reshape_groups, same_dim
-from .sorting import SortTask
-from .tasks import (ArgTask, AxisReduce, BoundsTask, CopyTask, DotTask, FlatTask, NonzeroTask, PieceTask, ReduceTask, RegionTask,
-                    RowScanTask, ScanTask, ScatterTask, StoreTask, Task)
+from .plan import Program, reshape_groups, same_dim
 from .routines import ROUTINES, by_library
+from .sorting import SortTask
+from .tasks import (
+    ArgTask,
+    AxisReduce,
+    BoundsTask,
+    CopyTask,
+    DotTask,
+    FlatTask,
+    NonzeroTask,
+    PieceTask,
+    RegionTask,
+    RowScanTask,
+    ScanTask,
+    ScatterTask,
+    StoreTask,
+    Task,
+)
 
 MAX_JOINED = 12           # tasks in one nest that need not be there
 
@@ -191,7 +205,29 @@ class Schedule:
         self.touched.clear()
 
     def _print(self, op: Op):
-        self._scalar(op, effect=True)
+        at = self._whole(op, max(self.guard, self.barrier, self.effects))
+        self.effects = self.guard = at
+
+    def _push(self, op: Op):
+        self.when[op.results[0]] = self._whole(op, max(self.guard, self.barrier))
+
+    def _whole(self, op: Op, at: int) -> int:
+        """An op that reads scalars and whole arrays in memory; returns the item after which it stands."""
+        at = max(at, self._known(v for v in op.operands if not v.type.dims))
+        arrays = [v for v in op.operands if v.type.dims and not isinstance(v, Const)]
+        for v in arrays:
+            self._stored(v)
+            at = max([at, self.here.get(v, -1), *(i for i, _, _ in self._access(v).writers)])
+        for v in arrays:
+            self._access(v).readers.append((at, None, None))
+        (self.items[at].after if at >= 0 else self.before).append(op)
+        return at
+
+    def _pop(self, op: Op):
+        if op.results[1].type.dims:
+            self._access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
+        else:
+            self._scalar(op)
 
     def _routine(self, op: Op):
         """A library call: after all that it reads, nothing moves across what it writes."""
@@ -235,14 +271,14 @@ class Schedule:
             soft += [(i, t, w, task.write) for i, t, w in touched.writers]
             soft += [(i, t, r, task.write) for i, t, r in touched.readers]
         first = max((i for i, *_ in soft), default=-1)
-        at, depth = self._place(task, max(lowest, 0), first, soft)
+        at = self._place(task, max(lowest, 0), first, soft)
         self._record(task, at)
         return at
 
     def _place(self, task: Task, lowest: int, first: int, soft):
         """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
         candidates = [first] if first >= lowest else []
-        candidates += [i for i in range(len(self.items) - 1, max(lowest, first + 1) - 1, -1)]
+        candidates += range(len(self.items) - 1, max(lowest, first + 1) - 1, -1)
         for at in candidates:
             nest = self.items[at]
             if isinstance(nest, Nest) and task.loops and nest.children:
@@ -250,11 +286,11 @@ class Schedule:
                 path = self._path(nest, task, mine)
                 if path and self._worth(nest, task, path, bool(mine)):
                     self._join(nest, task, path)
-                    return at, len(path)
+                    return at
         nest = Nest()
         self.items.append(nest)
         self._join(nest, task, [])
-        return len(self.items) - 1, 0
+        return len(self.items) - 1
 
     def _path(self, nest: Nest, task: Task, conflicts) -> list[Loop]:
         """The loops of the nest that the task may share, from the outside in."""
@@ -341,7 +377,7 @@ def _regroups(op: Op) -> bool:
 
 
 def _fits(path, task: Task, theirs, own) -> bool:
-    """May a later task that touches the same memory at `own` stand in the innermost loop of `path`, which `task` is in or beside?"""
+    """May a later task that touches at `own` memory that `task` touches at `theirs` stand in the innermost loop of `path`?"""
     common = 0
     while common < len(path) and common < len(task.path) and path[common] is task.path[common]:
         common += 1
@@ -365,4 +401,5 @@ _TASKS = {
     "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
     "check": lambda s, op: s._scalar(op, effect=True), "print": Schedule._print, "dim": Schedule._scalar,
+    "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
 }

@@ -303,10 +303,8 @@ def apart(program: Program, a, b) -> bool:
     factors = [(v, c) for v, c in diff.items() if c]
     if not factors:
         return constant != 0
-    for sign in (1, -1):
-        if sign * constant > 0 and all(sign * c > 0 and v in program.counters for v, c in factors):
-            return True
-    return False
+    sign = 1 if constant > 0 else -1
+    return constant != 0 and all(sign * c > 0 and v in program.counters for v, c in factors)
 
 
 def disjoint(program: Program, a, b) -> bool:

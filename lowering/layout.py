@@ -144,6 +144,7 @@ class Signature:
     writes    (param…): the argument arrays that the kernel overwrites; they must be writeable and overlap nothing else
     captured  arrays outside the arguments that the kernel reads in place: no written argument may overlap them
     release   whether the kernel runs long enough to let other threads run meanwhile
+    options   a number for the options that it was compiled under; calls under others pass it by (`capi.OPTIONS`)
     """
 
     arguments: Arguments
@@ -152,6 +153,7 @@ class Signature:
     writes: tuple[int, ...] = ()
     captured: tuple[np.ndarray, ...] = ()
     release: bool = False
+    options: int = 0
 
     def inputs(self) -> dict[int, ArrayIn | ScalarIn]:
         """The leaf of each parameter that is neither a run-time length nor another's object."""

@@ -13,7 +13,9 @@
              |  "if" scalar { stmt* } else { stmt* }
              |  "alloc" buffer                        a temporary that lives to the end of its block, or a "result"
              |  "fill" buffer scalar | "copy" buffer buffer
-             |  "swap" buffer buffer                  exchange the memory of two temporaries (a pointer each)
+             |  "swap" buffer buffer                  exchange the memory of two temporaries (a pointer each), or of two stacks
+             |  "clear" stack | "push" stack values   a tape that grows: a scalar, or that many elements from an address on
+             |  %x = "pop" stack | "pop" stack address, size          from an empty stack: zeros
              |  "lib" name operands                   a BLAS or LAPACK call, see blas.py
              |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
              |  "print" site scalar*
@@ -112,6 +114,18 @@ class Var:
         return "@" + self.name
 
 
+class Stack:
+    """A growable sequence of elements of a dtype, empty at first; freed when the kernel returns."""
+
+    __slots__ = ("dtype", "name")
+
+    def __init__(self, dtype: DType, name: str):
+        self.dtype, self.name = dtype, name
+
+    def __repr__(self):
+        return "&" + self.name
+
+
 @dataclass(slots=True)
 class Let:
     """`op` names an elementwise op of the IR (or "wrap"). `reassoc`: this add, mul, max or min may be reassociated."""
@@ -200,8 +214,33 @@ class Swap:
     Both must have been allocated in the same block.
     """
 
-    a: Buffer
-    b: Buffer
+    a: Buffer | Stack
+    b: Buffer | Stack
+
+
+@dataclass(slots=True)
+class Clear:
+    """Make a stack empty."""
+
+    stack: Stack
+
+
+@dataclass(slots=True)
+class Push:
+    """Put a scalar, or `size` elements from an address on, on top."""
+
+    stack: Stack
+    source: Atom | Buffer | At
+    size: Size = 1
+
+
+@dataclass(slots=True)
+class Pop:
+    """Take the scalar, or the `size` elements, on top; zeros where the stack is empty."""
+
+    stack: Stack
+    target: Scalar | Buffer | At
+    size: Size = 1
 
 
 @dataclass(frozen=True)
@@ -239,7 +278,8 @@ class Print:
     values: tuple[Atom, ...] = ()
 
 
-Stmt = Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Lib | Fail | Print
+Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Lib | Fail
+        | Print)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from .loopir import (
     Alloc,
     At,
     Buffer,
+    Clear,
     Copy,
     Fail,
     Fill,
@@ -20,14 +21,19 @@ from .loopir import (
     Let,
     Lib,
     Load,
+    Pop,
     Print,
+    Push,
     Scalar,
     Set,
+    Stack,
     Store,
     Swap,
     Var,
     While,
 )
+
+_MARKS = {Scalar: "%", Buffer: "$", Var: "@", Stack: "&"}
 
 
 class _Printer:
@@ -41,7 +47,7 @@ class _Printer:
 
     def name(self, item: Scalar | Buffer | Var) -> str:
         if item not in self.names:
-            mark = "%" if type(item) is Scalar else "$" if type(item) is Buffer else "@"
+            mark = _MARKS[type(item)]
             self.names[item] = mark + self._fresh(mark, item.name)
         return self.names[item]
 
@@ -54,7 +60,7 @@ class _Printer:
         return f"{hint}.{seen}" if seen else hint
 
     def operand(self, item) -> str:
-        if isinstance(item, (Scalar, Buffer, Var)):
+        if isinstance(item, (Scalar, Buffer, Var, Stack)):
             return self.name(item)
         if isinstance(item, Imm):
             return repr(item.value)
@@ -140,6 +146,19 @@ class _Printer:
     def swap(self, s: Swap):
         self.row(f"swap {self.name(s.a)}, {self.name(s.b)}")
 
+    def clear(self, s: Clear):
+        self.row(f"clear {self.name(s.stack)}")
+
+    def push(self, s: Push):
+        size = f", {self.operand(s.size)}" if isinstance(s.source, (Buffer, At)) else ""
+        self.row(f"push {self.name(s.stack)}, {self.operand(s.source)}{size}")
+
+    def pop(self, s: Pop):
+        if isinstance(s.target, Scalar):
+            self.row(f"{self.name(s.target)} = pop {self.name(s.stack)} : {s.target.dtype}")
+        else:
+            self.row(f"pop {self.name(s.stack)}, {self.operand(s.target)}, {self.operand(s.size)}")
+
     def lib(self, s: Lib):
         failure = f" else fail {s.site}{self.site(s.site)}" if s.site is not None else ""
         self.row(f"lib {s.name} {self.operands(s.args)}{failure}")
@@ -161,7 +180,8 @@ class _Printer:
 
 _STATEMENTS = {Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
                For: _Printer.for_, While: _Printer.while_, If: _Printer.if_, Alloc: _Printer.alloc, Fill: _Printer.fill,
-               Copy: _Printer.copy, Swap: _Printer.swap, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
+               Copy: _Printer.copy, Swap: _Printer.swap, Clear: _Printer.clear, Push: _Printer.push,
+               Pop: _Printer.pop, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
 
 
 def print_kernel(kernel: Kernel) -> str:

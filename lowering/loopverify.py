@@ -18,6 +18,7 @@ from .loopir import (
     Alloc,
     At,
     Buffer,
+    Clear,
     Copy,
     Fail,
     Fill,
@@ -29,9 +30,12 @@ from .loopir import (
     Let,
     Lib,
     Load,
+    Pop,
     Print,
+    Push,
     Scalar,
     Set,
+    Stack,
     Store,
     Swap,
     While,
@@ -202,7 +206,35 @@ class _Verifier:
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
+    def clear(self, s: Clear):
+        if type(s.stack) is not Stack:
+            self.bad(s, f"{s.stack!r} is no stack")
+
+    def push(self, s: Push):
+        self.clear(s)
+        if isinstance(s.source, (Buffer, At)):
+            self._elements(s, s.source, False)
+        else:
+            self.atom(s, s.source, s.stack.dtype)
+
+    def pop(self, s: Pop):
+        self.clear(s)
+        if isinstance(s.target, Scalar):
+            self.define(s, s.target)
+            if s.target.dtype is not s.stack.dtype:
+                self.bad(s, f"{s.target.dtype} from a stack of {s.stack.dtype}")
+        else:
+            self._elements(s, s.target, True)
+
+    def _elements(self, s, where, write):
+        buffer = where.buffer if isinstance(where, At) else where
+        self.element(s, buffer, where.index if isinstance(where, At) else (0,), write)
+        if buffer.dtype is not s.stack.dtype:
+            self.bad(s, f"{buffer.dtype} elements and a stack of {s.stack.dtype}")
+
     def swap(self, s: Swap):
+        if type(s.a) is Stack and type(s.b) is Stack:
+            return
         for buffer in (s.a, s.b):
             self.buffer(s, buffer, write=True)
         if s.a.dtype is not s.b.dtype or s.a.dims != s.b.dims or s.a.space != "heap" or s.b.space != "heap":
@@ -242,7 +274,8 @@ class _Verifier:
 
 _STATEMENTS = {Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
                For: _Verifier.for_, While: _Verifier.while_, If: _Verifier.if_, Alloc: _Verifier.alloc, Fill: _Verifier.fill,
-               Copy: _Verifier.copy, Swap: _Verifier.swap, Lib: _Verifier.lib, Fail: _Verifier.fail, Print: _Verifier.print_}
+               Copy: _Verifier.copy, Swap: _Verifier.swap, Clear: _Verifier.clear, Push: _Verifier.push,
+               Pop: _Verifier.pop, Lib: _Verifier.lib, Fail: _Verifier.fail, Print: _Verifier.print_}
 
 
 def verify(kernel: Kernel) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import inf
 
-from .loopir import (Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Store, Swap, While)
+from .loopir import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Store, Swap, While
 
 SHARED = 16384            # smaller buffers have memory of their own, which lets LLVM tell them apart
 

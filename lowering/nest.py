@@ -16,18 +16,17 @@ import numpy as np
 
 from ..ir.build import Builder, function
 from ..ir.core import Const, Function, Op, Value
-from ..ir.errors import UnsupportedError
 from ..ir.ops.checks import wrap_message
 from ..ir.rewrite import inline
-from ..ir.types import BOOL, INDEX, Type
+from ..ir.types import BOOL, Type
 from .access import ravel, rule, unravel, wrapped
 from .control import CONTROL
 from .cursor import Cursor, as_index, operand
 from .fuse import Loop, Nest, Schedule
 from .inplace import Storage, Stores
-from .loopir import Alloc, Atom, Buffer, Copy, For, Imm, Kernel, Let, Load, Print, Store
+from .loopir import Alloc, At, Atom, Buffer, Clear, Copy, Imm, Kernel, Let, Pop, Print, Push, Stack
 from .memory import plan_slots, work
-from .plan import SMALL, Program, small
+from .plan import Program, small
 from .routines import ROUTINES
 from .tasks import Task
 
@@ -55,6 +54,7 @@ class Nester(Cursor):
         self.kernel = Kernel(f.name, [], self.stack[0])
         self.env: dict[Value, Atom] = {}
         self.where: dict[Storage, Place] = {}
+        self.allocated: dict[Buffer, list] = {}    # temporary -> the block that it was allocated in
         self.constants: dict[Const, tuple] = {}
         self.sites: dict[Op, int] = {}
 
@@ -142,7 +142,8 @@ class Nester(Cursor):
                 CONTROL[item.op.defn.name](self, item.op, item.plans)
             else:
                 for r in item.op.results:
-                    self.ensure(r)
+                    if r.type.dims:
+                        self.ensure(r)
                 ROUTINES[item.op.defn.name](self, item.op)
             for op in item.after:
                 self.scalar_op(op)
@@ -164,9 +165,48 @@ class Nester(Cursor):
         self.fail(bad, self.site_of(op), (i, n))
 
     def _print(self, op: Op):
-        if any(v.type.dims for v in op.operands):
-            raise UnsupportedError("print of an array inside compiled code", "print its elements, or the array outside", op.loc)
-        self.write(Print(self.site_of(op), tuple(self.scalar(v) for v in op.operands)))
+        self.write(Print(self.site_of(op), tuple(self._printed(v) if v.type.dims else self.scalar(v) for v in op.operands)))
+
+    def _printed(self, v: Value) -> Buffer:
+        place = self.place(v)
+        if place.prefix:
+            place, row = self.temporary(v.type), v
+            self.copy_into(place, row)
+        return place.buffer
+
+    # --- stacks -----------------------------------------------------------------------------------------------------
+
+    def _new(self, op: Op):
+        self.env[op.results[0]] = None             # every use of an empty stack makes one of its own
+
+    def stack_of(self, v: Value) -> Stack:
+        """The stack of a value; a new, empty one for `stack_new`."""
+        stack = self.env[v]
+        if stack is None:
+            stack = Stack(v.type.element.dtype, self.name(v.name, "stack"))
+            self.write(Clear(stack))
+        return stack
+
+    def _push(self, op: Op):
+        stack, v = self.stack_of(op.operands[0]), op.operands[1]
+        if v.type.dims:
+            self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
+        else:
+            self.write(Push(stack, self.scalar(v)))
+        self.env[op.results[0]] = stack
+
+    def pop(self, op: Op):
+        stack, v = self.stack_of(op.operands[0]), op.results[1]
+        if v.type.dims:
+            self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
+        else:
+            self.env[v] = self.fresh(v.type.dtype)
+            self.write(Pop(stack, self.env[v]))
+        self.env[op.results[0]] = stack
+
+    def address_of(self, v: Value) -> Buffer | At:
+        place = self.place(v)
+        return At(place.buffer, (self._from_start(place, 0),)) if place.prefix else place.buffer
 
     def _dim(self, op: Op):
         self.env[op.results[0]] = operand(self.size(op.operands[0].type.dims[op.attrs["axis"]]))
@@ -342,7 +382,19 @@ class Nester(Cursor):
         space = "stack" if small(type) and not heap else "heap"
         buffer = Buffer(self.name(name, "t"), type.dtype, self.dims(type), space)
         self.write(Alloc(buffer))
+        self.allocated[buffer] = self.stack[-1]
         return Place(buffer)
+
+    def beside(self, v: Value, like: Value):
+        """Allocate v where `like` was, which has its dimensions: what exchanges memory must live equally long."""
+        s, model = self.stores.storage(v), self.ensure(like).buffer
+        if s not in self.where:
+            block = self.allocated[model]
+            buffer = Buffer(self.name(v.name, "t"), v.type.dtype, model.dims, "heap")
+            at = next(k for k, stmt in enumerate(block) if type(stmt) is Alloc and stmt.buffer is model)
+            block.insert(at + 1, Alloc(buffer))
+            self.allocated[buffer] = block
+            self.where[s] = Place(buffer)
 
     def store_value(self, v: Value, index: tuple, atom: Atom):
         place = self.place(v)
@@ -435,7 +487,8 @@ def _site(op: Op) -> tuple:
     return op.attrs["error"], op.attrs["message"], op.loc
 
 
-_SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim}
+_SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim,
+               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop}
 
 
 def flatten_calls(f: Function) -> Function:

@@ -15,9 +15,7 @@ from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import Elementwise
 
 # Rough scalar operations of one element, for the decision recompute or store.
-COST = {name: 4 for name in ("div", "sqrt", "floordiv", "mod", "hypot", "abs")} | {
-    name: 14 for name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos",
-                          "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "atan2")} | {
+COST = dict.fromkeys(("div", "sqrt", "floordiv", "mod", "hypot", "abs"), 4) | dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "atan2"), 14) | {
     "pow": 24, "lgamma": 30, "digamma": 30, "searchsorted": 40, "gather": 2, "select": 1, "wrap": 2}
 FREE = frozenset({"broadcast", "transpose", "slice", "iota", "stop_gradient"})
 VIRTUAL = frozenset({"broadcast", "reshape", "transpose", "slice", "concat", "iota", "gather", "searchsorted", "stop_gradient", "cast",
@@ -257,7 +255,7 @@ def _always(op: Op, k: int) -> bool:
 
 
 NEEDS_MEMORY = {"update": _first, "update_add": _first, "scatter": _first, "scatter_add": _first, "for": _always, "while": _always,
-                "triangular_solve": _first, "lu_solve": lambda op, k: k < 2, "push": _always}
+                "push": _always, "print": _always}
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

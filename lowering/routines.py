@@ -13,8 +13,7 @@ from ..ir.core import Op, Value
 from ..ir.ops.linalg import dot_axes
 from ..ir.types import BOOL, Type
 from .access import region_index
-from .cursor import operand
-from .loopir import At, Fill, Imm, Lib
+from .loopir import At, Imm, Lib
 from .plan import reshape_groups, same_dim
 
 INLINE = 512              # multiplications of a product that loops do as well as a library
@@ -307,4 +306,4 @@ def _triangular(g, op: Op):
                                    matrix.ld, k), site))
 
 
-ROUTINES = {"dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular}
+ROUTINES = {"pop": lambda g, op: g.pop(op), "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular}

@@ -12,11 +12,9 @@ import numpy as np
 from ..ir.errors import ArgumentError, IRError
 from . import capi
 from .engine import Code
-from .entry import ENTRY, ERROR_WORDS, emit
-from .glue import compile_glue
-from .irwriter import CALLS, NEXT, RUNNING, STATE, TABLE, TICK
-from .layout import ArrayIn, ArrayOut, ScalarIn, Signature, build
-from .pool import pool
+from .entry import ERROR_WORDS
+from .form import Form, shape_of
+from .layout import Arguments, ArrayIn, ArrayOut, ScalarIn, Signature, build, match
 
 _PROCESS = ctypes.CDLL(None)
 _free = _PROCESS.free
@@ -44,23 +42,6 @@ class Failure:
         raise IRError(f"the report of failed check {site} raised nothing")
 
 
-def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
-    """Fill the table of a module that has been loaded. `own`: the address for each kind of link that has no operand."""
-    table = (ctypes.c_uint64 * (STATE + len(links))).from_address(address)
-    for k, (kind, what) in enumerate(links, STATE):
-        match kind:
-            case "api":
-                table[k] = capi.ADDRESSES[what]
-            case "object":
-                table[k] = id(what)
-            case "address":
-                table[k] = what
-            case "pool":
-                table[k] = getattr(pool(), what)
-            case _:
-                table[k] = own[kind]
-
-
 class Specialisation:
     """A kernel with the signature that it serves.
 
@@ -74,64 +55,56 @@ class Specialisation:
         self.phases = dict(phases or {}) | dict(code.phases)
         self._failure = Failure(report)
         self._invoking = self._invoked = self._invoked_at = 0
-        self._final = (0, 0)
         pointers = [ctypes.c_void_p] * (len(signature.kernel) + 1)
-        address = code.address(kernel)
-        self._kernel = ctypes.CFUNCTYPE(ctypes.c_int, *pointers)(address)
-        self._glue = self._links = self._state = None
+        self._address = code.address(kernel)
+        self._kernel = ctypes.CFUNCTYPE(ctypes.c_int, *pointers)(self._address)
         self.native = native and capi.NATIVE
-        if self.native:
-            self._make_entry(address)
+        self.forms: tuple[Form, ...] = ()
+        self.add_form(signature.arguments)
+        self.phases["entry"] = self.forms[0].milliseconds
 
-    def _make_entry(self, kernel: int) -> None:
-        entry = emit(self.signature)
-        self._links = entry.links                            # keeps the linked objects alive
-        self._glue = compile_glue(entry.text)
-        self.phases |= self._glue.phases
-        table = self._glue.address(TABLE)
-        link(table, entry.links, fail=id(self._failure), kernel=kernel)
-        self._state = (ctypes.c_int64 * STATE).from_address(table)
-        self.entry = self._glue.address(ENTRY)
+    def add_form(self, arguments: Arguments) -> bool:
+        """Serve another form of call too; False where it is served already. `Dispatcher.add_form` makes calls reach it."""
+        with _LOCK:
+            if self.closed or any(form.shape == shape_of(arguments) for form in self.forms):
+                return False
+            form = Form(self.signature, arguments, self._address, self._failure, self.native)
+            self.forms = (form, *self.forms)
+            return True
 
     @property
     def code_bytes(self) -> int:
         """Bytes of machine code."""
-        return self.code.size + (self._glue.size if self._glue else 0)
+        return self.code.size + sum(form.size for form in self.forms)
 
     # ------------------------------------------------------------------------------------------------------- counters
 
     @property
     def hits(self) -> int:
         """How often it has been called."""
-        return self._invoked + (self._state[CALLS] if self._state else self._final[0])
+        return self._invoked + sum(form.calls for form in self.forms)
 
     @property
     def last_used(self) -> int:
         """The process-wide tick of its last call."""
-        return max(self._invoked_at, self._state[TICK] if self._state else self._final[1])
+        return max(self._invoked_at, *(form.last_used for form in self.forms))
 
     @property
     def running(self) -> int:
         """How many calls are in it at this moment."""
-        return self._invoking + (self._state[RUNNING] if self._state else 0)
+        return self._invoking + sum(form.running for form in self.forms)
 
     @property
     def closed(self) -> bool:
         return self.code.closed
-
-    def set_next(self, address: int) -> None:
-        """The entry that takes the calls which this one does not."""
-        self._state[NEXT] = address
 
     def close(self) -> bool:
         """Free the machine code. False, and nothing done, while a call is running in it."""
         with _LOCK:
             if self.running:
                 return False
-            if self._state:
-                self._final = (self._state[CALLS], self._state[TICK])
-                self._state = None
-                self._glue.close()
+            for form in self.forms:
+                form.close()
             self.code.close()
             return True
 
@@ -160,11 +133,15 @@ class Specialisation:
             with _LOCK:
                 self._invoking -= 1
 
-    def takes(self, leaves: list) -> bool:
-        """Whether the written arrays among matching leaves are writeable and overlap nothing."""
+    def match(self, args: tuple, kwargs: dict) -> list | None:
+        """The leaves of a call that a native entry would take, else None."""
         signature = self.signature
-        return (all(leaves[p].flags.writeable for p in signature.writes)
-                and not any(True for _ in self._overlaps(leaves)))
+        for form in self.forms if signature.options == capi.OPTIONS.value else ():
+            leaves = match(form.arguments, args, kwargs)
+            if leaves is not None:
+                writeable = all(leaves[p].flags.writeable for p in signature.writes)
+                return leaves if writeable and next(self._overlaps(leaves), None) is None else None
+        return None
 
     def _invoke(self, leaves: list) -> Any:
         signature = self.signature

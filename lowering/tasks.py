@@ -130,7 +130,7 @@ class CopyTask(Task):
 class PieceTask(Task):
     """One operand of a concatenation, into its range of the result."""
 
-    __slots__ = ("piece", "number")
+    __slots__ = ("number", "piece")
 
     def __init__(self, value: Value, number: int, program):
         op = value.owner

@@ -45,10 +45,12 @@ class Unpacker:
             self._overlap()
 
     def _form(self) -> None:
-        """The number of positional arguments and the names of the others."""
+        """The options in force, the number of positional arguments and the names of the others."""
         w, arguments = self.w, self.signature.arguments
         count = w.value(f"and i64 %nargsf, {capi.VECTORCALL_OFFSET_BIT - 1}")
-        right = w.value(f"icmp eq i64 {count}, {len(arguments.positional)}")
+        options = w.field(w.link("api", "options"), 0, "i64")
+        right = w.all_of([w.value(f"icmp eq i64 {count}, {len(arguments.positional)}"),
+                          w.value(f"icmp eq i64 {options}, {self.signature.options}")])
         if not arguments.keywords:
             w.require(w.all_of([right, w.value("icmp eq ptr %kwnames, null")]))
             return

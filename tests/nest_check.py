@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import numpy as np
 from loop_run import Compiled
-
 from tracegrad.ir import interp
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.core import Block

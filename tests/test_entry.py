@@ -27,6 +27,7 @@ from native_calls import (
 )
 from tracegrad.ir.types import C128, F32, F64, I8, I64
 from tracegrad.lowering import capi, layout
+from tracegrad.lowering.dispatch import set_options
 from tracegrad.lowering.layout import (
     ArgOut,
     Arguments,
@@ -226,6 +227,49 @@ def test_keywords_and_defaults(path):
                  lambda: f(1.5, b=2, a=7)):
         with pytest.raises(Missed):
             call()
+
+
+@PATHS
+def test_several_forms_of_one_call(path):
+    a, b = ScalarIn("float", F64, 0), ScalarIn("int", I64, 1)
+    out = Node(tuple, (ScalarOut(0, "float", F64), ScalarOut(1, "int", I64)))
+    spec = copies(Arguments((a, b)), out, {0: 0, 1: 1})
+    f = calling(spec)
+    call = path(f)
+    assert call(1.5, 2) == (1.5, 2)
+    for arguments, kwargs in [(Arguments((a,), (("b", b),)), {"b": 2}),
+                              (Arguments((), (("b", b), ("a", a))), {"b": 2, "a": 1.5}),
+                              (Arguments((), (("a", a), ("b", b))), {"a": 1.5, "b": 2})]:
+        args = (1.5,) * len(arguments.positional)
+        with pytest.raises(Missed):
+            call(*args, **kwargs)
+        for _ in range(2):
+            f.add_form(spec, arguments)
+            assert call(*args, **kwargs) == (1.5, 2)
+    assert call(1.5, 2) == (1.5, 2) and len(spec.forms) == 4 and spec.hits == 8 and spec.running == 0
+    f.remove(spec)
+    assert spec.closed and spec.hits == 8 and not spec.add_form(Arguments())
+    with pytest.raises(Missed):
+        call(1.5, b=2)
+
+
+@PATHS
+def test_options_in_force(path):
+    layouts, out = Arguments((ScalarIn("float", F64, 0),)), ScalarOut(0, "float", F64)
+    f = calling(copies(layouts, out, {0: 0}), copies(layouts, out, {0: 0}, options=1))
+    other, plain = f.specialisations
+    call = path(f)
+    try:
+        for number, hits in [(0, (1, 0)), (1, (1, 1)), (-1, (1, 1)), (0, (2, 1))]:
+            set_options(number)
+            if number < 0:
+                with pytest.raises(Missed):
+                    call(1.0)
+            else:
+                assert call(1.0) == 1.0
+            assert (plain.hits, other.hits) == hits
+    finally:
+        set_options(0)
 
 
 @PATHS

@@ -4,7 +4,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_check import build, check, zeros
-
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
 
 RNG = np.random.default_rng(0)

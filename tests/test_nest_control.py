@@ -4,7 +4,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_check import at, build, check, execute, for_, if_, map_, put, run, while_, zeros
-
 from tracegrad.ir import interp
 from tracegrad.ir.types import BOOL, F64, INDEX
 from tracegrad.lowering.loopir import Copy, For, Swap, walk

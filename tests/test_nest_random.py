@@ -6,7 +6,6 @@ import os
 import numpy as np
 import pytest
 from nest_check import at, build, check, for_, if_, map_, put, while_
-
 from tracegrad.ir.types import BOOL, F64, INDEX
 
 COUNT = int(os.environ.get("TRACEGRAD_RANDOM", "60"))

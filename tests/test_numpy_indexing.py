@@ -245,6 +245,16 @@ def test_functions_that_index(fn):
     check(fn, A, np.array([1, 0, 2]))
 
 
+def test_other_ufuncs_at():
+    i = np.array([1, 0, 1, 3])
+    for name in ("multiply", "maximum", "minimum", "divide"):
+        check(lambda np, x, i, v, name=name: getattr(np, name).at(x, i, v), X, i, RNG.standard_normal(4))
+    check(lambda np, x, i: np.multiply.at(x, i, 2.0), X, i)
+    check(lambda np, x, i: np.negative.at(x, i), X, i)
+    check(lambda np, x, i, v: np.multiply.at(x, (slice(None), i), v), A, i, RNG.standard_normal(4))
+    check(lambda np, x, i, v: np.maximum.at(x, i, v), CUBE, np.array([[0, 1], [1, 1]]), RNG.standard_normal((2, 2, 4, 5)))
+
+
 def test_functions_that_write():
     def put(np, a, i):
         np.put(a, i, [1.0, 2.0, 3.0])

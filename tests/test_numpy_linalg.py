@@ -249,3 +249,13 @@ def test_math_errors(name, x, error):
         getattr(math, name)(*args)
     with pytest.raises(error, match=str(want.value).split(",")[0]):
         run(lambda m, *x: getattr(m, name)(*x), *args, module=MATH)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scipy_special():
+    special = pytest.importorskip("scipy.special")
+    x, y = np.array([-30.0, -0.5, 0.0, 0.3, 40.0]), np.array([0.2, 0.0, 0.7, 2.0, np.nan])
+    for name in ("erf", "erfc", "expit", "gammaln", "psi"):
+        ufunc = getattr(special, name)
+        check(lambda np, x, ufunc=ufunc: ufunc(x), np.abs(x) + 0.1 if name in ("gammaln", "psi") else x)
+    check(lambda np, x, y: (special.xlogy(x, y), special.xlog1py(x, y), special.logit(np.abs(np.sin(x)))), x, y)

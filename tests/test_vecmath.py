@@ -34,10 +34,19 @@ FUNCTIONS = {
     "atan": (1, [(-5, 5), (-0.5, 0.5), (-1e-3, 1e-3), (-1e300, 1e300)]),
     "asin": (1, [(-1, 1), (-0.55, 0.55), (-1e-3, 1e-3), (0.999999, 1)]),
     "acos": (1, [(-1, 1), (-0.55, 0.55), (-1e-3, 1e-3), (0.999999, 1), (-1, -0.999999)]),
+    "cbrt": (1, [(-10, 10), (0.9, 9), (-1e300, 1e300), (5e-324, 1e-310)]),
+    "erf": (2, [(-3, 3), (-1e-3, 1e-3), (-6, 6), (0.4, 1)]),
+    "erfc": (2, [(-6, 26), (-1, 1), (0.4, 1), (1, 10), (20, 27.2)]),
 }
-EXACT = {"exp2": lambda x: mpmath.power(2, x), "log2": lambda x: mpmath.log(x, 2)}
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -0.5, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 2.2e-308, 1e308, -1e308,
-           710.0, -745.2, -746.0, 800.0, -800.0]
+EXACT = {"exp2": lambda x: mpmath.power(2, x), "log2": lambda x: mpmath.log(x, 2),
+         "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x))}
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 2.5, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 2.2e-308,
+           1e308, -1e308, 1e-20, -1e-20, 709.0, 711.0, -745.2, -746.0, 800.0, -800.0, 2.0 ** 53, -2.0 ** 53 + 1]
+TWO = {"pow": (2, [((0, 5), (-20, 20)), ((0.99, 1.01), (-3e4, 3e4)), ((1e-300, 1e300), (-1.1, 1.1)), ((1, 1.000001), (-1e8, 1e8)),
+                   ((5e-324, 1e-310), (-0.9, 0.9)), ((-3, 3), (-4, 4))]),
+       "atan2": (2, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)), ((-1, 1), (-1e-200, 1e-200))]),
+       "hypot": (1, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)),
+                     ((-1e-310, 1e-310), (-1e-312, 1e-312))])}
 
 
 def forms(name, dtype):
@@ -130,3 +139,70 @@ def test_errors(name, dtype):
     worst = int(np.argmax(error))
     print(name, dtype, f"{error[worst]:.3f} ulp at {x[worst]!r}")
     assert error[worst] <= bound, (error[worst], x[worst], results[0][worst], exact[worst])
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", TWO)
+def test_errors_of_two_arguments(name, dtype):
+    bound, intervals = TWO[name]
+    kind, rng = (np.float64 if dtype == "f64" else np.float32), np.random.default_rng(2)
+    with np.errstate(all="ignore"):
+        pairs = [[samples([interval], 2 * SAMPLES, rng)[:SAMPLES].astype(kind) for interval in both] for both in intervals]
+        x, y = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        y = np.where(rng.random(y.size) < 0.1, np.rint(y), y).astype(kind)
+        x, y = x[np.isfinite(x) & np.isfinite(y)], y[np.isfinite(x) & np.isfinite(y)]
+    results = [run(x, y) for _, run in forms(name, dtype)]
+    with mp.workprec(250):
+        exact = [_exact_two(name, float(a), float(b)) for a, b in zip(x, y, strict=True)]
+        error = ulps(results[0], exact, kind)
+    assert all(np.array_equal(r, results[0], equal_nan=True) for r in results[1:])
+    worst = int(np.argmax(error))
+    print(name, dtype, f"{error[worst]:.3f} ulp at {x[worst]!r} {y[worst]!r}")
+    assert error[worst] <= bound, (error[worst], x[worst], y[worst], results[0][worst], exact[worst])
+
+
+def _exact_two(name, a, b):
+    if name == "pow":
+        if a == 0 or (a < 0 and b != int(b)):
+            return mpmath.mpf(math.pow(a, b)) if a == 0 and b >= 0 else mpmath.nan if a < 0 else mpmath.inf
+        return mpmath.power(mpmath.mpf(a), mpmath.mpf(b))
+    return getattr(mpmath, name)(mpmath.mpf(a), mpmath.mpf(b))
+
+
+def libm(name):
+    f = getattr(ctypes.CDLL(None), name)
+    f.restype, f.argtypes = ctypes.c_double, [ctypes.c_double] * vecmath.arity(vecfunctions.FORMULAS[name])
+    return f
+
+
+@pytest.mark.parametrize("name", vecfunctions.FORMULAS)
+def test_special_values_are_those_of_c(name):
+    arity = vecmath.arity(vecfunctions.FORMULAS[name])
+    points = np.array(SPECIAL) if arity == 1 else np.array([(a, b) for a in SPECIAL for b in SPECIAL])
+    columns = [points] if arity == 1 else [np.ascontiguousarray(c) for c in points.T]
+    want = np.array([libm(name)(*row) for row in zip(*columns, strict=True)])
+    for lanes, run in forms(name, "f64"):
+        got = run(*columns)
+        same = (got == want) & (np.signbit(got) == np.signbit(want)) | (np.isnan(got) & np.isnan(want))
+        with np.errstate(all="ignore"):
+            same |= (np.abs(got - want) <= 2 * np.spacing(np.abs(want))) & np.isfinite(got) & (np.signbit(got) == np.signbit(want))
+        bad = [(*(c[k] for c in columns), got[k], want[k]) for k in np.flatnonzero(~same)]
+        assert not bad, (lanes, bad[:10])
+
+
+@pytest.mark.parametrize("name", vecfunctions.FORMULAS)
+def test_special_values_of_f32(name):
+    arity = vecmath.arity(vecfunctions.FORMULAS[name])
+    with np.errstate(all="ignore"):
+        values = np.array([*SPECIAL, 1e-45, 88.8, -104.0, 1e38, 3.4e38], np.float32)
+    points = values if arity == 1 else np.array([(a, b) for a in values for b in values])
+    columns = [points] if arity == 1 else [np.ascontiguousarray(c) for c in points.T]
+    with np.errstate(all="ignore"):
+        want = np.array([libm(name)(*map(float, row)) for row in zip(*columns, strict=True)]).astype(np.float32)
+    for _, run in forms(name, "f32"):
+        got = run(*columns)
+        with np.errstate(all="ignore"):
+            same = (got == want) | np.isnan(got) & np.isnan(want)
+            same |= (np.abs(got - want) <= np.spacing(np.abs(want))) & np.isfinite(got)
+        bad = [(*(c[k] for c in columns), got[k], want[k]) for k in np.flatnonzero(~same)]
+        assert not bad, bad[:10]

@@ -83,12 +83,15 @@ class Jitted(Dispatcher):
                 key = self.remember(call, traced)
                 self._programs[key] = evaluate.Evaluator(traced, call)
             return self._programs[key](call)
+        form = compile.form_of(call, stage.parameters_of(self.root).names, args, kwargs)
         found = self._cache.get(key)
         if found is None:
-            made = self.specialise(call)
+            made = self.specialise(call, form)
             key = self.remember(call, made.about.traced)
             found = self._cache.put(key, made)
-        return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call))
+        elif (arguments := compile.another_form(found, call, form)) is not None:
+            self.add_form(found, arguments)
+        return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call, form))
 
     def key(self, call: stage.Call):
         """What decides the specialisation of a call."""
@@ -102,10 +105,10 @@ class Jitted(Dispatcher):
             self._statics[base] = tuple(sorted({*self._statics.get(base, ()), *traced.statics}))
         return self.key(call)
 
-    def specialise(self, call: stage.Call):
+    def specialise(self, call: stage.Call, form: compile.Form):
         start = time.perf_counter()
         traced = self.program(call)
-        return compile.specialise(traced, call, 1e3 * (time.perf_counter() - start))
+        return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""

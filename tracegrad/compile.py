@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .ir import passes
 from .ir.build import Builder, function
@@ -109,14 +110,34 @@ def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
     return layout.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
-def arguments_of(traced: Traced, call: Call, place) -> layout.Arguments:
+class Form(NamedTuple):
+    """How a call was written: the number of positional arguments, and for each keyword, in order, the position that it was
+    bound to (None for one that has only its name)."""
+
+    positions: int
+    keywords: dict[str, int | None]
+
+    @property
+    def shape(self) -> tuple:
+        return self.positions, tuple(self.keywords)
+
+
+def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Form:
+    """`names`: the function's parameters that can be given by position."""
+    bound = names[:len(call.tree.children[0].children)]
+    return Form(len(args), {name: bound.index(name) if name in bound else None for name in kwargs})
+
+
+def arguments_of(traced: Traced, call: Call, place, form: Form) -> layout.Arguments:
+    """The layout of the call as it was written; `call` has its arguments as they were bound."""
     ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)
-        named = tuple((name, _layout(child, leaves, True)) for name, child in zip(keyword.meta[0], keyword.children))
-        return layout.Arguments(found, named)
+        named = {name: _layout(child, leaves, True) for name, child in zip(keyword.meta[0], keyword.children)}
+        return layout.Arguments(found[:form.positions], tuple((name, named[name] if k is None else found[k])
+                                                              for name, k in form.keywords.items()))
     except Unlisted:
         # never matched by a call: the leaves arrive one by one from Jitted.miss
         return layout.Arguments((layout.Node(Unlisted, tuple(ins), tuple(f"leaf{k}" for k in range(len(ins)))),))
@@ -148,7 +169,15 @@ def optimized(traced: Traced) -> Function:
     return f
 
 
-def specialise(traced: Traced, call: Call, trace_ms: float = 0.0) -> Specialisation:
+def another_form(found: Specialisation, call: Call, form: Form) -> layout.Arguments | None:
+    """The layout of a call that is written otherwise than those which the specialisation serves; None if it serves it."""
+    if any(known.shape == form.shape for known in found.forms):
+        return None
+    traced = found.about.traced
+    return arguments_of(traced, call, parameter_of(traced, call), form)
+
+
+def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) -> Specialisation:
     """Compile a program for calls like this one."""
     phases, clock = {"trace": trace_ms}, time.perf_counter()
 
@@ -163,6 +192,6 @@ def specialise(traced: Traced, call: Call, trace_ms: float = 0.0) -> Specialisat
     kernel = nest.lower(f)
     tick("lower")
     place = parameter_of(traced, call)
-    return assemble(kernel, arguments_of(traced, call, place), output_of(replace(program, function=f), place),
+    return assemble(kernel, arguments_of(traced, call, place, form), output_of(replace(program, function=f), place),
                     f.attrs.get("inout"), fastmath=config.fastmath, phases=phases,
                     about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]))

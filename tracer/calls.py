@@ -192,7 +192,15 @@ _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.Buil
             functools.partial: _partial, types.MethodWrapperType: _builtin}
 
 
-# --- stores -------------------------------------------------------------------------------------------------------------------------
+# --- loads and stores -------------------------------------------------------------------------------------------------------------
+
+def getitem(held, key):
+    """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
+    handler = numpy_table.SUBSCRIPTS.get(type(held))
+    if handler is not None and context.active() is not None:
+        return handler(held, key)
+    return held[key]
+
 
 def outer(x):
     """Marks an object that the function reaches through a global or free variable."""

@@ -342,17 +342,19 @@ def ascontiguousarray(a, dtype=None, *, like=None):
     if not box.dims:
         return FUNCTIONS[np.reshape](box, (1,))
     strides = box.strides_known
-    contiguous = box.base is None and box._strides is None if strides is None else strides == views.c_strides(box.dims)
-    return box if contiguous else boxes.array(box.read())
+    fine = box.base is None and box._strides is None if strides is None else views.contiguous(box.dims, strides)
+    return box if fine else boxes.array(box.read())
 
 
 @creates(np.asfortranarray, np.require)
 def asfortranarray(a, dtype=None, *others, like=None):
     box = asarray(a, dtype)
-    if len(box.dims) < 2 or not box.read().type.static:
+    strides = box.strides_known
+    if len(box.dims) < 2 or strides is None:
+        return ascontiguousarray(box) if box.dims else box
+    if strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))):
         return box
-    wanted = tuple(reversed(views.c_strides(tuple(reversed(box.dims)))))
-    return box if box.strides_known == wanted else boxes.array(box.read(), wanted)
+    return boxes.array(box.read(), tuple(reversed(views.c_strides(tuple(reversed(box.dims))))))
 
 
 @creates(np.copy)

@@ -11,12 +11,12 @@ import operator
 import numpy as np
 
 from ..ir.build import const
-from ..ir.core import Const
+from ..ir.core import Block, Const
 from ..ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
-from ..ir.types import BOOL, INDEX
-from . import boxes, context, shapes, views
+from ..ir.types import BOOL, INDEX, INDEX_SCALAR
+from . import boxes, context, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
-from .promote import fail
+from .promote import check_cast, fail
 from .shapes import arith
 from .views import Strided
 
@@ -369,10 +369,11 @@ def add_at(ufunc, a, indices, b=None) -> None:
     a.writable()
     known = parse(indices, a.dims)
     target = a.view(known.path)
-    if not known.advanced or ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL:
-        if known.advanced:
-            fail(UnsupportedError, f"np.{ufunc.__name__}.at cannot be compiled", "write it as a loop over the indices")
+    if not known.advanced:
         HOOKS["in_place"](ufunc.__name__, ufunc, target, b)
+        return
+    if ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL:
+        _one_by_one(ufunc, target, known, b)
         return
     v = lift(b)
     if v.weak is None and not np.can_cast(v.dtype_ir.np, a.dtype_ir.np, "same_kind"):
@@ -382,6 +383,36 @@ def add_at(ufunc, a, indices, b=None) -> None:
     if ufunc is np.subtract:
         value = builder("neg", value)
     target.write(_scatter("scatter_add", target.read(), known, value))
+
+
+def _one_by_one(ufunc, target: ArrayBox, key: Key, b) -> None:
+    """ufunc.at: element after element of the index arrays, so that a repeated position is updated repeatedly.
+
+    for k = 0 … count-1 carry(x = target) { x[i1[k], …] = ufunc(x[i1[k], …], b[k]) }, over the flattened index arrays.
+    """
+    builder, x = context.current().builder, target.read()
+    arrays = sorted(key.arrays, key=lambda pair: pair[0])
+    count = shapes.product(arrays[0][1].type.dims)
+    lines = [(axis, builder.reshape(i, (count,))) for axis, i in arrays]
+    rest = shapes.dropped(x.type.dims, tuple(axis for axis, _ in arrays))
+    spec = "".join("i" if any(axis == k for k, _ in lines) else ":" for axis in range(x.type.rank))
+    wide = (*rest[:key.at], *arrays[0][1].type.dims, *rest[key.at:])
+    rows = None
+    if b is not None:
+        v = shapes.assignable(boxes.to_value(b), wide)
+        rank = len(arrays[0][1].type.dims)
+        order = (*range(key.at, key.at + rank), *range(key.at), *range(key.at + rank, len(wide)))
+        rows = builder.reshape(builder.transpose(v, order), (count, *rest))
+    body = Block([INDEX_SCALAR, x.type], ("k", "x"))
+    with builder.at(body):
+        k, held = body.params
+        at = [builder("slice", i, k, spec="i") for _, i in lines]
+        old = boxes.result(builder("slice", held, *at, spec=spec))
+        row = () if rows is None else (boxes.result(builder("slice", rows, k, spec="i" + ":" * len(rest))),)
+        new = ufuncs.call(ufunc, old, *row)
+        check_cast(ufunc.__name__, new.dtype_ir, x.type.dtype)
+        body.yields = (builder("update", held, builder.cast(new.read(), x.type.dtype), *at, spec=spec),)
+    target.write(builder.emit("for", builder.index(count), x, regions=[body])[0])
 
 
 HOOKS.update(getitem=getitem, setitem=setitem)

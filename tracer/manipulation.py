@@ -35,8 +35,14 @@ def reshaped(box: ArrayBox, dims) -> ArrayBox:
     return box.view(views.Reshaped(dims, seen))
 
 
+def c_contiguous(box: ArrayBox) -> bool:
+    """Whether the array lies in memory in C order without gaps."""
+    strides = box.strides_known
+    return _contiguous(box) if strides is None else views.contiguous(box.dims, strides)
+
+
 def _contiguous(box: ArrayBox) -> bool:
-    """Whether the array lies in memory without gaps and in C order, as far as is known without the lengths."""
+    """The same, as far as it is known without the lengths."""
     if box.base is None:
         return box._strides is None
     path = box.path
@@ -123,7 +129,8 @@ def reshape(a, /, shape, order="C", *, copy=None):
 
 def _fortran(box) -> bool:
     strides = box.strides_known
-    return strides is not None and len(box.dims) > 1 and strides == tuple(reversed(views.c_strides(tuple(reversed(box.dims)))))
+    return (strides is not None and not views.contiguous(box.dims, strides)
+            and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
 
 
 @implements(method="reshape")
@@ -133,13 +140,19 @@ def reshape_method(a, *shape, order="C", copy=None):
 
 @implements(np.ravel, method="ravel")
 def ravel(a, order="C"):
+    """A view of a contiguous array, else a copy: unlike reshape, which also views what lies in memory with equal gaps."""
     box = as_array(a)
+    strides = box.strides_known
     if order == "K" and box.permuted:
-        strides = box.strides_known
         if strides is None:
             fail(UnsupportedError, "ravel(order='K') of this array cannot be compiled", "name the order: 'C' or 'F'")
         box = transpose(box, sorted(range(len(box.dims)), key=lambda axis: -abs(strides[axis])))
-    return reshape(box, (-1,), "C" if order == "K" else order)
+    if order == "F" or (order == "A" and _fortran(box)):
+        box = transpose(box)
+    total = (shapes.product(box.dims),)
+    if c_contiguous(box):
+        return reshaped(box, total)
+    return boxes.array(context.current().builder.reshape(box.read(), total))
 
 
 @implements(method="flatten")

@@ -74,6 +74,34 @@ def redirect(f):
     return None
 
 
+# --- subscripts of objects that are no boxes --------------------------------------------------------------------------
+
+def _has_box(key) -> bool:
+    if isinstance(key, slice):
+        return any(isinstance(x, Box) for x in (key.start, key.stop, key.step))
+    return isinstance(key, Box) or (isinstance(key, (tuple, list)) and any(map(_has_box, key)))
+
+
+def _of_array(held, key):
+    return lift(held)[key] if _has_box(key) else held[key]
+
+
+def _joined(held, key):
+    """np.c_[…] and np.r_[…] of arrays and numbers."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if not any(map(traced, parts)):
+        return fresh(held[key])
+    if any(isinstance(p, (slice, str)) for p in parts):
+        fail(UnsupportedError, "slices and strings in np.c_ and np.r_ cannot be compiled", "use np.arange, np.linspace or np.concatenate")
+    if held is np.r_:
+        return FUNCTIONS[np.concatenate]([FUNCTIONS[np.atleast_1d](p) for p in parts])
+    columns = [p if len(p.dims) > 1 else p[:, None] for p in map(FUNCTIONS[np.atleast_1d], parts)]
+    return FUNCTIONS[np.concatenate](columns, -1)
+
+
+SUBSCRIPTS = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
+
+
 def _random(name):
     def refuse(*args, **kwargs):
         fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})",

@@ -319,7 +319,7 @@ class _Rewriter:
         return node
 
     def index(self, node):
-        """The subscript of a store as a value: slices become slice objects."""
+        """A subscript as a value: slices become slice objects."""
         if isinstance(node, ast.Slice):
             parts = [self.expr(p) if p else exits.literal(None, node) for p in (node.lower, node.upper, node.step)]
             return self.tg("slice", parts, node)
@@ -337,6 +337,10 @@ class _Rewriter:
     def e_Name(self, node):
         node.id = self.mangle(node.id)
         return self.tg("value", [node], node) if getattr(node, "unsure", False) else node
+
+    def e_Subscript(self, node):
+        """xs[i] is tg.getitem(xs, i)."""
+        return self.tg("getitem", [self.expr(node.value), self.index(node.slice)], node)
 
     def e_Attribute(self, node):
         node.value, node.attr = self.expr(node.value), self.mangle(node.attr)
@@ -416,7 +420,8 @@ class _Rewriter:
 
 
 _EXPRESSIONS = {
-    ast.Name: _Rewriter.e_Name, ast.Attribute: _Rewriter.e_Attribute, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
+    ast.Name: _Rewriter.e_Name, ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
+    ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,

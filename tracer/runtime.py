@@ -33,8 +33,8 @@ RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, not_=branches.not_, chain=branches.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
     raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh, unpack=unpack,
-    iterate=iterate, keep=calls.keep, outer=calls.outer, setitem=calls.setitem, setattr=calls.setattr_, delete=calls.delete,
-    augment=calls.augment, aug_item=calls.aug_item, aug_setitem=calls.aug_setitem, aug_attr=calls.aug_attr,
+    iterate=iterate, keep=calls.keep, outer=calls.outer, getitem=calls.getitem, setitem=calls.setitem, setattr=calls.setattr_,
+    delete=calls.delete, augment=calls.augment, aug_item=calls.aug_item, aug_setitem=calls.aug_setitem, aug_attr=calls.aug_attr,
     aug_setattr=calls.aug_setattr, slice=slice,
 )
 source.use_runtime(RUNTIME)

@@ -266,6 +266,56 @@ def shortcut_power(b, x, exponent):
     return short(b, x)
 
 
+def _special(ufunc) -> bool:
+    """Gives a ufunc of scipy.special its rule, by name; scipy itself is not imported for that."""
+    found = SPECIAL.get(ufunc.__name__) if ufunc not in _OF_NUMPY else None
+    if found is not None:
+        RULES[ufunc] = found
+    return found is not None
+
+
+def _logistic(b, xs, outs):
+    """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
+    x = b.expr(xs[0])
+    small = (-x.abs()).exp()
+    return ((x < 0).select(small, small * 0 + 1) / (1 + small)).value
+
+
+def _log_odds(b, xs, outs):
+    x = b.expr(xs[0])
+    return (x / (1 - x)).log().value
+
+
+def _times_log(shift):
+    def run(b, xs, outs):
+        """x log y, and 0 where x is 0 and y is no NaN."""
+        x, y = map(b.expr, xs)
+        log = y.log1p() if shift else y.log()
+        return ((x == 0) & b.expr(_not(b, y.isnan().value))).select(0, x * log).value
+
+    return run
+
+
+SPECIAL = {"erf": direct("erf"), "erfc": direct("erfc"), "gammaln": direct("lgamma"), "psi": direct("digamma"),
+           "digamma": direct("digamma"), "expit": _logistic, "logit": _log_odds, "xlogy": _times_log(False), "xlog1py": _times_log(True)}
+_OF_NUMPY = {u for u in vars(np).values() if isinstance(u, np.ufunc)}
+
+
+@rule(np.bitwise_count)
+def _bitwise_count(b, xs, outs):
+    """The number of one bits of |x|, one bit at a time."""
+    x = xs[0]
+    dtype = x.type.dtype
+    if dtype is BOOL:
+        return b.cast(x, outs[0])
+    x = b("abs", x) if dtype.kind == "i" else x
+    one, total = const(1, dtype), None
+    for k in range(dtype.bits):
+        bit = b("and", b("shr", x, const(k, dtype)), one)
+        total = bit if total is None else b("add", total, bit)
+    return b.cast(total, outs[0])
+
+
 # --- the call -------------------------------------------------------------------------------------------------------
 
 _UNUSED = {"casting": "same_kind", "order": "K", "subok": True, "signature": None}
@@ -275,7 +325,7 @@ def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
     """One call of a ufunc with NumPy's keywords."""
     if ufunc in GUFUNCS:
         return GUFUNCS[ufunc](*inputs, out=out, **({"dtype": dtype} if dtype is not None else {}), **others)
-    if ufunc not in RULES:
+    if ufunc not in RULES and not _special(ufunc):
         boxes.refuse(ufunc)
     if len(inputs) > ufunc.nin:
         inputs, out = inputs[:ufunc.nin], inputs[ufunc.nin:]

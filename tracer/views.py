@@ -243,6 +243,18 @@ def c_strides(dims) -> tuple | None:
     return tuple(reversed(found))
 
 
+def contiguous(dims, strides) -> bool:
+    """Whether an array of these dims and strides is C-contiguous: axes of length 1 do not count, an empty array is."""
+    step = 1
+    for d, s in zip(reversed(dims), reversed(strides)):
+        if d == 0:
+            return True
+        if d != 1 and s != step:
+            return 0 in dims
+        step *= d
+    return True
+
+
 def reshaped_strides(dims, strides, to) -> tuple | None:
     """Strides under which an array of `dims` and `strides` can be seen as `to`, or None where NumPy copies.
 
@@ -298,9 +310,9 @@ def ufunc_strides(operands, dims):
     unit = np.zeros(1)
     stand_ins = []
     for own, strides in operands:
-        rank = {s: 8 * 4 ** k for k, s in enumerate(sorted(set(strides) - {0}))} | {0: 0}
+        rank = {s: 8 * 4 ** k for k, s in enumerate(sorted({abs(s) for s in strides} - {0}))} | {0: 0}
         stand_ins.append(np.lib.stride_tricks.as_strided(
-            unit, tuple(1 if d == 1 else 2 for d in own), tuple(rank[s] for s in strides), writeable=False))
+            unit, tuple(1 if d == 1 else 2 for d in own), tuple(rank[abs(s)] for s in strides), writeable=False))
     flags = [["readonly"]] * len(stand_ins) + [["writeonly", "allocate"]]
     with np.nditer([*stand_ins, None], op_flags=flags, itershape=small) as iterator:
         order = sorted(range(len(dims)), key=lambda axis: iterator.operands[-1].strides[axis])

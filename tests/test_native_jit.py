@@ -1,0 +1,153 @@
+"""Traced functions called natively: structures, keywords, aliases and writes as in Python."""
+from __future__ import annotations
+
+import collections
+import dataclasses
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from native_calls import Python, same
+from tracegrad.tracer import tree
+
+import tracegrad as tg
+
+PATHS = pytest.mark.parametrize("path", [lambda f: f, Python], ids=["native", "python"])
+
+
+class State(NamedTuple):
+    x: object
+    v: object
+
+
+@dataclasses.dataclass
+class Layer:
+    w: object
+    b: object
+
+
+def alike(a, b):
+    la, ta = tree.flatten(a)
+    lb, tb = tree.flatten(b)
+    return ta == tb and all(same(x, y) for x, y in zip(la, lb, strict=True))
+
+
+def step(state, *, dt=0.5, k=2.0):
+    x, v = state
+    return State(x + dt * v, v - dt * k * x)
+
+
+def dense(layers, x, names=("a", "b")):
+    out = {}
+    for name, layer in zip(names, layers):
+        x = x @ layer.w + layer.b
+        out[name] = x
+    return out, [x, None, 3, "text", x.sum()], layers[0].w
+
+
+def bump(x, y):
+    x[0] += 1.0
+    return y * x[0], x
+
+
+def kinds(a, b, c, d):
+    return a + b, b * 2, c * 1j, d > a, {"z": d, "a": (a, ())}, a < 3.0
+
+
+CASES = [
+    (step, (State(np.ones(3), np.arange(3.0)),), {}),
+    (step, (State(1.0, np.float32(2)),), {"k": 3, "dt": 0.25}),
+    (step, (State(np.ones((2, 0)), 1.5),), {"dt": 0.25}),
+    (dense, ([Layer(np.ones((2, 3)), np.zeros(3)), Layer(np.ones((3, 1)), 1.0)], np.ones((4, 2))), {}),
+    (dense, ((Layer(np.ones((2, 2)), 0.0),), np.ones(2)), {"names": ("only",)}),
+    (dense, ((Layer(np.ones((2, 2)), 0.0),),), {"names": ["q"], "x": np.ones(2)}),
+    (kinds, (1.5, np.arange(3), 2, np.float64(4)), {}),
+    (kinds, (np.float32(1.5), 3, 2.0, np.array(4)), {}),
+]
+
+
+@PATHS
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c[0].__name__)
+def test_as_in_python(path, case):
+    function, args, kwargs = case
+    compiled = tg.jit(function)
+    call = path(compiled)
+    expected = function(*args, **kwargs)
+    for _ in range(4):
+        assert alike(call(*args, **kwargs), expected)
+    assert compiled.cache_info().misses == 1 and compiled.specialisations[0].hits == 4
+
+
+@PATHS
+def test_writes_and_aliases(path):
+    compiled = tg.jit(bump)
+    call = path(compiled)
+    for _ in range(3):
+        x, y = np.zeros(2), np.ones(3)
+        out, back = call(x, y)
+        assert back is x and x.tolist() == [1, 0] and out.tolist() == [1, 1, 1]
+        z = np.zeros(2)
+        out, back = call(z, z)
+        assert back is z and z.tolist() == [1, 0] and out.tolist() == [1, 0]
+    assert compiled.cache_info().misses == 2
+
+
+def test_containers_that_only_python_knows():
+    def f(d):
+        return collections.OrderedDict(b=d["a"] + 1.0)
+    compiled = tg.jit(f)
+    for _ in range(3):
+        r = compiled(collections.OrderedDict(a=1.0))
+        assert type(r) is collections.OrderedDict and r == {"b": 2.0}
+    assert compiled.cache_info().misses == 1
+
+
+def test_every_way_to_write_a_call_is_native_the_third_time():
+    def f(a, b, /, c, *rest, d=1.0, e):
+        return a + 10 * b + 100 * c + 1000 * d + e + sum(rest)
+    compiled, values = tg.jit(f), {"c": 3.0, "d": 4.0, "e": 5.0}
+    for args, kwargs in [((1.0, 2.0, 3.0), {"d": 4.0, "e": 5.0}), ((1.0, 2.0, 3.0), {"e": 5.0, "d": 4.0}),
+                         ((1.0, 2.0), {"e": 5.0, "c": 3.0, "d": 4.0}), ((1.0, 2.0), values)]:
+        for _ in range(4):
+            assert compiled(*args, **kwargs) == f(*args, **kwargs)
+    only, = compiled.specialisations
+    assert compiled.cache_info().misses == 1 and len(only.forms) == 4
+    assert sum(form.calls for form in only.forms) == 4 * 3 and only.hits == 16
+    assert compiled(1.0, 2.0, 3.0, 7.0, e=0.5) == f(1.0, 2.0, 3.0, 7.0, e=0.5) and compiled.cache_info().misses == 2
+    for call in (lambda: compiled(1.0), lambda: compiled(1.0, 2.0, 3.0, e=1.0, q=2.0),
+                 lambda: compiled(1.0, 2.0, 3.0, c=1.0, e=1.0)):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_options_reach_compiled_functions():
+    f = tg.jit(lambda x: x * 2.0)
+    for _ in range(3):
+        assert f(1.5) == 3.0
+    before = f.cache_info()
+    with tg.disable_jit():
+        assert f(1.5) == 3.0
+    assert f.cache_info() == before
+    with tg.config(fastmath=True):
+        assert f(1.5) == 3.0
+    assert f.cache_info().misses == 2
+    tg.config.fastmath = True
+    try:
+        for _ in range(3):
+            assert f(1.5) == 3.0
+        assert f.cache_info().misses == 2 and tg.config.fastmath
+        slow = []
+        thread = threading.Thread(target=lambda: slow.append(tg.config.fastmath))
+        thread.start()
+        thread.join()
+        assert slow == [True]
+    finally:
+        tg.config.update("fastmath", False)
+    assert f(1.5) == 3.0 and [s.hits for s in f.specialisations] in ([4, 4], [4, 5], [5, 4])
+    for wrong in (lambda: tg.config.update("nothing", 1), lambda: tg.config.update("cache_size", 0),
+                  lambda: tg.config(verify=3).__enter__()):
+        with pytest.raises(tg.ArgumentError):
+            wrong()
+    with pytest.raises(AttributeError):
+        getattr(tg.config, "nothing")  # noqa: B009
