@@ -16,7 +16,7 @@ whatever is in a slot. The count of running calls tells when machine code may be
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import capi
 from .irwriter import CALLS, NEXT, RUNNING, SIGNATURE, TICK, Writer
@@ -29,8 +29,7 @@ ERROR_WORDS = 7                      # the kernel's error record: site, six valu
 _HEAD_OFFSET = capi.OFFSETS["callable.head"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """links: what each table word after the state holds.
 
     ("api", C name) | ("object", object) | ("address", integer) | ("pool", attribute)

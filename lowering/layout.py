@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,29 +33,29 @@ from ..ir.types import DType
 BY_VALUE = (str, int, float)
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayIn:
+class ArrayIn(NamedTuple):
     dtype: DType
     dims: tuple[int | str, ...]
     param: int
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarIn:
+class ScalarIn(NamedTuple):
     kind: str
     dtype: DType
     param: int
 
 
-@dataclass(frozen=True, slots=True)
-class SameIn:
+class SameIn(NamedTuple):
     first: int
     param: int | None = None       # its own parameter, which gets the same address; None where it has none
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class StaticIn:
-    value: Any
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
 
     def _key(self):
         by_value = type(self.value) in BY_VALUE
@@ -68,16 +68,14 @@ class StaticIn:
         return hash(self._key())
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     type: type
     children: tuple[In | Out, ...]
     keys: tuple = ()
     make: Callable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayOut:
+class ArrayOut(NamedTuple):
     result: int
     dtype: DType
     dims: tuple[int | None, ...]
@@ -87,16 +85,18 @@ class ArrayOut:
         return None not in self.dims
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarOut:
+class ScalarOut(NamedTuple):
     result: int
     kind: str
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ObjectOut:
-    value: Any
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
 
     def __eq__(self, other):
         return type(other) is ObjectOut and self.value is other.value
@@ -105,13 +105,11 @@ class ObjectOut:
         return id(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class ArgOut:
+class ArgOut(NamedTuple):
     param: int
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(NamedTuple):
     positional: tuple[In, ...] = ()
     keywords: tuple[tuple[str, In], ...] = ()
     given: tuple[tuple[Any, In], ...] = ()

@@ -15,11 +15,14 @@ from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import Elementwise
 
 # Rough scalar operations of one element, for the decision recompute or store.
-COST = dict.fromkeys(("div", "sqrt", "floordiv", "mod", "hypot", "abs"), 4) | dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "atan2"), 14) | {
-    "pow": 24, "lgamma": 30, "digamma": 30, "searchsorted": 40, "gather": 2, "select": 1, "wrap": 2}
+_COSTS = {
+    2: "gather wrap",
+    4: "div sqrt floordiv mod hypot abs",
+    14: "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc atan2",
+    24: "pow", 30: "lgamma digamma", 40: "searchsorted"}
+COST = {name: cost for cost, names in _COSTS.items() for name in names.split()}
 FREE = frozenset({"broadcast", "transpose", "slice", "iota", "stop_gradient"})
-VIRTUAL = frozenset({"broadcast", "reshape", "transpose", "slice", "concat", "iota", "gather", "searchsorted", "stop_gradient", "cast",
-                     "wrap"})
+VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}
 LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
@@ -223,7 +226,7 @@ class Program:
 
 
 def _grows_outside(op: Op, k: int) -> bool:
-    """A broadcast that repeats an operand along an axis outside one of the operand's own: [m] -> [n, m], not [n, 1] -> [n, m]."""
+    """A broadcast that repeats the operand along an axis outside one of its own: [m] -> [n, m], but not [n, 1] -> [n, m]."""
     x, out = op.operands[0].type.dims, op.results[0].type.dims
     shift, new_outer = len(out) - len(x), len(out) > len(x)
     for axis, d in enumerate(x):
@@ -254,8 +257,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = {"update": _first, "update_add": _first, "scatter": _first, "scatter_add": _first, "for": _always, "while": _always,
-                "push": _always, "print": _always}
+NEEDS_MEMORY = dict.fromkeys(BASED, _first) | dict.fromkeys(("for", "while", "push", "print"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

@@ -6,6 +6,7 @@ contiguous; anything else is packed into a temporary first.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -116,7 +117,7 @@ def _merge(dims, strides):
     kept = [(d, s) for d, s in zip(dims, strides) if not same_dim(d, 1)]
     if not kept:
         return 0
-    for (_, s), (d, t) in zip(kept, kept[1:]):
+    for (_, s), (d, t) in pairwise(kept):
         if not (type(s) is int and type(t) is int and type(d) is int and s == d * t):
             return None
     return kept[-1][1]
@@ -279,8 +280,9 @@ def _lu_solve(g, op: Op):
         with g.loop(n) as i:
             pivot = g.load(lu.buffer, _flat(g, _at(g, lu, index), g.iop("mul", i, g.iop("add", lu.ld, 1))), g.depth)
             g.fail(g.let("eq", (pivot, Imm(0, pivot.dtype)), BOOL), site)
-        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), _address(g, *order[:2], index, order[2]), _at(g, rhs, index),
-                                 op.attrs["trans"], n, k, lu.ld, rhs.ld, k)))
+        perm_at = _address(g, order.buffer, order.start, index, order.strides)
+        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), perm_at, _at(g, rhs, index), op.attrs["trans"], n, k,
+                                 lu.ld, rhs.ld, k)))
 
 
 def _flat(g, address, extra):
@@ -306,4 +308,5 @@ def _triangular(g, op: Op):
                                    matrix.ld, k), site))
 
 
-ROUTINES = {"pop": lambda g, op: g.pop(op), "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular}
+ROUTINES = {"dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular,
+            "pop": lambda g, op: g.pop(op)}

@@ -92,7 +92,8 @@ class Stacks:
         out.lines += [f"  {enough} = icmp uge i64 {used}, {size}", f"  br i1 {enough}, label %{take}, label %{empty}"]
         out.start(take)
         base, top = self._load("ptr", memory), out.fresh()
-        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {size}", f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}",
+        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {size}",
+                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}",
                       f"  store i64 {rest}, ptr {used_cell}"]
         found = None
         if scalar:

@@ -95,7 +95,7 @@ class StoreTask(Task):
         if op.defn.name == "broadcast" and not op.operands[0].type.dims:
             g.write(Fill(place.buffer, g.scalar(op.operands[0])))
             return True
-        if op.defn.name in ("stop_gradient", "reshape") or (op.defn.name == "cast" and op.operands[0].dtype is op.results[0].dtype):
+        if op.defn.name in ("stop_gradient", "reshape"):
             return g.copy_whole(place, op.operands[0])
         return False
 
@@ -378,9 +378,10 @@ class ArgTask(LaneTask):
     register = True
 
     def body(self, g, index):
-        d = self.op.operands[0].type.dims[self.axis]
-        long = type(d) is not int or d >= LONG
-        atom = self._search(g, index) if long and g.program.cost.get(self.op.operands[0], 1) < TWICE else self._one_pass(g, index)
+        x = self.op.operands[0]
+        d = x.type.dims[self.axis]
+        twice = (type(d) is not int or d >= LONG) and g.program.cost.get(x, 1) < TWICE
+        atom = self._search(g, index) if twice else self._one_pass(g, index)
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)

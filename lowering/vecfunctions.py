@@ -93,8 +93,10 @@ def expm1_parts(m: Math, x: V, halvings: int) -> tuple[V, V]:
     q_low = m.fma(square, 0.5, r - q) + m.fma(r * square, m.poly(r, cube), m.fma(m.fma(r, r, -square), 0.5, error))
     s = power_of_two(m, n - halvings)
     large, small = s - 2.0 ** -halvings, s * q
-    hi = large + small
-    return hi, m.fma(s, q_low, (large - hi) + small)
+    first = large + small
+    rest = m.fma(s, q_low, (large - first) + small)
+    hi = first + rest
+    return hi, (first - hi) + rest
 
 
 def expm1(m: Math, x: V) -> V:

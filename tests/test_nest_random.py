@@ -83,7 +83,8 @@ class Writer:
 
     def scan(self):
         x = self.pick(1, 2)
-        self.pool.append(self.calm(self.b("scan", x, kind="sum", axis=int(self.rng.integers(x.type.rank)), reverse=bool(self.rng.integers(2)))))
+        axis, reverse = int(self.rng.integers(x.type.rank)), bool(self.rng.integers(2))
+        self.pool.append(self.calm(self.b("scan", x, kind="sum", axis=axis, reverse=reverse)))
 
     def dot(self):
         x, y = self.pick(1, 2), self.pick(1, 2)
@@ -116,7 +117,8 @@ class Writer:
     def scatter(self):
         i = self.b.const(self.rng.integers(0, self.n, self.n), INDEX)
         x = self.pick(1)
-        self.pool.append(self.b(["scatter", "scatter_add"][self.rng.integers(2)], x, self.row(self.pick(0, 1)), i, axes=(0,), at=0))
+        name = ["scatter", "scatter_add"][self.rng.integers(2)]
+        self.pool.append(self.b(name, x, self.row(self.pick(0, 1)), i, axes=(0,), at=0))
 
     def argmax(self):
         i = self.b("argreduce", self.pick(1), kind="argmax", axis=0)
@@ -182,8 +184,8 @@ class Writer:
             return [v for v in new if v.type.rank < 2 and v.type.dtype is F64][-2:]
         self.pool += map_(b, self.n, body)
 
-    STEPS = (elementwise, elementwise, elementwise, cheap, reduce, reduce, transpose, column, flip, roll, flat, take, gather, scan,
-             dot, update, update, update, scatter, argmax)
+    STEPS = (elementwise, elementwise, elementwise, cheap, reduce, reduce, transpose, column, flip, roll, flat, take, gather,
+             scan, dot, update, update, update, scatter, argmax)
 
     def step(self, control=True):
         steps = self.STEPS + ((Writer.loop, Writer.loop, Writer.loop, Writer.branch, Writer.map) if control else ())

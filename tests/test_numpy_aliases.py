@@ -11,7 +11,8 @@ DEPTH = 9
 def random_slice(r, n):
     step = r.choice([1, 1, 1, 2, -1, -2])
     a, b = sorted(r.integers(-1, n + 1, 2))
-    return slice(int(a) if a >= 0 else None, int(b), int(step)) if step > 0 else slice(int(b), int(a) if a >= 0 else None, int(step))
+    return slice(int(a) if a >= 0 else None, int(b), int(step)) if step > 0 else slice(int(b), int(a) if a >= 0 else None,
+                                                                                       int(step))
 
 
 def random_key(r, shape):

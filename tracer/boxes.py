@@ -359,8 +359,7 @@ def _live(x: np.ndarray) -> ArrayBox:
     for axis, s in enumerate(x.strides):
         steps = np.arange(x.shape[axis]) if s >= 0 else np.arange(x.shape[axis])[::-1]
         at += (steps * (abs(s) // x.itemsize)).reshape((-1,) + (1,) * (x.ndim - axis - 1))
-    builder = context.current().builder
-    return ArrayBox(builder("gather", _memory(span, dtype), const(at, INDEX), axes=(0,), at=0))
+    return ArrayBox(_memory(span, dtype)).view(views.Gathered(const(at, INDEX)))
 
 
 def _memory(x: np.ndarray, dtype: DType) -> Const:

@@ -92,7 +92,8 @@ def _joined(held, key):
     if not any(map(traced, parts)):
         return fresh(held[key])
     if any(isinstance(p, (slice, str)) for p in parts):
-        fail(UnsupportedError, "slices and strings in np.c_ and np.r_ cannot be compiled", "use np.arange, np.linspace or np.concatenate")
+        fail(UnsupportedError, "slices and strings in np.c_ and np.r_ cannot be compiled",
+             "use np.arange, np.linspace or np.concatenate")
     if held is np.r_:
         return FUNCTIONS[np.concatenate]([FUNCTIONS[np.atleast_1d](p) for p in parts])
     columns = [p if len(p.dims) > 1 else p[:, None] for p in map(FUNCTIONS[np.atleast_1d], parts)]
@@ -177,8 +178,7 @@ def _fill_redirect():
     for f, handler in FUNCTIONS.items():
         if f not in REDIRECT:
             REDIRECT[f] = passing(f, handler)
-    for name in dir(np):
-        ufunc = getattr(np, name)
+    for ufunc in list(vars(np).values()):          # not getattr: that would import numpy.f2py, numpy.testing …
         if isinstance(ufunc, np.ufunc):
             REDIRECT[ufunc] = passing(ufunc, lambda *args, ufunc=ufunc, **kwargs: ufuncs.call(ufunc, *args, **kwargs))
     for f, handler in {**python_math.MATH, **python_math.BUILTINS, **creation.SCALAR_TYPES}.items():

@@ -297,7 +297,8 @@ def _times_log(shift):
 
 
 SPECIAL = {"erf": direct("erf"), "erfc": direct("erfc"), "gammaln": direct("lgamma"), "psi": direct("digamma"),
-           "digamma": direct("digamma"), "expit": _logistic, "logit": _log_odds, "xlogy": _times_log(False), "xlog1py": _times_log(True)}
+           "digamma": direct("digamma"), "expit": _logistic, "logit": _log_odds, "xlogy": _times_log(False),
+           "xlog1py": _times_log(True)}
 _OF_NUMPY = {u for u in vars(np).values() if isinstance(u, np.ufunc)}
 
 

@@ -2,7 +2,7 @@
 
 A path says how a view lies in its base:
 
-  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread
+  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered
   sel     one entry for each axis of the base: None (whole), an index value (axis dropped) or (start, length, step)
   out     one entry for each axis of the view: the base axis that it runs along, or None (a new axis of length 1)
 
@@ -219,6 +219,29 @@ class Spread:
         return (0,) * pad + tuple(0 if d == 1 else s for s, d in zip(base_strides, base_dims))
 
     permuting = False
+
+
+class Gathered:
+    """Elements of a base of one axis at constant positions: an array from outside whose strides no other path has. Read-only."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: Value):
+        self.at = at
+
+    def dims(self, base_dims):
+        return self.at.type.dims
+
+    def read(self, x):
+        return context.current().builder("gather", x, self.at, axes=(0,), at=0)
+
+    def write(self, x, v):
+        fail(ShapeError, READ_ONLY)
+
+    def strides(self, base_strides, base_dims):
+        return None
+
+    permuting = True
 
 
 def diagonal(x: Value, a: int, b: int, k: int, length) -> Value:
