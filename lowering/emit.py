@@ -12,7 +12,7 @@ Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i
 from __future__ import annotations
 
 from ..ir.errors import IRError
-from . import blas
+from . import blas, vecmath
 from .loopir import (
     Alloc,
     At,
@@ -64,7 +64,9 @@ class Emitter:
         self.regs: dict[Scalar, str | tuple[str, str]] = {}
         self.vars: dict[Var, tuple[str, ...]] = {}
         self.declarations: dict[str, None] = {}
-        self.definitions: dict[str, str] = {}
+        self.vector: dict[str, vecmath.Function] = {}
+        self.attributes: list[str] = []
+        self._groups: dict[str, str] = {}
         self.metadata: list[str] = []
         self._next_meta, self._unlikely, self._invariant = 1, None, None       # !0 is the module's, see engine.py
         self._scopes: dict[int, tuple[int, int, int]] = {}
@@ -103,9 +105,22 @@ class Emitter:
     def declare(self, text: str) -> None:
         self.declarations[text] = None
 
-    def define(self, name: str, text: str) -> None:
-        """Have the module contain this internal function."""
-        self.definitions[name] = text
+    def vectorisable(self, function: vecmath.Function) -> str:
+        """Declare a function of vecmath; the attributes of its calls."""
+        if function.name not in self.vector:
+            self.vector[function.name] = function
+            self.declarations |= dict.fromkeys(function.declarations())
+            self._groups[function.name] = f"#{len(self.vector)}"
+            self.attributes.append(f"attributes #{len(self.vector)} = {{ {function.attributes()} }}")
+        return self._groups[function.name]
+
+    def _used(self) -> list[str]:
+        """Vector forms that only the vectoriser will call must not be dropped before."""
+        names = [name for f in self.vector.values() for name in f.vectors.values()]
+        if not names:
+            return []
+        return [f"@llvm.compiler.used = appending global [{len(names)} x ptr] [{', '.join(f'ptr @{n}' for n in names)}], "
+                'section "llvm.metadata"']
 
     def add_global(self, definition: str) -> str:
         """A private global of this kernel: `definition` is what follows its name and " = "."""
@@ -450,8 +465,8 @@ class Emitter:
         params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
         head = [f"define i32 @{kernel.name}({', '.join(params)}) nounwind {{", "entry:", *self.entry, *initial, *workspace,
                 "  br label %body"]
-        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.definitions.values(), *head, "body:",
-                 *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.metadata]
+        parts = [*self.storage.globals, *self.globals, *self.declarations, *self._used(), *head, "body:",
+                 *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.attributes, *self.metadata]
         return "\n".join(parts) + "\n"
 
 

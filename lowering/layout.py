@@ -13,7 +13,8 @@
           |  ScalarOut(result, kind, dtype)     kind as above, or "bool"
           |  ObjectOut(object)                  the same object every time
           |  ArgOut(param)                      the argument object itself, as in `return x`
-          |  Node(type, (out…), keys, make)     made by make(*children) where the type is none of the builtin ones
+          |  Node(type, (out…), keys, make)     made by make(*children), or by the type, where that is none of
+                                                the builtin ones and no ordinary namedtuple
 
 `param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
 in the order of the call; `given` are objects that the call left out (defaults). `Arguments` describes one form of call.

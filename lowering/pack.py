@@ -159,7 +159,7 @@ class Packer:
         children = [self.pack(child) for child in out.children]
         if out.type is dict:
             return self._dict(out.keys, children)
-        if out.make is None and (out.type in (tuple, list) or is_plain_namedtuple(out.type)):
+        if out.type in (tuple, list) or is_plain_namedtuple(out.type):
             return self._sequence(out.type, children)
         return self._called(out.make or out.type, children)
 

@@ -281,8 +281,8 @@ def _lu_solve(g, op: Op):
             pivot = g.load(lu.buffer, _flat(g, _at(g, lu, index), g.iop("mul", i, g.iop("add", lu.ld, 1))), g.depth)
             g.fail(g.let("eq", (pivot, Imm(0, pivot.dtype)), BOOL), site)
         perm_at = _address(g, order.buffer, order.start, index, order.strides)
-        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), perm_at, _at(g, rhs, index), op.attrs["trans"], n, k,
-                                 lu.ld, rhs.ld, k)))
+        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), perm_at, _at(g, rhs, index), op.attrs["trans"], n,
+                                 k, lu.ld, rhs.ld, k)))
 
 
 def _flat(g, address, extra):

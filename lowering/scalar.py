@@ -116,10 +116,9 @@ class Scalars:
 
     def libm(self, rule, args, target):
         dtype, name = args[-1][1], rule[1]
-        if (own := vecmath.function(name, dtype)) is not None:
-            self.out.define(own.name, own.text)
-            kind = TYPE[dtype.name]
-            return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)})", dtype)
+        if (own := vecmath.function(name, dtype.name)) is not None:
+            group, kind = self.out.vectorisable(own), TYPE[dtype.name]
+            return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)}) {group}", dtype)
         return self.call(name + ("f" if dtype is F32 else ""), args, dtype)
 
     def clibm(self, rule, args, target):

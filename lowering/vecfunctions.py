@@ -215,7 +215,7 @@ def log1p_sum(m: Math, hi: V, lo, doublings: V | None = None) -> V:
     back = u - hi
     c = ((hi - (u - back)) + (1.0 - back)) + lo
     k, n, f = split_log(m, u)
-    c = c * power_of_two(m, 0 - n)
+    c = scale(m, c, 0 - n)
     inverse = m.fma(f, m.fma(f, 1.0 - f, -1.0), 1.0)
     return log_sum(m, k if doublings is None else k + doublings, f, c * inverse)
 

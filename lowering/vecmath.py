@@ -16,7 +16,8 @@ from typing import NamedTuple
 from . import engine, vecfunctions
 from .vecbuilder import Math
 
-WIDTHS = {"avx512f": (128, 256, 512), "avx": (128, 256), "neon": (128,)}        # vector registers, in bits, by CPU feature
+# The vector registers in bits, by CPU feature: the widest, and its half for the loops that finish what the widest leaves.
+WIDTHS = {"avx512f": (256, 512), "avx": (128, 256), "neon": (128,)}
 PURE = "nounwind willreturn memory(none)"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tracegrad.ir import interp
 from tracegrad.ir.build import function
+from tracegrad.ir.text import equal, parse, print_function
 from tracegrad.ir.types import C128, F64, I64, Type
 from tracegrad.ir.verify import verify
 from tracegrad.tracer import context, numpy_table
@@ -74,6 +75,7 @@ def build(fn, *args, module=NP):
         leaves = [x for x in flat(out) if isinstance(x, Box)]
         f.body.yields = tuple(x.read() for x in leaves) + tuple(b.read() for b in given)
     verify(f, "trace")
+    assert equal(parse(print_function(f)), f)
     return f, out, dynamic, leaves
 
 

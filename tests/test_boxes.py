@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
-from tracegrad.ir.errors import BoundsError, ConcretizationError, DTypeError, ShapeError, UnsupportedError
+from tracegrad.ir.errors import BoundsError, ConcretizationError, DTypeError, ShapeError, TracegradError, UnsupportedError
+from tracegrad.tracer.boxes import lift
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal(6)
@@ -314,3 +315,6 @@ def test_a_captured_array_is_read_and_not_written():
     check(lambda np, x: np.sum(strided.T) + np.sum(strided[:, ::2]) + np.sum(strided[::-1]), X)
     with pytest.raises(UnsupportedError, match="made outside"):
         run(lambda np, x: np.add.at(table, [0], x[:1]), X)
+    for held in (table, strided, strided.T, strided[::2, ::3], strided[::-1]):
+        with pytest.raises(TracegradError, match=r"made outside|read-only"):
+            run(lambda np, x, held=held: lift(held).T[1:].__setitem__(0, x[0]), X)

@@ -1,4 +1,9 @@
-"""The user-visible knobs, all of them, in one table."""
+"""The user-visible knobs, all of them, in one table.
+
+A knob has one value for the process, and a `with config(…)` block may set another for the thread that runs it. Machine code
+is entered without a look at either, so `lowering.dispatch` is told which options hold: a number while all threads agree,
+and otherwise "ask Python", which costs each call some microseconds until the last such block ends.
+"""
 from __future__ import annotations
 
 import os
@@ -16,86 +21,99 @@ KNOBS = {
     "verify": (True, bool, "check the IR after every pass"),
 }
 
+ASK_PYTHON = -1
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+_LOCK = threading.Lock()
 
-def _parse(name: str, text: str):
+
+def _checked(name: str, value):
+    """The value, if the knob takes it."""
+    if name not in KNOBS:
+        raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
     kind = KNOBS[name][1]
-    return text.lower() not in ("0", "false", "no", "off", "") if kind is bool else kind(text)
+    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
+        raise ArgumentError(f"the option {name} takes a {'positive ' if kind is int else ''}{kind.__name__}, got {value!r}")
+    return value
+
+
+def _start(name: str):
+    """The default, or what the environment says."""
+    default, kind, _ = KNOBS[name]
+    variable = "TRACEGRAD_" + name.upper()
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    try:
+        return _checked(name, _WORDS[text.strip().lower()] if kind is bool else kind(text))
+    except (KeyError, ValueError):
+        takes = "one of " + ", ".join(filter(None, _WORDS)) if kind is bool else "a positive int"
+        raise ArgumentError(f"the environment variable {variable} is {text!r}", f"set it to {takes}") from None
+
+
+def _number(values: dict) -> int:
+    """What machine code is told: which specialisations may take calls."""
+    return ASK_PYTHON if values["disable_jit"] else int(values["fastmath"])
 
 
 class Config:
-    """`tracegrad.config`: `config.name = value` or `config.update(name, value)` for the process, and
-    `with config(name=value): …` for this thread, for the length of the block.
-
-    Native code knows the options of the process only (`set_options`). While a block changes one that matters to compiled
-    code, every call goes through Python, which looks here.
-    """
-
-    _NATIVE = frozenset({"fastmath", "disable_jit"})
+    """`tracegrad.config`: read a knob as an attribute; assign it, or `config.update(name, value)`, for the whole process;
+    `with config(name=value): …` for this thread and the length of the block."""
 
     def __init__(self):
-        values = {}
-        for name, (default, _, _) in KNOBS.items():
-            text = os.environ.get("TRACEGRAD_" + name.upper())
-            values[name] = default if text is None else _parse(name, text)
-        own = {"_values": values, "_thread": threading.local(), "_lock": threading.RLock(), "_blocks": 0}
-        for name, value in own.items():
-            object.__setattr__(self, name, value)
-        self._announce()
+        own = self.__dict__
+        own["_process"] = {name: _start(name) for name in KNOBS}
+        own["_thread"] = threading.local()                 # .blocks: what each open block sets, with the blocks around it
+        own["_open"] = {}                                  # id -> the same, of every open block of any thread
+        self._tell()
+
+    def _values(self) -> dict:
+        blocks = getattr(self._thread, "blocks", None)
+        return self._process | blocks[-1] if blocks else self._process
+
+    def _tell(self) -> None:
+        here = _number(self._process)
+        agree = all(_number(self._process | block) == here for block in self._open.values())
+        set_options(here if agree else ASK_PYTHON)
 
     def __getattr__(self, name):
         if name not in KNOBS:
-            raise AttributeError(name)
-        for layer in reversed(self._layers()):
-            if name in layer:
-                return layer[name]
-        return self._values[name]
+            raise AttributeError(f"tracegrad has no option {name!r}; there are {', '.join(KNOBS)}")
+        return self._values()[name]
 
     def __setattr__(self, name, value):
         self.update(name, value)
 
-    def _layers(self) -> list[dict]:
-        """The blocks that this thread is in."""
-        return self._thread.__dict__.setdefault("layers", [])
-
-    def _announce(self, blocks: int = 0) -> None:
-        """Tell native code which options are in force."""
-        with self._lock:
-            object.__setattr__(self, "_blocks", self._blocks + blocks)
-            special = self._blocks or self._values["disable_jit"]
-            set_options(-1 if special else int(self._values["fastmath"]))
-
-    @staticmethod
-    def _check(name: str, value) -> None:
-        if name not in KNOBS:
-            raise ArgumentError(f"There is no option {name!r}.", "use one of " + ", ".join(KNOBS))
-        kind = KNOBS[name][1]
-        if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
-            what = "positive int" if kind is int else kind.__name__
-            raise ArgumentError(f"The option {name} takes a {what}, got {value!r}.")
-
     def update(self, name: str, value) -> None:
-        """Set one knob. Raises ArgumentError for a name or a value that is not in the table."""
-        self._check(name, value)
-        self._values[name] = value
-        self._announce()
+        """Set one knob. Inside a `with config(…)` block that sets it too, the block's value stays in force until its end.
+
+        Raises ArgumentError for a name or a value that is not in the table.
+        """
+        with _LOCK:
+            self._process[name] = _checked(name, value)
+            self._tell()
 
     @contextmanager
     def __call__(self, **values):
         """Set knobs for the length of a `with` block."""
-        for name, value in values.items():
-            self._check(name, value)
-        native = 0 if self._NATIVE.isdisjoint(values) else 1
-        layers = self._layers()
-        layers.append(values)
-        self._announce(native)
+        blocks = self._thread.__dict__.setdefault("blocks", [])
+        inner = (blocks[-1] if blocks else {}) | {name: _checked(name, value) for name, value in values.items()}
+        blocks.append(inner)
+        with _LOCK:
+            self._open[id(inner)] = inner
+            self._tell()
         try:
             yield self
         finally:
-            layers.remove(values)
-            self._announce(-native)
+            blocks[:] = [block for block in blocks if block is not inner]
+            with _LOCK:
+                del self._open[id(inner)]
+                self._tell()
+
+    def __dir__(self):
+        return [*KNOBS, "update"]
 
     def __repr__(self):
-        return "\n".join(f"{name} = {getattr(self, name)!r}  # {text}" for name, (_, _, text) in KNOBS.items())
+        return "\n".join(f"{name} = {self._values()[name]!r}  # {text}" for name, (_, _, text) in KNOBS.items())
 
 
 config = Config()

@@ -331,7 +331,7 @@ def _captured(x: np.ndarray) -> ArrayBox:
     found = known.get(id(x))
     if found is None:
         box = _live(x)
-        box.captured = True
+        box.captured = box.root.captured = True
         found = known[id(x)] = (x, box)
     return found[1]
 

@@ -455,38 +455,3 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     return norm(x, ord, (-2, -1), keepdims)
-
-
-# --- statistics that are products -----------------------------------------------------------------------------------
-
-@implements(np.cov)
-def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
-    if fweights is not None or aweights is not None:
-        fail(UnsupportedError, "np.cov with weights cannot be compiled",
-             "compute it from the centred array with a matrix product")
-    x = FUNCTIONS[np.atleast_2d](m)
-    if not rowvar and len(lift(m).dims) != 1:
-        x = x.T
-    if y is not None:
-        other = FUNCTIONS[np.atleast_2d](y)
-        x = FUNCTIONS[np.concatenate]([x, other.T if not rowvar and other.dims[0] != 1 else other], 0)
-    target = result_dtype([x.kind, np.dtype(float)]) if dtype is None else to_dtype(dtype)
-    x = boxes.array(boxes.to_value(x, target))
-    x = x - reductions.mean(x, 1, keepdims=True)
-    less = (0 if bias else 1) if ddof is None else ddof
-    n = boxes.count(x.dims[1])
-    left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else n - less
-    return FUNCTIONS[np.squeeze](boxes.array(context.current().builder(
-        "div", matmul(x, np.conjugate(x.T)).read(), boxes.to_value(left, target))))
-
-
-@implements(np.corrcoef)
-def corrcoef(x, y=None, rowvar=True, *, dtype=None):
-    c = cov(x, y, rowvar, dtype=dtype)
-    if not c.dims:
-        return np.true_divide(c, c)
-    spread = np.sqrt(np.real(diagonal(c)))
-    found = c / spread[:, None] / spread[None, :]
-    return found if found.dtype_ir.complex else FUNCTIONS[np.clip](found, -1, 1)
-
-

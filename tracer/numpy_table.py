@@ -15,7 +15,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import boxes, calculus, context, creation, einsum, indexing, joining, manipulation, python_math, ufuncs  # noqa: F401
+from . import boxes, calculus, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs  # noqa: F401
 from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 
@@ -145,7 +145,7 @@ def item(x, *index):
         x = manipulation.ravel(x)[index[0]] if flat else x[index[0] if isinstance(index[0], tuple) else index]
     value = python_math.scalar(x, "item()")
     weak, dtype = _PYTHON_KIND.get(value.type.dtype.kind, ("int", I64))
-    builder = context.current().builder
+    builder = boxes.context.current().builder
     return ScalarBox(builder.cast(value, dtype or to_dtype(np.complex128)) if weak != "bool" else value, weak)
 
 

@@ -222,7 +222,7 @@ class Spread:
 
 
 class Gathered:
-    """Elements of a base of one axis at constant positions: an array from outside whose strides no other path has. Read-only."""
+    """Constant positions of a base of one axis: an array from outside whose strides no other path has. Read-only."""
 
     __slots__ = ("at",)
 

@@ -1,0 +1,110 @@
+"""What the command line names: functions in files, and arguments by their types."""
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
+import traceback
+import types
+
+import numpy as np
+
+from ..ir.errors import ArgumentError, TracegradError
+from ..ir.types import DTYPES
+
+
+class UsageError(ArgumentError):
+    """The command line itself is wrong."""
+
+
+class FileError(TracegradError):
+    """The user's file cannot be imported."""
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+def load(target: str):
+    """The callable that FILE.py:NAME names (NAME may be dotted). The file is imported as a module of its own name."""
+    file, _, name = target.rpartition(":")
+    path = pathlib.Path(file)
+    if not file or not name:
+        raise UsageError(f"{target!r} does not name a function", "write FILE.py:FUNCTION, as in examples/logistic.py:loss")
+    if not path.is_file():
+        raise UsageError(f"there is no file {file!r}", "write FILE.py:FUNCTION, as in examples/logistic.py:loss")
+    module = _imported(path)
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = sorted(k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__)
+            raise UsageError(f"{file} has no {name!r}", "use one of " + ", ".join(public) if public else "")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"{name} in {file} is a {type(found).__name__}, not a function")
+    return found
+
+
+def _imported(path: pathlib.Path) -> types.ModuleType:
+    name = path.stem
+    while name in sys.modules:                       # a file called numpy.py must not stand for NumPy
+        name += "_"
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise FileError(f"{path} cannot be imported: {_described(error, path)}") from None
+    return module
+
+
+def _described(error: BaseException, path: pathlib.Path) -> str:
+    """The error with the last line of the file that it came through."""
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error)).strip()
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename) == path]
+    where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+class ArraySpec:
+    """A dtype's name in --args: `f64[2,3]` is an array of ones; the bare name becomes a scalar."""
+
+    def __init__(self, dtype: np.dtype):
+        self.dtype = dtype
+
+    def __getitem__(self, shape):
+        return np.ones(shape, self.dtype)
+
+
+_NAMES = {name: ArraySpec(d.np) for name, d in DTYPES.items() if name != "index"}
+_NAMES |= {spec.dtype.name: spec for spec in _NAMES.values()}
+_NAMES |= {"float": 1.0, "int": 2, "complex": 1.0 + 0.5j, "nan": float("nan"), "inf": float("inf")}
+
+
+def parse_args(text: str) -> tuple[tuple, dict]:
+    """The positional and keyword arguments that `text` describes. Raises UsageError where it describes none."""
+    try:
+        args, kwargs = eval(f"_({text}\n)", {"__builtins__": {}}, _NAMES | {"_": lambda *a, **k: (a, k)})
+    except Exception as error:
+        why = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise UsageError(f"--args {text!r} cannot be read: {why}",
+                         'write types, as in "f64[100,3], i64[5], float", or Python literals') from None
+    return tuple(map(_scalars, args)), {key: _scalars(x) for key, x in kwargs.items()}
+
+
+def _scalars(x):
+    """Bare dtypes as NumPy scalars, in any container."""
+    if isinstance(x, ArraySpec):
+        return x.dtype.type(1)
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_scalars, x))
+    if isinstance(x, dict):
+        return {key: _scalars(v) for key, v in x.items()}
+    return x
