@@ -32,22 +32,19 @@ from __future__ import annotations
 
 import base64
 import json
-import linecache
-import os
 import re
 
 import numpy as np
 
 from .color import colored
 from .core import Block, Const, Function, Op, Value
-from .errors import Loc
+from .margin import Margin
 from .parse import parse
 from .types import DTYPES, DType, StackType, Type
 
 __all__ = ["equal", "literal", "op_text", "parse", "print_function"]
 
 INLINE = 16           # a constant array of at most so many elements is written where it is used
-MARGIN = 76           # the column of the comments in the margin
 _WORD = re.compile(r"[A-Za-z_]\w*\Z")
 _RESERVED = frozenset(DTYPES) | {"true", "false", "none", "inf", "nan", "stack", "live"}
 _INDEXED = frozenset({"slice", "update", "update_add"})
@@ -103,7 +100,7 @@ def _array(const: Const) -> str:
 
 class _Printer:
     def __init__(self, f: Function, margin: bool):
-        self.root, self.margin = f, margin
+        self.root, self.margin = f, Margin() if margin else None
         self.lines: list[str] = []
         self.headers: dict[Op, str] = {}
         self.functions = dict(zip(everything(f), _unique(g.name for g in everything(f))))
@@ -111,7 +108,6 @@ class _Printer:
         self.names: dict[Value, str] = {}
         self.taken: set[str] = set()
         self.count = 0
-        self.where: Loc = ()
 
     def module(self) -> list[str]:
         for g in self.functions:
@@ -122,7 +118,7 @@ class _Printer:
         return head + [""] + self.lines if head else self.lines
 
     def function(self, f: Function):
-        self.names, self.taken, self.count, self.where = {}, set(), 0, ()
+        self.names, self.taken, self.count = {}, set(), 0
         if self.lines:
             self.lines.append("")
         params = self.params(f.params)
@@ -225,8 +221,8 @@ class _Printer:
         line = self.header(op)
         self.headers[op] = line
         self.lines.append(indent + line)
-        if self.margin:
-            self.comment(op.loc)
+        if self.margin is not None:
+            self.lines[-1] = self.margin.beside(self.lines[-1], op.loc)
         regions = _REGIONS.get(op.name, _Printer.plain_regions)
         regions(self, op, indent)
 
@@ -240,15 +236,6 @@ class _Printer:
         if op.name in _REGIONS:
             form += " {"
         return f"{results} = {form}" if results else form
-
-    def comment(self, loc: Loc):
-        """`# file:line  source` on the first op of a run from one line."""
-        if loc and loc[-1][:2] != (self.where and self.where[-1][:2]):
-            frame = loc[-1]
-            source = linecache.getline(frame.file, frame.line).strip()
-            text = f"# {os.path.basename(frame.file)}:{frame.line}" + (f"  {source}" if source else "")
-            self.lines[-1] = f"{self.lines[-1]:<{MARGIN}}  {text}"
-        self.where = loc
 
     def tail(self, op: Op, *without: str) -> str:
         attrs = {k: v for k, v in op.attrs.items() if k not in without}

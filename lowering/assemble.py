@@ -15,14 +15,14 @@ RELEASE_WORK = 20_000      # scalar operations from which letting other threads 
 
 
 def assemble(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int] | None = None, *,
-             fastmath: bool = False, phases: dict[str, float] | None = None, about: Any = None) -> Specialisation:
+             fastmath: bool = False, options: int = 0, phases: dict[str, float] | None = None, about: Any = None) -> Specialisation:
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
-    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(fastmath)` holds."""
+    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
     start = time.perf_counter()
     text = emit(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
-    signature = signature_of(kernel, arguments, output, inout or {}, int(fastmath))
+    signature = signature_of(kernel, arguments, output, inout or {}, options)
     return Specialisation(signature, code, kernel.name, reporter(kernel), phases=phases, about=about, keep=constants(kernel))
 
 

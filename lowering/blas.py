@@ -34,7 +34,10 @@ conjugated: a transpose is plain. With beta 0 the destination is not read. Addre
 from __future__ import annotations
 
 import ctypes
-import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
 
 from ..ir.errors import IRError
 from ..ir.types import I32, DType
@@ -50,12 +53,34 @@ def routine(dtype: DType, name: str) -> str:
 
 
 def _address(name: str) -> int:
-    """SciPy's pointer to a routine; SciPy is imported when the first is asked for."""
+    """SciPy's pointer to a routine; SciPy's modules are loaded when the first is asked for."""
     for module in ("cython_blas", "cython_lapack"):
-        table = importlib.import_module("scipy.linalg." + module).__pyx_capi__
+        table = _extension("scipy.linalg." + module).__pyx_capi__
         if name in table:
             return _pointer(table[name])
     raise IRError(f"SciPy has no routine {name}")
+
+
+def _extension(name: str):
+    """An extension module of scipy.linalg, without the rest of that package, which takes five times as long to import.
+
+    It stands in sys.modules under its own name, so a later import of the package finds it.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    package = importlib.util.find_spec("scipy")
+    folders = [os.path.join(p, "linalg") for p in package.submodule_search_locations] if package else []
+    spec = importlib.machinery.PathFinder.find_spec(name, folders)
+    if spec is None or "scipy.linalg" in sys.modules:
+        return importlib.import_module(name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _pointer(capsule) -> int:

@@ -106,7 +106,7 @@ def _swap(g, moves, taken: set):
     rest, where = [], {}
     for p, y in moves:
         source, target = of.get(y), of[p]
-        if isinstance(y, Const) or not (source.swap and target.swap) or source in taken or not _beside(g, source, target):
+        if source is None or isinstance(y, Const) or not (source.swap and target.swap) or source in taken or not _beside(g, source, target):
             rest.append((p, y))
             continue
         taken.add(source)
@@ -130,7 +130,7 @@ def _copy(g, moves, where, why: str):
     ready = []
     for p, y in moves:
         source = y
-        if not isinstance(y, Const):
+        if g.program.buffered(y) and not isinstance(y, Const):
             place = g.where[where.get(of[y], of[y])]
             source = y if place.prefix else place
             if len(moves) > 1 and place.buffer in targets:
@@ -140,7 +140,8 @@ def _copy(g, moves, where, why: str):
         ready.append((p, y, source))
     for p, y, source in ready:
         g.copy_into(g.where[of[p]], source)
-        g.note("copy", y, g.stores.why.get((y, p)) or g.stores.why.get((p, y)) or why)
+        if g.program.buffered(y):
+            g.note("copy", y, g.stores.why.get((y, p)) or g.stores.why.get((p, y)) or why)
 
 
 def _for(g, op: Op, plans):

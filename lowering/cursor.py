@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from ..ir.errors import Loc
 from ..ir.types import BOOL, INDEX, DType
 from .loopir import Atom, Fail, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
 
@@ -27,6 +28,7 @@ class Cursor:
         self.levels: dict[Scalar, int] = {}
         self.base = 0
         self._names = 0
+        self.loc: Loc = ()                         # of the op that is being written
 
     # --- levels -----------------------------------------------------------------------------------------------------
 
@@ -74,7 +76,7 @@ class Cursor:
             self.memos.extend(memos)
 
     def fresh(self, dtype: DType, level: int | None = None, name: str = "") -> Scalar:
-        s = Scalar(dtype, name)
+        s = Scalar(dtype, name, self.loc)
         self.levels[s] = len(self.stack) - 1 if level is None else level
         return s
 
@@ -86,14 +88,14 @@ class Cursor:
 
     def let(self, op: str, args, dtype: DType, attrs=None, level: int | None = None) -> Scalar:
         at = self.level(args) if level is None else level
-        target = Scalar(dtype)
+        target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Let(target, op, tuple(args), attrs or {}))
         return target
 
     def load(self, buffer, index, level: int | None = None) -> Scalar:
         at = self.level(index) if level is None else level
-        target = Scalar(buffer.dtype)
+        target = Scalar(buffer.dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Load(target, buffer, tuple(index)))
         return target

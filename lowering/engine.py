@@ -18,7 +18,6 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-import struct
 import sys
 import threading
 import time
@@ -33,6 +32,7 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ..ir.errors import IRError
 from ..ir.types import DType, dtype
+from .objects import is_elf, needs_stubs, undefined
 
 _LOCK = threading.RLock()
 
@@ -77,13 +77,14 @@ def data_layout() -> str:
 _PROCESS = ctypes.CDLL(None)
 # External symbols are "family.name"; PROVIDERS[family](name) is the address. A name without a dot is the process's own.
 PROVIDERS: dict[str, Callable[[str], int]] = {}
-_bound: set[str] = set()
+_bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
+# Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
 
 
-def bind_symbols(source: str) -> None:
-    """Give every external symbol of a text its address. MCJIT ends the process where one is missing, so look first."""
-    for name in _EXTERNAL.findall(source):
+def bind_symbols(binary: bytes, source: str) -> None:
+    """Give every external symbol of an object its address. MCJIT ends the process where one is missing, so look first."""
+    for name in undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source):
         if name in _bound or name.startswith("llvm."):
             continue
         family, _, rest = name.partition(".")
@@ -211,7 +212,7 @@ def compile_module(source: str, optimize: bool = True) -> Code:
     ticks: list[float] = []
     with _optimized(source, ticks, optimize) as (module, machine):
         binary = machine.emit_object(module)
-        if needs_stubs(binary):
+        if is_elf(binary) and needs_stubs(binary):
             with target_machine("large") as large:
                 binary = large.emit_object(module)
         ticks.append(time.perf_counter())
@@ -221,36 +222,14 @@ def compile_module(source: str, optimize: bool = True) -> Code:
     return code
 
 
-_PLT32 = 4                      # R_X86_64_PLT32: a call that must be within 2 GB, by a stub where it is not
-_RELA, _X86_64 = 4, 62
-
-
-def needs_stubs(binary: bytes) -> bool:
-    """Whether an x86-64 ELF object has a direct call to a function that it does not define."""
-    if binary[:5] != b"\x7fELF\x02" or int.from_bytes(binary[18:20], "little") != _X86_64:
-        return False
-    table, = struct.unpack_from("<Q", binary, 40)
-    entry, count = struct.unpack_from("<HH", binary, 58)
-    # section header: name, type, flags, address, offset, size, link, info …
-    sections = [struct.unpack_from("<IIQQQQII", binary, table + k * entry) for k in range(count)]
-    for _, kind, _, _, offset, size, link, _ in sections:
-        if kind == _RELA:
-            symbols = sections[link][4]
-            for k in range(offset, offset + size, 24):
-                info, = struct.unpack_from("<Q", binary, k + 8)
-                if info & 0xFFFFFFFF == _PLT32 and not struct.unpack_from("<H", binary, symbols + 24 * (info >> 32) + 6)[0]:
-                    return True
-    return False
-
-
-_PHASES = ("parse", "optimize", "machine", "link")
+_PHASES = ("parse", "passes", "machine", "link")
 
 
 def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that `compile_module` made on a machine like this one."""
     with _LOCK:
         host()
-        bind_symbols(source)
+        bind_symbols(binary, source)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()

@@ -84,7 +84,7 @@ class Schedule:
         self.touched: dict[object, Access] = {}
         self.here: dict[Value, int] = {}          # array value of this block -> the item that completes it
         self.guard = self.barrier = self.effects = -1
-        for op in block.ops:
+        for op in program.ops[block]:
             self._op(op)
         for v in block.yields:
             if v.type.dims and not isinstance(v, Const):

@@ -74,7 +74,7 @@ class Stores:
     # --- edges ------------------------------------------------------------------------------------------------------
 
     def _edge(self, depth: int, a: Value, b: Value, move: bool = False):
-        if a.type.dims and not isinstance(a, Const) and not isinstance(b, Const):
+        if a.type.dims and not isinstance(a, Const) and not isinstance(b, Const) and self.program.buffered(a):
             self._edges.append((depth, len(self._edges), a, b, move))
 
     def _collect(self, block: Block, depth: int):
@@ -144,31 +144,41 @@ class Stores:
             a, b, at_b, block_b = b, a, at_a, block_a
         if not p.live_after(a, at_b, block_b):
             return False
-        return not self._relieve(a, at_b, block_b)
+        return not self._relieve(a, b, at_b, block_b)
 
-    def _relieve(self, a: Value, at: int, block: Block) -> bool:
-        """Where `a` is alive after the point only through virtual values computed before it, give those memory instead."""
-        crossing = self._crossing(a, at, block)
-        if crossing is None:
+    def _relieve(self, a: Value, b: Value, at: int, block: Block) -> bool:
+        """Where `a` is alive after b's definition only through reads that may as well come before it: let them."""
+        forced, moved = [], []
+        if not self._crossing(a, b, at, block, forced, moved):
             return False
-        for v in crossing:
+        if moved:
+            self.program.move(moved, b.owner)
+        for v in forced:
             self.program.force(v)
         return True
 
-    def _crossing(self, a: Value, at: int, block: Block) -> list[Value] | None:
-        p, found = self.program, []
+    def _crossing(self, a: Value, b: Value, at: int, block: Block, forced: list[Value], moved: list[Op]) -> bool:
+        """Collect what to do: virtual values to compute into memory first, and ops to move before b's."""
+        p = self.program
         home = p.block_of(a)
         for user, _ in p.uses.get(a, ()):
-            if all(q <= at or p.exclusive(b, block) for q, b in (p.after_loops(x, home) for x in p.reads_at(user))):
+            if all(q <= at or p.exclusive(c, block) for q, c in (p.after_loops(x, home) for x in p.reads_at(user))):
                 continue
-            if isinstance(user, Block) or not is_virtual(user) or not user.results[0].type.dims:
-                return None
-            w = user.results[0]
-            if w in p.rooted or p.after_loops((p.pos[user], p.home[user]), home)[0] > at:
-                return None
-            inner = self._crossing(w, at, block)
-            found += [w] if inner is None else inner
-        return found
+            if isinstance(user, Block):
+                return False
+            array = bool(user.results) and bool(user.results[0].type.dims)
+            if p.after_loops((p.pos[user], p.home[user]), home)[0] > at:
+                pulled = p.pull(user, b.owner) if isinstance(b.owner, Op) and not b.owner.regions else None
+                if pulled is None or any(r in self.of for op in pulled for r in op.results):
+                    return False
+                moved += [op for op in pulled if op not in moved]
+                if array and is_virtual(user):
+                    forced.append(user.results[0])
+            elif not (array and is_virtual(user)) or user.results[0] in p.rooted:
+                return False
+            elif not self._crossing(user.results[0], b, at, block, forced, moved):
+                forced.append(user.results[0])
+        return True
 
     def _reads_elsewhere(self, y: Value, other: Storage) -> bool:
         """Whether computing y in one go reads another value of the storage at an index other than the one that it writes."""

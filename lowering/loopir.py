@@ -43,16 +43,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..ir.errors import Loc
 from ..ir.types import DType
 
 
 class Scalar:
-    """A value in a register, defined once."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known."""
 
-    __slots__ = ("dtype", "name")
+    __slots__ = ("dtype", "loc", "name")
 
-    def __init__(self, dtype: DType, name: str = ""):
-        self.dtype, self.name = dtype, name
+    def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
+        self.dtype, self.name, self.loc = dtype, name, loc
 
     def __repr__(self):
         return "%" + (self.name or hex(id(self))[-5:])

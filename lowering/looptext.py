@@ -5,6 +5,8 @@ A scalar without a name is numbered; equal names are told apart by a number afte
 """
 from __future__ import annotations
 
+from ..ir.color import colored
+from ..ir.margin import Margin
 from .loopir import (
     Alloc,
     At,
@@ -37,8 +39,9 @@ _MARKS = {Scalar: "%", Buffer: "$", Var: "@", Stack: "&"}
 
 
 class _Printer:
-    def __init__(self, kernel: Kernel):
+    def __init__(self, kernel: Kernel, margin: bool):
         self.kernel, self.rows, self.depth = kernel, [], 0
+        self.margin = Margin() if margin else None
         self.names: dict[object, str] = {}
         self.taken: dict[str, int] = {}
         self.count = 0
@@ -93,7 +96,11 @@ class _Printer:
     def block(self, statements) -> None:
         self.depth += 1
         for stmt in statements:
+            at = len(self.rows)
             _STATEMENTS[type(stmt)](self, stmt)
+            made = getattr(stmt, "target", None)
+            if self.margin is not None and type(made) is Scalar:
+                self.rows[at] = self.margin.beside(self.rows[at], made.loc)
         self.depth -= 1
 
     def let(self, s: Let):
@@ -184,6 +191,7 @@ _STATEMENTS = {Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Ge
                Pop: _Printer.pop, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
 
 
-def print_kernel(kernel: Kernel) -> str:
-    """The kernel in the loop IR's grammar."""
-    return _Printer(kernel).text()
+def print_kernel(kernel: Kernel, *, margin: bool = False, color: bool = False) -> str:
+    """The kernel in the loop IR's grammar. `margin` adds the user's line that each run of statements comes from."""
+    text = _Printer(kernel, margin).text()
+    return colored(text, "loops") if color else text

@@ -24,9 +24,9 @@ from .control import CONTROL
 from .cursor import Cursor, as_index, operand
 from .fuse import Loop, Nest, Schedule
 from .inplace import Storage, Stores
-from .loopir import Alloc, At, Atom, Buffer, Clear, Copy, Imm, Kernel, Let, Pop, Print, Push, Stack
+from .loopir import Alloc, At, Atom, Buffer, Clear, Copy, Fill, Imm, Kernel, Let, Pop, Print, Push, Stack
 from .memory import plan_slots, work
-from .plan import Program, small
+from .plan import Program, is_fill, small
 from .routines import ROUTINES
 from .tasks import Task
 
@@ -138,7 +138,7 @@ class Nester(Cursor):
         for item in plan.items:
             if isinstance(item, Nest):
                 self.nest(item)
-            elif item.op.regions:
+            elif self.at(item.op).regions:
                 CONTROL[item.op.defn.name](self, item.op, item.plans)
             else:
                 for r in item.op.results:
@@ -148,12 +148,24 @@ class Nester(Cursor):
             for op in item.after:
                 self.scalar_op(op)
 
+    def at(self, op: Op) -> Op:
+        """From here on, what is written comes from this op."""
+        self.loc = op.loc
+        return op
+
+    def computed(self, op: Op, index: tuple) -> Atom:
+        """The element that a virtual op has at an index."""
+        outer, self.loc = self.loc, op.loc
+        atom = rule(op).at(self, op, index)
+        self.loc = outer
+        return atom
+
     def scalar_op(self, op: Op):
-        special = _SCALAR_OPS.get(op.defn.name)
+        special = _SCALAR_OPS.get(self.at(op).defn.name)
         if special is not None:
             special(self, op)
         else:
-            self.env[op.results[0]] = rule(op).at(self, op, ())
+            self.env[op.results[0]] = self.computed(op, ())
 
     def _check(self, op: Op):
         bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
@@ -262,6 +274,8 @@ class Nester(Cursor):
 
     def _node(self, node: Loop | Task, index: tuple, budget: int):
         if isinstance(node, Task):
+            if node.op is not None:
+                self.at(node.op)
             node.body(self, index)
             return
         for task in node.opens:
@@ -307,13 +321,13 @@ class Nester(Cursor):
             if place is not None:
                 found = self._read(v, place, index)
             else:
-                found = rule(v.owner).at(self, v.owner, index)
+                found = self.computed(v.owner, index)
             memo[v, index] = found
         return found
 
     def compute(self, v: Value, index: tuple) -> Atom:
         """The element of a virtual array from its operands, although it has memory."""
-        atom = rule(v.owner).at(self, v.owner, index)
+        atom = self.computed(v.owner, index)
         self.memos[self.level(index)][v, index] = atom
         return atom
 
@@ -437,8 +451,11 @@ class Nester(Cursor):
     # --- whole copies -------------------------------------------------------------------------------------------------
 
     def copy_whole(self, place: Place, source: Value) -> bool:
-        """One statement that copies an array in memory to another place; False where there is none."""
+        """One statement that fills a place with an array; False where there is none."""
         found = self.place(source)
+        if found is None and is_fill(source.owner) and not place.prefix:
+            self.write(Fill(place.buffer, self.scalar(source.owner.operands[0])))
+            return True
         if found is None or found.prefix or place.prefix:
             return False
         self.write(Copy(place.buffer, found.buffer))

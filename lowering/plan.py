@@ -28,12 +28,18 @@ BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # over
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 TWICE = 8            # a value of this cost is stored rather than computed twice
 REPEAT = 3           # … or computed again in every iteration of a loop
+FARTHEST = 12        # ops that one read may take along when it moves before an overwriting op
 LONGEST = 60         # virtual ops in a row: what reads them recurses
 SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
 
 
 def is_virtual(op: Op) -> bool:
     return isinstance(op.defn, Elementwise) or op.defn.name in VIRTUAL
+
+
+def is_fill(op: Op) -> bool:
+    """An array of equal elements: whoever overwrites it fills memory of its own."""
+    return op.defn.name == "broadcast" and not op.operands[0].type.dims
 
 
 def small(type) -> bool:
@@ -52,6 +58,8 @@ class Program:
         self.pos: dict[Op, int] = {}
         self.end: dict[Op, int] = {}
         self.home: dict[Op, Block] = {}
+        self.ops: dict[Block, list[Op]] = {}               # in the order in which they are to run
+        self.stops: dict[Block, list[int]] = {}            # positions that no read may move across
         self.parent: dict[Block, tuple[Op, int] | None] = {f.body: None}
         self.span: dict[Block, tuple[int, int]] = {}
         self.uses: dict[Value, list] = {}
@@ -73,8 +81,11 @@ class Program:
 
     def _walk(self, block: Block):
         start, uses = self._tick(), self.uses
+        self.ops[block], stops = list(block.ops), self.stops.setdefault(block, [])
         for op in block.ops:
             self.pos[op] = self._tick()
+            if op.regions or (op.defn.effect and op.defn.name != "wrap"):
+                stops.append(self.pos[op])
             self.home[op] = block
             for k, v in enumerate(op.operands):
                 uses.setdefault(v, []).append((op, k))
@@ -150,9 +161,14 @@ class Program:
     def _needs_memory(self, op: Op, v: Value) -> bool:
         if op.defn.name == "concat" and not small(v.type):
             return True
+        filled = is_fill(op)
         for user, k in self.uses.get(v, ()):
             if isinstance(user, Block):
-                return True
+                if not filled or self.parent[user] is None:
+                    return True
+                continue
+            if filled and (user.regions or user.defn.name in BASED):
+                continue
             need = NEEDS_MEMORY.get(user.defn.name)
             if need is not None and need(user, k):
                 return True
@@ -186,6 +202,41 @@ class Program:
         self.rooted.add(v)
         self.must.add(v)
         self.cost[v] = 1
+        self._points.clear()
+
+    # --- reading early ----------------------------------------------------------------------------------------------
+
+    def pull(self, user: Op, before: Op) -> list[Op] | None:
+        """The ops to move, in order, for `user` to stand before `before`, which comes earlier in its block; None where
+        that would change something."""
+        block, found = self.home[before], []
+        if self.home[user] is not block:
+            return None
+        low, high = self.pos[before], self.pos[user]
+        if any(low < stop < high for stop in self.stops[block]) or not self._collect(user, before, found):
+            return None
+        return found
+
+    def _collect(self, op: Op, before: Op, found: list[Op]) -> bool:
+        if op is before or op.regions or op.defn.effect or len(found) > FARTHEST:
+            return False
+        for v in op.operands:
+            if isinstance(v, Const):
+                continue
+            at, block = self.def_point(v)
+            late = block is self.home[before] and at >= self.pos[before]
+            if late and v.owner not in found and not (isinstance(v.owner, Op) and self._collect(v.owner, before, found)):
+                return False
+        found.append(op)
+        return True
+
+    def move(self, ops: list[Op], before: Op):
+        block = self.ops[self.home[before]]
+        for op in ops:
+            if self.pos[op] > self.pos[before]:
+                block.remove(op)
+                block.insert(block.index(before), op)
+                self.pos[op] = self.end[op] = self.pos[before] - 0.5
         self._points.clear()
 
     # --- when the contents of an array are read ---------------------------------------------------------------------

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import gc
 import threading
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from native_calls import Python, same
+from native_calls import Python, resident, same
 from tracegrad.tracer import tree
 
 import tracegrad as tg
@@ -151,3 +152,22 @@ def test_options_reach_compiled_functions():
             wrong()
     with pytest.raises(AttributeError):
         getattr(tg.config, "nothing")  # noqa: B009
+
+
+def test_memory_is_flat_over_calls_and_shapes():
+    x = np.arange(4096.0)
+    with tg.config(cache_size=8):
+        f = tg.jit(lambda x: x * 2.0 + 1.0)
+    for n in range(1, 61):
+        f(x[:n])
+    gc.collect()
+    start = resident()
+    for n in range(61, 261):
+        f(x[:n])
+    gc.collect()
+    assert f.cache_info()[:5] == (260, 260, 8, 8, 252)
+    assert resident() - start < 4, f"{resident() - start:.1f} MB"
+    start, y = resident(), x[:8].copy()
+    for _ in range(1_000_000):
+        f(y)
+    assert resident() - start < 2 and f.cache_info().hits == 1_000_260

@@ -58,6 +58,8 @@ I = np.array([2, 0, 1])
     np.hsplit(a, 2)
     np.vsplit(a, 3)
     np.unstack(a, axis=1)
+    np.lib.stride_tricks.sliding_window_view(a, (2, 3)) * 2
+    np.lib.stride_tricks.sliding_window_view(a, 2, axis=1).sum(axis=-1)
     np.tile(a, 2)
     np.tile(a, (2, 1))
     np.tile(a, (2, 1, 3))

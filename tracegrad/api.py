@@ -21,7 +21,13 @@ from .options import config
 
 
 class SpecializationInfo(NamedTuple):
-    """One compiled form. phases: milliseconds by phase of compilation; code_bytes: machine code; hits: calls that it served."""
+    """One compiled form.
+
+    types       the arguments with their dtypes and shapes, and the values of those that are part of the specialisation
+    phases      milliseconds of its compilation: trace, optimize (the IR), loops, emit, then LLVM's parse, passes, machine
+                and link, and entry, the code that takes calls
+    code_bytes  machine code;  hits  calls that it served
+    """
 
     types: str
     phases: dict[str, float]
@@ -31,6 +37,10 @@ class SpecializationInfo(NamedTuple):
     @property
     def compile_ms(self) -> float:
         return sum(self.phases.values())
+
+    def __repr__(self):
+        phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
+        return f"<({self.types}): {self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>"
 
 
 class Jitted(Dispatcher):
@@ -95,7 +105,7 @@ class Jitted(Dispatcher):
 
     def key(self, call: stage.Call):
         """What decides the specialisation of a call."""
-        base = (call.tree, call.leaves, tuple(call.aliases.items()), config.fastmath)
+        base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
     def remember(self, call: stage.Call, traced: stage.Traced):

@@ -9,6 +9,7 @@ from .ir import passes
 from .ir.build import Builder, function
 from .ir.core import Function
 from .ir.rewrite import inline
+from .ir.unchecked import without_bounds_checks
 from .lowering import layout, nest
 from .lowering.assemble import assemble
 from .lowering.specialisation import Specialisation
@@ -163,7 +164,8 @@ def output_of(traced: Traced, place) -> layout.Out:
 
 def optimized(traced: Traced) -> Function:
     """The program after the passes, marked with what it overwrites."""
-    f = passes.optimize(traced.function, verify=config.verify)
+    f = traced.function if config.boundscheck else without_bounds_checks(traced.function)
+    f = passes.optimize(f, verify=config.verify)
     if traced.writes:
         f.attrs = {**f.attrs, "inout": {result: param for param, result in traced.writes.items()}}
     return f
@@ -190,8 +192,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     f = optimized(program)
     tick("optimize")
     kernel = nest.lower(f)
-    tick("lower")
+    tick("loops")
     place = parameter_of(traced, call)
     return assemble(kernel, arguments_of(traced, call, place, form), output_of(replace(program, function=f), place),
-                    f.attrs.get("inout"), fastmath=config.fastmath, phases=phases,
+                    f.attrs.get("inout"), fastmath=config.fastmath, options=config.code, phases=phases,
                     about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]))

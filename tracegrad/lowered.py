@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from .autodiff import forward, reverse
 from .ir import passes
+from .ir.color import colored
 from .ir.core import Function
 from .ir.errors import ArgumentError
 from .ir.text import print_function
@@ -39,9 +40,10 @@ class Lowered:
         if stage in ("loops", "llvm", "asm"):
             kernel = nest.lower(compile.optimized(self._program))
             if stage == "loops":
-                return print_kernel(kernel)
+                return print_kernel(kernel, margin=margin, color=color)
             source = emit(kernel, fastmath=config.fastmath)
-            return optimized_llvm(source) if stage == "llvm" else assembly(source)
+            text = optimized_llvm(source) if stage == "llvm" else assembly(source)
+            return colored(text, stage) if color else text
         return print_function(self._staged(stage), margin=margin, color=color)
 
     def _staged(self, stage: str) -> Function:

@@ -17,6 +17,7 @@ from .lowering.dispatch import set_options
 KNOBS = {
     "cache_size": (256, int, "specialisations that one function keeps; the least recently used is freed first"),
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
+    "boundscheck": (True, bool, "check indices that are not proved to be inside; off: an index outside reads or writes any memory"),
     "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
     "verify": (True, bool, "check the IR after every pass"),
 }
@@ -50,9 +51,14 @@ def _start(name: str):
         raise ArgumentError(f"the environment variable {variable} is {text!r}", f"set it to {takes}") from None
 
 
+def code_number(values) -> int:
+    """The options that machine code depends on, as one number."""
+    return int(values["fastmath"]) | int(not values["boundscheck"]) << 1
+
+
 def _number(values: dict) -> int:
     """What machine code is told: which specialisations may take calls."""
-    return ASK_PYTHON if values["disable_jit"] else int(values["fastmath"])
+    return ASK_PYTHON if values["disable_jit"] else code_number(values)
 
 
 class Config:
@@ -108,6 +114,11 @@ class Config:
             with _LOCK:
                 del self._open[id(inner)]
                 self._tell()
+
+    @property
+    def code(self) -> int:
+        """The number of the options that machine code made now depends on."""
+        return code_number(self._values())
 
     def __dir__(self):
         return [*KNOBS, "update"]

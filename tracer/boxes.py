@@ -235,7 +235,7 @@ class ArrayBox(Box):
             if joined is not None:
                 base, path = self.base, joined
         box = ArrayBox(None, base, path)
-        box.writeable = self.writeable and not isinstance(path, (views.Diagonal, views.Spread))
+        box.writeable = self.writeable and not isinstance(path, views.READS)
         return box
 
     def __len__(self):

@@ -350,13 +350,17 @@ def _write_where(target: ArrayBox, mask, v) -> None:
     target.write(builder("select", mask, v, target.read()))
 
 
+_TOO_MANY = ("NumPy boolean array indexing assignment cannot assign {0} input values to the {1} output values where the mask "
+             "is true")
+
+
 def _scatter(op: str, x, key: Key, v):
     builder = context.current().builder
     arrays = sorted(key.arrays, key=lambda pair: pair[0])
     axes = tuple(axis for axis, _ in arrays)
     rest = shapes.dropped(x.type.dims, axes)
     dims = (*rest[:key.at], *arrays[0][1].type.dims, *rest[key.at:])
-    v = shapes.assignable(v, dims)
+    v = shapes.assignable(v, dims, _TOO_MANY) if key.mask is not None else shapes.assignable(v, dims)
     return builder(op, x, v, *(a for _, a in arrays), axes=axes, at=key.at)
 
 

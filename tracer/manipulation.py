@@ -114,7 +114,7 @@ def show_size(dims) -> str:
 
 def boxes_of(shape):
     """The entries of a shape that is no tuple: one int, or an array of them."""
-    return list(shape) if getattr(shape, "ndim", 0) else [shape]
+    return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
 
 
 @implements(np.reshape)
@@ -283,6 +283,19 @@ def rot90(m, k=1, axes=(0, 1)):
     if k == 2:
         return turned(box, (a, b))
     return transpose(turned(box, (b,)), swapped) if k == 1 else turned(transpose(box, swapped), (b,))
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    box = as_array(x)
+    sizes = tuple(shapes.static_int(w, "the length of a window") for w in boxes_of(window_shape))
+    axes = tuple(range(len(box.dims))) if axis is None else tuple(axis_of(k, len(box.dims)) for k in boxes_of(axis))
+    if len(sizes) != len(axes):
+        fail(ShapeError, f"Must provide window_shape for all dimensions of `x`; got {len(sizes)} and {len(axes)} axes")
+    for size, k in zip(sizes, axes):
+        if type(box.dims[k]) is int and size > box.dims[k]:
+            fail(ShapeError, "window shape cannot be larger than input array shape")
+    return box.view(views.Windows(axes, sizes))
 
 
 # --- diagonals and triangles ----------------------------------------------------------------------------------------

@@ -111,7 +111,10 @@ def expand(value: Value, dims) -> Value:
     return builder.broadcast(value, dims)
 
 
-def assignable(value: Value, dims, target=None) -> Value:
+_MISFIT = "could not broadcast input array of length {0} into length {1}"
+
+
+def assignable(value: Value, dims, message: str = _MISFIT) -> Value:
     """The value broadcast for an assignment to a region of `dims`: leading 1s beyond its rank are dropped."""
     own = value.type.dims
     while len(own) > len(dims) and type(own[0]) is int and own[0] == 1:
@@ -122,7 +125,7 @@ def assignable(value: Value, dims, target=None) -> Value:
         fail(ShapeError, f"could not broadcast input array from shape {show(value.type.dims)} into shape {show(dims)}")
     for o, t in zip(own, tail):
         if not (type(o) is int and o == 1):
-            require_equal(o, t, "could not broadcast input array of length {0} into length {1}")
+            require_equal(o, t, message)
     return expand(value, dims)
 
 

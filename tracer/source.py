@@ -204,7 +204,7 @@ def _compile(node, original):
     outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
-    code = code.replace(co_name=original.co_name, co_firstlineno=original.co_firstlineno,
+    code = code.replace(co_name=original.co_name,
                         **({"co_qualname": original.co_qualname} if hasattr(original, "co_qualname") else {}))
     return context.adopt(code, original.co_name)
 

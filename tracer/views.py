@@ -2,7 +2,7 @@
 
 A path says how a view lies in its base:
 
-  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered
+  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered | Windows
   sel     one entry for each axis of the base: None (whole), an index value (axis dropped) or (start, length, step)
   out     one entry for each axis of the view: the base axis that it runs along, or None (a new axis of length 1)
 
@@ -244,6 +244,42 @@ class Gathered:
     permuting = True
 
 
+class Windows:
+    """sliding_window_view: along each of `axes` the positions of a window, and the windows' own axes last. Read-only."""
+
+    __slots__ = ("axes", "sizes")
+
+    def __init__(self, axes: tuple, sizes: tuple):
+        self.axes, self.sizes = axes, sizes
+
+    def dims(self, base_dims):
+        found = list(base_dims)
+        for axis, size in zip(self.axes, self.sizes):
+            found[axis] = shapes.arith("sub", found[axis], size - 1)
+        return (*found, *self.sizes)
+
+    def read(self, x):
+        builder = context.current().builder
+        rank = x.type.rank
+        for axis, size in zip(self.axes, self.sizes):
+            n = shapes.arith("sub", x.type.dims[axis], size - 1)
+            starts = builder.reshape(builder("iota", builder.index(n), dtype=INDEX), (n, 1))
+            steps = builder("iota", builder.index(size), dtype=INDEX)
+            at = builder("add", shapes.expand(starts, (n, size)), shapes.expand(steps, (n, size)))
+            x = builder("gather", x, at, axes=(axis,), at=axis)
+            x = builder.transpose(x, (*(k for k in range(x.type.rank) if k != axis + 1), axis + 1))
+        assert x.type.rank == rank + len(self.axes)
+        return x
+
+    def write(self, x, v):
+        fail(ShapeError, READ_ONLY)
+
+    def strides(self, base_strides, base_dims):
+        return (*base_strides, *(base_strides[axis] for axis in self.axes))
+
+    permuting = True
+
+
 def diagonal(x: Value, a: int, b: int, k: int, length) -> Value:
     """x's diagonal along two axes as the last axis: a gather by (i + max(-k, 0), i + max(k, 0))."""
     builder = context.current().builder
@@ -264,6 +300,9 @@ def c_strides(dims) -> tuple | None:
         found.append(step)
         step *= max(d, 1)
     return tuple(reversed(found))
+
+
+READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be written through
 
 
 def contiguous(dims, strides) -> bool:

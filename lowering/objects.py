@@ -1,0 +1,63 @@
+"""What a relocatable ELF object needs from outside."""
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+_MAGIC = b"\x7fELF\x02\x01"       # 64 bits, little-endian
+_SYMTAB, _RELA, _X86_64 = 2, 4, 62
+_PLT32 = 4                        # R_X86_64_PLT32: a call within 2 GB, by a stub where the function is farther
+
+
+class Section(NamedTuple):
+    """A section header, as it lies in the file."""
+
+    name: int
+    kind: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    align: int
+    entry: int
+
+
+def is_elf(binary: bytes) -> bool:
+    return binary[:6] == _MAGIC
+
+
+def _sections(binary: bytes) -> list[Section]:
+    table, = struct.unpack_from("<Q", binary, 40)
+    size, count = struct.unpack_from("<HH", binary, 58)
+    return [Section(*struct.unpack_from("<IIQQQQIIQQ", binary, table + k * size)) for k in range(count)]
+
+
+def undefined(binary: bytes) -> list[str]:
+    """The names of the symbols that the object refers to and does not define."""
+    sections, names = _sections(binary), []
+    for table in sections:
+        if table.kind == _SYMTAB:
+            strings = sections[table.link].offset
+            for at in range(table.offset + 24, table.offset + table.size, 24):
+                name, _, _, section = struct.unpack_from("<IBBH", binary, at)
+                if section == 0:
+                    start = strings + name
+                    names.append(binary[start:binary.index(b"\0", start)].decode())
+    return names
+
+
+def needs_stubs(binary: bytes) -> bool:
+    """Whether an x86-64 object has a direct call to a function that it does not define."""
+    if int.from_bytes(binary[18:20], "little") != _X86_64:
+        return False
+    sections = _sections(binary)
+    for table in sections:
+        if table.kind == _RELA:
+            symbols = sections[table.link].offset
+            for at in range(table.offset, table.offset + table.size, 24):
+                info, = struct.unpack_from("<Q", binary, at + 8)
+                if info & 0xFFFFFFFF == _PLT32 and not struct.unpack_from("<H", binary, symbols + 24 * (info >> 32) + 6)[0]:
+                    return True
+    return False
