@@ -11,16 +11,26 @@ atom. `terms(op, terms)` says at which index each operand is then read, symbolic
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from ..ir.core import Const, Op, Value, as_dim
 from ..ir.ops.shape import concat_parts
-from ..ir.types import BOOL, INDEX
+from ..ir.ops.reduce import identity
+from ..ir.types import BOOL, INDEX, DType
 from .cursor import as_index, operand
 from .loopir import Imm, Set, While
 from .plan import reshape_groups, same_dim
 
 Terms = tuple
+
+
+COMBINE = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
+
+
+def combine(kind: str, dtype: DType) -> str:
+    """The elementwise op of a reduction; on bool, max is `or` and min is `and`."""
+    return {"max": "or", "min": "and"}.get(kind, COMBINE[kind]) if dtype is BOOL else COMBINE[kind]
 
 
 class Rule(NamedTuple):
@@ -186,6 +196,27 @@ def _concat_terms(op: Op, terms: Terms):
     return [(x, inner) for x in concat_parts(op.operands)[0]]
 
 
+# --- reductions of few elements -------------------------------------------------------------------------------------
+
+
+def _few(op: Op, fixed, moving):
+    """The index of an operand from that of the result, by what stands on the reduced axes."""
+    rest = iter(fixed)
+    return tuple(moving.pop(0) if k in op.attrs["axes"] else next(rest) for k in range(op.operands[0].type.rank))
+
+
+def _reduce_at(g, op: Op, index):
+    x, dtype, total = op.operands[0], op.results[0].type.dtype, None
+    for part in product(*(range(x.type.dims[k]) for k in op.attrs["axes"])):
+        value = g.value_at(x, _few(op, index, list(part)))
+        total = value if total is None else g.let(combine(op.attrs["kind"], dtype), (total, value), dtype)
+    return Imm(identity(op.attrs["kind"], dtype), dtype) if total is None else total
+
+
+def _reduce_terms(op: Op, terms: Terms):
+    return [(op.operands[0], _few(op, terms, [None] * len(op.attrs["axes"])))]
+
+
 # --- index --------------------------------------------------------------------------------------------------------------
 
 
@@ -328,6 +359,7 @@ RULES: dict[str, Rule] = {
     "transpose": Rule(_transpose_at, _transpose_terms),
     "iota": Rule(_iota_at, lambda op, terms: []),
     "concat": Rule(_concat_at, _concat_terms),
+    "reduce": Rule(_reduce_at, _reduce_terms),
     "slice": Rule(_slice_at, _slice_terms),
     "gather": Rule(_gather_at, _gather_terms),
     "searchsorted": Rule(_search_at, _search_terms),

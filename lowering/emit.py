@@ -47,6 +47,7 @@ from .storage import ALIGN, MEMORY, Storage
 
 REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
 MAX_WORDS = 6
+UNROLLED = 300                 # lines that an unrolled loop may have
 
 
 class Emitter:
@@ -73,6 +74,7 @@ class Emitter:
         self._count = self._labels = 0
         self.block = "body"
         self.depth = 0
+        self.weight = 0               # lines that unrolled loops add to those written, in the current body
         self.no_memory = self.fails = False
         self.globals: list[str] = []
         self.storage = Storage(self, kernel)
@@ -275,8 +277,11 @@ class Emitter:
 
     # --- control ------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write, hints: str = "") -> None:
-        """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand."""
+    def loop(self, trip: str, write, unroll: bool = False) -> None:
+        """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
+
+        Short loops of known length are unrolled: the engine's passes unroll no loop that does not ask for it.
+        """
         body, done = self.label(), self.label()
         if trip.isdigit():
             if trip == "0":
@@ -293,24 +298,27 @@ class Emitter:
         at = len(self.lines)
         self.lines.append("")                                    # the phi: the latch's name is known after the body
         self.depth += 1
+        outside, self.weight = self.weight, 0
         write(index)
+        weight = self.weight + len(self.lines) - at
         self.depth -= 1
+        hint = ""
+        if unroll or (trip.isdigit() and int(trip) * weight <= UNROLLED):
+            full = self.node('!{!"llvm.loop.unroll.full"}')
+            hint = ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{full}}}"))
+            weight *= int(trip)
+        self.weight = outside + max(weight - (len(self.lines) - at), 0)
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
         self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
-                       f"  br i1 {more}, label %{body}, label %{done}{hints}"]
+                       f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
     def for_(self, s: For):
-        hints = ""
-        if s.unroll:
-            full = self.node('!{!"llvm.loop.unroll.full"}')
-            hints = ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{full}}}"))
-
         def write(index):
             self.regs[s.index] = index
             self.body(s.body)
 
-        self.loop(self.index(s.trip), write, hints)
+        self.loop(self.index(s.trip), write, s.unroll)
 
     def while_(self, s: While):
         head, body, done = self.label(), self.label(), self.label()

@@ -292,6 +292,11 @@ class Nester(Cursor):
         for task in node.opens:
             task.finish(self, index)
 
+    @staticmethod
+    def written_out(node: Loop) -> bool:
+        """Whether a loop is, wherever it stands."""
+        return _iterations(node) <= UNROLL_INNER
+
     # --- values -----------------------------------------------------------------------------------------------------
 
     def scalar(self, v: Value) -> Atom:

@@ -11,6 +11,8 @@ after all is decided later, by fuse.py.
 """
 from __future__ import annotations
 
+from math import inf, prod
+
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import Elementwise
 
@@ -27,6 +29,9 @@ LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 TWICE = 8            # a value of this cost is stored rather than computed twice
+TWICE_LARGE = 40     # … where it does not fit into the cache
+LARGE = 1 << 16      # elements of such an array
+TINY = 4             # elements that a virtual `reduce` combines
 REPEAT = 3           # … or computed again in every iteration of a loop
 FARTHEST = 12        # ops that one read may take along when it moves before an overwriting op
 LONGEST = 60         # virtual ops in a row: what reads them recurses
@@ -34,7 +39,14 @@ SMALL = 16           # arrays of at most this many elements are unrolled, and li
 
 
 def is_virtual(op: Op) -> bool:
-    return isinstance(op.defn, Elementwise) or op.defn.name in VIRTUAL
+    name = op.defn.name
+    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= TINY)
+
+
+def reduced(op: Op) -> float:
+    """How many elements of a `reduce` make one; inf where that is not known, or where one scalar comes out."""
+    dims = [op.operands[0].type.dims[k] for k in op.attrs["axes"]]
+    return prod(dims) if op.results[0].type.dims and all(type(d) is int for d in dims) else inf
 
 
 def is_fill(op: Op) -> bool:
@@ -136,7 +148,7 @@ class Program:
                 self._decide(region)
 
     def _decide_value(self, op: Op, v: Value):
-        if not is_virtual(op):
+        if not is_virtual(op) or (op.defn.name == "reduce" and op.operands[0] in self.rooted):
             self.rooted.add(v)
             if op.defn.name not in REGISTER or self._needs_memory(op, v):
                 self.must.add(v)
@@ -145,10 +157,12 @@ class Program:
         cost, chain = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1), 0
         if op.defn.name == "reshape" and not trivial_reshape(op):
             cost = 4
-        for operand in op.operands:
+        for operand in dict.fromkeys(op.operands):
             if operand.type.dims:
                 cost += self.cost.get(operand, 0 if isinstance(operand, Const) else 1)
                 chain = max(chain, self._chain.get(operand, 0))
+        if op.defn.name == "reduce":
+            cost *= reduced(op)
         self.cost[v], self._chain[v] = min(cost, 1000), chain + 1
         if self._needs_memory(op, v):
             self.must.add(v)
@@ -178,7 +192,7 @@ class Program:
         uses = self.uses.get(v, ())
         if cost < REPEAT:
             return False
-        if len(uses) > 1 and cost >= TWICE:
+        if (len(uses) - 1) * cost >= (TWICE if not v.type.static or v.type.count < LARGE else TWICE_LARGE):
             return True
         home = self.home[op]
         for user, k in uses:
@@ -198,9 +212,8 @@ class Program:
         return False
 
     def force(self, v: Value):
-        """Give a virtual value memory after all (so that what it reads may be overwritten)."""
+        """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""
         self.rooted.add(v)
-        self.must.add(v)
         self.cost[v] = 1
         self._points.clear()
 

@@ -11,23 +11,18 @@ decides which tasks may share loops.
 """
 from __future__ import annotations
 
+from itertools import product
+
 from ..ir.core import Op, Value
 from ..ir.ops.linalg import dot_axes
 from ..ir.ops.reduce import identity
 from ..ir.types import BOOL, INDEX, DType
-from .access import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms, wrapped
+from .access import Reads, combine, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms, wrapped
 from .cursor import operand
 from .loopir import Fill, Imm, While
 from .plan import TWICE
 
 LONG = 64                 # lanes from this length on are searched in two passes
-COMBINE = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
-
-
-def combine(kind: str, dtype: DType) -> str:
-    """The elementwise op of a reduction; on bool, max is `or` and min is `and`."""
-    return {"max": "or", "min": "and"}.get(kind, COMBINE[kind]) if dtype is BOOL else COMBINE[kind]
-
 
 class Task:
     """memory: whether the value is stored. serial: the innermost loop must keep its order, and would keep others from
@@ -225,7 +220,7 @@ class ScatterTask(Task):
 class ReduceTask(Task):
     """A reduction. `kept[l]`: loop l is an axis of the result; `order[a]` is the loop of result axis a."""
 
-    __slots__ = ("combine", "kept", "order", "start", "var")
+    __slots__ = ("combine", "kept", "order", "start", "vars")
     register = True
 
     def __init__(self, op: Op, loops, kept, order, program, kind: str):
@@ -247,6 +242,8 @@ class ReduceTask(Task):
     @property
     def rows(self) -> tuple[int, ...]:
         """The kept loops inside the first reduced one."""
+        if self.first is None:
+            return ()
         return tuple(k for k in range(self.first, len(self.loops)) if self.kept[k])
 
     def element(self, g, index):
@@ -256,11 +253,18 @@ class ReduceTask(Task):
         return tuple(index[k] for k in self.order)
 
     def begin(self, g, index):
-        if self.in_register:
-            self.var = g.var(self.value.type.dtype, "acc")
-            g.set(self.var, self.start)
+        dtype = self.value.type.dtype
+        self.vars = {}
+        if self.in_register or self._few(g):
+            for row in product(*(range(self.loops[k]) for k in self.rows)):
+                self.vars[row] = g.var(dtype, "acc")
+                g.set(self.vars[row], self.start)
         else:
             self._clear(g, dict(enumerate(index)), list(self.rows))
+
+    def _few(self, g) -> bool:
+        """Whether the rows are so short that their loops are written out: then each element is a variable."""
+        return all(type(self.loops[k]) is int and g.written_out(self.path[k]) for k in self.rows)
 
     def _clear(self, g, at, rows):
         if rows:
@@ -273,14 +277,15 @@ class ReduceTask(Task):
         x = self.element(g, index)
         if self.first is None:
             self._done(g, self.at(index), x)
-        elif self.in_register:
-            g.accumulate(self.var, self.combine, x)
+        elif self.vars:
+            g.accumulate(self.vars[tuple(index[k] for k in self.rows)], self.combine, x)
         else:
             g.add_to(self.value, self.at(index), self.combine, x, reassoc=True)
 
     def finish(self, g, index):
-        if self.in_register:
-            self._done(g, self.at(index), g.get(self.var))
+        for row, var in self.vars.items():
+            at = dict(enumerate(index)) | dict(zip(self.rows, row))
+            self._done(g, self.at(at), g.get(var))
 
     def _done(self, g, index, atom):
         g.remember(self.value, index, atom)

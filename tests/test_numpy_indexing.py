@@ -179,7 +179,7 @@ def test_masks(x, m):
 
     check(scatter, x, m, values)
     if x[m].shape[0] > 1:
-        with pytest.raises(ValueError, match="cannot assign|could not broadcast"):
+        with pytest.raises(ValueError, match=r"cannot assign|could not broadcast"):
             run(scatter, x, m, values[1:] if values.shape[0] > 2 else np.concatenate([values, values]))
 
 

@@ -1,6 +1,7 @@
 """NumPy in functions as users write them, through the whole tracer: captured arrays, builtins, objects of NumPy."""
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -67,6 +68,14 @@ def written_in_place(x):
     return y, a * b + len(rest), [v * 2 for v in x[:2]]
 
 
+def copied(x):
+    held = {"a": x, "b": [x[0], x * 2]}
+    other, again = copy.deepcopy(held), copy.copy(x)
+    other["a"][0] = 9.0
+    again[1] = 8.0
+    return held, other, again
+
+
 def by_parts(x):
     out = np.full(x.shape, np.nan)
     out[x > 0] = np.log(x[x > 0])
@@ -78,6 +87,7 @@ def by_parts(x):
     (captured_by_counter, (8,)), (captured_by_array, (np.array([2, 0, 7]), TABLE > 0)), (captured_in_products, (X,)),
     (columns, (X,)), (extremes, (X,)),
     (conversions, (X, 5)), (mathematics, (X, 5)), (scalar_types, (X,)), (written_in_place, (X,)), (by_parts, (X,)),
+    (copied, (X,)),
 ])
 def test_idioms(fn, args):
     trace_check.check(fn, *args)

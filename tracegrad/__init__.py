@@ -3,15 +3,18 @@
 jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config; see docs/ for the manual.
 """
 from .api import Jitted, jit
+from .batching import vmap
 from .check import GradientMismatch, check_grads
 from .ir.errors import (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, IRError, ShapeError,
                         TracegradError, UnsupportedError)
+from .explain import explain
+from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
 
 __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "BoundsError", "ConcretizationError", "DTypeError", "GradientMismatch", "IRError", "Jitted",
-    "ShapeError", "TracegradError", "UnsupportedError", "check_grads", "config", "disable_jit", "grad", "jit", "jvp", "linearize",
-    "stop_gradient", "value_and_grad", "vjp",
+    "ShapeError", "TracegradError", "UnsupportedError", "check_grads", "config", "disable_jit", "explain", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
+    "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]

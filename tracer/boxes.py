@@ -141,6 +141,12 @@ class ScalarBox(Box):
     def __hash__(self):
         return hash(concrete(self, "a dict key or set member"))
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __getattr__(self, name):
         if self.weak is None:
             return Box.__getattr__(self, name)
@@ -248,6 +254,12 @@ class ArrayBox(Box):
 
     def __hash__(self):
         raise TypeError("unhashable type: 'numpy.ndarray'")
+
+    def __copy__(self):
+        return ArrayBox(self.read())
+
+    def __deepcopy__(self, memo):
+        return ArrayBox(self.read())
 
     def __setitem__(self, key, value):
         HOOKS["setitem"](self, key, value)

@@ -19,6 +19,7 @@ import traceback
 from ..api import Jitted, jit
 from ..ir.errors import TracegradError
 from ..lowered import STAGES
+from ..tracer.source import is_user_file
 from .load import FileError, load, parse_args
 
 HELP = "print the IR, the loops or the machine code of a function"
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     except TracegradError:
         raise
     except Exception as error:                       # what the user's own code raised while it was traced
-        where = traceback.extract_tb(error.__traceback__)
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
         line = f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
         raise FileError(f"{options.target} raised {type(error).__name__}: {error}{line}") from None
     print(text.rstrip("\n"))

@@ -1,0 +1,144 @@
+"""`explain`: what compiling a call decided that its writer may not expect, each with the line that caused it.
+
+    copy          an array is copied because NumPy's semantics need the old and the new one
+    unrolled      a loop is written out, iteration by iteration
+    static        a Python int decides a shape or an unrolled loop, so each value of it compiles anew
+    no derivative an op of floats has none (comparison, rounding, argmax …): a change passes through it as zero
+    independent   the result does not depend on an argument, or only through ops without a derivative: the gradient is zero
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .api import Jitted, jit
+from .compile import optimized, without_aliases
+from .ir.core import Function, Op, Value
+from .ir.errors import Loc, excerpt
+from .ir.opdef import Elementwise
+from .lowering import nest
+from .tracer.stage import Call, Traced
+
+KINDS = {"copy": "copies", "unrolled": "unrolled loops", "static": "ints made static", "no derivative": "ops without a derivative",
+         "independent": "arguments that do not matter"}
+_SILENT = frozenset({"stop_gradient", "check", "print", "wrap"})        # asked for, or only about indices
+
+
+@dataclass(frozen=True)
+class Note:
+    """One finding: its kind (a key of KINDS), a sentence, and where."""
+
+    kind: str
+    text: str
+    loc: Loc = ()
+
+
+class Explanation:
+    """What `explain` returns: `notes`, printed as a report."""
+
+    def __init__(self, name: str, types: str, notes: list[Note]):
+        self.name, self.types, self.notes = name, types, notes
+
+    def of(self, kind: str) -> list[Note]:
+        return [note for note in self.notes if note.kind == kind]
+
+    def __repr__(self):
+        rows = [f"{self.name}({self.types})"]
+        for kind, title in KINDS.items():
+            found = self.of(kind)
+            rows.append(f"\n{title}: {len(found) or 'none'}")
+            for note in found:
+                rows.append(f"  {note.text}")
+                rows += ["  " + line for frame in note.loc[-1:] for line in excerpt(frame).splitlines()]
+        return "\n".join(rows)
+
+
+def explain(f, *args, **kwargs) -> Explanation:
+    """Explain how a call `f(*args, **kwargs)` is compiled, without running it. Print the result, or read its `notes`."""
+    jitted = f if isinstance(f, Jitted) else jit(f)
+    call = jitted.flatten(args, kwargs)
+    traced = jitted.program(call)
+    program = without_aliases(traced, call)
+    final = optimized(program)
+    notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
+    notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in nest.lower(final).notes]
+    notes += static_notes(jitted, traced, call)
+    if not jitted.derives:
+        plain = optimized(program)
+        notes += [Note("no derivative", text, loc) for text, loc in without_derivative(plain)]
+        notes += independent(program, plain)
+    return Explanation(getattr(jitted, "__name__", repr(jitted)), ", ".join(
+        f"{p}: {leaf.value!r}" if leaf.kind == "static" else f"{p}: {leaf.type}" for p, leaf in zip(traced.paths, traced.leaves)), notes)
+
+
+def static_notes(jitted: Jitted, traced: Traced, call: Call) -> list[Note]:
+    """The ints that became part of the specialisation, and for how many values that has happened."""
+    notes = []
+    for k in traced.statics:
+        seen = {s.about.traced.leaves[k].value for s in jitted.specialisations
+                if len(s.about.traced.leaves) > k and k in s.about.traced.statics}
+        many = f"; {len(seen)} values were compiled so far" if len(seen) > 1 else ""
+        notes.append(Note("static", f"argument {traced.paths[k]} = {call.values[k]} decides a shape or an unrolled loop{many}",
+                          traced.function.loc))
+    return notes
+
+
+def _stops(op: Op) -> bool:
+    """Whether an op of inexact operands passes no derivative on."""
+    defn = op.defn
+    if defn.name in _SILENT or not any(_inexact(v) for v in op.operands):
+        return False
+    return not any(defn.partials) if isinstance(defn, Elementwise) and defn.rule == "elementwise" else defn.rule == "none"
+
+
+def _inexact(v: Value) -> bool:
+    dtype = getattr(v.type, "dtype", None)
+    return dtype is not None and dtype.inexact
+
+
+def without_derivative(f: Function) -> list[tuple[str, Loc]]:
+    found = {}
+    for op in f.body.walk():
+        if _stops(op):
+            found.setdefault((op.name, op.loc), (f"`{op.name}` has derivative zero wherever it has one", op.loc))
+    return list(found.values())
+
+
+def independent(traced: Traced, f: Function) -> list[Note]:
+    """The float arguments that no result depends on through differentiable ops."""
+    notes = []
+    names = [p for p, leaf in zip(traced.paths, traced.leaves) if leaf.kind != "static"]
+    for name, param in zip(names, f.params):
+        if not _inexact(param):
+            continue
+        reached, stopped = _reach(f, param)
+        if not any(r in reached and _inexact(r) for r in f.results):
+            why = f"only through `{stopped.name}`, which has no derivative" if stopped else "not at all"
+            notes.append(Note("independent", f"the result depends on argument {name} {why}: its gradient is zero",
+                              stopped.loc if stopped else f.loc))
+    return notes
+
+
+def _reach(f: Function, param: Value) -> tuple[set[Value], Op | None]:
+    """(values that depend on `param` through differentiable ops, the first op without a derivative that it meets).
+
+    Control passes everything on: a loop or branch that uses a value may change any of its results.
+    """
+    reached, stopped = {param}, None
+
+    def visit(block) -> None:
+        nonlocal stopped
+        for op in block.ops:
+            for region in op.regions:
+                if any(v in reached for v in op.operands):
+                    reached.update(region.params)
+                visit(region)
+            used = any(v in reached for v in op.operands) or any(y in reached for region in op.regions for y in region.yields)
+            if not used:
+                continue
+            if _stops(op):
+                stopped = stopped or op
+            else:
+                reached.update(r for r in op.results if _inexact(r))
+
+    visit(f.body)
+    return reached, stopped

@@ -1,0 +1,206 @@
+"""Whole derivatives of functions with many results: jacfwd, jacrev, jacobian, hessian, hvp.
+
+The function runs once; the linear half of its derivative (tangents to tangents, or cotangents to cotangents) then runs in a
+parallel loop over the basis of one side. With N input and M output elements:
+
+    forward   map k in N:  push(e_k)   ->  one [N, out…] array for each result, its first axis moved last
+    reverse   map k in M:  pull(e_k)   ->  one [M, in…] array for each argument
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from .api import Jitted
+from .autodiff import forward, reverse
+from .derive import built, chosen_leaves, dynamic, explicit, inexact, only_returned, tuple_of
+from .ir.build import Builder
+from .ir.core import Block, Value
+from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError
+from .ir.rewrite import inline
+from .ir.types import INDEX_SCALAR, Type
+from .operators import grad, jvp
+from .tracer.stage import Out, Traced
+from .tracer.tree import TreeDef
+
+MODES = ("auto", "forward", "reverse")
+
+
+def one_hot(b: Builder, k: Value, offset: int, like: Type) -> Value:
+    """The array of a type that is 1 at flat position k - offset, and 0 where that is outside."""
+    count = like.count
+    at = b.iop("sub", k, offset)
+    if not like.dims:
+        return b.cast(b("eq", at, b.index(0)), like.dtype)
+    hot = b("eq", b("iota", b.index(count), dtype=at.type.dtype), at)
+    return b.reshape(b.cast(hot, like.dtype), like.dims)
+
+
+def mapped_over(b: Builder, trip: int, emit: Callable[[Value], tuple]) -> tuple[Value, ...]:
+    """`map k in trip: emit(k)`: the results stacked along a new first axis."""
+    region = Block([INDEX_SCALAR], ["k"])
+    with b.at(region):
+        region.yields = tuple(emit(region.params[0]))
+    return b.emit("map", b.index(trip), regions=[region])
+
+
+def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
+    """count rows of a stacked result."""
+    if stacked.type.dims[0] == count:
+        return stacked
+    rest = ":" * (stacked.rank - 1)
+    return b("slice", stacked, b.index(start), b.index(count), b.index(1), spec="s" + rest)
+
+
+def offsets(types) -> list[int]:
+    found = [0]
+    for t in types:
+        found.append(found[-1] + t.count)
+    return found
+
+
+def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Traced:
+    """The program of the Jacobian: for each result leaf and each argument leaf an array of shape out… + in…"""
+    traced = explicit(traced)
+    f = traced.function
+    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    chosen = chosen_leaves(traced, (argnums,) if isinstance(argnums, int) else argnums)
+    for k in chosen:
+        if not inexact(traced.leaves[k]):
+            raise DTypeError(f"argument {traced.paths[k]} is no float: there is no Jacobian with respect to it",
+                             "name other arguments in argnums, or pass it as a float", f.loc)
+    outs = [out.result for out in traced.outs]
+    if None in outs or not outs:
+        raise ArgumentTypeError(f"`{f.name}` returns something that is no number", "return arrays and numbers only", f.loc)
+    ins, results = [traced.leaves[k].type for k in chosen], [f.results[r].type for r in outs]
+    _expect_sizes(traced, ins + results)
+    if mode == "auto":
+        mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
+    wrt = [place[k] for k in chosen]
+    blocks = _forward_blocks if mode == "forward" else _reverse_blocks
+
+    def body(b, params):
+        return [block for row in blocks(b, f, params, wrt, outs, ins, results) for block in row]
+
+    g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
+    kinds = [Out("array" if v.type.rank else "numpy", n) for n, v in enumerate(g.results)]
+    positional = traced.tree.children[0].children
+    below = positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums))
+    return only_returned(replace(traced, function=g, outs=tuple(kinds), out_tree=nested(traced.out_tree, below)))
+
+
+def nested(outer: TreeDef, inner: TreeDef) -> TreeDef:
+    """`outer` with `inner` in the place of each leaf."""
+    if outer.kind is None:
+        return inner
+    return TreeDef(outer.kind, outer.meta, tuple(nested(child, inner) for child in outer.children))
+
+
+def _expect_sizes(traced: Traced, types) -> None:
+    loc = traced.function.loc
+    for t in types:
+        if not t.static:
+            raise ArgumentError(f"`{traced.function.name}` returns an array of type {t!r} whose length is known only at run time: its "
+                                "Jacobian has no size", "return an array of a fixed length, or use tg.vjp or tg.jvp", loc)
+        if t.dtype.complex:
+            raise DTypeError("a Jacobian of complex numbers depends on what is held fixed",
+                             "take real and imaginary parts, or use tg.jvp and tg.vjp", loc)
+
+
+def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
+    first, push = forward.linearize(f, wrt)
+    residuals = inline(b, first, params)[len(f.results):]
+    starts = offsets(ins)
+    place = _inexact_places(f)
+    stacked = mapped_over(b, starts[-1], lambda k: inline(b, push, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, ins)])))
+    for r, out in zip(outs, results):
+        if r not in place:
+            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            continue
+        whole = stacked[place[r]]
+        last = b.transpose(whole, (*range(1, whole.rank), 0))
+        yield [b.reshape(_columns(b, last, s, t.count), out.dims + t.dims) for s, t in zip(starts, ins)]
+
+
+def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
+    if x.type.dims[-1] == count:
+        return x
+    return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
+
+
+def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
+    first, pull = reverse.split(f, wrt)
+    residuals = inline(b, first, params)[len(f.results):]
+    place = _inexact_places(f)
+    types = [f.results[r].type for r in place]
+    starts = offsets(types)
+    stacked = mapped_over(b, starts[-1], lambda k: inline(b, pull, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, types)])))
+    for r, out in zip(outs, results):
+        if r not in place:
+            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            continue
+        yield [b.reshape(rows(b, whole, starts[place[r]], out.count), out.dims + t.dims) for whole, t in zip(stacked, ins)]
+
+
+def _inexact_places(f) -> dict[int, int]:
+    """result -> its number among the inexact results."""
+    found = [k for k, r in enumerate(f.results) if r.type.dtype.inexact]
+    return {k: n for n, k in enumerate(found)}
+
+
+def _operator(name: str, f, argnums, mode: str, static) -> Any:
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    return Jitted(f, lambda traced: jacobian_of(traced, argnums, mode), label=name, **static)
+
+
+def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+    """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
+
+    For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
+    structures of arguments, as in JAX. Raises for integers, complex numbers and results whose length only run time knows.
+    """
+    if f is None:
+        return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
+    return _operator("jacfwd", f, argnums, "forward", {"static_argnums": static_argnums, "static_argnames": static_argnames})
+
+
+def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`."""
+    if f is None:
+        return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
+    return _operator("jacrev", f, argnums, "reverse", {"static_argnums": static_argnums, "static_argnames": static_argnames})
+
+
+def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", static_argnums=(),
+             static_argnames=()) -> Any:
+    """The Jacobian; mode "auto" takes forward mode where there are no more inputs than outputs, else reverse mode. See `jacfwd`."""
+    if mode not in MODES:
+        raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
+    if f is None:
+        return functools.partial(jacobian, argnums=argnums, mode=mode, static_argnums=static_argnums, static_argnames=static_argnames)
+    return _operator("jacobian", f, argnums, mode, {"static_argnums": static_argnums, "static_argnames": static_argnames})
+
+
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+    """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in."""
+    if f is None:
+        return functools.partial(hessian, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
+    static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+    return jacfwd(grad(f, argnums, **static), argnums, **static)
+
+
+@functools.lru_cache(256)
+def _gradient_of(f, argnums) -> Jitted:
+    return grad(f, argnums)
+
+
+def hvp(f: Callable, primals, tangents) -> Any:
+    """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
+
+    primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
+                        where there is one, a tuple where there are several.
+    """
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(_gradient_of(f, argnums), primals, tangents)[1]
