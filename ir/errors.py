@@ -1,6 +1,7 @@
 """Errors that users see, and the source locations that they point at."""
 from __future__ import annotations
 
+import itertools
 import linecache
 from typing import NamedTuple
 
@@ -48,7 +49,10 @@ class TracegradError(Exception):
 
     def render(self) -> str:
         rows = [self.what]
-        rows += [excerpt(frame) for frame in self.loc]
+        for frame, group in itertools.groupby(self.loc):
+            rows.append(excerpt(frame))
+            again = len(list(group)) - 1
+            rows += [f"  [the same {again} more times]"] if again else []
         if self.remedy:
             rows.append("  Instead: " + self.remedy)
         return "\n".join(rows)

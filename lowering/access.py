@@ -15,8 +15,8 @@ from itertools import product
 from typing import NamedTuple
 
 from ..ir.core import Const, Op, Value, as_dim
-from ..ir.ops.shape import concat_parts
 from ..ir.ops.reduce import identity
+from ..ir.ops.shape import concat_parts
 from ..ir.types import BOOL, INDEX, DType
 from .cursor import as_index, operand
 from .loopir import Imm, Set, While

@@ -22,6 +22,7 @@ OFFSETS = {
     "size": 16,                      # ob_size of a tuple or list, ma_used of a dict
     "tuple.items": 24,               # the items themselves
     "list.items": 24,                # a pointer to the items
+    "traceback.next": 16,
     "callable.vectorcall": 16, "callable.head": 24,    # dispatch.py's own objects
 }
 C_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400
@@ -34,7 +35,8 @@ TYPE_FLAGS = 168                     # PyTypeObject.tp_flags
 _NUMPY_TABLE = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
 _NUMPY_DEFAULT_HANDLER = 306         # PyDataMem_DefaultHandler: a variable that holds a capsule
 _PYTHON_NAMES = (
-    "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_NoMemory",
+    "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_Fetch",
+    "PyErr_Restore", "PyErr_NoMemory",
     "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
     "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
     "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyType_GenericAlloc", "PyEval_SaveThread", "PyEval_RestoreThread",
@@ -139,6 +141,16 @@ def _check_types(at=OFFSETS) -> bool:
     return uint64_at(id(Sample) + TYPE_FLAGS) == Sample.__flags__ and uint64_at(id(dict) + TYPE_FLAGS) == dict.__flags__
 
 
+def _check_traceback(at=OFFSETS) -> bool:
+    def inner():
+        raise ValueError
+    try:
+        inner()
+    except ValueError as error:
+        outer = error.__traceback__
+        return uint64_at(id(outer) + at["traceback.next"]) == id(outer.tb_next) and outer.tb_next.tb_next is None
+
+
 def _check_functions() -> bool:
     """NumPy's functions are where the table says."""
     d = np.dtype("f8")
@@ -160,7 +172,7 @@ if REASON is None:
     try:
         ADDRESSES = _addresses()
         for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_types, _check_functions,
-                      _check_owner):
+                      _check_owner, _check_traceback):
             if not check():
                 REASON = f"{check.__name__} found another layout"
                 break

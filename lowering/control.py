@@ -106,7 +106,8 @@ def _swap(g, moves, taken: set):
     rest, where = [], {}
     for p, y in moves:
         source, target = of.get(y), of[p]
-        if source is None or isinstance(y, Const) or not (source.swap and target.swap) or source in taken or not _beside(g, source, target):
+        free = source is not None and source.swap and target.swap and source not in taken
+        if not free or isinstance(y, Const) or not _beside(g, source, target):
             rest.append((p, y))
             continue
         taken.add(source)

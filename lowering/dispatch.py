@@ -5,14 +5,15 @@ first entry; an entry that a call does not fit goes on to the next, the last to 
 
     f(x)  ->  trampoline  ->  entry of the newest specialisation  ->  …  ->  f.miss(x)
 
-Before the first specialisation is there, and on an interpreter whose objects are not as expected (`capi.NATIVE`), the
-class's ordinary `__call__` does the same in Python. A specialisation that is removed while a call runs in it (the GIL
-may be released there) is kept until the call has ended.
+On an interpreter whose objects are not as expected (`capi.NATIVE`), the class's ordinary `__call__` does the same in
+Python. A specialisation that is removed while a call runs in it (the GIL may be released there) is kept until the call has
+ended. Exceptions leave without frames of this package: their tracebacks go from the caller's line to the user's functions.
 """
 from __future__ import annotations
 
 import ctypes
 import threading
+import types
 from contextlib import suppress
 
 from . import capi
@@ -64,7 +65,24 @@ def _enable(cls: type) -> None:
 
 
 def _forward(self, /, *args, **kwargs):
-    return self.miss(*args, **kwargs)
+    """What machine code calls when no entry takes a call. It leaves this function's own frame out of the traceback."""
+    try:
+        return self.miss(*args, **kwargs)
+    except Exception as error:
+        raise error.with_traceback(_users(error.__traceback__))
+
+
+_OWN = __name__.partition(".")[0]
+
+
+def _users(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """A traceback without the frames of this package."""
+    if traceback is None:
+        return None
+    rest, package = _users(traceback.tb_next), traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    if package in (_OWN, "contextlib"):
+        return rest
+    return types.TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
 
 
 class _Trampoline:
@@ -96,6 +114,7 @@ class Dispatcher(NativeCallable):
 
     def __init__(self):
         self._chain: tuple[Specialisation, ...] = ()
+        self._rechain(())
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

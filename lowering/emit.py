@@ -47,7 +47,8 @@ from .storage import ALIGN, MEMORY, Storage
 
 REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
 MAX_WORDS = 6
-UNROLLED = 300                 # lines that an unrolled loop may have
+UNROLLED = 128                 # lines that a loop may have when unrolled
+SHORT = 32                     # iterations up to which a loop is unrolled after it has been vectorised
 
 
 class Emitter:
@@ -67,6 +68,7 @@ class Emitter:
         self.declarations: dict[str, None] = {}
         self.vector: dict[str, vecmath.Function] = {}
         self.attributes: list[str] = []
+        self._hints: dict[str, int] = {}
         self._groups: dict[str, str] = {}
         self.metadata: list[str] = []
         self._next_meta, self._unlikely, self._invariant = 1, None, None       # !0 is the module's, see engine.py
@@ -280,7 +282,7 @@ class Emitter:
     def loop(self, trip: str, write, unroll: bool = False) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
-        Short loops of known length are unrolled: the engine's passes unroll no loop that does not ask for it.
+        The engine unrolls no loop that does not ask for it: in long ones that doubles the code for little.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -300,18 +302,29 @@ class Emitter:
         self.depth += 1
         outside, self.weight = self.weight, 0
         write(index)
-        weight = self.weight + len(self.lines) - at
         self.depth -= 1
-        hint = ""
-        if unroll or (trip.isdigit() and int(trip) * weight <= UNROLLED):
-            full = self.node('!{!"llvm.loop.unroll.full"}')
-            hint = ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{full}}}"))
-            weight *= int(trip)
-        self.weight = outside + max(weight - (len(self.lines) - at), 0)
+        written = len(self.lines) - at
+        hint, times = self._unrolling(trip, written + self.weight, unroll)
+        self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
         self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
+
+    def _unrolling(self, trip: str, weight: int, full: bool) -> tuple[str, int]:
+        """The metadata of a loop's latch, and how many times its body will stand in the code."""
+        if not trip.isdigit():
+            return "", 1
+        if full or int(trip) * weight <= UNROLLED:
+            return self._hint('!"llvm.loop.unroll.full"'), int(trip)
+        if int(trip) <= SHORT:
+            return self._hint('!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}'), 1
+        return "", 1
+
+    def _hint(self, text: str) -> str:
+        if text not in self._hints:
+            self._hints[text] = self.node(f"!{{{text}}}")
+        return ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{self._hints[text]}}}"))
 
     def for_(self, s: For):
         def write(index):

@@ -158,7 +158,7 @@ def _run_passes(module, machine) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
     # `x[:] = x[::-1]` of 5 x 5 came out wrong. The loop vectoriser does not make them.
-    options.loop_vectorization, options.slp_vectorization = True, False
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
     with options, llvm.create_pass_builder(machine, options) as builder:
         manager = builder.getModulePassManager()
         manager.run(module, builder)

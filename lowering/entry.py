@@ -3,7 +3,8 @@
     entry(self, args, nargsf, kwnames):
         every argument has the type, dtype, rank, dimensions and flags of the signature?  no: go on to the next entry
         count the call; allocate the results; run the kernel on pointers into the arguments' own memory
-        failed check: the Python function `fail` raises;  else make the structure that the function returns
+        failed check: the Python function `fail` raises, and its frames are taken out of the traceback
+    else make the structure that the function returns
 
 Nothing of this process stands in the text, so the machine code can be kept on disk. What the code needs to know, and
 its counters, are in one global array, `@tg.table`, that `specialisation` fills. Its first words are the state:
@@ -96,6 +97,7 @@ def _failures(w: Writer, packer: Packer, error: str) -> None:
     raised = w.call("PyObject_Vectorcall", "ptr", f"ptr {w.link('fail')}", f"ptr {array}", "i64 1", "ptr null")
     w.call("Py_DecRef", "void", f"ptr {raised}")            # null, if it has raised
     w.call("Py_DecRef", "void", f"ptr {number}")
+    _shorten(w, 0)
     w("br label %failed")
     w.begin("%failed")
     packer.abandon()
@@ -103,6 +105,20 @@ def _failures(w: Writer, packer: Packer, error: str) -> None:
         w.release(w.slots)
     w.count(RUNNING, -1)
     w("ret ptr null")
+
+
+def _shorten(w: Writer, skip: int) -> None:
+    """Leave out frames of the traceback of the exception that is set: the first, or (skip 0) all that there are."""
+    kind, value, traceback = (w.alloca("ptr") for _ in range(3))
+    w.call("PyErr_Fetch", "void", f"ptr {kind}", f"ptr {value}", f"ptr {traceback}")
+    kept, first = "null", w.value(f"load ptr, ptr {traceback}")
+    if skip:
+        empty = w.value(f"icmp eq ptr {first}, null")
+        cell = w.value(f"select i1 {empty}, ptr {traceback}, ptr {w.at(first, capi.OFFSETS['traceback.next'])}")
+        kept = w.value(f"load ptr, ptr {cell}")
+        w.call("Py_IncRef", "void", f"ptr {kept}")
+    w.call("Py_DecRef", "void", f"ptr {first}")
+    w.call("PyErr_Restore", "void", *(f"ptr {w.value(f'load ptr, ptr {cell}')}" for cell in (kind, value)), f"ptr {kept}")
 
 
 def _mismatch(w: Writer, unpacker: Unpacker) -> None:
@@ -134,6 +150,10 @@ def trampoline() -> Entry:
     w.require(w.value(f"icmp ne ptr {bound}, null"))
     result = w.call("PyObject_Vectorcall", "ptr", f"ptr {bound}", "ptr %args", "i64 %nargsf", "ptr %kwnames")
     w.call("Py_DecRef", "void", f"ptr {bound}")
+    w.require(w.value(f"icmp eq ptr {result}, null"), "%made")
+    _shorten(w, 1)
+    w("ret ptr null")
+    w.begin("%made")
     w(f"ret ptr {result}")
     w.begin("%other")
     w("ret ptr null")

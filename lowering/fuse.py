@@ -284,7 +284,7 @@ class Schedule:
             if isinstance(nest, Nest) and task.loops and nest.children:
                 mine = [(t, w, own) for i, t, w, own in soft if i == at]
                 path = self._path(nest, task, mine)
-                if path and self._worth(nest, task, path, bool(mine)):
+                if path and self._worth(nest, task, path, mine):
                     self._join(nest, task, path)
                     return at
         nest = Nest()
@@ -308,14 +308,15 @@ class Schedule:
             children = loop.children
         return path
 
-    def _worth(self, nest: Nest, task: Task, path, conflict: bool) -> bool:
+    def _worth(self, nest: Nest, task: Task, path, conflicts) -> bool:
+        """Not where it would keep the innermost loop from being vectorised: two rows of one array, one of them written."""
         inner = path[-1]
-        if (task.serial or inner.serial) and len(path) == len(task.loops):
+        if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)):
             return False
-        if any(t.serial for t in nest.tasks) and not conflict:
-            return False
-        if conflict:
+        if conflicts:
             return True
+        if any(t.serial for t in nest.tasks):
+            return False
         if len(path) < len(task.loops) or len(nest.tasks) >= MAX_JOINED:
             return False
         mine = {leaf for leaf, _ in task.reads.leaves}

@@ -12,6 +12,10 @@ from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
 
+for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError, ShapeError,
+               TracegradError, UnsupportedError):
+    _error.__module__ = __name__                 # as users name them, in tracebacks too
+
 __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "BoundsError", "ConcretizationError", "DTypeError", "GradientMismatch", "IRError", "Jitted",

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..ir.build import const
 from ..ir.core import Const, Value
-from ..ir.errors import DTypeError, ShapeError, UnsupportedError
+from ..ir.errors import ConcretizationError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, C128, F64, I64, INDEX, DType
 from . import context, shapes, views
 from .promote import WEAK, check_range, fail, to_dtype
@@ -86,6 +86,10 @@ class Box:
 
     def __repr__(self):
         return f"<traced {self.read().type!r}>"
+
+    def __str__(self):
+        fail(ConcretizationError, "the text of a traced value is known only at run time",
+             "print it, or use it in an f-string that is printed or is the message of assert or raise")
 
     def __format__(self, spec):
         return repr(self)
@@ -329,10 +333,12 @@ def lift(x) -> Box:
 
 def _number(x, weak: str, dtype: DType) -> ScalarBox:
     if weak == "int" and not -2**63 <= x < 2**63:
-        if x < 2**64 and x > 0:
-            return ScalarBox(const(x, to_dtype(np.uint64)))
-        fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
+        return ScalarBox(const(x, to_dtype(np.uint64)), weak) if 0 < x < 2**64 else too_large(x)
     return ScalarBox(const(x, dtype), weak)
+
+
+def too_large(x: int):
+    fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
 
 
 def _captured(x: np.ndarray) -> ArrayBox:
@@ -454,8 +460,11 @@ _COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less
 _UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
 
 
-def _operand(x) -> bool:
-    """Whether an operator of a box takes x; otherwise x's own reflected operator gets its turn."""
+def _operand(x, box, name: str) -> bool:
+    """Whether an operator of a box takes x; otherwise x's own operator gets its turn: lists and tuples repeat and compare as
+    Python's beside a Python scalar, and NumPy's integer scalars repeat them too."""
+    if isinstance(x, (list, tuple)) and type(box) is ScalarBox:
+        return box.weak is None and not (name == "mul" and box.dtype_ir.kind in "iux")
     return isinstance(x, (Box, int, float, complex, np.ndarray, np.generic, list, tuple)) or (
         hasattr(x, "__array__") and getattr(type(x), "__array_ufunc__", True) is not None)
 
@@ -463,13 +472,13 @@ def _operand(x) -> bool:
 def _install():
     for name, ufunc in {**_OPERATORS, **_COMPARISONS}.items():
         def forward(self, other, name=name, ufunc=ufunc):
-            return HOOKS["binary"](name, ufunc, self, other) if _operand(other) else NotImplemented
+            return HOOKS["binary"](name, ufunc, self, other) if _operand(other, self, name) else NotImplemented
 
         def reflected(self, other, name=name, ufunc=ufunc):
-            return HOOKS["binary"](name, ufunc, other, self) if _operand(other) else NotImplemented
+            return HOOKS["binary"](name, ufunc, other, self) if _operand(other, self, name) else NotImplemented
 
         def in_place(self, other, name=name, ufunc=ufunc):
-            return HOOKS["in_place"](name, ufunc, self, other) if _operand(other) else NotImplemented
+            return HOOKS["in_place"](name, ufunc, self, other) if _operand(other, self, name) else NotImplemented
 
         setattr(Box, f"__{name}__", forward)
         if name in _OPERATORS:

@@ -300,7 +300,8 @@ def aug_item(held, key):
 def aug_setitem(place, value, op: str) -> None:
     held, key, found = place
     made = augment(found, value, op)
-    if made is not found or not isinstance(found, ArrayBox) or not isinstance(held, ArrayBox):
+    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
+    if not written:                                            # a view is written through; what an index array gathered is not
         setitem(made, held, key)
 
 
@@ -386,11 +387,20 @@ def _of_items(kind):
     return lambda *args: kind(*map(iteration.iterate, args))
 
 
+def _text_of(make, conversion: str):
+    """str or repr: a Text where the text is known only at run time."""
+    def handler(*args, **kwargs):
+        if len(args) == 1 and isinstance(args[0], (Box, messages.Text)):
+            return messages.text((args[0], conversion, ""))
+        return messages.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple) else make(*args, **kwargs)
+    return handler
+
+
 BUILTINS = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: lambda *xs, repeat=1: itertools.product(*map(iteration.iterate, xs), repeat=repeat),
     setattr: lambda held, name, value: setattr_(value, held, name),
-    operator.setitem: lambda held, key, value: setitem(value, held, key),
+    operator.setitem: lambda held, key, value: setitem(value, held, key), str: _text_of(str, "s"), repr: _text_of(repr, "r"),
 }

@@ -15,7 +15,7 @@ from ..ir.core import Const
 from ..ir.errors import DTypeError
 from ..ir.types import BOOL, C128, F64, I64, INDEX
 from . import boxes, context, ufuncs
-from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift
+from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from .promote import fail
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
@@ -54,6 +54,8 @@ def weak_of(x) -> str | None:
 
 def python_scalar(x, weak: str):
     """The value of a Python scalar as another Python type; ints that are index stay so."""
+    if type(x) is int and not -2**63 <= x < 2**63:
+        x = too_large(x) if weak == "int" else float(x)
     value = x.read() if isinstance(x, Box) else const(x, _DTYPE[_NAME[type(x)]])
     if weak == "int":
         return value if value.type.dtype in (I64, INDEX) else context.current().builder.cast(value, I64)
@@ -96,6 +98,8 @@ _ORDERED = {"lt", "le", "gt", "ge", "floordiv", "mod", "divmod"}
 
 def _fold(name, left, right):
     found = _PYTHON[name](left, right)
+    if type(found) is int and not -2**63 <= found < 2**63:
+        return found
     return tuple(map(lift, found)) if type(found) is tuple else lift(found)
 
 

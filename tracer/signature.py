@@ -10,7 +10,8 @@ A leaf specification is hashable: together with the structure of the arguments i
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def abstract(x, path: str = "argument") -> Leaf:
         return Leaf("array", dtype_of(x.dtype, path), x.shape)
     found = _NUMBERS.get(cls)
     if found is not None:
-        return found
+        return found if cls is not int or -2**63 <= x < 2**63 else static(x, path)
     if cls is bool or cls is str or x is None:
         return Leaf("static", cls, (), x)
     if isinstance(x, boxes.Box):
@@ -96,6 +97,9 @@ def abstract(x, path: str = "argument") -> Leaf:
     if hasattr(x, "__array__"):
         y = np.asarray(x)
         return Leaf("array", dtype_of(y.dtype, path), y.shape)
+    if isinstance(x, Iterator) and not isinstance(x, io.IOBase):
+        raise ArgumentTypeError(f"{path} is a '{cls.__name__}', which can be read only once: compiled code would read it while it is traced",
+                                "pass a list or an array of what it yields")
     return static(x, path)
 
 

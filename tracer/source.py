@@ -151,16 +151,21 @@ def _find_in_module(function, lines):
 
 
 def _find_lambda(function, lines):
-    """The lambda whose body spans the columns of the code's own positions."""
+    """The innermost lambda that has all columns of the code's own positions in its body."""
     code, module = function.__code__, _module(function.__code__.co_filename, lines)
-    spans = {(line, end, col, end_col) for line, end, col, end_col in code.co_positions() if end_col}
+    spans = [(line, col, end, end_col) for line, end, col, end_col in code.co_positions() if end_col]
+    first, last = min((s[:2] for s in spans), default=(0, 0)), max((s[2:] for s in spans), default=(0, 0))
+
+    def holds(node):
+        start = len(lines[node.body.lineno - 1].encode()[:node.body.col_offset].rstrip(b" ("))       # parentheses count
+        return (node.body.lineno, start) <= first and last <= (node.end_lineno, node.end_col_offset)
+
     candidates = [node for node in (ast.walk(module) if module else ())
                   if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno)
                   and _agrees(node, code)]
-    for node in candidates:
-        body = node.body
-        if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in spans:
-            return rewrite.detached(node)
+    around = [node for node in candidates if holds(node)]
+    if around:
+        return rewrite.detached(max(around, key=lambda node: (node.lineno, node.col_offset)))
     return rewrite.detached(candidates[0]) if len(candidates) == 1 else None
 
 

@@ -18,11 +18,11 @@ import numpy as np
 from ..ir.build import const
 from ..ir.build import function as new_function
 from ..ir.core import Function, Value
-from ..ir.errors import ArgumentTypeError, ConcretizationError, Frame, Loc, TracegradError, UnsupportedError
+from ..ir.errors import ArgumentTypeError, ConcretizationError, DTypeError, Frame, Loc, TracegradError, UnsupportedError
 from ..ir.rewrite import lift_free
 from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
-from . import calls, context, promote, regions, runtime, signature, source, state, tree
+from . import calls, context, messages, promote, regions, runtime, signature, source, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 from .context import Restart, Scope, Trace
 from .signature import Leaf
@@ -111,6 +111,7 @@ def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames
     paths = signature.paths_of(parameters, structure, tuple(kwargs))
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
+    values = [np.asarray(x) if leaf.kind == "array" and not isinstance(x, (np.ndarray, Box)) else x for x, leaf in zip(values, leaves)]
     return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
 
 
@@ -283,6 +284,8 @@ class _Run:
             return self.result(x.weak or "numpy", x.read(), results)
         if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:
             return self.result("array", const(x, promote.to_dtype(x.dtype)), results)
+        if isinstance(x, messages.Text):
+            str(x)                                     # refuses
         _expect_no_boxes(x)
         return Out("static", None, x)
 
@@ -357,13 +360,22 @@ def _clean(run):
         return run()
     except regions.Raised:
         raise UnsupportedError("the function raises on every path that run time can take", "let one path return") from None
-    except RecursionError:
-        raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop") from None
+    except RecursionError as error:
+        raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
+                               _user_loc(error.__traceback__)) from None
     except TracegradError as error:
         error.located(_user_loc(error.__traceback__))
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
-        raise error.with_traceback(_user_traceback(error.__traceback__))
+        where = _user_traceback(error.__traceback__)
+        if type(error) is TypeError and "Box'" in str(error):          # Python's own message about an operator or a call
+            raise DTypeError(_named(str(error)), "use numbers and arrays of numbers", _user_loc(error.__traceback__)).with_traceback(where) from None
+        raise error.with_traceback(where)
+
+
+def _named(message: str) -> str:
+    """A message of Python in which boxes go by the names of what they stand for."""
+    return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
 
 
 def _user_loc(traceback) -> Loc:
