@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..ir.core import Block, Function, Op, Value
 from ..ir.types import StackType
+from .custom import rule_of_call, varies
 
 
 def inexact(value: Value) -> bool:
@@ -95,7 +96,12 @@ class _Varied(_Flow):
     while_ = for_
 
     def call_(self, op):
-        callee = op.attrs["callee"]
+        callee, rule = op.attrs["callee"], rule_of_call(op)
+        if rule is not None:
+            if varies(op, rule, self.marked):
+                for r in op.results:
+                    self.mark(r)
+            return
         wrt = tuple([k for k, v in enumerate(op.operands) if v in self.marked])
         key = (callee, wrt)
         if key not in self.memo:
@@ -144,7 +150,11 @@ class _Useful(_Flow):
     while_ = for_
 
     def call_(self, op):
-        callee = op.attrs["callee"]
+        callee, rule = op.attrs["callee"], rule_of_call(op)
+        if rule is not None:
+            if any(r in self.marked for r in op.results):
+                self.marked.update([op.operands[k] for k in rule.inputs])
+            return
         wanted = tuple([k for k, r in enumerate(op.results) if r in self.marked])
         key = (callee, wanted)
         if key not in self.memo:

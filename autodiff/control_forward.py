@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..ir.core import Op, Value
 from .activity import inexact
+from .custom import forward_call
 
 
 def add_results(op: Op, templates) -> list[Value]:
@@ -58,6 +59,9 @@ def _loop(fwd, op: Op) -> None:
 
 def _call(fwd, op: Op) -> None:
     """A call of the callee's derivative, which is made once per callee and pattern of varied operands."""
+    if "rule" in op.attrs:
+        forward_call(fwd, op, add_results)
+        return
     callee = op.attrs["callee"]
     wrt = tuple([k for k, v in enumerate(op.operands) if v in fwd.dots])
     places = [k for k, r in enumerate(op.results) if inexact(r)]

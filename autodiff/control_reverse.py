@@ -21,6 +21,7 @@ from ..ir.errors import UnsupportedError
 from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, INDEX_SCALAR
 from . import residuals
+from .custom import reverse_link
 from .frames import Frame
 
 
@@ -237,6 +238,9 @@ def restore_if(frame: Frame, op: Op, k: int) -> None:
 def reverse_call(frame: Frame, op: Op) -> None:
     """The callee's derivative in two parts, made once per callee and pattern of active values: the forward call returns the
     residuals too, and the backward call takes them. (Only calls outside regions are left by `prepare`.)"""
+    if "link" in op.attrs:
+        reverse_link(frame, op)
+        return
     callee = op.attrs["callee"]
     wrt = tuple([k for k, v in enumerate(op.operands) if frame.active(v)])
     wanted = tuple([k for k, r in enumerate(op.results) if frame.active(r)])

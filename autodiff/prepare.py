@@ -12,6 +12,7 @@ from ..ir.core import Block, Function, Op, Value
 from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact
+from .custom import write_out
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
 
@@ -24,6 +25,8 @@ def prepare(f: Function, name: str) -> Function:
 
 
 def _call(builder: Builder, op: Op, mapping):
+    if "rule" in op.attrs:
+        return write_out(builder, op, mapping, _CUSTOM)
     callee = op.attrs["callee"]
     start = len(builder.block.ops)
     inner = dict(zip(callee.params, mapped(op.operands, mapping)))
@@ -56,9 +59,15 @@ def _region(builder: Builder, op: Op, mapping):
     return copy_op(builder, op, mapping, _CUSTOM)
 
 
+def _call_outside(builder: Builder, op: Op, mapping):
+    if "rule" in op.attrs:
+        return write_out(builder, op, mapping, _OUTSIDE)
+    return copy_op(builder, op, mapping)
+
+
 _CUSTOM = {"call": _call, "map": _map}
 # at the top of a function: calls stay, those in regions do not
-_OUTSIDE = {"map": _map, "if": _region, "for": _region, "while": _region}
+_OUTSIDE = {"call": _call_outside, "map": _map, "if": _region, "for": _region, "while": _region}
 
 
 def _hoist(block: Block) -> None:

@@ -40,7 +40,11 @@ def cheap(op: Op) -> bool:
 
 def find(frame, v: Value) -> Value:
     """The forward value v, which belongs to the frame's block, in its backward block."""
-    found = _param(frame, v) if v.owner is frame.block else _result(frame, v)
+    same = frame.run.same.get(v)
+    if same is not None:                           # a custom rule's link stands between them
+        found = frame.get(same)
+    else:
+        found = _param(frame, v) if v.owner is frame.block else _result(frame, v)
     frame.known[v] = found
     return found
 

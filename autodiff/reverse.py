@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from ..ir.build import Builder, make_op
 from ..ir.core import Block, Function, Op, Value, subst_type
-from ..ir.errors import IRError
+from ..ir.errors import IRError, UnsupportedError
 from ..ir.opdef import OPS
 from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
 from .activity import inexact, positions, useful, varied, varied_in
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
+from .custom import same_as, unlink
 from .frames import Frame
 from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give
 from .partials import partial, product, to_operand
@@ -87,6 +88,7 @@ class Reverse:
         g = self.f = prepare(f, f"{f.name}_vjp")
         self.wrt = [g.params[k] for k in wrt]
         self.home: dict[Op, Block] = {}
+        self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
         self.register(g.body)
         self.masked: set[Value] = set()
         self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
@@ -102,6 +104,14 @@ class Reverse:
         self.sweep(self.root)
         self.bars = [self.root.or_zeros(p, self.root.take(p)) for p in self.wrt]
         self._splice()
+        if self.same:
+            self._unlink()
+
+    def _unlink(self) -> None:
+        """Take out the links of custom rules."""
+        g = self.f.body
+        unlink([g, self.root.back], self.same)
+        self.bars = [self.same.get(v, v) for v in self.bars]
 
     def partition(self, callee: Function, wrt, results) -> Parts:
         """The parts of a callee's derivative, made once."""
@@ -113,22 +123,24 @@ class Reverse:
     def register(self, block: Block) -> None:
         for op in block.ops:
             self.home[op] = block
+            if "link" in op.attrs:
+                self.same.update(same_as(op))
             for region in op.regions:
                 self.register(region)
 
     def _cotangent(self, result: Value) -> Value:
-        """The parameter for the cotangent of a result. A length that the function computes is not known to the caller by
-        name, so there the parameter has a length of its own and is reshaped."""
-        name = f"{result.name}_bar" if result.name else "out_bar"
-        ct = Value(result.type, name)
-        if any(d.op is not None for d in dims_of(result.type)):
-            raise IRError(f"the cotangent of {result!r} has a length that only the function knows: split it instead")
+        """The parameter for the cotangent of a result."""
+        ct = Value(result.type, f"{result.name}_bar" if result.name else "out_bar")
         self.root.add(result, ct)
         return ct
 
     def function(self) -> Function:
-        """Forward and backward program in one."""
+        """Forward and backward program in one. (Cut in two, the first hands such a length to the second.)"""
         g = self.f
+        for ct in self.cotangents:
+            if any(d.op is not None for d in dims_of(ct.type)):
+                raise UnsupportedError("a cotangent whose length only the function itself computes, in one program with it",
+                                       "reduce the result to a number first, or take tg.vjp, which runs in two steps", g.loc)
         body = Block()
         body.params = g.params + tuple(self.cotangents)
         body.ops = g.body.ops + self.root.back.ops

@@ -14,8 +14,8 @@ import numpy as np
 
 from .affine import LONGEST, Form
 from .core import Const, Op, Value
-from .match import number, same
-from .types import INDEX, Type
+from .match import number
+from .types import Type
 
 INTEGER_KINDS = frozenset("iux")
 SMALL = 64                 # of constant arrays of at most so many elements the extremes are looked up
@@ -230,10 +230,6 @@ def _wrap(r, op: Op, slot: int) -> Form:
     return v
 
 
-def _dims_at(x: Value, axis: int) -> Value | int:
-    return x.type.dims[axis]
-
-
 def _argreduce(r, op: Op, slot: int) -> Form:
     return below(r, op.results[0], r.size(op.operands[0].type.dims[op.attrs["axis"]]), False)
 
@@ -325,10 +321,3 @@ FORMS = {
     "slice": _element(1), "gather": _element(1), "reshape": _element(1), "transpose": _element(1), "broadcast": _element(1),
     "sort": _element(1), "reduce": _reduce, "scan": _scan, "update": _update, "scatter": _update,
 }
-
-
-def equal_values(a: Value, b: Value) -> bool:
-    return same(a, b)
-
-
-__all__ = ["FORMS", "INDEX", "INTEGER_KINDS", "below", "exact", "is_integer", "limits", "of_constant", "opaque", "somewhere"]

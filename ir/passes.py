@@ -155,9 +155,10 @@ class _Simplifier:
         operands = mapped(op.operands, mapping)
         original = op.attrs["callee"]
         callee = self.function(original)
-        if len(op.attrs) == 1 and not callee.attrs and self.inlined(original, callee):
+        attrs = {k: v for k, v in op.attrs.items() if k != "rule"}          # derivatives are taken before the passes
+        if len(attrs) == 1 and not callee.attrs and self.inlined(original, callee):
             return inline(builder, callee, operands)
-        return builder.emit("call", *operands, **{**op.attrs, "callee": callee})
+        return builder.emit("call", *operands, **{**attrs, "callee": callee})
 
     def inlined(self, original: Function, callee: Function) -> bool:
         if self.calls is None:

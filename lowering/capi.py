@@ -59,14 +59,14 @@ def bytes_at(address: int, count: int) -> bytes:
     return ctypes.string_at(address, count)
 
 
-def _numpy_table():
+def numpy_table():
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
     return ctypes.cast(get(umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
 
 
 def _addresses() -> dict[str, int]:
     """The address of each C function, and of the few objects and variables, that machine code refers to by name."""
-    table = _numpy_table()
+    table = numpy_table()
     found = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _PYTHON_NAMES}
     found |= {name: table[k] for name, k in _NUMPY_TABLE.items()}
     found["default_handler"] = uint64_at(table[_NUMPY_DEFAULT_HANDLER])

@@ -50,6 +50,10 @@ MAX_WORDS = 6
 UNROLLED = 128                 # lines that a loop may have when unrolled
 SHORT = 32                     # iterations up to which a loop is unrolled after it has been vectorised
 
+_UNROLL = '!{!"llvm.loop.unroll.full"}'
+_UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
+_NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
+
 
 class Emitter:
     """The text of one kernel while it is written.
@@ -77,6 +81,7 @@ class Emitter:
         self.block = "body"
         self.depth = 0
         self.weight = 0               # lines that unrolled loops add to those written, in the current body
+        self.calls = False            # whether the current body calls functions of vecmath
         self.no_memory = self.fails = False
         self.globals: list[str] = []
         self.storage = Storage(self, kernel)
@@ -111,6 +116,7 @@ class Emitter:
 
     def vectorisable(self, function: vecmath.Function) -> str:
         """Declare a function of vecmath; the attributes of its calls."""
+        self.calls = True
         if function.name not in self.vector:
             self.vector[function.name] = function
             self.declarations |= dict.fromkeys(function.declarations())
@@ -137,7 +143,7 @@ class Emitter:
         number = self._next_meta
         self._next_meta += 1
         if text is not None:
-            self.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}"))
+            self.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}", 1))
         return number
 
     def unlikely(self) -> int:
@@ -300,31 +306,33 @@ class Emitter:
         at = len(self.lines)
         self.lines.append("")                                    # the phi: the latch's name is known after the body
         self.depth += 1
-        outside, self.weight = self.weight, 0
+        outside, self.weight, self.calls = self.weight, 0, False
         write(index)
         self.depth -= 1
         written = len(self.lines) - at
-        hint, times = self._unrolling(trip, written + self.weight, unroll)
+        hint, times = self._latch(trip, written + self.weight, unroll, self.calls)
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
         self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _unrolling(self, trip: str, weight: int, full: bool) -> tuple[str, int]:
+    def _latch(self, trip: str, weight: int, full: bool, calls: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
-        if not trip.isdigit():
+        hints, times = [], 1
+        if trip.isdigit():
+            if full or int(trip) * weight <= UNROLLED:
+                hints, times = [_UNROLL], int(trip)
+            elif int(trip) <= SHORT:
+                hints = [_UNROLL_VECTOR]
+        if calls and times == 1:
+            hints.append(_NO_INTERLEAVING)
+        if not hints:
             return "", 1
-        if full or int(trip) * weight <= UNROLLED:
-            return self._hint('!"llvm.loop.unroll.full"'), int(trip)
-        if int(trip) <= SHORT:
-            return self._hint('!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}'), 1
-        return "", 1
-
-    def _hint(self, text: str) -> str:
-        if text not in self._hints:
-            self._hints[text] = self.node(f"!{{{text}}}")
-        return ", !llvm.loop !" + str(self.node(f"distinct !{{{{}}, !{self._hints[text]}}}"))
+        for text in hints:
+            if text not in self._hints:
+                self._hints[text] = self.node(text)
+        return ", !llvm.loop !" + str(self.node("distinct !{{}, " + ", ".join(f"!{self._hints[t]}" for t in hints) + "}")), times
 
     def for_(self, s: For):
         def write(index):

@@ -34,13 +34,13 @@ from ..ir.errors import IRError
 from ..ir.types import DType, dtype
 from .objects import is_elf, needs_stubs, undefined
 
-_LOCK = threading.RLock()
+LOCK = threading.RLock()
 
 
 @cache
 def host() -> tuple[llvm.Target, str, str]:
     """(target, CPU name, feature string) of this machine."""
-    with _LOCK:
+    with LOCK:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         features = llvm.get_host_cpu_features()
@@ -66,7 +66,7 @@ _USE_GOT = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
 @cache
 def data_layout() -> str:
     """The header that every module starts with: without it the optimiser assumes a generic machine."""
-    with _LOCK:
+    with LOCK:
         target = host()[0]
         machine = target_machine()
         layout = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n{_USE_GOT}'
@@ -110,7 +110,7 @@ class Code:
 
     def address(self, name: str) -> int:
         """The address of a function or global variable of the module."""
-        with _LOCK:
+        with LOCK:
             if self._engine is None:
                 raise ValueError("this code has been closed")
             address = self._engine.get_function_address(name) or self._engine.get_global_value_address(name)
@@ -137,7 +137,7 @@ class Code:
 
     def close(self) -> None:
         """Free the machine code; nothing may be running in it."""
-        with _LOCK:
+        with LOCK:
             engine, self._engine = self._engine, None
             if engine is not None:
                 engine.close()
@@ -176,7 +176,7 @@ def _far_calls(module) -> None:
 @contextmanager
 def _optimized(source: str, ticks: list[float], optimize: bool = True):
     """(module, target machine) after the passes, for the duration of the block."""
-    with _LOCK:
+    with LOCK:
         ticks.append(time.perf_counter())
         machine = _machine()
         context = llvm.create_context()
@@ -227,7 +227,7 @@ _PHASES = ("parse", "passes", "machine", "link")
 
 def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that `compile_module` made on a machine like this one."""
-    with _LOCK:
+    with LOCK:
         host()
         bind_symbols(binary, source)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)

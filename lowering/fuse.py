@@ -15,25 +15,12 @@ from __future__ import annotations
 from ..ir.core import Block, Const, Op, Value
 from .access import Reads, rule
 from .inplace import Stores
+from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
 from .plan import Program, reshape_groups, same_dim
+from .reductions import AxisReduce, DotTask
 from .routines import ROUTINES, by_library
 from .sorting import SortTask
-from .tasks import (
-    ArgTask,
-    AxisReduce,
-    BoundsTask,
-    CopyTask,
-    DotTask,
-    FlatTask,
-    NonzeroTask,
-    PieceTask,
-    RegionTask,
-    RowScanTask,
-    ScanTask,
-    ScatterTask,
-    StoreTask,
-    Task,
-)
+from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
 MAX_JOINED = 12           # tasks in one nest that need not be there
 

@@ -23,7 +23,7 @@ def _machine() -> llvm.TargetMachine:
 def compile_glue(source: str) -> Code:
     """Compile LLVM IR text that refers to nothing outside itself."""
     start = time.perf_counter()
-    with engine._LOCK:
+    with engine.LOCK:
         machine, header, context = _machine(), engine.data_layout(), llvm.create_context()
         try:
             with llvm.parse_assembly(header + source, context) as module:

@@ -93,7 +93,7 @@ def work(body) -> float:
     for s in body:
         kind = type(s)
         if kind is For:
-            total += (s.trip if type(s.trip) is int else inf) * work(s.body) if s.body else 0
+            total += (s.trip if type(s.trip) is int else inf) * work(s.body) if s.body and s.trip != 0 else 0
         elif kind is While:
             total += inf
         elif kind is If:

@@ -1,32 +1,64 @@
-"""sort and argsort: a stable bottom-up merge sort of each lane, in NumPy's order (NaN last).
+"""sort and argsort along an axis, in NumPy's order (NaN last): by NumPy's own functions on a contiguous lane (npysort.py).
+
+Where this NumPy does not have them, a stable bottom-up merge sort:
 
     width = 1; while width < n { for each pair of runs of that width: merge keys into others; swap keys, others; width *= 2 }
-
-The positions of an argsort move along with their keys.
 """
 from __future__ import annotations
 
 from ..ir.types import BOOL, INDEX, Type
+from . import npysort
 from .access import sorts_before
 from .cursor import operand
-from .loopir import Buffer, Load, Swap, While
-from .tasks import LaneTask
+from .lanes import LaneTask
+from .loopir import At, Buffer, Lib, Load, Swap, While
 
 
 class SortTask(LaneTask):
-    """Sorts the lane in temporaries, then writes the result."""
+    """Sorts each lane: in the result's memory where it is contiguous there, else in a temporary."""
 
     __slots__ = ()
     serial = True
 
     def body(self, g, index):
+        if self.length(g) == 0:
+            return
+        kind, dtype = self.op.defn.name, self.op.operands[0].type.dtype
+        if not npysort.usable(kind, dtype):
+            self._merged(g, index)
+            return
+        n, dim = self.length(g), self.op.operands[0].type.dims[self.axis]
+        lane = self._lane(g, index, dim)
+        if kind == "sort":
+            self._load(g, index, lane)
+            g.write(Lib("sort", (_address(lane, 0), n)))
+        else:
+            keys = At(g.temporary(Type(dtype, (dim,)), heap=True).buffer, (0,))
+            self._load(g, index, keys)
+            with g.loop(n) as i:
+                g.store(lane.buffer, _along(lane, i), operand(i))
+            g.write(Lib("argsort", (_address(lane, 0), _address(keys, 0), n)))
+        if lane.buffer is not g.place(self.value).buffer:
+            with g.loop(n) as i:
+                g.store_value(self.value, self.full(index, i), g.load(lane.buffer, (i,), g.depth))
+
+    def _lane(self, g, index, dim) -> At:
+        """Where the lane is sorted; the last index is that along it."""
+        place = g.place(self.value)
+        if self.axis == self.value.type.rank - 1:
+            return At(place.buffer, (*place.prefix, *index, 0))
+        return At(g.temporary(Type(self.value.type.dtype, (dim,)), heap=True).buffer, (0,))
+
+    def _load(self, g, index, lane: At):
+        x = self.op.operands[0]
+        with g.loop(self.length(g)) as i:
+            g.store(lane.buffer, _along(lane, i), g.value_at(x, self.full(index, i)))
+
+    def _merged(self, g, index):
         x = self.op.operands[0]
         n, dim = self.length(g), x.type.dims[self.axis]
-        if n == 0:
-            return
         runs = [self._pair(g, Type(x.type.dtype, (dim,)))]
-        with g.loop(n) as i:
-            g.store(runs[0][0], (i,), g.value_at(x, self.full(index, i)))
+        self._load(g, index, At(runs[0][0], (0,)))
         if self.op.defn.name == "argsort":
             runs.append(self._pair(g, Type(INDEX, (dim,))))
             with g.loop(n) as i:
@@ -38,6 +70,14 @@ class SortTask(LaneTask):
     @staticmethod
     def _pair(g, type: Type) -> tuple[Buffer, Buffer]:
         return g.temporary(type, heap=True).buffer, g.temporary(type, heap=True).buffer
+
+
+def _along(lane: At, i) -> tuple:
+    return (*lane.index[:-1], i)
+
+
+def _address(lane: At, i) -> At:
+    return At(lane.buffer, _along(lane, i))
 
 
 def _merge_sort(g, runs, n):

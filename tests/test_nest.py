@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from nest_check import build, check, zeros
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
+from tracegrad.lowering import npysort
 
 RNG = np.random.default_rng(0)
 
@@ -278,3 +279,12 @@ def test_sort(n, dtype):
 def test_sort_along_an_axis(axis):
     x = rand(4, 5, 6).round(1)
     check(build([("f64", 4, 5, 6)], lambda b, x: (b("sort", x, axis=axis), b("argsort", x, axis=axis))), x, exact=True)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+def test_sort_without_numpys_functions(n, monkeypatch):
+    monkeypatch.setattr(npysort, "usable", lambda kind, dtype: False)
+    x = (rand(2, n) * 3).round(0)
+    if n > 5:
+        x[0, 2:4] = np.nan
+    check(build([("f64", 2, n)], lambda b, x: [b(op, x, axis=k) for op in ("sort", "argsort") for k in (0, 1)]), x, exact=True)

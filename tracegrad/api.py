@@ -53,7 +53,7 @@ class Jitted(Dispatcher):
     def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit"):
         super().__init__()
         if not callable(fn):
-            raise ArgumentTypeError(f"tg.{label} takes a function, got a {type(fn).__name__}", f"write tg.{label}(f)(x), not tg.{label}(f(x))")
+            raise ArgumentTypeError(f"tg.{label} takes a function, got a {type(fn).__name__}", "pass the function itself, not what a call of it returns")
         self.fn, self.derive, self.label = fn, derive, label
         self.root = fn.root if isinstance(fn, Jitted) else fn
         self.static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
@@ -154,11 +154,17 @@ class Jitted(Dispatcher):
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
 
 
-def emitted(traced: stage.Traced, call: stage.Call):
-    """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes."""
+def emitted(traced: stage.Traced, call: stage.Call, emit: Callable = inline):
+    """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
+
+    emit(builder, function, operands) -> results: how the program gets there
+    """
     builder = context.current().builder
-    params = [boxes.to_value(call.values[k], leaf.dtype) for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
-    results = inline(builder, traced.function, (*params, *traced.captured))
+    dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
+    params = [boxes.to_value(call.values[k], traced.leaves[k].dtype) for k in dynamic]
+    results = emit(builder, traced.function, (*params, *traced.captured))
+    for param, result in traced.writes.items():
+        call.values[dynamic[param]][...] = boxes.ArrayBox(results[result])
     leaves = []
     for out in traced.outs:
         if out.kind == "static":

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .ir.errors import ArgumentError
+from .ir.errors import ArgumentError, ArgumentTypeError
 from .tracer import tree
 from . import operators
 
@@ -65,6 +65,9 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
     bad = set(modes) - {"fwd", "rev"}
     if bad or order < 1:
         raise ArgumentError(f"check_grads takes modes 'fwd' and 'rev' and an order of at least 1, got {modes!r} and {order!r}.")
+    if not isinstance(args, (tuple, list)) or not any(_inexact(leaf) for leaf in tree.flatten(args)[0]):
+        raise ArgumentTypeError("check_grads takes the arguments of the function as a tuple, at least one of them with floats",
+                                "write tg.check_grads(f, (x,))")
     single = any(np.result_type(leaf) in (np.float32, np.complex64) for leaf in _leaves(args))
     rtol = (2e-2 if single else 1e-5) if rtol is None else rtol
     atol = (2e-2 if single else 1e-5) if atol is None else atol

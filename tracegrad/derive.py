@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from .autodiff import forward, reverse
 from .ir.build import Builder, const, function
 from .ir.core import Function, Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .ir.rewrite import inline
 from .ir.simplify import peephole
-from .ir.types import Type
+from .ir.types import Type, dtype
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
 from .tracer.tree import LEAF, TUPLE, TreeDef
@@ -44,26 +46,28 @@ def built(name: str, like: Function, param_types, names, body) -> Function:
 
 
 def explicit(traced: Traced) -> Traced:
-    """The program with every leaf that it returns a result of the function, and no writes."""
+    """The program with every leaf that it returns, floats known beforehand too, a result of the function, and no writes."""
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     f, results, outs = traced.function, [], []
     for out in traced.outs:
-        if out.kind == "static":
+        if out.kind == "static" and not isinstance(out.value, (float, np.floating)):
             outs.append(out)
             continue
         kind = out.kind
-        if kind == "arg":
+        if kind == "static":                                     # a constant: its derivative is zero
+            kind, value = ("float" if type(out.value) is float else "numpy"), const(out.value, dtype(type(out.value)))
+        elif kind == "arg":
             kind, param = traced.leaves[out.value].kind, place[out.value]
             value = f.results[traced.writes[param]] if param in traced.writes else f.params[param]
         else:
             value = f.results[out.result]
         outs.append(Out(kind, len(results)))
         results.append(value)
-    if not traced.writes and len(results) == len(f.results):
+    if not traced.writes and results == list(f.results):
         return replace(traced, outs=tuple(outs))
     g = built(f.name, f, [p.type for p in f.params], [p.name for p in f.params], lambda b, params: inline(b, f, params))
     where = dict(zip(f.results, g.results)) | dict(zip(f.params, g.params))
-    g.body.yields = tuple(where[v] for v in results)
+    g.body.yields = tuple(where.get(v, v) for v in results)
     return replace(traced, function=g, outs=tuple(outs), writes={})
 
 
@@ -83,7 +87,7 @@ def chosen_leaves(traced: Traced, argnums) -> list[int]:
     found = []
     for position in argnums:
         if not -len(positional) <= position < len(positional):
-            raise ArgumentError(f"argnums names argument {position}, but the call has {len(positional)} positional arguments",
+            raise ArgumentError(f"argnums names argument {position}, but the call has {len(positional)} positional argument{'s' * (len(positional) != 1)}",
                                 "pass the arguments to differentiate by position")
         start = sum(child.count for child in positional[:position % len(positional)])
         leaves = range(start, start + positional[position % len(positional)].count)
@@ -121,7 +125,8 @@ def _scalar(traced: Traced, has_aux: bool) -> int:
         raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns {what}",
                                 "return one number; give the rest with has_aux=True, or use tg.vjp", loc)
     result = traced.outs[0].result
-    found = traced.function.results[result].type
+    value = traced.function.results[result]
+    found, loc = value.type, (value.op.loc if value.op is not None else ()) or loc
     if found.rank:
         raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns an array of type {found}",
                                 "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp", loc)

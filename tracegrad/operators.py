@@ -13,7 +13,8 @@ from typing import Any
 from .autodiff import forward, reverse
 from .ir.errors import ArgumentTypeError
 from .ir.rewrite import inline
-from .tracer import boxes, context, stage, tree
+from .ir.types import INDEX
+from .tracer import boxes, context, signature, stage, tree
 from .tracer.stage import Out
 from . import derive
 from .api import Jitted
@@ -43,7 +44,8 @@ def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0
 
 
 def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_argnames):
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    several = signature.indices(argnums, "argnums")
+    argnums = several if isinstance(argnums, (tuple, list, set, range)) else several[0]
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
@@ -66,7 +68,7 @@ class Tangents(Jitted):
     def flatten(self, args, kwargs) -> stage.Call:
         primals, tangents = args
         own, moves = stage.flatten_call(self.root, primals), stage.flatten_call(_tangents, tangents)
-        if len(own.leaves) != len(moves.leaves) or len(primals) != len(tangents):
+        if not own.tree.children[0].matches(moves.tree.children[0]):
             raise ArgumentTypeError(f"the tangents have the structure {moves.tree.children[0]}, the primals {own.tree.children[0]}",
                                     "pass one tangent for each primal, of the same structure")
         structure = derive.tuple_of(derive.tuple_of(own.tree.children[0], moves.tree.children[0]), own.tree.children[1])
@@ -121,7 +123,7 @@ class Second(Jitted):
 
     def check(self, flows) -> None:
         found = tree.flatten(flows)[1]
-        if found.count != self.tree_of_flows.count:
+        if not self.tree_of_flows.matches(found):
             raise ArgumentTypeError(f"the {self.what} has the structure {found}, expected {self.tree_of_flows}",
                                     "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"))
 
@@ -132,15 +134,36 @@ class Second(Jitted):
         flows = [k for k, like in enumerate(self.likes, n) if like is not None]
 
         def body(b, params):
-            held = [b.cast(params[place[k]], f.params[k].type.dtype) for k in range(n)]
-            moves = [derive.matched(self.what, self.likes[k - n][0], params[place[k]] if k in place else None, call.leaves[k],
-                                    self.likes[k - n][1], b) for k in flows]
+            given = [params[place[k]] if k in place else None for k in range(n + len(self.likes))]
+            lengths = _lengths(b, f, given, [*range(n), *flows])
+            held = [b.index(lengths[p]) if p in lengths else b.cast(v, p.type.dtype) for p, v in zip(f.params[:n], given)]
+            moves = [derive.matched(self.what, self.likes[k - n][0], given[k], call.leaves[k], _known(p.type, lengths), b)
+                     for k, p in zip(flows, f.params[n:])]
             rest = f.params[n + len(moves):]            # what is not asked about (aux) moves nothing
-            return inline(b, f, (*held, *moves, *[b.full(0, p.type.dims, p.type.dtype) for p in rest]))
+            return inline(b, f, (*held, *moves, *[b.full(0, _known(p.type, lengths).dims, p.type.dtype) for p in rest]))
 
         names = [call.paths[k].replace("[", "_").replace("]", "") for k in dynamic]
         g = derive.built(f.name, f, [call.leaves[k].type for k in dynamic], names, body)
         return stage.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
+
+
+def _lengths(b, f, given, places) -> dict:
+    """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
+    the first half found is among the residuals, so it is checked to be that number."""
+    numbers = {}
+    for p, k in zip(f.params, places):
+        if given[k] is not None:
+            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims) if type(d) is not int and d not in numbers})
+    for d, number in numbers.items():
+        if (found := given[f.params.index(d)]) is not None:
+            b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",
+                   message=f"a tangent or cotangent of length {number}, where the value has another")
+    return numbers
+
+
+def _known(type, lengths):
+    """A type with the lengths that are known as numbers."""
+    return type.with_dims([lengths.get(d, d) if not isinstance(d, int) else d for d in type.dims])
 
 
 def _second(residuals, flow):

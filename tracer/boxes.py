@@ -91,6 +91,9 @@ class Box:
         fail(ConcretizationError, "the text of a traced value is known only at run time",
              "print it, or use it in an f-string that is printed or is the message of assert or raise")
 
+    def __reduce_ex__(self, protocol):
+        fail(ConcretizationError, "a traced value cannot be pickled", "pickle what the compiled function returns")
+
     def __format__(self, spec):
         return repr(self)
 
@@ -444,8 +447,10 @@ def frozen_data(x):
 
 def refuse(function):
     """The error for a NumPy function that is not in the tables."""
-    module = getattr(function, "__module__", "numpy") or "numpy"
-    name = f"{module.replace('numpy', 'np')}.{getattr(function, '__name__', function)}"
+    name, module = getattr(function, "__name__", repr(function)), getattr(function, "__module__", None)
+    if module is None and getattr(np, name, None) is function:
+        module = "numpy"                             # a ufunc; those of other libraries do not say whose they are
+    name = f"{module.replace('numpy', 'np')}.{name}" if module else name
     usual = "compose it from functions that are, or call it before the compiled function and pass the result in"
     fail(UnsupportedError, f"{name} cannot be compiled", INSTEAD.get(function, usual))
 

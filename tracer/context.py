@@ -192,7 +192,8 @@ def adopt(code, function: str, owner=None):
     place = Place(owner if inner else None, function if inner else name, inner)
     own = place.owner or place
     constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    code = code.replace(co_consts=constants, **({"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}))
+    name = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
+    code = code.replace(co_consts=constants, co_qualname=name, **({"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}))
     place.code, place.file = code, code.co_filename
     PLACES[id(code)] = place
     return code

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -46,6 +47,9 @@ def static(value, path: str = "argument") -> Leaf:
     try:
         hash(value)
     except TypeError:
+        if type(value) in (list, dict, np.ndarray):
+            raise ArgumentTypeError(f"{path} is a '{type(value).__name__}', which cannot be static: it is not hashable",
+                                    "pass a tuple, or do not make it static") from None
         raise ArgumentTypeError(
             f"{path} is a '{type(value).__name__}', which is neither an array, a number, a container of such, nor hashable",
             "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses") from None
@@ -109,6 +113,15 @@ def _of_box(x: boxes.Box) -> Leaf:
     return _WEAK.get(x.weak) or Leaf("numpy", x.dtype_ir)
 
 
+def indices(argnums, name: str) -> tuple[int, ...]:
+    """A position, or several, as a tuple of ints."""
+    try:
+        return tuple(operator.index(k) for k in (argnums if isinstance(argnums, (tuple, list, set, range)) else (argnums,)))
+    except TypeError:
+        raise ArgumentTypeError(f"{name} takes a position or a tuple of positions, got {argnums!r}",
+                                "count the positional arguments from 0") from None
+
+
 # --- calls and parameters -------------------------------------------------------------------------------------------
 
 _MARKS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -117,7 +130,7 @@ _MARKS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 class Parameters:
     """A function's parameters, as far as calls need them. `names` are those that can be given by position."""
 
-    __slots__ = ("names", "signature", "star")
+    __slots__ = ("keywords", "names", "signature", "star")
 
     def __init__(self, function: Callable):
         try:
@@ -127,6 +140,7 @@ class Parameters:
         found = self.signature.parameters.values() if self.signature else ()
         self.names = tuple(p.name for p in found if p.kind in _MARKS)
         self.star = next((p.name for p in found if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        self.keywords = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """(args, kwargs) with every keyword that continues the positional arguments moved there.
@@ -151,13 +165,15 @@ class Parameters:
     def positions(self, argnums, argnames=()) -> frozenset:
         """Positions (ints) and keyword names of the parameters that argnums and argnames choose."""
         chosen = set()
-        for k in (argnums,) if isinstance(argnums, int) else argnums:
+        for k in indices(argnums, "static_argnums"):
             if k < 0:
                 k += len(self.names)
             if not self.star and self.signature is not None and not 0 <= k < len(self.names):
                 raise ArgumentError(f"there is no positional argument {k}: the parameters are {', '.join(self.names)}")
             chosen.add(k)
         for name in (argnames,) if isinstance(argnames, str) else argnames:
+            if self.signature is not None and name not in self.signature.parameters and not self.keywords:
+                raise ArgumentError(f"there is no argument {name!r}: the parameters are {', '.join(self.signature.parameters)}")
             chosen.add(name)
             if name in self.names:
                 chosen.add(self.names.index(name))

@@ -8,6 +8,7 @@ that argument static (context.Restart); nothing is left of the first, because it
 """
 from __future__ import annotations
 
+import linecache
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.build import function as new_function
 from ..ir.core import Function, Value
-from ..ir.errors import ArgumentTypeError, ConcretizationError, DTypeError, Frame, Loc, TracegradError, UnsupportedError
+from ..ir.errors import ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, Frame, Loc, TracegradError, UnsupportedError
 from ..ir.rewrite import lift_free
 from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
@@ -165,9 +166,9 @@ def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), sta
     return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
 
 
-def trace_inner_call(function: Callable, call: Call) -> Traced:
-    """`trace_inner` of a call whose arguments are known as leaves."""
-    return _Run(function, call, _numbers(call), set(), False, context.current()).run()
+def trace_inner_call(function: Callable, call: Call, *, writes: bool = False) -> Traced:
+    """`trace_inner` of a call whose arguments are known as leaves. With `writes`, what it does to them is reported."""
+    return _Run(function, call, _numbers(call), set(), writes, context.current()).run()
 
 
 def _numbers(call: Call) -> set[int]:
@@ -195,7 +196,8 @@ class _Run:
         self.dynamic = [k for k, leaf in enumerate(self.leaves) if leaf.kind != "static"]
         plain = source.unwrap(function)
         name = getattr(plain, "__name__", type(plain).__name__).replace("<lambda>", "lambda_")
-        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic], [_name(call.paths[k]) for k in self.dynamic])
+        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic], [_name(call.paths[k]) for k in self.dynamic],
+                                     _where(function))
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
         self.trace.unroll |= unroll
@@ -348,8 +350,13 @@ def _always_raises(function):
 
 
 def _where(function) -> Loc:
+    """The line that a function's definition starts on, after its decorators."""
     code = getattr(source.unwrap(function), "__code__", None)
-    return (Frame(code.co_filename, code.co_firstlineno, code.co_name),) if code else ()
+    if code is None:
+        return ()
+    line, lines = code.co_firstlineno, linecache.getlines(code.co_filename)
+    heads = (n for n in range(line, len(lines) + 1) if lines[n - 1].lstrip().startswith(("def ", "async def ")))
+    return Frame(code.co_filename, line if code.co_name == "<lambda>" else next(heads, line), code.co_name),
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------------------------
@@ -367,10 +374,21 @@ def _clean(run):
         error.located(_user_loc(error.__traceback__))
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
-        where = _user_traceback(error.__traceback__)
-        if type(error) is TypeError and "Box'" in str(error):          # Python's own message about an operator or a call
-            raise DTypeError(_named(str(error)), "use numbers and arrays of numbers", _user_loc(error.__traceback__)).with_traceback(where) from None
+        where, loc = _user_traceback(error.__traceback__), _user_loc(error.__traceback__)
+        if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
+            raise _LOCATED[type(error)](_named(str(error)), "", loc).with_traceback(where) from None
         raise error.with_traceback(where)
+
+
+# What the tracer raises where Python or NumPy would -> the same with the user's line.
+_LOCATED = {TypeError: DTypeError, ValueError: ArgumentError, IndexError: BoundsError, NotImplementedError: UnsupportedError}
+
+
+def _is_own(traceback) -> bool:
+    """Whether an exception comes from this package, not from the user's code or a library that it calls."""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
 
 
 def _named(message: str) -> str:

@@ -48,11 +48,29 @@ class TreeDef:
         return self is other or (isinstance(other, TreeDef) and self.hash == other.hash and self.kind is other.kind
                                  and self.meta == other.meta and self.children == other.children)
 
+    def matches(self, other: "TreeDef") -> bool:
+        """Whether trees of both structures have the same leaves at the same places: dicts may differ in their order."""
+        if self.kind is not other.kind or len(self.children) != len(other.children):
+            return False
+        keyed = self.kind is DICT or self.kind is DEFAULT
+        same = self.meta[0] == other.meta[0] if keyed else self.meta == other.meta
+        return same and all(a.matches(b) for a, b in zip(self.children, other.children))
+
     def __repr__(self):
         if self.kind is None:
             return "*"
-        labels = self.kind.labels(self.meta, len(self.children))
-        return f"{self.kind.name}({', '.join(f'{a}: {c!r}' for a, c in zip(labels, self.children))})"
+        parts = list(map(repr, self.children))
+        if self.kind is NONE:
+            return "None"
+        if self.kind is LIST:
+            return f"[{', '.join(parts)}]"
+        if self.kind is TUPLE:
+            return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+        if self.kind is DICT:
+            return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(self.meta[0], parts))}}}"
+        labels = self.kind.labels(self.meta, len(parts))
+        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS) else self.kind.name
+        return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
 
     def unflatten(self, leaves):
         """The tree of this structure with these leaves."""

@@ -267,12 +267,14 @@ def chunks_of_run_time_length(x, parts):
     return totals
 
 
-@program(lambda r: (r.standard_normal(10),))
-def strings_and_flags(x):
-    mode = "none"
+@program(lambda r: (r.standard_normal(10), "mean"))
+def strings_and_flags(x, mode):
+    reduced = {"mean": np.mean, "sum": np.sum}[mode]
+    found = False
     for v in x:
         if v > 1.0:
-            mode = "high"
+            found = True
             break
-    scale = 2.0 if mode == "high" else 1.0
-    return scale * x.sum()
+    scale = 2.0 if found else 1.0
+    match_first = mode.startswith("me") and found
+    return scale * reduced(x) + (1.0 if match_first else 0.5)

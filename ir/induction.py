@@ -1,0 +1,263 @@
+"""What is known of the integers that a loop carries, for range analysis.
+
+A carried value is either steady, `init + step * counter`, or an atom with bounds `base + slope * counter`. Both are guesses that are
+proved by induction: they hold on entry, and if they hold when an iteration begins they hold of what it yields. A guess that fails
+is dropped and all others are proved again without it, until the rest stands (a greatest fixed point over finitely many guesses).
+
+    for %i … carry(%k = 0)  { … yield (if c {add %k, 1} else {%k}) }        0 <= k <= i
+    for %j … carry(%k = %i) { … yield (if c {%j'} else {%k}) }              k is within the bounds of both %i and %j'
+
+A `while` counts in thought: its counter is an atom that no value of the program has.
+"""
+from __future__ import annotations
+
+from .affine import HIGHEST, LONGEST, LOWEST, Atom, Form
+from .build import const, make_op
+from .core import Block, Op, Value
+from .integers import is_integer, limits, opaque
+from .opdef import OPS
+from .rewrite import dims_of
+from .types import INDEX
+
+ROUNDS = 6
+GUESSES = 8                # on each side of a carried value
+
+
+class Carried:
+    """One scalar integer of a loop.
+
+    step    the change in each iteration, or None
+    bounds  for each side, -1 and 1: [(base, slope)…]
+    """
+
+    __slots__ = ("bounds", "form", "guessed", "init", "param", "slot", "step", "tried", "value")
+
+    def __init__(self, r, slot: int, param: Value, value: Value, init: Form):
+        self.slot, self.param, self.value, self.init = slot, param, value, init
+        self.step, self.tried, self.guessed, self.form = None, False, False, None
+        self.bounds = {-1: [], 1: []}
+        least, most = limits(param.type.dtype)
+        for side, extreme, limit in ((-1, init.low, least), (1, init.high, most)):
+            if extreme != limit:
+                self.guess(side, Form(extreme, {}))
+            if init.terms:
+                self.guess(side, init)
+        if init.low > 0:
+            self.guess(-1, Form(0, {}))
+
+    def guess(self, side: int, base: Form, slope: int = 0) -> bool:
+        held = self.bounds[side]
+        if len(held) >= GUESSES or any(b == base and s == slope for b, s in held):
+            return False
+        held.append((base, slope))
+        return True
+
+    def enter(self, r, counter: Atom, regions_params) -> None:
+        """The form of the parameter, as far as it is guessed."""
+        self.form = self.at(r, Form(0, {counter: 1}), self.param)
+        for p in regions_params:
+            r.set(p, self.form)
+
+    def at(self, r, count: Form, v: Value) -> Form:
+        """What it is after so many iterations."""
+        if self.step is not None:
+            return self.init.plus(count, self.step) if self.step else self.init
+        made = opaque(r.facts, v)
+        atom = made.atom
+        for side, held in self.bounds.items():
+            for base, slope in held:
+                bound = base.plus(count, slope) if slope else base
+                if side < 0:
+                    atom.low = max(atom.low, bound.low)
+                    if bound.terms:
+                        atom.lows.append((1, bound))
+                else:
+                    atom.high = min(atom.high, bound.high)
+                    if bound.terms:
+                        atom.highs.append((1, bound))
+        return made
+
+    def holds(self, r, region: Block, counter: Atom, start: int) -> bool:
+        """Whether what is guessed survives an iteration; what does not is dropped or improved."""
+        after = r.form(region.yields[self.slot])
+        change = after.plus(self.form, -1)
+        if self.step is not None:
+            if not change.terms and change.const == self.step:
+                return True
+            self.step = None
+            return False
+        if not change.terms and not self.tried:
+            self.tried = True
+            least, most = limits(self.param.type.dtype)
+            steady = self.init.plus(Form(0, {counter: 1}), change.const) if change.const else self.init
+            if steady.low >= least and steady.high <= most:
+                self.step = change.const
+                return False
+        if not self.guessed:
+            self.guessed = True
+            if self.improve(r, after, start):
+                return False
+        ok = True
+        for side, held in self.bounds.items():
+            for base, slope in held[:]:
+                above = after.plus(base, -1)
+                if slope:
+                    above = above.plus(Form(1, {counter: 1}), -slope)
+                if not (r.facts.nonneg(self.init.plus(base, -1).times(-side)) and r.facts.nonneg(above.times(-side))):
+                    held.remove((base, slope))
+                    ok = False
+        return ok
+
+    def improve(self, r, after: Form, start: int) -> bool:
+        """Guess from what an iteration may yield: p + c grows by at most c each time, anything else brings its own bounds."""
+        news, extremes = False, {-1: [self.init.low], 1: [self.init.high]}
+        growing = {-1: [], 1: []}
+        resets = False
+        for leaf in leaves(after):
+            change = leaf.plus(self.form, -1)
+            for side in (-1, 1):
+                grown = [f.const for f in r.facts.hull(change, lambda a: a.number > start, side) if not f.terms]
+                if grown:
+                    growing[side].append(max(grown) if side < 0 else min(grown))
+                else:
+                    growing[side] = None if growing[side] is None else growing[side]
+            if change.terms:
+                resets = True
+                for side in (-1, 1):
+                    extreme = leaf.low if side < 0 else leaf.high
+                    extremes[side].append(extreme)
+                    for f in r.facts.hull(leaf, lambda a: a.number > start, side):
+                        news |= self.guess(side, f)
+        for side, pick in ((-1, min), (1, max)):
+            extreme = pick(extremes[side])
+            if LOWEST // 2 < extreme < HIGHEST // 2:
+                news |= self.guess(side, Form(extreme, {}))
+            if growing[side] and (not resets or True):
+                slope = pick(growing[side])
+                slope = min(slope, 0) if side < 0 else max(slope, 0)
+                if slope and abs(slope) < LONGEST:
+                    news |= self.guess(side, self.init, slope)
+        return news
+
+
+def leaves(form: Form, limit: int = 8) -> list[Form]:
+    """The forms that one of several cases may be."""
+    found, todo = [], [form]
+    while todo:
+        form = todo.pop()
+        for atom, c in form.terms.items():
+            if atom.cases and c == 1 and len(found) + len(todo) + len(atom.cases) <= limit:
+                rest = Form(form.const, {t: k for t, k in form.terms.items() if t is not atom})
+                todo += [rest.plus(f) for _, f in atom.cases]
+                break
+        else:
+            found.append(form)
+    return found
+
+
+# --- loops -----------------------------------------------------------------------------------------------------------------------
+
+def counter_of(r, op: Op) -> Atom:
+    """An atom for the number of iterations before this one; it is the counter of `for` and `map`."""
+    if op.defn.name == "while":
+        return r.facts.atom(0, LONGEST)
+    trip, counter = r.form(op.operands[0]), op.regions[0].params[0]
+    form = opaque(r.facts, counter, 0, min(max(trip.high - 1, 0), LONGEST))
+    form.atom.highs += [(1, bound.add(-1)) for bound in positive(trip) if bound.terms]
+    r.set(counter, form)
+    return form.atom
+
+
+def positive(trip: Form) -> list[Form]:
+    """The forms that a trip count equals where there is an iteration: that of max(n, 0) is n."""
+    found = [trip]
+    while (atom := found[-1].atom) is not None and atom.over is not None:
+        found.append(atom.over)
+    return found
+
+
+def assume_iteration(r, op: Op) -> None:
+    """There is an iteration."""
+    if op.defn.name == "while":
+        r.assume(op.regions[0].yields[0], True)
+    else:
+        for bound in positive(r.form(op.operands[0])):
+            r.facts.assume(bound.add(-1))
+
+
+def settle(r, op: Op) -> list[Carried]:
+    """Give forms to the parameters and results of a loop."""
+    start = r.facts.count
+    counter = counter_of(r, op)
+    body = op.regions[-1]
+    fixed = len(op.operands) - len(op.results)
+    plan = []
+    for k, p in enumerate(body.params[fixed:]):
+        if is_integer(p) and not p.type.dims:
+            plan.append(Carried(r, k, p, op.results[k], r.form(op.operands[fixed + k])))
+    if plan:
+        places = [[region.params[fixed + c.slot] for region in op.regions] for c in plan]
+        _prove(r, op, plan, places, counter, start)
+        for c, params in zip(plan, places):
+            c.enter(r, counter, params)
+        _leave(r, op, plan, counter)
+    return plan
+
+
+def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) -> None:
+    """Drop what does not hold of the plan."""
+    for _ in range(ROUNDS):
+        mark, made = r.facts.mark(), len(r.order)
+        for c, params in zip(plan, places):
+            c.enter(r, counter, params)
+        assume_iteration(r, op)
+        stands = all([c.holds(r, op.regions[-1], counter, start) for c in plan])
+        r.facts.undo(mark)
+        r.forget(made)
+        if stands:
+            return
+    for c in plan:
+        c.step, c.bounds = None, {-1: [], 1: []}
+
+
+def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
+    """The results: what is carried, after the last iteration."""
+    if op.defn.name == "while":
+        for c in plan:
+            r.set(op.results[c.slot], c.form)
+        return
+    trip = r.form(op.operands[0])
+    if not r.facts.nonneg(trip):
+        count = r.facts.atom(0, max(trip.high, 0))
+        count.lows.append((1, trip))
+        count.over = trip
+        trip = Form(0, {count: 1})
+    for c in plan:
+        r.set(op.results[c.slot], c.at(r, trip, op.results[c.slot]))
+
+
+# --- steady values as expressions of the counter ------------------------------------------------------------------------------------
+
+def rewritable(plan: list[Carried], op: Op) -> list[Carried]:
+    """Those that can leave the loop: no other carried value has them as a length."""
+    lengths = {d for p in op.regions[-1].params for d in dims_of(p.type)}
+    return [c for c in plan if c.step is not None and c.param not in lengths]
+
+
+def by_counter(op: Op, c: Carried, count: Value, block: Block) -> Value:
+    """init + step * count; the ops are put at the head of the block."""
+    init, dtype = op.operands[len(op.operands) - len(op.results) + c.slot], c.param.type.dtype
+    if not c.step:
+        return init
+    made = []
+
+    def emit(name, *operands, **attrs):
+        made.append(make_op(OPS[name], operands, attrs, (), op.loc))
+        return made[-1].results[0]
+
+    v = count if c.step == 1 else emit("mul", count, const(c.step, INDEX))
+    v = v if dtype is INDEX else emit("cast", v, dtype=dtype)
+    v = emit("add", init, v)
+    v.name = c.param.name
+    block.ops[:0] = made
+    return v

@@ -1,0 +1,81 @@
+"""What kernels cost, by counting: executed loads and stores, statements, temporaries; never seconds."""
+from __future__ import annotations
+
+import math
+
+from nest_check import at, build, for_, put, zeros
+
+from tracegrad.ir.types import F64
+from tracegrad.lowering.loopir import Alloc, Copy, Fill, For, If, Load, Store, walk
+from tracegrad.lowering.nest import lower
+
+
+def traffic(body) -> int:
+    """Loads and stores that statements of static trip counts execute."""
+    total = 0
+    for s in body:
+        if isinstance(s, (Load, Store)):
+            total += 1
+        elif isinstance(s, For):
+            total += s.trip * traffic(s.body)
+        elif isinstance(s, If):
+            total += max(traffic(s.then), traffic(s.other))
+        elif isinstance(s, (Copy, Fill)):
+            total += math.prod((s.dst if isinstance(s, Copy) else s.buffer).dims)
+    return total
+
+
+def sweep(n, steps):
+    """`steps` passes of x[i] += x[i - 1], in place."""
+    def body(b, x):
+        def pass_(t, a):
+            def cell(i, a):
+                k = b.iop("add", i, 1)
+                return put(b, a, b("add", at(b, a, k), at(b, a, i)), k)
+            return for_(b, n - 1, [a], cell)
+        return for_(b, steps, [x], pass_)
+    return lower(build([("f64", n)], body, inout={0: 0}))
+
+
+def test_an_element_written_in_a_loop_costs_one_element():
+    small, large = sweep(100, 50), sweep(100_000, 50)
+    assert traffic(small.body) == 50 * 99 * 3
+    assert traffic(large.body) == 50 * 99_999 * 3
+    assert not [s for s in walk(large.body) if isinstance(s, (Alloc, Copy, Fill))]
+
+
+def test_code_does_not_grow_with_the_trip_count():
+    assert len(list(walk(sweep(100, 10).body))) == len(list(walk(sweep(100, 10_000_000).body)))
+
+
+def test_rotation_moves_no_elements():
+    def body(b, x):
+        def step(t, before, now):
+            v = b("sub", b("mul", now, b.const(1.5)), before)
+            inner = b("slice", v, *map(b.index, (1, 998, 1)), spec="s")
+            return now, b("update", zeros(b, 1000), inner, *map(b.index, (1, 998, 1)), spec="s")
+        return for_(b, 100, [x, x], step)[1]
+    kernel = lower(build([("f64", 1000)], body))
+    assert traffic(kernel.body) <= 100 * (1000 + 3 * 998) + 3 * 1000
+
+
+def test_fused_statistics_read_the_matrix_once_each():
+    def body(b, x):
+        n, m = x.type.dims
+        mean = b("mul", b.reduce(x, "sum", (1,)), b.const(1.0 / m))
+        wide = b("sub", x, b.broadcast(b.reshape(mean, (n, 1)), (n, m)))
+        return b.reduce(b("mul", wide, wide), "sum", (1,))
+    kernel = lower(build([("f64", 1000, 500)], body))
+    assert traffic(kernel.body) == 1000 * (2 * 500 + 1)
+    assert not [s for s in walk(kernel.body) if isinstance(s, Alloc)]
+
+
+def test_elementwise_gradient_needs_no_temporary():
+    def body(b, x, y):
+        e = b("tanh", b("mul", x, y))
+        d = b("sub", b.const(1.0), b("mul", e, e))
+        return b.reduce(e, "sum", (0, 1)), b("mul", d, y), b("mul", d, x)
+    kernel = lower(build([("f64", 300, 400), ("f64", 300, 400)], body))
+    assert traffic(kernel.body) == 300 * 400 * 4 + 1
+    assert not [s for s in walk(kernel.body) if isinstance(s, Alloc)]
+    assert F64
