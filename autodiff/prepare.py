@@ -11,7 +11,7 @@ from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value
 from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.types import INDEX, INDEX_SCALAR
-from .activity import inexact
+from .activity import inexact, varied
 from .custom import write_out
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
@@ -24,9 +24,25 @@ def prepare(f: Function, name: str) -> Function:
     return Function(name, body, f.loc)
 
 
+def with_rules(g: Function, wrt, memo) -> Function:
+    """A prepared function with those calls written out that have a rule (custom.py) and vary with the parameters `wrt`."""
+    calls = [op for op in g.body.walk() if "rule" in op.attrs]
+    marked = varied(g, wrt, memo) if calls else ()
+    chosen = {op for op in calls if any(op.operands[k] in marked for k in op.attrs["rule"].inputs)}
+    if not chosen:
+        return g
+
+    def call(builder, op, mapping):
+        return write_out(builder, op, mapping, _CUSTOM) if op in chosen else copy_op(builder, op, mapping)
+
+    body = copy_region(Builder(), g.body, {}, {"call": call})
+    _hoist(body)
+    return Function(g.name, body, g.loc)
+
+
 def _call(builder: Builder, op: Op, mapping):
     if "rule" in op.attrs:
-        return write_out(builder, op, mapping, _CUSTOM)
+        return copy_op(builder, op, mapping)
     callee = op.attrs["callee"]
     start = len(builder.block.ops)
     inner = dict(zip(callee.params, mapped(op.operands, mapping)))
@@ -59,15 +75,9 @@ def _region(builder: Builder, op: Op, mapping):
     return copy_op(builder, op, mapping, _CUSTOM)
 
 
-def _call_outside(builder: Builder, op: Op, mapping):
-    if "rule" in op.attrs:
-        return write_out(builder, op, mapping, _OUTSIDE)
-    return copy_op(builder, op, mapping)
-
-
 _CUSTOM = {"call": _call, "map": _map}
 # at the top of a function: calls stay, those in regions do not
-_OUTSIDE = {"call": _call_outside, "map": _map, "if": _region, "for": _region, "while": _region}
+_OUTSIDE = {"map": _map, "if": _region, "for": _region, "while": _region}
 
 
 def _hoist(block: Block) -> None:

@@ -10,7 +10,7 @@ In the order of preference, for a value v that some adjoint asks for (what nothi
                     backward  %a0 = update %a1, %old, %i        in place, as the forward write was
 
     keep        v goes out of the region: as a further result of an `if`; as a row of an array [trip, …] beside a `for`;
-                onto a stack where the trip count is not known on entry (`while`) or v's dimensions change
+                onto a stack where the trip count is not known on entry (`while`) or v's dimensions are the region's own
 
 So arrays that a loop writes to cost memory for the elements written only, and reads of them cost nothing.
 """
@@ -297,7 +297,9 @@ def keep(frame, v: Value) -> Value:
     depth = _rows_depth(frame, v)
     if depth:
         return _keep_row(frame, v, depth)
-    return _keep_on_stack(frame, v) if is_loop(frame) else _keep_result(frame, v)
+    if is_loop(frame) or any(_inside(frame, d) for d in dims_of(v.type)):
+        return _keep_on_stack(frame, v)
+    return _keep_result(frame, v)
 
 
 def is_loop(frame) -> bool:
@@ -362,48 +364,31 @@ def _thread(frames, outer: Value, write) -> Value:
 
 
 def _keep_result(branch, v: Value) -> Value:
-    """A further result of the `if`; the other branch yields zeros. Lengths defined in the branch become results before it."""
+    """A further result of the `if`; the other branch yields zeros."""
     run, op = branch.run, branch.op
     if v not in run.kept:
-        lengths = {}
-        for d in dims_of(v.type):
-            if _inside(branch, d) and d not in lengths:
-                branch.get(d)
-                if d not in run.kept:
-                    _keep_result(branch, d)
-                lengths[d] = run.kept[d]
+        zero = const(0, v.type.dtype)
+        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
         for region in op.regions:
-            if region is branch.block:
-                region.yields += (v,)
-            else:
-                region.yields += (_dummy(run, region, v, lengths, op),)
-        dims = tuple([lengths.get(d, d) for d in v.type.dims])
-        run.kept[v] = run.add_result(op, Type(v.type.dtype, dims))
+            mine = region is branch.block
+            region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
+        run.kept[v] = run.add_result(op, v.type)
         run.note(op, v, "taped")
     return branch.parent.get(run.kept[v])
 
 
-def _dummy(run, region: Block, v: Value, lengths, op: Op) -> Value:
-    """Zeros of v's type in the branch that does not have it; lengths that it does not have either are what it yields there."""
-    zero = const(0, v.type.dtype)
-    if not v.type.dims:
-        return zero
-    dims = [const(d, INDEX) if type(d) is int else region.yields[lengths[d].slot] if d in lengths else d for d in v.type.dims]
-    return run.forward(region, "broadcast", zero, *dims)
-
-
-def _keep_on_stack(loop, v: Value) -> Value:
-    """Push v in each iteration; backwards, pop it. The stack flows through all enclosing regions."""
-    run, b = loop.run, loop.b
-    dims = loop.dims(v)
-    frames = [loop]
+def _keep_on_stack(frame, v: Value) -> Value:
+    """Push v where it is made; backwards, pop it. The stack flows through all enclosing regions."""
+    run, b = frame.run, frame.b
+    dims = frame.dims(v)
+    frames = [frame]
     while frames[-1].parent.parent is not None:
         frames.append(frames[-1].parent)
     stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()
-    run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(loop.block, "push", s, v))
-    run.note(loop.op, v, "stacked")
-    rest, found = b.emit("pop", loop.current(site), *dims)
-    loop.put(site, rest)
+    run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
+    run.note(frame.op, v, "stacked")
+    rest, found = b.emit("pop", frame.current(site), *dims)
+    frame.put(site, rest)
     return found
 
 

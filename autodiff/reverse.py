@@ -26,7 +26,7 @@ from .custom import same_as, unlink
 from .frames import Frame
 from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give
 from .partials import partial, product, to_operand
-from .prepare import prepare
+from .prepare import prepare, with_rules
 from .special import SPECIAL, rule_of
 from .split import Parts, all_new, cut
 
@@ -85,7 +85,7 @@ class Reverse:
 
     def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
-        g = self.f = prepare(f, f"{f.name}_vjp")
+        g = self.f = with_rules(prepare(f, f"{f.name}_vjp"), wrt, self.memo.setdefault("varied", {}))
         self.wrt = [g.params[k] for k in wrt]
         self.home: dict[Op, Block] = {}
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link

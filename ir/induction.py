@@ -14,13 +14,14 @@ from __future__ import annotations
 from .affine import HIGHEST, LONGEST, LOWEST, Atom, Form
 from .build import const, make_op
 from .core import Block, Op, Value
-from .integers import is_integer, limits, opaque
+from .integers import exact, is_integer, limits, opaque
 from .opdef import OPS
 from .rewrite import dims_of
 from .types import INDEX
 
 ROUNDS = 6
 GUESSES = 8                # on each side of a carried value
+NESTED = 2                 # of a loop that has not been walked yet, loops so deep inside are looked into
 
 
 class Carried:
@@ -110,33 +111,20 @@ class Carried:
 
     def improve(self, r, after: Form, start: int) -> bool:
         """Guess from what an iteration may yield: p + c grows by at most c each time, anything else brings its own bounds."""
-        news, extremes = False, {-1: [self.init.low], 1: [self.init.high]}
-        growing = {-1: [], 1: []}
-        resets = False
-        for leaf in leaves(after):
-            change = leaf.plus(self.form, -1)
-            for side in (-1, 1):
-                grown = [f.const for f in r.facts.hull(change, lambda a: a.number > start, side) if not f.terms]
-                if grown:
-                    growing[side].append(max(grown) if side < 0 else min(grown))
-                else:
-                    growing[side] = None if growing[side] is None else growing[side]
-            if change.terms:
-                resets = True
-                for side in (-1, 1):
-                    extreme = leaf.low if side < 0 else leaf.high
-                    extremes[side].append(extreme)
-                    for f in r.facts.hull(leaf, lambda a: a.number > start, side):
+        news, local = False, lambda atom: atom.number > start
+        for side, pick, extreme in ((-1, min, self.init.low), (1, max, self.init.high)):
+            extremes, slopes = [extreme], [0]
+            for leaf in leaves(after):
+                change = leaf.plus(self.form, -1)
+                slopes += [f.const for f in r.facts.hull(change, local, side) if not f.terms]
+                if change.terms:
+                    extremes.append(leaf.low if side < 0 else leaf.high)
+                    for f in r.facts.hull(leaf, local, side):
                         news |= self.guess(side, f)
-        for side, pick in ((-1, min), (1, max)):
-            extreme = pick(extremes[side])
-            if LOWEST // 2 < extreme < HIGHEST // 2:
+            if LOWEST // 2 < (extreme := pick(extremes)) < HIGHEST // 2:
                 news |= self.guess(side, Form(extreme, {}))
-            if growing[side] and (not resets or True):
-                slope = pick(growing[side])
-                slope = min(slope, 0) if side < 0 else max(slope, 0)
-                if slope and abs(slope) < LONGEST:
-                    news |= self.guess(side, self.init, slope)
+            if (slope := pick(slopes)) and abs(slope) < LONGEST:
+                news |= self.guess(side, self.init, slope)
         return news
 
 
@@ -197,7 +185,12 @@ def settle(r, op: Op) -> list[Carried]:
             plan.append(Carried(r, k, p, op.results[k], r.form(op.operands[fixed + k])))
     if plan:
         places = [[region.params[fixed + c.slot] for region in op.regions] for c in plan]
-        _prove(r, op, plan, places, counter, start)
+        if r.nested <= NESTED:
+            r.nested += 1
+            _prove(r, op, plan, places, counter, start)
+            r.nested -= 1
+        else:
+            _give_up(plan)
         for c, params in zip(plan, places):
             c.enter(r, counter, params)
         _leave(r, op, plan, counter)
@@ -216,6 +209,10 @@ def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) ->
         r.forget(made)
         if stands:
             return
+    _give_up(plan)
+
+
+def _give_up(plan: list[Carried]) -> None:
     for c in plan:
         c.step, c.bounds = None, {-1: [], 1: []}
 
@@ -233,7 +230,8 @@ def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
         count.over = trip
         trip = Form(0, {count: 1})
     for c in plan:
-        r.set(op.results[c.slot], c.at(r, trip, op.results[c.slot]))
+        v = op.results[c.slot]
+        r.set(v, exact(r, v, c.at(r, trip, v)))
 
 
 # --- steady values as expressions of the counter ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import numpy as np
 
 from .core import Block, Const, Function, Op, Value
 from .errors import DTypeError, IRError, ShapeError, TracegradError
+from .ops.checks import noted
 from .ops.index import WRITES
 from .rewrite import dims_of, free_values
 from .types import StackType, Type
@@ -113,6 +114,8 @@ class Machine:
                 results = op.defn.evaluate(op, *map(_as_operand, op.operands, operands))
             except TracegradError as error:
                 raise error.located(op.loc) from None
+            except Exception as error:
+                raise noted(error, op.loc) from None
             results = tuple(map(_checked, op.results, results))
         if self.counter:
             self.counter.note(op, operands, results)

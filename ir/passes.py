@@ -3,8 +3,9 @@
     simplify   one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which folds
                constants and finds common subexpressions; control whose outcome is known is replaced by it
     dce        drops ops, carried values and results that nothing needs
+    ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
 
-`optimize` runs them in that order. Motion out of loops and range analysis take their places in `PASSES`.
+`optimize` runs them in that order.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from .build import Builder
 from .core import Block, Function, Op, Value
 from .match import number, same
 from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
+from .ranges import ranges
 from .simplify import peephole
 from .text import everything
 from .types import Type
@@ -42,7 +44,12 @@ def dead_code(f: Function) -> Function:
     return f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code))
+def sure(f: Function) -> Function:
+    """In place: without what range analysis proves needless."""
+    return dead_code(simplify(f)) if ranges(f) else f
+
+
+PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure))
 
 
 class _Simplifier:

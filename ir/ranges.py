@@ -23,7 +23,6 @@ from .rewrite import dims_of, replace
 from .text import everything
 from .types import BOOL, INDEX
 
-WORTHWHILE = frozenset({"wrap", "check", "for", "while", "map"})
 DEEP = 40                   # a chain of ops is followed so far where it has not been walked yet
 CONDITION = 12              # nested connectives of a condition that are looked into
 
@@ -32,9 +31,19 @@ def ranges(f: Function) -> bool:
     """In place, on a function and what it calls; whether anything changed (then simplify anew)."""
     changed = False
     for g in everything(f):
-        if any(op.defn.name in WORTHWHILE for op in g.body.walk()):
+        if any(map(_worthwhile, g.body.walk())):
             changed |= Ranges(g).run()
     return changed
+
+
+def _worthwhile(op: Op) -> bool:
+    """Whether there may be something to gain from an op."""
+    name = op.defn.name
+    if name in ("wrap", "check"):
+        return True
+    if name in ("min", "max", "select"):
+        return is_integer(op.results[0])
+    return name == "for" and any(is_integer(v) and not v.type.dims for v in op.results)
 
 
 class Ranges:
@@ -48,7 +57,7 @@ class Ranges:
         self.entered: list = []                     # the keys of `known`, oldest first
         self.subst: dict[Value, Value] = {}
         self.ops: list[Op] = []                     # the block being made
-        self.depth, self.changed = 0, False
+        self.depth, self.nested, self.changed = 0, 0, False
 
     def run(self) -> bool:
         for p in self.f.params:
@@ -209,7 +218,7 @@ class Ranges:
         mark, ops = facts.mark(), block.ops
         self.ops = []
         for v in block.params:
-            if v in self.forms:
+            if v in self.forms and v not in self.subst:
                 self.enter(v)
         for op in ops:
             self.visit(op)
@@ -223,11 +232,15 @@ class Ranges:
         special = _VISIT.get(name)
         if special is not None:
             special(self, op)
-        elif name in FORMS and is_integer(op.results[0]):
-            if len(op.results) > 1 or not self.replaced(op.results[0]):
-                self.ops.append(op)
-        else:
-            self.ops.append(op)
+            return
+        if name in FORMS:
+            if len(op.results) == 1:
+                if is_integer(op.results[0]) and self.replaced(op.results[0]):
+                    return
+            else:
+                for v in filter(is_integer, op.results):
+                    self.form(v)
+        self.ops.append(op)
 
     def enter(self, v: Value) -> Value | None:
         """The scalar in scope that equals v; v itself is entered where there is none."""
@@ -249,7 +262,7 @@ class Ranges:
             found = const(form.low, v.type.dtype)
         else:
             for o in op.operands:
-                if o.type == v.type and self.forms.get(o) == form:
+                if o.type == v.type and (known := self.forms.get(o)) is not None and known == form:
                     found = o
                     break
             else:
@@ -328,16 +341,13 @@ class Ranges:
     def for_(self, op: Op) -> None:
         plan = induction.settle(self, op)
         (body,) = op.regions
-        ready, self.ops = self.ops, []
         mark = self.facts.mark()
         induction.assume_iteration(self, op)
         steady = induction.rewritable(plan, op)
-        before = [(c, induction.by_counter(op, c, body.params[0], body)) for c in steady]
+        for c in steady:
+            self.put(c.param, induction.by_counter(op, c, body.params[0], body))
         self.block(body)
-        for c, v in before:
-            self.put(c.param, v)
         self.facts.undo(mark)
-        self.ops = ready
         self.ops.append(op)
         if steady:
             trip = op.operands[0]

@@ -23,7 +23,7 @@ def assemble(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int,
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
     signature = signature_of(kernel, arguments, output, inout or {}, options)
-    return Specialisation(signature, code, kernel.name, reporter(kernel), phases=phases, about=about, keep=constants(kernel))
+    return Specialisation(signature, code, kernel.symbol, reporter(kernel), phases=phases, about=about, keep=constants(kernel))
 
 
 def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int], options: int = 0) -> Signature:

@@ -91,7 +91,7 @@ def _pointer(capsule) -> int:
     return pointer(capsule, name(capsule))
 
 
-engine.PROVIDERS["scipy"] = _address
+engine.PROVIDERS["scipy"] = lambda names: [_address(name) for name in names]
 
 
 class _Call:

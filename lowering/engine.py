@@ -75,8 +75,8 @@ def data_layout() -> str:
 
 
 _PROCESS = ctypes.CDLL(None)
-# External symbols are "family.name"; PROVIDERS[family](name) is the address. A name without a dot is the process's own.
-PROVIDERS: dict[str, Callable[[str], int]] = {}
+# External symbols are "family.name"; PROVIDERS[family](names) are their addresses. A name without a dot is the process's own.
+PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
 _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
@@ -84,15 +84,21 @@ _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
 
 def bind_symbols(binary: bytes, source: str) -> None:
     """Give every external symbol of an object its address. MCJIT ends the process where one is missing, so look first."""
+    wanted: dict[str, list[str]] = {}
     for name in undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source):
-        if name in _bound or name.startswith("llvm."):
-            continue
         family, _, rest = name.partition(".")
+        if name in _bound or family == "llvm":
+            continue
         if rest and family in PROVIDERS:
-            llvm.add_symbol(name, PROVIDERS[family](rest))
-        elif not hasattr(_PROCESS, name):
+            wanted.setdefault(family, []).append(rest)
+        elif hasattr(_PROCESS, name):
+            _bound.add(name)
+        else:
             raise IRError(f"the generated code calls {name}, which this process does not have")
-        _bound.add(name)
+    for family, names in wanted.items():
+        for rest, address in zip(names, PROVIDERS[family](names), strict=True):
+            llvm.add_symbol(f"{family}.{rest}", address)
+            _bound.add(f"{family}.{rest}")
 
 
 class Code:
@@ -268,4 +274,4 @@ def from_words(raw: bytes, d: DType):
 
 
 _PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(_printed)
-PROVIDERS["tracegrad"] = lambda name: ctypes.cast(_PRINT, ctypes.c_void_p).value
+PROVIDERS["tracegrad"] = lambda names: [ctypes.cast(_PRINT, ctypes.c_void_p).value] * len(names)

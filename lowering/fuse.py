@@ -116,6 +116,11 @@ class Schedule:
     def _overwrites_all(self, op: Op) -> bool:
         return op.defn.name == "update" and set(op.attrs["spec"]) <= {":"}
 
+    def _reduce(self, op: Op):
+        v = op.results[0]
+        if not v.type.dims or v in self.program.rooted:
+            self._add(AxisReduce(op, self.program))
+
     def _dot(self, op: Op):
         if by_library(op):
             self._routine(op)
@@ -383,7 +388,7 @@ def _fits(path, task: Task, theirs, own) -> bool:
 
 _TASKS = {
     "update": Schedule._based, "update_add": Schedule._based, "scatter": Schedule._based, "scatter_add": Schedule._based,
-    "reduce": lambda s, op: s._add(AxisReduce(op, s.program)),
+    "reduce": Schedule._reduce,
     "sort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
     "argsort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
     "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),

@@ -198,7 +198,8 @@ class BoundsTask(Task):
 
 
 class NonzeroTask(Task):
-    """The positions of true elements, counted in C order."""
+    """The positions of true elements, in C order. Each position is written where the next one belongs, and stays if its element
+    is true: no branch depends on the data. After the last true element nothing is written."""
 
     __slots__ = ()
 
@@ -217,14 +218,22 @@ class NonzeroTask(Task):
         self._level(g, count, self.op.operands[0], ())
 
     def _level(self, g, count, mask, index):
-        if len(index) < mask.type.rank:
-            with g.loop(g.size(mask.type.dims[len(index)])) as i:
-                self._level(g, count, mask, index + (i,))
+        n = g.size(mask.type.dims[len(index)])
+        if len(index) < mask.type.rank - 1:
+            with g.loop(n) as i:
+                self._level(g, count, mask, (*index, i))
             return
-        hit = g.value_at(mask, index)
-        with g.open() as then:
-            at = g.get(count)
-            for r, i in zip(self.op.results, index):
-                g.store_value(r, (at,), operand(i))
-            g.set(count, g.let("add", (at, operand(1)), INDEX))
-        g.branch(hit, then, [])
+        last = g.var(INDEX, "last")
+        g.set(last, operand(0))
+        with g.open() as head:
+            i, at = g.get(last), g.get(count)
+            more = g.let("lt", (at, operand(g.index(self.op.operands[1]))), BOOL, level=g.depth)
+            more = g.let("and", (g.let("lt", (i, operand(n)), BOOL), more), BOOL)
+        with g.open() as body:
+            i, at = g.get(last), g.get(count)
+            for r, k in zip(self.op.results, (*index, i)):
+                g.store_value(r, (at,), operand(k))
+            hit = g.let("cast", (g.value_at(mask, (*index, i)),), INDEX, {"dtype": INDEX})
+            g.set(count, g.let("add", (at, hit), INDEX))
+            g.set(last, g.let("add", (i, operand(1)), INDEX))
+        g.write(While(head, more, body))

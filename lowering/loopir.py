@@ -39,6 +39,7 @@ dimensions; afterwards it is an ordinary buffer. Where the kernel fails, it free
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -296,6 +297,11 @@ class Kernel:
     sites: list[tuple] = field(default_factory=list)
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
+
+    @property
+    def symbol(self) -> str:
+        """The name of the machine function: apart from those of the C library and in ASCII."""
+        return "kernel." + re.sub(r"[^A-Za-z0-9_]", "_", self.name)
 
 
 def blocks(stmt: Stmt) -> tuple[list, ...]:

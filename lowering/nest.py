@@ -29,7 +29,7 @@ from .tasks import Task
 from .values import Place, Values
 
 UNROLL = 32               # iterations of a nest of small static loops that are written out
-UNROLL_INNER = 8          # … of its inner loops, under a longer one
+UNROLL_INNER = 16         # … of its inner loops, under a longer one
 
 
 class Nester(Values):

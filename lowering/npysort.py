@@ -49,7 +49,7 @@ def usable(kind: str, dtype: DType) -> bool:
     return address(f"{kind}.{dtype.name}") != 0
 
 
-engine.PROVIDERS["npysort"] = address
+engine.PROVIDERS["npysort"] = lambda names: [address(name) for name in names]
 
 
 def _call(out, kind: str, dtype: DType, operands: str):

@@ -34,7 +34,7 @@ class Storage:
     """The memory of one kernel's buffers. `out` is the emitter, which provides fresh names and the lists of lines."""
 
     def __init__(self, out, kernel: Kernel):
-        self.out, self.name = out, kernel.name
+        self.out, self.name = out, kernel.symbol
         self.bases: dict[Buffer, str] = {}          # a fixed pointer
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
         self.slots: dict = {}                       # slot key -> (bytes, the first buffer of it)

@@ -28,8 +28,8 @@ class V:
 
 
 def _operators():
-    names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "and": "and", "or": "or", "xor": "xor", "lshift": "shl",
-             "rshift": "ashr"}
+    names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "and": "and", "or": "or", "xor": "xor",
+             "lshift": "shl", "rshift": "ashr"}
     for python, name in names.items():
         setattr(V, f"__{python}__", lambda self, other, name=name: self._two(name, other))
         setattr(V, f"__r{python}__", lambda self, other, name=name: self._reflected(name, other))
@@ -145,7 +145,8 @@ class Math:
             mask = self.line(f"bitcast {self.B} {cond.name} to i{self.lanes}", "i").name
             any_ = self.line(f"icmp ne i{self.lanes} {mask}, 0", "b").name
         before = self.block
-        self.lines += [f"  br i1 {any_}, label %rare, label %usual, !prof !{{!\"branch_weights\", i32 1, i32 1048575}}", "rare:"]
+        self.lines += [f"  br i1 {any_}, label %rare, label %usual, !prof !{{!\"branch_weights\", i32 1, i32 1048575}}",
+                       "rare:"]
         slow = self._one_by_one(name, args)
         picked = self.select(cond, slow, value)
         self.lines += ["  br label %usual", "usual:"]

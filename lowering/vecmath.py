@@ -2,8 +2,8 @@
 
 A function of vecfunctions.py is written once, on `V`, and made for one lane and for each vector width of the host. A kernel
 calls the one-lane form; the call's attribute names the vector forms, and the loop vectoriser takes the one that it needs
-(the vector function ABI). All forms compute the same bits. They are compiled once per process, each function when a kernel
-first needs it, so a kernel that uses `tanh` compiles no slower.
+(the vector function ABI). All forms compute the same bits. Each form is compiled once per process, when a kernel first needs
+it, so a kernel that uses `tanh` compiles no slower.
 
 f32 functions compute in f64 with shorter polynomials and round at the end. Hosts without fused multiply-add keep libm.
 """
@@ -67,26 +67,25 @@ def arity(formula: Callable) -> int:
     return formula.__code__.co_argcount - 1
 
 
-def text(name: str, dtype: str) -> str:
-    """The LLVM IR of all forms of a function."""
-    form, formula = function(name, dtype), vecfunctions.FORMULAS[name]
+def text(forms: list[str]) -> str:
+    """The LLVM IR of forms such as "exp.f64" (of one number) or "exp.f64.v8"."""
     parts, declarations = [], {}
-    for lanes, full in ((1, form.name), *form.vectors.items()):
-        m = Math(lanes, dtype == "f32")
-        parts.append(m.define(full, formula, form.arity))
+    for form in forms:
+        name, dtype, *vector = form.split(".")
+        m = Math(int(vector[0][1:]) if vector else 1, dtype == "f32")
+        formula = vecfunctions.FORMULAS[name]
+        parts.append(m.define("vecmath." + form, formula, arity(formula)))
         declarations |= m.declarations
     return "\n".join([*declarations, *parts])
 
 
-_modules: dict[tuple[str, str], engine.Code] = {}
+_code: list[engine.Code] = []            # keeps what has been compiled
 
 
-def _address(rest: str) -> int:
-    """The address of "exp.f64" or "exp.f64.v8"."""
-    name, dtype, *_ = rest.split(".")
-    if (name, dtype) not in _modules:
-        _modules[name, dtype] = engine.compile_module(text(name, dtype), optimize=False)
-    return _modules[name, dtype].address("vecmath." + rest)
+def _addresses(forms: list[str]) -> list[int]:
+    code = engine.compile_module(text(forms), optimize=False)
+    _code.append(code)
+    return [code.address("vecmath." + form) for form in forms]
 
 
-engine.PROVIDERS["vecmath"] = _address
+engine.PROVIDERS["vecmath"] = _addresses

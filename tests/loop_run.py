@@ -26,7 +26,7 @@ class Compiled:
         verify(kernel)
         self.code = engine.compile_module(emit(kernel, **options))
         count = len(kernel.params) + 1
-        self.function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * count)(self.code.address(kernel.name))
+        self.function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * count)(self.code.address(kernel.symbol))
 
     def __call__(self, *arrays):
         error = (ctypes.c_int64 * 7)()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import pathlib
 
 import numpy as np
 import pytest
@@ -39,8 +40,9 @@ CASES = [(d.name, t.name) for d in ELEMENTWISE.values() for t in DTYPES.values()
 
 # Relative errors, in units of the last place, where the implementation is another than NumPy's. Of a complex number: of its
 # absolute value.
-ULP = dict.fromkeys("""exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh asinh acosh atanh asin acos atan atan2 hypot
-    cbrt erf erfc abs sqrt""".split(), 8) | {"pow": 400}
+ULP = {"pow": 400} | dict.fromkeys((
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asinh", "acosh",
+    "atanh", "asin", "acos", "atan", "atan2", "hypot", "cbrt", "erf", "erfc", "abs", "sqrt"), 8)
 CLOSE = {"digamma": 1e-14, "polygamma": 1e-12, "lgamma": 1e-14}
 
 
@@ -402,3 +404,43 @@ def test_no_alias_checks_between_temporaries():
 def test_addresses_of_elements():
     b = Buffer("b", F64, (3, 4), "in")
     assert At(b, (1, 2)) == At(b, (1, 2))
+
+
+@pytest.mark.parametrize("name", ["tanh", "malloc", "memcpy", "größe", "a b", "kernel"])
+def test_names_of_kernels_clash_with_nothing(name):
+    kernel = elementwise_kernel("tanh", [F64], F64, 3)
+    kernel.name = name
+    got = np.zeros(3)
+    Compiled(kernel)(np.array([0.0, 1.0, -1.0]), got)
+    assert np.allclose(got, np.tanh([0.0, 1.0, -1.0]))
+
+
+def resident():
+    """Megabytes of this process in memory."""
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
+
+
+@pytest.mark.parametrize("big", [20_000, 5_000_000])
+def test_failing_kernels_leak_nothing(big):
+    """A static workspace, a temporary and a result of run-time length; every other call fails after all are allocated."""
+    count, n = Buffer("count", INDEX, (), "in"), Scalar(INDEX, "n")
+    fixed, t = Buffer("fixed", F64, (big,), "heap"), Buffer("t", F64, (n,), "heap")
+    result, bad = Buffer("result", F64, (n,), "result"), Scalar(BOOL)
+    a, b, c = scalars(F64, 3)
+    body = [Load(n, count, ()), Alloc(fixed), Alloc(t), Alloc(result), Fill(fixed, Imm(1.0, F64)), Fill(t, Imm(2.0, F64)),
+            Load(a, fixed, (big - 1,)), Load(b, t, (0,)), Let(c, "add", (a, b)), Fill(result, c),
+            Let(bad, "lt", (n, Imm(1000, INDEX))), Fail(bad, 0, (c,))]
+    run = Compiled(Kernel("k", [count, result], body))
+
+    def once():
+        with pytest.raises(Failed):
+            run(np.array(900), None)
+        (got,) = run(np.array(1000), None)
+        assert np.all(got == 3)
+
+    for _ in range(3):
+        once()
+    before = resident()
+    for _ in range(30):
+        once()
+    assert resident() - before < 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 
 from nest_check import at, build, for_, put, zeros
-
 from tracegrad.ir.types import F64
 from tracegrad.lowering.loopir import Alloc, Copy, Fill, For, If, Load, Store, walk
 from tracegrad.lowering.nest import lower

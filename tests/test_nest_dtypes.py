@@ -4,7 +4,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_check import build, check, for_, put
-
 from tracegrad.ir.types import DTYPES, INDEX
 
 NUMBERS = [name for name in DTYPES if name not in ("bool", "index")]
@@ -80,8 +79,8 @@ def test_nan_and_inf(name):
         out = [b.reduce(x, kind, (1,)) for kind in ("sum", "prod", "max", "min")]
         out += [b("scan", x, kind=kind, axis=1, reverse=False) for kind in ("sum", "max", "min")]
         out += [b("argreduce", x, kind=kind, axis=k) for kind in ("argmax", "argmin") for k in (0, 1)]
-        return [*out, b("sort", x, axis=1), b("argsort", x, axis=0), b("searchsorted", b("sort", b.reshape(x, (240,)), axis=0), x,
-                                                                     side="right")]
+        grid = b("sort", b.reshape(x, (240,)), axis=0)
+        return [*out, b("sort", x, axis=1), b("argsort", x, axis=0), b("searchsorted", grid, x, side="right")]
     check(build([(name, 6, 40)], body), x)
 
 

@@ -41,10 +41,12 @@ FUNCTIONS = {
 EXACT = {"exp2": lambda x: mpmath.power(2, x), "log2": lambda x: mpmath.log(x, 2),
          "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x))}
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 2.5, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 2.2e-308,
-           1e308, -1e308, 1.7976931348623157e308, -1.7976931348623157e308, 1.5e308, 1e-20, -1e-20, 709.0, 711.0, -745.2, -746.0, 800.0, -800.0, 2.0 ** 53, -2.0 ** 53 + 1]
-TWO = {"pow": (2, [((0, 5), (-20, 20)), ((0.99, 1.01), (-3e4, 3e4)), ((1e-300, 1e300), (-1.1, 1.1)), ((1, 1.000001), (-1e8, 1e8)),
-                   ((5e-324, 1e-310), (-0.9, 0.9)), ((-3, 3), (-4, 4))]),
-       "atan2": (2, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)), ((-1, 1), (-1e-200, 1e-200))]),
+           1e308, -1e308, 1.7976931348623157e308, -1.7976931348623157e308, 1.5e308, 1e-20, -1e-20, 709.0, 711.0, -745.2, -746.0,
+           800.0, -800.0, 2.0 ** 53, -2.0 ** 53 + 1]
+TWO = {"pow": (2, [((0, 5), (-20, 20)), ((0.99, 1.01), (-3e4, 3e4)), ((1e-300, 1e300), (-1.1, 1.1)),
+                   ((1, 1.000001), (-1e8, 1e8)), ((5e-324, 1e-310), (-0.9, 0.9)), ((-3, 3), (-4, 4))]),
+       "atan2": (2, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)),
+                     ((-1, 1), (-1e-200, 1e-200))]),
        "hypot": (1, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)),
                      ((-1e-310, 1e-310), (-1e-312, 1e-312))])}
 
@@ -111,7 +113,8 @@ def ulps(got, exact, dtype):
         if not mpmath.isfinite(e):
             out.append(0.0 if g == float(e) or (mpmath.isnan(e) and math.isnan(g)) else math.inf)
             continue
-        rounded = dtype(e)
+        with np.errstate(over="ignore"):
+            rounded = dtype(e)
         if not np.isfinite(rounded):
             out.append(0.0 if g == float(rounded) else math.inf)
             continue
@@ -183,9 +186,9 @@ def test_special_values_are_those_of_c(name):
     want = np.array([libm(name)(*row) for row in zip(*columns, strict=True)])
     for lanes, run in forms(name, "f64"):
         got = run(*columns)
-        same = (got == want) & (np.signbit(got) == np.signbit(want)) | (np.isnan(got) & np.isnan(want))
         with np.errstate(all="ignore"):
-            same |= (np.abs(got - want) <= 2 * np.spacing(np.abs(want))) & np.isfinite(got) & (np.signbit(got) == np.signbit(want))
+            near = (np.abs(got - want) <= 2 * np.spacing(np.abs(want))) & np.isfinite(got)
+        same = ((got == want) | near) & (np.signbit(got) == np.signbit(want)) | (np.isnan(got) & np.isnan(want))
         bad = [(*(c[k] for c in columns), got[k], want[k]) for k in np.flatnonzero(~same)]
         assert not bad, (lanes, bad[:10])
 

@@ -7,6 +7,7 @@ from .batching import vmap
 from .check import GradientMismatch, check_grads
 from .ir.errors import (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, IRError, ShapeError,
                         TracegradError, UnsupportedError)
+from .custom import custom_jvp, custom_vjp
 from .explain import explain
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
@@ -19,6 +20,6 @@ for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationErro
 __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "BoundsError", "ConcretizationError", "DTypeError", "GradientMismatch", "IRError", "Jitted",
-    "ShapeError", "TracegradError", "UnsupportedError", "check_grads", "config", "disable_jit", "explain", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
+    "ShapeError", "TracegradError", "UnsupportedError", "check_grads", "config", "custom_jvp", "custom_vjp", "disable_jit", "explain", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
     "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]

@@ -15,19 +15,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from .api import emitted
 from .autodiff.custom import closed
 from .autodiff.rules import Rule
+from .derive import dynamic, explicit, inexact, tuple_of
 from .ir.build import const
-from .ir.core import Const, Function, Value
+from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Loc, ShapeError, UnsupportedError
 from .ir.rewrite import dims_of, inline, lift_free
 from .tracer import context, signature, stage, tree
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
-from .api import emitted
-from .derive import dynamic, explicit, inexact, tuple_of
 
 _NO_TANGENT = signature.static(0.0)              # the tangent of something that is no float
 _NO_KEYWORDS = tree.TreeDef(tree.DICT, ((), ()), ())
@@ -89,7 +89,7 @@ class Custom:
                                 "make every parameter one that can be given by position", context.locate())
         return bound.args
 
-    def rule(self, primal: "_Primal") -> Rule:
+    def rule(self, primal: _Primal) -> Rule:
         raise NotImplementedError
 
 
@@ -130,7 +130,7 @@ class CustomJVP(Custom):
         whole.__name__ = f"{getattr(fun, '__name__', 'f')}_rules"
         self.rules = (whole,)
 
-    def rule(self, primal: "_Primal") -> Rule:
+    def rule(self, primal: _Primal) -> Rule:
         (rule,) = self.rules
         return Rule(self.name, primal.inputs, primal.count, loc=stage._where(rule), tangents=lambda: _tangents(primal, rule))
 
@@ -150,7 +150,7 @@ class CustomVJP(Custom):
         _expect_callable(bwd, "defvjp")
         self.rules = fwd, bwd
 
-    def rule(self, primal: "_Primal") -> Rule:
+    def rule(self, primal: _Primal) -> Rule:
         fwd, bwd = self.rules
         return Rule(self.name, primal.inputs, primal.count, loc=stage._where(bwd), halves=lambda: _halves(primal, fwd, bwd))
 
@@ -189,6 +189,14 @@ def custom_vjp(fun: Callable | None = None, nondiff_argnums=()) -> Any:
 
 # --- what a rule is traced for ---------------------------------------------------------------------------------------------
 
+class _Chosen(NamedTuple):
+    """Some arguments: their structures, their leaf specifications, the numbers of those leaves."""
+
+    structures: list
+    specifications: list
+    leaves: list
+
+
 class _Primal:
     """A traced call of a function with a rule.
 
@@ -214,11 +222,16 @@ class _Primal:
         self.inputs = tuple(self.param[k] for k in self.leaves if inexact(traced.leaves[k]))
         self.count = len(self.function.results)
         self.own = len(self.function.params) - len(traced.captured)
+        self.out_paths = traced.out_tree.paths("out")
+        known = set(self.function.params)
+        if any(d not in known for r in self.function.results for d in dims_of(r.type)):
+            raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns an array whose length only its run tells",
+                                   "return arrays whose lengths follow from those of the arguments", stage._where(custom.fun))
 
-    def structures(self, positions):
-        """(structures, leaf specifications, leaf numbers) of the arguments at these positions."""
+    def structures(self, positions) -> _Chosen:
+        """The arguments at these positions."""
         found = [k for m in positions for k in self.spans[m]]
-        return [self.arguments[m] for m in positions], [self.traced.leaves[k] for k in found], found
+        return _Chosen([self.arguments[m] for m in positions], [self.traced.leaves[k] for k in found], found)
 
     def expect(self, what: str, found: tree.TreeDef, expected: tree.TreeDef, remedy: str, loc: Loc) -> None:
         if found != expected:
@@ -240,18 +253,19 @@ def _pair(rule: Callable, traced: Traced, what: str) -> tuple[tree.TreeDef, tree
     return structure.children
 
 
-def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder, args) -> list:
+def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder, args, everything: bool = False):
     """Emit a traced rule; `known` leads from values of the trace around the call to values here. Returns, for each leaf that
-    the rule returns, a value or the Python object that it is."""
+    the rule returns, a value or the Python object that it is; with `everything` also all results of the function."""
     f, free = lift_free(traced.function)
-    outside = []
+    outside: list = []
     for v in free:
         if v not in known:
             raise UnsupportedError(f"the rule of `{primal.custom.name}` uses a traced value from outside, `{v.name or 'computed there'}`",
                                    f"pass it to `{primal.custom.name}` as an argument", traced.function.loc)
         outside.append(known[v])
     results = inline(builder, f, (*args, *outside))
-    return [out.value if out.kind == "static" else results[out.result] for out in traced.outs]
+    found = [out.value if out.kind == "static" else results[out.result] for out in traced.outs]
+    return (found, results) if everything else found
 
 
 def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
@@ -259,10 +273,9 @@ def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
     if not isinstance(found, Value):
         if isinstance(found, bool) or not isinstance(found, (int, float, complex)):
             raise ArgumentTypeError(f"{what} of {path} is {found!r}", f"return an array or a number of shape {like.dims}", loc)
-        found = const(found, like.dtype) if not isinstance(found, complex) else found
-        if isinstance(found, Value) and like.dims and found.item == 0:
+        if found == 0:
             return builder.full(0, like.dims, like.dtype)
-        found = found if isinstance(found, Value) else const(found, _complex(like, path, what, loc))
+        found = const(found, _complex(like, path, what, loc) if isinstance(found, complex) else like.dtype)
     have = found.type
     if have.dims != like.dims:
         raise ShapeError(f"{what} of {path} has shape {have.dims}, where {like.dims} is expected", "return one of that shape", loc)
@@ -270,7 +283,7 @@ def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
         return found
     if exact or (have.dtype.complex and not like.dtype.complex):
         raise DTypeError(f"{what} of {path} has dtype {have.dtype.np}, where {like.dtype.np} is expected",
-                         f"return its real part{'' if exact else ' or check the formula'}" if have.dtype.complex and not like.dtype.complex
+                         "return its real part" if have.dtype.complex and not like.dtype.complex
                          else f"convert it with .astype(np.{like.dtype.np})", loc)
     return builder.cast(found, like.dtype)
 
@@ -281,20 +294,156 @@ def _complex(like, path, what, loc):
     return like.dtype
 
 
-def _results(primal: _Primal, builder, found, paths, loc: Loc, mapping) -> list[Value]:
-    """The results of the call, as a rule computed them."""
+def _results(primal: _Primal, builder, found, loc: Loc, mapping) -> list[Value]:
+    """The results of the call, as a rule computed them. `mapping` leads from the call's parameters to values here."""
     results: list = [None] * primal.count
-    for out, x, path in zip(primal.traced.outs, found, paths):
+    for out, x, path in zip(primal.traced.outs, found, primal.out_paths):
         if out.result is not None:
-            like = primal.function.results[out.result]
-            results[out.result] = _value(builder, x, _like(like, mapping), path, "the result", loc, True)
+            like = subst_type(primal.function.results[out.result].type, mapping)
+            results[out.result] = _value(builder, x, like, path, f"what the rule of `{primal.custom.name}` returns", loc, True)
     return results
 
 
-def _like(value: Value, mapping):
-    """The type of a result or parameter of the call; lengths that the call's own arguments do not give stay as they are."""
-    return stage.subst_type(value.type, mapping) if hasattr(stage, "subst_type") else _subst(value.type, mapping)
+def _known(primal: _Primal, params) -> dict[Value, Value]:
+    """Values of the trace around the call, and parameters of the call -> `params` of a function that begins with those."""
+    own = primal.own
+    return dict(zip(primal.function.params, params)) | dict(zip(primal.traced.captured, params[own:]))
 
 
-def _subst(type_, mapping):
-    return type_ if type_.static else type(type_)(type_.dtype, tuple(d if isinstance(d, int) else mapping.get(d, d) for d in type_.dims))
+# --- forward mode: params, tangents -> results, tangents --------------------------------------------------------------------
+
+def _tangents(primal: _Primal, rule: Callable) -> Function:
+    f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, stage._where(rule)
+    fixed, moving = primal.structures(primal.fixed), primal.structures(primal.moving)
+    order = [*fixed.leaves, *moving.leaves]
+    traced = _trace_rule(rule, [*fixed.structures, tuple_of(*moving.structures), tuple_of(*moving.structures)],
+                         [*[leaves[k] for k in order], *[leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]],
+                         [*[paths[k] for k in order], *[f"{paths[k]}_dot" for k in moving.leaves]])
+    given = primal.traced.out_tree
+    for what, found in zip(("out", "out_dot"), _pair(rule, traced, "(out, out_dot)")):
+        primal.expect(f"{what} of the rule", found, given, "return both in the structure that the function returns", loc)
+
+    def emit(b, params):
+        known, dots = _known(primal, params), iter(params[len(f.params):])
+        args = [params[primal.param[k]] for k in order if k in primal.param]
+        found = _run(primal, traced, known, b, [*args, *dots])
+        results, moved = _results(primal, b, found[:given.count], loc, known), {}
+        for out, x, path in zip(primal.traced.outs, found[given.count:], primal.out_paths):
+            if out.result is not None and results[out.result].type.dtype.inexact:
+                moved[out.result] = _value(b, x, results[out.result].type, path, "the tangent", loc, False)
+        return [*results, *[moved[k] for k in sorted(moved)]]
+
+    names = [p.name for p in f.params] + [f"{f.params[k].name}_dot" for k in primal.inputs]
+    return closed(f"{f.name}_jvp", (*f.params, *[Value(f.params[k].type) for k in primal.inputs]), names, emit, loc)
+
+
+# --- reverse mode: params -> results, residuals;  residuals, cotangents -> cotangents ----------------------------------------
+
+def _leaf_of(out: Out, value: Value | None) -> Leaf:
+    """What a returned leaf is as an argument."""
+    if value is None:
+        return signature.static(out.value)
+    if out.kind == "array":
+        return Leaf("array", value.type.dtype, value.type.dims)
+    return Leaf("numpy" if out.kind == "bool" else out.kind, value.type.dtype)
+
+
+def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Function]:
+    """What the backward half needs besides what `fwd` calls residuals: the arguments that are not differentiated, and
+    lengths and values from around the call that `bwd` uses."""
+    f, traced = primal.function, primal.traced
+    ahead = _trace_rule(fwd, primal.arguments, traced.leaves, traced.paths)
+    out_tree, res_tree = _pair(fwd, ahead, "(out, residuals)")
+    primal.expect("out of the forward rule", out_tree, traced.out_tree, "return (f(*args), residuals)", stage._where(fwd))
+    kept = ahead.outs[out_tree.count:]
+    back, fixed = _trace_backward(primal, bwd, ahead, kept, res_tree)
+    free = lift_free(back.function)[1]
+    inside = [v for v in free if v not in _known(primal, f.params)]
+    ahead.function.body.yields += tuple(inside)
+    dynamic_residuals = [out.result for out in kept if out.result is not None]
+
+    def emit(b, params):
+        known = _known(primal, params)
+        found, values = _run(primal, ahead, known, b, [params[primal.param[k]] for k in range(len(traced.leaves)) if k in primal.param], True)
+        known |= dict(zip(inside, values[len(values) - len(inside):]))
+        results = _results(primal, b, found[:out_tree.count], stage._where(fwd), known)
+        residuals = [*[params[primal.param[k]] for k in fixed], *[values[k] for k in dynamic_residuals], *[known[v] for v in free]]
+        lengths = [d for v in (*results, *residuals) for d in dims_of(v.type)]
+        return [*results, *residuals, *[d for d in dict.fromkeys(lengths) if d not in residuals]]
+
+    forward = closed(f"{f.name}_forward", f.params, [p.name for p in f.params], emit, stage._where(fwd))
+    return forward, _backward(primal, bwd, forward, back, free)
+
+
+def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tree) -> tuple[Traced, list[int]]:
+    """(`bwd` traced on its arguments, the leaves of the call's arguments among those)."""
+    traced = primal.traced
+    structures, leaves, order = primal.structures(primal.fixed)
+    residuals = [_leaf_of(out, None if out.result is None else ahead.function.results[out.result]) for out in kept]
+    flows = []
+    for out in traced.outs:
+        value = None if out.result is None else primal.function.results[out.result]
+        flows.append(_leaf_of(out, value) if value is not None and value.type.dtype.inexact else _NO_TANGENT)
+    paths = [*[traced.paths[k] for k in order], *res_tree.paths("residuals"), *traced.out_tree.paths("out_bar")]
+    back = _trace_rule(bwd, [*structures, res_tree, traced.out_tree], [*leaves, *residuals, *flows], paths)
+    return back, [k for k in order if k in primal.param]
+
+
+def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, free) -> Function:
+    loc, count = stage._where(bwd), primal.count
+    residuals = forward.results[count:]
+    flows = [Value(r.type, "out_bar") for r in forward.results[:count] if r.type.dtype.inexact]
+    places = _cotangent_places(primal, bwd, back.out_tree, loc)
+    given = len(back.function.params) - len(flows)               # arguments of `bwd` that are residuals
+
+    def emit(b, params):
+        own, after = params[:given], params[given:given + len(free)]
+        found = _run(primal, back, dict(zip(free, after)), b, [*own, *params[len(residuals):]])
+        mapping = dict(zip(residuals, params))
+        bars = []
+        for leaf, k in zip(_inexact_leaves(primal), primal.inputs):
+            like = _in_backward(primal.function.params[k].type, primal, forward, mapping)
+            bar, path = places[leaf], primal.traced.paths[leaf]
+            bars.append(b.full(0, like.dims, like.dtype) if bar is None else
+                        _value(b, found[bar], like, path, "the cotangent", loc, False))
+        return bars
+
+    names = [v.name for v in residuals] + ["out_bar"] * len(flows)
+    return closed(f"{primal.function.name}_backward", (*residuals, *flows), names, emit, loc)
+
+
+def _in_backward(type_, primal: _Primal, forward: Function, mapping):
+    """The type of a parameter of the call in the backward half, where its lengths are residuals."""
+    return subst_type(subst_type(type_, dict(zip(primal.function.params, forward.params))), mapping)
+
+
+def _inexact_leaves(primal: _Primal) -> list[int]:
+    return [k for k in primal.leaves if inexact(primal.traced.leaves[k])]
+
+
+def _cotangent_places(primal: _Primal, bwd: Callable, found: tree.TreeDef, loc: Loc) -> dict[int, int | None]:
+    """For each leaf of the differentiated arguments, the leaf that `bwd` returns for it; None for zero."""
+    expected = [primal.arguments[m] for m in primal.moving]
+    if found.kind is not tree.TUPLE or len(found.children) != len(expected):
+        what = f"a tuple of {len(found.children)}" if found.kind is tree.TUPLE else f"the structure {found!r}"
+        raise ArgumentTypeError(
+            f"`{bwd.__name__}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments of "
+            f"`{primal.custom.name}`, but returns {what}", "write return (x_bar,) for one argument, None for a cotangent that is zero", loc)
+    places: list[int | None] = []
+    counter = iter(range(found.count))
+    for m, part, whole in zip(primal.moving, found.children, expected):
+        if not _match(part, whole, counter, places):
+            raise ArgumentTypeError(f"the cotangent of argument {m} has the structure {part!r}, where the argument has {whole!r}",
+                                    "return it in the structure of the argument, with None for parts that are zero", loc)
+    return dict(zip(primal.leaves, places))
+
+
+def _match(part: tree.TreeDef, whole: tree.TreeDef, counter, places: list) -> bool:
+    if part.kind is tree.NONE:
+        places += [None] * whole.count
+        return True
+    if part.kind is None:
+        places.append(next(counter))
+        return whole.kind is None
+    return (part.kind is whole.kind and part.meta == whole.meta and len(part.children) == len(whole.children)
+            and all([_match(p, w, counter, places) for p, w in zip(part.children, whole.children)]))

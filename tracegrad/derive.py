@@ -14,11 +14,11 @@ import numpy as np
 
 from .autodiff import forward, reverse
 from .ir.build import Builder, const, function
-from .ir.core import Function, Value
+from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .ir.rewrite import inline
 from .ir.simplify import peephole
-from .ir.types import Type, dtype
+from .ir.types import StackType, Type, dtype
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
 from .tracer.tree import LEAF, TUPLE, TreeDef
@@ -38,6 +38,10 @@ def dynamic(traced: Traced) -> list[int]:
 def built(name: str, like: Function, param_types, names, body) -> Function:
     """A new function; `body(builder, params)` emits it and returns the results."""
     made = function(name, param_types, names, like.loc)
+    if len(made.params) == len(like.params):                 # lengths that are parameters themselves
+        mapping = dict(zip(like.params, made.params))
+        for p in made.params:
+            p.type = subst_type(p.type, mapping)
     builder = Builder(peephole=peephole)
     builder.loc = like.loc
     with builder.at(made.body):
@@ -87,7 +91,8 @@ def chosen_leaves(traced: Traced, argnums) -> list[int]:
     found = []
     for position in argnums:
         if not -len(positional) <= position < len(positional):
-            raise ArgumentError(f"argnums names argument {position}, but the call has {len(positional)} positional argument{'s' * (len(positional) != 1)}",
+            count = f"{len(positional)} positional argument{'s' * (len(positional) != 1)}"
+            raise ArgumentError(f"argnums names argument {position}, but the call has {count}",
                                 "pass the arguments to differentiate by position")
         start = sum(child.count for child in positional[:position % len(positional)])
         leaves = range(start, start + positional[position % len(positional)].count)
@@ -227,6 +232,17 @@ def _tangent_out(out: Out, place: dict[int, int]) -> Out:
 
 # --- the two halves of vjp and linearize -----------------------------------------------------------------------------
 
+def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
+    """(first, second) where the residuals are the arguments and the second half runs `f` anew: for residuals that are stacks,
+    which cannot leave the program."""
+    whole = reverse.vjp(f, wrt) if parts is reverse.split else forward.jvp(f, wrt)
+    names = [p.name for p in f.params]
+    first = built(f"{f.name}_forward", f, [p.type for p in f.params], names, lambda b, params: (*inline(b, f, params), *params))
+    second = built(f"{f.name}_again", whole, [p.type for p in whole.params], [p.name for p in whole.params],
+                   lambda b, params: inline(b, whole, params)[len(f.results):])
+    return first, second
+
+
 def cut(traced: Traced, parts, second) -> tuple[Traced, "Second"]:
     """(the program of the results and the residuals, what the other half is).
 
@@ -237,6 +253,8 @@ def cut(traced: Traced, parts, second) -> tuple[Traced, "Second"]:
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in place if inexact(traced.leaves[k])]
     first, other = parts(f, [place[k] for k in wrt])
+    if any(type(v.type) is StackType for v in first.results):
+        first, other = _run_again(f, [place[k] for k in wrt], parts)
     residuals = [Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(first.results) if k >= len(f.results)]
     made = second(traced, other, wrt, len(residuals))
     structure = tuple_of(traced.out_tree, tuple_of(*[LEAF] * len(residuals)), LEAF)

@@ -18,7 +18,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL
-from . import boxes, context, messages, regions, state
+from . import boxes, context, growing, messages, regions, state
 from .boxes import ArrayBox, Box, ScalarBox
 
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
@@ -52,6 +52,8 @@ def truth(x) -> bool | Value:
 def _plain_truth(x) -> bool | Value:
     if isinstance(x, (state.Unset, state.Maybe)):
         return truth(state.value(x))
+    if type(x) is list and (trace := context.active()) is not None:
+        growing.read(trace, x)
     found = x.__bool__() if type(x).__module__ != "builtins" and hasattr(type(x), "__bool__") else bool(x)
     return truth(found) if isinstance(found, Box) else bool(found)
 
@@ -162,6 +164,8 @@ def compare(op, a, b):
 
 def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
+    if type(items) is list and (trace := context.active()) is not None:
+        growing.read(trace, items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)

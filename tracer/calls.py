@@ -21,7 +21,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import boxes, branches, context, iteration, messages, numpy_table, regions, source
+from . import boxes, branches, context, growing, iteration, messages, numpy_table, regions, source
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60                  # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -33,6 +33,9 @@ def call(f, /, *args, **kwargs):
     handler = _BY_TYPE.get(type(f))
     if trace is None:
         return handler(None, f, args, kwargs) if handler in (_function, _method) else f(*args, **kwargs)
+    if trace.growing:
+        for x in (*args, *kwargs.values()):
+            growing.read(trace, x)
     if handler is _function and id(f.__code__) in context.PLACES:
         return _enter(trace, f, args, kwargs)
     own = getattr(type(f), "__tracegrad_call__", None)
@@ -110,6 +113,10 @@ def _method(trace, f, args, kwargs):
 def _builtin(trace, f, args, kwargs):
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
+    if type(owner) is list:
+        if name == "append" and len(args) == 1 and growing.append(trace, owner, args[0]):
+            return None
+        growing.read(trace, owner)
     if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
         expect_own(trace, owner, f"{type(owner).__name__}.{name}")
     if name in ("add", "discard", "remove", "__contains__", "index", "count") and type(owner) in (set, list) and args and isinstance(args[0], Box):
@@ -196,9 +203,11 @@ _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.Buil
 
 def getitem(held, key):
     """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
-    handler = numpy_table.SUBSCRIPTS.get(type(held))
-    if handler is not None and context.active() is not None:
-        return handler(held, key)
+    handler, trace = numpy_table.SUBSCRIPTS.get(type(held)), context.active()
+    if trace is not None:
+        if handler is not None:
+            return handler(held, key)
+        growing.read(trace, held)
     return held[key]
 
 
@@ -235,6 +244,7 @@ def _into_array(trace, held, key, value) -> None:
 
 
 def _into_container(trace, held, key, value) -> None:
+    growing.read(trace, held)
     if id(held) in trace.outer:
         expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):

@@ -60,13 +60,14 @@ class Scope:
     items   (id(object), attribute?, key) -> (object, attribute?, key, what it held before) for each place that it assigned
     fresh   id(object) -> object for each list, dict or instance that it made
     spoilt  boxes that it made unreadable
+    grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
     """
 
-    __slots__ = ("block", "born", "cond", "fresh", "items", "kind", "loop", "roots", "spoilt")
+    __slots__ = ("block", "born", "cond", "fresh", "grown", "items", "kind", "loop", "roots", "spoilt")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.born = block, kind, loop, cond, stamp()
-        self.roots, self.items, self.fresh, self.spoilt = {}, {}, {}, []
+        self.roots, self.items, self.fresh, self.spoilt, self.grown = {}, {}, {}, [], None
 
 
 class Trace:
@@ -78,6 +79,8 @@ class Trace:
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
+    growing  id(list) -> (list, loop), for the lists that the loops being traced append to (growing.py)
+    grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
     notes    (kind, text, location) for `explain`
     """
@@ -92,6 +95,8 @@ class Trace:
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.kin: dict[int, list] = {}
+        self.growing: dict[int, tuple] = {}
+        self.grown: dict[int, tuple] = {}
         self.spoil = None
         self.memo: dict = {}
         self.depth: dict = {}

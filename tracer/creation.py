@@ -8,7 +8,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import DTypeError, ShapeError
 from ..ir.types import BOOL, I64, INDEX
-from . import boxes, context, shapes, views
+from . import boxes, context, growing, shapes, views
 from .boxes import FUNCTIONS, HOOKS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from .promote import fail, result_dtype, strong, to_dtype
 
@@ -279,6 +279,9 @@ def from_nested(x, dtype=None) -> ArrayBox:
     if not has_traced(x):
         data = np.array(x, dtype=None if dtype is None else dtype.np)
         return boxes.array(const(data, to_dtype(data.dtype)))
+    rows = growing.stacked_rows(x)
+    if rows is not None:
+        return rows if dtype is None else boxes.array(boxes.to_value(rows, dtype))
     parts = [from_nested(p) if isinstance(p, (list, tuple)) else lift(p) for p in x]
     target = dtype or result_dtype([strong(p.kind) for p in parts])
     for p in parts:

@@ -118,6 +118,10 @@ class Key:
         return self.mask is not None or bool(self._arrays)
 
 
+_KEYS = ("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices, "
+         "not ")
+
+
 def _entries(key, dims) -> list:
     """The key as a list with one entry an axis, None for new axes and masks standing for their rank of axes."""
     if type(key) is not tuple:
@@ -139,14 +143,14 @@ def _entries(key, dims) -> list:
         elif isinstance(entry, Box):
             if entry.dtype_ir is BOOL and not entry.dims:
                 fail(UnsupportedError, "a single bool as an index cannot be compiled", "use an if statement or np.where")
+            if entry.dtype_ir.kind in "fc" and not entry.dims:
+                fail(BoundsError, _KEYS + (entry.weak or entry.dtype_ir.np.name), "convert it with int()")
             taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
         else:
             try:
                 entry = operator.index(entry)
             except TypeError:
-                fail(BoundsError,
-                     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays "
-                                  f"are valid indices, not {type(entry).__name__}")
+                fail(BoundsError, _KEYS + type(entry).__name__)
             taken += 1
         entries.append(entry)
     if taken > len(dims):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..ir.core import Value
 from ..ir.errors import ConcretizationError, UnsupportedError
-from . import boxes, context, shapes, views
+from . import boxes, context, growing, shapes, views
 from .boxes import ArrayBox, Box, ScalarBox
 
 LIMIT = 10_000
@@ -139,6 +139,11 @@ def source_of(x) -> Source | None:
         return Rows(x)
     if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" and x.ndim:
         return Rows(boxes.lift(x))
+    if type(x) is list:
+        if (trace := context.active()) is not None:
+            growing.read(trace, x)
+        rows = growing.rows_of(x)
+        return None if rows is None else Rows(rows)
     return None
 
 
@@ -180,6 +185,8 @@ def reversed_(sequence):
 
 def iterate(x):
     """x as Python iterates it: a source item by item."""
+    if type(x) is list and (trace := context.active()) is not None:
+        growing.read(trace, x)
     if isinstance(x, (list, tuple, dict, str)):
         return x
     source = None if isinstance(x, np.ndarray) else source_of(x)

@@ -9,7 +9,7 @@ from ..ir.build import const
 from ..ir.core import Value
 from ..ir.errors import ShapeError, UnsupportedError
 from ..ir.types import I64, INDEX
-from . import boxes, context, shapes, views
+from . import boxes, context, growing, shapes, views
 from .boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from .creation import iota, stacked
 from .manipulation import at_least_2d, boxes_of, expand_dims, moveaxis, ravel, reshape
@@ -76,6 +76,9 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
 
 @implements(np.stack)
 def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    rows = growing.rows_of(arrays) if dtype is None else None
+    if rows is not None:
+        return _deliver("stack", growing.stacked_rows(arrays, axis_of(axis, len(rows.dims))).read(), out)
     parts = sequence(arrays)
     if not parts:
         fail(ShapeError, "need at least one array to stack")

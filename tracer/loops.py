@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
-from . import branches, carries, context, iteration, regions, tree
+from . import branches, carries, context, growing, iteration, permuted, regions, tree
 from .boxes import ArrayBox
 from .branches import as_bool, negate, truth
 from .context import Loop, NeedUnroll, Scope
@@ -28,14 +28,15 @@ ROUNDS = 12                   # a plan that is still changing after so many iter
 
 # --- for ----------------------------------------------------------------------------------------------------------------------------
 
-def for_(iterable, body, get, put, names, stop, touched=None) -> None:
-    """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write."""
+def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None:
+    """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write;
+    `site` identifies it in the source, where its body does not."""
     trace = context.active()
     source = iteration.source_of(iterable) if trace is not None else None
     if source is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
         return
-    trip, site = source.trip, id(body.__code__)
+    trip, site = source.trip, site or id(body.__code__)
     if type(trip) is int and (trip <= SHORT and trace.unrolling * trip <= TOTAL or site in trace.unroll):
         _unroll(trace, source, 0, body, get, put, names, stop, "")
         return
@@ -93,9 +94,9 @@ def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str)
 
 def _differently(trace, loop, source, found, body, get, put, names, stop, touched) -> None:
     """An iteration does not fit the next. The first may differ from the rest (`previous = None`): trace it apart. Else unroll."""
-    if type(source.trip) is not int or source.trip > LIMIT:
-        _unsettled(found, "for")
-    if _stopped(stop) is not False:
+    if type(source.trip) is not int:
+        context.make_static(source.trip, f"a loop that changes the type of {found.place}")
+    if type(source.trip) is not int or source.trip > LIMIT or _stopped(stop) is not False:
         _unsettled(found, "for")
     body(source.at(0))
     if _stopped(stop) is False:
@@ -165,6 +166,7 @@ def while_(test, body, get, put, names, stop, touched=None) -> None:
                 reason = signal.reason
             except Mismatch as found:
                 if not known:
+                    context.make_static(first, f"a loop that changes the type of {found.place}")
                     _unsettled(found, "while")
                 reason = f"{found.place}, which changes its type"
             python = True
@@ -203,12 +205,14 @@ class _Rolled:
 
     def __init__(self, trace, loop: Loop, body, get, put, names, touched):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
-        self.before = get() if get else ()
+        self.before, self.born = get() if get else (), context.stamp()
         self.names = carries.planned(trace, names, self.before)
         self.items: dict = {}                       # mark -> (place, Carry)
         self.roots: dict = {}                       # id -> box
         self.spoilt: dict = {}                      # id -> (box, reason)
         self.pairs: set = set()                     # positions of names that may hold the same array
+        self.growing: dict = {}                     # id -> list that an iteration appends to
+        self.heads: tuple = ()                      # what the names hold when an iteration begins
         self.pair_up(self.before)
         for x in touched() if touched else ():
             if type(x) is ArrayBox and not x.root.captured and type(x.root) is ArrayBox:
@@ -246,7 +250,7 @@ class _Rolled:
         """Put the parameters in place of what is carried, inside the region."""
         trace, params = self.trace, iter(params)
         scope = trace.scopes[-1]
-        held = tuple(c.at_head(trace, params, asking) for c in self.names)
+        self.heads = held = tuple(c.at_head(trace, params, asking) for c in self.names)
         if self.put is not None:
             self.put(held)
         self.link_pairs()
@@ -258,13 +262,15 @@ class _Rolled:
         for box, reason in self.spoilt.values():
             regions.spoil(trace, box, reason)
 
-    def trial(self, block: Block, params, items) -> regions.Outcome:
-        """Trace one iteration."""
+    def trial(self, block: Block, params, items, grows: bool = False) -> regions.Outcome:
+        """Trace one iteration. `grows`: lists may grow in it."""
         origin = [None] * (len(block.params) - len(params)) + self.inits_cache
         for param, init in zip(block.params, origin):
             self.trace.origin[param] = self.loop, init
 
         def iteration_():
+            if grows:
+                growing.opened(self.trace, self.trace.scopes[-1], self.growing.values())
             self.enter(params)
             self.body(*items())
 
@@ -284,6 +290,9 @@ class _Rolled:
         if outcome.raised is not None:
             return False
         changed = self.pair_up(outcome.names)
+        for key, (held, *_) in outcome.grown.items():
+            changed |= key not in self.growing
+            self.growing[key] = held
         for carry, final in zip(self.names, outcome.names):
             changed |= carry.absorb(final, outcome.born)
         for mark, (place, before, after) in outcome.items.items():
@@ -299,7 +308,7 @@ class _Rolled:
                 self.roots[key] = root
                 changed = True
         for box, reason in outcome.spoilt:
-            if box._born < outcome.born and id(box) not in self.spoilt:
+            if box._born < self.born and id(box) not in self.spoilt:
                 self.spoilt[id(box)] = box, reason
                 changed = True
         return changed
@@ -316,14 +325,17 @@ class _Rolled:
             return [c.entry for c in self.carried]
         return [*outcome.names, *(outcome.items[mark][2] for mark in self.items)]
 
-    def leave(self, results, outcome, ran: bool) -> None:
-        """Put the results in place."""
+    def leave(self, results, outcome, ran: bool, trip=None) -> None:
+        """Put the results in place. `trip` where it is the number of iterations for sure."""
         trace, results = self.trace, iter(results)
         taken = [[next(results) for _ in c.types()] for c in self.carried]
         for root in self.roots.values():
             trace.note_write(root)
             root._value = next(results)
         held = [c.after(trace, values, final, ran) for c, values, final in zip(self.carried, taken, self.finals(outcome))]
+        if trip is not None:
+            for k, box in permuted.settle(self, outcome, taken, trip).items():
+                held[k] = box
         self.link_pairs()
         if self.put is not None:
             self.put(tuple(held[:len(self.names)]))
@@ -338,12 +350,16 @@ class _Rolled:
         def make():
             block = Block([INDEX_SCALAR, *self.types()], ["i"])
             k = block.params[0]
-            return block, self.trial(block, block.params[1:], lambda: (source.at(_plus(k, start)),))
+            return block, self.trial(block, block.params[1:], lambda: (source.at(_plus(k, start)),), type(trip) is int)
 
         block, outcome = self.settle(make)
-        block.yields = tuple(self.yields(block, outcome))
-        results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, regions=(block,))
-        self.leave(results, outcome, type(trip) is int and trip > 0)
+        growing.expect_no_aliases(outcome, self.heads)
+        rows = growing.Rows(self.trace, outcome, trip)
+        yields = self.yields(block, outcome)
+        block.yields = (*yields, *rows.extend(block))
+        results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
+        self.leave(results[:len(yields)], outcome, type(trip) is int and trip > 0, trip)
+        rows.leave(results[len(yields):], self.get() if self.get else ())
 
     def conditional(self, go, item, ran: bool) -> None:
         """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; where item is None there is no counter."""

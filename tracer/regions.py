@@ -43,12 +43,12 @@ class Mismatch(Exception):
 class Outcome:
     """What a traced region left. roots: id -> (root, before, after); items: id -> (place, before, after)."""
 
-    __slots__ = ("block", "born", "items", "names", "raised", "returned", "roots", "spoilt")
+    __slots__ = ("block", "born", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
 
     def __init__(self, scope: Scope):
         self.block, self.born = scope.block, scope.born
         self.names, self.returned, self.raised = (), None, None
-        self.roots, self.items, self.spoilt = {}, {}, []
+        self.roots, self.items, self.spoilt, self.grown = {}, {}, [], {}
 
     @contextmanager
     def installed(self):
@@ -72,7 +72,7 @@ def Branch(block: Block, cond: Value) -> Scope:
 
 def run(trace: Trace, scope: Scope, thunk, get, put, before, *args) -> Outcome:
     """Trace thunk(*args) into scope.block; on the way out everything is as it was before."""
-    outcome = Outcome(scope)
+    outcome, growing = Outcome(scope), dict(trace.growing)
     trace.scopes.append(scope)
     try:
         with trace.builder.at(scope.block):
@@ -83,6 +83,8 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args) -> Outcome:
             outcome.names = get() if get is not None else ()
     finally:
         trace.scopes.pop()
+        trace.growing = growing
+        outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
         _undo(scope, outcome)
         if put is not None:
             put(before)

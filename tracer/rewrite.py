@@ -403,7 +403,13 @@ class _Rewriter:
         return node
 
     def comprehension(self, node):
-        """As Python's, with its iterables and elements rewritten; its names hide the function's."""
+        """As Python's, with its iterables and elements rewritten; its names hide the function's.
+
+        [e for v in x]  ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
+        """
+        if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+            return self.collected(node)
         own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
@@ -419,6 +425,22 @@ class _Rewriter:
         return node if isinstance(node, ast.GeneratorExp) else self.tg("fresh", [node], node)
 
 
+    def collected(self, node: ast.ListComp):
+        source, target = node.generators[0].iter, node.generators[0].target
+        made = self.expr(source)
+        self.locals.append(frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name)))
+        element = self.expr(node.elt)
+        self.locals.pop()
+        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        inner = ast.ListComp(element, [ast.comprehension(target, item, [], 0)])
+        first = ast.Subscript(inner, ast.Constant(0), ast.Load())
+        function = ast.Lambda(ast.arguments([], [ast.arg(_ITEM)], None, [], [], None, []), first)
+        for part in (item, item.elts[0], inner, first, first.slice, function, function.args.args[0]):
+            ast.copy_location(part, node.elt)
+        return self.tg("collect", [function, made], node)
+
+
+_ITEM = "<item>"
 _EXPRESSIONS = {
     ast.Name: _Rewriter.e_Name, ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
     ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,

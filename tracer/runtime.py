@@ -14,14 +14,25 @@ def fresh(made):
 
 def unpack(items):
     """The right side of `a, b = items`."""
-    if isinstance(items, iteration.Source) or isinstance(items, boxes.ArrayBox):
+    if isinstance(items, (iteration.Source, boxes.ArrayBox)):
         return list(iteration.iterate(items))
-    return items
+    return iteration.iterate(items) if type(items) is list else items
 
 
 def iterate(items):
     """What a comprehension iterates over."""
     return items if context.active() is None else iteration.iterate(items)
+
+
+def collect(element, items):
+    """[element(x) for x in items]: a loop that appends, where the items are known by position."""
+    trace = context.active()
+    source = iteration.source_of(items) if trace is not None else None
+    if source is None or type(source.trip) is not int:
+        return fresh([element(x) for x in iterate(items)])
+    made = fresh([])
+    loops.for_(source, lambda item: calls.call(made.append, element(item)), None, None, (), None, site=id(element.__code__))
+    return made
 
 
 def returned(held):
@@ -33,7 +44,7 @@ RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, not_=branches.not_, chain=branches.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
     raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh, unpack=unpack,
-    iterate=iterate, keep=calls.keep, outer=calls.outer, getitem=calls.getitem, setitem=calls.setitem, setattr=calls.setattr_,
+    iterate=iterate, collect=collect, keep=calls.keep, outer=calls.outer, getitem=calls.getitem, setitem=calls.setitem, setattr=calls.setattr_,
     delete=calls.delete, augment=calls.augment, aug_item=calls.aug_item, aug_setitem=calls.aug_setitem, aug_attr=calls.aug_attr,
     aug_setattr=calls.aug_setattr, slice=slice,
 )

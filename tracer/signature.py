@@ -130,13 +130,14 @@ _MARKS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 class Parameters:
     """A function's parameters, as far as calls need them. `names` are those that can be given by position."""
 
-    __slots__ = ("keywords", "names", "signature", "star")
+    __slots__ = ("function", "keywords", "names", "signature", "star")
 
     def __init__(self, function: Callable):
         try:
             self.signature = inspect.signature(function)
         except (TypeError, ValueError):
             self.signature = None
+        self.function = getattr(function, "__name__", type(function).__name__)
         found = self.signature.parameters.values() if self.signature else ()
         self.names = tuple(p.name for p in found if p.kind in _MARKS)
         self.star = next((p.name for p in found if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
@@ -149,7 +150,10 @@ class Parameters:
         """
         if not kwargs or self.signature is None:
             return tuple(args), kwargs
-        self.signature.bind(*args, **kwargs)               # raises Python's TypeError
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{self.function}() {error}") from None
         args, kwargs = list(args), dict(kwargs)
         for name in self.names[len(args):]:
             if name not in kwargs:

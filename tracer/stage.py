@@ -151,7 +151,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True) -> Traced
     unroll: set = set()
     for _ in range(RESTARTS):
         try:
-            return _clean(lambda: _Run(function, call, statics, unroll, writes).run())
+            return _clean(_Run(function, call, statics, unroll, writes).run, function)
         except Restart as signal:
             if signal.leaves <= statics and signal.loops <= unroll:
                 break
@@ -301,6 +301,11 @@ class _Run:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]
+            if isinstance(box, regions.SpoiltBox):
+                raise UnsupportedError(
+                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is only run "
+                    "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
+                    f"{self.call.paths[k]}.copy()`", _where(self.callable))
             if isinstance(box, ArrayBox) and k not in self.call.aliases and box._value is not self.function.params[position]:
                 results.append(box._value)
                 writes[position] = len(results) - 1
@@ -361,7 +366,7 @@ def _where(function) -> Loc:
 
 # --- errors -----------------------------------------------------------------------------------------------------------------------------
 
-def _clean(run):
+def _clean(run, function):
     """Run, and let errors leave without the tracer's frames."""
     try:
         return run()
@@ -371,7 +376,7 @@ def _clean(run):
         raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
                                _user_loc(error.__traceback__)) from None
     except TracegradError as error:
-        error.located(_user_loc(error.__traceback__))
+        error.located(_user_loc(error.__traceback__) or _where(function))
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
         where, loc = _user_traceback(error.__traceback__), _user_loc(error.__traceback__)

@@ -32,8 +32,12 @@ def make_error(name: str, message: str, values=(), loc: errors.Loc = ()) -> Exce
     cls, text = error_class(name), message.format(*values)
     if issubclass(cls, errors.TracegradError):
         return cls(text, loc=loc)
-    error = cls(text)
-    for frame in loc:
+    return noted(cls(text), loc)
+
+
+def noted(error: Exception, loc: errors.Loc) -> Exception:
+    """A builtin exception with the user's lines as a note, unless it has one."""
+    for frame in () if getattr(error, "__notes__", None) else loc:
         error.add_note(errors.excerpt(frame))
     return error
 

@@ -277,7 +277,7 @@ def quickselect_median(x):
 
 @program(lambda r: (np.array([1, 5, 10, 25]), 63), wrt=())
 def coin_change(coins, amount):
-    ways = [0] * (amount + 1)
+    ways = np.zeros(amount + 1, dtype=int)
     ways[0] = 1
     for coin in coins:
         for v in range(coin, amount + 1):

@@ -1,0 +1,229 @@
+"""Random programs (programs.py): compiled equals Python equals evaluator, and every derivative equals every other way to have it.
+
+Python decides: the values, dtypes and shapes that it returns, the arguments that it overwrites, the class of the error that it
+raises. A program whose result moves by more than rounding when its inputs move by rounding says nothing, and is passed over.
+`TRACEGRAD_NIGHTLY=1` runs 2,000 programs, else a fast subset.
+"""
+import importlib.util
+import os
+import pathlib
+import tempfile
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from programs import Program, Source, Writer
+
+import tracegrad as tg
+
+NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
+VALUES, GRADIENTS = (2000, 600) if NIGHTLY else (60, 20)
+QUIET = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+TOLERANCE = 1e-10
+
+# What a program may ask for that is refused by design: the writer does not know where these rules bite.
+REFUSED = (tg.UnsupportedError, tg.ConcretizationError)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    with tempfile.TemporaryDirectory() as name:
+        yield pathlib.Path(name)
+
+
+def loaded(text: str, folder: pathlib.Path):
+    """The function `program` of a source file: a file, so that tracebacks and the tracer find its lines."""
+    path = folder / f"p{abs(hash(text))}.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.program
+
+
+def outcome(fn, args):
+    """(results, arguments afterwards), or the error."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return fn(*args), args
+        except Exception as error:
+            return error
+
+
+def disagreement(a, b, rtol) -> str:
+    """Where two results differ in type, dtype, shape or value; "" where they agree."""
+    if isinstance(b, tuple):
+        if type(a) is not tuple or len(a) != len(b):
+            return f"{a!r} and {b!r}"
+        return next((f"[{k}]: {text}" for k, (x, y) in enumerate(zip(a, b, strict=True)) if (text := disagreement(x, y, rtol))), "")
+    scalars = not isinstance(a, np.ndarray), not isinstance(b, np.ndarray)
+    x, y = np.asarray(a), np.asarray(b)
+    # a number that is a Python float on one path and a float64 on another is compiled as the latter
+    if scalars[0] != scalars[1] or x.dtype != y.dtype or x.shape != y.shape:
+        return f"{type(a).__name__} {x.dtype}{x.shape} and {type(b).__name__} {y.dtype}{y.shape}"
+    if y.dtype.kind not in "fc":
+        return "" if np.array_equal(x, y) else f"{x.tolist()} and {y.tolist()}"
+    rtol = max(rtol, 1e-4) if y.dtype in (np.float32, np.complex64) else rtol
+    scale = 1.0 + np.max(np.abs(y[np.isfinite(y)]), initial=0.0)
+    same = np.isclose(x, y, rtol=rtol, atol=rtol * scale, equal_nan=True)
+    return "" if same.all() else f"{x.tolist()} and {y.tolist()}"
+
+
+def rounding(fn, program: Program, expected, magnitude=1e-13, tolerance=TOLERANCE / 10) -> bool:
+    """Whether results stay when the inputs move by rounding errors."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        moved = tuple(_nudged(a, rng, magnitude) for a in program.args())
+        found = outcome(fn, moved)
+        if isinstance(found, Exception) != isinstance(expected, Exception):
+            return False
+        if not isinstance(found, Exception) and disagreement(found, expected, tolerance):
+            return False
+    return True
+
+
+def _nudged(x, rng, magnitude):
+    if isinstance(x, float):
+        return type(x)(x * (1 + magnitude * rng.standard_normal()))
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fc":
+        return (x * (1 + magnitude * rng.standard_normal(x.shape))).astype(x.dtype)
+    return x
+
+
+def check_values(program: Program, folder: pathlib.Path) -> str:
+    """How the compiled function or the evaluator differs from Python; "" where they do not."""
+    fn = loaded(program.text, folder)
+    expected = outcome(fn, program.args())
+    for way in ("compiled", "evaluator"):
+        with tg.config(disable_jit=way == "evaluator"):
+            found = outcome(tg.jit(fn), program.args())
+        if isinstance(found, REFUSED):
+            return ""
+        if isinstance(expected, Exception) or isinstance(found, Exception):
+            if isinstance(found, Exception) and isinstance(expected, Exception) and isinstance(found, type(expected)):
+                continue
+            text = f"{way}: {found!r}\nPython: {expected!r}"
+        else:
+            text = disagreement(found, expected, TOLERANCE)
+            text = text and f"{way} and Python: {text}"
+        if text and rounding(fn, program, expected):
+            return text
+    return ""
+
+
+def loss_of(fn, program: Program):
+    """A scalar of all the inexact results, as a function of the inexact arguments."""
+    def loss(*wrt):
+        args = list(program.args())
+        for k, x in zip(program.wrt, wrt, strict=True):
+            args[k] = x + 0.0
+        total = 0.0
+        for k, out in enumerate(fn(*args)):
+            if np.ndim(out) == 0 or out.dtype == np.float64:
+                total = total + np.sum(np.cos(out + 0.3 * k) * out)
+        return total
+
+    return loss
+
+
+def pick(wrt, rng):
+    return tuple(rng.standard_normal(np.shape(x)) if np.ndim(x) else float(rng.standard_normal()) for x in wrt)
+
+
+def moved(wrt, directions, h):
+    return tuple(x + h * d for x, d in zip(wrt, directions, strict=True))
+
+
+def inner(a, b):
+    return float(sum(np.sum(np.asarray(x) * np.asarray(y)) for x, y in zip(a, b, strict=True)))
+
+
+def difference(f, wrt, directions):
+    """(d f / d direction, None), or (None, why it is not known): a kink or a jump nearby shows in two step sizes."""
+    slopes = []
+    for h in (1e-4, 3e-5, 1e-5):
+        slopes.append((8 * (f(*moved(wrt, directions, h)) - f(*moved(wrt, directions, -h)))
+                       - (f(*moved(wrt, directions, 2 * h)) - f(*moved(wrt, directions, -2 * h)))) / (12 * h))
+    if not np.all(np.isfinite(slopes)):
+        return None, "not finite"
+    spread = np.max(slopes) - np.min(slopes)
+    if spread > 1e-7 * (1 + abs(slopes[0])):
+        return None, f"a kink or a jump nearby: slopes {slopes}"
+    return slopes[1], None
+
+
+def check_gradients(program: Program, folder: pathlib.Path, second: bool) -> str:
+    """How derivatives of a smooth program differ among themselves and from differences; "" where they agree."""
+    fn = loaded(program.text, folder)
+    loss = loss_of(fn, program)
+    wrt = tuple(program.args()[k] for k in program.wrt)
+    every = tuple(range(len(wrt)))
+    plain = outcome(loss, wrt)
+    if isinstance(plain, Exception):
+        return ""
+    rng = np.random.default_rng(0)
+    directions = pick(wrt, rng)
+    gradient = tg.value_and_grad(loss, argnums=every)
+    found = outcome(gradient, wrt)
+    if isinstance(found, REFUSED):
+        return ""
+    if isinstance(found, Exception):
+        return f"value_and_grad raises {found!r}"
+    (value, grads), _ = found
+    reverse = inner(grads, directions)
+    forward = tg.jvp(loss, wrt, directions)
+    with tg.disable_jit():
+        evaluated = tg.value_and_grad(loss, argnums=every)(*wrt)
+    slope, reason = difference(lambda *x: float(outcome(loss, x)[0]), wrt, directions)
+    close = dict(rtol=1e-9, atol=1e-9)
+    problems = [
+        (not np.isclose(value, plain[0], **close), f"value {value!r} and Python's {plain[0]!r}"),
+        (not np.isclose(forward[0], plain[0], **close), f"jvp's value {forward[0]!r} and Python's {plain[0]!r}"),
+        (not np.isclose(reverse, forward[1], **close), f"reverse {reverse!r}, forward {forward[1]!r}, difference {slope!r}"),
+        (not np.isclose(reverse, inner(evaluated[1], directions), **close), f"compiled {grads}, evaluator {evaluated[1]}"),
+        (slope is not None and not np.isclose(reverse, slope, rtol=1e-5, atol=1e-6), f"derivative {reverse!r}, difference {slope!r}"),
+    ]
+    text = "; ".join(text for wrong, text in problems if wrong)
+    if text and not rounding(loss, Program("", wrt, ()), plain):
+        return ""
+    if reason:
+        print("no difference:", reason)
+    if text or not second or reason:
+        return text
+    return check_second(loss, gradient, wrt, directions, every)
+
+
+def check_second(loss, gradient, wrt, directions, every) -> str:
+    """The derivative of the gradient along a direction, against a difference of gradients."""
+    weights = pick(wrt, np.random.default_rng(1))
+    _, hvp = tg.jvp(lambda *x: tg.grad(loss, argnums=every)(*x), wrt, directions)
+    slope, reason = difference(lambda *x: inner(gradient(*x)[1], weights), wrt, directions)
+    if reason:
+        print("no second difference:", reason)
+        return ""
+    found = inner(hvp, weights)
+    return "" if np.isclose(found, slope, rtol=1e-4, atol=1e-5) else f"second derivative {found!r}, difference of gradients {slope!r}"
+
+
+def written(data, smooth: bool) -> Program:
+    """A program drawn by Hypothesis, which can therefore make it smaller."""
+    return Writer(Source(draw=lambda low, high: data.draw(st.integers(low, high))), smooth, 10).program()
+
+
+@settings(QUIET, max_examples=VALUES)
+@given(st.data())
+def test_values(folder, data):
+    program = written(data, smooth=False)
+    found = check_values(program, folder)
+    assert not found, f"{found}\n{program.text}\narguments: {program.arguments!r}"
+
+
+@settings(QUIET, max_examples=GRADIENTS)
+@given(st.data())
+def test_gradients(folder, data):
+    program = written(data, smooth=True)
+    found = check_gradients(program, folder, second=data.draw(st.integers(0, 3)) == 0)
+    assert not found, f"{found}\n{program.text}\narguments: {program.arguments!r}"

@@ -1,0 +1,547 @@
+"""Range analysis: what is proved goes, what may fail stays and raises; no program changes its results or its errors."""
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import random_ir
+from random_integers import program as integer_program
+from test_passes import body, parsed, same_bits
+
+import tracegrad as tg
+from tracegrad.ir.affine import Facts, Form
+from tracegrad.ir.interp import run
+from tracegrad.ir.passes import dead_code, optimize, simplify
+from tracegrad.ir.ranges import ranges
+from tracegrad.ir.text import parse, print_function
+from tracegrad.ir.verify import verify
+
+CHECKS = ("wrap", "check", "select", "min", "max")
+
+
+def counts(f, *names):
+    found = [op.defn.name for g in f.callees() for op in g.body.walk()]
+    return sum(found.count(name) for name in names or CHECKS)
+
+
+# --- forms ---------------------------------------------------------------------------------------------------------------
+
+def test_proofs():
+    facts = Facts()
+    n, i, q = facts.atom(0, 1 << 56), facts.atom(0, 1 << 56), facts.atom(0, 1 << 56)
+
+    def form(const, **terms):
+        return Form(const, {{"n": n, "i": i, "q": q}[k]: c for k, c in terms.items()})
+
+    assert facts.nonneg(form(0, n=1)) and not facts.nonneg(form(-1, n=1))
+    mark = facts.mark()
+    assert facts.assume(form(-2, n=1, i=-1))                    # i <= n - 2
+    assert facts.nonneg(form(-2, n=1)) and facts.nonneg(form(-2, n=1, i=-1)) and not facts.nonneg(form(-3, n=1, i=-1))
+    assert facts.nonneg(form(-4, n=2, i=-1)) and not facts.assume(form(-1, n=-1))
+    facts.undo(mark)
+    assert not facts.nonneg(form(-2, n=1)) and not facts.nonneg(form(-2, n=1, i=-1)) and not facts.trail
+    facts.assume(form(0, i=1, q=-2))                            # 2 q <= i,  i <= 2 q + 1
+    facts.assume(form(1, i=-1, q=2))
+    facts.assume(form(-1, n=1, i=-1))
+    assert facts.nonneg(form(-1, n=1, q=-2)) and facts.nonneg(form(0, n=1, q=-1)) and facts.nonneg(form(-1, n=1, q=-1))
+    assert not facts.nonneg(form(-2, n=1, q=-2))
+
+
+def test_proofs_by_cases():
+    facts = Facts()
+    a, b, m = (facts.atom(-9, 9) for _ in range(3))
+    x, y, z = (Form(0, {t: 1}) for t in (a, b, m))
+    m.cases = ([x.plus(y, -1)], x), ([y.plus(x, -1)], y)        # m = max(a, b)
+    assert facts.nonneg(z.plus(x, -1)) and facts.nonneg(z.plus(y, -1)) and not facts.nonneg(x.plus(z, -1))
+    assert facts.nonneg(z.times(2).plus(x, -1).plus(y, -1)) and not facts.nonneg(z.times(2).plus(x, -1).plus(y, -1).add(-1))
+
+
+# --- programs of symbolic length: everything goes -------------------------------------------------------------------------
+
+SURE = {
+    "whole range": "%s = for %i = 0 to %n carry(%a = 0.0) : f64 {\n%1 = wrap %i, %n : index\n%2 = slice %x[%1] : f64\n"
+                   "%3 = add %a, %2 : f64\nyield %3\n}\nreturn %s",
+    "neighbours": """%t = sub %n, 2
+                     %trip = max %t, 0
+                     %s = for %i = 0 to %trip carry(%a = 0.0) : f64 {
+                     %k = add %i, 1
+                     %m = sub %k, 1
+                     %p = add %k, 1
+                     %1 = wrap %m, %n
+                     %2 = wrap %k, %n
+                     %3 = wrap %p, %n
+                     %4 = slice %x[%1]
+                     %5 = slice %x[%2]
+                     %6 = slice %x[%3]
+                     %7 = add %4, %5
+                     %8 = add %6, %7
+                     yield %8
+                     }
+                     return %s""",
+    "backwards": """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+                    %l = sub %n, 1
+                    %k = sub %l, %i
+                    %1 = wrap %k, %n
+                    %2 = slice %x[%1]
+                    %q = sub %i, %n
+                    %4 = wrap %q, %n
+                    %5 = slice %x[%4]
+                    %3 = add %2, %5
+                    yield %3
+                    }
+                    return %s""",
+    "every third": """%t = add %n, 2
+                      %trip = floordiv %t, 3
+                      %s = for %i = 0 to %trip carry(%a = 0.0) : f64 {
+                      %k = mul %i, 3
+                      %1 = wrap %k, %n
+                      %2 = slice %x[%1]
+                      %3 = add %a, %2
+                      yield %3
+                      }
+                      return %s""",
+    "triangle": """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+                   %u = add %i, 1
+                   %d = sub %n, %u
+                   %trip = max %d, 0
+                   %b = for %j0 = 0 to %trip carry(%c = %a) : f64 {
+                   %j = add %u, %j0
+                   %1 = wrap %j, %n
+                   %2 = slice %x[%1]
+                   %3 = add %c, %2
+                   yield %3
+                   }
+                   yield %b
+                   }
+                   return %s""",
+    "prefix": """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+                 %neg = lt %i, 0
+                 %far = add %i, %n
+                 %w = select %neg, %far, %i
+                 %m = min %w, %n
+                 %e = max %m, 0
+                 %1 = slice %x[0:+%e:1]
+                 %2 = reduce %1 {kind=sum, axes=(0,)}
+                 %3 = add %a, %2
+                 yield %3
+                 }
+                 return %s""",
+    "rest": """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+               %b = add %i, 1
+               %f = max %b, 0
+               %d = sub %n, %f
+               %e = max %d, 0
+               %1 = slice %x[%f:+%e:1]
+               %2 = reduce %1 {kind=sum, axes=(0,)}
+               %3 = add %a, %2
+               yield %3
+               }
+               return %s""",
+    "smallest of the rest": """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+                               %d = sub %n, %i
+                               %1 = slice %x[%i:+%d:1]
+                               %some = gt %d, 0
+                               check %some {error=ValueError, message="empty"}
+                               %2 = argreduce %1 {kind=argmin, axis=0}
+                               %3 = add %2, %i
+                               %4 = wrap %3, %n
+                               %5 = slice %x[%4]
+                               %6 = add %a, %5
+                               yield %6
+                               }
+                               return %s""",
+    "best so far": """%s, %k = for %i = 0 to %n carry(%a = 0.0, %b = 0) : (f64, index) {
+                      %1 = wrap %b, %n
+                      %2 = slice %x[%1]
+                      %3 = slice %x[%i]
+                      %4 = lt %2, %3
+                      %5 = select %4, %i, %b
+                      yield %3, %5
+                      }
+                      return %s, %k""",
+    "filled up": """%y = broadcast 0.0, %n
+                    %s, %k = for %i = 0 to %n carry(%a: f64[%n] = %y, %b = 0) : (f64[%n], index) {
+                    %1 = slice %x[%i]
+                    %2 = gt %1, 0.0
+                    %c, %d = if %2 : (f64[%n], index) {
+                    %3 = wrap %b, %n
+                    %4 = update %a[%3], %1
+                    %5 = add %b, 1
+                    yield %4, %5
+                    } else {
+                    yield %a, %b
+                    }
+                    yield %c, %d
+                    }
+                    return %s, %k""",
+    "while with a count": """%s, %k = while carry(%a = 0.0, %b = 0) : (f64, i64) {
+                             %m = cast %n {dtype=i64}
+                             %0 = lt %b, %m
+                             yield %0
+                             } do (%c, %d) {
+                             %i = cast %d {dtype=index}
+                             %1 = wrap %i, %n
+                             %2 = slice %x[%1]
+                             %3 = add %c, %2
+                             %4 = add %d, 1
+                             yield %3, %4
+                             }
+                             return %s, %k""",
+    "while until found": """%s, %k = while carry(%a = false, %b = 0) : (bool, index) {
+                            %0 = not %a
+                            %1 = if %0 : bool {
+                            %2 = lt %b, %n
+                            yield %2
+                            } else {
+                            yield false
+                            }
+                            yield %1
+                            } do (%c, %d) {
+                            %1 = wrap %d, %n
+                            %2 = slice %x[%1]
+                            %3 = gt %2, 1.0
+                            %4 = add %d, 1
+                            yield %3, %4
+                            }
+                            return %s, %k""",
+    "bisection": """%lo, %hi = while carry(%a = 0, %b = %n) : (index, index) {
+                    %0 = lt %a, %b
+                    yield %0
+                    } do (%c, %d) {
+                    %1 = add %c, %d
+                    %2 = floordiv %1, 2
+                    %3 = wrap %2, %n
+                    %4 = slice %x[%3]
+                    %5 = lt %4, 0.0
+                    %6 = add %2, 1
+                    %7 = select %5, %6, %c
+                    %8 = select %5, %d, %2
+                    yield %7, %8
+                    }
+                    return %lo""",
+    "inside a branch": """%k = cast %p {dtype=index}
+                          %0 = ge %k, 0
+                          %1 = lt %k, %n
+                          %2 = and %0, %1
+                          %s = if %2 : f64 {
+                          %3 = wrap %k, %n
+                          %4 = slice %x[%3]
+                          yield %4
+                          } else {
+                          yield 0.0
+                          }
+                          return %s""",
+    "counted from the end": """%0 = gt %n, 3
+                               %s = if %0 : f64 {
+                               %1 = wrap -4, %n
+                               %2 = slice %x[%1]
+                               yield %2
+                               } else {
+                               yield 0.0
+                               }
+                               return %s""",
+    "remainder": """%0 = gt %n, 0
+                    %s = if %0 : f64 {
+                    %k = cast %p {dtype=index}
+                    %1 = mod %k, %n
+                    %2 = wrap %1, %n
+                    %3 = slice %x[%2]
+                    yield %3
+                    } else {
+                    yield 0.0
+                    }
+                    return %s""",
+    "sorted order": """%o = argsort %x {axis=0}
+                       %1 = wrap %o, %n : index[%n]
+                       %2 = gather %x, %1 {axes=(0,), at=0}
+                       %3 = iota %n {dtype=index}
+                       %4 = sub %3, %n
+                       %5 = wrap %4, %n
+                       %6 = gather %2, %5 {axes=(0,), at=0}
+                       return %6""",
+    "true positions": """%0 = gt %x, 0.0
+                         %1 = cast %0 {dtype=index}
+                         %2 = reduce %1 {kind=sum, axes=(0,)}
+                         %3 = nonzero %0, %2
+                         %4 = wrap %3, %n
+                         %5 = gather %x, %4 {axes=(0,), at=0}
+                         return %5""",
+    "neighbour of a search": """%0 = ge %n, 2
+                                %s = if %0 : f64 {
+                                %1 = searchsorted %x, 0.5 {side=left}
+                                %l = sub %n, 1
+                                %2 = min %1, %l
+                                %3 = max %2, 1
+                                %4 = wrap %3, %n
+                                %5 = sub %3, 1
+                                %6 = wrap %5, %n
+                                %7 = slice %x[%4]
+                                %8 = slice %x[%6]
+                                %9 = add %7, %8
+                                yield %9
+                                } else {
+                                yield 0.0
+                                }
+                                return %s""",
+    "equal lengths": """%a = sub %n, 1
+                        %b = max %a, 0
+                        %s = for %i = 0 to %b carry(%c = 0.0) : f64 {
+                        %1 = sub %n, %i
+                        %2 = sub %1, 1
+                        %3 = sub %b, %i
+                        %4 = eq %2, %3
+                        check %4 {error=ValueError, message="lengths"}
+                        %5 = cast %3 {dtype=f64}
+                        yield %5
+                        }
+                        return %s""",
+    "checked before": """%k = cast %p {dtype=index}
+                         %0 = wrap %k, %n
+                         %1 = wrap %0, %n
+                         %2 = slice %x[%1]
+                         %3 = add %0, 1
+                         %4 = le %3, %n
+                         check %4 {error=ValueError, message="no"}
+                         return %2""",
+}
+KEPT = {"smallest of the rest": 0, "neighbour of a search": 2, "best so far": 1, "bisection": 2, "checked before": 1,
+        "neighbours": 1, "triangle": 0, "equal lengths": 1}
+
+
+def typed(lines: str) -> str:
+    return "\n".join(row.strip() for row in lines.strip().splitlines())
+
+
+@pytest.mark.parametrize("name", SURE)
+def test_what_is_sure_goes(name):
+    f = parsed("%x: f64[%n], %n: index, %p: i64", typed(SURE[name]))
+    verify(f)
+    g = optimize(f)
+    assert counts(g) <= KEPT.get(name, 0), print_function(g)
+    if name != "checked before":
+        assert not counts(g, "wrap", "check")
+    for n in (0, 1, 2, 5, 6):
+        for p in (-7, -1, 0, 3, 6, 2**63 - 1, -2**63):
+            same_outcome(f, g, (np.random.default_rng(n).standard_normal(n), n, p))
+
+
+def outcome(f, args):
+    try:
+        return [np.asarray(a) for a in run(f, *args)]
+    except Exception as error:
+        return type(error), str(error)
+
+
+def same_outcome(f, g, args):
+    a, b = outcome(f, args), outcome(g, args)
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        assert a == b, (a, b, print_function(f), print_function(g), args)
+    else:
+        assert all(x.dtype == y.dtype and x.shape == y.shape and same_bits(x, y) for x, y in zip(a, b, strict=True)), (
+            a, b, print_function(f), print_function(g), args)
+
+
+# --- what may fail stays ---------------------------------------------------------------------------------------------------
+
+UNSURE = {
+    "one too far": ("%s = for %i = 0 to %n carry(%a = 0.0) : f64 {\n%k = add %i, 1\n%1 = wrap %k, %n\n%2 = slice %x[%1]\nyield %2\n}\n"
+                    "return %s", "index 5 is out of bounds for axis 0 with size 5"),
+    "another length": ("%k = cast %p {dtype=index}\n%t = max %k, 0\n%s = for %i = 0 to %t carry(%a = 0.0) : f64 {\n%1 = wrap %i, %n\n"
+                       "%2 = slice %x[%1]\nyield %2\n}\nreturn %s", "index 5 is out of bounds for axis 0 with size 5"),
+    "no lower bound": ("%k = cast %p {dtype=index}\n%0 = lt %k, %n\n%s = if %0 : f64 {\n%m = sub %k, 20\n%1 = wrap %m, %n\n"
+                       "%2 = slice %x[%1]\nyield %2\n} else {\n%3 = wrap %k, %n\n%4 = slice %x[%3]\nyield %4\n}\nreturn %s",
+                       "index 9 is out of bounds for axis 0 with size 5"),
+    "after the branch": ("%k = cast %p {dtype=index}\n%0 = lt %k, %n\n%a = if %0 : f64 {\n%1 = wrap %k, %n\n%2 = slice %x[%1]\nyield %2\n"
+                         "} else {\nyield 0.0\n}\n%3 = wrap %k, %n\n%4 = slice %x[%3]\nreturn %4, %a",
+                         "index 9 is out of bounds for axis 0 with size 5"),
+    "the count after the loop": ("%k = for %i = 0 to %n carry(%a = 0) : index {\n%1 = add %a, 1\nyield %1\n}\n%2 = wrap %k, %n\n"
+                                 "%3 = slice %x[%2]\nreturn %3", "index 5 is out of bounds for axis 0 with size 5"),
+    "it grows too fast": ("%k = for %i = 0 to %n carry(%a = 0) : index {\n%0 = wrap %a, %n\n%1 = slice %x[%0]\n%2 = gt %1, -99.0\n"
+                          "%3 = add %a, 2\n%4 = select %2, %3, %a\nyield %4\n}\nreturn %k",
+                          "index 6 is out of bounds for axis 0 with size 5"),
+    "the sum wraps around": ("%k = cast %p {dtype=index}\n%0 = ge %k, 0\n%s = if %0 : f64 {\n%1 = add %k, 9223372036854775800\n"
+                             "%2 = wrap %1, %n\n%3 = slice %x[%2]\nyield %3\n} else {\nyield 0.0\n}\nreturn %s",
+                             "index -9223372036854775807 is out of bounds for axis 0 with size 5"),
+    "the product wraps around": ("%k = cast %p {dtype=index}\n%0 = ge %k, 0\n%1 = mul %k, 2305843009213693952\n%2 = ge %1, 0\n"
+                                 "check %2, %1 {error=ValueError, message=\"negative: {0}\"}\nreturn %1",
+                                 "negative: 2305843009213693952"),
+    "empty": ("%0 = sub %n, 5\n%1 = slice %x[0:+%0:1]\n%2 = argreduce %1 {kind=argmax, axis=0}\n%3 = wrap %2, %0\nreturn %3",
+              "index 0 is out of bounds for axis 0 with size 0"),
+}
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_what_may_fail_stays(name):
+    lines, message = UNSURE[name]
+    f = parsed("%x: f64[%n], %n: index, %p: i64", re.sub(r"(= wrap .*)$", r"\1 {axis=0}", lines, flags=re.M))
+    verify(f)
+    g = optimize(f)
+    assert counts(g, "wrap", "check")
+    x = np.arange(5.0)
+    if name != "the product wraps around":
+        with pytest.raises(IndexError, match=re.escape(message)):
+            run(g, x, 5, 9)
+    for p in (-9, -1, 0, 1, 2, 3, 4, 5, 9, 2**62, 2**63 - 1, -2**63):
+        same_outcome(f, g, (x, 5, p))
+
+
+# --- forms of loops ----------------------------------------------------------------------------------------------------------
+
+def test_a_steady_count_becomes_an_expression_of_the_counter():
+    f = parsed("%x: f64, %n: index, %k: i64", "%s, %e = for %i = 0 to %n carry(%a = %x, %b = %k) : (f64, i64) {\n"
+               "%0 = cast %b {dtype=f64}\n%1 = mul %a, %0\n%2 = add %b, -3_i64\nyield %1, %2\n}\nreturn %s, %e")
+    g = optimize(f)
+    lines = body(g)
+    assert "for %i = 0 to %n carry(%a = %x) : f64 {" in lines[0] and "%0 = mul %i, -3 : index" in lines
+    for n in (-2, 0, 1, 5):
+        for k in (0, 7, -2**63):
+            same_outcome(f, g, (2.0, n, k))
+
+
+def test_a_length_that_is_carried_stays_carried():
+    f = parsed("%n: index", "%y = broadcast 1.0, 1\n%k, %a = for %i = 0 to %n carry(%m = 1, %b: f64[%m] = %y) : (index, f64[%k]) {\n"
+               "%0 = add %m, 1\n%1 = broadcast 2.0, %0\nyield %0, %1\n}\nreturn %a")
+    verify(f)
+    g = optimize(f)
+    for n in (0, 1, 4):
+        same_outcome(f, g, (n,))
+
+
+def test_deep_nests_take_little_time():
+    """Loops within loops that hand an integer through: each is looked into a bounded number of times."""
+    depth = 14
+    rows = [f"%r{k} = for %i{k} = 0 to %n carry(%s{k} = {'0' if not k else f'%s{k - 1}'}) : index {{" for k in range(depth)]
+    rows += [f"%v = add %s{depth - 1}, 1", f"%w = min %v, %n\nyield %w\n}}", *(f"yield %r{k}\n}}" for k in reversed(range(1, depth)))]
+    f = dead_code(simplify(parsed("%n: index", "\n".join(rows) + "\nreturn %r0")))
+    calls = []
+    from tracegrad.ir import induction
+    settle = induction._prove
+    induction._prove = lambda *args: (calls.append(1), settle(*args))[1]
+    try:
+        ranges(f)
+    finally:
+        induction._prove = settle
+    assert len(calls) < 60 * depth
+
+
+def test_no_work_without_checks():
+    f = parse("func @f(%x: f64[%n], %n: index) -> f64[%n] {\n  %0 = mul %x, 2.0 : f64[%n]\n  return %0\n}")
+    assert not ranges(f)
+
+
+# --- as users write it -------------------------------------------------------------------------------------------------------
+
+def traced(fn, *args):
+    return optimize(tg.jit(fn).lower(*args).function)
+
+
+def stencil(a):
+    for i in range(1, a.shape[0] - 1):
+        for j in range(a.shape[1] - 2, 0, -1):
+            a[i, j] = a[i - 1, j] + a[i + 1, j] - a[i, j - 1] * a[i, j + 1]
+    return a
+
+
+def back_substitution(a):
+    x = np.zeros(a.shape[0])
+    for i in range(a.shape[0] - 1, -1, -1):
+        x[i] = (1.0 - a[i, i + 1:] @ x[i + 1:]) / a[i, i]
+    return x
+
+
+def pivots(a):
+    for k in range(a.shape[0]):
+        p = k + np.argmax(np.abs(a[k:, k]))
+        a[k, :k] = a[p, :k] * 2
+        a[p, k:] -= a[k, k:]
+    return a
+
+
+def from_the_end(a):
+    total = 0.0
+    for i in range(a.shape[0]):
+        total += a[-i - 1, 0] * a[-1, -2]
+    return total
+
+
+def every_other(a):
+    for i in range(0, a.shape[0], 2):
+        for j in range(i, a.shape[1] - 1, 3):
+            a[i, j + 1] += a[i, j]
+    return a
+
+
+def halves(a):
+    m = a.shape[0] // 2
+    for i in range(m):
+        a[2 * i] += a[2 * i + 1] + a[i] + a[m + i]
+    return a
+
+
+def rotated(a):
+    n = a.shape[0]
+    for i in range(n):
+        a[i] += a[(i + 1) % n] - a[(i - 1) % n]
+    return a
+
+
+def clipped(a):
+    n = a.shape[0]
+    for i in range(n):
+        a[i] += a[max(i - 1, 0)] - a[min(i + 1, n - 1)]
+    return a
+
+
+def by_while(a):
+    i = 0
+    while i < a.shape[0] and a[i, 0] > -1e9:
+        j = a.shape[1] - 1
+        while j >= 0:
+            a[i, j] += 1.0
+            j -= 1
+        i += 1
+    return a
+
+
+@pytest.mark.parametrize("fn", [stencil, back_substitution, pivots, from_the_end, every_other, halves, rotated, clipped, by_while],
+                         ids=lambda fn: fn.__name__)
+def test_loops_over_arrays_have_no_checks(fn):
+    a = np.random.default_rng(0).standard_normal((6, 6))
+    f = traced(fn, a.copy())
+    assert not counts(f, "wrap", "check"), print_function(f)
+    np.testing.assert_array_equal(tg.jit(fn)(a.copy()), fn(a.copy()))
+
+
+def test_out_of_bounds_in_the_middle_of_a_loop():
+    def fn(x, k):
+        s = 0.0
+        for i in range(x.size):
+            s += x[i + k]
+        return s
+
+    x = np.arange(8.0)
+    assert tg.jit(fn)(x, 0) == 28.0 and tg.jit(fn)(x, -8) == 28.0
+    with pytest.raises(IndexError, match="index 8 is out of bounds for axis 0 with size 8"):
+        tg.jit(fn)(x, 1)
+
+
+# --- random programs ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("seed", range(400))
+def test_random_integer_programs(seed):
+    f, samples = integer_program(seed)
+    verify(f)
+    g = dead_code(simplify(f))
+    verify(g)
+    if ranges(g):
+        verify(g, "ranges")
+        g = dead_code(simplify(g))
+    for args in samples:
+        same_outcome(f, g, args)
+
+
+@pytest.mark.parametrize("seed", range(1000, 1100))
+def test_random_programs(seed):
+    f, args = random_ir.program(seed)
+    same_outcome(f, optimize(f), args)
