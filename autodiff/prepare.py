@@ -3,12 +3,17 @@
     %y = map %i = 0 to %n { … yield %v }
     %y = for %i = 0 to %n carry(%y0 = zeros[%n]) { … yield update %y0, %v, %i }
 
+What a write adds to the elements that it overwrites is added in place, so that the adjoint of the array passes it unchanged:
+
+    %o = slice %x, %i;  %s = add %o, %e;  %x1 = update %x, %s, %i        becomes        %x1 = update_add %x, %e, %i
+
 Lengths (and other index arithmetic) that do not change in a loop stand before it, so that what a loop keeps has a type there.
 """
 from __future__ import annotations
 
-from ..ir.build import Builder
+from ..ir.build import Builder, key_of, make_op
 from ..ir.core import Block, Function, Op, Value
+from ..ir.opdef import OPS
 from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
@@ -21,6 +26,7 @@ def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change."""
     body = copy_region(Builder(), f.body, {}, _OUTSIDE)
     _hoist(body)
+    _accumulate(body, _use_counts(body))
     return Function(name, body, f.loc)
 
 
@@ -105,3 +111,49 @@ def _taken_out(region: Block) -> list[Op]:
             inside.update(op.results)
     region.ops = kept
     return moved
+
+
+# --- accumulation --------------------------------------------------------------------------------------------------------
+
+def _use_counts(block: Block, counts: dict | None = None) -> dict[Value, int]:
+    counts = {} if counts is None else counts
+    for op in block.ops:
+        for v in op.operands:
+            counts[v] = counts.get(v, 0) + 1
+        for region in op.regions:
+            _use_counts(region, counts)
+    for v in block.yields:
+        counts[v] = counts.get(v, 0) + 1
+    return counts
+
+
+def _accumulate(block: Block, counts: dict[Value, int]) -> None:
+    ops, changed = [], False
+    for op in block.ops:
+        for region in op.regions:
+            _accumulate(region, counts)
+        if op.defn.name == "update" and counts.get(op.operands[1]) == 1 and (term := _added(op)) is not None:
+            x, v, *indices = op.operands
+            if v.op.defn.name == "sub":
+                negated = make_op(OPS["neg"], (term,), {}, (), v.op.loc)
+                ops.append(negated)
+                term = negated.results[0]
+            op.defn, op.operands, changed = OPS["update_add"], (x, term, *indices), True
+        ops.append(op)
+    if changed:
+        block.ops = ops
+
+
+def _added(write: Op) -> Value | None:
+    """What an `update` adds to the elements that it overwrites (or takes away, in a `sub`); None where it does something else."""
+    made = write.operands[1].op
+    if made is None or made.defn.name not in ("add", "sub") or not inexact(write.results[0]):
+        return None
+    a, b = made.operands
+    for old, term in ((a, b), (b, a))[:1 if made.defn.name == "sub" else 2]:
+        read = old.op
+        if (read is not None and read.defn.name == "slice" and read.operands[0] is write.operands[0]
+                and read.attrs["spec"] == write.attrs["spec"] and term.type == old.type
+                and [*map(key_of, read.operands[1:])] == [*map(key_of, write.operands[2:])]):
+            return term
+    return None

@@ -27,15 +27,19 @@ _CHEAP = frozenset({
     "add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "cast", "max", "min", "eq", "ne", "lt", "le", "gt", "ge",
     "and", "or", "xor", "not", "invert", "real", "imag", "conj", "complex", "floor", "ceil", "trunc", "rint", "isnan", "isinf",
     "isfinite", "signbit", "copysign", "stop_gradient", "floordiv", "mod", "shl", "shr",
-    "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap",
+    "div", "sqrt", "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap",
 })
+_COMBINING = frozenset({"reduce", "dot"})
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
+_SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
 
 
 def cheap(op: Op) -> bool:
     name = op.defn.name
-    return name in _CHEAP or (isinstance(op.defn, Elementwise) and bool(op.results[0].type.dims))
+    if name in _CHEAP or (isinstance(op.defn, Elementwise) and bool(op.results[0].type.dims)):
+        return True
+    return name in _COMBINING and all(v.type.static and v.type.count <= _SMALL for v in op.operands)
 
 
 def find(frame, v: Value) -> Value:
@@ -91,7 +95,7 @@ def _worth(frame, v: Value) -> bool:
     """Whether computing v again keeps no more than v: at most one value, not larger."""
     missing: set[Value] = set()
     _missing(frame, v, missing, set())
-    return not missing or (len(missing) == 1 and _size(next(iter(missing))) <= max(_size(v), _SMALL))
+    return not missing or (len(missing) == 1 and _size(next(iter(missing))) <= max(_SLACK * _size(v), _SMALL))
 
 
 def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:

@@ -24,7 +24,7 @@ from .activity import inexact, positions, useful, varied, varied_in
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
 from .frames import Frame
-from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give
+from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give, keep_mask
 from .partials import partial, product, to_operand
 from .prepare import prepare, with_rules
 from .special import SPECIAL, rule_of
@@ -199,6 +199,9 @@ def _op(frame: Frame, op: Op) -> None:
 
 def _elementwise(frame: Frame, op: Op, cts) -> None:
     (ct,) = cts
+    if op.defn.name == "div":
+        _div(frame, op, ct)
+        return
     exprs = [frame.lazy(v) for v in (*op.operands, op.results[0])]
     masked = ct in frame.run.masked
     for k in positions(op):
@@ -213,6 +216,18 @@ def _elementwise(frame: Frame, op: Op, cts) -> None:
         found = product(frame.b, flow, factor, masked or k in op.defn.singular)
         if found is not None:
             give(frame, ct, v, found)
+
+
+def _div(frame: Frame, op: Op, ct: Value) -> None:
+    """out = x / y:  x_bar += out_bar / y,  y_bar -= (out_bar / y) out: one division serves both."""
+    x, y = op.operands
+    b, one = frame.b, frame.b.const(1, ct.type.dtype)
+    share = keep_mask(frame, ct, b("mulz", ct, b("div", one, frame.get(y))))
+    if frame.active(x):
+        give(frame, ct, x, share)
+    if frame.active(y):
+        part = keep_mask(frame, ct, to_operand(b, b("mulz", share, frame.get(op.results[0])), y.type))
+        frame.add(y, keep_mask(frame, ct, b("neg", part)))
 
 
 def _linear(frame: Frame, op: Op, cts) -> None:

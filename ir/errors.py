@@ -77,6 +77,10 @@ class BoundsError(TracegradError, IndexError):
     """An index outside its axis."""
 
 
+class NumericsError(TracegradError, FloatingPointError):
+    """An operation that makes a NaN or an infinity, under `check_numerics`."""
+
+
 class ConcretizationError(TracegradError, TypeError):
     """A traced value where Python needs a number, a truth value or a length."""
 

@@ -141,7 +141,9 @@ class Ranges:
         facts = self.facts
         if i.low >= 0 or (i.high >= 0 and facts.nonneg(i)):
             return 1 if facts.nonneg(n.plus(i, -1).add(-1)) else None
-        return -1 if i.high < 0 and facts.nonneg(i.plus(n)) else None
+        if i.low >= 0 or not facts.nonneg(i.times(-1).add(-1)):
+            return None
+        return -1 if facts.nonneg(i.plus(n)) else None
 
     # --- conditions ----------------------------------------------------------------------------------------------------------
 
@@ -162,13 +164,11 @@ class Ranges:
         elif name == ("reduce" if truth else "") and op.attrs["kind"] == "all":
             yield from self.implied(op.operands[0], True, depth - 1)
         elif name == "if":                                      # if a {b} else {false} is a and b;  if a {true} else {b} is a or b
-            inner, last = [region.yields[cond.slot] for region in op.regions]
-            if number(last) is (not truth):
-                yield from self.implied(op.operands[0], True, depth - 1)
-                yield from self.implied(inner, truth, depth - 1)
-            elif number(inner) is (not truth):
-                yield from self.implied(op.operands[0], False, depth - 1)
-                yield from self.implied(last, truth, depth - 1)
+            for branch in (True, False):                        # (the condition itself may stand for what it is there)
+                inner, other = [region.yields[cond.slot] for region in op.regions[::1 if branch else -1]]
+                if number(other) is (not truth) or (other is op.operands[0] and branch is truth):
+                    yield from self.implied(op.operands[0], branch, depth - 1)
+                    yield from self.implied(inner, truth, depth - 1)
 
     def assume(self, cond: Value, truth: bool) -> None:
         facts = self.facts

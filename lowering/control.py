@@ -3,6 +3,7 @@
     for trip, init…       buffer <- init (no copy where they share memory);  for i { body;  buffer <- yield }
     swapped carries       `before, now = now, after` exchanges the memory of three buffers (two `swap`s), no element moves
     if                    both branches leave their results in one buffer
+    a length that changes from iteration to iteration, or that a branch decides: the array goes through a growing stack
     map                   the body computes its arrays in row i of the results
 """
 from __future__ import annotations
@@ -11,17 +12,22 @@ from ..ir.core import Block, Const, Op, Value
 from ..ir.types import INDEX, StackType
 from .cursor import operand
 from .loopir import Clear, For, If, Scalar, Stack, Swap, Var, While
-from .plan import small
+from .plan import floats, small
 
 
 class Carries:
-    """The carried values of a loop: `variables[k]` for a scalar, None for an array."""
+    """The carried values of a loop: `variables[k]` for a scalar or a stack, None for an array; `floating[k]`: the stack that
+    an array of changing length goes through."""
 
     def __init__(self, g, op: Op, inits, params):
         self.g, self.op, self.params = g, op, params
         self.variables: list[Var | Stack | None] = []
-        for init, p in zip(inits, params):
-            if p.type.dims:
+        self.floating: dict[int, Stack] = {}
+        for k, (init, p) in enumerate(zip(inits, params)):
+            if floats(op.results[k]):
+                self.floating[k] = g.hold(init)
+                self.variables.append(None)
+            elif p.type.dims:
                 g.ensure(p)
                 self.variables.append(None)
             elif type(p.type) is StackType:
@@ -34,20 +40,30 @@ class Carries:
             s, t = g.stores.of.get(y), g.stores.of.get(p)
             if s is not None and s.swap and t.swap:
                 g.beside(y, p)
-        move(g, zip(params, inits), "a loop overwrites it")
+        move(g, self._fixed(params, inits), "a loop overwrites it")
 
-    def enter(self, params):
-        """The parameters of a region hold what is carried."""
+    def _fixed(self, targets, sources):
+        return [(p, y) for k, (p, y) in enumerate(zip(targets, sources)) if k not in self.floating]
+
+    def enter(self, params, again: bool = False):
+        """The parameters of a region hold what is carried. again: another region is to find it too."""
+        g = self.g
         for p, var in zip(params, self.variables):
             if var is not None:
-                self.g.env[p] = self.g.get(var) if type(var) is Var else var
+                g.env[p] = g.get(var) if type(var) is Var else var
+        for k, stack in self.floating.items():
+            g.release(params[k], stack)
+            if again:
+                g.hold(params[k], stack)
 
     def leave(self, yields):
         """What the body yields is carried on, all at once."""
         g = self.g
         scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if type(var) is Var]
         stacks = [(var, g.env[y]) for var, y in zip(self.variables, yields) if type(var) is Stack]
-        move(g, zip(self.params, yields), "a loop carries it on", swaps=True)
+        for k, stack in self.floating.items():
+            g.hold(yields[k], stack)
+        move(g, self._fixed(self.params, yields), "a loop carries it on", swaps=True)
         give(g, stacks)
         for var, atom in scalars:
             g.set(var, atom)
@@ -163,7 +179,7 @@ def _while(g, op: Op, plans):
     head_block, body = op.regions
     carries = Carries(g, op, op.operands, body.params)
     with g.open(control=True) as head:
-        carries.enter(head_block.params)
+        carries.enter(head_block.params, again=True)
         g.block(plans[0])
         cond = g.scalar(head_block.yields[0])
     with g.open(control=True) as statements:
@@ -177,8 +193,9 @@ def _while(g, op: Op, plans):
 def _if(g, op: Op, plans):
     variables = [None if r.type.dims or type(r.type) is StackType else g.var(r.type.dtype, r.name or "r") for r in op.results]
     tapes: dict[Value, Stack] = {}
+    held: dict[Value, Stack] = {}
     for r in op.results:
-        if r.type.dims:
+        if r.type.dims and not floats(r):
             g.ensure(r)
     branches = []
     for region, plan in zip(op.regions, plans):
@@ -187,7 +204,10 @@ def _if(g, op: Op, plans):
             for var, y in zip(variables, region.yields):
                 if var is not None:
                     g.set(var, g.scalar(y))
-            move(g, zip(op.results, region.yields), "a branch gives it on")
+            move(g, [(r, y) for r, y in zip(op.results, region.yields) if not floats(r)], "a branch gives it on")
+            for r, y in zip(op.results, region.yields):
+                if floats(r):
+                    held[r] = g.hold(y, held.get(r))
             pairs = [(r, y) for r, y in zip(op.results, region.yields) if type(r.type) is StackType]
             for r, y in pairs:
                 if r not in tapes:
@@ -199,6 +219,8 @@ def _if(g, op: Op, plans):
         if var is not None:
             g.env[r] = g.get(var)
     g.env |= tapes
+    for r, stack in held.items():
+        g.release(r, stack)
 
 
 def _map(g, op: Op, plans):

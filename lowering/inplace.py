@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
 from .access import Reads, gather_terms, region_terms, rule
-from .plan import BASED, SMALL, Program, is_virtual
+from .plan import BASED, SMALL, Program, floats, is_virtual
 
 
 class Storage:
@@ -87,10 +87,13 @@ class Stores:
             elif name == "if":
                 for region in op.regions:
                     for y, r in zip(region.yields, op.results):
-                        self._edge(depth, y, r)
+                        if not floats(r):
+                            self._edge(depth, y, r)
             elif name in ("for", "while"):
                 body = op.regions[-1]
                 for k, (init, r) in enumerate(zip(op.operands[name == "for":], op.results)):
+                    if floats(r):
+                        continue
                     p = body.params[k + (name == "for")]
                     self._edge(depth + 2, p, r)
                     if name == "while":

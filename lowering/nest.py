@@ -192,6 +192,21 @@ class Nester(Values):
             self.write(Pop(stack, self.env[v]))
         self.env[op.results[0]] = stack
 
+    def hold(self, v: Value, stack: Stack | None = None) -> Stack:
+        """Put an array on a stack, whatever its length."""
+        if stack is None:
+            stack = Stack(v.type.dtype, self.name(v.name, "held"))
+        if self.place(v) is None:
+            self.where[self.stores.storage(v)] = place = self.temporary(v.type)
+            self.each(v.type, lambda index: self.store(place.buffer, index, self.computed(v.owner, index)))
+        self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
+        return stack
+
+    def release(self, v: Value, stack: Stack):
+        """Take it off again, into memory of its own."""
+        self.ensure(v)
+        self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
+
     def address_of(self, v: Value) -> Buffer | At:
         place = self.place(v)
         return At(place.buffer, (self._from_start(place, 0),)) if place.prefix else place.buffer

@@ -49,6 +49,11 @@ def reduced(op: Op) -> float:
     return prod(dims) if op.results[0].type.dims and all(type(d) is int for d in dims) else inf
 
 
+def floats(v: Value) -> bool:
+    """Whether a result of a control op has a length that is another of its results: no memory can be set aside before."""
+    return bool(v.type.dims) and not v.type.static and any(type(d) is not int and d.owner is v.owner for d in v.type.dims)
+
+
 def is_fill(op: Op) -> bool:
     """An array of equal elements: whoever overwrites it fills memory of its own."""
     return op.defn.name == "broadcast" and not op.operands[0].type.dims

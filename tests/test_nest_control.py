@@ -289,3 +289,34 @@ def test_check_stops_before_what_it_guards():
     with pytest.raises(Failed):
         execute(f, rand(30), 12)
     assert INDEX
+
+
+def test_carried_array_of_changing_length():
+    from tracegrad.ir.build import make_op
+    from tracegrad.ir.core import Block
+    from tracegrad.ir.opdef import OPS
+    from tracegrad.ir.types import INDEX_SCALAR, Type
+
+    def body(b, x):
+        params = Block([INDEX_SCALAR, INDEX_SCALAR])
+        i, n = params.params
+        params.params += (type(x)(Type(F64, (n,)), "a", params, 2),)
+        a = params.params[2]
+        with b.at(params):
+            tail = b("slice", a, b.index(0), b.iop("sub", n, 2), b.index(1), spec="s")
+            grown = b("mul", tail, b.const(1.5))
+            params.yields = (b.iop("sub", n, 2), b("update", grown, at(b, a, 1), b.index(0), spec="i"))
+        op = make_op(OPS["for"], (b.index(4), b.index(40), x), {}, (params,))
+        b.block.ops.append(op)
+        return (*op.results, b.reduce(op.results[1], "sum", (0,)))
+    check(build([("f64", 40)], body), rand(40))
+
+
+@pytest.mark.parametrize("c", [0, 1])
+def test_branches_of_different_lengths(c):
+    def body(b, c, x):
+        def side(k, factor):
+            return b.index(k), b("mul", run(b, x, 0, k), b.const(factor))
+        n, y = if_(b, c, lambda: side(7, 2.0), lambda: side(30, -1.0))
+        return n, y, b.reduce(y, "sum", (0,))
+    check(build(["bool", ("f64", 40)], body), c, rand(40))

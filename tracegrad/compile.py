@@ -10,12 +10,14 @@ from .ir.build import Builder, function
 from .ir.core import Function
 from .ir.rewrite import inline
 from .ir.unchecked import without_bounds_checks
+from .ir.verify import verify
 from .lowering import layout, nest
 from .lowering.assemble import assemble
 from .lowering.specialisation import Specialisation
 from .tracer import tree
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Traced
+from .numerics import checked
 from .options import config
 
 
@@ -166,6 +168,10 @@ def optimized(traced: Traced) -> Function:
     """The program after the passes, marked with what it overwrites."""
     f = traced.function if config.boundscheck else without_bounds_checks(traced.function)
     f = passes.optimize(f, verify=config.verify)
+    if config.check_numerics:
+        f = checked(nest.flatten_calls(f))
+        if config.verify:
+            verify(f, "check_numerics")
     if traced.writes:
         f.attrs = {**f.attrs, "inout": {result: param for param, result in traced.writes.items()}}
     return f
@@ -195,5 +201,5 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     tick("loops")
     place = parameter_of(traced, call)
     return assemble(kernel, arguments_of(traced, call, place, form), output_of(replace(program, function=f), place),
-                    f.attrs.get("inout"), fastmath=config.fastmath, options=config.code, phases=phases,
+                    f.attrs.get("inout"), fastmath=config.fastmath and not config.check_numerics, options=config.code, phases=phases,
                     about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]))

@@ -15,96 +15,123 @@ from collections.abc import Callable
 
 from .ir.build import Builder, const
 from .ir.core import Block, Function, Op, Value
-from .ir.opdef import Elementwise
-from .ir.rewrite import copy_op, copy_region, dims_of, mapped
+from .ir.opdef import OPS, Elementwise
+from .ir.rewrite import copy_op, copy_region, mapped
 from .ir.types import BOOL, StackType
 
-ERROR = "FloatingPointError"
+ERROR = "NumericsError"
 _MOVES = frozenset({"select", "stop_gradient", "neg", "real", "imag", "conj", "complex", "max", "min", "abs", "sign"})
-_SHOWN = 4                                    # operands in a message
+_MAKERS = frozenset({"dot", "lu", "lu_solve", "cholesky", "triangular_solve", "scan", "reduce", "cast"})
+_SUMS = {"update_add": "slice", "scatter_add": "gather"}       # adds to a part of an array: how that part is read
+_VALUES = 6                                                    # numbers that a failed check can report
 
 
 def checked(f: Function) -> Function:
-    """The function with every op watched."""
-    custom: dict[str, Callable] = {}
-    for g in f.callees():
-        for op in g.body.walk():
-            if _watched(op):
-                custom[op.defn.name] = _watch
-            elif op.defn.name == "call":
-                raise AssertionError("calls are inlined before numerics are checked")
-    body = copy_region(Builder(), f.body, {}, custom)
-    return Function(f.name, body, f.loc, dict(f.attrs))
+    """The function, which must not contain calls, with every op watched."""
+    custom = {name: _watch for name, defn in OPS.items() if _makes(defn)} | dict.fromkeys(_SUMS, _watch_sum)
+    return Function(f.name, copy_region(Builder(), f.body, {}, custom), f.loc, dict(f.attrs))
+
+
+def _makes(defn) -> bool:
+    """Whether an op can make a NaN or an infinity."""
+    if isinstance(defn, Elementwise):
+        return defn.name not in _MOVES
+    return defn.name in _MAKERS or defn.rule == "special"
 
 
 def _inexact(v: Value) -> bool:
     return v.type.__class__ is not StackType and v.type.dtype.inexact
 
 
-def _watched(op: Op) -> bool:
-    """Whether an op can make a NaN or an infinity."""
-    if op.regions or op.defn.effect and not op.results or not any(_inexact(r) for r in op.results):
-        return False
-    if op.defn.name in _MOVES:
-        return False
-    if isinstance(op.defn, Elementwise):
-        return True
-    return op.defn.name in ("dot", "lu", "lu_solve", "cholesky", "triangular_solve", "scan", "reduce", "cast", "scatter_add",
-                            "update_add") or op.defn.rule == "special"
-
-
 def _watch(builder: Builder, op: Op, mapping):
     results = copy_op(builder, op, mapping)
-    if not _watched(op):
-        return results
     operands = [v for v in mapped(op.operands, mapping) if _inexact(v)]
     for r, old in zip(results, op.results):
         if _inexact(r):
-            _guard(builder, op, r, old, operands)
+            each = isinstance(op.defn, Elementwise) or op.defn.name == "cast"
+            _guard(builder, _text(op, old), r, operands, each)
     return results
 
+
+def _watch_sum(builder: Builder, op: Op, mapping):
+    """Only the part that is added to is looked at."""
+    x, v, *indices = mapped(op.operands, mapping)
+    read = _SUMS[op.defn.name]
+    before = builder(read, x, *indices, **op.attrs) if _inexact(x) else None
+    results = copy_op(builder, op, mapping)
+    if before is not None:
+        after = builder("add", before, v) if read == "slice" else builder(read, results[0], *indices, **op.attrs)
+        _guard(builder, _text(op, op.results[0]), after, [before, v], read == "slice")
+    return results
+
+
+def _text(op: Op, result: Value) -> str:
+    """The op as the IR prints it, for a message."""
+    def name(v):
+        return repr(v) if v.op is None or v.name else f"({v.op.name})"
+
+    left = f"%{result.name} = " if result.name else ""
+    text = f"{left}{op.name} {', '.join(map(name, op.operands))} : {result.type!r}"
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+# --- the check ---------------------------------------------------------------------------------------------------------------
 
 def _whole(b: Builder, x: Value, kind: str) -> Value:
     return b.reduce(x, kind, range(x.rank))
 
 
-def _guard(b: Builder, op: Op, r: Value, old: Value, operands) -> None:
+def _guard(b: Builder, text: str, r: Value, operands, each: bool) -> None:
+    """Where an element of `r` is not finite, look for one that was made so. `each`: element k comes from elements k."""
     fine = _whole(b, b("isfinite", r), "all")
     search = Block()
     with b.at(search):
-        same = isinstance(op.defn, Elementwise) or op.defn.name == "cast"
-        _search(b, op, r, old, operands, same and all(v.type.dims in ((), r.type.dims) for v in operands))
+        _search(b, text, r, operands, each and all(v.type.dims in ((), r.type.dims) for v in operands))
     b.emit("if", fine, regions=[Block(), search])
 
 
-def _search(b: Builder, op: Op, r: Value, old: Value, operands, elementwise: bool) -> None:
-    """Emit the search for an element that the op made NaN or infinite, and the check that reports it."""
+def _search(b: Builder, text: str, r: Value, operands, each: bool) -> None:
     def any_of(test: str) -> Value:
         found = const(False, BOOL)
         for v in operands:
             bad = b(test, v)
-            found = b("or", found, bad if elementwise else _whole(b, bad, "any"))
+            found = b("or", found, bad if each else _whole(b, bad, "any"))
         return found
 
     had_nan = any_of("isnan")
     made_nan = b("and", b("isnan", r), b("not", had_nan))
     made_inf = b("and", b("isinf", r), b("not", b("or", had_nan, any_of("isinf"))))
     made = b("or", made_nan, made_inf)
-    ok = b("not", _whole(b, made, "any"))
     if not r.rank:
-        b.emit("check", ok, *_reals(b, r), *_numbers(b, operands), error=ERROR, message=_message(op, old, operands, None, r))
+        _check(b, b("not", made), text, r, [v for v in operands if not v.rank], None)
         return
     count = b.index(1)
     for d in b.dims(r):
         count = b.iop("mul", count, d)
-    flat = b("reshape", made, count)
-    # an empty array is always fine, so there is a first element here
-    at = b("argreduce", b.cast(flat, _I8), kind="argmax", axis=0)
-    value = _element(b, r, at, count)
-    shown = [v if not v.rank else _element(b, v, at, count) for v in operands] if elementwise else [v for v in operands if not v.rank]
-    b.emit("check", ok, *_reals(b, value), *_numbers(b, shown), at, error=ERROR,
-           message=_message(op, old, operands if elementwise else shown, len(shown[:_SHOWN]), r))
+    # an array without elements is fine, so there is a first one here
+    at = b("argreduce", b("reshape", made, count), kind="argmax", axis=0)
+
+    def element(v):
+        return b("slice", b("reshape", v, count), at, spec="i") if v.rank else v
+
+    _check(b, b("not", _whole(b, made, "any")), text, element(r), [element(v) for v in operands if each or not v.rank], at)
 
 
-def _element(b: Builder, x: Value, at: Value, count: Value) -> Value:
-    return b("slice", b("reshape", x, count), at, spec="i")
+def _check(b: Builder, ok: Value, text: str, value: Value, operands, at: Value | None) -> None:
+    values: list[Value] = []
+
+    def shown(v: Value) -> str:
+        parts = [b("real", v), b("imag", v)] if v.type.dtype.complex else [v]
+        if len(values) + len(parts) > _VALUES - (at is not None):
+            return "…"
+        start = len(values)
+        values.extend(parts)
+        return f"({{{start}}} + {{{start + 1}}}j)" if len(parts) == 2 else f"{{{start}}}"
+
+    message = f"`{text}` gives {shown(value)}"
+    if operands:
+        message += " from " + ", ".join(map(shown, operands))
+    if at is not None:
+        message += f" at element {{{len(values)}}}, counted in C order"
+        values.append(at)
+    b.emit("check", ok, *values, error=ERROR, message=message)

@@ -19,6 +19,7 @@ KNOBS = {
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
     "boundscheck": (True, bool, "check indices that are not proved to be inside; off: an index outside reads or writes any memory"),
     "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
+    "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity, in derivatives too (slower)"),
     "verify": (True, bool, "check the IR after every pass"),
 }
 
@@ -53,7 +54,7 @@ def _start(name: str):
 
 def code_number(values) -> int:
     """The options that machine code depends on, as one number."""
-    return int(values["fastmath"]) | int(not values["boundscheck"]) << 1
+    return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2
 
 
 def _number(values: dict) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..ir.build import const
 from ..ir.core import Value
 from ..ir.types import BOOL, BOOL_SCALAR
-from . import regions, state, tree
+from . import context, regions, state, tree
 from .boxes import ArrayBox, Box
 from .exits import RETURNED
 from .regions import Mismatch
@@ -141,10 +141,12 @@ class Carry:
 
     def relate(self, x, born: int) -> bool:
         """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
-        if not isinstance(x, ArrayBox) or x.root._born >= born or any(c is x.root for c in self.cousins) or x.root in _Same(self.leaves):
+        if not isinstance(x, ArrayBox):
             return False
-        self.cousins.append(x.root)
-        return True
+        known = {id(c) for c in self.cousins} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
+        news = [r for r in (x.root, *regions.relatives(context.current(), x.root)) if r._born < born and id(r) not in known]
+        self.cousins += news
+        return bool(news)
 
     def yields(self, final) -> list[Value]:
         """What the parameters become, emitted at the end of the body."""
@@ -165,16 +167,6 @@ class Carry:
             return self.initial
         made = self._from(trace, iter(results))
         return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
-
-
-class _Same:
-    """Membership by identity among the roots of leaves."""
-
-    def __init__(self, leaves):
-        self.leaves = leaves
-
-    def __contains__(self, root):
-        return any(isinstance(x, ArrayBox) and x.root is root for x in self.leaves)
 
 
 def trail(*values) -> str:

@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
-from . import branches, carries, context, growing, iteration, permuted, regions, tree
+from . import branches, carries, context, growing, hints, iteration, permuted, regions, tree
 from .boxes import ArrayBox
 from .branches import as_bool, negate, truth
 from .context import Loop, NeedUnroll, Scope
@@ -31,14 +31,22 @@ ROUNDS = 12                   # a plan that is still changing after so many iter
 def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None:
     """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write;
     `site` identifies it in the source, where its body does not."""
-    trace = context.active()
+    trace, hint = context.active(), None
+    if trace is not None and isinstance(iterable, hints.Hint):
+        hint, iterable = type(iterable), iterable.iterable
     source = iteration.source_of(iterable) if trace is not None else None
     if source is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
         return
     trip, site = source.trip, site or id(body.__code__)
-    if type(trip) is int and (trip <= SHORT and trace.unrolling * trip <= TOTAL or site in trace.unroll):
-        _unroll(trace, source, 0, body, get, put, names, stop, "")
+    if hint is hints.unroll:
+        if isinstance(trip, Value):
+            context.make_static(trip, "tg.unroll")
+        _unroll(trace, source, 0, body, get, put, names, stop, "tg.unroll")
+        return
+    short = type(trip) is int and trip <= SHORT and trace.unrolling * trip <= TOTAL and hint is None
+    if short or site in trace.unroll:
+        _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
         return
     loop = Loop(site, "for", trip)
     try:
@@ -46,6 +54,9 @@ def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None
     except NeedUnroll as signal:
         if signal.loop is not loop:
             raise
+        if hint is hints.rolled:
+            raise UnsupportedError(f"this loop cannot stay rolled, as tg.rolled asks: it would have to be unrolled for {signal.reason}",
+                                   "store into an array at the counter, or leave tg.rolled away", context.locate()) from None
         _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
     except Mismatch as found:
         _differently(trace, loop, source, found, body, get, put, names, stop, touched)
@@ -223,14 +234,14 @@ class _Rolled:
         return [*self.names, *(c for _, c in self.items.values())]
 
     def pair_up(self, held) -> bool:
-        """Note which names hold the same array; whether that is news."""
+        """Note which names hold, or may hold, the same array; whether that is news."""
         seen, known = {}, len(self.pairs)
         for k, x in enumerate(held):
             for leaf in tree.leaves_of(x):
                 if isinstance(leaf, ArrayBox):
-                    first = seen.setdefault(id(leaf.root), k)
-                    if first != k:
-                        self.pairs.add((first, k))
+                    root = leaf.root
+                    self.pairs |= {(j, k) for r in (root, *regions.relatives(self.trace, root)) for j in seen.get(id(r), ()) if j != k}
+                    seen.setdefault(id(root), set()).add(k)
         return len(self.pairs) > known
 
     def link_pairs(self) -> None:
@@ -294,10 +305,10 @@ class _Rolled:
             changed |= key not in self.growing
             self.growing[key] = held
         for carry, final in zip(self.names, outcome.names):
-            changed |= carry.absorb(final, outcome.born)
+            changed |= carry.absorb(final, self.born)
         for mark, (place, before, after) in outcome.items.items():
             if mark in self.items:
-                changed |= self.items[mark][1].absorb(after, outcome.born)
+                changed |= self.items[mark][1].absorb(after, self.born)
             elif after is not before:
                 if before is regions.MISSING or after is regions.MISSING:
                     raise Mismatch(regions.name_of(place), _absent(before), _absent(after), "the structure changes")

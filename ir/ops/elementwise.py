@@ -109,7 +109,7 @@ declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / x,)
         recipe=R.LOG10)
 declare("log1p", np.log1p, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x),), singular=(0,), domain=((-0.8, 2.0),),
         recipe=R.LOG1P)
-declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 0.5 / out,), singular=(0,), domain=(POSITIVE,), recipe=R.SQRT)
+declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 1 / out * 0.5,), singular=(0,), domain=(POSITIVE,), recipe=R.SQRT)
 declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: (1 / 3) / (out * out),), singular=(0,), domain=(POSITIVE,),
         recipe=R.CBRT)
 

@@ -1,0 +1,41 @@
+"""What a user says about a loop: `for i in unroll(range(4))`, `for i in rolled(range(n))`. Outside of compiled code both are their loop."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+class Hint:
+    """An iterable with a wish."""
+
+    __slots__ = ("iterable",)
+
+    def __init__(self, iterable: Iterable):
+        self.iterable = iterable
+
+    def __iter__(self) -> Iterator:
+        return iter(self.iterable)
+
+    def __len__(self) -> int:
+        return len(self.iterable)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.iterable!r})"
+
+
+class unroll(Hint):
+    """`for i in tg.unroll(range(4))`: write the loop out, iteration by iteration.
+
+    The counter is then a number, and Python objects may change; the number of iterations must be known when the function is
+    compiled. Short loops are unrolled anyway.
+    """
+
+    __slots__ = ()
+
+
+class rolled(Hint):
+    """`for x in tg.rolled(xs)`: keep the loop a loop, whatever its length.
+
+    Raises UnsupportedError, with the reason, where the body needs its counter as a number or changes Python objects.
+    """
+
+    __slots__ = ()
