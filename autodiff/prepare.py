@@ -1,7 +1,7 @@
 """What reverse mode makes of a function before it starts: calls in regions inlined, `map` as `for`, lengths out of loops.
 
     %y = map %i = 0 to %n { … yield %v }
-    %y = for %i = 0 to %n carry(%y0 = zeros[%n]) { … yield update %y0, %v, %i }
+    %y = for %i = 0 to %n carry(%y0 = empty %n) { … yield update %y0, %v, %i }
 
 What a write adds to the elements that it overwrites is added in place, so that the adjoint of the array passes it unchanged:
 
@@ -67,7 +67,7 @@ def _map(builder: Builder, op: Op, mapping):
     inits = []
     for r in op.results:
         lengths = [builder.index(d) if type(d) is int else mapping.get(d, d) for d in r.type.dims[1:]]
-        inits.append(builder.full(0, [trip, *lengths], r.type.dtype))
+        inits.append(builder("empty", *map(builder.index, [trip, *lengths]), dtype=r.type.dtype))
     body = Block([INDEX_SCALAR, *[v.type for v in inits]], [region.params[0].name, *[r.name for r in op.results]])
     mapping[region.params[0]] = i = body.params[0]
     with builder.at(body):

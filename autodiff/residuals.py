@@ -4,6 +4,7 @@ In the order of preference, for a value v that some adjoint asks for (what nothi
 
     recompute   v is cheap, and what it is made of is at hand or is no more to keep than v itself
     carried     v is yielded to the next iteration: the backward loop carries it (`Loop.last`)
+    later       v is a part of an array that nothing overwrites afterwards: it is in the final array (later.py)
     undo        v is an array that is overwritten later: that write is undone with the elements that it destroyed
 
                     forward   %a1 = update %a0, %v, %i          and  %old = slice %a0[%i]  is kept
@@ -65,41 +66,79 @@ def _param(loop, v: Value) -> Value:
 
 def _result(frame, v: Value) -> Value:
     op = v.owner
-    if cheap(op):
-        overwritten = _overwritten_next(frame, op)
-        if not overwritten and _worth(frame, v):
-            return recompute(frame, op)
-        if overwritten:
-            return keep(frame, v)
+    again, overwritten = cheap(op), _overwritten_next(frame, op)
+    if again and overwritten:
+        return keep(frame, v)
+    missing = _missing_for(frame, v) if again else None
+    if again and not missing:
+        return recompute(frame, op)
     k = frame.yielded(v)
-    if k is not None:
+    if k is not None and not again:
         return frame.last(k)
-    if _leads_out(frame, v):
+    if not again and _leads_out(frame, v):
         return undo(frame, v)
     write = None if v.type.dims else _writes(frame.run, frame.block).get(v)
     if write is not None and _read_back(frame, write):
         return frame.b("slice", frame.get(write.results[0]), *[frame.get(i) for i in write.operands[2:]], **write.attrs)
-    return keep(frame, v)
+    if again and _worth(v, missing):
+        return recompute(frame, op)
+    if k is not None:
+        return frame.last(k)
+    return undo(frame, v) if _leads_out(frame, v) else keep(frame, v)
 
 
 # --- recompute ---------------------------------------------------------------------------------------------------------
 
 def recompute(frame, op: Op) -> Value:
+    if frame.op is not None and op.results[0].type.__class__ is Type and op.results[0].type.dtype.inexact:
+        frame.run.note(frame.op, op.results[0], "recomputed")
     args = [frame.get(v) for v in op.operands]
     if op.defn.name == "wrap":                     # the forward run has checked it
         return frame.b("mod", *args)
     return frame.b(op.defn, *args, **op.attrs)
 
 
-def _worth(frame, v: Value) -> bool:
-    """Whether computing v again keeps no more than v: at most one value, not larger."""
+def _settled(frame, op: Op) -> list | None:
+    """The later versions of the array in which a `slice` finds what it reads, up to one that is at hand (later.py); None where
+    there is none, or the array is at hand itself."""
+    if op.defn.name != "slice":
+        return None
+    x = op.operands[0]
+    while not frame.owns(x):
+        frame = frame.parent
+        if frame is None:
+            return None
+    if frame.parent is None or x in frame.known:
+        return None
+    return frame.run.settled.path(op)
+
+
+def _version(frame, path) -> Value:
+    """The first of these versions that is at hand."""
+    frames = {}
+    while frame is not None:
+        frames[frame.block] = frame
+        frame = frame.parent
+    for block, x in path:
+        if x in frames[block].known:
+            return frames[block].known[x]
+    block, x = path[-1]
+    return frames[block].get(x)
+
+
+def _missing_for(frame, v: Value) -> set[Value]:
+    """The values of this frame that would have to be kept for v to be computed again."""
     missing: set[Value] = set()
     _missing(frame, v, missing, set())
-    return not missing or (len(missing) == 1 and _size(next(iter(missing))) <= max(_SLACK * _size(v), _SMALL))
+    return missing
+
+
+def _worth(v: Value, missing: set[Value]) -> bool:
+    """Whether computing v again keeps hardly more than v: one value, not larger."""
+    return len(missing) == 1 and _size(next(iter(missing))) <= max(_SLACK * _size(v), _SMALL)
 
 
 def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:
-    """Collect the values of this frame that would have to be kept for v to be computed again."""
     if v.__class__ is Const or v in seen or v in frame.known or not frame.owns(v):
         return
     seen.add(v)
@@ -109,7 +148,7 @@ def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:
         if not _free(frame, v):
             missing.add(v)
     elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
-        for x in v.owner.operands:
+        for x in v.owner.operands if _settled(frame, v.owner) is None else v.owner.operands[1:]:
             _missing(frame, x, missing, seen)
     elif not (v.type.dims and _leads_out(frame, v)):
         missing.add(v)
@@ -227,6 +266,8 @@ def undo(frame, base: Value) -> Value:
     What that takes (positions, conditions, trip counts) cannot be read from the array itself: `blocked`.
     """
     op, k = versions(frame.run, frame.block)[base]
+    if frame.op is not None:
+        frame.run.note(frame.op, base, "restored")
     after, blocked = frame.get(op.results[k]), frame.run.blocked
     if base in blocked:                            # on behalf of the frame outside
         return _undo(frame, base, op, k, after)
@@ -339,7 +380,7 @@ def _keep_row(frame, v: Value, depth: int) -> Value:
     spec = "i" * len(loops) + ":" * len(v.type.dims)
     if v not in run.kept:
         dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
-        tape = run.forward_before(loops[0].op, "broadcast", const(0, v.type.dtype), *dims)
+        tape = run.forward_before(loops[0].op, "empty", *dims, dtype=v.type.dtype)
         counters = [f.block.params[0] for f in loops]
         run.kept[v] = _thread(frames, tape, lambda t: run.forward(frame.block, "update", t, v, *counters, spec=spec))
         run.note(loops[0].op, v, "taped")

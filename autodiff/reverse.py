@@ -14,27 +14,36 @@ was not taken. Products with it use `mulz`, so that what is infinite in a branch
 """
 from __future__ import annotations
 
+from functools import cached_property
+
 from ..ir.build import Builder, make_op
 from ..ir.core import Block, Function, Op, Value, subst_type
 from ..ir.errors import IRError, UnsupportedError
 from ..ir.opdef import OPS
 from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
+from . import residuals
 from .activity import inexact, positions, useful, varied, varied_in
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
 from .frames import Frame
+from .later import Settled
 from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give, keep_mask
+from .notes import described
 from .partials import partial, product, to_operand
 from .prepare import prepare, with_rules
 from .special import SPECIAL, rule_of
 from .split import Parts, all_new, cut
 
 
-def vjp(f: Function, wrt, results=None) -> Function:
+def vjp(f: Function, wrt, results=None, notes: list | None = None) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
-    returns `f`'s results and then the cotangent of each of the parameters `wrt`."""
-    return Reverse(f, tuple(wrt), results).function()
+    returns `f`'s results and then the cotangent of each of the parameters `wrt`. `notes` is added to: (kind, sentence,
+    location) for each loop whose values are needed again."""
+    run = Reverse(f, tuple(wrt), results)
+    if notes is not None:
+        notes += described(run)
+    return run.function()
 
 
 def partition(f: Function, wrt, results=None, memo=None) -> Parts:
@@ -75,7 +84,7 @@ class Reverse:
 
     home       the block that each forward op stands in
     kept       forward value of a region -> the value outside its op that holds it
-    notes      (op, value, "taped" | "stacked"): what the forward program keeps, for `explain`
+    notes      (op, value, how): how the adjoint of a loop or branch finds a value again (notes.py)
     """
 
     peephole = staticmethod(peephole)
@@ -112,6 +121,20 @@ class Reverse:
         g = self.f.body
         unlink([g, self.root.back], self.same)
         self.bars = [self.same.get(v, v) for v in self.bars]
+
+    @cached_property
+    def settled(self) -> Settled:
+        """Where parts of arrays are found in later versions."""
+        return Settled(self)
+
+    def bases_of(self, op: Op) -> dict[int, Value]:
+        return residuals.bases(self, op)
+
+    def versions_of(self, block: Block) -> dict[Value, tuple[Op, int]]:
+        return residuals.versions(self, block)
+
+    def chain(self, v: Value, block: Block) -> Value:
+        return residuals.chain(self, v, block)
 
     def partition(self, callee: Function, wrt, results) -> Parts:
         """The parts of a callee's derivative, made once."""

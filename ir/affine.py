@@ -137,12 +137,17 @@ class Facts:
                 setattr(atom, field, old)
 
     def assume(self, form: Form) -> bool:
-        """form >= 0 from here on; False where that contradicts what is known."""
+        """form >= 0 from here on; False where that contradicts what is known.
+
+        Of all elements of an array it says nothing about other numbers, as there may be none: only array atoms are bounded then.
+        """
         terms, most = form.terms, form.high
         if most < 0:
             return False
-        trail, alone = self.trail, len(terms) == 1
+        trail, alone, elements = self.trail, len(terms) == 1, any([a.array for a in terms])
         for a, c in terms.items():
+            if elements and not a.array:
+                continue
             others = most - c * (a.high if c > 0 else a.low)            # c a >= -(the rest) >= -others
             if c > 0:
                 if (low := -(others // c)) > a.low:

@@ -162,7 +162,7 @@ class Ranges:
             for v in op.operands:
                 yield from self.implied(v, truth, depth - 1)
         elif name == ("reduce" if truth else "") and op.attrs["kind"] == "all":
-            yield from self.implied(op.operands[0], True, depth - 1)
+            yield from [fact for fact in self.implied(op.operands[0], True, depth - 1) if _of_elements(fact[0])]
         elif name == "if":                                      # if a {b} else {false} is a and b;  if a {true} else {b} is a or b
             for branch in (True, False):                        # (the condition itself may stand for what it is there)
                 inner, other = [region.yields[cond.slot] for region in op.regions[::1 if branch else -1]]
@@ -306,8 +306,9 @@ class Ranges:
         if side is None:
             self.form(v)
             self.ops.append(op)
-            self.facts.assume(size.plus(at, -1).add(-1))
-            self.facts.assume(at.plus(size))
+            if not v.type.dims or _of_elements(at):
+                self.facts.assume(size.plus(at, -1).add(-1))
+                self.facts.assume(at.plus(size))
         elif side > 0:                                          # 0 <= i < n: wrap i, n → i
             self.set(v, at)
             self.put(v, i)
@@ -380,6 +381,11 @@ class Ranges:
         self.block(body)
         self.facts.undo(mark)
         self.ops.append(op)
+
+
+def _of_elements(form: Form) -> bool:
+    """Whether the form is about elements of arrays. (Else it may be about none, and a fact about it says nothing.)"""
+    return any([a.array for a in form.terms])
 
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}

@@ -357,6 +357,7 @@ RULES: dict[str, Rule] = {
     "broadcast": Rule(_broadcast_at, _broadcast_terms),
     "reshape": Rule(_reshape_at, _reshape_terms),
     "transpose": Rule(_transpose_at, _transpose_terms),
+    "empty": Rule(lambda g, op, index: Imm(op.attrs["dtype"].np.type(0).item(), op.attrs["dtype"]), lambda op, terms: []),
     "iota": Rule(_iota_at, lambda op, terms: []),
     "concat": Rule(_concat_at, _concat_terms),
     "reduce": Rule(_reduce_at, _reduce_terms),

@@ -263,7 +263,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
         else:
             values.append(from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
             at += 16 if d.complex else 8
-    print(ctypes.string_at(form, form_size).decode().format(*values))
+    print(ctypes.string_at(form, form_size).decode().format(*values), end="")
 
 
 def from_words(raw: bytes, d: DType):

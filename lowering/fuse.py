@@ -8,6 +8,8 @@ what it reads is complete by then, and what it overwrites has been read. Two tas
 all memory that both touch and one of them writes, iteration (i0 … i(c-1)) of B touches only what the same iteration of A
 touches. That holds if for each of these loops both address some axis by the same term with that loop's index.
 
+Additions to parts of one array (`update_add`) run in any order: where their parts differ they share all but the innermost loop.
+
     row maximum over j, then exp(x[i, j] - top[i]), then its sum over j:   for i { for j {…}  for j {…}  … }
 """
 from __future__ import annotations
@@ -22,6 +24,7 @@ from .routines import ROUTINES, by_library
 from .sorting import SortTask
 from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
+COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
 MAX_JOINED = 12           # tasks in one nest that need not be there
 
 
@@ -260,7 +263,8 @@ class Schedule:
             soft += [(i, t, w, terms) for i, t, w in self._access(leaf).writers]
         if task.value is not None:
             touched = self._access(task.value)
-            soft += [(i, t, w, task.write) for i, t, w in touched.writers]
+            soft += [(i, t, COMMUTES, None) if t is not None and t.adds and task.adds and w != task.write else (i, t, w, task.write)
+                     for i, t, w in touched.writers]
             soft += [(i, t, r, task.write) for i, t, r in touched.readers]
         first = max((i for i, *_ in soft), default=-1)
         at = self._place(task, max(lowest, 0), first, soft)
@@ -289,7 +293,8 @@ class Schedule:
         path, children = [], nest.children
         if any(t is None for t, _, _ in conflicts):
             return path
-        while len(path) < len(task.loops):
+        depth = len(task.loops) - any(theirs is COMMUTES for _, theirs, _ in conflicts)
+        while len(path) < depth:
             for loop in reversed(children):
                 if isinstance(loop, Loop) and same_dim(loop.dim, task.loops[len(path)]) \
                         and all(_fits(path + [loop], t, theirs, own) for t, theirs, own in conflicts):
@@ -371,6 +376,8 @@ def _regroups(op: Op) -> bool:
 
 def _fits(path, task: Task, theirs, own) -> bool:
     """May a later task that touches at `own` memory that `task` touches at `theirs` stand in the innermost loop of `path`?"""
+    if theirs is COMMUTES:
+        return True
     common = 0
     while common < len(path) and common < len(task.path) and path[common] is task.path[common]:
         common += 1

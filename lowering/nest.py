@@ -51,7 +51,7 @@ class Nester(Values):
         order = sorted(range(len(f.params)), key=lambda k: bool(f.params[k].type.dims))
         for k in order:
             p = f.params[k]
-            home = stores.of[p].home[0] if p.type.dims else "in"
+            home = stores.of[p].home[0] if p.type.dims else "inout" if k in stores.owned else "in"
             buffers[k] = b = Buffer(self.name(p.name, "in"), p.type.dtype, self.dims(p.type), home)
             if p.type.dims:
                 self.where[stores.of[p]] = Place(b)
@@ -80,7 +80,9 @@ class Nester(Values):
         for k, v in enumerate(f.results):
             if k in stores.inout:
                 target = f.params[stores.inout[k]]
-                if not stores.same(v, target):
+                if not target.type.dims:
+                    self.store(self.kernel.params[stores.inout[k]], (), self.scalar(v))
+                elif not stores.same(v, target):
                     pending.append((v, self.where[stores.of[target]]))
             elif not v.type.dims:
                 self.store(self.outs[k], (), self.scalar(v))

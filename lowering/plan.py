@@ -23,7 +23,7 @@ _COSTS = {
     14: "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc atan2",
     24: "pow", 30: "lgamma digamma", 40: "searchsorted"}
 COST = {name: cost for cost, names in _COSTS.items() for name in names.split()}
-FREE = frozenset({"broadcast", "transpose", "slice", "iota", "stop_gradient"})
+FREE = frozenset({"broadcast", "transpose", "slice", "iota", "empty", "stop_gradient"})
 VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}
 LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
@@ -56,7 +56,7 @@ def floats(v: Value) -> bool:
 
 def is_fill(op: Op) -> bool:
     """An array of equal elements: whoever overwrites it fills memory of its own."""
-    return op.defn.name == "broadcast" and not op.operands[0].type.dims
+    return op.defn.name == "empty" or (op.defn.name == "broadcast" and not op.operands[0].type.dims)
 
 
 def small(type) -> bool:

@@ -5,8 +5,8 @@
     result           malloc, through the descriptor that the parameter points to
     const            frozen and small: a private global; otherwise the array's own address
     stack            an alloca of the entry block
-    heap, static     a slot: an alloca where small, otherwise a place in the workspace, one malloc a call
-    heap, run time   an allocation that only grows, freed when the kernel returns: no malloc per iteration
+    heap, static     a slot: an alloca where small, otherwise a place in the workspace, one allocation a call
+    heap, run time   an allocation that only grows, freed when the kernel returns: no allocation per iteration
 
 The buffers of the workspace and those of run-time size have one base or none that LLVM can tell apart, so each is an alias
 scope of its own and every access names the scopes that it does not touch. Buffers that share memory (by slot or by Swap)
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from ..ir.errors import IRError
 from .loopir import Buffer, Kernel, Swap, walk
+from .recycle import HEADER, LARGE
 from .scalar import float_literal
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
@@ -38,10 +39,11 @@ class Storage:
         self.bases: dict[Buffer, str] = {}          # a fixed pointer
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
         self.slots: dict = {}                       # slot key -> (bytes, the first buffer of it)
-        self.grown: list[tuple[str, str]] = []      # (cell of the pointer, cell of the capacity)
+        self.taken: list[str] = []                  # cells with the pointers of temporaries of run-time size
+        self.grown: list[tuple[str, str]] = []      # of stacks: (cell of the pointer, cell of the capacity)
         self.results: list[Buffer] = []
         self.stack = 0
-        self.on_heap = False                        # whether the workspace is malloc'ed
+        self.freed_by = ""                          # the function that frees the workspace, where it is allocated
         self.scopes: dict = {}                      # scope key -> number
         self.scope_of: dict[Buffer, object] = {}
         self.globals: list[str] = []
@@ -154,12 +156,12 @@ class Storage:
                       f"  {size} = select i1 {huge}, i64 {2 ** 62}, i64 {least}"]
         return size
 
-    def _malloc(self, size):
-        """malloc, leaving the kernel where there is no memory."""
+    def _allocate(self, function, size):
+        """Memory from malloc or memory.take, leaving the kernel where there is none."""
         out = self.out
         raw, bad, more = out.fresh(), out.fresh(), out.label()
-        out.declare("declare noalias ptr @malloc(i64)")
-        out.lines += [f"  {raw} = call ptr @malloc(i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
+        out.declare(f"declare noalias ptr @{function}(i64)")
+        out.lines += [f"  {raw} = call ptr @{function}(i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
                       f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
         out.start(more)
         out.no_memory = True
@@ -171,7 +173,7 @@ class Storage:
         out.declare("declare void @free(ptr)")
         out.lines += [f"  {old} = load ptr, ptr {descriptor}", f"  call void @free(ptr {old})",
                       f"  store ptr null, ptr {descriptor}"]
-        raw = self._malloc(self._bytes(buffer))
+        raw = self._allocate("malloc", self._bytes(buffer))
         out.lines.append(f"  store ptr {raw}, ptr {descriptor}")
         for axis, dim in enumerate(buffer.dims):
             field = out.fresh()
@@ -185,35 +187,38 @@ class Storage:
         out = self.out
         cell, room = out.alloca("ptr"), out.alloca("i64")
         out.entry += [f"  store ptr null, ptr {cell}", f"  store i64 0, ptr {room}"]
-        self.grown.append((cell, room))
+        self.taken.append(cell)
         size, have, small = self._bytes(buffer), out.fresh(), out.fresh()
         grow, ready = out.label(), out.label()
         out.lines += [f"  {have} = load i64, ptr {room}", f"  {small} = icmp ugt i64 {size}, {have}",
                       f"  br i1 {small}, label %{grow}, label %{ready}"]
         out.start(grow)
         old = out.fresh()
-        out.declare("declare void @free(ptr)")
-        out.lines += [f"  {old} = load ptr, ptr {cell}", f"  call void @free(ptr {old})", f"  store ptr null, ptr {cell}",
-                      f"  store i64 0, ptr {room}"]
+        out.declare("declare void @memory.give(ptr)")
+        out.lines += [f"  {old} = load ptr, ptr {cell}", f"  call void @memory.give(ptr {old})",
+                      f"  store ptr null, ptr {cell}", f"  store i64 0, ptr {room}"]
         if out.depth:
             half, larger = out.fresh(), out.fresh()
             out.lines += [f"  {half} = lshr i64 {size}, 1", f"  {larger} = add i64 {size}, {half}"]
             size = larger
         padded = out.fresh()
         out.lines.append(f"  {padded} = add i64 {size}, 63")
-        raw = self._malloc(padded)
+        raw = self._allocate("memory.take", padded)
         out.lines += [f"  store ptr {raw}, ptr {cell}", f"  store i64 {size}, ptr {room}", f"  br label %{ready}"]
         out.start(ready)
         now, last, pointer = out.fresh(), out.fresh(), out.fresh()
         out.declare("declare ptr @llvm.ptrmask.p0.i64(ptr, i64)")
-        out.lines += [f"  {now} = load ptr, ptr {cell}", f"  {last} = getelementptr i8, ptr {now}, i64 63",
+        out.lines += [f"  {now} = load ptr, ptr {cell}", f"  {last} = getelementptr i8, ptr {now}, i64 {HEADER + 63}",
                       f"  {pointer} = call align 64 ptr @llvm.ptrmask.p0.i64(ptr {last}, i64 -64)"]
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else buffer
         self._place(buffer, pointer)
 
     def release(self, failed: bool) -> list[str]:
         """The lines that free this kernel's memory before it returns 0, or 1 where it failed."""
-        lines = ["  call void @free(ptr %workspace.raw)"] if self.on_heap else []
+        lines = [f"  call void @{self.freed_by}(ptr %workspace.raw)"] if self.freed_by else []
+        for cell in self.taken:
+            pointer = self.out.fresh()
+            lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.give(ptr {pointer})"]
         for cell, _ in self.grown:
             pointer = self.out.fresh()
             lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @free(ptr {pointer})"]
@@ -240,13 +245,15 @@ class Storage:
             top += size
         if top + self.stack <= STACK_LIMIT:
             return [f"  %workspace = alloca [{top} x i8], align 64", *lines]
-        out, self.on_heap = self.out, True
-        out.declare("declare noalias ptr @malloc(i64)")
+        out, large = self.out, top >= LARGE
+        function, self.freed_by = ("memory.take", "memory.give") if large else ("malloc", "free")
+        out.declare(f"declare noalias ptr @{function}(i64)")
+        out.declare(f"declare void @{self.freed_by}(ptr)")
         out.no_memory = True
-        head = [f"  %workspace.raw = call ptr @malloc(i64 {top + 63})",
+        head = [f"  %workspace.raw = call ptr @{function}(i64 {top + 63})",
                 "  %workspace.none = icmp eq ptr %workspace.raw, null",
                 f"  br i1 %workspace.none, label %nomemory, label %workspace.ok, !prof !{out.unlikely()}", "workspace.ok:",
-                "  %workspace.last = getelementptr i8, ptr %workspace.raw, i64 63",
+                f"  %workspace.last = getelementptr i8, ptr %workspace.raw, i64 {63 + (HEADER if large else 0)}",
                 "  %workspace = call align 64 ptr @llvm.ptrmask.p0.i64(ptr %workspace.last, i64 -64)"]
         out.declare("declare ptr @llvm.ptrmask.p0.i64(ptr, i64)")
         return [*head, *lines]

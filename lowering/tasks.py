@@ -20,6 +20,7 @@ class Task:
 
     __slots__ = ("first", "item", "loops", "memory", "op", "path", "reads", "value", "write")
     serial = False
+    adds = False               # whether it adds to a part of an array
     register = False           # the value at an index is known in a register after `body` (or after the reduction's loop)
 
     def __init__(self, op: Op | None, value: Value | None, loops, program):
@@ -77,6 +78,8 @@ class StoreTask(Task):
         op, place = self.op, g.place(self.value)
         if not self.memory or place.prefix or g.is_small(self.value.type):
             return False
+        if op.defn.name == "empty":
+            return True
         if op.defn.name == "broadcast" and not op.operands[0].type.dims:
             g.write(Fill(place.buffer, g.scalar(op.operands[0])))
             return True
@@ -166,11 +169,14 @@ class FlatTask(Task):
 class RegionTask(Task):
     """update and update_add: v into a region of the result's memory, which holds the base."""
 
+    __slots__ = ("adds",)
+
     def __init__(self, op: Op, program):
         v = op.operands[1]
         super().__init__(op, op.results[0], v.type.dims, program)
         own = tuple(range(len(self.loops)))
         self.write = region_terms(op.attrs["spec"], op.operands[2:], own)
+        self.adds = op.defn.name == "update_add"
         self.reads.add_scalars(op.operands[1:])
         self.read(v, own)
 

@@ -1,13 +1,46 @@
-"""Formulas on vectors of f64 as LLVM IR text: `Math` writes the lines, `V` is a value with Python's operators."""
+"""Formulas on vectors of floats as LLVM IR text: `Math` writes the lines, `V` is a value with Python's operators."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 
+class Format(NamedTuple):
+    """A floating-point format and what formulas must know of it.
+
+    shift      adding it rounds to an integer, which the low bits then hold; its bits
+    sqrt_half  the bits of sqrt(1/2)
+    ln2        (hi, lo), hi short enough for k hi to be exact, k being an exponent
+    half_pi    in three parts
+    """
+
+    element: str
+    integer: str
+    suffix: str
+    mantissa: int
+    bias: int
+    shift: float
+    shift_bits: int
+    sqrt_half: int
+    ln2: tuple[float, float]
+    half_pi: tuple[float, float, float]
+
+
+DOUBLE = Format("double", "i64", "f64", 52, 1023, 6755399441055744.0, 0x4338000000000000, 0x3FE6A09E667F3BCD,
+                (6.93147180369123816490e-01, 1.90821492927058770002e-10),
+                (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33))
+SINGLE = Format("float", "i32", "f32", 23, 127, 12582912.0, 0x4B400000, 0x3F3504F3,
+                (0.693115234375, 3.194618329871446e-05),
+                (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15))
+
+
 class V:
-    """A value: kind "f" is f64, "i" i64, "b" bool, each of `m.lanes` lanes. A Python number beside it is a constant."""
+    """A value of `m.lanes` lanes: kind "f" is a float of the format, "i" an integer of its size, "b" bool.
+
+    A Python number beside it is a constant.
+    """
 
     __slots__ = ("kind", "m", "name")
 
@@ -41,11 +74,11 @@ _operators()
 
 
 class Math:
-    """Writes one form of a function. `single`: the function is of f32, so short polynomials do."""
+    """Writes one form of a function. `single`: the function is of f32, so short polynomials do; it computes in `format`."""
 
-    def __init__(self, lanes: int, single: bool):
-        self.lanes, self.single = lanes, single
-        self.F, self.I, self.B = self.type("double"), self.type("i64"), self.type("i1")
+    def __init__(self, lanes: int, single: bool, format: Format = DOUBLE):
+        self.lanes, self.single, self.format = lanes, single, format
+        self.F, self.I, self.B = self.type(format.element), self.type(format.integer), self.type("i1")
         self.lines: list[str] = []
         self.declarations: dict[str, None] = {}
         self.block = "entry"
@@ -70,8 +103,9 @@ class Math:
         if isinstance(value, V):
             return value
         if kind == "f":
-            return V(self, self.splat("double", f"0x{np.float64(value).view(np.uint64):016X}"), "f")
-        return V(self, self.splat("i64", str(int(value))), "i")
+            rounded = np.float64(np.float32(value)) if self.format is SINGLE else np.float64(value)
+            return V(self, self.splat(self.format.element, f"0x{rounded.view(np.uint64):016X}"), "f")
+        return V(self, self.splat(self.format.integer, str(int(value))), "i")
 
     def two(self, name: str, a: V, b) -> V:
         b = self.const(b, a.kind)
@@ -89,8 +123,8 @@ class Math:
         return self.compare("eq", a, b)
 
     def call(self, name: str, *args: V) -> V:
-        """An LLVM intrinsic on f64."""
-        suffix = "f64" if self.lanes == 1 else f"v{self.lanes}f64"
+        """An LLVM intrinsic on floats."""
+        suffix = self.format.suffix if self.lanes == 1 else f"v{self.lanes}{self.format.suffix}"
         self.declarations[f"declare {self.F} @llvm.{name}.{suffix}({', '.join([self.F] * len(args))})"] = None
         operands = ", ".join(f"{self.F} {self.const(a).name}" for a in args)
         return self.line(f"call {self.F} @llvm.{name}.{suffix}({operands})", "f")
@@ -120,8 +154,12 @@ class Math:
         return self.line(f"bitcast {self.F} {x.name} to {self.I}", "i")
 
     def float(self, bits: V) -> V:
-        """The f64 of these bits."""
+        """The float of these bits."""
         return self.line(f"bitcast {self.I} {bits.name} to {self.F}", "f")
+
+    def choose(self, double, single):
+        """A number that depends on the format."""
+        return single if self.format is SINGLE else double
 
     def pick(self, double, single):
         """The polynomial for f64, or the shorter one of f32."""
@@ -154,24 +192,31 @@ class Math:
         return self.line(f"phi {self.F} [{value.name}, %{before}], [{picked.name}, %rare]", "f")
 
     def _one_by_one(self, name, args):
-        if self.lanes == 1:
-            return self.line(f"call double @{name}({', '.join(f'double {a.name}' for a in args)})", "f")
-        out = "poison"
+        element, out = self.format.element, "poison"
         for k in range(self.lanes):
-            parts = [self.line(f"extractelement {self.F} {a.name}, i32 {k}", "f").name for a in args]
+            parts = [a.name for a in args]
+            if self.lanes > 1:
+                parts = [self.line(f"extractelement {self.F} {p}, i32 {k}", "f").name for p in parts]
+            if self.format is SINGLE:
+                parts = [self.line(f"fpext float {p} to double", "f").name for p in parts]
             one = self.line(f"call double @{name}({', '.join(f'double {p}' for p in parts)})", "f").name
-            out = self.line(f"insertelement {self.F} {out}, double {one}, i32 {k}", "f").name
+            if self.format is SINGLE:
+                one = self.line(f"fptrunc double {one} to float", "f").name
+            if self.lanes == 1:
+                return V(self, one, "f")
+            out = self.line(f"insertelement {self.F} {out}, {element} {one}, i32 {k}", "f").name
         return V(self, out, "f")
 
     def define(self, name: str, formula: Callable, arity: int) -> str:
         """The text of one form."""
         outer = self.type("float") if self.single else self.F
+        widened = outer != self.F
         params = [f"%x{k}" for k in range(arity)]
         args = [V(self, p, "f") for p in params]
-        if self.single:
+        if widened:
             args = [self.line(f"fpext {outer} {p} to {self.F}", "f") for p in params]
         out = formula(self, *args)
-        if self.single:
+        if widened:
             out = self.line(f"fptrunc {self.F} {out.name} to {outer}", "f")
         head = f"define {outer} @{name}({', '.join(f'{outer} {p}' for p in params)}) nounwind {{"
         return "\n".join([head, "entry:", *self.lines, f"  ret {outer} {out.name}", "}"])

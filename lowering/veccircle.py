@@ -6,9 +6,8 @@ import math
 from .vecbuilder import Math, V
 from .vecexp import INF, NAN, nearest
 
-# pi/2 in three parts of 53 bits
-HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
-LARGEST = 2.0 ** 30          # beyond, libm's exact reduction
+LARGEST = 2.0 ** 30, 2.0 ** 14          # beyond, libm's exact reduction
+TINY = 2.0 ** -26, 2.0 ** -12           # up to here, sin x = tan x = x
 # (sin r - r) / r^3 and (cos r - 1 + r^2/2) / r^4 as polynomials in r^2, |r| <= pi/4, to 1.3e-17 and 5e-19; for f32 to 2e-8
 SIN = (-0.16666666666666666, 0.008333333333330936, -0.00019841269836740532, 2.7557316093198404e-06, -2.5051129896450185e-08,
        1.5917988979397435e-10)
@@ -21,10 +20,11 @@ COS_SHORT = (0.04166665465348879, -0.001388830186756237, 2.454768977246003e-05)
 def quarter_turns(m: Math, x: V) -> tuple[V, V, V]:
     """(n, sin r, cos r) with x = n pi/2 + r, |r| <= pi/4. The first product is exact; r is (hi, lo)."""
     k, n = nearest(m, x * (2 / math.pi))
-    first = m.fma(k, -HALF_PI[0], x)
-    t = k * HALF_PI[1]
+    one, two, three = m.format.half_pi
+    first = m.fma(k, -one, x)
+    t = k * two
     r = first - t
-    lo = m.fma(k, -HALF_PI[2], ((first - r) - t) - m.fma(k, HALF_PI[1], -t))
+    lo = m.fma(k, -three, ((first - r) - t) - m.fma(k, two, -t))
     z = r * r
     half = z * 0.5
     sine = r + m.fma(z * r, m.poly(z, m.pick(SIN, SIN_SHORT)), lo * (1.0 - half))
@@ -35,7 +35,7 @@ def quarter_turns(m: Math, x: V) -> tuple[V, V, V]:
 
 def negated(m: Math, x: V, bit: V) -> V:
     """-x where bit 1 of an integer is set."""
-    return m.float(m.bits(x) ^ ((bit & 2) << 62))
+    return m.float(m.bits(x) ^ ((bit & 2) << m.choose(62, 30)))
 
 
 def odd(m: Math, n: V) -> V:
@@ -45,13 +45,13 @@ def odd(m: Math, n: V) -> V:
 def sin(m: Math, x: V) -> V:
     a = m.abs(x)
     n, s, c = quarter_turns(m, x)
-    out = m.select(a < 2.0 ** -26, x, negated(m, m.select(odd(m, n), c, s), n))
-    return m.rare(a > LARGEST, out, "sin", x)
+    out = m.select(a < m.choose(*TINY), x, negated(m, m.select(odd(m, n), c, s), n))
+    return m.rare(a > m.choose(*LARGEST), out, "sin", x)
 
 
 def cos(m: Math, x: V) -> V:
     n, s, c = quarter_turns(m, x)
-    return m.rare(m.abs(x) > LARGEST, negated(m, m.select(odd(m, n), s, c), n + 1), "cos", x)
+    return m.rare(m.abs(x) > m.choose(*LARGEST), negated(m, m.select(odd(m, n), s, c), n + 1), "cos", x)
 
 
 def tan(m: Math, x: V) -> V:
@@ -59,7 +59,7 @@ def tan(m: Math, x: V) -> V:
     n, s, c = quarter_turns(m, x)
     turned = odd(m, n)
     out = m.select(turned, -c, s) / m.select(turned, s, c)
-    return m.rare(a > LARGEST, m.select(a < 2.0 ** -26, x, out), "tan", x)
+    return m.rare(a > m.choose(*LARGEST), m.select(a < m.choose(*TINY), x, out), "tan", x)
 
 
 # (atan t - t) / t^3 as a polynomial in t^2, |t| <= tan(pi/8), to 2e-19; for f32 to 5e-10

@@ -6,9 +6,6 @@ import math
 from .vecbuilder import Math, V
 
 INF, NAN = math.inf, math.nan
-SHIFT = 6755399441055744.0                  # 1.5 * 2^52: adding it rounds to an integer, which the low bits then hold
-SHIFT_BITS = 0x4338000000000000
-LN2_HI, LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10        # hi has 32 bits: k hi is exact
 LN2, LN2_ERR = 0.6931471805599453, 2.3190468138462996e-17
 INV_LN2, INV_LN2_ERR = 1.4426950408889634, 2.0355273740931033e-17
 INV_LN10, INV_LN10_ERR = 0.4342944819032518, 1.098319650216765e-17
@@ -34,14 +31,14 @@ def clamp(m: Math, x: V, low: float, high: float) -> V:
 
 
 def nearest(m: Math, x: V) -> tuple[V, V]:
-    """The nearest integer, as f64 and i64, of |x| < 2^51."""
-    t = x + SHIFT
-    return t - SHIFT, m.bits(t) - SHIFT_BITS
+    """The nearest integer, as a float and as an integer, of |x| < 2^51 (2^22)."""
+    t = x + m.format.shift
+    return t - m.format.shift, m.bits(t) - m.format.shift_bits
 
 
 def power_of_two(m: Math, k: V) -> V:
-    """2^k, for k from -1022 to 1023."""
-    return m.float((k + 1023) << 52)
+    """2^k, for k from -1022 to 1023 (-126 to 127)."""
+    return m.float((k + m.format.bias) << m.format.mantissa)
 
 
 def scale(m: Math, x: V, k: V) -> V:
@@ -53,9 +50,10 @@ def scale(m: Math, x: V, k: V) -> V:
 def reduce_exp(m: Math, x: V) -> tuple[V, V, V]:
     """(k, r, r's rounding error) with x = k ln2 + r and |r| <= ln2/2."""
     k, n = nearest(m, x * INV_LN2)
-    high = m.fma(k, -LN2_HI, x)
-    r = m.fma(k, -LN2_LO, high)
-    return n, r, m.fma(k, -LN2_LO, high - r)
+    hi, lo = m.format.ln2
+    high = m.fma(k, -hi, x)
+    r = m.fma(k, -lo, high)
+    return n, r, m.fma(k, -lo, high - r)
 
 
 def exp_polynomial(m: Math, r: V) -> V:
@@ -63,7 +61,7 @@ def exp_polynomial(m: Math, r: V) -> V:
 
 
 def exp(m: Math, x: V) -> V:
-    n, r, error = reduce_exp(m, clamp(m, x, -746.0, 710.0))
+    n, r, error = reduce_exp(m, clamp(m, x, m.choose(-746.0, -105.0), m.choose(710.0, 89.0)))
     return scale(m, (m.fma(r * r, exp_polynomial(m, r), error) + r) + 1.0, n)
 
 
@@ -96,14 +94,15 @@ def expm1_parts(m: Math, x: V, halvings: int) -> tuple[V, V]:
 
 
 def expm1(m: Math, x: V) -> V:
-    hi, lo = expm1_parts(m, clamp(m, x, -60.0, 710.0), 1)
-    return m.select(m.abs(x) < 2.0 ** -54, x, (hi + lo) * 2.0)
+    hi, lo = expm1_parts(m, clamp(m, x, -60.0, m.choose(710.0, 89.0)), 1)
+    return m.select(m.abs(x) < m.choose(2.0 ** -54, 2.0 ** -25), x, (hi + lo) * 2.0)
 
 
 def tanh(m: Math, x: V) -> V:
     """t / (t + 2) with t = e^(2|x|) - 1, the quotient corrected by its remainder."""
     a = m.abs(x)
-    hi, lo = expm1_parts(m, m.select(a > 22.0, 22.0, a) * 2.0, 0)
+    largest = m.choose(22.0, 10.0)
+    hi, lo = expm1_parts(m, m.select(a > largest, largest, a) * 2.0, 0)
     d = hi + 2.0
     back = d - hi
     d_low = ((hi - (d - back)) + (2.0 - back)) + lo
@@ -136,20 +135,19 @@ def cosh(m: Math, x: V) -> V:
 LOG = (0.666666666666667, 0.39999999999899444, 0.2857142862600327, 0.22222211130259878, 0.18182889455674947,
        0.15331710618210773, 0.14616585424888623)
 LOG_SHORT = (0.6666666655445165, 0.40000121876972, 0.2855081659971155, 0.23330581938241893)
-SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
 def split_log(m: Math, u: V) -> tuple[V, V, V]:
-    """(k as f64, k as i64, f) with u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a normal u > 0."""
+    """(k as a float, k as an integer, f) with u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a normal u > 0."""
     bits = m.bits(u)
-    n = (bits - SQRT_HALF_BITS) >> 52
-    k = m.float(n + SHIFT_BITS) - SHIFT
-    return k, n, m.float(bits - (n << 52)) - 1.0
+    n = (bits - m.format.sqrt_half) >> m.format.mantissa
+    k = m.float(n + m.format.shift_bits) - m.format.shift
+    return k, n, m.float(bits - (n << m.format.mantissa)) - 1.0
 
 
 def normal(m: Math, x: V) -> tuple[V, V]:
     """(x, 0), or (x 2^54, -54) where x is subnormal; the second is to be added to the exponent."""
-    small = x < 2.0 ** -1022
+    small = x < m.choose(2.0 ** -1022, 2.0 ** -126)
     return m.select(small, x * 2.0 ** 54, x), m.select(small, -54.0, m.const(0.0))
 
 
@@ -170,7 +168,8 @@ def log_fixed(m: Math, x: V, zero_at: float, out: V) -> V:
 def log_sum(m: Math, k: V, f: V, more=0.0) -> V:
     """k ln2 + log(1 + f) + more, `more` being small."""
     half, t = log_tail(m, f)
-    return m.fma(k, LN2_HI, -((half - (t + m.fma(k, LN2_LO, m.const(more)))) - f))
+    hi, lo = m.format.ln2
+    return m.fma(k, hi, -((half - (t + m.fma(k, lo, m.const(more)))) - f))
 
 
 def log(m: Math, x: V) -> V:
@@ -218,7 +217,7 @@ def log1p_sum(m: Math, hi: V, lo, doublings: V | None = None) -> V:
 
 def log1p(m: Math, x: V) -> V:
     out = log_fixed(m, x, -1.0, log1p_sum(m, x, 0.0))
-    return m.select(m.abs(x) < 2.0 ** -54, x, out)
+    return m.select(m.abs(x) < m.choose(2.0 ** -54, 2.0 ** -25), x, out)
 
 
 def asinh(m: Math, x: V) -> V:

@@ -1,8 +1,9 @@
 """The formulas of vecmath: reduce the argument, evaluate a polynomial, undo the reduction, select at special values.
 
-`m` is a vecbuilder.Math; everything is f64. Polynomials are Chebyshev fits on the reduced range; the comment at each gives
-what it approximates and how well, relative to the function. A sum written as (hi, lo) is their unevaluated exact sum.
-Each formula's error, against mpmath over its whole range, stands in tests/test_vecmath.py.
+`m` is a vecbuilder.Math, which computes in f64 or, of some functions of f32, in f32. Polynomials are Chebyshev fits on the
+reduced range; the comment at each gives what it approximates and how well, relative to the function. A sum written as
+(hi, lo) is their unevaluated exact sum. Each formula's error, against mpmath over its whole range, stands in
+tests/test_vecmath.py.
 """
 from __future__ import annotations
 

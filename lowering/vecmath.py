@@ -5,7 +5,8 @@ calls the one-lane form; the call's attribute names the vector forms, and the lo
 (the vector function ABI). All forms compute the same bits. Each form is compiled once per process, when a kernel first needs
 it, so a kernel that uses `tanh` compiles no slower.
 
-f32 functions compute in f64 with shorter polynomials and round at the end. Hosts without fused multiply-add keep libm.
+Of f32, the common functions (`NATIVE`) compute in f32, the others in f64 with shorter polynomials, rounding at the end. Hosts
+without fused multiply-add keep libm.
 """
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from functools import cache
 from typing import NamedTuple
 
 from . import engine, vecfunctions
-from .vecbuilder import Math
+from .vecbuilder import DOUBLE, SINGLE, Math
 
 # The vector registers in bits, by CPU feature: the widest, and its half for the loops that finish what the widest leaves.
 WIDTHS = {"avx512f": (256, 512), "avx": (128, 256), "neon": (128,)}
+NATIVE = frozenset({"exp", "expm1", "tanh", "log", "log1p", "sin", "cos", "tan"})
 PURE = "nounwind willreturn memory(none)"
 
 
@@ -72,7 +74,8 @@ def text(forms: list[str]) -> str:
     parts, declarations = [], {}
     for form in forms:
         name, dtype, *vector = form.split(".")
-        m = Math(int(vector[0][1:]) if vector else 1, dtype == "f32")
+        native = dtype == "f32" and name in NATIVE
+        m = Math(int(vector[0][1:]) if vector else 1, dtype == "f32", SINGLE if native else DOUBLE)
         formula = vecfunctions.FORMULAS[name]
         parts.append(m.define("vecmath." + form, formula, arity(formula)))
         declarations |= m.declarations

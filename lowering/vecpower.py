@@ -37,9 +37,10 @@ def log_double(m: Math, a: V) -> tuple[V, V]:
     double = s + s
     part = double + rest
     part_low = ((double - part) + rest) + (rest_low + (s_low + s_low))
-    whole = k * E.LN2_HI
+    ln2, ln2_low = m.format.ln2
+    whole = k * ln2
     out = whole + part
-    low = ((whole - out) + part) + m.fma(k, E.LN2_LO, part_low)
+    low = ((whole - out) + part) + m.fma(k, ln2_low, part_low)
     return out + low, (out - (out + low)) + low
 
 
@@ -85,7 +86,7 @@ def cbrt(m: Math, x: V) -> V:
     bits = m.bits(u)
     k = bits >> 52
     g = m.float(bits - ((k - 1023) << 52))
-    q = m.floor((m.float(k + E.SHIFT_BITS) - E.SHIFT - 1022.5) * (1 / 3))
+    q = m.floor((m.float(k + m.format.shift_bits) - m.format.shift - 1022.5) * (1 / 3))
     _, whole = nearest(m, q)
     j = (k - 1023) - (whole + whole + whole)
     first, second = m.eq(j, 1), m.eq(j, 2)

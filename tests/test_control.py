@@ -1,7 +1,10 @@
 """Branches and loops whose course only run time knows: the traced program equals Python."""
 import numpy as np
 import pytest
-from trace_check import check, ops
+from trace_check import check, ops, run
+
+from tracegrad.ir.errors import UnsupportedError
+from tracegrad.tracer import stage
 
 X = np.array([0.5, -1.5, 2.5, 3.5, -0.25, 1.0, 7.0])
 
@@ -573,3 +576,438 @@ def test_size_does_not_depend_on_the_trip_count():
 
     assert ops(run, X, 10) == ops(run, X, 10_000_000)
     assert ops(fixed(10), X) == ops(fixed(10_000_000), X)
+
+
+# --- one array under two names ----------------------------------------------------------------------------------------------------
+
+
+def reads_either(x):
+    a, b = x.copy(), x * 2
+    if x[0] > 0:
+        b = a
+    return a + b
+
+
+def copies_where_names_part(x):
+    a, b = x.copy(), x * 2
+    if x[0] > 0:
+        b = a.copy()
+    a[0] = 9
+    b[1] = 8
+    return a, b
+
+
+def same_at_entry(x):
+    a = b = x.copy()
+    for i in range(6):
+        a = a + 1
+        a[0] = i
+    return a, b
+
+
+def same_and_written(x):
+    a = b = x.copy()
+    for i in range(6):
+        a += 1
+        b[i] = 0
+    return a, b
+
+
+def same_at_end(x):
+    a, b = x.copy(), x * 2
+    for i in range(6):
+        c = a + b
+        a = c
+        b = c
+        b[i] += 1
+    return a, b
+
+
+def row_of_matrix(x):
+    m = np.outer(x, x)
+    row, s = m[0], 0.0
+    for i in range(1, 7):
+        s += row[1]
+        row = m[i]
+    fixed = m[2]
+    for i in range(7):
+        fixed[i] = i
+        m[i, 0] += fixed[1]
+    return s, m
+
+
+def best_of_fresh_ones(x):
+    best, cost, now = x, np.inf, x.copy()
+    for i in range(9):
+        now = now * 0.9
+        new = np.sum(now**2) + (i - 4) ** 2
+        if new < cost:
+            best, cost = now, new
+    return best, cost
+
+
+def items_trade(x):
+    d = {"a": x.copy(), "b": x * 2}
+    for _ in range(7):
+        d["b"][1:] += 0.5 * d["a"][:-1]
+        d["a"], d["b"] = d["b"], d["a"]
+    return d
+
+
+def trade_in_while(x):
+    a, b, k = x.copy(), x * 2, 0
+    while a[0] < 9:
+        b[:] = a + 1
+        a, b = b, a
+        k += 1
+    return a, b, k
+
+
+def helper_writes(x):
+    def add(v, i):
+        v[i] += i
+
+    for i in range(7):
+        add(x, i)
+    return x
+
+
+@pytest.mark.parametrize("fn", [reads_either, copies_where_names_part, same_at_entry, same_and_written, same_at_end, row_of_matrix,
+                                best_of_fresh_ones, items_trade, trade_in_while, helper_writes], ids=lambda f: f.__name__)
+def test_aliases(fn):
+    check(fn, X.copy())
+
+
+def trade(a, b):
+    for _ in range(7):
+        b[1:] += 0.5 * a[:-1]
+        a, b = b, a
+    return a
+
+
+def trade_and_write(a, b):
+    for _ in range(7):
+        b[1:] += 0.5 * a[:-1]
+        a, b = b, a
+    a[0] = 5.0
+    b[1] = 3.0
+    return b
+
+
+def trade_three(a, b):
+    c, first = a * b, a
+    for i in range(8):
+        a[i % 5] += b[0]
+        a, b, c = b, c, a
+    return first, a, b, c
+
+
+def trade_n_times(a, b, n):
+    for _ in range(n):
+        b[1:] += 0.5 * a[:-1]
+        a, b = b, a
+    return a
+
+
+@pytest.mark.parametrize("fn", [trade, trade_and_write, trade_three], ids=lambda f: f.__name__)
+def test_arguments_that_trade_names(fn):
+    check(fn, X.copy(), X * 3)
+
+
+@pytest.mark.parametrize("n", [0, 1, 6, 7])
+def test_arguments_that_trade_names_n_times(n):
+    check(trade_n_times, X.copy(), X * 3, n)
+
+
+def write_one(x):
+    a, b = x.copy(), x * 2
+    if x[0] > 0:
+        b = a
+    a[0] = 9.0
+    return b
+
+
+def write_other(x):
+    a, b = x.copy(), x * 2
+    if x[0] > 0:
+        b = a
+    b[0] = 9.0
+    return a
+
+
+def same_in_next_iteration(x):
+    a, b = x.copy(), x * 2
+    for i in range(6):
+        a[i] += 1
+        b[0] += a[0]
+        c = a + b
+        a = c
+        b = c
+    return a, b
+
+
+def row_written(x):
+    m = np.outer(x, x)
+    row = m[0]
+    for i in range(1, 7):
+        row[0] += 1
+        row = m[i]
+    return m
+
+
+def best_of_one_written(x):
+    best, cost, now = x, np.inf, x.copy()
+    for i in range(9):
+        now *= 0.9
+        new = np.sum(now**2) + (i - 4) ** 2
+        if new < cost:
+            best, cost = now, new
+    return best, cost
+
+
+def items_the_same(x):
+    d = {"a": x.copy(), "b": x * 2}
+    for _ in range(7):
+        d["b"][0] += 1
+        d["a"][1] = d["b"][0]
+        t = d["a"] + d["b"]
+        d["a"] = t
+        d["b"] = t
+    return d
+
+
+def bound_on_condition(x):
+    b = x * 2
+    for i in range(7):
+        if x[i] > 0:
+            q = b
+        b[0] += i
+    return q, b
+
+
+@pytest.mark.parametrize("fn", [write_one, write_other, same_in_next_iteration, row_written, best_of_one_written, items_the_same,
+                                bound_on_condition], ids=lambda f: f.__name__)
+def test_a_write_that_may_reach_another_name_is_refused(fn):
+    with pytest.raises(UnsupportedError, match="may have been overwritten through another name") as caught:
+        stage.trace(fn, (X,))
+    assert "`b = a.copy()`" in str(caught.value)
+    assert caught.value.loc[-1].function == fn.__name__
+
+
+def test_a_list_that_may_be_one_of_two():
+    def fn(x):
+        p, q = [x[0]], [x[1]]
+        if x[0] > 0:
+            r = p
+        else:
+            r = q
+        r[0] = 5.0
+        return p, q
+
+    with pytest.raises(UnsupportedError, match="changes a list that may be one of two"):
+        stage.trace(fn, (X,))
+
+
+def test_an_argument_that_may_be_overwritten():
+    def fn(x, y):
+        if x[0] > 1:
+            y = x
+        y[0] = 5.0
+        return y
+
+    with pytest.raises(UnsupportedError, match="argument x may or may not have been overwritten"):
+        stage.trace(fn, (X, X * 2))
+    assert stage.trace(fn, (X, X * 2), writes=False).writes == {}
+
+
+# --- raising --------------------------------------------------------------------------------------------------------------------------
+
+
+def raises_in_branch(x, c):
+    if c > 0:
+        raise ValueError(f"c is {c:.2f}, x[0] is {x[0]}")
+    return x * 2
+
+
+def raises_in_else(x, c):
+    if c <= 0:
+        y = x * 2
+    else:
+        raise ZeroDivisionError
+    return y
+
+
+def raises_in_loop(x, c):
+    s = 0.0
+    for i in range(x.size):
+        if x[i] > 2 + c:
+            raise IndexError(f"too big at {i}")
+        s += x[i]
+    return s
+
+
+def asserts(x, c):
+    assert c <= 0, f"c = {c}"
+    assert x.size == 7
+    return x
+
+
+def nested_raise(x, c):
+    if x[0] > 0:
+        if c > 0:
+            raise OverflowError("deep")
+        s = 1
+    else:
+        s = 2
+    return s
+
+
+def unbound(x, c):
+    if c <= 0:
+        y = 1.0
+    return y
+
+
+@pytest.mark.parametrize("fn", [raises_in_branch, raises_in_else, asserts, nested_raise, unbound], ids=lambda f: f.__name__)
+def test_raise(fn):
+    check(fn, X.copy(), np.float64(-1.0))
+    with pytest.raises(Exception) as expected:
+        fn(X, np.float64(1.0))
+    with pytest.raises(type(expected.value)) as caught:
+        run(fn, X, np.float64(1.0))
+    assert str(caught.value) == str(expected.value).split("\nassert ")[0]
+
+
+def test_raise_in_loop():
+    check(raises_in_loop, X.copy(), np.float64(9.0))
+    with pytest.raises(IndexError, match="^too big at 2$"):
+        run(raises_in_loop, X, np.float64(0.0))
+
+
+def test_raise_of_a_users_exception():
+    class Unstable(Exception):
+        pass
+
+    def fn(x):
+        if x[0] > 0:
+            raise Unstable("no")
+        return x
+
+    with pytest.raises(UnsupportedError, match="`raise` of Unstable under a condition that is decided at run time"):
+        stage.trace(fn, (X,))
+
+
+def test_a_function_that_always_raises():
+    def fn(x):
+        if x[0] > 0:
+            raise ValueError("one")
+        else:
+            raise KeyError("other")
+
+    with pytest.raises(ValueError, match="one"):
+        run(fn, X)
+    with pytest.raises(KeyError, match="other"):
+        run(fn, -X)
+
+
+def test_a_raise_that_is_reached_while_tracing():
+    def fn(x, how):
+        if x[0] < 0:
+            raise ValueError("negative")
+        if how != "soft":
+            raise NotImplementedError(how)
+        return x
+
+    check(fn, X.copy(), "soft")
+    with pytest.raises(NotImplementedError, match="^hard$"):
+        run(fn, X, "hard")
+    with pytest.raises(ValueError, match="^negative$"):
+        run(fn, -X, "hard")
+
+
+def test_print(capsys):
+    def fn(x):
+        print("start", x.size, [x[0], "a"], sep=", ")
+        for i in range(6):
+            if x[i] > 2:
+                print(f"{i}: {x[i]:.3f} {{}}", end=";\n")
+        print()
+        return x
+
+    run(fn, X)
+    ours = capsys.readouterr().out
+    fn(X)
+    assert ours == capsys.readouterr().out.replace("np.float64(0.5)", "0.5")
+
+
+# --- what cannot be ------------------------------------------------------------------------------------------------------------------------
+
+
+def message_of(kind, fn, *args):
+    with pytest.raises(kind) as caught:
+        stage.trace(fn, args)
+    return str(caught.value)
+
+
+def test_types_that_do_not_settle():
+    def fn(x, c):
+        y = x
+        while np.sum(y) < c:
+            y = np.concatenate([y, y])
+        return y
+
+    text = message_of(UnsupportedError, fn, X, 100.0)
+    start = fn.__code__.co_firstlineno
+    assert "what a while loop carries does not settle: `y` is an array of float64 with shape (7,)" in text
+    assert "an array of float64 with shape (14,)" in text
+    assert f"line {start + 2}, in fn" in text and f"line {start + 3}" in text
+
+
+def test_structures_that_differ():
+    def fn(x):
+        if x[0] > 0:
+            return x
+        return x, 1
+
+    text = message_of(UnsupportedError, fn, X)
+    assert "leave the value returned different" in text and "a tuple of 2" in text and "the elements of argument `x`" in text
+
+
+def test_a_list_that_grows_without_bound():
+    def fn(x):
+        out = []
+        while x[0] < 9:
+            out.append(x[0])
+            x = x + 1
+        return out
+
+    assert "list.append changes a list in a loop whose number of iterations is known only at run time" in message_of(
+        UnsupportedError, fn, X)
+
+    def branch(x):
+        out = []
+        if x[0] > 0:
+            out.append(x[0])
+        return out
+
+    assert "in a branch that is decided at run time" in message_of(UnsupportedError, branch, X)
+
+
+def test_recursion_that_only_traced_values_end():
+    def halve(x):
+        return x if x < 1 else halve(x / 2)
+
+    assert "`halve` calls itself without end" in message_of(UnsupportedError, halve, 9.0)
+
+
+def test_loops_too_long_to_unroll():
+    def fn(x):
+        names = ["a"] * 20_000
+        s = 0.0
+        for i in range(20_000):
+            if names[i] == "a":
+                s += x[0]
+        return s
+
+    text = message_of(UnsupportedError, fn, X)
+    assert "20,000 iterations would be unrolled, more than 10,000" in text

@@ -344,7 +344,7 @@ def test_printing_in_order(capsys):
     i, a, f = Scalar(INDEX, "i"), Scalar(F64), Scalar(F32)
     body = [Print(0, (x,)), For(i, 3, [Load(a, x, (i,)), Let(f, "cast", (a,)),
                                        Print(1, (i, f, Imm(True, BOOL), Imm(1 + 2j, C128)))])]
-    kernel = Kernel("k", [x], body, sites=[("print", "array {0}", ()), ("print", "{0}: {1!s} {2} {3}", ())])
+    kernel = Kernel("k", [x], body, sites=[("print", "array {0}\n", ()), ("print", "{0}: {1!s} {2} {3}\n", ())])
     Compiled(kernel)(np.array([0.1, 2.0, -3.0]))
     assert capsys.readouterr().out.splitlines() == [
         "array [ 0.1  2.  -3. ]", "0: 0.1 True (1+2j)", "1: 2.0 True (1+2j)", "2: -3.0 True (1+2j)"]

@@ -9,7 +9,7 @@ import threading
 import llvmlite.binding as llvm
 import pytest
 from tracegrad.ir.errors import IRError
-from tracegrad.lowering import engine
+from tracegrad.lowering import engine, recycle
 from tracegrad.lowering.objects import needs_stubs, undefined
 
 ONE_DOUBLE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
@@ -126,3 +126,25 @@ def test_threads_compile_and_run_at_once():
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_one_large_block_is_kept():
+    take_at, give_at = engine.PROVIDERS["memory"](["take", "give"])
+    take = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(take_at)
+    give = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(give_at)
+    recycle.release()
+    first, second = take(40 << 20), take(50 << 20)
+    assert first and second and first != second
+    ctypes.memset(first + 64, 1, 40 << 20)
+    give(first)
+    assert take(33 << 20) == first
+    give(first)
+    give(second)                              # frees the first
+    assert take(45 << 20) == second
+    small = take(1000)
+    assert small != second
+    give(small)
+    give(None)
+    give(second)
+    recycle.release()
+    assert take(1 << 60) is None

@@ -126,7 +126,7 @@ def test_failed_checks_raise_at_the_users_line():
 
 
 def test_print(capsys):
-    f = located(lambda b, x, i: b.emit("print", i, format="i = {0}"))
+    f = located(lambda b, x, i: b.emit("print", i, format="i = {0}\n"))
     run(f, np.arange(3.0), 7)
     assert capsys.readouterr().out == "i = 7\n"
 

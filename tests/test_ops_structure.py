@@ -371,7 +371,7 @@ def test_check():
 
 
 def test_print(capsys):
-    op = one_op(OPS["print"], np.float64(2), np.arange(3), format="{0} and {1}")
+    op = one_op(OPS["print"], np.float64(2), np.arange(3), format="{0} and {1}\n")
     op.defn.evaluate(op, np.float64(2), np.arange(3))
     assert capsys.readouterr().out == "2.0 and [0 1 2]\n"
 

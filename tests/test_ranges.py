@@ -256,9 +256,9 @@ SURE = {
                        %1 = wrap %o, %n : index[%n]
                        %2 = gather %x, %1 {axes=(0,), at=0} : f64[%n]
                        %3 = iota %n {dtype=index} : index[%n]
-                       %4 = sub %3, %n
-                       %5 = wrap %4, %n
-                       %6 = gather %2, %5 {axes=(0,), at=0}
+                       %4 = sub %3, %n : index[%n]
+                       %5 = wrap %4, %n : index[%n]
+                       %6 = gather %2, %5 {axes=(0,), at=0} : f64[%n]
                        return %6""",
     "true positions": """%0 = gt %x, 0.0 : bool[%n]
                          %1 = cast %0 {dtype=index} : index[%n]

@@ -153,7 +153,8 @@ STRUCTURAL = {
     "reduce": ([X], {"kind": "max", "axes": (0, 1)}), "argreduce": ([X], {"kind": "argmax", "axis": 1}),
     "scan": ([X], {"kind": "sum", "axis": 0, "reverse": True}), "sort": ([X], {"axis": 0}), "argsort": ([X], {"axis": 1}),
     "dim": ([X], {"axis": 1}), "iota": ([Type(INDEX)], {"dtype": F32}), "broadcast": ([V, Type(INDEX), 3], {}),
-    "stack_new": ([], {"dtype": F32}), "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
+    "empty": ([Type(INDEX), 3], {"dtype": F32}), "stack_new": ([], {"dtype": F32}),
+    "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
     "reshape": ([X, 2, 6], {}), "transpose": ([X], {"perm": (1, 0)}), "concat": ([V, V], {"axis": 0}),
 }
 

@@ -74,6 +74,8 @@ class Jitted(Dispatcher):
     # --- one call ----------------------------------------------------------------------------------------------------
 
     def flatten(self, args, kwargs) -> stage.Call:
+        if self.derive is None and isinstance(self.fn, Jitted) and self.static is self.fn.static:
+            return self.fn.flatten(args, kwargs)             # `jit` of a derivative: what that takes
         return stage.flatten_call(self.root, args, kwargs, **self.static)
 
     def program(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:

@@ -148,7 +148,8 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in dict.fromkeys(chosen) if inexact(traced.leaves[k])]
     result, f = _scalar(traced, has_aux), traced.function
-    derivative = reverse.vjp(f, [place[k] for k in wrt], {result})
+    notes: list = []
+    derivative = reverse.vjp(f, [place[k] for k in wrt], {result}, notes)
     bars: dict[int, int] = {}
 
     def body(b: Builder, params):
@@ -166,7 +167,7 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
               else Out("static", None, traced.leaves[k].value) for k in chosen]
     positional = traced.tree.children[0].children
     structure = (positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums)))
-    return only_returned(replace(traced, function=g, **_gradient_outs(traced, structure, slopes, has_aux, with_value)))
+    return only_returned(replace(traced, function=g, notes=(*traced.notes, *notes), **_gradient_outs(traced, structure, slopes, has_aux, with_value)))
 
 
 def _gradient_outs(traced: Traced, structure, slopes, has_aux, with_value) -> dict:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .api import Jitted, jit
+from .autodiff.notes import KIND as LOOP
 from .compile import optimized, without_aliases
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
@@ -19,7 +20,7 @@ from .lowering import nest
 from .tracer.stage import Call, Traced
 
 KINDS = {"copy": "copies", "unrolled": "unrolled loops", "static": "ints made static", "no derivative": "ops without a derivative",
-         "independent": "arguments that do not matter"}
+         "independent": "arguments that do not matter", LOOP: "loops and branches of the derivative"}
 _SILENT = frozenset({"stop_gradient", "check", "print", "wrap"})        # asked for, or only about indices
 
 

@@ -1,6 +1,9 @@
 """A program at each stage of its way to machine code, as text."""
 from __future__ import annotations
 
+import os
+
+from . import compile
 from .autodiff import forward, reverse
 from .ir import passes
 from .ir.color import colored
@@ -9,11 +12,11 @@ from .ir.errors import ArgumentError
 from .ir.text import print_function
 from .lowering import nest
 from .lowering.emit import emit
-from .lowering.engine import assembly, optimized as optimized_llvm
+from .lowering.engine import assembly
+from .lowering.engine import optimized as optimized_llvm
 from .lowering.looptext import print_kernel
-from .tracer.stage import Call, Traced
-from . import compile
 from .options import config
+from .tracer.stage import Call, Traced
 
 STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
 
@@ -44,11 +47,21 @@ class Lowered:
             source = emit(kernel, fastmath=config.fastmath)
             text = optimized_llvm(source) if stage == "llvm" else assembly(source)
             return colored(text, stage) if color else text
-        return print_function(self._staged(stage), margin=margin, color=color)
+        text = print_function(self._staged(stage), margin=margin, color=color)
+        return self._notes() + text if stage == "vjp" else text
+
+    def _notes(self) -> str:
+        """What the derivative's loops recompute, restore and tape, as comments."""
+        notes: list = []
+        reverse.vjp(self.function, self._wrt, None, notes)
+        return "".join(f"# {os.path.basename(loc[-1].file)}:{loc[-1].line}  {text}\n" if loc else f"# {text}\n" for _, text, loc in notes)
+
+    @property
+    def _wrt(self) -> list[int]:
+        return [k for k, p in enumerate(self.function.params) if p.type.dtype.inexact]
 
     def _staged(self, stage: str) -> Function:
-        f = self.function
-        wrt = [k for k, p in enumerate(f.params) if p.type.dtype.inexact]
+        f, wrt = self.function, self._wrt
         match stage:
             case "traced":
                 return f

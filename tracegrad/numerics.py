@@ -6,8 +6,11 @@
              if %fine then {} else { look for an element that the op made so;  check … }
 
 An element is *made* NaN where no operand is NaN, and made infinite where all operands are finite: what only passes a NaN or an
-infinity on (`min(inf, x)`, `exp(-inf)`, a `where` around a branch that was not taken) is not reported. Ops that only move
-elements are not looked at. The search runs only where something is not finite, so the price is one look at each result.
+infinity on (`min(inf, x)`, `exp(-inf)`) is not reported. Ops that only move elements are not looked at. The search runs only
+where something is not finite, so the price is one look at each result.
+
+What is used through a choice alone (`where(x > 0, log(x), 0.0)`; a partial derivative of a branch not taken, which `mulz`
+multiplies by 0) is *hidden*: not itself looked at, but the result of the choice is, whatever its hidden operands are.
 """
 from __future__ import annotations
 
@@ -28,7 +31,12 @@ _VALUES = 6                                                    # numbers that a 
 
 def checked(f: Function) -> Function:
     """The function, which must not contain calls, with every op watched."""
-    custom = {name: _watch for name, defn in OPS.items() if _makes(defn)} | dict.fromkeys(_SUMS, _watch_sum)
+    hidden = _hidden(f.body)
+
+    def watch(builder, op, mapping):
+        return _watch(builder, op, mapping, hidden)
+
+    custom = {name: watch for name, defn in OPS.items() if _makes(defn) or name == "select"} | dict.fromkeys(_SUMS, _watch_sum)
     return Function(f.name, copy_region(Builder(), f.body, {}, custom), f.loc, dict(f.attrs))
 
 
@@ -43,13 +51,42 @@ def _inexact(v: Value) -> bool:
     return v.type.__class__ is not StackType and v.type.dtype.inexact
 
 
-def _watch(builder: Builder, op: Op, mapping):
+_CHOOSES = {"mulz": (1,), "select": (1, 2)}                    # operands that a choice may leave out
+
+
+def _hidden(body: Block) -> set[Value]:
+    """The values that only choices use, directly or through elementwise ops."""
+    seen: set[Value] = set()                    # used otherwise
+    hidden: set[Value] = set()
+
+    def visit(block: Block) -> None:
+        seen.update(block.yields)
+        for op in reversed(block.ops):
+            for region in op.regions:
+                visit(region)
+            hidden.update([r for r in op.results if r in used and r not in seen])
+            through = isinstance(op.defn, Elementwise) and op.results[0] in hidden
+            choices = _CHOOSES.get(op.defn.name, ())
+            for k, v in enumerate(op.operands):
+                (used if through or k in choices else seen).add(v)
+
+    used: set[Value] = set()
+    visit(body)
+    return hidden
+
+
+def _watch(builder: Builder, op: Op, mapping, hidden: set[Value]):
     results = copy_op(builder, op, mapping)
-    operands = [v for v in mapped(op.operands, mapping) if _inexact(v)]
+    chosen = [v in hidden for v in op.operands]
+    if op.results[0] in hidden or (op.defn.name == "select" and not any(chosen)):
+        return results
+    operands = mapped(op.operands, mapping)
+    shown = [v for v in operands if _inexact(v)]
+    sources = [v for v, h in zip(operands, chosen) if _inexact(v) and not h]
+    each = isinstance(op.defn, Elementwise) or op.defn.name == "cast"
     for r, old in zip(results, op.results):
         if _inexact(r):
-            each = isinstance(op.defn, Elementwise) or op.defn.name == "cast"
-            _guard(builder, _text(op, old), r, operands, each)
+            _guard(builder, _text(op, old), r, shown, sources, each)
     return results
 
 
@@ -61,7 +98,7 @@ def _watch_sum(builder: Builder, op: Op, mapping):
     results = copy_op(builder, op, mapping)
     if before is not None:
         after = builder("add", before, v) if read == "slice" else builder(read, results[0], *indices, **op.attrs)
-        _guard(builder, _text(op, op.results[0]), after, [before, v], read == "slice")
+        _guard(builder, _text(op, op.results[0]), after, [before, v], [before, v], read == "slice")
     return results
 
 
@@ -81,19 +118,20 @@ def _whole(b: Builder, x: Value, kind: str) -> Value:
     return b.reduce(x, kind, range(x.rank))
 
 
-def _guard(b: Builder, text: str, r: Value, operands, each: bool) -> None:
-    """Where an element of `r` is not finite, look for one that was made so. `each`: element k comes from elements k."""
+def _guard(b: Builder, text: str, r: Value, operands, sources, each: bool) -> None:
+    """Where an element of `r` is not finite, look for one that was made so: that is not so in `sources`, the operands that
+    are looked at themselves. `each`: element k comes from elements k."""
     fine = _whole(b, b("isfinite", r), "all")
     search = Block()
     with b.at(search):
-        _search(b, text, r, operands, each and all(v.type.dims in ((), r.type.dims) for v in operands))
+        _search(b, text, r, operands, sources, each and all(v.type.dims in ((), r.type.dims) for v in operands))
     b.emit("if", fine, regions=[Block(), search])
 
 
-def _search(b: Builder, text: str, r: Value, operands, each: bool) -> None:
+def _search(b: Builder, text: str, r: Value, operands, sources, each: bool) -> None:
     def any_of(test: str) -> Value:
         found = const(False, BOOL)
-        for v in operands:
+        for v in sources:
             bad = b(test, v)
             found = b("or", found, bad if each else _whole(b, bad, "any"))
         return found

@@ -10,14 +10,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from . import derive
+from .api import Jitted
 from .autodiff import forward, reverse
+from .gradients import Gradient
 from .ir.errors import ArgumentTypeError
 from .ir.rewrite import inline
 from .ir.types import INDEX
 from .tracer import boxes, context, signature, stage, tree
 from .tracer.stage import Out
-from . import derive
-from .api import Jitted
 
 _KEPT = 256                    # functions whose jvp, vjp and linearize are kept compiled
 
@@ -29,6 +30,9 @@ def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_a
     argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
               positions (the result is a tuple)
     has_aux   the function returns (value, aux) and the gradient comes as (gradient, aux)
+
+    A call takes the function's arguments, and by keyword `out`: arrays in the structure of the gradient, which are overwritten
+    by it and returned, with accumulate=True added to.
 
     Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks: abs'(0) = 0,
     ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a TypeError) for an
@@ -49,8 +53,8 @@ def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
-    return Jitted(f, lambda traced: derive.gradient(traced, argnums, has_aux, with_value), label=operator.__name__,
-                  static_argnums=static_argnums, static_argnames=static_argnames)
+    return Gradient(f, argnums, has_aux, with_value, operator.__name__, static_argnums=static_argnums,
+                    static_argnames=static_argnames)
 
 
 # --- forward mode ----------------------------------------------------------------------------------------------------

@@ -208,7 +208,11 @@ def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
     raising.block.yields = ()
     empty = Block()
     trace.builder.emit("if", flag, regions=(raising.block, empty))
-    return other()
+    trace.guarded += 1
+    try:
+        return other()
+    finally:
+        trace.guarded -= 1
 
 
 def _unlike(flag: Value, found: "regions.Mismatch", yes, no):
@@ -248,22 +252,21 @@ def assert_(test, message=None) -> None:
     if flag is True:
         return
     if flag is False:
-        raise_(lambda: AssertionError(message()) if message else AssertionError())
-        return
+        raise raise_(lambda: AssertionError(message()) if message else AssertionError())
     text, values = messages.template(message()) if message else ("", ())
     context.current().builder.emit("check", flag, *values, error="AssertionError", message=text)
 
 
-def raise_(made=None, cause=None) -> None:
-    """The statement. In a branch that is decided at run time it becomes a failing check."""
+def raise_(made=None, cause=None) -> BaseException:
+    """The exception that a `raise` statement raises; where only run time knows whether it is reached, it becomes a failing check."""
     error = made() if made else None
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     trace = context.active()
-    if trace is None or not any(s.kind != "function" for s in trace.scopes):
+    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes)):
         if error is None:
-            raise RuntimeError("No active exception to reraise")
+            error = RuntimeError("No active exception to reraise")
         if cause is not None:
-            raise error from cause()
-        raise error
-    regions.fail(trace, error)
+            error.__cause__ = cause()
+        return error
+    return regions.fail(trace, error)

@@ -142,6 +142,9 @@ def expect_own(trace, held, what: str) -> None:
     if id(held) in trace.outer:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
                                "return the values, or pass the object in as an argument", context.locate())
+    if id(held) in trace.shared:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run time knows",
+                               "make it a copy where the branches meet: `a = list(a)`", context.locate())
     made = trace.maker(held)
     for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
         if scope.kind == "loop" and scope.loop is None:
@@ -245,7 +248,7 @@ def _into_array(trace, held, key, value) -> None:
 
 def _into_container(trace, held, key, value) -> None:
     growing.read(trace, held)
-    if id(held) in trace.outer:
+    if id(held) in trace.outer or id(held) in trace.shared:
         expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         key = context.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
@@ -269,6 +272,8 @@ def setattr_(value, held, name: str) -> None:
     if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
         call(descriptor.fset, held, value)
         return
+    if id(held) in trace.shared:
+        expect_own(trace, held, f"`.{name} =`")
     if trace.maker(held) < 0:
         raise UnsupportedError(
             f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",

@@ -26,10 +26,10 @@ def ends_loop(name: str) -> bool:
 class Carry:
     """One name or item. `initial` is what it holds before the loop, `kinds` the leaf types (None: a leaf that stays as it is)."""
 
-    __slots__ = ("boxes", "cousins", "entry", "flag", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
+    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
 
-    def __init__(self, label: str, initial, guess: bool):
-        self.label, self.initial, self.stop = label, initial, ends_loop(label)
+    def __init__(self, label: str, initial, guess: bool, born: int):
+        self.label, self.initial, self.stop, self.born = label, initial, ends_loop(label), born
         self.flag = type(initial) in (Unset, Maybe)
         self.never, self.entry, self.boxes, self.cousins = False, None, [], []
         self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
@@ -79,14 +79,14 @@ class Carry:
                 self.boxes.append(made)
                 for relative in (x, *self.cousins):
                     if isinstance(relative, ArrayBox):
-                        regions.link(trace, made, relative)
+                        regions.link(trace, made, relative, self.born)
             leaves.append(made)
         held = self.structure.unflatten(leaves)
         return Maybe(self.label, held, next(params)) if self.flag else held
 
     # --- after an iteration -------------------------------------------------------------------------------------------------------
 
-    def absorb(self, final, born: int) -> bool:
+    def absorb(self, final) -> bool:
         """Correct the plan by what an iteration left; whether anything changed."""
         if final is self.entry and not self.stop:
             if self.moves and self.boxes and not self.never and not self.flag:
@@ -99,20 +99,20 @@ class Carry:
             held = final.held
         if type(final) is Unset:
             if final.reason:
-                raise Mismatch(f"`{self.label}`", state.describe(self.initial), state.describe(final), final.reason)
+                raise Mismatch(regions.quoted(self.label), state.describe(self.initial), state.describe(final), final.reason)
             return False
         leaves, structure = tree.flatten(held)
         if self.structure is None:
             return self.first(leaves, structure)
         if structure != self.structure:
-            raise Mismatch(f"`{self.label}`", state.describe(self.initial), state.describe(held), "the structure changes")
+            raise Mismatch(regions.quoted(self.label), state.describe(self.initial), state.describe(held), "the structure changes")
         changed = False
         paths = structure.paths(self.label)
         for k, x in enumerate(leaves):
             kind = self.widened(paths[k], k, x)
             if kind != self.kinds[k]:
                 self.kinds[k], changed = kind, True
-            changed |= self.relate(x, born)
+            changed |= self.relate(x)
         self.moves = self.moves or changed
         return changed
 
@@ -123,7 +123,7 @@ class Carry:
         self.moves = any(self.kinds)
         for kind in self.kinds:
             if kind is not None and not kind.type.static:
-                raise Mismatch(f"`{self.label}`", "unset", str(kind), "its length is known only inside the loop")
+                raise Mismatch(regions.quoted(self.label), "unset", str(kind), "its length is known only inside the loop")
         return True
 
     def widened(self, path: str, k: int, x) -> Kind | None:
@@ -136,15 +136,15 @@ class Carry:
         found = state.kind_of(x)
         joined = kind and found and state.join(kind, found, before if kind == state.kind_of(before) else None, x)
         if not joined:
-            raise Mismatch(f"`{path}`", state.describe(before) if kind is None else str(kind), state.describe(x), trail(before, x))
+            raise Mismatch(regions.quoted(path), state.describe(before) if kind is None else str(kind), state.describe(x), trail(before, x))
         return joined
 
-    def relate(self, x, born: int) -> bool:
+    def relate(self, x) -> bool:
         """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
         if not isinstance(x, ArrayBox):
             return False
         known = {id(c) for c in self.cousins} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
-        news = [r for r in (x.root, *regions.relatives(context.current(), x.root)) if r._born < born and id(r) not in known]
+        news = [r for r in (x.root, *regions.relatives(context.current(), x.root)) if r._born < self.born and id(r) not in known]
         self.cousins += news
         return bool(news)
 
@@ -183,5 +183,6 @@ def guess_of(name: str, initial) -> bool:
     return not (name.startswith("+") and isinstance(initial, ArrayBox))
 
 
-def planned(trace, names, before) -> list[Carry]:
-    return [Carry(name.lstrip("+"), held, guess_of(name, held)) for name, held in zip(names, before)]
+def planned(names, before, born: int) -> list[Carry]:
+    """A carry for each name of a loop that begins at the stamp `born`."""
+    return [Carry(name.lstrip("+"), held, guess_of(name, held), born) for name, held in zip(names, before)]

@@ -78,9 +78,11 @@ class Trace:
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
+    shared   id(object) -> object, for a container that stands for one of two, which only run time knows
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
     growing  id(list) -> (list, loop), for the lists that the loops being traced append to (growing.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
+    guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
     notes    (kind, text, location) for `explain`
     """
@@ -94,6 +96,7 @@ class Trace:
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
+        self.shared: dict[int, object] = {}
         self.kin: dict[int, list] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, tuple] = {}
@@ -103,6 +106,7 @@ class Trace:
         self.packages: set[str] = set()
         self.notes: list = []
         self.unrolling = 1
+        self.guarded = 0
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""

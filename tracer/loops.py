@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
-from . import branches, carries, context, growing, hints, iteration, permuted, regions, tree
+from . import branches, carries, context, growing, hints, iteration, permuted, regions, state, tree
 from .boxes import ArrayBox
 from .branches import as_bool, negate, truth
 from .context import Loop, NeedUnroll, Scope
@@ -217,11 +217,11 @@ class _Rolled:
     def __init__(self, trace, loop: Loop, body, get, put, names, touched):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
         self.before, self.born = get() if get else (), context.stamp()
-        self.names = carries.planned(trace, names, self.before)
+        self.names = carries.planned(names, self.before, self.born)
         self.items: dict = {}                       # mark -> (place, Carry)
         self.roots: dict = {}                       # id -> box
         self.spoilt: dict = {}                      # id -> (box, reason)
-        self.pairs: set = set()                     # positions of names that may hold the same array
+        self.pairs: set = set()                     # positions in `carried` of what may hold the same array
         self.growing: dict = {}                     # id -> list that an iteration appends to
         self.heads: tuple = ()                      # what the names hold when an iteration begins
         self.pair_up(self.before)
@@ -237,7 +237,7 @@ class _Rolled:
         """Note which names hold, or may hold, the same array; whether that is news."""
         seen, known = {}, len(self.pairs)
         for k, x in enumerate(held):
-            for leaf in tree.leaves_of(x):
+            for leaf in tree.leaves_of(x.held if type(x) is state.Maybe else x):
                 if isinstance(leaf, ArrayBox):
                     root = leaf.root
                     self.pairs |= {(j, k) for r in (root, *regions.relatives(self.trace, root)) for j in seen.get(id(r), ()) if j != k}
@@ -245,9 +245,10 @@ class _Rolled:
         return len(self.pairs) > known
 
     def link_pairs(self) -> None:
+        carried = self.carried
         for j, k in self.pairs:
-            for a in self.names[j].boxes:
-                for b in self.names[k].boxes:
+            for a in carried[j].boxes:
+                for b in carried[k].boxes:
                     regions.link(self.trace, a, b)
 
     def types(self) -> list:
@@ -264,9 +265,9 @@ class _Rolled:
         self.heads = held = tuple(c.at_head(trace, params, asking) for c in self.names)
         if self.put is not None:
             self.put(held)
-        self.link_pairs()
         for place, carry in self.items.values():
             regions.assign(trace, place, carry.at_head(trace, params, asking))
+        self.link_pairs()
         for key, root in self.roots.items():
             scope.roots[key] = root, root._value
             root._value = next(params)
@@ -300,19 +301,19 @@ class _Rolled:
     def absorb(self, outcome: regions.Outcome) -> bool:
         if outcome.raised is not None:
             return False
-        changed = self.pair_up(outcome.names)
+        changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
         for key, (held, *_) in outcome.grown.items():
             changed |= key not in self.growing
             self.growing[key] = held
         for carry, final in zip(self.names, outcome.names):
-            changed |= carry.absorb(final, self.born)
+            changed |= carry.absorb(final)
         for mark, (place, before, after) in outcome.items.items():
             if mark in self.items:
-                changed |= self.items[mark][1].absorb(after, self.born)
+                changed |= self.items[mark][1].absorb(after)
             elif after is not before:
                 if before is regions.MISSING or after is regions.MISSING:
                     raise Mismatch(regions.name_of(place), _absent(before), _absent(after), "the structure changes")
-                self.items[mark] = place, carries.Carry(regions.name_of(place), before, True)
+                self.items[mark] = place, carries.Carry(regions.name_of(place), before, True, self.born)
                 changed = True
         for key, (root, before, after) in outcome.roots.items():
             if key not in self.roots and after is not before:
@@ -416,7 +417,7 @@ class _Rolled:
         """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
         go = as_bool(truth(condition()))
         self.before = self.get() if self.get else ()
-        self.names = [carries.Carry(c.label, held, True) for c, held in zip(self.names, self.before)]
+        self.names = [carries.Carry(c.label, held, True, self.born) for c, held in zip(self.names, self.before)]
         inner, found = self.body, []
 
         def body():

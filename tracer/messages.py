@@ -91,15 +91,15 @@ def _formatted(x, conversion: str, spec: str) -> str:
     return format(x, spec)
 
 
-def shown(x):
-    """What print writes for x: a Text where it contains traced values."""
+def shown(x, plain=str):
+    """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
     if isinstance(x, (Box, Text)):
         return _part(x, "", "")
     if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple)) for v in x):
         opening, closing = "[]" if type(x) is list else "()"
-        parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v)]]
+        parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
-    return str(x)
+    return plain(x)
 
 
 def formatted(pattern: str, method: str, args, kwargs):

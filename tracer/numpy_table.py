@@ -69,9 +69,14 @@ def redirect(f):
         return types.MethodType(METHODS[f.__name__], lift(owner))
     if isinstance(owner, np.ufunc) and f.__name__ in UFUNC_METHODS:
         return passing(f, functools.partial(UFUNC_METHODS[f.__name__], owner))
-    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
-        return _random(f.__name__)
+    if _draws(owner.__class__) or _draws(f):
+        return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)
     return None
+
+
+def _draws(what) -> bool:
+    """Whether a class or function belongs to np.random, which is not imported to tell."""
+    return (getattr(what, "__module__", None) or "").startswith("numpy.random")
 
 
 # --- subscripts of objects that are no boxes --------------------------------------------------------------------------
@@ -183,10 +188,6 @@ def _fill_redirect():
             REDIRECT[ufunc] = passing(ufunc, lambda *args, ufunc=ufunc, **kwargs: ufuncs.call(ufunc, *args, **kwargs))
     for f, handler in {**python_math.MATH, **python_math.BUILTINS, **creation.SCALAR_TYPES}.items():
         REDIRECT[f] = plain(f, handler)
-    for name in np.random.__all__:
-        f = getattr(np.random, name)
-        if callable(f):
-            REDIRECT[f] = _random(f"np.random.{name}")
 
 
 _fill_redirect()

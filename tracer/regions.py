@@ -21,6 +21,7 @@ from ..ir.types import BOOL_SCALAR
 from . import context, messages, state, tree
 from .boxes import ArrayBox, Box
 from .context import Scope, Signal, Trace
+from .exits import VALUE
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
 _slot = ArrayBox.__dict__["_value"]
@@ -164,10 +165,12 @@ def name_of(place) -> str:
 
 # --- raising ----------------------------------------------------------------------------------------------------------------------
 
-def fail(trace: Trace, error) -> None:
+def fail(trace: Trace, error) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
     if error is None or not (getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError):
+        if error is not None and not any(s.kind != "function" for s in trace.scopes):
+            return error                                      # all that remains of the function: let it be heard at once
         raise UnsupportedError(
             f"`raise` of {cls.__name__} under a condition that is decided at run time: compiled code raises Python's own exceptions only",
             "raise ValueError, RuntimeError or another built-in exception", context.locate())
@@ -191,12 +194,15 @@ class SpoiltBox(ArrayBox):
     _value = property(_refuse, _refuse)
 
 
-def link(trace: Trace, one: ArrayBox, other: ArrayBox) -> None:
-    """From now on these two may be the same array (and so may what the second may be)."""
+def link(trace: Trace, one: ArrayBox, other: ArrayBox, born: float = float("inf")) -> None:
+    """From now on these two may be the same array; so may what the second may be, as far as it is older than `born`.
+
+    What a loop's names hold in one iteration is told apart by the loop itself: `a` and `b` that trade two arrays are never the same.
+    """
     one, other = one.root, other.root
     if one is other:
         return
-    for kin in (other, *relatives(trace, other)):
+    for kin in (other, *(r for r in relatives(trace, other) if r._born < born)):
         _connect(trace, one, kin)
         _connect(trace, kin, one)
 
@@ -262,7 +268,7 @@ class Joint:
         left, left_tree = tree.flatten(a)
         right, right_tree = tree.flatten(b)
         if left_tree != right_tree:
-            raise Mismatch(_quoted(what), state.describe(a), state.describe(b), "the structures differ")
+            raise Mismatch(quoted(what), state.describe(a), state.describe(b), "the structures differ")
         paths = left_tree.paths(what)
         slots = [self.leaf(path, x, y) for path, x, y in zip(paths, left, right)]
         if left_tree is tree.LEAF:
@@ -271,7 +277,7 @@ class Joint:
         def build(results):
             made = left_tree.unflatten([s.build(results) for s in slots])
             for part in tree.containers(made):
-                self.trace.outer[id(part)] = part
+                self.trace.shared[id(part)] = part
             return made
 
         return Slot(True, build)
@@ -326,10 +332,10 @@ class Joint:
             return Slot(False, lambda results: x)
         left, right = state.kind_of(x), state.kind_of(y)
         if left is None or right is None:
-            raise Mismatch(_quoted(what), state.describe(x), state.describe(y))
+            raise Mismatch(quoted(what), state.describe(x), state.describe(y))
         kind = self.join(left, right, x, y)
         if kind is None:
-            raise Mismatch(_quoted(what), state.describe(x), state.describe(y))
+            raise Mismatch(quoted(what), state.describe(x), state.describe(y))
         return self.result(kind, [self.read(0, x, kind), self.read(1, y, kind)], (x, y))
 
     def read(self, side: int, held, kind) -> Value:
@@ -391,7 +397,9 @@ class Joint:
         return _Emission(self.trace.builder, self.flag, self.blocks, self.pairs).results(lazy)
 
 
-def _quoted(what: str) -> str:
+def quoted(what: str) -> str:
+    if what.startswith(VALUE):
+        return "the value returned" + what.removeprefix(VALUE)
     return what if " " in what or "`" in what else f"`{what}`"
 
 

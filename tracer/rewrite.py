@@ -218,7 +218,7 @@ class _Rewriter:
 
     def s_Raise(self, s):
         made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]
-        return ast.copy_location(ast.Expr(self.tg("raise_", made, s)), s)
+        return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
 
     def s_With(self, s):
         for item in s.items:

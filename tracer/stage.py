@@ -211,20 +211,27 @@ class _Run:
             return self.run_in(trace, scope)
         with context.tracing(trace), trace.builder.at(body):
             trace.scopes.append(scope)
-            return self.finish(*self.execute())
+            return self.attempt()
 
     def run_in(self, trace, scope) -> Traced:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
-        outcome = regions.run(trace, scope, lambda: made.append(self.finish(*self.execute())), None, None, ())
-        if outcome.raised is not None:
-            _always_raises(self.callable)
+        outcome = regions.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
         if regions.roots_of(outcome) or regions.items_of(outcome):
             raise UnsupportedError("a function that is differentiated inside compiled code changes something outside of itself",
                                    "return the value instead", context.locate())
         traced = made[0]
         closed, captured = lift_free(traced.function)
         return Traced(**{**traced.__dict__, "function": closed, "captured": tuple(captured)})
+
+    def attempt(self) -> Traced:
+        """A function that raises on every path returns nothing: its checks fail before it could."""
+        guarded = self.trace.guarded
+        try:
+            return self.finish(*self.execute())
+        except regions.Raised:
+            self.trace.guarded = guarded
+            return self.finish(None, None, [])
 
     def execute(self):
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
@@ -299,7 +306,7 @@ class _Run:
 
     def overwritten(self, held, results) -> dict[int, int]:
         writes = {}
-        for position, k in enumerate(self.dynamic):
+        for position, k in enumerate(self.dynamic if held else ()):
             box = held[k]
             if isinstance(box, regions.SpoiltBox):
                 raise UnsupportedError(
@@ -314,7 +321,7 @@ class _Run:
     def expect_unchanged(self, seen, held) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
-            now = self.call.tree.flatten_up_to(seen) if self.writes else held
+            now = self.call.tree.flatten_up_to(seen) if self.writes and held else held
         except ArgumentTypeError:
             now = [None] * len(held)
         for before, after, path in zip(held, now, self.call.paths):
@@ -349,11 +356,6 @@ def _expect_no_boxes(x) -> None:
                                    f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
 
 
-def _always_raises(function):
-    raise UnsupportedError(f"`{getattr(function, '__name__', 'the function')}` raises on every path that run time can take",
-                           "let one path return", _where(function))
-
-
 def _where(function) -> Loc:
     """The line that a function's definition starts on, after its decorators."""
     code = getattr(source.unwrap(function), "__code__", None)
@@ -370,8 +372,6 @@ def _clean(run, function):
     """Run, and let errors leave without the tracer's frames."""
     try:
         return run()
-    except regions.Raised:
-        raise UnsupportedError("the function raises on every path that run time can take", "let one path return") from None
     except RecursionError as error:
         raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
                                _user_loc(error.__traceback__)) from None

@@ -2,8 +2,8 @@
 
   leaf type ::= Kind("scalar", dtype, weak) | Kind("array", dtype, None, dims)
 
-Joining follows NumPy's promotion; a Python scalar takes part as one (NEP 50). Values that are no numbers have no leaf type: they
-pass through a region only if the region leaves them as they are.
+Joining follows NumPy's promotion; a Python scalar takes part as one (NEP 50). Values that are no numbers have no leaf type:
+they pass through a region only if the region leaves them as they are.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..ir.build import const
 from ..ir.core import Const, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
-from . import boxes, context, promote, tree
+from . import boxes, context, promote, shapes, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
@@ -38,8 +38,9 @@ class Kind(NamedTuple):
     def __str__(self):
         if self.weak:
             return f"a Python {self.weak}"
-        shape = ", ".join(str(d) if type(d) is int else d.name or "?" for d in self.dims)
-        return f"an array of {self.dtype.np.name} with shape ({shape})" if self.form == "array" else f"a scalar of {self.dtype.np.name}"
+        if self.form == "array":
+            return f"an array of {self.dtype.np.name} with shape {shapes.show(self.dims)}"
+        return f"a scalar of {self.dtype.np.name}"
 
 
 class Unset:

@@ -3,7 +3,7 @@
     check cond, value… {error, message}   raises where cond (a bool scalar) is false. `error` names a class of ir.errors or a
                                           builtin exception; {0}, {1} … in `message` are the values
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
-    print value… {format}                 prints `format` with the values filled in
+    print value… {format}                 prints `format` with the values filled in (and no newline of its own)
 """
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _infer_print(operands, attrs, regions):
 
 
 def _evaluate_print(op, *values):
-    print(op.attrs["format"].format(*values))
+    print(op.attrs["format"].format(*values), end="")
     return ()
 
 

@@ -9,7 +9,7 @@
 All positions are normalised and in bounds: the tracer emits `wrap` and clipping arithmetic.
 
     slice x, idx… {spec}            -> the region                 update x, v, idx… {spec}      -> x, the region replaced by v
-    update_add x, v, idx… {spec}    -> x, v added to the region
+    update_add x, v, idx… {spec}    -> x, v added to the region; several additions to one array happen in any order
 
     gather x, i1…ik {axes, at}      -> for each element of the index arrays (all of dims B) the part of x at those positions of
                                        `axes`; dims are those of x without `axes`, with B inserted at position `at`

@@ -1,4 +1,8 @@
-"""Stacks: the tapes of loops whose trip count is not known on entry.
+"""Tapes: what reverse mode keeps of the iterations of a loop. Dense arrays where the trip count is known on entry:
+
+    empty d… {dtype}       -> dtype[d…]                an array of which only what has been written is read
+
+Stacks where it is not:
 
     stack_new {dtype}      -> stack<dtype>             an empty stack
     push s, v              -> s                        v, of any dimensions, on top
@@ -16,6 +20,18 @@ import numpy as np
 from ..opdef import ALL, OpDef
 from ..types import StackType, Type
 from .common import array_type, expect_at_least, expect_count, expect_dtype, expect_index, fail
+
+
+def _infer_empty(operands, attrs, regions):
+    expect_dtype("empty", attrs["dtype"], ALL)
+    return [Type(attrs["dtype"], tuple(expect_index("empty", d) for d in operands))]
+
+
+def _evaluate_empty(op, *dims):
+    """NaN, or the largest number, so that it shows where something is read that was not written."""
+    kind = op.attrs["dtype"]
+    unwritten = np.nan if kind.inexact else True if kind.kind == "b" else np.iinfo(kind.np).max
+    return (np.full(tuple(map(int, dims)), unwritten, kind.np),)
 
 
 def _stack(name, value) -> StackType:
@@ -54,6 +70,7 @@ def _evaluate_pop(op, s, *dims):
     return below, top
 
 
+OpDef("empty", _infer_empty, _evaluate_empty, doc="An array that is written before it is read.")
 # A stack evaluates to a linked list: () or (what is below, the entry on top).
 OpDef("stack_new", _infer_new, lambda op: ((),), doc="An empty stack.")
 OpDef("push", _infer_push, lambda op, s, v: ((s, np.array(v)),), rule="linear", linear_in=(0, 1), doc="A stack with v on top.")

@@ -1,0 +1,63 @@
+"""What reverse mode does to have the values that the adjoint of a loop or branch needs, in sentences for `explain` and the IR's text.
+
+    for: recomputes 2 values; restores %a (f64[50]) by undoing its writes; tapes (tanh) : f64[100], 800 bytes
+"""
+from __future__ import annotations
+
+import math
+
+from ..ir.core import Op, Value
+from ..ir.errors import Loc
+from ..ir.types import StackType
+
+KIND = "loop of a derivative"
+
+
+def described(run) -> list[tuple[str, str, Loc]]:
+    """(kind, sentence, location) for each loop and branch of a function that was differentiated backwards (reverse.Reverse)."""
+    found: dict[Op, dict[str, dict[Value, None]]] = {}
+    for op, v, how in run.notes:
+        found.setdefault(op, {}).setdefault(how, {})[v] = None
+    return [(KIND, f"{op.defn.name}: " + "; ".join(_HOW[how](run, list(values)) for how, values in sorted(kinds.items())), op.loc)
+            for op, kinds in found.items()]
+
+
+def _named(v: Value) -> str:
+    if v.name:
+        return f"%{v.name}"
+    return f"({v.op.defn.name})" if v.op is not None else "a carried value"
+
+
+def _recomputed(run, values) -> str:
+    return f"recomputes {len(values)} value{'s' * (len(values) > 1)} ({', '.join(dict.fromkeys(map(_named, values)))})"
+
+
+def _restored(run, values) -> str:
+    return "restores " + ", ".join(f"{_named(v)} ({_shown(v.type)})" for v in values) + " by undoing the writes"
+
+
+def _taped(run, values) -> str:
+    return "tapes " + ", ".join(f"{_named(v)} : {_shown(run.kept[v].type)}, {_bytes(run.kept[v].type)}" for v in values)
+
+
+def _stacked(run, values) -> str:
+    return "pushes " + ", ".join(f"{_named(v)} : {_shown(v.type)}, {_bytes(v.type)} each time" for v in values)
+
+
+def _shown(t) -> str:
+    """A type; lengths that only run time knows go by their names, or by n."""
+    while t.__class__ is StackType:
+        t = t.element
+    return t.dtype.name + (f"[{', '.join(str(d) if type(d) is int else d.name or 'n' for d in t.dims)}]" if t.dims else "")
+
+
+def _bytes(t) -> str:
+    """How much memory an array takes, as far as its lengths are known."""
+    while t.__class__ is StackType:
+        t = t.element
+    known = math.prod([d for d in t.dims if type(d) is int]) * t.dtype.size
+    lengths = [d.name or "n" for d in t.dims if type(d) is not int]
+    return " * ".join([*lengths, f"{known:,} bytes"])
+
+
+_HOW = {"recomputed": _recomputed, "restored": _restored, "stacked": _stacked, "taped": _taped}

@@ -1,0 +1,90 @@
+"""Every example runs, and what it claims is so."""
+import importlib.util
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+FOLDER = pathlib.Path(__file__).parent.parent / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location("example_" + name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def numbers(text):
+    return [float(x) for x in re.findall(r"-?\d+\.\d+", text)]
+
+
+def test_every_example_has_a_test():
+    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == tested
+
+
+def test_quickstart(capsys):
+    load("quickstart")
+    energy, python, slope, difference = numbers(capsys.readouterr().out)
+    assert energy == python and slope == pytest.approx(difference, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def test_digits_learns(digits, capsys):
+    """Twelve epochs instead of sixty: the accuracy that README names takes the whole run."""
+    assert digits.main(12) > 0.94
+    out = capsys.readouterr().out
+    assert re.search(r"test accuracy 9\d\.\d\d%\n[\d,]+ steps per second compiled, [\d,]+ with the gradient by hand in NumPy \([\d.]+x\)", out)
+
+
+def test_digits_takes_the_step_of_numpy(digits):
+    """The compiled step, gradient included, is the one written by hand; one specialisation serves all of them."""
+    rng = np.random.default_rng(1)
+    ours = theirs = digits.start(rng, 64, 10)
+    images, labels = rng.uniform(size=(digits.BATCH, 64)), rng.integers(0, 10, digits.BATCH)
+    for _ in range(5):
+        ours, value = digits.compiled_step(ours, images, labels)
+        theirs, expected = digits.numpy_step(theirs, images, labels)
+        assert value == pytest.approx(expected, rel=1e-10)
+    for a, b in zip(ours[:3], theirs[:3], strict=True):
+        assert list(a) == list(b)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=1e-8, atol=1e-12)
+    assert ours[3] == theirs[3] == 5.0
+
+
+def test_digits_compiles_once(digits):
+    f, rng = tg.jit(digits.numpy_step.__globals__["adam"]), np.random.default_rng(2)
+    state, images, labels = digits.start(rng, 64, 10), rng.uniform(size=(8, 64)), rng.integers(0, 10, 8)
+    for _ in range(4):
+        state, _ = f(digits.loss_and_gradient_by_hand, state, images, labels)
+    assert f.cache_info().misses == 1 and f.specializations[0].hits == 4
+
+
+def test_linear_regression(capsys):
+    load("linear_regression").main()
+    out = capsys.readouterr().out
+    fitted, best = numbers(out.splitlines()[-2])
+    assert best <= fitted < 1.01 * best and numbers(out.splitlines()[-1])[0] > 0.5
+
+
+def test_focal_loss(capsys):
+    example = load("focal_loss")
+    example.main()
+    loss, accuracy, recall = numbers(capsys.readouterr().out.splitlines()[1])
+    assert loss < 0.01 and accuracy > 0.97 and recall > 0.8
+
+
+def test_logistic(capsys):
+    load("logistic").main()
+    loss, *weights = numbers(capsys.readouterr().out)
+    assert loss < 0.45
+    np.testing.assert_allclose(weights[:3], [1.5, -2.0, 0.5], atol=0.25)
