@@ -25,7 +25,7 @@ from ..ir.types import StackType
 
 
 class Link:
-    """The rule of a link. Its operands are the inputs, `fixed` values that must not vary, the residuals, the results, lengths."""
+    """The rule of a link. Its operands: the inputs, `fixed` values that must not vary, the residuals, the results, lengths."""
 
     __slots__ = ("backward", "first", "fixed", "inputs", "name", "residuals")
 
@@ -50,8 +50,9 @@ def varies(op: Op, rule, marked) -> bool:
         if k not in chosen and v in marked:
             what = f"`{v.name}`" if v.name else "a value"
             raise UnsupportedError(
-                f"`{rule.name}` has a custom derivative, but depends on {what}, which is differentiated and which the rule does "
-                "not cover", "make it an argument that nondiff_argnums does not name, or pass it through tg.stop_gradient", op.loc)
+                f"`{rule.name}` has a custom derivative, but depends on {what}, which is differentiated and which the rule "
+                "does not cover",
+                "make it an argument that nondiff_argnums does not name, or pass it through tg.stop_gradient", op.loc)
     return any(op.operands[k] in marked for k in rule.inputs)
 
 

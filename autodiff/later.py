@@ -13,11 +13,10 @@ the loop gives way to its bounds, and then
 """
 from __future__ import annotations
 
-from ..ir.affine import Form
+from ..ir.affine import LONGEST, Form
 from ..ir.core import Block, Op, Value
 from ..ir.induction import counter_of
 from ..ir.integers import opaque
-from ..ir.affine import LONGEST
 from ..ir.match import number
 from ..ir.ops.index import spec_operands
 from ..ir.ranges import Ranges
@@ -58,17 +57,18 @@ class Settled:
 
     # --- where a read finds what it reads
 
-    def path(self, read: Op) -> list[tuple[Block, Value]] | None:
-        """The versions of the array of a `slice`, from its own on, that have the same elements there: (block, version), up to
-        one in the function's own block; None where that is not certain."""
-        if read not in self.memo:
-            self.memo[read] = self._path(read)
-        return self.memo[read]
+    def path(self, op: Op) -> list[tuple[Block, Value]] | None:
+        """The versions of an array that have the same elements where a `slice` reads it, from that which it reads on (where an
+        `update` writes, from its result on): (block, version), up to one in the function's own block; None where that is not
+        certain."""
+        if op not in self.memo:
+            self.memo[op] = self._path(op.operands[0] if op.defn.name == "slice" else op.results[0], op)
+        return self.memo[op]
 
-    def _path(self, read: Op):
-        run, x = self.run, read.operands[0]
+    def _path(self, x: Value, op: Op):
+        run = self.run
         body = run.f.body
-        region = self.region(x, read)
+        region = self.region(x, op)
         found = []
         while True:
             block = run.home.get(x.owner) if isinstance(x.owner, Op) else x.owner
@@ -79,10 +79,10 @@ class Settled:
                 return found
             steps = run.versions_of(block)
             while (step := steps.get(x)) is not None:
-                op, k = step
-                if not self._untouched(region, self._writes(op, k), op if op.regions else None, None):
+                write, k = step
+                if not self._untouched(region, self._writes(write, k), write if write.regions else None, None):
                     return None
-                x = op.results[k]
+                x = write.results[k]
                 found.append((block, x))
             outer = self.outer[block]
             k = next((k for k, y in enumerate(block.yields) if y is x), None)

@@ -1,4 +1,4 @@
-"""What reverse mode does to have the values that the adjoint of a loop or branch needs, in sentences for `explain` and the IR's text.
+"""How the adjoint of a loop or branch comes by the values that it needs, in sentences for `explain` and the text of the IR.
 
     for: recomputes 2 values; restores %a (f64[50]) by undoing its writes; tapes (tanh) : f64[100], 800 bytes
 """
@@ -14,12 +14,14 @@ KIND = "loop of a derivative"
 
 
 def described(run) -> list[tuple[str, str, Loc]]:
-    """(kind, sentence, location) for each loop and branch of a function that was differentiated backwards (reverse.Reverse)."""
+    """(kind, sentence, location) for each loop and branch of a function that `run` (reverse.Reverse) differentiated."""
     found: dict[Op, dict[str, dict[Value, None]]] = {}
     for op, v, how in run.notes:
         found.setdefault(op, {}).setdefault(how, {})[v] = None
-    return [(KIND, f"{op.defn.name}: " + "; ".join(_HOW[how](run, list(values)) for how, values in sorted(kinds.items())), op.loc)
-            for op, kinds in found.items()]
+    def sentence(op, kinds) -> str:
+        return f"{op.defn.name}: " + "; ".join(_HOW[how](run, list(values)) for how, values in sorted(kinds.items()))
+
+    return [(KIND, sentence(op, kinds), op.loc) for op, kinds in found.items()]
 
 
 def _named(v: Value) -> str:
@@ -34,6 +36,10 @@ def _recomputed(run, values) -> str:
 
 def _restored(run, values) -> str:
     return "restores " + ", ".join(f"{_named(v)} ({_shown(v.type)})" for v in values) + " by undoing the writes"
+
+
+def _settled(run, values) -> str:
+    return f"reads {len(values)} part{'s' * (len(values) > 1)} of arrays that nothing overwrites afterwards"
 
 
 def _taped(run, values) -> str:
@@ -60,4 +66,4 @@ def _bytes(t) -> str:
     return " * ".join([*lengths, f"{known:,} bytes"])
 
 
-_HOW = {"recomputed": _recomputed, "restored": _restored, "stacked": _stacked, "taped": _taped}
+_HOW = {"recomputed": _recomputed, "restored": _restored, "settled": _settled, "stacked": _stacked, "taped": _taped}

@@ -78,8 +78,9 @@ def _result(frame, v: Value) -> Value:
     if not again and _leads_out(frame, v):
         return undo(frame, v)
     write = None if v.type.dims else _writes(frame.run, frame.block).get(v)
-    if write is not None and _read_back(frame, write):
-        return frame.b("slice", frame.get(write.results[0]), *[frame.get(i) for i in write.operands[2:]], **write.attrs)
+    array = None if write is None else _holding(frame, write)
+    if array is not None:
+        return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
     if again and _worth(v, missing):
         return recompute(frame, op)
     if k is not None:
@@ -90,6 +91,10 @@ def _result(frame, v: Value) -> Value:
 # --- recompute ---------------------------------------------------------------------------------------------------------
 
 def recompute(frame, op: Op) -> Value:
+    path = _settled(frame, op)
+    if path is not None:
+        frame.run.note(frame.op, op.results[0], "settled")
+        return frame.b(op.defn, _version(frame, path), *[frame.get(v) for v in op.operands[1:]], **op.attrs)
     if frame.op is not None and op.results[0].type.__class__ is Type and op.results[0].type.dtype.inexact:
         frame.run.note(frame.op, op.results[0], "recomputed")
     args = [frame.get(v) for v in op.operands]
@@ -126,19 +131,19 @@ def _version(frame, path) -> Value:
     return frames[block].get(x)
 
 
-def _missing_for(frame, v: Value) -> set[Value]:
-    """The values of this frame that would have to be kept for v to be computed again."""
-    missing: set[Value] = set()
+def _missing_for(frame, v: Value) -> dict[Value, float]:
+    """What would have to be kept for v to be computed again: values of this frame, and how many elements for each."""
+    missing: dict[Value, float] = {}
     _missing(frame, v, missing, set())
     return missing
 
 
-def _worth(v: Value, missing: set[Value]) -> bool:
+def _worth(v: Value, missing: dict[Value, float]) -> bool:
     """Whether computing v again keeps hardly more than v: one value, not larger."""
-    return len(missing) == 1 and _size(next(iter(missing))) <= max(_SLACK * _size(v), _SMALL)
+    return len(missing) == 1 and next(iter(missing.values())) <= max(_SLACK * _size(v), _SMALL)
 
 
-def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:
+def _missing(frame, v: Value, missing: dict[Value, float], seen: set[Value]) -> None:
     if v.__class__ is Const or v in seen or v in frame.known or not frame.owns(v):
         return
     seen.add(v)
@@ -146,12 +151,16 @@ def _missing(frame, v: Value, missing: set[Value], seen: set[Value]) -> None:
         return
     if v.owner is frame.block:
         if not _free(frame, v):
-            missing.add(v)
+            missing[v] = _size(v)
+        elif _restored(frame, v):
+            missing[v] = _destroyed_by(frame, v)
     elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
         for x in v.owner.operands if _settled(frame, v.owner) is None else v.owner.operands[1:]:
             _missing(frame, x, missing, seen)
-    elif not (v.type.dims and _leads_out(frame, v)):
-        missing.add(v)
+    elif v.type.dims and _leads_out(frame, v):
+        missing[v] = _destroyed_by(frame, v)
+    else:
+        missing[v] = _size(v)
 
 
 def _free(loop, param: Value) -> bool:
@@ -160,6 +169,36 @@ def _free(loop, param: Value) -> bool:
     if k < 0 or loop.block.yields[k] is param:
         return True
     return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param and _leads_out(loop, param)
+
+
+def _restored(loop, param: Value) -> bool:
+    k = param.slot - loop.fixed
+    return k >= 0 and loop.block.yields[k] is not param
+
+
+def _destroyed_by(frame, v: Value) -> float:
+    """How many elements of an array are overwritten from here to the version that is at hand: what undoing that keeps."""
+    total, later = 0.0, versions(frame.run, frame.block)
+    while v not in frame.known and (step := later.get(v)) is not None:
+        total += _overwrites(frame.run, *step)
+        v = step[0].results[step[1]]
+    return total
+
+
+def _overwrites(run, op: Op, k: int) -> float:
+    if not op.regions:
+        return _size(op.operands[1])
+    name = op.defn.name
+    trips = 1.0
+    if name in ("for", "while"):
+        trips = op.operands[0].item if name == "for" and op.operands[0].__class__ is Const else 1e3
+    total = 0.0
+    for region in op.regions if name == "if" else op.regions[-1:]:
+        v = region.yields[k]
+        while isinstance(v.owner, Op) and run.home.get(v.owner) is region and (base := bases(run, v.owner).get(v.slot)) is not None:
+            total += _overwrites(run, v.owner, v.slot)
+            v = base
+    return trips * total
 
 
 def _size(v: Value) -> float:
@@ -247,17 +286,21 @@ def _writes(run, block: Block) -> dict[Value, Op]:
     return found
 
 
-def _read_back(frame, write: Op) -> bool:
-    """Whether a value is best found in the array that it was written to: where that is at hand, or where the array will be
-    restored anyway because other elements of it are read, and no further write stands between."""
+def _holding(frame, write: Op) -> Value | None:
+    """Where a value is best found in the array that it was written to, that array: it is at hand, or nothing overwrites that part
+    later, or the array will be restored anyway because other elements of it are read, and no further write stands between."""
     array, block = write.results[0], frame.block
     if array in frame.known:
-        return True
+        return frame.known[array]
+    if frame.parent is not None and (path := frame.run.settled.path(write)) is not None:
+        return _version(frame, path)
     if frame.yielded(array) is None or not is_loop(frame) or bases(frame.run, write)[0].owner is not block:
-        return False
+        return None
     earlier = write.operands[0]
-    return any(op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
-                for op in block.ops)
+    if any(op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
+           and _settled(frame, op) is None for op in block.ops):
+        return frame.get(array)
+    return None
 
 
 def undo(frame, base: Value) -> Value:

@@ -98,7 +98,8 @@ def expect_linear(rule: Rule, f: Function, flows, results, what: str, remedy: st
     reached = dependent(twice, [twice.params[k] for k in flows])
     if any(v in reached for v in dots):
         raise UnsupportedError(
-            f"the rule of `{rule.name}` is not linear in the {what} that it is given, so it has no transpose for the other mode",
+            f"the rule of `{rule.name}` is not linear in the {what} that it is given, so it has no transpose for the other "
+            "mode",
             remedy, rule.loc)
 
 

@@ -13,7 +13,7 @@ import tracegrad as tg
 
 
 def implicit(residual, solve):
-    """The function theta -> x with residual(x, theta) = 0, where solve(theta) finds x, a vector. Differentiable to any order."""
+    """The function theta -> x with residual(x, theta) = 0, where solve(theta) finds the vector x."""
 
     @tg.custom_vjp
     def root(theta):
@@ -52,7 +52,7 @@ def newton(theta):
 meeting = implicit(curves, newton)
 
 
-# --- an argmin: logistic regression with ridge weight exp(s), fitted anew for every s --------------------------------------------
+# --- an argmin: logistic regression with ridge weight exp(s), fitted anew for every s ---------------------------------------
 
 RNG = np.random.default_rng(0)
 X, X_TEST = RNG.standard_normal((40, 4)), RNG.standard_normal((200, 4))
@@ -79,8 +79,9 @@ def fit(s):
     w, steps = np.zeros(4), 0
     slope = stationary(w, s)
     while np.max(np.abs(slope)) > 1e-13 and steps < 100:
-        w, steps = w - np.linalg.solve(tg.jacobian(stationary)(w, s), slope), steps + 1
-        slope = stationary(w, s)
+        move = np.linalg.solve(tg.jacobian(stationary)(w, s), slope)
+        w = w - move * min(1.0, 1.0 / np.max(np.abs(move)))         # Newton, with steps of limited length
+        slope, steps = stationary(w, s), steps + 1
     return w
 
 
@@ -97,11 +98,11 @@ def main():
     print("which moves with theta as\n", tg.jacrev(meeting)(theta), sep="")
 
     step, s = tg.value_and_grad(test_loss), 1.0
-    for k in range(60):
+    for k in range(200):
         loss, slope = step(s)
-        if k % 10 == 0:
+        if k % 40 == 0:
             print(f"ridge weight {np.exp(s):.4f}   test loss {loss:.5f}   slope {slope:+.5f}")
-        s -= 10.0 * slope
+        s -= 5.0 * slope
     print(f"best ridge weight {np.exp(s):.4f}, test loss {step(s)[0]:.5f}, curvature {tg.grad(tg.grad(test_loss))(s):.4f}")
 
 

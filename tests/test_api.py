@@ -203,7 +203,7 @@ def equal(a, b):
     if isinstance(a, State):
         return equal(vars(a), vars(b))
     if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype.newbyteorder("=") and a.shape == b.shape and np.array_equal(a, b)
+        return a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=") and a.shape == b.shape and np.array_equal(a, b)
     return repr(a) == repr(b)
 
 

@@ -307,7 +307,9 @@ def tape_elements(f, wrt, sizes):
     total = 0
     derivative = Reverse(f, wrt)
     for op, value, how in derivative.notes:
-        assert how == "taped"
+        assert how in ("taped", "recomputed", "restored", "settled")
+        if how != "taped":
+            continue
         (kept,) = {derivative.kept[value]}
         total += int(np.prod([d if isinstance(d, int) else sizes[d.name] for d in kept.type.dims]))
         assert op.defn.name in ("for", "while", "if")
@@ -318,7 +320,7 @@ def test_overwritten_array_keeps_one_number_per_write():
     f = parse(PROGRAMS["sweep"][0])
     assert tape_elements(f, (0,), {"sweeps": 3}) == 3 * 3 * 3
     g = parse(PROGRAMS["prefix"][0])
-    assert tape_elements(g, (0,), {}) == 5
+    assert tape_elements(g, (0,), {}) == 0               # nothing overwrites what is read: it is in the final array
 
 
 def test_adjoint_work_is_linear_in_the_work_done():

@@ -880,7 +880,7 @@ def test_raise(fn):
 
 def test_raise_in_loop():
     check(raises_in_loop, X.copy(), np.float64(9.0))
-    with pytest.raises(IndexError, match="^too big at 2$"):
+    with pytest.raises(IndexError, match="^too big at 2"):
         run(raises_in_loop, X, np.float64(0.0))
 
 
@@ -919,9 +919,9 @@ def test_a_raise_that_is_reached_while_tracing():
         return x
 
     check(fn, X.copy(), "soft")
-    with pytest.raises(NotImplementedError, match="^hard$"):
+    with pytest.raises(NotImplementedError, match="^hard"):
         run(fn, X, "hard")
-    with pytest.raises(ValueError, match="^negative$"):
+    with pytest.raises(ValueError, match="^negative"):
         run(fn, -X, "hard")
 
 
@@ -953,13 +953,13 @@ def test_types_that_do_not_settle():
     def fn(x, c):
         y = x
         while np.sum(y) < c:
-            y = np.concatenate([y, y])
+            y = np.outer(y, y)
         return y
 
     text = message_of(UnsupportedError, fn, X, 100.0)
     start = fn.__code__.co_firstlineno
     assert "what a while loop carries does not settle: `y` is an array of float64 with shape (7,)" in text
-    assert "an array of float64 with shape (14,)" in text
+    assert "an array of float64 with shape (7, 7)" in text
     assert f"line {start + 2}, in fn" in text and f"line {start + 3}" in text
 
 
@@ -1011,3 +1011,71 @@ def test_loops_too_long_to_unroll():
 
     text = message_of(UnsupportedError, fn, X)
     assert "20,000 iterations would be unrolled, more than 10,000" in text
+
+
+def test_results_of_lengths_known_only_at_run_time():
+    def either(x):
+        if x[0] > 0:
+            return x[x > 0]
+        return x[x < 0] * 2
+
+    def returns_from_loop(x):
+        for i in range(x.size):
+            if x[i] > 3:
+                return x[:i]
+        return x
+
+    def sliced(x, c):
+        y = x[1:3]
+        if c > 0:
+            y = x[x > 0]
+        return y.sum(), y
+
+    for sign in (1.0, -1.0):
+        check(either, X * sign)
+        check(sliced, X, np.float64(sign))
+    check(returns_from_loop, X)
+    check(returns_from_loop, np.arange(100.0) / 20)
+    check(returns_from_loop, -np.arange(100.0))
+
+
+def test_lengths_that_a_loop_changes():
+    def grows(x, c):
+        y, n = x, 0
+        while np.sum(np.abs(y)) < c:
+            y = np.concatenate([y, y])
+            n += 1
+        return y, n
+
+    def thins(x):
+        while x.size > 1:
+            x = x[x > x.min()]
+        return x
+
+    def thins_often(x):
+        for _ in range(100):
+            if x.size > 3:
+                x = x[x < x.max()]
+        return x.sum(), x
+
+    def square(x, n):
+        a = np.ones((1, 1))
+        for k in range(n):
+            a = np.outer(np.concatenate([a[0], x[:1]]), np.concatenate([a[:, 0], x[:1]]))
+        return a
+
+    check(grows, X, 100.0)
+    check(grows, X, 1.0)
+    check(thins, X)
+    check(thins_often, np.arange(50.0))
+    check(square, X, 3)
+
+
+def test_returns_of_different_structures():
+    def fn(x):
+        for v in x:
+            if v > 3:
+                return v
+        return x, 1
+
+    assert "the value returned" in message_of(UnsupportedError, fn, X)

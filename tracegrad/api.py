@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .ir.errors import ArgumentTypeError
+from .ir.errors import ArgumentError, ArgumentTypeError
 from .ir.rewrite import inline
 from .lowering.cache import Cache, CacheInfo
 from .lowering.dispatch import Dispatcher
@@ -80,7 +80,10 @@ class Jitted(Dispatcher):
 
     def program(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
         """What the call amounts to. `trace` makes the program of the user's function."""
-        found = self.fn.program(call, trace) if isinstance(self.fn, Jitted) else trace(self.fn, call)
+        own = call._replace(aliases={}) if self.derives else call       # a derivative tells f(x, x)'s arguments apart
+        found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
+        if own is not call:
+            _expect_unshared(found, call)
         return self.derive(found) if self.derive else found
 
     def miss(self, *args, **kwargs):
@@ -154,6 +157,14 @@ class Jitted(Dispatcher):
     def specializations(self) -> list[SpecializationInfo]:
         """The compiled forms, newest first."""
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
+
+
+def _expect_unshared(traced: stage.Traced, call: stage.Call) -> None:
+    for k, first in call.aliases.items():
+        if {k, first} & set(traced.touched):
+            raise ArgumentError(f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
+                                "a derivative with respect to one of them alone does not exist", "pass a copy of one of them",
+                                traced.function.loc)
 
 
 def emitted(traced: stage.Traced, call: stage.Call, emit: Callable = inline):

@@ -11,7 +11,7 @@ from .ir.core import Function
 from .ir.rewrite import inline
 from .ir.unchecked import without_bounds_checks
 from .ir.verify import verify
-from .lowering import layout, nest
+from .lowering import layout, loopverify, nest
 from .lowering.assemble import assemble
 from .lowering.specialisation import Specialisation
 from .tracer import tree
@@ -198,6 +198,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     f = optimized(program)
     tick("optimize")
     kernel = nest.lower(f)
+    if config.verify:
+        loopverify.verify(kernel)
     tick("loops")
     place = parameter_of(traced, call)
     return assemble(kernel, arguments_of(traced, call, place, form), output_of(replace(program, function=f), place),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -41,7 +42,8 @@ class Custom:
 
     def __init__(self, fun: Callable, nondiff_argnums=()):
         if not callable(fun):
-            raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}", f"write @tg.{self.operator} above a def")
+            raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
+                                    f"write @tg.{self.operator} above a def")
         self.fun = fun
         self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
         self.rules: tuple = ()
@@ -103,7 +105,8 @@ class CustomJVP(Custom):
         """Set the rule: rule(primals, tangents) -> (out, out_dot), both tuples of the differentiable arguments; arguments that
         nondiff_argnums names come first, one by one. Returns the rule, so it can stand as a decorator."""
         if symbolic_zeros:
-            raise UnsupportedError("defjvp(symbolic_zeros=True)", "leave it out: tangents that are zero cost nothing after the passes")
+            raise UnsupportedError("defjvp(symbolic_zeros=True)",
+                                   "leave it out: tangents that are zero cost nothing after the passes")
         _expect_callable(rule, "defjvp")
         self.rules = (rule,)
         return rule
@@ -119,7 +122,8 @@ class CustomJVP(Custom):
 
         def whole(primals, tangents):
             if len(rules) != len(primals):
-                raise ArgumentError(f"defjvps was given {len(rules)} rules for {len(primals)} arguments", "give one for each, None where there is none")
+                raise ArgumentError(f"defjvps was given {len(rules)} rules for {len(primals)} arguments",
+                                    "give one for each, None where there is none")
             out = fun_of(self)(*primals)
             parts = [stage.calls.call(rule, t, out, *primals) for rule, t in zip(rules, tangents) if rule is not None]
             return out, _sum(parts, out)
@@ -139,13 +143,15 @@ class CustomVJP(Custom):
     """What `custom_vjp` makes."""
 
     operator = "custom_vjp"
-    definition = "define it with f.defvjp(fwd, bwd): fwd(*args) returns (out, residuals), bwd(residuals, out_bar) a tuple of cotangents"
+    definition = ("define it with f.defvjp(fwd, bwd): fwd(*args) returns (out, residuals), bwd(residuals, out_bar) a tuple of "
+                  "cotangents")
 
     def defvjp(self, fwd: Callable, bwd: Callable, symbolic_zeros: bool = False, optimize_remat: bool = False) -> None:
         """Set the rule: fwd(*args) -> (out, residuals); bwd(residuals, out_bar) -> a tuple with the cotangent of each
         differentiable argument, None for zero. Arguments that nondiff_argnums names come to bwd first, one by one."""
         if symbolic_zeros:
-            raise UnsupportedError("defvjp(symbolic_zeros=True)", "leave it out: cotangents that are zero cost nothing after the passes")
+            raise UnsupportedError("defvjp(symbolic_zeros=True)",
+                                   "leave it out: cotangents that are zero cost nothing after the passes")
         _expect_callable(fwd, "defvjp")
         _expect_callable(bwd, "defvjp")
         self.rules = fwd, bwd
@@ -157,14 +163,17 @@ class CustomVJP(Custom):
 
 def _expect_callable(rule, method: str) -> None:
     if not callable(rule):
-        raise ArgumentTypeError(f"{method} takes functions, got a {type(rule).__name__}", f"write f.{method}(rule), not f.{method}(rule(…))")
+        raise ArgumentTypeError(f"{method} takes functions, got a {type(rule).__name__}",
+                                f"write f.{method}(rule), not f.{method}(rule(…))")
 
 
 def _sum(parts, out):
     """The sum of structures; zeros of the structure of `out` where there are none."""
     leaves, structure = tree.flatten(out)
     columns = [structure.flatten_up_to(part) for part in parts]
-    return structure.unflatten([functools.reduce(lambda a, b: a + b, row) for row in zip(*columns)] if columns else [leaf * 0.0 for leaf in leaves])
+    if not columns:
+        return structure.unflatten([leaf * 0.0 for leaf in leaves])
+    return structure.unflatten([functools.reduce(operator.add, row) for row in zip(*columns)])
 
 
 def custom_jvp(fun: Callable | None = None, nondiff_argnums=()) -> Any:
@@ -181,7 +190,8 @@ def custom_vjp(fun: Callable | None = None, nondiff_argnums=()) -> Any:
     """A function whose derivative a rule for reverse mode gives: `f.defvjp(fwd, bwd)`.
 
     fwd(*args) returns (out, residuals), bwd(residuals, out_bar) a tuple with the cotangent of each argument. It serves reverse
-    mode, and where bwd is linear in out_bar its transpose serves forward mode. Derivatives of higher order differentiate fwd and bwd.
+    mode, and where bwd is linear in out_bar its transpose serves forward mode. Derivatives of higher order differentiate fwd
+    and bwd.
     nondiff_argnums   positions of arguments that are not differentiated; bwd gets them first, one by one
     """
     return functools.partial(custom_vjp, nondiff_argnums=nondiff_argnums) if fun is None else CustomVJP(fun, nondiff_argnums)
@@ -200,7 +210,7 @@ class _Chosen(NamedTuple):
 class _Primal:
     """A traced call of a function with a rule.
 
-    spans   for each argument, its leaves;  fixed, moving  the positions of the arguments that are not and that are differentiated
+    spans   for each argument, its leaves;  fixed, moving  positions of the arguments that are not, and that are differentiated
     inputs  the parameters of the call that derivatives pass through;  results  for each returned leaf its result or None
     """
 
@@ -225,7 +235,7 @@ class _Primal:
         self.out_paths = traced.out_tree.paths("out")
         known = set(self.function.params)
         if any(d not in known for r in self.function.results for d in dims_of(r.type)):
-            raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns an array whose length only its run tells",
+            raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns an array whose length depends on values",
                                    "return arrays whose lengths follow from those of the arguments", stage._where(custom.fun))
 
     def structures(self, positions) -> _Chosen:
@@ -235,7 +245,8 @@ class _Primal:
 
     def expect(self, what: str, found: tree.TreeDef, expected: tree.TreeDef, remedy: str, loc: Loc) -> None:
         if found != expected:
-            raise ArgumentTypeError(f"{what} has the structure {found!r}, where `{self.custom.name}` has {expected!r}", remedy, loc)
+            raise ArgumentTypeError(f"{what} has the structure {found!r}, where `{self.custom.name}` has {expected!r}",
+                                    remedy, loc)
 
 
 def _trace_rule(rule: Callable, structures, leaves, paths) -> Traced:
@@ -248,8 +259,8 @@ def _trace_rule(rule: Callable, structures, leaves, paths) -> Traced:
 def _pair(rule: Callable, traced: Traced, what: str) -> tuple[tree.TreeDef, tree.TreeDef]:
     structure = traced.out_tree
     if structure.kind is not tree.TUPLE or len(structure.children) != 2:
-        raise ArgumentTypeError(f"the rule `{rule.__name__}` must return a pair {what}, but returns {structure!r}", f"write return {what}",
-                                stage._where(rule))
+        raise ArgumentTypeError(f"the rule `{rule.__name__}` must return a pair {what}, but returns {structure!r}",
+                                f"write return {what}", stage._where(rule))
     return structure.children
 
 
@@ -260,7 +271,8 @@ def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder, ar
     outside: list = []
     for v in free:
         if v not in known:
-            raise UnsupportedError(f"the rule of `{primal.custom.name}` uses a traced value from outside, `{v.name or 'computed there'}`",
+            raise UnsupportedError(f"the rule of `{primal.custom.name}` uses a traced value from outside, "
+                                   f"`{v.name or 'computed there'}`",
                                    f"pass it to `{primal.custom.name}` as an argument", traced.function.loc)
         outside.append(known[v])
     results = inline(builder, f, (*args, *outside))
@@ -278,7 +290,8 @@ def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
         found = const(found, _complex(like, path, what, loc) if isinstance(found, complex) else like.dtype)
     have = found.type
     if have.dims != like.dims:
-        raise ShapeError(f"{what} of {path} has shape {have.dims}, where {like.dims} is expected", "return one of that shape", loc)
+        raise ShapeError(f"{what} of {path} has shape {have.dims}, where {like.dims} is expected",
+                         "return one of that shape", loc)
     if have.dtype is like.dtype:
         return found
     if exact or (have.dtype.complex and not like.dtype.complex):
@@ -316,8 +329,9 @@ def _tangents(primal: _Primal, rule: Callable) -> Function:
     f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, stage._where(rule)
     fixed, moving = primal.structures(primal.fixed), primal.structures(primal.moving)
     order = [*fixed.leaves, *moving.leaves]
+    tangents = [leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]
     traced = _trace_rule(rule, [*fixed.structures, tuple_of(*moving.structures), tuple_of(*moving.structures)],
-                         [*[leaves[k] for k in order], *[leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]],
+                         [*[leaves[k] for k in order], *tangents],
                          [*[paths[k] for k in order], *[f"{paths[k]}_dot" for k in moving.leaves]])
     given = primal.traced.out_tree
     for what, found in zip(("out", "out_dot"), _pair(rule, traced, "(out, out_dot)")):
@@ -364,10 +378,11 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
 
     def emit(b, params):
         known = _known(primal, params)
-        found, values = _run(primal, ahead, known, b, [params[primal.param[k]] for k in range(len(traced.leaves)) if k in primal.param], True)
+        found, values = _run(primal, ahead, known, b, params[:primal.own], True)
         known |= dict(zip(inside, values[len(values) - len(inside):]))
         results = _results(primal, b, found[:out_tree.count], stage._where(fwd), known)
-        residuals = [*[params[primal.param[k]] for k in fixed], *[values[k] for k in dynamic_residuals], *[known[v] for v in free]]
+        residuals = [*[params[primal.param[k]] for k in fixed], *[values[k] for k in dynamic_residuals]]
+        residuals += [known[v] for v in free]
         lengths = [d for v in (*results, *residuals) for d in dims_of(v.type)]
         return [*results, *residuals, *[d for d in dict.fromkeys(lengths) if d not in residuals]]
 
@@ -427,13 +442,14 @@ def _cotangent_places(primal: _Primal, bwd: Callable, found: tree.TreeDef, loc: 
     if found.kind is not tree.TUPLE or len(found.children) != len(expected):
         what = f"a tuple of {len(found.children)}" if found.kind is tree.TUPLE else f"the structure {found!r}"
         raise ArgumentTypeError(
-            f"`{bwd.__name__}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments of "
-            f"`{primal.custom.name}`, but returns {what}", "write return (x_bar,) for one argument, None for a cotangent that is zero", loc)
+            f"`{bwd.__name__}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments "
+            f"of `{primal.custom.name}`, but returns {what}",
+            "write return (x_bar,) for one argument, None for a cotangent that is zero", loc)
     places: list[int | None] = []
     counter = iter(range(found.count))
     for m, part, whole in zip(primal.moving, found.children, expected):
         if not _match(part, whole, counter, places):
-            raise ArgumentTypeError(f"the cotangent of argument {m} has the structure {part!r}, where the argument has {whole!r}",
+            raise ArgumentTypeError(f"the cotangent of argument {m} has the structure {part!r}, the argument {whole!r}",
                                     "return it in the structure of the argument, with None for parts that are zero", loc)
     return dict(zip(primal.leaves, places))
 
@@ -446,4 +462,4 @@ def _match(part: tree.TreeDef, whole: tree.TreeDef, counter, places: list) -> bo
         places.append(next(counter))
         return whole.kind is None
     return (part.kind is whole.kind and part.meta == whole.meta and len(part.children) == len(whole.children)
-            and all([_match(p, w, counter, places) for p, w in zip(part.children, whole.children)]))
+            and all(_match(p, w, counter, places) for p, w in zip(part.children, whole.children)))

@@ -4,13 +4,15 @@
     tg.grad(f)(x, out=buffer)                      buffer[...] = g
     tg.grad(f)(x, out=buffer, accumulate=True)     buffer[...] += g
 
-`out` has the structure of the gradient, and its arrays have exactly the dtypes and shapes. They become arguments that the program
-overwrites, so they are written to by the machine code itself, as any argument array is that a jitted function assigns to.
+`out` has the structure of the gradient, and its arrays have exactly the dtypes and shapes. They become arguments that the
+program overwrites, so the machine code itself writes to them, as to any argument array that a jitted function assigns to.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+
+import numpy as np
 
 from .api import Jitted
 from .autodiff.custom import closed
@@ -49,7 +51,9 @@ class Gradient(Jitted):
         """The program that writes the gradient into the last leaves of the call, from `start` on."""
         accumulate = any(leaf.kind == "static" and leaf.value is True and path == "accumulate"
                          for leaf, path in zip(call.leaves[start:], call.paths[start:]))
-        structure = traced.out_tree.children[1] if self.with_value else traced.out_tree.children[0] if self.has_aux else traced.out_tree
+        structure = traced.out_tree
+        if self.with_value or self.has_aux:
+            structure = structure.children[1 if self.with_value else 0]
         if structure != out:
             raise ArgumentTypeError(f"out has the structure {out!r}, the gradient {structure!r}",
                                     "pass arrays in the structure of the arguments that are differentiated")
@@ -74,26 +78,29 @@ def _with_options(call: Call, own) -> Call:
     held, structure = tree.flatten(own["out"])
     paths = structure.paths("out")
     for x, path in zip(held, paths):
-        if not isinstance(x, (boxes.ArrayBox, stage.np.ndarray)):
+        if not isinstance(x, (boxes.ArrayBox, np.ndarray)):
             raise ArgumentTypeError(f"{path} is a {type(x).__name__}, which cannot be written to",
                                     "pass an array; for the gradient of a number np.zeros(())")
     positional, keyword = call.tree.children
     names = (*keyword.meta[0], "accumulate", "out")
     keyword = tree.TreeDef(tree.DICT, (names, names), (*keyword.children, tree.LEAF, structure))
-    leaves = (*call.leaves, signature.static(accumulate), *[signature.abstract(x, f"argument {p}") for x, p in zip(held, paths)])
+    added = [signature.abstract(x, f"argument {p}") for x, p in zip(held, paths)]
+    leaves = (*call.leaves, signature.static(accumulate), *added)
     values = (*call.values, accumulate, *held)
     aliases = stage._aliases(values, leaves)
     for k, earlier in aliases.items():
         if k > len(call.leaves):
             other = (*call.paths, "accumulate", *paths)[earlier]
-            raise ArgumentError(f"{paths[k - len(call.leaves) - 1]} is the same array as {other}", "pass an array of its own to write to")
-    return Call(tree.TreeDef(tree.TUPLE, None, (positional, keyword)), leaves, (*call.paths, "accumulate", *paths), values, aliases)
+            raise ArgumentError(f"{paths[k - len(call.leaves) - 1]} is the same array as {other}",
+                                "pass an array of its own to write to")
+    paths = (*call.paths, "accumulate", *paths)
+    return Call(tree.TreeDef(tree.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
 
 
 def _without_options(call: Call, names) -> tuple[Call, tree.TreeDef | None]:
     """(the call of the function itself, the structure of `out`)."""
     positional, keyword = call.tree.children
-    if "out" in names or not keyword.meta[0][-2:] == OPTIONS:
+    if "out" in names or keyword.meta[0][-2:] != OPTIONS:
         return call, None
     out, kept = keyword.children[-1], keyword.meta[0][:-2]
     count = call.tree.count - out.count - 1
@@ -104,9 +111,11 @@ def _without_options(call: Call, names) -> tuple[Call, tree.TreeDef | None]:
 def _expect_type(path: str, leaf, slope: Value) -> None:
     have, need = leaf.type, slope.type
     if have.dims != need.dims:
-        raise ShapeError(f"{path} has shape {have.dims}, the gradient {need.dims}", "pass an array of the shape of the argument")
+        raise ShapeError(f"{path} has shape {have.dims}, the gradient {need.dims}",
+                         "pass an array of the shape of the argument")
     if have.dtype is not need.dtype:
-        raise DTypeError(f"{path} has dtype {have.dtype.np}, the gradient {need.dtype.np}", f"make it with dtype=np.{need.dtype.np}")
+        raise DTypeError(f"{path} has dtype {have.dtype.np}, the gradient {need.dtype.np}",
+                         f"make it with dtype=np.{need.dtype.np}")
 
 
 def _rebuilt(traced: Traced, call: Call, leaves, target: dict[int, int], accumulate: bool) -> Traced:
@@ -127,6 +136,7 @@ def _rebuilt(traced: Traced, call: Call, leaves, target: dict[int, int], accumul
 
     g = closed(f.name, values, [v.name for v in values], emit, f.loc)
     writes = {own + added.index(leaf): len(kept) + n for n, leaf in enumerate(target.values())}
-    outs = [Out("arg", None, target[k]) if k in target else out._replace(result=None if out.result is None else kept.index(out.result))
+    place = {None: None} | {result: n for n, result in enumerate(kept)}
+    outs = [Out("arg", None, target[k]) if k in target else out._replace(result=place[out.result])
             for k, out in enumerate(traced.outs)]
     return replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths, outs=tuple(outs), writes=writes)

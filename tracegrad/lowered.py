@@ -21,6 +21,10 @@ from .tracer.stage import Call, Traced
 STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
 
 
+def _place(loc) -> str:
+    return f"{os.path.basename(loc[-1].file)}:{loc[-1].line}  " if loc else ""
+
+
 class Lowered:
     """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced."""
 
@@ -54,7 +58,7 @@ class Lowered:
         """What the derivative's loops recompute, restore and tape, as comments."""
         notes: list = []
         reverse.vjp(self.function, self._wrt, None, notes)
-        return "".join(f"# {os.path.basename(loc[-1].file)}:{loc[-1].line}  {text}\n" if loc else f"# {text}\n" for _, text, loc in notes)
+        return "".join(f"# {_place(loc)}{text}\n" for _, text, loc in notes)
 
     @property
     def _wrt(self) -> list[int]:

@@ -14,8 +14,6 @@ multiplies by 0) is *hidden*: not itself looked at, but the result of the choice
 """
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .ir.build import Builder, const
 from .ir.core import Block, Function, Op, Value
 from .ir.opdef import OPS, Elementwise

@@ -19,7 +19,7 @@ KNOBS = {
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
     "boundscheck": (True, bool, "check indices that are not proved to be inside; off: an index outside reads or writes any memory"),
     "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
-    "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity, in derivatives too (slower)"),
+    "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity (slower)"),
     "verify": (True, bool, "check the IR after every pass"),
 }
 

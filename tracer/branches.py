@@ -198,9 +198,13 @@ def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool 
     if no.raised is not None:
         return _one_raises(trace, negate(flag), no, then)
     try:
-        return _join(trace, flag, yes, no, put, names, before, what, lazy)
+        return _join(trace, flag, yes, no, put, names, what, lazy)
     except regions.Mismatch as found:
-        raise _unlike(flag, found, yes, no) from None
+        why = context.make_static(flag, "an `if` whose branches leave different things")
+        try:
+            return _join(trace, flag, yes, no, put, names, what, lazy, flexible=True)
+        except regions.Mismatch:
+            raise _unlike(found, why) from None
 
 
 def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
@@ -215,9 +219,8 @@ def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
         trace.guarded -= 1
 
 
-def _unlike(flag: Value, found: "regions.Mismatch", yes, no):
-    """The error for branches that leave different things. A condition on argument ints is decided by making them static."""
-    why = context.make_static(flag, "an `if` whose branches leave different things")
+def _unlike(found: regions.Mismatch, why: str):
+    """The error for branches that leave different things."""
     return UnsupportedError(
         f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, {found.right} in the "
         f"other{'; ' + found.why if found.why else ''} (the condition depends on {why})",
@@ -225,9 +228,9 @@ def _unlike(flag: Value, found: "regions.Mismatch", yes, no):
         context.locate())
 
 
-def _join(trace, flag, yes, no, put, names, before, what, lazy):
+def _join(trace, flag, yes, no, put, names, what, lazy, flexible=False):
     """Emit the `if` and put its results in place."""
-    joint = regions.Joint(trace, flag, yes, no)
+    joint = regions.Joint(trace, flag, yes, no, flexible)
     held = [joint.add(name.lstrip("+"), a, b) for name, a, b in zip(names, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
     roots = [(root, joint.root(root, yes, no)) for root in regions.roots_of(yes, no)]

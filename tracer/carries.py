@@ -3,6 +3,7 @@
   Fixed      holds at the head what it held before the loop
   Carried    its numbers are parameters of the body; their types widen until an iteration fits
   with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
+  lengths    of an array that has another shape after an iteration: parameters before the array's, of whose type they are part
 
 A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an iteration
 changes the plan no more.
@@ -10,13 +11,23 @@ changes the plan no more.
 from __future__ import annotations
 
 from ..ir.build import const
-from ..ir.core import Value
-from ..ir.types import BOOL, BOOL_SCALAR
+from ..ir.core import Block, Value
+from ..ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, Type
 from . import context, regions, state, tree
 from .boxes import ArrayBox, Box
 from .exits import RETURNED
 from .regions import Mismatch
 from .state import Kind, Maybe, Unset
+
+
+class _Varying:
+    """Stands in a leaf type for a length that is carried."""
+
+    name = "?"
+
+
+VARYING = _Varying()
+
 
 def ends_loop(name: str) -> bool:
     """Whether a name is a flag that ends a loop: false whenever an iteration begins."""
@@ -26,9 +37,10 @@ def ends_loop(name: str) -> bool:
 class Carry:
     """One name or item. `initial` is what it holds before the loop, `kinds` the leaf types (None: a leaf that stays as it is)."""
 
-    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
+    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "flexible", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
 
-    def __init__(self, label: str, initial, guess: bool, born: int):
+    def __init__(self, label: str, initial, guess: bool, born: int, flexible: bool):
+        self.flexible = flexible
         self.label, self.initial, self.stop, self.born = label, initial, ends_loop(label), born
         self.flag = type(initial) in (Unset, Maybe)
         self.never, self.entry, self.boxes, self.cousins = False, None, [], []
@@ -46,19 +58,37 @@ class Carry:
 
     # --- parameters -------------------------------------------------------------------------------------------------------------
 
-    def types(self) -> list:
-        if not self.moves:
-            return []
-        return [k.type for k in self.kinds if k is not None] + ([BOOL_SCALAR] if self.flag else [])
+    @property
+    def width(self) -> int:
+        """The number of parameters."""
+        return sum(1 + k.dims.count(VARYING) for k in self.kinds if k is not None) + self.flag if self.moves else 0
+
+    def parameters(self, block: Block) -> None:
+        """Give a block the parameters that this needs."""
+        for kind in self.kinds if self.moves else ():
+            if kind is not None:
+                dims = [parameter(block, INDEX_SCALAR) if d is VARYING else d for d in kind.dims]
+                parameter(block, Type(kind.dtype, dims))
+        if self.moves and self.flag:
+            parameter(block, BOOL_SCALAR)
 
     def inits(self, builder) -> list[Value]:
         """What the parameters start from, emitted before the loop."""
         if not self.moves:
             return []
         if type(self.initial) is Unset:
-            return [builder.full(0, k.dims, k.dtype) for k in self.kinds if k is not None] + [const(False, BOOL)]
-        found = [state.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None]
+            found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
+            return [*self.with_lengths(builder, found), const(False, BOOL)]
+        found = self.with_lengths(builder, [state.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None])
         return [*found, self.initial.flag] if self.flag else found
+
+    def with_lengths(self, builder, values) -> list[Value]:
+        """Before each value its lengths that are carried."""
+        out = []
+        for value, kind in zip(values, [k for k in self.kinds if k is not None]):
+            out += [builder.index(d) for d, planned in zip(value.type.dims, kind.dims) if planned is VARYING]
+            out.append(value)
+        return out
 
     def at_head(self, trace, params, asking: bool = False):
         """What the name holds when an iteration begins. `asking`: in the condition, where a flag is not known to be false."""
@@ -74,6 +104,8 @@ class Carry:
     def _from(self, trace, params):
         self.boxes, leaves = [], []
         for x, kind in zip(self.leaves, self.kinds):
+            for _ in range(kind.dims.count(VARYING) if kind is not None else 0):
+                next(params)
             made = x if kind is None else state.wrap(next(params), kind, getattr(x, "_strides", None))
             if isinstance(made, ArrayBox) and kind is not None:
                 self.boxes.append(made)
@@ -119,11 +151,12 @@ class Carry:
     def first(self, leaves, structure) -> bool:
         """The first value of a name that was unset before the loop: its types are what is carried."""
         self.leaves, self.structure = leaves, structure
-        self.kinds = [state.kind_of(x) for x in leaves]
+        for k in map(state.kind_of, leaves):
+            if k is not None and not k.type.static and not self.flexible:
+                raise Mismatch(regions.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
+            varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
+            self.kinds.append(varying)
         self.moves = any(self.kinds)
-        for kind in self.kinds:
-            if kind is not None and not kind.type.static:
-                raise Mismatch(regions.quoted(self.label), "unset", str(kind), "its length is known only inside the loop")
         return True
 
     def widened(self, path: str, k: int, x) -> Kind | None:
@@ -134,6 +167,8 @@ class Carry:
                 return None
             kind = state.kind_of(before)
         found = state.kind_of(x)
+        if kind is not None and found is not None and self.flexible:
+            kind, found = vary(kind, found)
         joined = kind and found and state.join(kind, found, before if kind == state.kind_of(before) else None, x)
         if not joined:
             raise Mismatch(regions.quoted(path), state.describe(before) if kind is None else str(kind), state.describe(x), trail(before, x))
@@ -156,7 +191,8 @@ class Carry:
         if type(final) is Maybe:
             held, flag = final.held, final.flag
         leaves = tree.flatten(held)[0]
-        found = [state.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
+        values = [state.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
+        found = self.with_lengths(context.current().builder, values)
         return [*found, flag] if self.flag else found
 
     def after(self, trace, results, final, ran: bool):
@@ -167,6 +203,21 @@ class Carry:
             return self.initial
         made = self._from(trace, iter(results))
         return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
+
+
+def parameter(block: Block, type) -> Value:
+    """One parameter more of a block."""
+    found = Value(type, None, block, len(block.params))
+    block.params = (*block.params, found)
+    return found
+
+
+def vary(a: Kind, b: Kind) -> tuple[Kind, Kind]:
+    """Two array types with every length in which they differ marked as varying."""
+    if a.form != "array" or b.form != "array" or len(a.dims) != len(b.dims):
+        return a, b
+    same = [p is q or (type(p) is int and p == q) for p, q in zip(a.dims, b.dims)]
+    return tuple(k._replace(dims=tuple(d if s else VARYING for d, s in zip(k.dims, same))) for k in (a, b))
 
 
 def trail(*values) -> str:
@@ -183,6 +234,6 @@ def guess_of(name: str, initial) -> bool:
     return not (name.startswith("+") and isinstance(initial, ArrayBox))
 
 
-def planned(names, before, born: int) -> list[Carry]:
-    """A carry for each name of a loop that begins at the stamp `born`."""
-    return [Carry(name.lstrip("+"), held, guess_of(name, held), born) for name, held in zip(names, before)]
+def planned(names, before, born: int, flexible: bool) -> list[Carry]:
+    """A carry for each name of a loop that begins at the stamp `born`. `flexible`: its arrays may change their lengths."""
+    return [Carry(name.lstrip("+"), held, guess_of(name, held), born, flexible) for name, held in zip(names, before)]

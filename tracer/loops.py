@@ -23,6 +23,7 @@ from .regions import Mismatch
 
 SHORT = 4                     # a loop of at most so many iterations is unrolled …
 TOTAL = 16                    # … unless the loops around it multiply to more than this
+LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
 
@@ -217,7 +218,8 @@ class _Rolled:
     def __init__(self, trace, loop: Loop, body, get, put, names, touched):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
         self.before, self.born = get() if get else (), context.stamp()
-        self.names = carries.planned(names, self.before, self.born)
+        self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
+        self.names = carries.planned(names, self.before, self.born, self.flexible)
         self.items: dict = {}                       # mark -> (place, Carry)
         self.roots: dict = {}                       # id -> box
         self.spoilt: dict = {}                      # id -> (box, reason)
@@ -251,8 +253,14 @@ class _Rolled:
                 for b in carried[k].boxes:
                     regions.link(self.trace, a, b)
 
-    def types(self) -> list:
-        return [t for c in self.carried for t in c.types()] + [root._value.type for root in self.roots.values()]
+    def block(self, *first, names=()) -> Block:
+        """A block with parameters of the types `first` and then those of what is carried."""
+        block = Block(first, names)
+        for c in self.carried:
+            c.parameters(block)
+        for root in self.roots.values():
+            carries.parameter(block, root._value.type)
+        return block
 
     def inits(self) -> list[Value]:
         builder = self.trace.builder
@@ -313,7 +321,7 @@ class _Rolled:
             elif after is not before:
                 if before is regions.MISSING or after is regions.MISSING:
                     raise Mismatch(regions.name_of(place), _absent(before), _absent(after), "the structure changes")
-                self.items[mark] = place, carries.Carry(regions.name_of(place), before, True, self.born)
+                self.items[mark] = place, carries.Carry(regions.name_of(place), before, True, self.born, self.flexible)
                 changed = True
         for key, (root, before, after) in outcome.roots.items():
             if key not in self.roots and after is not before:
@@ -340,7 +348,7 @@ class _Rolled:
     def leave(self, results, outcome, ran: bool, trip=None) -> None:
         """Put the results in place. `trip` where it is the number of iterations for sure."""
         trace, results = self.trace, iter(results)
-        taken = [[next(results) for _ in c.types()] for c in self.carried]
+        taken = [[next(results) for _ in range(c.width)] for c in self.carried]
         for root in self.roots.values():
             trace.note_write(root)
             root._value = next(results)
@@ -360,7 +368,7 @@ class _Rolled:
 
     def counted(self, source, start: int, trip) -> None:
         def make():
-            block = Block([INDEX_SCALAR, *self.types()], ["i"])
+            block = self.block(INDEX_SCALAR, names=["i"])
             k = block.params[0]
             return block, self.trial(block, block.params[1:], lambda: (source.at(_plus(k, start)),), type(trip) is int)
 
@@ -378,8 +386,7 @@ class _Rolled:
         counter = [INDEX_SCALAR] if item is not None else []
 
         def make():
-            types = [*counter, *self.types()]
-            block = Block(types, ["i"] if counter else ())
+            block = self.block(*counter, names=["i"] if counter else ())
             k = block.params[0] if counter else None
             return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if counter else lambda: ())
 
@@ -389,14 +396,14 @@ class _Rolled:
             with self.trace.builder.at(block):
                 yields.insert(0, self.trace.builder.iop("add", block.params[0], 1))
         block.yields = tuple(yields)
-        asked = self.condition([*counter, *self.types()], counter, go)
+        asked = self.condition(counter, go)
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
         self.leave(results[len(counter):], outcome, ran)
 
-    def condition(self, types, counter, go) -> Block:
+    def condition(self, counter, go) -> Block:
         """The block that decides whether there is another iteration."""
-        block = Block(types, ["i"] if counter else ())
+        block = self.block(*counter, names=["i"] if counter else ())
         for param, init in zip(block.params[len(counter):], self.inits_cache):
             self.trace.origin[param] = self.loop, init
         thunk = go(block.params[0] if counter else None)
@@ -417,7 +424,7 @@ class _Rolled:
         """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
         go = as_bool(truth(condition()))
         self.before = self.get() if self.get else ()
-        self.names = [carries.Carry(c.label, held, True, self.born) for c, held in zip(self.names, self.before)]
+        self.names = [carries.Carry(c.label, held, True, self.born, self.flexible) for c, held in zip(self.names, self.before)]
         inner, found = self.body, []
 
         def body():
@@ -427,12 +434,12 @@ class _Rolled:
         self.body = body
 
         def make():
-            block = Block([const(True, BOOL).type, *self.types()])
+            block = self.block(const(True, BOOL).type)
             return block, self.trial(block, block.params[1:], lambda: ())
 
         block, outcome = self.settle(make)
         block.yields = (found[0], *self.yields(block, outcome))
-        asked = Block([p.type for p in block.params])
+        asked = self.block(const(True, BOOL).type)
         asked.yields = (asked.params[0],)
         results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
         self.leave(results[1:], outcome, False)

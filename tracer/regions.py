@@ -251,9 +251,10 @@ class Slot:
 
 
 class Joint:
-    """The results of an `if`: pairs of values, one from each branch."""
+    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths."""
 
-    def __init__(self, trace: Trace, flag: Value, yes: Outcome, no: Outcome):
+    def __init__(self, trace: Trace, flag: Value, yes: Outcome, no: Outcome, flexible: bool = False):
+        self.flexible = flexible
         self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
         self.pairs: list[tuple[Value, Value]] = []
         self.known: dict = {}
@@ -291,16 +292,12 @@ class Joint:
             return Slot(False, lambda results: a)
         flags = [self.set_flag(x) for x in (a, b)]
         held_a, held_b = (x.held if type(x) is state.Maybe else x for x in (a, b))
-        try:
-            if type(a) is state.Unset:
-                held = self.one_sided(what, held_b, 1)
-            elif type(b) is state.Unset:
-                held = self.one_sided(what, held_a, 0)
-            else:
-                held = self.add(what, held_a, held_b)
-        except Mismatch as found:
-            reason = f"a branch that is decided at run time sets it to {found.left}"
-            return Slot(True, lambda results: state.Unset(what, reason))
+        if type(a) is state.Unset:
+            held = self.one_sided(held_b, 1)
+        elif type(b) is state.Unset:
+            held = self.one_sided(held_a, 0)
+        else:
+            held = self.add(what, held_a, held_b)
         flag = self.pair(*flags)
         return Slot(True, lambda results: state.Maybe(what, held.build(results), results[flag]))
 
@@ -309,7 +306,7 @@ class Joint:
             return x.flag
         return self.trace.builder.const(type(x) is not state.Unset, BOOL_SCALAR.dtype)
 
-    def one_sided(self, what, held, side: int) -> Slot:
+    def one_sided(self, held, side: int) -> Slot:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
         leaves, structure = tree.flatten(held)
         slots = []
@@ -318,12 +315,14 @@ class Joint:
             if kind is None:
                 slots.append(Slot(False, lambda results, x=x: x))
                 continue
-            if not kind.type.static:
-                raise Mismatch(what, str(kind), "nothing")
+            for d in kind.dims:
+                if type(d) is not int:
+                    lengths = self.trace.builder.index(d), self.trace.builder.index(0)
+                    self.pair(*(lengths if side == 0 else lengths[::-1]))
             values = [None, None]
             values[side] = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
-                values[1 - side] = self.trace.builder.full(0, kind.dims, kind.dtype)
+                values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
             slots.append(self.result(kind, values, (x,)))
         return Slot(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
 
@@ -350,7 +349,7 @@ class Joint:
             return found
         for p, q in zip(left.dims, right.dims):
             if p is not q and p != q:
-                if type(p) is int and type(q) is int:
+                if type(p) is int and type(q) is int and not self.flexible:
                     return None
                 self.pair(self.trace.builder.index(p), self.trace.builder.index(q))
         return state.join(left, right._replace(dims=left.dims), x, y)

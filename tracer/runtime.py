@@ -37,7 +37,7 @@ def collect(element, items):
 
 def returned(held):
     """What a function returns: set on every path that reaches its end."""
-    return held.held if type(held) is state.Maybe else held
+    return held.held if type(held) is state.Maybe else state.value(held)
 
 
 RUNTIME = types.SimpleNamespace(

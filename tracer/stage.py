@@ -57,6 +57,7 @@ class Traced:
     statics   leaves that were Python ints and decided a shape, made static
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
+    touched   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
     """
 
     function: Function
@@ -69,6 +70,7 @@ class Traced:
     statics: tuple[int, ...] = ()
     captured: tuple[Value, ...] = ()
     notes: tuple = ()
+    touched: tuple[int, ...] = ()
 
 
 class Call(NamedTuple):
@@ -281,7 +283,12 @@ class _Run:
             if value.name is None and value.op is not None and k < len(outs) == 1:
                 value.name = "out"
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
-                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (), tuple(self.trace.notes))
+                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (), tuple(self.trace.notes),
+                      tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position)))
+
+    def changed(self, box, position: int) -> bool:
+        """Whether an argument is an array that the function has overwritten."""
+        return isinstance(box, ArrayBox) and (isinstance(box, regions.SpoiltBox) or box._value is not self.function.params[position])
 
     def out(self, x, mine: dict, results: list) -> Out:
         x = state.value(x)
@@ -313,7 +320,7 @@ class _Run:
                     f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is only run "
                     "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
                     f"{self.call.paths[k]}.copy()`", _where(self.callable))
-            if isinstance(box, ArrayBox) and k not in self.call.aliases and box._value is not self.function.params[position]:
+            if k not in self.call.aliases and self.changed(box, position):
                 results.append(box._value)
                 writes[position] = len(results) - 1
         return writes

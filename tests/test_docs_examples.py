@@ -1,0 +1,21 @@
+"""Every Python block of docs/differentiation.md runs, one after the other, as a reader would type them."""
+import pathlib
+
+import pytest
+
+import tracegrad as tg
+
+PAGES = [pathlib.Path(__file__).parent.parent / "docs" / "differentiation.md"]
+
+
+@pytest.mark.parametrize("way", ["compiled", "evaluator"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_blocks_run(page, way, tmp_path):
+    parts = page.read_text().split("```")
+    blocks = [part.split("\n", 1)[1] for part in parts[1::2] if part.startswith("python\n")]
+    assert blocks
+    # functions need a file that their source can be read from
+    path = tmp_path / f"{page.stem}.py"
+    path.write_text("\n\n".join(blocks))
+    with tg.config(disable_jit=way == "evaluator"):
+        exec(compile(path.read_text(), path, "exec"), {"__name__": page.stem})

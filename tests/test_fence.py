@@ -1,0 +1,161 @@
+"""What cannot be staged is refused before anything is traced: with the line, the reason and what to write instead."""
+import warnings
+
+import numpy as np
+import pytest
+from trace_check import check
+
+from tracegrad.ir.errors import UnsupportedError
+from tracegrad.tracer import stage
+
+X = np.arange(4.0)
+COUNT = 0
+
+
+def generator(x):
+    for v in x:
+        yield v  # here
+
+
+def delegates(x):
+    yield from x  # here
+
+
+async def coroutine(x):  # here
+    return x
+
+
+def awaits(x):
+    async def inner():  # here
+        return x
+    return inner
+
+
+def tries(x):
+    try:  # here
+        return x[9]
+    except IndexError:
+        return x
+
+
+def tries_finally(x):
+    for _ in range(3):
+        try:  # here
+            x = x * 2
+        finally:
+            pass
+    return x
+
+
+def matches(x):
+    match x.size:  # here
+        case 4:
+            return x
+    return -x
+
+
+def defines_class(x):
+    class Local:  # here
+        pass
+    return Local
+
+
+def deletes_name(x):
+    y = x * 2
+    del y  # here
+    return x
+
+
+def writes_global(x):
+    global COUNT  # here
+    COUNT = 1
+    return x
+
+
+def writes_nonlocal(x):
+    total = 0.0
+
+    def add(v):
+        nonlocal total  # here
+        total += v
+
+    add(x[0])
+    return total
+
+
+def opens_file(x):
+    with open("f") as f:  # here
+        f.write("x")
+    return x
+
+
+REASONS = {
+    generator: ("a generator cannot be compiled", "collect the values in a list and return it"),
+    delegates: ("a generator cannot be compiled", "collect the values in a list and return it"),
+    coroutine: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
+    awaits: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
+    tries: ("`try` cannot be compiled", "test the condition with `if`, or catch the error around the call"),
+    tries_finally: ("`try` cannot be compiled", "test the condition with `if`, or catch the error around the call"),
+    matches: ("`match` cannot be compiled", "write if/elif/else"),
+    defines_class: ("a class cannot be defined inside a compiled function", "define it at module level"),
+    deletes_name: ("`del y` cannot be compiled", "leave the name; memory is freed by itself"),
+    writes_global: ("`global COUNT` cannot be compiled", "return the value, or keep it in an array that is passed in"),
+    writes_nonlocal: ("`nonlocal total` cannot be compiled", "return the value, or keep it in an array that is passed in"),
+    opens_file: ("this context manager would act while the function is compiled", "enter it around the call"),
+}
+
+
+@pytest.mark.parametrize("fn", REASONS, ids=lambda f: f.__name__)
+def test_refused(fn):
+    with pytest.raises(UnsupportedError) as caught:
+        stage.trace(fn, (X,))
+    reason, remedy = REASONS[fn]
+    text = str(caught.value)
+    assert reason in text and "  Instead: " + remedy in text
+    (frame,) = caught.value.loc
+    with open(__file__) as source:
+        assert "# here" in source.read().splitlines()[frame.line - 1]
+    assert f'File "{__file__}", line {frame.line}' in text and "^" in text
+
+
+def test_a_called_function_is_refused_with_the_whole_way_to_it():
+    def fn(x):
+        return tries(x)
+
+    with pytest.raises(UnsupportedError, match="`try` cannot be compiled") as caught:
+        stage.trace(fn, (X,))
+    assert caught.value.loc[-1].function == "tries"
+
+
+def test_what_looks_like_it_is_allowed():
+    def fn(x):
+        import math
+        from math import pi as number
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y = 1.0 / x
+            if x[0] > 1:
+                y = y + 1
+            if x[0] > 9:
+                return y, {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+        items = {"a": [1, 2, 3]}
+        del items["a"][0]
+        pass
+        return y * number + math.sqrt(4.0), {}
+
+    for shift in (1, 5, 50):
+        check(fn, X + shift)
+
+
+def test_nothing_is_traced_before_the_refusal():
+    ran = []
+
+    def fn(x):
+        ran.append(1)
+        yield x
+
+    with pytest.raises(UnsupportedError):
+        stage.trace(fn, (X,))
+    assert not ran
