@@ -1079,3 +1079,44 @@ def test_returns_of_different_structures():
         return x, 1
 
     assert "the value returned" in message_of(UnsupportedError, fn, X)
+
+
+def test_grids():
+    def indexed(x):
+        a = np.outer(x, x)
+        for i, j in np.ndindex(a.shape):
+            a[i, j] += i - j
+        return a
+
+    def enumerated(x):
+        s = 0.0
+        for (i, j), v in np.ndenumerate(np.outer(x, x)):
+            s += v * i - j
+        return s
+
+    def crossed(x):
+        from itertools import product
+
+        s = 0.0
+        for i, (j, v) in product(range(1, 6), zip(range(7), x)):
+            s = 0.5 * s + i * v - j
+        for i, v, w in product(range(7), x, x[:2]):
+            s = 0.5 * s + i * v - w
+        return s
+
+    for fn in (indexed, enumerated, crossed):
+        check(fn, X.copy())
+    assert ops(indexed, X)["for"] == 1
+
+
+def test_prange_of_a_traced_length():
+    numba = pytest.importorskip("numba")
+
+    def fn(x, n):
+        s = 0.0
+        for i in numba.prange(n):
+            s += x[i] * i
+        return s
+
+    check(fn, X.copy(), 6)
+    assert stage.trace(fn, (X, 6)).statics == ()

@@ -235,7 +235,7 @@ class _Primal:
         self.out_paths = traced.out_tree.paths("out")
         known = set(self.function.params)
         if any(d not in known for r in self.function.results for d in dims_of(r.type)):
-            raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns an array whose length depends on values",
+            raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns a length that depends on values",
                                    "return arrays whose lengths follow from those of the arguments", stage._where(custom.fun))
 
     def structures(self, positions) -> _Chosen:

@@ -198,11 +198,11 @@ def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool 
     if no.raised is not None:
         return _one_raises(trace, negate(flag), no, then)
     try:
-        return _join(trace, flag, yes, no, put, names, what, lazy)
+        return _join(trace, flag, yes, no, put, names, before, what, lazy)
     except regions.Mismatch as found:
         why = context.make_static(flag, "an `if` whose branches leave different things")
         try:
-            return _join(trace, flag, yes, no, put, names, what, lazy, flexible=True)
+            return _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=True)
         except regions.Mismatch:
             raise _unlike(found, why) from None
 
@@ -228,10 +228,11 @@ def _unlike(found: regions.Mismatch, why: str):
         context.locate())
 
 
-def _join(trace, flag, yes, no, put, names, what, lazy, flexible=False):
+def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
     """Emit the `if` and put its results in place."""
     joint = regions.Joint(trace, flag, yes, no, flexible)
-    held = [joint.add(name.lstrip("+"), a, b) for name, a, b in zip(names, yes.names, no.names)]
+    held = [regions.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
+            for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
     roots = [(root, joint.root(root, yes, no)) for root in regions.roots_of(yes, no)]
     items = [(place, joint.item(place, yes, no)) for place in regions.items_of(yes, no)]

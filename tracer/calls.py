@@ -170,8 +170,10 @@ def _endless_growth(loop, held, what):
 
 
 def _class(trace, f, args, kwargs):
-    """A user's class: its __init__ is rewritten."""
+    """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
+    if f.__name__ == "prange" and f.__module__.startswith("numba."):
+        return iteration.range_(*args)
     plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
              and not issubclass(f, BaseException))
     if not plain or not source.is_user(init) or not source.has_source(init):
@@ -415,7 +417,7 @@ BUILTINS = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
-    callable: builtins.callable, itertools.product: lambda *xs, repeat=1: itertools.product(*map(iteration.iterate, xs), repeat=repeat),
+    callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex, np.ndenumerate: iteration.ndenumerate,
     setattr: lambda held, name, value: setattr_(value, held, name),
     operator.setitem: lambda held, key, value: setitem(value, held, key), str: _text_of(str, "s"), repr: _text_of(repr, "r"),
 }

@@ -1,12 +1,13 @@
 """What a `for` runs over: sources whose item k the trace can name without having the others.
 
-  source ::= Range | Rows (of an array) | Enumerated | Zipped | Backwards
+  source ::= Range | Rows (of an array) | Enumerated | Zipped | Backwards | Crossed
 
 A source has a trip count, an int or an index value, and gives its item at a position, an int or an index value. What is no source
 (lists, dicts, generators) is iterated as Python does.
 """
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -129,6 +130,23 @@ class Backwards(Source):
         return self.inner.at(shapes.arith("sub", shapes.arith("sub", self.trip, 1), k))
 
 
+class Crossed(Source):
+    """All combinations, the last source fastest: itertools.product, np.ndindex."""
+
+    __slots__ = ("inners",)
+
+    def __init__(self, inners):
+        self.inners = inners
+        self.trip = shapes.product([s.trip for s in inners])
+
+    def at(self, k):
+        found = []
+        for s in reversed(self.inners):
+            found.append(s.at(shapes.arith("mod", k, s.trip)))
+            k = shapes.arith("floordiv", k, s.trip)
+        return tuple(reversed(found))
+
+
 def source_of(x) -> Source | None:
     """The source that x is, or None."""
     if isinstance(x, Source):
@@ -181,6 +199,25 @@ def zip_(*iterables, strict=False):
 def reversed_(sequence):
     source = source_of(sequence)
     return reversed(sequence) if source is None else Backwards(source)
+
+
+def product_(*iterables, repeat=1):
+    sources = [source_of(x) for x in iterables] * repeat
+    if None in sources:
+        return itertools.product(*map(iterate, iterables), repeat=repeat)
+    return Crossed(sources)
+
+
+def ndindex(*shape):
+    """np.ndindex: the index tuples of a shape."""
+    dims = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    return Crossed([Range(d) for d in dims])
+
+
+def ndenumerate(x):
+    """np.ndenumerate: (index tuple, element) for each element."""
+    box = boxes.lift(x)
+    return Zipped([ndindex(tuple(map(boxes.count, box.dims))), Rows(box.reshape(-1))])
 
 
 def iterate(x):

@@ -245,8 +245,8 @@ class _Rewriter:
         get = self.definition("<tg get>", _arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
         put = self.definition("<tg put>", _arguments("<values>"), names,
                               [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)
-        only = getattr(s, "augmented", ())
-        shown = ["+" + n if n in only else n for n in s.state]
+        only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
+        shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
         listed = ast.copy_location(ast.Tuple([exits.literal(n, s) for n in shown], ast.Load()), s)
         return [get, put], [exits.load("<tg get>", s), exits.load("<tg put>", s), listed]
 

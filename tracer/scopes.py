@@ -4,6 +4,7 @@
 
   If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
                                      loop, also in its next iteration
+  If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other reads them
   If.bound, For.bound, While.bound   all names that the statement assigns
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
   For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v
@@ -130,8 +131,10 @@ class _Live:
             s.touched = tuple(sorted((items | augmented) & self.local))
 
     def if_(self, s: ast.If, out):
-        self.mark(s, assigned(s.body) | assigned(s.orelse), out)
-        return self.block(s.body, out) | self.block(s.orelse, out) | reads(s.test)
+        inside = self.block(s.body, out) | self.block(s.orelse, out)
+        self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
+        s.dead = set(s.state) - out - self.deferred
+        return inside | reads(s.test)
 
     def while_(self, s: ast.While, out):
         head = out | reads(s.test) | set(getattr(s, "stops", ()))
