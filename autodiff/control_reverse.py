@@ -21,6 +21,7 @@ from ..ir.errors import UnsupportedError
 from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, INDEX_SCALAR
 from . import residuals
+from .checkpoints import marked
 from .custom import reverse_link
 from .frames import Frame
 
@@ -237,15 +238,22 @@ def restore_if(frame: Frame, op: Op, k: int) -> None:
 
 def reverse_call(frame: Frame, op: Op) -> None:
     """The callee's derivative in two parts, made once per callee and pattern of active values: the forward call returns the
-    residuals too, and the backward call takes them. (Only calls outside regions are left by `prepare`.)"""
+    residuals too, and the backward call takes them. A checkpointed one is run again. (Of others, `prepare` leaves only those
+    outside regions.)"""
     if "link" in op.attrs:
         reverse_link(frame, op)
         return
     callee = op.attrs["callee"]
     wrt = tuple([k for k, v in enumerate(op.operands) if frame.active(v)])
     wanted = tuple([k for k, r in enumerate(op.results) if frame.active(r)])
-    parts = frame.run.partition(callee, wrt, wanted)
     cts = [frame.or_zeros(r, frame.take(r)) for r in [op.results[k] for k in wanted]]
+    if marked(op):
+        bars = frame.b.emit("call", *[frame.get(v) for v in op.operands], *cts, callee=frame.run.again(callee, wrt, wanted),
+                            checkpoint=True)
+        for k, bar in zip(wrt, bars):
+            frame.add(op.operands[k], bar)
+        return
+    parts = frame.run.partition(callee, wrt, wanted)
     op.attrs = {**op.attrs, "callee": parts.forward}
     mapping = {**dict(zip(parts.forward.results, op.results)), **dict(zip(parts.forward.params, op.operands))}
     start = len(op.results)

@@ -17,6 +17,7 @@ from ..ir.opdef import OPS
 from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
+from .checkpoints import marked as checkpointed
 from .custom import write_out
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
@@ -47,7 +48,7 @@ def with_rules(g: Function, wrt, memo) -> Function:
 
 
 def _call(builder: Builder, op: Op, mapping):
-    if "rule" in op.attrs:
+    if "rule" in op.attrs or checkpointed(op):
         return copy_op(builder, op, mapping)
     callee = op.attrs["callee"]
     start = len(builder.block.ops)

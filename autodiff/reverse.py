@@ -24,6 +24,7 @@ from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
 from . import residuals
 from .activity import inexact, positions, useful, varied, varied_in
+from .checkpoints import again, within
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
 from .frames import Frame
@@ -36,27 +37,28 @@ from .special import SPECIAL, rule_of
 from .split import Parts, all_new, cut
 
 
-def vjp(f: Function, wrt, results=None, notes: list | None = None) -> Function:
+def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int | None = None) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
     returns `f`'s results and then the cotangent of each of the parameters `wrt`. `notes` is added to: (kind, sentence,
-    location) for each loop whose values are needed again."""
-    run = Reverse(f, tuple(wrt), results)
+    location) for each loop whose values are needed again. `budget`: the bytes that the tapes of a loop may take
+    (checkpoints.py)."""
+    run = Reverse(f, tuple(wrt), results, budget=budget)
     if notes is not None:
         notes += described(run)
     return run.function()
 
 
-def partition(f: Function, wrt, results=None, memo=None) -> Parts:
+def partition(f: Function, wrt, results=None, memo=None, budget: int | None = None) -> Parts:
     """`vjp` of the results at positions `results` (all, where not given), cut in two (see split.Parts)."""
-    run = Reverse(f, tuple(wrt), results, memo)
+    run = Reverse(f, tuple(wrt), results, memo, budget)
     g = run.f
     return cut(f.name, g.body, g.results, run.root.back, run.cotangents, run.bars, ("_forward", "_backward"))
 
 
-def split(f: Function, wrt) -> tuple[Function, Function]:
+def split(f: Function, wrt, budget: int | None = None) -> tuple[Function, Function]:
     """(forward, backward): forward takes `f`'s parameters and returns its results and residuals; backward takes the residuals
     and a cotangent per inexact result, and returns the cotangents of the parameters `wrt`."""
-    return all_new(partition(f, wrt))
+    return all_new(partition(f, wrt, budget=budget))
 
 
 def transposed(f: Function, wrt) -> Parts:
@@ -92,9 +94,11 @@ class Reverse:
     add_carry = staticmethod(add_carry)
     add_result = staticmethod(add_result)
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None):
+    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None, budget: int | None = None):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
-        g = self.f = with_rules(prepare(f, f"{f.name}_vjp"), wrt, self.memo.setdefault("varied", {}))
+        self.budget = budget
+        g = with_rules(prepare(f, f"{f.name}_vjp"), wrt, self.memo.setdefault("varied", {}))
+        self.f = g = g if budget is None else within(g, budget, Reverse)
         self.wrt = [g.params[k] for k in wrt]
         self.home: dict[Op, Block] = {}
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
@@ -140,7 +144,14 @@ class Reverse:
         """The parts of a callee's derivative, made once."""
         key = callee, wrt, results
         if key not in self.memo:
-            self.memo[key] = partition(callee, wrt, results, self.memo)
+            self.memo[key] = partition(callee, wrt, results, self.memo, self.budget)
+        return self.memo[key]
+
+    def again(self, callee: Function, wrt, results) -> Function:
+        """What runs a checkpointed callee again for its adjoints, made once."""
+        key = callee, wrt, results, "again"
+        if key not in self.memo:
+            self.memo[key] = again(callee, wrt, results, vjp)
         return self.memo[key]
 
     def register(self, block: Block) -> None:

@@ -295,7 +295,7 @@ def _reduce(r, op: Op, slot: int) -> Form:
             for k in op.attrs["axes"]:
                 most *= max(r.size(x.type.dims[k]).high, 0)
             if most <= limits(v.type.dtype)[1]:
-                return opaque(r.facts, v, 0, most)
+                return opaque(r.facts, v, 0, max(most, 0))
     return opaque(r.facts, v)
 
 

@@ -4,6 +4,7 @@
                constants and finds common subexpressions; control whose outcome is known is replaced by it
     dce        drops ops, carried values and results that nothing needs
     ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
+    invariant  moves out of loops what gives the same in every iteration (ir/invariant.py)
 
 `optimize` runs them in that order.
 """
@@ -13,6 +14,7 @@ from collections import Counter
 
 from .build import Builder
 from .core import Block, Function, Op, Value
+from .invariant import invariant
 from .match import number, same
 from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
 from .ranges import ranges
@@ -49,7 +51,13 @@ def sure(f: Function) -> Function:
     return dead_code(simplify(f)) if ranges(f) else f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure))
+def motion(f: Function) -> Function:
+    """In place: loop-invariant ops before their loops."""
+    invariant(f)
+    return f
+
+
+PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("invariant", motion))
 
 
 class _Simplifier:

@@ -313,8 +313,11 @@ _SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._pr
 
 
 def _inlined(builder: Builder, op: Op, mapping):
-    callee, start = op.attrs["callee"], len(builder.block.ops)
+    callee, start, scopes = op.attrs["callee"], len(builder.block.ops), builder._scopes
+    if op.attrs.get("checkpoint"):
+        builder._scopes = [{}]                     # what is to be computed again is not to be found, and kept
     results = copy_block(builder, callee.body, dict(zip(callee.params, mapped(op.operands, mapping))), _INLINED)
+    builder._scopes = scopes
     for inner in builder.block.ops[start:]:
         nest_locations(inner, op.loc)
     return results

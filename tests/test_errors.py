@@ -563,7 +563,7 @@ ODD = [np.zeros(0), np.zeros((3, 0, 2)), np.array(3.0), np.array(3), True, np.bo
        memoryview(b"abc"), np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(float), len, np.sum, tg.jit(adds), collections, type]
 
 
-@pytest.mark.parametrize("x", ODD, ids=lambda x: re.sub(r"\s+", " ", repr(x))[:40])
+@pytest.mark.parametrize("x", ODD, ids=[f"{k} {type(x).__name__}" for k, x in enumerate(ODD)])
 def test_any_argument_gives_what_python_gives_or_a_clear_error(x):
     def same(x):
         return x

@@ -22,6 +22,7 @@ from .ir.types import StackType, Type, dtype
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
 from .tracer.tree import LEAF, TUPLE, TreeDef
+from .options import config
 
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 
@@ -149,7 +150,7 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     wrt = [k for k in dict.fromkeys(chosen) if inexact(traced.leaves[k])]
     result, f = _scalar(traced, has_aux), traced.function
     notes: list = []
-    derivative = reverse.vjp(f, [place[k] for k in wrt], {result}, notes)
+    derivative = reverse.vjp(f, [place[k] for k in wrt], {result}, notes, config.memory_bytes)
     bars: dict[int, int] = {}
 
     def body(b: Builder, params):
@@ -236,7 +237,7 @@ def _tangent_out(out: Out, place: dict[int, int]) -> Out:
 def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
     """(first, second) where the residuals are the arguments and the second half runs `f` anew: for residuals that are stacks,
     which cannot leave the program."""
-    whole = reverse.vjp(f, wrt) if parts is reverse.split else forward.jvp(f, wrt)
+    whole = reverse.vjp(f, wrt, budget=config.memory_bytes) if parts is reverse.split else forward.jvp(f, wrt)
     names = [p.name for p in f.params]
     first = built(f"{f.name}_forward", f, [p.type for p in f.params], names, lambda b, params: (*inline(b, f, params), *params))
     second = built(f"{f.name}_again", whole, [p.type for p in whole.params], [p.name for p in whole.params],
@@ -253,7 +254,7 @@ def cut(traced: Traced, parts, second) -> tuple[Traced, "Second"]:
     f = traced.function
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in place if inexact(traced.leaves[k])]
-    first, other = parts(f, [place[k] for k in wrt])
+    first, other = parts(f, [place[k] for k in wrt], *([config.memory_bytes] if parts is reverse.split else []))
     if any(type(v.type) is StackType for v in first.results):
         first, other = _run_again(f, [place[k] for k in wrt], parts)
     residuals = [Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(first.results) if k >= len(f.results)]

@@ -7,6 +7,7 @@ and otherwise "ask Python", which costs each call some microseconds until the la
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ KNOBS = {
     "boundscheck": (True, bool, "check indices that are not proved to be inside; off: an index outside reads or writes any memory"),
     "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
     "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity (slower)"),
+    "memory_budget": (None, (int, str), "bytes that the tape of a loop may take in a gradient (1000000 or \"64MB\"); beyond it the loop "
+                                        "is checkpointed and run again. None: no limit"),
     "verify": (True, bool, "check the IR after every pass"),
 }
 
@@ -33,9 +36,28 @@ def _checked(name: str, value):
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
     kind = KNOBS[name][1]
+    if name == "memory_budget":
+        if value is not None and bytes_of(value) is None:
+            raise ArgumentError(f"the option memory_budget takes a number of bytes or a text such as \"64MB\", got {value!r}")
+        return value
     if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
         raise ArgumentError(f"the option {name} takes a {'positive ' if kind is int else ''}{kind.__name__}, got {value!r}")
     return value
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+
+
+def bytes_of(size) -> int | None:
+    """The bytes of 1000000, "64MB" or "1.5 GiB"; None where it is no such size."""
+    if isinstance(size, bool):
+        return None
+    if isinstance(size, int):
+        return size if size > 0 else None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
+    if found is None or found[2].upper() not in _UNITS:
+        return None
+    return int(float(found[1]) * _UNITS[found[2].upper()]) or None
 
 
 def _start(name: str):
@@ -46,6 +68,8 @@ def _start(name: str):
     if text is None:
         return default
     try:
+        if name == "memory_budget":
+            return _checked(name, text or None)
         return _checked(name, _WORDS[text.strip().lower()] if kind is bool else kind(text))
     except (KeyError, ValueError):
         takes = "one of " + ", ".join(filter(None, _WORDS)) if kind is bool else "a positive int"
@@ -54,7 +78,8 @@ def _start(name: str):
 
 def code_number(values) -> int:
     """The options that machine code depends on, as one number."""
-    return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2
+    return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2 | (
+        (bytes_of(values["memory_budget"]) or 0) << 8)
 
 
 def _number(values: dict) -> int:
@@ -120,6 +145,11 @@ class Config:
     def code(self) -> int:
         """The number of the options that machine code made now depends on."""
         return code_number(self._values())
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """`memory_budget` in bytes."""
+        return bytes_of(self.memory_budget)
 
     def __dir__(self):
         return [*KNOBS, "update"]

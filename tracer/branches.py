@@ -10,8 +10,6 @@ A branch that raises is an `if` without results before the other branch, which t
 """
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from ..ir.build import const
@@ -144,24 +142,6 @@ def _expect_no_binding(*thunks) -> None:
                                    "assign the name on a line of its own", context.locate())
 
 
-_COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
-            "is_": operator.is_, "is_not": operator.is_not}
-
-
-def chain(left, op, right, *rest):
-    """`left op right op …`, each operand evaluated once and only if needed."""
-    first = compare(op, left, right)
-    if not rest:
-        return first
-    return and_(first, lambda: chain(right, rest[0], rest[1](), *rest[2:]))
-
-
-def compare(op, a, b):
-    if op in _COMPARE:
-        return _COMPARE[op](a, b)
-    return in_(a, b) if op == "in_" else not_in(a, b)
-
-
 def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := context.active()) is not None:
@@ -241,7 +221,7 @@ def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
         if found.differs:
             trace.note_write(root)
             root._value = found.build(results)
-    if put is not None and any(h.differs for h in held):
+    if put is not None and any(h.differs or a is not old for h, old, a in zip(held, before, yes.names)):
         put(tuple(h.build(results) for h in held))
     for place, found in items:
         if found.differs:

@@ -21,7 +21,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import boxes, branches, context, growing, iteration, messages, numpy_table, regions, source
+from . import branches, context, growing, iteration, messages, numpy_table, source
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60                  # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -204,135 +204,6 @@ _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.Buil
             functools.partial: _partial, types.MethodWrapperType: _builtin}
 
 
-# --- loads and stores -------------------------------------------------------------------------------------------------------------
-
-def getitem(held, key):
-    """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
-    handler, trace = numpy_table.SUBSCRIPTS.get(type(held)), context.active()
-    if trace is not None:
-        if handler is not None:
-            return handler(held, key)
-        growing.read(trace, held)
-    return held[key]
-
-
-def outer(x):
-    """Marks an object that the function reaches through a global or free variable."""
-    trace = context.active()
-    if trace is not None and isinstance(x, (list, dict, set, collections.deque)):
-        trace.outer[id(x)] = x
-    return x
-
-
-def setitem(value, held, key) -> None:
-    """held[key] = value."""
-    trace = context.active()
-    if trace is None or isinstance(held, ArrayBox):
-        held[key] = value
-    elif isinstance(held, np.ndarray):
-        _into_array(trace, held, key, value)
-    elif isinstance(held, (list, dict)):
-        _into_container(trace, held, key, value)
-    else:
-        method = getattr(type(held), "__setitem__", None)
-        if isinstance(method, types.FunctionType) and source.is_user(method):
-            call(method, held, key, value)
-        else:
-            held[key] = value
-
-
-def _into_array(trace, held, key, value) -> None:
-    if trace.maker(held) < 0:
-        boxes.lift(held)[key] = value                          # says that a captured array cannot be overwritten
-    else:
-        held[key] = value
-
-
-def _into_container(trace, held, key, value) -> None:
-    growing.read(trace, held)
-    if id(held) in trace.outer or id(held) in trace.shared:
-        expect_own(trace, held, "an assignment to an item")
-    if isinstance(key, Box):
-        key = context.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
-    if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
-        expect_own(trace, held, "an assignment to a new item")
-        held[key] = value
-        return
-    if isinstance(held, list):
-        key = operator.index(key)
-        key += len(held) if key < 0 else 0
-    regions.assign(trace, (held, False, key), value)
-
-
-def setattr_(value, held, name: str) -> None:
-    """held.name = value."""
-    trace = context.active()
-    if trace is None or isinstance(held, Box):
-        setattr(held, name, value)
-        return
-    descriptor = getattr(type(held), name, None)
-    if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
-        call(descriptor.fset, held, value)
-        return
-    if id(held) in trace.shared:
-        expect_own(trace, held, f"`.{name} =`")
-    if trace.maker(held) < 0:
-        raise UnsupportedError(
-            f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
-            "return the value, or make the object inside the function", context.locate())
-    regions.assign(trace, (held, True, name), value)
-
-
-def delete(held, key, attribute: bool) -> None:
-    trace = context.active()
-    if trace is not None:
-        expect_own(trace, held, "`del`")
-    if attribute:
-        delattr(held, key)
-    else:
-        del held[key]
-
-
-def augment(held, value, op: str):
-    """`name op= value`: what the name is bound to."""
-    trace = context.active()
-    if trace is not None and type(held) in (list, set, dict, collections.deque):
-        expect_own(trace, held, f"`{_SIGN[op]}`")
-    elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
-        held = boxes.lift(held)
-    return getattr(operator, op)(held, value)
-
-
-_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=", "ilshift": "<<=",
-         "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
-
-
-def aug_item(held, key):
-    """What `held[key] op= …` starts from: (held, key, held[key])."""
-    if isinstance(held, np.ndarray) and context.active() is not None and context.current().maker(held) < 0:
-        held = boxes.lift(held)
-    return held, key, held[key]
-
-
-def aug_setitem(place, value, op: str) -> None:
-    held, key, found = place
-    made = augment(found, value, op)
-    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
-    if not written:                                            # a view is written through; what an index array gathered is not
-        setitem(made, held, key)
-
-
-def aug_attr(held, name: str):
-    return held, name, getattr(held, name)
-
-
-def aug_setattr(place, value, op: str) -> None:
-    held, name, found = place
-    made = augment(found, value, op)
-    if made is not found:
-        setattr_(made, held, name)
-
-
 # --- builtins ------------------------------------------------------------------------------------------------------------------------
 
 _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
@@ -418,6 +289,5 @@ BUILTINS = {
     print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex, np.ndenumerate: iteration.ndenumerate,
-    setattr: lambda held, name, value: setattr_(value, held, name),
-    operator.setitem: lambda held, key, value: setitem(value, held, key), str: _text_of(str, "s"), repr: _text_of(repr, "r"),
+    str: _text_of(str, "s"), repr: _text_of(repr, "r"),
 }

@@ -18,13 +18,14 @@ def creates(*functions, method=None):
 
 
 def _filled(value, dims, dtype, order="C") -> ArrayBox:
-    """A new array of one value; order "F" is remembered in its strides."""
+    """A new array of one value, or of none in particular (None); order "F" is remembered in its strides."""
     builder = context.current().builder
-    number = boxes.to_value(value, dtype)
-    out = boxes.array(shapes.expand(number, dims))
-    if order == "F" and len(dims) > 1 and out.read().type.static:
-        out = boxes.array(builder.broadcast(number, dims), tuple(reversed(views.c_strides(tuple(reversed(dims))))))
-    return out
+    if value is None and dims:
+        made = builder("empty", *map(builder.index, dims), dtype=dtype)
+    else:
+        made = shapes.expand(boxes.to_value(0 if value is None else value, dtype), dims)
+    fortran = order == "F" and len(dims) > 1 and made.type.static
+    return boxes.array(made, tuple(reversed(views.c_strides(tuple(reversed(dims))))) if fortran else None)
 
 
 @creates(np.zeros)
@@ -39,8 +40,8 @@ def ones(shape, dtype=None, order="C", *, device=None, like=None):
 
 @creates(np.empty)
 def empty(shape, dtype=float, order="C", *, device=None, like=None):
-    """Zeros: what an uninitialised array holds is nobody's business."""
-    return _filled(0, shapes.shape_of(shape), to_dtype(dtype or float), order)
+    """What an uninitialised array holds is nobody's business: the op `empty`."""
+    return _filled(None, shapes.shape_of(shape), to_dtype(dtype or float), order)
 
 
 @creates(np.full)
@@ -71,7 +72,7 @@ def _in_order_of(out: ArrayBox, a, order: str) -> ArrayBox:
 
 creates(np.zeros_like)(_like(0))
 creates(np.ones_like)(_like(1))
-creates(np.empty_like)(_like(0))
+creates(np.empty_like)(_like(None))
 
 
 @creates(np.full_like)

@@ -32,6 +32,7 @@ _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", 
 _IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv", ast.Mod: "imod",
              ast.Pow: "ipow", ast.LShift: "ilshift", ast.RShift: "irshift", ast.BitOr: "ior", ast.BitXor: "ixor",
              ast.BitAnd: "iand", ast.MatMult: "imatmul"}
+_UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
 _CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
 
 
@@ -343,14 +344,18 @@ class _Rewriter:
         return self.tg("getitem", [self.expr(node.value), self.index(node.slice)], node)
 
     def e_Attribute(self, node):
-        node.value, node.attr = self.expr(node.value), self.mangle(node.attr)
-        return node
+        return self.tg("attribute", [self.expr(node.value), exits.literal(self.mangle(node.attr), node)], node)
+
+    def e_BinOp(self, node):
+        return self.tg("operate", [exits.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)], node)
 
     def e_Call(self, node):
         function = node.func
         if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
             node.args = [exits.load("__class__", node), exits.load(self.first[-1], node)]
             return node
+        if _folds(node):
+            return self.fold(node)
         if isinstance(function, ast.Attribute):
             function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()), function)
         else:
@@ -366,7 +371,10 @@ class _Rewriter:
 
     def e_UnaryOp(self, node):
         node.operand = self.expr(node.operand)
-        return self.tg("not_", [node.operand], node) if isinstance(node.op, ast.Not) else node
+        if isinstance(node.operand, ast.Constant):
+            return node if not isinstance(node.op, ast.Not) else self.tg("not_", [node.operand], node)
+        name = _UNARY[type(node.op)]
+        return self.tg("not_", [node.operand], node) if name is None else self.tg("unary", [exits.literal(name, node), node.operand], node)
 
     def e_IfExp(self, node):
         parts = [self.expr(node.test), self.thunk(self.expr(node.body)), self.thunk(self.expr(node.orelse))]
@@ -378,8 +386,10 @@ class _Rewriter:
         if len(names) == 1:
             if names[0] in ("in_", "not_in"):
                 return self.tg(names[0], [left, right[0]], node)
-            node.left, node.comparators = left, right
-            return node
+            if names[0] in ("is_", "is_not"):
+                node.left, node.comparators = left, right
+                return node
+            return self.tg("operate", [exits.literal(names[0], node), left, right[0]], node)
         parts = [left, exits.literal(names[0], node), right[0]]
         for name, value in zip(names[1:], right[1:]):
             parts += [exits.literal(name, node), self.thunk(value)]
@@ -425,6 +435,36 @@ class _Rewriter:
         return node if isinstance(node, ast.GeneratorExp) else self.tg("fresh", [node], node)
 
 
+    def fold(self, node: ast.Call) -> ast.Call:
+        """sum(e for v in x if c)  ->  <tg>.fold(sum, lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)), True)"""
+        terms = node.args[0]
+        visit = self.visit_terms(terms, list(terms.generators))
+        function = ast.copy_location(ast.Lambda(_arguments(_FOLD, star=THUNK), visit), terms)
+        lazy = exits.literal(isinstance(terms, ast.GeneratorExp), terms)
+        return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, node.args[1:])], node)
+
+    def visit_terms(self, terms, generators) -> ast.expr:
+        """The loops of a comprehension from the first generator on; each binds its names in a comprehension over its one item."""
+        if not generators:
+            return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
+        first, *rest = generators
+        source = self.expr(first.iter)
+        self.locals.append(frozenset(n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)))
+        inner = self.visit_terms(terms, rest)
+        for test in reversed(first.ifs):
+            inner = self.of_fold("when", [self.expr(test), self.thunk(inner)], test)
+        self.locals.pop()
+        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        bound = ast.ListComp(inner, [ast.comprehension(first.target, item, [], 0)])
+        for part in (item, item.elts[0], bound):
+            ast.copy_location(part, terms.elt)
+        body = ast.copy_location(ast.Lambda(_arguments(_ITEM, star=THUNK), bound), terms.elt)
+        return self.of_fold("each", [source, body], first.iter)
+
+    def of_fold(self, name: str, args, like) -> ast.Call:
+        held = ast.copy_location(ast.Name(_FOLD, ast.Load()), like)
+        return ast.copy_location(ast.Call(ast.copy_location(ast.Attribute(held, name, ast.Load()), like), args, []), like)
+
     def collected(self, node: ast.ListComp):
         source, target = node.generators[0].iter, node.generators[0].target
         made = self.expr(source)
@@ -440,10 +480,19 @@ class _Rewriter:
         return self.tg("collect", [function, made], node)
 
 
-_ITEM = "<item>"
+_ITEM, _FOLD = "<item>", "<fold>"
+
+
+def _folds(node: ast.Call) -> bool:
+    """Whether a call is a sum, any or all of a comprehension that can be a loop."""
+    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all") and not node.keywords and 1 <= len(node.args) <= 2
+            and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
+            and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
+
+
 _EXPRESSIONS = {
     ast.Name: _Rewriter.e_Name, ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
-    ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
+    ast.BinOp: _Rewriter.e_BinOp, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,

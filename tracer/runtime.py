@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import types
 
-from . import boxes, branches, calls, context, iteration, loops, messages, source, state
+from . import boxes, branches, calls, context, folds, iteration, loops, messages, protocols, source, state, stores
 
 
 def fresh(made):
@@ -42,10 +42,11 @@ def returned(held):
 
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
-    or_=branches.or_, not_=branches.not_, chain=branches.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
+    or_=branches.or_, not_=branches.not_, chain=protocols.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
     raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh, unpack=unpack,
-    iterate=iterate, collect=collect, keep=calls.keep, outer=calls.outer, getitem=calls.getitem, setitem=calls.setitem, setattr=calls.setattr_,
-    delete=calls.delete, augment=calls.augment, aug_item=calls.aug_item, aug_setitem=calls.aug_setitem, aug_attr=calls.aug_attr,
-    aug_setattr=calls.aug_setattr, slice=slice,
+    iterate=iterate, collect=collect, keep=calls.keep, outer=stores.outer, getitem=stores.getitem, setitem=stores.setitem, setattr=stores.setattr_,
+    delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem, aug_attr=stores.aug_attr,
+    aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, operate=protocols.operate,
+    unary=protocols.unary, attribute=protocols.attribute,
 )
 source.use_runtime(RUNTIME)

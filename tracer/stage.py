@@ -388,7 +388,8 @@ def _clean(run, function):
     except Exception as error:
         where, loc = _user_traceback(error.__traceback__), _user_loc(error.__traceback__)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
-            raise _LOCATED[type(error)](_named(str(error)), "", loc).with_traceback(where) from None
+            kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
+            raise kind(_named(str(error)), "", loc).with_traceback(where) from None
         raise error.with_traceback(where)
 
 

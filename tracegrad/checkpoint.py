@@ -1,0 +1,43 @@
+"""`checkpoint`: a function whose intermediate values a gradient does not keep."""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from .api import emitted
+from .ir.errors import ArgumentTypeError
+from .tracer import context, stage
+
+
+class Checkpoint:
+    """What `checkpoint` makes. Outside traced code it is the function itself."""
+
+    def __init__(self, fun: Callable):
+        if not callable(fun):
+            raise ArgumentTypeError(f"tg.checkpoint takes a function, got a {type(fun).__name__}", "write @tg.checkpoint above a def")
+        self.fun = fun
+        functools.update_wrapper(self, fun, updated=())
+
+    def __repr__(self):
+        return f"<tracegrad.checkpoint of {getattr(self.fun, '__qualname__', self.fun)}>"
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args, **kwargs):
+        return self.fun(*args, **kwargs) if context.active() is None else self.__tracegrad_call__(args, kwargs)
+
+    def __tracegrad_call__(self, args, kwargs):
+        """A call in traced code."""
+        call = stage.flatten_call(self.fun, args, kwargs)
+        traced = stage.trace_inner_call(self.fun, call, writes=True)
+        return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, checkpoint=True))
+
+
+def checkpoint(fun: Callable) -> Checkpoint:
+    """`fun`, of which a gradient keeps the arguments only: going backwards runs it a second time.
+
+    Use it where the intermediate values of a part of a program take more memory than running that part twice is worth. Values
+    and derivatives are the same, in every mode and order. The option `memory_budget` does the like for long loops by itself.
+    """
+    return Checkpoint(fun)

@@ -1,0 +1,87 @@
+"""`sum`, `any` and `all` of a generator or a list comprehension: a loop that carries the result.
+
+    sum(a[k] * b[k] for k in range(n) if k != i)
+    ->  tg.fold(sum, lambda fold: fold.each(range(n), lambda item: fold.when(item != i, lambda: fold.take(a[item] * b[item]))))
+
+So the number of terms may be known only at run time. `any` and `all` of a generator stop at the first term that decides.
+"""
+from __future__ import annotations
+
+import builtins
+
+from . import branches, calls, context, iteration, loops
+
+
+class Listed:
+    """Gathers the terms in a list: for any other function of that name."""
+
+    def __init__(self):
+        self.terms: list = []
+
+    def each(self, items, body) -> None:
+        for item in iteration.iterate(items):
+            body(item)
+
+    def when(self, test, thunk) -> None:
+        if calls.keep(test):
+            thunk()
+
+    def take(self, term) -> None:
+        self.terms.append(term)
+
+
+class Fold:
+    """Carries what the terms so far amount to. `lazy`: the terms end once the result is decided."""
+
+    def __init__(self, start, lazy: bool):
+        self.value, self.lazy = start, lazy
+
+    def get(self):
+        return (self.value,)
+
+    def put(self, values) -> None:
+        (self.value,) = values
+
+    def stop(self):
+        return (self.decided(),)
+
+    def each(self, items, body) -> None:
+        loops.for_(items, body, self.get, self.put, (type(self).__name__.lower(),), self.stop if self.lazy else None)
+
+    def when(self, test, thunk) -> None:
+        branches.if_(test, thunk, None, self.get, self.put, (type(self).__name__.lower(),))
+
+
+class Sum(Fold):
+    def take(self, term) -> None:
+        self.value = self.value + term
+
+
+class Any(Fold):
+    def take(self, term) -> None:
+        self.value = branches.boxed(branches.truth(branches.or_(self.value, lambda: term)))
+
+    def decided(self):
+        return self.value
+
+
+class All(Fold):
+    def take(self, term) -> None:
+        self.value = branches.boxed(branches.truth(branches.and_(self.value, lambda: term)))
+
+    def decided(self):
+        return branches.not_(self.value)
+
+
+def fold(function, visit, lazy: bool, *start):
+    """function(terms, *start), where visit(fold) hands the terms to fold."""
+    if context.active() is None or function not in (builtins.sum, builtins.any, builtins.all):
+        listed = Listed()
+        visit(listed)
+        return calls.call(function, listed.terms, *start)
+    if function is builtins.sum:
+        made = Sum(start[0] if start else 0, False)
+    else:
+        made = Any(False, lazy) if function is builtins.any else All(True, lazy)
+    visit(made)
+    return made.value

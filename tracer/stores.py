@@ -1,0 +1,149 @@
+"""Loads and stores of items and attributes: of boxes, of arrays from outside, of Python objects that the traced program made or not."""
+from __future__ import annotations
+
+import collections
+import operator
+import types
+
+import numpy as np
+
+from ..ir.errors import UnsupportedError
+from . import boxes, calls, context, growing, numpy_table, protocols, regions, source
+from .boxes import ArrayBox, Box
+
+
+def getitem(held, key):
+    """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
+    handler, trace = numpy_table.SUBSCRIPTS.get(type(held)), context.active()
+    if trace is not None:
+        if handler is not None:
+            return handler(held, key)
+        growing.read(trace, held)
+        return protocols.item(held, key)
+    return held[key]
+
+
+def outer(x):
+    """Marks an object that the function reaches through a global or free variable."""
+    trace = context.active()
+    if trace is not None and isinstance(x, (list, dict, set, collections.deque)):
+        trace.outer[id(x)] = x
+    return x
+
+
+def setitem(value, held, key) -> None:
+    """held[key] = value."""
+    trace = context.active()
+    if trace is None or isinstance(held, ArrayBox):
+        held[key] = value
+    elif isinstance(held, np.ndarray):
+        _into_array(trace, held, key, value)
+    elif isinstance(held, (list, dict)):
+        _into_container(trace, held, key, value)
+    else:
+        method = getattr(type(held), "__setitem__", None)
+        if isinstance(method, types.FunctionType) and source.is_user(method):
+            calls.call(method, held, key, value)
+        else:
+            held[key] = value
+
+
+def _into_array(trace, held, key, value) -> None:
+    if trace.maker(held) < 0:
+        boxes.lift(held)[key] = value                          # says that a captured array cannot be overwritten
+    else:
+        held[key] = value
+
+
+def _into_container(trace, held, key, value) -> None:
+    growing.read(trace, held)
+    if id(held) in trace.outer or id(held) in trace.shared:
+        calls.expect_own(trace, held, "an assignment to an item")
+    if isinstance(key, Box):
+        key = context.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
+    if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
+        calls.expect_own(trace, held, "an assignment to a new item")
+        held[key] = value
+        return
+    if isinstance(held, list):
+        key = operator.index(key)
+        key += len(held) if key < 0 else 0
+    regions.assign(trace, (held, False, key), value)
+
+
+def setattr_(value, held, name: str) -> None:
+    """held.name = value."""
+    trace = context.active()
+    if trace is None or isinstance(held, Box):
+        setattr(held, name, value)
+        return
+    descriptor = getattr(type(held), name, None)
+    if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
+        calls.call(descriptor.fset, held, value)
+        return
+    if id(held) in trace.shared:
+        calls.expect_own(trace, held, f"`.{name} =`")
+    if trace.maker(held) < 0:
+        raise UnsupportedError(
+            f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
+            "return the value, or make the object inside the function", context.locate())
+    regions.assign(trace, (held, True, name), value)
+
+
+def delete(held, key, attribute: bool) -> None:
+    trace = context.active()
+    if trace is not None:
+        calls.expect_own(trace, held, "`del`")
+    if attribute:
+        delattr(held, key)
+    else:
+        del held[key]
+
+
+def augment(held, value, op: str):
+    """`name op= value`: what the name is bound to."""
+    trace = context.active()
+    if trace is not None and type(held) in (list, set, dict, collections.deque):
+        calls.expect_own(trace, held, f"`{_SIGN[op]}`")
+    elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
+        held = boxes.lift(held)
+    elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
+        return protocols.operate(op[1:], held, value)
+    elif trace is not None and not isinstance(held, Box):
+        return protocols.augmented(op[1:], held, value) if isinstance(getattr(type(held), f"__{op}__"), types.FunctionType) \
+            else getattr(operator, op)(held, value)
+    return getattr(operator, op)(held, value)
+
+
+_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=", "ilshift": "<<=",
+         "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
+
+
+def aug_item(held, key):
+    """What `held[key] op= …` starts from: (held, key, held[key])."""
+    if isinstance(held, np.ndarray) and context.active() is not None and context.current().maker(held) < 0:
+        held = boxes.lift(held)
+    return held, key, held[key]
+
+
+def aug_setitem(place, value, op: str) -> None:
+    held, key, found = place
+    made = augment(found, value, op)
+    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
+    if not written:                                            # a view is written through; what an index array gathered is not
+        setitem(made, held, key)
+
+
+def aug_attr(held, name: str):
+    return held, name, getattr(held, name)
+
+
+def aug_setattr(place, value, op: str) -> None:
+    held, name, found = place
+    made = augment(found, value, op)
+    if made is not found:
+        setattr_(made, held, name)
+
+
+calls.BUILTINS[setattr] = lambda held, name, value: setattr_(value, held, name)
+calls.BUILTINS[operator.setitem] = lambda held, key, value: setitem(value, held, key)
