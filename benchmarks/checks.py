@@ -7,10 +7,10 @@ Prints time with checks over time without, per program and as the median. Both a
 import sys
 
 import numpy as np
+from cases import CASES, copied
 from timing import seconds, shown
 
 import tracegrad as tg
-from cases import CASES, copied  # noqa: I001  (timing puts tests/ on the path)
 
 MODULES = ("loops", "inplace", "control")
 

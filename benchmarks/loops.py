@@ -9,10 +9,10 @@ import warnings
 
 import numba
 import numpy as np
+from cases import CASES, copied
 from timing import geometric_mean, seconds, shown
 
 import tracegrad as tg
-from cases import CASES, copied  # noqa: I001  (timing puts tests/ on the path)
 
 MODULES = ("loops", "inplace", "control")
 

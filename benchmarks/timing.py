@@ -13,7 +13,9 @@ def seconds(calls: dict, budget: float = 1.0, least: int = 3) -> dict:
     """For each name the median time of a call. `calls`: name -> function of no arguments; run in turn until the budget is spent."""
     times = {name: [] for name in calls}
     start = time.perf_counter()
-    while any(len(t) < least for t in times.values()) or (time.perf_counter() - start < budget and len(next(iter(times.values()))) < 200):
+    while any(len(t) < least for t in times.values()) or (
+        time.perf_counter() - start < budget and len(next(iter(times.values()))) < 200
+    ):
         for name, call in calls.items():
             begin = time.perf_counter()
             call()

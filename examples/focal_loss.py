@@ -1,4 +1,4 @@
-"""Focal loss (Lin et al. 2017, arXiv:1708.02002) on an unbalanced problem: scikit-learn's breast cancer data, one class thinned out.
+"""Focal loss (Lin et al. 2017, arXiv:1708.02002) on an unbalanced problem: scikit-learn's breast cancer data, thinned out.
 
 The gradient by hand fills half a page; here it is one call, checked against a difference quotient.
 """

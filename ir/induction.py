@@ -78,6 +78,20 @@ class Carried:
                         atom.highs.append((1, bound))
         return made
 
+    def begins(self, r) -> bool:
+        """Whether what is guessed holds on entry; what does not is dropped."""
+        ok = True
+        if self.step is not None:
+            least, most = limits(self.param.type.dtype)
+            ok = self.form.low >= least and self.form.high <= most
+            self.step = self.step if ok else None
+            return ok
+        for side, held in self.bounds.items():
+            kept = [b for b in held if r.facts.nonneg(self.init.plus(b[0], -1).times(-side))]
+            if len(kept) < len(held):
+                self.bounds[side], ok = kept, False
+        return ok
+
     def holds(self, r, region: Block, counter: Atom, start: int) -> bool:
         """Whether what is guessed survives an iteration; what does not is dropped or improved."""
         after = r.form(region.yields[self.slot])
@@ -89,11 +103,8 @@ class Carried:
             return False
         if not change.terms and not self.tried:
             self.tried = True
-            least, most = limits(self.param.type.dtype)
-            steady = self.init.plus(Form(0, {counter: 1}), change.const) if change.const else self.init
-            if steady.low >= least and steady.high <= most:
-                self.step = change.const
-                return False
+            self.step = change.const
+            return False
         if not self.guessed:
             self.guessed = True
             if self.improve(r, after, start):
@@ -104,7 +115,7 @@ class Carried:
                 above = after.plus(base, -1)
                 if slope:
                     above = above.plus(Form(1, {counter: 1}), -slope)
-                if not (r.facts.nonneg(self.init.plus(base, -1).times(-side)) and r.facts.nonneg(above.times(-side))):
+                if not r.facts.nonneg(above.times(-side)):
                     held.remove((base, slope))
                     ok = False
         return ok
@@ -203,8 +214,13 @@ def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) ->
         mark, made = r.facts.mark(), len(r.order)
         for c, params in zip(plan, places):
             c.enter(r, counter, params)
+        stands = True
+        if op.defn.name == "while":                                     # what its condition reads is there without an iteration too
+            stands = all([c.begins(r) for c in plan])
         assume_iteration(r, op)
-        stands = all([c.holds(r, op.regions[-1], counter, start) for c in plan])
+        if op.defn.name == "for":
+            stands = all([c.begins(r) for c in plan])
+        stands = all([c.holds(r, op.regions[-1], counter, start) for c in plan]) and stands
         r.facts.undo(mark)
         r.forget(made)
         if stands:
@@ -231,6 +247,8 @@ def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
         trip = Form(0, {count: 1})
     for c in plan:
         v = op.results[c.slot]
+        if c.step is None:
+            c.begins(r)                                                 # there may have been no iteration
         r.set(v, exact(r, v, c.at(r, trip, v)))
 
 

@@ -190,6 +190,19 @@ def _while(g, op: Op, plans):
     carries.results()
 
 
+def sets_a_record(op: Op) -> bool:
+    """`if x > m: m = x`: of n numbers in no particular order, about log(n) are greater than all before them (Renyi 1962).
+
+    LLVM would compute both sides and choose, which makes each iteration wait for the one before; a branch that is predicted
+    does not.
+    """
+    cond = op.operands[0].op
+    if cond is None or cond.defn.name not in ("lt", "gt", "le", "ge"):
+        return False
+    pair = set(cond.operands)
+    return len(pair) == 2 and any({a, b} == pair for a, b in zip(*(region.yields for region in op.regions)))
+
+
 def _if(g, op: Op, plans):
     variables = [None if r.type.dims or type(r.type) is StackType else g.var(r.type.dtype, r.name or "r") for r in op.results]
     tapes: dict[Value, Stack] = {}
@@ -214,7 +227,7 @@ def _if(g, op: Op, plans):
                     tapes[r] = g.env[y] or Stack(r.type.element.dtype, g.name(r.name, "stack"))
             give(g, [(tapes[r], g.env[y]) for r, y in pairs])
         branches.append(statements)
-    g.write(If(g.scalar(op.operands[0]), *branches))
+    g.write(If(g.scalar(op.operands[0]), *branches, rare=sets_a_record(op)))
     for r, var in zip(op.results, variables):
         if var is not None:
             g.env[r] = g.get(var)

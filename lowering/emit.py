@@ -147,7 +147,8 @@ class Emitter(Writer):
     def if_(self, s: If):
         then, done = self.label(), self.label()
         other = self.label() if s.other else done
-        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}")
+        hint = f", !prof !{self.unlikely()}" if s.rare else ""
+        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}{hint}")
         self.start(then)
         self.body(s.then)
         self.jump(done)

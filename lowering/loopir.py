@@ -185,9 +185,12 @@ class While:
 
 @dataclass(slots=True)
 class If:
+    """rare: the condition is expected to be false, so that a branch is better than computing both sides."""
+
     cond: Atom
     then: list
     other: list
+    rare: bool = False
 
 
 @dataclass(slots=True)

@@ -49,10 +49,21 @@ def test_as_a_decorator():
     assert bare(1.0) == 2.0 and with_options(1.0) == 2.0 and with_options(1.0, mode="down") == 0.0
 
 
-@pytest.mark.parametrize("args, kwargs", [
-    ((1.5,), {}), ((1.5, 3.0), {}), ((1.5, 3.0, 4.0, 5.0), {}), ((1.5,), {"factor": 3.0}), ((), {"x": 1.5}), ((), {"factor": 3.0, "x": 1.5}),
-    ((1.5,), {"shift": 1.0}), ((1.5, 2.0, 3.0), {"shift": 1.0, "other": 2.0, "more": 3.0}), ((X,), {"more": X}), ((1.5,), {"shift": 7}),
-])
+@pytest.mark.parametrize(
+    "args, kwargs",
+    [
+        ((1.5,), {}),
+        ((1.5, 3.0), {}),
+        ((1.5, 3.0, 4.0, 5.0), {}),
+        ((1.5,), {"factor": 3.0}),
+        ((), {"x": 1.5}),
+        ((), {"factor": 3.0, "x": 1.5}),
+        ((1.5,), {"shift": 1.0}),
+        ((1.5, 2.0, 3.0), {"shift": 1.0, "other": 2.0, "more": 3.0}),
+        ((X,), {"more": X}),
+        ((1.5,), {"shift": 7}),
+    ],
+)
 def test_ways_to_write_a_call(args, kwargs):
     f = tg.jit(scaled)
     for _ in range(3):
@@ -107,7 +118,13 @@ class Model:
 
 MODEL = Model()
 FACTORIES = [lambda x, k=k: x * k for k in range(3)] + [(lambda x: lambda: x * 2.0)(2.0)]
-same_line = [lambda x: x + 1.0, lambda x: x + 2.0, lambda x: x if x > 0 else x + 3.0, lambda x: (x + 4.0), lambda x: (lambda x: x + 5.0)(x)]
+same_line = [
+    lambda x: x + 1.0,
+    lambda x: x + 2.0,
+    lambda x: x if x > 0 else x + 3.0,
+    lambda x: x + 4.0,
+    lambda x: (lambda x: x + 5.0)(x),
+]
 
 
 def recursive(x, n):
@@ -127,12 +144,27 @@ def decorated(f):
 
 
 CALLABLES = {
-    "method": MODEL.method, "classmethod": Model.of_class, "staticmethod": Model.static, "callable": MODEL,
-    "compiled method": MODEL.compiled, "compiled static": Model.compiled_static, "compiled classmethod": Model.compiled_class,
-    "partial": functools.partial(scaled, factor=3.0, shift=X), "partial of partial": functools.partial(functools.partial(scaled, 2.0), 3.0),
-    "decorated": decorated(bare), "cached": cached, "njit": numba.njit(lambda x: x * 2.0), "jit of jit": tg.jit(tg.jit(scaled)),
-    "builtin": abs, "math": math.sin, "ufunc": np.exp, "function of NumPy": np.sum, "type": complex, "itemgetter": operator.neg,
-    **{f"lambda {k}": f for k, f in enumerate(same_line)}, **{f"closure {k}": f for k, f in enumerate(FACTORIES[:3])},
+    "method": MODEL.method,
+    "classmethod": Model.of_class,
+    "staticmethod": Model.static,
+    "callable": MODEL,
+    "compiled method": MODEL.compiled,
+    "compiled static": Model.compiled_static,
+    "compiled classmethod": Model.compiled_class,
+    "partial": functools.partial(scaled, factor=3.0, shift=X),
+    "partial of partial": functools.partial(functools.partial(scaled, 2.0), 3.0),
+    "decorated": decorated(bare),
+    "cached": cached,
+    "njit": numba.njit(lambda x: x * 2.0),
+    "jit of jit": tg.jit(tg.jit(scaled)),
+    "builtin": abs,
+    "math": math.sin,
+    "ufunc": np.exp,
+    "function of NumPy": np.sum,
+    "type": complex,
+    "itemgetter": operator.neg,
+    **{f"lambda {k}": f for k, f in enumerate(same_line)},
+    **{f"closure {k}": f for k, f in enumerate(FACTORIES[:3])},
 }
 
 
@@ -186,10 +218,42 @@ class State:
 
 
 VALUES = [
-    1, 1.5, 1 + 2j, True, None, "text", np.float32(1.5), np.int8(3), np.uint64(2**63), np.bool_(True), np.complex64(1j), np.array(2.0), X, X[::-1],
-    X.astype(">f8"), X.astype(np.float32), np.zeros((0, 3)), np.ones((1, 1)), np.asfortranarray(np.ones((2, 3))), np.broadcast_to(X, (2, 3)),
-    np.array([True, False]), np.arange(3), (), [], {}, (1.0, [X, {"a": None, "b": (2, "c")}]), Point(1.0, X), State(X, 2.0), {"b": 1.0, "a": X},
-    collections.OrderedDict(b=1.0, a=2), collections.defaultdict(list, a=1.0), {1: X, (2, 3): 1.0}, 2**70, -0.0, float("nan"), float("inf"),
+    1,
+    1.5,
+    1 + 2j,
+    True,
+    None,
+    "text",
+    np.float32(1.5),
+    np.int8(3),
+    np.uint64(2**63),
+    np.bool_(True),
+    np.complex64(1j),
+    np.array(2.0),
+    X,
+    X[::-1],
+    X.astype(">f8"),
+    X.astype(np.float32),
+    np.zeros((0, 3)),
+    np.ones((1, 1)),
+    np.asfortranarray(np.ones((2, 3))),
+    np.broadcast_to(X, (2, 3)),
+    np.array([True, False]),
+    np.arange(3),
+    (),
+    [],
+    {},
+    (1.0, [X, {"a": None, "b": (2, "c")}]),
+    Point(1.0, X),
+    State(X, 2.0),
+    {"b": 1.0, "a": X},
+    collections.OrderedDict(b=1.0, a=2),
+    collections.defaultdict(list, a=1.0),
+    {1: X, (2, 3): 1.0},
+    2**70,
+    -0.0,
+    float("nan"),
+    float("inf"),
 ]
 
 
@@ -274,7 +338,21 @@ def test_a_returned_argument_is_the_argument():
 
 def test_one_specialisation_for_each_type():
     f = tg.jit(lambda x: x * 2)
-    values = [1, 1.0, 1j, np.float32(1), np.float64(1), X, X.astype(np.float32), X[:2], np.ones((3, 1)), "ab", True, X.astype(">f8"), X[::-1]]
+    values = [
+        1,
+        1.0,
+        1j,
+        np.float32(1),
+        np.float64(1),
+        X,
+        X.astype(np.float32),
+        X[:2],
+        np.ones((3, 1)),
+        "ab",
+        True,
+        X.astype(">f8"),
+        X[::-1],
+    ]
     for value in values:
         f(value)
     assert f.cache_info().misses == len(values) - 2                # byte order and strides do not count

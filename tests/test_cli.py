@@ -108,7 +108,10 @@ def test_the_stages_are_those_of_the_issue():
 
 @pytest.mark.parametrize("stage", ["traced", "optimized", "jvp", "vjp", "loops"])
 def test_the_users_lines_stand_in_the_margin(run, stage):
-    lines = "# model.py:10  score = features @ weight", "# model.py:11  return np.mean(np.logaddexp(0.0, score) - label * score)"
+    lines = (
+        "# model.py:10  score = features @ weight",
+        "# model.py:11  return np.mean(np.logaddexp(0.0, score) - label * score)",
+    )
     _, out, _ = run("model.py:loss", "--args", LOSS, "--stage", stage)
     assert all(line in out for line in lines)
     _, bare, _ = run("model.py:loss", "--args", LOSS, "--stage", stage, "--no-margin")
@@ -130,10 +133,16 @@ def test_the_same_text_from_python(folder, run):
     assert out == text
 
 
-@pytest.mark.parametrize("target, args, contains", [
-    ("model.value", "f64[2]", "mul %x, 3.0"), ("Model.twice", "f64[2]", "mul %x, 2.0"), ("modes", "f64[2], mode='other'", "add %x, 1.0"),
-    ("modes", "f64", "mul %x, 2.0"), ("slope", "f64[3]", "@lambda__grad"),
-])
+@pytest.mark.parametrize(
+    "target, args, contains",
+    [
+        ("model.value", "f64[2]", "mul %x, 3.0"),
+        ("Model.twice", "f64[2]", "mul %x, 2.0"),
+        ("modes", "f64[2], mode='other'", "add %x, 1.0"),
+        ("modes", "f64", "mul %x, 2.0"),
+        ("slope", "f64[3]", "@lambda__grad"),
+    ],
+)
 def test_what_can_be_named(run, target, args, contains):
     code, out, _ = run(f"model.py:{target}", "--args", args)
     assert code == 0 and contains in out
@@ -145,27 +154,60 @@ def test_a_file_may_have_the_name_of_a_module(run):
     assert np.__name__ == "numpy" and np.ones
 
 
-@pytest.mark.parametrize("target, options, code, message", [
-    ("missing.py:f", (), 2, "there is no file"),
-    ("model.py", (), 2, "does not name a function\n  Instead: write FILE.py:FUNCTION"),
-    ("model.py:", (), 2, "does not name a function"),
-    ("model.py:nothing", (), 2, "has no 'nothing'\n  Instead: use one of Model, bad_shapes, generator, key_error, loss, modes, slope"),
-    ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is a int, not a function"),
-    ("model.py:loss", ("--args", "f64[3, f64"), 2, "--args 'f64[3, f64' cannot be read: closing parenthesis ')' does not match"),
-    ("model.py:loss", ("--args", "f64[n]"), 2, "--args 'f64[n]' cannot be read: name 'n' is not defined\n  Instead: write types"),
-    ("model.py:loss", ("--args", "f64[-1]"), 2, "negative dimensions are not allowed"),
-    ("model.py:loss", ("--stage", "assembler"), 2, "invalid choice: 'assembler'"),
-    ("raises.py:f", (), 1, "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))"),
-    ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
-    ("syntax.py:f", (), 1, "SyntaxError: '(' was never closed"),
-    ("model.py:loss", ("--args", "f64[100,3], f64[100]"), 1, "loss() missing 1 required positional argument: 'weight'"),
-    ("model.py:bad_shapes", ("--args", "f64[3], f64[4]"), 1,
-     'ShapeError: operands could not be broadcast together with shapes (3,) (4,)\n  File "{folder}/model.py", line 19, in bad_shapes\n'
-     "    return x * y\n           ^^^^^"),
-    ("model.py:key_error", ("--args", "f64"), 1, "raised KeyError: 'k' ({folder}/model.py, line 23: return {{}}[\"k\"] * x)"),
-    ("model.py:generator", ("--args", "f64"), 1, "UnsupportedError: a generator cannot be compiled"),
-    ("model.py:slope", ("--args", "i64[3]"), 1, "DTypeError: argument x is of dtype int64: there is no derivative"),
-])
+@pytest.mark.parametrize(
+    "target, options, code, message",
+    [
+        ("missing.py:f", (), 2, "there is no file"),
+        ("model.py", (), 2, "does not name a function\n  Instead: write FILE.py:FUNCTION"),
+        ("model.py:", (), 2, "does not name a function"),
+        (
+            "model.py:nothing",
+            (),
+            2,
+            "has no 'nothing'\n  Instead: use one of Model, bad_shapes, generator, key_error, loss, modes, slope",
+        ),
+        ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is a int, not a function"),
+        (
+            "model.py:loss",
+            ("--args", "f64[3, f64"),
+            2,
+            "--args 'f64[3, f64' cannot be read: closing parenthesis ')' does not match",
+        ),
+        (
+            "model.py:loss",
+            ("--args", "f64[n]"),
+            2,
+            "--args 'f64[n]' cannot be read: name 'n' is not defined\n  Instead: write types",
+        ),
+        ("model.py:loss", ("--args", "f64[-1]"), 2, "negative dimensions are not allowed"),
+        ("model.py:loss", ("--stage", "assembler"), 2, "invalid choice: 'assembler'"),
+        (
+            "raises.py:f",
+            (),
+            1,
+            "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
+        ),
+        ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
+        ("syntax.py:f", (), 1, "SyntaxError: '(' was never closed"),
+        ("model.py:loss", ("--args", "f64[100,3], f64[100]"), 1, "loss() missing 1 required positional argument: 'weight'"),
+        (
+            "model.py:bad_shapes",
+            ("--args", "f64[3], f64[4]"),
+            1,
+            "ShapeError: operands could not be broadcast together with shapes (3,) (4,)\n"
+            '  File "{folder}/model.py", line 19, in bad_shapes\n'
+            "    return x * y\n           ^^^^^",
+        ),
+        (
+            "model.py:key_error",
+            ("--args", "f64"),
+            1,
+            "raised KeyError: 'k' ({folder}/model.py, line 23: return {{}}[\"k\"] * x)",
+        ),
+        ("model.py:generator", ("--args", "f64"), 1, "UnsupportedError: a generator cannot be compiled"),
+        ("model.py:slope", ("--args", "i64[3]"), 1, "DTypeError: argument x is of dtype int64: there is no derivative"),
+    ],
+)
 def test_what_is_wrong_is_said(run, folder, target, options, code, message):
     found, out, err = run(target, *options)
     assert found == code and out == ""
@@ -181,22 +223,32 @@ def test_wrong_usage_of_the_command_itself(capsys):
 
 
 def test_args():
-    args, kwargs = parse_args("f64[2,3], f32, {'a': i8[0], 'b': [c128, int]}, float, complex, 'text', None, True, 3, k=(bool, bool[2])")
+    args, kwargs = parse_args(
+        "f64[2,3], f32, {'a': i8[0], 'b': [c128, int]}, float, complex, 'text', None, True, 3, k=(bool, bool[2])"
+    )
     matrix, single, nested, *rest = args
     assert matrix.shape == (2, 3) and matrix.dtype == np.float64 and type(single) is np.float32
     assert nested["a"].shape == (0,) and nested["a"].dtype == np.int8 and type(nested["b"][0]) is np.complex128
-    assert type(nested["b"][1]) is int and [type(x) for x in rest[:2]] == [float, complex] and rest[2:] == ["text", None, True, 3]
+    assert (
+        type(nested["b"][1]) is int and [type(x) for x in rest[:2]] == [float, complex] and rest[2:] == ["text", None, True, 3]
+    )
     assert type(kwargs["k"][0]) is np.bool_ and kwargs["k"][1].dtype == bool
     assert parse_args("") == ((), {}) and parse_args("float64[1]")[0][0].dtype == np.float64
     with pytest.raises(UsageError):
         parse_args("__import__('os')")
 
 
-@pytest.mark.parametrize("command", [["-m", "tracegrad"], ["-c", "import sys; from tracegrad.cli import main; sys.exit(main())"]])
+@pytest.mark.parametrize(
+    "command", [["-m", "tracegrad"], ["-c", "import sys; from tracegrad.cli import main; sys.exit(main())"]]
+)
 def test_as_a_process(folder, command):
     """`python -m tracegrad`, the exit code, and a reader that goes away."""
-    done = subprocess.run([sys.executable, *command, "ir", f"{folder}/model.py:modes", "--args", "f64[2]"], capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, *command, "ir", f"{folder}/model.py:modes", "--args", "f64[2]"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0 and done.stdout.startswith("func @modes(%x: f64[2]) -> f64[2] {")
     read, write = os.pipe()
     os.close(read)

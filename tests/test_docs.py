@@ -61,7 +61,9 @@ def test_the_first_example_of_the_readme(tmp_path):
 
 def test_the_commands_of_the_readme(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    commands = [line for block in code_of(ROOT / "README.md", "") for line in block.splitlines() if line.startswith("tracegrad ")]
+    commands = [
+        line for block in code_of(ROOT / "README.md", "") for line in block.splitlines() if line.startswith("tracegrad ")
+    ]
     assert commands
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0

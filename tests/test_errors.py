@@ -106,27 +106,66 @@ def test_object_array():
 
 # --- arguments ------------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("x, kind, what, remedy", [
-    (np.array(["a"]), tg.DTypeError, "argument x has dtype <U1, which cannot be compiled", "encode the strings as integers before the call"),
-    (np.zeros(2, [("a", float)]), tg.DTypeError, "argument x has dtype [('a', '<f8')], which cannot be compiled",
-     "pass the fields as separate arrays"),
-    (np.zeros(2, "M8[D]"), tg.DTypeError, "argument x has dtype datetime64[D], which cannot be compiled",
-     "pass (x - x[0]) / np.timedelta64(1, 's')"),
-    (np.zeros(2, np.float16), tg.DTypeError, "argument x has dtype float16, which cannot be compiled",
-     "convert it with .astype(np.float32) or .astype(np.float64)"),
-    (np.ma.array([1.0, 2.0], mask=[0, 1]), tg.ArgumentTypeError, "argument x is a MaskedArray, whose arithmetic differs from an array's",
-     "pass np.asarray(x), and a mask as an argument of its own"),
-    (np.matrix([[1.0]]), tg.ArgumentTypeError, "argument x is a matrix, whose arithmetic differs from an array's",
-     "pass np.asarray(x), and a mask as an argument of its own"),
-    ({1.0, 2.0}, tg.ArgumentTypeError, "argument x is a 'set', which is neither an array, a number, a container of such, nor hashable",
-     "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses"),
-    ([1.0, bytearray(b"a")], tg.ArgumentTypeError,
-     "argument x[1] is a 'bytearray', which is neither an array, a number, a container of such, nor hashable",
-     "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses"),
-    ({"rows": (k for k in range(3))}, tg.ArgumentTypeError,
-     "argument x['rows'] is a 'generator', which can be read only once: compiled code would read it while it is traced",
-     "pass a list or an array of what it yields"),
-], ids=lambda value: type(value).__name__ if not isinstance(value, (str, type)) else None)
+@pytest.mark.parametrize(
+    "x, kind, what, remedy",
+    [
+        (
+            np.array(["a"]),
+            tg.DTypeError,
+            "argument x has dtype <U1, which cannot be compiled",
+            "encode the strings as integers before the call",
+        ),
+        (
+            np.zeros(2, [("a", float)]),
+            tg.DTypeError,
+            "argument x has dtype [('a', '<f8')], which cannot be compiled",
+            "pass the fields as separate arrays",
+        ),
+        (
+            np.zeros(2, "M8[D]"),
+            tg.DTypeError,
+            "argument x has dtype datetime64[D], which cannot be compiled",
+            "pass (x - x[0]) / np.timedelta64(1, 's')",
+        ),
+        (
+            np.zeros(2, np.float16),
+            tg.DTypeError,
+            "argument x has dtype float16, which cannot be compiled",
+            "convert it with .astype(np.float32) or .astype(np.float64)",
+        ),
+        (
+            np.ma.array([1.0, 2.0], mask=[0, 1]),
+            tg.ArgumentTypeError,
+            "argument x is a MaskedArray, whose arithmetic differs from an array's",
+            "pass np.asarray(x), and a mask as an argument of its own",
+        ),
+        (
+            np.matrix([[1.0]]),
+            tg.ArgumentTypeError,
+            "argument x is a matrix, whose arithmetic differs from an array's",
+            "pass np.asarray(x), and a mask as an argument of its own",
+        ),
+        (
+            {1.0, 2.0},
+            tg.ArgumentTypeError,
+            "argument x is a 'set', which is neither an array, a number, a container of such, nor hashable",
+            "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses",
+        ),
+        (
+            [1.0, bytearray(b"a")],
+            tg.ArgumentTypeError,
+            "argument x[1] is a 'bytearray', which is neither an array, a number, a container of such, nor hashable",
+            "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses",
+        ),
+        (
+            {"rows": (k for k in range(3))},
+            tg.ArgumentTypeError,
+            "argument x['rows'] is a 'generator', which can be read only once: compiled code would read it while it is traced",
+            "pass a list or an array of what it yields",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, (str, type)) else None,
+)
 def test_arguments_that_cannot_be_compiled(x, kind, what, remedy):
     error = raised(adds, x, 1.0)
     assert type(error) is kind and said(error) == (what, None, None, remedy)
@@ -142,16 +181,34 @@ def test_calls_that_python_refuses_too(args, kwargs, what):
     assert str(raised(adds, *args, expect=TypeError, **kwargs)).endswith(what)
 
 
-@pytest.mark.parametrize("options, args, kind, what, remedy", [
-    ({"static_argnums": 1}, (1.0, [2.0]), tg.ArgumentTypeError, "argument y is a 'list', which cannot be static: it is not hashable",
-     "pass a tuple, or do not make it static"),
-    ({"static_argnums": 1}, (1.0, X), tg.ArgumentTypeError, "argument y is a 'ndarray', which cannot be static: it is not hashable",
-     "pass a tuple, or do not make it static"),
-    ({"static_argnums": 4}, (1.0, 2.0), tg.ArgumentError, "there is no positional argument 4: the parameters are x, y", ""),
-    ({"static_argnames": "z"}, (1.0, 2.0), tg.ArgumentError, "there is no argument 'z': the parameters are x, y", ""),
-    ({"static_argnums": "x"}, (1.0, 2.0), tg.ArgumentTypeError, "static_argnums takes a position or a tuple of positions, got 'x'",
-     "count the positional arguments from 0"),
-])
+@pytest.mark.parametrize(
+    "options, args, kind, what, remedy",
+    [
+        (
+            {"static_argnums": 1},
+            (1.0, [2.0]),
+            tg.ArgumentTypeError,
+            "argument y is a 'list', which cannot be static: it is not hashable",
+            "pass a tuple, or do not make it static",
+        ),
+        (
+            {"static_argnums": 1},
+            (1.0, X),
+            tg.ArgumentTypeError,
+            "argument y is a 'ndarray', which cannot be static: it is not hashable",
+            "pass a tuple, or do not make it static",
+        ),
+        ({"static_argnums": 4}, (1.0, 2.0), tg.ArgumentError, "there is no positional argument 4: the parameters are x, y", ""),
+        ({"static_argnames": "z"}, (1.0, 2.0), tg.ArgumentError, "there is no argument 'z': the parameters are x, y", ""),
+        (
+            {"static_argnums": "x"},
+            (1.0, 2.0),
+            tg.ArgumentTypeError,
+            "static_argnums takes a position or a tuple of positions, got 'x'",
+            "count the positional arguments from 0",
+        ),
+    ],
+)
 def test_static_arguments(options, args, kind, what, remedy):
     error = raised(adds, *args, wrap=tg.jit(**options))
     assert type(error) is kind and said(error) == (what, None, None, remedy)
@@ -237,34 +294,74 @@ def pair(x, d):
 D = {"scale": 2.0, "text": "kept"}
 
 
-@pytest.mark.parametrize("tangents, kind, what, remedy", [
-    ((X,), tg.ArgumentTypeError, "the tangents have the structure (*,), the primals (*, {'scale': *, 'text': *})",
-     "pass one tangent for each primal, of the same structure"),
-    ((X, {"scale": 1.0}), tg.ArgumentTypeError, "the tangents have the structure (*, {'scale': *}), the primals (*, {'scale': *, 'text': *})",
-     "pass one tangent for each primal, of the same structure"),
-    ((np.ones(4), {"scale": 1.0, "text": None}), tg.ArgumentTypeError,
-     "the tangents have the structure (*, {'scale': *, 'text': None}), the primals (*, {'scale': *, 'text': *})",
-     "pass one tangent for each primal, of the same structure"),
-    ((np.ones(4), D), tg.ShapeError, "the tangent of x has shape (4,), the primal (3,)", "pass one of the same shape"),
-    ((X * 1j, D), tg.DTypeError, "the tangent of x is complex, the primal float64", "pass its real part"),
-    (("a", D), tg.ArgumentTypeError, "the tangent of x is 'a'", "pass a number or an array of shape (3,)"),
-    ([X, D][0], tg.ArgumentTypeError, "jvp takes the primals and the tangents as tuples", "write tg.jvp(f, (x,), (v,))"),
-])
+@pytest.mark.parametrize(
+    "tangents, kind, what, remedy",
+    [
+        (
+            (X,),
+            tg.ArgumentTypeError,
+            "the tangents have the structure (*,), the primals (*, {'scale': *, 'text': *})",
+            "pass one tangent for each primal, of the same structure",
+        ),
+        (
+            (X, {"scale": 1.0}),
+            tg.ArgumentTypeError,
+            "the tangents have the structure (*, {'scale': *}), the primals (*, {'scale': *, 'text': *})",
+            "pass one tangent for each primal, of the same structure",
+        ),
+        (
+            (np.ones(4), {"scale": 1.0, "text": None}),
+            tg.ArgumentTypeError,
+            "the tangents have the structure (*, {'scale': *, 'text': None}), the primals (*, {'scale': *, 'text': *})",
+            "pass one tangent for each primal, of the same structure",
+        ),
+        ((np.ones(4), D), tg.ShapeError, "the tangent of x has shape (4,), the primal (3,)", "pass one of the same shape"),
+        ((X * 1j, D), tg.DTypeError, "the tangent of x is complex, the primal float64", "pass its real part"),
+        (("a", D), tg.ArgumentTypeError, "the tangent of x is 'a'", "pass a number or an array of shape (3,)"),
+        ([X, D][0], tg.ArgumentTypeError, "jvp takes the primals and the tangents as tuples", "write tg.jvp(f, (x,), (v,))"),
+    ],
+)
 def test_tangents(tangents, kind, what, remedy):
     with pytest.raises(kind) as info:
         tg.jvp(pair, (X, D), tangents)
     assert said(info.value) == (what, None, None, remedy)
 
 
-@pytest.mark.parametrize("cotangent, kind, what, remedy", [
-    (1.0, tg.ArgumentTypeError, "the cotangent has the structure *, expected (*, {'sum': *})", "pass one of the structure of the result"),
-    ([X, {"sum": 1.0}], tg.ArgumentTypeError, "the cotangent has the structure [*, {'sum': *}], expected (*, {'sum': *})",
-     "pass one of the structure of the result"),
-    ((X, {"other": 1.0}), tg.ArgumentTypeError, "the cotangent has the structure (*, {'other': *}), expected (*, {'sum': *})",
-     "pass one of the structure of the result"),
-    ((X[:2], {"sum": 1.0}), tg.ShapeError, "the cotangent of the result[0] has shape (2,), the primal (3,)", "pass one of the same shape"),
-    ((X, {"sum": 1j}), tg.DTypeError, "the cotangent of the result[1]['sum'] is complex, the primal float64", "pass its real part"),
-])
+@pytest.mark.parametrize(
+    "cotangent, kind, what, remedy",
+    [
+        (
+            1.0,
+            tg.ArgumentTypeError,
+            "the cotangent has the structure *, expected (*, {'sum': *})",
+            "pass one of the structure of the result",
+        ),
+        (
+            [X, {"sum": 1.0}],
+            tg.ArgumentTypeError,
+            "the cotangent has the structure [*, {'sum': *}], expected (*, {'sum': *})",
+            "pass one of the structure of the result",
+        ),
+        (
+            (X, {"other": 1.0}),
+            tg.ArgumentTypeError,
+            "the cotangent has the structure (*, {'other': *}), expected (*, {'sum': *})",
+            "pass one of the structure of the result",
+        ),
+        (
+            (X[:2], {"sum": 1.0}),
+            tg.ShapeError,
+            "the cotangent of the result[0] has shape (2,), the primal (3,)",
+            "pass one of the same shape",
+        ),
+        (
+            (X, {"sum": 1j}),
+            tg.DTypeError,
+            "the cotangent of the result[1]['sum'] is complex, the primal float64",
+            "pass its real part",
+        ),
+    ],
+)
 def test_cotangents(cotangent, kind, what, remedy):
     _, pull = tg.vjp(pair, X, D)
     with pytest.raises(kind) as info:
@@ -274,7 +371,9 @@ def test_cotangents(cotangent, kind, what, remedy):
 
 def test_tangents_of_a_linear_map():
     _, push = tg.linearize(pair, X, D)
-    with pytest.raises(tg.ArgumentTypeError, match=r"the tangent has the structure \(\*,\), expected \(\*, \{'scale': \*, 'text': \*\}\)"):
+    with pytest.raises(
+        tg.ArgumentTypeError, match=r"the tangent has the structure \(\*,\), expected \(\*, \{'scale': \*, 'text': \*\}\)"
+    ):
         push(X)
 
 
@@ -303,51 +402,150 @@ def says(x):
     return f"{x} is it"
 
 
-@pytest.mark.parametrize("f, args, kind, what, where", [
-    (at, (X, 1.0), tg.BoundsError, "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
-     "arrays are valid indices, not float", "x[i]"),
-    (at, (X, "name"), tg.BoundsError, "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
-     "arrays are valid indices, not str", "x[i]"),
-    (at, (X, (0, 0)), tg.BoundsError, "too many indices for array: array is 1-dimensional, but 2 were indexed", "x[i]"),
-    (lambda x: x[5], (X,), tg.BoundsError, "index 5 is out of bounds for axis 0 with size 3", "x[5]"),
-    (lambda x: x[-4], (X,), tg.BoundsError, "index -4 is out of bounds for axis 0 with size 3", "x[-4]"),
-    (at, (1.0, 0), TypeError, "'float' object is not subscriptable", "x[i]"),
-    (fills, (X, np.ones(4)), tg.ShapeError, "could not broadcast input array from shape (4,) into shape (3,)", "x[:]"),
-    (fills, (X, 1j), tg.DTypeError, "a complex number cannot be assigned to an array of float64", "x[:]"),
-    (fills, (X, "abc"), tg.DTypeError, "a 'str' cannot take part in array arithmetic", "x[:]"),
-    (lambda x, y: x @ y, (M, M), tg.ShapeError, "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
-     "(n?,k),(k,m?)->(n?,m?) (size 2 is different from 3)", "x @ y"),
-    (lambda x: x.reshape(4, 2), (M,), tg.ShapeError, "cannot reshape array of size 6 into shape (4, 2)", "x.reshape(4, 2)"),
-    (lambda x: x.sum(axis=2), (M,), np.exceptions.AxisError, "axis 2 is out of bounds for array of dimension 2", "x.sum(axis=2)"),
-    (lambda x, y: np.concatenate([x, y]), (X, M), tg.ShapeError, "all the input array dimensions except for the concatenation axis must "
-     "match exactly, but the array at index 0 has 1 dimension(s) and the array at index 1 has 2 dimension(s)", "np.concatenate([x, y])"),
-    (lambda x: np.max(x), (X[:0],), tg.ShapeError, "zero-size array to reduction operation maximum which has no identity", "np.max(x)"),
-    (lambda x: ~x, (X,), tg.DTypeError, "np.invert of float64: ufunc 'invert' not supported for the input types, and the inputs could "
-     "not be safely coerced to any supported types according to the casting rule ''safe''", "~x"),
-    (lambda x: -x, (X > 0,), tg.DTypeError, "np.negative of bool: The numpy boolean negative, the `-` operator, is not supported, use the "
-     "`~` operator or the logical_not function instead.", "-x"),
-    (lambda x: x + "a", (X,), tg.DTypeError, "unsupported operand type(s) for +: 'numpy.ndarray' and 'str'", 'x + "a"'),
-    (lambda x, y: x * y, (X, fractions.Fraction(1, 2)), tg.DTypeError, "unsupported operand type(s) for *: 'numpy.ndarray' and 'Fraction'",
-     "x * y"),
-    (lambda x: x(1), (X,), tg.DTypeError, "'numpy.ndarray' object is not callable", "x(1)"),
-    (lambda x: float(x), (X,), tg.DTypeError,
-     "only 0-dimensional arrays can be converted to Python scalars, not float() of an array of shape f64[3]", "float(x)"),
-    (lambda x: math.sin(x), (X,), tg.DTypeError,
-     "only 0-dimensional arrays can be converted to Python scalars, not a math function of an array of shape f64[3]", "math.sin(x)"),
-    (lambda x: 1.0 if x > 0 else 2.0, (X,), tg.ArgumentError,
-     "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()", "1.0 if x > 0 else 2.0"),
-    (lambda x: [y for y in x], (np.array(1.0),), tg.DTypeError, "iteration over a 0-d array", "[y for y in x]"),  # noqa: C416
-    (lambda x: np.zeros(x), (2.0,), tg.DTypeError, "only integer scalars can be lengths or indices, not f64", "np.zeros(x)"),
-    (lambda x: x.astype(np.float16), (X,), tg.DTypeError, "dtype float16 cannot be compiled", "x.astype(np.float16)"),
-    (says, (1.0,), tg.ConcretizationError, "a text with traced values in it is known only at run time", "def says(x):"),
-    (lambda x: "%s" % x, (1.0,), tg.ConcretizationError, "the text of a traced value is known only at run time", '"%s" % x'),
-    (lambda x: x * 10**30, (np.arange(3),), tg.DTypeError, "the Python integer 1000000000000000000000000000000 does not fit in 64 bits",
-     "x * 10**30"),
-    (lambda x: sorted(x), (X,), tg.UnsupportedError, "sorted() of traced values: their order is known only at run time", "sorted(x)"),
-    (lambda x: x + np.random.rand(3), (X,), tg.UnsupportedError,
-     "random numbers cannot be drawn in compiled code (np.random.rand)", "np.random.rand(3)"),
-    (lambda x: x.ctypes, (X,), tg.UnsupportedError, "ndarray.ctypes cannot be compiled", "x.ctypes"),
-])
+@pytest.mark.parametrize(
+    "f, args, kind, what, where",
+    [
+        (
+            at,
+            (X, 1.0),
+            tg.BoundsError,
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
+            "arrays are valid indices, not float",
+            "x[i]",
+        ),
+        (
+            at,
+            (X, "name"),
+            tg.BoundsError,
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
+            "arrays are valid indices, not str",
+            "x[i]",
+        ),
+        (at, (X, (0, 0)), tg.BoundsError, "too many indices for array: array is 1-dimensional, but 2 were indexed", "x[i]"),
+        (lambda x: x[5], (X,), tg.BoundsError, "index 5 is out of bounds for axis 0 with size 3", "x[5]"),
+        (lambda x: x[-4], (X,), tg.BoundsError, "index -4 is out of bounds for axis 0 with size 3", "x[-4]"),
+        (at, (1.0, 0), TypeError, "'float' object is not subscriptable", "x[i]"),
+        (fills, (X, np.ones(4)), tg.ShapeError, "could not broadcast input array from shape (4,) into shape (3,)", "x[:]"),
+        (fills, (X, 1j), tg.DTypeError, "a complex number cannot be assigned to an array of float64", "x[:]"),
+        (fills, (X, "abc"), tg.DTypeError, "a 'str' cannot take part in array arithmetic", "x[:]"),
+        (
+            lambda x, y: x @ y,
+            (M, M),
+            tg.ShapeError,
+            "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
+            "(n?,k),(k,m?)->(n?,m?) (size 2 is different from 3)",
+            "x @ y",
+        ),
+        (lambda x: x.reshape(4, 2), (M,), tg.ShapeError, "cannot reshape array of size 6 into shape (4, 2)", "x.reshape(4, 2)"),
+        (
+            lambda x: x.sum(axis=2),
+            (M,),
+            np.exceptions.AxisError,
+            "axis 2 is out of bounds for array of dimension 2",
+            "x.sum(axis=2)",
+        ),
+        (
+            lambda x, y: np.concatenate([x, y]),
+            (X, M),
+            tg.ShapeError,
+            "all the input array dimensions except for the concatenation axis must "
+            "match exactly, but the array at index 0 has 1 dimension(s) and the array at index 1 has 2 dimension(s)",
+            "np.concatenate([x, y])",
+        ),
+        (
+            lambda x: np.max(x),
+            (X[:0],),
+            tg.ShapeError,
+            "zero-size array to reduction operation maximum which has no identity",
+            "np.max(x)",
+        ),
+        (
+            lambda x: ~x,
+            (X,),
+            tg.DTypeError,
+            "np.invert of float64: ufunc 'invert' not supported for the input types, and the inputs could "
+            "not be safely coerced to any supported types according to the casting rule ''safe''",
+            "~x",
+        ),
+        (
+            lambda x: -x,
+            (X > 0,),
+            tg.DTypeError,
+            "np.negative of bool: The numpy boolean negative, the `-` operator, is not supported, use the "
+            "`~` operator or the logical_not function instead.",
+            "-x",
+        ),
+        (lambda x: x + "a", (X,), tg.DTypeError, "unsupported operand type(s) for +: 'numpy.ndarray' and 'str'", 'x + "a"'),
+        (
+            lambda x, y: x * y,
+            (X, fractions.Fraction(1, 2)),
+            tg.DTypeError,
+            "unsupported operand type(s) for *: 'numpy.ndarray' and 'Fraction'",
+            "x * y",
+        ),
+        (lambda x: x(1), (X,), tg.DTypeError, "'numpy.ndarray' object is not callable", "x(1)"),
+        (
+            lambda x: float(x),
+            (X,),
+            tg.DTypeError,
+            "only 0-dimensional arrays can be converted to Python scalars, not float() of an array of shape f64[3]",
+            "float(x)",
+        ),
+        (
+            lambda x: math.sin(x),
+            (X,),
+            tg.DTypeError,
+            "only 0-dimensional arrays can be converted to Python scalars, not a math function of an array of shape f64[3]",
+            "math.sin(x)",
+        ),
+        (
+            lambda x: 1.0 if x > 0 else 2.0,
+            (X,),
+            tg.ArgumentError,
+            "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()",
+            "1.0 if x > 0 else 2.0",
+        ),
+        (lambda x: [y for y in x], (np.array(1.0),), tg.DTypeError, "iteration over a 0-d array", "[y for y in x]"),  # noqa: C416
+        (
+            lambda x: np.zeros(x),
+            (2.0,),
+            tg.DTypeError,
+            "only integer scalars can be lengths or indices, not f64",
+            "np.zeros(x)",
+        ),
+        (lambda x: x.astype(np.float16), (X,), tg.DTypeError, "dtype float16 cannot be compiled", "x.astype(np.float16)"),
+        (says, (1.0,), tg.ConcretizationError, "a text with traced values in it is known only at run time", "def says(x):"),
+        (
+            lambda x: "%s" % x,  # noqa: UP031
+            (1.0,),
+            tg.ConcretizationError,
+            "the text of a traced value is known only at run time",
+            '"%s" % x',
+        ),
+        (
+            lambda x: x * 10**30,
+            (np.arange(3),),
+            tg.DTypeError,
+            "the Python integer 1000000000000000000000000000000 does not fit in 64 bits",
+            "x * 10**30",
+        ),
+        (
+            lambda x: sorted(x),
+            (X,),
+            tg.UnsupportedError,
+            "sorted() of traced values: their order is known only at run time",
+            "sorted(x)",
+        ),
+        (
+            lambda x: x + np.random.rand(3),
+            (X,),
+            tg.UnsupportedError,
+            "random numbers cannot be drawn in compiled code (np.random.rand)",
+            "np.random.rand(3)",
+        ),
+        (lambda x: x.ctypes, (X,), tg.UnsupportedError, "ndarray.ctypes cannot be compiled", "x.ctypes"),
+    ],
+)
 def test_while_it_is_traced(f, args, kind, what, where):
     for operator in (tg.jit, tg.value_and_grad):
         error = raised(f, *(a.copy() if isinstance(a, np.ndarray) else a for a in args), wrap=operator, expect=kind)
@@ -421,18 +619,42 @@ def puts(x, i):
     return y
 
 
-@pytest.mark.parametrize("f, good, bad, kind, what, where", [
-    (at, (X, 1), (X, 7), tg.BoundsError, "index 7 is out of bounds for axis 0 with size 3", "x[i]"),
-    (at, (X, np.int64(1)), (X, np.int64(-4)), tg.BoundsError, "index -4 is out of bounds for axis 0 with size 3", "x[i]"),
-    (at, (X, np.array([0, 1])), (X, np.array([0, 9])), tg.BoundsError, "index 9 is out of bounds for axis 0 with size 3", "x[i]"),
-    (puts, (X, 1), (X, 3), tg.BoundsError, "index 3 is out of bounds for axis 0 with size 3", "y[i]"),
-    (lambda a, b: a // b, (7, 2), (7, 0), ZeroDivisionError, "integer division or modulo by zero", "a // b"),
-    (lambda a, b: a / b, (7.0, 2.0), (7.0, 0.0), ZeroDivisionError, "float division by zero", "a / b"),
-    (lambda a: math.sqrt(a), (1.0,), (-1.0,), ValueError, "math domain error", "math.sqrt(a)"),
-    (lambda a: np.linalg.inv(a), (np.eye(2),), (np.zeros((2, 2)),), np.linalg.LinAlgError, "Singular matrix", "np.linalg.inv(a)"),
-    (lambda a: np.linalg.cholesky(a), (np.eye(2),), (-np.eye(2),), np.linalg.LinAlgError, "Matrix is not positive definite",
-     "np.linalg.cholesky(a)"),
-], ids=["get", "get negative", "gather", "set", "int division", "division", "math", "inv", "cholesky"])
+@pytest.mark.parametrize(
+    "f, good, bad, kind, what, where",
+    [
+        (at, (X, 1), (X, 7), tg.BoundsError, "index 7 is out of bounds for axis 0 with size 3", "x[i]"),
+        (at, (X, np.int64(1)), (X, np.int64(-4)), tg.BoundsError, "index -4 is out of bounds for axis 0 with size 3", "x[i]"),
+        (
+            at,
+            (X, np.array([0, 1])),
+            (X, np.array([0, 9])),
+            tg.BoundsError,
+            "index 9 is out of bounds for axis 0 with size 3",
+            "x[i]",
+        ),
+        (puts, (X, 1), (X, 3), tg.BoundsError, "index 3 is out of bounds for axis 0 with size 3", "y[i]"),
+        (lambda a, b: a // b, (7, 2), (7, 0), ZeroDivisionError, "integer division or modulo by zero", "a // b"),
+        (lambda a, b: a / b, (7.0, 2.0), (7.0, 0.0), ZeroDivisionError, "float division by zero", "a / b"),
+        (lambda a: math.sqrt(a), (1.0,), (-1.0,), ValueError, "math domain error", "math.sqrt(a)"),
+        (
+            lambda a: np.linalg.inv(a),
+            (np.eye(2),),
+            (np.zeros((2, 2)),),
+            np.linalg.LinAlgError,
+            "Singular matrix",
+            "np.linalg.inv(a)",
+        ),
+        (
+            lambda a: np.linalg.cholesky(a),
+            (np.eye(2),),
+            (-np.eye(2),),
+            np.linalg.LinAlgError,
+            "Matrix is not positive definite",
+            "np.linalg.cholesky(a)",
+        ),
+    ],
+    ids=["get", "get negative", "gather", "set", "int division", "division", "math", "inv", "cholesky"],
+)
 def test_at_run_time(f, good, bad, kind, what, where):
     compiled = tg.jit(f)
     compiled(*good)
@@ -511,18 +733,41 @@ def opens(x):
         return x
 
 
-@pytest.mark.parametrize("f, what, where, remedy", [
-    (appends, "list.append changes a list that exists outside of the traced function", "kept.append(x)",
-     "return the values, or pass the object in as an argument"),
-    (tries, "`try` cannot be compiled: compiled code has no exceptions to catch, only checks that end the call", "try:",
-     "test the condition with `if`, or catch the error around the call of the compiled function"),
-    (yields, "a generator cannot be compiled: its pauses have no place in a compiled function", "yield x",
-     "collect the values in a list and return it"),
-    (declares, "`global kept` cannot be compiled: a compiled function may read outer names, not bind them", "global kept",
-     "return the value, or keep it in an array that is passed in and overwritten"),
-    (opens, "this context manager would act while the function is compiled, not when it runs", "contextlib.suppress(ValueError)",
-     "enter it around the call of the compiled function"),
-])
+@pytest.mark.parametrize(
+    "f, what, where, remedy",
+    [
+        (
+            appends,
+            "list.append changes a list that exists outside of the traced function",
+            "kept.append(x)",
+            "return the values, or pass the object in as an argument",
+        ),
+        (
+            tries,
+            "`try` cannot be compiled: compiled code has no exceptions to catch, only checks that end the call",
+            "try:",
+            "test the condition with `if`, or catch the error around the call of the compiled function",
+        ),
+        (
+            yields,
+            "a generator cannot be compiled: its pauses have no place in a compiled function",
+            "yield x",
+            "collect the values in a list and return it",
+        ),
+        (
+            declares,
+            "`global kept` cannot be compiled: a compiled function may read outer names, not bind them",
+            "global kept",
+            "return the value, or keep it in an array that is passed in and overwritten",
+        ),
+        (
+            opens,
+            "this context manager would act while the function is compiled, not when it runs",
+            "contextlib.suppress(ValueError)",
+            "enter it around the call of the compiled function",
+        ),
+    ],
+)
 def test_refusals(f, what, where, remedy):
     error = raised(f, 1.0)
     found = said(error)
@@ -556,11 +801,55 @@ def test_a_value_that_outlives_its_trace():
 # --- nothing that is passed makes the machinery itself fail -------------------------------------------------------------------
 
 Point = collections.namedtuple("Point", "x y")
-ODD = [np.zeros(0), np.zeros((3, 0, 2)), np.array(3.0), np.array(3), True, np.bool_(True), None, "text", b"bytes", 2**63, -(2**63), 10**30,
-       float("nan"), -np.inf, -0.0, 1 + 2j, np.complex64(1), np.float32(3), np.int8(100), np.uint64(2**63), X.astype(">f8"), X[::-1],
-       np.broadcast_to(1.0, (3,)), np.asfortranarray(M), (), [], {}, [[], (), {}, [()]], [1.0, X], Point(1.0, X), range(4), slice, ..., np.float64,
-       frozenset({1}), fractions.Fraction(1, 2), collections.OrderedDict(b=1.0, a=X), collections.deque([1.0]), np.dtype("f4"), object(),
-       memoryview(b"abc"), np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(float), len, np.sum, tg.jit(adds), collections, type]
+ODD = [
+    np.zeros(0),
+    np.zeros((3, 0, 2)),
+    np.array(3.0),
+    np.array(3),
+    True,
+    np.bool_(True),
+    None,
+    "text",
+    b"bytes",
+    2**63,
+    -(2**63),
+    10**30,
+    float("nan"),
+    -np.inf,
+    -0.0,
+    1 + 2j,
+    np.complex64(1),
+    np.float32(3),
+    np.int8(100),
+    np.uint64(2**63),
+    X.astype(">f8"),
+    X[::-1],
+    np.broadcast_to(1.0, (3,)),
+    np.asfortranarray(M),
+    (),
+    [],
+    {},
+    [[], (), {}, [()]],
+    [1.0, X],
+    Point(1.0, X),
+    range(4),
+    slice,
+    ...,
+    np.float64,
+    frozenset({1}),
+    fractions.Fraction(1, 2),
+    collections.OrderedDict(b=1.0, a=X),
+    collections.deque([1.0]),
+    np.dtype("f4"),
+    object(),
+    memoryview(b"abc"),
+    np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(float),
+    len,
+    np.sum,
+    tg.jit(adds),
+    collections,
+    type,
+]
 
 
 @pytest.mark.parametrize("x", ODD, ids=[f"{k} {type(x).__name__}" for k, x in enumerate(ODD)])

@@ -42,7 +42,10 @@ def test_digits_learns(digits, capsys):
     """Twelve epochs instead of sixty: the accuracy that README names takes the whole run."""
     assert digits.main(12) > 0.94
     out = capsys.readouterr().out
-    assert re.search(r"test accuracy 9\d\.\d\d%\n[\d,]+ steps per second compiled, [\d,]+ with the gradient by hand in NumPy \([\d.]+x\)", out)
+    assert re.search(
+        r"test accuracy 9\d\.\d\d%\n[\d,]+ steps per second compiled, [\d,]+ with the gradient by hand in NumPy \([\d.]+x\)",
+        out,
+    )
 
 
 def test_digits_takes_the_step_of_numpy(digits):

@@ -2,14 +2,14 @@
 import numpy as np
 import pytest
 from cases import CASES, copied, loss
-
-import tracegrad as tg
 from tracegrad.autodiff import reverse
 from tracegrad.ir import interp, passes
 from tracegrad.ir.text import equal, parse, print_function
 from tracegrad.ir.verify import verify
-from tracegrad.lowered import Lowered
 from tracegrad.tracer import tree
+
+import tracegrad as tg
+from tracegrad.lowered import Lowered
 
 
 def arguments(case):

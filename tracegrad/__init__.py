@@ -10,11 +10,21 @@ if not _path.isdir(_path.join(__path__[0], "ir")):           # a checkout that i
 from .api import Jitted, jit
 from .batching import vmap
 from .check import GradientMismatch, check_grads
-from .ir.errors import (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, IRError, NumericsError, ShapeError,
-                        TracegradError, UnsupportedError)
 from .checkpoint import checkpoint
 from .custom import custom_jvp, custom_vjp
 from .explain import explain
+from .ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BoundsError,
+    ConcretizationError,
+    DTypeError,
+    IRError,
+    NumericsError,
+    ShapeError,
+    TracegradError,
+    UnsupportedError,
+)
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit

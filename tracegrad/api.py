@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from . import compile, evaluate, lowered
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .ir.rewrite import inline
 from .lowering.cache import Cache, CacheInfo
 from .lowering.dispatch import Dispatcher
-from .tracer import boxes, calls, context, stage
-from . import compile, evaluate, lowered
 from .options import config
+from .tracer import boxes, calls, context, stage
 
 
 class SpecializationInfo(NamedTuple):
@@ -50,10 +50,15 @@ class Jitted(Dispatcher):
     derive   from the traced program of `fn` to the one that is run (derive.py); None for the program itself
     """
 
-    def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit"):
+    def __init__(
+        self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit"
+    ):
         super().__init__()
         if not callable(fn):
-            raise ArgumentTypeError(f"tg.{label} takes a function, got a {type(fn).__name__}", "pass the function itself, not what a call of it returns")
+            raise ArgumentTypeError(
+                f"tg.{label} takes a function, got a {type(fn).__name__}",
+                "pass the function itself, not what a call of it returns",
+            )
         self.fn, self.derive, self.label = fn, derive, label
         self.root = fn.root if isinstance(fn, Jitted) else fn
         self.static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
@@ -162,9 +167,12 @@ class Jitted(Dispatcher):
 def _expect_unshared(traced: stage.Traced, call: stage.Call) -> None:
     for k, first in call.aliases.items():
         if {k, first} & set(traced.touched):
-            raise ArgumentError(f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
-                                "a derivative with respect to one of them alone does not exist", "pass a copy of one of them",
-                                traced.function.loc)
+            raise ArgumentError(
+                f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
+                "a derivative with respect to one of them alone does not exist",
+                "pass a copy of one of them",
+                traced.function.loc,
+            )
 
 
 def emitted(traced: stage.Traced, call: stage.Call, emit: Callable = inline):

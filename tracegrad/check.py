@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import operators
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .tracer import tree
-from . import operators
 
 
 class GradientMismatch(ArgumentError, AssertionError):

@@ -14,11 +14,11 @@ from .ir.verify import verify
 from .lowering import layout, loopverify, nest
 from .lowering.assemble import assemble
 from .lowering.specialisation import Specialisation
+from .numerics import checked
+from .options import config
 from .tracer import tree
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Traced
-from .numerics import checked
-from .options import config
 
 
 @dataclass

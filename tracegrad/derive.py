@@ -19,10 +19,10 @@ from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .ir.rewrite import inline
 from .ir.simplify import peephole
 from .ir.types import StackType, Type, dtype
+from .options import config
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
 from .tracer.tree import LEAF, TUPLE, TreeDef
-from .options import config
 
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 
@@ -245,7 +245,7 @@ def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
     return first, second
 
 
-def cut(traced: Traced, parts, second) -> tuple[Traced, "Second"]:
+def cut(traced: Traced, parts, second) -> tuple[Traced, Second]:
     """(the program of the results and the residuals, what the other half is).
 
     parts   reverse.split or forward.linearize;   second   makes the callable for the other half, returned as a constant leaf

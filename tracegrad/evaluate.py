@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .compile import leaf_values, optimized, parameter_of, without_aliases
 from .ir.interp import Machine
 from .tracer.stage import Call, Traced
-from .compile import leaf_values, optimized, parameter_of, without_aliases
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
 

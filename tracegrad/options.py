@@ -18,11 +18,19 @@ from .lowering.dispatch import set_options
 KNOBS = {
     "cache_size": (256, int, "specialisations that one function keeps; the least recently used is freed first"),
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
-    "boundscheck": (True, bool, "check indices that are not proved to be inside; off: an index outside reads or writes any memory"),
+    "boundscheck": (
+        True,
+        bool,
+        "check indices that are not proved to be inside; off: an index outside reads or writes any memory",
+    ),
     "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
     "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity (slower)"),
-    "memory_budget": (None, (int, str), "bytes that the tape of a loop may take in a gradient (1000000 or \"64MB\"); beyond it the loop "
-                                        "is checkpointed and run again. None: no limit"),
+    "memory_budget": (
+        None,
+        (int, str),
+        'bytes that the tape of a loop may take in a gradient (1000000 or "64MB"); beyond it the loop '
+        "is checkpointed and run again. None: no limit",
+    ),
     "verify": (True, bool, "check the IR after every pass"),
 }
 

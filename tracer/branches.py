@@ -224,8 +224,7 @@ def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
     if put is not None and any(h.differs or a is not old for h, old, a in zip(held, before, yes.names)):
         put(tuple(h.build(results) for h in held))
     for place, found in items:
-        if found.differs:
-            regions.assign(trace, place, found.build(results))
+        regions.assign(trace, place, found.build(results))
     regions.merge_spoilt(trace, yes, no)
     return returned.build(results)
 

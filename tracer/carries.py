@@ -46,7 +46,7 @@ class Carry:
         self.never, self.entry, self.boxes, self.cousins = False, None, [], []
         self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
         if type(initial) is not Unset:
-            self.leaves, self.structure = tree.flatten(initial.held if self.flag else initial)
+            self.leaves, self.structure = state.flatten(initial.held if self.flag else initial)
             self.kinds = [None] * len(self.leaves)
             if guess or self.flag:
                 self.guess()
@@ -114,6 +114,8 @@ class Carry:
                         regions.link(trace, made, relative, self.born)
             leaves.append(made)
         held = self.structure.unflatten(leaves)
+        for part in state.containers(held):
+            trace.shared[id(part)] = part
         return Maybe(self.label, held, next(params)) if self.flag else held
 
     # --- after an iteration -------------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ class Carry:
             if final.reason:
                 raise Mismatch(regions.quoted(self.label), state.describe(self.initial), state.describe(final), final.reason)
             return False
-        leaves, structure = tree.flatten(held)
+        leaves, structure = state.flatten(held)
         if self.structure is None:
             return self.first(leaves, structure)
         if structure != self.structure:
@@ -190,18 +192,22 @@ class Carry:
         held, flag = final, const(True, BOOL)
         if type(final) is Maybe:
             held, flag = final.held, final.flag
-        leaves = tree.flatten(held)[0]
+        leaves = state.flatten(held)[0]
         values = [state.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
         found = self.with_lengths(context.current().builder, values)
         return [*found, flag] if self.flag else found
 
-    def after(self, trace, results, final, ran: bool):
+    def after(self, trace, results, final, ran: bool, own=frozenset()):
         """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
         if not self.moves:
             if type(self.initial) is Unset and self.structure is not None:
                 return final if ran else Unset(self.label, "only the body of a loop sets it, to something that is no number")
             return self.initial
         made = self._from(trace, iter(results))
+        if ran and all(id(part) in own for part in state.containers(final)):
+            for part in state.containers(made.held if type(made) is Maybe else made):
+                trace.shared.pop(id(part))
+                trace.note_fresh(part)
         return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
 
 

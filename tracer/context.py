@@ -228,6 +228,20 @@ def locate() -> Loc:
     return tuple(frames)
 
 
+def user_loc(traceback) -> Loc:
+    """The user's frames of a traceback, those of generated functions merged into the function around them."""
+    frames: list = []
+    while traceback is not None:
+        place = PLACES.get(id(traceback.tb_frame.f_code))
+        if place is not None:
+            frame = place.frame(traceback.tb_lasti)
+            if place.owner is not None and frames:
+                frames.pop()
+            frames.append(frame)
+        traceback = traceback.tb_next
+    return tuple(frames)
+
+
 # --- what Python asks of traced values -------------------------------------------------------------------------------
 
 _CHAIN = ("elementwise", "linear", "bilinear", "none", "special")

@@ -10,6 +10,8 @@ short, where its body needs its counter as a number or changes Python lists, or 
 """
 from __future__ import annotations
 
+import collections
+
 from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
@@ -195,7 +197,7 @@ def _probe(trace, test, get, put):
     if trace is None:
         return truth(test())
     scope = Scope(Block(), "loop", None)
-    return regions.run(trace, scope, lambda: truth(test()), get, put, get() if get else ()).returned
+    return regions.run(trace, scope, lambda: truth(test()), get, put, get() if get else (), always=True).returned
 
 
 def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None:
@@ -239,7 +241,7 @@ class _Rolled:
         """Note which names hold, or may hold, the same array; whether that is news."""
         seen, known = {}, len(self.pairs)
         for k, x in enumerate(held):
-            for leaf in tree.leaves_of(x.held if type(x) is state.Maybe else x):
+            for leaf in state.leaves_of(x.held if type(x) is state.Maybe else x):
                 if isinstance(leaf, ArrayBox):
                     root = leaf.root
                     self.pairs |= {(j, k) for r in (root, *regions.relatives(self.trace, root)) for j in seen.get(id(r), ()) if j != k}
@@ -352,7 +354,10 @@ class _Rolled:
         for root in self.roots.values():
             trace.note_write(root)
             root._value = next(results)
-        held = [c.after(trace, values, final, ran) for c, values, final in zip(self.carried, taken, self.finals(outcome))]
+        finals = self.finals(outcome)
+        uses = collections.Counter(id(part) for final in finals for part in state.containers(final))
+        own = {mark for mark in outcome.fresh if uses[mark] == 1}
+        held = [c.after(trace, values, final, ran, own) for c, values, final in zip(self.carried, taken, finals)]
         if trip is not None:
             for k, box in permuted.settle(self, outcome, taken, trip).items():
                 held[k] = box
@@ -412,7 +417,7 @@ class _Rolled:
             self.enter(block.params[len(counter):], asking=True)
             return as_bool(truth(thunk()))
 
-        outcome = regions.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before)
+        outcome = regions.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before, always=True)
         changed = [root for key, (root, _, after) in outcome.roots.items() if key not in self.roots]
         if changed or len(outcome.items) > len(self.items):
             raise UnsupportedError("the condition of a while loop changes an array or an object",

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..ir.core import Block, Const, Value
-from ..ir.errors import UnsupportedError
+from ..ir.errors import ArgumentError, TracegradError, UnsupportedError
+from ..ir.ops.checks import error_class
 from ..ir.types import BOOL_SCALAR
 from . import context, messages, state, tree
 from .boxes import ArrayBox, Box
@@ -44,12 +45,12 @@ class Mismatch(Exception):
 class Outcome:
     """What a traced region left. roots: id -> (root, before, after); items: id -> (place, before, after)."""
 
-    __slots__ = ("block", "born", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
+    __slots__ = ("block", "born", "fresh", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
 
     def __init__(self, scope: Scope):
         self.block, self.born = scope.block, scope.born
         self.names, self.returned, self.raised = (), None, None
-        self.roots, self.items, self.spoilt, self.grown = {}, {}, [], {}
+        self.roots, self.items, self.spoilt, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
 
     @contextmanager
     def installed(self):
@@ -71,8 +72,11 @@ def Branch(block: Block, cond: Value) -> Scope:
     return Scope(block, "branch", None, cond)
 
 
-def run(trace: Trace, scope: Scope, thunk, get, put, before, *args) -> Outcome:
-    """Trace thunk(*args) into scope.block; on the way out everything is as it was before."""
+def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool = False) -> Outcome:
+    """Trace thunk(*args) into scope.block; on the way out everything is as it was before.
+
+    An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
+    """
     outcome, growing = Outcome(scope), dict(trace.growing)
     trace.scopes.append(scope)
     try:
@@ -81,6 +85,10 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args) -> Outcome:
                 outcome.returned = thunk(*args)
             except Raised as signal:
                 outcome.raised = signal
+            except CERTAIN as error:
+                if always or scope.kind == "function" or not certain(trace, error):
+                    raise
+                outcome.raised = Raised()
             outcome.names = get() if get is not None else ()
     finally:
         trace.scopes.pop()
@@ -179,6 +187,30 @@ def fail(trace: Trace, error) -> BaseException:
     raise Raised
 
 
+CERTAIN = (IndexError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError)
+
+
+def certain(trace: Trace, error: Exception) -> bool:
+    """Emit the check that raises, where it is reached, an error of the user's code that tracing found already:
+
+        if c: a[9]        ->        if %c { check false {error="BoundsError", message="index 9 is out of bounds …"} }
+
+    False for an error of another kind.
+    """
+    cls = type(error)
+    if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
+        return False
+    loc = getattr(error, "loc", ()) or (*context.locate()[:-1], *context.user_loc(error.__traceback__))
+    message = (error.what if isinstance(error, TracegradError) else str(error)).replace("{", "{{").replace("}", "}}")
+    builder = trace.builder
+    locate, builder.locate = builder.locate, lambda: loc
+    try:
+        builder.emit("check", builder.const(False, BOOL_SCALAR.dtype), error=cls.__name__, message=message)
+    finally:
+        builder.locate = locate
+    return True
+
+
 # --- aliases ----------------------------------------------------------------------------------------------------------------------
 
 class SpoiltBox(ArrayBox):
@@ -258,6 +290,7 @@ class Joint:
         self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
         self.pairs: list[tuple[Value, Value]] = []
         self.known: dict = {}
+        self.uses: tuple[dict, dict] = {}, {}         # id(container) -> how many places have it after a branch
 
     def add(self, what: str, a, b) -> Slot:
         """Join what a place holds after the one branch with what it holds after the other."""
@@ -266,8 +299,11 @@ class Joint:
         maybe = self.maybe(what, a, b)
         if maybe is not None:
             return maybe
-        left, left_tree = tree.flatten(a)
-        right, right_tree = tree.flatten(b)
+        for uses, held in zip(self.uses, (a, b)):
+            for part in state.containers(held):
+                uses[id(part)] = uses.get(id(part), 0) + 1
+        left, left_tree = state.flatten(a)
+        right, right_tree = state.flatten(b)
         if left_tree != right_tree:
             raise Mismatch(quoted(what), state.describe(a), state.describe(b), "the structures differ")
         paths = left_tree.paths(what)
@@ -277,11 +313,20 @@ class Joint:
 
         def build(results):
             made = left_tree.unflatten([s.build(results) for s in slots])
-            for part in tree.containers(made):
-                self.trace.shared[id(part)] = part
+            own = self.own(a, 0) and self.own(b, 1)
+            for part in state.containers(made):
+                if own:
+                    self.trace.note_fresh(part)
+                else:
+                    self.trace.shared[id(part)] = part
             return made
 
         return Slot(True, build)
+
+    def own(self, held, side: int) -> bool:
+        """Whether a branch made what it leaves, and nothing else that it leaves has it too."""
+        fresh = self.outcomes[side].fresh
+        return all(id(part) in fresh and self.uses[side].get(id(part)) == 1 for part in state.containers(held))
 
     def maybe(self, what, a, b) -> Slot | None:
         """Where at least one branch leaves the place unset, or set on a condition."""
@@ -308,7 +353,7 @@ class Joint:
 
     def one_sided(self, held, side: int) -> Slot:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
-        leaves, structure = tree.flatten(held)
+        leaves, structure = state.flatten(held)
         slots = []
         for x in leaves:
             kind = state.kind_of(x)

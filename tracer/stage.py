@@ -234,6 +234,11 @@ class _Run:
         except regions.Raised:
             self.trace.guarded = guarded
             return self.finish(None, None, [])
+        except regions.CERTAIN as error:
+            if not self.trace.guarded or not regions.certain(self.trace, error):
+                raise
+            self.trace.guarded = guarded
+            return self.finish(None, None, [])
 
     def execute(self):
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
@@ -381,12 +386,12 @@ def _clean(run, function):
         return run()
     except RecursionError as error:
         raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
-                               _user_loc(error.__traceback__)) from None
+                               context.user_loc(error.__traceback__)) from None
     except TracegradError as error:
-        error.located(_user_loc(error.__traceback__) or _where(function))
+        error.located(context.user_loc(error.__traceback__) or _where(function))
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
-        where, loc = _user_traceback(error.__traceback__), _user_loc(error.__traceback__)
+        where, loc = _user_traceback(error.__traceback__), context.user_loc(error.__traceback__)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
             raise kind(_named(str(error)), "", loc).with_traceback(where) from None
@@ -407,20 +412,6 @@ def _is_own(traceback) -> bool:
 def _named(message: str) -> str:
     """A message of Python in which boxes go by the names of what they stand for."""
     return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
-
-
-def _user_loc(traceback) -> Loc:
-    """The user's frames of a traceback, those of generated functions merged into the function around them."""
-    frames: list = []
-    while traceback is not None:
-        place = context.PLACES.get(id(traceback.tb_frame.f_code))
-        if place is not None:
-            frame = place.frame(traceback.tb_lasti)
-            if place.owner is not None and frames:
-                frames.pop()
-            frames.append(frame)
-        traceback = traceback.tb_next
-    return tuple(frames)
 
 
 def _user_traceback(traceback):

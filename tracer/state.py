@@ -175,6 +175,50 @@ def describe(x) -> str:
     return f"a {type(x).__name__}"
 
 
+# --- structures -----------------------------------------------------------------------------------------------------------------
+
+def _split_object(x):
+    held = vars(x)
+    return list(held.values()), (type(x), tuple(held))
+
+
+def _join_object(meta, children):
+    made = object.__new__(meta[0])
+    vars(made).update(zip(meta[1], children))
+    return made
+
+
+OBJECT = tree.Kind("object", _split_object, _join_object, lambda meta, n: [f".{name}" for name in meta[1]])
+DEEP = 8                                     # objects in objects are looked into so far
+
+
+def opened(x) -> tree.Kind | None:
+    """An instance of a plain class that holds traced values counts as a container of its attributes."""
+    return OBJECT if _holds_boxes(x, DEEP) else None
+
+
+def _holds_boxes(x, depth: int) -> bool:
+    cls = type(x)
+    if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
+        return False
+    held = getattr(x, "__dict__", None)
+    if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
+        return False
+    return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values() for leaf in tree.leaves_of(value))
+
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
 def flatten(x):
-    """(leaves, structure), a Maybe or Unset counting as a leaf."""
-    return tree.flatten(x)
+    """(leaves, structure) of what a name holds; a Maybe or Unset counts as a leaf."""
+    return tree.flatten(x, opened)
+
+
+def leaves_of(x) -> list:
+    return tree.flatten(x, opened)[0]
+
+
+def containers(x):
+    """Every mutable container and object in what a name holds."""
+    return tree.containers(x, opened)

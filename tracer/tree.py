@@ -203,21 +203,23 @@ LEAF = TreeDef(None)
 _EMPTY = TreeDef(NONE)
 
 
-def flatten(x) -> tuple[list, TreeDef]:
-    """(leaves, structure)."""
+def flatten(x, opened: Callable | None = None) -> tuple[list, TreeDef]:
+    """(leaves, structure). `opened` may give a Kind for what would be a leaf."""
     leaves: list = []
-    return leaves, _flatten(x, leaves)
+    return leaves, _flatten(x, leaves, opened)
 
 
-def _flatten(x, leaves: list) -> TreeDef:
+def _flatten(x, leaves: list, opened) -> TreeDef:
     kind = kind_of(x)
+    if kind is None and opened is not None:
+        kind = opened(x)
     if kind is None:
         leaves.append(x)
         return LEAF
     if kind is NONE:
         return _EMPTY
     children, meta = kind.split(x)
-    return TreeDef(kind, meta, tuple([_flatten(c, leaves) for c in children]))
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
 
 
 def leaves_of(x) -> list:
@@ -231,12 +233,14 @@ def map(function: Callable, x, *more):
     return structure.unflatten([function(*row) for row in zip(leaves, *columns)])
 
 
-def containers(x) -> Iterator:
+def containers(x, opened: Callable | None = None) -> Iterator:
     """Every mutable container in a tree."""
     kind = kind_of(x)
+    if kind is None and opened is not None:
+        kind = opened(x)
     if kind is None or kind is NONE:
         return
     if kind is not TUPLE and kind is not NAMED:
         yield x
     for child in kind.split(x)[0]:
-        yield from containers(child)
+        yield from containers(child, opened)

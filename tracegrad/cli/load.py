@@ -37,7 +37,9 @@ def load(target: str):
     found = module
     for part in name.split("."):
         if not hasattr(found, part):
-            public = sorted(k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__)
+            public = sorted(
+                k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__
+            )
             raise UsageError(f"{file} has no {name!r}", "use one of " + ", ".join(public) if public else "")
         found = getattr(found, part)
     if not callable(found):

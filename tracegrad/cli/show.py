@@ -27,7 +27,9 @@ HELP = "print the IR, the loops or the machine code of a function"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="FILE.py:FUNCTION")
-    parser.add_argument("--args", default="", metavar="TYPES", help='the arguments, for example "f64[100,3], f64, mode=\'soft\'"')
+    parser.add_argument(
+        "--args", default="", metavar="TYPES", help="the arguments, for example \"f64[100,3], f64, mode='soft'\""
+    )
     parser.add_argument("--stage", default="optimized", choices=STAGES)
     parser.add_argument("--color", default="auto", choices=("auto", "always", "never"))
     parser.add_argument("--no-margin", action="store_true", help="leave out the source lines")

@@ -1,0 +1,301 @@
+"""What a gradient keeps, by counting: elements of tapes in the plan and at run time, memory with a budget, checkpoints.
+
+A tape is an array from `empty` of which every iteration writes a part, or a stack. Counting on the evaluator shows what a run
+really keeps: the elements of `empty` and those that are pushed.
+"""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cases import CASES, loss
+from derivatives import draw, inexact
+from smooth_ir import program
+from tracegrad.autodiff.reverse import vjp
+from tracegrad.ir import passes
+from tracegrad.ir.interp import Counter, run
+from tracegrad.ir.text import parse
+from tracegrad.ir.verify import verify
+
+import tracegrad as tg
+
+
+class Watch(Counter):
+    """A counter of what a run keeps: entries of stacks, and arrays that begin as `empty` and that a loop fills."""
+
+    def note(self, op, operands, results):
+        super().note(op, operands, results)
+        if op.defn.name == "empty":
+            self.sizes[op] = np.size(results[0])
+
+
+def kept_by(f, *args):
+    """(elements that a program keeps for its way back, the counter)."""
+    counter = Watch()
+    counter.sizes = {}
+    with np.errstate(all="ignore"):
+        run(f, *args, counter=counter)
+    filled = sum(counter.sizes[v.op] for op in f.body.ops if op.regions for v in op.operands if v.op in counter.sizes)
+    return filled + counter.elements["push"], counter
+
+
+def gradient(f, args, argnums=0):
+    return parse(tg.value_and_grad(f, argnums=argnums).lower(*args).text("optimized"))
+
+
+def kept(case, args):
+    return kept_by(gradient(loss(case), args, case.wrt), *args)[0]
+
+
+def small(name):
+    return CASES[name].make(np.random.default_rng(0), 0)
+
+
+# case -> (n of its arguments) -> the most elements that may be kept: those that the loops write
+BOUNDS = {
+    "gauss_with_pivoting": lambda a, b: b.size * (b.size - 1) // 2 + b.size,               # the factors, and the pivots
+    "nonlinear_sweep": lambda grid, sweeps: sweeps * (grid.shape[0] - 2) * (grid.shape[1] - 2),
+    "time_warp_distance": lambda a, b: 0,
+    "prefix_correlations": lambda x: x.size,
+    "ldl_factor": lambda matrix: matrix.size,
+    "tridiagonal_solve": lambda lower, middle, upper, rhs: 4 * rhs.size,
+    "wave_steps": lambda start, courant, steps: 2 * steps * (start.shape[0] - 2) * (start.shape[1] - 2),
+    "verlet_cluster": lambda position, velocity, dt, steps: steps * position.size,
+    "csr_times_vector": lambda indptr, indices, values, x: indptr.size - 1,                 # the result, an np.empty
+    "weighted_histogram": lambda where, weight: 2 * where.size,
+    "leaky_neuron": lambda leak, drive: drive.size,
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_tapes_hold_at_most_what_is_written(name):
+    args = small(name)
+    assert kept(CASES[name], args) <= BOUNDS[name](*args)
+
+
+def test_sweeps_keep_one_number_a_write_at_any_length():
+    """Nothing of size (array x iterations): four times the sweeps, four times the writes."""
+    case = CASES["nonlinear_sweep"]
+    grid = np.random.default_rng(0).standard_normal((9, 9))
+    counts = [kept(case, (grid, sweeps)) for sweeps in (2, 8)]
+    assert counts == [2 * 49, 8 * 49]
+
+
+def test_elimination_undoes_nothing():
+    """The final array holds what the adjoints read: no element that an elimination step overwrites is logged."""
+    text = tg.value_and_grad(loss(CASES["gauss_with_pivoting"]), argnums=(0, 1)).lower(*small("gauss_with_pivoting")).text("optimized")
+    assert text.count("push") == 1 and "restores" not in text
+
+
+# --- reading a later version ---------------------------------------------------------------------------------------------
+
+def chain(read, write):
+    return parse(f"""
+func @f(%x: f64[6]) -> f64[6] {{
+  %r = for %i = 0 to 5 carry(%a = %x) : f64[6] {{
+    %i1 = add %i, 1 : index
+    %v = slice %a[{read}] : f64
+    %s = sin %v : f64
+    %t = mul %s, %v : f64
+    %b = update %a[{write}], %t : f64[6]
+    yield %b
+  }}
+  return %r
+}}""")
+
+
+@pytest.mark.parametrize("read, write", [("%i", "%i1"), ("%i1", "%i"), ("%i", "%i"), ("%i", "5"), ("0", "%i1"), ("5", "%i"), ("%i", "0")])
+def test_reads_of_overwritten_arrays(read, write):
+    """Wherever the read and the write stand: reverse equals forward differences."""
+    f = chain(read, write)
+    x = np.linspace(0.4, 1.3, 6)
+    back = vjp(f, (0,))
+    verify(back)
+    ct = np.linspace(1.0, 2.0, 6)
+    _, bar = run(back, x, ct)
+    step = 1e-6
+    slopes = [(run(f, x + step * e)[0] - run(f, x - step * e)[0]) @ ct / (2 * step) for e in np.eye(6)]
+    np.testing.assert_allclose(bar, slopes, rtol=1e-7, atol=1e-8)
+
+
+def test_what_nothing_overwrites_is_not_kept():
+    def elements(f):
+        return kept_by(passes.optimize(vjp(f, (0,))), np.linspace(0.4, 1.3, 6), np.ones(6))[0]
+
+    assert elements(chain("%i", "%i1")) == 0
+    assert elements(chain("0", "%i1")) == 0
+    assert elements(chain("%i1", "%i")) == 5            # the next iteration overwrites it
+    assert elements(chain("%i", "%i")) == 5
+
+
+# --- a budget --------------------------------------------------------------------------------------------------------------
+
+def values(found):
+    return [found[0], *(found[1] if isinstance(found[1], tuple) else (found[1],))]
+
+
+@pytest.mark.parametrize("name", ["damped_spring", "leaky_neuron", "epidemic_rk4", "tridiagonal_solve", "nonlinear_sweep",
+                                  "wave_steps", "running_extremes", "kalman_likelihood", "selection_by_moves"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_budget_changes_no_derivative(name, compiled):
+    case, args = CASES[name], small(name)
+    want = values(tg.value_and_grad(loss(case), argnums=case.wrt)(*args))
+    for budget in (1500, 20_000, "1 MB"):
+        with tg.config(memory_budget=budget, disable_jit=not compiled):
+            try:
+                got = values(tg.value_and_grad(loss(case), argnums=case.wrt)(*args))
+            except tg.ArgumentError as error:
+                assert budget == 1500 and "memory_budget" in str(error)
+                continue
+        for a, b in zip(got, want):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_budget_on_random_programs(seed):
+    f, args = program(seed + 900, depth=3, length=5)
+    rng = np.random.default_rng(seed)
+    wrt = tuple(k for k, a in enumerate(args) if inexact(a))
+    cts = [draw(rng, r) for r in run(f, *args) if inexact(r)]
+    try:
+        limited = vjp(f, wrt, budget=50_000)
+    except tg.ArgumentError as error:                   # nested loops of unknown length
+        assert "memory_budget" in str(error)
+        return
+    verify(limited)
+    for a, b in zip(run(limited, *args, *cts), run(vjp(f, wrt), *args, *cts)):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+
+
+def test_a_budget_bounds_what_is_kept():
+    case, args = CASES["damped_spring"], (4.0, 0.3, 10_000)
+    assert 8 * kept(case, args) > 60_000
+    with tg.config(memory_budget=20_000):
+        limited = gradient(loss(case), args, case.wrt)
+    filled, counter = kept_by(limited, *args)
+    assert 8 * (filled + max(counter.sizes.values())) <= 20_000
+
+
+def test_ten_million_steps_in_64_megabytes():
+    script = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+import tracegrad as tg
+from cases import CASES, loss
+case = CASES["damped_spring"]
+with tg.config(memory_budget="64MB"):
+    g = tg.value_and_grad(loss(case), argnums=case.wrt)
+    g(4.0, 0.3, 10_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    tests = os.path.dirname(__file__)
+    found = subprocess.run([sys.executable, "-c", script.format(tests=tests)], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 200
+
+
+def test_a_budget_that_is_too_small():
+    case, args = CASES["wave_steps"], small("wave_steps")
+    with tg.config(memory_budget=200), pytest.raises(tg.ArgumentError, match="one iteration of a loop alone keeps"):
+        tg.value_and_grad(loss(case), argnums=case.wrt)(*args)
+    with tg.config(memory_budget=2000), pytest.raises(tg.ArgumentError, match="too small for this loop of 5 iterations"):
+        tg.value_and_grad(loss(case), argnums=case.wrt)(*args)
+
+
+@pytest.mark.parametrize("size, count", [(1000, 1000), ("64MB", 64_000_000), ("1.5 KiB", 1536), ("2gb", 2_000_000_000)])
+def test_sizes(size, count):
+    with tg.config(memory_budget=size):
+        assert tg.config.memory_bytes == count
+
+
+@pytest.mark.parametrize("size", ["", "64 parsecs", -1, 0, True, 1.5, "MB"])
+def test_what_is_no_size(size):
+    with pytest.raises(tg.ArgumentError, match="memory_budget"):
+        tg.config.memory_budget = size
+
+
+# --- checkpoint ------------------------------------------------------------------------------------------------------------
+
+def step(x, k):
+    return np.tanh(np.sin(x) * k) + 0.1 * x
+
+
+def plain(x, k):
+    total = 0.0
+    for _ in range(6):
+        x = step(x, k)
+        total = total + np.sum(x * x)
+    return total
+
+
+def saving(x, k):
+    again, total = tg.checkpoint(step), 0.0
+    for _ in range(6):
+        x = again(x, k)
+        total = total + np.sum(x * x)
+    return total
+
+
+X, K = np.linspace(0.1, 0.9, 5), 0.7
+
+
+def test_checkpoint_is_the_function():
+    assert tg.checkpoint(step)(2.0, 1.0) == step(2.0, 1.0)
+    assert tg.jit(saving)(X, K) == tg.jit(plain)(X, K)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_checkpoint_in_every_mode(compiled):
+    w = np.linspace(1, 2, 5)
+    with tg.config(disable_jit=not compiled):
+        for operator in (lambda f: tg.grad(f, argnums=(0, 1))(X, K), lambda f: tg.jvp(f, (X, K), (w, 1.0)),
+                         lambda f: tg.vjp(f, X, K)[1](1.0), lambda f: tg.hessian(f)(X, K),
+                         lambda f: tg.grad(lambda x: np.sum(tg.grad(f)(x, K) * w))(X),
+                         lambda f: tg.jvp(tg.grad(f), (X, K), (w, 1.0)),
+                         lambda f: tg.vmap(tg.grad(f), in_axes=(0, None))(np.stack([X, w]), K)):
+            for a, b in zip(np.ravel(np.concatenate([np.ravel(v) for v in _flat(operator(saving))])),
+                            np.ravel(np.concatenate([np.ravel(v) for v in _flat(operator(plain))]))):
+                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+def _flat(tree):
+    return [leaf for item in tree for leaf in _flat(item)] if isinstance(tree, tuple) else [tree]
+
+
+def test_checkpoint_keeps_the_arguments_only():
+    """A loop of checkpointed steps tapes its state; without, more than that."""
+    def heavy(x, k):
+        y = np.cumsum(np.sin(x) * k)
+        return np.sort(y) * np.cumsum(y)
+
+    def loop(fn):
+        def value(x, k):
+            for _ in range(6):
+                x = fn(x, k) / 50
+            return np.sum(x)
+        return value
+
+    args = np.ones(50), K
+    (most, once), (least, twice) = [kept_by(gradient(loop(fn), args), *args) for fn in (heavy, tg.checkpoint(heavy))]
+    assert least == 6 * 50 and most == 4 * 6 * 50
+    assert twice.ops["sin"] == 2 * once.ops["sin"]
+
+
+def test_checkpoint_of_a_function_that_overwrites_its_argument():
+    def bump(x):
+        x[1:] *= x[:-1]
+
+    def value(fn):
+        def inner(x):
+            x = x * 1.5
+            fn(x)
+            fn(x)
+            return np.sum(x)
+        return inner
+
+    np.testing.assert_allclose(tg.grad(value(tg.checkpoint(bump)))(X), tg.grad(value(bump))(X), rtol=1e-13)
+
+
+def test_checkpoint_takes_functions():
+    with pytest.raises(tg.ArgumentTypeError, match="checkpoint takes a function"):
+        tg.checkpoint(3)
