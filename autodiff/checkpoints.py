@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..ir.build import Builder, const
-from ..ir.core import Block, Const, Function, Op, Value, subst_type
+from ..ir.build import Builder
+from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.errors import ArgumentError
 from ..ir.rewrite import copy_block, copy_op, copy_region, dce, lift_free, mapped
 from ..ir.types import I64, INDEX_SCALAR, StackType
@@ -29,7 +29,8 @@ from .activity import inexact
 
 STACKED = 64               # entries that an iteration is taken to push where that is known only at run time
 LONG = 1000                # the length of an axis of which nothing is known
-TOO_SMALL = "memory_budget of {budget} bytes is too small for this loop of {0} iterations: its states at the starts of segments take {1} bytes"
+TOO_SMALL = ("memory_budget of {budget} bytes is too small for this loop of {0} iterations: its states at the starts of "
+             "segments take {1} bytes")
 
 
 def marked(op: Op) -> bool:
@@ -78,7 +79,9 @@ def _segment(op: Op) -> tuple[Function, list[Value]]:
     """A function of (start, count, what is carried, values from outside) that runs `count` iterations."""
     region = op.regions[0]
     carried = op.operands[1:]
-    body = Block([INDEX_SCALAR, INDEX_SCALAR, *[v.type for v in carried]], ["start", "count", *[p.name for p in region.params[1:]]])
+    body = Block(
+        [INDEX_SCALAR, INDEX_SCALAR, *[v.type for v in carried]], ["start", "count", *[p.name for p in region.params[1:]]]
+    )
     builder = Builder()
     builder.loc = op.loc
     with builder.at(body):

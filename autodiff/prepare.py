@@ -146,7 +146,7 @@ def _accumulate(block: Block, counts: dict[Value, int]) -> None:
 
 
 def _added(write: Op) -> Value | None:
-    """What an `update` adds to the elements that it overwrites (or takes away, in a `sub`); None where it does something else."""
+    """What an `update` adds to the elements that it overwrites, or takes away in a `sub`; None where it does otherwise."""
     made = write.operands[1].op
     if made is None or made.defn.name not in ("add", "sub") or not inexact(write.results[0]):
         return None

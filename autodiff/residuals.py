@@ -195,7 +195,11 @@ def _overwrites(run, op: Op, k: int) -> float:
     total = 0.0
     for region in op.regions if name == "if" else op.regions[-1:]:
         v = region.yields[k]
-        while isinstance(v.owner, Op) and run.home.get(v.owner) is region and (base := bases(run, v.owner).get(v.slot)) is not None:
+        while (
+            isinstance(v.owner, Op)
+            and run.home.get(v.owner) is region
+            and (base := bases(run, v.owner).get(v.slot)) is not None
+        ):
             total += _overwrites(run, v.owner, v.slot)
             v = base
     return trips * total
@@ -287,8 +291,8 @@ def _writes(run, block: Block) -> dict[Value, Op]:
 
 
 def _holding(frame, write: Op) -> Value | None:
-    """Where a value is best found in the array that it was written to, that array: it is at hand, or nothing overwrites that part
-    later, or the array will be restored anyway because other elements of it are read, and no further write stands between."""
+    """Where a value is best found in the array that it was written to, that array: it is at hand, or nothing overwrites that
+    part later, or the array will be restored anyway because other elements of it are read, and no further write stands between."""
     array, block = write.results[0], frame.block
     if array in frame.known:
         return frame.known[array]

@@ -7,8 +7,7 @@ Prints time with checks over time without, per program and as the median. Both a
 import sys
 
 import numpy as np
-from cases import CASES, copied
-from timing import seconds, shown
+from timing import CASES, copied, seconds, shown
 
 import tracegrad as tg
 

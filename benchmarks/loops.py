@@ -9,8 +9,7 @@ import warnings
 
 import numba
 import numpy as np
-from cases import CASES, copied
-from timing import geometric_mean, seconds, shown
+from timing import CASES, copied, geometric_mean, seconds, shown
 
 import tracegrad as tg
 

@@ -6,11 +6,14 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests"))     # the programs of tests/cases
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests"))
+from cases import CASES, copied, loss  # noqa: E402  (the programs of tests/cases, for the benchmarks to import from here)
+
+__all__ = ["CASES", "copied", "geometric_mean", "loss", "seconds", "shown"]
 
 
 def seconds(calls: dict, budget: float = 1.0, least: int = 3) -> dict:
-    """For each name the median time of a call. `calls`: name -> function of no arguments; run in turn until the budget is spent."""
+    """For each name the median time of a call. `calls`: name -> function of no arguments; run in turn while budget is left."""
     times = {name: [] for name in calls}
     start = time.perf_counter()
     while any(len(t) < least for t in times.values()) or (

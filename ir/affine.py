@@ -9,8 +9,8 @@
 
     n - 1 - i, i <= n - 2   ->   n - 1 - (n - 2) = 1 >= 0
 
-All of it holds for integers, so that s * form > -s suffices for form >= 0. `Facts.assume(form)` records form >= 0 as a bound of each
-of its atoms, until `undo`.
+All of it holds for integers, so that s * form > -s suffices for form >= 0. `Facts.assume(form)` records form >= 0 as a bound
+of each of its atoms, until `undo`.
 """
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class Form:
     def key(self):
         return self.const, frozenset(self.terms.items())
 
-    def plus(self, other: "Form", times: int = 1) -> "Form":
+    def plus(self, other: Form, times: int = 1) -> Form:
         """self + times * other."""
         if not other.terms:
             return Form(self.const + times * other.const, self.terms)
         return Form(self.const + times * other.const, _sum(self.terms, 1, other.terms, times))
 
-    def add(self, const: int) -> "Form":
+    def add(self, const: int) -> Form:
         return Form(self.const + const, self.terms) if const else self
 
-    def times(self, factor: int) -> "Form":
+    def times(self, factor: int) -> Form:
         if factor == 1:
             return self
         return Form(self.const * factor, {a: c * factor for a, c in self.terms.items()} if factor else {})
@@ -139,12 +139,13 @@ class Facts:
     def assume(self, form: Form) -> bool:
         """form >= 0 from here on; False where that contradicts what is known.
 
-        Of all elements of an array it says nothing about other numbers, as there may be none: only array atoms are bounded then.
+        What holds for all elements of an array says nothing about other numbers, as there may be none: then only array atoms
+        are bounded.
         """
         terms, most = form.terms, form.high
         if most < 0:
             return False
-        trail, alone, elements = self.trail, len(terms) == 1, any([a.array for a in terms])
+        trail, alone, elements = self.trail, len(terms) == 1, any(a.array for a in terms)
         for a, c in terms.items():
             if elements and not a.array:
                 continue
@@ -164,6 +165,12 @@ class Facts:
                     a.highs.append((-c, Form(form.const, {t: k for t, k in terms.items() if t is not a})))
                     trail.append(("highs", a, None))
         return True
+
+    def assume_all(self, forms) -> bool:
+        consistent = True
+        for form in forms:
+            consistent &= self.assume(form)
+        return consistent
 
     def assume_unequal(self, form: Form) -> bool:
         """form != 0: says something where its sign is known."""
@@ -218,7 +225,7 @@ class Facts:
         for guards, form in cases:
             mark = self.mark()
             try:
-                if all([self.assume(g) for g in guards]) and not (
+                if self.assume_all(guards) and not (
                         self.used.isdisjoint(form.terms)
                         and self._prove(const + c * form.const, _sum(rest, 1, form.terms, c), scale)):
                     return False
@@ -226,7 +233,7 @@ class Facts:
                 self.undo(mark)
         return True
 
-    # --- bounds without some atoms -----------------------------------------------------------------------------------------------
+    # --- bounds without some atoms ------------------------------------------------------------------------------------------
 
     def hull(self, form: Form, local, side: int, limit: int = 4) -> list[Form]:
         """Forms without atoms of which `local` is true that bound the form: from below (side -1) or above (side 1)."""

@@ -148,7 +148,7 @@ class Builder:
         axes = tuple(sorted(axes))
         return x if not axes else self("reduce", x, kind=kind, axes=axes)
 
-    def expr(self, value: Value) -> "Expr":
+    def expr(self, value: Value) -> Expr:
         return Expr(self, value)
 
 
@@ -182,15 +182,15 @@ class Expr:
     def _lift(self, other) -> Value:
         return other.value if isinstance(other, Expr) else const(other, self.value.type.dtype)
 
-    def _two(self, name, a, b) -> "Expr":
+    def _two(self, name, a, b) -> Expr:
         return Expr(self.builder, self.builder(name, a, b))
 
-    def select(self, yes, no) -> "Expr":
+    def select(self, yes, no) -> Expr:
         """Where this condition holds yes, else no; one of them may be a Python number."""
         like = yes if isinstance(yes, Expr) else no
         return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
 
-    def cast(self, dtype: DType) -> "Expr":
+    def cast(self, dtype: DType) -> Expr:
         return Expr(self.builder, self.builder.cast(self.value, dtype))
 
     @property

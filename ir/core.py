@@ -39,13 +39,13 @@ class Value:
     `owner` is the Op or Block that defines it (None for a Const), `slot` the position among its results or params.
     """
 
-    __slots__ = ("type", "name", "owner", "slot")
+    __slots__ = ("name", "owner", "slot", "type")
 
-    def __init__(self, type: Type | StackType, name: str | None = None, owner: "Op | Block | None" = None, slot: int = 0):
+    def __init__(self, type: Type | StackType, name: str | None = None, owner: Op | Block | None = None, slot: int = 0):
         self.type, self.name, self.owner, self.slot = type, name, owner, slot
 
     @property
-    def op(self) -> "Op | None":
+    def op(self) -> Op | None:
         """The op that defines this value; None for a parameter or a constant."""
         return self.owner if isinstance(self.owner, Op) else None
 
@@ -89,9 +89,9 @@ class Const(Value):
 class Op:
     """One operation. `attrs` holds frozen Python data; what may be in it is said by the op's definition."""
 
-    __slots__ = ("defn", "operands", "attrs", "regions", "results", "loc")
+    __slots__ = ("attrs", "defn", "loc", "operands", "regions", "results")
 
-    def __init__(self, defn: "OpDef", operands, attrs: dict[str, Any], regions=(), result_types=(), loc: Loc = ()):
+    def __init__(self, defn: OpDef, operands, attrs: dict[str, Any], regions=(), result_types=(), loc: Loc = ()):
         self.defn, self.operands, self.attrs = defn, tuple(operands), attrs
         self.regions: tuple[Block, ...] = tuple(regions)
         self.results = tuple(Value(t, None, self, k) for k, t in enumerate(result_types))
@@ -112,7 +112,7 @@ class Op:
 class Block:
     """Parameters, ops in order, and what the block yields. A function's body is a block whose yields are its results."""
 
-    __slots__ = ("params", "ops", "yields")
+    __slots__ = ("ops", "params", "yields")
 
     def __init__(self, param_types=(), names=()):
         names = tuple(names) + (None,) * (len(param_types) - len(names))
@@ -149,7 +149,7 @@ class Function:
     def result_types(self) -> tuple[Type, ...]:
         return tuple(v.type for v in self.body.yields)
 
-    def callees(self) -> list["Function"]:
+    def callees(self) -> list[Function]:
         """Every function reachable through calls, callees before callers, this one last."""
         seen: dict[int, Function] = {}
 

@@ -57,7 +57,7 @@ class TracegradError(Exception):
             rows.append("  Instead: " + self.remedy)
         return "\n".join(rows)
 
-    def located(self, loc: Loc) -> "TracegradError":
+    def located(self, loc: Loc) -> TracegradError:
         """The same error with a location, if it had none."""
         if not self.loc and loc:
             self.loc = tuple(loc)

@@ -1,13 +1,17 @@
 """What is known of the integers that a loop carries, for range analysis.
 
-A carried value is either steady, `init + step * counter`, or an atom with bounds `base + slope * counter`. Both are guesses that are
-proved by induction: they hold on entry, and if they hold when an iteration begins they hold of what it yields. A guess that fails
-is dropped and all others are proved again without it, until the rest stands (a greatest fixed point over finitely many guesses).
+A carried value is either steady, `init + step * counter`, or an atom with bounds `base + slope * counter`. Both are guesses
+that are proved by induction: they hold on entry, and if they hold when an iteration begins they hold of what it yields. A guess
+that fails is dropped and all others are proved again without it, until the rest stands (a greatest fixed point over finitely
+many guesses).
 
     for %i … carry(%k = 0)  { … yield (if c {add %k, 1} else {%k}) }        0 <= k <= i
     for %j … carry(%k = %i) { … yield (if c {%j'} else {%k}) }              k is within the bounds of both %i and %j'
 
-A `while` counts in thought: its counter is an atom that no value of the program has.
+A `while` counts in thought: its counter is an atom that no value of the program has. Where its condition says how often it runs,
+it becomes a `for`:
+
+    while carry(%i = %a) { yield lt %i, %b } do { … yield add %i, 2 }       for %k = 0 to max((%b - %a + 1) // 2, 0) { … }
 """
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ from .build import const, make_op
 from .core import Block, Op, Value
 from .integers import exact, is_integer, limits, opaque
 from .opdef import OPS
-from .rewrite import dims_of
-from .types import INDEX
+from .rewrite import dims_of, has_effect
+from .types import INDEX, INDEX_SCALAR
 
 ROUNDS = 6
 GUESSES = 8                # on each side of a carried value
@@ -154,7 +158,7 @@ def leaves(form: Form, limit: int = 8) -> list[Form]:
     return found
 
 
-# --- loops -----------------------------------------------------------------------------------------------------------------------
+# --- loops ---------------------------------------------------------------------------------------------------------------
 
 def counter_of(r, op: Op) -> Atom:
     """An atom for the number of iterations before this one; it is the counter of `for` and `map`."""
@@ -214,16 +218,15 @@ def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) ->
         mark, made = r.facts.mark(), len(r.order)
         for c, params in zip(plan, places):
             c.enter(r, counter, params)
-        stands = True
-        if op.defn.name == "while":                                     # what its condition reads is there without an iteration too
-            stands = all([c.begins(r) for c in plan])
-        assume_iteration(r, op)
-        if op.defn.name == "for":
-            stands = all([c.begins(r) for c in plan])
-        stands = all([c.holds(r, op.regions[-1], counter, start) for c in plan]) and stands
+        if op.defn.name == "for":                               # only its body sees what it carries, so in an iteration;
+            assume_iteration(r, op)                             # the condition of a `while` sees it without one too
+        failed = [c for c in plan if not c.begins(r)]
+        if op.defn.name == "while":
+            assume_iteration(r, op)
+        failed += [c for c in plan if not c.holds(r, op.regions[-1], counter, start)]
         r.facts.undo(mark)
         r.forget(made)
-        if stands:
+        if not failed:
             return
     _give_up(plan)
 
@@ -252,7 +255,57 @@ def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
         r.set(v, exact(r, v, c.at(r, trip, v)))
 
 
-# --- steady values as expressions of the counter ------------------------------------------------------------------------------------
+# --- a `while` whose iterations can be counted beforehand ---------------------------------------------------------------------
+
+_MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+
+
+def _condition(op: Op, plan: list[Carried]):
+    """(the steady value, the comparison, the bound from outside) that decide whether a `while` goes on, or None."""
+    head = op.regions[0]
+    cond = head.yields[0].op
+    if cond is None or cond.defn.name not in _MIRROR or any(has_effect(inner, {}) for inner in head.ops):
+        return None
+    inside = {*head.params, *(r for inner in head.ops for r in inner.results)}
+    a, b = cond.operands
+    for x, name, bound in ((a, cond.defn.name, b), (b, _MIRROR[cond.defn.name], a)):
+        if bound in inside:
+            continue
+        for c in plan:
+            if head.params[c.slot] is x and c.step and (c.step > 0) is (name in ("lt", "le")):
+                return c, name, bound
+    return None
+
+
+def counted(r, op: Op, plan: list[Carried]) -> Op | None:
+    """The `for` that a `while` is; the ops that count its iterations are emitted. The body of `op` becomes its body.
+
+    i < b, step s > 0:   (b - i0 + s - 1) // s iterations, or none where that is negative;   i <= b: one more if s divides b - i0
+    """
+    found = _condition(op, plan)
+    if found is None:
+        return None
+    c, name, bound = found
+    size, init, up = abs(c.step), op.operands[c.slot], c.step > 0
+    extra = size - (name in ("lt", "gt"))
+    span = (r.form(bound).plus(c.init, -1) if up else c.init.plus(r.form(bound), -1)).add(extra)
+    if span.low - extra < LOWEST or span.high > HIGHEST:
+        return None
+    first, last = [v if v.type.dtype is INDEX else r.emitted("cast", v, dtype=INDEX, loc=op.loc) for v in (init, bound)]
+    trip = r.emitted("sub", *((last, first) if up else (first, last)), loc=op.loc)
+    if extra:
+        trip = r.emitted("add", trip, const(extra, INDEX), loc=op.loc)
+    if size > 1:
+        trip = r.emitted("floordiv", trip, const(size, INDEX), loc=op.loc)
+    trip = r.emitted("max", trip, const(0, INDEX), loc=op.loc)
+    body = op.regions[1]
+    body.params = (Value(INDEX_SCALAR, "i", body), *body.params)
+    for slot, p in enumerate(body.params):
+        p.slot = slot
+    return make_op(OPS["for"], (trip, *op.operands), op.attrs, (body,), op.loc)
+
+
+# --- steady values as expressions of the counter ------------------------------------------------------------------------
 
 def rewritable(plan: list[Carried], op: Op) -> list[Carried]:
     """Those that can leave the loop: no other carried value has them as a length."""

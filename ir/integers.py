@@ -1,7 +1,7 @@
 """What each integer op says of its result, as a form (ir/affine.py): the transfer functions of range analysis.
 
-A machine integer is the exact sum of its operands only where that cannot leave the dtype; else it is an atom of its own. So what
-is proved of forms holds for machine integers. An array stands for its element at some position: elementwise ops go position by
+A machine integer is the exact sum of its operands only where that cannot leave the dtype; else it is an atom of its own. So
+what is proved of forms holds for machine integers. An array stands for its element at some position: elementwise ops go by
 position, and the atoms of other ops on arrays have only bounds that hold for all elements.
 
 `FORMS` maps the name of an op to rule(ranges, op, slot) -> Form, where `ranges.form(value)` is the form of an operand.
@@ -53,7 +53,7 @@ def exact(r, v: Value, form: Form) -> Form:
     return form if form.low >= least and form.high <= most else opaque(r.facts, v)
 
 
-# --- arithmetic ----------------------------------------------------------------------------------------------------------------
+# --- arithmetic ----------------------------------------------------------------------------------------------------------
 
 def _add(r, op: Op, slot: int) -> Form:
     x, y = op.operands
@@ -202,7 +202,7 @@ def _select(r, op: Op, slot: int) -> Form:
     return r.either(op.results[0], cond, r.form(x), r.form(y))
 
 
-# --- positions and lengths -----------------------------------------------------------------------------------------------------
+# --- positions and lengths -----------------------------------------------------------------------------------------------
 
 def _dim(r, op: Op, slot: int) -> Form:
     return opaque(r.facts, op.results[0], 0, LONGEST)
@@ -255,7 +255,7 @@ def _lu(r, op: Op, slot: int) -> Form:
     return below(r, v, r.size(v.type.dims[-1]))
 
 
-# --- arrays of integers ----------------------------------------------------------------------------------------------------------
+# --- arrays of integers --------------------------------------------------------------------------------------------------
 
 def _element(count: int):
     """Elements of the operands, at other positions."""
@@ -314,10 +314,10 @@ def _same(r, op: Op, slot: int) -> Form:
 
 
 FORMS = {
-    "add": _add, "sub": _sub, "neg": _neg, "mul": _mul, "floordiv": _floordiv, "mod": _mod, "max": _extreme(1), "min": _extreme(-1),
-    "abs": _abs, "sign": _sign, "and": _and, "shl": _shift, "shr": _shift, "cast": _cast, "select": _select, "stop_gradient": _same,
-    "dim": _dim, "wrap": _wrap, "argreduce": _argreduce, "argsort": _argsort, "iota": _iota, "nonzero": _nonzero,
-    "searchsorted": _searchsorted, "lu": _lu,
+    "add": _add, "sub": _sub, "neg": _neg, "mul": _mul, "floordiv": _floordiv, "mod": _mod, "max": _extreme(1),
+    "min": _extreme(-1), "abs": _abs, "sign": _sign, "and": _and, "shl": _shift, "shr": _shift, "cast": _cast,
+    "select": _select, "stop_gradient": _same, "dim": _dim, "wrap": _wrap, "argreduce": _argreduce, "argsort": _argsort,
+    "iota": _iota, "nonzero": _nonzero, "searchsorted": _searchsorted, "lu": _lu,
     "slice": _element(1), "gather": _element(1), "reshape": _element(1), "transpose": _element(1), "broadcast": _element(1),
     "sort": _element(1), "reduce": _reduce, "scan": _scan, "update": _update, "scatter": _update,
 }

@@ -5,10 +5,12 @@
 Scalars always move: no pure op fails, so it does not matter whether the loop has an iteration. An array has to be stored
 when it is made outside, so it moves where that costs less than making it anew each time, and less memory than there is already:
 
-    worth it     exp and its kin, sums, products, sorts of arrays that exist (not of ones that are only broadcast: exp(x[:, None] - y))
+    worth it     exp and its kin, sums, products, sorts of arrays that exist (not of ones that are only broadcast:
+                 exp(x[:, None] - y))
     comes along  what those are made from: slices, broadcasts, sums of two arrays …
-    needs an     if the loop may have no iteration and is itself inside another, nothing large moves: it could be for nothing each
-    iteration    time. A read of x[i] moves only out of a loop that has an iteration and before any check: else i may be outside x.
+    needs an     if the loop may have no iteration and is itself inside another, nothing large moves: it could be for nothing
+    iteration    each time. A read of x[i] moves only out of a loop that has an iteration and before any check: else i may be
+                 outside x.
 
 Effects stay where they are, in order.
 """
@@ -22,8 +24,8 @@ from .text import everything
 from .types import StackType
 
 HEAVY = frozenset({
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
-    "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "polygamma", "pow", "atan2", "hypot", "mod",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "polygamma", "pow", "atan2", "hypot", "mod",
     "reduce", "argreduce", "scan", "sort", "argsort", "searchsorted", "dot", "lu",
 })
 SHRINKING = frozenset({"reduce", "argreduce"})          # what they make is smaller than what they read
@@ -51,7 +53,7 @@ class _Frame:
 
     __slots__ = ("floor", "inside", "loop", "ops", "quiet", "sure")
 
-    def __init__(self, depth: int, loop: bool, sure: bool, outer: "_Frame | None"):
+    def __init__(self, depth: int, loop: bool, sure: bool, outer: _Frame | None):
         self.ops: list[Op] = []
         self.loop, self.sure, self.quiet = loop, sure, True
         self.inside = loop or (outer is not None and outer.inside)
@@ -65,7 +67,7 @@ class _Motion:
         self.f = f
         self.frames: list[_Frame] = []
         self.level: dict[Value, int] = {}           # the frame where a value is, or could be for `light` ones
-        self.light: dict[Op, int] = {}              # ops that move if something made from them does -> the frame they are in now
+        self.light: dict[Op, int] = {}              # ops that move if something made from them does -> their frame by now
         self.memo: dict = {}
         self.moved = False
 

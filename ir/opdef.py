@@ -18,7 +18,7 @@ from typing import Any
 
 from .types import BOOL, C64, C128, DTYPES, F32, F64
 
-OPS: dict[str, "OpDef"] = {}
+OPS: dict[str, OpDef] = {}
 
 INTS = frozenset(d for d in DTYPES.values() if d.kind in "iux")
 FLOATS = frozenset({F32, F64})

@@ -16,8 +16,8 @@ from .build import Builder
 from .core import Block, Function, Op, Value
 from .invariant import invariant
 from .match import number, same
-from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
 from .ranges import ranges
+from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
 from .simplify import peephole
 from .text import everything
 from .types import Type

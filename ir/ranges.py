@@ -4,9 +4,9 @@ One walk in program order. Each integer gets a form (ir/integers.py) over atoms 
 
     for %i = 0 to max(n - 2, 0) { %1 = add %i, 1; %2 = wrap %1, n; … }        0 <= i <= n - 3, so 0 <= i + 1 < n: wrap goes
 
-Conditions are facts inside their branches, a check that has passed is one after it, a loop's body knows that there is an iteration.
-What a loop carries gets bounds that hold on entry and, if they hold when an iteration begins, when it ends (ir/induction.py); what
-it changes by the same number each time becomes an expression of the counter:
+Conditions are facts inside their branches, a check that has passed is one after it, a loop's body knows that there is an
+iteration. What a loop carries gets bounds that hold on entry and, if they hold when an iteration begins, when it ends
+(ir/induction.py); what it changes by the same number each time becomes an expression of the counter:
 
     for %i … carry(%k = %k0) { … yield add %k, 2 }        %k is %k0 + 2 * %i
 """
@@ -43,7 +43,7 @@ def _worthwhile(op: Op) -> bool:
         return True
     if name in ("min", "max", "select"):
         return is_integer(op.results[0])
-    return name == "for" and any(is_integer(v) and not v.type.dims for v in op.results)
+    return name in ("for", "while") and any(is_integer(v) and not v.type.dims for v in op.results)
 
 
 class Ranges:
@@ -126,7 +126,7 @@ class Ranges:
         for form, truth in ((a, True), (b, False)):
             guards = [g for g, kind in self.implied(cond, truth) if kind == "ge"]
             mark = facts.mark()
-            if all([facts.assume(g) for g in guards]):
+            if facts.assume_all(guards):
                 bounds.append((form.low, form.high))
                 cases.append((guards, form))
             facts.undo(mark)
@@ -145,7 +145,7 @@ class Ranges:
             return None
         return -1 if facts.nonneg(i.plus(n)) else None
 
-    # --- conditions ----------------------------------------------------------------------------------------------------------
+    # --- conditions -------------------------------------------------------------------------------------------------------
 
     def implied(self, cond: Value, truth: bool, depth: int = CONDITION):
         """(form, "ge" or "ne"): form >= 0 or form != 0, where the condition has this truth."""
@@ -163,8 +163,8 @@ class Ranges:
                 yield from self.implied(v, truth, depth - 1)
         elif name == ("reduce" if truth else "") and op.attrs["kind"] == "all":
             yield from [fact for fact in self.implied(op.operands[0], True, depth - 1) if _of_elements(fact[0])]
-        elif name == "if":                                      # if a {b} else {false} is a and b;  if a {true} else {b} is a or b
-            for branch in (True, False):                        # (the condition itself may stand for what it is there)
+        elif name == "if":                          # if a {b} else {false} is a and b;  if a {true} else {b} is a or b
+            for branch in (True, False):            # (the condition itself may stand for what it is there)
                 inner, other = [region.yields[cond.slot] for region in op.regions[::1 if branch else -1]]
                 if number(other) is (not truth) or (other is op.operands[0] and branch is truth):
                     yield from self.implied(op.operands[0], branch, depth - 1)
@@ -362,7 +362,16 @@ class Ranges:
                 self.put(op.results[c.slot], v)
 
     def while_(self, op: Op) -> None:
-        induction.settle(self, op)
+        plan = induction.settle(self, op)
+        made = induction.counted(self, op, plan)
+        if made is not None:
+            self.for_(made)
+            for old, new in zip(op.results, made.results):
+                new.name = old.name
+                self.put(old, new)
+                if is_integer(old):
+                    self.set(old, self.form(new))
+            return
         head, body = op.regions
         self.block(head)
         cond = head.yields[0]
@@ -385,7 +394,7 @@ class Ranges:
 
 def _of_elements(form: Form) -> bool:
     """Whether the form is about elements of arrays. (Else it may be about none, and a fact about it says nothing.)"""
-    return any([a.array for a in form.terms])
+    return any(a.array for a in form.terms)
 
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}

@@ -56,7 +56,7 @@ class DType:
         return self.kind in "iux"
 
     @property
-    def real(self) -> "DType":
+    def real(self) -> DType:
         """The dtype of the real part."""
         return {"c64": F32, "c128": F64}.get(self.name, self)
 
@@ -89,7 +89,7 @@ def dtype(what) -> DType | None:
 class Type:
     """A dtype and dimensions. Two types are equal when the dtypes are and each dimension is the same number or value."""
 
-    __slots__ = ("dtype", "dims")
+    __slots__ = ("dims", "dtype")
 
     def __init__(self, dtype: DType, dims: tuple[Dim, ...] = ()):
         self.dtype, self.dims = dtype, tuple(dims)
@@ -118,10 +118,10 @@ class Type:
             n *= d
         return n
 
-    def with_dims(self, dims) -> "Type":
+    def with_dims(self, dims) -> Type:
         return Type(self.dtype, dims)
 
-    def with_dtype(self, dtype) -> "Type":
+    def with_dtype(self, dtype) -> Type:
         return Type(dtype, self.dims)
 
     def __repr__(self):

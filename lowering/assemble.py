@@ -14,8 +14,17 @@ from .specialisation import Specialisation
 RELEASE_WORK = 20_000      # scalar operations from which letting other threads run (100 ns) is worth its price
 
 
-def assemble(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int] | None = None, *,
-             fastmath: bool = False, options: int = 0, phases: dict[str, float] | None = None, about: Any = None) -> Specialisation:
+def assemble(
+    kernel: Kernel,
+    arguments: Arguments,
+    output: Out,
+    inout: dict[int, int] | None = None,
+    *,
+    fastmath: bool = False,
+    options: int = 0,
+    phases: dict[str, float] | None = None,
+    about: Any = None,
+) -> Specialisation:
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
     attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
     start = time.perf_counter()

@@ -69,7 +69,7 @@ def _forward(self, /, *args, **kwargs):
     try:
         return self.miss(*args, **kwargs)
     except Exception as error:
-        raise error.with_traceback(_users(error.__traceback__))
+        raise error.with_traceback(_users(error.__traceback__))  # noqa: B904  (the same error, with its own cause)
 
 
 _OWN = __name__.partition(".")[0]

@@ -263,8 +263,10 @@ class Schedule:
             soft += [(i, t, w, terms) for i, t, w in self._access(leaf).writers]
         if task.value is not None:
             touched = self._access(task.value)
-            soft += [(i, t, COMMUTES, None) if t is not None and t.adds and task.adds and w != task.write else (i, t, w, task.write)
-                     for i, t, w in touched.writers]
+            soft += [
+                (i, t, COMMUTES, None) if t is not None and t.adds and task.adds and w != task.write else (i, t, w, task.write)
+                for i, t, w in touched.writers
+            ]
             soft += [(i, t, r, task.write) for i, t, r in touched.readers]
         first = max((i for i, *_ in soft), default=-1)
         at = self._place(task, max(lowest, 0), first, soft)

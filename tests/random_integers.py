@@ -62,7 +62,7 @@ class Writer:
             if self.budget <= 0:
                 break
             self.budget -= 1
-            kinds = ["two"] * 4 + ["single", "compare", "compare", "logic", "cast", "choose", "wrap", "wrap", "check", "read", "array"]
+            kinds = ["two"] * 4 + ["compare", "wrap"] * 2 + ["single", "logic", "cast", "choose", "check", "read", "array"]
             kinds += ["branch", "branch", "loop", "loop", "until", "map"] if depth < 3 else []
             scope = scope + getattr(self, self.one(kinds))(scope, depth)
         return scope
@@ -70,7 +70,8 @@ class Writer:
     def two(self, scope, depth):
         d = self.integer_dtype()
         name = self.one(TWO)
-        y = const(self.one([1, 2, 3, 4]), d) if name in ("mul", "floordiv", "mod", "and") and self.chance(0.7) else self.pick(scope, d)
+        by_number = name in ("mul", "floordiv", "mod", "and") and self.chance(0.7)
+        y = const(self.one([1, 2, 3, 4]), d) if by_number else self.pick(scope, d)
         return [self.b(name, self.pick(scope, d), y)]
 
     def single(self, scope, depth):

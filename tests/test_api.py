@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 import operator
+import pickle
 import threading
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ def scaled(x, factor=2.0, *rest, shift=0.0, **named):
     return x * factor + shift + sum(rest) + sum(named.values())
 
 
-# --- the object ---------------------------------------------------------------------------------------------------------
+# --- the object -------------------------------------------------------------------------------------------------------
 
 def test_it_looks_like_the_function():
     f = tg.jit(scaled)
@@ -46,6 +47,7 @@ def with_options(x, mode="up"):
 
 
 def test_as_a_decorator():
+    assert pickle.loads(pickle.dumps(bare)) is bare
     assert bare(1.0) == 2.0 and with_options(1.0) == 2.0 and with_options(1.0, mode="down") == 0.0
 
 
@@ -73,7 +75,7 @@ def test_ways_to_write_a_call(args, kwargs):
     assert f.cache_info().misses == 1
 
 
-# --- what can be compiled -------------------------------------------------------------------------------------------------
+# --- what can be compiled ---------------------------------------------------------------------------------------------
 
 class Model:
     scale = 2.0
@@ -203,7 +205,7 @@ def test_captured_values_are_read_at_every_call_where_they_are_arrays():
     np.testing.assert_array_equal(f(2.0), [20.0, 4.0])
 
 
-# --- values in and out ------------------------------------------------------------------------------------------------------
+# --- values in and out ------------------------------------------------------------------------------------------------
 
 class Point(NamedTuple):
     x: object
@@ -334,7 +336,7 @@ def test_a_returned_argument_is_the_argument():
     assert tg.jit(lambda x: x + 0.0)(x) is not x
 
 
-# --- specialisation ---------------------------------------------------------------------------------------------------------
+# --- specialisation ---------------------------------------------------------------------------------------------------
 
 def test_one_specialisation_for_each_type():
     f = tg.jit(lambda x: x * 2)
@@ -418,7 +420,7 @@ def test_lower():
     assert "define" in lowered.text("llvm") and "kernel scaled" in lowered.text("loops")
 
 
-# --- options ----------------------------------------------------------------------------------------------------------------
+# --- options ----------------------------------------------------------------------------------------------------------
 
 def test_disable_jit_takes_calls_that_machine_code_would_take():
     f, x = tg.jit(lambda x: np.sum(x * 2.0)), X.copy()

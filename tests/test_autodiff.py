@@ -212,7 +212,7 @@ def test_every_op_has_a_rule():
     assert not lacking
 
 
-# --- conventions -------------------------------------------------------------------------------------------------------
+# --- conventions ------------------------------------------------------------------------------------------------------
 
 def gradient(f, *args):
     """The gradient of a function of a scalar result, by all inexact arguments."""

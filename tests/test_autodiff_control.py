@@ -300,7 +300,7 @@ def test_random_programs_second_order(seed):
     check(f, args, order=2, difference=False)
 
 
-# --- cost --------------------------------------------------------------------------------------------------------------
+# --- cost -------------------------------------------------------------------------------------------------------------
 
 def tape_elements(f, wrt, sizes):
     """Elements in the arrays that the forward program keeps, given the lengths by name."""

@@ -1,4 +1,5 @@
-"""The programs of tests/cases on other layouts and sizes of their arguments: float32, strided, reversed, Fortran order, one element, none."""
+"""The programs of tests/cases on other arguments: float32, strided, reversed, in Fortran order, of one element, of none."""
+
 import numpy as np
 import pytest
 from cases import CASES, copied
@@ -34,8 +35,12 @@ def reversed_axes(x):
     return kept[tuple(slice(None, None, -1) for _ in x.shape)]
 
 
-LAYOUTS = {"float32": each_float(lambda x: x.astype(np.float32)), "strided": each_float(strided), "reversed": each_float(reversed_axes),
-           "fortran": each_float(np.asfortranarray)}
+LAYOUTS = {
+    "float32": each_float(lambda x: x.astype(np.float32)),
+    "strided": each_float(strided),
+    "reversed": each_float(reversed_axes),
+    "fortran": each_float(np.asfortranarray),
+}
 
 
 def copied_as(layout, args):
@@ -43,7 +48,9 @@ def copied_as(layout, args):
     return LAYOUTS[layout](copied(args))
 
 
-TOO_FINE_FOR_FLOAT32 = {"newton_square_roots": "its loop ends on a residual of 1e-12, which float32 cannot reach: Python does not end"}
+TOO_FINE_FOR_FLOAT32 = {
+    "newton_square_roots": "its loop ends on a residual of 1e-12, which float32 cannot reach: Python does not end"
+}
 
 
 def evaluated(f, args):
@@ -91,7 +98,10 @@ def test_no_element_and_one(case, n):
     result, theirs, error = evaluated(case.fn, copied(args))
     found, ours, raised = evaluated(tg.jit(case.fn), copied(args))
     if error is not None:
-        assert isinstance(raised, tuple(c for c in type(error).__mro__ if c not in (Exception, BaseException, object))), (error, raised)
+        assert isinstance(raised, tuple(c for c in type(error).__mro__ if c not in (Exception, BaseException, object))), (
+            error,
+            raised,
+        )
         return
     assert raised is None, raised
     assert_same(found, result)

@@ -258,7 +258,17 @@ def test_as_a_process(folder, command):
     assert gone.returncode == 0 and gone.stderr == "imported\n"
 
 
-def test_relative_imports_of_the_file_work(tmp_path, capsys):
+def test_a_file_of_a_package(tmp_path, capsys):
+    package = tmp_path / "package_of_a"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "base.py").write_text("def twice(x):\n    return x * 2.0\n")
+    (package / "user.py").write_text("from .base import twice\n\n\ndef f(x):\n    return twice(x) + 1.0\n")
+    assert main(["ir", f"{package}/user.py:f", "--args", "f64[2]"]) == 0
+    assert "# user.py:5  return twice(x) + 1.0" in capsys.readouterr().out
+
+
+def test_imports_of_the_file_work(tmp_path, capsys):
     (tmp_path / "helper_of_a.py").write_text("def twice(x):\n    return x * 2.0\n")
     (tmp_path / "a.py").write_text(textwrap.dedent("""
         def f(x):

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 from trace_check import check, ops, run
-
 from tracegrad.ir.errors import UnsupportedError
 from tracegrad.tracer import stage
 
@@ -65,7 +64,7 @@ def conditional_expression(x):
 
 def short_circuit(x):
     out = 0.0
-    if x > 0 and x < 2 or x == -1.5:
+    if (x > 0 and x < 2) or x == -1.5:
         out = 1.0
     return out, (x > 0 and x < 2), not x > 0
 
@@ -90,7 +89,8 @@ def one_branch_and_flag(x):
     return 0.0
 
 
-@pytest.mark.parametrize("fn", [if_else, if_without_else, elif_chain, returns_early, nested, conditional_expression, short_circuit,
+@pytest.mark.parametrize("fn",
+                         [if_else, if_without_else, elif_chain, returns_early, nested, conditional_expression, short_circuit,
                                 chained, assigns_name_in_condition, one_branch_and_flag], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("x", [-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 8.0])
 def test_branch(fn, x):
@@ -147,14 +147,15 @@ def attributes_in_branch(x, c):
     return p.x, p.v, q.x, q.v
 
 
-@pytest.mark.parametrize("fn", [array_in_branch, writes_argument_in_branch, tuples_in_branch, list_items_in_branch, attributes_in_branch],
+@pytest.mark.parametrize("fn", [array_in_branch, writes_argument_in_branch, tuples_in_branch, list_items_in_branch,
+                                attributes_in_branch],
                          ids=lambda f: f.__name__)
 @pytest.mark.parametrize("c", [-1.0, 1.0])
 def test_branch_changes(fn, c):
     check(fn, X.copy(), np.float64(c))
 
 
-# --- for ---------------------------------------------------------------------------------------------------------------------
+# --- for --------------------------------------------------------------------------------------------------------------
 
 
 def sum_range(x):
@@ -274,7 +275,7 @@ def last_value_after(x):
 
 
 def counter_after(x):
-    for i in range(x.size):
+    for i in range(x.size):              # noqa: B007
         pass
     return i
 
@@ -327,7 +328,7 @@ def dictionary_loop(x):
 
 def object_loop(x):
     p = Particle(0.5, 1.0)
-    for i in range(20):
+    for _ in range(20):
         p.x += 0.1 * p.v
         p.v -= 0.1 * x[0]
         p.bounce()
@@ -405,11 +406,12 @@ def empty_loop(x):
 
 def comprehension(x):
     rows = [v * i for i, v in enumerate(x) if i % 2 == 0]
-    return sum(rows), [a + b for a in rows[:2] for b in (1, 2)], {i: v for i, v in enumerate(x[:2])}
+    return sum(rows), [a + b for a in rows[:2] for b in (1, 2)], {i: 2 * v for i, v in enumerate(x[:2])}
 
 
 FOR = [sum_range, sum_items, backwards, nested_loops, with_enumerate, with_zip, with_reversed, breaks, continues, breaks_else,
-       returns_inside, returns_from_inner, search_with_flag, last_value_after, counter_after, previous_is_none, array_carried, swap,
+       returns_inside, returns_from_inner, search_with_flag, last_value_after, counter_after, previous_is_none, array_carried,
+       swap,
        several_widen, appended, dictionary_loop, object_loop, list_of_arrays, names_needed_by_closure, index_decides_list,
        index_decides_shape, shrinking, in_and_minmax, two_dimensional, empty_loop, comprehension]
 
@@ -456,7 +458,8 @@ def step_from_argument(x, n):
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-@pytest.mark.parametrize("fn", [trip_from_argument, trip_from_data, nested_traced_trip, step_from_argument], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("fn", [trip_from_argument, trip_from_data, nested_traced_trip, step_from_argument],
+                         ids=lambda f: f.__name__)
 def test_traced_trip(fn, n):
     check(fn, X.copy(), n)
 
@@ -466,7 +469,7 @@ def test_traced_trip_of_arrays(n):
     check(zero_trip_keeps, X.copy(), n)
 
 
-# --- while --------------------------------------------------------------------------------------------------------------------
+# --- while ------------------------------------------------------------------------------------------------------------
 
 
 def newton(x):
@@ -556,7 +559,7 @@ def test_newton(x):
     check(newton, x)
 
 
-# --- size ---------------------------------------------------------------------------------------------------------------------
+# --- size -------------------------------------------------------------------------------------------------------------
 
 
 def test_size_does_not_depend_on_the_trip_count():
@@ -578,7 +581,7 @@ def test_size_does_not_depend_on_the_trip_count():
     assert ops(fixed(10), X) == ops(fixed(10_000_000), X)
 
 
-# --- one array under two names ----------------------------------------------------------------------------------------------------
+# --- one array under two names ----------------------------------------------------------------------------------------
 
 
 def reads_either(x):
@@ -672,7 +675,8 @@ def helper_writes(x):
     return x
 
 
-@pytest.mark.parametrize("fn", [reads_either, copies_where_names_part, same_at_entry, same_and_written, same_at_end, row_of_matrix,
+@pytest.mark.parametrize("fn",
+                         [reads_either, copies_where_names_part, same_at_entry, same_and_written, same_at_end, row_of_matrix,
                                 best_of_fresh_ones, items_trade, trade_in_while, helper_writes], ids=lambda f: f.__name__)
 def test_aliases(fn):
     check(fn, X.copy())
@@ -785,7 +789,8 @@ def bound_on_condition(x):
     return q, b
 
 
-@pytest.mark.parametrize("fn", [write_one, write_other, same_in_next_iteration, row_written, best_of_one_written, items_the_same,
+@pytest.mark.parametrize("fn",
+                         [write_one, write_other, same_in_next_iteration, row_written, best_of_one_written, items_the_same,
                                 bound_on_condition], ids=lambda f: f.__name__)
 def test_a_write_that_may_reach_another_name_is_refused(fn):
     with pytest.raises(UnsupportedError, match="may have been overwritten through another name") as caught:
@@ -820,7 +825,7 @@ def test_an_argument_that_may_be_overwritten():
     assert stage.trace(fn, (X, X * 2), writes=False).writes == {}
 
 
-# --- raising --------------------------------------------------------------------------------------------------------------------------
+# --- raising ----------------------------------------------------------------------------------------------------------
 
 
 def raises_in_branch(x, c):
@@ -880,7 +885,7 @@ def test_raise(fn):
 
 def test_raise_in_loop():
     check(raises_in_loop, X.copy(), np.float64(9.0))
-    with pytest.raises(IndexError, match="^too big at 2"):
+    with pytest.raises(IndexError, match=r"^too big at 2"):
         run(raises_in_loop, X, np.float64(0.0))
 
 
@@ -919,9 +924,9 @@ def test_a_raise_that_is_reached_while_tracing():
         return x
 
     check(fn, X.copy(), "soft")
-    with pytest.raises(NotImplementedError, match="^hard"):
+    with pytest.raises(NotImplementedError, match=r"^hard"):
         run(fn, X, "hard")
-    with pytest.raises(ValueError, match="^negative"):
+    with pytest.raises(ValueError, match=r"^negative"):
         run(fn, -X, "hard")
 
 
@@ -940,7 +945,7 @@ def test_print(capsys):
     assert ours == capsys.readouterr().out.replace("np.float64(0.5)", "0.5")
 
 
-# --- what cannot be ------------------------------------------------------------------------------------------------------------------------
+# --- what cannot be ---------------------------------------------------------------------------------------------------
 
 
 def message_of(kind, fn, *args):
@@ -1060,7 +1065,7 @@ def test_lengths_that_a_loop_changes():
 
     def square(x, n):
         a = np.ones((1, 1))
-        for k in range(n):
+        for _ in range(n):
             a = np.outer(np.concatenate([a[0], x[:1]]), np.concatenate([a[:, 0], x[:1]]))
         return a
 

@@ -23,7 +23,7 @@ def numbers(text):
 
 
 def test_every_example_has_a_test():
-    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic"}
+    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic", "implicit"}
     assert {path.stem for path in FOLDER.glob("*.py")} == tested
 
 
@@ -91,3 +91,15 @@ def test_logistic(capsys):
     loss, *weights = numbers(capsys.readouterr().out)
     assert loss < 0.45
     np.testing.assert_allclose(weights[:3], [1.5, -2.0, 0.5], atol=0.25)
+
+
+def test_implicit(capsys):
+    example = load("implicit")
+    example.main()
+    assert "best ridge weight" in capsys.readouterr().out
+    theta, h = np.array([4.0, 1.0]), 1e-6
+    slopes = tg.jacrev(example.meeting)(theta)
+    for k in range(2):
+        bump = h * np.eye(2)[k]
+        difference = (example.meeting(theta + bump) - example.meeting(theta - bump)) / (2 * h)
+        np.testing.assert_allclose(slopes[:, k], difference, rtol=1e-6, atol=1e-8)

@@ -4,7 +4,6 @@ import warnings
 import numpy as np
 import pytest
 from trace_check import check
-
 from tracegrad.ir.errors import UnsupportedError
 from tracegrad.tracer import stage
 
@@ -14,7 +13,7 @@ COUNT = 0
 
 def generator(x):
     for v in x:
-        yield v  # here
+        yield 2 * v  # here
 
 
 def delegates(x):

@@ -88,7 +88,7 @@ def test_elimination_undoes_nothing():
     assert text.count("push") == 1 and "restores" not in text
 
 
-# --- reading a later version ---------------------------------------------------------------------------------------------
+# --- reading a later version ------------------------------------------------------------------------------------------
 
 def chain(read, write):
     return parse(f"""
@@ -96,7 +96,7 @@ func @f(%x: f64[6]) -> f64[6] {{
   %r = for %i = 0 to 5 carry(%a = %x) : f64[6] {{
     %i1 = add %i, 1 : index
     %v = slice %a[{read}] : f64
-    %s = sin %v : f64
+    %s = mul %v, %v : f64
     %t = mul %s, %v : f64
     %b = update %a[{write}], %t : f64[6]
     yield %b
@@ -129,7 +129,7 @@ def test_what_nothing_overwrites_is_not_kept():
     assert elements(chain("%i", "%i")) == 5
 
 
-# --- a budget --------------------------------------------------------------------------------------------------------------
+# --- a budget ---------------------------------------------------------------------------------------------------------
 
 def values(found):
     return [found[0], *(found[1] if isinstance(found[1], tuple) else (found[1],))]
@@ -214,7 +214,7 @@ def test_what_is_no_size(size):
         tg.config.memory_budget = size
 
 
-# --- checkpoint ------------------------------------------------------------------------------------------------------------
+# --- checkpoint -------------------------------------------------------------------------------------------------------
 
 def step(x, k):
     return np.tanh(np.sin(x) * k) + 0.1 * x

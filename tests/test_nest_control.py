@@ -299,7 +299,7 @@ def test_carried_array_of_changing_length():
 
     def body(b, x):
         params = Block([INDEX_SCALAR, INDEX_SCALAR])
-        i, n = params.params
+        n = params.params[1]
         params.params += (type(x)(Type(F64, (n,)), "a", params, 2),)
         a = params.params[2]
         with b.at(params):

@@ -33,7 +33,7 @@ def backend(request):
         yield
 
 
-# --- grad and value_and_grad --------------------------------------------------------------------------------------------
+# --- grad and value_and_grad ------------------------------------------------------------------------------------------
 
 def test_gradient(backend):
     x = np.linspace(-1.2, 1.5, 10)
@@ -255,7 +255,7 @@ def test_kinks_and_branches_not_taken(f, x, expected):
         assert slope == pytest.approx(expected, abs=1e-15)
 
 
-# --- forward mode ---------------------------------------------------------------------------------------------------------
+# --- forward mode -----------------------------------------------------------------------------------------------------
 
 def test_jvp(backend):
     value, slope = tg.jvp(wave, (X,), (np.ones(3),))
@@ -286,7 +286,7 @@ def test_jvp_of_tangents_in_other_dtypes():
         np.testing.assert_allclose(slope, 2 * X * tangent)
 
 
-# --- vjp and linearize ------------------------------------------------------------------------------------------------------
+# --- vjp and linearize ------------------------------------------------------------------------------------------------
 
 def test_vjp(backend):
     out, pull = tg.vjp(lambda a, b: (a @ b, np.sum(a)), M, X)
@@ -320,7 +320,7 @@ def test_forward_is_the_transpose_of_reverse():
     assert a @ w[0] + b * w[1] == pytest.approx(pull(w)[0] @ v, rel=1e-13)
 
 
-# --- nesting ----------------------------------------------------------------------------------------------------------------
+# --- nesting ----------------------------------------------------------------------------------------------------------
 
 def test_orders_of_a_scalar(backend):
     f = lambda x: np.exp(2.0 * x) * x  # noqa: E731
@@ -410,7 +410,7 @@ def test_as_decorators():
     np.testing.assert_allclose(third(X), 2 * X)
 
 
-# --- complex, and stopping ----------------------------------------------------------------------------------------------------
+# --- complex, and stopping --------------------------------------------------------------------------------------------
 
 def test_complex_follows_jax():
     z = np.array([1 + 2j, -0.5 + 0.1j])
@@ -428,7 +428,7 @@ def test_stop_gradient():
     assert tg.stop_gradient(3.0) == 3.0 and tg.stop_gradient({"a": X})["a"] is X
 
 
-# --- check_grads --------------------------------------------------------------------------------------------------------------
+# --- check_grads ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(
     "f, args",

@@ -154,7 +154,7 @@ def test_callees():
     assert run(f, 0.3) == run(g, 0.3)
 
 
-# --- no rewrite changes a value -------------------------------------------------------------------------------------------
+# --- no rewrite changes a value ---------------------------------------------------------------------------------------
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, 3.0, 1e300, 5e-324, np.inf, -np.inf, np.nan, 1 / 3, -7.25]
 CONSTANTS = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 4.0, 3.0, np.inf, np.nan, -2.0]
@@ -346,7 +346,7 @@ def test_reads_see_writes():
         compare(f, (np.arange(4.0) + 10, int(rng.integers(4)), int(rng.integers(4))))
 
 
-# --- rewriting helpers ----------------------------------------------------------------------------------------------------
+# --- rewriting helpers ------------------------------------------------------------------------------------------------
 
 def test_lift_free_closes_a_function():
     outer = parse("func @o(%k: f64, %n: index, %w: f64[%n]) -> f64 {\n  return %k\n}")
@@ -406,7 +406,7 @@ def test_golden(golden):
     golden("control_optimized.txt", print_function(optimize(parse(CONTROL))))
 
 
-# --- whole programs -------------------------------------------------------------------------------------------------------
+# --- whole programs ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("seed", range(150))
 def test_random_programs(seed):

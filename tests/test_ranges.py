@@ -8,14 +8,15 @@ import pytest
 import random_ir
 from random_integers import program as integer_program
 from test_passes import body, parsed, same_bits
-
-import tracegrad as tg
+from tracegrad.ir import induction
 from tracegrad.ir.affine import Facts, Form
 from tracegrad.ir.interp import run
 from tracegrad.ir.passes import dead_code, optimize, simplify
 from tracegrad.ir.ranges import ranges
 from tracegrad.ir.text import parse, print_function
 from tracegrad.ir.verify import verify
+
+import tracegrad as tg
 
 CHECKS = ("wrap", "check", "select", "min", "max")
 
@@ -25,7 +26,7 @@ def counts(f, *names):
     return sum(found.count(name) for name in names or CHECKS)
 
 
-# --- forms ---------------------------------------------------------------------------------------------------------------
+# --- forms ------------------------------------------------------------------------------------------------------------
 
 def test_proofs():
     facts = Facts()
@@ -57,7 +58,7 @@ def test_proofs_by_cases():
     assert facts.nonneg(z.times(2).plus(x, -1).plus(y, -1)) and not facts.nonneg(z.times(2).plus(x, -1).plus(y, -1).add(-1))
 
 
-# --- programs of symbolic length: everything goes -------------------------------------------------------------------------
+# --- programs of symbolic length: everything goes ---------------------------------------------------------------------
 
 SURE = {
     "whole range": "%s = for %i = 0 to %n carry(%a = 0.0) : f64 {\n%1 = wrap %i, %n : index\n%2 = slice %x[%1] : f64\n"
@@ -357,32 +358,96 @@ def same_outcome(f, g, args):
             a, b, print_function(f), print_function(g), args)
 
 
-# --- what may fail stays ---------------------------------------------------------------------------------------------------
+# --- what may fail stays ----------------------------------------------------------------------------------------------
 
 UNSURE = {
-    "one too far": ("%s = for %i = 0 to %n carry(%a = 0.0) : f64 {\n%k = add %i, 1\n%1 = wrap %k, %n\n%2 = slice %x[%1]\nyield %2\n}\n"
-                    "return %s", "index 5 is out of bounds for axis 0 with size 5"),
-    "another length": ("%k = cast %p {dtype=index}\n%t = max %k, 0\n%s = for %i = 0 to %t carry(%a = 0.0) : f64 {\n%1 = wrap %i, %n\n"
-                       "%2 = slice %x[%1]\nyield %2\n}\nreturn %s", "index 5 is out of bounds for axis 0 with size 5"),
-    "no lower bound": ("%k = cast %p {dtype=index}\n%0 = lt %k, %n\n%s = if %0 : f64 {\n%m = sub %k, 20\n%1 = wrap %m, %n\n"
-                       "%2 = slice %x[%1]\nyield %2\n} else {\n%3 = wrap %k, %n\n%4 = slice %x[%3]\nyield %4\n}\nreturn %s",
-                       "index 9 is out of bounds for axis 0 with size 5"),
-    "after the branch": ("%k = cast %p {dtype=index}\n%0 = lt %k, %n\n%a = if %0 : f64 {\n%1 = wrap %k, %n\n%2 = slice %x[%1]\nyield %2\n"
-                         "} else {\nyield 0.0\n}\n%3 = wrap %k, %n\n%4 = slice %x[%3]\nreturn %4, %a",
-                         "index 9 is out of bounds for axis 0 with size 5"),
-    "the count after the loop": ("%k = for %i = 0 to %n carry(%a = 0) : index {\n%1 = add %a, 1\nyield %1\n}\n%2 = wrap %k, %n\n"
-                                 "%3 = slice %x[%2]\nreturn %3", "index 5 is out of bounds for axis 0 with size 5"),
-    "it grows too fast": ("%k = for %i = 0 to %n carry(%a = 0) : index {\n%0 = wrap %a, %n\n%1 = slice %x[%0]\n%2 = gt %1, -99.0\n"
-                          "%3 = add %a, 2\n%4 = select %2, %3, %a\nyield %4\n}\nreturn %k",
-                          "index 6 is out of bounds for axis 0 with size 5"),
-    "the sum wraps around": ("%k = cast %p {dtype=index}\n%0 = ge %k, 0\n%s = if %0 : f64 {\n%1 = add %k, 9223372036854775800\n"
-                             "%2 = wrap %1, %n\n%3 = slice %x[%2]\nyield %3\n} else {\nyield 0.0\n}\nreturn %s",
-                             "index -9223372036854775807 is out of bounds for axis 0 with size 5"),
-    "the product wraps around": ("%k = cast %p {dtype=index}\n%0 = ge %k, 0\n%1 = mul %k, 2305843009213693952\n%2 = ge %1, 0\n"
-                                 "check %2, %1 {error=ValueError, message=\"negative: {0}\"}\nreturn %1",
-                                 "negative: 2305843009213693952"),
-    "empty": ("%0 = sub %n, 5\n%1 = slice %x[0:+%0:1]\n%2 = argreduce %1 {kind=argmax, axis=0}\n%3 = wrap %2, %0\nreturn %3",
-              "index 0 is out of bounds for axis 0 with size 0"),
+    "one too far": (
+        """%s = for %i = 0 to %n carry(%a = 0.0) : f64 {
+        %k = add %i, 1
+        %1 = wrap %k, %n
+        %2 = slice %x[%1]
+        yield %2
+        }
+        return %s""", "index 5 is out of bounds for axis 0 with size 5"),
+    "another length": (
+        """%k = cast %p {dtype=index}
+        %t = max %k, 0
+        %s = for %i = 0 to %t carry(%a = 0.0) : f64 {
+        %1 = wrap %i, %n
+        %2 = slice %x[%1]
+        yield %2
+        }
+        return %s""", "index 5 is out of bounds for axis 0 with size 5"),
+    "no lower bound": (
+        """%k = cast %p {dtype=index}
+        %0 = lt %k, %n
+        %s = if %0 : f64 {
+        %m = sub %k, 20
+        %1 = wrap %m, %n
+        %2 = slice %x[%1]
+        yield %2
+        } else {
+        %3 = wrap %k, %n
+        %4 = slice %x[%3]
+        yield %4
+        }
+        return %s""", "index 9 is out of bounds for axis 0 with size 5"),
+    "after the branch": (
+        """%k = cast %p {dtype=index}
+        %0 = lt %k, %n
+        %a = if %0 : f64 {
+        %1 = wrap %k, %n
+        %2 = slice %x[%1]
+        yield %2
+        } else {
+        yield 0.0
+        }
+        %3 = wrap %k, %n
+        %4 = slice %x[%3]
+        return %4, %a""", "index 9 is out of bounds for axis 0 with size 5"),
+    "the count after the loop": (
+        """%k = for %i = 0 to %n carry(%a = 0) : index {
+        %1 = add %a, 1
+        yield %1
+        }
+        %2 = wrap %k, %n
+        %3 = slice %x[%2]
+        return %3""", "index 5 is out of bounds for axis 0 with size 5"),
+    "it grows too fast": (
+        """%k = for %i = 0 to %n carry(%a = 0) : index {
+        %0 = wrap %a, %n
+        %1 = slice %x[%0]
+        %2 = gt %1, -99.0
+        %3 = add %a, 2
+        %4 = select %2, %3, %a
+        yield %4
+        }
+        return %k""", "index 6 is out of bounds for axis 0 with size 5"),
+    "the sum wraps around": (
+        """%k = cast %p {dtype=index}
+        %0 = ge %k, 0
+        %s = if %0 : f64 {
+        %1 = add %k, 9223372036854775800
+        %2 = wrap %1, %n
+        %3 = slice %x[%2]
+        yield %3
+        } else {
+        yield 0.0
+        }
+        return %s""", "index -9223372036854775807 is out of bounds for axis 0 with size 5"),
+    "the product wraps around": (
+        """%k = cast %p {dtype=index}
+        %0 = ge %k, 0
+        %1 = mul %k, 2305843009213693952
+        %2 = ge %1, 0
+        check %2, %1 {error=ValueError, message="negative: {0}"}
+        return %1""", "negative: 2305843009213693952"),
+    "empty": (
+        """%0 = sub %n, 5
+        %1 = slice %x[0:+%0:1]
+        %2 = argreduce %1 {kind=argmax, axis=0}
+        %3 = wrap %2, %0
+        return %3""", "index 0 is out of bounds for axis 0 with size 0"),
 }
 
 
@@ -401,11 +466,61 @@ def test_what_may_fail_stays(name):
         same_outcome(f, g, (x, 5, p))
 
 
-# --- forms of loops ----------------------------------------------------------------------------------------------------------
+AFTER_NOTHING = {
+    "best so far": """
+        %k = for %i = 0 to %n carry(%b = 0) : index {
+        %1 = slice %x[%b]
+        %2 = slice %x[%i]
+        %3 = lt %1, %2
+        %4 = select %3, %i, %b
+        yield %4
+        }
+        %5 = wrap %k, %n
+        return %5""",
+    "elements of nothing": """
+        %0 = iota %n {dtype=index} : index[%n]
+        %1 = max %0, 5 : index[%n]
+        %2 = wrap %1, %n : index[%n]
+        %3 = wrap 4, %n
+        return %3""",
+    "no element": """
+        %0 = argsort %x {axis=0} : index[%n]
+        %1 = min %0, 0 : index[%n]
+        %2 = wrap %1, %n : index[%n]
+        %3 = wrap 0, %n
+        return %3""",
+    "a loop that cannot run": """
+        %k = while carry(%a = %n) : index {
+        %1 = lt %n, 0
+        yield %1
+        } do (%b) {
+        yield 0
+        }
+        %2 = wrap %k, 1
+        return %2""",
+}
+
+
+@pytest.mark.parametrize("name", AFTER_NOTHING)
+def test_what_holds_in_an_iteration_may_not_hold_without_one(name):
+    f = parsed("%x: f64[%n], %n: index", typed(AFTER_NOTHING[name]))
+    g = optimize(f)
+    assert counts(g, "wrap")
+    for n in range(8):
+        same_outcome(f, g, (np.linspace(-1.0, 1.0, n), n))
+
+
+# --- forms of loops ---------------------------------------------------------------------------------------------------
 
 def test_a_steady_count_becomes_an_expression_of_the_counter():
-    f = parsed("%x: f64, %n: index, %k: i32", "%c = cast %k {dtype=i64} : i64\n%s, %e = for %i = 0 to %n carry(%a = %x, %b = %c) : (f64, i64) {\n"
-               "%0 = cast %b {dtype=f64} : f64\n%1 = mul %a, %0 : f64\n%2 = add %b, -3_i64 : i64\nyield %1, %2\n}\nreturn %s, %e")
+    f = parsed("%x: f64, %n: index, %k: i32", typed("""%c = cast %k {dtype=i64}
+        %s, %e = for %i = 0 to %n carry(%a = %x, %b = %c) : (f64, i64) {
+        %0 = cast %b {dtype=f64}
+        %1 = mul %a, %0 : f64
+        %2 = add %b, -3_i64 : i64
+        yield %1, %2
+        }
+        return %s, %e"""))
     g = optimize(f)
     lines = body(g)
     assert "%s = for %i = 0 to %n carry(%a = %x) : f64 {" in lines and "%0 = mul %i, -3 : index" in lines
@@ -415,28 +530,29 @@ def test_a_steady_count_becomes_an_expression_of_the_counter():
 
 
 def test_a_length_that_is_carried_stays_carried():
-    f = parsed("%n: index", "%y = broadcast 1.0, 1 : f64[1]\n%k, %a = for %i = 0 to %n carry(%m = 1, %b: f64[%m] = %y) : (index, f64[%k]) {\n"
-               "%0 = add %m, 1 : index\n%1 = broadcast 2.0, %0 : f64[%0]\nyield %0, %1\n}\nreturn %a")
+    f = parsed("%n: index", typed("""%y = broadcast 1.0, 1 : f64[1]
+        %k, %a = for %i = 0 to %n carry(%m = 1, %b: f64[%m] = %y) : (index, f64[%k]) {
+        %0 = add %m, 1
+        %1 = broadcast 2.0, %0 : f64[%0]
+        yield %0, %1
+        }
+        return %a"""))
     verify(f)
     g = optimize(f)
     for n in (0, 1, 4):
         same_outcome(f, g, (n,))
 
 
-def test_deep_nests_take_little_time():
+def test_deep_nests_take_little_time(monkeypatch):
     """Loops within loops that hand an integer through: each is looked into a bounded number of times."""
     depth = 14
     rows = [f"%r{k} = for %i{k} = 0 to %n carry(%s{k} = {'0' if not k else f'%s{k - 1}'}) : index {{" for k in range(depth)]
-    rows += [f"%v = add %s{depth - 1}, 1", f"%w = min %v, %n\nyield %w\n}}", *(f"yield %r{k}\n}}" for k in reversed(range(1, depth)))]
+    rows += [f"%v = add %s{depth - 1}, 1", "%w = min %v, %n\nyield %w\n}"]
+    rows += [f"yield %r{k}\n}}" for k in reversed(range(1, depth))]
     f = dead_code(simplify(parsed("%n: index", typed("\n".join(rows)) + "\nreturn %r0")))
-    calls = []
-    from tracegrad.ir import induction
-    settle = induction._prove
-    induction._prove = lambda *args: (calls.append(1), settle(*args))[1]
-    try:
-        ranges(f)
-    finally:
-        induction._prove = settle
+    calls, prove = [], induction._prove
+    monkeypatch.setattr(induction, "_prove", lambda *args: (calls.append(1), prove(*args)))
+    ranges(f)
     assert len(calls) < 60 * depth
 
 
@@ -445,7 +561,7 @@ def test_no_work_without_checks():
     assert not ranges(f)
 
 
-# --- as users write it -------------------------------------------------------------------------------------------------------
+# --- as users write it ------------------------------------------------------------------------------------------------
 
 def traced(fn, *args):
     return optimize(tg.jit(fn).lower(*args).function)
@@ -519,8 +635,10 @@ def by_while(a):
     return a
 
 
-@pytest.mark.parametrize("fn", [stencil, back_substitution, pivots, from_the_end, every_other, halves, rotated, clipped, by_while],
-                         ids=lambda fn: fn.__name__)
+LOOPS = [stencil, back_substitution, pivots, from_the_end, every_other, halves, rotated, clipped, by_while]
+
+
+@pytest.mark.parametrize("fn", LOOPS, ids=lambda fn: fn.__name__)
 def test_loops_over_arrays_have_no_checks(fn):
     a = np.random.default_rng(0).standard_normal((6, 6))
     f = traced(fn, a.copy())
@@ -541,7 +659,7 @@ def test_out_of_bounds_in_the_middle_of_a_loop():
         tg.jit(fn)(x, 1)
 
 
-# --- random programs ---------------------------------------------------------------------------------------------------------
+# --- random programs --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("seed", range(400))
 def test_random_integer_programs(seed):

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 from cases import CASES, loss
-
-import tracegrad as tg
 from tracegrad.ir import passes
 from tracegrad.ir.interp import Counter, run
+
+import tracegrad as tg
 
 
 def springs(steps):

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 from trace_check import check, ops, run, same
-
 from tracegrad.ir.errors import ArgumentTypeError, ConcretizationError, DTypeError, ShapeError, UnsupportedError
 from tracegrad.tracer import boxes, source, stage
 
@@ -62,7 +61,8 @@ def partial_and_reduce(x):
 
 
 def math_and_builtins(x):
-    return math.sin(x[0]) + abs(x[1]) + min(x[0], x[1], 0.1) + max(x[2], 1) + round(x[3]) + sum([x[0], x[1]]) + float(x[0]), len(x)
+    return math.sin(x[0]) + abs(x[1]) + min(x[0], x[1], 0.1) + max(x[2],
+                                                                   1) + round(x[3]) + sum([x[0], x[1]]) + float(x[0]), len(x)
 
 
 def unpacks(x):
@@ -91,7 +91,7 @@ def sets_and_dicts(x):
     seen["b"] = x[0]
     seen.update(c=x[1])
     keys = sorted(seen)
-    return [seen[k] for k in keys], keys, {k for k in keys}
+    return [seen[k] for k in keys], keys, set(keys)
 
 
 def chained_assignment(x):
@@ -179,8 +179,10 @@ def makes_dataclass(x):
     return Point(p.shifted(x), q.shifted(x)), q
 
 
-PROGRAMS = [calls_helper, star_arguments, reads_globals, lambdas, nested_functions, partial_and_reduce, math_and_builtins, unpacks,
-            walrus_and_slices, structures, formats_static_text, sets_and_dicts, chained_assignment, while_static, deletes_item, classes]
+PROGRAMS = [calls_helper, star_arguments, reads_globals, lambdas, nested_functions, partial_and_reduce, math_and_builtins,
+            unpacks,
+            walrus_and_slices, structures, formats_static_text, sets_and_dicts, chained_assignment, while_static, deletes_item,
+            classes]
 
 
 @pytest.mark.parametrize("fn", PROGRAMS, ids=lambda f: f.__name__)
@@ -287,7 +289,7 @@ def test_numba_functions():
     same(run(outer, X), outer(X))
 
 
-# --- specialisation ------------------------------------------------------------------------------------------------------------
+# --- specialisation ---------------------------------------------------------------------------------------------------
 
 
 def test_weak_numbers():
@@ -358,7 +360,7 @@ def test_recursion_that_shapes_and_ints_end():
     check(power, 2.5, 4)
 
 
-# --- arguments that are overwritten --------------------------------------------------------------------------------------------
+# --- arguments that are overwritten -----------------------------------------------------------------------------------
 
 
 def test_overwritten_arguments():
@@ -424,7 +426,7 @@ def test_attributes_of_outside_objects_cannot_be_assigned():
     assert layer.w == 1.0
 
 
-# --- what comes out ------------------------------------------------------------------------------------------------------------
+# --- what comes out ---------------------------------------------------------------------------------------------------
 
 
 def test_kinds_of_results():
@@ -462,7 +464,7 @@ def test_size_follows_the_source():
     assert ops(fn, X) == {"mul": 2, "add": 1}
 
 
-# --- locations -------------------------------------------------------------------------------------------------------------------
+# --- locations --------------------------------------------------------------------------------------------------------
 
 
 def test_locations_name_the_users_lines():
@@ -483,11 +485,12 @@ def test_locations_inside_branches_and_loops():
 
     found = [op for op in stage.trace(fn, (np.ones(9),)).function.body.walk() if op.name == "sin"]
     start = fn.__code__.co_firstlineno
-    assert [(f.function, f.line) for f in found[0].loc] == [(test_locations_inside_branches_and_loops.__name__, found[0].loc[0].line),
+    assert [(f.function, f.line)
+            for f in found[0].loc] == [(test_locations_inside_branches_and_loops.__name__, found[0].loc[0].line),
                                                             ("fn", start + 4)][1:]
 
 
-# --- errors ----------------------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def message_of(kind, fn, *args):
@@ -574,7 +577,7 @@ def test_rewriting_is_done_once_per_function():
     same(run(two, X), X * 2)
 
 
-# --- inside another trace ----------------------------------------------------------------------------------------------------------
+# --- inside another trace ---------------------------------------------------------------------------------------------
 
 
 class Inner:
@@ -594,7 +597,7 @@ def test_inner_traces_capture_outer_values():
     def fn(x, k):
         scale = x[0] * 2
         for i in range(9):
-            x = inner(lambda v: v * scale + k * i, x)
+            x = inner(lambda v, i=i: v * scale + k * i, x)
         return x
 
     stage.trace(fn, (X, 3.0))

@@ -3,7 +3,6 @@ import collections
 import dataclasses
 
 import pytest
-
 from tracegrad.ir.errors import ArgumentTypeError
 from tracegrad.tracer import tree
 
@@ -27,8 +26,10 @@ class Frozen:
 
 
 TREES = [
-    1, None, (), [], {}, (1, [2, 3], {"b": 4, "a": (5,)}), Point(1, [2]), [Point({"k": 1}, None)], Model([1, 2], 3.0), Frozen(1, (2, 3)),
-    collections.OrderedDict([("z", 1), ("a", [2])]), collections.defaultdict(list, {"q": 1, "b": 2}), {1: 2, 0: 3}, {(1, 2): 3, "a": 4},
+    1, None, (), [], {}, (1, [2, 3], {"b": 4, "a": (5,)}), Point(1, [2]), [Point({"k": 1}, None)], Model([1, 2], 3.0),
+    Frozen(1, (2, 3)),
+    collections.OrderedDict([("z", 1), ("a", [2])]), collections.defaultdict(list, {"q": 1, "b": 2}), {1: 2, 0: 3},
+    {(1, 2): 3, "a": 4},
 ]
 
 
@@ -57,7 +58,8 @@ def test_different_structures():
 def test_paths_read_as_a_user_writes_them():
     structure = tree.flatten([{"w": 1, "b": Model([2, 3], 4)}, Point(5, None)])[1]
     assert structure.paths("params") == [
-        "params[0]['b'].weights[0]", "params[0]['b'].weights[1]", "params[0]['b'].bias", "params[0]['b'].name", "params[0]['w']",
+        "params[0]['b'].weights[0]", "params[0]['b'].weights[1]", "params[0]['b'].bias", "params[0]['b'].name",
+        "params[0]['w']",
         "params[1].x"]
 
 
@@ -87,4 +89,5 @@ def test_subclasses_of_containers_are_leaves():
         pass
 
     assert tree.leaves_of([Special([1, 2])]) == [Special([1, 2])]
-    assert list(tree.containers([{"a": (1, [2])}, Model([], 1)])) == [[{"a": (1, [2])}, Model([], 1)], {"a": (1, [2])}, [2], Model([], 1), []]
+    assert list(tree.containers([{"a": (1, [2])}, Model([], 1)])) == [[{"a": (1, [2])}, Model([], 1)], {"a": (1, [2])}, [2],
+                                                                      Model([], 1), []]

@@ -2,7 +2,6 @@
 import copy
 
 import numpy as np
-
 from tracegrad.ir import interp, text
 from tracegrad.ir.passes import optimize
 from tracegrad.ir.verify import verify
@@ -55,7 +54,8 @@ def same(got, expected, where=""):
         assert type(got) is type(expected) or (isinstance(got, np.generic) and not isinstance(expected, np.ndarray)), \
             (where, type(got), type(expected))              # where only run time knows, a NumPy scalar stands for Python's
         a, b = np.asarray(got), np.asarray(expected)
-        assert (a.dtype == b.dtype or type(got) is not type(expected)) and a.shape == b.shape, (where, a.dtype, a.shape, b.dtype, b.shape)
+        assert (a.dtype == b.dtype or type(got) is not type(expected)) and a.shape == b.shape, (where, a.dtype, a.shape,
+                                                                                                b.dtype, b.shape)
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=where)
     else:
         assert got == expected, (where, got, expected)

@@ -4,7 +4,7 @@ jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disa
 """
 from os import path as _path
 
-if not _path.isdir(_path.join(__path__[0], "ir")):           # a checkout that is not installed: the parts lie beside this folder
+if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
 
 from .api import Jitted, jit
@@ -36,8 +36,38 @@ for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationErro
 
 __version__ = "0.1.0"
 __all__ = [
-    "ArgumentError", "ArgumentTypeError", "BoundsError", "ConcretizationError", "DTypeError", "GradientMismatch", "IRError",
-    "Jitted", "NumericsError", "ShapeError", "TracegradError", "UnsupportedError", "check_grads", "checkpoint", "config", "custom_jvp",
-    "custom_vjp", "disable_jit", "explain", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
-    "linearize", "rolled", "stop_gradient", "unroll", "value_and_grad", "vjp", "vmap",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "BoundsError",
+    "ConcretizationError",
+    "DTypeError",
+    "GradientMismatch",
+    "IRError",
+    "Jitted",
+    "NumericsError",
+    "ShapeError",
+    "TracegradError",
+    "UnsupportedError",
+    "check_grads",
+    "checkpoint",
+    "config",
+    "custom_jvp",
+    "custom_vjp",
+    "disable_jit",
+    "explain",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linearize",
+    "rolled",
+    "stop_gradient",
+    "unroll",
+    "value_and_grad",
+    "vjp",
+    "vmap",
 ]

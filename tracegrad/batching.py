@@ -68,8 +68,11 @@ class Batched(Jitted):
             axes[k] = axis % len(leaf.dims)
             found = leaf.dims[axes[k]]
             if size is not None and found != size[0]:
-                raise ShapeError(f"argument {call.paths[k]} has length {found} along its batch axis, argument {call.paths[size[1]]} has "
-                                 f"{size[0]}", "pass batches of one length")
+                raise ShapeError(
+                    f"argument {call.paths[k]} has length {found} along its batch axis, argument {call.paths[size[1]]} has "
+                    f"{size[0]}",
+                    "pass batches of one length",
+                )
             size = size or (found, k)
         if size is None:
             raise ArgumentError("vmap has nothing to map over", "let in_axes name an axis of at least one array")

@@ -56,9 +56,9 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
                 eps: float | None = None, seed: int = 0) -> None:
     """Check the derivatives of `f` at `args` up to `order` in each mode.
 
-    Forward mode is held against a fourth-order central difference along a random direction, with step `eps`; reverse mode against
-    forward mode (the cotangent pulled back, times the direction, equals the cotangent times the tangent). For order
-    k + 1 the derivative of order k is checked likewise. `f` takes and returns nested structures of arrays and numbers.
+    Forward mode is held against a fourth-order central difference along a random direction, with step `eps`; reverse mode
+    against the same: the cotangent pulled back, times the direction, equals the cotangent times the tangent. For order k + 1
+    the derivative of order k is checked likewise. `f` takes and returns nested structures of arrays and numbers.
 
     Raises GradientMismatch (an AssertionError) with both numbers. Tolerances default to 1e-5 (float64), 2e-2 (float32).
     """
@@ -93,7 +93,9 @@ def _check(f, args, order, modes, atol, rtol, eps, rng, path):
         _compare(f"reverse derivative{path} against a difference", found, slope, atol, rtol)
     if order > 1:
         if "fwd" in modes:
-            _check(lambda *a: operators.jvp(f, a, direction)[1], args, order - 1, modes, atol, rtol, eps, rng, path + " of forward")
+            _check(
+                lambda *a: operators.jvp(f, a, direction)[1], args, order - 1, modes, atol, rtol, eps, rng, path + " of forward"
+            )
         if "rev" in modes:
             _check(lambda *a: operators.vjp(f, *a)[1](_conjugate(weight)), args, order - 1, modes, atol, rtol, eps, rng,
                    path + " of reverse")

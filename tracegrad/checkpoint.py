@@ -14,7 +14,9 @@ class Checkpoint:
 
     def __init__(self, fun: Callable):
         if not callable(fun):
-            raise ArgumentTypeError(f"tg.checkpoint takes a function, got a {type(fun).__name__}", "write @tg.checkpoint above a def")
+            raise ArgumentTypeError(
+                f"tg.checkpoint takes a function, got a {type(fun).__name__}", "write @tg.checkpoint above a def"
+            )
         self.fun = fun
         functools.update_wrapper(self, fun, updated=())
 

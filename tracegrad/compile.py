@@ -202,6 +202,13 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         loopverify.verify(kernel)
     tick("loops")
     place = parameter_of(traced, call)
-    return assemble(kernel, arguments_of(traced, call, place, form), output_of(replace(program, function=f), place),
-                    f.attrs.get("inout"), fastmath=config.fastmath and not config.check_numerics, options=config.code, phases=phases,
-                    about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]))
+    return assemble(
+        kernel,
+        arguments_of(traced, call, place, form),
+        output_of(replace(program, function=f), place),
+        f.attrs.get("inout"),
+        fastmath=config.fastmath and not config.check_numerics,
+        options=config.code,
+        phases=phases,
+        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]),
+    )

@@ -79,7 +79,9 @@ def explicit(traced: Traced) -> Traced:
 def only_returned(traced: Traced) -> Traced:
     """The program without results that nothing returns. Its function is new and belongs to it alone."""
     place: dict[int, int] = {}
-    outs = tuple(out if out.result is None else out._replace(result=place.setdefault(out.result, len(place))) for out in traced.outs)
+    outs = tuple(
+        out if out.result is None else out._replace(result=place.setdefault(out.result, len(place))) for out in traced.outs
+    )
     traced.function.body.yields = tuple(traced.function.results[k] for k in place)
     return replace(traced, outs=outs)
 
@@ -114,8 +116,11 @@ def _refuse_wrt(traced: Traced, leaves):
             "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}")
         if leaf.kind == "static" and type(leaf.value) is int:
             what = "a Python int"
-        raise DTypeError(f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it",
-                         "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums", traced.function.loc)
+        raise DTypeError(
+            f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it",
+            "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums",
+            traced.function.loc,
+        )
     raise ArgumentTypeError("an argument to differentiate with respect to holds no numbers", "name other arguments in argnums")
 
 
@@ -134,8 +139,11 @@ def _scalar(traced: Traced, has_aux: bool) -> int:
     value = traced.function.results[result]
     found, loc = value.type, (value.op.loc if value.op is not None else ()) or loc
     if found.rank:
-        raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns an array of type {found}",
-                                "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp", loc)
+        raise ArgumentTypeError(
+            f"a gradient is taken of one scalar, but `{traced.function.name}` returns an array of type {found}",
+            "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp",
+            loc,
+        )
     if not found.dtype.inexact or found.dtype.complex:
         raise DTypeError(f"a gradient is taken of one real scalar, but `{traced.function.name}` returns {found.dtype.np}",
                          "return np.abs(...) or np.real(...) of it" if found.dtype.complex else "return a float", loc)
@@ -168,7 +176,11 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
               else Out("static", None, traced.leaves[k].value) for k in chosen]
     positional = traced.tree.children[0].children
     structure = (positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums)))
-    return only_returned(replace(traced, function=g, notes=(*traced.notes, *notes), **_gradient_outs(traced, structure, slopes, has_aux, with_value)))
+    return only_returned(
+        replace(
+            traced, function=g, notes=(*traced.notes, *notes), **_gradient_outs(traced, structure, slopes, has_aux, with_value)
+        )
+    )
 
 
 def _gradient_outs(traced: Traced, structure, slopes, has_aux, with_value) -> dict:
@@ -187,7 +199,9 @@ def matched(what: str, path: str, value: Value, leaf: Leaf, like: Type, builder:
     if leaf.kind == "static":
         raise ArgumentTypeError(f"the {what} of {path} is {leaf.value!r}", f"pass a number or an array of shape {like.dims}")
     if value.type.dims != like.dims:
-        raise ShapeError(f"the {what} of {path} has shape {value.type.dims}, the primal {like.dims}", "pass one of the same shape")
+        raise ShapeError(
+            f"the {what} of {path} has shape {value.type.dims}, the primal {like.dims}", "pass one of the same shape"
+        )
     if value.type.dtype.complex and not like.dtype.complex:
         raise DTypeError(f"the {what} of {path} is complex, the primal {like.dtype.np}", "pass its real part")
     return builder.cast(value, like.dtype)
@@ -204,7 +218,9 @@ def tangents(traced: Traced, call: Call) -> Traced:
     after = {k: n for n, k in enumerate([k for k in range(count, 2 * count) if leaves[k].kind != "static"])}
     own, primals = len(f.params) - len(traced.captured), len(dynamic(traced))
     types = [p.type for p in f.params[:own]] + [leaves[k].type for k in after] + [p.type for p in f.params[own:]]
-    names = [p.name for p in f.params[:own]] + [f"{_name(traced, k - count)}_dot" for k in after] + [p.name for p in f.params[own:]]
+    names = (
+        [p.name for p in f.params[:own]] + [f"{_name(traced, k - count)}_dot" for k in after] + [p.name for p in f.params[own:]]
+    )
 
     def body(b: Builder, params):
         given, dots = params[:own] + params[own + len(after):], params[own:own + len(after)]
@@ -245,7 +261,7 @@ def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
     return first, second
 
 
-def cut(traced: Traced, parts, second) -> tuple[Traced, Second]:
+def cut(traced: Traced, parts, second) -> Traced:
     """(the program of the results and the residuals, what the other half is).
 
     parts   reverse.split or forward.linearize;   second   makes the callable for the other half, returned as a constant leaf

@@ -19,8 +19,14 @@ from .ir.opdef import Elementwise
 from .lowering import nest
 from .tracer.stage import Call, Traced
 
-KINDS = {"copy": "copies", "unrolled": "unrolled loops", "static": "ints made static", "no derivative": "ops without a derivative",
-         "independent": "arguments that do not matter", LOOP: "loops and branches of the derivative"}
+KINDS = {
+    "copy": "copies",
+    "unrolled": "unrolled loops",
+    "static": "ints made static",
+    "no derivative": "ops without a derivative",
+    "independent": "arguments that do not matter",
+    LOOP: "loops and branches of the derivative",
+}
 _SILENT = frozenset({"stop_gradient", "check", "print", "wrap"})        # asked for, or only about indices
 
 
@@ -67,8 +73,14 @@ def explain(f, *args, **kwargs) -> Explanation:
         plain = optimized(program)
         notes += [Note("no derivative", text, loc) for text, loc in without_derivative(plain)]
         notes += independent(program, plain)
-    return Explanation(getattr(jitted, "__name__", repr(jitted)), ", ".join(
-        f"{p}: {leaf.value!r}" if leaf.kind == "static" else f"{p}: {leaf.type}" for p, leaf in zip(traced.paths, traced.leaves)), notes)
+    return Explanation(
+        getattr(jitted, "__name__", repr(jitted)),
+        ", ".join(
+            f"{p}: {leaf.value!r}" if leaf.kind == "static" else f"{p}: {leaf.type}"
+            for p, leaf in zip(traced.paths, traced.leaves)
+        ),
+        notes,
+    )
 
 
 def static_notes(jitted: Jitted, traced: Traced, call: Call) -> list[Note]:

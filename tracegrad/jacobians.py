@@ -102,8 +102,12 @@ def _expect_sizes(traced: Traced, types) -> None:
     loc = traced.function.loc
     for t in types:
         if not t.static:
-            raise ArgumentError(f"`{traced.function.name}` returns an array of type {t!r} whose length is known only at run time: its "
-                                "Jacobian has no size", "return an array of a fixed length, or use tg.vjp or tg.jvp", loc)
+            raise ArgumentError(
+                f"`{traced.function.name}` returns an array of type {t!r} whose length is known only at run time: its "
+                "Jacobian has no size",
+                "return an array of a fixed length, or use tg.vjp or tg.jvp",
+                loc,
+            )
         if t.dtype.complex:
             raise DTypeError("a Jacobian of complex numbers depends on what is held fixed",
                              "take real and imaginary parts, or use tg.jvp and tg.vjp", loc)
@@ -114,7 +118,9 @@ def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
     residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
     place = _inexact_places(f)
-    stacked = mapped_over(b, starts[-1], lambda k: inline(b, push, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, ins)])))
+    stacked = mapped_over(
+        b, starts[-1], lambda k: inline(b, push, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, ins)]))
+    )
     for r, out in zip(outs, results):
         if r not in place:
             yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
@@ -136,7 +142,9 @@ def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
     place = _inexact_places(f)
     types = [f.results[r].type for r in place]
     starts = offsets(types)
-    stacked = mapped_over(b, starts[-1], lambda k: inline(b, pull, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, types)])))
+    stacked = mapped_over(
+        b, starts[-1], lambda k: inline(b, pull, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, types)]))
+    )
     for r, out in zip(outs, results):
         if r not in place:
             yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
@@ -175,11 +183,13 @@ def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sta
 
 def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", static_argnums=(),
              static_argnames=()) -> Any:
-    """The Jacobian; mode "auto" takes forward mode where there are no more inputs than outputs, else reverse mode. See `jacfwd`."""
+    """The Jacobian; mode "auto" takes forward mode where there are no more inputs than outputs, else reverse. See `jacfwd`."""
     if mode not in MODES:
         raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
     if f is None:
-        return functools.partial(jacobian, argnums=argnums, mode=mode, static_argnums=static_argnums, static_argnames=static_argnames)
+        return functools.partial(
+            jacobian, argnums=argnums, mode=mode, static_argnums=static_argnums, static_argnames=static_argnames
+        )
     return _operator("jacobian", f, argnums, mode, {"static_argnums": static_argnums, "static_argnames": static_argnames})
 
 

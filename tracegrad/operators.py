@@ -34,9 +34,9 @@ def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_a
     A call takes the function's arguments, and by keyword `out`: arrays in the structure of the gradient, which are overwritten
     by it and returned, with accumulate=True added to.
 
-    Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks: abs'(0) = 0,
-    ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a TypeError) for an
-    argument of integers.
+    Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks:
+    abs'(0) = 0, ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a
+    TypeError) for an argument of integers.
     """
     return _gradient(grad, f, argnums, has_aux, False, static_argnums, static_argnames)
 
@@ -73,8 +73,10 @@ class Tangents(Jitted):
         primals, tangents = args
         own, moves = stage.flatten_call(self.root, primals), stage.flatten_call(_tangents, tangents)
         if not own.tree.children[0].matches(moves.tree.children[0]):
-            raise ArgumentTypeError(f"the tangents have the structure {moves.tree.children[0]}, the primals {own.tree.children[0]}",
-                                    "pass one tangent for each primal, of the same structure")
+            raise ArgumentTypeError(
+                f"the tangents have the structure {moves.tree.children[0]}, the primals {own.tree.children[0]}",
+                "pass one tangent for each primal, of the same structure",
+            )
         structure = derive.tuple_of(derive.tuple_of(own.tree.children[0], moves.tree.children[0]), own.tree.children[1])
         count = len(own.leaves)
         return stage.Call(structure, own.leaves + moves.leaves, own.paths + tuple("tangent of " + p for p in own.paths),
@@ -128,8 +130,10 @@ class Second(Jitted):
     def check(self, flows) -> None:
         found = tree.flatten(flows)[1]
         if not self.tree_of_flows.matches(found):
-            raise ArgumentTypeError(f"the {self.what} has the structure {found}, expected {self.tree_of_flows}",
-                                    "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"))
+            raise ArgumentTypeError(
+                f"the {self.what} has the structure {found}, expected {self.tree_of_flows}",
+                "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"),
+            )
 
     def program(self, call: stage.Call, trace=stage.trace_call) -> stage.Traced:
         f, n = self.function, self.residuals
@@ -272,7 +276,7 @@ def linearize(f: Callable, *primals) -> tuple:
 
 
 def stop_gradient(x):
-    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code it is the identity."""
+    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity."""
     if context.active() is None:
         return x
     builder = context.current().builder

@@ -16,7 +16,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL
-from . import boxes, context, growing, messages, regions, state
+from . import boxes, context, growing, merge, messages, regions, state
 from .boxes import ArrayBox, Box, ScalarBox
 
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
@@ -37,7 +37,8 @@ def truth(x) -> bool | Value:
                 break
         if size != 1:
             raise ValueError(AMBIGUOUS if size is None or size > 1 else
-                             "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty.")
+                             "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array "
+                             "is not empty.")
         found = context.current().builder.reshape(found, ())
     number = context.constant(found)
     if number is not None:
@@ -77,7 +78,7 @@ def not_(x):
     return boxed(negate(truth(x)))
 
 
-# --- statements and expressions -----------------------------------------------------------------------------------------------
+# --- statements and expressions ---------------------------------------------------------------------------------------
 
 def if_(test, then, other, get, put, names) -> None:
     """The statement. get and put read and write the names that it may leave changed."""
@@ -165,7 +166,7 @@ def not_in(x, items):
     return not_(in_(x, items))
 
 
-# --- tracing both branches ------------------------------------------------------------------------------------------------------
+# --- tracing both branches --------------------------------------------------------------------------------------------
 
 def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool = False):
     """Trace both branches and join them; gives the joined value of what they return."""
@@ -187,7 +188,7 @@ def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool 
             raise _unlike(found, why) from None
 
 
-def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
+def _one_raises(trace, flag: Value, raising: regions.Outcome, other):
     """`if flag: …; raise` and then the other branch, as part of what surrounds it."""
     raising.block.yields = ()
     empty = Block()
@@ -202,7 +203,8 @@ def _one_raises(trace, flag: Value, raising: "regions.Outcome", other):
 def _unlike(found: regions.Mismatch, why: str):
     """The error for branches that leave different things."""
     return UnsupportedError(
-        f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, {found.right} in the "
+        f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, "
+        f"{found.right} in the "
         f"other{'; ' + found.why if found.why else ''} (the condition depends on {why})",
         "give it the same shape and structure in both, or decide with a value that is known when the function is compiled",
         context.locate())
@@ -210,7 +212,7 @@ def _unlike(found: regions.Mismatch, why: str):
 
 def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
     """Emit the `if` and put its results in place."""
-    joint = regions.Joint(trace, flag, yes, no, flexible)
+    joint = merge.Joint(trace, flag, yes, no, flexible)
     held = [regions.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
             for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
@@ -241,7 +243,7 @@ def assert_(test, message=None) -> None:
 
 
 def raise_(made=None, cause=None) -> BaseException:
-    """The exception that a `raise` statement raises; where only run time knows whether it is reached, it becomes a failing check."""
+    """The exception that a `raise` raises; where only run time knows whether it is reached, it becomes a failing check."""
     error = made() if made else None
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()

@@ -15,7 +15,6 @@ import builtins
 import collections
 import functools
 import itertools
-import operator
 import types
 
 import numpy as np
@@ -24,7 +23,7 @@ from ..ir.errors import UnsupportedError
 from . import branches, context, growing, iteration, messages, numpy_table, source
 from .boxes import ArrayBox, Box, ScalarBox
 
-DEEPEST = 60                  # activations of one function, each inside a branch of the one before: then only traced values end it
+DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
 
 
 def call(f, /, *args, **kwargs):
@@ -58,7 +57,8 @@ def _listed(x):
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
 
-_PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.FunctionType, types.ModuleType, type, np.generic, np.dtype, range)
+_PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.FunctionType, types.ModuleType, type, np.generic,
+          np.dtype, range)
 
 
 def _adopted(trace, made):
@@ -72,7 +72,7 @@ def _adopted(trace, made):
     return made
 
 
-# --- functions ----------------------------------------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------------------------------
 
 def _function(trace, f, args, kwargs):
     if not source.is_user(f):
@@ -99,7 +99,8 @@ def _endless(trace, f):
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     why = context.make_static(conditions[-1], "recursion") if conditions else "nothing"
     raise UnsupportedError(
-        f"`{f.__name__}` calls itself without end while it is traced: what ends the recursion is known only at run time (it depends on {why})",
+        f"`{f.__name__}` calls itself without end while it is traced: what ends the recursion is known only at run time (it "
+        f"depends on {why})",
         "write it as a loop, or let a Python int or a shape end it", context.locate())
 
 
@@ -119,9 +120,8 @@ def _builtin(trace, f, args, kwargs):
         growing.read(trace, owner)
     if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
         expect_own(trace, owner, f"{type(owner).__name__}.{name}")
-    if name in ("add", "discard", "remove", "__contains__", "index", "count") and type(owner) in (set, list) and args and isinstance(args[0], Box):
-        if name in ("index", "count", "__contains__"):
-            context.need_concrete(args[0], f"{type(owner).__name__}.{name}")
+    if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
+        context.need_concrete(args[0], f"{type(owner).__name__}.{name}")
     if type(owner) is str and any(isinstance(a, Box) for a in args):
         return messages.formatted(owner, name, args, kwargs)
     return _adopted(trace, f(*args, **kwargs))
@@ -130,8 +130,10 @@ def _builtin(trace, f, args, kwargs):
 _CHANGES = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
     dict: {"pop", "popitem", "clear", "update", "setdefault"},
-    set: {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update", "symmetric_difference_update"},
-    collections.deque: {"append", "appendleft", "pop", "popleft", "extend", "extendleft", "clear", "rotate", "insert", "remove", "reverse"},
+    set: {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update",
+          "symmetric_difference_update"},
+    collections.deque: {"append", "appendleft", "pop", "popleft", "extend", "extendleft", "clear", "rotate", "insert", "remove",
+                        "reverse"},
     collections.OrderedDict: {"pop", "popitem", "clear", "update", "setdefault", "move_to_end"},
     collections.defaultdict: {"pop", "popitem", "clear", "update", "setdefault"},
 }
@@ -143,7 +145,8 @@ def expect_own(trace, held, what: str) -> None:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
                                "return the values, or pass the object in as an argument", context.locate())
     if id(held) in trace.shared:
-        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run time knows",
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
+                               "time knows",
                                "make it a copy where the branches meet: `a = list(a)`", context.locate())
     made = trace.maker(held)
     for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
@@ -156,8 +159,10 @@ def expect_own(trace, held, what: str) -> None:
         if scope.kind == "branch":
             why = context.make_static(scope.cond, what)
             raise UnsupportedError(
-                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so its length "
-                "would be known only at run time", "store into an array of the largest length and count the entries", context.locate())
+                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so "
+                "its length "
+                "would be known only at run time", "store into an array of the largest length and count the entries",
+                context.locate())
 
 
 def _endless_growth(loop, held, what):
@@ -194,7 +199,7 @@ def _other(trace, f, args, kwargs):
     plain = source.unwrap(f)
     if plain is not f:
         return call(plain, *args, **kwargs)
-    own = type(f).__call__ if hasattr(type(f), "__call__") else None
+    own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)
     if isinstance(own, types.FunctionType) and source.is_user(own):
         return call(own, f, *args, **kwargs)
     return _adopted(trace, f(*args, **kwargs))
@@ -204,7 +209,7 @@ _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.Buil
             functools.partial: _partial, types.MethodWrapperType: _builtin}
 
 
-# --- builtins ------------------------------------------------------------------------------------------------------------------------
+# --- builtins ---------------------------------------------------------------------------------------------------------
 
 _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
 
@@ -245,7 +250,8 @@ def sorted_(iterable, /, *, key=None, reverse=False):
     items = list(iteration.iterate(iterable))
     keys = items if key is None else [call(key, x) for x in items]
     if any(isinstance(k, Box) for k in keys):
-        raise UnsupportedError("sorted() of traced values: their order is known only at run time", "use np.sort or np.argsort", context.locate())
+        raise UnsupportedError("sorted() of traced values: their order is known only at run time", "use np.sort or np.argsort",
+                               context.locate())
     order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
     return [items[k] for k in order]
 
@@ -287,7 +293,9 @@ def _text_of(make, conversion: str):
 BUILTINS = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
-    list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
-    callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex, np.ndenumerate: iteration.ndenumerate,
+    list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
+    *stop: iter(iteration.iterate(x), *stop),
+    callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
+    np.ndenumerate: iteration.ndenumerate,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"),
 }

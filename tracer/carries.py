@@ -5,15 +5,15 @@
   with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
   lengths    of an array that has another shape after an iteration: parameters before the array's, of whose type they are part
 
-A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an iteration
-changes the plan no more.
+A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an
+iteration changes the plan no more.
 """
 from __future__ import annotations
 
 from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, Type
-from . import context, regions, state, tree
+from . import context, regions, state
 from .boxes import ArrayBox, Box
 from .exits import RETURNED
 from .regions import Mismatch
@@ -35,9 +35,10 @@ def ends_loop(name: str) -> bool:
 
 
 class Carry:
-    """One name or item. `initial` is what it holds before the loop, `kinds` the leaf types (None: a leaf that stays as it is)."""
+    """One name or item. `initial`: what it holds before the loop, `kinds`: the leaf types (None: a leaf that stays)."""
 
-    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "flexible", "initial", "kinds", "label", "leaves", "moves", "never", "stop", "structure")
+    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "flexible", "initial", "kinds", "label", "leaves", "moves",
+                 "never", "stop", "structure")
 
     def __init__(self, label: str, initial, guess: bool, born: int, flexible: bool):
         self.flexible = flexible
@@ -56,7 +57,7 @@ class Carry:
         self.kinds = [state.kind_of(x) for x in self.leaves]
         self.moves = any(self.kinds)
 
-    # --- parameters -------------------------------------------------------------------------------------------------------------
+    # --- parameters ---------------------------------------------------------------------------------------------------
 
     @property
     def width(self) -> int:
@@ -118,7 +119,7 @@ class Carry:
             trace.shared[id(part)] = part
         return Maybe(self.label, held, next(params)) if self.flag else held
 
-    # --- after an iteration -------------------------------------------------------------------------------------------------------
+    # --- after an iteration -------------------------------------------------------------------------------------------
 
     def absorb(self, final) -> bool:
         """Correct the plan by what an iteration left; whether anything changed."""
@@ -139,7 +140,8 @@ class Carry:
         if self.structure is None:
             return self.first(leaves, structure)
         if structure != self.structure:
-            raise Mismatch(regions.quoted(self.label), state.describe(self.initial), state.describe(held), "the structure changes")
+            raise Mismatch(regions.quoted(self.label), state.describe(self.initial), state.describe(held),
+                           "the structure changes")
         changed = False
         paths = structure.paths(self.label)
         for k, x in enumerate(leaves):
@@ -173,7 +175,8 @@ class Carry:
             kind, found = vary(kind, found)
         joined = kind and found and state.join(kind, found, before if kind == state.kind_of(before) else None, x)
         if not joined:
-            raise Mismatch(regions.quoted(path), state.describe(before) if kind is None else str(kind), state.describe(x), trail(before, x))
+            raise Mismatch(regions.quoted(path), state.describe(before) if kind is None else str(kind), state.describe(x),
+                           trail(before, x))
         return joined
 
     def relate(self, x) -> bool:
@@ -181,7 +184,8 @@ class Carry:
         if not isinstance(x, ArrayBox):
             return False
         known = {id(c) for c in self.cousins} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
-        news = [r for r in (x.root, *regions.relatives(context.current(), x.root)) if r._born < self.born and id(r) not in known]
+        news = [r for r in (x.root, *regions.relatives(context.current(), x.root)) if r._born < self.born
+                and id(r) not in known]
         self.cousins += news
         return bool(news)
 

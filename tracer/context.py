@@ -37,7 +37,7 @@ class Restart(Signal):
 class NeedUnroll(Signal):
     """Trace this loop again, unrolled."""
 
-    def __init__(self, loop: "Loop", reason: str):
+    def __init__(self, loop: Loop, reason: str):
         self.loop, self.reason = loop, reason
 
 
@@ -165,7 +165,7 @@ class Place:
 
     __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
 
-    def __init__(self, owner: "Place | None", function: str, inner: bool):
+    def __init__(self, owner: Place | None, function: str, inner: bool):
         self.owner, self.function, self.inner = owner, function, inner
         self.code = self.file = self.positions = None
         self.frames = {}
@@ -202,7 +202,8 @@ def adopt(code, function: str, owner=None):
     own = place.owner or place
     constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
     name = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
-    code = code.replace(co_consts=constants, co_qualname=name, **({"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}))
+    code = code.replace(co_consts=constants, co_qualname=name, **({"co_name": function} if inner and name.startswith("<tg")
+                                                                  and not name.startswith("<tg binds") else {}))
     place.code, place.file = code, code.co_filename
     PLACES[id(code)] = place
     return code
@@ -264,7 +265,7 @@ def constant(value: Value):
 
 
 class Roots:
-    """What a value depends on: argument leaves and loops that can be made concrete, and a phrase for the first thing that cannot."""
+    """What a value depends on: argument leaves and loops that can be made concrete, a phrase for what cannot."""
 
     __slots__ = ("leaves", "loops", "stop")
 

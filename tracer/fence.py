@@ -10,7 +10,8 @@ import ast
 from ..ir.errors import Frame, UnsupportedError
 
 _PLAIN = (
-    ast.FunctionDef, ast.Lambda, ast.arguments, ast.arg, ast.keyword, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For,
+    ast.FunctionDef, ast.Lambda, ast.arguments, ast.arg, ast.keyword, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign,
+    ast.For,
     ast.While, ast.If, ast.With, ast.withitem, ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.alias, ast.Expr, ast.Pass,
     ast.Break, ast.Continue, ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp,
     ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr,
@@ -85,7 +86,8 @@ class _Fence:
             name = call.func if isinstance(call, ast.Call) else call
             name = getattr(name, "attr", getattr(name, "id", ""))
             if name not in _CONTEXTS:
-                self.refuse(item.context_expr, "this context manager would act while the function is compiled, not when it runs",
+                self.refuse(item.context_expr,
+                            "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
 
     def delete(self, node):

@@ -76,16 +76,18 @@ def expect_no_aliases(outcome, heads) -> None:
     """An entry that the next iteration overwrites in place would change under the list."""
     roots = {id(x.root) for _, values, _ in outcome.grown.values() for value in values for x in tree.leaves_of(value)
              if isinstance(x, ArrayBox)}
-    carried = {id(x.root) for part in (heads, outcome.names) for held in part for x in tree.leaves_of(held) if isinstance(x, ArrayBox)}
+    carried = {id(x.root) for part in (heads, outcome.names) for held in part for x in tree.leaves_of(held)
+               if isinstance(x, ArrayBox)}
     if not roots & carried:
         return
     for held in heads:
         for x in tree.leaves_of(held):
             if isinstance(x, ArrayBox) and x.base is None and x._value.op is not None:
-                raise NeedUnroll(next(iter(outcome.grown.values()))[2], "arrays that are appended to a list and then overwritten")
+                raise NeedUnroll(next(iter(outcome.grown.values()))[2],
+                                 "arrays that are appended to a list and then overwritten")
 
 
-# --- after it -----------------------------------------------------------------------------------------------------------
+# --- after it ---------------------------------------------------------------------------------------------------------
 
 class Rows:
     """What one loop's iterations append, as carried arrays."""
@@ -110,7 +112,8 @@ class Rows:
                 for x, kind in zip(tree.leaves_of(value), kinds):
                     param = Value(Type(kind.dtype, (self.trip, *kind.dims)), "rows", block, len(block.params))
                     block.params = (*block.params, param)
-                    found.append(builder("update", param, state.emit(x, kind), block.params[0], spec="i" + ":" * len(kind.dims)))
+                    found.append(builder("update", param, state.emit(x, kind), block.params[0],
+                                         spec="i" + ":" * len(kind.dims)))
         return found
 
     def leave(self, results, names) -> None:

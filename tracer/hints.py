@@ -1,4 +1,7 @@
-"""What a user says about a loop: `for i in unroll(range(4))`, `for i in rolled(range(n))`. Outside of compiled code both are their loop."""
+"""What a user says about a loop: `for i in unroll(range(4))`, `for i in rolled(range(n))`.
+
+Outside of compiled code both are the loop that they hold.
+"""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

@@ -118,8 +118,10 @@ class Key:
         return self.mask is not None or bool(self._arrays)
 
 
-_KEYS = ("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices, "
-         "not ")
+_KEYS = (
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices, "
+    "not "
+)
 
 
 def _entries(key, dims) -> list:

@@ -2,8 +2,8 @@
 
   source ::= Range | Rows (of an array) | Enumerated | Zipped | Backwards | Crossed
 
-A source has a trip count, an int or an index value, and gives its item at a position, an int or an index value. What is no source
-(lists, dicts, generators) is iterated as Python does.
+A source has a trip count, an int or an index value, and gives its item at a position, an int or an index value. What is no
+source (lists, dicts, generators) is iterated as Python does.
 """
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Source:
         if type(self.trip) is not int:
             why = context.make_static(self.trip, "iteration outside a for statement")
             raise ConcretizationError(
-                f"the number of items is known only at run time, but iteration outside a for statement needs it: it depends on {why}",
+                f"the number of items is known only at run time, but iteration outside a for statement needs it: it depends "
+                f"on {why}",
                 "write a for statement", context.locate())
         return (self.at(k) for k in _range(self.trip))
 
@@ -165,14 +166,15 @@ def source_of(x) -> Source | None:
     return None
 
 
-# --- the builtins -----------------------------------------------------------------------------------------------------------------
+# --- the builtins -----------------------------------------------------------------------------------------------------
 
 def range_(*bounds):
     if not any(isinstance(b, Box) for b in bounds):
         return _range(*bounds)
     for b in bounds:
         if isinstance(b, Box) and (b.dims or b.dtype_ir.kind not in "iux"):
-            raise TypeError(f"'{b.weak or b.dtype_ir.np.name if isinstance(b, ScalarBox) else 'numpy.ndarray'}' object cannot be "
+            raise TypeError(f"'{b.weak or b.dtype_ir.np.name if isinstance(b, ScalarBox) else 'numpy.ndarray'}' object "
+                            "cannot be "
                             "interpreted as an integer")
     found = Range(*bounds)
     parts = found.start, found.stop, found.step

@@ -1,12 +1,13 @@
 """Loops: `for` and `while`, run by Python, unrolled or rolled into one body.
 
 A rolled loop's body is traced on parameters in place of what it changes; where an iteration leaves other types than it found
-(`s = 0` then `s += x[i]`), or changes something that the plan did not know of, it is traced again with the plan corrected, until it fits.
+(`s = 0` then `s += x[i]`), or changes something that the plan did not know of, it is traced again with the plan corrected,
+until it fits.
 
     for i in range(n): s += x[i]        %s' = for %i = 0 to %n carry(%s = 0.0) { %1 = add %s, x[%i]; yield %1 }
 
-With an exit (`break`, `return`) or a condition it is a `while` over the flags that exits.py made. A loop is unrolled where it is very
-short, where its body needs its counter as a number or changes Python lists, or where what it carries changes shape.
+With an exit (`break`, `return`) or a condition it is a `while` over the flags that exits.py made. A loop is unrolled where it
+is very short, where its body needs its counter as a number or changes Python lists, or where what it carries changes shape.
 """
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
-from . import branches, carries, context, growing, hints, iteration, permuted, regions, state, tree
+from . import branches, carries, context, growing, hints, iteration, permuted, regions, state
 from .boxes import ArrayBox
 from .branches import as_bool, negate, truth
 from .context import Loop, NeedUnroll, Scope
@@ -29,7 +30,7 @@ LONG = 64                     # a longer one whose arrays change their lengths c
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
 
-# --- for ----------------------------------------------------------------------------------------------------------------------------
+# --- for --------------------------------------------------------------------------------------------------------------
 
 def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None:
     """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write;
@@ -58,7 +59,8 @@ def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None
         if signal.loop is not loop:
             raise
         if hint is hints.rolled:
-            raise UnsupportedError(f"this loop cannot stay rolled, as tg.rolled asks: it would have to be unrolled for {signal.reason}",
+            raise UnsupportedError(f"this loop cannot stay rolled, as tg.rolled asks: it would have to be unrolled for "
+                                   f"{signal.reason}",
                                    "store into an array at the counter, or leave tg.rolled away", context.locate()) from None
         _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
     except Mismatch as found:
@@ -93,8 +95,10 @@ def _stopped(stop) -> bool | Value:
 
 def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str) -> None:
     if type(source.trip) is not int:
-        raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to be for {reason}",
-                               "pass the length as an argument that `static_argnums` names, or store into an array", context.locate())
+        raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to "
+                               f"be for {reason}",
+                               "pass the length as an argument that `static_argnums` names, or store into an array",
+                               context.locate())
     if source.trip - start > LIMIT:
         iteration.too_long(source.trip - start, reason or "the loop is asked to be")
     if reason:
@@ -107,7 +111,7 @@ def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str)
 
 
 def _differently(trace, loop, source, found, body, get, put, names, stop, touched) -> None:
-    """An iteration does not fit the next. The first may differ from the rest (`previous = None`): trace it apart. Else unroll."""
+    """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         context.make_static(source.trip, f"a loop that changes the type of {found.place}")
     if type(source.trip) is not int or source.trip > LIMIT or _stopped(stop) is not False:
@@ -126,7 +130,8 @@ def _differently(trace, loop, source, found, body, get, put, names, stop, touche
 
 def _unsettled(found: Mismatch, kind: str):
     raise UnsupportedError(
-        f"what a {kind} loop carries does not settle: {found.place} is {found.left} when an iteration begins and {found.right} when it "
+        f"what a {kind} loop carries does not settle: {found.place} is {found.left} when an iteration begins and "
+        f"{found.right} when it "
         f"ends{' (' + found.why + ')' if found.why else ''}",
         "give it the type and shape of the loop's end before the loop begins", context.locate()) from None
 
@@ -153,7 +158,7 @@ def _plus(k: Value, start: int):
     return k if not start else context.current().builder("add", k, const(start, INDEX))
 
 
-# --- while ----------------------------------------------------------------------------------------------------------------------------
+# --- while ------------------------------------------------------------------------------------------------------------
 
 def while_(test, body, get, put, names, stop, touched=None) -> None:
     """The statement. Its condition may be known for some iterations and not for others."""
@@ -212,7 +217,7 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None
         rolled.conditional(lambda k: condition, None, False)
 
 
-# --- rolling --------------------------------------------------------------------------------------------------------------------------
+# --- rolling ----------------------------------------------------------------------------------------------------------
 
 class _Rolled:
     """One loop being staged: its plan, and the trials that settle it."""
@@ -244,7 +249,8 @@ class _Rolled:
             for leaf in state.leaves_of(x.held if type(x) is state.Maybe else x):
                 if isinstance(leaf, ArrayBox):
                     root = leaf.root
-                    self.pairs |= {(j, k) for r in (root, *regions.relatives(self.trace, root)) for j in seen.get(id(r), ()) if j != k}
+                    self.pairs |= {(j, k) for r in (root, *regions.relatives(self.trace, root)) for j in seen.get(id(r), ())
+                                   if j != k}
                     seen.setdefault(id(root), set()).add(k)
         return len(self.pairs) > known
 
@@ -369,7 +375,7 @@ class _Rolled:
                 regions.assign(trace, place, found)
         regions.merge_spoilt(trace, outcome)
 
-    # --- the forms of a loop ------------------------------------------------------------------------------------------------------
+    # --- the forms of a loop ------------------------------------------------------------------------------------------
 
     def counted(self, source, start: int, trip) -> None:
         def make():
@@ -387,7 +393,7 @@ class _Rolled:
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
     def conditional(self, go, item, ran: bool) -> None:
-        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; where item is None there is no counter."""
+        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter."""
         counter = [INDEX_SCALAR] if item is not None else []
 
         def make():

@@ -4,8 +4,8 @@
         b[1:] += a[:-1]                   after n of them: names and arrays are as before where n is even, else exchanged
         a, b = b, a
 
-The loop carries what the names hold. Where the arrays have other names too (they are arguments, perhaps), these must hold the right
-contents afterwards: the permutation of one iteration, applied n times, says which.
+The loop carries what the names hold. Where the arrays have other names too (they are arguments, perhaps), these must hold the
+right contents afterwards: the permutation of one iteration, applied n times, says which.
 """
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ _OPERATORS = {name: (getattr(operator, name + "_" if name in ("and", "or") else 
               for name in _ARITHMETIC}
 _OPERATORS |= {name: (getattr(operator, name), f"__{name}__", f"__{mirror}__") for name, mirror in _MIRROR.items()}
 _UNARY = {name: (getattr(operator, name), f"__{name}__") for name in ("neg", "pos", "invert")}
-_NATIVE = frozenset({ArrayBox, ScalarBox, bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray, np.float64,
+_NATIVE = frozenset({ArrayBox, ScalarBox, bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray,
+                     np.float64,
                      np.float32, np.int64, np.bool_, types.ModuleType, types.FunctionType, type, slice, range})
 
 

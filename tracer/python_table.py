@@ -11,7 +11,7 @@ import operator
 import numpy as np
 
 from ..ir.build import const
-from ..ir.core import Const
+from ..ir.core import Block, Const
 from ..ir.errors import DTypeError
 from ..ir.types import BOOL, C128, F64, I64, INDEX
 from . import boxes, context, ufuncs
@@ -261,6 +261,7 @@ def rounded(x, ndigits=None):
 # --- conversions ----------------------------------------------------------------------------------------------------
 
 _NAN_TO_INT, _INF_TO_INT = _message(int, math.nan), _message(int, math.inf)
+_TOO_LARGE = "int() of {0}: compiled code holds integers of 64 bits"
 
 
 def scalar(x, what: str):
@@ -285,9 +286,21 @@ def to_int(x) -> ScalarBox:
     if dtype is INDEX:
         return ScalarBox(value, "int")
     if dtype.inexact:
+        _expect_int(builder, value)
+    return ScalarBox(builder.cast(value, I64), "int")
+
+
+def _expect_int(builder, value) -> None:
+    """One comparison on the way; what is wrong is found out where it is false."""
+    fits = builder("lt", builder("abs", value), builder.const(2.0**63, value.type.dtype))
+    if isinstance(value, Const) and value.frozen and abs(value.item) < 2.0**63:
+        return
+    fine, wrong = Block(), Block()
+    with builder.at(wrong):
         _require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
         _require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
-    return ScalarBox(builder.cast(value, I64), "int")
+        builder.emit("check", builder.const(False, BOOL), value, error="OverflowError", message=_TOO_LARGE)
+    builder.emit("if", fits, regions=(fine, wrong))
 
 
 def to_float(x) -> ScalarBox:

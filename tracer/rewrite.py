@@ -27,9 +27,11 @@ import copy
 from . import exits, scopes
 
 TG, THUNK = "<tg>", "<tg thunk>"
-_OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_", ast.IsNot: "is_not",
+_OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
+        ast.IsNot: "is_not",
         ast.In: "in_", ast.NotIn: "not_in"}
-_IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv", ast.Mod: "imod",
+_IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv",
+             ast.Mod: "imod",
              ast.Pow: "ipow", ast.LShift: "ilshift", ast.RShift: "irshift", ast.BitOr: "ior", ast.BitXor: "ixor",
              ast.BitAnd: "iand", ast.MatMult: "imatmul"}
 _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
@@ -80,7 +82,8 @@ class _Rewriter:
     def definition(self, name, arguments, bound, body, like) -> ast.FunctionDef:
         if bound:
             body = [ast.copy_location(ast.Nonlocal(list(bound)), like), *body]
-        return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None), like)
+        return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None),
+                                 like)
 
     def mangle(self, name: str) -> str:
         """Python's private names: `__x` in a class is `_Class__x`."""
@@ -98,7 +101,8 @@ class _Rewriter:
         self.leave()
         start = [exits.store(n, self.tg("unset", [exits.literal(n, node)], node), node) for n in sorted(names.staged)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
-        made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]], [], None)
+        made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
+                               [], None)
         return ast.copy_location(made, node)
 
     def enter(self, arguments: ast.arguments, local) -> None:
@@ -234,7 +238,7 @@ class _Rewriter:
             s.value = self.expr(s.value)
         return s
 
-    # --- staged statements ----------------------------------------------------------------------------------------------
+    # --- staged statements --------------------------------------------------------------------------------------------
 
     def state(self, s) -> tuple[list[ast.stmt], list[ast.expr]]:
         """(definitions of get and put, the arguments that name them)."""
@@ -301,7 +305,8 @@ class _Rewriter:
         body = self.definition("<tg body>", _arguments(), self.bound(s), self.statements(s.body), s)
         definitions, state = self.state(s)
         (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
-        call = self.tg("while_", [exits.load(test.name, s), exits.load("<tg body>", s), *state, stop_name, touched_name], s.test)
+        call = self.tg("while_", [exits.load(test.name, s), exits.load("<tg body>", s), *state, stop_name, touched_name],
+                       s.test)
         return [test, body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
 
     # --- expressions --------------------------------------------------------------------------------------------------
@@ -347,7 +352,8 @@ class _Rewriter:
         return self.tg("attribute", [self.expr(node.value), exits.literal(self.mangle(node.attr), node)], node)
 
     def e_BinOp(self, node):
-        return self.tg("operate", [exits.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)], node)
+        return self.tg("operate",
+                       [exits.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)], node)
 
     def e_Call(self, node):
         function = node.func
@@ -357,7 +363,8 @@ class _Rewriter:
         if _folds(node):
             return self.fold(node)
         if isinstance(function, ast.Attribute):
-            function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()), function)
+            function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()),
+                                         function)
         else:
             function = self.expr(function)
         for keyword in node.keywords:
@@ -374,7 +381,8 @@ class _Rewriter:
         if isinstance(node.operand, ast.Constant):
             return node if not isinstance(node.op, ast.Not) else self.tg("not_", [node.operand], node)
         name = _UNARY[type(node.op)]
-        return self.tg("not_", [node.operand], node) if name is None else self.tg("unary", [exits.literal(name, node), node.operand], node)
+        return self.tg("not_", [node.operand],
+                       node) if name is None else self.tg("unary", [exits.literal(name, node), node.operand], node)
 
     def e_IfExp(self, node):
         parts = [self.expr(node.test), self.thunk(self.expr(node.body)), self.thunk(self.expr(node.orelse))]
@@ -444,7 +452,7 @@ class _Rewriter:
         return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, node.args[1:])], node)
 
     def visit_terms(self, terms, generators) -> ast.expr:
-        """The loops of a comprehension from the first generator on; each binds its names in a comprehension over its one item."""
+        """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
         if not generators:
             return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
         first, *rest = generators
@@ -485,7 +493,8 @@ _ITEM, _FOLD = "<item>", "<fold>"
 
 def _folds(node: ast.Call) -> bool:
     """Whether a call is a sum, any or all of a comprehension that can be a loop."""
-    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all") and not node.keywords and 1 <= len(node.args) <= 2
+    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all") and not node.keywords
+            and 1 <= len(node.args) <= 2
             and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
             and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
 

@@ -42,10 +42,14 @@ def returned(held):
 
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
-    or_=branches.or_, not_=branches.not_, chain=protocols.chain, in_=branches.in_, not_in=branches.not_in, assert_=branches.assert_,
-    raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh, unpack=unpack,
-    iterate=iterate, collect=collect, keep=calls.keep, outer=stores.outer, getitem=stores.getitem, setitem=stores.setitem, setattr=stores.setattr_,
-    delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem, aug_attr=stores.aug_attr,
+    or_=branches.or_, not_=branches.not_, chain=protocols.chain, in_=branches.in_, not_in=branches.not_in,
+    assert_=branches.assert_,
+    raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh,
+    unpack=unpack,
+    iterate=iterate, collect=collect, keep=calls.keep, outer=stores.outer, getitem=stores.getitem, setitem=stores.setitem,
+    setattr=stores.setattr_,
+    delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem,
+    aug_attr=stores.aug_attr,
     aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, operate=protocols.operate,
     unary=protocols.unary, attribute=protocols.attribute,
 )

@@ -4,8 +4,8 @@
 
   If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
                                      loop, also in its next iteration
-  If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other reads them
-  If.bound, For.bound, While.bound   all names that the statement assigns
+  If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other
+  reads them If.bound, For.bound, While.bound   all names that the statement assigns
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
   For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v
   Name.unsure                        a read that may come before any assignment
@@ -174,11 +174,12 @@ class _Live:
         return (out - {s.name}) | reads(s)
 
 
-_LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign, ast.AnnAssign: _Live.annotated,
+_LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign,
+         ast.AnnAssign: _Live.annotated,
          ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function}
 
 
-# --- definite assignment, forwards --------------------------------------------------------------------------------------
+# --- definite assignment, forwards ------------------------------------------------------------------------------------
 
 class _Sure:
     """Marks reads of `local` names that no assignment certainly precedes.

@@ -24,7 +24,7 @@ from . import boxes, tree
 
 
 class Leaf(NamedTuple):
-    """`dtype` is the IR dtype; of a static leaf the Python type, with `dims` a mark that tells equal values apart (0.0, -0.0)."""
+    """`dtype` is the IR dtype; of a static leaf the Python type, `dims` a mark that tells equal values apart (0.0, -0.0)."""
 
     kind: str
     dtype: DType | type
@@ -102,7 +102,8 @@ def abstract(x, path: str = "argument") -> Leaf:
         y = np.asarray(x)
         return Leaf("array", dtype_of(y.dtype, path), y.shape)
     if isinstance(x, Iterator) and not isinstance(x, io.IOBase):
-        raise ArgumentTypeError(f"{path} is a '{cls.__name__}', which can be read only once: compiled code would read it while it is traced",
+        raise ArgumentTypeError(f"{path} is a '{cls.__name__}', which can be read only once: compiled code would read it "
+                                "while it is traced",
                                 "pass a list or an array of what it yields")
     return static(x, path)
 

@@ -18,9 +18,9 @@ import weakref
 from ..ir.errors import Frame, UnsupportedError
 from . import context, fence, rewrite
 
-_TEMPLATES: dict[int, "Template"] = {}                  # id(code) -> Template (which keeps the code alive)
+_TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
-_REWRITTEN: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()
+_REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which runtime.py fills
 
 
@@ -199,7 +199,8 @@ def _template(function) -> Template:
 def _compile(node, original):
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
-        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [], None), node)
+        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
+                                                 None), node)
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
     node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
     node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
@@ -226,8 +227,8 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     cells[rewrite.TG] = _RUNTIME
     made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
                               tuple(cells[name] for name in template.code.co_freevars))
-    made.__kwdefaults__, made.__qualname__, made.__module__ = function.__kwdefaults__, function.__qualname__, function.__module__
-    made.__doc__ = function.__doc__
+    for name in ("__kwdefaults__", "__qualname__", "__module__", "__doc__"):
+        setattr(made, name, getattr(function, name))
     _REWRITTEN[function] = function.__code__, made
     return made
 

@@ -3,8 +3,8 @@
     trace(f, (x, 3), {})  ->  Traced      what a call of f on such arguments amounts to
     trace_inner(f, …)     ->  Traced      the same inside traced code; what f uses of the enclosing trace becomes `captured`
 
-A Python int starts as a traced number. Where the run shows that it decides a shape or an unrolled loop, the run starts again with
-that argument static (context.Restart); nothing is left of the first, because it had copies of all containers.
+A Python int starts as a traced number. Where the run shows that it decides a shape or an unrolled loop, the run starts again
+with that argument static (context.Restart); nothing is left of the first, because it had copies of all containers.
 """
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ import numpy as np
 from ..ir.build import const
 from ..ir.build import function as new_function
 from ..ir.core import Function, Value
-from ..ir.errors import ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, Frame, Loc, TracegradError, UnsupportedError
+from ..ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BoundsError,
+    ConcretizationError,
+    DTypeError,
+    Frame,
+    Loc,
+    TracegradError,
+    UnsupportedError,
+)
 from ..ir.rewrite import lift_free
 from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
@@ -74,7 +84,7 @@ class Traced:
 
 
 class Call(NamedTuple):
-    """A call's arguments as leaves: `values` are the arguments' own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
+    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
 
     tree: tree.TreeDef
     leaves: tuple[Leaf, ...]
@@ -83,7 +93,7 @@ class Call(NamedTuple):
     aliases: dict[int, int]
 
 
-# --- arguments ------------------------------------------------------------------------------------------------------------------------
+# --- arguments --------------------------------------------------------------------------------------------------------
 
 _PARAMETERS: dict = {}
 
@@ -100,7 +110,14 @@ def parameters_of(function: Callable) -> signature.Parameters:
 
 
 def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
-    """The leaves of a call. Static arguments are one leaf each."""
+    """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
+    try:
+        return _leaves(function, args, kwargs, static_argnums, static_argnames)
+    except TracegradError as error:
+        raise error.located(_where(function)) from None
+
+
+def _leaves(function, args, kwargs, static_argnums, static_argnames) -> Call:
     parameters = parameters_of(function)
     args, kwargs = parameters.bind(tuple(args), kwargs or {})
     fixed = parameters.positions(static_argnums, static_argnames)
@@ -114,7 +131,8 @@ def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames
     paths = signature.paths_of(parameters, structure, tuple(kwargs))
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
-    values = [np.asarray(x) if leaf.kind == "array" and not isinstance(x, (np.ndarray, Box)) else x for x, leaf in zip(values, leaves)]
+    values = [np.asarray(x) if leaf.kind == "array" and not isinstance(x, (np.ndarray, Box)) else x for x,
+              leaf in zip(values, leaves)]
     return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
 
 
@@ -140,7 +158,7 @@ def _aliases(values, leaves) -> dict[int, int]:
     return found
 
 
-# --- tracing ---------------------------------------------------------------------------------------------------------------------------
+# --- tracing ----------------------------------------------------------------------------------------------------------
 
 def trace(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=(), writes: bool = True) -> Traced:
     """Trace a call. With `writes` false, what the function does to its argument arrays is not reported."""
@@ -160,7 +178,8 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True) -> Traced
             statics |= signal.leaves
             unroll |= signal.loops
             _expect_values(call, signal.leaves)
-    raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were made static")
+    raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
+                              "made static")
 
 
 def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=()) -> Traced:
@@ -181,7 +200,8 @@ def _numbers(call: Call) -> set[int]:
 def _expect_values(call: Call, leaves) -> None:
     for k in leaves:
         if not call.values or call.values[k] is None:
-            raise ConcretizationError(f"argument {call.paths[k]} decides a shape or an unrolled loop, so its value must be known",
+            raise ConcretizationError(f"argument {call.paths[k]} decides a shape or an unrolled loop, so its value must be "
+                                      "known",
                                       "give a number for it instead of a type")
 
 
@@ -194,11 +214,13 @@ class _Run:
     def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None):
         self.callable, self.call, self.writes = function, call, writes
         self.statics = frozenset(statics)
-        self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k, leaf in enumerate(call.leaves))
+        self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
+                            leaf in enumerate(call.leaves))
         self.dynamic = [k for k, leaf in enumerate(self.leaves) if leaf.kind != "static"]
         plain = source.unwrap(function)
         name = getattr(plain, "__name__", type(plain).__name__).replace("<lambda>", "lambda_")
-        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic], [_name(call.paths[k]) for k in self.dynamic],
+        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic],
+                                     [_name(call.paths[k]) for k in self.dynamic],
                                      _where(function))
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
@@ -274,7 +296,7 @@ class _Run:
         elif isinstance(self.call.values[k], Box):
             trace.origin[param] = context.Loop(None, "call"), self.call.values[k].read()
 
-    # --- results ---------------------------------------------------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------------------------
 
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
@@ -288,12 +310,14 @@ class _Run:
             if value.name is None and value.op is not None and k < len(outs) == 1:
                 value.name = "out"
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
-                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (), tuple(self.trace.notes),
+                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
+                      tuple(self.trace.notes),
                       tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position)))
 
     def changed(self, box, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""
-        return isinstance(box, ArrayBox) and (isinstance(box, regions.SpoiltBox) or box._value is not self.function.params[position])
+        return isinstance(box,
+                          ArrayBox) and (isinstance(box, regions.SpoiltBox) or box._value is not self.function.params[position])
 
     def out(self, x, mine: dict, results: list) -> Out:
         x = state.value(x)
@@ -322,7 +346,8 @@ class _Run:
             box = held[k]
             if isinstance(box, regions.SpoiltBox):
                 raise UnsupportedError(
-                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is only run "
+                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
+                    "only run "
                     "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
                     f"{self.call.paths[k]}.copy()`", _where(self.callable))
             if k not in self.call.aliases and self.changed(box, position):
@@ -378,7 +403,7 @@ def _where(function) -> Loc:
     return Frame(code.co_filename, line if code.co_name == "<lambda>" else next(heads, line), code.co_name),
 
 
-# --- errors -----------------------------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 def _clean(run, function):
     """Run, and let errors leave without the tracer's frames."""
@@ -395,7 +420,7 @@ def _clean(run, function):
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
             raise kind(_named(str(error)), "", loc).with_traceback(where) from None
-        raise error.with_traceback(where)
+        raise error.with_traceback(where) from error.__cause__
 
 
 # What the tracer raises where Python or NumPy would -> the same with the user's line.

@@ -79,7 +79,7 @@ def value(held):
     return held
 
 
-# --- leaves ---------------------------------------------------------------------------------------------------------------
+# --- leaves -----------------------------------------------------------------------------------------------------------
 
 def kind_of(x) -> Kind | None:
     """The leaf type of a number or an array; None for everything else."""
@@ -175,7 +175,7 @@ def describe(x) -> str:
     return f"a {type(x).__name__}"
 
 
-# --- structures -----------------------------------------------------------------------------------------------------------------
+# --- structures -------------------------------------------------------------------------------------------------------
 
 def _split_object(x):
     held = vars(x)
@@ -204,7 +204,8 @@ def _holds_boxes(x, depth: int) -> bool:
     held = getattr(x, "__dict__", None)
     if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
         return False
-    return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values() for leaf in tree.leaves_of(value))
+    return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values()
+               for leaf in tree.leaves_of(value))
 
 
 _PACKAGE = __name__.partition(".")[0] + "."

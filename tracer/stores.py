@@ -1,4 +1,4 @@
-"""Loads and stores of items and attributes: of boxes, of arrays from outside, of Python objects that the traced program made or not."""
+"""Loads and stores of items and attributes: of boxes, of arrays from outside, of Python objects."""
 from __future__ import annotations
 
 import collections
@@ -115,7 +115,8 @@ def augment(held, value, op: str):
     return getattr(operator, op)(held, value)
 
 
-_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=", "ilshift": "<<=",
+_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=",
+         "ilshift": "<<=",
          "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
 
 

@@ -36,7 +36,7 @@ class TreeDef:
 
     __slots__ = ("children", "count", "hash", "kind", "meta")
 
-    def __init__(self, kind: Kind | None, meta=None, children: tuple["TreeDef", ...] = ()):
+    def __init__(self, kind: Kind | None, meta=None, children: tuple[TreeDef, ...] = ()):
         self.kind, self.meta, self.children = kind, meta, children
         self.count = sum(c.count for c in children) if kind is not None else 1
         self.hash = hash((kind and kind.name, meta, children))
@@ -48,7 +48,7 @@ class TreeDef:
         return self is other or (isinstance(other, TreeDef) and self.hash == other.hash and self.kind is other.kind
                                  and self.meta == other.meta and self.children == other.children)
 
-    def matches(self, other: "TreeDef") -> bool:
+    def matches(self, other: TreeDef) -> bool:
         """Whether trees of both structures have the same leaves at the same places: dicts may differ in their order."""
         if self.kind is not other.kind or len(self.children) != len(other.children):
             return False

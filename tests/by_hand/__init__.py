@@ -2,6 +2,7 @@
 
 `PROGRAMS` maps a name to a `cases.Case`; tests/test_by_hand.py holds each against Python and against differences.
 """
+
 from __future__ import annotations
 
 from cases import Case

@@ -1,4 +1,5 @@
 """Time stepping: integrators, particles, lattices, chaotic maps."""
+
 import numpy as np
 
 from . import program
@@ -116,7 +117,7 @@ def logistic_map(x, r, n):
     for k in range(n):
         x = r * x * (1 - x)
         orbit[k] = x
-    return orbit[n // 2:].mean()
+    return orbit[n // 2 :].mean()
 
 
 @program(lambda r: (r.uniform(-2, 1, 12), r.uniform(-1, 1, 12), 30), wrt=())

@@ -1,4 +1,5 @@
 """Trees, paths and portfolios."""
+
 import math
 
 import numpy as np
@@ -52,7 +53,10 @@ def implied_volatility(price, spot, strike, rate, t):
     return sigma
 
 
-@program(lambda r: (100.0, 0.04, np.array([1.5, 0.04, 0.3, -0.6]), r.standard_normal((6, 8)), r.standard_normal((6, 8))), wrt=(0, 1, 2))
+@program(
+    lambda r: (100.0, 0.04, np.array([1.5, 0.04, 0.3, -0.6]), r.standard_normal((6, 8)), r.standard_normal((6, 8))),
+    wrt=(0, 1, 2),
+)
 def heston_paths(spot, v0, params, z1, z2):
     kappa, theta, xi, rho = params
     n_paths, n_steps = z1.shape
@@ -120,7 +124,7 @@ def drawdown_and_moving_average(prices):
             peak = p
         worst = max(worst, (peak - p) / peak)
     window = 4
-    average = np.array([prices[i - window:i].mean() for i in range(window, len(prices) + 1)])
+    average = np.array([prices[i - window : i].mean() for i in range(window, len(prices) + 1)])
     weights = 0.5 ** np.arange(window)[::-1]
     smooth = np.convolve(prices, weights / weights.sum(), mode="valid")
     return worst, average, smooth

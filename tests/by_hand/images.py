@@ -1,4 +1,5 @@
 """Filters, interpolation, geometry, signals."""
+
 import numpy as np
 
 from . import program
@@ -11,7 +12,7 @@ def convolve_by_loops(image, kernel):
     out = np.zeros((h - kh + 1, w - kw + 1))
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = np.sum(image[i:i + kh, j:j + kw] * kernel)
+            out[i, j] = np.sum(image[i : i + kh, j : j + kw] * kernel)
     return out
 
 
@@ -24,10 +25,10 @@ def gaussian_blur_padded(image, sigma):
     padded = np.pad(image, radius, mode="edge")
     rows = np.zeros((padded.shape[0], image.shape[1]))
     for k in range(2 * radius + 1):
-        rows += kernel[k] * padded[:, k:k + image.shape[1]]
+        rows += kernel[k] * padded[:, k : k + image.shape[1]]
     out = np.zeros_like(image)
     for k, weight in enumerate(kernel):
-        out += weight * rows[k:k + image.shape[0]]
+        out += weight * rows[k : k + image.shape[0]]
     return out
 
 
@@ -38,8 +39,12 @@ def bilinear_sample(image, points):
         i, j = int(np.floor(y)), int(np.floor(x))
         i, j = min(i, image.shape[0] - 2), min(j, image.shape[1] - 2)
         dy, dx = y - i, x - j
-        out[k] = ((1 - dy) * (1 - dx) * image[i, j] + (1 - dy) * dx * image[i, j + 1]
-                  + dy * (1 - dx) * image[i + 1, j] + dy * dx * image[i + 1, j + 1])
+        out[k] = (
+            (1 - dy) * (1 - dx) * image[i, j]
+            + (1 - dy) * dx * image[i, j + 1]
+            + dy * (1 - dx) * image[i + 1, j]
+            + dy * dx * image[i + 1, j + 1]
+        )
     return out
 
 
@@ -59,7 +64,7 @@ def median_filter(image):
     out = image.copy()
     for i in range(1, image.shape[0] - 1):
         for j in range(1, image.shape[1] - 1):
-            out[i, j] = np.median(image[i - 1:i + 2, j - 1:j + 2])
+            out[i, j] = np.median(image[i - 1 : i + 2, j - 1 : j + 2])
     return out
 
 
@@ -71,12 +76,14 @@ def max_pool(image):
     loops = np.empty((h // 2, w // 2))
     for i in range(0, h, 2):
         for j in range(0, w, 2):
-            loops[i // 2, j // 2] = np.max(image[i:i + 2, j:j + 2])
+            loops[i // 2, j // 2] = np.max(image[i : i + 2, j : j + 2])
     return pooled, loops
 
 
-@program(lambda r: (np.array([0.0, 0.0, -4.0]), np.array([0.1, 0.05, 1.0]), np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 2.0, 0.7]])),
-         wrt=(0, 1, 2))
+@program(
+    lambda r: (np.array([0.0, 0.0, -4.0]), np.array([0.1, 0.05, 1.0]), np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 2.0, 0.7]])),
+    wrt=(0, 1, 2),
+)
 def ray_sphere(origin, direction, spheres):
     d = direction / np.linalg.norm(direction)
     nearest = np.inf
@@ -129,8 +136,11 @@ def natural_cubic_spline(x, y, at):
         i = np.searchsorted(x, t) - 1
         i = min(max(i, 0), n - 2)
         left, right = x[i + 1] - t, t - x[i]
-        out[k] = (m[i] * left**3 + m[i + 1] * right**3) / (6 * h[i]) + (y[i] / h[i] - m[i] * h[i] / 6) * left + (
-            y[i + 1] / h[i] - m[i + 1] * h[i] / 6) * right
+        out[k] = (
+            (m[i] * left**3 + m[i + 1] * right**3) / (6 * h[i])
+            + (y[i] / h[i] - m[i] * h[i] / 6) * left
+            + (y[i + 1] / h[i] - m[i + 1] * h[i] / 6) * right
+        )
     return out
 
 

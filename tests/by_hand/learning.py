@@ -1,4 +1,5 @@
 """Networks, optimisers, and gradients that a program takes of itself."""
+
 import numpy as np
 
 import tracegrad as tg
@@ -8,8 +9,10 @@ from . import program
 
 def _lstm(r):
     n, h = 3, 4
-    return ({"W": r.standard_normal((4 * h, n)) * 0.3, "U": r.standard_normal((4 * h, h)) * 0.3, "b": np.zeros(4 * h)},
-            r.standard_normal((5, n)))
+    return (
+        {"W": r.standard_normal((4 * h, n)) * 0.3, "U": r.standard_normal((4 * h, h)) * 0.3, "b": np.zeros(4 * h)},
+        r.standard_normal((5, n)),
+    )
 
 
 def _sigmoid(x):
@@ -24,8 +27,8 @@ def lstm(params, xs):
     outputs = np.zeros((len(xs), hidden))
     for t, x in enumerate(xs):
         gates = params["W"] @ x + params["U"] @ h + params["b"]
-        i, f, o = (_sigmoid(gates[k * hidden:(k + 1) * hidden]) for k in range(3))
-        g = np.tanh(gates[3 * hidden:])
+        i, f, o = (_sigmoid(gates[k * hidden : (k + 1) * hidden]) for k in range(3))
+        g = np.tanh(gates[3 * hidden :])
         c = f * c + i * g
         h = o * np.tanh(c)
         outputs[t] = h
@@ -101,12 +104,12 @@ def adam_by_hand(w, x, y):
 
 @program(lambda r: (r.standard_normal((2, 3, 6)), r.standard_normal((4, 3, 3)), r.standard_normal(4)), wrt=(0, 1, 2))
 def conv1d_layer(batch, kernels, bias):
-    n, channels, length = batch.shape
+    n, _, length = batch.shape
     filters, _, width = kernels.shape
     out = np.zeros((n, filters, length - width + 1))
     for f in range(filters):
         for t in range(out.shape[2]):
-            patch = batch[:, :, t:t + width]
+            patch = batch[:, :, t : t + width]
             out[:, f, t] = np.einsum("ncw,cw->n", patch, kernels[f]) + bias[f]
     return np.maximum(out, 0.01 * out)
 
@@ -119,8 +122,13 @@ def layer_norm_gelu(x, gain, bias, eps=1e-5):
     return 0.5 * y * (1 + np.tanh(np.sqrt(2 / np.pi) * (y + 0.044715 * y**3)))
 
 
-@program(lambda r: ([(r.standard_normal((3, 4)), np.zeros(4)), (r.standard_normal((4, 2)), np.zeros(2))], r.standard_normal((5, 3)),
-                    r.standard_normal((5, 2))))
+@program(
+    lambda r: (
+        [(r.standard_normal((3, 4)), np.zeros(4)), (r.standard_normal((4, 2)), np.zeros(2))],
+        r.standard_normal((5, 3)),
+        r.standard_normal((5, 2)),
+    )
+)
 def backprop_by_hand(layers, x, y):
     activations = [x]
     for w, b in layers:
@@ -138,7 +146,7 @@ def backprop_by_hand(layers, x, y):
 @program(lambda r: (r.standard_normal(5), 0.1, 20), wrt=(0, 1))
 def proximal_gradient(x, lam, steps):
     target = np.array([1.0, -2.0, 0.05, 3.0, 0.0])
-    for k in range(steps):
+    for _ in range(steps):
         y = x - 0.2 * (x - target)
         x = np.sign(y) * np.maximum(np.abs(y) - 0.2 * lam, 0)
     return x

@@ -1,4 +1,5 @@
 """Linear algebra by hand: factorisations, sweeps, transforms, sparse structures."""
+
 import numpy as np
 
 from . import program
@@ -170,7 +171,10 @@ def gauss_seidel(a, b):
     return x
 
 
-@program(lambda r: (np.array([0, 0, 1, 2, 2, 3]), np.array([1, 3, 0, 2, 1, 3]), r.standard_normal(6), r.standard_normal(4)), wrt=(2, 3))
+@program(
+    lambda r: (np.array([0, 0, 1, 2, 2, 3]), np.array([1, 3, 0, 2, 1, 3]), r.standard_normal(6), r.standard_normal(4)),
+    wrt=(2, 3),
+)
 def coo_times_vector(rows, cols, values, x):
     y = np.zeros(4)
     for r, c, v in zip(rows, cols, values):

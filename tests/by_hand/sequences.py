@@ -1,4 +1,5 @@
 """Dynamic programming, sorting, searching, strings of numbers, graphs."""
+
 import numpy as np
 
 from . import program
@@ -224,7 +225,7 @@ def sieve(n):
     i = 2
     while i * i <= n:
         if prime[i]:
-            prime[i * i::i] = False
+            prime[i * i :: i] = False
         i += 1
     return np.nonzero(prime)[0]
 

@@ -1,4 +1,5 @@
 """Likelihoods, filters, mixture models, regressions."""
+
 import math
 
 import numpy as np
@@ -55,7 +56,13 @@ def garch_likelihood(returns, theta):
 
 
 def _kalman(r):
-    return (np.array([[1.0, 0.1], [0.0, 0.95]]), np.array([[1.0, 0.0]]), 0.1 * np.eye(2), np.array([[0.5]]), r.standard_normal((7, 1)))
+    return (
+        np.array([[1.0, 0.1], [0.0, 0.95]]),
+        np.array([[1.0, 0.0]]),
+        0.1 * np.eye(2),
+        np.array([[0.5]]),
+        r.standard_normal((7, 1)),
+    )
 
 
 @program(_kalman, wrt=(0, 1, 2, 3, 4))
@@ -82,7 +89,14 @@ def kalman_smoother(F, H, Q, R, ys):
     return ms, ll
 
 
-@program(lambda r: (r.standard_normal(3) * 0.3, r.standard_normal((10, 3)), r.permutation(10).astype(float), r.uniform(0, 1, 10) < 0.7))
+@program(
+    lambda r: (
+        r.standard_normal(3) * 0.3,
+        r.standard_normal((10, 3)),
+        r.permutation(10).astype(float),
+        r.uniform(0, 1, 10) < 0.7,
+    )
+)
 def cox_partial_likelihood(beta, covariates, times, events):
     eta = covariates @ beta
     order = np.argsort(-times)
@@ -111,7 +125,9 @@ def quantile_regression(w, x, y, q):
     return np.mean(np.maximum(q * e, (q - 1) * e)) + 0.01 * np.abs(w).sum()
 
 
-@program(lambda r: (r.standard_normal(4), r.standard_normal((10, 4)), np.where(r.uniform(0, 1, 10) < 0.5, -1, 1), 0.1), wrt=(0, 1))
+@program(
+    lambda r: (r.standard_normal(4), r.standard_normal((10, 4)), np.where(r.uniform(0, 1, 10) < 0.5, -1, 1), 0.1), wrt=(0, 1)
+)
 def svm_hinge(w, x, y, c):
     loss = 0.5 * c * np.dot(w, w)
     for xi, yi in zip(x, y):

@@ -1,4 +1,5 @@
 """Classes, dataclasses, namedtuples, dicts, closures, defaults, recursion."""
+
 from __future__ import annotations
 
 import functools
@@ -76,14 +77,19 @@ class Accumulator:
 @program(lambda r: (r.standard_normal(3), r.standard_normal(3), 2.0), wrt=(0, 1, 2))
 def dataclass_body(position, velocity, mass):
     body = Body(position, velocity, mass)
-    for k in range(6):
+    for _ in range(6):
         force = -0.5 * body.position
         body.push(force, 0.1)
     return body.position, body.energy
 
 
-@program(lambda r: ([(r.standard_normal((3, 4)), r.standard_normal(4)), (r.standard_normal((4, 2)), np.zeros(2))], r.standard_normal(3)),
-         wrt=(0, 1))
+@program(
+    lambda r: (
+        [(r.standard_normal((3, 4)), r.standard_normal(4)), (r.standard_normal((4, 2)), np.zeros(2))],
+        r.standard_normal(3),
+    ),
+    wrt=(0, 1),
+)
 def network_of_classes(arrays, x):
     net = Network.from_arrays(arrays)
     return net.forward(x), sum(Network.penalty(w) for w, _ in arrays)
@@ -180,7 +186,7 @@ def pairwise_sum_recursive(x):
         n = v.size
         if n <= 2:
             return v.sum()
-        return pairwise(v[: n // 2]) + pairwise(v[n // 2:])
+        return pairwise(v[: n // 2]) + pairwise(v[n // 2 :])
 
     return pairwise(x**2)
 
@@ -205,7 +211,7 @@ def functools_and_partial(x, w):
 @program(lambda r: (r.standard_normal(6),))
 def lists_of_arrays(x):
     stages = [x]
-    for k in range(3):
+    for _ in range(3):
         stages.append(np.sin(stages[-1]) + stages[0])
     first, *middle, last = stages
     total = {f"stage{i}": s.sum() for i, s in enumerate(middle)}
@@ -235,7 +241,7 @@ def views_of_views(a):
 
 @program(lambda r: (r.standard_normal(8), 3), writes=(0,))
 def overwrites_and_returns(x, k):
-    x[:k] = x[k:2 * k]
+    x[:k] = x[k : 2 * k]
     x[1:] = x[:-1]
     x[::-2] *= -1
     y = x[2:5]
@@ -260,7 +266,7 @@ def chunks_of_run_time_length(x, parts):
     bounds = np.linspace(0, x.size, parts + 1).astype(int)
     totals = np.zeros(parts)
     for k in range(parts):
-        chunk = x[bounds[k]:bounds[k + 1]]
+        chunk = x[bounds[k] : bounds[k + 1]]
         totals[k] = chunk.sum() if chunk.size else 0.0
         if chunk.size > 2:
             totals[k] += chunk[0] * chunk[-1]

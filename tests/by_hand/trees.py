@@ -1,4 +1,5 @@
 """Nested arguments and results: tuples, lists, dicts, namedtuples, dataclasses; and a difference quotient over them."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -55,6 +56,7 @@ def moved(program, args, directions, h):
 
 def draw(program, args, rng):
     """A random direction over the arguments to differentiate."""
+
     def one(x):
         return rng.standard_normal(np.shape(x)) if np.ndim(x) else float(rng.standard_normal())
 
@@ -63,6 +65,7 @@ def draw(program, args, rng):
 
 def slope(value, program, args, directions, step=1e-5):
     """d value / d direction: a fourth-order central difference."""
+
     def at(h):
         return float(value(*moved(program, args, directions, h)))
 

@@ -26,7 +26,7 @@ class FileError(TracegradError):
 # --- functions --------------------------------------------------------------------------------------------------------
 
 def load(target: str):
-    """The callable that FILE.py:NAME names (NAME may be dotted). The file is imported as a module of its own name."""
+    """The callable that FILE.py:NAME names; NAME may be dotted. A file of a package is imported as part of it."""
     file, _, name = target.rpartition(":")
     path = pathlib.Path(file)
     if not file or not name:
@@ -37,9 +37,8 @@ def load(target: str):
     found = module
     for part in name.split("."):
         if not hasattr(found, part):
-            public = sorted(
-                k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__
-            )
+            public = sorted(k for k, v in vars(module).items()
+                            if k[0] != "_" and callable(v) and getattr(v, "__module__", "") == module.__name__)
             raise UsageError(f"{file} has no {name!r}", "use one of " + ", ".join(public) if public else "")
         found = getattr(found, part)
     if not callable(found):
@@ -48,19 +47,29 @@ def load(target: str):
 
 
 def _imported(path: pathlib.Path) -> types.ModuleType:
-    name = path.stem
+    root, name = path.absolute().parent, path.stem
+    while (root / "__init__.py").is_file():
+        root, name = root.parent, f"{root.name}.{name}"
+    sys.path.insert(0, str(root))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(name) if "." in name else _alone(path, name)
+    except (Exception, SystemExit) as error:
+        raise FileError(f"{path} cannot be imported: {_described(error, path)}") from None
+
+
+def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
+    """A file that belongs to no package."""
     while name in sys.modules:                       # a file called numpy.py must not stand for NumPy
         name += "_"
     spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        spec.loader.exec_module(module)
+    except BaseException:
         del sys.modules[name]
-        raise FileError(f"{path} cannot be imported: {_described(error, path)}") from None
+        raise
     return module
 
 
@@ -68,7 +77,7 @@ def _described(error: BaseException, path: pathlib.Path) -> str:
     """The error with the last line of the file that it came through."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).strip()
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename) == path]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).absolute() == path.absolute()]
     where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"
 

@@ -1,0 +1,239 @@
+"""Defects that random programs and programs by hand have shown: one small program each, and what was wrong with it.
+
+Compiled and evaluated must equal Python in values, dtypes, overwritten arguments and the class of an error; gradients must
+equal differences.
+"""
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+@pytest.fixture(params=[False, True], ids=["compiled", "evaluator"])
+def same(request):
+    """same(f, *args): the compiled or evaluated function gives what Python gives, errors included."""
+
+    def check(f, *args):
+        ours, theirs = ([a.copy() if isinstance(a, np.ndarray) else a for a in args] for _ in range(2))
+        with tg.config(disable_jit=request.param):
+            try:
+                expected = f(*theirs)
+            except Exception as error:
+                with pytest.raises(type(error)):
+                    tg.jit(f)(*ours)
+                return
+            got = tg.jit(f)(*ours)
+        for a, b in zip([got, *ours], [expected, *theirs], strict=True):
+            for x, y in zip(a, b, strict=True) if isinstance(b, tuple) else [(a, b)]:
+                assert np.asarray(x).dtype == np.asarray(y).dtype
+                np.testing.assert_allclose(x, y, rtol=1e-13)
+
+    return check
+
+
+def check_gradient(f, *args):
+    tg.check_grads(f, args, order=2)
+
+
+# --- names and items across branches ----------------------------------------------------------------------------------
+
+def test_a_branch_does_not_see_what_the_other_assigned(same):
+    # `k` is not read after the `if`, so it was not restored between the tracing of the two branches: the second saw 3.0
+    def f(x):
+        k = 1.0
+        if x > 0:
+            k = 3.0
+            y = x * k
+        else:
+            y = x * k
+        return y
+
+    same(f, 2.0)
+    same(f, -2.0)
+
+
+def test_an_array_bound_anew_in_the_other_branch(same):
+    # the same with a value computed in the first branch: it was used where it was not defined
+    def f(x):
+        a = np.cumsum(np.linspace(-1.0, 1.0, 3) * x)
+        if x > 1:
+            a = a[::-1] + a[::-1]
+        else:
+            k = np.argmax(a)
+            if x > 0.5:
+                return x * k
+        return x
+
+    same(f, 2.0)
+    same(f, 0.7)
+    same(f, 0.2)
+
+
+def test_both_branches_bind_the_same_value(same):
+    # what the branches agreed on was not taken over from them: the name kept what it held before the `if`
+    def f(c, a):
+        y = 1.0
+        if c > 0:
+            y = a
+        else:
+            y = a
+        return y
+
+    same(f, 1.0, 5.0)
+
+
+def test_both_branches_set_an_item_to_the_same_value(same):
+    def f(c, a):
+        d = {"p": 1.0}
+        if c > 0:
+            d["p"] = a
+        else:
+            d["p"] = a
+        return d["p"]
+
+    same(f, 1.0, 5.0)
+
+
+def test_early_returns_of_the_same_constant(same):
+    # both returns are the number 0.0: "the name <value> is not associated with a value"
+    def helper(p, q):
+        s = 0.0
+        if q > 1:
+            return np.tanh(s)
+        return np.tanh(p)
+
+    def f(x):
+        return helper(0.0, x) + x
+
+    same(f, 0.5)
+    same(f, 1.5)
+
+
+# --- errors that only run time may reach ------------------------------------------------------------------------------
+
+def test_an_index_out_of_range_in_a_branch_not_taken(same):
+    # the error was raised while tracing, although no call came there
+    def f(c, a):
+        y = 1.0
+        if c > 0:
+            y = a[7]
+        return y
+
+    same(f, -1.0, np.ones(3))
+    same(f, 1.0, np.ones(3))
+    same(f, 1.0, np.ones(9))
+
+
+def test_an_index_out_of_range_in_a_loop_without_iterations(same):
+    def f(n, a):
+        s = 0.0
+        for _ in range(n):
+            s += a[7]
+        return s
+
+    same(f, 0, np.ones(3))
+    same(f, 2, np.ones(3))
+
+
+def test_division_by_a_known_zero_in_a_branch_not_taken(same):
+    def f(c, a):
+        for i in range(3):
+            if c > i:
+                a[i] += 1 // i
+        return a
+
+    same(f, -1.0, np.zeros(3))
+    same(f, 2.0, np.zeros(3))
+
+
+def test_shapes_that_do_not_fit_in_a_branch_not_taken(same):
+    def f(c, a):
+        if c > 0:
+            return a[:2] + np.ones(3)
+        return a[:3]
+
+    same(f, -1.0, np.ones(5))
+    same(f, 1.0, np.ones(5))
+
+
+def test_maximum_of_an_empty_array_in_a_branch_not_taken(same):
+    def f(c, a):
+        return a.max() if c > 0 else 0.0
+
+    same(f, -1.0, np.ones(0))
+    same(f, 1.0, np.ones(0))
+
+
+# --- writes -----------------------------------------------------------------------------------------------------------
+
+def test_augmented_write_by_an_index_array(same):
+    # what `a[[0, 2]]` gathered was changed, and not written back
+    def f(x):
+        y = x.copy()
+        y[[0, 2]] += np.array([1.0, 2.0])
+        return y
+
+    same(f, np.arange(4.0))
+    check_gradient(f, np.arange(4.0))
+
+
+def test_augmented_write_by_a_mask(same):
+    def f(x):
+        y = np.abs(x)
+        y[~(y > y.mean())] *= 0.1
+        return y
+
+    same(f, np.array([1.0, -2.0, 3.0, -0.5]))
+    check_gradient(f, np.array([1.0, -2.0, 3.0, -0.5]))
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+def test_a_list_repeated_an_argument_of_times(same):
+    # `[0.5] * n` was multiplied as an array is, and had one element
+    def f(n, x):
+        total = x
+        for v in [0.5] * (n + 1):
+            total = total * v
+        return total
+
+    same(f, 2, 3.0)
+
+
+def test_a_list_beside_a_number(same):
+    def f(n):
+        return 1.0 if n == [2] else 2.0
+
+    same(f, 2)
+
+
+# --- gradients --------------------------------------------------------------------------------------------------------
+
+def test_gradient_of_a_masked_write_in_a_branch():
+    # the lengths that the branch itself computes were lengths of what the forward `if` kept: it could not be lowered
+    def f(s, x, a):
+        y = a * 1.0
+        if s > 0:
+            pass
+        else:
+            w = y < x
+            y[w] = np.sin(y[w])
+        return y * y
+
+    a = np.array([0.2, 0.7, 0.4, 2.0])
+    check_gradient(f, 1.0, 0.5, a)
+    check_gradient(f, -1.0, 0.5, a)
+
+
+def test_gradient_of_a_masked_write_in_a_loop_in_a_branch():
+    def f(x, a):
+        y = a * x
+        if x > 2.0:
+            y[0] = 0.0
+        else:
+            for k in range(1, 3):
+                y[k] = x * y[k - 1]
+                y[y > 0.3] *= 0.5
+        return y * y
+
+    check_gradient(f, 0.8, np.array([0.5, 0.2, 0.9]))
