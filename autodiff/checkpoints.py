@@ -29,6 +29,7 @@ from .activity import inexact
 
 STACKED = 64               # entries that an iteration is taken to push where that is known only at run time
 LONG = 1000                # the length of an axis of which nothing is known
+SEGMENT = "segment"        # the mark of a call that this file makes; that of a user is True
 TOO_SMALL = ("memory_budget of {budget} bytes is too small for this loop of {0} iterations: its states at the starts of "
              "segments take {1} bytes")
 
@@ -37,9 +38,9 @@ def marked(op: Op) -> bool:
     return bool(op.attrs.get("checkpoint"))
 
 
-def again(f: Function, wrt, results, vjp: Callable) -> Function:
+def again(f: Function, wrt, results, budget: int | None, vjp: Callable) -> Function:
     """The function of f's parameters and a cotangent for each of the `results` that returns the cotangents of `wrt`."""
-    whole = vjp(f, wrt, results)
+    whole = vjp(f, wrt, results, budget=budget)
     whole.body.yields = whole.body.yields[len(f.results):]
     whole.name = f"{f.name}_again"
     return dce(whole)
@@ -63,9 +64,15 @@ def _cut(builder: Builder, op: Op, mapping, budget: int, reverse: Callable):
     if not any(inexact(r) for r in op.results) or any(r.type.__class__ is StackType for r in op.results):
         return copy_op(builder, op, mapping)
     segment, free = _segment(op)
-    inner = {**dict(zip(segment.params[2:], (*op.operands[1:], *free)))}
-    row = _row_bytes(segment, reverse, lambda d: _outside(builder, inner.get(d, d), mapping))
-    state = sum([_bytes(r.type, 1, lambda d: mapping.get(d, d) if d is not None else None) for r in op.results])
+    places = dict(zip(segment.params[2:], (*op.operands[1:], *free)))
+
+    def length(d: Value) -> Value:
+        """A length that the segment knows as a parameter, in the function."""
+        d = places.get(d, d)
+        return mapping.get(d, d)
+
+    row = _row_bytes(segment, reverse, length)
+    state = sum([_bytes(r.type, 1, length) for r in op.results])
     trip = mapping.get(op.operands[0], op.operands[0])
     if not row or (trip.__class__ is Const and trip.item * row <= budget):
         return copy_op(builder, op, mapping)
@@ -107,7 +114,7 @@ def _segmented(builder: Builder, op: Op, mapping, segment: Function, free, trip:
     with builder.at(body):
         start = builder("mul", body.params[0], size)
         length = builder("min", size, builder("sub", trip, start))
-        body.yields = builder.emit("call", start, length, *body.params[1:], *outside, callee=segment, checkpoint=True)
+        body.yields = builder.emit("call", start, length, *body.params[1:], *outside, callee=segment, checkpoint=SEGMENT)
     return builder.emit("for", count, *inits, regions=[body])
 
 
@@ -148,7 +155,3 @@ def _bytes(type, times: int, length: Callable) -> int:
             d = found.item if isinstance(found, Const) else LONG
         times *= d
     return times * type.dtype.size
-
-
-def _outside(builder: Builder, v: Value, mapping):
-    return mapping.get(v, v)

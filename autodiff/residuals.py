@@ -292,7 +292,8 @@ def _writes(run, block: Block) -> dict[Value, Op]:
 
 def _holding(frame, write: Op) -> Value | None:
     """Where a value is best found in the array that it was written to, that array: it is at hand, or nothing overwrites that
-    part later, or the array will be restored anyway because other elements of it are read, and no further write stands between."""
+    part later, or the array will be restored anyway because other elements of it are read, and no further write stands
+    between."""
     array, block = write.results[0], frame.block
     if array in frame.known:
         return frame.known[array]

@@ -24,7 +24,7 @@ from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
 from . import residuals
 from .activity import inexact, positions, useful, varied, varied_in
-from .checkpoints import again, within
+from .checkpoints import SEGMENT, again, within
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
 from .frames import Frame
@@ -147,11 +147,11 @@ class Reverse:
             self.memo[key] = partition(callee, wrt, results, self.memo, self.budget)
         return self.memo[key]
 
-    def again(self, callee: Function, wrt, results) -> Function:
-        """What runs a checkpointed callee again for its adjoints, made once."""
+    def again(self, callee: Function, wrt, results, mark) -> Function:
+        """What runs a checkpointed callee again for its adjoints, made once. A segment is within the budget as it is."""
         key = callee, wrt, results, "again"
         if key not in self.memo:
-            self.memo[key] = again(callee, wrt, results, vjp)
+            self.memo[key] = again(callee, wrt, results, None if mark == SEGMENT else self.budget, vjp)
         return self.memo[key]
 
     def register(self, block: Block) -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/gradients.py [case …] [--least]
 
-gradient/primal is the time of `tg.value_and_grad` over that of `tg.jit`, on the sum of squares of all that the program returns; "JAX"
+gradient/primal is the time of `tg.value_and_grad` over that of `tg.jit`, on the sum of squares of what the program returns; "JAX"
 is the time of JAX's value_and_grad (64 bit, compiled, waited for) over ours: above 1 tracegrad is faster. With --least the
 shortest call counts instead of the median: on a busy machine that is what repeats.
 """
@@ -30,7 +30,8 @@ def jax_gradient(case, args):
     program = VERSIONS.get(case.name)
     if program is None:
         return None, "JAX has no reverse mode of such a loop"
-    moving = {k: args[k] for k in range(len(args)) if isinstance(args[k], (float, np.ndarray, tuple, list)) and k not in case.wrt}
+    moving = {k: args[k] for k in range(len(args))
+              if isinstance(args[k], (float, np.ndarray, tuple, list)) and k not in case.wrt}
     places = (*case.wrt, *moving)
 
     def total(*values):
@@ -110,14 +111,16 @@ def main(arguments):
             continue
         cost = times["gradient"] / times["primal"]
         costs.append(cost)
-        text = f"{case.name:30s} primal {shown(times['primal'])}   gradient {shown(times['gradient'])}   gradient/primal {cost:6.2f}x"
+        text = (f"{case.name:30s} primal {shown(times['primal'])}   gradient {shown(times['gradient'])}   "
+                f"gradient/primal {cost:6.2f}x")
         if "JAX" in times:
             peers.append(times["JAX"] / times["gradient"])
             text += f"   JAX {shown(times['JAX'])}   {peers[-1]:8.2f}x"
         print(text + (f"   ({reason})" if reason else ""), flush=True)
     print(f"gradient/primal: geometric mean {geometric_mean(costs):.2f}x, worst {max(costs):.2f}x, over {len(costs)} programs")
     if peers:
-        print(f"JAX/tracegrad: geometric mean {geometric_mean(peers):.2f}x, worst {min(peers):.2f}x, over {len(peers)} programs")
+        print(f"JAX/tracegrad: geometric mean {geometric_mean(peers):.2f}x, worst {min(peers):.2f}x, "
+              f"over {len(peers)} programs")
 
 
 if __name__ == "__main__":

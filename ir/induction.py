@@ -8,7 +8,7 @@ many guesses).
     for %i … carry(%k = 0)  { … yield (if c {add %k, 1} else {%k}) }        0 <= k <= i
     for %j … carry(%k = %i) { … yield (if c {%j'} else {%k}) }              k is within the bounds of both %i and %j'
 
-A `while` counts in thought: its counter is an atom that no value of the program has. Where its condition says how often it runs,
+A `while` counts in thought: its counter is an atom that no value of the program has. Where its condition says how often,
 it becomes a `for`:
 
     while carry(%i = %a) { yield lt %i, %b } do { … yield add %i, 2 }       for %k = 0 to max((%b - %a + 1) // 2, 0) { … }
@@ -280,7 +280,8 @@ def _condition(op: Op, plan: list[Carried]):
 def counted(r, op: Op, plan: list[Carried]) -> Op | None:
     """The `for` that a `while` is; the ops that count its iterations are emitted. The body of `op` becomes its body.
 
-    i < b, step s > 0:   (b - i0 + s - 1) // s iterations, or none where that is negative;   i <= b: one more if s divides b - i0
+    i < b, step s > 0:   (b - i0 + s - 1) // s iterations, or none where that is negative
+    i <= b:              one more if s divides b - i0
     """
     found = _condition(op, plan)
     if found is None:

@@ -213,7 +213,7 @@ def _unlike(found: regions.Mismatch, why: str):
 def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
     """Emit the `if` and put its results in place."""
     joint = merge.Joint(trace, flag, yes, no, flexible)
-    held = [regions.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
+    held = [merge.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
             for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
     roots = [(root, joint.root(root, yes, no)) for root in regions.roots_of(yes, no)]

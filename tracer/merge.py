@@ -168,7 +168,8 @@ class Joint:
         mark = id(place[0]), place[1], place[2]
         found = [outcome.items[mark][2] if mark in outcome.items else regions.peek(place) for outcome in (yes, no)]
         if any(f is regions.MISSING for f in found):
-            raise regions.Mismatch(regions.name_of(place), *("missing" if f is regions.MISSING else state.describe(f) for f in found))
+            shown = ["missing" if f is regions.MISSING else state.describe(f) for f in found]
+            raise regions.Mismatch(regions.name_of(place), *shown)
         return self.add(regions.name_of(place), *found)
 
     def emit(self, lazy: bool) -> list[Value]:

@@ -15,7 +15,8 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import boxes, calculus, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs  # noqa: F401
+from . import (  # noqa: F401
+    boxes, calculus, composed, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs)
 from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 
@@ -171,7 +172,6 @@ METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugat
 METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs)
 
 INSTEAD.update({
-    np.unique: "the number of distinct values is known only at run time: sort, and compare neighbours",
     np.vectorize: "call the function on whole arrays, or write a loop", np.apply_along_axis: "write a loop over the rows",
     np.linalg.eig: "use np.linalg.eigh outside compiled code", np.linalg.pinv: "use np.linalg.solve on the normal equations",
     "tobytes": "return the array and convert it outside", "tofile": "return the array and save it outside",

@@ -25,7 +25,6 @@ from .context import Scope, Signal, Trace
 from .exits import VALUE
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
-_slot = ArrayBox.__dict__["_value"]
 
 
 class Raised(Signal):
