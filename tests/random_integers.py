@@ -63,7 +63,7 @@ class Writer:
                 break
             self.budget -= 1
             kinds = ["two"] * 4 + ["compare", "wrap"] * 2 + ["single", "logic", "cast", "choose", "check", "read", "array"]
-            kinds += ["branch", "branch", "loop", "loop", "until", "map"] if depth < 3 else []
+            kinds += ["branch", "branch", "loop", "loop", "until", "count", "map"] if depth < 3 else []
             scope = scope + getattr(self, self.one(kinds))(scope, depth)
         return scope
 
@@ -178,6 +178,22 @@ class Writer:
         with self.b.at(body):
             inner = self.fill(scope + list(body.params), depth + 1)
             body.yields = (self.b("add", body.params[0], self.b.index(1)), *self.like(inner, body.params[1:]))
+        return list(self.b.emit("while", *inits, regions=[head, body]))
+
+    def count(self, scope, depth):
+        """A `while` that counts up or down to a bound."""
+        d, step = self.one([INDEX, I64]), self.one([1, 1, 2, 3, -1, -2])
+        ends = [self.b("max", self.b("min", self.pick(scope, d), const(9, d)), const(-3, d)) for _ in range(2)]
+        inits = [ends[0], *self.carried(scope)]
+        head, body = (Block([v.type for v in inits]) for _ in range(2))
+        with self.b.at(head):
+            name = self.one(("lt", "le") if step > 0 else ("gt", "ge"))
+            pair = (head.params[0], ends[1])
+            head.yields = (self.b(name, *pair) if self.chance(0.7) else
+                           self.b({"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}[name], *pair[::-1]),)
+        with self.b.at(body):
+            inner = self.fill(scope + list(body.params), depth + 1)
+            body.yields = (self.b("add", body.params[0], const(step, d)), *self.like(inner, body.params[1:]))
         return list(self.b.emit("while", *inits, regions=[head, body]))
 
     def map(self, scope, depth):

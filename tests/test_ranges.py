@@ -529,6 +529,55 @@ def test_a_steady_count_becomes_an_expression_of_the_counter():
             same_outcome(f, g, (2.0, n, k))
 
 
+@pytest.mark.parametrize(("compare", "step"), [
+    ("lt", 1), ("lt", 3), ("le", 1), ("le", 2), ("gt", -1), ("gt", -4), ("ge", -1), ("ge", -3)])
+@pytest.mark.parametrize("dtype", ["index", "i64"])
+def test_a_while_that_counts_becomes_a_for(dtype, compare, step):
+    ints = "" if dtype == "index" else "_i64"
+    f = parsed("%x: f64, %p: i32, %q: i32", typed(f"""%a = cast %p {{dtype={dtype}}}
+        %b = cast %q {{dtype={dtype}}}
+        %s, %e = while carry(%c = %x, %i = %a) : (f64, {dtype}) {{
+        %0 = {compare} %i, %b
+        yield %0
+        }} do (%d, %j) {{
+        %1 = cast %j {{dtype=f64}}
+        %2 = sub %1, %d : f64
+        %3 = add %j, {step}{ints} : {dtype}
+        yield %2, %3
+        }}
+        return %s, %e"""))
+    verify(f)
+    g = optimize(f)
+    assert counts(g, "for") == 1 and not counts(g, "while")
+    for p in range(-4, 5):
+        for q in range(-4, 5):
+            same_outcome(f, g, (0.5, p, q))
+
+
+KEPT_WHILE = {
+    "it turns around": ("%i: index, %n: index", "lt %c, %n", "%2 = sub %d, 1"),
+    "the bound moves": ("%i: index, %n: index", "lt %c, %m", "%2 = add %d, 1"),
+    "it may wrap around": ("%i: i64, %n: i64", "le %c, %n", "%2 = add %d, 3_i64 : i64"),
+    "it is asked for equality": ("%i: index, %n: index", "ne %c, %n", "%2 = add %d, 1"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_WHILE)
+def test_a_while_that_may_not_end_stays(name):
+    params, compare, step = KEPT_WHILE[name]
+    dtype = "i64" if "i64" in step else "index"
+    f = parsed(params, typed(f"""%s, %t = while carry(%c = %i, %m = %n) : ({dtype}, {dtype}) {{
+        %0 = {compare}
+        yield %0
+        }} do (%d, %e) {{
+        {step}
+        %3 = add %e, %e : {dtype}
+        yield %2, %3
+        }}
+        return %s, %t"""))
+    assert counts(optimize(f), "while") == 1
+
+
 def test_a_length_that_is_carried_stays_carried():
     f = parsed("%n: index", typed("""%y = broadcast 1.0, 1 : f64[1]
         %k, %a = for %i = 0 to %n carry(%m = 1, %b: f64[%m] = %y) : (index, f64[%k]) {

@@ -20,7 +20,8 @@ from .selection import argsort, take
 def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
     box = as_array(ar)
     if axis is not None and len(box.dims) != 1:
-        fail(UnsupportedError, "np.unique of rows or columns cannot be compiled", "call it before the compiled function and pass the result")
+        fail(UnsupportedError, "np.unique of rows or columns cannot be compiled",
+             "call it before the compiled function and pass the result")
     x = ravel(box)
     order = argsort(x, stable=True)
     s, at = x[order], _range(boxes.count(x.dims[0]))

@@ -15,8 +15,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import (  # noqa: F401
-    boxes, calculus, composed, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs)
+from . import boxes, calculus, composed, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs  # noqa: F401
 from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 
