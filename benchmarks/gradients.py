@@ -2,9 +2,9 @@
 
     python benchmarks/gradients.py [case …] [--least]
 
-gradient/primal is the time of `tg.value_and_grad` over that of `tg.jit`, on the sum of squares of what it returns; "JAX"
-is the time of JAX's value_and_grad (64 bit, compiled, waited for) over ours: above 1 tracegrad is faster. With --least the
-shortest call counts instead of the median: on a busy machine that is what repeats.
+gradient/primal is the time of `tg.value_and_grad` over that of `tg.jit`, on the sum of squares of what the program returns.
+"JAX" is the time of JAX's value_and_grad (64 bit, compiled, waited for) and its ratio to ours: above 1 tracegrad is faster.
+With --least the shortest call counts instead of the median: on a busy machine that is what repeats.
 """
 import sys
 import time
