@@ -143,6 +143,7 @@ class Emitter(Writer):
         self.depth -= 1
         self.jump(head)
         self.start(done)
+        self.innermost = False
 
     def if_(self, s: If):
         then, done = self.label(), self.label()

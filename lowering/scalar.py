@@ -309,5 +309,6 @@ class _Tree:
             out.lines[at + k] = f"  {register} = phi {TYPE[kind.name]} [{init}, %{before}], [{step}, %{out.block}]"
         out.jump(head)
         out.start(done)
+        out.innermost = False
         return registers
 

@@ -1,7 +1,9 @@
 """The lines of one kernel's LLVM IR while they are written: names, blocks, declarations, metadata, operands, addresses.
 
 Metadata of a loop's latch. LLVM unrolls no loop that does not ask for it (engine.py), since in long loops that doubles the
-code for little; short ones ask: the shortest before vectorisation, which makes them straight code, others after it.
+code for little. Those ask that gain: short ones, the shortest before vectorisation, which makes them straight code, others
+after it; and innermost ones with branches, which cannot be vectorised, and in which each copy of a branch and of a store is
+predicted by its own history.
 """
 from __future__ import annotations
 
@@ -13,9 +15,12 @@ from .storage import Storage
 
 UNROLLED = 128                 # lines that a loop may have when unrolled
 SHORT = 32                     # iterations up to which a loop is unrolled after it has been vectorised
+BRANCHY = 60                   # lines up to which an innermost loop with branches is unrolled by four
 
 _UNROLL = '!{!"llvm.loop.unroll.full"}'
 _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
+_UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
+_NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
 
@@ -44,6 +49,7 @@ class Writer:
         self.depth = 0                # of loops
         self.weight = 0               # lines that unrolled loops add to those written, in the current body
         self.calls = False            # whether the current body calls functions of vecmath
+        self.innermost = True         # whether the current body has no loop inside
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
 
@@ -200,18 +206,20 @@ class Writer:
         at = len(self.lines)
         self.lines.append("")                                    # the phi: the latch's name is known after the body
         self.depth += 1
-        outside, self.weight, self.calls = self.weight, 0, False
+        outside, self.weight, self.calls, self.innermost = self.weight, 0, False, True
         write(index)
         self.depth -= 1
         written = len(self.lines) - at
-        hint, times = self._latch(trip, written + self.weight, unroll, self.calls)
+        branchy = self.innermost and written <= BRANCHY and any(line.endswith(":") for line in self.lines[at:])
+        hint, times = self._latch(trip, written + self.weight, unroll, branchy)
+        self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
         self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _latch(self, trip: str, weight: int, full: bool, calls: bool) -> tuple[str, int]:
+    def _latch(self, trip: str, weight: int, full: bool, branchy: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
@@ -219,7 +227,9 @@ class Writer:
                 hints, times = [_UNROLL], int(trip)
             elif int(trip) <= SHORT:
                 hints = [_UNROLL_VECTOR]
-        if calls and times == 1:
+        if branchy and not hints:
+            hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
+        if self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
         if not hints:
             return "", 1
