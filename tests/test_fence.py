@@ -30,27 +30,17 @@ def awaits(x):
     return inner
 
 
-def tries(x):
-    try:  # here
-        return x[9]
-    except IndexError:
-        return x
+def returns_in_finally(x):
+    try:
+        x = x * 2
+    finally:
+        return x  # here  # noqa: B012
 
 
-def tries_finally(x):
-    for _ in range(3):
-        try:  # here
-            x = x * 2
-        finally:
-            pass
-    return x
-
-
-def matches(x):
-    match x.size:  # here
-        case 4:
-            return x
-    return -x
+def captures_in_an_alternative(x):
+    match x.shape:
+        case (n,) | (n, _):  # here
+            return x * n
 
 
 def defines_class(x):
@@ -59,27 +49,10 @@ def defines_class(x):
     return Local
 
 
-def deletes_name(x):
-    y = x * 2
-    del y  # here
-    return x
-
-
 def writes_global(x):
     global COUNT  # here
     COUNT = 1
     return x
-
-
-def writes_nonlocal(x):
-    total = 0.0
-
-    def add(v):
-        nonlocal total  # here
-        total += v
-
-    add(x[0])
-    return total
 
 
 def opens_file(x):
@@ -93,13 +66,10 @@ REASONS = {
     delegates: ("a generator cannot be compiled", "collect the values in a list and return it"),
     coroutine: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     awaits: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
-    tries: ("`try` cannot be compiled", "test the condition with `if`, or catch the error around the call"),
-    tries_finally: ("`try` cannot be compiled", "test the condition with `if`, or catch the error around the call"),
-    matches: ("`match` cannot be compiled", "write if/elif/else"),
+    returns_in_finally: ("`return` in a `finally` cannot be compiled", "put it after the `try`"),
+    captures_in_an_alternative: ("a name in an alternative of a pattern", "write a `case` for each alternative"),
     defines_class: ("a class cannot be defined inside a compiled function", "define it at module level"),
-    deletes_name: ("`del y` cannot be compiled", "leave the name; memory is freed by itself"),
     writes_global: ("`global COUNT` cannot be compiled", "return the value, or keep it in an array that is passed in"),
-    writes_nonlocal: ("`nonlocal total` cannot be compiled", "return the value, or keep it in an array that is passed in"),
     opens_file: ("this context manager would act while the function is compiled", "enter it around the call"),
 }
 
@@ -119,11 +89,11 @@ def test_refused(fn):
 
 def test_a_called_function_is_refused_with_the_whole_way_to_it():
     def fn(x):
-        return tries(x)
+        return writes_global(x)
 
-    with pytest.raises(UnsupportedError, match="`try` cannot be compiled") as caught:
+    with pytest.raises(UnsupportedError, match="`global COUNT` cannot be compiled") as caught:
         stage.trace(fn, (X,))
-    assert caught.value.loc[-1].function == "tries"
+    assert caught.value.loc[-1].function == "writes_global"
 
 
 def test_what_looks_like_it_is_allowed():

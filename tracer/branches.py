@@ -10,13 +10,15 @@ A branch that raises is an `if` without results before the other branch, which t
 """
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL
-from . import boxes, context, growing, merge, messages, regions, state
+from . import attempts, boxes, context, growing, merge, messages, regions, state
 from .boxes import ArrayBox, Box, ScalarBox
 
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
@@ -250,8 +252,10 @@ def raise_(made=None, cause=None) -> BaseException:
     trace = context.active()
     if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes)):
         if error is None:
-            error = RuntimeError("No active exception to reraise")
+            error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:
             error.__cause__ = cause()
+        return error
+    if error is not None and attempts.plainly(trace, error):
         return error
     return regions.fail(trace, error)

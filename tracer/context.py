@@ -85,6 +85,9 @@ class Trace:
     guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
     notes    (kind, text, location) for `explain`
+    cells    id(cell) -> (cell, name), for the variables that nested functions rebind (cells.py)
+    tries    the `try` statements whose bodies are being traced, outermost first (attempts.py)
+    escaped  the last exception that left a staged region: whether it is raised only run time knows
     """
 
     def __init__(self, function=None, peephole=None):
@@ -105,6 +108,9 @@ class Trace:
         self.depth: dict = {}
         self.packages: set[str] = set()
         self.notes: list = []
+        self.cells: dict[int, tuple] = {}
+        self.tries: list = []
+        self.escaped = None
         self.unrolling = 1
         self.guarded = 0
 

@@ -20,12 +20,17 @@ from __future__ import annotations
 
 import ast
 
-VALUE, RETURNED = "<value>", "<returned>"
+TG, VALUE, RETURNED = "<tg>", "<value>", "<returned>"
 
 
 def is_internal(name: str) -> bool:
     """Whether a name was made by the passes."""
     return name.startswith("<")
+
+
+def _is_flag(name: str) -> bool:
+    """Whether a name says that a loop or the function was left."""
+    return name == RETURNED or name.startswith(("<broke", "<skipped"))
 
 
 def load(name: str, like: ast.AST) -> ast.Name:
@@ -66,12 +71,17 @@ def _exits(statements) -> bool:
     for s in statements:
         if isinstance(s, _LEAVES):
             return True
-        for field in ("body", "orelse"):
-            if not isinstance(s, (ast.FunctionDef, ast.ClassDef)) and _exits(getattr(s, field, ())):
-                return True
+        if not isinstance(s, (ast.FunctionDef, ast.ClassDef)) and any(map(_exits, _blocks(s))):
+            return True
         if isinstance(s, (ast.For, ast.While)) and s.orelse:
             return True
     return False
+
+
+def _blocks(s) -> list[list[ast.stmt]]:
+    """The blocks of statements in a statement."""
+    found = [getattr(s, field, []) for field in ("body", "orelse", "finalbody")]
+    return found + [h.body for h in getattr(s, "handlers", ())]
 
 
 def _leaves(statements) -> bool:
@@ -80,6 +90,8 @@ def _leaves(statements) -> bool:
         if isinstance(s, _LEAVES) or (isinstance(s, ast.With) and _leaves(s.body)):
             return True
         if isinstance(s, ast.If) and _leaves(s.body) and _leaves(s.orelse):
+            return True
+        if isinstance(s, ast.Try) and all(_leaves(h.body) for h in s.handlers) and (_leaves(s.body) or _leaves(s.orelse)):
             return True
     return False
 
@@ -109,8 +121,8 @@ class _Exits:
                 return out + more, flags | set_, always
             if kind in (ast.For, ast.While):
                 more, set_ = self.loop(s, loop)
-            elif kind is ast.With:
-                s.body, set_, always = self.block(s.body, loop)
+            elif kind in (ast.With, ast.Try):
+                set_, always = self.with_(s, loop) if kind is ast.With else self.attempt(s, loop)
                 more = [s]
                 if always:
                     return out + more, flags | set_, True
@@ -165,6 +177,22 @@ class _Exits:
             beyond |= set_
         return out, beyond
 
+    def with_(self, s: ast.With, loop):
+        s.body, flags, always = self.block(s.body, loop)
+        return flags, always
+
+    def attempt(self, s: ast.Try, loop):
+        """`else` runs where the body came to its end, not where it left. `finally` has no exits: the fence sees to that."""
+        always = _leaves([s])
+        s.body, flags, _ = self.block(s.body, loop)
+        s.orelse, more, _ = self.guard(s.orelse, flags, loop, s)
+        flags = flags | more
+        for h in s.handlers:
+            h.body, more, _ = self.block(h.body, loop)
+            flags = flags | more
+        s.finalbody = self.block(s.finalbody, loop)[0]
+        return flags, always
+
     def leave(self, s: ast.Return, loop, flags):
         flags.add(RETURNED)
         value = s.value if s.value is not None else literal(None, s)
@@ -187,12 +215,12 @@ class _Exits:
         for s in statements:
             if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
                 name = s.targets[0].id
-                if is_internal(name) and name != VALUE and name not in self.read:
+                if _is_flag(name) and name not in self.read:
                     continue
-            if isinstance(s, (ast.If, ast.For, ast.While, ast.With)):
-                s.body = self.strip(s.body) or [ast.copy_location(ast.Pass(), s)]
-                if not isinstance(s, ast.With):
-                    s.orelse = self.strip(s.orelse)
+            if isinstance(s, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
+                for part in (s, *getattr(s, "handlers", ())):
+                    part.body = self.strip(part.body) or [ast.copy_location(ast.Pass(), s)]
+                s.orelse = self.strip(getattr(s, "orelse", []))
             kept.append(s)
         return kept
 

@@ -16,7 +16,8 @@ _PLAIN = (
     ast.Break, ast.Continue, ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp,
     ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr,
     ast.Constant, ast.Attribute, ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice, ast.expr_context,
-    ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Delete, ast.Nonlocal, ast.Global,
+    ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Delete, ast.Nonlocal, ast.Global, ast.Try, ast.ExceptHandler,
+    ast.Match, ast.match_case, ast.pattern,
 )
 
 _REFUSED = {
@@ -28,15 +29,12 @@ _REFUSED = {
     ast.AsyncFunctionDef: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     ast.AsyncFor: ("asynchronous code cannot be compiled", "collect the items outside and pass them in"),
     ast.AsyncWith: ("asynchronous code cannot be compiled", "enter the context outside of the compiled function"),
-    ast.Try: ("`try` cannot be compiled: compiled code has no exceptions to catch, only checks that end the call",
-              "test the condition with `if`, or catch the error around the call of the compiled function"),
-    ast.Match: ("`match` cannot be compiled", "write if/elif/else"),
     ast.ClassDef: ("a class cannot be defined inside a compiled function", "define it at module level"),
 }
 if hasattr(ast, "TryStar"):
-    _REFUSED[ast.TryStar] = _REFUSED[ast.Try]
+    _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
 
-_CONTEXTS = {"errstate", "catch_warnings", "nullcontext"}
+_CONTEXTS = {"errstate", "catch_warnings", "nullcontext", "suppress"}
 
 
 def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str):
@@ -90,17 +88,24 @@ class _Fence:
                             "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
 
-    def delete(self, node):
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                self.refuse(node, f"`del {target.id}` cannot be compiled: names have no life of their own at run time",
-                            "leave the name; memory is freed by itself")
-
-    def outer_name(self, node):
-        word = "global" if isinstance(node, ast.Global) else "nonlocal"
+    def global_(self, node):
         names = ", ".join(node.names)
-        self.refuse(node, f"`{word} {names}` cannot be compiled: a compiled function may read outer names, not bind them",
+        self.refuse(node, f"`global {names}` cannot be compiled: a compiled function may read global names, not bind them",
                     "return the value, or keep it in an array that is passed in and overwritten")
+
+    def try_(self, node):
+        for s in node.finalbody:
+            for inner in ast.walk(s):
+                if isinstance(inner, (ast.Return, ast.Break, ast.Continue)):
+                    word = type(inner).__name__.lower()
+                    self.refuse(inner, f"`{word}` in a `finally` cannot be compiled: it would hide errors",
+                                "put it after the `try`")
+
+    def alternatives(self, node):
+        for inner in ast.walk(node):
+            if getattr(inner, "name", None) or getattr(inner, "rest", None):
+                self.refuse(inner, "a name in an alternative of a pattern (`a | b`) cannot be compiled",
+                            "write a `case` for each alternative")
 
     def comprehension(self, node):
         if node.is_async:
@@ -111,5 +116,5 @@ class _Fence:
             self.refuse(node, "`import *` cannot be compiled", "import the names that are used")
 
 
-_SPECIAL = {ast.With: _Fence.with_, ast.Delete: _Fence.delete, ast.Global: _Fence.outer_name, ast.Nonlocal: _Fence.outer_name,
+_SPECIAL = {ast.With: _Fence.with_, ast.Global: _Fence.global_, ast.Try: _Fence.try_, ast.MatchOr: _Fence.alternatives,
             ast.comprehension: _Fence.comprehension, ast.ImportFrom: _Fence.imported}

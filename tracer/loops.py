@@ -206,18 +206,27 @@ def _probe(trace, test, get, put):
 
 
 def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None:
-    rolled = _Rolled(trace, loop, lambda: body(), get, put, names, touched)
+    def rolled():
+        return _Rolled(trace, loop, lambda: body(), get, put, names, touched)
 
     def condition():
         return branches.and_(branches.not_(branches.boxed(_stopped(stop))), test)
 
     if test.__name__.startswith("<tg binds"):
-        rolled.inverted(condition)
-    else:
-        rolled.conditional(lambda k: condition, None, False)
+        rolled().inverted(condition)
+        return
+    try:
+        rolled().conditional(lambda k: condition, None, False)
+    except _Changes:
+        loop.active = True
+        rolled().inverted(condition)
 
 
 # --- rolling ----------------------------------------------------------------------------------------------------------
+
+class _Changes(Exception):
+    """The condition of a `while` changes an array or an object."""
+
 
 class _Rolled:
     """One loop being staged: its plan, and the trials that settle it."""
@@ -426,8 +435,7 @@ class _Rolled:
         outcome = regions.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before, always=True)
         changed = [root for key, (root, _, after) in outcome.roots.items() if key not in self.roots]
         if changed or len(outcome.items) > len(self.items):
-            raise UnsupportedError("the condition of a while loop changes an array or an object",
-                                   "write `while True:` with the change in the body and `break`", context.locate())
+            raise _Changes
         block.yields = (outcome.returned,)
         return block
 

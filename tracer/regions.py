@@ -10,6 +10,7 @@ silently gets a value that an alias would have changed.
 from __future__ import annotations
 
 import builtins
+import types
 import weakref
 from contextlib import contextmanager
 
@@ -76,7 +77,7 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
 
     An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
     """
-    outcome, growing = Outcome(scope), dict(trace.growing)
+    outcome, growing, tries = Outcome(scope), dict(trace.growing), len(trace.tries)
     trace.scopes.append(scope)
     try:
         with trace.builder.at(scope.block):
@@ -86,12 +87,17 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
                 outcome.raised = signal
             except CERTAIN as error:
                 if always or scope.kind == "function" or not certain(trace, error):
+                    trace.escaped = None if always else error
                     raise
                 outcome.raised = Raised()
+            except Exception as error:
+                trace.escaped = None if always else error
+                raise
             outcome.names = get() if get is not None else ()
     finally:
         trace.scopes.pop()
         trace.growing = growing
+        del trace.tries[tries:]
         outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
         _undo(scope, outcome)
         if put is not None:
@@ -167,6 +173,8 @@ def items_of(*outcomes) -> list:
 
 def name_of(place) -> str:
     held, attribute, key = place
+    if isinstance(held, types.CellType):
+        return context.current().cells[id(held)][1]
     return f"attribute `{key}` of a {type(held).__name__}" if attribute else f"item [{key!r}] of a {type(held).__name__}"
 
 

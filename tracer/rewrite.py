@@ -7,6 +7,7 @@
   xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
   xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
   f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
+  try: A                 tg.trying, tg.tried, tg.caught: attempts.py; `match` has become `if` before: patterns.py
   if c: A                def then(): nonlocal x; A             x: what A or B assigns
   else: B                def other(): nonlocal x; B
                          def get(): return (x,)                of these, what is read afterwards
@@ -24,9 +25,10 @@ from __future__ import annotations
 import ast
 import copy
 
-from . import exits, scopes
+from . import attempts, cells, exits, patterns, scopes
+from .comprehensions import THUNK, Comprehensions, arguments, folds
+from .exits import TG
 
-TG, THUNK = "<tg>", "<tg thunk>"
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not",
         ast.In: "in_", ast.NotIn: "not_in"}
@@ -46,11 +48,7 @@ def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -
     return rewriter.function(node)
 
 
-def _arguments(*names, star: str | None = None) -> ast.arguments:
-    return ast.arguments([], [ast.arg(n) for n in names], ast.arg(star) if star else None, [], [], None, [])
-
-
-class _Rewriter:
+class _Rewriter(Comprehensions):
     def __init__(self, class_name: str | None):
         self.class_name = class_name.lstrip("_") if class_name else None
         self.locals: list[frozenset] = []          # of the functions around, outermost first
@@ -69,10 +67,10 @@ class _Rewriter:
         """value, not evaluated yet; where it binds a name it becomes a function before the statement."""
         bound = sorted({n.target.id for n in ast.walk(value) if isinstance(n, ast.NamedExpr)})
         if not bound:
-            return ast.copy_location(ast.Lambda(_arguments(star=THUNK), value), value)
+            return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
         returned = ast.copy_location(ast.Return(value), value)
-        self.pending.append(self.definition(name, _arguments(), bound, [returned], value))
+        self.pending.append(self.definition(name, arguments(), bound, [returned], value))
         return exits.load(name, value)
 
     def temporary(self, stem: str = "<tmp") -> str:
@@ -94,16 +92,25 @@ class _Rewriter:
     # --- functions ----------------------------------------------------------------------------------------------------
 
     def function(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        patterns.lower(node)
+        shared, declared = cells.lower(node)
         exits.lower(node)
-        names = scopes.analyse(node)
+        names = scopes.analyse(node, shared)
         self.enter(node.args, names.local)
         body = self.statements(node.body)
         self.leave()
         start = [exits.store(n, self.tg("unset", [exits.literal(n, node)], node), node) for n in sorted(names.staged)]
+        start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
         made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
                                [], None)
         return ast.copy_location(made, node)
+
+    def cell(self, name: str, own: bool, like) -> ast.stmt:
+        """<cell n> = <tg>.cell("n", lambda: n)"""
+        name, read = self.mangle(name), ast.Lambda(arguments(), exits.load(self.mangle(name), like))
+        made = self.tg("own_cell" if own else "cell", [exits.literal(name, like), ast.copy_location(read, like)], like)
+        return exits.store(cells.cell_name(name), made, like)
 
     def enter(self, arguments: ast.arguments, local) -> None:
         first = (*arguments.posonlyargs, *arguments.args)
@@ -153,8 +160,12 @@ class _Rewriter:
         return made
 
     def s_Delete(self, s):
-        """`del xs[i]`, `del x.a`: a change of structure."""
-        return [ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
+        """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
+        return [exits.store(self.mangle(t.id), self.tg("unset", [exits.literal(t.id, t)], t), s) if isinstance(t, ast.Name)
+                else ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
+
+    def s_Try(self, s):
+        return attempts.rewrite(self, s)
 
     def place(self, target) -> list[ast.expr]:
         """(object, key, whether an attribute) of a subscript or attribute."""
@@ -247,8 +258,8 @@ class _Rewriter:
             return [], [exits.literal(None, s), exits.literal(None, s), ast.copy_location(ast.Tuple([], ast.Load()), s)]
         read = ast.copy_location(ast.Tuple([exits.load(n, s) for n in names], ast.Load()), s)
         write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
-        get = self.definition("<tg get>", _arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
-        put = self.definition("<tg put>", _arguments("<values>"), names,
+        get = self.definition("<tg get>", arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
+        put = self.definition("<tg put>", arguments("<values>"), names,
                               [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)
         only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
         shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
@@ -260,10 +271,10 @@ class _Rewriter:
 
     def s_If(self, s):
         test = self.expr(s.test)
-        then = self.definition("<tg then>", _arguments(), self.bound(s), self.statements(s.body), s)
+        then = self.definition("<tg then>", arguments(), self.bound(s), self.statements(s.body), s)
         made, other = [then], exits.literal(None, s)
         if s.orelse:
-            made.append(self.definition("<tg other>", _arguments(), self.bound(s), self.statements(s.orelse), s))
+            made.append(self.definition("<tg other>", arguments(), self.bound(s), self.statements(s.orelse), s))
             other = exits.load("<tg other>", s)
         definitions, state = self.state(s)
         call = self.tg("if_", [test, exits.load("<tg then>", s), other, *state], s.test)
@@ -275,7 +286,7 @@ class _Rewriter:
         if not flags:
             return [], exits.literal(None, s)
         names = ast.copy_location(ast.Tuple([exits.load(f, s) for f in flags], ast.Load()), s)
-        return [self.definition("<tg stop>", _arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
+        return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
             exits.load("<tg stop>", s)
 
     def touched(self, s) -> tuple[list[ast.stmt], ast.expr]:
@@ -283,13 +294,13 @@ class _Rewriter:
         if not s.touched:
             return [], exits.literal(None, s)
         held = ast.copy_location(ast.Tuple([exits.load(self.mangle(n), s) for n in s.touched], ast.Load()), s)
-        return [self.definition("<tg touched>", _arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
+        return [self.definition("<tg touched>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
             exits.load("<tg touched>", s)
 
     def s_For(self, s):
         source = self.expr(s.iter)
         target = self.assign([s.target], exits.load("<item>", s.target), s.target)
-        body = self.definition("<tg body>", _arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
+        body = self.definition("<tg body>", arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
         definitions, state = self.state(s)
         (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
         call = self.tg("for_", [source, exits.load("<tg body>", s), *state, stop_name, touched_name], s.iter)
@@ -301,8 +312,8 @@ class _Rewriter:
         test_body = [*self.pending, ast.copy_location(ast.Return(value), s.test)]
         self.pending = outer
         bound = [self.mangle(n) for n in sorted(scopes.assigned(s.test))]
-        test = self.definition("<tg binds>" if bound else "<tg test>", _arguments(), bound, test_body, s.test)
-        body = self.definition("<tg body>", _arguments(), self.bound(s), self.statements(s.body), s)
+        test = self.definition("<tg binds>" if bound else "<tg test>", arguments(), bound, test_body, s.test)
+        body = self.definition("<tg body>", arguments(), self.bound(s), self.statements(s.body), s)
         definitions, state = self.state(s)
         (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
         call = self.tg("while_", [exits.load(test.name, s), exits.load("<tg body>", s), *state, stop_name, touched_name],
@@ -357,10 +368,12 @@ class _Rewriter:
 
     def e_Call(self, node):
         function = node.func
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == TG:
+            return self.tg(function.attr, map(self.expr, node.args), node)
         if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
             node.args = [exits.load("__class__", node), exits.load(self.first[-1], node)]
             return node
-        if _folds(node):
+        if folds(node):
             return self.fold(node)
         if isinstance(function, ast.Attribute):
             function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()),
@@ -419,84 +432,6 @@ class _Rewriter:
         node.target = ast.copy_location(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
         node.value = self.expr(node.value)
         return node
-
-    def comprehension(self, node):
-        """As Python's, with its iterables and elements rewritten; its names hide the function's.
-
-        [e for v in x]  ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
-        """
-        if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
-                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
-            return self.collected(node)
-        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-        first = node.generators[0]
-        first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
-        self.locals.append(frozenset(own))
-        for k, g in enumerate(node.generators):
-            if k:
-                g.iter = self.tg("iterate", [self.expr(g.iter)], g.iter)
-            g.ifs = [self.tg("keep", [self.expr(c)], c) for c in g.ifs]
-        for field in ("elt", "key", "value"):
-            if hasattr(node, field):
-                setattr(node, field, self.expr(getattr(node, field)))
-        self.locals.pop()
-        return node if isinstance(node, ast.GeneratorExp) else self.tg("fresh", [node], node)
-
-
-    def fold(self, node: ast.Call) -> ast.Call:
-        """sum(e for v in x if c)  ->  <tg>.fold(sum, lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)), True)"""
-        terms = node.args[0]
-        visit = self.visit_terms(terms, list(terms.generators))
-        function = ast.copy_location(ast.Lambda(_arguments(_FOLD, star=THUNK), visit), terms)
-        lazy = exits.literal(isinstance(terms, ast.GeneratorExp), terms)
-        return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, node.args[1:])], node)
-
-    def visit_terms(self, terms, generators) -> ast.expr:
-        """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
-        if not generators:
-            return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
-        first, *rest = generators
-        source = self.expr(first.iter)
-        self.locals.append(frozenset(n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)))
-        inner = self.visit_terms(terms, rest)
-        for test in reversed(first.ifs):
-            inner = self.of_fold("when", [self.expr(test), self.thunk(inner)], test)
-        self.locals.pop()
-        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
-        bound = ast.ListComp(inner, [ast.comprehension(first.target, item, [], 0)])
-        for part in (item, item.elts[0], bound):
-            ast.copy_location(part, terms.elt)
-        body = ast.copy_location(ast.Lambda(_arguments(_ITEM, star=THUNK), bound), terms.elt)
-        return self.of_fold("each", [source, body], first.iter)
-
-    def of_fold(self, name: str, args, like) -> ast.Call:
-        held = ast.copy_location(ast.Name(_FOLD, ast.Load()), like)
-        return ast.copy_location(ast.Call(ast.copy_location(ast.Attribute(held, name, ast.Load()), like), args, []), like)
-
-    def collected(self, node: ast.ListComp):
-        source, target = node.generators[0].iter, node.generators[0].target
-        made = self.expr(source)
-        self.locals.append(frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name)))
-        element = self.expr(node.elt)
-        self.locals.pop()
-        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
-        inner = ast.ListComp(element, [ast.comprehension(target, item, [], 0)])
-        first = ast.Subscript(inner, ast.Constant(0), ast.Load())
-        function = ast.Lambda(ast.arguments([], [ast.arg(_ITEM)], None, [], [], None, []), first)
-        for part in (item, item.elts[0], inner, first, first.slice, function, function.args.args[0]):
-            ast.copy_location(part, node.elt)
-        return self.tg("collect", [function, made], node)
-
-
-_ITEM, _FOLD = "<item>", "<fold>"
-
-
-def _folds(node: ast.Call) -> bool:
-    """Whether a call is a sum, any or all of a comprehension that can be a loop."""
-    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all") and not node.keywords
-            and 1 <= len(node.args) <= 2
-            and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
-            and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
 
 
 _EXPRESSIONS = {

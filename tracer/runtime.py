@@ -3,7 +3,23 @@ from __future__ import annotations
 
 import types
 
-from . import boxes, branches, calls, context, folds, iteration, loops, messages, protocols, source, state, stores
+from . import (
+    attempts,
+    boxes,
+    branches,
+    calls,
+    cells,
+    context,
+    folds,
+    iteration,
+    loops,
+    matching,
+    messages,
+    protocols,
+    source,
+    state,
+    stores,
+)
 
 
 def fresh(made):
@@ -51,6 +67,7 @@ RUNTIME = types.SimpleNamespace(
     delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem,
     aug_attr=stores.aug_attr,
     aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, operate=protocols.operate,
-    unary=protocols.unary, attribute=protocols.attribute,
+    unary=protocols.unary, attribute=protocols.attribute, cell=cells.cell, own_cell=cells.own_cell,
+    trying=attempts.trying, tried=attempts.tried, caught=attempts.caught, **matching.HELPERS,
 )
 source.use_runtime(RUNTIME)

@@ -63,7 +63,7 @@ def _collect(node, found: set, hidden: frozenset) -> None:
         for child in node:
             _collect(child, found, hidden)
     elif isinstance(node, ast.Name):
-        if isinstance(node.ctx, ast.Store) and node.id not in hidden:
+        if not isinstance(node.ctx, ast.Load) and node.id not in hidden:
             found.add(node.id)
     elif isinstance(node, ast.FunctionDef):
         found.add(node.name)
@@ -94,18 +94,18 @@ def targets_of(node) -> set[str]:
     return targets_of(node.value) if isinstance(node, ast.Starred) else set()
 
 
-def analyse(function: ast.FunctionDef) -> Names:
+def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
+    """`shared`: local names whose stores cells.py has taken away."""
     own = set(parameters(function))
-    local = own | assigned(function.body)
+    local = own | assigned(function.body) | shared
     deferred = set()
     for node in ast.walk(ast.Module(function.body, [])):
         if isinstance(node, DEFERRED):
             deferred |= reads(node)
     live = _Live(frozenset(deferred & local), frozenset(local))
     live.block(function.body, set())
-    staged = frozenset(live.staged - own)
-    _Sure(local, staged).block(function.body, set(own))
-    return Names(frozenset(local), staged)
+    _Sure(local, frozenset(live.staged - (own - live.deleted))).block(function.body, set(own))
+    return Names(frozenset(local), frozenset((live.staged | shared) - own))
 
 
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
@@ -114,6 +114,7 @@ class _Live:
     def __init__(self, deferred: frozenset, local: frozenset):
         self.deferred, self.local = deferred, local
         self.staged: set[str] = set()
+        self.deleted: set[str] = set()
 
     def block(self, statements, out: set) -> set:
         for s in reversed(statements):
@@ -170,13 +171,30 @@ class _Live:
             out = out | reads(item.context_expr)
         return out
 
+    def attempt(self, s: ast.Try, out):
+        """Whatever handlers read is live all through the body, which they may interrupt anywhere."""
+        deferred = self.deferred
+        self.deferred = deferred | (reads(ast.Module([*s.handlers, *s.orelse, *s.finalbody], [])) & self.local)
+        out = out | self.block(s.finalbody, out)
+        out = out.union(self.block(s.orelse, out), *(self.block(h.body, out) | reads(h.type) for h in s.handlers))
+        out = out | self.block(s.body, out)
+        self.deferred = deferred
+        return out
+
+    def delete(self, s: ast.Delete, out):
+        gone = {t.id for t in s.targets if isinstance(t, ast.Name)}
+        self.staged |= gone
+        self.deleted |= gone
+        return (out - gone).union(*map(reads, s.targets))
+
     def function(self, s: ast.FunctionDef, out):
         return (out - {s.name}) | reads(s)
 
 
 _LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign,
          ast.AnnAssign: _Live.annotated,
-         ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function}
+         ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function,
+         ast.Try: _Live.attempt, ast.Delete: _Live.delete}
 
 
 # --- definite assignment, forwards ------------------------------------------------------------------------------------
@@ -216,6 +234,11 @@ class _Sure:
                 if item.optional_vars is not None:
                     sure = sure | targets_of(item.optional_vars)
             return self.block(s.body, sure)
+        if isinstance(s, ast.Try):
+            return self.attempt(s, sure)
+        if isinstance(s, ast.Delete):
+            self.mark(s, sure)
+            return sure - {t.id for t in s.targets if isinstance(t, ast.Name)}
         if isinstance(s, ast.FunctionDef):
             self.deferred(s)
             return sure | {s.name}
@@ -235,6 +258,16 @@ class _Sure:
         if isinstance(s, (ast.Import, ast.ImportFrom)):
             return sure | assigned(s)
         return self.expression(s, sure)
+
+    def attempt(self, s: ast.Try, sure: set) -> set:
+        ends = [self.block(s.orelse, self.block(s.body, set(sure)))]
+        for h in s.handlers:
+            if h.type is not None:
+                self.mark(h.type, sure)
+            end = self.block(h.body, set(sure))
+            if not _never_ends(h.body):
+                ends.append(end)
+        return set.intersection(*ends) | self.block(s.finalbody, set(sure))
 
     def expression(self, node, sure: set) -> set:
         """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""

@@ -17,6 +17,7 @@ import weakref
 
 from ..ir.errors import Frame, UnsupportedError
 from . import context, fence, rewrite
+from .exits import TG
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
@@ -204,7 +205,7 @@ def _compile(node, original):
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
     node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
     node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
-    free = [ast.arg(name) for name in (rewrite.TG, *original.co_freevars)]
+    free = [ast.arg(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
     outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
@@ -224,7 +225,7 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
         return found[1]
     template = _template(function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
-    cells[rewrite.TG] = _RUNTIME
+    cells[TG] = _RUNTIME
     made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
                               tuple(cells[name] for name in template.code.co_freevars))
     for name in ("__kwdefaults__", "__qualname__", "__module__", "__doc__"):

@@ -8,7 +8,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import boxes, calls, context, growing, numpy_table, protocols, regions, source
+from . import boxes, calls, cells, context, growing, numpy_table, protocols, regions, source, state
 from .boxes import ArrayBox, Box
 
 
@@ -83,7 +83,9 @@ def setattr_(value, held, name: str) -> None:
         return
     if id(held) in trace.shared:
         calls.expect_own(trace, held, f"`.{name} =`")
-    if trace.maker(held) < 0:
+    if isinstance(held, types.CellType):
+        cells.expect_own(trace, held)
+    elif trace.maker(held) < 0:
         raise UnsupportedError(
             f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
             "return the value, or make the object inside the function", context.locate())
@@ -136,7 +138,7 @@ def aug_setitem(place, value, op: str) -> None:
 
 
 def aug_attr(held, name: str):
-    return held, name, getattr(held, name)
+    return held, name, state.value(getattr(held, name))
 
 
 def aug_setattr(place, value, op: str) -> None:
