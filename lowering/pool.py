@@ -1,9 +1,10 @@
 """Recycled memory for large results.
 
-A result above glibc's largest mmap threshold is fresh from the system on every call, and its page faults cost more than
-the arithmetic that fills it: copying 40 MB takes 5.8 ms into fresh memory and 3.8 ms into used memory. (Below 32 MB glibc
-itself recycles: measured, no faults.) So results of `LARGE` bytes and more get their memory here. Their arrays name a
-NumPy memory handler that gives it back here; what is kept is bounded, and given to the system when it does not fit.
+The C library gives freed memory back to the system: blocks above 32 MB at once, smaller ones when enough of the heap's top is
+free. A result is then fresh from the system on every call, and its page faults cost more than the arithmetic that fills it:
+copying 40 MB takes 5.8 ms into fresh memory and 3.8 ms into used memory. So results of `LARGE` bytes and more get their
+memory here. Their arrays name a NumPy memory handler that gives it back here; what is kept is bounded, and given to the
+system when it does not fit.
 
     allocate(size)        a kept block of exactly this size, else NumPy's own allocation (which asks for huge pages)
     free(ctx, p, size)    keep the block; where it does not fit, free the kept ones first; where it is too large, free it
@@ -19,7 +20,7 @@ import threading
 from . import capi
 from .glue import compile_glue
 
-LARGE = 32 << 20
+LARGE = 256 << 10
 KEPT_AT_MOST = 512 << 20
 BLOCKS = 8
 _MALLOC, _FREE, _CONTEXT, _LIMIT, _KEPT, _REUSED, _PAIRS = range(7)

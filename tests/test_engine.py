@@ -128,23 +128,79 @@ def test_threads_compile_and_run_at_once():
     assert not errors
 
 
-def test_one_large_block_is_kept():
-    take_at, give_at = engine.PROVIDERS["memory"](["take", "give"])
-    take = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(take_at)
-    give = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(give_at)
+def memory():
+    take, give = engine.PROVIDERS["memory"](["take", "give"])
+    return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(take), ctypes.CFUNCTYPE(None, ctypes.c_void_p)(give)
+
+
+def test_large_blocks_are_kept():
+    take, give = memory()
     recycle.release()
     first, second = take(40 << 20), take(50 << 20)
     assert first and second and first != second
-    ctypes.memset(first + 64, 1, 40 << 20)
+    ctypes.memset(first + recycle.HEADER, 1, 40 << 20)
     give(first)
-    assert take(33 << 20) == first
+    assert recycle.kept() == 40 << 20
+    assert take(33 << 20) == first and recycle.kept() == 0
     give(first)
-    give(second)                              # frees the first
-    assert take(45 << 20) == second
+    give(second)
+    assert take(45 << 20) == second and take(35 << 20) == first
+    give(first)
+    give(second)
+    little = take(recycle.LARGE)              # much smaller than what is kept
+    assert little not in (first, second) and recycle.kept() == 90 << 20
+    give(little)
     small = take(1000)
-    assert small != second
     give(small)
     give(None)
-    give(second)
+    assert recycle.kept() == (90 << 20) + recycle.LARGE
+    assert take(1 << 60) is None              # everything is freed for it first
+    assert recycle.kept() == 0
+
+
+def test_kept_blocks_are_bounded_in_number_and_size():
+    take, give = memory()
     recycle.release()
-    assert take(1 << 60) is None
+    blocks = [take(recycle.LARGE + k) for k in range(recycle.CELLS + 3)]
+    for block in blocks:
+        give(block)
+    assert recycle.CELLS * recycle.LARGE <= recycle.kept() < (recycle.CELLS + 1) * recycle.LARGE
+    half = recycle.LIMIT // 2
+    first, second = take(half), take(half + 64)
+    give(first)
+    give(second)                              # too much with the others, which are freed
+    assert recycle.kept() == half + 64
+    huge = take(recycle.LIMIT + 1)
+    give(huge)
+    assert recycle.kept() == half + 64
+    recycle.release()
+    assert recycle.kept() == 0
+
+
+def test_threads_take_and_give_at_once():
+    take, give = memory()
+    recycle.release()
+    wrong = []
+
+    def work(number):
+        for k in range(3000):
+            size = recycle.LARGE * (1 + (k + number) % 5)
+            block = take(size)
+            ends = [ctypes.c_int64.from_address(block + recycle.HEADER + at) for at in (0, size - 8)]
+            for end in ends:
+                end.value = number
+            if k % 3 == 0:
+                other = take(size)
+                give(other)
+            if any(end.value != number for end in ends):
+                wrong.append(number)
+            give(block)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    recycle.release()
+    assert recycle.kept() == 0
