@@ -496,6 +496,38 @@ def while_true(x):
     return i
 
 
+def while_true_returns(x):
+    i = 0
+    while 1:
+        for v in x:
+            if v > 2:
+                break
+        i += 1
+        if x[i] > 2:
+            return x[i] * v, i
+
+
+def while_true_in_a_branch(x):
+    i = 0
+    if x[0] > 0:
+        while True:
+            i += 1
+            if x[i] < 0:
+                return i
+    return -i
+
+
+def while_true_returns_or_breaks(x):
+    i = 0
+    while True:
+        i += 1
+        if x[i] > 2:
+            if x[i] > 3:
+                return i
+            break
+    return -i
+
+
 def while_else(x):
     i = 0
     while i < 5:
@@ -546,7 +578,12 @@ def while_array(x):
     return y
 
 
-WHILE = [while_index, while_true, while_else, while_continue, while_return, while_walrus, while_shapes, while_array]
+def any_and_all_of_generators(x):
+    return any(v > 3 for v in x), all(v > 0 for v in x if v > 0.3), any(v > 9 for v in x), all(v < 9 for v in x)
+
+
+WHILE = [while_index, while_true, while_true_returns, while_true_in_a_branch, while_true_returns_or_breaks,
+         any_and_all_of_generators, while_else, while_continue, while_return, while_walrus, while_shapes, while_array]
 
 
 @pytest.mark.parametrize("fn", WHILE, ids=lambda f: f.__name__)

@@ -93,7 +93,21 @@ def _leaves(statements) -> bool:
             return True
         if isinstance(s, ast.Try) and all(_leaves(h.body) for h in s.handlers) and (_leaves(s.body) or _leaves(s.orelse)):
             return True
+        if _endless(s) and not _breaks(s.body):
+            return True
     return False
+
+
+def _endless(s) -> bool:
+    """Whether s is `while True`, which ends by `break` or not at all."""
+    return isinstance(s, ast.While) and isinstance(s.test, ast.Constant) and bool(s.test.value)
+
+
+def _breaks(statements) -> bool:
+    """Whether a `break` of the loop whose body this is stands in the statements."""
+    inner = (part for s in statements if not isinstance(s, (ast.FunctionDef, ast.ClassDef))
+             for part in ([s.orelse] if isinstance(s, (ast.For, ast.While)) else _blocks(s)))
+    return any(isinstance(s, ast.Break) for s in statements) or any(map(_breaks, inner))
 
 
 class _Loop:
@@ -120,7 +134,10 @@ class _Exits:
                 more, set_, always = self.branch(s, rest, loop)
                 return out + more, flags | set_, always
             if kind in (ast.For, ast.While):
+                always = _leaves([s])
                 more, set_ = self.loop(s, loop)
+                if always:
+                    return out + more, flags | set_, True
             elif kind in (ast.With, ast.Try):
                 set_, always = self.with_(s, loop) if kind is ast.With else self.attempt(s, loop)
                 more = [s]

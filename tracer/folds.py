@@ -46,10 +46,18 @@ class Fold:
         return (self.decided(),)
 
     def each(self, items, body) -> None:
-        loops.for_(items, body, self.get, self.put, (type(self).__name__.lower(),), self.stop if self.lazy else None)
+        loops.for_(items, _silent(body), self.get, self.put, (type(self).__name__.lower(),), self.stop if self.lazy else None,
+                   site=id(body.__code__))
 
     def when(self, test, thunk) -> None:
-        branches.if_(test, thunk, None, self.get, self.put, (type(self).__name__.lower(),))
+        branches.if_(test, _silent(thunk), None, self.get, self.put, (type(self).__name__.lower(),))
+
+
+def _silent(thunk):
+    """The thunk as a statement: what its comprehension gives is no part of what a branch leaves."""
+    def run(*args) -> None:
+        thunk(*args)
+    return run
 
 
 class Sum(Fold):

@@ -210,7 +210,7 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None
         return _Rolled(trace, loop, lambda: body(), get, put, names, touched)
 
     def condition():
-        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), test)
+        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), lambda: branches.boxed(truth(test())))
 
     if test.__name__.startswith("<tg binds"):
         rolled().inverted(condition)
