@@ -17,6 +17,7 @@ from __future__ import annotations
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 LONGEST = 1 << 56          # no axis has more elements, and no loop makes more iterations before the end of time
 FUEL = 48                  # steps of one proof
+MANY = 12                  # of the bounds of an atom, so many of the newest are tried
 
 
 class Atom:
@@ -210,7 +211,7 @@ class Facts:
             del rest[a]
             used.add(a)
             try:
-                for s, bound in bounds:                                 # s a >= bound:  s (rest + c a) >= s rest + c bound
+                for s, bound in bounds[-MANY:]:                         # s a >= bound:  s (rest + c a) >= s rest + c bound
                     if used.isdisjoint(bound.terms) and self._prove(
                             s * const + c * bound.const, _sum(rest, s, bound.terms, c), s * scale):
                         return True

@@ -2,7 +2,8 @@
 
 Python decides: the values, dtypes and shapes that it returns, the arguments that it overwrites, the class of the error that it
 raises. A program whose result moves by more than rounding when its inputs move by rounding says nothing, and is passed over.
-`TRACEGRAD_NIGHTLY=1` runs 2,000 programs, else a fast subset.
+`TRACEGRAD_NIGHTLY=1` runs 2,000 programs and the derivatives of 600, else a fast subset. They are the same in every run, and
+others with `TRACEGRAD_SEED=` a number.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from programs import Program, Source, Writer
 
@@ -22,11 +23,14 @@ import tracegrad as tg
 
 NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 VALUES, GRADIENTS = (2000, 600) if NIGHTLY else (60, 20)
-QUIET = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+SEED = os.environ.get("TRACEGRAD_SEED")
+QUIET = settings(deadline=None, derandomize=SEED is None, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+seeded = seed(int(SEED)) if SEED else lambda test: test
 TOLERANCE = 1e-10
 
 # What a program may ask for that is refused by design: the writer does not know where these rules bite.
 REFUSED = (tg.UnsupportedError, tg.ConcretizationError)
+refused: list[str] = []
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +136,11 @@ def check_values(program: Program, folder: pathlib.Path) -> str:
         with tg.config(disable_jit=way == "evaluator"):
             found = outcome(tg.jit(fn), program.args())
         if isinstance(found, REFUSED):
+            refused.append(str(found))
             return ""
         if isinstance(expected, Exception) or isinstance(found, Exception):
-            if isinstance(found, Exception) and isinstance(expected, Exception) and isinstance(found, type(expected)):
+            both = isinstance(found, Exception) and isinstance(expected, Exception)
+            if both and (isinstance(found, type(expected)) or raised_while_traced(fn, program, found)):
                 continue
             text = f"{way}: {found!r}\nPython: {expected!r}"
         else:
@@ -143,6 +149,11 @@ def check_values(program: Program, folder: pathlib.Path) -> str:
         if text and rounding(fn, program, expected):
             return text
     return ""
+
+
+def raised_while_traced(fn, program: Program, found: Exception) -> bool:
+    """Whether tracing raises the error already: of two errors that a program makes, compiled code may raise the second."""
+    return type(outcome(tg.jit(fn).lower, program.args())) is type(found)
 
 
 def loss_of(fn, program: Program):
@@ -257,6 +268,7 @@ def written(data, smooth: bool) -> Program:
     return Writer(Source(draw=lambda low, high: data.draw(st.integers(low, high))), smooth, 10).program()
 
 
+@seeded
 @settings(QUIET, max_examples=VALUES)
 @given(st.data())
 def test_values(folder, data):
@@ -265,6 +277,12 @@ def test_values(folder, data):
     assert not found, f"{found}\n{program.text}\narguments: {program.arguments!r}"
 
 
+def test_few_programs_are_refused():
+    """Of those that `test_values` ran."""
+    assert len(refused) <= 0.15 * VALUES, refused
+
+
+@seeded
 @settings(QUIET, max_examples=GRADIENTS)
 @given(st.data())
 def test_gradients(folder, data):

@@ -49,6 +49,24 @@ def test_proofs():
     assert not facts.nonneg(form(-2, n=1, q=-2))
 
 
+def steps_of_a_proof(bounds, monkeypatch):
+    """The steps of a search in vain over an atom with so many bounds, each of them by two more atoms."""
+    facts, prove, steps = Facts(), Facts._prove, []
+    n = facts.atom(0, 1 << 40)
+    for _ in range(bounds):
+        facts.assume(Form(0, {n: -1, facts.atom(0, 1 << 40): 1, facts.atom(0, 1 << 40): 1}))        # n <= i + j
+    with monkeypatch.context() as patch:
+        patch.setattr(Facts, "_prove", lambda *args: steps.append(1) or prove(*args))
+        assert not facts.nonneg(Form(1 << 20, {n: -1}))
+    return len(steps)
+
+
+def test_a_proof_does_not_take_longer_with_more_bounds(monkeypatch):
+    # the fuel of a proof ended its depth, not its width: a program that subscripts an array 1,000 times tried 1,000 bounds
+    # for each subscript
+    assert steps_of_a_proof(1000, monkeypatch) == steps_of_a_proof(100, monkeypatch) < 100
+
+
 def test_proofs_by_cases():
     facts = Facts()
     a, b, m = (facts.atom(-9, 9) for _ in range(3))

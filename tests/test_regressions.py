@@ -5,6 +5,8 @@ equal differences.
 """
 import numpy as np
 import pytest
+from tracegrad.ir.verify import verify
+from tracegrad.tracer import stage
 
 import tracegrad as tg
 
@@ -107,6 +109,26 @@ def test_early_returns_of_the_same_constant(same):
 
     same(f, 0.5)
     same(f, 1.5)
+
+
+def test_a_name_that_an_earlier_loop_left_behind(same):
+    # the second loop carried the array that the first had made in its body: a value from another region, until it was dropped
+    def f(x, n):
+        s = 0.0
+        for i in range(n):
+            a = np.zeros(3)
+            a[i % 3] = x
+            s += a.sum()
+        for i in range(n):
+            a = np.ones(3)
+            a[0] += x * i
+            s += a.sum()
+        return s
+
+    verify(stage.trace(f, (2.0, 6)).function)
+    same(f, 2.0, 6)
+    same(f, 2.0, 0)
+    check_gradient(lambda x: f(x, 6), 2.0)
 
 
 # --- errors that only run time may reach ------------------------------------------------------------------------------

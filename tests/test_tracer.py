@@ -2,7 +2,9 @@
 import collections
 import dataclasses
 import functools
+import importlib
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -616,3 +618,83 @@ def test_inner_traces_do_not_write_outside():
 
     with pytest.raises(UnsupportedError, match="changes something outside of itself"):
         stage.trace(fn, (X.copy(),))
+
+
+FIRST = """
+def fn(x):
+    y = x * 2
+    for k in range(2):
+        y = y + k
+        y = y * 2
+    return y
+
+pick = lambda x: x * 2
+"""
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """edited(text): the module that is made from the text, with the file as the import found it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "edited_module", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file = tmp_path / "edited_module.py"
+
+    def write(text, imported=True):
+        file.write_text(text)
+        module = sys.modules.get("edited_module")
+        if imported:
+            module = importlib.reload(module) if module else importlib.import_module("edited_module")
+        return module
+
+    yield write
+    sys.modules.pop("edited_module", None)
+
+
+def test_a_file_that_is_edited_and_reloaded(edited):
+    module = edited(FIRST)
+    same(run(module.fn, X), module.fn(X))
+    same(run(module.pick, X), X * 2)
+    module = edited("# longer now\n" + FIRST.replace("x * 2", "x * 3"))
+    same(run(module.fn, X), module.fn(X))
+    same(run(module.pick, X), X * 3)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("x * 2", "x * 3"), ("x * 2", "x + 2"), ("        y = y * 2", "    y = y * 2"), ("range(2)", "range(2.0)"),
+    ("return y", "return x"), ("def fn(x):", "def fn(z):"), ("y = x * 2", "y = x * True"),
+])
+def test_a_file_that_is_edited_and_not_reloaded(edited, old, new):
+    # what stands in the file now is another program than the one that runs
+    module = edited(FIRST)
+    edited(FIRST.replace(old, new), imported=False)
+    with pytest.raises(UnsupportedError, match="the file has changed since it was imported"):
+        stage.trace(module.fn, (X,))
+
+
+def test_a_file_that_is_edited_after_a_trace(edited):
+    # its lines are still at hand as they were
+    module = edited(FIRST + "\n\ndef other(x):\n    return x - 1\n")
+    same(run(module.fn, X), module.fn(X))
+    edited("# nothing is left\n", imported=False)
+    same(run(module.other, X), X - 1)
+
+
+def test_a_comment_that_is_edited(edited):
+    module = edited(FIRST)
+    edited(FIRST.replace("y = x * 2", "y = (x * 2)      # twice"), imported=False)
+    same(run(module.fn, X), module.fn(X))
+
+
+class Counter:
+    __scale = 2.0
+
+    def plain(self, x):
+        def inner(y):
+            return y * self.__scale
+
+        return inner
+
+
+def test_a_private_name_in_a_function_of_a_method():
+    same(run(Counter().plain(X), X), X * 2)

@@ -7,7 +7,8 @@
   If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other
   reads them If.bound, For.bound, While.bound   all names that the statement assigns
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
-  For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v
+  For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
+                                     read before they are bound: what others hold before the loop is nobody's any more
   Name.unsure                        a read that may come before any assignment
 
 A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
@@ -129,7 +130,7 @@ class _Live:
         if not isinstance(s, ast.If):
             plain, augmented, items = written(s.body)
             s.augmented = augmented - plain
-            s.touched = tuple(sorted((items | augmented) & self.local))
+            s.touched = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
 
     def if_(self, s: ast.If, out):
         inside = self.block(s.body, out) | self.block(s.orelse, out)

@@ -16,7 +16,7 @@ import types
 import weakref
 
 from ..ir.errors import Frame, UnsupportedError
-from . import context, fence, rewrite
+from . import context, fence, origin, rewrite
 from .exits import TG
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
@@ -101,15 +101,21 @@ def _indent(line: str) -> int:
 
 
 def find(function) -> ast.FunctionDef | ast.Lambda:
-    """The syntax tree of a function, with the line and column numbers of its file."""
+    """The syntax tree of a function, with the line and column numbers of its file.
+
+    Lines that are at hand may be older than the function, those of the file newer.
+    """
     code = function.__code__
-    lines = linecache.getlines(code.co_filename, function.__globals__)
+    for look in (lambda: None, lambda: linecache.checkcache(code.co_filename)):
+        look()
+        lines = linecache.getlines(code.co_filename, function.__globals__)
+        if lines and code.co_firstlineno <= len(lines):
+            node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
+            if node is not None and (isinstance(node, ast.AsyncFunctionDef) or origin.agrees(node, function)):
+                return node
     if not lines or code.co_firstlineno > len(lines):
         _no_source(function, f"{code.co_filename!r} has no such lines")
-    node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
-    if node is None or not _agrees(node, code):
-        _no_source(function, "the file has changed since it was imported, or the function was not made from it")
-    return node
+    _no_source(function, "the file has changed since it was imported, or the function was not made from it")
 
 
 def _find_def(function, lines) -> ast.FunctionDef | None:
@@ -163,28 +169,14 @@ def _find_lambda(function, lines):
 
     candidates = [node for node in (ast.walk(module) if module else ())
                   if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno)
-                  and _agrees(node, code)]
+                  and origin.has_parameters(node, code)]
     around = [node for node in candidates if holds(node)]
     if around:
         return rewrite.detached(max(around, key=lambda node: (node.lineno, node.col_offset)))
     return rewrite.detached(candidates[0]) if len(candidates) == 1 else None
 
 
-def _agrees(node, code) -> bool:
-    """Whether a definition has the parameters of the code."""
-    a = node.args
-    names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + [p.arg for p in (a.vararg, a.kwarg) if p]
-    wanted = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)]
-    return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
-
-
 # --- compiling --------------------------------------------------------------------------------------------------------
-
-def _class_of(function) -> str | None:
-    """The class whose body a method was defined in: the last but one part of its qualified name."""
-    parts = function.__qualname__.split(".")
-    return parts[-2] if len(parts) > 1 and parts[-2] != "<locals>" else None
-
 
 def _template(function) -> Template:
     code = function.__code__
@@ -192,7 +184,7 @@ def _template(function) -> Template:
     if found is None:
         node = find(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
-        made = rewrite.rewrite(node, _class_of(function))
+        made = rewrite.rewrite(node, origin.class_of(code))
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found
 
