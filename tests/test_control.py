@@ -79,6 +79,28 @@ def assigns_name_in_condition(x):
     return y - 1
 
 
+def assigns_in_operands(x):
+    z = y = 1.0
+    a = (z := x + 1) if x > 0 else (y := x - 1)
+    b = x > 1 or (z := z + 1) > 2 or (y := z * 2) > 0
+    c = x < (y := a + 2) < (u := y + z) and (v := u * 2) > 0 and v < 9
+    return a, b, c, z, y
+
+
+def assigns_in_one_operand(x):
+    if x > -2 and (z := x * 2) < 3:
+        return z
+    return 0.0 if x > -2 else 5.0
+
+
+def assigns_an_array_in_an_operand(x):
+    z = np.zeros(3)
+    if x > 0 and (z := np.ones(3) * x).sum() > 2:
+        z[0] = 1
+    z[1] += x
+    return z
+
+
 def one_branch_and_flag(x):
     found = False
     if x > 0:
@@ -91,7 +113,8 @@ def one_branch_and_flag(x):
 
 @pytest.mark.parametrize("fn",
                          [if_else, if_without_else, elif_chain, returns_early, nested, conditional_expression, short_circuit,
-                                chained, assigns_name_in_condition, one_branch_and_flag], ids=lambda f: f.__name__)
+                                chained, assigns_name_in_condition, assigns_in_operands, assigns_in_one_operand,
+                                assigns_an_array_in_an_operand, one_branch_and_flag], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("x", [-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 8.0])
 def test_branch(fn, x):
     check(fn, np.float64(x))
@@ -565,6 +588,16 @@ def while_walrus(x):
     return i, v
 
 
+def while_walrus_and_break(x):
+    s, i = 0.0, 0
+    while i < x.size and (v := x[i]) < 3 and (u := v * 2) > -9:
+        if u > 5:
+            break
+        s += u
+        i += 1
+    return s, v
+
+
 def while_shapes(x):
     while x.size > 2:
         x = x[::2] * 2.0
@@ -583,7 +616,8 @@ def any_and_all_of_generators(x):
 
 
 WHILE = [while_index, while_true, while_true_returns, while_true_in_a_branch, while_true_returns_or_breaks,
-         any_and_all_of_generators, while_else, while_continue, while_return, while_walrus, while_shapes, while_array]
+         any_and_all_of_generators, while_else, while_continue, while_return, while_walrus, while_walrus_and_break,
+         while_shapes, while_array]
 
 
 @pytest.mark.parametrize("fn", WHILE, ids=lambda f: f.__name__)
@@ -594,6 +628,17 @@ def test_while(fn):
 @pytest.mark.parametrize("x", [2.0, 9.0])
 def test_newton(x):
     check(newton, x)
+
+
+def test_a_name_that_an_operand_set_perhaps():
+    def fn(x):
+        if x > 0 and (z := x * 2) < 3:
+            pass
+        return z
+
+    check(fn, 1.0)
+    with pytest.raises(UnboundLocalError, match="'z'"):
+        run(fn, -1.0)
 
 
 # --- size -------------------------------------------------------------------------------------------------------------

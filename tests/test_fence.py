@@ -61,6 +61,15 @@ def opens_file(x):
     return x
 
 
+def binds_in_a_lambda(x):
+    return (lambda v: v > 0 and (w := v * 2) > 1 and w)(x[0])  # here
+
+
+def binds_in_a_comprehension(x):
+    return [w for v in x if v < 0 or (w := v * 2) > 1]  # here
+
+
+MAYBE = "`:=` in a part of an expression that may not be evaluated"
 REASONS = {
     generator: ("a generator cannot be compiled", "collect the values in a list and return it"),
     delegates: ("a generator cannot be compiled", "collect the values in a list and return it"),
@@ -71,6 +80,8 @@ REASONS = {
     defines_class: ("a class cannot be defined inside a compiled function", "define it at module level"),
     writes_global: ("`global COUNT` cannot be compiled", "return the value, or keep it in an array that is passed in"),
     opens_file: ("this context manager would act while the function is compiled", "enter it around the call"),
+    binds_in_a_lambda: (f"{MAYBE}, in a lambda", "write it as a `def` or a loop"),
+    binds_in_a_comprehension: (f"{MAYBE}, in a comprehension", "write it as a `def` or a loop"),
 }
 
 

@@ -15,7 +15,8 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
 from programs import Program, Source, Writer
 
@@ -24,8 +25,9 @@ import tracegrad as tg
 NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 VALUES, GRADIENTS = (2000, 600) if NIGHTLY else (60, 20)
 SEED = os.environ.get("TRACEGRAD_SEED")
-QUIET = settings(deadline=None, derandomize=SEED is None, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
-seeded = seed(int(SEED)) if SEED else lambda test: test
+QUIET = settings(deadline=None, derandomize=SEED is None, database=None, print_blob=False,
+                 suppress_health_check=list(HealthCheck))
+seeded = hypothesis_seed(int(SEED)) if SEED else lambda test: test
 TOLERANCE = 1e-10
 
 # What a program may ask for that is refused by design: the writer does not know where these rules bite.

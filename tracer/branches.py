@@ -103,21 +103,18 @@ def either(test, then, other):
     flag = truth(test)
     if not isinstance(flag, Value):
         return then() if flag else other()
-    _expect_no_binding(then, other)
-    return stage(flag, then, other, None, None, (), "the conditional expression")
+    return stage(flag, then, other, *binding(then, other), "the conditional expression")
 
 
 def and_(first, *rest):
     """`first and …`: the first that is false, else the last."""
     for k, thunk in enumerate(rest):
         flag = truth(first)
-        if isinstance(flag, Value):
-            _expect_no_binding(thunk)
         if flag is False:
             return first
         if flag is not True:
-            return stage(flag, lambda k=k, thunk=thunk: and_(thunk(), *rest[k + 1:]), lambda first=first: first, None, None, (),
-                         "`and`", lazy=True)
+            return stage(flag, lambda k=k, thunk=thunk: and_(thunk(), *rest[k + 1:]), lambda first=first: first,
+                         *binding(*rest[k:]), "`and`", lazy=True)
         first = thunk()
     return first
 
@@ -126,23 +123,39 @@ def or_(first, *rest):
     """`first or …`: the first that is true, else the last."""
     for k, thunk in enumerate(rest):
         flag = truth(first)
-        if isinstance(flag, Value):
-            _expect_no_binding(thunk)
         if flag is True:
             return first
         if flag is not False:
-            return stage(flag, lambda first=first: first, lambda k=k, thunk=thunk: or_(thunk(), *rest[k + 1:]), None, None, (),
-                         "`or`", lazy=True)
+            return stage(flag, lambda first=first: first, lambda k=k, thunk=thunk: or_(thunk(), *rest[k + 1:]),
+                         *binding(*rest[k:]), "`or`", lazy=True)
         first = thunk()
     return first
 
 
-def _expect_no_binding(*thunks) -> None:
-    """`:=` binds a name in the function, which a staged operand cannot."""
-    for thunk in thunks:
-        if getattr(thunk, "__name__", "").startswith("<tg binds"):
-            raise UnsupportedError("`:=` in an operand of which only run time knows whether it is evaluated",
-                                   "assign the name on a line of its own", context.locate())
+class Binds:
+    """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
+
+    __slots__ = ("get", "names", "put", "thunk")
+
+    def __init__(self, thunk, get, put, names):
+        self.thunk, self.get, self.put, self.names = thunk, get, put, names
+
+    def __call__(self):
+        return self.thunk()
+
+
+def binding(*thunks) -> tuple:
+    """(get, put, names) of all the names that operands bind."""
+    found = [t for t in thunks if type(t) is Binds and t.names]
+    if len(found) < 2:
+        return (found[0].get, found[0].put, found[0].names) if found else (None, None, ())
+
+    def put(values):
+        values = iter(values)
+        for operand in found:
+            operand.put(tuple(next(values) for _ in operand.names))
+
+    return lambda: tuple(v for t in found for v in t.get()), put, tuple(n for t in found for n in t.names)
 
 
 def in_(x, items):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 
 from ..ir.errors import Frame, UnsupportedError
+from . import scopes
 
 _PLAIN = (
     ast.FunctionDef, ast.Lambda, ast.arguments, ast.arg, ast.keyword, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign,
@@ -69,6 +70,8 @@ class _Fence:
             self.refuse(node, *row)
         if not isinstance(node, _PLAIN):
             self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
+        if cls is ast.Lambda or cls in scopes.COMPREHENSIONS:
+            self.operands(node)
         if cls is ast.FunctionDef or cls is ast.Lambda:
             self.function(node)
             return
@@ -106,6 +109,15 @@ class _Fence:
             if getattr(inner, "name", None) or getattr(inner, "rest", None):
                 self.refuse(inner, "a name in an alternative of a pattern (`a | b`) cannot be compiled",
                             "write a `case` for each alternative")
+
+    def operands(self, node):
+        """`:=` in a part that may not be evaluated, where no statement is that could keep the name."""
+        for child in ast.iter_child_nodes(node):
+            for found, certain in scopes.bindings(child):
+                if not certain:
+                    self.refuse(found, f"`:=` in a part of an expression that may not be evaluated, in a "
+                                f"{'lambda' if isinstance(node, ast.Lambda) else 'comprehension'}",
+                                "write it as a `def` or a loop, with the name assigned on a line of its own")
 
     def comprehension(self, node):
         if node.is_async:

@@ -209,10 +209,16 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None
     def rolled():
         return _Rolled(trace, loop, lambda: body(), get, put, names, touched)
 
-    def condition():
-        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), lambda: branches.boxed(truth(test())))
+    def ask():
+        return branches.boxed(truth(test()))
 
-    if test.__name__.startswith("<tg binds"):
+    binds = test.__name__.startswith("<tg binds")
+    asked = branches.Binds(ask, get, put, names) if binds and get else ask
+
+    def condition():
+        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), asked)
+
+    if binds:
         rolled().inverted(condition)
         return
     try:

@@ -99,7 +99,7 @@ def chain(left, op, right, *rest):
     first = compare(op, left, right)
     if not rest:
         return first
-    return branches.and_(first, lambda: chain(right, rest[0], rest[1](), *rest[2:]))
+    return branches.and_(first, branches.Binds(lambda: chain(right, rest[0], rest[1](), *rest[2:]), *branches.binding(*rest)))
 
 
 def compare(op, a, b):

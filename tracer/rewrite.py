@@ -64,14 +64,16 @@ class _Rewriter(Comprehensions):
             ast.Call(ast.copy_location(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
 
     def thunk(self, value: ast.expr) -> ast.expr:
-        """value, not evaluated yet; where it binds a name it becomes a function before the statement."""
+        """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
         bound = sorted({n.target.id for n in ast.walk(value) if isinstance(n, ast.NamedExpr)})
         if not bound:
             return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
         returned = ast.copy_location(ast.Return(value), value)
-        self.pending.append(self.definition(name, arguments(), bound, [returned], value))
-        return exits.load(name, value)
+        names = [name, *(self.temporary(f"<tg {word}") for word in ("get", "put"))]
+        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, *names[1:], value)]
+        listed = ast.copy_location(ast.Tuple([exits.literal(n, value) for n in bound], ast.Load()), value)
+        return self.tg("binds", [*(exits.load(n, value) for n in names), listed], value)
 
     def temporary(self, stem: str = "<tmp") -> str:
         self.temporaries += 1
@@ -256,15 +258,18 @@ class _Rewriter(Comprehensions):
         names = [self.mangle(n) for n in s.state]
         if not names:
             return [], [exits.literal(None, s), exits.literal(None, s), ast.copy_location(ast.Tuple([], ast.Load()), s)]
-        read = ast.copy_location(ast.Tuple([exits.load(n, s) for n in names], ast.Load()), s)
-        write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
-        get = self.definition("<tg get>", arguments(), (), [ast.copy_location(ast.Return(read), s)], s)
-        put = self.definition("<tg put>", arguments("<values>"), names,
-                              [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)
         only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
         shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
         listed = ast.copy_location(ast.Tuple([exits.literal(n, s) for n in shown], ast.Load()), s)
-        return [get, put], [exits.load("<tg get>", s), exits.load("<tg put>", s), listed]
+        return self.access(names, "<tg get>", "<tg put>", s), [exits.load("<tg get>", s), exits.load("<tg put>", s), listed]
+
+    def access(self, names, get: str, put: str, s) -> list[ast.stmt]:
+        """The functions that read and write the names."""
+        read = ast.copy_location(ast.Tuple([exits.load(n, s) for n in names], ast.Load()), s)
+        write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
+        return [self.definition(get, arguments(), (), [ast.copy_location(ast.Return(read), s)], s),
+                self.definition(put, arguments("<values>"), names,
+                                [ast.copy_location(ast.Assign([write], exits.load("<values>", s)), s)], s)]
 
     def bound(self, s) -> list[str]:
         return [self.mangle(n) for n in s.bound]

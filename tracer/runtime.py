@@ -58,7 +58,7 @@ def returned(held):
 
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
-    or_=branches.or_, not_=branches.not_, chain=protocols.chain, in_=branches.in_, not_in=branches.not_in,
+    or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=protocols.chain, in_=branches.in_, not_in=branches.not_in,
     assert_=branches.assert_,
     raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh,
     unpack=unpack,

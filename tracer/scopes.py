@@ -22,6 +22,7 @@ from .exits import is_internal
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def written(statements) -> tuple[set[str], set[str], set[str]]:
@@ -70,7 +71,7 @@ def _collect(node, found: set, hidden: frozenset) -> None:
         found.add(node.name)
     elif isinstance(node, ast.alias):
         found.add((node.asname or node.name).split(".")[0])
-    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+    elif isinstance(node, COMPREHENSIONS):
         own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         for child in ast.iter_child_nodes(node):
             _collect(child, found, hidden | own)
@@ -95,6 +96,30 @@ def targets_of(node) -> set[str]:
     return targets_of(node.value) if isinstance(node, ast.Starred) else set()
 
 
+def operands(node) -> list[ast.expr]:
+    """The parts of a node that are evaluated only where other parts, or their own statement, say so."""
+    if isinstance(node, ast.BoolOp):
+        return node.values[1:]
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.Compare):
+        return node.comparators[1:]
+    if isinstance(node, COMPREHENSIONS):
+        return list(ast.iter_child_nodes(node))
+    return [node.msg] if isinstance(node, ast.Assert) else [node.exc, node.cause] if isinstance(node, ast.Raise) else []
+
+
+def bindings(node, certain: bool = True):
+    """The `:=` in a node, functions within left aside, each with whether it is evaluated wherever the node is."""
+    if isinstance(node, FUNCTIONS):
+        return
+    if isinstance(node, ast.NamedExpr):
+        yield node, certain
+    asked = operands(node)
+    for child in ast.iter_child_nodes(node):
+        yield from bindings(child, certain and child not in asked)
+
+
 def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
     """`shared`: local names whose stores cells.py has taken away."""
     own = set(parameters(function))
@@ -105,8 +130,10 @@ def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
             deferred |= reads(node)
     live = _Live(frozenset(deferred & local), frozenset(local))
     live.block(function.body, set())
-    _Sure(local, frozenset(live.staged - (own - live.deleted))).block(function.body, set(own))
-    return Names(frozenset(local), frozenset((live.staged | shared) - own))
+    unsure = {n.target.id for n, certain in bindings(ast.Module(function.body, [])) if not certain}
+    staged = frozenset(live.staged | unsure)
+    _Sure(local, staged - (own - live.deleted)).block(function.body, set(own))
+    return Names(frozenset(local), (staged | shared) - own)
 
 
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
@@ -273,7 +300,7 @@ class _Sure:
     def expression(self, node, sure: set) -> set:
         """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""
         self.mark(node, sure)
-        return sure | {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        return sure | {n.target.id for n, certain in bindings(node) if certain}
 
     def mark(self, node, sure: set) -> None:
         if isinstance(node, ast.Name):
@@ -281,7 +308,7 @@ class _Sure:
                 node.unsure = True
         elif isinstance(node, FUNCTIONS):
             self.deferred(node)
-        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        elif isinstance(node, COMPREHENSIONS):
             own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
             for child in ast.iter_child_nodes(node):
                 self.mark(child, sure | own)
