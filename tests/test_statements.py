@@ -126,7 +126,28 @@ def differentiates_inside(x):
     return tg.grad(f)(x[0]) + count
 
 
-NONLOCAL = [counts_its_calls, keeps_the_best, filters_with_state, counts_in_a_condition, replaces_an_array]
+def assigns_in_operands(x):
+    z = 0.0
+
+    def keeps(v):
+        nonlocal z
+        return v > 0 and (z := v * 2) > 1
+
+    def lists(v):
+        nonlocal z
+        return np.array([z := w * v for w in (1.0, 2.0)])[0]
+
+    s = 0.0
+    for v in x:
+        if keeps(v):
+            s += z
+        elif v < -1:
+            s += lists(v)
+        s += z
+    return s, z
+
+
+NONLOCAL = [counts_its_calls, keeps_the_best, filters_with_state, counts_in_a_condition, replaces_an_array, assigns_in_operands]
 
 
 @pytest.mark.parametrize("fn", NONLOCAL, ids=lambda f: f.__name__)

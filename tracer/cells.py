@@ -64,7 +64,15 @@ class _Stores(ast.NodeTransformer):
     def visit_FunctionDef(self, node):
         return node
 
-    visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_FunctionDef
+    visit_Lambda = visit_FunctionDef
+
+    def visit_ListComp(self, node):
+        """Its own names hide others; what `:=` assigns in it is the function's."""
+        for found, _ in scopes.bindings(node):
+            found.target = self.visit_Name(found.target)
+        return node
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
     def visit_Nonlocal(self, node):
         return ast.copy_location(ast.Pass(), node)

@@ -434,6 +434,8 @@ class _Rewriter(Comprehensions):
         return self.tg("text", parts, node)
 
     def e_NamedExpr(self, node):
+        if isinstance(node.target, ast.Attribute):                  # of a variable that functions within rebind (cells.py)
+            return self.tg("named", [self.expr(node.value), *self.place(node.target)[:2]], node)
         node.target = ast.copy_location(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
         node.value = self.expr(node.value)
         return node

@@ -63,7 +63,7 @@ RUNTIME = types.SimpleNamespace(
     raise_=branches.raise_, text=messages.text, value=state.value, unset=state.Unset, returned=returned, fresh=fresh,
     unpack=unpack,
     iterate=iterate, collect=collect, keep=calls.keep, outer=stores.outer, getitem=stores.getitem, setitem=stores.setitem,
-    setattr=stores.setattr_,
+    setattr=stores.setattr_, named=stores.named,
     delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem,
     aug_attr=stores.aug_attr,
     aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, operate=protocols.operate,

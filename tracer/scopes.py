@@ -113,7 +113,7 @@ def bindings(node, certain: bool = True):
     """The `:=` in a node, functions within left aside, each with whether it is evaluated wherever the node is."""
     if isinstance(node, FUNCTIONS):
         return
-    if isinstance(node, ast.NamedExpr):
+    if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
         yield node, certain
     asked = operands(node)
     for child in ast.iter_child_nodes(node):

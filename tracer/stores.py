@@ -92,6 +92,12 @@ def setattr_(value, held, name: str) -> None:
     regions.assign(trace, (held, True, name), value)
 
 
+def named(value, held, name: str):
+    """`(held.name := value)`, which stands for a `:=` of a variable."""
+    setattr_(value, held, name)
+    return value
+
+
 def delete(held, key, attribute: bool) -> None:
     trace = context.active()
     if trace is not None:
