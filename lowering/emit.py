@@ -129,7 +129,7 @@ class Emitter(Writer):
             self.regs[s.index] = index
             self.body(s.body)
 
-        self.loop(self.index(s.trip), write, s.unroll)
+        self.loop(self.index(s.trip), write, s.unroll, _serial(s))
 
     def while_(self, s: While):
         head, body, done = self.label(), self.label(), self.label()
@@ -289,6 +289,12 @@ class Emitter(Writer):
         parts = [*self.storage.globals, *self.globals, *self.declarations, *self.used(), *head, "body:",
                  *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.attributes, *self.metadata]
         return "\n".join(parts) + "\n"
+
+
+def _serial(loop: For) -> bool:
+    """Whether an iteration waits for the one before or branches: any variable is set but by the step of a reduction."""
+    reduced = {s.target for s in loop.body if type(s) is Let and s.reassoc}
+    return any(type(s) in (If, While, Fail) or (type(s) is Set and s.value not in reduced) for s in loop.body)
 
 
 def _bytes_constant(data: bytes) -> str:

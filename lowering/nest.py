@@ -23,7 +23,7 @@ from .fuse import Loop, Nest, Schedule
 from .inplace import Stores
 from .loopir import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
 from .memory import plan_slots, work
-from .plan import Program
+from .plan import LANES, Program
 from .routines import ROUTINES
 from .tasks import Task
 from .values import Place, Values
@@ -292,10 +292,10 @@ class Nester(Values):
 
 
 def _iterations(node: Loop | Task) -> float:
-    """How often the innermost statements under a node would be written out."""
+    """How often the innermost statements under a node would be written out; inf where they are better vectorised."""
     if isinstance(node, Task):
         return 1
-    if type(node.dim) is not int:
+    if type(node.dim) is not int or (node.dim >= LANES and all(isinstance(c, Task) for c in node.children)):
         return float("inf")
     return node.dim * max((_iterations(c) for c in node.children), default=1)
 

@@ -35,6 +35,7 @@ TINY = 4             # elements that a virtual `reduce` combines
 REPEAT = 3           # … or computed again in every iteration of a loop
 FARTHEST = 12        # ops that one read may take along when it moves before an overwriting op
 LONGEST = 60         # virtual ops in a row: what reads them recurses
+LANES = 8            # iterations from which an innermost loop of static length is left to the vectoriser
 SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
 
 
@@ -60,7 +61,9 @@ def is_fill(op: Op) -> bool:
 
 
 def small(type) -> bool:
-    return type.static and type.count <= SMALL
+    """Whether the elements of such an array are written one by one. Rows of a vector's length are not: scalar stores would
+    stall the vector loads after them."""
+    return type.static and type.count <= SMALL and (not type.dims or type.dims[-1] < LANES)
 
 
 def same_dim(a, b) -> bool:

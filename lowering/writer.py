@@ -1,15 +1,16 @@
 """The lines of one kernel's LLVM IR while they are written: names, blocks, declarations, metadata, operands, addresses.
 
 Metadata of a loop's latch. LLVM unrolls no loop that does not ask for it (engine.py), since in long loops that doubles the
-code for little. Those ask that gain: short ones, the shortest before vectorisation, which makes them straight code, others
-after it; and innermost ones with branches, which cannot be vectorised, and in which each copy of a branch and of a store is
-predicted by its own history.
+code for little. Those ask that gain: short ones, the shortest (less than a vector, or serial) before vectorisation, which
+makes them straight code, others after it; and innermost ones with branches, which cannot be vectorised, and in which each
+copy of a branch and of a store is predicted by its own history.
 """
 from __future__ import annotations
 
 from ..ir.errors import IRError
 from . import vecmath
 from .loopir import At, Atom, Buffer, Kernel, Scalar
+from .plan import LANES
 from .scalar import literal
 from .storage import Storage
 
@@ -185,10 +186,10 @@ class Writer:
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write, unroll: bool = False) -> None:
+    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
-        The engine unrolls no loop that does not ask for it: in long ones that doubles the code for little.
+        `unroll`: whatever its length. `serial`: it cannot become vectors.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -211,7 +212,7 @@ class Writer:
         self.depth -= 1
         written = len(self.lines) - at
         branchy = self.innermost and written <= BRANCHY and any(line.endswith(":") for line in self.lines[at:])
-        hint, times = self._latch(trip, written + self.weight, unroll, branchy)
+        hint, times = self._latch(trip, written + self.weight, unroll, branchy, serial)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -219,11 +220,11 @@ class Writer:
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _latch(self, trip: str, weight: int, full: bool, branchy: bool) -> tuple[str, int]:
+    def _latch(self, trip: str, weight: int, full: bool, branchy: bool, serial: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
-            if full or int(trip) * weight <= UNROLLED:
+            if full or ((serial or int(trip) < LANES) and int(trip) * weight <= UNROLLED):
                 hints, times = [_UNROLL], int(trip)
             elif int(trip) <= SHORT:
                 hints = [_UNROLL_VECTOR]
