@@ -5,6 +5,7 @@
    For control, `infer` also compares the parameters of regions with what they stand for, and the yields with both.
 3. No op, block or value stands in two places.
 4. The functions that are called verify.
+5. A stack from outside a loop is not used inside it: one use would leave nothing for the next iteration.
 """
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from .errors import IRError
 from .text import op_text
 from .types import StackType
 
+_REPEATED = frozenset({"for", "while", "map"})
 
 def verify(f: Function, where: str = "") -> Function:
     """Raise IRError with the name of the pass `where`, the op as text and the user's line, unless `f` is well formed."""
@@ -41,6 +43,8 @@ class _Verifier:
         outer = self.root, self.op
         self.root, self.op = f, None
         self.defined: set[Value] = set()
+        self.stacks: set[Value] = set()
+        self.barred: set[Value] = set()            # the stacks that a loop around this place would use in every iteration
         self.ops: set[Op] = set()
         self.block(f.body, f.params)
         self.op = None
@@ -62,6 +66,8 @@ class _Verifier:
             defined.add(v)
         for v in values:
             t = v.type
+            if t.__class__ is StackType:
+                self.stacks.add(v)
             while t.__class__ is StackType:
                 t = t.element
             for d in t.dims:
@@ -88,6 +94,8 @@ class _Verifier:
                     self.fail(f"{v!r} is used where it is not defined")
                 else:
                     self.fail(f"an operand is no value: {v!r}")
+            elif v in self.barred:
+                self.fail(f"the stack {v!r} is used in every iteration of a loop: it must be carried")
 
     def constant(self, c: Const):
         if c.data.dtype != c.type.dtype.np or c.data.shape != c.type.dims:
@@ -117,9 +125,13 @@ class _Verifier:
             self.callee(op.attrs.get("callee"))
         if op.regions and op.defn.rule != "control":
             self.fail(f"{op.defn.name} takes no regions")
+        barred = self.barred
+        if op.defn.name in _REPEATED:
+            self.barred = self.stacks & self.defined
         for region in op.regions:
             self.block(region, region.params)
             self.op = op
+        self.barred = barred
         types = self.inferred(op)
         if len(types) != len(op.results):
             self.fail(f"{op.defn.name} has {len(types)} results, not {len(op.results)}")
@@ -143,9 +155,9 @@ class _Verifier:
         if not isinstance(f, Function):
             self.fail("call names no function")
         if f not in self.done:
-            inside = self.defined, self.ops
+            inside = self.defined, self.stacks, self.barred, self.ops
             self.function(f)
-            self.defined, self.ops = inside
+            self.defined, self.stacks, self.barred, self.ops = inside
 
 
 def _shown(f: Function, op: Op) -> str:

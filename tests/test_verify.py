@@ -8,7 +8,7 @@ from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.core import Block, Const
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.text import parse
-from tracegrad.ir.types import F64, I64, INDEX, Type
+from tracegrad.ir.types import F64, I64, INDEX, INDEX_SCALAR, Type
 from tracegrad.ir.verify import verify
 
 
@@ -146,3 +146,15 @@ def test_inout():
     verify(f)
     f.attrs["inout"] = {0: 1}
     broken(f, "result 0 cannot overwrite parameter 1")
+
+
+def test_a_stack_from_outside_a_loop():
+    f = function("f", [Type(F64, (3,))], ["x"])
+    b, region = Builder(), Block([INDEX_SCALAR], ["k"])
+    with b.at(f.body):
+        stack = b("push", b("stack_new", dtype=F64), f.params[0])
+        with b.at(region):
+            popped = b.emit("pop", stack, b.index(3))[1]
+            region.yields = (b("slice", popped, region.params[0], spec="i"),)
+        f.body.yields = b.emit("map", b.index(3), regions=[region])
+    broken(f, "is used in every iteration of a loop: it must be carried")

@@ -250,9 +250,16 @@ def _tangent_out(out: Out, place: dict[int, int]) -> Out:
 
 # --- the two halves of vjp and linearize -----------------------------------------------------------------------------
 
+def halves(f: Function, wrt, parts) -> tuple[Function, Function]:
+    """(first, second): what needs the arguments only, and the linear rest. parts   reverse.split or forward.linearize.
+
+    A stack is used once, but the second half may run many times (and outside the program): where a residual is a stack, the
+    residuals are the arguments, and the second half runs `f` anew."""
+    first, second = parts(f, wrt, *([config.memory_bytes] if parts is reverse.split else []))
+    return _run_again(f, wrt, parts) if any(type(v.type) is StackType for v in first.results) else (first, second)
+
+
 def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
-    """(first, second) where the residuals are the arguments and the second half runs `f` anew: for residuals that are stacks,
-    which cannot leave the program."""
     whole = reverse.vjp(f, wrt, budget=config.memory_bytes) if parts is reverse.split else forward.jvp(f, wrt)
     names = [p.name for p in f.params]
     first = built(f"{f.name}_forward", f, [p.type for p in f.params], names, lambda b, params: (*inline(b, f, params), *params))
@@ -270,9 +277,7 @@ def cut(traced: Traced, parts, second) -> Traced:
     f = traced.function
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in place if inexact(traced.leaves[k])]
-    first, other = parts(f, [place[k] for k in wrt], *([config.memory_bytes] if parts is reverse.split else []))
-    if any(type(v.type) is StackType for v in first.results):
-        first, other = _run_again(f, [place[k] for k in wrt], parts)
+    first, other = halves(f, [place[k] for k in wrt], parts)
     residuals = [Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(first.results) if k >= len(f.results)]
     made = second(traced, other, wrt, len(residuals))
     structure = tuple_of(traced.out_tree, tuple_of(*[LEAF] * len(residuals)), LEAF)

@@ -15,7 +15,7 @@ from typing import Any
 
 from .api import Jitted
 from .autodiff import forward, reverse
-from .derive import built, chosen_leaves, dynamic, explicit, inexact, only_returned, tuple_of
+from .derive import built, chosen_leaves, dynamic, explicit, halves, inexact, only_returned, tuple_of
 from .ir.build import Builder
 from .ir.core import Block, Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError
@@ -114,7 +114,7 @@ def _expect_sizes(traced: Traced, types) -> None:
 
 
 def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
-    first, push = forward.linearize(f, wrt)
+    first, push = halves(f, wrt, forward.linearize)
     residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
     place = _inexact_places(f)
@@ -137,7 +137,7 @@ def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
 
 
 def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
-    first, pull = reverse.split(f, wrt)
+    first, pull = halves(f, wrt, reverse.split)
     residuals = inline(b, first, params)[len(f.results):]
     place = _inexact_places(f)
     types = [f.results[r].type for r in place]

@@ -1,0 +1,52 @@
+"""Operators nested in any order, inside traced code and its loops too: against Cauchy's formula and closed forms."""
+import itertools
+import random
+
+import numpy as np
+import pytest
+from nesting import FUNCTIONS, OPERATORS, X, along, iterating, nest
+
+import tracegrad as tg
+
+
+def check_nests(nests, f, most: int = 4):
+    expected = [along(f, k) for k in range(most + 1)]
+    for names in nests:
+        order, g = nest(names, f)
+        if order <= most:
+            assert g(X) == pytest.approx(expected[order], rel=1e-7, abs=1e-7), names
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_each_operator(f):
+    check_nests([(name,) for name in OPERATORS], f)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_pairs(f):
+    """A selection of all pairs by the evaluator, a few of them compiled."""
+    pairs = list(itertools.product(OPERATORS, repeat=2))
+    random.Random(len(f.__name__)).shuffle(pairs)
+    with tg.config(disable_jit=True):
+        check_nests(pairs[:40], f)
+    check_nests(pairs[:6], f)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_triples(f):
+    triples = list(itertools.product(OPERATORS, repeat=3))
+    chosen = random.Random(len(f.__name__)).sample(triples, 8)
+    with tg.config(disable_jit=True):
+        check_nests(chosen, f)
+    check_nests(chosen[:2], f)
+
+
+def test_a_record_of_unknown_length_serves_every_column():
+    """The linear half of a `while` pops what its first half pushed, once: it cannot run for one basis vector after another."""
+    for operator in (tg.jacfwd, tg.jacrev):
+        j = operator(lambda x: np.array([1.0, 2.0]) * iterating(x))(X)
+        np.testing.assert_allclose(j, np.outer([1.0, 2.0], tg.grad(iterating)(X)), rtol=1e-12)
+    slope = tg.grad(iterating)
+    h = tg.hessian(iterating)(X)
+    step = 1e-6 * np.eye(3)
+    np.testing.assert_allclose(h, [(slope(X + e) - slope(X - e)) / 2e-6 for e in step], rtol=1e-6)
