@@ -159,6 +159,8 @@ class ScalarBox(Box):
             return Box.__getattr__(self, name)
         found = PYTHON[self.weak].get(name)
         if found is None:
+            if hasattr(_PYTHON[self.weak], name):
+                return getattr(_PYTHON[self.weak](concrete(self, f"{self.weak}.{name}")), name)
             raise AttributeError(f"'{self.weak}' object has no attribute '{name}'")
         return found(self)
 
@@ -166,6 +168,9 @@ class ScalarBox(Box):
         if self.weak:
             raise TypeError(f"'{self.weak}' object is not subscriptable")
         return HOOKS["getitem"](self, key)
+
+
+_PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 
 class ArrayBox(Box):

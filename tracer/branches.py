@@ -257,13 +257,18 @@ def assert_(test, message=None) -> None:
     context.current().builder.emit("check", flag, *values, error="AssertionError", message=text)
 
 
+def _says_later(error) -> bool:
+    """Whether an exception's message has traced values in it."""
+    return isinstance(error, BaseException) and any(isinstance(x, (Box, messages.Text)) for x in error.args)
+
+
 def raise_(made=None, cause=None) -> BaseException:
     """The exception that a `raise` raises; where only run time knows whether it is reached, it becomes a failing check."""
     error = made() if made else None
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     trace = context.active()
-    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes)):
+    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)):
         if error is None:
             error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:

@@ -120,6 +120,8 @@ def _builtin(trace, f, args, kwargs):
         growing.read(trace, owner)
     if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
         expect_own(trace, owner, f"{type(owner).__name__}.{name}")
+    if type(owner) is list and name in LIST_METHODS and LIST_METHODS[name](owner, args, kwargs):
+        return None
     if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
         context.need_concrete(args[0], f"{type(owner).__name__}.{name}")
     if type(owner) is str and any(isinstance(a, Box) for a in args):
@@ -127,6 +129,7 @@ def _builtin(trace, f, args, kwargs):
     return _adopted(trace, f(*args, **kwargs))
 
 
+LIST_METHODS: dict = {}        # name -> handler(list, args, kwargs), true where it has done what the method does (sequences.py)
 _CHANGES = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
     dict: {"pop", "popitem", "clear", "update", "setdefault"},
@@ -246,16 +249,6 @@ def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:
     context.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
 
 
-def sorted_(iterable, /, *, key=None, reverse=False):
-    items = list(iteration.iterate(iterable))
-    keys = items if key is None else [call(key, x) for x in items]
-    if any(isinstance(k, Box) for k in keys):
-        raise UnsupportedError("sorted() of traced values: their order is known only at run time", "use np.sort or np.argsort",
-                               context.locate())
-    order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
-    return [items[k] for k in order]
-
-
 def map_(function, *iterables):
     return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
 
@@ -292,7 +285,7 @@ def _text_of(make, conversion: str):
 
 BUILTINS = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
-    print: print_, sorted: sorted_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
+    print: print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,

@@ -15,8 +15,9 @@ def arguments(*names, star: str | None = None) -> ast.arguments:
 
 def folds(node: ast.Call) -> bool:
     """Whether a call is a sum, any or all of a comprehension that can be a loop."""
-    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all") and not node.keywords
-            and 1 <= len(node.args) <= 2
+    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all")
+            and all(k.arg == "start" and node.func.id == "sum" for k in node.keywords)
+            and 1 <= len(node.args) <= 2 - len(node.keywords)
             and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
             and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
 
@@ -52,7 +53,8 @@ class Comprehensions:
         visit = self.visit_terms(terms, list(terms.generators))
         function = ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), visit), terms)
         lazy = exits.literal(isinstance(terms, ast.GeneratorExp), terms)
-        return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, node.args[1:])], node)
+        start = [*node.args[1:], *(k.value for k in node.keywords)]
+        return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, start)], node)
 
     def visit_terms(self, terms, generators) -> ast.expr:
         """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""

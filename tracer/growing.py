@@ -139,6 +139,15 @@ class Rows:
         return None
 
 
+def listed(structure, columns, count: int) -> list:
+    """A list of `count` items of one structure; columns: for each leaf (the value of all along the first axis, its kind)."""
+    entries = [_entries(value, kind, count) for value, kind in columns]
+    held = [structure.unflatten([column.at(k) for column in entries]) for k in range(count)]
+    if structure.kind is None:
+        context.current().grown[id(held)] = Grown(held, tuple(held), entries[0].box, None)
+    return held
+
+
 class _entries:
     """The entries of one leaf of what is appended."""
 

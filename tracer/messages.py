@@ -10,7 +10,7 @@ from ..ir.core import Value
 from ..ir.errors import ConcretizationError, UnsupportedError
 from ..ir.types import I64, INDEX
 from . import context
-from .boxes import Box
+from .boxes import Box, ScalarBox
 
 
 class Text:
@@ -22,6 +22,8 @@ class Text:
         self.template, self.values = template, values
 
     def __str__(self):
+        for value in self.values:
+            context.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
                                   "print it, or use it as the message of assert or raise", context.locate())
 
@@ -77,7 +79,7 @@ def text(*parts):
 
 def _part(x, conversion: str, spec: str):
     if isinstance(x, Text):
-        return x
+        return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
     if not isinstance(x, Box):
         return _formatted(x, conversion, spec)
     number = context.constant(x.read())

@@ -15,7 +15,20 @@ import numpy as np
 from ..ir.build import const
 from ..ir.errors import UnsupportedError
 from ..ir.types import F64, I64
-from . import boxes, calculus, composed, creation, einsum, indexing, joining, manipulation, python_math, statistics, ufuncs  # noqa: F401
+from . import (  # noqa: F401
+    boxes,
+    calculus,
+    composed,
+    creation,
+    einsum,
+    indexing,
+    joining,
+    manipulation,
+    python_math,
+    special,
+    statistics,
+    ufuncs,
+)
 from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
 from .promote import fail, strong, to_dtype
 
@@ -69,6 +82,9 @@ def redirect(f):
         return types.MethodType(METHODS[f.__name__], lift(owner))
     if isinstance(owner, np.ufunc) and f.__name__ in UFUNC_METHODS:
         return passing(f, functools.partial(UFUNC_METHODS[f.__name__], owner))
+    special_function = special.redirect(f)
+    if special_function is not None:
+        return passing(f, special_function)
     if _draws(owner.__class__) or _draws(f):
         return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)
     return None

@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Const
 from ..ir.errors import ShapeError, UnsupportedError
 from ..ir.types import BOOL, C128, F64, I64
-from . import boxes, context, python_table, ufuncs
+from . import boxes, context, python_table, special, ufuncs
 from .boxes import ArrayBox, Box, ScalarBox, lift
 from .promote import fail, result_dtype
 from .python_table import _message, rounded, scalar, to_bool, to_complex, to_float, to_int, truth
@@ -206,10 +206,21 @@ def _isclose(a, b, *, rel_tol=1e-9, abs_tol=0.0):
     return ScalarBox(build("or", build("eq", x, y), near), "bool")
 
 
-for _function in (math.gamma, math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp, math.ulp):
-    MATH[_function] = lambda *a, f=_function, **k: fail(
-        UnsupportedError, f"math.{f.__name__} of a traced value cannot be compiled",
-        "write it with the functions that are, or call it outside")
+for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp,
+                  math.ulp):
+    MATH[_function] = lambda *a, f=_function: f(*(boxes.concrete(x, f"math.{f.__name__}") if isinstance(x, Box) else x
+                                                  for x in a))
+
+
+@of(math.gamma)
+def _gamma(x, /):
+    """Poles are errors, and so is a result too large for a float."""
+    b, value = context.current().builder, _real(x)
+    pole = b("and", b("le", value, const(0.0)), b("eq", value, b("floor", value)))
+    _check(b("not", b("or", pole, b("eq", value, const(-INF)))), "ValueError", _message(math.gamma, 0.0))
+    out = special.gamma(b.expr(value)).value
+    _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
+    return ScalarBox(out, "float")
 
 
 # --- cmath ----------------------------------------------------------------------------------------------------------
@@ -264,20 +275,15 @@ def _common(parts):
 
 def _pick(name, op):
     """min and max as Python does it: the first, replaced by each later one that is strictly beyond it."""
-    def run(*args, key=None, default=None):
+    def run(*args, **default):
         if builtins.len(args) == 1:
             if isinstance(args[0], ArrayBox):
                 return _pick_element(args[0], op, name)
             args = builtins.list(args[0])
             if not args:
-                if default is not None:
-                    return default
+                if default:
+                    return default["default"]
                 raise ValueError(f"{name}() iterable argument is empty")
-        if key is not None:
-            if any(isinstance(key(a), Box) for a in args):
-                fail(UnsupportedError, f"{name}() with a key that depends on traced values cannot be compiled",
-                     "write the comparison as a loop")
-            return getattr(builtins, name)(args, key=key)
         if not any(isinstance(a, Box) for a in args):
             return getattr(builtins, name)(args)
         parts = [lift(a) for a in args]
@@ -329,7 +335,9 @@ def _round(number, ndigits=None):
 
 
 def _python_pow(base, exp, mod=None):
-    return base ** exp if mod is None else base ** exp % mod
+    """With a modulus, exactly: from numbers that are known."""
+    return base ** exp if mod is None else pow(*(boxes.concrete(x, "pow() with a modulus") if isinstance(x, Box) else x
+                                                 for x in (base, exp, mod)))
 
 
 def _fold_truth(op, stop):

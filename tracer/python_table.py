@@ -356,11 +356,24 @@ def _is_whole(x):
     return ScalarBox(builder("and", builder("isfinite", value), builder("eq", value, builder("floor", value))), "bool")
 
 
+def _bit_length(x):
+    """The bits of |x| spread to the right, then counted."""
+    found = abs(x)
+    for shift in (1, 2, 4, 8, 16, 32):
+        found = found | (found >> shift)
+    return _bit_count(found)
+
+
+def _bit_count(x):
+    return to_int(ufuncs.call(np.bitwise_count, x))
+
+
 _PLAIN = {"real": lambda x: unary("pos", np.positive, x), "imag": _zero_of,
           "conjugate": lambda x: lambda: unary("pos", np.positive, x)}
 PYTHON.update({
     "bool": _PLAIN, "int": {**_PLAIN, "numerator": lambda x: x, "denominator": lambda x: 1,
-                            "is_integer": lambda x: lambda: True},
+                            "is_integer": lambda x: lambda: True, "bit_length": lambda x: lambda: _bit_length(x),
+                            "bit_count": lambda x: lambda: _bit_count(x)},
     "float": {**_PLAIN, "is_integer": lambda x: lambda: _is_whole(x)},
     "complex": {"real": _part("real"), "imag": _part("imag"),
                 "conjugate": lambda x: lambda: ScalarBox(context.current().builder("conj", x.read()), "complex")},

@@ -33,7 +33,7 @@ from ..ir.errors import (
 from ..ir.rewrite import lift_free
 from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
-from . import calls, context, messages, promote, regions, runtime, signature, source, state, tree
+from . import calls, context, messages, numpy_table, promote, regions, runtime, signature, source, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 from .context import Restart, Scope, Trace
 from .signature import Leaf
@@ -378,7 +378,7 @@ def _name(path: str) -> str:
 
 def _evaluate(function, args, kwargs):
     plain = source.unwrap(function)
-    if isinstance(plain, types.FunctionType):
+    if isinstance(plain, types.FunctionType) and numpy_table.redirect(plain) is None:
         return calls._enter(context.current(), source.rewritten(plain), args, kwargs)
     return calls.call(function, *args, **kwargs)
 

@@ -84,7 +84,7 @@ def value(held):
 def kind_of(x) -> Kind | None:
     """The leaf type of a number or an array; None for everything else."""
     cls = type(x)
-    if cls is ScalarBox:
+    if isinstance(x, ScalarBox):
         return Kind("scalar", x.dtype_ir, x.weak)
     if cls is ArrayBox:
         return Kind("array", x.dtype_ir, None, x.dims)

@@ -8,8 +8,8 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import boxes, calls, cells, context, growing, numpy_table, protocols, regions, source, state
-from .boxes import ArrayBox, Box
+from . import boxes, calls, cells, context, growing, numpy_table, protocols, regions, sequences, source, state
+from .boxes import ArrayBox, Box, ScalarBox
 
 
 def getitem(held, key):
@@ -19,6 +19,10 @@ def getitem(held, key):
         if handler is not None:
             return handler(held, key)
         growing.read(trace, held)
+        if type(key) is ScalarBox:
+            found = sequences.item_at(trace, held, key)
+            if found is not NotImplemented:
+                return found
         return protocols.item(held, key)
     return held[key]
 

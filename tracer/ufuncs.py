@@ -274,31 +274,7 @@ def _special(ufunc) -> bool:
     return found is not None
 
 
-def _logistic(b, xs, outs):
-    """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
-    x = b.expr(xs[0])
-    small = (-x.abs()).exp()
-    return ((x < 0).select(small, small * 0 + 1) / (1 + small)).value
-
-
-def _log_odds(b, xs, outs):
-    x = b.expr(xs[0])
-    return (x / (1 - x)).log().value
-
-
-def _times_log(shift):
-    def run(b, xs, outs):
-        """x log y, and 0 where x is 0 and y is no NaN."""
-        x, y = map(b.expr, xs)
-        log = y.log1p() if shift else y.log()
-        return ((x == 0) & b.expr(_not(b, y.isnan().value))).select(0, x * log).value
-
-    return run
-
-
-SPECIAL = {"erf": direct("erf"), "erfc": direct("erfc"), "gammaln": direct("lgamma"), "psi": direct("digamma"),
-           "digamma": direct("digamma"), "expit": _logistic, "logit": _log_odds, "xlogy": _times_log(False),
-           "xlog1py": _times_log(True)}
+SPECIAL: dict = {}                 # name of a ufunc of scipy.special -> its rule; special.py fills it
 _OF_NUMPY = {u for u in vars(np).values() if isinstance(u, np.ufunc)}
 
 
