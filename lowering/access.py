@@ -298,24 +298,41 @@ def _gather_terms(op: Op, terms: Terms):
 
 
 def search(g, op: Op, x):
-    """Binary search: low = the number of grid elements before x (side left: < x, right: <= x; NaN sorts last)."""
-    grid, right = op.operands[0], op.attrs["side"] == "right"
-    low, high = g.var(INDEX, "low"), g.var(INDEX, "high")
-    at = max(g.level((x,)), g.base)
-    n = g.size(grid.type.dims[0])
-    head, body = [], []
-    with g.at_level(at):
+    """The number of grid elements before x (side left: < x, right: <= x; NaN sorts last).
+
+    It lies in [low, low + left]. With half = ceil(left / 2), element low + half - 1 comes before x or not: then it lies in
+    [low + half, low + left] or in [low, low + half - 1], both of which floor(left / 2) covers. So which steps there are does
+    not depend on data, nothing is to be predicted, and a grid of static length is searched in straight code.
+    """
+    n = g.size(op.operands[0].type.dims[0])
+    if type(n) is not int:
+        return _search_loop(g, op, x, n)
+    low = 0
+    while n:
+        half, n = n - n // 2, n // 2
+        low = _search_step(g, op, x, low, half)
+    return operand(low)
+
+
+def _search_step(g, op: Op, x, low, half):
+    """The new low after element low + half - 1."""
+    after = g.iop("add", low, half)
+    before = sorts_before(g, g.value_at(op.operands[0], (g.iop("sub", after, 1),)), x, or_equal=op.attrs["side"] == "right")
+    return g.let("select", (before, operand(after), operand(low)), INDEX)
+
+
+def _search_loop(g, op: Op, x, n):
+    low, left = g.var(INDEX, "low"), g.var(INDEX, "left")
+    with g.at_level(max(g.level((x,)), g.base)):
         g.set(low, operand(0))
-        g.set(high, operand(n))
+        g.set(left, n)
         with g.open() as head:
-            more = g.let("lt", (g.get(low), g.get(high)), BOOL)
+            more = g.let("gt", (g.get(left), operand(0)), BOOL)
         with g.open() as body:
-            lo, hi = g.get(low), g.get(high)
-            mid = g.let("shr", (g.let("add", (lo, hi), INDEX), operand(1)), INDEX)
-            v = g.value_at(grid, (mid,))
-            before = sorts_before(g, v, x, or_equal=right)
-            g.write(Set(low, g.let("select", (before, g.let("add", (mid, operand(1)), INDEX), lo), INDEX)))
-            g.write(Set(high, g.let("select", (before, hi, mid), INDEX)))
+            size = g.get(left)
+            rest = g.let("shr", (size, operand(1)), INDEX)
+            g.write(Set(low, _search_step(g, op, x, g.get(low), g.iop("sub", size, rest))))
+            g.write(Set(left, rest))
         g.write(While(head, more, body))
         return g.get(low)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_check import build, check, zeros
+from tracegrad.ir.core import Value
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
 from tracegrad.lowering import npysort
 
@@ -212,6 +213,19 @@ def test_searchsorted(side):
     f = build([("f64", 20), ("f64", 3, 11)], lambda b, g, x: b("searchsorted", g, x, side=side))
     check(f, grid, x)
     check(build([("f64", 0), ("f64", 3, 11)], lambda b, g, x: b("searchsorted", g, x, side=side)), grid[:0], x)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 6, 17])
+def test_searchsorted_in_grids_of_all_lengths(n):
+    def body(b, g, x, n):
+        sizes = [*range(6), 13, b.cast(n, INDEX)]
+        parts = [b("slice", g, b.index(0), k if isinstance(k, Value) else b.index(k), b.index(1), spec="s") for k in sizes]
+        return [b("searchsorted", part, x, side=side) for part in parts for side in ("left", "right")]
+    grid = np.sort(np.concatenate([rand(8).round(1), [0.5] * 5, [np.inf, np.inf, np.nan, np.nan]]))
+    x = np.concatenate([grid, rand(9), [-np.inf, 0.0, -0.0]])
+    f = build([("f64", 17), ("f64", 29), "i64"], body)
+    check(f, grid, x, np.int64(n))
+    check(f, np.sort(rand(17)), x, np.int64(n))
 
 
 def test_iota_cast_select():
