@@ -5,90 +5,65 @@ returns the adjoints of the arguments.
 
     forward    %y = call @f(%x) {checkpoint}          backward   %x_bar = call @f_again(%x, %y_bar) {checkpoint}
 
-A loop whose tape would exceed a budget is cut into segments of k iterations, each a checkpointed call. The loop over the
-segments tapes the state at the start of each; going back through a segment tapes its k iterations.
+A loop whose tape is too large is cut into segments, each a checkpointed call. The loop over the segments tapes the state at
+the start of each; going back through a segment either tapes its iterations (level 0) or cuts it again.
 
-    %s = for %i = 0 to n carry(…)        ->        %s = for %m = 0 to ceil(n / k) carry(…) {
-                                                       call @segment(m k, min(k, n - m k), …) {checkpoint} }
+    %s = for %i = 0 to n carry(…)        ->        %s = for %m = 0 to ceil(n / size) carry(…) {
+                                                       call @segment(m size, min(size, n - m size), …) {checkpoint, levels} }
 
-    bytes    n t                                   k t + ceil(n / k) s                       t a row of tape, s a state
+    size at level l = least fan^(l - 1)            capacity of L levels = least fan^L iterations
+    bytes of L levels = least t + L fan s          t a row of tape, s a state
 
-k is the most that half of the budget holds, k = budget / (2 t), so that there are as few segments as may be; the other half is
-for the states. Each iteration runs twice. Where n is known only at run time, so is k.
+So with fan = 2 and L = log2(n) levels (recursive halving) any loop fits into one row and 2 L states. The forward code of a
+segment is the plain loop at every level: only its backward code is cut again, and code grows with L, not with 2^L.
+
+Time: an iteration runs once forward and once in the backward code of level 0. At each level in between, all segments but the
+last are run forward again to find their states (`_without_last`), so an iteration runs at most L + 1 times in all, plus once
+backward. A `while` is run once more before, to count its iterations.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..ir.build import Builder
-from ..ir.core import Block, Const, Function, Op, Value
-from ..ir.errors import ArgumentError
-from ..ir.rewrite import copy_block, copy_op, copy_region, dce, lift_free, mapped
-from ..ir.types import I64, INDEX_SCALAR, StackType
-from .activity import inexact
+from ..ir.build import Builder, make_op
+from ..ir.core import Block, Function, Op, Value
+from ..ir.opdef import OPS
+from ..ir.rewrite import copy_block, copy_op, copy_region, dce, lift_free, mapped, new_params
+from ..ir.types import INDEX_SCALAR
 
-STACKED = 64               # entries that an iteration is taken to push where that is known only at run time
-LONG = 1000                # the length of an axis of which nothing is known
-SEGMENT = "segment"        # the mark of a call that this file makes; that of a user is True
-TOO_SMALL = ("memory_budget of {budget} bytes is too small for this loop of {0} iterations: its states at the starts of "
-             "segments take {1} bytes")
+SEGMENT = "segment"        # the mark of a call that the budget makes; that of a user is True
+LONGEST = 1 << 40          # iterations that a segment may have
+WIDEST = 1 << 20           # segments that a segment may have
+HEAD = ("start", "count", "least", "fan")          # the parameters of a segment in front of what it carries
 
 
 def marked(op: Op) -> bool:
     return bool(op.attrs.get("checkpoint"))
 
 
-def again(f: Function, wrt, results, budget: int | None, vjp: Callable) -> Function:
-    """The function of f's parameters and a cotangent for each of the `results` that returns the cotangents of `wrt`."""
-    whole = vjp(f, wrt, results, budget=budget)
+def again(f: Function, wrt, results, attrs, budget: int | None, vjp: Callable) -> Function:
+    """The function of f's parameters and a cotangent for each of the `results` that returns the cotangents of `wrt`. `attrs`
+    are those of the call of f: {checkpoint, levels} of a segment, {checkpoint, budget} of one iteration. `budget` is for
+    what the user has marked."""
+    levels = attrs.get("levels", 0)
+    run = segments(f, levels) if levels else silent(f)
+    whole = vjp(run, wrt, results, budget=attrs.get("budget") if attrs["checkpoint"] == SEGMENT else budget)
     whole.body.yields = whole.body.yields[len(f.results):]
     whole.name = f"{f.name}_again"
-    return dce(whole)
+    whole = dce(whole)
+    if levels:
+        _without_last(whole, run)
+    return whole
 
 
-# --- loops within a budget -------------------------------------------------------------------------------------------------
+# --- segments --------------------------------------------------------------------------------------------------------------
 
-def within(g: Function, budget: int, reverse: Callable) -> Function:
-    """A prepared function with its loops cut where their tapes would exceed `budget` bytes. reverse(f, wrt) is the reverse mode
-    of a function, which says what it tapes."""
-    if not any(op.defn.name == "for" for op in g.body.walk()):
-        return g
-
-    def loop(builder, op, mapping):
-        return _cut(builder, op, mapping, budget, reverse)
-
-    return Function(g.name, copy_region(Builder(), g.body, {}, {"for": loop}), g.loc)
-
-
-def _cut(builder: Builder, op: Op, mapping, budget: int, reverse: Callable):
-    if not any(inexact(r) for r in op.results) or any(r.type.__class__ is StackType for r in op.results):
-        return copy_op(builder, op, mapping)
-    segment, free = _segment(op)
-    places = dict(zip(segment.params[2:], (*op.operands[1:], *free)))
-
-    def length(d: Value) -> Value:
-        """A length that the segment knows as a parameter, in the function."""
-        d = places.get(d, d)
-        return mapping.get(d, d)
-
-    row = _row_bytes(segment, reverse, length)
-    state = sum([_bytes(r.type, 1, length) for r in op.results])
-    trip = mapping.get(op.operands[0], op.operands[0])
-    if not row or (trip.__class__ is Const and trip.item * row <= budget):
-        return copy_op(builder, op, mapping)
-    if row > budget:
-        raise ArgumentError(f"memory_budget is {budget:,} bytes, but one iteration of a loop alone keeps {row:,}",
-                            "give more memory, or wrap a part of the iteration in tg.checkpoint", op.loc)
-    return _segmented(builder, op, mapping, segment, free, trip, budget, row, state)
-
-
-def _segment(op: Op) -> tuple[Function, list[Value]]:
-    """A function of (start, count, what is carried, values from outside) that runs `count` iterations."""
+def segment(op: Op) -> tuple[Function, list[Value]]:
+    """(a function of (start, count, least, fan, what is carried, values from outside) that runs `count` iterations of a `for`
+    from `start` on, the values from outside)."""
     region = op.regions[0]
     carried = op.operands[1:]
-    body = Block(
-        [INDEX_SCALAR, INDEX_SCALAR, *[v.type for v in carried]], ["start", "count", *[p.name for p in region.params[1:]]]
-    )
+    body = Block([INDEX_SCALAR] * len(HEAD) + [v.type for v in carried], [*HEAD, *[p.name for p in region.params[1:]]])
     builder = Builder()
     builder.loc = op.loc
     with builder.at(body):
@@ -98,60 +73,126 @@ def _segment(op: Op) -> tuple[Function, list[Value]]:
             mapping[region.params[0]] = builder("add", body.params[0], inner.params[0])
             inner.yields = copy_block(builder, region, mapping)
         builder.loc = op.loc
-        body.yields = builder.emit("for", body.params[1], *body.params[2:], regions=[inner])
+        body.yields = builder.emit("for", body.params[1], *body.params[len(HEAD):], regions=[inner])
     return lift_free(Function("segment", body, op.loc))
 
 
-def _segmented(builder: Builder, op: Op, mapping, segment: Function, free, trip: Value, budget: int, row: int, state: int):
-    most = max(budget // (2 * row), 1)
-    size = builder.iop("max", builder.iop("min", trip, most), 1)
-    count = builder.iop("floordiv", builder.iop("add", trip, builder.iop("sub", size, 1)), size)
-    _expect_room(builder, trip, count, state, budget, op)
-    inits = mapped(op.operands[1:], mapping)
-    outside = mapped(free, mapping)
-    region = op.regions[0]
-    body = Block([INDEX_SCALAR, *[v.type for v in inits]], [None, *[p.name for p in region.params[1:]]])
+def segments(f: Function, levels: int) -> Function:
+    """A segment as a loop over the segments of the level below: the same parameters and results."""
+    builder, silenced = Builder(), silent(f)
+    builder.loc = f.loc
+    body = new_params(f.body, {})
     with builder.at(body):
-        start = builder("mul", body.params[0], size)
-        length = builder("min", size, builder("sub", trip, start))
-        body.yields = builder.emit("call", start, length, *body.params[1:], *outside, callee=segment, checkpoint=SEGMENT)
-    return builder.emit("for", count, *inits, regions=[body])
+        body.yields = over_segments(builder, silenced, levels, body.params)
+    return Function(f.name, body, f.loc)
 
 
-def _expect_room(builder: Builder, trip: Value, count: Value, state: int, budget: int, op: Op) -> None:
-    """The states at the starts of the segments have to fit into the budget too."""
-    most = budget // max(state, 1)
-    if count.__class__ is Const:
-        if count.item > most:
-            text = TOO_SMALL.replace("{budget}", f"{budget:,}").format(trip.item, count.item * state)
-            raise ArgumentError(text, "give more memory", op.loc)
-        return
-    enough = builder("le", count, builder.index(most))
-    builder.emit("check", enough, builder.cast(trip, I64), builder.cast(builder("mul", count, builder.index(state)), I64),
-                 error="ArgumentError", message=TOO_SMALL.replace("{budget}", f"{budget:,}"))
+def over_segments(builder: Builder, f: Function, levels: int, args) -> tuple[Value, ...]:
+    """The loop over the segments of a range: f(start, count, …) in calls of level `levels` - 1."""
+    start, count, least, fan, *rest = args
+    size = least
+    for _ in range(levels - 1):
+        size = builder.iop("min", builder.iop("mul", size, fan), LONGEST)
+    inits, outside = rest[:len(f.results)], rest[len(f.results):]
+    number = builder.iop("floordiv", builder.iop("add", count, builder.iop("sub", size, 1)), size)
+    names = [p.name for p in f.params[len(HEAD):]]
+    body = Block([INDEX_SCALAR, *[v.type for v in inits]], [None, *names[:len(inits)]])
+    with builder.at(body):
+        done = builder.iop("mul", body.params[0], size)
+        length = builder.iop("min", size, builder.iop("sub", count, done))
+        body.yields = builder.emit("call", builder.iop("add", start, done), length, least, fan, *body.params[1:], *outside,
+                                   callee=f, checkpoint=SEGMENT, levels=levels - 1)
+    return builder.emit("for", number, *inits, regions=[body])
 
 
-# --- how much an iteration keeps ---------------------------------------------------------------------------------------------
+def _without_last(whole: Function, run: Function) -> None:
+    """In place: backwards, nothing needs the state behind the last segment, so that one is not run forward.
 
-def _row_bytes(segment: Function, reverse: Callable, length: Callable) -> int:
-    """The bytes that an iteration of a segment adds to the tapes."""
-    wrt = [k for k, p in enumerate(segment.params) if inexact(p)]
-    run = reverse(segment, wrt)
-    count, total = run.f.params[1], 0
-    places = dict(zip(run.f.params, segment.params))
-    for _, v, how in run.notes:
-        if how == "taped":
-            dims = [d for d in run.kept[v].type.dims if d is not count]
-            total += _bytes(run.kept[v].type.with_dims(dims), 1, lambda d: length(places.get(d, d)))
-        elif how == "stacked":
-            total += _bytes(v.type, STACKED, lambda d: length(places.get(d, d)))
-    return total
+        for %m = 0 to M { … call @segment(%start, %length, …) }     →     … call @segment(%start, (m + 1 < M ? length : 0), …)
+    """
+    used = {v for op in whole.body.walk() for v in op.operands} | set(whole.results)
+    used |= {y for op in whole.body.walk() for region in op.regions for y in region.yields}
+    (callee,) = {op.attrs["callee"] for op in run.body.walk() if op.defn.name == "call"}
+    for loop in whole.body.ops:
+        inside = loop.regions[0].ops if loop.defn.name == "for" else ()
+        for call in [op for op in inside if op.attrs.get("callee") is callee]:
+            behind = {r for r, y in zip(loop.results, loop.regions[0].yields) if y in call.results}
+            if behind.isdisjoint(used):
+                _skip_last(loop, call)
 
 
-def _bytes(type, times: int, length: Callable) -> int:
-    for d in type.dims:
-        if not isinstance(d, int):
-            found = length(d)
-            d = found.item if isinstance(found, Const) else LONG
-        times *= d
-    return times * type.dtype.size
+def _skip_last(loop: Op, call: Op) -> None:
+    builder, block = Builder(), Block()
+    builder.loc = call.loc
+    with builder.at(block):
+        more = builder("lt", builder.iop("add", loop.regions[0].params[0], 1), loop.operands[0])
+        length = builder("select", more, call.operands[1], builder.index(0))
+    ops = loop.regions[0].ops
+    place = ops.index(call)
+    loop.regions[0].ops = [*ops[:place], *block.ops, *ops[place:]]
+    call.operands = (call.operands[0], length, *call.operands[2:])
+
+
+# --- one iteration, while loops, printing -----------------------------------------------------------------------------------
+
+def by_iterations(op: Op, budget: int) -> Op:
+    """A `for` each iteration of which is a checkpointed call, whose own loops may take `budget` bytes."""
+    region, builder = op.regions[0], Builder()
+    builder.loc = op.loc
+    inner, mapping = Block([p.type for p in region.params], [p.name for p in region.params]), {}
+    mapping.update(zip(region.params, inner.params))
+    with builder.at(inner):
+        inner.yields = copy_block(builder, region, mapping)
+    f, free = lift_free(Function("iteration", inner, op.loc))
+    body = Block([p.type for p in region.params], [p.name for p in region.params])
+    with builder.at(body):
+        body.yields = builder.emit("call", *body.params, *free, callee=f, checkpoint=SEGMENT, budget=budget)
+    return make_op(OPS["for"], op.operands, {}, [body], op.loc)
+
+
+def as_for(op: Op) -> Op:
+    """A `while` as a `for` whose trip count is a new value, which `count` leads to. What it prints, counting prints."""
+    trip = Value(INDEX_SCALAR, "count", None, 0)
+    region = op.regions[1]
+    body = Block([INDEX_SCALAR, *[p.type for p in region.params]], [None, *[p.name for p in region.params]])
+    builder = Builder()
+    with builder.at(body):
+        body.yields = copy_block(builder, region, dict(zip(region.params, body.params[1:])), _SILENT)
+    return make_op(OPS["for"], (trip, *op.operands), {}, [body], op.loc)
+
+
+def count(builder: Builder, op: Op, mapping) -> Value:
+    """The number of iterations of a `while`, by running it."""
+    def counting(region, last):
+        new = new_params(region, inner)
+        counter = Value(INDEX_SCALAR, "n", new, len(new.params))
+        new.params += (counter,)
+        with builder.at(new):
+            new.yields = copy_block(builder, region, inner)
+            if last:
+                new.yields += (builder.iop("add", counter, 1),)
+        return new
+
+    inner = dict(mapping)
+    regions = [counting(op.regions[0], False), counting(op.regions[1], True)]
+    return builder.emit("while", *mapped(op.operands, mapping), builder.index(0), regions=regions)[-1]
+
+
+def silent(f: Function) -> Function:
+    """The function without printing: what is run again prints nothing again."""
+    if not _prints(f):
+        return f
+    return Function(f.name, copy_region(Builder(), f.body, {}, _SILENT), f.loc, dict(f.attrs))
+
+
+def _prints(f: Function) -> bool:
+    return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"])) for op in f.body.walk())
+
+
+def _silent_call(builder: Builder, op: Op, mapping):
+    if "rule" in op.attrs or not _prints(op.attrs["callee"]):
+        return copy_op(builder, op, mapping)
+    return builder.emit("call", *mapped(op.operands, mapping), **{**op.attrs, "callee": silent(op.attrs["callee"])})
+
+
+_SILENT = {"print": lambda builder, op, mapping: (), "call": _silent_call}

@@ -248,9 +248,8 @@ def reverse_call(frame: Frame, op: Op) -> None:
     wanted = tuple([k for k, r in enumerate(op.results) if frame.active(r)])
     cts = [frame.or_zeros(r, frame.take(r)) for r in [op.results[k] for k in wanted]]
     if marked(op):
-        mark = op.attrs["checkpoint"]
-        bars = frame.b.emit("call", *[frame.get(v) for v in op.operands], *cts,
-                            callee=frame.run.again(callee, wrt, wanted, mark), checkpoint=mark)
+        bars = frame.b.emit("call", *[frame.get(v) for v in op.operands], *cts, callee=frame.run.again(op, wrt, wanted),
+                            checkpoint=op.attrs["checkpoint"])
         for k, bar in zip(wrt, bars):
             frame.add(op.operands[k], bar)
         return

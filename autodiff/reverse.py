@@ -24,7 +24,8 @@ from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
 from . import residuals
 from .activity import inexact, positions, useful, varied, varied_in
-from .checkpoints import SEGMENT, again, within
+from .budget import within
+from .checkpoints import again
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
 from .frames import Frame
@@ -40,8 +41,8 @@ from .split import Parts, all_new, cut
 def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int | None = None) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
     returns `f`'s results and then the cotangent of each of the parameters `wrt`. `notes` is added to: (kind, sentence,
-    location) for each loop whose values are needed again. `budget`: the bytes that the tapes of a loop may take
-    (checkpoints.py)."""
+    location) for each loop whose values are needed again. `budget`: the bytes that the tapes of its loops may take
+    (budget.py)."""
     run = Reverse(f, tuple(wrt), results, budget=budget)
     if notes is not None:
         notes += described(run)
@@ -98,7 +99,9 @@ class Reverse:
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         self.budget = budget
         g = with_rules(prepare(f, f"{f.name}_vjp"), wrt, self.memo.setdefault("varied", {}))
-        self.f = g = g if budget is None else within(g, budget, Reverse)
+        if budget is not None:
+            g, self.budget = within(g, budget, Reverse)
+        self.f = g
         self.wrt = [g.params[k] for k in wrt]
         self.home: dict[Op, Block] = {}
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
@@ -147,11 +150,12 @@ class Reverse:
             self.memo[key] = partition(callee, wrt, results, self.memo, self.budget)
         return self.memo[key]
 
-    def again(self, callee: Function, wrt, results, mark) -> Function:
-        """What runs a checkpointed callee again for its adjoints, made once. A segment is within the budget as it is."""
-        key = callee, wrt, results, "again"
+    def again(self, call: Op, wrt, results) -> Function:
+        """What runs a checkpointed callee again for its adjoints, made once."""
+        callee, attrs = call.attrs["callee"], {k: v for k, v in call.attrs.items() if k != "callee"}
+        key = callee, wrt, results, tuple(attrs.items())
         if key not in self.memo:
-            self.memo[key] = again(callee, wrt, results, None if mark == SEGMENT else self.budget, vjp)
+            self.memo[key] = again(callee, wrt, results, attrs, self.budget, vjp)
         return self.memo[key]
 
     def register(self, block: Block) -> None:

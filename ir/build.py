@@ -97,7 +97,7 @@ class Builder:
         """Index arithmetic on ints, dimensions or index values, folded where both are numbers or one is neutral."""
         a, b = self.index(a), self.index(b)
         if isinstance(a, Const) and isinstance(b, Const):
-            return self.index(_FOLD[name](a.item, b.item))
+            return self.index(FOLDED[name](a.item, b.item))
         if (name in ("add", "sub") and isinstance(b, Const) and b.item == 0) or (
                 name in ("mul", "floordiv") and isinstance(b, Const) and b.item == 1):
             return a
@@ -154,7 +154,7 @@ class Builder:
 
 _REPEATABLE = ("wrap", "check")      # effects that need not run twice on the same operands
 
-_FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+FOLDED = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
          "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "min": min, "max": max}
 
 
