@@ -1,7 +1,7 @@
 """Rewriting rules of ops that make, move, read and write arrays. `→` as in simplify_scalars."""
 from __future__ import annotations
 
-from .build import Builder
+from .build import Builder, const
 from .core import Op, Value
 from .match import Operands, made_by, number, same, scalar_in
 
@@ -73,6 +73,14 @@ def _reduce(b: Builder, operands: Operands, attrs):
         return x
     if all(x.type.dims[k] == 1 and x.type.dims[k].__class__ is int for k in axes):        # over one element → that element
         return b.reshape(x, [d for k, d in enumerate(x.type.dims) if k not in axes])
+    if attrs["kind"] == "sum":
+        if (inner := made_by(x, "neg")) is not None:                    # sum -x → 0 - sum x, which is 0 where that is
+            total = b("reduce", inner.operands[0], kind="sum", axes=axes)
+            return b("sub", const(0, x.type.dtype), total)
+        inner = made_by(x, "add")
+        if inner is not None and inner.operands[0] is inner.operands[1]:          # sum (x + x) → sum x + sum x, exactly
+            total = b("reduce", inner.operands[0], kind="sum", axes=axes)
+            return b("add", total, total)
     return None
 
 

@@ -201,6 +201,8 @@ class Scalars:
                 return self.line(f"{'fpext' if to is F64 else 'fptrunc'} {a} {operand} to {b}", to)
             return self._truncate(operand, dtype, to)
         signed = dtype.kind in "ix"
+        if to.kind == "f" and dtype is BOOL:           # as vectors one instruction; a conversion takes three
+            return self.line(f"select i1 {operand}, {b} {float_literal(1.0)}, {b} {float_literal(0.0)}", to)
         if to.kind == "f":
             return self.line(f"{'sitofp' if signed else 'uitofp'} {a} {operand} to {b}", to)
         if a == b:

@@ -115,6 +115,12 @@ REWRITES = {
                                  "%3 = sin %k : f64\nyield %2, %3\n}\nreturn %0",
                                  ["%0, %1 = for %i = 0 to %n carry(%s = 0.0, %k = %x) : (f64, f64) {", "%2 = add %s, %k : f64",
                                   "%3 = sin %k : f64", "yield %2, %3", "}", "return %0"]),
+    "sum of negatives": ("%x: f64[3, 2]", "%0 = neg %x : f64[3, 2]\n%1 = reduce %0 {kind=sum, axes=(1,)} : f64[3]\nreturn %1",
+                         ["%0 = reduce %x {kind=sum, axes=(1,)} : f64[3]", "%1 = sub 0.0, %0 : f64[3]", "return %1"]),
+    "sum of doubles": ("%x: i64[3]", "%0 = add %x, %x : i64[3]\n%1 = reduce %0 {kind=sum, axes=(0,)} : i64\nreturn %1",
+                       ["%0 = reduce %x {kind=sum, axes=(0,)} : i64", "%1 = add %0, %0 : i64", "return %1"]),
+    "maximum of negatives": ("%x: f64[3]", "%0 = neg %x : f64[3]\n%1 = reduce %0 {kind=max, axes=(0,)} : f64\nreturn %1",
+                             ["%0 = neg %x : f64[3]", "%1 = reduce %0 {kind=max, axes=(0,)} : f64", "return %1"]),
     "while false": ("%x: f64", "%0 = while carry(%s = %x) : f64 {\nyield false\n} do (%t) {\n%1 = sin %t : f64\nyield %1\n}\n"
                     "return %0", ["return %x"]),
     "map of one": ("%x: f64[3]", "%0 = map %i = 0 to 1 : f64[1] {\n%1 = slice %x[%i] : f64\nyield %1\n}\nreturn %0",
