@@ -17,8 +17,9 @@ def inexact(value: Value) -> bool:
     return (t.element if t.__class__ is StackType else t).dtype.inexact
 
 
-# Operands through which a special rule differentiates, where not all inexact ones: lu_solve's factor follows from its matrix.
-_SPECIAL_IN = {"lu_solve": (0, 3)}
+# Operands through which a special rule differentiates, where not all inexact ones: lu_solve's factor follows from its matrix,
+# and pinv's threshold only selects.
+_SPECIAL_IN = {"lu_solve": (0, 3), "pinv": (0,)}
 
 
 def positions(op: Op) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from .activity import inexact, positions, varied
 from .control_forward import CONTROL
 from .partials import partial, product, to_dims
 from .reverse import transposed
-from .special import SPECIAL, rule_of
+from .special import rule_of
+from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
 
 

@@ -28,13 +28,15 @@ from .budget import within
 from .checkpoints import again
 from .control_reverse import CONTROL, RESTORE, add_carry, add_result
 from .custom import same_as, unlink
+from .fourier import TRANSPOSE
 from .frames import Frame
 from .later import Settled
-from .linear import LINEAR_PART, SEVERAL, TRANSPOSE, give, keep_mask
+from .linear import LINEAR_PART, SEVERAL, give, keep_mask
 from .notes import described
 from .partials import partial, product, to_operand
 from .prepare import prepare, with_rules
-from .special import SPECIAL, rule_of
+from .special import rule_of
+from .spectral import SPECIAL
 from .split import Parts, all_new, cut
 
 

@@ -55,12 +55,12 @@ def adjoint(b: Builder, a: Value) -> Value:
 
 def triangle(b: Builder, a: Value, lower: bool, offset: int = 0) -> Value:
     """The lower (column <= row + offset) or upper (column >= row + offset) triangle, zeros elsewhere."""
-    rows, columns = _positions(b, a, -2), _positions(b, a, -1)
+    rows, columns = positions(b, a, -2), positions(b, a, -1)
     rows = b("add", rows, b.index(offset)) if offset else rows
     return b("select", b("le" if lower else "ge", columns, rows), a, b.const(0, a.type.dtype))
 
 
-def _positions(b: Builder, a: Value, axis: int) -> Value:
+def positions(b: Builder, a: Value, axis: int) -> Value:
     """The position along `axis` of each element."""
     dims, axis = a.type.dims, axis % len(a.type.dims)
     counter = b("iota", b.index(dims[axis]), dtype=INDEX)
@@ -70,7 +70,7 @@ def _positions(b: Builder, a: Value, axis: int) -> Value:
 def take_along(b: Builder, x: Value, where: Value, axis: int) -> Value:
     """x at positions `where` (of x's dims) along an axis, and at its own along the others."""
     rank = len(x.type.dims)
-    indices = [where if k == axis else _positions(b, where, k) for k in range(rank)]
+    indices = [where if k == axis else positions(b, where, k) for k in range(rank)]
     return b("gather", x, *indices, axes=tuple(range(rank)), at=0)
 
 
@@ -144,7 +144,7 @@ def _scan(b, op, x, out, dots):
 def _scan_winner(b, x, out, axis, reverse):
     """For each position of a running max or min, where the value in force was reached last: the largest (in reverse the
     smallest) position so far of an element equal to the result there."""
-    places = _positions(b, x, axis)
+    places = positions(b, x, axis)
     start = b.iop("sub", b.dim(x, axis), 1) if reverse else b.index(0)
     reached = b("select", b("eq", x, out), places, start)
     return b("scan", reached, kind="min" if reverse else "max", axis=axis, reverse=reverse)
@@ -186,7 +186,7 @@ def _abs(b, op, x, out, dots):
 
 # --- linear algebra ------------------------------------------------------------------------------------------------------
 
-def _solve_right(b, t, y, **attrs):
+def solve_right(b, t, y, **attrs):
     """X with X op(T) = Y, as the transpose of op(T)^T X^T = Y^T."""
     return swap_last(b, b("triangular_solve", t, swap_last(b, y), **{**attrs, "trans": not attrs["trans"]}))
 
@@ -205,7 +205,7 @@ def _cholesky(b, op, x, out, dots):
     m = b("triangular_solve", low, full, lower=True, trans=False, unit=False)
     # M L^H = L^-1 A_dot, so conj(L) is on the right, transposed
     conj = b("conj", low) if low.type.dtype.complex else low
-    m = _solve_right(b, conj, m, lower=True, trans=True, unit=False)
+    m = solve_right(b, conj, m, lower=True, trans=True, unit=False)
     half = b.const(0.5, low.type.dtype)
     on_diagonal = triangle(b, triangle(b, m, True), False)
     return [matmul(b, low, b("sub", triangle(b, m, True), b("mul", on_diagonal, half)))]
@@ -217,8 +217,8 @@ def _lu(b, op, x, out, dots):
     rank = len(lu.type.dims)
     rows = b.broadcast(b.reshape(perm, [*perm.type.dims, 1]), lu.type.dims)
     m = b("triangular_solve", lu, take_along(b, dots[0], rows, rank - 2), lower=True, trans=False, unit=True)
-    m = _solve_right(b, lu, m, lower=False, trans=False, unit=False)
-    unit_lower = b("select", b("eq", _positions(b, lu, -2), _positions(b, lu, -1)), b.const(1, lu.type.dtype),
+    m = solve_right(b, lu, m, lower=False, trans=False, unit=False)
+    unit_lower = b("select", b("eq", positions(b, lu, -2), positions(b, lu, -1)), b.const(1, lu.type.dtype),
                    triangle(b, lu, True, -1))
     lower_dot = matmul(b, unit_lower, triangle(b, m, True, -1))
     upper_dot = matmul(b, triangle(b, m, False), triangle(b, lu, False))

@@ -5,6 +5,8 @@ import itertools
 import linecache
 from typing import NamedTuple
 
+import numpy.linalg
+
 
 class Frame(NamedTuple):
     """One user frame: `col` and `end_col` are 0-based columns of the expression, or None where unknown."""
@@ -71,6 +73,10 @@ class ShapeError(TracegradError, ValueError):
 
 class DTypeError(TracegradError, TypeError):
     """A dtype or a Python type that an operation does not take."""
+
+
+class LinAlgError(ShapeError, numpy.linalg.LinAlgError):
+    """Matrices that do not fit a function of linear algebra."""
 
 
 class BoundsError(TracegradError, IndexError):

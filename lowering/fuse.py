@@ -20,8 +20,9 @@ from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
 from .plan import Program, reshape_groups, same_dim
 from .reductions import AxisReduce, DotTask
-from .routines import ROUTINES, by_library
+from .routines import by_library
 from .sorting import SortTask
+from .spectral import ROUTINES
 from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order

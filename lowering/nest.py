@@ -24,7 +24,7 @@ from .inplace import Stores
 from .loopir import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
 from .memory import plan_slots, work
 from .plan import LANES, Program
-from .routines import ROUTINES
+from .spectral import ROUTINES
 from .tasks import Task
 from .values import Place, Values
 

@@ -15,6 +15,7 @@ from math import inf, prod
 
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import Elementwise
+from ..ir.ops.shape import concat_parts
 
 # Rough scalar operations of one element, for the decision recompute or store.
 _COSTS = {
@@ -181,7 +182,7 @@ class Program:
             self.cost[v], self._chain[v] = 1, 0
 
     def _needs_memory(self, op: Op, v: Value) -> bool:
-        if op.defn.name == "concat" and not small(v.type):
+        if op.defn.name == "concat" and not (small(v.type) and all(x.type.static for x in concat_parts(op.operands)[0])):
             return True
         filled = is_fill(op)
         for user, k in self.uses.get(v, ()):

@@ -175,7 +175,7 @@ def _dot(g, op: Op):
     left, right = as_matrix(g, a, a_batch, a_free, a_contract), as_matrix(g, b, b_batch, b_contract, b_free)
     with ExitStack() as loops:
         index = tuple(loops.enter_context(g.loop(dims_a[i])) for i in a_batch)
-        c = _address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, op.results[0], len(index)))
+        c = address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, op.results[0], len(index)))
         g.write(Lib("gemm", (c, _at(g, left, index), _at(g, right, index), left.trans, right.trans, m, n, k, left.ld, right.ld,
                              n, 1.0, 0.0)))
 
@@ -185,10 +185,10 @@ def _batch_strides(g, v: Value, count: int):
 
 
 def _at(g, x: Matrix, index):
-    return _address(g, x.buffer, x.start, index, x.batch)
+    return address(g, x.buffer, x.start, index, x.batch)
 
 
-def _address(g, buffer, start, index, strides):
+def address(g, buffer, start, index, strides):
     flat = g.sum([start, *(g.iop("mul", i, s) for i, s in zip(index, strides))])
     return buffer if flat == 0 and type(flat) is int else At(buffer, (flat,))
 
@@ -200,18 +200,18 @@ def _copied(g, target: Value, source: Value):
     g.copy_into(g.place(target), source)
 
 
-def _batched(g, v: Value, loops: ExitStack):
+def batched(g, v: Value, loops: ExitStack):
     return tuple(loops.enter_context(g.loop(g.size(d))) for d in v.type.dims[:-2])
 
 
-def _at_batch(g, v: Value, index):
+def at_batch(g, v: Value, index):
     place = g.place(v)
-    return _address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
+    return address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
 
 
 def _at_vector(g, v: Value, index):
-    found = _stack(g, v)
-    return _address(g, found.buffer, found.start, index, found.strides)
+    found = stack(g, v)
+    return address(g, found.buffer, found.start, index, found.strides)
 
 
 def _in_memory(g, v: Value):
@@ -230,7 +230,7 @@ def _row_major(g, v: Value) -> Matrix:
     return Matrix(packed.buffer, 0, strides[:-2], strides[-2], False)
 
 
-def _stack(g, v: Value) -> View:
+def stack(g, v: Value) -> View:
     """An array in memory, row by row; packed where it is computed."""
     place = g.place(v)
     if place is None:
@@ -251,8 +251,8 @@ def _cholesky(g, op: Op):
     n = g.size(r.type.dims[-1])
     site = g.site("LinAlgError", "Matrix is not positive definite", op.loc)
     with ExitStack() as loops:
-        index = _batched(g, r, loops)
-        g.write(Lib("cholesky", (_at_batch(g, r, index), n, n), site))
+        index = batched(g, r, loops)
+        g.write(Lib("cholesky", (at_batch(g, r, index), n, n), site))
 
 
 def _lu(g, op: Op):
@@ -262,8 +262,8 @@ def _lu(g, op: Op):
         return
     n = g.size(factor.type.dims[-1])
     with ExitStack() as loops:
-        index = _batched(g, factor, loops)
-        g.write(Lib("lu", (_at_batch(g, factor, index), _at_vector(g, perm, index), n, n)))
+        index = batched(g, factor, loops)
+        g.write(Lib("lu", (at_batch(g, factor, index), _at_vector(g, perm, index), n, n)))
 
 
 def _lu_solve(g, op: Op):
@@ -273,15 +273,15 @@ def _lu_solve(g, op: Op):
         return
     n, k = g.size(x.type.dims[-2]), g.size(x.type.dims[-1])
     lu, rhs = _row_major(g, factor), _row_major(g, b)
-    order = _stack(g, perm)
+    order = stack(g, perm)
     site = g.site("LinAlgError", "Singular matrix", op.loc)
     with ExitStack() as loops:
-        index = _batched(g, x, loops)
+        index = batched(g, x, loops)
         with g.loop(n) as i:
             pivot = g.load(lu.buffer, _flat(g, _at(g, lu, index), g.iop("mul", i, g.iop("add", lu.ld, 1))), g.depth)
             g.fail(g.let("eq", (pivot, Imm(0, pivot.dtype)), BOOL), site)
-        perm_at = _address(g, order.buffer, order.start, index, order.strides)
-        g.write(Lib("lu_solve", (_at_batch(g, x, index), _at(g, lu, index), perm_at, _at(g, rhs, index), op.attrs["trans"], n,
+        perm_at = address(g, order.buffer, order.start, index, order.strides)
+        g.write(Lib("lu_solve", (at_batch(g, x, index), _at(g, lu, index), perm_at, _at(g, rhs, index), op.attrs["trans"], n,
                                  k, lu.ld, rhs.ld, k)))
 
 
@@ -303,8 +303,8 @@ def _triangular(g, op: Op):
     _copied(g, x, b)
     site = g.site("LinAlgError", "Singular matrix", op.loc)
     with ExitStack() as loops:
-        index = _batched(g, x, loops)
-        g.write(Lib("triangular", (_at_batch(g, x, index), _at(g, matrix, index), lower, trans, op.attrs["unit"], n, k,
+        index = batched(g, x, loops)
+        g.write(Lib("triangular", (at_batch(g, x, index), _at(g, matrix, index), lower, trans, op.attrs["unit"], n, k,
                                    matrix.ld, k), site))
 
 

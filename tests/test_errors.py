@@ -68,14 +68,14 @@ def test_shapes_that_do_not_broadcast():
     assert said(error) == ("operands could not be broadcast together with shapes (3,) (4,)", "adds", "z * y", "")
 
 
-def transforms(x):
-    return np.fft.fft(x)
+def unsupported(x):
+    return np.packbits(x)
 
 
 def test_unsupported_function():
-    error = raised(transforms, X)
+    error = raised(unsupported, X)
     assert type(error) is tg.UnsupportedError and isinstance(error, NotImplementedError)
-    assert said(error) == ("np.fft.fft cannot be compiled", "transforms", "np.fft.fft(x)",
+    assert said(error) == ("np.packbits cannot be compiled", "unsupported", "np.packbits(x)",
                            "compose it from functions that are, or call it before the compiled function and pass the result in")
 
 
@@ -652,8 +652,16 @@ def puts(x, i):
             "Matrix is not positive definite",
             "np.linalg.cholesky(a)",
         ),
+        (
+            lambda a: np.linalg.svd(a)[1],
+            (np.eye(2),),
+            (np.full((2, 2), np.nan),),
+            np.linalg.LinAlgError,
+            "SVD did not converge",
+            "np.linalg.svd(a)",
+        ),
     ],
-    ids=["get", "get negative", "gather", "set", "int division", "division", "math", "inv", "cholesky"],
+    ids=["get", "get negative", "gather", "set", "int division", "division", "math", "inv", "cholesky", "svd"],
 )
 def test_at_run_time(f, good, bad, kind, what, where):
     compiled = tg.jit(f)

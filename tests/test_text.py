@@ -10,7 +10,7 @@ from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.opdef import OPS
 from tracegrad.ir.text import equal, parse, print_function
-from tracegrad.ir.types import BOOL, DTYPES, F32, F64, INDEX, StackType, Type
+from tracegrad.ir.types import BOOL, C128, DTYPES, F32, F64, INDEX, StackType, Type
 from tracegrad.ir.verify import verify
 
 CONTROL = """
@@ -149,6 +149,11 @@ STRUCTURAL = {
     "nonzero": ([Type(BOOL, (3, 4)), Type(INDEX)], {}), "searchsorted": ([V, X], {"side": "right"}),
     "dot": ([X, M], {"contract": ((1,), (0,)), "batch": ((), ())}), "cholesky": ([M], {}), "lu": ([M], {}),
     "lu_solve": ([M, M, Type(INDEX, (4,)), M], {"trans": True}),
+    **{name: ([M], {"lower": True}) for name in ("eigh", "eigvalsh")},
+    **{name: ([Type(C128, (3, 3))], {}) for name in ("eig", "eigvals")},
+    "svd": ([X, 3], {"full": True}), "svdvals": ([X, 3], {}), "qr": ([X, 3], {"complete": False}),
+    "pinv": ([X, Type(F64), 3], {}), "fft": ([Type(C128, (3, 4))], {"inverse": True}), "rfft": ([X, 3], {}),
+    "irfft": ([Type(C128, (3, 4)), 6], {}),
     "triangular_solve": ([M, M], {"lower": True, "trans": False, "unit": False}),
     "reduce": ([X], {"kind": "max", "axes": (0, 1)}), "argreduce": ([X], {"kind": "argmax", "axis": 1}),
     "scan": ([X], {"kind": "sum", "axis": 0, "reverse": True}), "sort": ([X], {"axis": 0}), "argsort": ([X], {"axis": 1}),

@@ -1,20 +1,17 @@
 """Products and linear algebra on boxes, composed of `dot`, the factorisations and elementwise ops."""
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import ShapeError, UnsupportedError
+from ..ir.errors import LinAlgError, ShapeError
 from ..ir.types import BOOL, I64, INDEX
 from . import boxes, context, reductions, shapes, ufuncs
 from .boxes import FUNCTIONS, as_array, implements, lift
 from .creation import eye, iota
 from .manipulation import diagonal, moveaxis, reshape, swapaxes
 from .promote import fail, resolve, result_dtype, to_dtype
-from .reductions import root
-from .shapes import axes_of, axis_of
+from .shapes import axis_of
 from .ufuncs import GUFUNCS
 
 # --- products -------------------------------------------------------------------------------------------------------
@@ -246,7 +243,7 @@ def _cheapest(sizes):
 @implements(np.linalg.matrix_power)
 def matrix_power(a, n):
     a, n = as_array(a), shapes.static_int(n, "the power of a matrix")
-    _square(a)
+    square(a)
     if n == 0:
         unit = eye(boxes.count(a.dims[-1]), dtype=a.kind)
         return boxes.array(shapes.expand(unit.read(), a.dims))
@@ -262,12 +259,12 @@ def matrix_power(a, n):
 
 # --- solving --------------------------------------------------------------------------------------------------------
 
-def _square(a):
+def square(a):
     if len(a.dims) < 2:
-        fail(ShapeError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
+        fail(LinAlgError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
     x, y = a.dims[-2:]
     if type(x) is int and type(y) is int and x != y:
-        fail(ShapeError, "Last 2 dimensions of the array must be square")
+        fail(LinAlgError, "Last 2 dimensions of the array must be square")
     shapes.require_equal(x, y, "Last 2 dimensions of the array must be square, not {0} and {1}")
 
 
@@ -286,7 +283,7 @@ def factored(a):
 @implements(np.linalg.solve)
 def solve(a, b):
     builder, a, b = context.current().builder, as_array(a), as_array(b)
-    _square(a)
+    square(a)
     x, y = inexact(a, b)
     vector = y.type.rank == 1
     if vector:
@@ -305,7 +302,7 @@ def solve(a, b):
 @implements(np.linalg.inv)
 def inv(a):
     builder, a = context.current().builder, as_array(a)
-    _square(a)
+    square(a)
     (x,) = inexact(a)
     unit = eye(boxes.count(x.type.dims[-1]), dtype=x.type.dtype).read()
     lu, perm = factored(x)
@@ -338,7 +335,7 @@ def _main_diagonal(rank, n):
 @implements(np.linalg.det)
 def det(a):
     builder, a = context.current().builder, as_array(a)
-    _square(a)
+    square(a)
     (x,) = inexact(a)
     pivots, sign = _pivots(x)
     return boxes.result(builder("mul", sign, builder.reduce(pivots, "prod", (pivots.type.rank - 1,))))
@@ -347,7 +344,7 @@ def det(a):
 @implements(np.linalg.slogdet)
 def slogdet(a):
     builder, a = context.current().builder, as_array(a)
-    _square(a)
+    square(a)
     (x,) = inexact(a)
     pivots, sign = _pivots(x)
     last = (pivots.type.rank - 1,)
@@ -361,97 +358,9 @@ def slogdet(a):
 @implements(np.linalg.cholesky)
 def cholesky(a, /, *, upper=False):
     a = as_array(a)
-    _square(a)
+    square(a)
     (x,) = inexact(a)
     if upper:
         x = conjugate(swapaxes(boxes.array(x), -1, -2).read())
     found = context.current().builder("cholesky", x)
     return boxes.array(conjugate(swapaxes(boxes.array(found), -1, -2).read()) if upper else found)
-
-
-# --- norms ----------------------------------------------------------------------------------------------------------
-
-def _magnitude(value):
-    builder = context.current().builder
-    return builder("abs", value)
-
-
-def _square_sum(value, axes):
-    builder = context.current().builder
-    if value.type.dtype.complex:
-        re, im = builder("real", value), builder("imag", value)
-        squares = builder("add", builder("mul", re, re), builder("mul", im, im))
-    else:
-        squares = builder("mul", value, value)
-    return builder.reduce(squares, "sum", axes)
-
-
-def _vector_norm(value, order, axes):
-    builder = context.current().builder
-    dtype = value.type.dtype.real
-    if order is None or order == 2:
-        return root(_square_sum(value, axes))
-    if order in (math.inf, -math.inf):
-        reductions.require_elements(reductions.total_of(value.type.dims, axes),
-                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which "
-                                    f"has no identity")
-        return builder.reduce(_magnitude(value), "max" if order > 0 else "min", axes)
-    if order == 0:
-        return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
-    if order == 1:
-        return builder.reduce(_magnitude(value), "sum", axes)
-    if isinstance(order, str):
-        fail(ShapeError, f"Invalid norm order '{order}' for vectors")
-    power = boxes.to_value(order, dtype)
-    total = builder.reduce(builder("pow", _magnitude(value), power), "sum", axes)
-    return builder("pow", total, builder("div", const(1, dtype), power))
-
-
-def _matrix_norm(value, order, axes):
-    builder = context.current().builder
-    if order in (None, "fro", "f"):
-        return root(_square_sum(value, axes))
-    rows, columns = axes
-    if order in (1, -1, math.inf, -math.inf):
-        inside, outside = (rows, columns) if order in (1, -1) else (columns, rows)
-        lines = builder.reduce(_magnitude(value), "sum", (inside,))
-        return builder.reduce(lines, "max" if order > 0 else "min", (outside - (outside > inside),))
-    if order in (2, -2, "nuc"):
-        fail(UnsupportedError, f"the matrix norm of order {order!r} cannot be compiled: it needs singular values",
-             "use the Frobenius norm")
-    fail(ShapeError, "Invalid norm order for matrices.")
-
-
-@implements(np.linalg.norm)
-def norm(x, ord=None, axis=None, keepdims=False):
-    (value,) = inexact(as_array(x))
-    rank = value.type.rank
-    if axis is None and (ord is None or (ord in ("fro", "f") and rank == 2)):
-        value, axes, found = value, tuple(range(rank)), _vector_norm(value, None, tuple(range(rank)))
-    else:
-        if axis is None:
-            if rank not in (1, 2):
-                fail(ShapeError, "Improper number of dimensions to norm.")
-            given = tuple(range(rank))
-        else:
-            given = tuple(axis_of(k, rank) for k in (axis if isinstance(axis, (tuple, list)) else (axis,)))
-        axes = tuple(sorted(given))
-        if len(given) == 1:
-            found = _vector_norm(value, ord, given)
-        elif len(given) == 2:
-            found = _matrix_norm(value, ord, given)
-        else:
-            fail(ShapeError, "Improper number of dimensions to norm.")
-    return reductions.finish(found, value.type.dims, axes, keepdims, None, "norm")
-
-
-@implements(np.linalg.vector_norm)
-def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
-    (value,) = inexact(as_array(x))
-    axes = axes_of(axis, value.type.rank)
-    return reductions.finish(_vector_norm(value, ord, axes), value.type.dims, axes, keepdims, None, "norm")
-
-
-@implements(np.linalg.matrix_norm)
-def matrix_norm(x, /, *, keepdims=False, ord="fro"):
-    return norm(x, ord, (-2, -1), keepdims)

@@ -21,11 +21,14 @@ from . import (  # noqa: F401
     composed,
     creation,
     einsum,
+    fourier,
     indexing,
     joining,
     manipulation,
+    norms,
     python_math,
     special,
+    spectral,
     statistics,
     ufuncs,
 )
@@ -188,7 +191,6 @@ METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs
 
 INSTEAD.update({
     np.vectorize: "call the function on whole arrays, or write a loop", np.apply_along_axis: "write a loop over the rows",
-    np.linalg.eig: "use np.linalg.eigh outside compiled code", np.linalg.pinv: "use np.linalg.solve on the normal equations",
     "tobytes": "return the array and convert it outside", "tofile": "return the array and save it outside",
     "resize": "use np.concatenate or np.zeros of the new shape", "byteswap": "convert outside",
 })

@@ -1,0 +1,122 @@
+"""Factorisations with their own kind of derivative: eigenvalues, singular values, QR, the pseudo-inverse. Stacks of matrices.
+
+    eigh a {lower}        Hermitian a: (w [..., n] real and ascending, v [..., n, n]), a v = v w; one triangle of a is read
+    eigvalsh a {lower}    its eigenvalues only
+    eig a                 complex a: (w [..., n], v [..., n, n]) in LAPACK's order, columns of length 1
+    eigvals a             its eigenvalues only
+    svd a, k {full}       a [..., m, n], k = min(m, n): (u, s [..., k] real and descending, v^H); u [..., m, m] and
+                          v^H [..., n, n] where full, else [..., m, k] and [..., k, n]
+    svdvals a, k          its singular values only
+    qr a, k {complete}    f64 or c128: (q [..., m, k], r [..., k, n]), or [..., m, m] and [..., m, n] where complete
+    pinv a, rcond, k      [..., m, n] -> [..., n, m]: the pseudo-inverse, without singular values <= rcond * the largest
+
+The evaluator calls NumPy; machine code calls the same routines of NumPy (lowering/gufuncs.py), so results are equal. Where one
+does not converge, numpy.linalg.LinAlgError is raised; eigenvalues and singular values that nothing uses are not computed.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..opdef import COMPLEXES, INEXACT, OpDef
+from ..types import C128, F64, Type
+from .common import array_type, expect_choice, expect_count, expect_dtype, expect_index, fail, same_dim
+
+
+def _matrix(name, operands, count, takes=INEXACT) -> Type:
+    expect_count(name, operands, count)
+    a = array_type(name, operands[0])
+    expect_dtype(name, a.dtype, takes)
+    if a.rank < 2:
+        fail(f"{name} takes matrices, not {a!r}")
+    return a
+
+
+def _square(name, operands, takes=INEXACT) -> Type:
+    a = _matrix(name, operands, 1, takes)
+    if not same_dim(a.dims[-1], a.dims[-2]):
+        fail(f"{name} takes square matrices, not {a!r}")
+    return a
+
+
+def _infer_hermitian(name, vectors):
+    def infer(operands, attrs, regions):
+        a = _square(name, operands)
+        expect_choice(name, "lower", attrs["lower"], (True, False))
+        w = Type(a.dtype.real, a.dims[:-1])
+        return [w, a] if vectors else [w]
+
+    return infer
+
+
+def _infer_eig(name, vectors):
+    def infer(operands, attrs, regions):
+        a = _square(name, operands, COMPLEXES & {C128})
+        w = Type(a.dtype, a.dims[:-1])
+        return [w, a] if vectors else [w]
+
+    return infer
+
+
+def _infer_svd(operands, attrs, regions):
+    a = _matrix("svd", operands, 2)
+    k = expect_index("svd", operands[1])
+    expect_choice("svd", "full", attrs["full"], (True, False))
+    lead, (m, n) = a.dims[:-2], a.dims[-2:]
+    u, vh = ((m, m), (n, n)) if attrs["full"] else ((m, k), (k, n))
+    return [Type(a.dtype, lead + u), Type(a.dtype.real, (*lead, k)), Type(a.dtype, lead + vh)]
+
+
+def _infer_svdvals(operands, attrs, regions):
+    a = _matrix("svdvals", operands, 2)
+    return [Type(a.dtype.real, (*a.dims[:-2], expect_index("svdvals", operands[1])))]
+
+
+def _infer_qr(operands, attrs, regions):
+    a = _matrix("qr", operands, 2, {F64, C128})
+    k = expect_index("qr", operands[1])
+    expect_choice("qr", "complete", attrs["complete"], (True, False))
+    lead, (m, n) = a.dims[:-2], a.dims[-2:]
+    inner = m if attrs["complete"] else k
+    return [Type(a.dtype, (*lead, m, inner)), Type(a.dtype, (*lead, inner, n))]
+
+
+def _infer_pinv(operands, attrs, regions):
+    a = _matrix("pinv", operands, 3)
+    expect_index("pinv", operands[2])
+    rcond = array_type("pinv", operands[1])
+    if rcond.dims or rcond.dtype is not a.dtype.real:
+        fail(f"pinv takes a number of dtype {a.dtype.real!r} to compare singular values with, not {rcond!r}")
+    return [Type(a.dtype, (*a.dims[:-2], a.dims[-1], a.dims[-2]))]
+
+
+def _triangle(op):
+    return "L" if op.attrs["lower"] else "U"
+
+
+def _evaluate_svdvals(op, a, k):
+    return (np.linalg.svd(a, compute_uv=False),)
+
+
+def _evaluate_pinv(op, a, rcond, k):
+    """V S^-1 U^H from the thin factors, as np.linalg.pinv."""
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    large = s > rcond * np.max(s, axis=-1, keepdims=True, initial=0)
+    s = np.where(large, 1 / np.where(large, s, 1), 0).astype(s.dtype)
+    turned = [np.conj(np.swapaxes(x, -1, -2)) for x in (vh, u)]
+    return (np.matmul(turned[0], s[..., None] * turned[1]),)
+
+
+OpDef("eigh", _infer_hermitian("eigh", True), lambda op, a: tuple(np.linalg.eigh(a, _triangle(op))), rule="special",
+      effect=True, doc="Eigenvalues and eigenvectors of a Hermitian matrix.")
+OpDef("eigvalsh", _infer_hermitian("eigvalsh", False), lambda op, a: (np.linalg.eigvalsh(a, _triangle(op)),), rule="special",
+      doc="Eigenvalues of a Hermitian matrix.")
+OpDef("eig", _infer_eig("eig", True), lambda op, a: tuple(np.linalg.eig(a)), rule="special", effect=True,
+      doc="Eigenvalues and eigenvectors of a complex matrix.")
+OpDef("eigvals", _infer_eig("eigvals", False), lambda op, a: (np.linalg.eigvals(a),), rule="special",
+      doc="Eigenvalues of a complex matrix.")
+OpDef("svd", _infer_svd, lambda op, a, k: tuple(np.linalg.svd(a, full_matrices=op.attrs["full"])), rule="special", effect=True,
+      doc="Singular values and vectors.")
+OpDef("svdvals", _infer_svdvals, _evaluate_svdvals, rule="special", doc="Singular values.")
+OpDef("qr", _infer_qr, lambda op, a, k: tuple(np.linalg.qr(a, "complete" if op.attrs["complete"] else "reduced")),
+      rule="special", doc="An orthonormal and a triangular factor.")
+OpDef("pinv", _infer_pinv, _evaluate_pinv, rule="special", effect=True, doc="The pseudo-inverse.")
