@@ -187,7 +187,8 @@ class Program:
         filled = is_fill(op)
         for user, k in self.uses.get(v, ()):
             if isinstance(user, Block):
-                if not filled or self.parent[user] is None:
+                up = self.parent[user]
+                if not filled or up is None or up[0].defn.name == "map":
                     return True
                 continue
             if filled and (user.regions or user.defn.name in BASED):

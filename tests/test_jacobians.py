@@ -159,3 +159,10 @@ def test_vmap_refusals():
         tg.vmap(lambda x: x)(1.0)
     with pytest.raises(ValueError, match="nothing to map over"):
         tg.vmap(lambda x: x, in_axes=None)(np.ones(2))
+
+
+def test_a_jacobian_of_zeros_is_written():
+    """The gradient is constant: the rows of its Jacobian are zeros, into memory that has held something else."""
+    held = [np.full((3, 3), 7.5) for _ in range(20)]
+    del held
+    np.testing.assert_array_equal(tg.jacrev(tg.grad(lambda x: np.sum(np.abs(x))))(np.array([0.0, 4.0, 1.0])), np.zeros((3, 3)))

@@ -178,6 +178,15 @@ def test_map_rows_are_computed_in_place():
     check(build([("f64", 10, 20)], body), rand(10, 20))
 
 
+@pytest.mark.parametrize("length", [3, 200])
+def test_map_rows_that_are_filled(length):
+    """Rows of equal elements are written, too: with a constant, a number from outside, one of the row itself."""
+    def body(b, x):
+        one = at(b, x, b.index(1))
+        return map_(b, 10, lambda i: [b.broadcast(v, (length,)) for v in (b.const(0.0), one, at(b, x, i))])
+    check(build([("f64", 10)], body), rand(10))
+
+
 def test_nested_map():
     def body(b, x):
         def row(i):
