@@ -22,7 +22,7 @@ from .ir.types import StackType, Type, dtype
 from .options import config
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
-from .tracer.tree import LEAF, TUPLE, TreeDef
+from .tracer.tree import LEAF, TUPLE, TreeDef, fixed
 
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 
@@ -159,6 +159,7 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     result, f = _scalar(traced, has_aux), traced.function
     notes: list = []
     derivative = reverse.vjp(f, [place[k] for k in wrt], {result}, notes, config.memory_bytes)
+    pattern = fixed(traced.tree)
     bars: dict[int, int] = {}
 
     def body(b: Builder, params):
@@ -166,14 +167,14 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
         results, slopes = list(values[:len(f.results)]), dict(zip(wrt, values[len(f.results):]))
         for k in dict.fromkeys(chosen):
             leaf = traced.leaves[k]
-            if leaf.kind != "static":
+            if leaf.kind != "static" and not pattern[k]:
                 bars[k] = len(results)
                 results.append(slopes[k] if k in slopes else b.full(0, leaf.dims, const(0.0).type.dtype))
         return results
 
     g = built(f.name + "_grad", f, [p.type for p in f.params], [p.name for p in f.params], body)
     slopes = [Out("float" if traced.leaves[k].kind == "int" else traced.leaves[k].kind, bars[k]) if k in bars
-              else Out("static", None, traced.leaves[k].value) for k in chosen]
+              else Out("arg", None, k) if pattern[k] else Out("static", None, traced.leaves[k].value) for k in chosen]
     positional = traced.tree.children[0].children
     structure = (positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums)))
     return only_returned(
@@ -234,7 +235,7 @@ def tangents(traced: Traced, call: Call) -> Traced:
     for k, value in enumerate(f.results):
         if value.type.dtype.inexact:
             place_of_dot[k], at = at, at + 1
-    dots = tuple(_tangent_out(out, place_of_dot) for out in traced.outs)
+    dots = tuple(out if flag else _tangent_out(out, place_of_dot) for out, flag in zip(traced.outs, fixed(traced.out_tree)))
     return replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths,
                    out_tree=tuple_of(traced.out_tree, traced.out_tree), outs=(*traced.outs, *dots))
 

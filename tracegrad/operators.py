@@ -14,7 +14,7 @@ from . import derive
 from .api import Jitted
 from .autodiff import forward, reverse
 from .gradients import Gradient
-from .ir.errors import ArgumentTypeError
+from .ir.errors import ArgumentTypeError, UnsupportedError
 from .ir.rewrite import inline
 from .ir.types import INDEX
 from .tracer import boxes, context, signature, stage, tree
@@ -208,6 +208,9 @@ def _push(traced, linear, wrt, residuals) -> Second:
     """The linear map: tangents of the positional arguments in, tangents of the results out."""
     count = sum(child.count for child in traced.tree.children[0].children)
     chosen = set(wrt)
+    if any(tree.fixed(traced.out_tree)):
+        raise UnsupportedError("a function that returns a sparse matrix cannot be linearized",
+                               "return its data, or use tg.jvp", traced.function.loc)
     likes = [(traced.paths[k], traced.leaves[k].type) if k in chosen else None for k in range(count)]
     place, at = {}, 0
     for k, value in enumerate(traced.function.results):
@@ -237,13 +240,22 @@ class LinearMap:
 
 
 class Pullback(LinearMap):
-    """cotangent of the result -> tuple of cotangents of the arguments."""
+    """cotangent of the result -> tuple of cotangents of the arguments. `primals`: the arguments, where one has a pattern."""
 
-    __slots__ = ()
+    __slots__ = ("_primals",)
+
+    def __init__(self, second: Second, residuals, primals):
+        super().__init__(second, residuals)
+        self._primals = primals if any(tree.fixed(tree.flatten(primals)[1])) else None
 
     def __call__(self, cotangent):
         self._second.check(cotangent)
-        return self._second(self._residuals, cotangent)
+        found = self._second(self._residuals, cotangent)
+        if self._primals is None:
+            return found
+        leaves, structure = tree.flatten(found)
+        parts = zip(leaves, tree.leaves_of(self._primals), tree.fixed(structure))
+        return structure.unflatten([primal if flag else leaf for leaf, primal, flag in parts])
 
 
 class Pushforward(LinearMap):
@@ -265,8 +277,8 @@ def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
     """
     out, residuals, second = _vjp_of(f, has_aux)(*primals)
     if has_aux:
-        return out[0], Pullback(second, residuals), out[1]
-    return out, Pullback(second, residuals)
+        return out[0], Pullback(second, residuals, primals), out[1]
+    return out, Pullback(second, residuals, primals)
 
 
 def linearize(f: Callable, *primals) -> tuple:

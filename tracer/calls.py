@@ -20,7 +20,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import branches, context, growing, iteration, messages, numpy_table, source
+from . import branches, context, growing, iteration, messages, numpy_table, source, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -40,9 +40,10 @@ def call(f, /, *args, **kwargs):
     own = getattr(type(f), "__tracegrad_call__", None)
     if own is not None:
         return own(f, args, kwargs)
-    instead = numpy_table.redirect(f)
-    if instead is not None:
-        return _adopted(trace, instead(*map(_listed, args), **kwargs))
+    for redirect in REDIRECTS:
+        instead = redirect(f)
+        if instead is not None:
+            return _adopted(trace, instead(*map(_listed, args), **kwargs))
     try:
         builtin = BUILTINS.get(f)
     except TypeError:
@@ -50,6 +51,9 @@ def call(f, /, *args, **kwargs):
     if builtin is not None:
         return _adopted(trace, builtin(*args, **kwargs))
     return (handler or _other)(trace, f, args, kwargs)
+
+
+REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or None; sparse.py adds its own
 
 
 def _listed(x):
@@ -231,9 +235,9 @@ def type_(*args):
 
 
 def isinstance_(x, kinds) -> bool:
-    if not isinstance(x, Box):
-        return isinstance(x, kinds)
-    return issubclass(type_of(x), kinds)
+    if isinstance(x, Box):
+        return issubclass(type_of(x), kinds)
+    return issubclass(x.cls, kinds) if tree.kind_of(x) is tree.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
 
 
 def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:

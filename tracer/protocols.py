@@ -11,7 +11,7 @@ import types
 
 import numpy as np
 
-from . import branches, calls, context, source
+from . import branches, calls, context, source, sparse
 from .boxes import ArrayBox, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
@@ -42,7 +42,7 @@ def operate(name: str, a, b):
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
-        return function(a, b)
+        return function(sparse.lifted(a), sparse.lifted(b))
     attempts = [(mine or getattr(first, forward, None), a, b), (theirs or getattr(second, reflected, None), b, a)]
     if second is not first and issubclass(second, first):
         attempts.reverse()

@@ -72,6 +72,10 @@ def unify(a, b, message: str):
     return b if type(b) is int else a
 
 
+_UNEQUAL = ("operands could not be broadcast together with lengths {0} and {1} (a length that is known only at run time is not "
+            "stretched, even where it is 1: write `w[0]`, or `w.reshape(1)`, for an array that always has one element)")
+
+
 def broadcast_dims(*shapes):
     """NumPy's broadcast of shapes."""
     first = shapes[0]
@@ -90,7 +94,7 @@ def broadcast_dims(*shapes):
                 words = " ".join(show(s) for s in shapes)
                 fail(ShapeError, f"operands could not be broadcast together with shapes {words}")
             else:
-                dim = unify(dim, s[axis], "operands could not be broadcast together with lengths {0} and {1}")
+                dim = unify(dim, s[axis], _UNEQUAL)
         out.append(dim)
     return tuple(out)
 

@@ -171,6 +171,25 @@ DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
 NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
 DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
 
+SPARSE = Kind("sparse matrix", lambda x: ((x.data, x.indices, x.indptr), (getattr(x, "cls", type(x)), tuple(x.shape))),
+              None, lambda meta, n: [".data", ".indices", ".indptr"])        # sparse.py says how it is put together
+_SPARSE = {"csr_matrix", "csc_matrix", "csr_array", "csc_array"}
+
+
+def is_sparse_class(cls: type) -> bool:
+    """Whether a class is one of SciPy's, of matrices in compressed rows or columns."""
+    return cls.__name__ in _SPARSE and cls.__module__.startswith("scipy.sparse")
+
+
+def fixed(structure: TreeDef) -> list[bool]:
+    """For each leaf of a structure whether it is part of a pattern, which has no derivative of its own."""
+    if structure.kind is None:
+        return [False]
+    if structure.kind is SPARSE:
+        return [False, True, True]
+    return [flag for c in structure.children for flag in fixed(c)]
+
+
 _KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.OrderedDict: ORDERED,
                             collections.defaultdict: DEFAULT}
 _UNKNOWN = object()
@@ -187,10 +206,17 @@ def _learn(cls: type) -> Kind | None:
         kind = NAMED
     elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array__"):
         kind = DATACLASS
+    elif is_sparse_class(cls):
+        kind = SPARSE
     else:
         return None
     _KINDS[cls] = kind
     return kind
+
+
+def learn(cls: type, kind: Kind) -> None:
+    """Count the instances of a class among the containers of a kind."""
+    _KINDS[cls] = kind
 
 
 def register(cls: type, split: Callable, join: Callable) -> None:
