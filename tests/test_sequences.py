@@ -128,3 +128,14 @@ def integers(n, k):
 def test_integer_functions():
     check(integers, 12, 5)
     check(lambda x: [int(v).bit_length() for v in x], np.array([0, 1, -8, 1023, 2**62]))
+
+
+def compares(x, i, j):
+    here, there = (i, j), (1, 2)
+    return (here == there, here != there, here < there, here <= (1, 2), here > (0, 5), here >= (1,), [i, [j]] == [1, [2]],
+            (x[0], i) < (x[1], j), (i,) == (1, 2), [(i, j)] == [there])
+
+
+@pytest.mark.parametrize("pair", [(1, 2), (0, 9), (2, 0), (1, 1)], ids=str)
+def test_tuples_are_compared_item_by_item(pair):
+    check(compares, X, *map(np.int64, pair))

@@ -21,6 +21,8 @@ def same(got, expected):
         assert len(got) == len(expected)
         for g, e in zip(got, expected, strict=True):
             same(g, e)
+    elif isinstance(expected, str):
+        assert got == expected
     elif sps.issparse(expected):
         assert type(got) is type(expected) and got.shape == expected.shape and got.indices.dtype == expected.indices.dtype
         np.testing.assert_allclose(got.toarray(), expected.toarray(), rtol=1e-13)

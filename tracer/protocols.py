@@ -12,7 +12,7 @@ import types
 import numpy as np
 
 from . import branches, calls, context, source, sparse
-from .boxes import ArrayBox, ScalarBox
+from .boxes import ArrayBox, Box, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -37,6 +37,8 @@ def operate(name: str, a, b):
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)
+    if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
+        return _compare_items(name, a, b)
     if (first in _NATIVE and second in _NATIVE) or context.active() is None:
         return function(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
@@ -51,6 +53,25 @@ def operate(name: str, a, b):
         if found is not NotImplemented:
             return found
     return function(a, b)                                   # raises Python's TypeError, or compares identities
+
+
+def _holds_box(*sequences) -> bool:
+    return any(isinstance(x, Box) or (type(x) in (tuple, list) and _holds_box(x)) for xs in sequences for x in xs)
+
+
+def _compare_items(name: str, a, b):
+    """Two tuples or two lists with traced items, compared from the left as Python does."""
+    if name in ("eq", "ne"):
+        same = len(a) == len(b)
+        for x, y in zip(a, b) if same else ():
+            same = branches.and_(same, lambda x=x, y=y: operate("eq", x, y))
+        return branches.not_(same) if name == "ne" else branches.boxed(branches.truth(same))
+    if not a or not b:
+        return _OPERATORS[name][0](len(a), len(b))
+    strict = {"le": "lt", "ge": "gt"}.get(name, name)
+    decided = branches.or_(operate(strict, a[0], b[0]), lambda: branches.and_(
+        operate("eq", a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:])))
+    return branches.boxed(branches.truth(decided))
 
 
 def unary(name: str, a):
