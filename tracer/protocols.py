@@ -68,10 +68,8 @@ def _compare_items(name: str, a, b):
         return branches.not_(same) if name == "ne" else branches.boxed(branches.truth(same))
     if not a or not b:
         return _OPERATORS[name][0](len(a), len(b))
-    strict = {"le": "lt", "ge": "gt"}.get(name, name)
-    decided = branches.or_(operate(strict, a[0], b[0]), lambda: branches.and_(
-        operate("eq", a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:])))
-    return branches.boxed(branches.truth(decided))
+    return branches.either(operate("eq", a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:]),
+                           lambda: operate(name, a[0], b[0]))
 
 
 def unary(name: str, a):
