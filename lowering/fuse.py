@@ -15,6 +15,7 @@ Additions to parts of one array (`update_add`) run in any order: where their par
 from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
+from . import overlaps
 from .access import Reads, rule
 from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
@@ -110,12 +111,15 @@ class Schedule:
             self._add(StoreTask(v, self.program))
 
     def _based(self, op: Op):
-        base, y = op.operands[0], op.results[0]
+        base, y, copy = op.operands[0], op.results[0], None
         if not self.stores.same(base, y) and not self._overwrites_all(op):
-            self._add(CopyTask(y, base, self.program))
+            copy = CopyTask(y, base, self.program)
+            self._add(copy)
         if not isinstance(base, Const):
             self._stored(base)
-        self._add((RegionTask if "spec" in op.attrs else ScatterTask)(op, self.program))
+        task = overlaps.joined(self, op) or (RegionTask if "spec" in op.attrs else ScatterTask)(op, self.program)
+        self._add(task)
+        overlaps.note(self, op, task, copy)
 
     def _overwrites_all(self, op: Op) -> bool:
         return op.defn.name == "update" and set(op.attrs["spec"]) <= {":"}
@@ -140,7 +144,7 @@ class Schedule:
         self._add(task)
         for r in op.results:
             self.made[r], self.here[r] = task, task.item
-            self._access(r).writers.append((task.item, task, (None,)))
+            self.access(r).writers.append((task.item, task, (None,)))
 
     def _wrap(self, op: Op):
         if not op.results[0].type.dims:
@@ -165,10 +169,10 @@ class Schedule:
             at = max(at, self.effects)
         for leaf, _ in reads.leaves:
             self._stored(leaf)
-            for item, _, _ in self._access(leaf).writers:
+            for item, _, _ in self.access(leaf).writers:
                 at = max(at, item)
         for leaf, terms in reads.leaves:
-            self._access(leaf).readers.append((at, None, terms))
+            self.access(leaf).readers.append((at, None, terms))
         for r in op.results:
             self.when[r] = at
         if effect:
@@ -213,15 +217,15 @@ class Schedule:
         arrays = [v for v in op.operands if v.type.dims and not isinstance(v, Const)]
         for v in arrays:
             self._stored(v)
-            at = max([at, self.here.get(v, -1), *(i for i, _, _ in self._access(v).writers)])
+            at = max([at, self.here.get(v, -1), *(i for i, _, _ in self.access(v).writers)])
         for v in arrays:
-            self._access(v).readers.append((at, None, None))
+            self.access(v).readers.append((at, None, None))
         (self.items[at].after if at >= 0 else self.before).append(op)
         return at
 
     def _pop(self, op: Op):
         if op.results[1].type.dims:
-            self._access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
+            self.access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
         else:
             self._scalar(op)
 
@@ -235,20 +239,40 @@ class Schedule:
         at = self._step(Step(op))
         for leaf, terms in reads.leaves:
             self._stored(leaf)
-            self._access(leaf).readers.append((at, None, terms))
+            self.access(leaf).readers.append((at, None, terms))
         for r in op.results:
-            self._access(r).writers = [(at, None, None)]
+            self.access(r).writers = [(at, None, None)]
         if op.defn.effect:
             self.guard = self.effects = at
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
-    def _access(self, v: Value) -> Access:
+    def access(self, v: Value) -> Access:
         key = self.stores.of.get(v, v)
         found = self.touched.get(key)
         if found is None:
             found = self.touched[key] = Access()
         return found
+
+    def withdraw(self, task: Task):
+        """Take a task out of its nest; another one does its work."""
+        nest, inside = self.items[task.item], task
+        nest.tasks.remove(task)
+        for loop in reversed(task.path):
+            loop.children.remove(inside)
+            if loop.children:
+                break
+            inside = loop
+        else:
+            nest.children.remove(inside)
+        for v in (task.value, *(leaf for leaf, _ in task.reads.leaves)):
+            touched = self.access(v)
+            touched.readers = [r for r in touched.readers if r[1] is not task]
+            touched.writers = [w for w in touched.writers if w[1] is not task]
+
+    def only_nests(self, first: int) -> bool:
+        """Whether all items from this one on are loops."""
+        return all(isinstance(item, Nest) for item in self.items[first:])
 
     def _stored(self, v: Value):
         """v is read through memory: by another block, a step, or at another index than the one just computed."""
@@ -261,9 +285,9 @@ class Schedule:
         lowest = 1 + max(self.guard, self.barrier, self._known(task.reads.scalars))
         soft = []                                  # (item, earlier task, its terms, this task's terms)
         for leaf, terms in task.reads.leaves:
-            soft += [(i, t, w, terms) for i, t, w in self._access(leaf).writers]
+            soft += [(i, t, w, terms) for i, t, w in self.access(leaf).writers]
         if task.value is not None:
-            touched = self._access(task.value)
+            touched = self.access(task.value)
             soft += [
                 (i, t, COMMUTES, None) if t is not None and t.adds and task.adds and w != task.write else (i, t, w, task.write)
                 for i, t, w in touched.writers
@@ -342,12 +366,12 @@ class Schedule:
     def _record(self, task: Task, at: int):
         task.item = at
         for leaf, terms in task.reads.leaves:
-            self._access(leaf).readers.append((at, task, terms))
+            self.access(leaf).readers.append((at, task, terms))
             self._reached(task, leaf, terms)
         v = task.value
         if v is None:
             return
-        touched = self._access(v)
+        touched = self.access(v)
         if at == len(self.items) - 1 and len(self.items[at].tasks) == 1:
             touched.writers, touched.readers = [], [r for r in touched.readers if r[1] is task]
         touched.writers.append((at, task, task.write))

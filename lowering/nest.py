@@ -1,7 +1,7 @@
 """Tensor IR to loop IR: `lower(f)` makes the kernel of a function.
 
     plan.py       which arrays get memory               inplace.py   which of them share it
-    fuse.py       which tasks share loops, in what order             tasks.py, reductions.py, lanes.py, sorting.py: the tasks
+    fuse.py       which tasks share loops, in what order             tasks.py, reductions.py, lanes.py …: the tasks
     access.py     a virtual array at an index           cursor.py    levels, hoisting      values.py   elements and memory
     nest.py       this: the kernel, blocks, nests       control.py   if, for, while, map
     routines.py   BLAS and LAPACK                       memory.py    slots of the workspace
@@ -233,6 +233,8 @@ class Nester(Values):
     # --- nests ------------------------------------------------------------------------------------------------------
 
     def nest(self, nest: Nest):
+        if not nest.tasks:
+            return
         for task in nest.tasks:
             if task.memory and task.value.type.dims:
                 for r in task.op.results if task.op is not None else (task.value,):

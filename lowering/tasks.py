@@ -167,13 +167,14 @@ class FlatTask(Task):
 
 
 class RegionTask(Task):
-    """update and update_add: v into a region of the result's memory, which holds the base."""
+    """update and update_add: v into a region of the result's memory, which holds the base. `joining`: see overlaps.py."""
 
-    __slots__ = ("adds",)
+    __slots__ = ("adds", "joining")
 
     def __init__(self, op: Op, program):
         v = op.operands[1]
         super().__init__(op, op.results[0], v.type.dims, program)
+        self.joining = None
         own = tuple(range(len(self.loops)))
         self.write = region_terms(op.attrs["spec"], op.operands[2:], own)
         self.adds = op.defn.name == "update_add"
