@@ -62,11 +62,8 @@ def _cast_at(g, op: Op, index):
 
 def wrapped(g, i, n):
     """(the normalised index, whether i is outside [-n, n))."""
-    negative = g.let("lt", (i, operand(0)), BOOL)
-    high = g.let("ge", (i, n), BOOL)
-    low = g.let("lt", (i, g.let("neg", (n,), INDEX)), BOOL)
-    bad = g.let("or", (high, low), BOOL)
-    return g.let("select", (negative, g.let("add", (i, n), INDEX), i), INDEX), bad
+    at = g.let("wrap", (i, n), INDEX)
+    return at, g.let("outside", (at, n), BOOL)
 
 
 def _wrap_at(g, op: Op, index):

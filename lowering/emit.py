@@ -125,14 +125,19 @@ class Emitter(Writer):
     # --- control ------------------------------------------------------------------------------------------------------
 
     def for_(self, s: For):
+        outside, inside = self.serial, _serial(s)
+
         def write(index):
             self.regs[s.index] = index
+            self.serial = inside
             self.body(s.body)
 
-        self.loop(self.index(s.trip), write, s.unroll, _serial(s))
+        self.loop(self.index(s.trip), write, s.unroll, inside)
+        self.serial = outside
 
     def while_(self, s: While):
         head, body, done = self.label(), self.label(), self.label()
+        outside, self.serial = self.serial, True
         self.jump(head)
         self.start(head)
         self.depth += 1
@@ -143,7 +148,7 @@ class Emitter(Writer):
         self.depth -= 1
         self.jump(head)
         self.start(done)
-        self.innermost = False
+        self.innermost, self.serial = False, outside
 
     def if_(self, s: If):
         then, done = self.label(), self.label()

@@ -45,7 +45,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ir.errors import Loc
-from ..ir.types import DType
+from ..ir.types import BOOL, INDEX, DType
 
 
 class Scalar:
@@ -128,9 +128,14 @@ class Stack:
         return "&" + self.name
 
 
+# Of a position and a length: the position counted from the start; whether it is below 0 or not below the length. A position
+# outside of [-n, n) is outside of [0, n) after `wrap` too, so one comparison, of unsigned numbers, decides.
+INDEX_OPS = {"wrap": INDEX, "outside": BOOL}
+
+
 @dataclass(slots=True)
 class Let:
-    """`op` names an elementwise op of the IR (or "wrap"). `reassoc`: this add, mul, max or min may be reassociated."""
+    """`op` names an elementwise op of the IR or one of INDEX_OPS. `reassoc`: this add, mul, max or min may be reassociated."""
 
     target: Scalar
     op: str

@@ -15,6 +15,7 @@ from ..ir.opdef import OPS, Elementwise
 from ..ir.types import BOOL, C64, C128, F32, INDEX, DType
 from .blas import ROWS
 from .loopir import (
+    INDEX_OPS,
     Alloc,
     At,
     Buffer,
@@ -128,10 +129,10 @@ class _Verifier:
         self.define(s, s.target)
 
     def _let_type(self, s, kinds):
-        if s.op == "wrap":
+        if s.op in INDEX_OPS:
             if kinds != [INDEX, INDEX]:
-                self.bad(s, "wrap takes an index and a length")
-            return INDEX
+                self.bad(s, f"{s.op} takes an index and a length")
+            return INDEX_OPS[s.op]
         defn = OPS.get(s.op)
         if not isinstance(defn, Elementwise):
             self.bad(s, f"{s.op} is not an elementwise op")

@@ -24,6 +24,7 @@ from .inplace import Stores
 from .loopir import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
 from .memory import plan_slots, work
 from .plan import LANES, Program
+from .predicated import choose
 from .spectral import ROUTINES
 from .tasks import Task
 from .values import Place, Values
@@ -63,6 +64,7 @@ class Nester(Values):
         self.kernel.params = [buffers[k] for k in range(len(f.params))] + [self.outs[k] for k in results]
         self.block(self.plan)
         self._finish()
+        choose(self.kernel)
         plan_slots(self.kernel)
         self.kernel.work = work(self.kernel.body)
         return self.kernel

@@ -2,9 +2,11 @@
 
 A value here is (operand, dtype): the operand is a register or literal, of a complex number a pair of them; bool is i1.
 
-Floating-point flags. A real add, sub, mul … may contract with its neighbour into a fused multiply-add; one marked `reassoc`
-(a reduction) may be reordered too; `fastmath` allows both everywhere, and reciprocals and approximate functions. What a
-recipe composes (complex products, floor division …) keeps the order that the recipe gives, because its exactness rests on it.
+Floating-point flags. A real add, sub, mul … rounds as Python's does. It does not contract with its neighbour into a fused
+multiply-add: `b * b - a * c` would no longer be 0 where NumPy gives 0, a chaotic orbit would leave NumPy's, and a chain of
+additions would wait for the multiplier too (4 cycles a term instead of 2 on Zen 5). One marked `reassoc` (a reduction) may be
+reordered; `fastmath` allows both everywhere, and reciprocals and approximate functions. What a recipe composes (complex
+products, floor division …) keeps the order that the recipe gives, because its exactness rests on it.
 """
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from .loopir import Let
 
 TYPE = {"bool": "i1", "f32": "float", "f64": "double",
         **{name: f"i{d.bits}" for name, d in DTYPES.items() if d.kind in "iux"}}
-FLAGS = {(False, False): " contract", (True, False): " reassoc nsz contract",
+FLAGS = {(False, False): "", (True, False): " reassoc nsz contract",
          (False, True): " reassoc nsz arcp contract afn", (True, True): " reassoc nsz arcp contract afn"}
 _ARITHMETIC = frozenset({"fadd", "fsub", "fmul", "fdiv", "fneg", "frem"})
 _PURE = "nounwind willreturn memory(none)"
@@ -70,8 +72,8 @@ class Scalars:
     def let(self, s: Let):
         """The operand of a Let's target."""
         args = [(self.out.reg(a), a.dtype) for a in s.args]
-        if s.op == "wrap":
-            return self._wrap(*args)
+        if s.op in _INDEX:
+            return _INDEX[s.op](self, *args)
         top = rule(s.op, args[-1][1].kind)
         if type(top) is tuple:
             self.flags = FLAGS[s.reassoc, self.fastmath]
@@ -85,8 +87,10 @@ class Scalars:
         self.out.lines.append(f"  {register} = {text}")
         return register, dtype
 
+    def _outside(self, i, n):
+        return self.line(f"icmp uge i64 {i[0]}, {n[0]}", BOOL)[0]
+
     def _wrap(self, i, n):
-        """i mod n, of an i in [-n, n)."""
         negative = self.line(f"icmp slt i64 {i[0]}, 0", BOOL)[0]
         moved = self.line(f"add i64 {i[0]}, {n[0]}", INDEX)[0]
         return self.line(f"select i1 {negative}, i64 {moved}, i64 {i[0]}", INDEX)[0]
@@ -116,7 +120,7 @@ class Scalars:
 
     def libm(self, rule, args, target):
         dtype, name = args[-1][1], rule[1]
-        if (own := vecmath.function(name, dtype.name)) is not None:
+        if (own := vecmath.function(name, dtype.name)) is not None and not (self.out.serial and name in vecmath.FAST_IN_LIBM):
             group, kind = self.out.vectorisable(own), TYPE[dtype.name]
             return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)}) {group}", dtype)
         return self.call(name + ("f" if dtype is F32 else ""), args, dtype)
@@ -230,6 +234,7 @@ class Scalars:
         return self.line(f"trunc {wide} {frozen} to {TYPE[to.name]}", to)
 
 
+_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
           "libm": Scalars.libm, "clibm": Scalars.clibm, "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,

@@ -5,6 +5,9 @@ calls the one-lane form; the call's attribute names the vector forms, and the lo
 (the vector function ABI). All forms compute the same bits. Each form is compiled once per process, when a kernel first needs
 it, so a kernel that uses `tanh` compiles no slower.
 
+Where a loop is serial, so that nothing is vectorised, libm's tables beat polynomials for some functions (`FAST_IN_LIBM`; and
+`math` of CPython has the same bits).
+
 Of f32, the common functions (`NATIVE`) compute in f32, the others in f64 with shorter polynomials, rounding at the end. Hosts
 without fused multiply-add keep libm.
 """
@@ -19,6 +22,7 @@ from .vecbuilder import DOUBLE, SINGLE, Math
 
 # The vector registers in bits, by CPU feature: the widest, and its half for the loops that finish what the widest leaves.
 WIDTHS = {"avx512f": (256, 512), "avx": (128, 256), "neon": (128,)}
+FAST_IN_LIBM = frozenset({"exp", "exp2", "log", "log2", "pow", "asin", "acos", "hypot"})
 NATIVE = frozenset({"exp", "expm1", "tanh", "log", "log1p", "sin", "cos", "tan"})
 PURE = "nounwind willreturn memory(none)"
 

@@ -51,6 +51,7 @@ class Writer:
         self.weight = 0               # lines that unrolled loops add to those written, in the current body
         self.calls = False            # whether the current body calls functions of vecmath
         self.innermost = True         # whether the current body has no loop inside
+        self.serial = True            # whether what is written will not be vectorised: no loop is around it, or a serial one
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
 
@@ -211,8 +212,9 @@ class Writer:
         write(index)
         self.depth -= 1
         written = len(self.lines) - at
-        branchy = self.innermost and written <= BRANCHY and any(line.endswith(":") for line in self.lines[at:])
-        hint, times = self._latch(trip, written + self.weight, unroll, branchy, serial)
+        branchy = serial or any(line.endswith(":") for line in self.lines[at:])
+        by_four = self.innermost and written <= BRANCHY and branchy
+        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -220,7 +222,7 @@ class Writer:
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _latch(self, trip: str, weight: int, full: bool, branchy: bool, serial: bool) -> tuple[str, int]:
+    def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
@@ -228,7 +230,7 @@ class Writer:
                 hints, times = [_UNROLL], int(trip)
             elif int(trip) <= SHORT:
                 hints = [_UNROLL_VECTOR]
-        if branchy and not hints:
+        if by_four and not hints:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
         if self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
