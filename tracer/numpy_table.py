@@ -190,7 +190,6 @@ METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugat
 METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs)
 
 INSTEAD.update({
-    np.vectorize: "call the function on whole arrays, or write a loop", np.apply_along_axis: "write a loop over the rows",
     "tobytes": "return the array and convert it outside", "tofile": "return the array and save it outside",
     "resize": "use np.concatenate or np.zeros of the new shape", "byteswap": "convert outside",
 })

@@ -13,6 +13,7 @@ from . import (
     folds,
     iteration,
     loops,
+    mapping,
     matching,
     messages,
     protocols,
@@ -46,9 +47,7 @@ def collect(element, items):
     source = iteration.source_of(items) if trace is not None else None
     if source is None or type(source.trip) is not int:
         return fresh([element(x) for x in iterate(items)])
-    made = fresh([])
-    loops.for_(source, lambda item: calls.call(made.append, element(item)), None, None, (), None, site=id(element.__code__))
-    return made
+    return mapping.collected(element, source, id(element.__code__))
 
 
 def returned(held):

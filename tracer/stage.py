@@ -417,10 +417,23 @@ def _clean(run, function):
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
         where, loc = _user_traceback(error.__traceback__), context.user_loc(error.__traceback__)
+        _expect_no_box_in(error, loc, where)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
             raise kind(_named(str(error)), "", loc).with_traceback(where) from None
         raise error.with_traceback(where) from error.__cause__
+
+
+def _expect_no_box_in(error, loc: Loc, where) -> None:
+    """An error of a library that was given a traced value says so."""
+    frame = error.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    library = frame.tb_frame.f_globals.get("__name__", "")
+    if ".boxes." in str(error) and not _is_own(error.__traceback__):
+        raise UnsupportedError(f"`{frame.tb_frame.f_code.co_name}` of {library} was given a traced value, which it cannot take",
+                               "call it before the compiled function and pass the result in, or write it with NumPy",
+                               loc).with_traceback(where) from None
 
 
 # What the tracer raises where Python or NumPy would -> the same with the user's line.

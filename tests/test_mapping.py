@@ -1,0 +1,108 @@
+"""Functions that are called once for each element or row: np.vectorize, numba's, np.apply_along_axis, np.fromiter."""
+import numpy as np
+import pytest
+from trace_check import check
+from tracegrad.ir.errors import UnsupportedError
+from tracegrad.tracer import stage
+
+import tracegrad as tg
+
+numba = pytest.importorskip("numba")
+X = np.array([0.5, -1.5, 2.5, 3.5, -0.25])
+A = np.arange(10.0).reshape(2, 5) - 4.5
+
+
+def bent(v, k):
+    return v * k if v > 0 else -v
+
+
+BENT = np.vectorize(bent)
+CAST = np.vectorize(bent, otypes=[np.float32])
+
+
+def vectorized(x, k):
+    return BENT(x, k), CAST(x, k), BENT(A, x), np.vectorize(lambda v: v + 1.0)(2.0), np.vectorize(divmod)(x, 2.0)
+
+
+def along_axes(a):
+    return (np.apply_along_axis(lambda row: row * row.sum(), 1, a), np.apply_along_axis(np.sum, 0, a),
+            np.apply_along_axis(lambda row, k: np.outer(row, row) * k, 0, a, 2.0), np.apply_along_axis(np.cumsum, -1, a[0]))
+
+
+def from_an_iterator(x):
+    return np.fromiter((v * 2 for v in x), float), np.fromiter([1, 2, 3], dtype=np.int32), np.fromiter((v for v in x), float, 2)
+
+
+@pytest.mark.parametrize(("fn", "args"), [(vectorized, (X, 2.0)), (along_axes, (A,)), (along_axes, (A[::-1, ::2].copy(),)),
+                                          (from_an_iterator, (X,))], ids=lambda v: getattr(v, "__name__", ""))
+def test_equals_numpy(fn, args):
+    check(fn, *args)
+
+
+@numba.vectorize(["float64(float64, float64)"])
+def clipped(a, b):
+    return a * b + 1 if a > b else a - b
+
+
+@numba.guvectorize(["void(float64[:], float64[:], float64[:])"], "(n),(n)->()")
+def inner(a, b, out):
+    total = 0.0
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    out[0] = total
+
+
+@numba.guvectorize(["void(float64[:], float64, float64[:])"], "(n),()->(n)")
+def smoothed(a, k, out):
+    held = a[0]
+    for i in range(a.shape[0]):
+        held += k * (a[i] - held)
+        out[i] = held
+
+
+@numba.stencil
+def blurred(a):
+    return 0.5 * (a[-1] + a[1])
+
+
+@numba.njit
+def length(x):
+    total = 0.0
+    for i in numba.prange(x.size):
+        total += x[i] ** 2
+    return total
+
+
+@numba.jit(nopython=True)
+def through_numba(x):
+    return length(x) + clipped(x, 1.0)[0]
+
+
+def uses_numba(x, y):
+    return clipped(x, y), clipped(x[0], 0.25), inner(A, x), inner(x, y), smoothed(A, 0.5), smoothed(x, np.array([0.1, 0.2])[0])
+
+
+def test_numba_functions_of_elements():
+    got, expected = tg.jit(uses_numba)(X, X[::-1]), uses_numba(X, X[::-1])
+    for g, e in zip(got, expected, strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-13)
+        assert np.shape(g) == np.shape(e)
+
+
+@pytest.mark.parametrize("fn", [lambda x: np.sum(np.sin(BENT(x, 2.0))), lambda x: np.sum(clipped(x, 0.4) ** 2), through_numba,
+                                lambda x: np.sum(np.apply_along_axis(lambda r: r / np.sum(r), 0, np.outer(x, x)) ** 2),
+                                lambda x: inner(x, smoothed(x, 0.5))], ids=["numpy", "numba", "njit", "axis", "guvectorize"])
+def test_gradient(fn):
+    hand = [(fn(X + 1e-6 * e) - fn(X - 1e-6 * e)) / 2e-6 for e in np.eye(X.size)]
+    np.testing.assert_allclose(tg.grad(fn)(X), hand, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("fn", "reason"), [
+    (lambda x: np.vectorize(bent, excluded=[1])(x, 2.0), "np.vectorize with keywords, excluded arguments"),
+    (lambda x: BENT(x[x > 0], 2.0), "a number of rows known only at run time"),
+    (lambda x: BENT(x[:0], 2.0), "an empty array"),
+    (lambda x: blurred(x), "was given a traced value, which it cannot take")], ids=["excluded", "lengths", "empty", "stencil"])
+def test_refused(fn, reason):
+    with pytest.raises(UnsupportedError, match=reason) as caught:
+        stage.trace(fn, (X,))
+    assert "  Instead: " in str(caught.value)
