@@ -530,11 +530,11 @@ def says(x):
             "x * 10**30",
         ),
         (
-            lambda x: sorted(x),
+            lambda x: sorted([x, x + 1]),
             (X,),
             tg.UnsupportedError,
-            "sorted() of traced values: their order is known only at run time",
-            "sorted(x)",
+            "an order that is known only at run time: the keys are not all numbers, or tuples of numbers, alike",
+            "sorted([x, x + 1])",
         ),
         (
             lambda x: x + np.random.rand(3),
@@ -721,7 +721,7 @@ def appends(x):
 
 def tries(x):
     try:
-        return x * 2
+        return math.sqrt(x)
     except ValueError:
         return x
 
@@ -737,7 +737,7 @@ def declares(x):
 
 
 def opens(x):
-    with contextlib.suppress(ValueError):
+    with contextlib.redirect_stdout(None):
         return x
 
 
@@ -752,8 +752,9 @@ def opens(x):
         ),
         (
             tries,
-            "`try` cannot be compiled: compiled code has no exceptions to catch, only checks that end the call",
-            "try:",
+            "this may raise ValueError at run time, inside a `try` that would catch it: compiled code has no exceptions to "
+            "catch, only checks that end the call",
+            "math.sqrt(x)",
             "test the condition with `if`, or catch the error around the call of the compiled function",
         ),
         (
@@ -764,14 +765,14 @@ def opens(x):
         ),
         (
             declares,
-            "`global kept` cannot be compiled: a compiled function may read outer names, not bind them",
+            "`global kept` cannot be compiled: a compiled function may read global names, not bind them",
             "global kept",
             "return the value, or keep it in an array that is passed in and overwritten",
         ),
         (
             opens,
             "this context manager would act while the function is compiled, not when it runs",
-            "contextlib.suppress(ValueError)",
+            "contextlib.redirect_stdout(None)",
             "enter it around the call of the compiled function",
         ),
     ],
