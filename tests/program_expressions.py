@@ -90,9 +90,10 @@ class Expressions:
 
     def __init__(self, source: Source, smooth: bool = False, size: int = 14):
         self.s, self.smooth, self.budget = source, smooth, size
-        self.lines: list[str] = []
         self.count = itertools.count()
         self.helpers: list[tuple] = []
+        self.callables: list[tuple] = []        # (name, the arguments of a call, with {} for floats)
+        self.classes: list[str] = []
         self.head: list[str] = []
 
     def new(self, stem: str) -> str:
@@ -155,7 +156,7 @@ class Expressions:
         options = ["literal"] + ["name"] * 3 * bool(names) + ["item"] * 3 * bool(filled)
         if not leaf:
             options += ["two", "two", "two", "one", "one", "either", "least"] + ["reduce"] * 2 * bool(arrays) + ["int"]
-            options += ["helper"] * 2 * bool(self.helpers) + ["part"] * bool(
+            options += ["helper"] * 2 * bool(self.helpers) + ["special"] * bool(self.callables) + ["part"] * bool(
                 [1 for w in scope.names.values() if isinstance(w, dict)]
             )
         form = s.choice(options)
@@ -204,7 +205,10 @@ class Expressions:
             return f"{name}({', '.join(given)}{', scale=0.25' if default and s.chance(50) else ''})", "nf"
         if form == "part":
             name = s.choice([n for n, w in scope.names.items() if isinstance(w, dict)])
-            return f"{name}[{s.choice(scope.names[name]['keys'])!r}]", "f"
+            return name + part(scope.names[name], s.choice(scope.names[name]["keys"])), "f"
+        if form == "special":
+            name, given = s.choice(self.callables)
+            return f"{name}({given.format(*(self.float(scope, 1)[0] for _ in range(2)))})", "f"
         name = s.choice(arrays)
         return self.reduced(scope, name), "nf"
 
@@ -397,6 +401,11 @@ class Expressions:
 
 def scope_names(kinds):
     return [f"p{k}" for k in range(len(kinds))]
+
+
+def part(what: dict, key) -> str:
+    """The text that takes one part of a container or an object."""
+    return f".{key}" if what["form"] == "object" else f"[{key!r}]"
 
 
 def joined(a, b):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from program_expressions import DTYPES, Array, Expressions, Scope, as_kind, joined, small
+from program_expressions import DTYPES, Array, Scope, as_kind, joined, part, small
+from program_idioms import IDIOMS, Idioms
+
+PLAIN = ("assign", "augment", "array", "array", "view", "write", "write", "write", "rows", "mask", "swap", "call", "container",
+         "change", "tuple")
+BRANCHING = {"walrus", "forever", "match"}           # idioms that hold blocks of statements
 
 
-class Statements(Expressions):
+class Statements(Idioms):
     """Writes blocks of statements, until the budget is spent."""
 
     def block(self, scope: Scope, indent: str, allowed=None) -> list[str]:
@@ -18,23 +23,7 @@ class Statements(Expressions):
         return lines or [indent + "pass"]
 
     def statement(self, scope, indent, allowed=None):
-        options = [
-            "assign",
-            "augment",
-            "array",
-            "array",
-            "view",
-            "write",
-            "write",
-            "write",
-            "rows",
-            "mask",
-            "swap",
-            "call",
-            "container",
-            "change",
-            "tuple",
-        ]
+        options = [*PLAIN, *self.some(IDIOMS)]
         if scope.depth < 3:
             options += ["if", "if", "for", "for", "for", "while"]
         if scope.loop:
@@ -43,12 +32,17 @@ class Statements(Expressions):
             options += ["check", "integers", "lengths"]
         else:
             options += ["lengths"]
-        options = [o for o in options if allowed is None or o in allowed]
+        deep = scope.depth > 2
+        options = [o for o in options if (allowed is None or o in allowed) and not (deep and o in BRANCHING)]
         for _ in range(6):
             made = getattr(self, "s_" + self.s.choice(options))(scope, indent)
             if made:
                 return made
         return [indent + "pass"]
+
+    def some(self, idioms):
+        """A few of the idioms, so that the plain statements stay in the majority."""
+        return [self.s.choice(idioms) for _ in range(4)]
 
     def bind(self, scope, stem, what) -> str:
         """A name to assign: a new one, or an old one that holds the same sort of thing."""
@@ -139,6 +133,8 @@ class Statements(Expressions):
             forms = [(f"{base}[{key}]", (length,)), (base, shape)]
             if n is not None and n % 2 == 0 and n:
                 forms.append((f"{base}.reshape(2, -1)", (2, n // 2)))
+            if n is not None:
+                forms += [(f"{base}[:, None]", (n, 1)), (f"{base}[None]", (1, n)), (f"np.flip({base})", shape)]
             return_text, found = s.choice(forms)
             return return_text, Array(dtype, found)
         n, m = shape
@@ -150,6 +146,10 @@ class Statements(Expressions):
             (f"{base}[{rows}]", (height, m)),
             (base, shape),
         ]
+        if n is not None and m is not None:
+            forms += [(f"{base}.reshape(-1)", (n * m,)), (f"{base}.ravel()", (n * m,)), (f"{base}.T.reshape(-1)", (n * m,)),
+                      (f"np.transpose({base})[::-1]", (m, n)), (f"{base}.reshape({m}, {n})", (m, n)),
+                      (f"{base}[::-1, {columns}].T", (width, n))]
         if n:
             forms.append((f"{base}[{self.index(scope, n)}]", (m,)))
         if m:
@@ -331,9 +331,10 @@ class Statements(Expressions):
         if not boxes:
             return None
         name = self.s.choice(boxes)
-        key = self.s.choice(scope.names[name]["keys"])
+        what = scope.names[name]
+        key = part(what, "value" if what["form"] == "object" else self.s.choice(what["keys"]))
         text, kind = self.float(scope, 2)
-        return [f"{indent}{name}[{key!r}] {self.s.choice(['=', '+=', '*='])} {small(text, kind)}"]
+        return [f"{indent}{name}{key} {self.s.choice(['=', '+=', '*='])} {small(text, kind)}"]
 
     def s_tuple(self, scope, indent):
         """Several names at once."""
@@ -358,11 +359,6 @@ class Statements(Expressions):
         if s.chance(50):
             lines += [f"{indent}else:", *self.block(self.branch(scope), indent + "    ")]
         return lines
-
-    def branch(self, scope):
-        inside = scope.inner()
-        inside.fixed |= {n for n, w in scope.names.items() if isinstance(w, Array) and n in scope.counters}
-        return inside
 
     def s_for(self, scope, indent):
         s = self.s

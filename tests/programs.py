@@ -54,6 +54,8 @@ class Writer(Statements):
             wrt.append(len(arguments) - 1)
         for _ in range(s.integer(0, 2)):
             self.helper()
+        if s.chance(30):
+            self.special_helper()
         start, self.parameters = len(parameters), set(parameters)
         body = self.block(scope, "    ")
         for _ in range(3):
@@ -81,7 +83,7 @@ class Writer(Statements):
         for k, line in enumerate(body):
             depth = len(line) - len(line.lstrip())
             closure = closure if closure and depth > closure else depth * line.lstrip().startswith("def ")
-            if depth > 4 and not closure and line.split()[0] not in ("elif", "else:"):
+            if depth > 4 and not closure and line.split()[0] not in ("elif", "else:", "case", "except"):
                 spots.append(k)
         if not spots or not s.chance(25):
             return body
@@ -97,6 +99,8 @@ class Writer(Statements):
 
     def shown(self, name, scope):
         what = scope.names[name]
+        if isinstance(what, dict) and what["form"] == "object":
+            return f"{name}.value, {name}.data, {name}.count"
         if isinstance(what, dict):
             return "*" + name + (".values()" if what["form"] == "dict" else "")
         return name

@@ -131,6 +131,43 @@ def test_a_name_that_an_earlier_loop_left_behind(same):
     check_gradient(lambda x: f(x, 6), 2.0)
 
 
+# --- names that expressions assign ------------------------------------------------------------------------------------
+
+def test_a_condition_that_assigns_in_a_loop_in_a_loop(same):
+    # the condition's function was known by its name, which it lost inside of another loop's body: the body read an unset name
+    def f(x, n):
+        s = 0.0
+        for i in range(n):
+            k = 0
+            while (w := x[i] * 0.5 + s) < 1.5 and k < 3:
+                k += 1
+                s += np.sin(w)
+        return s
+
+    same(f, np.array([0.5, -1.5, 2.0, 0.1, 0.3, 0.2]), 6)
+    same(f, np.array([0.5, -1.5]), 0)
+    check_gradient(lambda x: f(x, 6), np.array([0.5, -1.5, 2.0, 0.1, 0.3, 0.2]))
+
+
+def test_an_operand_that_assigns_in_a_loop(same):
+    # the name held what the operand had given when the loop's body was traced before: a value of another region
+    def f(x, n):
+        s = x[0]
+        for i in range(n):
+            if s * s > 3:
+                s -= 1
+            elif (w := np.tanh(x[i])) < 0.5 and (z := w * 2) > -0.2 and (s > 0 or (y := z + s) < 9):
+                s += z
+            elif s < 0 and (y := s * 2) > -5:
+                s += y
+        return s
+
+    for sign in (1, -1, 3):
+        same(f, sign * np.array([0.5, -1.5, 2.0, 0.1, 0.3, 0.2]), 6)
+    same(f, np.array([0.5, -1.5]), 0)
+    check_gradient(lambda x: f(x, 6), np.array([0.5, -1.5, 2.0, 0.1, 0.3, 0.2]))
+
+
 # --- errors that only run time may reach ------------------------------------------------------------------------------
 
 def test_an_index_out_of_range_in_a_branch_not_taken(same):

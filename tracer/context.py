@@ -207,9 +207,9 @@ def adopt(code, function: str, owner=None):
     place = Place(owner if inner else None, function if inner else name, inner)
     own = place.owner or place
     constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    name = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
-    code = code.replace(co_consts=constants, co_qualname=name, **({"co_name": function} if inner and name.startswith("<tg")
-                                                                  and not name.startswith("<tg binds") else {}))
+    shown = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
+    renamed = {"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}
+    code = code.replace(co_consts=constants, co_qualname=shown, **renamed)
     place.code, place.file = code, code.co_filename
     PLACES[id(code)] = place
     return code

@@ -65,7 +65,7 @@ class _Rewriter(Comprehensions):
 
     def thunk(self, value: ast.expr) -> ast.expr:
         """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
-        bound = sorted({n.target.id for n in ast.walk(value) if isinstance(n, ast.NamedExpr)})
+        bound = sorted({name for n in ast.walk(value) for name in self.bound_by(n)})
         if not bound:
             return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
@@ -73,7 +73,14 @@ class _Rewriter(Comprehensions):
         names = [name, *(self.temporary(f"<tg {word}") for word in ("get", "put"))]
         self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, *names[1:], value)]
         listed = ast.copy_location(ast.Tuple([exits.literal(n, value) for n in bound], ast.Load()), value)
-        return self.tg("binds", [*(exits.load(n, value) for n in names), listed], value)
+        made = self.tg("binds", [*(exits.load(n, value) for n in names), listed], value)
+        made.binds = bound
+        return made
+
+    @staticmethod
+    def bound_by(node) -> list[str]:
+        """The names that a rewritten expression binds by `:=` itself, or by an operand that became a function."""
+        return [node.target.id] if isinstance(node, ast.NamedExpr) else getattr(node, "binds", [])
 
     def temporary(self, stem: str = "<tmp") -> str:
         self.temporaries += 1
@@ -101,7 +108,7 @@ class _Rewriter(Comprehensions):
         self.enter(node.args, names.local)
         body = self.statements(node.body)
         self.leave()
-        start = [exits.store(n, self.tg("unset", [exits.literal(n, node)], node), node) for n in sorted(names.staged)]
+        start = [self.unset(n, node) for n in sorted(names.staged)]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
         made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
@@ -145,9 +152,17 @@ class _Rewriter(Comprehensions):
         for s in body:
             outer, self.pending = self.pending, []
             made = getattr(self, "s_" + type(s).__name__, self.s_other)(s)
-            found += self.pending + (made if isinstance(made, list) else [made])
+            forgotten = [] if isinstance(s, ast.While) else self.forgotten(s)
+            found += forgotten + self.pending + (made if isinstance(made, list) else [made])
             self.pending = outer
         return found
+
+    def forgotten(self, s) -> list[ast.stmt]:
+        """Unset the names that operands may bind: what they hold may be of an iteration that was traced before."""
+        return [self.unset(n, s) for n in sorted(getattr(s, "forgotten", ()))]
+
+    def unset(self, name: str, like) -> ast.Assign:
+        return exits.store(self.mangle(name), self.tg("unset", [exits.literal(name, like)], like), like)
 
     def s_other(self, s):
         for field, value in ast.iter_fields(s):
@@ -163,7 +178,7 @@ class _Rewriter(Comprehensions):
 
     def s_Delete(self, s):
         """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
-        return [exits.store(self.mangle(t.id), self.tg("unset", [exits.literal(t.id, t)], t), s) if isinstance(t, ast.Name)
+        return [self.unset(t.id, t) if isinstance(t, ast.Name)
                 else ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
 
     def s_Try(self, s):
@@ -314,7 +329,7 @@ class _Rewriter(Comprehensions):
     def s_While(self, s):
         outer, self.pending = self.pending, []
         value = self.expr(s.test)
-        test_body = [*self.pending, ast.copy_location(ast.Return(value), s.test)]
+        test_body = [*self.forgotten(s), *self.pending, ast.copy_location(ast.Return(value), s.test)]
         self.pending = outer
         bound = [self.mangle(n) for n in sorted(scopes.assigned(s.test))]
         test = self.definition("<tg binds>" if bound else "<tg test>", arguments(), bound, test_body, s.test)

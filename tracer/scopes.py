@@ -9,6 +9,7 @@
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
   For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
                                      read before they are bound: what others hold before the loop is nobody's any more
+  statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
   Name.unsure                        a read that may come before any assignment
 
 A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
@@ -136,6 +137,34 @@ def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
     return Names(frozenset(local), (staged | shared) - own)
 
 
+def before(node, out: set) -> set:
+    """The names live before an expression (or a simple statement), where `out` are after it.
+
+    (y := x) > 0 and y < z,  out = {}  ->  {x, z}
+    """
+    if node is None:
+        return out
+    if isinstance(node, (*FUNCTIONS, *COMPREHENSIONS)):
+        return out | reads(node)
+    if isinstance(node, ast.Name):
+        return out | {node.id} if isinstance(node.ctx, ast.Load) else out
+    if isinstance(node, ast.NamedExpr):
+        return before(node.value, out - targets_of(node.target))
+    asked = operands(node)
+    for child in reversed(list(ast.iter_child_nodes(node))):
+        out = before(child, out) | out if child in asked else before(child, out)
+    return out
+
+
+def _own(s) -> list:
+    """What a statement evaluates itself, and no statement in it."""
+    if isinstance(s, (ast.If, ast.While)):
+        return [s.test]
+    if isinstance(s, ast.For):
+        return [s.iter]
+    return [] if hasattr(s, "body") else [s]
+
+
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
 
 class _Live:
@@ -147,7 +176,9 @@ class _Live:
     def block(self, statements, out: set) -> set:
         for s in reversed(statements):
             handler = _LIVE.get(type(s))
-            out = handler(self, s, out) if handler else out | reads(s)
+            out = handler(self, s, out) if handler else before(s, out)
+            asked = {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} - out - self.deferred
+            s.forgotten = asked & getattr(s, "forgotten", asked)
         return out
 
     def mark(self, s, bound: set, live: set) -> None:
@@ -163,14 +194,15 @@ class _Live:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
         self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
         s.dead = set(s.state) - out - self.deferred
-        return inside | reads(s.test)
+        return before(s.test, inside)
 
     def while_(self, s: ast.While, out):
-        head = out | reads(s.test) | set(getattr(s, "stops", ()))
-        head = head | self.block(s.body, head)
-        head = head | self.block(s.body, head)
-        self.mark(s, assigned(s.body) | assigned(s.test), head)
-        return head
+        stops, asked = set(getattr(s, "stops", ())), out
+        for _ in range(2):
+            head = before(s.test, asked) | stops
+            asked = asked | self.block(s.body, head)
+        self.mark(s, assigned(s.body) | assigned(s.test), head | asked)
+        return before(s.test, asked) | stops
 
     def for_(self, s: ast.For, out):
         own = targets_of(s.target)
@@ -178,25 +210,25 @@ class _Live:
         head = head | (self.block(s.body, head) - own)
         head = head | (self.block(s.body, head) - own)
         self.mark(s, assigned(s.body) | assigned(s.target), head)
-        return head | reads(s.iter)
+        return before(s.iter, head)
 
     def assign(self, s: ast.Assign, out):
         for target in s.targets:
             out = out - targets_of(target)
         for target in s.targets:
             out = out | reads(target)
-        return out | reads(s.value)
+        return before(s.value, out)
 
     def annotated(self, s: ast.AnnAssign, out):
-        return (out - targets_of(s.target) if s.value else out) | reads(s.value) | reads(s.target)
+        return before(s.value, (out - targets_of(s.target) if s.value else out) | reads(s.target))
 
     def augmented(self, s: ast.AugAssign, out):
-        return out | targets_of(s.target) | reads(s.target) | reads(s.value)
+        return before(s.value, out | targets_of(s.target) | reads(s.target))
 
     def with_(self, s: ast.With, out):
         out = self.block(s.body, out)
-        for item in s.items:
-            out = out | reads(item.context_expr)
+        for item in reversed(s.items):
+            out = before(item.context_expr, out)
         return out
 
     def attempt(self, s: ast.Try, out):
