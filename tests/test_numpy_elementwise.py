@@ -7,6 +7,8 @@ from numpy_trace import check, expressions, run
 from tracegrad.ir.errors import DTypeError
 from tracegrad.tracer import ufuncs
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(1)
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -0.3, 2.5, -2.5, 3.7, np.inf, -np.inf, np.nan])
 REAL = np.concatenate([SPECIAL, RNG.standard_normal(4)])
@@ -123,3 +125,17 @@ def test_powers_of_integers():
 def test_zero_dimensional_arrays_give_scalars():
     check(lambda np, x: (np.sin(x), x + 1, x * x, -x, np.add(x, x), x > 0), np.array(0.5))
     check(lambda np, x: (np.sin(x), x + 1, np.sqrt(abs(x)), np.float32(x), np.int64(x), np.bool_(x)), 0.5)
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_complex_exp_of_special_and_far_parts(dtype):
+    """Signs of zeros, infinities without a direction, and factors that overflow where the product does not."""
+    parts = [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 88.0, 100.0, 700.0, 710.0, 1408.0, -100.0, -744.0, -800.0, 1e-300,
+             5e-324, 1e-40]
+    with np.errstate(all="ignore"):
+        z = np.array([complex(a, b) for a in parts for b in parts]).astype(dtype)
+        want = np.exp(z)
+        got = tg.jit(lambda z: np.exp(z))(z)
+        for w, g in ((want.real, got.real), (want.imag, got.imag)):
+            near = (w == g) | (np.abs(w - g) <= 4 * np.spacing(np.abs(w)))
+            assert np.all(np.isnan(w) & np.isnan(g) | near & (np.signbit(w) == np.signbit(g)))
