@@ -148,8 +148,8 @@ class Code:
             if engine is not None:
                 engine.close()
 
-    def __del__(self):
-        if getattr(self, "_engine", None) is not None and not sys.is_finalizing():
+    def __del__(self, is_finalizing=sys.is_finalizing):       # bound here: at the end, modules may have been emptied
+        if getattr(self, "_engine", None) is not None and not is_finalizing():
             self.close()
 
 
