@@ -46,8 +46,8 @@ class Values(Cursor):
         return Imm(v.data.item(), v.type.dtype) if isinstance(v, Const) else self.env[v]
 
     def index(self, v):
-        """A rank-0 index value or a dimension as an index."""
-        return v if type(v) is int else as_index(self.scalar(v))
+        """A rank-0 index value or a dimension, of a type or of a buffer, as an index."""
+        return as_index(self.scalar(v)) if isinstance(v, Value) else v
 
     size = index
 

@@ -140,6 +140,14 @@ def test_vmap_axes_and_structures():
     assert tg.vmap(np.sin)(np.zeros(0)).shape == (0,)
 
 
+def test_an_element_may_be_an_array_of_one_number():
+    x = np.arange(1.0, 4.0)
+    for n in (2, 5, 40):
+        np.testing.assert_array_equal(tg.vmap(lambda a, n=n: np.full(n, a * a))(x), np.repeat(x * x, n).reshape(3, n))
+        np.testing.assert_array_equal(tg.vmap(lambda a, n=n: np.zeros(n))(x), np.zeros((3, n)))
+    np.testing.assert_array_equal(tg.hessian(lambda x: np.sum(x) ** 2)(np.arange(30.0)), 2.0)
+
+
 def test_vmap_of_a_while_loop():
     def collatz(n):
         steps = 0

@@ -178,6 +178,14 @@ def test_map_rows_are_computed_in_place():
     check(build([("f64", 10, 20)], body), rand(10, 20))
 
 
+def test_map_of_as_many_rows_as_run_time_says():
+    def body(b, n, x):
+        return map_(b, b("cast", n, dtype=INDEX), lambda i: (b("add", x, b("cast", i, dtype=F64)), b.cast(i, F64)))
+    f = build(["i64", ("f64", 30, 4)], body)
+    for n in (0, 1, 5):
+        check(f, n, rand(30, 4))
+
+
 @pytest.mark.parametrize("length", [3, 200])
 def test_map_rows_that_are_filled(length):
     """Rows of equal elements are written, too: with a constant, a number from outside, one of the row itself."""
