@@ -28,6 +28,7 @@ from .ir.errors import (
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
+from .sparsity import sparsity
 from .tracer.hints import rolled, unroll
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
@@ -65,6 +66,7 @@ __all__ = [
     "jvp",
     "linearize",
     "rolled",
+    "sparsity",
     "stop_gradient",
     "unroll",
     "value_and_grad",

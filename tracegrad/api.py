@@ -85,11 +85,16 @@ class Jitted(Dispatcher):
 
     def program(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
         """What the call amounts to. `trace` makes the program of the user's function."""
+        found = self.source(call, trace)
+        return self.derive(found) if self.derive else found
+
+    def source(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
+        """The program that this one derives from."""
         own = call._replace(aliases={}) if self.derives else call       # a derivative tells f(x, x)'s arguments apart
         found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
         if own is not call:
             _expect_unshared(found, call)
-        return self.derive(found) if self.derive else found
+        return found
 
     def miss(self, *args, **kwargs):
         """A call that no specialisation took."""

@@ -15,17 +15,18 @@ from typing import Any
 
 from .api import Jitted
 from .autodiff import forward, reverse
-from .derive import built, chosen_leaves, dynamic, explicit, halves, inexact, only_returned, tuple_of
+from .compressed import Compressed, mapped_over
+from .derive import built, halves, only_returned
 from .ir.build import Builder
-from .ir.core import Block, Value
-from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError
+from .ir.core import Value
+from .ir.errors import ArgumentError
 from .ir.rewrite import inline
-from .ir.types import INDEX_SCALAR, Type
+from .ir.types import Type
 from .operators import grad, jvp
+from .sides import nested, offsets, sides
 from .tracer.stage import Out, Traced
-from .tracer.tree import TreeDef
 
-MODES = ("auto", "forward", "reverse")
+MODES = ("auto", "forward", "reverse", "compressed")
 
 
 def one_hot(b: Builder, k: Value, offset: int, like: Type) -> Value:
@@ -38,14 +39,6 @@ def one_hot(b: Builder, k: Value, offset: int, like: Type) -> Value:
     return b.reshape(b.cast(hot, like.dtype), like.dims)
 
 
-def mapped_over(b: Builder, trip: int, emit: Callable[[Value], tuple]) -> tuple[Value, ...]:
-    """`map k in trip: emit(k)`: the results stacked along a new first axis."""
-    region = Block([INDEX_SCALAR], ["k"])
-    with b.at(region):
-        region.yields = tuple(emit(region.params[0]))
-    return b.emit("map", b.index(trip), regions=[region])
-
-
 def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
     """count rows of a stacked result."""
     if stacked.type.dims[0] == count:
@@ -54,63 +47,20 @@ def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
     return b("slice", stacked, b.index(start), b.index(count), b.index(1), spec="s" + rest)
 
 
-def offsets(types) -> list[int]:
-    found = [0]
-    for t in types:
-        found.append(found[-1] + t.count)
-    return found
-
-
 def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Traced:
     """The program of the Jacobian: for each result leaf and each argument leaf an array of shape out… + in…"""
-    traced = explicit(traced)
-    f = traced.function
-    place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
-    chosen = chosen_leaves(traced, (argnums,) if isinstance(argnums, int) else argnums)
-    for k in chosen:
-        if not inexact(traced.leaves[k]):
-            raise DTypeError(f"argument {traced.paths[k]} is no float: there is no Jacobian with respect to it",
-                             "name other arguments in argnums, or pass it as a float", f.loc)
-    outs = [out.result for out in traced.outs]
-    if None in outs or not outs:
-        raise ArgumentTypeError(f"`{f.name}` returns something that is no number", "return arrays and numbers only", f.loc)
-    ins, results = [traced.leaves[k].type for k in chosen], [f.results[r].type for r in outs]
-    _expect_sizes(traced, ins + results)
+    s = sides(traced, argnums)
+    f, ins, results = s.function, s.ins, s.results
     if mode == "auto":
         mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
-    wrt = [place[k] for k in chosen]
     blocks = _forward_blocks if mode == "forward" else _reverse_blocks
 
     def body(b, params):
-        return [block for row in blocks(b, f, params, wrt, outs, ins, results) for block in row]
+        return [block for row in blocks(b, f, params, s.wrt, s.outs, ins, results) for block in row]
 
     g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
     kinds = [Out("array" if v.type.rank else "numpy", n) for n, v in enumerate(g.results)]
-    positional = traced.tree.children[0].children
-    below = positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums))
-    return only_returned(replace(traced, function=g, outs=tuple(kinds), out_tree=nested(traced.out_tree, below)))
-
-
-def nested(outer: TreeDef, inner: TreeDef) -> TreeDef:
-    """`outer` with `inner` in the place of each leaf."""
-    if outer.kind is None:
-        return inner
-    return TreeDef(outer.kind, outer.meta, tuple(nested(child, inner) for child in outer.children))
-
-
-def _expect_sizes(traced: Traced, types) -> None:
-    loc = traced.function.loc
-    for t in types:
-        if not t.static:
-            raise ArgumentError(
-                f"`{traced.function.name}` returns an array of type {t!r} whose length is known only at run time: its "
-                "Jacobian has no size",
-                "return an array of a fixed length, or use tg.vjp or tg.jvp",
-                loc,
-            )
-        if t.dtype.complex:
-            raise DTypeError("a Jacobian of complex numbers depends on what is held fixed",
-                             "take real and imaginary parts, or use tg.jvp and tg.vjp", loc)
+    return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
 
 
 def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
@@ -158,9 +108,14 @@ def _inexact_places(f) -> dict[int, int]:
     return {k: n for n, k in enumerate(found)}
 
 
-def _operator(name: str, f, argnums, mode: str, static) -> Any:
+def _operator(name: str, f, argnums, mode: str, static, sparse: bool = False) -> Any:
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
-    return Jitted(f, lambda traced: jacobian_of(traced, argnums, mode), label=name, **static)
+
+    def whole(traced: Traced) -> Traced:
+        return jacobian_of(traced, argnums, mode)
+    if sparse or mode in ("auto", "compressed"):
+        return Compressed(f, argnums, mode, sparse, whole, name, **static)
+    return Jitted(f, whole, label=name, **static)
 
 
 def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
@@ -181,24 +136,41 @@ def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sta
     return _operator("jacrev", f, argnums, "reverse", {"static_argnums": static_argnums, "static_argnames": static_argnames})
 
 
-def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", static_argnums=(),
-             static_argnames=()) -> Any:
-    """The Jacobian; mode "auto" takes forward mode where there are no more inputs than outputs, else reverse. See `jacfwd`."""
+def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums=(), static_argnames=()) -> Any:
+    """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
+
+    mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
+            pattern (see `sparsity`), columns or rows, whichever are fewer; "auto": the cheapest of these by counting
+    sparse  the result is a SciPy CSR array of shape (size of out, size of in), elements in C order, with an entry for all
+            that can differ from zero; always compressed, where mode "forward" and "reverse" choose columns and rows
+
+    Results are otherwise as of `jacfwd`, and so are the errors. What goes by a pattern must be called from Python; within a
+    compiled function "auto" is forward mode where there are no more inputs than outputs, else reverse.
+    """
     if mode not in MODES:
         raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
-    if f is None:
-        return functools.partial(
-            jacobian, argnums=argnums, mode=mode, static_argnums=static_argnums, static_argnames=static_argnames
-        )
-    return _operator("jacobian", f, argnums, mode, {"static_argnums": static_argnums, "static_argnames": static_argnames})
-
-
-def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
-    """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in."""
-    if f is None:
-        return functools.partial(hessian, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
-    return jacfwd(grad(f, argnums, **static), argnums, **static)
+    if f is None:
+        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **static)
+    return _operator("jacobian", f, argnums, mode, static, sparse)
+
+
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums=(),
+            static_argnames=()) -> Any:
+    """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
+
+    sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
+            its pattern has colours; see `jacobian`
+    """
+    static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+    if f is None:
+        return functools.partial(hessian, argnums=argnums, sparse=sparse, **static)
+    gradient = grad(f, argnums, **static)
+    if sparse:
+        argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+        return Compressed(gradient, argnums, "forward", True, None, "hessian", symmetric=True, **static)
+    return jacfwd(gradient, argnums, **static)
 
 
 @functools.lru_cache(256)
