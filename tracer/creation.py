@@ -268,11 +268,6 @@ def indices(dimensions, dtype=int, sparse=False):
     return tuple(grids) if sparse else FUNCTIONS[np.stack](grids)
 
 
-@creates(np.fromfunction)
-def fromfunction(function, shape, *, dtype=float, like=None, **kwargs):
-    return function(*indices(shape, dtype), **kwargs)
-
-
 # --- from other arrays ----------------------------------------------------------------------------------------------
 
 def from_nested(x, dtype=None) -> ArrayBox:

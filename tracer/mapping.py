@@ -1,11 +1,12 @@
-"""Functions of elements or of rows that are called once for each: np.vectorize, numba.vectorize and guvectorize,
-np.apply_along_axis, np.fromiter.
+"""Functions that call a function for each element, row or piece: np.vectorize, numba.vectorize and guvectorize,
+np.apply_along_axis, np.piecewise, np.fromfunction …
 
-    np.vectorize(f)(x, y)          for a, b in zip(flat x, flat y): out.append(f(a, b))             over the broadcast shape
-    np.apply_along_axis(f, k, x)   for row in (x with axis k last, its other axes joined): out.append(f(row))
+    np.vectorize(f)(x, y)          out[0] = f(x[0], y[0]);  for k in range(1, n): out[k] = f(x[k], y[k])
+    np.apply_along_axis(f, k, x)   for row in (x with axis k last, its other axes joined): out[k] = f(row)
 
-The loop is rolled like any other, so f may branch and loop, and is differentiated. The result has the dtype that holds
-what every call returns; NumPy takes that of the first call, and cuts off the others' decimals.
+The first call says what a result looks like. The loop is rolled like any other, so f may branch and loop, and is
+differentiated. The result has the dtype that holds what every call returns; NumPy takes that of the first call, and cuts off
+the others' decimals. np.vectorize hands Python numbers on, and asks for the dtype with NumPy's.
 """
 from __future__ import annotations
 
@@ -14,9 +15,21 @@ import re
 import numpy as np
 
 from ..ir.errors import ShapeError, UnsupportedError
-from . import boxes, calls, context, creation, iteration, loops
-from .boxes import FUNCTIONS, as_array
+from ..ir.types import BOOL, C128, F64, I64
+from . import boxes, calls, context, iteration, loops, numpy_table, shapes, views
+from .boxes import FUNCTIONS, REDIRECT, Box, as_array, lift
+from .manipulation import moveaxis, ravel, reshape
 from .promote import fail
+from .shapes import axis_of
+
+
+def _implements(function):
+    def register(handler):
+        FUNCTIONS[function] = handler
+        REDIRECT[function] = numpy_table.passing(function, handler)
+        return handler
+
+    return register
 
 
 def collected(element, source, site) -> list:
@@ -26,45 +39,75 @@ def collected(element, source, site) -> list:
     return made
 
 
-def _rows(function, arrays, convert):
-    """What `function` returns for each row of several arrays, stacked; as many arrays as it returns values."""
-    source = iteration.Zipped([iteration.Rows(a) for a in arrays])
-    if type(source.trip) is not int:
-        fail(UnsupportedError, "a function that is called for each of a number of rows known only at run time",
-             "write a for loop that stores into an array")
-    if source.trip == 0:
-        fail(UnsupportedError, "a function that is called for each row of an empty array: the type of its result is unknown",
+def _loop(n, function, site):
+    """[function(0), …, function(n - 1)] as arrays with one more axis in front; a list of arrays where it gives a tuple."""
+    first = function(0)
+    many = isinstance(first, tuple)
+    parts = [lift(x) for x in (first if many else (first,))]
+    size = boxes.count(n)
+    made = [FUNCTIONS[np.empty]((size, *map(boxes.count, p.dims)), np.result_type(p.kind) if p.weak else p.kind) for p in parts]
+
+    def put(k, found):
+        for out, x in zip(made, found if many else (found,)):
+            out[k] = x
+
+    put(0, tuple(parts) if many else parts[0])
+    loops.for_(iteration.range_(1, size), lambda k: put(k, function(k)), None, None, (), None, site=site)
+    return made if many else made[0]
+
+
+# --- for each element -------------------------------------------------------------------------------------------------
+
+def _elements(function, args, kwargs, excluded, convert, site):
+    """(what `function` gives for each element, over the joint shape of its arguments; the shape; a call for one element)."""
+    spots = [k for k in range(len(args)) if k not in excluded]
+    names = [k for k in kwargs if k not in excluded]
+    given = [as_array(args[k]) for k in spots] + [as_array(kwargs[k]) for k in names]
+    dims = shapes.broadcast_dims(*(x.dims for x in given))
+    lines = [ravel(x.view(views.Spread(dims))) for x in given]
+
+    def element(k, item=convert):
+        items = [item(x[k]) for x in lines]
+        placed = list(args)
+        for spot, x in zip(spots, items):
+            placed[spot] = x
+        return calls.call(function, *placed, **{**kwargs, **dict(zip(names, items[len(spots):]))})
+
+    total = shapes.product(dims)
+    if type(total) is int and total == 0:
+        fail(ShapeError, "a function that is called for each element of an empty array: the type of its result is unknown",
              "test the length first")
-    made = collected(lambda item: calls.call(function, *map(convert, item)), source, (id(function), "rows"))
-    if isinstance(made[0], tuple):
-        return tuple(creation.array([row[k] for row in made]) for k in range(len(made[0])))
-    return creation.array(made)
+    usual = all(x.dtype_ir in (F64, I64, BOOL, C128) for x in given)
+    return _loop(total, element, site) if dims else element(0), dims, usual, element
 
 
-def _vectorized(function, args, convert, dtypes=()):
-    args = [as_array(a) for a in args]
-    wide = FUNCTIONS[np.broadcast_arrays](*args) if len(args) > 1 else args
-    dims = tuple(map(boxes.count, wide[0].dims))
-    if not dims:
-        found = calls.call(function, *(convert(a[()]) for a in wide))
-        out = tuple(map(as_array, found)) if isinstance(found, tuple) else as_array(found)
-    else:
-        out = _rows(function, [FUNCTIONS[np.reshape](a, -1) for a in wide], convert)
-    parts = out if isinstance(out, tuple) else (out,)
-    parts = [FUNCTIONS[np.reshape](p, dims) if dims else p for p in parts]
-    parts = [p.astype(d) for p, d in zip(parts, dtypes)] if dtypes else parts
-    return tuple(parts) if isinstance(out, tuple) else parts[0]
+def _shaped(found, dims, kinds):
+    """The results in the joint shape and, where they are given, in dtypes."""
+    many = isinstance(found, (list, tuple))
+    shape = tuple(map(boxes.count, dims))
+    parts = [reshape(x, shape) if dims else boxes.array(lift(x).read()) for x in (found if many else [found])]
+    parts = [FUNCTIONS[np.astype](x, np.dtype(kind)) for x, kind in zip(parts, kinds)] if kinds else parts
+    return tuple(parts) if many else parts[0]
 
 
 def _numpy_vectorize(f, args, kwargs):
-    if kwargs or f.excluded or f.signature:
-        fail(UnsupportedError, "np.vectorize with keywords, excluded arguments or a signature cannot be compiled",
-             "write a loop, or call it outside")
-    return _vectorized(f.pyfunc, args, lambda x: boxes.METHODS["item"](x), f.otypes or ())
+    if not any(map(numpy_table.traced, (*args, *kwargs.values()))):
+        return numpy_table.fresh(f(*args, **kwargs))
+    if f.signature is not None:
+        fail(UnsupportedError, f"np.vectorize with the signature {f.signature!r} cannot be compiled",
+             "write a loop over the leading axes")
+    found, dims, usual, element = _elements(f.pyfunc, args, kwargs, f.excluded, numpy_table.item, (id(f.pyfunc), "elements"))
+    kinds = f.otypes
+    if not kinds and not usual:
+        sample = element(0, lambda x: x)
+        kinds = [np.result_type(x.kind) for x in map(lift, sample if isinstance(sample, tuple) else (sample,))]
+    return _shaped(found, dims, kinds)
 
 
 def _numba_vectorize(f, args, kwargs):
-    found = _vectorized(f._dispatcher.py_func, args, lambda x: x)
+    function = f._dispatcher.py_func
+    found, dims, *_ = _elements(function, args, {}, (), lambda x: x, (id(function), "elements"))
+    found = _shaped(found, dims, ())
     return found if found.dims else boxes.result(found.read())
 
 
@@ -106,28 +149,77 @@ def _guvectorize(f, args, kwargs):
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-# --- rows ----------------------------------------------------------------------------------------------------------------
+# --- along axes --------------------------------------------------------------------------------------------------------
 
-@boxes.implements(np.apply_along_axis)
+@_implements(np.apply_along_axis)
 def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     box = as_array(arr)
     rank = len(box.dims)
-    axis = axis % rank
-    rest = tuple(map(boxes.count, box.dims[:axis] + box.dims[axis + 1:]))
-    rows = FUNCTIONS[np.moveaxis](box, axis, -1)
-    if not rest:
-        return calls.call(func1d, rows, *args, **kwargs)
-    flat = FUNCTIONS[np.reshape](rows, (-1, boxes.count(box.dims[axis])))
-    found = _rows(lambda row: calls.call(func1d, row, *args, **kwargs), [flat], lambda x: x)
-    out = FUNCTIONS[np.reshape](found, (*rest, *map(boxes.count, found.dims[1:])))
-    kept = len(out.dims) - len(rest)
-    return FUNCTIONS[np.moveaxis](out, tuple(range(len(rest), len(out.dims))), tuple(range(axis, axis + kept))) if kept else out
+    axis = axis_of(axis, rank)
+    lead = tuple(d for k, d in enumerate(box.dims) if k != axis)
+    if any(type(d) is int and d == 0 for d in lead):
+        fail(ShapeError, "Cannot apply_along_axis when any iteration dimensions are 0")
+    moved = moveaxis(box, axis, -1)
+    if not lead:
+        found = calls.call(func1d, moved, *args, **kwargs)
+        return boxes.array(lift(found).read())
+    rows = reshape(moved, (boxes.count(shapes.product(lead)), boxes.count(box.dims[axis])))
+    found = _loop(shapes.product(lead), lambda k: calls.call(func1d, rows[k], *args, **kwargs), (id(func1d), "along"))
+    if isinstance(found, list):
+        found = FUNCTIONS[np.stack](found, 1)
+    inner = found.dims[1:]
+    found = reshape(found, tuple(map(boxes.count, (*lead, *inner))))
+    n = len(lead)
+    order = (*range(axis), *range(n, n + len(inner)), *range(axis, n))
+    return FUNCTIONS[np.transpose](found, order)
 
 
-@boxes.implements(np.fromiter, instead_of_calling=True)
+@_implements(np.apply_over_axes)
+def apply_over_axes(func, a, axes):
+    value = as_array(a)
+    rank = len(value.dims)
+    for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
+        axis = axis_of(axis, rank)
+        found = as_array(calls.call(func, value, axis))
+        if len(found.dims) != rank:
+            found = FUNCTIONS[np.expand_dims](found, axis)
+            if len(found.dims) != rank:
+                fail(ShapeError, "function is not returning an array of the correct shape")
+        value = found
+    return value
+
+
+@_implements(np.piecewise)
+def piecewise(x, condlist, funclist, *args, **kw):
+    x = as_array(x)
+    if isinstance(condlist, Box) and len(condlist.dims) == len(x.dims):
+        condlist = [condlist]
+    masks = [condlist] if isinstance(condlist, (bool, np.bool_)) else list(condlist)
+    if len(funclist) == len(masks) + 1:
+        masks.append(np.logical_not(np.logical_or.reduce(FUNCTIONS[np.stack](list(map(as_array, masks))), 0)))
+    elif len(funclist) != len(masks):
+        fail(ShapeError, f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected")
+    out = FUNCTIONS[np.zeros_like](x)
+    for mask, function in zip(masks, funclist):
+        out[mask] = calls.call(function, x[mask], *args, **kw) if callable(function) else function
+    return out
+
+
+# --- from functions and iterables --------------------------------------------------------------------------------------
+
+@_implements(np.fromiter)
 def fromiter(iter, dtype, count=-1, *, like=None):
     items = list(iteration.iterate(iter))
-    return creation.array(items if count < 0 else items[:count], dtype)
+    if count >= 0 and len(items) < count:
+        fail(ShapeError, f"iterator too short: Expected {count} but iterator had only {len(items)} items.")
+    return FUNCTIONS[np.array](items[:count] if count >= 0 else items, dtype)
+
+
+def _from_function(function, shape, *, dtype=float, like=None, **kwargs):
+    return calls.call(function, *FUNCTIONS[np.indices](shape, dtype=dtype), **kwargs)
+
+
+FUNCTIONS[np.fromfunction] = REDIRECT[np.fromfunction] = _from_function
 
 
 _KINDS = {"DUFunc": _numba_vectorize, "GUFunc": _guvectorize}

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import types
 
-from . import (
+from . import (  # noqa: F401  (mapping and ufunc_methods fill tables)
     attempts,
     boxes,
     branches,
@@ -20,6 +20,7 @@ from . import (
     source,
     state,
     stores,
+    ufunc_methods,
 )
 
 

@@ -105,20 +105,6 @@ def select(condlist, choicelist, default=0):
     return boxes.array(shapes.expand(found, dims))
 
 
-@implements(np.piecewise)
-def piecewise(x, condlist, funclist, *args, **kw):
-    x = as_array(x)
-    if isinstance(condlist, Box) and len(condlist.dims) == len(x.dims):
-        condlist = [condlist]
-    masks = list(condlist)
-    if len(funclist) == len(masks) + 1:
-        masks.append(np.logical_not(np.logical_or.reduce(FUNCTIONS[np.stack](masks), 0)))
-    out = FUNCTIONS[np.zeros_like](x)
-    for mask, function in zip(masks, funclist):
-        out[mask] = function(x[mask], *args, **kw) if callable(function) else function
-    return out
-
-
 @implements(np.nan_to_num)
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     box = lift(x)

@@ -22,7 +22,7 @@ from .promote import check_cast, fail, resolve, to_dtype
 
 RULES: dict = {}
 GUFUNCS: dict = {}                 # matmul and its kind: ufunc -> handler(*inputs, **kwargs); linalg.py fills it
-REDUCERS: dict = {}                # (ufunc, "reduce" | "accumulate") -> handler; reductions.py fills it
+REDUCERS: dict = {}                # (ufunc or None for any other, "reduce" …) -> handler; reductions.py fills it
 
 _DIRECT = {
     np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "div", np.floor_divide: "floordiv",
@@ -428,9 +428,7 @@ def outer(ufunc, a, b, **others):
 def _method(name):
     def run(ufunc, *inputs, **others):
         handler = REDUCERS.get((ufunc, name))
-        if handler is None:
-            fail(UnsupportedError, f"np.{ufunc.__name__}.{name} cannot be compiled", "write it as a loop")
-        return handler(*inputs, **others)
+        return handler(*inputs, **others) if handler else REDUCERS[None, name](ufunc, *inputs, **others)
 
     return run
 
