@@ -46,10 +46,14 @@ def _loop(fwd, op: Op) -> None:
         # nothing is carried that varies, so no result does
         fwd.b.block.ops.append(op)
         return
-    op.operands += tuple([fwd.dot(op.operands[fixed + k]) for k in places])
+    starts = tuple([fwd.dot(op.operands[fixed + k]) for k in places])
+    steep = fwd.steep.carries(op, starts)
+    op.operands += starts
     for region in op.regions:
         start = len(region.params)
-        region.params += tuple([fwd.tangent_param(region, region.params[fixed + k], start + n) for n, k in enumerate(places)])
+        dots = [fwd.tangent_param(region, region.params[fixed + k], start + n) for n, k in enumerate(places)]
+        region.params += tuple(dots)
+        fwd.steep.marked.update(dots if steep else ())
     fwd.block(body)
     with fwd.b.at(body):
         body.yields += tuple([fwd.dot(body.yields[k]) for k in places])

@@ -68,7 +68,7 @@ class Branch(Region):
 class Loop(Region):
     """The body of a `for` or `while`."""
 
-    __slots__ = ("carried", "fixed", "trip")
+    __slots__ = ("carried", "fixed", "steep", "trip")
 
     def __init__(self, run, parent: Frame, op: Op):
         body = op.regions[-1]
@@ -76,6 +76,7 @@ class Loop(Region):
         _refuse_changing_lengths(op)
         residuals.bases(run, op)                   # asked for before anything is added to the op
         self.carried: list[Carried] = []
+        self.steep = False
         self.fixed = 1 if op.defn.name == "for" else 0
         self.trip = parent.get(op.operands[0] if self.fixed else count_iterations(run, op))
 
@@ -103,6 +104,8 @@ class Loop(Region):
         init = parent.zeros(key) if init is None else init
         name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
         param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), True, name)
+        if self.steep or init in self.run.steep:
+            self.run.steep.marked.add(param)
         self.bars[key] = param
         return param
 
@@ -176,10 +179,12 @@ def add_result(op: Op, type) -> Value:
 def reverse_loop(frame: Frame, op: Op) -> None:
     loop = Loop(frame.run, frame, op)
     yields, inits = loop.block.yields, op.operands[loop.fixed:]
-    starts = []
-    for k, (result, param) in enumerate(zip(op.results, loop.params)):
-        if any(frame.active(v) for v in (result, param, yields[k])):
-            starts.append((k, _carry_adjoint(loop, frame.or_zeros(result, frame.take(result)), param, inits[k])))
+    places = [k for k, (result, param) in enumerate(zip(op.results, loop.params))
+              if any(frame.active(v) for v in (result, param, yields[k]))]
+    cts = [frame.or_zeros(op.results[k], frame.take(op.results[k])) for k in places]
+    loop.steep = frame.run.steep.carries(op, cts)
+    starts = [(k, _carry_adjoint(loop, ct, loop.params[k], inits[k])) for k, ct in zip(places, cts)]
+    frame.run.steep.marked.update([param for _, param in starts] if loop.steep else ())
     for k, ct in starts:
         loop.add(yields[k], ct)
     frame.run.sweep(loop)

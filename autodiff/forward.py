@@ -17,6 +17,7 @@ from .reverse import transposed
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
+from .steep import Steep, times
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
@@ -60,6 +61,7 @@ class Forward:
         self.memo = memo                       # callee and its varied parameters -> its derivative
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
+        self.steep = Steep()
         g = self.function = clone(f, f"{f.name}_jvp")
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         body = g.body
@@ -127,7 +129,8 @@ def _elementwise(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular)
+        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, dot in fwd.steep)
+        fwd.steep.passed(op, dot, term)
         if term is not None:
             total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]
@@ -161,7 +164,10 @@ def _bilinear(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
+        if op.defn.name == "mul" and dot in fwd.steep:
+            term = times(b, dot, op.operands[1 - k], False)
+        else:
+            term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
         total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]
 

@@ -15,6 +15,7 @@ from ..ir.ops.shape import concat_parts
 from .frames import Frame
 from .partials import to_operand
 from .special import spread
+from .steep import times
 
 
 def keep_mask(f: Frame, ct: Value, result: Value) -> Value:
@@ -97,24 +98,27 @@ def _complex(f, op, ct):
 
 def _mul(f, op, ct):
     """A masked adjoint multiplies with mulz: a factor that is infinite where a branch was not taken contributes 0."""
-    name = "mulz" if ct in f.run.masked else "mul"
+    masked, steep = ct in f.run.masked, ct in f.run.steep
     for v, other in (op.operands, op.operands[::-1]):
         if not f.active(v):
             continue
         flow = ct
         if not other.type.dims:
             flow = keep_mask(f, ct, to_operand(f.b, ct, v.type))
-        give(f, ct, v, f.b(name, flow, f.get(other)))
+        factor = f.get(other)
+        give(f, ct, v, times(f.b, flow, factor, masked) if steep else f.b("mulz" if masked else "mul", flow, factor))
 
 
 def _mulz(f, op, ct):
-    """mulz(a, b): where a is 0 the product is, and so is b's adjoint; a masked adjoint says itself where it is 0."""
+    """mulz(a, b): where a is 0 the product is, and so is b's adjoint, which that masks; a masked adjoint says itself where."""
     a, b = op.operands
     if f.active(a):
         give(f, ct, a, f.b("mulz", ct, f.get(b)))
     if f.active(b):
         pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)
-        give(f, ct, b, f.b("mulz", *pair))
+        part = to_operand(f.b, f.b("mulz", *pair), b.type)
+        f.run.masked.add(part)
+        f.add(b, part)
 
 
 # --- shape -------------------------------------------------------------------------------------------------------------
@@ -253,7 +257,8 @@ def _product(f, ct, x, y, **attrs) -> Value:
     """dot; where the adjoint is a number, that times the other operand."""
     if ct.type.dims:
         return f.b("dot", x, y, **attrs)
-    return f.b("mulz" if ct in f.run.masked else "mul", ct, y if x is ct else x)
+    other, masked = y if x is ct else x, ct in f.run.masked
+    return times(f.b, ct, other, masked) if ct in f.run.steep else f.b("mulz" if masked else "mul", ct, other)
 
 
 def _paired(own, other) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..ir.build import Builder, Expr
 from ..ir.core import Const, Op, Value
 from ..ir.types import Type
+from .steep import times
 
 
 def partial(op: Op, k: int, exprs):
@@ -18,8 +19,8 @@ def partial(op: Op, k: int, exprs):
     return found.value if isinstance(found, Expr) else found
 
 
-def product(b: Builder, flow: Value, factor, mulz: bool) -> Value | None:
-    """`flow` (a tangent or cotangent) times a partial; None where that is 0 for certain."""
+def product(b: Builder, flow: Value, factor, mulz: bool, steep: bool = False) -> Value | None:
+    """`flow` (a tangent or cotangent; steep: see steep.py) times a partial; None where that is 0 for certain."""
     number = factor if isinstance(factor, (int, float)) else _scalar(factor)
     if number == 1:
         return flow
@@ -29,7 +30,7 @@ def product(b: Builder, flow: Value, factor, mulz: bool) -> Value | None:
         return b("neg", flow)
     if not isinstance(factor, Value):
         factor = b.const(factor, flow.type.dtype)
-    return b("mulz" if mulz else "mul", flow, factor)
+    return times(b, flow, factor, mulz) if steep else b("mulz" if mulz else "mul", flow, factor)
 
 
 def _scalar(value: Value):

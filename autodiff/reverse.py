@@ -38,6 +38,7 @@ from .prepare import prepare, with_rules
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut
+from .steep import Steep
 
 
 def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int | None = None) -> Function:
@@ -109,6 +110,7 @@ class Reverse:
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
         self.register(g.body)
         self.masked: set[Value] = set()
+        self.steep = Steep()
         self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
         self.blocked: set[Value] = set()
         self.inserted: dict[Op, list[Op]] = {}
@@ -253,7 +255,8 @@ def _elementwise(frame: Frame, op: Op, cts) -> None:
             flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
             if masked:
                 frame.run.masked.add(flow)
-        found = product(frame.b, flow, factor, masked or k in op.defn.singular)
+        found = product(frame.b, flow, factor, masked or k in op.defn.singular, flow in frame.run.steep)
+        frame.run.steep.passed(op, flow, found)
         if found is not None:
             give(frame, ct, v, found)
 
@@ -266,7 +269,8 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
     if frame.active(x):
         give(frame, ct, x, share)
     if frame.active(y):
-        part = keep_mask(frame, ct, to_operand(b, b("mulz", share, frame.get(op.results[0])), y.type))
+        part = product(b, share, frame.get(op.results[0]), True, share in frame.run.steep)
+        part = keep_mask(frame, ct, to_operand(b, part, y.type))
         frame.add(y, keep_mask(frame, ct, b("neg", part)))
 
 

@@ -1,0 +1,105 @@
+"""Steep flows: tangents and adjoints that may be infinite although every value of the program is finite.
+
+    y = sqrt(s),  s = sum x^2  at x = 0        forward   s_dot = 2 x x_dot = 0,   y_dot = 0 * inf = 0     (partials.py)
+                                               reverse   s_bar = y_bar * inf,     x_bar = inf * 2 x
+
+A derivative is a sum over paths of products of partials. Forward mode multiplies a path from its one end, reverse mode from the
+other, and for both to find the same, a partial that is 0 must count wherever it stands: 0 times anything is 0, so x_bar is 0,
+as y_dot is. Only what has passed an infinite partial can meet a 0 behind it, so only such flows pay for the comparison.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir.build import Builder
+from ..ir.core import Const, Op, Value
+
+# Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
+# used, so is the derivative.
+_STEEP = frozenset({"sqrt", "cbrt", "asin", "acos", "acosh", "pow"})
+
+
+def is_steep(op: Op) -> bool:
+    """Whether an op may make a flow infinite. sqrt(d @ d + 0.1) may not."""
+    if op.defn.name == "sqrt" and _positive(op.operands[0]):
+        return False
+    if op.defn.name == "pow":
+        y = op.operands[1]
+        known = y.__class__ is Const and not y.data.ndim and y.data.dtype.kind != "c"
+        return not (known and (y.item >= 1 or y.item == 0))
+    return op.defn.name in _STEEP or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
+
+
+def _positive(v: Value) -> bool:
+    """Whether a number, or each of an array, is certainly above 0, or NaN."""
+    if v.__class__ is Const:
+        return v.type.dtype.np.kind == "f" and bool(np.all(v.data > 0))
+    if v.op is None:
+        return False
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "add":
+        return any(_positive(a) and _square(b) for a, b in (operands, operands[::-1]))
+    return name in ("broadcast", "reshape") and _positive(operands[0])
+
+
+def _square(v: Value) -> bool:
+    """Whether a real number, or each of an array, is certainly not below 0, or NaN."""
+    if v.__class__ is Const:
+        return v.type.dtype.np.kind == "f" and bool(np.all(v.data >= 0))
+    if v.op is None or v.type.dtype.complex:
+        return False
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "mul":
+        return operands[0] is operands[1]
+    if name == "dot":
+        return operands[0] is operands[1] and not v.type.dims
+    if name in ("add", "div"):
+        return all(map(_square, operands))
+    if name == "reduce":
+        return v.op.attrs["kind"] in ("sum", "max", "min") and _square(operands[0])
+    return name in ("abs", "exp") or (name in ("broadcast", "reshape", "slice") and _square(operands[0]))
+
+
+class Steep:
+    """Which flows of a derivative are steep: those that are marked, and what is computed from them."""
+
+    def __init__(self):
+        self.marked: set[Value] = set()
+        self.memo: dict[Value, bool] = {}
+
+    def __contains__(self, v: Value) -> bool:
+        if not self.marked:
+            return False
+        pending = [v]
+        while pending:
+            top = pending[-1]
+            if top in self.memo:
+                pending.pop()
+                continue
+            if top in self.marked or top.op is None:
+                self.memo[top] = top in self.marked
+                continue
+            below = [*top.op.operands, *[y for region in top.op.regions for y in region.yields]]
+            open_ = [x for x in below if x not in self.memo]
+            if open_:
+                pending += open_
+            else:
+                self.memo[top] = any(self.memo[x] for x in below)
+        return self.memo[v]
+
+    def passed(self, op: Op, flow: Value, result: Value | None) -> None:
+        """A flow has passed a partial of an op."""
+        if result is not None and result is not flow and is_steep(op):
+            self.marked.add(result)
+
+    def carries(self, op: Op, inits) -> bool:
+        """Whether what a loop carries of flows is steep: it is on entry, or may become so in an iteration."""
+        return any(v in self for v in inits) or any(map(is_steep, op.regions[-1].walk()))
+
+
+def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:
+    """A steep flow times a partial: 0 where the partial is, and with `mulz` where the flow is."""
+    if not mulz:
+        return b("mulz", factor, flow)
+    zero = b.const(0, flow.type.dtype)
+    return b("select", b("eq", factor, b.const(0, factor.type.dtype)), zero, b("mulz", flow, factor))

@@ -1,0 +1,132 @@
+"""Where a partial derivative is infinite or no number: a branch not taken contributes exactly 0, and both modes agree.
+
+Each function is taken at points that include the singular one, in float64 and float32, in both modes and both second orders.
+"""
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+POINTS = np.array([0.0, 4.0, 1.0])
+
+
+def chosen(f, test=lambda x: x > 0):
+    return lambda x: np.sum(np.where(test(x), f(x), 0.0))
+
+
+def branched(f):
+    def g(x):
+        total = 0.0
+        for i in range(x.shape[0]):
+            if x[i] > 0:
+                total += f(x[i])
+        return total
+    return g
+
+
+def difference(f, x, h=1e-5):
+    """The derivative where the branch is taken, by a difference; 0 where it is not."""
+    with np.errstate(all="ignore"):
+        return np.where(x > 0, (f(x + h) - f(x - h)) / (2 * h), 0.0)
+
+
+PARTS = {
+    "sqrt": np.sqrt, "log": np.log, "log2": np.log2, "divide": lambda x: 1 / x, "divide by itself": lambda x: x / x,
+    "power": lambda x: x ** 0.5, "power of itself": lambda x: x ** x, "negative power": lambda x: x ** -1.5, "cbrt": np.cbrt,
+    "arctan2": lambda x: np.arctan2(x, x * x), "hypot": lambda x: np.hypot(x, x), "x log x": lambda x: x * np.log(x),
+    "sin(1/x)": lambda x: np.sin(1 / x), "sqrt and back": lambda x: x * np.sin(np.sqrt(x)), "log1p": lambda x: np.log1p(x - 1),
+    "log of log": lambda x: np.log(np.log(x + 1)), "arccosh": lambda x: np.arccosh(x + 1),
+}
+
+
+def everything(f, x):
+    """(gradient, the same by forward mode, both second orders)."""
+    one = np.eye(x.size, dtype=x.dtype)
+    return (tg.grad(f)(x), np.array([tg.jvp(f, (x,), (e,))[1] for e in one]), tg.hessian(f)(x), tg.jacrev(tg.grad(f))(x))
+
+
+def agree(f, x, slope=None):
+    reverse, forward, bend, bend_reverse = everything(f, x)
+    tight, loose = (1e-12, 1e-9) if x.dtype == np.float64 else (1e-5, 1e-3)
+    assert reverse.dtype == x.dtype and np.isfinite(reverse).all()
+    np.testing.assert_allclose(forward, reverse, rtol=tight, atol=tight)
+    np.testing.assert_allclose(bend_reverse, bend, rtol=loose, atol=loose)
+    if slope is not None:
+        np.testing.assert_allclose(reverse, slope, rtol=1e-6 if x.dtype == np.float64 else 1e-4, atol=1e-6)
+    return reverse, bend
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("form", [chosen, branched])
+def test_a_branch_that_is_not_taken_contributes_zero(form, name, kind):
+    f = PARTS[name]
+    reverse, bend = agree(form(f), POINTS.astype(kind), difference(f, POINTS))
+    assert reverse[0] == 0 and np.all(bend[0] == 0) and np.all(bend[:, 0] == 0) and np.isfinite(bend).all()
+
+
+def test_the_evaluator_agrees():
+    for name, f in PARTS.items():
+        with tg.disable_jit(), np.errstate(all="ignore"):
+            want = tg.grad(chosen(f))(POINTS)
+        np.testing.assert_allclose(tg.grad(chosen(f))(POINTS), want, rtol=1e-13, err_msg=name)
+
+
+ZEROS = np.zeros(3)
+
+
+def looped(x):
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += x[i] * x[i]
+    return np.sqrt(total)
+
+
+def distances(x):
+    """Between all pairs, the same among them."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[0]):
+            total += np.sqrt((x[i] - x[j]) ** 2)
+    return total
+
+
+def carried(x):
+    s = 0.0
+    for i in range(x.shape[0]):
+        s = np.sqrt(s * s + x[i] * x[i])
+    return s
+
+
+NORMS = {
+    "norm": np.linalg.norm, "sqrt of sum": lambda x: np.sqrt(np.sum(x ** 2)), "sqrt of dot": lambda x: np.sqrt(x @ x),
+    "loop": looped, "carried": carried, "distances": distances, "x sqrt x": lambda x: np.sum(x * np.sqrt(x)),
+    "norm of rows": lambda x: np.sum(np.linalg.norm(np.outer(x, x), axis=1)),
+    "chosen norm": lambda x: np.where(np.sum(x) > 0, np.linalg.norm(x), 0.0),
+    "ratio": lambda x: np.where(np.sum(x) > 0, x[0] / np.sum(x), 0.0),
+    "arcsin": lambda x: np.arcsin(1 - x[0] * x[0]) + np.arccos(x[1] * x[2] + 1),
+}
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("name", NORMS)
+def test_norms_at_zero(name, kind):
+    """A partial of 0 in front of an infinite one: 0, whichever end the derivative is multiplied from."""
+    f, x = NORMS[name], ZEROS.astype(kind)
+    one = np.eye(3, dtype=kind)
+    reverse = tg.grad(f)(x)
+    np.testing.assert_array_equal(reverse, 0)
+    np.testing.assert_array_equal([tg.jvp(f, (x,), (e,))[1] for e in one], 0)
+    with tg.disable_jit(), np.errstate(all="ignore"):
+        np.testing.assert_array_equal(tg.grad(f)(x), 0)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_norms_elsewhere(name):
+    agree(NORMS[name], np.array([0.3, 0.5, 0.4]) if name != "arcsin" else np.array([0.3, 0.5, -0.4]))
+
+
+def test_what_is_infinite_stays_infinite():
+    assert tg.grad(np.sqrt)(0.0) == np.inf and tg.jvp(np.sqrt, (0.0,), (1.0,))[1] == np.inf
+    assert tg.grad(lambda x: np.log(x))(0.0) == np.inf
+    np.testing.assert_array_equal(tg.grad(lambda x: np.sum(np.cbrt(x)))(np.array([0.0, 1.0])), [np.inf, 1 / 3])
