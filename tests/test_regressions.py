@@ -266,6 +266,24 @@ def test_a_list_beside_a_number(same):
     same(f, 2)
 
 
+def test_items_of_a_starred_list_in_a_branch(same):
+    # the list was taken for one from outside of the branch, whose items had been something before it
+    def f(x, a):
+        if x > 1:
+            return a, x
+        first, *rest = a
+        rest[1] *= 2.0
+        *most, last = rest
+        held = {"parts": [0.0]}
+        p, *held["parts"] = most
+        held["parts"][0] += first
+        return np.array([p, held["parts"][0], last]), x
+
+    for x in (0.5, 2.0):
+        same(f, x, np.array([0.5, 0.25, -1.0, 2.0]))
+    check_gradient(lambda a: f(0.5, a)[0], np.array([0.5, 0.25, -1.0, 2.0]))
+
+
 # --- gradients --------------------------------------------------------------------------------------------------------
 
 def test_gradient_of_a_masked_write_in_a_branch():

@@ -215,11 +215,14 @@ class _Rewriter(Comprehensions):
         return [ast.copy_location(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
 
     def pattern(self, target, after, s):
-        """An unpacking target in which every subscript and attribute is a temporary, stored `after`."""
+        """An unpacking target in which every subscript and attribute is a temporary, stored `after`; starred lists are new."""
         if isinstance(target, (ast.Tuple, ast.List)):
             return ast.copy_location(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
         if isinstance(target, ast.Starred):
-            return ast.copy_location(ast.Starred(self.pattern(target.value, after, s), ast.Store()), target)
+            at, inner = len(after), self.pattern(target.value, after, s)
+            if isinstance(inner, ast.Name):
+                after.insert(at, exits.store(inner.id, self.tg("fresh", [exits.load(inner.id, target)], target), target))
+            return ast.copy_location(ast.Starred(inner, ast.Store()), target)
         if isinstance(target, ast.Name):
             return ast.copy_location(ast.Name(self.mangle(target.id), ast.Store()), target)
         name = self.temporary()
