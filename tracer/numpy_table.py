@@ -27,6 +27,7 @@ from . import (  # noqa: F401
     manipulation,
     norms,
     python_math,
+    quantiles,
     special,
     spectral,
     statistics,

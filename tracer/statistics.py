@@ -1,18 +1,14 @@
-"""NumPy's statistics beyond sums and moments: averages, medians and quantiles, covariance."""
+"""NumPy's statistics beyond sums and moments: averages and covariance."""
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
-from ..ir.build import const
 from ..ir.errors import ShapeError, UnsupportedError
-from ..ir.types import BOOL, INDEX
-from . import boxes, context, linalg, reductions, shapes, ufuncs
+from . import boxes, context, linalg, reductions, shapes
 from .boxes import FUNCTIONS, as_array, implements, lift
 from .manipulation import diagonal
-from .promote import fail, mean_dtype, result_dtype, to_dtype
-from .reductions import MISSING, finish, mean, sum_, total_of
+from .promote import fail, result_dtype, to_dtype
+from .reductions import MISSING, mean, sum_, total_of
 from .shapes import axes_of, axis_of
 
 
@@ -37,99 +33,6 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
     scale = sum_(w, axis, target, keepdims=keepdims)
     found = sum_(np.multiply(a, w, dtype=target.np), axis, keepdims=keepdims) / scale
     return (found, scale) if returned else found
-
-
-# --- order statistics -----------------------------------------------------------------------------------------------
-
-def _sorted_lines(a, axis):
-    """(values in ascending order along the last axis, the reduced axes, dims before); several axes are joined into one."""
-    builder, box = context.current().builder, as_array(a)
-    value = boxes.converted(box, box.read(), mean_dtype(box.dtype_ir))
-    dims = value.type.dims
-    axes = axes_of(axis, len(dims))
-    rest = tuple(k for k in range(len(dims)) if k not in axes)
-    value = builder.transpose(value, rest + axes)
-    value = builder.reshape(value, (*(dims[k] for k in rest), total_of(dims, axes)))
-    return builder("sort", value, axis=len(rest)), axes, dims
-
-
-@implements(np.median)
-def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
-    """The mean of the two middle elements, which are the same where the length is odd. NaN, which sorts last, wins."""
-    builder = context.current().builder
-    ordered, axes, dims = _sorted_lines(a, axis)
-    n, rank, dtype = ordered.type.dims[-1], ordered.type.rank, ordered.type.dtype
-    if type(n) is int and n == 0:
-        return finish(builder.full(math.nan, ordered.type.dims[:-1], dtype), dims, axes, keepdims, out, "median")
-
-    def at(k):
-        return builder("slice", ordered, builder.index(k), spec=":" * (rank - 1) + "i")
-
-    low = at(shapes.arith("floordiv", shapes.arith("sub", n, 1), 2))
-    if type(n) is int and n % 2:
-        middle = low
-    else:
-        middle = builder("div", builder("add", low, at(shapes.arith("floordiv", n, 2))), const(2, dtype))
-    last = at(shapes.arith("sub", n, 1))
-    nan = ufuncs.evaluate(np.isnan, [last], (BOOL,))
-    return finish(builder("select", nan, last, middle), dims, axes, keepdims, out, "median")
-
-
-def _quantile(scale):
-    def run(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
-            interpolation=None):
-        if method != "linear" or weights is not None:
-            fail(UnsupportedError, f"np.quantile with method {method!r} or weights cannot be compiled",
-                 "use method='linear' without weights")
-        builder = context.current().builder
-        ordered, axes, dims = _sorted_lines(a, axis)
-        fractions = lift(q)
-        at = boxes.to_value(fractions, ordered.type.dtype)
-        if scale != 1:
-            at = builder("div", at, const(scale, at.type.dtype))
-        good = builder("and", builder("ge", at, const(0, at.type.dtype)), builder("le", at, const(1, at.type.dtype)))
-        builder.emit("check", builder.reduce(good, "all", range(good.type.rank)), error="ValueError",
-                     message="Quantiles must be in the range [0, 1]" if scale == 1
-                     else "Percentiles must be in the range [0, 100]")
-        found = _interpolated(builder, ordered, at)
-        lead = at.type.rank
-        whole = (*at.type.dims, *dims)
-        return finish(found, whole, tuple(k + lead for k in axes), keepdims, out, "quantile")
-
-    return run
-
-
-def _interpolated(builder, ordered, at):
-    """Element q (n - 1) of each sorted line, between two neighbours in proportion; the axes of q come first. As np's _lerp."""
-    n, rank, dtype = ordered.type.dims[-1], ordered.type.rank, ordered.type.dtype
-    last = shapes.arith("sub", n, 1)
-    place = builder("mul", at, builder.cast(builder.index(last), dtype))
-    below = builder("floor", place)
-    part = builder("sub", place, below)
-    low = builder.cast(below, INDEX)
-    high = builder("min", builder("add", low, builder.index(1)), builder.index(last))
-
-    def take(k):
-        if k.type.dims:
-            return builder("gather", ordered, k, axes=(rank - 1,), at=0)
-        return builder("slice", ordered, k, spec=":" * (rank - 1) + "i")
-
-    a, b = take(low), take(high)
-    part = builder.reshape(part, (*part.type.dims, *(1,) * (rank - 1))) if part.type.dims else part
-    (a, b, t), _ = shapes.align([a, b, part])
-    step = builder("sub", b, a)
-    upper = builder("sub", b, builder("mul", step, builder("sub", const(1, dtype), t)))
-    lower = builder("add", a, builder("mul", step, t))
-    found = builder("select", builder("ge", t, const(0.5, dtype)), upper, lower)
-    found = builder("select", builder("eq", a, b), a, found)
-    end = builder("slice", ordered, builder.index(last), spec=":" * (rank - 1) + "i")
-    (end, _), _ = shapes.align([end, found])
-    nan = ufuncs.evaluate(np.isnan, [end], (BOOL,))
-    return builder("select", nan, end, found)
-
-
-implements(np.quantile)(_quantile(1))
-implements(np.percentile)(_quantile(100))
 
 
 # --- covariance -------------------------------------------------------------------------------------------------------
