@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..ir.build import Builder, Expr
 from ..ir.core import Block, Function, Op, Value
+from ..ir.errors import of_derivative
 from ..ir.rewrite import clone
 from ..ir.simplify import peephole
 from ..ir.types import StackType, Type
@@ -92,7 +93,7 @@ class Forward:
         b, ops, block.ops = self.b, block.ops, []
         with b.at(block):
             for op in ops:
-                b.loc = op.loc
+                b.loc = of_derivative(op.loc)
                 if op.defn.rule == "control":
                     CONTROL[op.defn.name](self, op)        # appends the op itself, after what its new operands need
                     continue

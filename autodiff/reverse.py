@@ -18,7 +18,7 @@ from functools import cached_property
 
 from ..ir.build import Builder, make_op
 from ..ir.core import Block, Function, Op, Value, subst_type
-from ..ir.errors import IRError, UnsupportedError
+from ..ir.errors import IRError, UnsupportedError, of_derivative
 from ..ir.opdef import OPS
 from ..ir.rewrite import copy_block, dce, dims_of
 from ..ir.simplify import peephole
@@ -226,7 +226,7 @@ class Reverse:
         """The adjoints of the ops of a block, last first."""
         for op in reversed(list(frame.block.ops if ops is None else ops)):
             if any(r in frame.actives for r in op.results):
-                frame.b.loc = op.loc
+                frame.b.loc = of_derivative(op.loc)
                 if op.defn.rule == "control":
                     CONTROL[op.defn.name](frame, op)
                 else:
@@ -288,7 +288,7 @@ def _special(frame: Frame, op: Op, cts) -> None:
     for k in places:
         dots[k] = Value(frame.type(op.operands[k].type))
     b = Builder(peephole=run.peephole)
-    b.loc, b.block, b._scopes = op.loc, Block(), [*frame.b._scopes, {}]
+    b.loc, b.block, b._scopes = frame.b.loc, Block(), [*frame.b._scopes, {}]
     results = SPECIAL[op.defn.name](b, op, lambda k: frame.get(op.operands[k]), lambda k: frame.get(op.results[k]), dots)
     dependent = varied_in(b.block, [d for d in dots if d is not None])
     ops = [o for o in b.block.ops if _depends(o, dependent)]

@@ -18,8 +18,19 @@ class Frame(NamedTuple):
     end_col: int | None = None
 
 
+class SlopeFrame(Frame):
+    """The same place, in the location of an op that computes a derivative there. Equal to the frame itself."""
+
+    __slots__ = ()
+
+
 # A location is the stack of user frames that made an op, innermost last; () where nothing is known.
 Loc = tuple[Frame, ...]
+
+
+def of_derivative(loc: Loc) -> Loc:
+    """The location of an op, for an op of its derivative."""
+    return (*loc[:-1], SlopeFrame(*loc[-1])) if loc else loc
 
 
 def excerpt(frame: Frame) -> str:

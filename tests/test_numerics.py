@@ -59,8 +59,31 @@ def test_in_the_derivative():
         return np.sum(np.sqrt(x))
 
     assert silent(tg.jit(f), ROW) == f(ROW)
+    for g in (tg.grad(f), lambda x: tg.jvp(f, (x,), (x + 1.0,))):
+        message = caught(g, ROW)
+        assert message.startswith("in the derivative, `") and "gives inf" in message and "np.sum(np.sqrt(x))" in message
+
+
+def test_in_the_function_of_a_gradient():
+    """The function makes it first, and says so; without a derivative there is nothing to tell apart."""
+    def f(x):
+        return np.sum(np.log(x) * x)
+
+    for g in (tg.grad(f), tg.value_and_grad(f)):
+        message = caught(g, ROW)
+        assert message.startswith("in the function itself, `") and "gives -inf from 0.0 at element 2" in message
+    assert caught(tg.jit(f), ROW).startswith("`")
+
+
+def test_in_the_backward_loop():
+    def f(x):
+        total = 1.0
+        for i in range(x.shape[0]):
+            total = total * 0.5 + np.sqrt(x[i])
+        return total
+
     message = caught(tg.grad(f), ROW)
-    assert "gives inf" in message and "np.sum(np.sqrt(x))" in message
+    assert message.startswith("in the derivative, `") and "np.sqrt(x[i])" in message
 
 
 @pytest.mark.parametrize("f, args, text", [

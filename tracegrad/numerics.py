@@ -11,11 +11,14 @@ where something is not finite, so the price is one look at each result.
 
 What is used through a choice alone (`where(x > 0, log(x), 0.0)`; a partial derivative of a branch not taken, which `mulz`
 multiplies by 0) is *hidden*: not itself looked at, but the result of the choice is, whatever its hidden operands are.
+
+In a program that has ops of a derivative (their locations say so), a message says which of the two the op belongs to.
 """
 from __future__ import annotations
 
 from .ir.build import Builder, const
 from .ir.core import Block, Function, Op, Value
+from .ir.errors import SlopeFrame
 from .ir.opdef import OPS, Elementwise
 from .ir.rewrite import copy_op, copy_region, mapped
 from .ir.types import BOOL, StackType
@@ -30,12 +33,23 @@ _VALUES = 6                                                    # numbers that a 
 def checked(f: Function) -> Function:
     """The function, which must not contain calls, with every op watched."""
     hidden = _hidden(f.body)
+    both = any(map(_of_derivative, f.body.walk()))
+
+    def told(op) -> str:
+        return "" if not both else "in the derivative, " if _of_derivative(op) else "in the function itself, "
 
     def watch(builder, op, mapping):
-        return _watch(builder, op, mapping, hidden)
+        return _watch(builder, op, mapping, hidden, told(op))
 
-    custom = {name: watch for name, defn in OPS.items() if _makes(defn) or name == "select"} | dict.fromkeys(_SUMS, _watch_sum)
+    def watch_sum(builder, op, mapping):
+        return _watch_sum(builder, op, mapping, told(op))
+
+    custom = {name: watch for name, defn in OPS.items() if _makes(defn) or name == "select"} | dict.fromkeys(_SUMS, watch_sum)
     return Function(f.name, copy_region(Builder(), f.body, {}, custom), f.loc, dict(f.attrs))
+
+
+def _of_derivative(op: Op) -> bool:
+    return bool(op.loc) and isinstance(op.loc[-1], SlopeFrame)
 
 
 def _makes(defn) -> bool:
@@ -73,7 +87,7 @@ def _hidden(body: Block) -> set[Value]:
     return hidden
 
 
-def _watch(builder: Builder, op: Op, mapping, hidden: set[Value]):
+def _watch(builder: Builder, op: Op, mapping, hidden: set[Value], where: str):
     results = copy_op(builder, op, mapping)
     chosen = [v in hidden for v in op.operands]
     if op.results[0] in hidden or (op.defn.name == "select" and not any(chosen)):
@@ -84,11 +98,11 @@ def _watch(builder: Builder, op: Op, mapping, hidden: set[Value]):
     each = isinstance(op.defn, Elementwise) or op.defn.name == "cast"
     for r, old in zip(results, op.results):
         if _inexact(r):
-            _guard(builder, _text(op, old), r, shown, sources, each)
+            _guard(builder, where + _text(op, old), r, shown, sources, each)
     return results
 
 
-def _watch_sum(builder: Builder, op: Op, mapping):
+def _watch_sum(builder: Builder, op: Op, mapping, where: str):
     """Only the part that is added to is looked at."""
     x, v, *indices = mapped(op.operands, mapping)
     read = _SUMS[op.defn.name]
@@ -96,17 +110,17 @@ def _watch_sum(builder: Builder, op: Op, mapping):
     results = copy_op(builder, op, mapping)
     if before is not None:
         after = builder("add", before, v) if read == "slice" else builder(read, results[0], *indices, **op.attrs)
-        _guard(builder, _text(op, op.results[0]), after, [before, v], [before, v], read == "slice")
+        _guard(builder, where + _text(op, op.results[0]), after, [before, v], [before, v], read == "slice")
     return results
 
 
 def _text(op: Op, result: Value) -> str:
-    """The op as the IR prints it, for a message."""
+    """The op as the IR prints it, in quotes, for a message."""
     def name(v):
         return repr(v) if v.op is None or v.name else f"({v.op.name})"
 
     left = f"%{result.name} = " if result.name else ""
-    text = f"{left}{op.name} {', '.join(map(name, op.operands))} : {result.type!r}"
+    text = f"`{left}{op.name} {', '.join(map(name, op.operands))} : {result.type!r}`"
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -164,7 +178,7 @@ def _check(b: Builder, ok: Value, text: str, value: Value, operands, at: Value |
         values.extend(parts)
         return f"({{{start}}} + {{{start + 1}}}j)" if len(parts) == 2 else f"{{{start}}}"
 
-    message = f"`{text}` gives {shown(value)}"
+    message = f"{text} gives {shown(value)}"
     if operands:
         message += " from " + ", ".join(map(shown, operands))
     if at is not None:
