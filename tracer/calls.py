@@ -20,7 +20,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import branches, context, growing, iteration, messages, numpy_table, source, tree
+from . import branches, context, growing, iteration, lists, messages, numpy_table, source, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -43,6 +43,8 @@ def call(f, /, *args, **kwargs):
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
+            if len(args) == 1 and type(args[0]) is lists.Packed and not kwargs and f in (sum, min, max):
+                return lists.reduced(f, args[0])
             return _adopted(trace, instead(*map(_listed, args), **kwargs))
     try:
         builtin = BUILTINS.get(f)
@@ -57,7 +59,9 @@ REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or 
 
 
 def _listed(x):
-    """A generator or dict view as a list, which handlers can look into."""
+    """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
+    if type(x) is lists.Packed:
+        return x[:].box
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
 
@@ -225,6 +229,8 @@ def type_of(x) -> type:
     """The type that Python would see."""
     if isinstance(x, ArrayBox):
         return np.ndarray
+    if type(x) is lists.Packed:
+        return list
     if isinstance(x, ScalarBox):
         return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
     return slice if x is slice else type(x)
@@ -235,7 +241,7 @@ def type_(*args):
 
 
 def isinstance_(x, kinds) -> bool:
-    if isinstance(x, Box):
+    if isinstance(x, (Box, lists.Packed)):
         return issubclass(type_of(x), kinds)
     return issubclass(x.cls, kinds) if tree.kind_of(x) is tree.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
 
@@ -275,7 +281,7 @@ def keep(test) -> bool:
 
 
 def _of_items(kind):
-    return lambda *args: kind(*map(iteration.iterate, args))
+    return lambda *args: lists.made(kind(*map(iteration.iterate, args)))
 
 
 def _text_of(make, conversion: str):

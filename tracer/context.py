@@ -28,10 +28,10 @@ class Signal(BaseException):
 
 
 class Restart(Signal):
-    """Trace the whole function again, with these argument leaves static and these loops unrolled."""
+    """Trace the whole function again, with these argument leaves static, these loops unrolled and these lists packed."""
 
-    def __init__(self, leaves=(), loops=()):
-        self.leaves, self.loops = frozenset(leaves), frozenset(loops)
+    def __init__(self, leaves=(), loops=(), lists=None):
+        self.leaves, self.loops, self.lists = frozenset(leaves), frozenset(loops), lists or {}
 
 
 class NeedUnroll(Signal):
@@ -86,6 +86,8 @@ class Trace:
     packages top-level packages of the functions that were given to be traced
     notes    (kind, text, location) for `explain`
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (cells.py)
+    lists    place of the source -> the leaf type of the lists that are packed there, None for never (lists.py)
+    born_at  id(list) -> (list, the place of the source that made it)
     tries    the `try` statements whose bodies are being traced, outermost first (attempts.py)
     escaped  the last exception that left a staged region: whether it is raised only run time knows
     """
@@ -109,6 +111,8 @@ class Trace:
         self.packages: set[str] = set()
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
+        self.lists: dict = {}
+        self.born_at: dict[int, tuple] = {}
         self.tries: list = []
         self.escaped = None
         self.unrolling = 1

@@ -11,7 +11,7 @@ import types
 
 import numpy as np
 
-from . import branches, calls, context, source, sparse
+from . import branches, calls, context, lists, source, sparse
 from .boxes import ArrayBox, Box, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
@@ -40,7 +40,7 @@ def operate(name: str, a, b):
     if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
     if (first in _NATIVE and second in _NATIVE) or context.active() is None:
-        return function(a, b)
+        return lists.made(function(a, b)) if first is list or second is list else function(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:

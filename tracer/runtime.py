@@ -12,6 +12,7 @@ from . import (  # noqa: F401  (mapping and ufunc_methods fill tables)
     context,
     folds,
     iteration,
+    lists,
     loops,
     mapping,
     matching,
@@ -27,7 +28,7 @@ from . import (  # noqa: F401  (mapping and ufunc_methods fill tables)
 def fresh(made):
     """A list, dict or set that the traced program writes down."""
     trace = context.active()
-    return made if trace is None else trace.note_fresh(made)
+    return made if trace is None else lists.made(trace.note_fresh(made))
 
 
 def unpack(items):
@@ -48,7 +49,8 @@ def collect(element, items):
     source = iteration.source_of(items) if trace is not None else None
     if source is None or type(source.trip) is not int:
         return fresh([element(x) for x in iterate(items)])
-    return mapping.collected(element, source, id(element.__code__))
+    site = id(element.__code__)
+    return lists.collected(trace, element, source, lambda element, source: mapping.collected(element, source, site))
 
 
 def returned(held):

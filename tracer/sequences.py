@@ -10,12 +10,13 @@ comes last, as in NumPy; where Python puts it depends on the order of its compar
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 
 import numpy as np
 
-from ..ir.errors import UnsupportedError
-from . import boxes, calls, context, creation, growing, iteration, state, tree
+from ..ir.errors import ConcretizationError, UnsupportedError
+from . import boxes, calls, context, creation, growing, iteration, lists, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 SMALL = 64           # a loop over so many known positions of a list of known things is unrolled
@@ -166,10 +167,12 @@ def item_at(trace, held, key: ScalarBox):
     leaves = [leaf for x in held for leaf in tree.leaves_of(x)]
     if any(isinstance(leaf, ArrayBox) for leaf in leaves) and growing.rows_of(held) is None:
         return NotImplemented                            # an alias of one of them: which one must be known
-    if any(isinstance(x, (list, dict)) for x in held):
+    if any(isinstance(x, (list, dict, lists.Packed)) for x in held):
+        lists.pack(trace, held)
         return NotImplemented
     if len(held) <= SMALL and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
-        return NotImplemented                            # ints may decide shapes: a loop over them is unrolled
+        with contextlib.suppress(ConcretizationError):
+            context.need_concrete(key, "a Python index")     # ints may decide shapes: a loop over them is unrolled
     columns = Columns.of(held)
     return NotImplemented if columns is None else columns.at(key)
 

@@ -169,14 +169,16 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True) -> Traced
     """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static."""
     statics: set[int] = set()
     unroll: set = set()
+    packed: dict = {}
     for _ in range(RESTARTS):
         try:
-            return _clean(_Run(function, call, statics, unroll, writes).run, function)
+            return _clean(_Run(function, call, statics, unroll, writes, packed=packed).run, function)
         except Restart as signal:
-            if signal.leaves <= statics and signal.loops <= unroll:
+            if signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items():
                 break
             statics |= signal.leaves
             unroll |= signal.loops
+            packed |= signal.lists
             _expect_values(call, signal.leaves)
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
                               "made static")
@@ -211,7 +213,7 @@ _WEAK = {"float": "float", "int": "int", "complex": "complex"}
 class _Run:
     """One run of the function."""
 
-    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None):
+    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None):
         self.callable, self.call, self.writes = function, call, writes
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -225,6 +227,7 @@ class _Run:
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
         self.trace.unroll |= unroll
+        self.trace.lists = self.trace.lists if packed is None else packed
         self.trace.spoil = regions.spoil_kin
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 

@@ -8,7 +8,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import boxes, calls, cells, context, growing, numpy_table, protocols, regions, sequences, source, state
+from . import boxes, calls, cells, context, growing, lists, numpy_table, protocols, regions, sequences, source, state
 from .boxes import ArrayBox, Box, ScalarBox
 
 
@@ -23,7 +23,8 @@ def getitem(held, key):
             found = sequences.item_at(trace, held, key)
             if found is not NotImplemented:
                 return found
-        return protocols.item(held, key)
+        found = protocols.item(held, key)
+        return lists.made(found) if type(held) is list and type(key) is slice else found
     return held[key]
 
 
@@ -64,6 +65,7 @@ def _into_container(trace, held, key, value) -> None:
     if id(held) in trace.outer or id(held) in trace.shared:
         calls.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
+        lists.pack(trace, held)
         key = context.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
     if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
         calls.expect_own(trace, held, "an assignment to a new item")
@@ -134,8 +136,11 @@ _SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv"
 
 def aug_item(held, key):
     """What `held[key] op= …` starts from: (held, key, held[key])."""
-    if isinstance(held, np.ndarray) and context.active() is not None and context.current().maker(held) < 0:
+    trace = context.active()
+    if isinstance(held, np.ndarray) and trace is not None and trace.maker(held) < 0:
         held = boxes.lift(held)
+    if type(held) is list and isinstance(key, Box):
+        lists.pack(trace, held)
     return held, key, held[key]
 
 
