@@ -100,7 +100,8 @@ def measured(f, n: int, peer):
 def main():
     sizes = [1024, 4000, 10_000, 100_000] + ([1_000_000] if "--large" in sys.argv else [])
     peers, ratios = jax_versions(), {"dense": [], "JAX": []}
-    print(f"{'program':20} {'unknowns':>9} {'entries':>9} {'first':>11} {'call':>11} {'/function':>9} {'dense/':>8} {'JAX/':>8}")
+    print(f"{'program':20} {'unknowns':>9} {'entries':>9} {'first':>11} {'call':>11} {'/function':>9} "
+          f"{'dense/':>8} {'JAX/':>8}")
     for f in (reaction_diffusion, upwind, bratu, rosenbrock):
         for n in sizes:
             first, times, entries = measured(f, n, peers.get(f.__name__))

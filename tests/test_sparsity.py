@@ -1,10 +1,14 @@
 """Sparse Jacobians and Hessians: the pattern holds every entry that can differ from zero, and no more where that can be known;
 values are those of the dense ones; patterns take few colours."""
+import os
+
 import numpy as np
 import pytest
 from cases import CASES, copied
+from programs import Source, Writer
 from scipy.optimize import rosen_hess
 from scipy.sparse import csr_array
+from test_random_programs import loaded
 from tracegrad.autodiff import bitsets
 from tracegrad.ir.opdef import OPS, Elementwise
 
@@ -291,7 +295,7 @@ def test_cases(name):
 
 
 def flat(tree):
-    return [leaf for part in tree for leaf in flat(part)] if isinstance(tree, tuple) else [tree]
+    return [leaf for part in tree for leaf in flat(part)] if isinstance(tree, (tuple, list)) else [tree]
 
 
 def test_the_evaluator_gives_the_same():
@@ -301,6 +305,42 @@ def test_the_evaluator_gives_the_same():
         got = tg.jacobian(laplacian, sparse=True)(u)
     np.testing.assert_array_equal(got.indices, want.indices)
     np.testing.assert_allclose(got.data, want.data, rtol=1e-14)
+
+
+def moved(x, rng):
+    if isinstance(x, np.ndarray):
+        return (x + rng.standard_normal(x.shape)).astype(x.dtype)
+    return float(x + rng.standard_normal())
+
+
+@pytest.mark.parametrize("seed", range(300) if os.environ.get("TRACEGRAD_NIGHTLY") == "1" else (62, 67, 83, 95))
+def test_random_programs(seed, tmp_path):
+    """Sparse equals dense where the program runs, and the pattern holds for other floats too."""
+    program = Writer(Source(seed=seed), seed % 3 != 0, 10).program()
+    fn = loaded(program.text, tmp_path)
+    f, sparse = (lambda *args: list(fn(*args))), (lambda *args: list(fn(*args)))
+    try:
+        want = flat(tg.jacfwd(f, program.wrt)(*program.args()))
+        fn(*program.args())
+    except Exception:                                               # what a program may raise is tested elsewhere
+        return
+    pattern = flat(tg.sparsity(sparse, program.wrt)(*program.args()))
+    for mode in ("forward", "reverse"):
+        got = flat(tg.jacobian(sparse, program.wrt, sparse=True, mode=mode)(*program.args()))
+        for a, b, p in zip(got, want, pattern, strict=True):
+            b = np.reshape(b, a.shape)
+            assert np.all(p.toarray()[b != 0]), program.text
+            if np.all(np.isfinite(b)):
+                np.testing.assert_allclose(a.toarray(), b, rtol=1e-5 if b.dtype == np.float32 else 1e-9,
+                                           atol=1e-8 * (1 + np.max(np.abs(b), initial=0)), err_msg=program.text)
+    rng = np.random.default_rng(seed)
+    others = [moved(x, rng) if k in program.wrt else x for k, x in enumerate(program.args())]
+    try:
+        elsewhere = flat(tg.jacfwd(f, program.wrt)(*others))
+    except Exception:
+        return
+    for b, p in zip(elsewhere, pattern, strict=True):
+        assert np.all(p.toarray()[np.reshape(b, p.shape) != 0]), program.text
 
 
 # --- Hessians ------------------------------------------------------------------------------------------------------------

@@ -130,9 +130,12 @@ class Compressed(Structured):
             return None
         return super().structure(plan, call)
 
-    def organise(self, plan: Plan, pattern: Pattern) -> Packed | None:
+    def organise(self, plan: Plan, call: Call) -> Packed | None:
         """None where the whole Jacobian is cheaper, and may be made."""
         s = plan.sides
+        pattern = plan.detector.pattern(call, 1 / SAVES if self.optional else 1.0)
+        if pattern is None:
+            return None
         if self.symmetric:
             pattern = pattern.mirrored()
             found, by_columns = coloring.star(pattern), True

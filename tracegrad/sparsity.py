@@ -80,8 +80,9 @@ class Detector:
         """The values that decide the pattern."""
         return tuple([np.asarray(call.values[k]).tobytes() for k in self.read] + [a.tobytes() for a in self.captured])
 
-    def pattern(self, call: Call) -> Pattern:
-        """The entries that can differ from zero, of all outputs by all inputs, both in C order one after the other."""
+    def pattern(self, call: Call, density: float = 1.0) -> Pattern | None:
+        """The entries that can differ from zero, of all outputs by all inputs, both in C order one after the other; None where
+        more than a part `density` of it is found to be full, by groups of inputs."""
         known = tuple([call.values[k] for k in self.leaves])
         starts = offsets(self.ins)
         n, m = starts[-1], offsets(self.results)[-1]
@@ -91,7 +92,7 @@ class Detector:
             found = self.kernel(*known, *words)
             return np.concatenate([np.zeros(t.count, np.uint64) if k is None else np.ravel(found[k])
                                    for k, t in zip(self.outs, self.results)])
-        return _halved(run, m, n)
+        return _halved(run, m, n, density)
 
 
 def _unbound(f: Function) -> Block:
@@ -111,7 +112,7 @@ def _captured(f: Function) -> list[np.ndarray]:
     return list(found.values())
 
 
-def _halved(run: Callable, m: int, n: int) -> Pattern:
+def _halved(run: Callable, m: int, n: int, density: float) -> Pattern | None:
     """Starts with at most 64 groups of columns, a bit each, and divides them: as many parts as fit while colouring the groups
     saves something, else all the way down."""
     if not m or not n:
@@ -122,6 +123,8 @@ def _halved(run: Callable, m: int, n: int) -> Pattern:
     found = coloring.refine(found, np.zeros(1, np.int64), 6, _swept(run, column >> size, m, 1))
     while size:
         groups = ((n - 1) >> size) + 1
+        if found.indices.size > density * m * groups:
+            return None
         colors = coloring.columns(Pattern((m, groups), found.indptr, found.indices))
         bits = size if 2 * colors.count > groups else min(size, max(1, (256 // colors.count).bit_length() - 1))
         size -= bits
@@ -200,15 +203,15 @@ class Structured(Jitted):
         return kept(self._plans, key, plan, config.cache_size)
 
     def structure(self, plan: Plan, call: Call):
-        """What `organise` makes of the pattern, kept for the values that the pattern hangs on."""
+        """What `organise` makes of the pattern, kept for the values that it hangs on."""
         key = plan.detector.key(call)
         made = plan.recent.pop(key, None)
         if made is None:
-            made = self.organise(plan, plan.detector.pattern(call))
+            made = self.organise(plan, call)
         return kept(plan.recent, key, made, RECENT)
 
-    def organise(self, plan: Plan, pattern: Pattern):
-        return pattern
+    def organise(self, plan: Plan, call: Call):
+        return plan.detector.pattern(call)
 
     def evaluate(self, plan: Plan, made, call: Call):
         """`tg.sparsity`: the pattern itself."""
