@@ -4,6 +4,7 @@
                constants and finds common subexpressions; control whose outcome is known is replaced by it
     dce        drops ops, carried values and results that nothing needs
     ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
+    cleared    lets loops not carry an array of which each iteration reads and writes a part of its own (ir/cleared.py)
     invariant  moves out of loops what gives the same in every iteration (ir/invariant.py)
 
 `optimize` runs them in that order.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .build import Builder
+from .cleared import cleared
 from .core import Block, Function, Op, Value
 from .invariant import invariant
 from .match import number, same
@@ -51,13 +53,18 @@ def sure(f: Function) -> Function:
     return dead_code(simplify(f)) if ranges(f) else f
 
 
+def uncarried(f: Function) -> Function:
+    """In place: without carried arrays whose writes nobody reads."""
+    return dead_code(simplify(f)) if sum(map(cleared, everything(f))) else f
+
+
 def motion(f: Function) -> Function:
     """In place: loop-invariant ops before their loops."""
     invariant(f)
     return f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("invariant", motion))
+PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("invariant", motion))
 
 
 class _Simplifier:

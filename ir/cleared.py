@@ -1,0 +1,125 @@
+"""Carried arrays whose writes nobody reads: every iteration reads and writes a part that is its own.
+
+    for %i … carry(%a = %init) {                          for %i … {
+      %v = slice %a[%i, …]                        →         %v = slice %init[%i, …]
+      %b = update %a[%i, …], 0.0                            …
+      … yield %b }                                        }            where nothing uses the loop's result for %a
+
+The adjoint of `out[i] = …` in a loop is such an array: it is read where the element was written and then cleared. What an
+iteration reads lies at a position that no other iteration writes, so it is what was there before the loop. Without the writes
+the array is not carried at all, and loads need not wait for stores.
+"""
+from __future__ import annotations
+
+from .core import Block, Const, Function, Op, Value
+from .match import number
+from .ops.index import spec_operands
+
+_ACCESSES = {"slice": 1, "update": 2, "update_add": 2}          # the operand at which the indices start
+
+
+def cleared(f: Function) -> bool:
+    """Let such loops yield what they were given, in place; whether there were any."""
+    loops = [op for op in f.body.walk() if op.defn.name == "for" and any(r.type.dims for r in op.results)]
+    if not loops:
+        return False
+    uses, found = Uses(f.body), False
+    for op in loops:
+        (body,) = op.regions
+        for k, result in enumerate(op.results):
+            p = body.params[k + 1]
+            if result.type.dims and not uses.of(result) and body.yields[k] is not p and _own_parts(body, k, uses):
+                body.yields = (*body.yields[:k], p, *body.yields[k + 1:])
+                found = True
+    return found
+
+
+class Uses:
+    """Who uses each value: (op or block that yields it, number)."""
+
+    def __init__(self, body: Block):
+        self.found: dict[Value, list] = {}
+        self.owner: dict[Block, Op] = {}
+        self._walk(body)
+
+    def of(self, v: Value) -> list:
+        return self.found.get(v, [])
+
+    def _walk(self, block: Block):
+        for op in block.ops:
+            for k, v in enumerate(op.operands):
+                self.found.setdefault(v, []).append((op, k))
+            for region in op.regions:
+                self.owner[region] = op
+                self._walk(region)
+        for k, v in enumerate(block.yields):
+            self.found.setdefault(v, []).append((block, k))
+
+
+def _own_parts(body: Block, k: int, uses: Uses) -> bool:
+    """Whether the array of carry k is only read as it came, and all accesses share a position that each iteration has alone."""
+    p = body.params[k + 1]
+    versions, accesses = _versions(p, body, k, uses)
+    if accesses is None or body.yields[k] not in versions:
+        return False
+    return any(_shared(axis, accesses, body.params[0], body) for axis in range(p.type.rank))
+
+
+def _versions(p: Value, body: Block, k: int, uses: Uses):
+    """(p and all that writes make of it, the accesses); None for the accesses where anything else is done with one."""
+    versions, accesses, waiting = {p}, [], [p]
+    while waiting:
+        v = waiting.pop()
+        for user, slot in uses.of(v):
+            if isinstance(user, Block):
+                branch = uses.owner.get(user)
+                if user is body and slot == k:
+                    continue
+                if branch is None or branch.defn.name != "if":
+                    return versions, None
+                new = branch.results[slot]
+            elif slot or user.defn.name not in _ACCESSES or (user.defn.name == "slice" and v is not p):
+                return versions, None
+            else:
+                accesses.append(user)
+                if user.defn.name == "slice":
+                    continue
+                new = user.results[0]
+            if new not in versions:
+                versions.add(new)
+                waiting.append(new)
+    for v in versions - {p}:
+        if v.owner.defn.name == "if" and not all(region.yields[v.slot] in versions for region in v.owner.regions):
+            return versions, None
+    return versions, accesses
+
+
+def _shared(axis: int, accesses: list[Op], i: Value, body: Block) -> bool:
+    """Whether all accesses are at one position along the axis, another one in every iteration."""
+    at = {_position(op, axis) for op in accesses}
+    return len(at) == 1 and None not in at and _one_to_one(at.pop(), i, body)
+
+
+def _position(op: Op, axis: int) -> Value | None:
+    if op.attrs["spec"][axis] != "i":
+        return None
+    return op.operands[_ACCESSES[op.defn.name] + spec_operands(op.attrs["spec"])[axis]]
+
+
+def _one_to_one(v: Value, i: Value, body: Block) -> bool:
+    """Whether v differs in any two iterations: i, or it plus, minus or times what is the same in all."""
+    if v is i:
+        return True
+    op = v.op
+    if op is None or op.defn.name not in ("add", "sub", "mul"):
+        return False
+    a, b = op.operands
+    if op.defn.name == "mul":
+        return any(_one_to_one(x, i, body) and number(c) not in (None, 0) for x, c in ((a, b), (b, a)))
+    return any(_one_to_one(x, i, body) and _outside(c, body) for x, c in ((a, b), (b, a)))
+
+
+def _outside(v: Value, body: Block) -> bool:
+    """Whether a value is known before the loop."""
+    return isinstance(v, Const) or (v.owner is not body and v not in {r for op in body.walk() for r in op.results} and not any(
+        v in region.params for op in body.walk() for region in op.regions))
