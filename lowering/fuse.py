@@ -282,7 +282,8 @@ class Schedule:
 
     def _add(self, task: Task) -> int:
         """Place the task; returns its item."""
-        lowest = 1 + max(self.guard, self.barrier, self._known(task.reads.scalars))
+        sizes = [d for d in task.value.type.dims if isinstance(d, Value)] if task.value is not None else []
+        lowest = 1 + max(self.guard, self.barrier, self._known([*task.reads.scalars, *sizes]))
         soft = []                                  # (item, earlier task, its terms, this task's terms)
         for leaf, terms in task.reads.leaves:
             soft += [(i, t, w, terms) for i, t, w in self.access(leaf).writers]

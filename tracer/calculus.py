@@ -316,7 +316,7 @@ def bincount(x, /, weights=None, minlength=0):
     return boxes.array(builder("scatter_add", builder.full(0, (n,), dtype), amount, at, axes=(0,), at=0))
 
 
-def _edges(a, bins, range_):
+def edges_of(a, bins, range_):
     """The edges of a histogram, and whether they are evenly spaced by construction."""
     given = lift(bins)
     if given.dims:
@@ -333,24 +333,37 @@ def _edges(a, bins, range_):
     return FUNCTIONS[np.linspace](low, high, n + 1), True
 
 
+def bin_of(a, edges, n):
+    """(the bin of each element, 0 … n - 1; whether it is in one)."""
+    x = FUNCTIONS[np.astype](a, result_dtype([a.kind, edges.kind]).np)
+    at = searchsorted(edges, x, "right") - 1
+    at = where(np.equal(x, edges[-1]), n - 1, at)
+    inside = np.logical_and(np.greater_equal(x, edges[0]), np.less_equal(x, edges[-1]))
+    return FUNCTIONS[np.clip](at, 0, n - 1), inside
+
+
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a, bins=10, range=None, weights=None):
+    if isinstance(bins, str):
+        fail(UnsupportedError, f"np.histogram_bin_edges with bins={bins!r} cannot be compiled", "give the number of bins")
+    return edges_of(ravel(a), bins, range)[0]
+
+
 @implements(np.histogram)
 def histogram(a, bins=10, range=None, density=None, weights=None):
     """Bin k holds edge k <= x < edge k + 1; the last bin holds its right edge too."""
     a = ravel(a)
     if isinstance(bins, str):
         fail(UnsupportedError, f"np.histogram with bins={bins!r} cannot be compiled", "give the number of bins or their edges")
-    edges, _ = _edges(a, bins, range)
+    edges, _ = edges_of(a, bins, range)
     n = boxes.count(shapes.arith("sub", edges.dims[0], 1))
-    x = FUNCTIONS[np.astype](a, result_dtype([a.kind, edges.kind]).np)
-    at = searchsorted(edges, x, "right") - 1
-    at = where(np.equal(x, edges[-1]), n - 1, at)
-    inside = np.logical_and(np.greater_equal(x, edges[0]), np.less_equal(x, edges[-1]))
+    at, inside = bin_of(a, edges, n)
     if weights is None:
         counts, amount = FUNCTIONS[np.zeros](n, np.int64), FUNCTIONS[np.astype](inside, np.int64)
     else:
         w = ravel(weights)
         counts, amount = FUNCTIONS[np.zeros](n, w.kind), where(inside, w, np.zeros((), w.kind)[()])
-    np.add.at(counts, FUNCTIONS[np.clip](at, 0, n - 1), amount)
+    np.add.at(counts, at, amount)
     if density:
         widths = diff(edges)
         return counts / widths / np.sum(counts), edges

@@ -1,4 +1,4 @@
-"""NumPy functions that are written with others: np.unique and np.fill_diagonal.
+"""NumPy functions that are written with others: np.unique, np.fill_diagonal, np.histogram2d …
 
     s = sort(x)                      first = [True, s[1] != s[0], s[2] != s[1], …]     NaN, which comes last, counts once
     unique(x) = s[first]             rank  = cumsum(first) - 1: which of the distinct values each element of s is
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.errors import ShapeError, UnsupportedError
-from . import boxes, shapes
+from . import boxes, calculus, shapes
 from .boxes import FUNCTIONS, as_array, implements
 from .manipulation import ravel, reshape
 from .promote import fail
@@ -62,6 +62,51 @@ def fill_diagonal(a, val, wrap=False):
     if value.dims:
         value = take(ravel(value), np.remainder(at, value.size))
     a[(at,) * len(dims)] = value
+
+
+@implements(np.setdiff1d)
+def setdiff1d(ar1, ar2, assume_unique=False):
+    x = ravel(ar1) if assume_unique else unique(ar1)
+    return x[FUNCTIONS[np.isin](x, ar2, invert=True)]
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt, trim="fb", axis=None):
+    """What lies between the first and the last element that is not 0, or from the start, or to the end."""
+    x = as_array(filt)
+    if len(x.dims) != 1:
+        fail(UnsupportedError, "np.trim_zeros of several axes cannot be compiled", "find the bounds with np.any and slice")
+    n, some, full = boxes.count(x.dims[0]), np.not_equal(x, 0), trim.lower()
+    if type(n) is int and n == 0:
+        return x
+    none = np.logical_not(FUNCTIONS[np.any](some))
+    first = FUNCTIONS[np.where](none, n, FUNCTIONS[np.argmax](some)) if "f" in full else 0
+    last = n - FUNCTIONS[np.argmax](some[::-1]) if "b" in full else n
+    return x[_number(first):_number(FUNCTIONS[np.where](none, n if "f" in full else 0, last) if "b" in full else n)]
+
+
+def _number(x):
+    return x if type(x) is int else boxes.ScalarBox(x.read(), "int")
+
+
+@implements(np.histogram2d)
+def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
+    """Pairs counted in a grid of bins; the last bin of each axis holds its right edge too."""
+    axes = [ravel(x), ravel(y)]
+    pair = isinstance(bins, (list, tuple)) and len(bins) == 2
+    each = list(bins) if pair else [bins, bins]
+    limits = [None, None] if range is None else list(range)
+    edges = [calculus.edges_of(a, n, r)[0] for a, n, r in zip(axes, each, limits)]
+    sizes = [boxes.count(shapes.arith("sub", e.dims[0], 1)) for e in edges]
+    places = [calculus.bin_of(a, e, n) for a, e, n in zip(axes, edges, sizes)]
+    inside = np.logical_and(places[0][1], places[1][1])
+    amount = np.multiply(inside, 1.0 if weights is None else ravel(weights))
+    counts = FUNCTIONS[np.zeros]((*sizes,))
+    np.add.at(counts, (places[0][0], places[1][0]), amount)
+    if density:
+        widths = [FUNCTIONS[np.diff](e) for e in edges]
+        counts = counts / widths[0][:, None] / widths[1] / np.sum(counts)
+    return counts, *edges
 
 
 def _range(n):

@@ -195,6 +195,7 @@ class Place:
 
 
 PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten code object (which the Place keeps alive)
+LIBRARIES: set[str] = set()          # files whose functions are rewritten like the user's, but never shown (borrowed.py)
 STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
 
 
@@ -228,7 +229,8 @@ def locate() -> Loc:
         place = PLACES.get(key)
         if place is not None:
             if skip is None:
-                frames.append(place.frame(f.f_lasti))
+                if place.file not in LIBRARIES:
+                    frames.append(place.frame(f.f_lasti))
                 skip = place.owner
             elif place is skip:
                 skip = None
@@ -244,7 +246,7 @@ def user_loc(traceback) -> Loc:
     frames: list = []
     while traceback is not None:
         place = PLACES.get(id(traceback.tb_frame.f_code))
-        if place is not None:
+        if place is not None and place.file not in LIBRARIES:
             frame = place.frame(traceback.tb_lasti)
             if place.owner is not None and frames:
                 frames.pop()

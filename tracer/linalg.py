@@ -299,6 +299,34 @@ def solve(a, b):
     return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)
 
 
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a, b, axes=None):
+    a, b = as_array(a), as_array(b)
+    rank = len(a.dims)
+    if axes is not None:
+        chosen = [axis_of(k, rank) for k in axes]
+        a = FUNCTIONS[np.transpose](a, (*(k for k in range(rank) if k not in chosen), *chosen))
+    unknown = a.dims[len(b.dims):] if rank > len(b.dims) else ()
+    x = solve(_as_square(a, shapes.product(unknown)), FUNCTIONS[np.ravel](b))
+    return reshape(x, tuple(map(boxes.count, unknown)))
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a, ind=2):
+    a = as_array(a)
+    if ind <= 0:
+        fail(ShapeError, "Invalid ind argument.")
+    left, right = a.dims[:ind], a.dims[ind:]
+    return reshape(inv(_as_square(a, shapes.product(right))), tuple(map(boxes.count, (*right, *left))))
+
+
+def _as_square(a, n):
+    total = shapes.product(a.dims)
+    if type(total) is int and type(n) is int and total != n * n:
+        fail(LinAlgError, "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])")
+    return reshape(a, (boxes.count(n), boxes.count(n)))
+
+
 @implements(np.linalg.inv)
 def inv(a):
     builder, a = context.current().builder, as_array(a)

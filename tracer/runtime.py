@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import types
 
-from . import (  # noqa: F401  (mapping and ufunc_methods fill tables)
+from . import (  # noqa: F401  (borrowed, mapping and ufunc_methods fill tables)
     attempts,
+    borrowed,
     boxes,
     branches,
     calls,

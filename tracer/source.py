@@ -63,6 +63,10 @@ def is_user_file(file: str) -> bool:
     return found
 
 
+OPEN: set = set()                 # packages of libraries whose functions are rewritten like the user's (borrowed.py)
+OPENED: set = set()               # code objects of single functions
+
+
 def is_user(function) -> bool:
     """Whether a Python function is rewritten when traced code calls it.
 
@@ -72,7 +76,11 @@ def is_user(function) -> bool:
     if id(code) in context.PLACES:
         return True
     trace = context.active()
-    package = (function.__module__ or "").split(".")[0]
+    module = function.__module__ or ""
+    if code in OPENED or module.rpartition(".")[0] in OPEN:
+        context.LIBRARIES.add(code.co_filename)
+        return True
+    package = module.split(".")[0]
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
 
 
