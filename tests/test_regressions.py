@@ -259,6 +259,69 @@ def test_a_list_repeated_an_argument_of_times(same):
     same(f, 2, 3.0)
 
 
+def test_methods_that_take_the_array_second_or_not_at_all(same):
+    # a.compress(c) picked from c; a.view() asked for the path that the tracer's own views have
+    def f(x, c, m):
+        v = x.view()
+        v[0] = 5.0
+        w = x.view(np.float64)
+        w[1] += v[0]
+        return x.compress(c), m.compress([True, False], axis=0), m.compress(c[:2], 1), np.compress(c, v * 2), v
+
+    same(f, np.arange(3.0), np.array([True, False, True]), np.arange(4.0).reshape(2, 2))
+    same(f, np.arange(3.0), np.array([False, False, False]), np.arange(4.0).reshape(2, 2))
+
+
+def test_an_array_that_is_overwritten_and_returned_from_a_loop(same):
+    # what a loop's iteration returns was kept apart from what the next one writes, although no iteration follows
+    def f(x, n):
+        total = np.zeros(3)
+        for i in range(n):
+            total[i % 3] += x[i]
+            if total.sum() > 1:
+                return total, i
+        total *= -1
+        return total, n
+
+    def g(x, n):
+        total, i = x.copy(), n
+        while i:
+            i -= 1
+            if x[i] < 0:
+                continue
+            total *= 1.0 + x[i]
+            if total.max() > 2:
+                return total
+        return total * 0.5
+
+    for scale in (1.0, 0.1):
+        same(f, scale * np.array([0.3, -1.2, 2.0, 0.7, -0.1]), 5)
+        same(g, scale * np.array([0.3, -1.2, 2.0, 0.7, -0.1]), 5)
+    same(f, np.ones(2), 0)
+    check_gradient(lambda x: f(x, 5)[0], np.array([0.3, -1.2, 2.0, 0.7, -0.1]))
+    check_gradient(lambda x: g(x, 5), np.array([0.3, -1.2, 2.0, 0.7, -0.1]))
+
+
+def test_what_a_loop_returns_is_still_the_array_itself(same):
+    # its other name sees a write, or reading it is refused: never the old value
+    def helper(y, n):
+        for i in range(n):
+            y[i] += 1
+            if y[i] > 2:
+                return y
+        return y * 1
+
+    def f(x, n):
+        x = x + 0
+        r = helper(x, n)
+        r[0] = 100.0
+        return x.sum()
+
+    with pytest.raises(tg.UnsupportedError, match="may have been overwritten through another name"):
+        tg.jit(f)(np.arange(3.0), 3)
+    same(lambda x, n: helper(x + 0, n) * 2, np.arange(3.0), 3)
+
+
 def test_a_list_beside_a_number(same):
     def f(n):
         return 1.0 if n == [2] else 2.0

@@ -245,8 +245,10 @@ class ArrayBox(Box):
             return self._strides is not None
         return self.path.permuting or self.base.permuted
 
-    def view(self, path) -> ArrayBox:
-        """A view of this box."""
+    def view(self, path=None) -> ArrayBox:
+        """A view of this box; given no path, it is the user's `a.view()` or `a.view(dtype)`."""
+        if not isinstance(path, views.PATHS):
+            return METHODS["view"](self, *(() if path is None else (path,)))
         base = self
         if type(path) is views.Strided and type(self.path) is views.Strided:
             joined = path.after(self.path)

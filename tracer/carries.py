@@ -15,7 +15,7 @@ from ..ir.core import Block, Value
 from ..ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, Type
 from . import context, regions, state
 from .boxes import ArrayBox, Box
-from .exits import RETURNED
+from .exits import RETURNED, VALUE
 from .regions import Mismatch
 from .state import Kind, Maybe, Unset
 
@@ -99,10 +99,15 @@ class Carry:
             next(params)
             self.entry = False
         else:
-            self.entry = self._from(trace, params)
+            self.entry = self._from(trace, params, asking or not self.parting)
         return self.entry
 
-    def _from(self, trace, params):
+    @property
+    def parting(self) -> bool:
+        """Whether this is what the function returns: no iteration reads it, as none begins once it is set."""
+        return self.label == VALUE
+
+    def _from(self, trace, params, linked: bool = True):
         self.boxes, leaves = [], []
         for x, kind in zip(self.leaves, self.kinds):
             for _ in range(kind.dims.count(VARYING) if kind is not None else 0):
@@ -110,7 +115,7 @@ class Carry:
             made = x if kind is None else state.wrap(next(params), kind, getattr(x, "_strides", None))
             if isinstance(made, ArrayBox) and kind is not None:
                 self.boxes.append(made)
-                for relative in (x, *self.cousins):
+                for relative in (x, *self.cousins) if linked else ():
                     if isinstance(relative, ArrayBox):
                         regions.link(trace, made, relative, self.born)
             leaves.append(made)

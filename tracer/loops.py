@@ -269,9 +269,11 @@ class _Rolled:
                     seen.setdefault(id(root), set()).add(k)
         return len(self.pairs) > known
 
-    def link_pairs(self) -> None:
+    def link_pairs(self, head: bool = False) -> None:
         carried = self.carried
         for j, k in self.pairs:
+            if head and (carried[j].parting or carried[k].parting):
+                continue
             for a in carried[j].boxes:
                 for b in carried[k].boxes:
                     regions.link(self.trace, a, b)
@@ -298,7 +300,7 @@ class _Rolled:
             self.put(held)
         for place, carry in self.items.values():
             regions.assign(trace, place, carry.at_head(trace, params, asking))
-        self.link_pairs()
+        self.link_pairs(head=not asking)
         for key, root in self.roots.items():
             scope.roots[key] = root, root._value
             root._value = next(params)

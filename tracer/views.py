@@ -303,6 +303,7 @@ def c_strides(dims) -> tuple | None:
 
 
 READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be written through
+PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows)
 
 
 def contiguous(dims, strides) -> bool:
