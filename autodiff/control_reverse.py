@@ -9,6 +9,12 @@
 The backward loop carries the adjoints of what the forward loop carries, the adjoints of active values from outside (they
 accumulate in place over the iterations), and what residuals.py needs to find forward values again. A `while` counts its
 iterations, so that its adjoint is a `for`.
+
+Where an array changes its length from iteration to iteration, the backward loop carries the length, too, so that the adjoint
+shrinks and grows with it:
+
+    forward    carry(%n = %n0, %a: f64[%n] = %a0) { … yield %n1, %a1 : f64[%n1] }
+    backward   carry(%n1, %a_bar: f64[%n1]) { … yield %n, … : f64[%n] }
 """
 from __future__ import annotations
 
@@ -17,9 +23,8 @@ from typing import NamedTuple
 
 from ..ir.build import const
 from ..ir.core import Block, Const, Op, Value, subst_type
-from ..ir.errors import UnsupportedError
 from ..ir.rewrite import dims_of
-from ..ir.types import INDEX, INDEX_SCALAR
+from ..ir.types import INDEX, INDEX_SCALAR, StackType
 from . import residuals
 from .checkpoints import marked
 from .custom import reverse_link
@@ -57,6 +62,13 @@ class Branch(Region):
     def inherit(self, key):
         return self.parent.current(key)
 
+    def adopt_lengths(self) -> None:
+        """Lengths that this branch decided are results of the op."""
+        used = {d for r in self.op.results for d in dims_of(r.type)}
+        for r, y in zip(self.op.results, self.block.yields):
+            if r in used and self.owns(y):
+                self.known[y] = self.parent.get(r)
+
     def yielded(self, v: Value) -> int | None:
         return next((k for k, y in enumerate(self.block.yields) if y is v), None)
 
@@ -68,17 +80,20 @@ class Branch(Region):
 class Loop(Region):
     """The body of a `for` or `while`."""
 
-    __slots__ = ("carried", "fixed", "steep", "trip")
+    __slots__ = ("carried", "fixed", "lengths", "steep", "trip")
 
     def __init__(self, run, parent: Frame, op: Op):
         body = op.regions[-1]
         super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
-        _refuse_changing_lengths(op)
         residuals.bases(run, op)                   # asked for before anything is added to the op
         self.carried: list[Carried] = []
         self.steep = False
         self.fixed = 1 if op.defn.name == "for" else 0
+        self.lengths: dict[Value, Value] = {}
+        lengths = _carried_lengths(op, self.fixed)
         self.trip = parent.get(op.operands[0] if self.fixed else count_iterations(run, op))
+        for k in lengths:
+            self.lengths[parent.get(op.results[k])] = self.last(k)
 
     @property
     def index(self) -> Value:
@@ -92,7 +107,7 @@ class Loop(Region):
         return self.block.params[self.fixed:]
 
     def carry(self, init: Value, final, after, flows=False, name=None) -> Value:
-        param = Value(init.type, name, self.back, len(self.back.params))
+        param = Value(subst_type(init.type, self.lengths), name, self.back, len(self.back.params))
         self.back.params += (param,)
         self.carried.append(Carried(init, final, after, flows))
         return param
@@ -142,11 +157,11 @@ class Loop(Region):
             c.after(result)
 
 
-def _refuse_changing_lengths(op: Op) -> None:
-    params = set(op.regions[-1].params)
-    if any(d in params for p in params for d in dims_of(p.type)):
-        raise UnsupportedError("the gradient of a loop that changes the length of an array from one iteration to the next",
-                               "give the array its final length before the loop", op.loc)
+def _carried_lengths(op: Op, fixed: int) -> list[int]:
+    """The positions of carried values that are lengths of carried arrays. The backward loop carries those lengths, too."""
+    params = op.regions[-1].params[fixed:]
+    used = {d for p in params for d in dims_of(p.type)}
+    return [k for k, p in enumerate(params) if p in used]
 
 
 def count_iterations(run, op: Op) -> Value:
@@ -195,22 +210,37 @@ def reverse_loop(frame: Frame, op: Op) -> None:
 
 
 def _carry_adjoint(loop: Loop, init: Value, param: Value, start: Value) -> Value:
-    return loop.carry(init, lambda: loop.or_zeros(param, loop.bars.get(param)), lambda result: loop.parent.add(start, result),
+    return loop.carry(init, lambda: loop.or_zeros(param, loop.bars.get(param)),
+                      lambda result: loop.parent.add(start, _of_type(loop.parent, result, start)),
                       name=f"{param.name}_bar" if param.name else None)
+
+
+def _of_type(frame: Frame, ct: Value, v: Value) -> Value:
+    """An adjoint of v, or None, with the lengths of v: they are equal, but may be other values."""
+    if ct is None or ct.type.__class__ is StackType or (ct.type.static and v.type.static):
+        return ct
+    return frame.b.reshape(ct, frame.type(v.type).dims)
 
 
 def reverse_if(frame: Frame, op: Op) -> None:
     cts = [frame.take(r) for r in op.results]
     if all(ct is None for ct in cts):
         return
-    branches = [Branch(frame.run, frame, op, region, Block()) for region in op.regions]
+    branches = _branches(frame, op)
     for branch in branches:
         for ct, y in zip(cts, branch.block.yields):
-            branch.add(y, ct)
+            branch.add(y, _of_type(branch, ct, y))
         frame.run.sweep(branch)
     restored = {base: k for k, base in residuals.bases(frame.run, op).items()
                 if op.results[k] in frame.known and base not in frame.known}
     close_if(frame, op, branches, restored)
+
+
+def _branches(frame: Frame, op: Op) -> list[Branch]:
+    branches = [Branch(frame.run, frame, op, region, Block()) for region in op.regions]
+    for branch in branches:
+        branch.adopt_lengths()
+    return branches
 
 
 def close_if(frame: Frame, op: Op, branches: list[Branch], restored: dict[Value, int]) -> None:
@@ -237,7 +267,7 @@ def restore_loop(frame: Frame, op: Op, k: int) -> None:
 
 def restore_if(frame: Frame, op: Op, k: int) -> None:
     """A backward `if` that only undoes what the branches wrote to the array that became result k."""
-    branches = [Branch(frame.run, frame, op, region, Block()) for region in op.regions]
+    branches = _branches(frame, op)
     close_if(frame, op, branches, {residuals.bases(frame.run, op)[k]: k})
 
 
