@@ -294,8 +294,9 @@ def _unsettable(name):
     return property(lambda self: PROPERTIES[name](self), refuse_write)
 
 
-for _name in ("real", "imag", "flat"):
+for _name in ("real", "imag"):
     setattr(ArrayBox, _name, _settable(_name))
+ArrayBox.flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
 for _name in ("shape", "dtype", "strides"):
     setattr(ArrayBox, _name, _unsettable(_name))
 

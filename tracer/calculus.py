@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import UnsupportedError
+from ..ir.errors import ShapeError, UnsupportedError
 from ..ir.types import BOOL, F64, I64, INDEX
 from . import boxes, context, reductions, shapes, ufuncs
 from .boxes import FUNCTIONS, METHODS, as_array, implements, lift
@@ -188,7 +188,7 @@ def _gradient(f, h, edge_order):
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Linear between the two neighbours; the end values, or left and right, outside."""
     if period is not None:
-        fail(UnsupportedError, "np.interp with a period cannot be compiled", "take x modulo the period and extend xp and fp")
+        return interp(*_wrapped(x, xp, fp, period))
     grid, table = as_array(xp), as_array(fp)
     target = np.complex128 if table.dtype_ir.complex else np.float64
     grid, table = FUNCTIONS[np.astype](grid, np.float64), FUNCTIONS[np.astype](table, target)
@@ -210,6 +210,18 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     found = where(np.greater(at, grid[-1]), high,
                   where(np.less(at, grid[0]), low, where(np.equal(at, grid[-1]), table[-1], inside)))
     return boxes.result(where(np.isnan(at), at, found).read())
+
+
+def _wrapped(x, xp, fp, period):
+    """x and the points modulo a period, in order, with a point of the neighbouring period at each end."""
+    if type(period) in (int, float) and period == 0:
+        fail(ShapeError, "period must be a non-zero value")
+    period = np.absolute(period)
+    grid, table, cat = np.remainder(as_array(xp), period), as_array(fp), FUNCTIONS[np.concatenate]
+    order = FUNCTIONS[np.argsort](grid)
+    grid, table = grid[order], table[order]
+    return (np.remainder(lift(x), period), cat([grid[-1:] - period, grid, grid[:1] + period]),
+            cat([table[-1:], table, table[:1]]))
 
 
 @implements(np.polyval)

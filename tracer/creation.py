@@ -345,7 +345,15 @@ def ascontiguousarray(a, dtype=None, *, like=None):
     return box if fine else boxes.array(box.read())
 
 
-@creates(np.asfortranarray, np.require)
+@creates(np.require)
+def require(a, dtype=None, requirements=None, *, like=None):
+    """Everything that can be asked for holds of a copy in the order that is asked for."""
+    asked = [requirements] if isinstance(requirements, str) else list(requirements or ())
+    fortran = any(str(r).upper() in ("F", "FORTRAN", "F_CONTIGUOUS") for r in asked)
+    return asfortranarray(a, dtype) if fortran else ascontiguousarray(asarray(a, dtype))
+
+
+@creates(np.asfortranarray)
 def asfortranarray(a, dtype=None, *others, like=None):
     box = asarray(a, dtype)
     strides = box.strides_known

@@ -285,9 +285,11 @@ def pad(array, pad_width, mode="constant", **options):
         fail(ShapeError, "index can't contain negative values")
     if mode in ("constant", "empty"):
         return boxes.array(_padded(box, widths, _values(options.get("constant_values", 0), rank)))
+    if mode in _FROM_LINES:
+        return _from_lines(box, widths, mode, **options)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         fail(UnsupportedError, f"np.pad with mode {mode!r} cannot be compiled",
-             "use constant, edge, reflect, symmetric or wrap")
+             f"use constant, edge, reflect, symmetric, wrap, linear_ramp, {', '.join(_FROM_LINES[:4])}")
     builder, value = context.current().builder, box.read()
     for axis, (low, high) in enumerate(widths):
         if (low, high) == (0, 0):
@@ -303,6 +305,45 @@ def pad(array, pad_width, mode="constant", **options):
             fail(UnsupportedError, f"np.pad with mode {mode!r} of a length known only at run time", "use constant or edge")
         value = builder("gather", value, origin, axes=(axis,), at=axis)
     return boxes.array(value)
+
+
+_FROM_LINES = ("maximum", "minimum", "mean", "median", "linear_ramp")
+
+
+def _from_lines(box, widths, mode, stat_length=None, end_values=0):
+    """Borders made of each line along the axis: a statistic of its `stat_length` nearest elements, or a ramp to a value."""
+    rank = len(box.dims)
+    lengths, ends = _values(stat_length, rank), _values(end_values, rank)
+    for axis, (pair, near, goals) in enumerate(zip(widths, lengths, ends)):
+        n = boxes.count(box.dims[axis])
+        parts = [box]
+        for side, (width, count, goal) in enumerate(zip(pair, near, goals)):
+            if type(width) is int and width == 0:
+                continue
+            made = _ramp(box, axis, width, goal, side) if mode == "linear_ramp" else _statistic(box, axis, n, mode, count, side)
+            dims = (*box.dims[:axis], width, *box.dims[axis + 1:])
+            made = boxes.array(shapes.expand(boxes.to_value(made, box.dtype_ir), dims))
+            parts.insert(0 if side == 0 else len(parts), made)
+        box = boxes.array(joined(parts, axis)) if len(parts) > 1 else box
+    return box
+
+
+def _statistic(box, axis, n, mode, count, side):
+    count = n if count is None else min(count, n) if isinstance(n, int) else count
+    near = box[(*(slice(None),) * axis, slice(None, count) if side == 0 else slice(n - count, None))]
+    found = FUNCTIONS[{"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}[mode]](near, axis=axis,
+                                                                                                    keepdims=True)
+    return np.rint(found) if mode in ("mean", "median") and not box.dtype_ir.inexact else found
+
+
+def _ramp(box, axis, width, goal, side):
+    """From the value at the end (included) to the edge (excluded)."""
+    edge = box[(*(slice(None),) * axis, slice(None, 1) if side == 0 else slice(-1, None))]
+    steps = FUNCTIONS[np.arange](boxes.count(width))
+    steps = FUNCTIONS[np.reshape](steps, (-1, *(1,) * (len(box.dims) - 1 - axis)))
+    steps = steps if side == 0 else boxes.count(width) - 1 - steps
+    found = steps * ((edge - goal) / boxes.count(width)) + goal
+    return found if box.dtype_ir.inexact else np.floor(found)
 
 
 def _pairs(width, rank):

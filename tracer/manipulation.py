@@ -392,6 +392,10 @@ class Flat:
         line[key] = value
         self.box.write(context.current().builder.reshape(line.read(), self.box.dims))
 
+    def fill(self, value):
+        """a.flat = value: its elements again and again."""
+        boxes.FUNCTIONS[np.put](self.box, boxes.FUNCTIONS[np.arange](boxes.count(shapes.product(self.box.dims))), value)
+
     def __iter__(self):
         return iter(ravel(self.box))
 
@@ -419,9 +423,10 @@ def _fill(x, value):
 METHODS.update({"fill": _fill, "view": lambda x, *a: _plain_view(x, *a)})
 
 
-def _plain_view(x, *dtype):
-    if dtype and boxes.to_dtype(dtype[0]) is not x.dtype_ir:
-        fail(UnsupportedError, "ndarray.view with another dtype cannot be compiled", "use .astype() to convert the numbers")
+def _plain_view(x, *asked):
+    if asked and not (asked == (np.ndarray,) or boxes.to_dtype(asked[0]) is x.dtype_ir):
+        fail(UnsupportedError, f"ndarray.view of {x.dtype_ir.np} with another dtype cannot be compiled",
+             "use .real and .imag" if x.dtype_ir.complex else "use .astype() to convert the numbers")
     return x.view(views.whole(len(x.dims)))
 
 

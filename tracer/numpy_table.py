@@ -184,7 +184,8 @@ def _delegate(name, function):
 
 
 for _name, _function in {"nonzero": np.nonzero, "take": np.take, "clip": np.clip, "round": np.round, "argsort": np.argsort,
-                         "searchsorted": np.searchsorted, "trace": np.trace, "dot": np.dot, "choose": np.choose}.items():
+                         "searchsorted": np.searchsorted, "trace": np.trace, "dot": np.dot, "argpartition": np.argpartition,
+                         "choose": np.choose}.items():
     _delegate(_name, _function)
 METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugate, x, *out)
 METHODS["compress"] = lambda x, condition, *args, **kwargs: FUNCTIONS[np.compress](condition, x, *args, **kwargs)

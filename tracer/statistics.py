@@ -39,9 +39,6 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
 
 @implements(np.cov)
 def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
-    if fweights is not None or aweights is not None:
-        fail(UnsupportedError, "np.cov with weights cannot be compiled",
-             "compute it from the centred array with a matrix product")
     x = FUNCTIONS[np.atleast_2d](m)
     if not rowvar and len(lift(m).dims) != 1:
         x = x.T
@@ -50,12 +47,21 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         x = FUNCTIONS[np.concatenate]([x, other.T if not rowvar and other.dims[0] != 1 else other], 0)
     target = result_dtype([x.kind, np.dtype(float)]) if dtype is None else to_dtype(dtype)
     x = boxes.array(boxes.to_value(x, target))
-    x = x - reductions.mean(x, 1, keepdims=True)
     less = (0 if bias else 1) if ddof is None else ddof
-    n = boxes.count(x.dims[1])
-    left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else n - less
+    w = [as_array(v) for v in (fweights, aweights) if v is not None]
+    if not w:
+        x = x - reductions.mean(x, 1, keepdims=True)
+        n, turned = boxes.count(x.dims[1]), x.T
+        left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else n - less
+    else:
+        weight = w[0] if len(w) == 1 else w[0] * w[1]
+        total = sum_(weight)
+        x = x - (sum_(x * weight, 1) / total)[:, None]
+        turned = (x * weight).T
+        extra = less if aweights is None or less == 0 else less * sum_(weight * as_array(aweights)) / total
+        left = np.maximum(total - extra, 0)
     return FUNCTIONS[np.squeeze](boxes.array(context.current().builder(
-        "div", linalg.matmul(x, np.conjugate(x.T)).read(), boxes.to_value(left, target))))
+        "div", linalg.matmul(x, np.conjugate(turned)).read(), boxes.to_value(left, target))))
 
 
 @implements(np.corrcoef)
