@@ -40,7 +40,11 @@ class Link:
 
 def rule_of_call(op: Op):
     """What says how derivatives pass through a call, where it is not the callee itself."""
-    return op.attrs.get("rule") or op.attrs.get("link")
+    rule = op.attrs.get("rule") or op.attrs.get("link")
+    if isinstance(rule, str):
+        raise UnsupportedError(f"this program was read from a text, which has of the {rule} only the name",
+                               "differentiate the function itself, or take the attribute `rule` out of the text", op.loc)
+    return rule
 
 
 def varies(op: Op, rule, marked) -> bool:

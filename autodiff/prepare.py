@@ -18,7 +18,7 @@ from ..ir.rewrite import copy_block, copy_op, copy_region, mapped, nest_location
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoints import marked as checkpointed
-from .custom import write_out
+from .custom import rule_of_call, write_out
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
 
@@ -35,7 +35,7 @@ def with_rules(g: Function, wrt, memo) -> Function:
     """A prepared function with those calls written out that have a rule (custom.py) and vary with the parameters `wrt`."""
     calls = [op for op in g.body.walk() if "rule" in op.attrs]
     marked = varied(g, wrt, memo) if calls else ()
-    chosen = {op for op in calls if any(op.operands[k] in marked for k in op.attrs["rule"].inputs)}
+    chosen = {op for op in calls if any(op.operands[k] in marked for k in rule_of_call(op).inputs)}
     if not chosen:
         return g
 

@@ -4,6 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from tracegrad.autodiff.forward import jvp
+from tracegrad.autodiff.reverse import vjp
+from tracegrad.ir.interp import run
+from tracegrad.ir.text import parse
 
 import tracegrad as tg
 
@@ -421,3 +425,17 @@ def test_a_nondiff_argument_that_is_differentiated():
     with pytest.raises(tg.UnsupportedError, match="nondiff_argnums"):
         tg.grad(f, (0, 1))(2.0, 3.0)
     assert tg.grad(lambda x: f(x, tg.stop_gradient(x)))(2.0) == 2.0
+
+
+def test_a_rule_that_was_only_read_from_a_text():
+    """The text of a program names a rule, but does not have it: such a program runs, and is not differentiated without it."""
+    @tg.custom_jvp
+    def f(x):
+        return np.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), 2.0 * tangents[0]))
+    g = parse(tg.jit(lambda x: f(x) * 2.0).lower(1.0).text("traced"))
+    assert run(g, 1.0)[0] == 2.0 * np.sin(1.0)
+    for differentiate in (vjp, jvp):
+        with pytest.raises(tg.UnsupportedError, match="custom_jvp of f only the name"):
+            differentiate(g, (0,))
