@@ -973,7 +973,8 @@ def test_raise_in_loop():
 
 def test_raise_of_a_users_exception():
     class Unstable(Exception):
-        pass
+        def __init__(self, text):
+            super().__init__(text)
 
     def fn(x):
         if x[0] > 0:

@@ -20,7 +20,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import branches, context, growing, iteration, lists, messages, numpy_table, source, tree
+from . import branches, context, growing, iteration, lists, merge, messages, numpy_table, source, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -40,6 +40,10 @@ def call(f, /, *args, **kwargs):
     own = getattr(type(f), "__tracegrad_call__", None)
     if own is not None:
         return own(f, args, kwargs)
+    if args and type(f) in (types.BuiltinFunctionType, type) and (name := _SPECIAL.get(f)) is not None:
+        method = getattr(type(args[0]), name, None)
+        if isinstance(method, types.FunctionType) and source.is_user(method) and source.has_source(method):
+            return call(method, *args)
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
@@ -55,6 +59,9 @@ def call(f, /, *args, **kwargs):
     return (handler or _other)(trace, f, args, kwargs)
 
 
+# Builtins that ask a method of a user's class.
+_SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
+            bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
 REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or None; sparse.py adds its own
 
 
@@ -163,6 +170,9 @@ def expect_own(trace, held, what: str) -> None:
     for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
         if scope.kind == "loop" and scope.loop is None:
             continue
+        if scope.kind == "function" and scope is not trace.scopes[0]:
+            raise UnsupportedError(f"{what} changes a {type(held).__name__} outside of the function that is differentiated "
+                                   "inside compiled code", "return the value instead", context.locate())
         if scope.kind == "loop":
             if scope.loop.unrollable:
                 raise context.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
@@ -203,6 +213,12 @@ def _partial(trace, f, args, kwargs):
     return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
 
 
+def _chosen(trace, f: merge.Chosen, args, kwargs):
+    """Either function, where it is the one."""
+    return branches.either(ScalarBox(f.flag, "bool"), lambda: call(f.then, *args, **kwargs),
+                           lambda: call(f.other, *args, **kwargs))
+
+
 def _other(trace, f, args, kwargs):
     """A decorated function, a class with a metaclass, a callable object."""
     if isinstance(f, type):
@@ -217,7 +233,7 @@ def _other(trace, f, args, kwargs):
 
 
 _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
-            functools.partial: _partial, types.MethodWrapperType: _builtin}
+            functools.partial: _partial, merge.Chosen: _chosen, types.MethodWrapperType: _builtin}
 
 
 # --- builtins ---------------------------------------------------------------------------------------------------------

@@ -245,8 +245,9 @@ def trail(*values) -> str:
 
 
 def guess_of(name: str, initial) -> bool:
-    """Whether a name is planned as carried at first: not an array that the body only writes into (`x += 1`)."""
-    return not (name.startswith("+") and isinstance(initial, ArrayBox))
+    """Whether a name is planned as carried at first: not an array or object that the body only writes into (`x += 1`)."""
+    kind = state.kind_of(initial)
+    return not name.startswith("+") or (kind is not None and kind.form == "scalar")
 
 
 def planned(names, before, born: int, flexible: bool) -> list[Carry]:

@@ -123,7 +123,7 @@ def made(held):
         if packed is not None:
             return packed
     trace.born_at[id(held)] = held, site
-    return held
+    return trace.note_fresh(held)
 
 
 def collected(trace, element, source, collect) -> Packed | list:

@@ -1,6 +1,10 @@
 """Joining what the two branches of an `if` leave: results of one op, in its smallest form."""
 from __future__ import annotations
 
+import types
+
+import numpy as np
+
 from ..ir.core import Const, Value
 from ..ir.types import BOOL_SCALAR
 from . import regions, state, tree
@@ -15,6 +19,18 @@ class Slot:
 
     def __init__(self, differs: bool, build):
         self.differs, self.build = differs, build
+
+
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
+
+
+class Chosen:
+    """One of two functions, which of them only run time knows: a call of it is a branch."""
+
+    __slots__ = ("flag", "other", "then")
+
+    def __init__(self, flag: Value, then, other):
+        self.flag, self.then, self.other = flag, then, other
 
 
 class Joint:
@@ -110,12 +126,35 @@ class Joint:
         if x is y or (not isinstance(x, Box) and not isinstance(y, Box) and state.same_static(x, y)):
             return Slot(False, lambda results: x)
         left, right = state.kind_of(x), state.kind_of(y)
+        if self.stands(x, 0) and self.stands(y, 1):
+            then, other = self.function(x, 0), self.function(y, 1)
+            return Slot(True, lambda results: Chosen(self.flag, then(results), other(results)))
         if left is None or right is None:
             raise regions.Mismatch(regions.quoted(what), state.describe(x), state.describe(y))
         kind = self.join(left, right, x, y)
         if kind is None:
             raise regions.Mismatch(regions.quoted(what), state.describe(x), state.describe(y))
         return self.result(kind, [self.read(0, x, kind), self.read(1, y, kind)], (x, y))
+
+    def stands(self, x, side: int) -> bool:
+        """Whether x is a function, or a choice of such, that means the same after its branch: it has nothing made there."""
+        if type(x) is Chosen:
+            return self.stands(x.then, side) and self.stands(x.other, side)
+        if not isinstance(x, _FUNCTIONS):
+            return False
+        held = [c.cell_contents for c in getattr(x, "__closure__", None) or ()]
+        boxes = [leaf for h in held for leaf in state.leaves_of(h) if isinstance(leaf, Box)]
+        inner = {v for op in self.blocks[side].walk() for v in op.results} if boxes else ()
+        return not any(b.root._born > self.outcomes[side].born if isinstance(b, ArrayBox) else b.read() in inner for b in boxes)
+
+    def function(self, x, side: int):
+        """build(results) of a function; the flags of a choice that a branch made become results."""
+        if type(x) is not Chosen:
+            return lambda results: x
+        flags = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
+        flags[side] = x.flag
+        k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
+        return lambda results: Chosen(results[k], then(results), other(results))
 
     def read(self, side: int, held, kind) -> Value:
         """A leaf at the end of a branch."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir.core import Block, Value
 from ..ir.errors import ArgumentError, TracegradError, UnsupportedError
-from ..ir.ops.checks import error_class
+from ..ir.ops.checks import error_class, own_class
 from ..ir.types import BOOL_SCALAR
 from . import context, messages
 from .boxes import ArrayBox
@@ -146,7 +146,7 @@ def assign(trace: Trace | None, place, found) -> None:
     if trace is not None and trace.scopes:
         scope = trace.scopes[-1]
         held, attribute, key = place
-        if scope.kind != "function" and id(held) not in scope.fresh:
+        if len(trace.scopes) > 1 and id(held) not in scope.fresh:
             mark = id(held), attribute, key
             if mark not in scope.items:
                 scope.items[mark] = (*place, peek(place))
@@ -189,15 +189,17 @@ def quoted(what: str) -> str:
 def fail(trace: Trace, error) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
-    if error is None or not (getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError):
+    known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
+    name = cls.__name__ if known else own_class(cls) if isinstance(error, Exception) else None
+    if name is None or (not known and len(error.args) > 1):
         if error is not None and not any(s.kind != "function" for s in trace.scopes):
             return error                                      # all that remains of the function: let it be heard at once
         raise UnsupportedError(
-            f"`raise` of {cls.__name__} under a condition that is decided at run time: compiled code raises Python's own "
-            "exceptions only",
-            "raise ValueError, RuntimeError or another built-in exception", context.locate())
+            f"`raise` of {cls.__name__} under a condition that is decided at run time: compiled code makes exceptions from a "
+            "message alone",
+            "raise ValueError, RuntimeError or an exception without an `__init__` of its own", context.locate())
     text, values = messages.template(error.args[0]) if error.args else ("", ())
-    trace.builder.emit("check", trace.builder.const(False, BOOL_SCALAR.dtype), *values, error=cls.__name__, message=text)
+    trace.builder.emit("check", trace.builder.const(False, BOOL_SCALAR.dtype), *values, error=name, message=text)
     raise Raised
 
 

@@ -387,9 +387,7 @@ def _evaluate(function, args, kwargs):
 
 
 def _expect_no_boxes(x) -> None:
-    held = getattr(x, "__dict__", None)
-    if isinstance(x, (type, types.FunctionType, types.ModuleType)) or not held:
-        return
+    held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else state.attributes(x)
     for name, value in held.items():
         if any(isinstance(leaf, Box) for leaf in tree.leaves_of(value)):
             raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",

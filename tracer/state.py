@@ -7,6 +7,7 @@ they pass through a region only if the region leaves them as they are.
 """
 from __future__ import annotations
 
+import types
 from typing import NamedTuple
 
 import numpy as np
@@ -177,14 +178,27 @@ def describe(x) -> str:
 
 # --- structures -------------------------------------------------------------------------------------------------------
 
+def attributes(x) -> dict:
+    """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
+    found = dict(getattr(x, "__dict__", ()))
+    for cls in type(x).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            name = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    return found
+
+
 def _split_object(x):
-    held = vars(x)
+    held = attributes(x)
     return list(held.values()), (type(x), tuple(held))
 
 
 def _join_object(meta, children):
     made = object.__new__(meta[0])
-    vars(made).update(zip(meta[1], children))
+    for name, child in zip(meta[1], children):
+        object.__setattr__(made, name, child)
     return made
 
 
@@ -201,7 +215,7 @@ def _holds_boxes(x, depth: int) -> bool:
     cls = type(x)
     if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
         return False
-    held = getattr(x, "__dict__", None)
+    held = None if isinstance(x, types.FunctionType | types.ModuleType | tuple) else attributes(x)
     if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
         return False
     return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values()

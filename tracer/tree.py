@@ -190,8 +190,10 @@ def fixed(structure: TreeDef) -> list[bool]:
     return [flag for c in structure.children for flag in fixed(c)]
 
 
-_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.OrderedDict: ORDERED,
-                            collections.defaultdict: DEFAULT}
+DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
+
+_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.deque: DEQUE,
+                            collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
 _UNKNOWN = object()
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import builtins
+import types
 
 import numpy as np
 
@@ -19,8 +20,23 @@ from .common import array_type, expect_at_least, expect_count, expect_index, fai
 BOUNDS_MESSAGE = "index {0} is out of bounds for axis {axis} with size {1}"
 
 
+_OWN: dict[str, type[Exception]] = {}        # exceptions that users define, by the name that a check has for them
+
+
+def own_class(cls: type[Exception]) -> str | None:
+    """The name that a check has for a user's exception; None where a message alone does not make one."""
+    if isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType):
+        return None
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    while _OWN.setdefault(name, cls) is not cls:
+        name += "_"
+    return name
+
+
 def error_class(name: str) -> type[Exception] | None:
-    """The exception that `error` names: tracegrad's, NumPy's LinAlgError, or a builtin."""
+    """The exception that `error` names: tracegrad's, NumPy's LinAlgError, a builtin, or a user's."""
+    if name in _OWN:
+        return _OWN[name]
     if name == "LinAlgError":
         return np.linalg.LinAlgError
     found = getattr(errors, name, None) or getattr(builtins, name, None)
