@@ -9,6 +9,7 @@ there at all. What follows from constants, integers and bools alone (trip counts
 as in f. Elsewhere the program takes all that might happen:
 
     if on an unknown condition       both branches, united
+    a loop that may end early        all iterations that its counter allows, each united with those before
     a loop of unknown length         until nothing is added any more
     a read at an unknown position    the union along the axis
     a write at an unknown position   what was there, united with what is written, along the axis
@@ -244,7 +245,7 @@ class Walk:
             self._loop(op, (trip,), op.operands[1:], 1)
 
     def while_(self, op: Op) -> None:
-        if not (self.sure and self._loop(op, (), op.operands, 0)):
+        if not ((self.sure and self._loop(op, (), op.operands, 0)) or self._bounded(op)):
             self._closure(op, op.operands, op.regions[1], 0)
 
     def _loop(self, op: Op, fixed, inits, counters: int) -> bool:
@@ -276,6 +277,50 @@ class Walk:
         made = self.b.emit(op.defn, *fixed, *self._carried(inits, states), regions=regions)
         self._bound(op.results, states, made)
         return True
+
+    def _bounded(self, op: Op) -> bool:
+        """A loop that a counter ends at the latest, as `for` with a break on what is not known: all its iterations, each united
+        with what was there before, since any may be the last. False where there is no such counter."""
+        (head, body), inits = op.regions, op.operands
+        found = counter_of(op)
+        if found is None:
+            return False
+        compare, place = found
+        others = [v for v in compare.operands if v is not head.params[place]]
+        if self.value(inits[place]) is None or any(self.value(v) is None for v in others):
+            return False
+        key, sure, self.sure = (*self.path, op), self.sure, False
+        start = [self._state(v, p) for v, p in zip(inits, body.params)]
+        states = [_join(a, b) for a, b in zip(start, self.carried.get(key, start))]
+        while True:
+            made = self._region(body, states, 0)
+            found = [_join(s, self._state(v, p)) for s, v, p in zip(states, body.yields, body.params)]
+            found = self._settled(body.params, found)
+            if found == states:
+                break
+            states = found
+        self.carried[key] = states
+        if states[place].known:
+            self._repeated(op, made, states, compare, place)
+        self.sure = sure
+        return states[place].known
+
+    def _repeated(self, op: Op, made: Block, states: list[State], compare: Op, place: int) -> None:
+        """The loop of `_bounded` around its body."""
+        b, known = self.b, sum(s.known for s in states)
+        with b.at(made):
+            new = self._carried(op.regions[1].yields, states)
+            either = [bitsets.united(b, old, words) for old, words in zip(made.params[known:], new[known:])]
+            made.yields = (*new[:known], *either)
+        head = Block([p.type for p in made.params])
+        counter = head.params[sum(s.known for s in states[:place])]
+        with b.at(head):
+            operands = [counter if v is op.regions[0].params[place] else self.value(v) for v in compare.operands]
+            head.yields = (b(compare.defn, *operands),)
+        results = b.emit("while", *self._carried(op.operands, states), regions=[head, made])
+        self._bound(op.results, states, results)
+        for r in op.results:
+            self.known.pop(r, None)
 
     def _state(self, v: Value, param: Value) -> State:
         return State(self.value(v) is not None and self._steady(param.type), self._level(v))
@@ -402,6 +447,48 @@ class Walk:
         self.path = self.path[:-1]
         for r, v in zip(op.results, callee.results):
             self.bind(r, self.value(v), self.sets(v))
+
+
+# Which way a counter on the left of a comparison goes to end it.
+_ENDS = {"lt": 1, "le": 1, "gt": -1, "ge": -1}
+
+
+def counter_of(op: Op) -> tuple[Op, int] | None:
+    """(a comparison without which a `while` does not go on, the carried value in it that only counts towards its end)."""
+    head, body = op.regions
+    for compare in _conditions(head.yields[0]):
+        for side, v in enumerate(compare.operands):
+            other = compare.operands[1 - side]
+            if v.owner is not head or other.owner is head or other.op in head.ops:
+                continue
+            if _step(body.yields[v.slot], body.params[v.slot]) * _ENDS[compare.defn.name] * (1 - 2 * side) > 0:
+                return compare, v.slot
+    return None
+
+
+def _step(new: Value, old: Value) -> int:
+    """By which constant a counter grows; 0 where that is not seen, or where it might start anew after its largest number."""
+    op, dtype = new.op, new.type.dtype
+    if op is None or op.defn.name not in ("add", "sub") or dtype.kind not in "ix" or dtype.bits < 64:
+        return 0
+    x, size = op.operands
+    if x is not old or not isinstance(size, Const):
+        return 0
+    return size.item if op.defn.name == "add" else -size.item
+
+
+def _conditions(v: Value) -> list[Op]:
+    """Comparisons that hold where v does: those that `and` joins, in either of its forms."""
+    op = v.op
+    if op is None:
+        return []
+    if op.defn.name == "and":
+        return [found for operand in op.operands for found in _conditions(operand)]
+    if op.defn.name == "if":
+        no = op.regions[1].yields[v.slot]
+        shortcut = no is op.operands[0] or (isinstance(no, Const) and not no.item)
+        return _conditions(op.operands[0]) if shortcut else []
+    return [op] if op.defn.name in _ENDS else []
 
 
 def _join(a: State, b: State) -> State:

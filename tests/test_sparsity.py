@@ -195,6 +195,52 @@ def test_positions():
     check(lambda x: x[x > 0].sum() * x, x, entries=64)
 
 
+def test_loops_that_may_end_early():
+    """Their counters are known all the same."""
+    def stopped(x):
+        out = np.zeros_like(x)
+        for i in range(1, x.size):
+            if x[i] > 1.5:
+                break
+            out[i] = x[i] * x[i - 1]
+        return out
+
+    x = np.linspace(1, 2, 6)
+    check(stopped, x, entries=10)
+
+    def until(x, most):
+        out, i = np.zeros_like(x), 0
+        while i < x.size and x[i] < most:
+            out[i] = x[i] ** 2
+            i += 1
+        return out
+
+    check(until, x, 1.7, entries=6)
+
+    def downwards(x, start):
+        i = start
+        while i >= 1 and x[i] > 1.2:
+            x[i - 1] = x[i] * x[i - 1]
+            i -= 1
+        return x * i
+
+    check(downwards, x, 3, entries=2 + 3 + 4 + 3)
+
+    def newton(x):
+        out = np.empty_like(x)
+        for k in range(x.size):
+            root = x[k]
+            for _ in range(50):
+                step = (root * root - x[k]) / (2 * root)
+                root -= step
+                if abs(step) < 1e-9:
+                    break
+            out[k] = root
+        return out
+
+    check(newton, x, entries=6)
+
+
 def edges(x, indptr, indices):
     out = np.zeros(indptr.size - 1)
     for i in range(out.size):
