@@ -5,6 +5,7 @@
     dce        drops ops, carried values and results that nothing needs
     ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
     cleared    lets loops not carry an array of which each iteration reads and writes a part of its own (ir/cleared.py)
+    masked     leaves elements that a mask picks in their arrays where they are only added up or put back (ir/masked.py)
     invariant  moves out of loops what gives the same in every iteration (ir/invariant.py)
 
 `optimize` runs them in that order.
@@ -17,6 +18,7 @@ from .build import Builder
 from .cleared import cleared
 from .core import Block, Function, Op, Value
 from .invariant import invariant
+from .masked import masked
 from .match import number, same
 from .ranges import ranges
 from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
@@ -58,13 +60,20 @@ def uncarried(f: Function) -> Function:
     return dead_code(simplify(f)) if sum(map(cleared, everything(f))) else f
 
 
+def unpicked(f: Function) -> Function:
+    """Without lists of positions that a loop over the mask can do without; of this function, not of what it calls."""
+    new = masked(f)
+    return f if new is None else dead_code(simplify(new))
+
+
 def motion(f: Function) -> Function:
     """In place: loop-invariant ops before their loops."""
     invariant(f)
     return f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("invariant", motion))
+PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("masked", unpicked),
+          ("invariant", motion))
 
 
 class _Simplifier:
