@@ -15,6 +15,9 @@ ABOVE = np.concatenate([RNG.uniform(0.01, 4, 40), RNG.uniform(1, 150, 40), [1.0,
 SIGNED = np.concatenate([ABOVE, RNG.uniform(-30, 0, 60), [0.0, -0.0, 171.6, 172.0, np.inf, np.nan, -1.0]])
 ONE = {"expit": REAL, "log_expit": REAL, "logit": INSIDE, "ndtr": REAL, "log_ndtr": REAL[REAL < 30], "exp10": REAL,
        "gamma": SIGNED, "gammaln": ABOVE, "psi": ABOVE, "entr": REAL, "exprel": REAL, "erf": REAL, "erfc": REAL[REAL < 5],
+       "erfinv": np.concatenate([2 * INSIDE - 1, [0.0, -0.0, 1e-9, 1 - 1e-12, 1.0, -1.0, 1.5, np.nan]]),
+       "ndtri": np.concatenate([INSIDE, [0.5, 1e-12, 1e-290, 1 - 1e-12, 0.0, 1.0, 2.0, np.nan]]),
+       "erfcinv": np.concatenate([2 * INSIDE, [1.0, 1e-12, 1e-290, 0.0, 2.0, -1.0]]), "rgamma": ABOVE,
        "log1p": ABOVE, "expm1": REAL, "cbrt": REAL, "exp2": REAL, "round": REAL}
 TWO = ("xlogy", "xlog1py", "rel_entr", "kl_div", "huber", "pseudo_huber", "boxcox", "beta", "betaln", "inv_boxcox")
 
@@ -68,6 +71,10 @@ def test_known_derivatives():
         assert math.isclose(tg.grad(tg.grad(lambda v: sp.gamma(v)))(x), sp.gamma(x) * (sp.psi(x)**2 + sp.polygamma(1, x)),
                             rel_tol=1e-10)
     assert tg.grad(lambda v: sp.exprel(v))(0.0) == 0.5
+    for x in (0.0, 0.3, -0.7, 0.99):
+        y, first = sp.erfinv(x), tg.grad(lambda v: sp.erfinv(v))
+        slope = math.sqrt(math.pi) / 2 * math.exp(y * y)
+        np.testing.assert_allclose([first(x), tg.grad(first)(x)], [slope, 2 * y * slope**2], rtol=1e-13, atol=1e-14)
 
 
 A = RNG.standard_normal((4, 5))

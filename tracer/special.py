@@ -76,6 +76,45 @@ def _log_normal(x):
     return far.select(tail, right.select((-_normal(-near)).log1p(), _normal(left).log()))
 
 
+def _inverse(a: Expr, q: Expr) -> Expr:
+    """The y >= 0 with erf(y) = a and erfc(y) = q = 1 - a, which are given apart as the smaller of them has all the digits.
+
+    From an approximation by logarithms (Winitzki), for small a from erf(y) ~ 2y/√π, three steps of Halley's method:
+    y -= r / (f' + y r) with r = erf(y) - a = q - erfc(y) and f' = 2/√π exp(-y²). Its error is cubed each time, so that the
+    derivative of the result is the inverse's to the last digits, too.
+    """
+    small, inside = a < 0.5, (q > 0) & (a >= 0)
+    log = small.select(-1.0, inside.select(q * (2 - q), 0.5).log())
+    half = log * 0.5 + 2 / (math.pi * 0.147)
+    y = small.select(a * (math.sqrt(math.pi) / 2), ((half * half - log / 0.147).sqrt() - half).sqrt())
+    for _ in range(3):
+        r = small.select(y.erf() - a, q - y.erfc())
+        y = y - r / ((-y * y).exp() * (2 / math.sqrt(math.pi)) + y * r)
+    return (q == 0).select(math.inf, inside.select(y, math.nan))
+
+
+@_formula("erfinv")
+def _inverse_erf(x):
+    left = x < 0
+    size = left.select(-x, x)                            # not abs, whose derivative at 0 is 0
+    y = _inverse(size, 1 - size)
+    return left.select(-y, y)
+
+
+@_formula("erfcinv")
+def _inverse_erfc(q):
+    left = q > 1
+    y = _inverse(left.select(q - 1, 1 - q), left.select(2 - q, q))
+    return left.select(-y, y)
+
+
+@_formula("ndtri")
+def _inverse_normal(p):
+    left = p < 0.5
+    y = _inverse(left.select(1 - 2 * p, 2 * p - 1), left.select(2 * p, 2 * (1 - p))) * math.sqrt(2)
+    return left.select(-y, y)
+
+
 # --- gamma ------------------------------------------------------------------------------------------------------------
 
 _LANCZOS_G = 6.024680040776729583740234375
@@ -130,6 +169,7 @@ def gamma(x: Expr) -> Expr:
 
 
 _formula("gamma")(gamma)
+_formula("rgamma")(lambda x: (x.isinf() & (x > 0)).select(0, 1 / gamma(x)))
 
 
 def _gamma_sign(x: Expr) -> Expr:
