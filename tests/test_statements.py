@@ -147,7 +147,49 @@ def assigns_in_operands(x):
     return s, z
 
 
-NONLOCAL = [counts_its_calls, keeps_the_best, filters_with_state, counts_in_a_condition, replaces_an_array, assigns_in_operands]
+def binds_in_a_condition(x):
+    n = 0.0
+
+    def f(v):
+        nonlocal n
+        if (n := n + v) > 1:
+            return n
+        return 0.0
+
+    return sum(f(v) for v in x), n
+
+
+class Private:
+    def total(self, x):
+        __held = 0.0
+
+        def add(v):
+            nonlocal __held
+            __held += v
+
+        for v in x:
+            add(v)
+        return __held
+
+
+def has_a_private_name(x):
+    return Private().total(x)
+
+
+def starts_with_none(x):
+    best = None
+
+    def see(v):
+        nonlocal best
+        best = v if best is None else max(best, v)
+
+    for v in x:
+        see(v)
+    return best
+
+
+NONLOCAL = [binds_in_a_condition, has_a_private_name, starts_with_none, counts_its_calls,
+            keeps_the_best, filters_with_state, counts_in_a_condition, replaces_an_array, assigns_in_operands]
 
 
 @pytest.mark.parametrize("fn", NONLOCAL, ids=lambda f: f.__name__)

@@ -117,7 +117,7 @@ class _Rewriter(Comprehensions):
 
     def cell(self, name: str, own: bool, like) -> ast.stmt:
         """<cell n> = <tg>.cell("n", lambda: n)"""
-        name, read = self.mangle(name), ast.Lambda(arguments(), exits.load(self.mangle(name), like))
+        read = ast.Lambda(arguments(), exits.load(self.mangle(name), like))
         made = self.tg("own_cell" if own else "cell", [exits.literal(name, like), ast.copy_location(read, like)], like)
         return exits.store(cells.cell_name(name), made, like)
 
