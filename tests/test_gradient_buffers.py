@@ -116,3 +116,38 @@ def test_misuse():
     frozen.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         g(params, x, out=good | {"b": frozen})
+
+
+def chained(x):
+    total = 0.0
+    for i in range(x.shape[0] - 1):
+        total += np.sin(x[i]) * x[i + 1]
+    return total
+
+
+def doubly(x):
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(i):
+            total += np.cos(x[i] * x[j])
+    return total
+
+
+def overwriting(x):
+    """The adjoint of an array that is overwritten is more than added to."""
+    for i in range(1, x.shape[0]):
+        x[i] = x[i] * x[i - 1]
+    return np.sum(x)
+
+
+@pytest.mark.parametrize("f", [chained, doubly, overwriting])
+def test_loops_add_to_the_buffer_itself(f):
+    x, held = np.linspace(0.5, 1.5, 40), np.linspace(3.0, 4.0, 40)
+    plain, buffer = tg.grad(f)(x), held.copy()
+    for times in (1, 2):
+        assert tg.grad(f)(x, out=buffer, accumulate=True) is buffer
+        np.testing.assert_allclose(buffer, held + times * plain, rtol=1e-12)
+    with tg.disable_jit():
+        np.testing.assert_allclose(tg.grad(f)(x, out=held.copy(), accumulate=True), held + plain, rtol=1e-12)
+    loops = tg.grad(f).lower(x, out=buffer, accumulate=True).text("loops")
+    assert f is overwriting or "alloc $x_bar" not in loops

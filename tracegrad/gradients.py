@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .accumulate import accumulated
 from .api import Jitted
 from .autodiff.custom import closed
 from .derive import dynamic, gradient
@@ -136,6 +137,8 @@ def _rebuilt(traced: Traced, call: Call, leaves, target: dict[int, int], accumul
 
     g = closed(f.name, values, [v.name for v in values], emit, f.loc)
     writes = {own + added.index(leaf): len(kept) + n for n, leaf in enumerate(target.values())}
+    if accumulate:
+        accumulated(g, {result: g.params[param] for param, result in writes.items()})
     place = {None: None} | {result: n for n, result in enumerate(kept)}
     outs = [Out("arg", None, target[k]) if k in target else out._replace(result=place[out.result])
             for k, out in enumerate(traced.outs)]
