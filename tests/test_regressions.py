@@ -246,6 +246,39 @@ def test_augmented_write_by_a_mask(same):
     check_gradient(f, np.array([1.0, -2.0, 3.0, -0.5]))
 
 
+def test_a_reshaped_view_of_an_argument_in_another_layout(same):
+    # NumPy's reshape is a copy there, and what was written into it was not to be seen in the argument: it was
+    def flat(m):
+        m.reshape(-1)[0] = 5.0
+        return m
+
+    def turned(m):
+        v = m.T.ravel()
+        m[0] = 7.0
+        return v
+
+    def reads(m):
+        m[0] = 2.0
+        return m[:, None] * np.ravel(np.ones((1, 3)))
+
+    m = np.arange(6.0).reshape(2, 3)
+    for f in (flat, turned):
+        same(f, m)
+        for other in (np.asfortranarray(m), np.zeros((4, 3))[::2], m[::-1]):
+            with pytest.raises(tg.ArgumentError, match=r"does not lie in memory in C order(.|\n)*np.ascontiguousarray\(m\)"):
+                tg.jit(f)(other)
+    def spread(a):
+        a.reshape(2, -1)[1, 0] = 9.0
+        return a
+
+    same(reads, m)
+    even = np.arange(8.0)[::2]
+    tg.jit(spread)(even)
+    np.testing.assert_array_equal(even, [0, 2, 9, 6])
+    np.testing.assert_array_equal(tg.jit(reads)(np.asfortranarray(m)), reads(m.copy()))
+    np.testing.assert_array_equal(tg.jit(lambda m: m.reshape(-1))(m.T), m.T.reshape(-1))
+
+
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 def test_a_list_repeated_an_argument_of_times(same):

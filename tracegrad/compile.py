@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .ir import passes
 from .ir.build import Builder, function
 from .ir.core import Function
+from .ir.errors import ArgumentError
 from .ir.rewrite import inline
 from .ir.unchecked import without_bounds_checks
 from .ir.verify import verify
@@ -65,6 +66,12 @@ def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
 
 def leaf_values(traced: Traced, call: Call) -> list:
     """The leaf of each kernel parameter, for a call from Python."""
+    for k in traced.laid:
+        if not call.values[k].flags.c_contiguous:
+            raise ArgumentError(
+                f"argument {call.paths[k]} does not lie in memory in C order, and the function both overwrites and reshapes "
+                "it: NumPy's reshape gives a view of some such arrays and a copy of others",
+                f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     return [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
 
 

@@ -79,6 +79,7 @@ class Trace:
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
     shared   id(object) -> object, for a container that stands for one of two, which only run time knows
+    laid     id(root) -> root of what was reshaped or made contiguous: a view or a copy, as NumPy's array lies in memory
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
     growing  id(list) -> (list, loop), for the lists that the loops being traced append to (growing.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
@@ -109,6 +110,7 @@ class Trace:
         self.memo: dict = {}
         self.depth: dict = {}
         self.packages: set[str] = set()
+        self.laid: dict = {}
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}

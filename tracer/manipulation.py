@@ -25,6 +25,8 @@ def reshaped(box: ArrayBox, dims) -> ArrayBox:
     if out is not None:
         sel = tuple(None if a in out else 0 for a in range(len(old)))
         return box.view(Strided(sel, out))
+    if len(box.root.dims) > 1:                 # one axis stays evenly spaced, however far apart its elements are
+        _depends_on_layout(box)
     strides = box.strides_known
     if strides is None or any(type(d) is not int for d in (*old, *dims)):
         contiguous = _contiguous(box)
@@ -35,8 +37,14 @@ def reshaped(box: ArrayBox, dims) -> ArrayBox:
     return box.view(views.Reshaped(dims, seen))
 
 
+def _depends_on_layout(box: ArrayBox) -> None:
+    """Whether NumPy gives a view or a copy here depends on how the array lies in memory."""
+    context.current().laid[id(box.root)] = box.root
+
+
 def c_contiguous(box: ArrayBox) -> bool:
     """Whether the array lies in memory in C order without gaps."""
+    _depends_on_layout(box)
     strides = box.strides_known
     return _contiguous(box) if strides is None else views.contiguous(box.dims, strides)
 

@@ -68,6 +68,7 @@ class Traced:
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
     touched   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
+    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
     """
 
     function: Function
@@ -81,6 +82,7 @@ class Traced:
     captured: tuple[Value, ...] = ()
     notes: tuple = ()
     touched: tuple[int, ...] = ()
+    laid: tuple[int, ...] = ()
 
 
 class Call(NamedTuple):
@@ -312,10 +314,10 @@ class _Run:
         for k, value in enumerate(results):
             if value.name is None and value.op is not None and k < len(outs) == 1:
                 value.name = "out"
+        touched = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes),
-                      tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position)))
+                      tuple(self.trace.notes), touched, tuple(k for k in touched if id(held[k]) in self.trace.laid))
 
     def changed(self, box, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""
