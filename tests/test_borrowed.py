@@ -35,6 +35,16 @@ def test_sets():
     same(lambda i: np.sort(np.unique_values(i)), I)
 
 
+def test_unique_lines():
+    rows = np.array([[3, 1, 2], [1, 5, 2], [3, 1, 2], [1, 4, 9], [1, 5, 2]])
+    for a in (rows, rows / 2, rows.astype(np.int8), rows[:1], np.stack([rows, rows * 2], 2)):
+        same(lambda a: np.unique(a, axis=0), a)
+        same(lambda a: np.unique(a, axis=0, return_index=True, return_inverse=True, return_counts=True), a)
+        same(lambda a: np.unique(a, axis=1), a)
+    with pytest.raises(tg.UnsupportedError, match="lines of more than"):
+        tg.jit(lambda a: np.unique(a, axis=0))(np.ones((2, 100)))
+
+
 def test_indices():
     same(lambda a: a[np.tril_indices_from(a, -1)] + a[np.triu_indices_from(a, 1)], A)
     same(lambda a: a[np.diag_indices_from(a)], A)

@@ -11,7 +11,7 @@ import numpy as np
 from ..ir.errors import ShapeError, UnsupportedError
 from . import boxes, calculus, shapes
 from .boxes import FUNCTIONS, as_array, implements
-from .manipulation import ravel, reshape
+from .manipulation import moveaxis, ravel, reshape
 from .promote import fail
 from .selection import argsort, take
 
@@ -19,31 +19,49 @@ from .selection import argsort, take
 @implements(np.unique)
 def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
     box = as_array(ar)
-    if axis is not None and len(box.dims) != 1:
-        fail(UnsupportedError, "np.unique of rows or columns cannot be compiled",
-             "call it before the compiled function and pass the result")
-    x = ravel(box)
-    order = argsort(x, stable=True)
-    s, at = x[order], _range(boxes.count(x.dims[0]))
-    before = s[np.maximum(at - 1, 0)]
-    differs = s != before
-    if equal_nan and x.dtype_ir.inexact:
-        differs = differs & ~(np.isnan(s) & np.isnan(before))
+    lines = axis is not None and len(box.dims) != 1
+    if lines:
+        x, order, differs = _ordered_lines(box, axis)
+        s, at = x[order], _range(boxes.count(x.dims[0]))
+    else:
+        x = ravel(box)
+        order = argsort(x, stable=True)
+        s, at = x[order], _range(boxes.count(x.dims[0]))
+        before = s[np.maximum(at - 1, 0)]
+        differs = s != before
+        if equal_nan and x.dtype_ir.inexact:
+            differs = differs & ~(np.isnan(s) & np.isnan(before))
     first = differs | (at == 0)
     rank = np.cumsum(first) - 1
     values = s[first]
-    found = [values]
+    found = [boxes.array(moveaxis(values, 0, axis).read()) if lines else values]
     if return_index:
         found.append(order[first])
     if return_inverse:
         inverse = _zeros(boxes.count(x.dims[0]), np.int64)
         inverse[order] = rank
-        found.append(reshape(inverse, tuple(map(boxes.count, box.dims))))
+        found.append(inverse if lines else reshape(inverse, tuple(map(boxes.count, box.dims))))
     if return_counts:
         counts = _zeros(boxes.count(values.dims[0]), np.int64)
         np.add.at(counts, rank, 1)
         found.append(counts)
     return found[0] if len(found) == 1 else tuple(found)
+
+
+LONGEST = 64        # elements of a line that np.unique sorts lines by
+
+
+def _ordered_lines(box, axis):
+    """(the lines along the first axis, their order, where a line differs from the one before it in that order)."""
+    x = moveaxis(box, axis, 0)
+    n, size = boxes.count(x.dims[0]), shapes.product(x.dims[1:])
+    if type(size) is not int or not 0 < size <= LONGEST:
+        fail(UnsupportedError, f"np.unique of lines of more than {LONGEST} elements, or of a length known only at run time, "
+             "cannot be compiled", "call it before the compiled function and pass the result")
+    flat = reshape(x, (n, size))
+    order = FUNCTIONS[np.lexsort]([flat[:, k] for k in reversed(range(size))])
+    s = flat[order]
+    return x, order, FUNCTIONS[np.any](s != s[np.maximum(_range(n) - 1, 0)], axis=1)
 
 
 @implements(np.fill_diagonal)
