@@ -99,6 +99,7 @@ def carried(x):
 
 
 NORMS = {
+    "hypot": lambda x: np.hypot(x[0], x[1]) + np.sum(np.hypot(x, x * x)),
     "norm": np.linalg.norm, "sqrt of sum": lambda x: np.sqrt(np.sum(x ** 2)), "sqrt of dot": lambda x: np.sqrt(x @ x),
     "loop": looped, "carried": carried, "distances": distances, "x sqrt x": lambda x: np.sum(x * np.sqrt(x)),
     "norm of rows": lambda x: np.sum(np.linalg.norm(np.outer(x, x), axis=1)),

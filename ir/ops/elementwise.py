@@ -211,10 +211,15 @@ declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singul
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
 declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), domain=(NONZERO, ANY), recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
-declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: x / out, lambda x, y, out: y / out), singular=(0, 1),
-        domain=(NONZERO, ANY), recipe=R.HYPOT)
+declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: _share_of(x, out), lambda x, y, out: _share_of(y, out)),
+        singular=(0, 1), domain=(NONZERO, ANY), recipe=R.HYPOT)
 declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
 declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
+
+
+def _share_of(x, out):
+    """x / out, and 0 where both are: the slope of a norm at 0."""
+    return (out == 0).select(0, x / out)
 
 
 def _over_square(a, b):
