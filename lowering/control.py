@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
-from ..ir.types import INDEX, StackType
+from ..ir.types import BOOL, INDEX, StackType
 from .cursor import operand
-from .loopir import Clear, For, If, Scalar, Stack, Swap, Var, While
+from .loopir import Clear, For, If, Imm, Scalar, Stack, Swap, Var, While
 from .plan import floats, small
 
 
@@ -161,10 +161,39 @@ def _copy(g, moves, where, why: str):
             g.note("copy", y, g.stores.why.get((y, p)) or g.stores.why.get((p, y)) or why)
 
 
+class Sums:
+    """The additions of a `for` that a variable gathers (alone.py). `g.sums` gives their tasks the variable."""
+
+    def __init__(self, g, op: Op):
+        self.g, self.op = g, op
+        of = g.stores.of
+        self.own = [(w, k) for w, k in g.alone.get(op, {}).items()
+                    if of.get(w.operands[0]) is of[w.results[0]] is of[op.results[k]]]
+        for w, _ in self.own:
+            dtype = w.results[0].type.dtype
+            g.sums[w] = var = g.var(dtype, "sum")
+            g.set(var, Imm(0.0, dtype))
+
+    def add(self, trip) -> None:
+        """Add the sums to their elements, which are sure to exist if there was an iteration."""
+        g = self.g
+        if not self.own:
+            return
+        with g.open(control=True) as statements:
+            for w, k in self.own:
+                at = tuple(g.index(i) for i in w.operands[2:])
+                g.add_to(self.op.results[k], at, "add", g.get(g.sums.pop(w)), reassoc=False)
+        if type(trip) is int:
+            g.stack[-1].extend(statements)
+        else:
+            g.write(If(g.let("gt", (trip, operand(0)), BOOL), statements, []))
+
+
 def _for(g, op: Op, plans):
     body: Block = op.regions[0]
     carries = Carries(g, op, op.operands[1:], body.params[1:])
     trip = g.index(op.operands[0])
+    sums = Sums(g, op)
     with g.open(control=True) as statements:
         i: Scalar = g.fresh(INDEX, name=body.params[0].name or "")
         g.env[body.params[0]] = i
@@ -173,6 +202,7 @@ def _for(g, op: Op, plans):
         carries.leave(body.yields)
     g.write(For(i, trip, statements))
     carries.results()
+    sums.add(trip)
 
 
 def _while(g, op: Op, plans):

@@ -17,6 +17,7 @@ from ..ir.ops.checks import wrap_message
 from ..ir.rewrite import copy_block, copy_region, mapped, nest_locations
 from ..ir.types import BOOL, Type
 from .access import rule, wrapped
+from .alone import alone
 from .control import CONTROL
 from .cursor import operand
 from .fuse import Loop, Nest, Schedule
@@ -43,6 +44,7 @@ class Nester(Values):
         self.plan = Schedule(self.program, self.stores, f.body, {})
         self.kernel = Kernel(f.name, [], self.stack[0])
         self.sites: dict[Op, int] = {}
+        self.alone = alone(f)
 
     # --- the whole kernel -------------------------------------------------------------------------------------------
 

@@ -185,6 +185,9 @@ class RegionTask(Task):
         op = self.op
         v = op.operands[1]
         atom = g.value_at(v, index) if v.type.dims else g.scalar(v)
+        if op in g.sums:
+            g.accumulate(g.sums[op], "add", atom)
+            return
         where = region_index(g, op.attrs["spec"], op.operands[2:], index)
         g.write_element(self.value, where, atom, add=op.defn.name == "update_add")
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..ir.core import Const, Value
+from ..ir.core import Const, Op, Value
 from ..ir.types import Type
 from .access import ravel, unravel
 from .cursor import Cursor, as_index
 from .inplace import Storage, Stores
-from .loopir import Alloc, Atom, Buffer, Copy, Fill, Imm, Let
+from .loopir import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Var
 from .plan import Program, is_fill, small
 
 UNIFORM = 4096            # constant arrays up to this size are looked at: if all elements are equal they need no memory
@@ -28,6 +28,7 @@ class Values(Cursor):
 
     env      value of rank 0 -> its atom (of a stack: the stack)        where      storage -> its place
     outs     result number -> its buffer                                allocated  temporary -> the block of its alloc
+    sums     addition -> the variable that gathers it, while its loop is written
     """
 
     def __init__(self, program: Program, stores: Stores):
@@ -38,6 +39,7 @@ class Values(Cursor):
         self.constants: dict[Const, tuple] = {}
         self.allocated: dict[Buffer, list] = {}
         self.outs: dict[int, Buffer] = {}
+        self.sums: dict[Op, Var] = {}
 
     # --- values -----------------------------------------------------------------------------------------------------
 
