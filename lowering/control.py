@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..ir.core import Block, Const, Op, Value
 from ..ir.types import BOOL, INDEX, StackType
 from .cursor import operand
-from .loopir import Clear, For, If, Imm, Scalar, Stack, Swap, Var, While
+from .loopir import Clear, For, If, Imm, Scalar, Set, Stack, Swap, Var, While
 from .plan import floats, small
 
 
@@ -226,14 +226,30 @@ def sets_a_record(op: Op) -> bool:
     LLVM would compute both sides and choose, which makes each iteration wait for the one before; a branch that is predicted
     does not.
     """
-    cond = op.operands[0].op
-    if cond is None or cond.defn.name not in ("lt", "gt", "le", "ge"):
+    return _is_record(op.operands[0], zip(*(region.yields for region in op.regions)))
+
+
+def _is_record(cond: Value, choices) -> bool:
+    """Whether one of the choices is between the two numbers that the condition compares."""
+    op = cond.op
+    if op is None or op.defn.name not in ("lt", "gt", "le", "ge"):
         return False
-    pair = set(cond.operands)
-    return len(pair) == 2 and any({a, b} == pair for a, b in zip(*(region.yields for region in op.regions)))
+    pair = set(op.operands)
+    return len(pair) == 2 and any({a, b} == pair for a, b in choices)
+
+
+def _set(g, var: Var, y: Value, rare: bool) -> None:
+    """var = y. Beside a branch that sets a record, a choice that sets another one (lowest, highest) is a branch too."""
+    choice = y.op if rare and not isinstance(y, Const) else None
+    if choice is None or choice.defn.name != "select" or not _is_record(choice.operands[0], [choice.operands[1:]]):
+        g.set(var, g.scalar(y))
+        return
+    cond, *sides = map(g.scalar, choice.operands)
+    g.write(If(cond, *([Set(var, side)] for side in sides), rare=True))
 
 
 def _if(g, op: Op, plans):
+    rare = sets_a_record(op)
     variables = [None if r.type.dims or type(r.type) is StackType else g.var(r.type.dtype, r.name or "r") for r in op.results]
     tapes: dict[Value, Stack] = {}
     held: dict[Value, Stack] = {}
@@ -246,7 +262,7 @@ def _if(g, op: Op, plans):
             g.block(plan)
             for var, y in zip(variables, region.yields):
                 if var is not None:
-                    g.set(var, g.scalar(y))
+                    _set(g, var, y, rare)
             move(g, [(r, y) for r, y in zip(op.results, region.yields) if not floats(r)], "a branch gives it on")
             for r, y in zip(op.results, region.yields):
                 if floats(r):
@@ -257,7 +273,7 @@ def _if(g, op: Op, plans):
                     tapes[r] = g.env[y] or Stack(r.type.element.dtype, g.name(r.name, "stack"))
             give(g, [(tapes[r], g.env[y]) for r, y in pairs])
         branches.append(statements)
-    g.write(If(g.scalar(op.operands[0]), *branches, rare=sets_a_record(op)))
+    g.write(If(g.scalar(op.operands[0]), *branches, rare=rare))
     for r, var in zip(op.results, variables):
         if var is not None:
             g.env[r] = g.get(var)
