@@ -1,7 +1,7 @@
 """Python's sequences where only run time knows an order or a position: sorted, list.sort, min and max by a key, xs[i]."""
 import numpy as np
 import pytest
-from trace_check import check
+from trace_check import check, run
 from tracegrad.ir.errors import UnsupportedError
 from tracegrad.tracer import stage
 
@@ -12,7 +12,7 @@ TIES = np.array([2.0, 1.0, 2.0, 1.0, 3.0])
 
 
 def sorts_values(x):
-    return np.array(sorted(x)), sorted(x, reverse=True)[0], sorted([x[0], x[1], 0.25])
+    return np.array(sorted(x)), sorted(x, reverse=True)[0], sorted([x[0], x[1], x[2]])
 
 
 def ranks(x):
@@ -70,6 +70,13 @@ ONE = [sorts_values, ranks, sorts_pairs, stable_by_two_keys, sorts_in_place, ext
 @pytest.mark.parametrize("fn", ONE, ids=lambda f: f.__name__)
 def test_equals_python(fn, x):
     check(fn, x)
+
+
+def test_a_python_number_among_others():
+    """A place that may hold either has one type, that of the array's elements, as after an `if`."""
+    for dtype in (np.float64, np.float32):
+        found = run(lambda x: sorted([x[0], x[1], 0.25]), X[:2].astype(dtype))
+        assert found == [-1.5, 0.25, 0.5] and {type(v) for v in found} == {dtype}
 
 
 def test_more():

@@ -54,8 +54,7 @@ def same(got, expected, where=""):
         assert type(got) is type(expected) or (isinstance(got, np.generic) and not isinstance(expected, np.ndarray)), \
             (where, type(got), type(expected))              # where only run time knows, a NumPy scalar stands for Python's
         a, b = np.asarray(got), np.asarray(expected)
-        assert (a.dtype == b.dtype or type(got) is not type(expected)) and a.shape == b.shape, (where, a.dtype, a.shape,
-                                                                                                b.dtype, b.shape)
+        assert a.dtype == b.dtype and a.shape == b.shape, (where, a.dtype, a.shape, b.dtype, b.shape)
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=where)
     else:
         assert got == expected, (where, got, expected)
