@@ -13,14 +13,12 @@ the loop gives way to its bounds, and then
 """
 from __future__ import annotations
 
-from ..ir.affine import LONGEST, Form
+from ..ir.affine import Form
 from ..ir.core import Block, Op, Value
 from ..ir.induction import counter_of
-from ..ir.integers import opaque
 from ..ir.match import number
 from ..ir.ops.index import spec_operands
 from ..ir.ranges import Ranges
-from ..ir.rewrite import dims_of
 
 Interval = tuple[Form | None, Form | None]
 
@@ -35,10 +33,7 @@ class Settled:
         self.owner: dict = {}                       # atom -> the value that it is
         self.seen = 0
         self.memo: dict[Op, list | None] = {}
-        for p in run.f.params:
-            for d in dims_of(p.type):
-                if d not in r.forms:
-                    r.set(d, opaque(r.facts, d, 0, LONGEST))
+        r.lengths()
         for op in run.f.body.walk():
             for region in op.regions:
                 self.outer[region] = op

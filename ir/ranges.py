@@ -60,15 +60,19 @@ class Ranges:
         self.depth, self.nested, self.changed = 0, 0, False
 
     def run(self) -> bool:
-        for p in self.f.params:
-            for d in dims_of(p.type):
-                if d not in self.forms:
-                    self.set(d, opaque(self.facts, d, 0, LONGEST))
+        self.lengths()
         self.block(self.f.body)
         if self.subst:
             final = {v: self.resolved(v) for v in self.subst}
             replace(self.f.body, final)
         return self.changed
+
+    def lengths(self) -> None:
+        """Give forms to the lengths of the arguments."""
+        for p in self.f.params:
+            for d in dims_of(p.type):
+                if d not in self.forms:
+                    self.set(d, opaque(self.facts, d, 0, LONGEST))
 
     def resolved(self, v: Value) -> Value:
         while v in self.subst:

@@ -14,14 +14,12 @@ certainly ends before the element or begins after it.
 """
 from __future__ import annotations
 
-from ..ir.affine import LONGEST, Form
+from ..ir.affine import Form
 from ..ir.core import Block, Const, Function, Op
 from ..ir.induction import assume_iteration, counter_of
-from ..ir.integers import opaque
 from ..ir.match import number
 from ..ir.ops.index import spec_operands
 from ..ir.ranges import Ranges
-from ..ir.rewrite import dims_of
 from ..ir.types import Type
 
 _WRITES = frozenset({"update", "update_add"})
@@ -86,10 +84,7 @@ class _Proofs:
 
     def __init__(self, f: Function):
         self.ranges = r = Ranges(f)
-        for p in f.params:
-            for d in dims_of(p.type):
-                if d not in r.forms:
-                    r.set(d, opaque(r.facts, d, 0, LONGEST))
+        r.lengths()
         for op in f.body.walk():
             if op.defn.name in ("for", "map"):
                 counter_of(r, op)
