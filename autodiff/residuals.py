@@ -3,6 +3,7 @@
 In the order of preference, for a value v that some adjoint asks for (what nothing asks for costs nothing):
 
     recompute   v is cheap, and what it is made of is at hand or is no more to keep than v itself
+    stepped     v is an integer that each iteration changes by the same amount: it follows from their number (stepped.py)
     carried     v is yielded to the next iteration: the backward loop carries it (`Loop.last`)
     later       v is a part of an array that nothing overwrites afterwards: it is in the final array (later.py)
     undo        v is an array that is overwritten later: that write is undone with the elements that it destroyed
@@ -22,6 +23,7 @@ from ..ir.core import Block, Const, Op, Value
 from ..ir.opdef import Elementwise
 from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, Type
+from .stepped import step_of, stepped
 
 # Scalars made by these cost less than to keep and load them. On arrays every elementwise op counts as cheap: it fuses.
 _CHEAP = frozenset({
@@ -50,8 +52,8 @@ def find(frame, v: Value) -> Value:
         found = frame.get(same)
     else:
         found = _param(frame, v) if v.owner is frame.block else _result(frame, v)
-    frame.known[v] = found
-    return found
+    # where undoing a write on the way there had to keep v, what was kept is at hand: only one of the two is used
+    return frame.known.setdefault(v, found)
 
 
 def _param(loop, v: Value) -> Value:
@@ -61,6 +63,8 @@ def _param(loop, v: Value) -> Value:
     y = loop.block.yields[k]
     if y is v:                                     # carried unchanged
         return loop.parent.get(loop.op.operands[v.slot])
+    if (step := step_of(loop, k)) is not None:
+        return stepped(loop, k, step)
     return undo(loop, v) if _free(loop, v) else keep(loop, v)
 
 
@@ -99,7 +103,8 @@ def recompute(frame, op: Op) -> Value:
         frame.run.note(frame.op, op.results[0], "recomputed")
     args = [frame.get(v) for v in op.operands]
     if op.defn.name == "wrap":                     # the forward run has checked it
-        return frame.b("mod", *args)
+        i, n = args
+        return frame.b("select", frame.b("lt", i, const(0, INDEX)), frame.b("add", i, n), i)
     return frame.b(op.defn, *args, **op.attrs)
 
 
@@ -164,16 +169,16 @@ def _missing(frame, v: Value, missing: dict[Value, float], seen: set[Value]) -> 
 
 
 def _free(loop, param: Value) -> bool:
-    """Whether a parameter of a loop is found without keeping it: the counter, what does not change, what can be undone."""
+    """Whether a parameter of a loop is found without keeping it: a counter, what does not change, what can be undone."""
     k = param.slot - loop.fixed
-    if k < 0 or loop.block.yields[k] is param:
+    if k < 0 or loop.block.yields[k] is param or step_of(loop, k) is not None:
         return True
     return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param and _leads_out(loop, param)
 
 
 def _restored(loop, param: Value) -> bool:
     k = param.slot - loop.fixed
-    return k >= 0 and loop.block.yields[k] is not param
+    return k >= 0 and loop.block.yields[k] is not param and step_of(loop, k) is None
 
 
 def _destroyed_by(frame, v: Value) -> float:
