@@ -66,6 +66,8 @@ BOUNDS = {
     "csr_times_vector": lambda indptr, indices, values, x: indptr.size - 1,                 # the result, an np.empty
     "weighted_histogram": lambda where, weight: 2 * where.size,
     "leaky_neuron": lambda leak, drive: drive.size,
+    "selection_by_moves": lambda x: x.size,                                                 # the positions
+    "views_write_through": lambda x: 0,
 }
 
 

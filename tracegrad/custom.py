@@ -45,13 +45,13 @@ class Custom:
             raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
                                     f"write @tg.{self.operator} above a def")
         self.fun = fun
-        self.nondiff_argnums = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        self.nondiff_argnums = signature.indices(nondiff_argnums, "nondiff_argnums")
         self.rules: tuple = ()
         functools.update_wrapper(self, fun, updated=())
 
     @property
     def name(self) -> str:
-        return getattr(self.fun, "__name__", type(self.fun).__name__)
+        return _named(self.fun)
 
     def __repr__(self):
         return f"<tracegrad.{self.operator} of {getattr(self.fun, '__qualname__', self.fun)}>"
@@ -118,7 +118,6 @@ class CustomJVP(Custom):
         for rule in rules:
             if rule is not None:
                 _expect_callable(rule, "defjvps")
-        fun = self.fun
 
         def whole(primals, tangents):
             if len(rules) != len(primals):
@@ -131,7 +130,7 @@ class CustomJVP(Custom):
         def fun_of(custom):
             return lambda *args: stage.calls.call(custom, *args)
 
-        whole.__name__ = f"{getattr(fun, '__name__', 'f')}_rules"
+        whole.__name__ = f"{_named(self.fun)}_rules"
         self.rules = (whole,)
 
     def rule(self, primal: _Primal) -> Rule:
@@ -159,6 +158,10 @@ class CustomVJP(Custom):
     def rule(self, primal: _Primal) -> Rule:
         fwd, bwd = self.rules
         return Rule(self.name, primal.inputs, primal.count, loc=stage._where(bwd), halves=lambda: _halves(primal, fwd, bwd))
+
+
+def _named(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _expect_callable(rule, method: str) -> None:
@@ -227,6 +230,7 @@ class _Primal:
                                     "name positions of arguments", stage._where(custom.fun))
         chosen = {k % count for k in custom.nondiff_argnums}
         self.fixed, self.moving = sorted(chosen), [k for k in range(count) if k not in chosen]
+        self.ahead = "*nondiff, " if self.fixed else ""      # what a rule gets before all else
         self.param = {leaf: p for p, leaf in enumerate(dynamic(traced))}
         self.leaves = [k for m in self.moving for k in self.spans[m]]
         self.inputs = tuple(self.param[k] for k in self.leaves if inexact(traced.leaves[k]))
@@ -249,8 +253,21 @@ class _Primal:
                                     remedy, loc)
 
 
-def _trace_rule(rule: Callable, structures, leaves, paths) -> Traced:
+def _expect_takes(rule: Callable, count: int, form: str) -> None:
+    """Raises where a rule cannot be called with `count` arguments, which `form` describes."""
+    try:
+        inspect.signature(rule).bind(*[None] * count)
+    except TypeError:
+        raise ArgumentTypeError(f"the rule `{_named(rule)}` takes {inspect.signature(rule)}, and is called as {form}, with "
+                                f"{count} argument{'s' * (count != 1)}", f"give it the parameters of {form}",
+                                stage._where(rule)) from None
+    except ValueError:                           # a builtin that does not say what it takes
+        return
+
+
+def _trace_rule(rule: Callable, structures, leaves, paths, form: str) -> Traced:
     """A rule on arguments of these types, as a program that returns results only."""
+    _expect_takes(rule, len(structures), form)
     call = Call(tuple_of(tuple_of(*structures), _NO_KEYWORDS), tuple(leaves), tuple(paths),
                 tuple(leaf.value if leaf.kind == "static" else None for leaf in leaves), {})
     return explicit(stage.trace_call(rule, call, writes=False))
@@ -259,7 +276,7 @@ def _trace_rule(rule: Callable, structures, leaves, paths) -> Traced:
 def _pair(rule: Callable, traced: Traced, what: str) -> tuple[tree.TreeDef, tree.TreeDef]:
     structure = traced.out_tree
     if structure.kind is not tree.TUPLE or len(structure.children) != 2:
-        raise ArgumentTypeError(f"the rule `{rule.__name__}` must return a pair {what}, but returns {structure!r}",
+        raise ArgumentTypeError(f"the rule `{_named(rule)}` must return a pair {what}, but returns {structure!r}",
                                 f"write return {what}", stage._where(rule))
     return structure.children
 
@@ -332,7 +349,8 @@ def _tangents(primal: _Primal, rule: Callable) -> Function:
     tangents = [leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]
     traced = _trace_rule(rule, [*fixed.structures, tuple_of(*moving.structures), tuple_of(*moving.structures)],
                          [*[leaves[k] for k in order], *tangents],
-                         [*[paths[k] for k in order], *[f"{paths[k]}_dot" for k in moving.leaves]])
+                         [*[paths[k] for k in order], *[f"{paths[k]}_dot" for k in moving.leaves]],
+                         f"rule({primal.ahead}primals, tangents)")
     given = primal.traced.out_tree
     for what, found in zip(("out", "out_dot"), _pair(rule, traced, "(out, out_dot)")):
         primal.expect(f"{what} of the rule", found, given, "return both in the structure that the function returns", loc)
@@ -366,7 +384,7 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
     """What the backward half needs besides what `fwd` calls residuals: the arguments that are not differentiated, and
     lengths and values from around the call that `bwd` uses."""
     f, traced = primal.function, primal.traced
-    ahead = _trace_rule(fwd, primal.arguments, traced.leaves, traced.paths)
+    ahead = _trace_rule(fwd, primal.arguments, traced.leaves, traced.paths, "fwd(*args)")
     out_tree, res_tree = _pair(fwd, ahead, "(out, residuals)")
     primal.expect("out of the forward rule", out_tree, traced.out_tree, "return (f(*args), residuals)", stage._where(fwd))
     kept = ahead.outs[out_tree.count:]
@@ -400,7 +418,8 @@ def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tre
         value = None if out.result is None else primal.function.results[out.result]
         flows.append(_leaf_of(out, value) if value is not None and value.type.dtype.inexact else _NO_TANGENT)
     paths = [*[traced.paths[k] for k in order], *res_tree.paths("residuals"), *traced.out_tree.paths("out_bar")]
-    back = _trace_rule(bwd, [*structures, res_tree, traced.out_tree], [*leaves, *residuals, *flows], paths)
+    back = _trace_rule(bwd, [*structures, res_tree, traced.out_tree], [*leaves, *residuals, *flows], paths,
+                       f"bwd({primal.ahead}residuals, out_bar)")
     return back, [k for k in order if k in primal.param]
 
 
@@ -442,7 +461,7 @@ def _cotangent_places(primal: _Primal, bwd: Callable, found: tree.TreeDef, loc: 
     if found.kind is not tree.TUPLE or len(found.children) != len(expected):
         what = f"a tuple of {len(found.children)}" if found.kind is tree.TUPLE else f"the structure {found!r}"
         raise ArgumentTypeError(
-            f"`{bwd.__name__}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments "
+            f"`{_named(bwd)}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments "
             f"of `{primal.custom.name}`, but returns {what}",
             "write return (x_bar,) for one argument, None for a cotangent that is zero", loc)
     places: list[int | None] = []

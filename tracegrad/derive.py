@@ -27,6 +27,16 @@ from .tracer.tree import LEAF, TUPLE, TreeDef, fixed
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 
 
+def named(traced: Traced) -> str:
+    """The function's name as Python has it."""
+    return "<lambda>" if traced.function.name == "lambda_" else traced.function.name
+
+
+def shown(structure: TreeDef) -> str:
+    """A structure in a message: what it is, with * for its leaves."""
+    return "a single value" if structure.kind is None else f"the structure {structure}" if structure.count else repr(structure)
+
+
 def tuple_of(*children: TreeDef) -> TreeDef:
     return TreeDef(TUPLE, None, children)
 
@@ -98,9 +108,13 @@ def chosen_leaves(traced: Traced, argnums) -> list[int]:
             raise ArgumentError(f"argnums names argument {position}, but the call has {count}",
                                 "pass the arguments to differentiate by position")
         start = sum(child.count for child in positional[:position % len(positional)])
-        leaves = range(start, start + positional[position % len(positional)].count)
+        structure = positional[position % len(positional)]
+        leaves = range(start, start + structure.count)
+        if not leaves:
+            raise ArgumentTypeError(f"argument {position} is {structure}, which holds no numbers",
+                                    "name other arguments in argnums", traced.function.loc)
         if not any(inexact(traced.leaves[k]) for k in leaves):
-            _refuse_wrt(traced, leaves)
+            _refuse_wrt(traced, leaves[0])
         found += leaves
     return found
 
@@ -109,45 +123,49 @@ def inexact(leaf: Leaf) -> bool:
     return leaf.kind != "static" and leaf.dtype.inexact
 
 
-def _refuse_wrt(traced: Traced, leaves):
-    for k in leaves:
-        leaf = traced.leaves[k]
-        what = f"{leaf.value!r}, which is no number" if leaf.kind == "static" else (
-            "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}")
-        if leaf.kind == "static" and type(leaf.value) is int:
-            what = "a Python int"
-        raise DTypeError(
-            f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it",
-            "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums",
-            traced.function.loc,
-        )
-    raise ArgumentTypeError("an argument to differentiate with respect to holds no numbers", "name other arguments in argnums")
+def _refuse_wrt(traced: Traced, k: int):
+    leaf = traced.leaves[k]
+    remedy = "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums"
+    what = "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}" if leaf.kind != "static" else (
+        "a Python int" if type(leaf.value) is int else f"{leaf.value!r}, which is no number")
+    if leaf.kind == "static" and isinstance(leaf.value, (float, complex, np.inexact)):
+        what, remedy = f"static ({leaf.value!r})", "leave it out of static_argnums, or name other arguments in argnums"
+    raise DTypeError(f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it", remedy,
+                     traced.function.loc)
 
 
 def _scalar(traced: Traced, has_aux: bool) -> int:
     """The number of the one real scalar result that a gradient is taken of."""
     structure, loc = traced.out_tree, traced.function.loc
     if has_aux:
-        if structure.kind is not TUPLE or len(structure.children) != 2:
-            raise ArgumentTypeError("with has_aux=True the function must return a pair (value, aux)", "return value, aux", loc)
-        structure = structure.children[0]
+        structure = pair_with_aux(traced)[0]
     if structure.kind is not None or traced.outs[0].kind == "static":
-        what = "no number" if structure.kind is None or structure.count == 0 else f"a structure of {structure.count} leaves"
-        raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{traced.function.name}` returns {what}",
+        what = shown(structure) if structure.kind is not None else f"{traced.outs[0].value!r}, which is no float"
+        raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{named(traced)}` returns {what}",
                                 "return one number; give the rest with has_aux=True, or use tg.vjp", loc)
     result = traced.outs[0].result
     value = traced.function.results[result]
     found, loc = value.type, (value.op.loc if value.op is not None else ()) or loc
     if found.rank:
         raise ArgumentTypeError(
-            f"a gradient is taken of one scalar, but `{traced.function.name}` returns an array of type {found}",
+            f"a gradient is taken of one scalar, but `{named(traced)}` returns an array of type {found}",
             "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp",
             loc,
         )
     if not found.dtype.inexact or found.dtype.complex:
-        raise DTypeError(f"a gradient is taken of one real scalar, but `{traced.function.name}` returns {found.dtype.np}",
+        raise DTypeError(f"a gradient is taken of one real scalar, but `{named(traced)}` returns {found.dtype.np}",
                          "return np.abs(...) or np.real(...) of it" if found.dtype.complex else "return a float", loc)
     return result
+
+
+def pair_with_aux(traced: Traced) -> tuple[TreeDef, ...]:
+    """The structures of the value and of aux that a function returns."""
+    structure = traced.out_tree
+    if structure.kind is not TUPLE or len(structure.children) != 2:
+        raise ArgumentTypeError(
+            f"with has_aux=True the function must return a pair (value, aux), but `{named(traced)}` returns {shown(structure)}",
+            "write return value, aux", traced.function.loc)
+    return structure.children
 
 
 def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with_value: bool) -> Traced:

@@ -82,20 +82,32 @@ def _with_options(call: Call, own) -> Call:
         if not isinstance(x, (boxes.ArrayBox, np.ndarray)):
             raise ArgumentTypeError(f"{path} is a {type(x).__name__}, which cannot be written to",
                                     "pass an array; for the gradient of a number np.zeros(())")
+        if isinstance(x, np.ndarray) and not x.flags.writeable:
+            raise ArgumentError(f"{path} is read-only", "pass an array that can be written to")
     positional, keyword = call.tree.children
     names = (*keyword.meta[0], "accumulate", "out")
     keyword = tree.TreeDef(tree.DICT, (names, names), (*keyword.children, tree.LEAF, structure))
     added = [signature.abstract(x, f"argument {p}") for x, p in zip(held, paths)]
     leaves = (*call.leaves, signature.static(accumulate), *added)
     values = (*call.values, accumulate, *held)
-    aliases = stage._aliases(values, leaves)
-    for k, earlier in aliases.items():
-        if k > len(call.leaves):
-            other = (*call.paths, "accumulate", *paths)[earlier]
-            raise ArgumentError(f"{paths[k - len(call.leaves) - 1]} is the same array as {other}",
-                                "pass an array of its own to write to")
     paths = (*call.paths, "accumulate", *paths)
+    aliases = stage._aliases(values, leaves)
+    _expect_apart(values, paths, aliases, len(call.leaves) + 1)
     return Call(tree.TreeDef(tree.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
+
+
+def _expect_apart(values, paths, aliases: dict[int, int], start: int) -> None:
+    """Raises where an array that is written to, from `start` on, shares memory with another one of the call."""
+    for k in range(start, len(values)):
+        for other in range(k):
+            a, b = values[k], values[other]
+            if aliases.get(k, k) == other:
+                how = "is the same array as"
+            elif isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.shares_memory(a, b):
+                how = "shares memory with"
+            else:
+                continue
+            raise ArgumentError(f"{paths[k]} {how} {paths[other]}", "pass an array of its own to write to")
 
 
 def _without_options(call: Call, names) -> tuple[Call, tree.TreeDef | None]:

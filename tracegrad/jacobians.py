@@ -22,7 +22,7 @@ from .ir.core import Value
 from .ir.errors import ArgumentError
 from .ir.rewrite import inline
 from .ir.types import Type
-from .operators import grad, jvp
+from .operators import expect_tuples, grad, jvp, kept, several
 from .sides import nested, offsets, sides
 from .tracer.stage import Out, Traced
 
@@ -109,7 +109,7 @@ def _inexact_places(f) -> dict[int, int]:
 
 
 def _operator(name: str, f, argnums, mode: str, static, sparse: bool = False) -> Any:
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    argnums = several(argnums)
 
     def whole(traced: Traced) -> Traced:
         return jacobian_of(traced, argnums, mode)
@@ -168,12 +168,12 @@ def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sp
         return functools.partial(hessian, argnums=argnums, sparse=sparse, **static)
     gradient = grad(f, argnums, **static)
     if sparse:
-        argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+        argnums = several(argnums)
         return Compressed(gradient, argnums, "forward", True, None, "hessian", symmetric=True, **static)
     return jacfwd(gradient, argnums, **static)
 
 
-@functools.lru_cache(256)
+@kept
 def _gradient_of(f, argnums) -> Jitted:
     return grad(f, argnums)
 
@@ -184,5 +184,6 @@ def hvp(f: Callable, primals, tangents) -> Any:
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
                         where there is one, a tuple where there are several.
     """
+    expect_tuples("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(_gradient_of(f, argnums), primals, tangents)[1]

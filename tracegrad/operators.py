@@ -14,13 +14,44 @@ from . import derive
 from .api import Jitted
 from .autodiff import forward, reverse
 from .gradients import Gradient
-from .ir.errors import ArgumentTypeError, UnsupportedError
+from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from .ir.rewrite import inline
 from .ir.types import INDEX
 from .tracer import boxes, context, signature, stage, tree
 from .tracer.stage import Out
 
 _KEPT = 256                    # functions whose jvp, vjp and linearize are kept compiled
+
+
+class _Itself:
+    """A callable object that has no hash, such as an instance of a dataclass, known by its identity."""
+
+    __slots__ = ("f",)
+
+    def __init__(self, f):
+        self.f = f
+
+    def __hash__(self):
+        return id(self.f)
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and other.f is self.f
+
+
+def kept(make: Callable) -> Callable:
+    """`make(f, *options)`, with what it made kept for the functions used last."""
+    @functools.lru_cache(_KEPT)
+    def made(key, *options):
+        return make(key.f if isinstance(key, _Itself) else key, *options)
+
+    @functools.wraps(make)
+    def find(f, *options):
+        try:
+            hash(f)
+        except TypeError:
+            f = _Itself(f)
+        return made(f, *options)
+    return find
 
 
 def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
@@ -48,13 +79,18 @@ def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0
 
 
 def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_argnames):
-    several = signature.indices(argnums, "argnums")
-    argnums = several if isinstance(argnums, (tuple, list, set, range)) else several[0]
+    argnums = several(argnums)
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
     return Gradient(f, argnums, has_aux, with_value, operator.__name__, static_argnums=static_argnums,
                     static_argnames=static_argnames)
+
+
+def several(argnums) -> int | tuple[int, ...]:
+    """`argnums` as an int or a tuple of ints."""
+    found = signature.indices(argnums, "argnums")
+    return found if isinstance(argnums, (tuple, list, set, range)) else found[0]
 
 
 # --- forward mode ----------------------------------------------------------------------------------------------------
@@ -71,13 +107,12 @@ class Tangents(Jitted):
 
     def flatten(self, args, kwargs) -> stage.Call:
         primals, tangents = args
-        own, moves = stage.flatten_call(self.root, primals), stage.flatten_call(_tangents, tangents)
-        if not own.tree.children[0].matches(moves.tree.children[0]):
-            raise ArgumentTypeError(
-                f"the tangents have the structure {moves.tree.children[0]}, the primals {own.tree.children[0]}",
-                "pass one tangent for each primal, of the same structure",
-            )
-        structure = derive.tuple_of(derive.tuple_of(own.tree.children[0], moves.tree.children[0]), own.tree.children[1])
+        own, moves = stage.flatten_call(self.root, primals), stage.leaves_of_call(_tangents, (tangents,))
+        primals, tangents = own.tree.children[0], moves.tree.children[0].children[0]
+        if not primals.matches(tangents):
+            raise ArgumentTypeError(f"the tangents have the structure {tangents}, the primals {primals}",
+                                    "pass one tangent for each primal, of the same structure")
+        structure = derive.tuple_of(derive.tuple_of(primals, tangents), own.tree.children[1])
         count = len(own.leaves)
         return stage.Call(structure, own.leaves + moves.leaves, own.paths + tuple("tangent of " + p for p in own.paths),
                           own.values + moves.values,
@@ -90,11 +125,11 @@ class Tangents(Jitted):
         return derive.tangents(super().program(own, trace), call)
 
 
-def _tangents(*tangents):
+def _tangents(tangents):
     """The names of tangents in messages."""
 
 
-@functools.lru_cache(_KEPT)
+@kept
 def _tangents_of(f) -> Tangents:
     return Tangents(f)
 
@@ -105,9 +140,14 @@ def jvp(f: Callable, primals, tangents) -> tuple:
     primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
     """
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise ArgumentTypeError("jvp takes the primals and the tangents as tuples", "write tg.jvp(f, (x,), (v,))")
+    expect_tuples("jvp", primals, tangents)
     return _tangents_of(f)(tuple(primals), tuple(tangents))
+
+
+def expect_tuples(operator: str, primals, tangents) -> None:
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise ArgumentTypeError(f"{operator} takes the primals and the tangents as tuples",
+                                f"write tg.{operator}(f, (x,), (v,))")
 
 
 # --- the two halves of reverse mode and of linearize -----------------------------------------------------------------
@@ -119,13 +159,16 @@ class Second(Jitted):
     """
 
     def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
-        super().__init__(_second, label=what)
+        super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
         self.tree_of_flows, self.outs, self.out_tree, self.what = tree_of_flows, tuple(outs), out_tree, what
 
     @property
     def derives(self) -> bool:
         return True
+
+    def flatten(self, args, kwargs) -> stage.Call:
+        return stage.leaves_of_call(self.root, args, kwargs)
 
     def check(self, flows) -> None:
         found = tree.flatten(flows)[1]
@@ -174,8 +217,12 @@ def _known(type, lengths):
     return type.with_dims([lengths.get(d, d) if not isinstance(d, int) else d for d in type.dims])
 
 
-def _second(residuals, flow):
-    """The names of the arguments of a second half in messages."""
+def _pulled(residuals, cotangent):
+    """The names of the arguments of a pullback in messages."""
+
+
+def _pushed(residuals, tangents):
+    """The names of the arguments of a linear map in messages."""
 
 
 class Halves(Jitted):
@@ -189,9 +236,7 @@ def _pull(traced, backward, wrt, residuals, has_aux: bool) -> Second:
     """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
     structure, likes = traced.out_tree, []
     if has_aux:
-        if structure.kind is not tree.TUPLE or len(structure.children) != 2:
-            raise ArgumentTypeError("with has_aux=True the function must return a pair (value, aux)", "return value, aux")
-        structure = structure.children[0]
+        structure = derive.pair_with_aux(traced)[0]
     for out, path in zip(traced.outs, structure.paths("the result")):
         value = None if out.kind == "static" else traced.function.results[out.result]
         likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
@@ -220,12 +265,12 @@ def _push(traced, linear, wrt, residuals) -> Second:
     return Second(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
 
 
-@functools.lru_cache(_KEPT)
+@kept
 def _vjp_of(f, has_aux: bool) -> Halves:
     return Halves(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
 
 
-@functools.lru_cache(_KEPT)
+@kept
 def _linearize_of(f) -> Halves:
     return Halves(f, forward.linearize, _push, "linearize")
 
@@ -248,7 +293,11 @@ class Pullback(LinearMap):
         super().__init__(second, residuals)
         self._primals = primals if any(tree.fixed(tree.flatten(primals)[1])) else None
 
-    def __call__(self, cotangent):
+    def __call__(self, *cotangents):
+        if len(cotangents) != 1:
+            raise ArgumentError(f"a pullback takes one cotangent, of the result's structure, and was given {len(cotangents)}",
+                                "pass those of several results as the function returns them, for example pull((a, b))")
+        (cotangent,) = cotangents
         self._second.check(cotangent)
         found = self._second(self._residuals, cotangent)
         if self._primals is None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .derive import chosen_leaves, dynamic, explicit, inexact, tuple_of
+from .derive import chosen_leaves, dynamic, explicit, inexact, named, tuple_of
 from .ir.core import Function
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError
 from .ir.types import Type
@@ -51,9 +51,9 @@ def sides(traced: Traced, argnums: int | tuple[int, ...]) -> Sides:
 
 
 def _expect_numbers(traced: Traced) -> None:
-    name, loc = traced.function.name, traced.function.loc
+    name, loc = named(traced), traced.function.loc
     if not traced.outs:
-        raise ArgumentTypeError(f"`{name}` returns {_shown(traced.out_tree)}: a Jacobian of that has no size",
+        raise ArgumentTypeError(f"`{name}` returns {traced.out_tree}: a Jacobian of that has no size",
                                 "return at least one array or number", loc)
     for out, path in zip(traced.outs, traced.out_tree.paths("the result")):
         if out.result is None:
@@ -61,18 +61,12 @@ def _expect_numbers(traced: Traced) -> None:
                                     "return arrays and numbers only", loc)
 
 
-def _shown(structure: TreeDef) -> str:
-    """A structure without leaves as Python writes it."""
-    return repr(structure.unflatten([]))
-
-
 def _expect_sizes(traced: Traced, types) -> None:
     loc = traced.function.loc
     for t in types:
         if not t.static:
             raise ArgumentError(
-                f"`{traced.function.name}` returns an array of type {t!r} whose length is known only at run time: its "
-                "Jacobian has no size",
+                f"`{named(traced)}` returns an array whose length is known only at run time: its Jacobian has no size",
                 "return an array of a fixed length, or use tg.vjp or tg.jvp",
                 loc,
             )

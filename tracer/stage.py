@@ -114,12 +114,13 @@ def parameters_of(function: Callable) -> signature.Parameters:
 def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
     """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
     try:
-        return _leaves(function, args, kwargs, static_argnums, static_argnames)
+        return leaves_of_call(function, args, kwargs, static_argnums, static_argnames)
     except TracegradError as error:
         raise error.located(_where(function)) from None
 
 
-def _leaves(function, args, kwargs, static_argnums, static_argnames) -> Call:
+def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The same, with errors that point nowhere: `function` only says how arguments are named."""
     parameters = parameters_of(function)
     args, kwargs = parameters.bind(tuple(args), kwargs or {})
     fixed = parameters.positions(static_argnums, static_argnames)
@@ -423,7 +424,7 @@ def _clean(run, function):
         _expect_no_box_in(error, loc, where)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
-            raise kind(_named(str(error)), "", loc).with_traceback(where) from None
+            raise kind(_named(str(error)), "", loc or _where(function)).with_traceback(where) from None
         raise error.with_traceback(where) from error.__cause__
 
 
