@@ -19,7 +19,7 @@ from . import overlaps
 from .access import Reads, rule
 from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
-from .plan import Program, reshape_groups, same_dim
+from .plan import COSTLY, LANES, Program, reshape_groups, same_dim
 from .reductions import AxisReduce, DotTask
 from .routines import by_library
 from .sorting import SortTask
@@ -336,7 +336,8 @@ class Schedule:
     def _worth(self, nest: Nest, task: Task, path, conflicts) -> bool:
         """Not where it would keep the innermost loop from being vectorised: two rows of one array, one of them written."""
         inner = path[-1]
-        if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)):
+        if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)
+                                             or self._apart(task, inner, conflicts)):
             return False
         if conflicts:
             return True
@@ -346,6 +347,18 @@ class Schedule:
             return False
         mine = {leaf for leaf, _ in task.reads.leaves}
         return any(len(t.loops) == len(task.loops) and any(leaf in mine for leaf, _ in t.reads.leaves) for t in nest.tasks)
+
+    def _apart(self, task: Task, inner: Loop, conflicts) -> bool:
+        """A costly function of each element of a product: beside the loops of the product it would not be vectorised.
+
+            for i in n { r = 0;  for k in m { r += a[i, k] * x[k] }  y[i] = tanh(r) }      ->      a loop of its own for tanh
+        """
+        if type(inner.dim) is int and inner.dim < LANES:
+            return False
+        v = task.value if isinstance(task, StoreTask) else task.op.operands[0] if isinstance(task, AxisReduce) else None
+        if v is None or (v is not task.value and v in self.program.rooted) or self.program.effort.get(v, 0) < COSTLY:
+            return False
+        return any(isinstance(t, DotTask) and len(t.path) > len(task.loops) for t, _, _ in conflicts)
 
     def _join(self, nest: Nest, task: Task, path):
         children, path = nest.children, list(path)

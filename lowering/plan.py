@@ -30,6 +30,7 @@ LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 TWICE = 8            # a value of this cost is stored rather than computed twice
+COSTLY = 12          # a function of this cost is worth a loop of its own, which computes several elements at once
 TWICE_LARGE = 40     # … where it does not fit into the cache
 LARGE = 1 << 16      # elements of such an array
 TINY = 4             # elements that a virtual `reduce` combines
@@ -87,6 +88,7 @@ class Program:
         self.rooted: set[Value] = set()
         self.must: set[Value] = set()
         self.cost: dict[Value, int] = {}
+        self.effort: dict[Value, int] = {}                # what computing an element costs, where it has memory, too
         self._chain: dict[Value, int] = {}                 # virtual ops below a virtual value
         self.counters: set[Value] = set()                  # loop counters: never negative
         self._points: dict[Value, list] = {}
@@ -173,6 +175,7 @@ class Program:
         if op.defn.name == "reduce":
             cost *= reduced(op)
         self.cost[v], self._chain[v] = min(cost, 1000), chain + 1
+        self.effort[v] = self.cost[v]
         if self._needs_memory(op, v):
             self.must.add(v)
             self.rooted.add(v)

@@ -5,7 +5,7 @@ import math
 
 from nest_check import at, build, for_, put, zeros
 from tracegrad.ir.types import F64
-from tracegrad.lowering.loopir import Alloc, Copy, Fill, For, If, Load, Store, walk
+from tracegrad.lowering.loopir import Alloc, Copy, Fill, For, If, Let, Load, Store, walk
 from tracegrad.lowering.nest import lower
 
 
@@ -78,3 +78,27 @@ def test_elementwise_gradient_needs_no_temporary():
     assert traffic(kernel.body) == 300 * 400 * 4 + 1
     assert not [s for s in walk(kernel.body) if isinstance(s, Alloc)]
     assert F64
+
+
+def calls_of(body, fn) -> list[list]:
+    """The statement lists that compute `fn`."""
+    return [block for block in blocks(body) if any(isinstance(s, Let) and s.op == fn for s in block)]
+
+
+def blocks(body):
+    yield body
+    for s in body:
+        if isinstance(s, For):
+            yield from blocks(s.body)
+
+
+def test_a_costly_function_of_a_product_has_a_loop_of_its_own():
+    """Beside the loop of the product it would be computed for one element at a time."""
+    def body(b, a, x):
+        y = b("dot", a, x, contract=((1,), (0,)), batch=((), ()))
+        return b("tanh", y), b("neg", y)
+    kernel = lower(build([("f64", 16, 16), ("f64", 16)], body))
+    (loop,) = calls_of(kernel.body, "tanh")
+    assert not any(isinstance(s, For) for s in loop)
+    (loop,) = calls_of(kernel.body, "neg")
+    assert any(isinstance(s, For) for s in loop)
