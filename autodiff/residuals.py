@@ -18,31 +18,19 @@ So arrays that a loop writes to cost memory for the elements written only, and r
 """
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
-from ..ir.opdef import Elementwise
 from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, Type
+from .costs import cheap, simple
 from .stepped import step_of, stepped
 
-# Scalars made by these cost less than to keep and load them. On arrays every elementwise op counts as cheap: it fuses.
-_CHEAP = frozenset({
-    "add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "cast", "max", "min", "eq", "ne", "lt", "le", "gt", "ge",
-    "and", "or", "xor", "not", "invert", "real", "imag", "conj", "complex", "floor", "ceil", "trunc", "rint", "isnan", "isinf",
-    "isfinite", "signbit", "copysign", "stop_gradient", "floordiv", "mod", "shl", "shr",
-    "div", "sqrt", "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap",
-})
-_COMBINING = frozenset({"reduce", "dot"})
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
+_PART = 4              # several values that are kept instead are at most this part of it
 _SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
-
-
-def cheap(op: Op) -> bool:
-    name = op.defn.name
-    if name in _CHEAP or (isinstance(op.defn, Elementwise) and bool(op.results[0].type.dims)):
-        return True
-    return name in _COMBINING and all(v.type.static and v.type.count <= _SMALL for v in op.operands)
 
 
 def find(frame, v: Value) -> Value:
@@ -73,8 +61,8 @@ def _result(frame, v: Value) -> Value:
     again, overwritten = cheap(op), _overwritten_next(frame, op)
     if again and overwritten:
         return keep(frame, v)
-    missing = _missing_for(frame, v) if again else None
-    if again and not missing:
+    needs = _needs(frame, v) if again else None
+    if again and not needs.missing:
         return recompute(frame, op)
     k = frame.yielded(v)
     if k is not None and not again:
@@ -85,7 +73,7 @@ def _result(frame, v: Value) -> Value:
     array = None if write is None else _holding(frame, write)
     if array is not None:
         return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
-    if again and _worth(v, missing):
+    if again and _worth(v, needs):
         return recompute(frame, op)
     if k is not None:
         return frame.last(k)
@@ -136,22 +124,34 @@ def _version(frame, path) -> Value:
     return frames[block].get(x)
 
 
-def _missing_for(frame, v: Value) -> dict[Value, float]:
-    """What would have to be kept for v to be computed again: values of this frame, and how many elements for each."""
-    missing: dict[Value, float] = {}
-    _missing(frame, v, missing, set())
-    return missing
+class _Needs(NamedTuple):
+    """What computing a value again takes: how many elements of which values would have to be kept for it, and which ops run."""
+
+    missing: dict[Value, float]
+    seen: set[Value]
+    again: list[Op]
 
 
-def _worth(v: Value, missing: dict[Value, float]) -> bool:
-    """Whether computing v again keeps hardly more than v: one value, not larger."""
-    return len(missing) == 1 and next(iter(missing.values())) <= max(_SLACK * _size(v), _SMALL)
+def _needs(frame, v: Value) -> _Needs:
+    needs = _Needs({}, set(), [])
+    _add_needs(frame, v, needs)
+    return needs
 
 
-def _missing(frame, v: Value, missing: dict[Value, float], seen: set[Value]) -> None:
-    if v.__class__ is Const or v in seen or v in frame.known or not frame.owns(v):
+def _worth(v: Value, needs: _Needs) -> bool:
+    """Whether computing v again keeps hardly more than v: one value, not larger, or several that are much smaller and lead to v
+    by little work."""
+    total = sum(needs.missing.values())
+    if len(needs.missing) == 1:
+        return total <= max(_SLACK * _size(v), _SMALL)
+    return total <= _size(v) / _PART and all(map(simple, needs.again))
+
+
+def _add_needs(frame, v: Value, needs: _Needs) -> None:
+    missing = needs.missing
+    if v.__class__ is Const or v in needs.seen or v in frame.known or not frame.owns(v):
         return
-    seen.add(v)
+    needs.seen.add(v)
     if v in frame.run.kept:
         return
     if v.owner is frame.block:
@@ -160,8 +160,9 @@ def _missing(frame, v: Value, missing: dict[Value, float], seen: set[Value]) -> 
         elif _restored(frame, v):
             missing[v] = _destroyed_by(frame, v)
     elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
+        needs.again.append(v.owner)
         for x in v.owner.operands if _settled(frame, v.owner) is None else v.owner.operands[1:]:
-            _missing(frame, x, missing, seen)
+            _add_needs(frame, x, needs)
     elif v.type.dims and _leads_out(frame, v):
         missing[v] = _destroyed_by(frame, v)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from .build import Builder, const
 from .core import Op, Value
 from .match import Operands, made_by, number, same, scalar_in
+from .ops.linalg import dot_axes
 
 CHAIN = 16                # a read looks past at most so many writes
 RECENT = 64               # and back at most so many ops
@@ -47,9 +48,23 @@ def _transpose(b: Builder, operands: Operands, attrs):
     if (inner := made_by(x, "transpose")):                              # axis k is inner axis perm[k]
         first = inner.attrs["perm"]
         return b.transpose(inner.operands[0], [first[k] for k in perm])
+    dims = [x.type.dims[k] for k in perm]
     if (s := scalar_in(x)) is not None:
-        return b.broadcast(s, [x.type.dims[k] for k in perm])
+        return b.broadcast(s, dims)
+    moved = [k for k in perm if not _is_one(x.type.dims[k])]
+    if moved == sorted(moved):                                          # only axes of length 1 move → reshape
+        return b.reshape(x, dims)
+    if (inner := made_by(x, "broadcast")):                              # transpose (broadcast x) → broadcast (transpose x)
+        source = inner.operands[0]
+        wide = b.reshape(source, (1,) * (len(perm) - source.type.rank) + source.type.dims)
+        return b.broadcast(b.transpose(wide, perm), dims)
+    if (inner := made_by(x, "mul")) and all(made_by(v, "broadcast") for v in inner.operands):       # … of an outer product
+        return b("mul", *[b.transpose(v, perm) for v in inner.operands])
     return None
+
+
+def _is_one(d) -> bool:
+    return d.__class__ is int and d == 1
 
 
 def _concat(b: Builder, operands: Operands, attrs):
@@ -71,7 +86,7 @@ def _reduce(b: Builder, operands: Operands, attrs):
     (x,), axes = operands, attrs["axes"]
     if not axes:                                                        # over no axes → x
         return x
-    if all(x.type.dims[k] == 1 and x.type.dims[k].__class__ is int for k in axes):        # over one element → that element
+    if all(_is_one(x.type.dims[k]) for k in axes):                      # over one element → that element
         return b.reshape(x, [d for k, d in enumerate(x.type.dims) if k not in axes])
     if attrs["kind"] == "sum":
         if (inner := made_by(x, "neg")) is not None:                    # sum -x → 0 - sum x, which is 0 where that is
@@ -82,6 +97,39 @@ def _reduce(b: Builder, operands: Operands, attrs):
             total = b("reduce", inner.operands[0], kind="sum", axes=axes)
             return b("add", total, total)
     return None
+
+
+def _dot(b: Builder, operands: Operands, attrs):
+    if not attrs["contract"][0]:
+        return _products(b, operands, attrs)
+    moved = [_untransposed(v, contract, batch) for v, contract, batch in zip(operands, attrs["contract"], attrs["batch"])]
+    if all(new is v for v, (new, _, _) in zip(operands, moved)):
+        return None
+    (x, y), contract, batch = zip(*moved)                               # dot (transpose x) y → dot x y over x's own axes
+    return b("dot", x, y, contract=contract, batch=batch)
+
+
+def _untransposed(x: Value, contract: tuple, batch: tuple):
+    """(x, contract, batch) of a dot's operand before its transpose, where its free axes were in the same order there."""
+    if (op := made_by(x, "transpose")) is None:
+        return x, contract, batch
+    perm = op.attrs["perm"]
+    free = [perm[k] for k in range(len(perm)) if k not in contract and k not in batch]
+    if free != sorted(free):
+        return x, contract, batch
+    return op.operands[0], tuple([perm[k] for k in contract]), tuple([perm[k] for k in batch])
+
+
+def _products(b: Builder, operands: Operands, attrs):
+    """A dot that sums nothing → products of elements, which need no memory of their own."""
+    x, y = operands
+    (x_batch, _, x_free), (y_batch, _, y_free) = dot_axes(attrs, x.type.rank, y.type.rank)
+    x, y = b.transpose(x, x_batch + x_free), b.transpose(y, y_batch + y_free)
+    own, shared = x.type.dims, len(x_batch)
+    dims = own + y.type.dims[shared:]
+    x = b.reshape(x, own + (1,) * len(y_free))
+    y = b.reshape(y, own[:shared] + (1,) * len(x_free) + y.type.dims[shared:])
+    return b("mul", b.broadcast(x, dims), b.broadcast(y, dims))
 
 
 def _along(b: Builder, operands: Operands, attrs):
@@ -256,7 +304,7 @@ def _gather(b: Builder, operands: Operands, attrs):
 
 RULES = {
     "dim": _dim, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
-    "reduce": _reduce, "scan": _along, "sort": _along,
+    "reduce": _reduce, "dot": _dot, "scan": _along, "sort": _along,
     "slice": _slice, "update": _update, "update_add": _update_add, "gather": _gather,
     "scatter": _at_scalars("update", 2), "scatter_add": _at_scalars("update_add", 2),
 }

@@ -297,9 +297,19 @@ class Emitter(Writer):
 
 
 def _serial(loop: For) -> bool:
-    """Whether an iteration waits for the one before or branches: any variable is set but by the step of a reduction."""
+    """Whether an iteration waits for the one before or branches: a variable is read, then set, but by a reduction's step."""
     reduced = {s.target for s in loop.body if type(s) is Let and s.reassoc}
-    return any(type(s) in (If, While, Fail) or (type(s) is Set and s.value not in reduced) for s in loop.body)
+    read, own = set(), set()                       # own: variables that an iteration sets before it reads them
+    for s in loop.body:
+        if type(s) in (If, While, Fail):
+            return True
+        if type(s) is Get:
+            read.add(s.var)
+        elif type(s) is Set and s.var not in read:
+            own.add(s.var)
+        elif type(s) is Set and s.var not in own and s.value not in reduced:
+            return True
+    return False
 
 
 def _bytes_constant(data: bytes) -> str:

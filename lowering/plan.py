@@ -15,6 +15,7 @@ from math import inf, prod
 
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import Elementwise
+from ..ir.ops.reduce import FEW
 from ..ir.ops.shape import concat_parts
 
 # Rough scalar operations of one element, for the decision recompute or store.
@@ -33,7 +34,6 @@ TWICE = 8            # a value of this cost is stored rather than computed twice
 COSTLY = 12          # a function of this cost is worth a loop of its own, which computes several elements at once
 TWICE_LARGE = 40     # … where it does not fit into the cache
 LARGE = 1 << 16      # elements of such an array
-TINY = 4             # elements that a virtual `reduce` combines
 REPEAT = 3           # … or computed again in every iteration of a loop
 FARTHEST = 12        # ops that one read may take along when it moves before an overwriting op
 LONGEST = 60         # virtual ops in a row: what reads them recurses
@@ -43,7 +43,7 @@ SMALL = 16           # arrays of at most this many elements are unrolled, and li
 
 def is_virtual(op: Op) -> bool:
     name = op.defn.name
-    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= TINY)
+    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= FEW)
 
 
 def reduced(op: Op) -> float:

@@ -20,7 +20,7 @@ from . import engine
 
 LARGE = 64 << 10              # bytes from which a block is kept
 LIMIT = 512 << 20             # bytes that are kept at most
-CELLS = 4                     # blocks that are kept at most
+CELLS = 16                    # blocks that are kept at most
 LOOSE = 4
 HEADER = 64
 

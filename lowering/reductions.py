@@ -10,7 +10,7 @@ from itertools import product
 
 from ..ir.core import Op
 from ..ir.ops.linalg import dot_axes
-from ..ir.ops.reduce import identity
+from ..ir.ops.reduce import few, identity
 from .access import combine
 from .loopir import Imm
 from .tasks import Task
@@ -19,7 +19,7 @@ from .tasks import Task
 class ReduceTask(Task):
     """A reduction. `kept[l]`: loop l is an axis of the result; `order[a]` is the loop of result axis a."""
 
-    __slots__ = ("combine", "kept", "order", "start", "vars")
+    __slots__ = ("combine", "kept", "loose", "order", "start", "vars")
     register = True
 
     def __init__(self, op: Op, loops, kept, order, program, kind: str):
@@ -28,6 +28,7 @@ class ReduceTask(Task):
         dtype = value.type.dtype
         self.kept, self.order = tuple(kept), tuple(order)
         self.combine, self.start = combine(kind, dtype), Imm(identity(kind, dtype), dtype)
+        self.loose = not few([n for n, keep in zip(loops, self.kept) if not keep])      # taken in any order
         self.first = next((k for k, keep in enumerate(self.kept) if not keep), None)
         self.write = self.order
         if not self.in_register:
@@ -77,9 +78,9 @@ class ReduceTask(Task):
         if self.first is None:
             self._done(g, self.at(index), x)
         elif self.vars:
-            g.accumulate(self.vars[tuple(index[k] for k in self.rows)], self.combine, x)
+            g.accumulate(self.vars[tuple(index[k] for k in self.rows)], self.combine, x, self.loose)
         else:
-            g.add_to(self.value, self.at(index), self.combine, x, reassoc=True)
+            g.add_to(self.value, self.at(index), self.combine, x, self.loose)
 
     def finish(self, g, index):
         for row, var in self.vars.items():
