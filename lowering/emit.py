@@ -68,7 +68,7 @@ class Emitter(Writer):
 
     def load(self, s: Load):
         pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
-        self.regs[s.target] = self.load_at(pointer, kind, tags)
+        self.regs[s.target] = self.load_at(pointer, kind, tags + self.group)
 
     def load_at(self, pointer: str, kind, tags: str = "") -> str | tuple[str, str]:
         """The element at an address, as registers."""
@@ -88,7 +88,8 @@ class Emitter(Writer):
         return value
 
     def store(self, s: Store):
-        self.store_at(self.storage.element(s.buffer, s.index), self.reg(s.value), s.buffer.dtype, self.storage.tags(s.buffer))
+        self.store_at(self.storage.element(s.buffer, s.index), self.reg(s.value), s.buffer.dtype,
+                      self.storage.tags(s.buffer) + self.group)
 
     def store_at(self, pointer: str, value, kind, tags: str = "") -> None:
         name, align = kind.name, ALIGN[kind.name]
@@ -125,15 +126,16 @@ class Emitter(Writer):
     # --- control ------------------------------------------------------------------------------------------------------
 
     def for_(self, s: For):
-        outside, inside = self.serial, _serial(s)
+        outside, inside = (self.serial, self.group), _serial(s)
+        group = self.node("distinct !{ }") if s.apart else None
 
         def write(index):
             self.regs[s.index] = index
-            self.serial = inside
+            self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
             self.body(s.body)
 
-        self.loop(self.index(s.trip), write, s.unroll, inside)
-        self.serial = outside
+        self.loop(self.index(s.trip), write, s.unroll, inside, group)
+        self.serial, self.group = outside
 
     def while_(self, s: While):
         head, body, done = self.label(), self.label(), self.label()

@@ -172,13 +172,15 @@ class Set:
 
 @dataclass(slots=True)
 class For:
-    """trip iterations of `body`. parallel: iterations are independent; unroll: unroll fully (small static trip)."""
+    """trip iterations of `body`. parallel: iterations are independent; unroll: unroll fully (small static trip); apart: no
+    iteration touches memory that another one writes, and variables are only reduced."""
 
     index: Scalar
     trip: Size
     body: list
     parallel: bool = False
     unroll: bool = False
+    apart: bool = False
 
 
 @dataclass(slots=True)

@@ -120,7 +120,7 @@ class _Printer:
         self.row(f"set {self.name(s.var)}, {self.operand(s.value)}")
 
     def for_(self, s: For):
-        flags = (" parallel" if s.parallel else "") + (" unroll" if s.unroll else "")
+        flags = (" parallel" if s.parallel else "") + (" unroll" if s.unroll else "") + (" apart" if s.apart else "")
         self.row(f"for {self.name(s.index)} in {self.operand(s.trip)}{flags} {{")
         self.block(s.body)
         self.row("}")

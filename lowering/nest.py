@@ -18,6 +18,7 @@ from ..ir.rewrite import copy_block, copy_region, mapped, nest_locations
 from ..ir.types import BOOL, Type
 from .access import rule, wrapped
 from .alone import alone
+from .commuting import commute
 from .control import CONTROL
 from .cursor import operand
 from .fuse import Loop, Nest, Schedule
@@ -67,6 +68,7 @@ class Nester(Values):
         self.block(self.plan)
         self._finish()
         choose(self.kernel)
+        commute(self.kernel)
         plan_slots(self.kernel)
         self.kernel.work = work(self.kernel.body)
         return self.kernel

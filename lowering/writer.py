@@ -52,6 +52,7 @@ class Writer:
         self.calls = False            # whether the current body calls functions of vecmath
         self.innermost = True         # whether the current body has no loop inside
         self.serial = True            # whether what is written will not be vectorised: no loop is around it, or a serial one
+        self.group = ""               # the tag of accesses in a loop whose iterations share no memory
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
 
@@ -187,10 +188,10 @@ class Writer:
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False) -> None:
+    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
-        `unroll`: whatever its length. `serial`: it cannot become vectors.
+        `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -214,7 +215,7 @@ class Writer:
         written = len(self.lines) - at
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
         by_four = self.innermost and written <= BRANCHY and branchy
-        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial)
+        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -222,7 +223,8 @@ class Writer:
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool) -> tuple[str, int]:
+    def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool,
+               group: int | None) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
@@ -234,6 +236,8 @@ class Writer:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
         if self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
+        if group is not None:
+            hints.append(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
         if not hints:
             return "", 1
         for text in hints:

@@ -1,0 +1,60 @@
+"""Positions in loop IR as forms over loop counters (ir/affine.py): what can be proved about two accesses to one buffer."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ..ir.affine import HIGHEST, LONGEST, LOWEST, Atom, Form
+from ..ir.affine import Facts as _Facts
+from ..ir.types import INDEX
+from .loopir import For, Let, Scalar
+
+
+class Positions:
+    """The forms of index scalars, and what is known of them at the place where a walk over the kernel stands."""
+
+    def __init__(self):
+        self.facts = _Facts()
+        self.forms: dict[Scalar, Form] = {}
+
+    def form(self, x) -> Form:
+        """The form of an index: an int, an immediate or a scalar."""
+        if type(x) is not Scalar:
+            return Form(x if type(x) is int else int(x.value), {})
+        found = self.forms.get(x)
+        if found is None:
+            found = self.forms[x] = Form(0, {self.facts.atom(LOWEST, HIGHEST): 1})
+        return found
+
+    def let(self, s: Let) -> None:
+        """Note index arithmetic."""
+        if s.target.dtype is INDEX and s.op in _ARITHMETIC:
+            found = _ARITHMETIC[s.op](*map(self.form, s.args))
+            if found is not None:
+                self.forms[s.target] = found
+
+    @contextmanager
+    def loop(self, s: For):
+        """Within, the counter of a loop is from 0 to trip - 1."""
+        mark = self.facts.mark()
+        self.forms[s.index] = Form(0, {self.counter(s): 1})
+        yield
+        self.facts.undo(mark)
+
+    def counter(self, s: For) -> Atom:
+        """The number of one more iteration of a loop."""
+        i = self.facts.atom(0, LONGEST)
+        self.facts.assume(self.form(s.trip).add(-1).plus(Form(0, {i: 1}), -1))
+        return i
+
+    def less(self, a: Form, b: Form) -> bool:
+        """Whether a < b is proved."""
+        return self.facts.nonneg(b.plus(a, -1).add(-1))
+
+
+def _mul(a: Form, b: Form) -> Form | None:
+    if a.terms and b.terms:
+        return None
+    return a.times(b.const) if a.terms else b.times(a.const)
+
+
+_ARITHMETIC = {"add": Form.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}
