@@ -82,17 +82,18 @@ def inline(builder: Builder, f: Function, args) -> Values:
     start = len(builder.block.ops)
     results = copy_block(builder, f.body, mapping)
     for op in builder.block.ops[start:]:
-        nest_locations(op, outer)
+        nest_locations(op, outer, called=outer != f.loc)
     return results
 
 
-def nest_locations(op: Op, outer) -> None:
-    """Put the frames of a call around the location of an op and of all inside it, unless they are there already."""
-    if op.loc[:len(outer)] != outer:
+def nest_locations(op: Op, outer, called: bool = True) -> None:
+    """Put the frames of a call around the location of an op and of all inside it, unless they are there already. A program that
+    is put into one of the same function (its derivative) is not `called`: only ops without a location get one."""
+    if not op.loc or (called and op.loc[:len(outer)] != outer):
         op.loc = outer + op.loc
     for region in op.regions:
         for inner in region.ops:
-            nest_locations(inner, outer)
+            nest_locations(inner, outer, called)
 
 
 def clone(f: Function, name: str | None = None, peephole=None) -> Function:
