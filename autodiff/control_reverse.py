@@ -167,24 +167,24 @@ def _carried_lengths(op: Op, fixed: int) -> list[int]:
 def count_iterations(run, op: Op) -> Value:
     """The number of iterations of a `while`: one more carried index."""
     if op not in run.counts:
-        param = add_carry(op, const(0, INDEX))
+        param = add_carry(op, const(0, INDEX), "trips")
         body = op.regions[-1]
         body.yields += (run.forward(body, "add", param, const(1, INDEX)),)
-        run.counts[op] = add_result(op, INDEX_SCALAR)
+        run.counts[op] = add_result(op, INDEX_SCALAR, "trips")
     return run.counts[op]
 
 
-def add_carry(op: Op, init: Value) -> Value:
+def add_carry(op: Op, init: Value, name: str | None = None) -> Value:
     """A further carried value of a forward loop; returns the body's parameter. The caller appends to the yields and results."""
     op.operands += (init,)
     for region in op.regions:
-        param = Value(init.type, None, region, len(region.params))
+        param = Value(init.type, name or init.name, region, len(region.params))
         region.params += (param,)
     return param
 
 
-def add_result(op: Op, type) -> Value:
-    result = Value(type, None, op, len(op.results))
+def add_result(op: Op, type, name: str | None = None) -> Value:
+    result = Value(type, name, op, len(op.results))
     op.results += (result,)
     return result
 

@@ -435,11 +435,18 @@ def _keep_row(frame, v: Value, depth: int) -> Value:
     if v not in run.kept:
         dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
         tape = run.forward_before(loops[0].op, "empty", *dims, dtype=v.type.dtype)
+        tape.name = v.name and v.name + "_tape"
         counters = [f.block.params[0] for f in loops]
         run.kept[v] = _thread(frames, tape, lambda t: run.forward(frame.block, "update", t, v, *counters, spec=spec))
         run.note(loops[0].op, v, "taped")
     indices = [f.index for f in loops]
-    return frame.b("slice", loops[0].parent.get(run.kept[v]), *indices, spec=spec)
+    return _named(frame.b("slice", loops[0].parent.get(run.kept[v]), *indices, spec=spec), v)
+
+
+def _named(found: Value, v: Value) -> Value:
+    """A forward value, as the backward program found it, under its own name."""
+    found.name = found.name or v.name
+    return found
 
 
 def _thread(frames, outer: Value, write) -> Value:
@@ -459,7 +466,7 @@ def _thread(frames, outer: Value, write) -> Value:
         new = through(outer)
         for region in op.regions:
             region.yields += (new if region is frame.block else outer,)
-    return run.add_result(op, outer.type)
+    return run.add_result(op, outer.type, outer.name)
 
 
 def _keep_result(branch, v: Value) -> Value:
@@ -471,7 +478,7 @@ def _keep_result(branch, v: Value) -> Value:
         for region in op.regions:
             mine = region is branch.block
             region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
-        run.kept[v] = run.add_result(op, v.type)
+        run.kept[v] = run.add_result(op, v.type, v.name)
         run.note(op, v, "taped")
     return branch.parent.get(run.kept[v])
 
@@ -484,11 +491,12 @@ def _keep_on_stack(frame, v: Value) -> Value:
     while frames[-1].parent.parent is not None:
         frames.append(frames[-1].parent)
     stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()
+    stack.name = v.name and v.name + "_tape"
     run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
     run.note(frame.op, v, "stacked")
     rest, found = b.emit("pop", frame.current(site), *dims)
     frame.put(site, rest)
-    return found
+    return _named(found, v)
 
 
 class _Site:

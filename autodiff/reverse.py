@@ -172,7 +172,8 @@ class Reverse:
 
     def _cotangent(self, result: Value) -> Value:
         """The parameter for the cotangent of a result."""
-        ct = Value(result.type, f"{result.name}_bar" if result.name else "out_bar")
+        known = {p.name for p in self.f.params}             # a result may have the name of an argument that was overwritten
+        ct = Value(result.type, f"{result.name}_bar" if result.name and result.name not in known else "out_bar")
         self.root.add(result, ct)
         return ct
 

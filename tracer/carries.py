@@ -65,11 +65,12 @@ class Carry:
         return sum(1 + k.dims.count(VARYING) for k in self.kinds if k is not None) + self.flag if self.moves else 0
 
     def parameters(self, block: Block) -> None:
-        """Give a block the parameters that this needs."""
-        for kind in self.kinds if self.moves else ():
+        """Give a block the parameters that this needs, under the names that the program has for them."""
+        paths = self.structure.paths(self.label) if self.moves and "<" not in self.label else [None] * len(self.kinds)
+        for path, kind in zip(paths, self.kinds if self.moves else ()):
             if kind is not None:
                 dims = [parameter(block, INDEX_SCALAR) if d is VARYING else d for d in kind.dims]
-                parameter(block, Type(kind.dtype, dims))
+                parameter(block, Type(kind.dtype, dims), path)
         if self.moves and self.flag:
             parameter(block, BOOL_SCALAR)
 
@@ -220,9 +221,9 @@ class Carry:
         return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
 
 
-def parameter(block: Block, type) -> Value:
+def parameter(block: Block, type, name: str | None = None) -> Value:
     """One parameter more of a block."""
-    found = Value(type, None, block, len(block.params))
+    found = Value(type, name, block, len(block.params))
     block.params = (*block.params, found)
     return found
 

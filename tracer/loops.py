@@ -284,8 +284,13 @@ class _Rolled:
         for c in self.carried:
             c.parameters(block)
         for root in self.roots.values():
-            carries.parameter(block, root._value.type)
+            carries.parameter(block, root._value.type, self.name_of(root))
         return block
+
+    def name_of(self, root) -> str | None:
+        """What the program calls an array that the body writes into."""
+        named = (c.label for c in self.carried if isinstance(c.initial, ArrayBox) and c.initial is root)
+        return next(named, root._value.name)
 
     def inits(self) -> list[Value]:
         builder = self.trace.builder
@@ -406,7 +411,7 @@ class _Rolled:
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
-        self.leave(results[:len(yields)], outcome, type(trip) is int and trip > 0, trip)
+        self.leave(_named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
     def conditional(self, go, item, ran: bool) -> None:
@@ -427,7 +432,7 @@ class _Rolled:
         asked = self.condition(counter, go)
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
-        self.leave(results[len(counter):], outcome, ran)
+        self.leave(_named(results, block.params)[len(counter):], outcome, ran)
 
     def condition(self, counter, go) -> Block:
         """The block that decides whether there is another iteration."""
@@ -469,7 +474,14 @@ class _Rolled:
         asked = self.block(const(True, BOOL).type)
         asked.yields = (asked.params[0],)
         results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
-        self.leave(results[1:], outcome, False)
+        self.leave(_named(results, block.params)[1:], outcome, False)
+
+
+def _named(results, params):
+    """The results of a loop under the names of what it carries."""
+    for r, p in zip(results, params):
+        r.name = p.name
+    return results
 
 
 def _absent(x) -> str:

@@ -313,7 +313,7 @@ class _Run:
         writes = self.overwritten(held, results) if self.writes else {}
         self.function.body.yields = tuple(results)
         for k, value in enumerate(results):
-            if value.name is None and value.op is not None and k < len(outs) == 1:
+            if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
         touched = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
