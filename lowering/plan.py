@@ -14,17 +14,11 @@ from __future__ import annotations
 from math import inf, prod
 
 from ..ir.core import Block, Const, Function, Op, Value
+from ..ir.costs import COST
 from ..ir.opdef import Elementwise
 from ..ir.ops.reduce import FEW
 from ..ir.ops.shape import concat_parts
 
-# Rough scalar operations of one element, for the decision recompute or store.
-_COSTS = {
-    2: "gather wrap",
-    4: "div sqrt floordiv mod hypot abs",
-    14: "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc atan2",
-    24: "pow", 30: "lgamma digamma", 40: "searchsorted"}
-COST = {name: cost for cost, names in _COSTS.items() for name in names.split()}
 FREE = frozenset({"broadcast", "transpose", "slice", "iota", "empty", "stop_gradient"})
 VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}
 LOOPS = frozenset({"for", "while", "map"})

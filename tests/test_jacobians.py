@@ -1,4 +1,4 @@
-"""Jacobians, Hessians and vmap: both modes agree, with closed forms where there are any, and with loops over single calls."""
+"""Jacobians and Hessians: both modes agree, with closed forms where there are any, and with loops over single calls."""
 import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_hess
@@ -107,66 +107,12 @@ def test_modes_and_refusals():
         tg.jacrev(lambda x: x[x > 0])(np.ones(2))
 
 
-# --- vmap ------------------------------------------------------------------------------------------------------------
-
-BATCH = RNG.standard_normal((5, 12))
-
-
-def test_vmap_equals_a_loop():
-    got = tg.vmap(recurrence, in_axes=(None, 0))(0.5, BATCH)
-    np.testing.assert_allclose(got, [recurrence(0.5, row) for row in BATCH], rtol=1e-14)
-    got = tg.vmap(tg.grad(recurrence), in_axes=(None, 0))(0.5, BATCH)
-    np.testing.assert_allclose(got, [tg.grad(recurrence)(0.5, row) for row in BATCH], rtol=1e-12)
-
-
-def test_gradient_of_vmap():
-    got = tg.grad(lambda k: np.sum(tg.vmap(recurrence, in_axes=(None, 0))(k, BATCH)))(0.5)
-    assert got == pytest.approx(sum(tg.grad(recurrence)(0.5, row) for row in BATCH), rel=1e-12)
-
-
-def test_vmap_axes_and_structures():
-    def f(p, y):
-        return p["a"] @ y, {"s": p["b"] * 2.0}
-
-    p = {"a": RNG.standard_normal((3, 2, 4)), "b": np.arange(4.0)}
-    y = RNG.standard_normal((2, 5))
-    left, right = tg.vmap(f, in_axes=({"a": 2, "b": 0}, None), out_axes=(1, 0))(p, y)
-    assert left.shape == (3, 4, 5)
-    for k in range(4):
-        np.testing.assert_allclose(left[:, k], p["a"][:, :, k] @ y)
-    np.testing.assert_array_equal(right["s"], 2 * p["b"])
-    nested = tg.vmap(tg.vmap(np.multiply, in_axes=(0, None)), in_axes=(None, 0))(np.arange(3.0), np.arange(2.0))
-    np.testing.assert_array_equal(nested, np.outer(np.arange(2.0), np.arange(3.0)))
-    assert tg.vmap(np.sin)(np.zeros(0)).shape == (0,)
-
-
 def test_an_element_may_be_an_array_of_one_number():
     x = np.arange(1.0, 4.0)
     for n in (2, 5, 40):
         np.testing.assert_array_equal(tg.vmap(lambda a, n=n: np.full(n, a * a))(x), np.repeat(x * x, n).reshape(3, n))
         np.testing.assert_array_equal(tg.vmap(lambda a, n=n: np.zeros(n))(x), np.zeros((3, n)))
     np.testing.assert_array_equal(tg.hessian(lambda x: np.sum(x) ** 2)(np.arange(30.0)), 2.0)
-
-
-def test_vmap_of_a_while_loop():
-    def collatz(n):
-        steps = 0
-        while n != 1:
-            n = n // 2 if n % 2 == 0 else 3 * n + 1
-            steps += 1
-        return steps
-
-    starts = np.arange(1, 20)
-    np.testing.assert_array_equal(tg.vmap(collatz)(starts), [collatz(n) for n in starts])
-
-
-def test_vmap_refusals():
-    with pytest.raises(ValueError, match="length 3 along its batch axis, argument x has 2"):
-        tg.vmap(lambda x, y: x + y)(np.ones(2), np.ones(3))
-    with pytest.raises(ValueError, match="has no axis 0 to map over"):
-        tg.vmap(lambda x: x)(1.0)
-    with pytest.raises(ValueError, match="nothing to map over"):
-        tg.vmap(lambda x: x, in_axes=None)(np.ones(2))
 
 
 def test_a_jacobian_of_zeros_is_written():

@@ -5,34 +5,25 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from .api import Jitted
+from .batch_axes import axes_of, axis_in, expect_axis
 from .derive import built, dynamic, explicit
-from .ir.core import Block
-from .ir.errors import ArgumentError, ArgumentTypeError, ShapeError
-from .ir.rewrite import inline
+from .ir.batch import batched
+from .ir.core import Block, Function, Value
+from .ir.errors import ArgumentError, ShapeError
+from .ir.lifted import Lifted
+from .ir.rewrite import dce, dims_of, free_values, inline
 from .ir.types import INDEX_SCALAR
-from .tracer import stage, tree
+from .tracer import stage
+from .tracer.shapes import unify
 from .tracer.signature import Leaf
 from .tracer.stage import Call, Out, Traced
-
-
-def axes_of(axes, structure: tree.TreeDef, what: str) -> list:
-    """One axis (an int or None) for each leaf of a structure; `axes` may stop above the leaves."""
-    if axes is None or isinstance(axes, int):
-        return [axes] * structure.count
-    if structure.kind is None:
-        raise ArgumentTypeError(f"{what} gives {axes!r} for one array", "write an int, or None for what is not batched")
-    parts = list(axes.values()) if isinstance(axes, dict) else list(axes)
-    if isinstance(axes, dict):
-        parts = [axes[key] for key in tree.sorted_keys(axes)]
-    if len(parts) != len(structure.children):
-        raise ArgumentTypeError(f"{what} has {len(parts)} entries for {len(structure.children)} values",
-                                "write one int for all, or an entry for each")
-    return [axis for part, child in zip(parts, structure.children) for axis in axes_of(part, child, what)]
 
 
 class Batched(Jitted):
@@ -53,30 +44,36 @@ class Batched(Jitted):
             None if axis is not None else value for value, axis in zip(call.values, axes)))
         return _looped(explicit(super().program(inner, trace)), call, axes, size, self.out_axes)
 
-    def _batch(self, call: Call) -> tuple[list, int]:
-        positional, keyword = call.tree.children
-        axes = axes_of(self.in_axes, positional, "in_axes")
-        axes = [None if call.leaves[k].kind == "static" else axis for k, axis in enumerate(axes)]
-        axes += [0 if call.leaves[len(axes) + k].kind != "static" else None for k in range(keyword.count)]
-        size = None
+    def _batch(self, call: Call) -> tuple[list, Any]:
+        """(the axis of each leaf, None where all elements share it; the number of elements, a dimension)."""
+        axes = self._axes(call)
+        size = first = None
         for k, (leaf, axis) in enumerate(zip(call.leaves, axes)):
             if axis is None:
                 continue
-            if leaf.kind != "array" or not -len(leaf.dims) <= axis < len(leaf.dims):
-                raise ArgumentError(f"argument {call.paths[k]} has no axis {axis} to map over",
-                                    "pass an array, or None in in_axes for what all elements share")
-            axes[k] = axis % len(leaf.dims)
+            axes[k] = axis_in(axis, leaf, call.paths[k])
             found = leaf.dims[axes[k]]
-            if size is not None and found != size[0]:
-                raise ShapeError(
-                    f"argument {call.paths[k]} has length {found} along its batch axis, argument {call.paths[size[1]]} has "
-                    f"{size[0]}",
-                    "pass batches of one length",
-                )
-            size = size or (found, k)
+            if size is None:
+                size, first = found, k
+            elif found.__class__ is int and size.__class__ is int and found != size:
+                raise ShapeError(f"argument {call.paths[k]} has length {found} along its batch axis {axes[k]}, argument "
+                                 f"{call.paths[first]} has {size} along axis {axes[first]}",
+                                 "pass batches of one length, or None in in_axes for what all elements share")
+            else:
+                size = unify(size, found, f"argument {call.paths[first]} has length {{0}} along its batch axis, argument "
+                                          f"{call.paths[k]} has {{1}}")
         if size is None:
             raise ArgumentError("vmap has nothing to map over", "let in_axes name an axis of at least one array")
-        return axes, size[0]
+        return axes, size
+
+    def _axes(self, call: Call) -> list:
+        positional, keyword = call.tree.children
+        starts = itertools.accumulate([child.count for child in positional.children], initial=0)
+        heads = [re.match(r"\w*", call.paths[k])[0] if child.count else "an argument" for k, child in
+                 zip(starts, positional.children)]
+        axes = axes_of(self.in_axes, positional, "in_axes", "the positional arguments", heads)
+        axes += [0] * keyword.count
+        return [None if leaf.kind == "static" else axis for leaf, axis in zip(call.leaves, axes)]
 
 
 def _element(leaf: Leaf, axis: int) -> Leaf:
@@ -85,11 +82,14 @@ def _element(leaf: Leaf, axis: int) -> Leaf:
     return Leaf("array", leaf.dtype, dims) if dims else Leaf("numpy", leaf.dtype)
 
 
-def _looped(traced: Traced, call: Call, axes, size: int, out_axes) -> Traced:
-    f, held = traced.function, dynamic(traced)
+def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
+    f, held = dce(traced.function), dynamic(traced)
     own = len(held)
     outer = [call.leaves[k] for k in held]
     types = [leaf.type for leaf in outer] + [p.type for p in f.params[own:]]
+    paths = traced.out_tree.paths("result")
+    places = axes_of(out_axes, traced.out_tree, "out_axes", "result")
+    varied = _depending(f, [p for p, k in zip(f.params, held) if axes[k] is not None])
 
     def body(b, params):
         region = Block([INDEX_SCALAR], ["i"])
@@ -98,27 +98,69 @@ def _looped(traced: Traced, call: Call, axes, size: int, out_axes) -> Traced:
                         b("slice", p, region.params[0], spec=":" * axes[k] + "i" + ":" * (p.rank - axes[k] - 1))
                         for p, k in zip(params, held)]
             region.yields = tuple(inline(b, f, (*elements, *params[own:])))
-        stacked = b.emit("map", b.index(size), regions=[region])
-        places = axes_of(out_axes, traced.out_tree, "out_axes")
-        results = list(stacked)
-        for out, place in zip(traced.outs, places):
+        _expect_lengths(region, traced, paths)
+        lifted = batched(b, region, b.index(size))
+        if lifted is None:
+            lifted = [Lifted(v, 0) for v in b.emit("map", b.index(size), regions=[region])]
+        results = [x.value for x in lifted]
+        for out, place, path in zip(traced.outs, places, paths):
             if out.result is not None:
-                results[out.result] = _moved(b, stacked[out.result], place)
+                shared = f.results[out.result] not in varied
+                results[out.result] = _placed(b, lifted[out.result], size, place, path, shared)
         return results
 
     g = built(f.name + "_vmap", f, types, [p.name for p in f.params], body)
-    outs = tuple(out if out.result is None else Out("array", out.result) for out in traced.outs)
+    outs = tuple(out if out.result is None or place is None else Out("array", out.result)
+                 for out, place in zip(traced.outs, places))
     return replace(traced, function=g, leaves=call.leaves, paths=call.paths, tree=call.tree, outs=outs)
 
 
-def _moved(b, x, place):
+def _depending(f: Function, values) -> set[Value]:
+    """These values and all that is made from them, by any way."""
+    found = set(values)
+    for op in f.body.ops:
+        if not found.isdisjoint((*op.operands, *[v for r in op.regions for v in free_values(r)])):
+            found.update(op.results)
+    return found
+
+
+def _expect_lengths(region: Block, traced: Traced, paths) -> None:
+    """Raises ShapeError where each element of the batch decides the length of a result."""
+    inside = {r for op in region.ops for r in op.results}
+    for out, path in zip(traced.outs, paths):
+        if out.result is not None and not inside.isdisjoint(dims_of((y := region.yields[out.result]).type)):
+            raise ShapeError(f"the length of {path} depends on the element of the batch, so that they make no array",
+                             "give all elements one length, for example by np.where(mask, x, 0) in place of x[mask]",
+                             (y.op.loc if y.op is not None else ()) or traced.function.loc)
+
+
+def _placed(b, x: Lifted, size, place, path: str, shared: bool):
+    """A result with the axis of the batch where `out_axes` wants it; without it for None, where all elements have the same."""
+    rank = x.rank + 1
     if place is None:
-        raise ArgumentError("out_axes is None, but each element of the batch has a result of its own", "name an axis")
-    if not -x.rank <= place < x.rank:
-        raise ArgumentError(f"out_axes is {place}, but the result has {x.rank} axes", f"name one of 0 … {x.rank - 1}")
-    order = list(range(1, x.rank))
-    order.insert(place % x.rank, 0)
-    return b.transpose(x, order)
+        return _single(b, x, size, path, shared)
+    expect_axis(place, rank, f"out_axes names axis {place} of {path}, which with the batch")
+    value = x.value
+    if x.axis is None:
+        value = b.broadcast(value, (size, *value.type.dims))
+    order = [k for k in range(rank) if k != (x.axis or 0)]
+    order.insert(place % rank, x.axis or 0)
+    return b.transpose(value, order)
+
+
+def _single(b, x: Lifted, size, path: str, shared: bool):
+    """What all elements have in common, of the first one."""
+    if not shared:
+        raise ArgumentError(f"out_axes is None for {path}, but each element of the batch has one of its own",
+                            "name the axis that the batch shall have in it, or reduce it outside of vmap")
+    if x.axis is None:
+        return x.value
+    message = f"out_axes is None for {path}, but the batch has no element to take it from"
+    if size == 0:
+        raise ArgumentError(message, "name an axis")
+    if not isinstance(size, int):
+        b.emit("check", b("gt", b.index(size), b.index(0)), error="ShapeError", message=message)
+    return b("slice", x.value, b.index(0), spec=":" * x.axis + "i" + ":" * (x.value.rank - x.axis - 1))
 
 
 def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums=(), static_argnames=()) -> Any:
@@ -126,9 +168,12 @@ def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, stat
 
     in_axes    the axis to map over: one int for all arguments, or a tuple with an int, None (shared by all elements) or a
                structure of them for each argument
-    out_axes   where the new axis of each result goes, likewise
+    out_axes   where the new axis of each result goes, likewise; None for a result that all elements share
 
-    Any function that compiles can be mapped, loops and branches included. Raises ShapeError where batch lengths differ.
+    Arguments by keyword are mapped over their axis 0. Any function that compiles can be mapped, loops and branches included; it
+    runs for one element after the other, in parallel, or for many at once where that is faster (ir/batch.py). What it
+    overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there, and
+    ArgumentTypeError where in_axes or out_axes does not fit the structure.
     """
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:
