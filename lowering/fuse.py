@@ -24,7 +24,7 @@ from .reductions import AxisReduce, DotTask
 from .routines import by_library
 from .sorting import SortTask
 from .spectral import ROUTINES
-from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
+from .tasks import FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
 MAX_JOINED = 12           # tasks in one nest that need not be there
@@ -60,8 +60,11 @@ class Access:
 
     __slots__ = ("readers", "writers")
 
-    def __init__(self):
-        self.readers, self.writers = [], []
+    def __init__(self, readers=(), writers=()):
+        self.readers, self.writers = list(readers), list(writers)
+
+    def copy(self) -> Access:
+        return Access(self.readers, self.writers)
 
 
 class Schedule:
@@ -111,14 +114,16 @@ class Schedule:
             self._add(StoreTask(v, self.program))
 
     def _based(self, op: Op):
-        base, y, copy = op.operands[0], op.results[0], None
+        base, y, copy, before = op.operands[0], op.results[0], None, None
         if not self.stores.same(base, y) and not self._overwrites_all(op):
-            copy = CopyTask(y, base, self.program)
+            copy = overlaps.base_copy(op, self.program)
+            if isinstance(copy, overlaps.BorderTask):                   # the update need not come after it
+                before = self.access(y).copy()
             self._add(copy)
         if not isinstance(base, Const):
             self._stored(base)
         task = overlaps.joined(self, op) or (RegionTask if "spec" in op.attrs else ScatterTask)(op, self.program)
-        self._add(task)
+        self._add(task, before)
         overlaps.note(self, op, task, copy)
 
     def _overwrites_all(self, op: Op) -> bool:
@@ -280,15 +285,15 @@ class Schedule:
         if task is not None:
             task.memory = True
 
-    def _add(self, task: Task) -> int:
-        """Place the task; returns its item."""
+    def _add(self, task: Task, touched: Access | None = None) -> int:
+        """Place the task; returns its item. touched: by whom what it writes was, where that is known better."""
         sizes = [d for d in task.value.type.dims if isinstance(d, Value)] if task.value is not None else []
         lowest = 1 + max(self.guard, self.barrier, self._known([*task.reads.scalars, *sizes]))
         soft = []                                  # (item, earlier task, its terms, this task's terms)
         for leaf, terms in task.reads.leaves:
             soft += [(i, t, w, terms) for i, t, w in self.access(leaf).writers]
         if task.value is not None:
-            touched = self.access(task.value)
+            touched = touched or self.access(task.value)
             soft += [
                 (i, t, COMMUTES, None) if t is not None and t.adds and task.adds and w != task.write else (i, t, w, task.write)
                 for i, t, w in touched.writers

@@ -14,6 +14,7 @@ that changes nothing. A fill of the array that comes first becomes the value tha
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple
 
 from ..ir.core import Op, Value
@@ -69,6 +70,56 @@ def terms(parts, dims, axis: int = 0) -> int:
                for a, b, inside in segments(parts, axis, dims[axis]) if inside)
 
 
+def visit(g, dims, parts, wanted, element, at=()):
+    """element(g, at, parts there) in loops over the cells that are wanted(parts there, whether this is the last axis).
+
+    at   for each outer axis (index, offset), whose sum is the position
+    """
+    if len(at) == len(dims):
+        element(g, at, parts)
+        return
+    for a, b, inside in segments(parts, len(at), dims[len(at)]):
+        if not wanted(inside, len(at) == len(dims) - 1):
+            continue
+        if b - a <= SHORT:
+            for k in range(a, b):
+                visit(g, dims, inside, wanted, element, (*at, (k, 0)))
+        else:
+            with g.loop(b - a) as i:
+                visit(g, dims, inside, wanted, element, (*at, (i, a)))
+
+
+def position(g, at) -> tuple:
+    return tuple([g.iop("add", i, offset) for i, offset in at])
+
+
+class BorderTask(CopyTask):
+    """The base of an update that overwrites most of it: only the other elements are copied, or filled."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, value: Value, source: Value, part: Part, program):
+        super().__init__(value, source, program)
+        self.part, self.loops = part, ()                                # beside no other task: `whole` writes it
+
+    def whole(self, g) -> bool:
+        visit(g, self.value.type.dims, [self.part], lambda inside, last: not (inside and last), self._element)
+        return True
+
+    def _element(self, g, at, parts):
+        index = position(g, at)
+        g.store_value(self.value, index, g.value_at(self.source, index))
+
+
+def base_copy(op: Op, program) -> CopyTask:
+    """How an update that does not work in place gets the elements that it leaves alone."""
+    value, base = op.results[0], op.operands[0]
+    part = part_of(op) if op.defn.name == "update" else None
+    if part is None or 2 * prod(b - a for a, b in part.spans) < value.type.count:
+        return CopyTask(value, base, program)
+    return BorderTask(value, base, part, program)
+
+
 class OverlapTask(Task):
     """Several updates of parts of one array. `fill`: the scalar that the array is filled with before, or None."""
 
@@ -85,27 +136,11 @@ class OverlapTask(Task):
             self.reads.add_scalars((fill,))
 
     def whole(self, g) -> bool:
-        self._axis(g, (), self.parts)
+        visit(g, self.value.type.dims, self.parts, lambda inside, last: inside or self.fill is not None, self._element)
         return True
 
-    def _axis(self, g, at, parts):
-        """`at`: for each outer axis (index, offset), whose sum is the position."""
-        dims = self.value.type.dims
-        if len(at) == len(dims):
-            self._element(g, at, parts)
-            return
-        for a, b, inside in segments(parts, len(at), dims[len(at)]):
-            if not inside and self.fill is None:
-                continue
-            if b - a <= SHORT:
-                for k in range(a, b):
-                    self._axis(g, (*at, (k, 0)), inside)
-            else:
-                with g.loop(b - a) as i:
-                    self._axis(g, (*at, (i, a)), inside)
-
     def _element(self, g, at, parts):
-        index, dtype = tuple(g.iop("add", i, offset) for i, offset in at), self.value.type.dtype
+        index, dtype = position(g, at), self.value.type.dtype
         total = None
         if not parts or parts[0].adds:
             total = g.load_value(self.value, index) if self.fill is None else g.scalar(self.fill)

@@ -169,3 +169,95 @@ def smooth(x):
 
 def test_derivatives_of_stencils():
     tg.check_grads(smooth, (X * 0.3,), order=2)
+
+
+# --- the border of an update ----------------------------------------------------------------------------------------------
+
+def _frame(x, lo, hi, fill):
+    y = np.full_like(x, fill) if fill is not None else x.copy()
+    region = tuple(slice(lo, n - hi) for n in x.shape)
+    y[region] = x[region] * 2 - 1
+    return y, x + 1
+
+
+def _steps(x, n):
+    before, now = x.copy(), x * 1
+    for _ in range(n):
+        after = np.zeros_like(now)
+        after[1:-1, 1:-1] = now[2:, 1:-1] + now[:-2, 1:-1] - 2 * now[1:-1, 1:-1] + 0.3 * before[1:-1, 2:] ** 2
+        edge = now.copy()
+        edge[:, 2:] = after[:, 2:] - now[:, :-2]
+        edge[0, 1:] = after[1, 1:]
+        before, now = after, edge
+    return before, now
+
+
+def _in_place(x, n):
+    """The new array takes the memory of the old one, whose elements are read until then."""
+    for _ in range(n):
+        new = np.zeros_like(x)
+        new[1:-1] = x[1:-1] + 0.1 * (x[2:] - 2 * x[1:-1] + x[:-2])
+        x = new
+    for _ in range(n):
+        new = x.copy()
+        new[:-1] = x[1:] * 0.5 + x[:-1]
+        x = new
+    return x
+
+
+def _twice(x):
+    """One array is the base of two updates, and read between them."""
+    a, b = x.copy(), x.copy()
+    a[1:] = x[:-1] * 3
+    total = (a * x).sum()
+    b[:-1] = a[1:] + total
+    a[:-1] = b[1:]
+    return a, b, total
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i4"])
+@pytest.mark.parametrize("shape,lo,hi", [((400,), 1, 1), ((20, 19), 1, 2), ((20, 19), 3, 0), ((8, 9, 7), 1, 1), ((300,), 0, 1),
+                                         ((2, 200), 0, 0), ((2, 300), 1, 0), ((20, 19), 8, 8)])
+@pytest.mark.parametrize("fill", [None, 0, 3])
+def test_the_border_of_an_update(dtype, shape, lo, hi, fill):
+    x = (np.random.default_rng(0).standard_normal(shape) * 9).astype(dtype)
+    for found, expected in zip(tg.jit(_frame)(x, lo, hi, fill), _frame(x, lo, hi, fill), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(30, 31), (17, 16), (5, 300)])
+def test_borders_in_a_loop(shape):
+    x = np.random.default_rng(1).standard_normal(shape) * 0.3
+    for n in (0, 1, 2, 5):
+        for found, expected in zip(tg.jit(_steps)(x, n), _steps(x, n), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+    for n in (1, 4):
+        np.testing.assert_allclose(tg.jit(_in_place)(x, n), _in_place(x, n), rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(tg.jit(_in_place)(x[:, 0], n), _in_place(x[:, 0], n), rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(tg.jit(_in_place)(x.ravel(), n), _in_place(x.ravel(), n), rtol=1e-13, atol=1e-13)
+    for found, expected in zip(tg.jit(_twice)(x), _twice(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_gradient_of_borders():
+    x, v = np.random.default_rng(2).standard_normal((2, 18, 17)) * 0.3
+
+    def loss(x):
+        return sum((y * y).sum() for y in (*_steps(x, 3), *_twice(x)[:2]))
+
+    slope = (tg.grad(loss)(x) * v).sum()
+    assert tg.jvp(loss, (x,), (v,))[1] == pytest.approx(slope, rel=1e-12)
+    assert (loss(x + 1e-6 * v) - loss(x - 1e-6 * v)) / 2e-6 == pytest.approx(slope, rel=1e-6)
+    second = tg.hvp(loss, (x,), (v,))
+    np.testing.assert_allclose(second, (tg.grad(loss)(x + 1e-5 * v) - tg.grad(loss)(x - 1e-5 * v)) / 2e-5, rtol=1e-5, atol=1e-3)
+
+
+def test_only_the_border_is_filled():
+    def fn(x):
+        y = np.zeros_like(x)
+        y[1:-1, 1:-1] = x[1:-1, 1:-1] * 2
+        return y
+
+    text = tg.jit(fn).lower(np.ones((30, 30))).text("loops")
+    assert "fill" not in text and text.count("for ") == 5
