@@ -78,10 +78,12 @@ class Frame:
         if contribution is None or v.__class__ is Const or not self.active(v):
             return
         old = self.current(v)
-        self.put(v, contribution if old is None else self._sum(old, contribution))
+        self.put(v, contribution if old is None else self._sum(old, contribution, not self.owns(v)))
 
-    def _sum(self, old: Value, new: Value) -> Value:
-        total, masked = self.b("add", old, new), self.run.masked
+    def _sum(self, old: Value, new: Value, outer: bool) -> Value:
+        """`outer`: of something from outside of a region. Over the iterations of a loop that is a sum in any order."""
+        attrs = {"any_order": True} if outer and not old.type.dims else {}
+        total, masked = self.b("add", old, new, **attrs), self.run.masked
         if old in masked and new in masked:
             masked.add(total)
         return total

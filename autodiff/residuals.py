@@ -73,7 +73,7 @@ def _result(frame, v: Value) -> Value:
     array = None if write is None else _holding(frame, write)
     if array is not None:
         return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
-    if again and _worth(v, needs):
+    if again and _worth(frame, v, needs):
         return recompute(frame, op)
     if k is not None:
         return frame.last(k)
@@ -138,21 +138,25 @@ def _needs(frame, v: Value) -> _Needs:
     return needs
 
 
-def _worth(v: Value, needs: _Needs) -> bool:
+def _worth(frame, v: Value, needs: _Needs) -> bool:
     """Whether computing v again keeps hardly more than v: one value, not larger, or several that are much smaller and lead to v
-    by little work."""
+    by little work. An array that is written to in place would be kept whole for each write."""
     total = sum(needs.missing.values())
     if len(needs.missing) == 1:
-        return total <= max(_SLACK * _size(v), _SMALL)
+        small = 0 if next(iter(needs.missing)) in versions(frame.run, frame.block) else _SMALL
+        return total <= max(_SLACK * _size(v), small)
     return total <= _size(v) / _PART and all(map(simple, needs.again))
 
 
 def _add_needs(frame, v: Value, needs: _Needs) -> None:
     missing = needs.missing
-    if v.__class__ is Const or v in needs.seen or v in frame.known or not frame.owns(v):
+    if v.__class__ is Const or v in needs.seen or v in frame.known or not (frame.owns(v) or _overwritten_in(frame, v)):
         return
     needs.seen.add(v)
     if v in frame.run.kept:
+        return
+    if not frame.owns(v):
+        missing[v] = _destroyed_by(frame, v)
         return
     if v.owner is frame.block:
         if not _free(frame, v):
@@ -382,10 +386,15 @@ def _overwritten_next(frame, op: Op) -> bool:
     if op.defn.name not in ("slice", "gather"):
         return False
     x = op.operands[0]
-    if not frame.owns(x) or x in frame.known:
+    if x in frame.known or not (frame.owns(x) or _overwritten_in(frame, x)):
         return False
     step = versions(frame.run, frame.block).get(x)
     return bool(step) and step[0].defn.name in _WRITES and _reads_target(op, step[0])
+
+
+def _overwritten_in(frame, x: Value) -> bool:
+    """Whether a branch overwrites parts of an array from outside: what it was before is to be had by undoing that."""
+    return not is_loop(frame) and x in versions(frame.run, frame.block) and x not in frame.parent.known
 
 
 # --- keep ---------------------------------------------------------------------------------------------------------------

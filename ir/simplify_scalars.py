@@ -21,7 +21,7 @@ def _add(b: Builder, operands: Operands, attrs):
     dtype, c = x.type.dtype, number(y)
     if c is None:
         if number(x) is not None:                                       # c + x → x + c
-            return b("add", y, x)
+            return b("add", y, x, **attrs)
     elif dtype.integer:
         if c == 0:                                                      # x + 0 → x                       integers
             return spread(b, x, operands)
@@ -30,9 +30,9 @@ def _add(b: Builder, operands: Operands, attrs):
     elif dtype.kind == "f" and c == 0 and math.copysign(1, c) < 0:      # x + -0.0 → x                    reals
         return spread(b, x, operands)
     if (n := made_by(y, "neg")):                                        # x + (-y) → x - y
-        return b("sub", x, n.operands[0])
+        return b("sub", x, n.operands[0], **attrs)
     if (n := made_by(x, "neg")):                                        # (-x) + y → y - x
-        return b("sub", y, n.operands[0])
+        return b("sub", y, n.operands[0], **attrs)
     if dtype.integer:
         for p, q in ((x, y), (y, x)):                                   # (p' - q) + q → p'               integers
             if (s := made_by(p, "sub")) and s.operands[1] is q:
@@ -52,7 +52,7 @@ def _sub(b: Builder, operands: Operands, attrs):
         if c == 0 and math.copysign(1, c) < 0:                          # -0.0 - x → -x                   reals
             return spread(b, b("neg", y), operands)
     if (n := made_by(y, "neg")):                                        # x - (-y) → x + y
-        return b("add", x, n.operands[0])
+        return b("add", x, n.operands[0], **attrs)
     return None
 
 

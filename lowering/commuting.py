@@ -69,7 +69,8 @@ class _Walk:
                 self.block(s.head)
                 self.block(s.body)
             elif kind is If:
-                self.block(s.then)
+                with self.positions.where(s.cond):
+                    self.block(s.then)
                 self.block(s.other)
             k += 1
 
@@ -89,7 +90,7 @@ class _Walk:
             return [s]
         if (moved or any(type(t) is If for t in s.body)) and not loop.vectors:
             return [s]                              # as it is, it is faster
-        s.body, s.apart = body, True
+        s.body, s.apart = [_reassociated(t) for t in body], True
         down = loop.downwards()
         if moved:
             return cut(s, [[a.at for a in group] for group in moved], down)
@@ -107,11 +108,37 @@ def _reduces(body: list) -> bool:
     touched = [s.var for s in body if type(s) in (Get, Set)]
     if len(touched) != len(gets) + len(sets) or gets.keys() != sets.keys():
         return False
-    for var, before in gets.items():
-        step = made.get(sets[var]) if type(sets[var]) is Scalar else None
-        if step is None or not step.reassoc or before not in step.args or used[before] != 1 or used[step.target] != 1:
+    return all(_steps(sets[var], before, made, used) for var, before in gets.items())
+
+
+def _steps(value, before: Scalar, made: dict, used: Counter) -> bool:
+    """Whether a value is `before` combined with others in any order, and nothing else sees what it goes through."""
+    kinds = set()
+    while type(value) is Scalar and used[value] == 1:
+        if value is before:
+            return len(kinds) == 1
+        step = made.get(value)
+        if step is None or not _any_order(step):
             return False
-    return True
+        kinds.add("add" if step.op == "sub" else step.op)
+        sides = step.args[:1] if step.op == "sub" else step.args          # v - s has another sign each time
+        value = next((a for a in sides if a is before or _leads(a, before, made)), None)
+    return False
+
+
+def _any_order(step: Let) -> bool:
+    """Whether this may be reassociated: a reduction, or a sum of adjoints. (In a loop that stays serial the latter is not:
+    contracted with a product, each addition would wait for the multiplier, too.)"""
+    return step.reassoc or "any_order" in step.attrs
+
+
+def _reassociated(s):
+    return Let(s.target, s.op, s.args, {}, True) if type(s) is Let and "any_order" in s.attrs else s
+
+
+def _leads(value, before: Scalar, made: dict) -> bool:
+    step = made.get(value) if type(value) is Scalar else None
+    return step is not None and _any_order(step) and any(a is before or _leads(a, before, made) for a in step.args)
 
 
 def uses(body: list) -> Counter:
@@ -199,6 +226,8 @@ class _Iterations:
         if len(a.forms) != len(b.forms):
             return False
         for f, g in zip(a.forms, b.forms):
+            if self.local.isdisjoint(f.terms) and self.local.isdisjoint(g.terms) and self.positions.differ(f, g):
+                return True
             g = Form(g.const, {self.other.get(t, t): c for t, c in g.terms.items()})
             if self.positions.less(f, g) or self.positions.less(g, f):
                 return True

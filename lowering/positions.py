@@ -15,6 +15,8 @@ class Positions:
     def __init__(self):
         self.facts = _Facts()
         self.forms: dict[Scalar, Form] = {}
+        self.conditions: dict[Scalar, Let] = {}
+        self.unequal: list[Form] = []               # forms that are not 0
 
     def form(self, x) -> Form:
         """The form of an index: an int, an immediate or a scalar."""
@@ -26,7 +28,9 @@ class Positions:
         return found
 
     def let(self, s: Let) -> None:
-        """Note index arithmetic."""
+        """Note index arithmetic, and comparisons of positions."""
+        if s.op in _HOLDS and all(a.dtype is INDEX for a in s.args):
+            self.conditions[s.target] = s
         if s.target.dtype is INDEX and s.op in _ARITHMETIC:
             found = _ARITHMETIC[s.op](*map(self.form, s.args))
             if found is not None:
@@ -46,6 +50,28 @@ class Positions:
         self.facts.assume(self.form(s.trip).add(-1).plus(Form(0, {i: 1}), -1))
         return i
 
+    @contextmanager
+    def where(self, cond):
+        """Within, a condition holds."""
+        s = self.conditions.get(cond) if type(cond) is Scalar else None
+        if s is None:
+            yield
+            return
+        mark, known = self.facts.mark(), len(self.unequal)
+        a, b = map(self.form, s.args)
+        if s.op == "ne":
+            self.unequal.append(a.plus(b, -1))
+        else:
+            self.facts.assume(_HOLDS[s.op](a, b))
+        yield
+        self.facts.undo(mark)
+        del self.unequal[known:]
+
+    def differ(self, a: Form, b: Form) -> bool:
+        """Whether two positions are known to differ, in whichever direction."""
+        d = a.plus(b, -1)
+        return any(d == u or d == u.times(-1) for u in self.unequal)
+
     def less(self, a: Form, b: Form) -> bool:
         """Whether a < b is proved."""
         return self.facts.nonneg(b.plus(a, -1).add(-1))
@@ -57,4 +83,7 @@ def _mul(a: Form, b: Form) -> Form | None:
     return a.times(b.const) if a.terms else b.times(a.const)
 
 
+# What is >= 0 where a comparison holds; where two numbers differ, it is not known which is less.
+_HOLDS = {"ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
+          "lt": lambda a, b: b.plus(a, -1).add(-1), "ne": None}
 _ARITHMETIC = {"add": Form.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}

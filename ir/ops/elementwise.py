@@ -84,6 +84,7 @@ def like(x: Expr, value) -> Expr:
 ANY = (-2.0, 2.0)
 
 declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG)
+# `any_order=true` on an `add` or `sub`: a step of a sum over the iterations of a loop whose order says nothing to the user.
 declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD)
 declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB)
 declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
