@@ -15,6 +15,7 @@ from itertools import product
 from typing import NamedTuple
 
 from ..ir.core import Const, Op, Value, as_dim
+from ..ir.errors import IRError
 from ..ir.ops.reduce import identity
 from ..ir.ops.shape import concat_parts
 from ..ir.types import BOOL, INDEX, DType
@@ -364,6 +365,15 @@ def _search_terms(op: Op, terms: Terms):
 
 
 ELEMENTWISE = Rule(_elementwise_at, _elementwise_terms)
+def _never_at(g, op: Op, index):
+    raise IRError(f"{op.defn.name} has no value at an index: the op that adds it reads it as a whole")
+
+
+def _anywhere(op: Op, terms: Terms):
+    """A product that is added to an array (summed.py): each element takes many of the operands."""
+    return [(x, (None,) * x.type.rank) for x in op.operands if x.type.dims]
+
+
 RULES: dict[str, Rule] = {
     "cast": Rule(_cast_at, _elementwise_terms),
     "stop_gradient": Rule(_same_at, _elementwise_terms),
@@ -375,6 +385,7 @@ RULES: dict[str, Rule] = {
     "iota": Rule(_iota_at, lambda op, terms: []),
     "concat": Rule(_concat_at, _concat_terms),
     "reduce": Rule(_reduce_at, _reduce_terms),
+    "dot": Rule(_never_at, _anywhere),
     "slice": Rule(_slice_at, _slice_terms),
     "gather": Rule(_gather_at, _gather_terms),
     "searchsorted": Rule(_search_at, _search_terms),

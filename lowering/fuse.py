@@ -15,7 +15,7 @@ Additions to parts of one array (`update_add`) run in any order: where their par
 from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
-from . import overlaps
+from . import overlaps, summed
 from .access import Reads, rule
 from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
@@ -24,7 +24,7 @@ from .reductions import AxisReduce, DotTask
 from .routines import by_library
 from .sorting import SortTask
 from .spectral import ROUTINES
-from .tasks import FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
+from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
 MAX_JOINED = 12           # tasks in one nest that need not be there
@@ -90,7 +90,9 @@ class Schedule:
     def _op(self, op: Op):
         name = op.defn.name
         special = _TASKS.get(name)
-        if special is not None:
+        if self.program.part(op) is not None:
+            self._sum(op)
+        elif special is not None:
             special(self, op)
         elif op.regions:
             self._control(op)
@@ -134,7 +136,20 @@ class Schedule:
         if not v.type.dims or v in self.program.rooted:
             self._add(AxisReduce(op, self.program))
 
+    def _sum(self, op: Op):
+        """A product or sum that adds to an array."""
+        y, base = op.results[0], summed.base_of(self.program, op)
+        if not self.stores.same(base, y):
+            self._add(CopyTask(y, base, self.program))
+        self._stored(base)
+        if summed.called(self.program.sums[op]):
+            self._routine(op)
+        else:
+            self._add(summed.task(op, self.program))
+
     def _dot(self, op: Op):
+        if op.results[0].type.dims and op.results[0] not in self.program.rooted:
+            return
         if by_library(op):
             self._routine(op)
         else:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from ..ir.core import Block, Const, Op, Value
 from .access import Reads, gather_terms, region_terms, rule
 from .plan import BASED, SMALL, Program, floats, is_virtual
+from .summed import base_of
 
 
 class Storage:
@@ -84,6 +85,8 @@ class Stores:
                 self._collect(region, depth + (name != "if"))
             if name in BASED:
                 self._edge(depth, op.operands[0], op.results[0])
+            elif op in self.program.sums:
+                self._edge(depth, base_of(self.program, op), op.results[0])
             elif name == "if":
                 for region in op.regions:
                     for y, r in zip(region.yields, op.results):

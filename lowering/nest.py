@@ -28,6 +28,7 @@ from .memory import plan_slots, work
 from .plan import LANES, Program
 from .predicated import choose
 from .spectral import ROUTINES
+from .summed import absorb, summed
 from .tasks import Task
 from .values import Place, Values
 
@@ -40,6 +41,7 @@ class Nester(Values):
 
     def __init__(self, f: Function):
         program = Program(f)
+        absorb(program)
         super().__init__(program, Stores(program))
         self.function = f
         self.plan = Schedule(self.program, self.stores, f.body, {})
@@ -128,7 +130,7 @@ class Nester(Values):
                 for r in item.op.results:
                     if r.type.dims:
                         self.ensure(r)
-                ROUTINES[item.op.defn.name](self, item.op)
+                ROUTINES.get(item.op.defn.name, summed)(self, item.op)
             for op in item.after:
                 self.scalar_op(op)
 
@@ -243,7 +245,7 @@ class Nester(Values):
             return
         for task in nest.tasks:
             if task.memory and task.value.type.dims:
-                for r in task.op.results if task.op is not None else (task.value,):
+                for r in task.op.results if task.value.owner is task.op else (task.value,):
                     self.ensure(r)
         if len(nest.tasks) == 1 and nest.tasks[0].whole(self):
             return

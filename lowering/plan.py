@@ -85,6 +85,7 @@ class Program:
         self.effort: dict[Value, int] = {}                # what computing an element costs, where it has memory, too
         self._chain: dict[Value, int] = {}                 # virtual ops below a virtual value
         self.counters: set[Value] = set()                  # loop counters: never negative
+        self.sums: dict[Op, Op] = {}                       # what adds a product or sum to an array → that (summed.py)
         self._points: dict[Value, list] = {}
         self._clock = 0
         self._walk(f.body)
@@ -217,6 +218,11 @@ class Program:
             if self.home[op] is outer:
                 return False
         return False
+
+    def part(self, op: Op) -> Op | None:
+        """The product or sum that adds itself to an array at this op; None where there is none, or it is stored after all."""
+        found = self.sums.get(op)
+        return found if found is not None and found.results[0] not in self.rooted else None
 
     def force(self, v: Value):
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""

@@ -161,23 +161,28 @@ def _ld(g, ld, n, m):
 
 
 def _dot(g, op: Op):
+    product_into(g, op, op.results[0], (0,) * op.results[0].type.rank, 0.0)
+
+
+def product_into(g, op: Op, target: Value, first, beta: float):
+    """Write (beta 0) or add (beta 1) a product to the array `target`, from the element at the index `first` on."""
     a, b = op.operands
     (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, a.type.rank, b.type.rank)
-    place = g.place(op.results[0])
+    place = g.place(target)
     dims_a, dims_b = g.dims(a.type), g.dims(b.type)
     m, k = g.product(dims_a[i] for i in a_free), g.product(dims_a[i] for i in a_contract)
     n = g.product(dims_b[i] for i in b_free)
-    if k == 0:
-        g.each(op.results[0].type, lambda index: g.store_value(op.results[0], index, Imm(0, a.type.dtype)))
-        return
-    if 0 in (m, n):
+    if k == 0 and not beta:
+        g.each(target.type, lambda index: g.store_value(target, index, Imm(0, a.type.dtype)))
+    if 0 in (m, n, k):
         return
     left, right = as_matrix(g, a, a_batch, a_free, a_contract), as_matrix(g, b, b_batch, b_contract, b_free)
     with ExitStack() as loops:
         index = tuple(loops.enter_context(g.loop(dims_a[i])) for i in a_batch)
-        c = address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, op.results[0], len(index)))
+        start = g.sum(g.iop("mul", i, s) for i, s in zip(first, strides_of(g, g.dims(target.type))))
+        c = address(g, place.buffer, g._from_start(place, start), index, _batch_strides(g, op.results[0], len(index)))
         g.write(Lib("gemm", (c, _at(g, left, index), _at(g, right, index), left.trans, right.trans, m, n, k, left.ld, right.ld,
-                             n, 1.0, 0.0)))
+                             n, 1.0, beta)))
 
 
 def _batch_strides(g, v: Value, count: int):

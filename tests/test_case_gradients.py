@@ -138,3 +138,26 @@ def test_the_case_in_single_precision():
     out, out_dot = tg.jvp(case.fn, (x, gain), (x, gain))
     assert out.dtype == out_dot.dtype == np.float32
     np.testing.assert_allclose(np.sum(out_dot), np.sum(x_bar * x) + gain_bar * gain, rtol=2e-5)
+
+
+def buffers_like(x, rng):
+    if isinstance(x, dict):
+        return {k: buffers_like(v, rng) for k, v in x.items()}
+    if isinstance(x, (tuple, list)):
+        return type(x)(buffers_like(v, rng) for v in x)
+    x = np.asarray(x)
+    return rng.standard_normal(x.shape).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
+def test_adding_to_buffers(case):
+    args = args_of(case)
+    value, plain = value_and_grad(case)(*args)
+    held = buffers_like(plain, np.random.default_rng(2))
+    buffers = copied(held)
+    found, returned = value_and_grad(case)(*args, out=buffers, accumulate=True)
+    np.testing.assert_allclose(found, value, rtol=1e-12)
+    for a, b, h, p in zip(leaves(returned), leaves(buffers), leaves(held), leaves(plain), strict=True):
+        assert a is b
+        scale = np.max(np.abs(p), initial=1.0)
+        np.testing.assert_allclose(b, h + p, rtol=1e-11, atol=1e-11 * scale)

@@ -1,4 +1,8 @@
 """Gradients written into arrays of the caller: out= and accumulate=."""
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,7 +12,7 @@ import tracegrad as tg
 @pytest.fixture(params=["compiled", "evaluator"], autouse=True)
 def way(request):
     with tg.config(disable_jit=request.param == "evaluator"):
-        yield
+        yield request.param
 
 
 def loss(params, x):
@@ -118,14 +122,16 @@ def test_misuse():
         g(params, x, out=good | {"b": frozen})
 
 
-def chained(x):
+# --- without temporaries ---------------------------------------------------------------------------------------------------
+
+def chained(x, y):
     total = 0.0
     for i in range(x.shape[0] - 1):
         total += np.sin(x[i]) * x[i + 1]
     return total
 
 
-def doubly(x):
+def doubly(x, y):
     total = 0.0
     for i in range(x.shape[0]):
         for j in range(i):
@@ -133,21 +139,131 @@ def doubly(x):
     return total
 
 
-def overwriting(x):
+def chosen(x, y):
+    """Additions in some iterations, to one of two places."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        if y[i] > 0.3:
+            total += x[i] ** 2 * y[i]
+        elif y[i] < -0.3:
+            total -= x[0] * y[i]
+    return total
+
+
+def whole(x, y):
+    if np.sum(y) > 0.0:
+        return np.sum(x * x * y)
+    return np.sum(np.sin(x))
+
+
+def positions(x, y):
+    return np.sum(x[np.array([1, 3, 3, 7])] ** 2)
+
+
+def layered(x, y):
+    """A product with the argument, its sum, a loop over it: one after the other."""
+    w = y.reshape(8, -1)
+    total = np.sum(np.tanh(w.T @ x[:8]) ** 2)
+    for i in range(x.shape[0]):
+        total += x[i] ** 3
+    return total + np.sum(w[0] * x[:w.shape[1]])
+
+
+def mixed(x, y):
+    """Element by element at first, and a loop and a part of it after that."""
+    total = np.sum(x[2:5]) + y[0] * np.sum(np.sin(x))
+    for i in range(x.shape[0]):
+        if x[i] > 0.0:
+            total *= 1.0 + 0.01 * x[i] ** 2
+    return total + np.sum(x[3:] * y[3]) + np.sum(x * x)
+
+
+def regression(x, y):
+    w = np.outer(y, y[:30])
+    return np.sum((w[:, :x.shape[0]] @ x - y) ** 2)
+
+
+def overwriting(x, y):
     """The adjoint of an array that is overwritten is more than added to."""
     for i in range(1, x.shape[0]):
         x[i] = x[i] * x[i - 1]
     return np.sum(x)
 
 
-@pytest.mark.parametrize("f", [chained, doubly, overwriting])
-def test_loops_add_to_the_buffer_itself(f):
-    x, held = np.linspace(0.5, 1.5, 40), np.linspace(3.0, 4.0, 40)
-    plain, buffer = tg.grad(f)(x), held.copy()
+ADDING = [chained, doubly, chosen, whole, positions, layered, mixed, regression]
+
+
+@pytest.mark.parametrize("f", [*ADDING, overwriting], ids=lambda f: f.__name__)
+def test_gradients_add_to_the_buffer_itself(f):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal(24), rng.standard_normal(40)
+    held = rng.standard_normal(24)
+    plain, buffer = tg.grad(f)(x, y), held.copy()
     for times in (1, 2):
-        assert tg.grad(f)(x, out=buffer, accumulate=True) is buffer
-        np.testing.assert_allclose(buffer, held + times * plain, rtol=1e-12)
+        assert tg.grad(f)(x, y, out=buffer, accumulate=True) is buffer
+        np.testing.assert_allclose(buffer, held + times * plain, rtol=1e-10, atol=1e-12)
     with tg.disable_jit():
-        np.testing.assert_allclose(tg.grad(f)(x, out=held.copy(), accumulate=True), held + plain, rtol=1e-12)
-    loops = tg.grad(f).lower(x, out=buffer, accumulate=True).text("loops")
-    assert f is overwriting or "alloc $x_bar" not in loops
+        np.testing.assert_allclose(tg.grad(f)(x, y, out=held.copy(), accumulate=True), held + plain, rtol=1e-10, atol=1e-12)
+    text = tg.grad(f).lower(x, y, out=buffer, accumulate=True).text("loops")
+    assert f is overwriting or "alloc $x_bar" not in text
+
+
+def network(params, x, y):
+    hidden = np.maximum(x @ params["first"] + params["shift"], 0.0)
+    return np.mean((hidden @ params["second"] - y) ** 2)
+
+
+def test_a_network_adds_to_its_buffers():
+    """Nothing of the size of the parameters is set aside, where these are larger than the rest."""
+    rng = np.random.default_rng(0)
+    params = {"first": rng.standard_normal((60, 50)), "shift": rng.standard_normal(50), "second": rng.standard_normal(50)}
+    x, y = rng.standard_normal((4, 60)), rng.standard_normal(4)
+    buffers = {name: np.ones_like(p) for name, p in params.items()}
+    step = tg.value_and_grad(network)
+    value, plain = step(params, x, y)
+    assert step(params, x, y, out=buffers, accumulate=True)[0] == pytest.approx(value)
+    for name, expected in plain.items():
+        np.testing.assert_allclose(buffers[name], 1.0 + expected, rtol=1e-11, atol=1e-12)
+    text = step.lower(params, x, y, out=buffers, accumulate=True).text("loops")
+    assert "_bar" not in "".join(line for line in text.splitlines() if "alloc" in line) and "60, 50] heap" not in text
+
+
+MARK = """
+import ctypes, gc
+import numpy as np, tracegrad as tg
+from tracegrad.lowering import recycle
+
+def memory(name):
+    return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+
+def loss(w, x, y):
+    return np.mean((x @ w - y) ** 2)
+
+rng = np.random.default_rng(0)
+w, total = rng.standard_normal((1500, 1500)), np.zeros((1500, 1500))         # 18 MB each
+batches = rng.standard_normal((6, 4, 1500))
+gradient = tg.value_and_grad(loss)
+for batch in batches[:1]:
+    gradient(w, batch, batch, out=total, accumulate=True)                    # compiles
+gc.collect()
+recycle.release()
+ctypes.CDLL(None).malloc_trim(0)
+with open("/proc/self/clear_refs", "w") as marks:
+    marks.write("5")                                                         # the high-water mark starts anew
+before = memory("VmRSS")
+for batch in batches:
+    gradient(w, batch, batch, out=total, accumulate=True)
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system keeps no high-water mark")
+def test_minibatches_take_no_memory_of_the_size_of_the_parameters(way, tmp_path):
+    if way == "evaluator":
+        pytest.skip("the evaluator is NumPy, which makes temporaries")
+    script = tmp_path / "mark.py"
+    script.write_text(MARK)
+    library = os.path.dirname(os.path.dirname(tg.__file__))
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True,
+                           env=os.environ | {"PYTHONPATH": library})
+    assert int(found.stdout) < 2_000_000

@@ -1,13 +1,21 @@
-"""Gradients that a loop accumulates are accumulated in the caller's array itself, not in zeros that are added to it at the end.
+"""Gradients that are added to the caller's array itself, not to zeros that are added to it at the end.
 
     %x_bar = for … carry(%s = zeros) { … %s1 = update_add %s, %v, %i   yield %s1 }       out1 = add %out, %x_bar
     →
     %x_bar = for … carry(%s = %out)  { … %s1 = update_add %s, %v, %i   yield %s1 }       out1 = %x_bar
 
-That is the same where all that the loop does with the carried array is to add to it. The addition behind the loop is left dead.
+That is the same where all that the loop does with the carried array is to add to it, in its branches too. So the addition at
+the end moves up to where the gradient begins:
+
+    out + zeros = out        out + (x + y) = (out + x) + y        out + if(c, x, y) = if(c, out + x, out + y)
+    out + (x with v added to a part) = (out + x) with v added to the part,     that of zeros with v in a part likewise
+
+An addition that is left is of something computed element by element, or a product: its own loops, or the library, add to `out`
+(lowering/summed.py).
 """
 from __future__ import annotations
 
+from .ir.build import Builder
 from .ir.core import Block, Const, Function, Op, Value
 
 # What adds to its operand, and which operands that may be.
@@ -15,7 +23,7 @@ _ADDS = {"update_add": (0,), "scatter_add": (0,), "add": (0, 1)}
 
 
 def accumulated(f: Function, places: dict[int, Value]) -> None:
-    """In place: where result k is `places[k]` plus what a loop has added up from zeros, the loop starts from `places[k]`."""
+    """In place: where result k is `places[k]` plus something, that is added to `places[k]` where it is computed."""
     results = list(f.results)
     for k, place in places.items():
         total = results[k]
@@ -23,11 +31,9 @@ def accumulated(f: Function, places: dict[int, Value]) -> None:
             continue
         found = total.op.operands[1]
         uses = _uses(f.body)
-        if (len(uses[found]) == 1 and len(uses[place]) == 1 and found.type == place.type and _only_adds(found, uses)
-                and _is_zero(_start(found))):
-            _start_from(found, place)
-            results[k] = found
-    f.body.yields = tuple(results)
+        if len(uses[place]) == 1 and found.type == place.type and (moved := _added(place, found, f.body, uses)) is not None:
+            results[k] = moved
+            f.body.yields = tuple(results)
 
 
 def _uses(block: Block, found=None) -> dict[Value, list]:
@@ -43,6 +49,80 @@ def _uses(block: Block, found=None) -> dict[Value, list]:
     return found
 
 
+# --- moving the addition up ------------------------------------------------------------------------------------------------
+
+def _added(place: Value, v: Value, block: Block, uses) -> Value | None:
+    """`place` + v, added where v is computed in the block; None where that is no better than one addition. `place` is known
+    before the op of v, which nothing else uses."""
+    if _is_zero(v):
+        return place
+    if v.op is None or v.op not in block.ops or len(uses.get(v, ())) != 1:
+        return None
+    move = _MOVES.get(v.op.defn.name)
+    return move(place, v, block, uses) if move is not None else None
+
+
+def _plus(place: Value, x: Value, block: Block, uses) -> Value:
+    """`place` + x, as one addition where there is no better way."""
+    found = _added(place, x, block, uses)
+    return found if found is not None else _emitted(block, "add", place, x)
+
+
+def _into_loop(place: Value, v: Value, block: Block, uses) -> Value | None:
+    if not _only_adds(v, uses):
+        return None
+    op = v.op
+    op.operands = (*op.operands[:1 + v.slot], _plus(place, _start(v), block, uses), *op.operands[2 + v.slot:])
+    return v
+
+
+def _into_part(place: Value, v: Value, block: Block, uses) -> Value:
+    op = v.op
+    op.operands = (_plus(place, op.operands[0], block, uses), *op.operands[1:])
+    return v
+
+
+def _into_zeros(place: Value, v: Value, block: Block, uses) -> Value | None:
+    zeros, part, *indices = v.op.operands
+    return _emitted(block, "update_add", place, part, *indices, spec=v.op.attrs["spec"]) if _is_zero(zeros) else None
+
+
+def _into_sum(place: Value, v: Value, block: Block, uses) -> Value:
+    """Through the operand that is computed first, so that what it becomes is known to the other."""
+    first, second = sorted(v.op.operands, key=lambda x: _position(x, block))
+    return _plus(_plus(place, first, block, uses), second, block, uses)
+
+
+def _into_branches(place: Value, v: Value, block: Block, uses) -> Value:
+    for region in v.op.regions:
+        new = _plus(place, region.yields[v.slot], region, uses)
+        region.yields = (*region.yields[:v.slot], new, *region.yields[v.slot + 1:])
+    return v
+
+
+_MOVES = {"for": _into_loop, "update_add": _into_part, "scatter_add": _into_part, "update": _into_zeros, "add": _into_sum,
+          "if": _into_branches}
+
+
+def _emitted(block: Block, name: str, *operands: Value, **attrs) -> Value:
+    """An op as soon as its operands are known in the block."""
+    at = 1 + max(_position(x, block) for x in operands)
+    rest, block.ops = block.ops[at:], block.ops[:at]
+    builder = Builder()
+    builder.loc = next((x.op.loc for x in operands[1:] if x.op is not None), ())
+    with builder.at(block):
+        total = builder(name, *operands, **attrs)
+    block.ops += rest
+    return total
+
+
+def _position(x: Value, block: Block) -> int:
+    """Where in a block a value is computed; -1 where that is outside."""
+    return block.ops.index(x.op) if x.op is not None and x.op in block.ops else -1
+
+
+# --- loops that only add ---------------------------------------------------------------------------------------------------
+
 def _slot(op: Op, v: Value) -> tuple[Value, Value]:
     """(the parameter, the yield) behind result v of a `for`."""
     body = op.regions[0]
@@ -54,36 +134,23 @@ def _only_adds(v: Value, uses) -> bool:
     if v.op is None or v.op.defn.name != "for":
         return False
     param, y = _slot(v.op, v)
-    while y is not param:
-        if y.op is None or len(uses.get(y, ())) != 1:
-            return False
-        if y.op.defn.name == "for":
-            if not _only_adds(y, uses):
-                return False
-            y = y.op.operands[1 + y.slot]
-            continue
-        earlier = [y.op.operands[k] for k in _ADDS.get(y.op.defn.name, ()) if _leads_to(y.op.operands[k], param, uses)]
-        if len(earlier) != 1:
-            return False
-        y = earlier[0]
-    return len(uses.get(param, ())) == 1
+    return _taken(y, param, uses) == len(uses.get(param, ()))
 
 
-def _leads_to(v: Value, param: Value, uses) -> bool:
-    """Whether v is the carried array after some additions."""
-    while v is not param:
-        if v.op is None:
-            return False
-        if v.op.defn.name == "for":
-            v = v.op.operands[1 + v.slot]
-        elif v.op.defn.name in _ADDS:
-            later = [x for k in _ADDS[v.op.defn.name] if _leads_to(x := v.op.operands[k], param, uses)]
-            if len(later) != 1:
-                return False
-            v = later[0]
-        else:
-            return False
-    return True
+def _taken(y: Value, param: Value, uses) -> int | None:
+    """How many uses of `param` stand in y, where y is `param` after some additions; None where it is not."""
+    if y is param:
+        return 1
+    if y.op is None or len(uses.get(y, ())) != 1:
+        return None
+    name = y.op.defn.name
+    if name == "if":
+        found = [_taken(region.yields[y.slot], param, uses) for region in y.op.regions]
+        return None if None in found else sum(found)
+    if name == "for":
+        return _taken(_start(y), param, uses) if _only_adds(y, uses) else None
+    found = [n for k in _ADDS.get(name, ()) if (n := _taken(y.op.operands[k], param, uses)) is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _start(v: Value) -> Value:
@@ -94,8 +161,3 @@ def _is_zero(v: Value) -> bool:
     if v.__class__ is Const:
         return not v.data.any()
     return v.op is not None and v.op.defn.name == "broadcast" and _is_zero(v.op.operands[0])
-
-
-def _start_from(v: Value, place: Value) -> None:
-    op = v.op
-    op.operands = (*op.operands[:1 + v.slot], place, *op.operands[2 + v.slot:])
