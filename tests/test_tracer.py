@@ -616,7 +616,7 @@ def test_inner_traces_do_not_write_outside():
             return v
         return inner(writes, x * 2)
 
-    with pytest.raises(UnsupportedError, match="changes something outside of itself"):
+    with pytest.raises(UnsupportedError, match="changes an array that was made outside of it"):
         stage.trace(fn, (X.copy(),))
 
 

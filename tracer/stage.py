@@ -247,12 +247,21 @@ class _Run:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
         outcome = regions.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
-        if regions.roots_of(outcome) or regions.items_of(outcome):
-            raise UnsupportedError("a function that is differentiated inside compiled code changes something outside of itself",
-                                   "return the value instead", context.locate())
+        self.expect_own_writes(outcome)
         traced = made[0]
         closed, captured = lift_free(traced.function)
         return Traced(**{**traced.__dict__, "function": closed, "captured": tuple(captured)})
+
+    def expect_own_writes(self, outcome) -> None:
+        """Raises UnsupportedError, at the line of the write, where the function changed what is not its own."""
+        arrays = [after for _, before, after in outcome.roots.values() if after is not before]
+        places = regions.items_of(outcome)
+        if arrays or places:
+            what = "an array that was made outside of it" if arrays else regions.name_of(places[0])
+            op = arrays[0].op if arrays else None
+            raise UnsupportedError(
+                f"the function `{self.function.name}` is differentiated or mapped inside compiled code and changes {what}",
+                "work on a copy inside the function, and return the value instead", (op.loc if op else ()) or context.locate())
 
     def attempt(self) -> Traced:
         """A function that raises on every path returns nothing: its checks fail before it could."""
