@@ -14,12 +14,14 @@ Additions to parts of one array (`update_add`) run in any order: where their par
 """
 from __future__ import annotations
 
+from math import prod
+
 from ..ir.core import Block, Const, Op, Value
 from . import overlaps, summed
 from .access import Reads, rule
 from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
-from .plan import COSTLY, LANES, Program, reshape_groups, same_dim
+from .plan import COSTLY, LANES, LARGE, Program, reshape_groups, same_dim
 from .reductions import AxisReduce, DotTask
 from .routines import by_library
 from .sorting import SortTask
@@ -28,6 +30,7 @@ from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, Store
 
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
 MAX_JOINED = 12           # tasks in one nest that need not be there
+SHORT = 256               # iterations of inner loops up to which a costly function beside them is worth a loop of its own
 
 
 class Loop:
@@ -359,6 +362,8 @@ class Schedule:
         if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)
                                              or self._apart(task, inner, conflicts)):
             return False
+        if len(path) < len(task.loops) and self._widens(task, path):
+            return False
         if conflicts:
             return True
         if any(t.serial for t in nest.tasks):
@@ -373,12 +378,24 @@ class Schedule:
 
             for i in n { r = 0;  for k in m { r += a[i, k] * x[k] }  y[i] = tanh(r) }      ->      a loop of its own for tanh
         """
-        if type(inner.dim) is int and inner.dim < LANES:
+        return _long(inner.dim) and self._costly(task) and any(
+            isinstance(t, DotTask) and len(t.path) > len(task.loops) for t, _, _ in conflicts)
+
+    def _widens(self, task: Task, path) -> bool:
+        """The same the other way round: a short loop inside one that is vectorised for a costly function's sake. (With a long
+        one, or one through memory outside of the cache, it costs more to read an array another time.)
+
+            for i in n { y[i] = tanh(x[i]);  for k in m { r[k] += a[i, k] * y[i] } }
+        """
+        inner, rest = path[-1], task.loops[len(path):]
+        if not (_long(inner.dim) and all(type(d) is int for d in task.loops)) or prod(rest) > SHORT or prod(task.loops) > LARGE:
             return False
+        return not any(isinstance(c, Loop) for c in inner.children) and any(map(self._costly, inner.children))
+
+    def _costly(self, task: Task) -> bool:
+        """Whether the elements of an array, or of a sum, each are a costly function."""
         v = task.value if isinstance(task, StoreTask) else task.op.operands[0] if isinstance(task, AxisReduce) else None
-        if v is None or (v is not task.value and v in self.program.rooted) or self.program.effort.get(v, 0) < COSTLY:
-            return False
-        return any(isinstance(t, DotTask) and len(t.path) > len(task.loops) for t, _, _ in conflicts)
+        return v is not None and (v is task.value or v not in self.program.rooted) and self.program.effort.get(v, 0) >= COSTLY
 
     def _join(self, nest: Nest, task: Task, path):
         children, path = nest.children, list(path)
@@ -427,6 +444,11 @@ class Schedule:
         depth = rank if maker.first is None else maker.first
         if rank > depth or task.path[:rank] != maker.path[:rank] or maker.write != terms:
             maker.memory = True
+
+
+def _long(d) -> bool:
+    """Whether a loop has iterations enough to be vectorised."""
+    return type(d) is not int or d >= LANES
 
 
 def _regroups(op: Op) -> bool:

@@ -102,3 +102,14 @@ def test_a_costly_function_of_a_product_has_a_loop_of_its_own():
     assert not any(isinstance(s, For) for s in loop)
     (loop,) = calls_of(kernel.body, "neg")
     assert any(isinstance(s, For) for s in loop)
+
+
+def test_a_short_loop_does_not_join_that_of_a_costly_function():
+    """y = tanh(x) is vectorised, and so is each row of a y; a long row is read once, with its tanh beside it."""
+    def body(b, a, x):
+        y = b("tanh", x)
+        return y, b("dot", a, y, contract=((0,), (0,)), batch=((), ()))
+    for m, apart in ((16, True), (1000, False)):
+        kernel = lower(build([("f64", 16, m), ("f64", 16)], body))
+        (loop,) = calls_of(kernel.body, "tanh")
+        assert apart is not any(isinstance(s, For) for s in loop)
