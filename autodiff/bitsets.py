@@ -428,6 +428,17 @@ def _triangular_solve(s, op):
     return [running_union(s.b, words, words.rank - 2, op.attrs["lower"] == op.attrs["trans"])]
 
 
+def _push(s, op):
+    """The sets of a stack are those of an entry: all of its entries, united."""
+    stack, v = op.operands
+    words = s.sets(v)
+    return [either(s.b, s.sets(stack), union(s.b, words) if s.entry(stack) is None else words)]
+
+
+def _pop(s, op):
+    return [s.sets(op.operands[0])] * 2
+
+
 ROWS = {
     "mul": _mul, "mulz": _mul, "select": _select,
     "broadcast": _moved(lambda b, words, dims, attrs: b.broadcast(words, dims)),
@@ -436,7 +447,7 @@ ROWS = {
     "concat": _concat, "reduce": _reduce, "scan": _scan, "slice": _slice, "update": _update, "update_add": _update,
     "gather": _gather, "scatter": _scatter, "scatter_add": _scatter, "dot": _dot, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve, "fft": _last_axis, "rfft": _last_axis, "irfft": _last_axis,
-    "push": _any, "pop": _any,
+    "push": _push, "pop": _pop,
 }
 
 

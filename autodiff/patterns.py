@@ -29,6 +29,7 @@ from ..ir.simplify import peephole
 from ..ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, U64, StackType, Type
 from . import bitsets, forward
 from .activity import inexact
+from .entries import entries
 
 # How much a carried value keeps of its sets, from precise to coarse: it has none, one for each element, one for all.
 NONE, EACH, ONE = 0, 1, 2
@@ -48,7 +49,7 @@ def pattern(f: Function, wrt, known) -> Function:
     held = [g.params[k] for k in known]
     made = Block([p.type for p in held] + [Type(U64, p.type.dims) for p in dots],
                  [p.name for p in held] + [f"{f.params[k].name}_words" for k in wrt])
-    walk = Walk()
+    walk = Walk(g.body)
     with walk.b.at(made):
         walk.known.update(zip(held, made.params))
         walk.words.update(zip(dots, made.params[len(held):]))
@@ -67,8 +68,9 @@ class State(NamedTuple):
 class Walk:
     """One program being made. `known` and `words` lead from a value of the original to its value and sets in the new one."""
 
-    def __init__(self):
+    def __init__(self, body: Block):
         self.b = Builder(peephole=peephole)
+        self.entries = entries(body)
         self.known: dict[Value, Value] = {}
         self.words: dict[Value, Value] = {}
         self.sure = True
@@ -85,7 +87,7 @@ class Walk:
 
     def dims(self, type) -> tuple | None:
         """The dimensions in the new program. Lengths in what might not run are not trusted: they may be any number."""
-        if isinstance(type, StackType):
+        if type is None or isinstance(type, StackType):
             return None
         dims = [d if isinstance(d, int) else self._length(d) for d in type.dims]
         return None if None in dims else tuple(dims)
@@ -94,9 +96,13 @@ class Walk:
         found = self.value(d) if self.sure else None
         return found.item if isinstance(found, Const) else found
 
+    def entry(self, v: Value) -> Type | None:
+        """The type for whose elements sets are kept: of a stack that of its entries, all united, or None."""
+        return self.entries.get(v) if isinstance(v.type, StackType) else v.type
+
     def full(self, v: Value) -> Value | None:
         """The sets as an array of the value's dimensions; None where these are not known."""
-        words, dims = self.sets(v), self.dims(v.type)
+        words, dims = self.sets(v), self.dims(self.entry(v))
         if words is not None and words.rank:
             return words
         if dims is None:
@@ -186,7 +192,7 @@ class Walk:
         for r, *yields in zip(op.results, *[region.yields for region in op.regions]):
             known = {key_of(self.value(v)): self.value(v) for v in yields}
             sets = [self.sets(v) for v in yields]
-            if self.dims(r.type) is None:
+            if self.dims(self.entry(r)) is None:
                 sets = [bitsets.union(self.b, words) for words in sets]
             self.bind(r, next(iter(known.values())) if len(known) == 1 else None, bitsets.united(self.b, *sets))
         self.sure = sure
@@ -203,7 +209,7 @@ class Walk:
         levels = {}
         for k, pair in enumerate(pairs):
             level = max(self._level(v) for v in pair)
-            if level == EACH and not self._lengths_among(op.results[k].type, [op.results[n] for n in known]):
+            if level == EACH and not self._lengths_among(self.entry(op.results[k]), [op.results[n] for n in known]):
                 level = ONE
             if level:
                 levels[k] = level
@@ -222,7 +228,7 @@ class Walk:
 
     def _lengths_among(self, type, values) -> bool:
         """Whether the lengths of a type are numbers, known outside, or among `values`."""
-        if isinstance(type, StackType):
+        if type is None:
             return False
         return type.static or (self.sure and all(d in values or self.value(d) is not None for d in dims_of(type)))
 
@@ -230,7 +236,8 @@ class Walk:
         words = self.sets(v)
         if words is None:
             return NONE
-        return ONE if not words.rank and (isinstance(v.type, StackType) or v.type.dims) else EACH
+        type = self.entry(v)
+        return ONE if type is None or (type.dims and not words.rank) else EACH
 
     def _at_level(self, v: Value, level: int) -> Value:
         return self.full(v) if level == EACH else self.one(v)
@@ -328,7 +335,7 @@ class Walk:
     def _settled(self, params, states: list[State]) -> list[State]:
         """Sets for each element only where the lengths are known in the loop."""
         known = [p for p, s in zip(params, states) if s.known]
-        return [s if s.level != EACH or self._lengths_among(p.type, known) else State(s.known, ONE)
+        return [s if s.level != EACH or self._lengths_among(self.entry(p), known) else State(s.known, ONE)
                 for p, s in zip(params, states)]
 
     def _region(self, region: Block, states: list[State], counters: int) -> Block:
@@ -337,7 +344,7 @@ class Walk:
         states = self._settled(params, states)
         held = [p for p, s in zip(params, states) if s.known]
         worded = [(p, s.level) for p, s in zip(params, states) if s.level]
-        types = [p.type if level == EACH else Type(U64) for p, level in worded]
+        types = [self.entry(p) if level == EACH else Type(U64) for p, level in worded]
         made = Block([p.type for p in region.params[:counters]] + [p.type for p in held] + [Type(U64, t.dims) for t in types],
                      [p.name for p in (*region.params[:counters], *held, *[p for p, _ in worded])])
         for p in region.params:
@@ -369,7 +376,7 @@ class Walk:
         levels = [max(self._level(v), s.level) for v, s in zip(inits, before)]
         sure, self.sure = self.sure, False
         while True:
-            levels = [ONE if n == EACH and not (p.type.static and r.type.static) else n
+            levels = [ONE if n == EACH and not all((t := self.entry(v)) and t.static for v in (p, r)) else n
                       for n, p, r in zip(levels, params, op.results)]
             made, found = self._growing(body, params, levels)
             if found == levels:
@@ -386,7 +393,7 @@ class Walk:
     def _growing(self, body: Block, params, levels: list[int]) -> tuple[Block, list[int]]:
         """(the body on the carried sets, the levels of what it gives). It yields whether one has grown, and the sets united
         with what they were."""
-        made = Block([BOOL_SCALAR, *[Type(U64, p.type.dims if n == EACH else ()) for p, n in zip(params, levels) if n]],
+        made = Block([BOOL_SCALAR, *[Type(U64, self.entry(p).dims if n == EACH else ()) for p, n in zip(params, levels) if n]],
                      ["grows"])
         words = iter(made.params[1:])
         for p in body.params:
