@@ -11,8 +11,7 @@ In the order of preference, for a value v that some adjoint asks for (what nothi
                     forward   %a1 = update %a0, %v, %i          and  %old = slice %a0[%i]  is kept
                     backward  %a0 = update %a1, %old, %i        in place, as the forward write was
 
-    keep        v goes out of the region: as a further result of an `if`; as a row of an array [trip, …] beside a `for`;
-                onto a stack where the trip count is not known on entry (`while`) or v's dimensions are the region's own
+    keep        v goes out of the region, onto a tape (tapes.py)
 
 So arrays that a loop writes to cost memory for the elements written only, and reads of them cost nothing.
 """
@@ -22,10 +21,10 @@ from typing import NamedTuple
 
 from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
-from ..ir.rewrite import dims_of
 from ..ir.types import INDEX, Type
 from .costs import cheap, simple
 from .stepped import step_of, stepped
+from .tapes import is_loop, keep
 
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
@@ -395,120 +394,3 @@ def _overwritten_next(frame, op: Op) -> bool:
 def _overwritten_in(frame, x: Value) -> bool:
     """Whether a branch overwrites parts of an array from outside: what it was before is to be had by undoing that."""
     return not is_loop(frame) and x in versions(frame.run, frame.block) and x not in frame.parent.known
-
-
-# --- keep ---------------------------------------------------------------------------------------------------------------
-
-def keep(frame, v: Value) -> Value:
-    """Take a value out of the forward region and bring it into the backward one."""
-    frame.run.check_recordable(frame)
-    depth = _rows_depth(frame, v)
-    if depth:
-        return _keep_row(frame, v, depth)
-    if is_loop(frame) or any(_inside(frame, d) for d in dims_of(v.type)):
-        return _keep_on_stack(frame, v)
-    return _keep_result(frame, v)
-
-
-def is_loop(frame) -> bool:
-    return frame.op.defn.name != "if"
-
-
-def _inside(frame, v: Value) -> bool:
-    """Whether a value is defined in the frame's block, not outside it."""
-    return frame.owns(v)
-
-
-def _rows_depth(frame, v: Value) -> int:
-    """How many frames, from this one outwards, lie inside an array with an axis per `for` around v: up to the outermost `for`
-    outside which all the trip counts and v's lengths are known. 0 where there is none."""
-    lengths, depth, n = list(dims_of(v.type)), 0, 0
-    while frame.parent is not None and not any(_inside(frame, d) for d in lengths):
-        n += 1
-        if is_loop(frame):
-            if not frame.fixed:
-                break
-            lengths.append(frame.op.operands[0])
-            depth = n
-        frame = frame.parent
-    return depth
-
-
-def _keep_row(frame, v: Value, depth: int) -> Value:
-    """An element of an array beside the loops:  %t1 = update %t0[%i, %j], %v."""
-    run, frames = frame.run, [frame]
-    for _ in range(depth - 1):
-        frames.append(frames[-1].parent)
-    loops = [f for f in reversed(frames) if is_loop(f)]
-    spec = "i" * len(loops) + ":" * len(v.type.dims)
-    if v not in run.kept:
-        dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
-        tape = run.forward_before(loops[0].op, "empty", *dims, dtype=v.type.dtype)
-        tape.name = v.name and v.name + "_tape"
-        counters = [f.block.params[0] for f in loops]
-        run.kept[v] = _thread(frames, tape, lambda t: run.forward(frame.block, "update", t, v, *counters, spec=spec))
-        run.note(loops[0].op, v, "taped")
-    indices = [f.index for f in loops]
-    return _named(frame.b("slice", loops[0].parent.get(run.kept[v]), *indices, spec=spec), v)
-
-
-def _named(found: Value, v: Value) -> Value:
-    """A forward value, as the backward program found it, under its own name."""
-    found.name = found.name or v.name
-    return found
-
-
-def _thread(frames, outer: Value, write) -> Value:
-    """Make a value flow from in front of the outermost of these frames (the last) into the first one's block, through
-    `write`, and out again; what it is behind the outermost."""
-    *inner, frame = frames
-    run, op = frame.run, frame.op
-
-    def through(value):
-        return _thread(inner, value, write) if inner else write(value)
-
-    if is_loop(frame):
-        body = op.regions[-1]
-        new = through(run.add_carry(op, outer))
-        body.yields += (new,)
-    else:
-        new = through(outer)
-        for region in op.regions:
-            region.yields += (new if region is frame.block else outer,)
-    return run.add_result(op, outer.type, outer.name)
-
-
-def _keep_result(branch, v: Value) -> Value:
-    """A further result of the `if`; the other branch yields zeros."""
-    run, op = branch.run, branch.op
-    if v not in run.kept:
-        zero = const(0, v.type.dtype)
-        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
-        for region in op.regions:
-            mine = region is branch.block
-            region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
-        run.kept[v] = run.add_result(op, v.type, v.name)
-        run.note(op, v, "taped")
-    return branch.parent.get(run.kept[v])
-
-
-def _keep_on_stack(frame, v: Value) -> Value:
-    """Push v where it is made; backwards, pop it. The stack flows through all enclosing regions."""
-    run, b = frame.run, frame.b
-    dims = frame.dims(v)
-    frames = [frame]
-    while frames[-1].parent.parent is not None:
-        frames.append(frames[-1].parent)
-    stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()
-    stack.name = v.name and v.name + "_tape"
-    run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
-    run.note(frame.op, v, "stacked")
-    rest, found = b.emit("pop", frame.current(site), *dims)
-    frame.put(site, rest)
-    return _named(found, v)
-
-
-class _Site:
-    """A stack, as a key among adjoints: it flows through backward regions as they do."""
-
-    __slots__ = ()

@@ -20,14 +20,16 @@ from typing import NamedTuple
 
 from ..ir.affine import Form
 from ..ir.types import INDEX
-from .fission import cut, upwards
+from .copies import TooMuch, written_out
+from .fission import cut, gathered, upwards
 from .loopir import For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While
 from .plan import LANES
 from .positions import Positions
-from .straight import accesses, straight
+from .straight import accesses, private, straight
 
-MOST = 24                 # accesses to what a loop writes, each of which is compared with each other
-LEAST = 2 * LANES         # iterations of a loop worth the trouble
+MOST = 32                 # accesses to what a loop writes, each of which is compared with each other
+LEAST = 2 * LANES         # iterations of a loop worth the trouble; shorter ones inside of it are written out
+LONGEST = 200             # statements of a body in which they are
 
 
 class Access(NamedTuple):
@@ -76,27 +78,35 @@ class _Walk:
 
     def _loop(self, s: For) -> list:
         """What stands in the place of a loop."""
-        if s.unroll or (type(s.trip) is int and s.trip < LEAST) or any(type(t) is For for t in s.body):
+        if s.unroll or (type(s.trip) is int and s.trip < LEAST):
             return [s]
-        body = straight(s.body, self.everywhere)
+        outer = any(type(t) is For for t in s.body)
+        body = s.body
+        if outer:
+            try:
+                body = written_out(body, {}, LEAST, LONGEST)
+            except TooMuch:
+                return [s]
+        branches = any(type(t) is If for t in body)
+        body = straight(body, private(s.body, self.everywhere))
         if body is None or not _reduces(body):
             return [s]
         for t in body:
             if type(t) is Let:
                 self.positions.let(t)
         loop = _Iterations(self.positions, s, body)
+        steady = loop.steady()
         moved = loop.moved()
-        if moved is None:
-            return [s]
-        if (moved or any(type(t) is If for t in s.body)) and not loop.vectors:
+        if moved is None or ((moved or steady or branches or outer) and not loop.vectors):
             return [s]                              # as it is, it is faster
         s.body, s.apart = [_reassociated(t) for t in body], True
+        before, after = gathered(s, [a.at for a in steady])
         down = loop.downwards()
         if moved:
-            return cut(s, [[a.at for a in group] for group in moved], down)
+            return [*before, *cut(s, [[a.at for a in group] for group in moved], down), *after]
         if down:
             upwards(s)
-        return [s]
+        return [*before, s, *after]
 
 
 def _reduces(body: list) -> bool:
@@ -184,6 +194,14 @@ class _Iterations:
         return Access(kind, s, tuple(map(self.positions.form, s.index)), at)
 
     # --- what meets what
+
+    def steady(self) -> list[Access]:
+        """The additions to elements that stay the same in all iterations, where nothing else in the loop sees them; they are
+        not among the accesses any more."""
+        found = [a for a in self.accesses if a.kind == "add" and all(self.local.isdisjoint(f.terms) for f in a.forms)
+                 and all(b.kind == "add" or b.buffer is not a.buffer or self._apart(a, b) for b in self.accesses)]
+        self.accesses = [a for a in self.accesses if not any(a is b for b in found)]
+        return found
 
     def moved(self) -> list[list[Access]] | None:
         """The additions that have to leave the loop, in groups that do not meet each other; None where iterations do not

@@ -10,8 +10,9 @@ for short runs.
 from __future__ import annotations
 
 from ..ir.types import BOOL, INDEX
+from .copies import copied, made, renamed
 from .cursor import operand
-from .loopir import Alloc, Buffer, For, Get, If, Let, Load, Scalar, Set, Store
+from .loopir import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
 
 SIZE = 256                # elements of a part
 WHOLE = 2 * SIZE          # iterations up to which one part holds all
@@ -102,51 +103,58 @@ class _Cut:
                 load, step = moved[at]
                 body += self._share(at, self.loop.body[load].target, self.loop.body[step], new, k)
             elif at not in gone:
-                body.append(_copied(s, new))
+                body.append(copied(s, new))
         return For(k, length, body, apart=True)
 
     def _share(self, at: int, old: Scalar, step: Let, new, k) -> list:
         """Store what is to be added: of `old + a` it is a, of `old - a` it is a too, which is subtracted later."""
-        return [Store(self.parts[at], (k,), _new(next(a for a in step.args if a is not old), new))]
+        return [Store(self.parts[at], (k,), renamed(next(a for a in step.args if a is not old), new))]
 
     def _group(self, group, length, counted) -> For:
         k, new, body = self._begin(counted)
         statements = self.loop.body
-        wanted = {i for load, _, _ in group for i in statements[load].index if type(i) is Scalar}
-        for s in reversed(statements):
-            if type(s) is Let and s.target in wanted:
-                wanted.update(a for a in s.args if type(a) is Scalar)
-        body += [_copied(s, new) for s in statements if type(s) is Let and s.target in wanted]
+        body += [copied(s, new) for s in _leading_to([statements[load] for load, _, _ in group], statements)]
         for load, step, store in group:
             part, share = self.parts[store], Scalar(self.parts[store].dtype)
             op, old = statements[step], statements[load].target
-            body += [Load(share, part, (k,)), _copied(statements[load], new)]
+            body += [Load(share, part, (k,)), copied(statements[load], new)]
             args = tuple([new[old] if a is old else share for a in op.args])
-            body.append(Let(_made(op.target, new), op.op, args, op.attrs, op.reassoc))
-            body.append(_copied(statements[store], new))
+            body.append(Let(made(op.target, new), op.op, args, op.attrs, op.reassoc))
+            body.append(copied(statements[store], new))
         return For(k, length, body, apart=True)
 
 
-def _new(atom, new):
-    return new.get(atom, atom) if type(atom) is Scalar else atom
+def _leading_to(loads: list, statements: list) -> list:
+    """The arithmetic that the positions of these loads are made by."""
+    wanted = {i for s in loads for i in s.index if type(i) is Scalar}
+    for s in reversed(statements):
+        if type(s) is Let and s.target in wanted:
+            wanted.update(a for a in s.args if type(a) is Scalar)
+    return [s for s in statements if type(s) is Let and s.target in wanted]
 
 
-def _made(target: Scalar, new) -> Scalar:
-    new[target] = made = Scalar(target.dtype, target.name, target.loc)
-    return made
+def gathered(loop: For, steady: list[tuple[int, int, int]]) -> tuple[list, list]:
+    """Let variables gather the additions at these places of a loop's body, each to an element that stays the same; what stands
+    in front of the loop and behind it. The elements are sure to exist if there is an iteration.
+
+        for i in n { …; x[3] += %a }     ->     set @sum, 0;  for i in n { …; @sum += %a };  x[3] += @sum
+    """
+    body, before, after = loop.body, [], []
+    for load, step, store in steady:
+        place, op, old = body[load], body[step], body[load].target
+        var, new, total = Var(place.buffer.dtype, "sum"), {}, Scalar(place.buffer.dtype)
+        before.append(Set(var, zero(var.dtype)))
+        after += [copied(s, new) for s in _leading_to([place], body)]
+        after += [copied(place, new), Get(total, var), Let(made(op.target, new), "add", (new[old], total)),
+                  copied(body[store], new)]
+        body[load] = Get(old, var)
+        body[step] = Let(op.target, op.op, op.args, {}, True)
+        body[store] = Set(var, op.target)
+    if type(loop.trip) is not int and after:
+        some = Scalar(BOOL)
+        after = [Let(some, "gt", (loop.trip, operand(0))), If(some, after, [])]
+    return before, after
 
 
-def _copied(s, new: dict):
-    """A statement with scalars of its own."""
-    kind = type(s)
-    if kind is Let:
-        args = tuple([_new(a, new) for a in s.args])
-        return Let(_made(s.target, new), s.op, args, s.attrs, s.reassoc)
-    if kind is Load:
-        index = tuple([_new(i, new) for i in s.index])
-        return Load(_made(s.target, new), s.buffer, index)
-    if kind is Store:
-        return Store(s.buffer, tuple([_new(i, new) for i in s.index]), _new(s.value, new))
-    if kind is Get:
-        return Get(_made(s.target, new), s.var)
-    return Set(s.var, _new(s.value, new))
+def zero(dtype) -> Atom:
+    return Imm(dtype.np.type(0).item(), dtype)

@@ -26,14 +26,19 @@ def accesses(kernel: Kernel) -> Counter:
     return Counter(s.var for s in walk(kernel.body) if type(s) in (Get, Set))
 
 
-def straight(body: list, everywhere: Counter) -> list | None:
-    """The body of a loop without branches; None where it must have them. `everywhere`: `accesses` of the kernel."""
+def private(body: list, everywhere: Counter) -> set[Var]:
+    """The variables that no other iteration of a loop sees. `everywhere`: `accesses` of the kernel."""
     here, first = Counter(), {}
     for s in walk(body):
         if type(s) in (Get, Set):
             here[s.var] += 1
             first.setdefault(s.var, type(s))
-    writer = _Straight({var for var, n in here.items() if n == everywhere[var] and first[var] is Set})
+    return {var for var, n in here.items() if n == everywhere[var] and first[var] is Set}
+
+
+def straight(body: list, own: set[Var]) -> list | None:
+    """The body of a loop without branches; None where it must have them. `own`: its `private` variables."""
+    writer = _Straight(own)
     try:
         writer.block(body, {}, False)
     except _Branching:

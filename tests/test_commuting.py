@@ -257,3 +257,77 @@ def test_what_is_cut_and_what_is_not():
 
     text = tg.grad(wave).lower(u).text("loops")
     assert "part0" not in text and " apart {" not in text.split("fill")[0]
+
+
+# --- short loops inside, and elements that stay the same ----------------------------------------------------------------------
+
+def polynomial(c, x):
+    out = np.zeros_like(x)
+    for i in range(x.shape[0]):
+        s = 0.0
+        for k in range(c.shape[0] - 1, -1, -1):
+            s = s * x[i] + c[k]
+        out[i] = s
+    return np.sum(out**2)
+
+
+def prediction_error(c, x):
+    """Each step reads a window, and an element of it by name."""
+    total = 0.0
+    for t in range(c.shape[0], x.shape[0]):
+        p = 0.0
+        for k in range(c.shape[0]):
+            p += c[k] * x[t - 1 - k]
+        total += (x[t] - p) ** 2
+    return total
+
+
+def filtered(c, x):
+    out = np.zeros_like(x)
+    for i in range(4, x.shape[0] - 4):
+        for k in range(c.shape[0]):
+            if x[i] > 1.0:
+                out[i] += c[k] * x[i + k - 4]
+    return np.sum(out * out)
+
+
+WINDOWS = {f.__name__: f for f in (polynomial, prediction_error, filtered)}
+
+
+@pytest.mark.parametrize("n", [3, 15, 16, 40, 600])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_gradients_of_windows(name, n):
+    """With lengths known when compiling, and only at run time."""
+    f = WINDOWS[name]
+    c, x = RNG.uniform(-0.5, 0.5, 9), np.random.default_rng(n).uniform(0.5, 1.5, n)
+    found = tg.grad(f, argnums=(0, 1))(c, x)
+    with tg.disable_jit():
+        expected = tg.grad(f, argnums=(0, 1))(c, x)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    part = tg.grad(lambda c, x, n: f(c, x[:n]), argnums=(0, 1))(c, np.concatenate([x, np.full(3, np.nan)]), n)
+    np.testing.assert_allclose(part[0], found[0], rtol=1e-10)
+    np.testing.assert_allclose(part[1], [*found[1], 0.0, 0.0, 0.0], rtol=1e-10, atol=1e-12)
+    if n == 15:
+        tg.check_grads(f, (c, x), order=2)
+        with tg.disable_jit():
+            slopes = tg.jvp(f, (c, x), (c, x))[1]
+        assert slopes == pytest.approx(found[0] @ c + found[1] @ x, rel=1e-11)
+
+
+def test_a_short_loop_inside_is_written_out():
+    c, x = np.ones(9), np.ones(100)
+    text = tg.grad(polynomial, argnums=(0, 1)).lower(c, x).text("loops")
+    assert text.count("for %") == text.count(" apart {") and "set @sum" in text
+    assert ": f64[9, 100]" in tg.grad(polynomial, argnums=1).lower(c, x).text("optimized")     # rows of the tape are vectors
+    text = tg.grad(prediction_error, argnums=(0, 1)).lower(c, x).text("loops")
+    assert "part0" in text and "set @sum" in text
+
+    def serial(c, x):                               # a number is handed on: as the loops run, so lies the tape
+        s = 0.0
+        for i in range(x.shape[0]):
+            for k in range(c.shape[0]):
+                s = np.sin(s) * x[i] + c[k]
+        return s
+
+    assert ": f64[100, 9]" in tg.grad(serial, argnums=1).lower(c, x).text("optimized")
