@@ -15,6 +15,7 @@ was not taken. Products with it use `mulz`, so that what is infinite in a branch
 from __future__ import annotations
 
 from functools import cached_property
+from functools import partial as partial_of
 
 from ..ir.build import Builder, make_op
 from ..ir.core import Block, Function, Op, Value, subst_type
@@ -32,6 +33,7 @@ from .fourier import TRANSPOSE
 from .frames import Frame
 from .later import Settled
 from .linear import LINEAR_PART, SEVERAL, give, keep_mask
+from .maps import run_again
 from .notes import described
 from .partials import partial, product, to_operand
 from .prepare import prepare, with_rules
@@ -90,6 +92,7 @@ class Reverse:
 
     home       the block that each forward op stands in
     kept       forward value of a region -> the value outside its op that holds it
+    again      whether iterations of maps may be run again (maps.py)
     notes      (op, value, how): how the adjoint of a loop or branch finds a value again (notes.py)
     """
 
@@ -98,9 +101,11 @@ class Reverse:
     add_carry = staticmethod(add_carry)
     add_result = staticmethod(add_result)
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None, budget: int | None = None):
+    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None, budget: int | None = None, again=True):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         self.budget = budget
+        if again:
+            f = run_again(f, budget, partial_of(Reverse, again=False))
         g = with_rules(prepare(f, f"{f.name}_vjp"), wrt, self.memo.setdefault("varied", {}))
         if budget is not None:
             g, self.budget = within(g, budget, Reverse)
