@@ -47,13 +47,14 @@ def _loop(fwd, op: Op) -> None:
         fwd.b.block.ops.append(op)
         return
     starts = tuple([fwd.dot(op.operands[fixed + k]) for k in places])
-    steep = fwd.steep.carries(op, starts)
+    kinds = [kind for kind in (fwd.steep, fwd.tall) if kind.carries(op, starts)]
     op.operands += starts
     for region in op.regions:
         start = len(region.params)
         dots = [fwd.tangent_param(region, region.params[fixed + k], start + n) for n, k in enumerate(places)]
         region.params += tuple(dots)
-        fwd.steep.marked.update(dots if steep else ())
+        for kind in kinds:
+            kind.marked.update(dots)
     fwd.block(body)
     with fwd.b.at(body):
         body.yields += tuple([fwd.dot(body.yields[k]) for k in places])

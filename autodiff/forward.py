@@ -18,7 +18,7 @@ from .reverse import transposed
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
-from .steep import Steep, times
+from .steep import FORGETS, Steep, overflows, times
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
@@ -62,7 +62,7 @@ class Forward:
         self.memo = memo                       # callee and its varied parameters -> its derivative
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
-        self.steep = Steep()
+        self.steep, self.tall = Steep(), Steep(overflows)
         g = self.function = clone(f, f"{f.name}_jvp")
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         body = g.body
@@ -130,8 +130,10 @@ def _elementwise(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, dot in fwd.steep)
+        steep = dot in fwd.steep or (op.defn.name in FORGETS and dot in fwd.tall)
+        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
         fwd.steep.passed(op, dot, term)
+        fwd.tall.passed(op, dot, term)
         if term is not None:
             total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]

@@ -6,6 +6,11 @@
 A derivative is a sum over paths of products of partials. Forward mode multiplies a path from its one end, reverse mode from the
 other, and for both to find the same, a partial that is 0 must count wherever it stands: 0 times anything is 0, so x_bar is 0,
 as y_dot is. Only what has passed an infinite partial can meet a 0 behind it, so only such flows pay for the comparison.
+
+    y = 1 / (1 + e),  e = exp(-x) at x = -800  forward   e_dot = -inf x_dot,   y_dot = 0 e_dot = 0
+
+A tangent *overflows* with its value: e is infinite, and where a later op forgets that (y = 0, with a partial of 0), so must its
+tangent. An adjoint meets the 0 first. So what has passed an op that overflows pays at those ops that may forget it.
 """
 from __future__ import annotations
 
@@ -60,10 +65,21 @@ def _square(v: Value) -> bool:
     return name in ("abs", "exp") or (name in ("broadcast", "reshape", "slice") and _square(operands[0]))
 
 
-class Steep:
-    """Which flows of a derivative are steep: those that are marked, and what is computed from them."""
+# Ops that overflow to an infinity, and ops that are finite, with a partial of 0, where an operand is infinite.
+_OVERFLOWS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
+FORGETS = frozenset({"div", "pow", "exp", "exp2", "expm1", "tanh", "atan", "atan2", "erf", "erfc", "max", "min"})
 
-    def __init__(self):
+
+def overflows(op: Op) -> bool:
+    """Whether a tangent may become infinite with the value of an op."""
+    return op.defn.name in _OVERFLOWS or ("callee" in op.attrs and any(map(overflows, op.attrs["callee"].body.walk())))
+
+
+class Steep:
+    """Which flows of a derivative are steep: those that are marked, and what is computed from them. `may`: what marks."""
+
+    def __init__(self, may=is_steep):
+        self.may = may
         self.marked: set[Value] = set()
         self.memo: dict[Value, bool] = {}
 
@@ -89,12 +105,12 @@ class Steep:
 
     def passed(self, op: Op, flow: Value, result: Value | None) -> None:
         """A flow has passed a partial of an op."""
-        if result is not None and result is not flow and is_steep(op):
+        if result is not None and result is not flow and self.may(op):
             self.marked.add(result)
 
     def carries(self, op: Op, inits) -> bool:
         """Whether what a loop carries of flows is steep: it is on entry, or may become so in an iteration."""
-        return any(v in self for v in inits) or any(map(is_steep, op.regions[-1].walk()))
+        return any(v in self for v in inits) or any(map(self.may, op.regions[-1].walk()))
 
 
 def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:

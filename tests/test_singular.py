@@ -131,3 +131,54 @@ def test_what_is_infinite_stays_infinite():
     assert tg.grad(np.sqrt)(0.0) == np.inf and tg.jvp(np.sqrt, (0.0,), (1.0,))[1] == np.inf
     assert tg.grad(lambda x: np.log(x))(0.0) == np.inf
     np.testing.assert_array_equal(tg.grad(lambda x: np.sum(np.cbrt(x)))(np.array([0.0, 1.0])), [np.inf, 1 / 3])
+
+
+# --- values that overflow, and are forgotten ------------------------------------------------------------------------------
+
+def sigmoid_in_a_loop(x):
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += 1 / (1 + np.exp(-x[i]))
+    return total
+
+
+def carried(x):
+    """The infinite value, and its tangent, go through a loop before they are forgotten."""
+    e, total = np.exp(x[1]), np.sum(x**2)
+    for _ in range(3):
+        total += 1 / (1 + e)
+        e = e * 1.5
+    return total
+
+
+OVERFLOWING = {
+    "sigmoid": lambda x: np.sum(1 / (1 + np.exp(-x))), "power": lambda x: np.sum((1 + np.exp(x)) ** -0.5),
+    "tanh": lambda x: np.sum(np.tanh(np.exp(x))), "exp": lambda x: np.sum(np.exp(-np.exp(x))),
+    "minimum": lambda x: np.sum(np.minimum(np.exp(x), 2.0)), "clip": lambda x: np.sum(np.clip(np.exp(x), 0.0, 2.0)),
+    "cosh": lambda x: np.sum(1 / np.cosh(x)), "sinh": lambda x: np.sum(1 / np.sinh(x + 1e-3)),
+    "arctan": lambda x: np.sum(np.arctan(np.exp(x))), "focal": lambda x: np.sum((1 - 1 / (1 + np.exp(-x))) ** 2 * x),
+    "logistic loss": lambda x: -np.sum(np.log(1e-12 + 1 / (1 + np.exp(-x)))), "loop": sigmoid_in_a_loop, "carried": carried,
+}
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("name", OVERFLOWING)
+def test_what_overflows_and_is_forgotten_has_no_slope(name, kind):
+    """exp(800) is infinite, and so is its tangent; 1 / (1 + exp(800)) is 0, and so is that of it, in the Hessian too."""
+    f = OVERFLOWING[name]
+    x = np.array([-800.0, 800.0, 0.3, -0.2], kind)
+    units = np.eye(4, dtype=kind)
+    reverse = tg.grad(f)(x)
+    forward = np.array([tg.jvp(f, (x,), (e,))[1] for e in units])
+    linear = tg.linearize(f, x)[1]
+    bend = tg.hessian(f)(x)
+    tight = 1e-12 if kind is np.float64 else 1e-5
+    np.testing.assert_allclose(forward, reverse, rtol=tight, atol=tight)
+    np.testing.assert_allclose([linear(e) for e in units], reverse, rtol=tight, atol=tight)
+    with tg.disable_jit(), np.errstate(all="ignore"):
+        np.testing.assert_allclose(tg.jvp(f, (x,), (units[2] + units[0],))[1], reverse[2] + reverse[0], rtol=1e-4, atol=1e-4)
+    assert np.isfinite(reverse).all() and np.isfinite(bend).all()
+    h = 1e-4
+    wide = x.astype(np.float64)
+    slopes = [(tg.grad(f)(wide + h * e) - tg.grad(f)(wide - h * e)) / (2 * h) for e in np.eye(4)]
+    np.testing.assert_allclose(bend, slopes, rtol=1e-3 if name == "sinh" else 1e-4, atol=1e-4)
