@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from program_expressions import Array, Expressions, small
 
-IDIOMS = ("walrus", "star", "comprehension", "select", "object", "append", "exchange", "lambda", "match", "rebind", "part",
-          "forever", "attempt")
+IDIOMS = ("walrus", "star", "comprehension", "select", "object", "append", "pile", "exchange", "lambda", "match", "rebind",
+          "part", "forever", "attempt")
 
 CLASS = """class {name}:
     def __init__(self, value, data):
@@ -236,6 +236,36 @@ class Idioms(Expressions):
         scope.names[found] = Array("float64", scope.names[over].shape)
         return [f"{indent}{name} = []", f"{indent}for {item} in {over}:", *body, f"{indent}    {name}.append({value})",
                 f"{indent}{found} = np.array({name})"]
+
+    def s_pile(self, scope, indent):
+        """A list whose length only run time knows: appended to on a condition, or until one holds, perhaps popped."""
+        s = self.s
+        lines = self.vectors(scope)
+        if not lines:
+            return None
+        over, name, found, item = s.choice(lines), self.new("xs"), self.new("s"), self.new("e")
+        inside = scope.inner(loop=False)
+        inside.names[item] = "nf"
+        inside.fixed.add(item)
+        value = small(self.float(inside, 2)[0], "f")
+        value = s.choice([value, f"{value} - 0.5 * {name}[-1]", f"({value}) / len({name})"])
+        test = self.test(inside, s.choice([value, item]))
+        first = small(self.float(scope, 1)[0], "f")
+        form = s.choice(["branch", "branch", "while", "both", "comprehension"])
+        head = [f"{indent}{name} = [{first}]"]
+        if form == "comprehension":
+            text = small(self.float(inside, 1)[0], "f")
+            body = [f"{indent}{name} += [{text} for {item} in {over} if {self.test(inside, item)}]"]
+        elif form == "while":
+            body = [f"{indent}while len({name}) < {s.integer(2, 5)} and {self.test(scope, f'{name}[-1]')}:",
+                    f"{indent}    {name}.append(np.tanh({name}[-1] * 1.5 + 0.25))"]
+        else:
+            body = [f"{indent}for {item} in {over}:", f"{indent}    if {test}:", f"{indent}        {name}.append({value})"]
+            body += [f"{indent}    elif len({name}) > 1:", f"{indent}        {name}.pop()"] if form == "both" else []
+        scope.names[found] = "f"
+        ends = ["np.sum(np.array({0}) ** 2)", "0.5 * sum({0}) + {0}[-1]", "np.mean({0}) + {0}[len({0}) // 2]",
+                "sum([q * q for q in {0}]) / len({0})"]
+        return [*head, *body, f"{indent}{found} = np.tanh({s.choice(ends).format(name)})"]
 
     # --- run-time lengths ----------------------------------------------------------------------------------------------
 

@@ -1065,17 +1065,17 @@ def test_a_list_that_grows_without_bound():
     def fn(x):
         out = []
         while x[0] < 9:
-            out.append(x[0])
+            out.insert(0, x[0])
             x = x + 1
         return out
 
-    assert "list.append changes a list in a loop whose number of iterations is known only at run time" in message_of(
+    assert "list.insert changes a list in a loop whose number of iterations is known only at run time" in message_of(
         UnsupportedError, fn, X)
 
     def branch(x):
-        out = []
+        out = {}
         if x[0] > 0:
-            out.append(x[0])
+            out["a"] = x[0]
         return out
 
     assert "in a branch that is decided at run time" in message_of(UnsupportedError, branch, X)

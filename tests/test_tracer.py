@@ -518,7 +518,7 @@ def test_python_needs_a_number():
     assert "needs a number" in text and "the elements of argument `x`" in text and "in fn" in text
 
     def comprehended(x):
-        return [v for v in x if v > 0]
+        return {k: v for k, v in enumerate(x) if v > 0}
 
     assert "the condition of a comprehension" in message_of(ConcretizationError, comprehended, X)
 

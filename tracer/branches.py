@@ -162,8 +162,8 @@ def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := context.active()) is not None:
         growing.read(trace, items)
-    if type(items) is lists.Packed:
-        items = items.box
+    if isinstance(items, lists.Held):
+        items = items.array()
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)

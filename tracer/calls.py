@@ -44,11 +44,11 @@ def call(f, /, *args, **kwargs):
         method = getattr(type(args[0]), name, None)
         if isinstance(method, types.FunctionType) and source.is_user(method) and source.has_source(method):
             return call(method, *args)
+    if args and isinstance(args[0], lists.Held) and f in OF_LISTS:
+        return _adopted(trace, OF_LISTS[f](*args, **kwargs))
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
-            if len(args) == 1 and type(args[0]) is lists.Packed and not kwargs and f in (sum, min, max):
-                return lists.reduced(f, args[0])
             return _adopted(trace, instead(*map(_listed, args), **kwargs))
     try:
         builtin = BUILTINS.get(f)
@@ -67,8 +67,8 @@ REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or 
 
 def _listed(x):
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
-    if type(x) is lists.Packed:
-        return x[:].box
+    if isinstance(x, lists.Held):
+        return x.array()
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
 
@@ -134,7 +134,7 @@ def _builtin(trace, f, args, kwargs):
             return None
         growing.read(trace, owner)
     if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
-        expect_own(trace, owner, f"{type(owner).__name__}.{name}")
+        change_length(trace, owner, name, args)
     if type(owner) is list and name in LIST_METHODS and LIST_METHODS[name](owner, args, kwargs):
         return None
     if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
@@ -144,6 +144,21 @@ def _builtin(trace, f, args, kwargs):
     return _adopted(trace, f(*args, **kwargs))
 
 
+def change_length(trace, owner, name: str, args) -> None:
+    """A method, or `+=`, is about to change the length of a container."""
+    what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
+    try:
+        expect_own(trace, owner, what)
+        if name in ("extend", "+=") and any(isinstance(x, lists.Held) and x.unbounded for x in args):
+            raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
+                                   context.locate())
+    except UnsupportedError:
+        for told in OUTGROWN if type(owner) is list else ():
+            told(trace, owner, name, args)
+        raise
+
+
+OUTGROWN: list = []            # told(trace, list, name, args) before a change of its length is refused (piles.py)
 LIST_METHODS: dict = {}        # name -> handler(list, args, kwargs), true where it has done what the method does (sequences.py)
 _CHANGES = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
@@ -238,6 +253,8 @@ _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.Buil
 
 # --- builtins ---------------------------------------------------------------------------------------------------------
 
+# Function -> handler(list, …), of lists that are none to the tracer (piles.py adds to it).
+OF_LISTS: dict = {f: functools.partial(lists.reduced, f) for f in (sum, min, max)}
 _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
 
 
@@ -245,7 +262,7 @@ def type_of(x) -> type:
     """The type that Python would see."""
     if isinstance(x, ArrayBox):
         return np.ndarray
-    if type(x) is lists.Packed:
+    if isinstance(x, lists.Held):
         return list
     if isinstance(x, ScalarBox):
         return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
@@ -257,7 +274,7 @@ def type_(*args):
 
 
 def isinstance_(x, kinds) -> bool:
-    if isinstance(x, (Box, lists.Packed)):
+    if isinstance(x, (Box, lists.Held)):
         return issubclass(type_of(x), kinds)
     return issubclass(x.cls, kinds) if tree.kind_of(x) is tree.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
 

@@ -28,11 +28,15 @@ class Comprehensions:
     def comprehension(self, node):
         """As Python's, with its iterables and elements rewritten; its names hide the function's.
 
-        [e for v in x]  ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
+        [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
+        [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)))
         """
         if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
                 isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
             return self.collected(node)
+        if isinstance(node, ast.ListComp) and any(g.ifs for g in node.generators) and not any(
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+            return self.tg("gather", [self.terms(node)], node)
         own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
@@ -50,11 +54,14 @@ class Comprehensions:
     def fold(self, node: ast.Call) -> ast.Call:
         """sum(e for v in x if c)  ->  <tg>.fold(sum, lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)), True)"""
         terms = node.args[0]
-        visit = self.visit_terms(terms, list(terms.generators))
-        function = ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), visit), terms)
+        function = self.terms(terms)
         lazy = exits.literal(isinstance(terms, ast.GeneratorExp), terms)
         start = [*node.args[1:], *(k.value for k in node.keywords)]
         return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, start)], node)
+
+    def terms(self, node) -> ast.Lambda:
+        """What hands each term of a comprehension to <fold>."""
+        return ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
 
     def visit_terms(self, terms, generators) -> ast.expr:
         """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""

@@ -61,13 +61,14 @@ class Scope:
     fresh   id(object) -> object for each list, dict or instance that it made
     spoilt  boxes that it made unreadable
     grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
+    entered arrays that it appended to lists of run-time length
     """
 
-    __slots__ = ("block", "born", "cond", "fresh", "grown", "items", "kind", "loop", "roots", "spoilt")
+    __slots__ = ("block", "born", "cond", "entered", "fresh", "grown", "items", "kind", "loop", "roots", "spoilt")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.born = block, kind, loop, cond, stamp()
-        self.roots, self.items, self.fresh, self.spoilt, self.grown = {}, {}, {}, [], None
+        self.roots, self.items, self.fresh, self.spoilt, self.grown, self.entered = {}, {}, {}, [], None, []
 
 
 class Trace:

@@ -8,8 +8,10 @@ So the number of terms may be known only at run time. `any` and `all` of a gener
 from __future__ import annotations
 
 import builtins
+import contextlib
 
-from . import branches, calls, context, iteration, loops
+from ..ir.errors import ConcretizationError
+from . import branches, calls, context, iteration, lists, loops, piles
 
 
 class Listed:
@@ -28,6 +30,51 @@ class Listed:
 
     def take(self, term) -> None:
         self.terms.append(term)
+
+
+class Tried(Listed):
+    """Gathers the terms in a list, until something that only run time knows decides how many there are."""
+
+    def __init__(self, site):
+        super().__init__()
+        self.site = site
+
+    def each(self, items, body) -> None:
+        with self.counting():
+            items = iteration.iterate(items)
+        for item in items:
+            body(item)
+
+    def when(self, test, thunk) -> None:
+        with self.counting():
+            kept = calls.keep(test)
+        if kept:
+            thunk()
+
+    @contextlib.contextmanager
+    def counting(self):
+        try:
+            yield
+        except ConcretizationError:
+            if self.site in context.current().lists:
+                raise
+            raise context.Restart(lists={self.site: lists.KEPT}) from None
+
+
+class Kept(Listed):
+    """Gathers the terms in a list whose length only run time knows."""
+
+    def __init__(self):
+        self.terms = lists.made([])
+
+    def each(self, items, body) -> None:
+        loops.for_(items, _silent(body), None, None, (), None, site=id(body.__code__))
+
+    def when(self, test, thunk) -> None:
+        branches.if_(test, _silent(thunk), None, None, None, ())
+
+    def take(self, term) -> None:
+        calls.call(self.terms.append, term)
 
 
 class Fold:
@@ -79,6 +126,18 @@ class All(Fold):
 
     def decided(self):
         return branches.not_(self.value)
+
+
+def gather(visit):
+    """The list comprehension whose terms `visit` hands over. Where a condition is known only at run time, so is its length."""
+    trace = context.active()
+    if trace is None:
+        made = Listed()
+    else:
+        site = lists.place()
+        made = Kept() if trace.lists.get(site) is lists.KEPT or type(trace.lists.get(site)) is piles.Entry else Tried(site)
+    visit(made)
+    return made.terms if trace is None or type(made) is Kept else lists.made(made.terms)
 
 
 def fold(function, visit, lazy: bool, *start):

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..ir.core import Block, Value
+from ..ir.errors import UnsupportedError
 from ..ir.types import Type
-from . import boxes, context, state, tree, views
+from . import boxes, context, regions, state, tree, views
 from .boxes import ArrayBox, ScalarBox
 from .context import NeedUnroll, Scope, Trace
 
@@ -85,6 +86,33 @@ def expect_no_aliases(outcome, heads) -> None:
             if isinstance(x, ArrayBox) and x.base is None and x._value.op is not None:
                 raise NeedUnroll(next(iter(outcome.grown.values()))[2],
                                  "arrays that are appended to a list and then overwritten")
+
+
+def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
+    """Told that an array is appended to a list of run-time length, as it is now. Gives an alias of it, which cannot be read
+    once the array has been written to."""
+    for scope in trace.scopes:
+        if scope.kind == "loop":
+            if x.root._born < scope.born and id(x.root) in scope.roots:
+                _refuse_alias()
+            scope.entered.append(x)
+    alias = ArrayBox(x.read())
+    regions.link(trace, alias, x)
+    return alias
+
+
+def expect_settled(outcome, heads) -> None:
+    """What an iteration appended to a list of run-time length, the next must not overwrite."""
+    roots = {id(x.root) for x in outcome.entered}
+    handed = {id(x.root) for held in outcome.names for x in tree.leaves_of(held) if isinstance(x, ArrayBox)}
+    if roots & handed and any(isinstance(x, ArrayBox) and x.base is None and x._value.op is not None
+                              for held in heads for x in tree.leaves_of(held)):
+        _refuse_alias()
+
+
+def _refuse_alias():
+    raise UnsupportedError("an array is appended to a list whose length is known only at run time, and overwritten by another "
+                           "iteration, which changes it in the list too", "append a copy: `x.copy()`", context.locate())
 
 
 # --- after it ---------------------------------------------------------------------------------------------------------

@@ -21,10 +21,25 @@ from ..ir.types import I64, INDEX
 from . import boxes, context, creation, iteration, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
-NEVER = None
+NEVER = None                     # of a place: its lists are not packed
+NEITHER = False                  # nor are they piles (piles.py)
+KEPT = True                      # a comprehension's: its conditions are known only at run time (folds.py)
+MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 
 
-class Packed:
+class Held:
+    """What is a list to the program: array() is np.array of it, packed() the same as a packed list of numbers."""
+
+    __slots__ = ()
+    shown = "list"                                        # its type, in messages
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether its length is known only at run time."""
+        return True
+
+
+class Packed(Held):
     """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it."""
 
     __slots__ = ("box", "kind", "site")
@@ -57,6 +72,18 @@ class Packed:
         if joined != self.kind:
             _again(self, joined, "an assignment to it")
         self.box[_position(self, key)] = ScalarBox(state.emit(value, self.kind))
+
+    @property
+    def unbounded(self) -> bool:
+        return type(self.box.dims[0]) is not int
+
+    def array(self):
+        return self[:].box
+
+    def packed(self):
+        return self
+
+    settled = packed
 
     def copy(self):
         if len(self.box.dims) > 1:
@@ -104,7 +131,7 @@ def never(held: Packed, what: str):
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def _site():
+def place():
     """The place of the source that the program stands at."""
     frame = sys._getframe(2)
     while id(frame.f_code) not in context.PLACES:
@@ -115,21 +142,22 @@ def _site():
 def made(held):
     """A list that the program has just made: itself, or packed."""
     trace = context.active()
-    if trace is None or type(held) is not list or not held:
+    if trace is None or type(held) is not list:
         return held
-    site = _site()
-    if site in trace.lists:
-        packed = _packed(trace, held, site)
-        if packed is not None:
-            return packed
+    site = place()
+    found = trace.lists.get(site)
+    if type(found) in MAKERS:
+        instead = MAKERS[type(found)](trace, held, found, site)
+        if instead is not None:
+            return instead
     trace.born_at[id(held)] = held, site
     return trace.note_fresh(held)
 
 
 def collected(trace, element, source, collect) -> Packed | list:
     """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
-    site = _site()
-    if trace.lists.get(site) is NEVER:
+    site = place()
+    if not isinstance(trace.lists.get(site), state.Kind):
         return made(collect(element, source))
     kinds: list = []
 
@@ -152,9 +180,10 @@ def collected(trace, element, source, collect) -> Packed | list:
     return Packed(boxes.array(context.current().builder.cast(rows.read(), kind.dtype)), kind, site)
 
 
-def _packed(trace, held, site) -> Packed | None:
-    wider = trace.lists[site]
-    kind = wider and element_kind(held)
+def _packed(trace, held, wider, site) -> Packed | None:
+    if not held:
+        return None
+    kind = element_kind(held)
     joined = kind and state.join(kind, wider)
     if not joined:
         trace.lists[site] = NEVER
@@ -185,11 +214,20 @@ def element_kind(held) -> state.Kind | None:
 def pack(trace, held) -> None:
     """Told before a list is indexed with a traced number: trace again with it packed, if it can be."""
     born = trace.born_at.get(id(held))
-    if born is None or born[0] is not held or trace.lists.get(born[1], state) is NEVER or not held:
+    if born is None or born[0] is not held or not held:
+        return
+    if born[1] in trace.lists and not isinstance(trace.lists[born[1]], state.Kind):
         return
     kind = element_kind(held)
     if kind is not None:
         raise context.Restart(lists={born[1]: kind})
+
+
+def settled(x):
+    """What a function returns, in which lists are as they are now."""
+    if any(isinstance(leaf, Held) for leaf in tree.leaves_of(x)):
+        return tree.map(lambda leaf: leaf.settled() if isinstance(leaf, Held) else leaf, x)
+    return x
 
 
 # --- use --------------------------------------------------------------------------------------------------------------
@@ -206,8 +244,9 @@ class Items(iteration.Source):
         return self.held.item(boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int"))
 
 
-def reduced(function, held: Packed):
-    """sum, min or max of a packed list: a Python number."""
+def reduced(function, held: Held):
+    """sum, min or max of a list of numbers: a Python number."""
+    held = held.packed()
     found = boxes.REDIRECT[function](held.box)
     kind = held.kind if held.kind.weak != "bool" or function is not sum else held.kind._replace(weak="int", dtype=I64)
     return ScalarBox(state.emit(found, kind), kind.weak) if isinstance(found, Box) else found
@@ -225,4 +264,5 @@ def _join(meta, children):
 
 
 iteration.SOURCES[Packed] = Items
+MAKERS[state.Kind] = _packed
 tree.learn(Packed, tree.Kind("list", _split, _join, lambda meta, n: [""]))

@@ -248,6 +248,8 @@ class _Rolled:
         self.pairs: set = set()                     # positions in `carried` of what may hold the same array
         self.growing: dict = {}                     # id -> list that an iteration appends to
         self.heads: tuple = ()                      # what the names hold when an iteration begins
+        self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
+        self.ended: dict = {}                       # … and in the body that settled
         self.pair_up(self.before)
         for x in touched() if touched else ():
             if type(x) is ArrayBox and not x.root.captured and type(x.root) is ArrayBox:
@@ -306,9 +308,10 @@ class _Rolled:
         for place, carry in self.items.values():
             regions.assign(trace, place, carry.at_head(trace, params, asking))
         self.link_pairs(head=not asking)
+        self.entered = {}
         for key, root in self.roots.items():
             scope.roots[key] = root, root._value
-            root._value = next(params)
+            root._value = self.entered[key] = next(params)
         for box, reason in self.spoilt.values():
             regions.spoil(trace, box, reason)
 
@@ -332,7 +335,8 @@ class _Rolled:
             self.inits_cache = self.inits()
             made = make()
             if not self.absorb(made[1]):
-                self.loop.active = False
+                self.loop.active, self.ended = False, self.entered
+                growing.expect_settled(made[1], self.heads)
                 return made
         raise Mismatch("what the loop carries", "one type", "another, time and again")
 
@@ -379,9 +383,11 @@ class _Rolled:
         """Put the results in place. `trip` where it is the number of iterations for sure."""
         trace, results = self.trace, iter(results)
         taken = [[next(results) for _ in range(c.width)] for c in self.carried]
-        for root in self.roots.values():
-            trace.note_write(root)
-            root._value = next(results)
+        for key, root in self.roots.items():
+            found = next(results)
+            if outcome.roots[key][2] is not self.ended[key]:
+                trace.note_write(root)
+                root._value = found
         finals = self.finals(outcome)
         uses = collections.Counter(id(part) for final in finals for part in state.containers(final))
         own = {mark for mark in outcome.fresh if uses[mark] == 1}
@@ -446,7 +452,7 @@ class _Rolled:
             return as_bool(truth(thunk()))
 
         outcome = regions.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before, always=True)
-        changed = [root for key, (root, _, after) in outcome.roots.items() if key not in self.roots]
+        changed = [root for key, (root, _, after) in outcome.roots.items() if after is not self.entered.get(key)]
         if changed or len(outcome.items) > len(self.items):
             raise _Changes
         block.yields = (outcome.returned,)

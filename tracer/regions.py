@@ -45,11 +45,11 @@ class Mismatch(Exception):
 class Outcome:
     """What a traced region left. roots: id -> (root, before, after); items: id -> (place, before, after)."""
 
-    __slots__ = ("block", "born", "fresh", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
+    __slots__ = ("block", "born", "entered", "fresh", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
 
     def __init__(self, scope: Scope):
         self.block, self.born = scope.block, scope.born
-        self.names, self.returned, self.raised = (), None, None
+        self.names, self.returned, self.raised, self.entered = (), None, None, scope.entered
         self.roots, self.items, self.spoilt, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
 
     @contextmanager

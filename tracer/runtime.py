@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import types
 
-from . import (  # noqa: F401  (borrowed, mapping and ufunc_methods fill tables)
+from . import (  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
     attempts,
     borrowed,
     boxes,
@@ -18,6 +18,7 @@ from . import (  # noqa: F401  (borrowed, mapping and ufunc_methods fill tables)
     mapping,
     matching,
     messages,
+    piles,
     protocols,
     source,
     state,
@@ -48,8 +49,10 @@ def collect(element, items):
     """[element(x) for x in items]: a loop that appends, where the items are known by position."""
     trace = context.active()
     source = iteration.source_of(items) if trace is not None else None
-    if source is None or type(source.trip) is not int:
+    if source is None:
         return fresh([element(x) for x in iterate(items)])
+    if type(source.trip) is not int:
+        return folds.gather(lambda fold: fold.each(source, lambda item: fold.take(element(item))))
     site = id(element.__code__)
     return lists.collected(trace, element, source, lambda element, source: mapping.collected(element, source, site))
 
@@ -69,7 +72,7 @@ RUNTIME = types.SimpleNamespace(
     setattr=stores.setattr_, named=stores.named,
     delete=stores.delete, augment=stores.augment, aug_item=stores.aug_item, aug_setitem=stores.aug_setitem,
     aug_attr=stores.aug_attr,
-    aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, operate=protocols.operate,
+    aug_setattr=stores.aug_setattr, slice=slice, fold=folds.fold, gather=folds.gather, operate=protocols.operate,
     unary=protocols.unary, attribute=protocols.attribute, cell=cells.cell, own_cell=cells.own_cell,
     trying=attempts.trying, tried=attempts.tried, caught=attempts.caught, **matching.HELPERS,
 )

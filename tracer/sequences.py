@@ -167,7 +167,7 @@ def item_at(trace, held, key: ScalarBox):
     leaves = [leaf for x in held for leaf in tree.leaves_of(x)]
     if any(isinstance(leaf, ArrayBox) for leaf in leaves) and growing.rows_of(held) is None:
         return NotImplemented                            # an alias of one of them: which one must be known
-    if any(isinstance(x, (list, dict, lists.Packed)) for x in held):
+    if any(isinstance(x, (list, dict, lists.Held)) for x in held):
         lists.pack(trace, held)
         return NotImplemented
     if len(held) <= SMALL and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):

@@ -33,7 +33,7 @@ from ..ir.errors import (
 from ..ir.rewrite import lift_free
 from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
-from . import calls, context, messages, numpy_table, promote, regions, runtime, signature, source, state, tree
+from . import calls, context, lists, messages, numpy_table, promote, regions, runtime, signature, source, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 from .context import Restart, Scope, Trace
 from .signature import Leaf
@@ -315,7 +315,7 @@ class _Run:
 
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
-        leaves, out_tree = tree.flatten(state.value(returned))
+        leaves, out_tree = tree.flatten(lists.settled(state.value(returned)))
         results: list[Value] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, ArrayBox)}
         outs = tuple(self.out(x, mine, results) for x in leaves)

@@ -173,7 +173,7 @@ def describe(x) -> str:
         parts = [describe(v) for v in (x.values() if isinstance(x, dict) else x)]
         inside = ", ".join(parts[:3]) + (", …" if len(parts) > 3 else "")
         return f"a {type(x).__name__} of {len(parts)} ({inside})" if parts else f"an empty {type(x).__name__}"
-    return f"a {type(x).__name__}"
+    return f"a {getattr(type(x), 'shown', type(x).__name__)}"
 
 
 # --- structures -------------------------------------------------------------------------------------------------------

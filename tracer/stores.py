@@ -43,6 +43,8 @@ def setitem(value, held, key) -> None:
         held[key] = value
     elif isinstance(held, np.ndarray):
         _into_array(trace, held, key, value)
+    elif isinstance(held, lists.Held):
+        held[key] = value
     elif isinstance(held, (list, dict)):
         _into_container(trace, held, key, value)
     else:
@@ -118,9 +120,12 @@ def augment(held, value, op: str):
     """`name op= value`: what the name is bound to."""
     trace = context.active()
     if trace is not None and type(held) in (list, set, dict, collections.deque):
-        calls.expect_own(trace, held, f"`{_SIGN[op]}`")
+        calls.change_length(trace, held, _SIGN[op], (value,))
     elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
         held = boxes.lift(held)
+    elif isinstance(held, lists.Held) and op == "iadd":
+        held.extend(value)
+        return held
     elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
         return protocols.operate(op[1:], held, value)
     elif trace is not None and not isinstance(held, Box):
