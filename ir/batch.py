@@ -20,7 +20,9 @@ from .match import number
 from .types import INDEX_SCALAR, Type
 
 _GAINS = frozenset({"dot", "for", "while"})       # where nothing of this is, nothing can gain
-_PLACES = frozenset({"slice", "broadcast", "transpose", "reshape", "dim", "wrap", "iota"})
+# what has no memory of its own: parts, repetitions, and what stands where something else was
+_PLACES = frozenset({"slice", "broadcast", "transpose", "reshape", "dim", "wrap", "iota", "update", "update_add", "scatter",
+                     "scatter_add", "for", "while", "if"})
 _CHUNK_BYTES, _CACHE = 1 << 18, 1 << 19           # of the temporaries of a chunk: what is aimed at, and the most
 _FEWEST, _MOST = 32, 256                          # elements of a chunk: enough for products of matrices and for vectors
 

@@ -14,6 +14,7 @@ from .costs import COST
 from .lift_control import CONTROL
 from .lift_rules import RULES
 from .lifted import Apart, Lifted, NotBatched, Tally
+from .match import made_by
 from .opdef import Elementwise
 from .rewrite import copy_op, dims_of, free_values
 from .types import INDEX, INDEX_SCALAR, Type
@@ -65,6 +66,8 @@ class Lift:
         b, value = self.b, x.value
         if x.axis is None:
             dims = [*value.type.dims[:axis], self.length, *value.type.dims[axis:]]
+            if made_by(value, "empty"):
+                return b("empty", *map(b.index, dims), dtype=value.type.dtype)
             if axis:
                 value = b.reshape(value, [1 if k == axis else d for k, d in enumerate(dims)])
             return b.broadcast(value, dims)
