@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import tracegrad as tg
 
@@ -325,6 +326,23 @@ def test_shared_results():
     np.testing.assert_array_equal(spread, np.repeat(WIDE[:, None], 5, 1))
 
 
+def test_results_that_are_known_beforehand():
+    """Numbers are those of each element; what is no number stays as it is."""
+    text, whole, flag, z, f, nothing = tg.vmap(lambda x: ("a", 3, True, 2j, 1.5, None))(np.ones(2))
+    assert text == "a" and nothing is None
+    for got, expected in ((whole, [3, 3]), (flag, [True, True]), (z, [2j, 2j]), (f, [1.5, 1.5])):
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == np.array(expected).dtype
+    assert tg.vmap(lambda x: (x, 3), out_axes=(0, None))(np.ones(2))[1] == 3
+
+
+def test_shared_sparse_matrices():
+    a, x = scipy.sparse.random(6, 5, 0.4, format="csr", random_state=0), R((3, 5))
+    np.testing.assert_allclose(tg.vmap(lambda a, x: a @ x, in_axes=(None, 0))(a, x), (a @ x.T).T)
+    same = tg.vmap(lambda a, x: a, in_axes=(None, 0), out_axes=None)(a, x)
+    np.testing.assert_array_equal(same.toarray(), a.toarray())
+
+
 def test_what_an_element_overwrites_stays_inside():
     def f(x):
         x[0] = 7.0
@@ -360,6 +378,11 @@ REFUSALS = {
                     r"None for result\[1\], but the batch has no element"),
     "out entries": (lambda: tg.vmap(lambda x: (x, x), out_axes=(0,))(A), "out_axes has 1 entry for result: there are 2"),
     "out keys": (lambda: tg.vmap(lambda x: {"a": x}, out_axes={"b": 0})(A), "out_axes has the keys 'b' for result"),
+    "sparse": (lambda: tg.vmap(lambda p: p["a"] @ A)({"a": scipy.sparse.eye(2, format="csr")}),
+               r"in_axes has 0 for p\['a'\], a sparse matrix.*None where all"),
+    "sparse result": (lambda: tg.vmap(lambda a, x: a, in_axes=(None, 0))(scipy.sparse.eye(2, format="csr"), A),
+                      "out_axes has 0 for result, a sparse matrix"),
+    "no axes": (lambda: tg.vmap(lambda x: x)(np.array(3.0)), "it has 0 axes.*one axis more"),
     "ragged": (lambda: tg.vmap(lambda x: x[x > 0])(np.ones((2, 3))), "length of result depends on the element.*np.where"),
     "no function": (lambda: tg.vmap(3), "takes a function, got a int"),
 }

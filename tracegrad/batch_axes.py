@@ -21,8 +21,13 @@ def axes_of(axes: Any, structure: tree.TreeDef, what: str, name: str, heads=None
     """
     if axes is None:
         return [None] * structure.count
+    if structure.kind is tree.SPARSE:
+        raise ArgumentTypeError(f"{what} has {axes!r} for {name}, a sparse matrix, which has no axis for a batch",
+                                "write None where all elements share it, or map over dense arrays (its .data, or .toarray())")
     if not isinstance(axes, bool) and hasattr(axes, "__index__"):
-        return [operator.index(axes)] * structure.count
+        axis = operator.index(axes)
+        return [k for child, head in zip(structure.children, heads or _heads(structure, name))
+                for k in axes_of(axis, child, what, head)] if structure.kind is not None else [axis]
     kind = tree.kind_of(axes)
     if kind is None:
         raise ArgumentTypeError(f"{what} has {axes!r} for {name}, a {type(axes).__name__}",
@@ -30,8 +35,12 @@ def axes_of(axes: Any, structure: tree.TreeDef, what: str, name: str, heads=None
     if structure.kind is None:
         raise ArgumentTypeError(f"{what} has {axes!r} for {name}, which is one value", "write an int or None")
     parts = _parts(axes, kind, structure, what, name)
-    heads = heads or [name + label for label in structure.kind.labels(structure.meta, len(structure.children))]
+    heads = heads or _heads(structure, name)
     return [axis for part, child, head in zip(parts, structure.children, heads) for axis in axes_of(part, child, what, head)]
+
+
+def _heads(structure: tree.TreeDef, name: str) -> list[str]:
+    return [name + label for label in structure.kind.labels(structure.meta, len(structure.children))]
 
 
 def _parts(axes, kind: tree.Kind, structure: tree.TreeDef, what: str, name: str):
@@ -71,7 +80,8 @@ def axis_in(axis: int, leaf: Leaf, path: str) -> int:
 def expect_axis(axis: int, rank: int, what: str) -> None:
     """Raises ArgumentError for an axis that an array of this rank has not."""
     if not -rank <= axis < rank:
-        raise ArgumentError(f"{what} has {_count(rank, 'axis', 'axes')}", f"name one of {-rank} … {rank - 1}")
+        raise ArgumentError(f"{what} has {_count(rank, 'axis', 'axes')}", f"name one of {-rank} … {rank - 1}" if rank else
+                            "pass an array of one axis more, or write None for what all elements share")
 
 
 def _count(n: int, one: str, many: str) -> str:

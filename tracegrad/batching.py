@@ -11,15 +11,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from .api import Jitted
 from .batch_axes import axes_of, axis_in, expect_axis
 from .derive import built, dynamic, explicit
 from .ir.batch import batched
+from .ir.build import const
 from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
 from .ir.lifted import Lifted
 from .ir.rewrite import dce, dims_of, free_values, inline
-from .ir.types import INDEX_SCALAR
+from .ir.types import INDEX_SCALAR, dtype
 from .tracer import stage
 from .tracer.shapes import unify
 from .tracer.signature import Leaf
@@ -107,12 +110,21 @@ def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
             if out.result is not None:
                 shared = f.results[out.result] not in varied
                 results[out.result] = _placed(b, lifted[out.result], size, place, path, shared)
+            elif place is not None and _is_number(out):
+                number = const(out.value, dtype(type(out.value)))
+                results.append(_placed(b, Lifted(number, None), size, place, path, True))
         return results
 
     g = built(f.name + "_vmap", f, types, [p.name for p in f.params], body)
-    outs = tuple(out if out.result is None or place is None else Out("array", out.result)
-                 for out, place in zip(traced.outs, places))
+    added = itertools.count(len(f.results))
+    outs = tuple(out if place is None or (out.result is None and not _is_number(out)) else
+                 Out("array", next(added) if out.result is None else out.result) for out, place in zip(traced.outs, places))
     return replace(traced, function=g, leaves=call.leaves, paths=call.paths, tree=call.tree, outs=outs)
+
+
+def _is_number(out: Out) -> bool:
+    """Whether a leaf that is no result is a number, which each element of the batch has: others stay as they are."""
+    return out.kind == "static" and isinstance(out.value, (int, complex, np.generic)) and dtype(type(out.value)) is not None
 
 
 def _depending(f: Function, values) -> set[Value]:
