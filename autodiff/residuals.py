@@ -21,11 +21,12 @@ from typing import NamedTuple
 
 from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
-from ..ir.types import INDEX, Type
+from ..ir.types import BOOL, INDEX, Type
 from .costs import cheap, simple
 from .stepped import step_of, stepped
 from .tapes import is_loop, keep
 
+CONDITION = Type(BOOL)
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
 _PART = 4              # several values that are kept instead are at most this part of it
@@ -72,7 +73,7 @@ def _result(frame, v: Value) -> Value:
     array = None if write is None else _holding(frame, write)
     if array is not None:
         return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
-    if again and _worth(frame, v, needs):
+    if again and v.type != CONDITION and _worth(frame, v, needs):      # a byte is less than what it was decided by
         return recompute(frame, op)
     if k is not None:
         return frame.last(k)
@@ -129,10 +130,11 @@ class _Needs(NamedTuple):
     missing: dict[Value, float]
     seen: set[Value]
     again: list[Op]
+    outer: bool                # in a branch, also what would have to be kept outside it
 
 
 def _needs(frame, v: Value) -> _Needs:
-    needs = _Needs({}, set(), [])
+    needs = _Needs({}, set(), [], v.type == CONDITION)
     _add_needs(frame, v, needs)
     return needs
 
@@ -149,7 +151,11 @@ def _worth(frame, v: Value, needs: _Needs) -> bool:
 
 def _add_needs(frame, v: Value, needs: _Needs) -> None:
     missing = needs.missing
-    if v.__class__ is Const or v in needs.seen or v in frame.known or not (frame.owns(v) or _overwritten_in(frame, v)):
+    while needs.outer and _is_branch(frame) and not (frame.owns(v) or _overwritten_in(frame, v)):
+        frame = frame.parent
+    if v.__class__ is Const or v in needs.seen or v in frame.known or frame.op is None:
+        return
+    if not (frame.owns(v) or _overwritten_in(frame, v)):
         return
     needs.seen.add(v)
     if v in frame.run.kept:
@@ -170,6 +176,10 @@ def _add_needs(frame, v: Value, needs: _Needs) -> None:
         missing[v] = _destroyed_by(frame, v)
     else:
         missing[v] = _size(v)
+
+
+def _is_branch(frame) -> bool:
+    return frame.op is not None and not is_loop(frame)
 
 
 def _free(loop, param: Value) -> bool:

@@ -35,11 +35,12 @@ def cleared(f: Function) -> bool:
 
 
 class Uses:
-    """Who uses each value: (op or block that yields it, number)."""
+    """Who uses each value: (op or block that yields it, number); the op around each block; the block of each op."""
 
     def __init__(self, body: Block):
         self.found: dict[Value, list] = {}
         self.owner: dict[Block, Op] = {}
+        self.home: dict[Op, Block] = {}
         self._walk(body)
 
     def of(self, v: Value) -> list:
@@ -47,6 +48,7 @@ class Uses:
 
     def _walk(self, block: Block):
         for op in block.ops:
+            self.home[op] = block
             for k, v in enumerate(op.operands):
                 self.found.setdefault(v, []).append((op, k))
             for region in op.regions:
@@ -96,17 +98,17 @@ def _versions(p: Value, body: Block, k: int, uses: Uses):
 
 def _shared(axis: int, accesses: list[Op], i: Value, body: Block) -> bool:
     """Whether all accesses are at one position along the axis, another one in every iteration."""
-    at = {_position(op, axis) for op in accesses}
-    return len(at) == 1 and None not in at and _one_to_one(at.pop(), i, body)
+    at = {position(op, axis) for op in accesses}
+    return len(at) == 1 and None not in at and one_to_one(at.pop(), i, body)
 
 
-def _position(op: Op, axis: int) -> Value | None:
+def position(op: Op, axis: int) -> Value | None:
     if op.attrs["spec"][axis] != "i":
         return None
     return op.operands[_ACCESSES[op.defn.name] + spec_operands(op.attrs["spec"])[axis]]
 
 
-def _one_to_one(v: Value, i: Value, body: Block) -> bool:
+def one_to_one(v: Value, i: Value, body: Block) -> bool:
     """Whether v differs in any two iterations: i, or it plus, minus or times what is the same in all."""
     if v is i:
         return True
@@ -115,8 +117,8 @@ def _one_to_one(v: Value, i: Value, body: Block) -> bool:
         return False
     a, b = op.operands
     if op.defn.name == "mul":
-        return any(_one_to_one(x, i, body) and number(c) not in (None, 0) for x, c in ((a, b), (b, a)))
-    return any(_one_to_one(x, i, body) and _outside(c, body) for x, c in ((a, b), (b, a)))
+        return any(one_to_one(x, i, body) and number(c) not in (None, 0) for x, c in ((a, b), (b, a)))
+    return any(one_to_one(x, i, body) and _outside(c, body) for x, c in ((a, b), (b, a)))
 
 
 def _outside(v: Value, body: Block) -> bool:

@@ -5,6 +5,7 @@
     dce        drops ops, carried values and results that nothing needs
     ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
     cleared    lets loops not carry an array of which each iteration reads and writes a part of its own (ir/cleared.py)
+    first      makes additions to zeros writes where each element is hit once (ir/first.py)
     masked     leaves elements that a mask picks in their arrays where they are only added up or put back (ir/masked.py)
     invariant  moves out of loops what gives the same in every iteration (ir/invariant.py)
 
@@ -17,6 +18,7 @@ from collections import Counter
 from .build import Builder
 from .cleared import cleared
 from .core import Block, Function, Op, Value
+from .first import first_writes
 from .invariant import invariant
 from .masked import masked
 from .match import number, same
@@ -56,7 +58,9 @@ def sure(f: Function) -> Function:
 
 
 def uncarried(f: Function) -> Function:
-    """In place: without carried arrays whose writes nobody reads."""
+    """In place: without carried arrays whose writes nobody reads, and without additions to zeros that are writes."""
+    if sum(map(first_writes, everything(f))):
+        dead_code(f)
     return dead_code(simplify(f)) if sum(map(cleared, everything(f))) else f
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from math import inf, prod
 
+from ..ir.cleared import one_to_one, position
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.costs import COST
 from ..ir.opdef import Elementwise
@@ -204,7 +205,8 @@ class Program:
             return True
         home = self.home[op]
         for user, k in uses:
-            if self.home[user] is not home and self._repeats(self.home[user], home):
+            if self.home[user] is not home and self._repeats(self.home[user], home) and not (
+                    cost < TWICE and k == 0 and self._once(user, home)):
                 return True
             expands = EXPANDS.get(user.defn.name)
             if expands is not None and expands(user, k):
@@ -223,6 +225,22 @@ class Program:
         """The product or sum that adds itself to an array at this op; None where there is none, or it is stored after all."""
         found = self.sums.get(op)
         return found if found is not None and found.results[0] not in self.rooted else None
+
+    def _once(self, read: Op, outer: Block) -> bool:
+        """Whether an op reads another part in each iteration of the loops around it."""
+        if read.defn.name != "slice":
+            return False
+        axes = [position(read, k) for k, char in enumerate(read.attrs["spec"]) if char == "i"]
+        for op, region in self.ancestors(self.home[read]):
+            if op.defn.name in LOOPS:
+                body = op.regions[region]
+                at = next((v for v in axes if op.defn.name != "while" and one_to_one(v, body.params[0], body)), None)
+                if at is None:
+                    return False
+                axes.remove(at)
+            if self.home[op] is outer:
+                return True
+        return True
 
     def force(self, v: Value):
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""

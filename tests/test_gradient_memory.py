@@ -31,13 +31,31 @@ class Watch(Counter):
             self.bytes_of[op] = max(self.bytes_of.get(op, 0), results[0].nbytes)
 
 
+def results(f):
+    """The ops that make the arrays which a program's results are written into."""
+    found, waiting = set(), list(f.body.yields)
+    while waiting:
+        v = waiting.pop()
+        op = v.op
+        if op is None:
+            continue
+        found.add(op)
+        if op.defn.name in ("for", "while"):
+            waiting.append(op.operands[len(op.operands) - len(op.results) + v.slot])
+        elif op.defn.name in ("update", "update_add", "scatter_add"):
+            waiting.append(op.operands[0])
+    return found
+
+
 def kept_by(f, *args):
     """(elements that a program keeps for its way back, the counter)."""
     counter = Watch()
     counter.sizes, counter.bytes_of = {}, {}
     with np.errstate(all="ignore"):
         run(f, *args, counter=counter)
-    filled = sum(counter.sizes[v.op] for op in f.body.ops if op.regions for v in op.operands if v.op in counter.sizes)
+    own = results(f)
+    filled = sum(counter.sizes[v.op] for op in f.body.ops if op.regions for v in op.operands
+                 if v.op in counter.sizes and v.op not in own)
     return filled + counter.elements["push"], counter
 
 
