@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..ir.core import Const, Op, Value
 from .access import region_index, region_terms
-from .plan import Program
+from .plan import BASED, Program
 from .reductions import AxisReduce, DotTask
 from .routines import by_library, product_into
 
@@ -37,8 +37,17 @@ def _may_add(program: Program, part: Op, y: Op, base: Value) -> bool:
     rows = _spec(y).rstrip(":")
     if rows.strip("i") or len(_spec(y)) - len(rows) != t.type.rank or t.type.dtype is not total.type.dtype:
         return False
-    return called(part) or (t.type.rank > 0 and part.attrs.get("kind", "sum") == "sum"
-                            and not _TASKS[part.defn.name].loops_of(part, program).in_register)
+    if called(part):
+        return True
+    return (t.type.rank > 0 and part.attrs.get("kind", "sum") == "sum" and _lies_there(program, base, y)
+            and not _TASKS[part.defn.name].loops_of(part, program).in_register)
+
+
+def _lies_there(program: Program, base: Value, y: Op) -> bool:
+    """Whether an array is in memory before the block begins or by an op that ends there. What loops of the block compute they
+    may compute in the loops of the sum, which would have to wait for the last element."""
+    op = base.op
+    return op is None or program.home[op] is not program.home[y] or bool(op.regions) or op.defn.name in BASED
 
 
 def called(part: Op) -> bool:

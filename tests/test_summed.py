@@ -136,3 +136,15 @@ def test_an_old_array_that_is_still_read_is_copied_once():
     x, a, b = RNG.standard_normal((3, 40, 40))
     text = loops_of(old, x, a, b)
     assert text.count("alloc") == 1 and text.count("gemm") == 1
+
+
+def test_sums_of_one_pass_stay_together():
+    """Sums over both axes of one matrix, added up: the matrix is computed once and never stored."""
+    def fn(x):
+        d = np.exp(-(x[:, None] - x[None, :]) ** 2)
+        return d.sum(axis=0) + d.sum(axis=1)
+
+    x = np.linspace(0, 2, 70)
+    np.testing.assert_allclose(tg.jit(fn)(x), fn(x), rtol=1e-14)
+    text = tg.jit(fn).lower(x).text("loops")
+    assert "f64[70, 70]" not in text and text.count("exp") == 1
