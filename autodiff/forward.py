@@ -18,7 +18,7 @@ from .reverse import transposed
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
-from .steep import FORGETS, Steep, overflows, times
+from .steep import FLAT, FORGETS, Steep, overflows, times
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
@@ -130,7 +130,7 @@ def _elementwise(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or (op.defn.name in FORGETS and dot in fwd.tall)
+        steep = dot in fwd.steep or op.defn.name in FLAT or (op.defn.name in FORGETS and dot in fwd.tall)
         term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)

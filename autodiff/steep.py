@@ -69,6 +69,9 @@ def _square(v: Value) -> bool:
 _OVERFLOWS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
 FORGETS = frozenset({"div", "pow", "exp", "exp2", "expm1", "tanh", "atan", "atan2", "erf", "erfc", "max", "min"})
 
+# Of these every tangent pays, which is little beside the op: bounds at infinity are usual, as (inf - m) / s.
+FLAT = frozenset({"erf", "erfc"})
+
 
 def overflows(op: Op) -> bool:
     """Whether a tangent may become infinite with the value of an op."""

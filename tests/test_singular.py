@@ -4,6 +4,7 @@ Each function is taken at points that include the singular one, in float64 and f
 """
 import numpy as np
 import pytest
+from scipy.special import erf, erfc
 
 import tracegrad as tg
 
@@ -182,3 +183,39 @@ def test_what_overflows_and_is_forgotten_has_no_slope(name, kind):
     wide = x.astype(np.float64)
     slopes = [(tg.grad(f)(wide + h * e) - tg.grad(f)(wide - h * e)) / (2 * h) for e in np.eye(4)]
     np.testing.assert_allclose(bend, slopes, rtol=1e-3 if name == "sinh" else 1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_bounds_at_infinity(kind):
+    """Probabilities of intervals that are open to a side: erf is flat there, to every order and in both modes."""
+    edges = np.array([-np.inf, -0.5, 0.7, np.inf], kind)
+
+    def chances(p):
+        z = (edges - p[0]) / p[1]
+        below = 0.5 * (1.0 + erf(z / kind(np.sqrt(2.0))))
+        above = 0.5 * erfc(z / kind(np.sqrt(2.0)))
+        return -np.sum(np.log(below[1:] - below[:-1])) + np.sum(above**2)
+
+    p, tight = np.array([0.2, 1.3], kind), 1e-9 if kind is np.float64 else 1e-3
+    gradient = tg.grad(chances)
+    reverse, forward = gradient(p), np.array([tg.jvp(chances, (p,), (e,))[1] for e in np.eye(2, dtype=kind)])
+    bend = tg.hessian(chances)(p)
+    assert reverse.dtype == kind
+    np.testing.assert_allclose(forward, reverse, rtol=tight)
+    np.testing.assert_allclose(bend, bend.T, rtol=tight)
+    if kind is np.float64:
+        np.testing.assert_allclose(reverse, difference(chances_of(chances), p), rtol=1e-6)
+        moved = [(gradient(p + h) - gradient(p - h)) / 2e-5 for h in 1e-5 * np.eye(2)]
+        np.testing.assert_allclose(bend, moved, rtol=1e-6)
+
+
+def chances_of(f):
+    """f along each element by itself, at all the elements' values."""
+    return lambda x: np.array([f(np.where(np.arange(x.size) == k, x, np.array([0.2, 1.3]))) for k in range(x.size)])
+
+
+def test_sinc_near_zero():
+    for x in (0.0, 1e-12, 1e-8, 1e-4, 5e-3, 9e-3, 1.1e-2):
+        second = -np.pi**2 * (1 / 3 - (np.pi * x) ** 2 / 10 + (np.pi * x) ** 4 / 168)
+        assert np.isclose(tg.grad(tg.grad(np.sinc))(x), second, rtol=1e-10)
+        assert np.isclose(tg.jit(np.sinc)(x), np.sinc(x), rtol=5e-16)

@@ -147,8 +147,16 @@ declare("atanh", np.arctanh, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) *
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
-declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * (-(x * x)).exp(),), domain=(ANY,), recipe=R.ERF)
-declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * (-(x * x)).exp(),), domain=(ANY,), recipe=R.ERFC)
+
+
+def _bell(x):
+    """exp(-x^2), which is 0 from |x| = 28 on. Flat from 40 on, so that its derivative at infinity is 0, not 0 times inf."""
+    near = (x.abs() > 40).select(40, x)
+    return (-(near * near)).exp()
+
+
+declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * _bell(x),), domain=(ANY,), recipe=R.ERF)
+declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * _bell(x),), domain=(ANY,), recipe=R.ERFC)
 declare("lgamma", Special("gammaln"), partials=(lambda x, out: x.digamma(),), singular=(0,), domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
 declare("digamma", Special("psi"), partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,), domain=((0.3, 4.0),),
