@@ -15,7 +15,7 @@ from ..ir.ops.shape import concat_parts
 from .frames import Frame
 from .partials import to_operand
 from .special import spread
-from .steep import times
+from .steep import may_overflow, times
 
 
 def keep_mask(f: Frame, ct: Value, result: Value) -> Value:
@@ -97,7 +97,8 @@ def _complex(f, op, ct):
 
 
 def _mul(f, op, ct):
-    """A masked adjoint multiplies with mulz: a factor that is infinite where a branch was not taken contributes 0."""
+    """A masked adjoint multiplies with mulz: a factor that is infinite where a branch was not taken contributes 0; so does one
+    that overflowed, where all that was made of it is 0."""
     masked, steep = ct in f.run.masked, ct in f.run.steep
     for v, other in (op.operands, op.operands[::-1]):
         if not f.active(v):
@@ -105,15 +106,18 @@ def _mul(f, op, ct):
         flow = ct
         if not other.type.dims:
             flow = keep_mask(f, ct, to_operand(f.b, ct, v.type))
-        factor = f.get(other)
-        give(f, ct, v, times(f.b, flow, factor, masked) if steep else f.b("mulz" if masked else "mul", flow, factor))
+        factor, zero = f.get(other), masked or (op.results[0] in f.run.forgotten and may_overflow(other))
+        give(f, ct, v, times(f.b, flow, factor, zero) if steep else f.b("mulz" if zero else "mul", flow, factor))
 
 
 def _mulz(f, op, ct):
     """mulz(a, b): where a is 0 the product is, and so is b's adjoint, which that masks; a masked adjoint says itself where."""
     a, b = op.operands
     if f.active(a):
-        give(f, ct, a, f.b("mulz", ct, f.get(b)))
+        part = f.b("mulz", ct, f.get(b))
+        if may_overflow(b):
+            f.run.steep.marked.add(part)
+        give(f, ct, a, part)
     if f.active(b):
         pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)
         part = to_operand(f.b, f.b("mulz", *pair), b.type)

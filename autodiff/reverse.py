@@ -40,7 +40,7 @@ from .prepare import prepare, with_rules
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut
-from .steep import Steep
+from .steep import Steep, forgotten
 
 
 def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int | None = None) -> Function:
@@ -115,7 +115,7 @@ class Reverse:
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
         self.register(g.body)
         self.masked: set[Value] = set()
-        self.steep = Steep()
+        self.steep, self.forgotten = Steep(), forgotten(g.body)
         self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
         self.blocked: set[Value] = set()
         self.inserted: dict[Op, list[Op]] = {}

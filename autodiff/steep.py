@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.build import Builder
-from ..ir.core import Const, Op, Value
+from ..ir.core import Block, Const, Op, Value
 
 # Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
 # used, so is the derivative.
@@ -76,6 +76,33 @@ FLAT = frozenset({"erf", "erfc"})
 def overflows(op: Op) -> bool:
     """Whether a tangent may become infinite with the value of an op."""
     return op.defn.name in _OVERFLOWS or ("callee" in op.attrs and any(map(overflows, op.attrs["callee"].body.walk())))
+
+
+_KEEPS = frozenset({"add", "sub", "mul", "mulz", "neg", "div", "pow", "broadcast", "reshape", "transpose", "slice", "select"})
+_DEPTH = 6                 # how far back an overflow is looked for
+
+
+def forgotten(body: Block) -> set[Value]:
+    """The values from which something is computed that may forget an infinity in them."""
+    found: set[Value] = set()
+    for op in reversed(list(body.walk())):
+        name = op.defn.name
+        if name in FORGETS:
+            found.update(op.operands[1:] if name == "div" else op.operands)
+        if name in _KEEPS and any(r in found for r in op.results):
+            found.update(op.operands)
+    return found
+
+
+def may_overflow(v: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value may be infinite because one that it is computed from overflows, where its adjoint may well be 0."""
+    op = v.op
+    if op is None or not depth:
+        return False
+    if overflows(op):
+        return True
+    operands = op.operands[:1] if op.defn.name == "div" else op.operands
+    return op.defn.name in _KEEPS and any(may_overflow(x, depth - 1) for x in operands)
 
 
 class Steep:

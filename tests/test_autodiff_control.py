@@ -1,13 +1,14 @@
 """Derivatives of loops, branches and overwritten arrays: both modes, differences, second order, and what is kept."""
 import numpy as np
 import pytest
-import tracegrad.ir.ops  # noqa: F401
 from derivatives import check, check_parts, sound
 from smooth_ir import program
 from tracegrad.autodiff.forward import jvp
 from tracegrad.autodiff.reverse import Reverse, vjp
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text import parse
+from tracegrad.ir.text import parse, print_function
+
+import tracegrad as tg
 
 PROGRAMS = {
     "leaky": ("""
@@ -372,3 +373,26 @@ func @f(%x: f64) -> f64 {
 }""")
     sound(f)
     check(f, [0.3], order=2)
+
+
+# --- the text of a derivative ------------------------------------------------------------------------------------------------
+
+def halving(x, least):
+    for sweep in range(x.shape[0]):
+        guess = x[sweep]
+        while guess > least:
+            guess = 0.5 * guess * np.cos(guess)
+        x[sweep] += guess
+    return x
+
+
+def test_a_derivative_has_the_names_of_the_source():
+    """What loops carry, its adjoint and its tape are called as the program calls it; the notes say so too."""
+    text = tg.jit(halving).lower(np.linspace(1.0, 2.0, 40), 0.1).text("vjp")
+    notes = [line for line in text.splitlines() if line.startswith("#")]
+    assert any("%guess : f64, 8 bytes each time" in line for line in notes)
+    assert any("tapes %trips : index[40], 320 bytes" in line for line in notes)
+    for name in ("%guess_bar", "%guess_tape", "%trips", "%x_bar", "%out_bar", "= pop %"):
+        assert name in text
+    assert "%out_bar: f64[40])" in text.splitlines()[len(notes)]
+    assert print_function(parse(text)) == print_function(parse(print_function(parse(text))))

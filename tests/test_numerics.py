@@ -86,6 +86,30 @@ def test_in_the_backward_loop():
     assert message.startswith("in the derivative, `") and "np.sqrt(x[i])" in message
 
 
+def in_branches(x):
+    total = 0.0
+    for i in range(x.shape[0]):
+        if i > 0:
+            total = total * 0.5 + np.sqrt(x[i] * 2.0)
+    while total > 100.0:
+        total = np.log(total - 300.0)
+    return total
+
+
+@pytest.mark.parametrize("operator", [
+    tg.grad, lambda f: lambda x: tg.jvp(f, (x,), (np.ones(x.size),)), lambda f: lambda x: tg.vjp(f, x)[1](1.0),
+    lambda f: lambda x: tg.linearize(f, x)[1](np.ones(x.size))], ids=["grad", "jvp", "vjp", "linearize"])
+def test_every_mode_in_branches_and_loops(operator):
+    """One place, the user's line, and the operands there."""
+    steep = ROW, "np.sqrt(x[i] * 2.0)", "gives inf from"
+    for x, line, said in (steep, (np.full(3, 1e4), "np.log(total - 300.0)", "gives nan from -")):
+        with tg.config(check_numerics=True), pytest.raises(tg.NumericsError) as found:
+            operator(in_branches)(x)
+        text = str(found.value)
+        assert text.count("File") == 1 and line in text and said in text
+        assert ("in the derivative" in text) == ("sqrt" in line)
+
+
 @pytest.mark.parametrize("f, args, text", [
     (lambda a: np.cumsum(a * 1e308), (np.ones(3),), "scan"),
     (lambda a, b: a @ b, (np.full(3, 1e200), np.full(3, 1e200)), "dot"),
