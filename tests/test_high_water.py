@@ -47,6 +47,10 @@ print(memory("VmHWM") - before)
     ("gauss_with_pivoting", "(rng.standard_normal((300, 300)) + 300 * np.eye(300), rng.standard_normal(300))",
      2 * 300 * 300 + 3 * 300, 300 * 300 // 2),
     ("nonlinear_sweep", "(rng.standard_normal((200, 200)), 50)", 2 * 200 * 200, 50 * 198 * 198),
+    ("wave_steps", "(0.1 * rng.standard_normal((300, 300)), 0.2, 10)", 4 * 300 * 300, 2 * 10 * 298 * 298),
+    ("tridiagonal_solve", "(np.full(200_000, 0.2), np.ones(200_000), np.full(200_000, 0.3), rng.standard_normal(200_000))",
+     7 * 200_000, 4 * 200_000),
+    ("ldl_factor", "((lambda a: a @ a.T + 300 * np.eye(300))(rng.standard_normal((300, 300))),)", 3 * 300 * 300, 300 * 300),
 ], ids=lambda v: v if isinstance(v, str) and v.isidentifier() else "")
 def test_a_gradient_stays_below_twice_the_arrays_and_a_number_a_write(name, args, arrays, writes):
     """`arrays`: the elements of the function's own arrays, `writes`: those that its loops write (of the elimination, those of
