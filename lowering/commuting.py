@@ -21,7 +21,7 @@ from typing import NamedTuple
 from ..ir.affine import Form
 from ..ir.types import INDEX
 from .copies import TooMuch, written_out
-from .fission import cut, gathered, upwards
+from .fission import cut, gathered, leading_to, upwards
 from .loopir import For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While
 from .plan import LANES
 from .positions import Positions
@@ -199,9 +199,19 @@ class _Iterations:
         """The additions to elements that stay the same in all iterations, where nothing else in the loop sees them; they are
         not among the accesses any more."""
         found = [a for a in self.accesses if a.kind == "add" and all(self.local.isdisjoint(f.terms) for f in a.forms)
+                 and self._arithmetic(a, set())
                  and all(b.kind == "add" or b.buffer is not a.buffer or self._apart(a, b) for b in self.accesses)]
         self.accesses = [a for a in self.accesses if not any(a is b for b in found)]
         return found
+
+    def _arithmetic(self, a: Access, given: set[Scalar]) -> bool:
+        """Whether an element's position is computed from these scalars and those of outside by arithmetic alone: that of a form
+        may cancel what it is computed from."""
+        load = self.body[a.at[0]]
+        steps = leading_to([load], self.body)
+        used = {x for x in (*load.index, *(x for s in steps for x in s.args)) if type(x) is Scalar}
+        inside = {self.loop.index, *(s.target for s in self.body if type(s) in (Let, Load, Get))}
+        return not used & (inside - {s.target for s in steps} - given)
 
     def moved(self) -> list[list[Access]] | None:
         """The additions that have to leave the loop, in groups that do not meet each other; None where iterations do not
@@ -221,6 +231,8 @@ class _Iterations:
                 if not (self._own(a, b) or self._apart(a, b)):
                     return None
         moved = [a for group in groups[1:] for a in group]
+        if not all(self._arithmetic(a, {self.loop.index}) for a in moved):
+            return None
         if any(a.buffer is b.buffer and b.kind != "add" and not self._apart(a, b) for a in moved for b in touched):
             return None                             # it would be added later than something that sees it
         return groups[1:]

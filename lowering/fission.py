@@ -113,7 +113,7 @@ class _Cut:
     def _group(self, group, length, counted) -> For:
         k, new, body = self._begin(counted)
         statements = self.loop.body
-        body += [copied(s, new) for s in _leading_to([statements[load] for load, _, _ in group], statements)]
+        body += [copied(s, new) for s in leading_to([statements[load] for load, _, _ in group], statements)]
         for load, step, store in group:
             part, share = self.parts[store], Scalar(self.parts[store].dtype)
             op, old = statements[step], statements[load].target
@@ -124,7 +124,7 @@ class _Cut:
         return For(k, length, body, apart=True)
 
 
-def _leading_to(loads: list, statements: list) -> list:
+def leading_to(loads: list, statements: list) -> list:
     """The arithmetic that the positions of these loads are made by."""
     wanted = {i for s in loads for i in s.index if type(i) is Scalar}
     for s in reversed(statements):
@@ -144,7 +144,7 @@ def gathered(loop: For, steady: list[tuple[int, int, int]]) -> tuple[list, list]
         place, op, old = body[load], body[step], body[load].target
         var, new, total = Var(place.buffer.dtype, "sum"), {}, Scalar(place.buffer.dtype)
         before.append(Set(var, zero(var.dtype)))
-        after += [copied(s, new) for s in _leading_to([place], body)]
+        after += [copied(s, new) for s in leading_to([place], body)]
         after += [copied(place, new), Get(total, var), Let(made(op.target, new), "add", (new[old], total)),
                   copied(body[store], new)]
         body[load] = Get(old, var)

@@ -12,7 +12,7 @@ from tracegrad.lowering.loopverify import verify
 
 import tracegrad as tg
 
-ROWS, COLUMNS = 8, 1400
+ROWS, COLUMNS, SEEDS = 8, 1400, 40
 RNG = np.random.default_rng(0)
 
 
@@ -42,7 +42,8 @@ class Random:
         body += [Get(after, sum_), Store(self.total, (), after)]
         return Kernel("random", [*self.arrays, self.places, self.n, self.total], body)
 
-    def iteration(self, outer, row, i, last, sum_):
+    def iteration(self, outer, row, i, last, sum_, short=None):
+        """`short`: the counter of a loop inside, of which this is the body."""
         r, out, values = self.r, [], [Imm(3, I64)]
         down = Scalar(INDEX)
         out.append(Let(down, "sub", (last, i)))
@@ -55,6 +56,13 @@ class Random:
                 out.append(Load(c, self.places, (i,)))
             elif kind < 0.1:
                 return r.randrange(5)
+            elif kind < 0.15:
+                out.append(Let(c, "add", (down, i)))          # the same in every iteration
+            elif kind < 0.18:                                # … which a load cancels out of
+                x, y = Scalar(INDEX), Scalar(INDEX)
+                out.extend([Load(x, self.places, (i,)), Let(y, "add", (x, r.choice([i, down]))), Let(c, "sub", (y, x))])
+            elif short is not None and kind < 0.3:
+                out.append(Let(c, "add", (short, r.choice([i, down, number(2)]))))
             else:
                 out.append(Let(c, "add", (down if kind < 0.5 else i, number(r.randrange(4)))))
             return c
@@ -90,6 +98,9 @@ class Random:
                 sum_ = Var(I64, "unused")
             else:
                 self.choice(out, values)
+        if short is None and r.random() < 0.3:
+            k = Scalar(INDEX, "k")
+            out.append(For(k, r.choice([1, 3, 5]), self.iteration(outer, row, i, last, Var(I64, "unused"), k)))
         return out
 
     def reduction(self, out, var, value):
@@ -105,7 +116,7 @@ class Random:
         values.append(got)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_loops(seed):
     before, after = Random(seed).kernel(), Random(seed).kernel()
     commute(after)
@@ -126,7 +137,7 @@ def test_random_loops(seed):
 def test_random_loops_of_each_kind():
     """The random loops above have some that are cut, some that are only known to commute, and some that do not."""
     cut = commuting = plain = 0
-    for seed in range(24):
+    for seed in range(SEEDS):
         kernel = Random(seed).kernel()
         commute(kernel)
         loops = [s for s in walk(kernel.body) if type(s) is For]
