@@ -24,28 +24,32 @@ from .checkpoints import SEGMENT
 
 RECORD = 1 << 23            # bytes from which a record is not kept …
 TIMES = 8                   # … if it is so many times what the loop reads and makes: mostly, keeping it takes less time
+STEPS = 1024                # iterations that a loop of unknown length is taken to have
+_TRIPS = {"while": lambda op: STEPS, **dict.fromkeys(("for", "map"), lambda op: number(op.operands[0]) or STEPS)}
 _PARTS = frozenset({"slice", "gather"})
 _READS = _PARTS | {"reshape", "transpose", "dim", "iota"}
 
 
 def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
-    """The function, or a copy in which iterations of such loops are checkpointed calls, whose own loops may take half of
-    `budget`. reverse(f, wrt) is the reverse mode of a function, which says what it keeps."""
-    if not any(_candidate(op) for op in f.body.walk()):
+    """The function, or a copy in which iterations of such loops are checkpointed calls. With a budget, that decides what is
+    large, and their own loops may take half of it. reverse(f, wrt) is the reverse mode of a function, which says what it
+    keeps."""
+    least = RECORD if budget is None else min(RECORD, budget // 2)
+    if not any(_candidate(op, least) for op in f.body.walk()):
         return f
 
     def each(builder: Builder, op: Op, mapping):
-        reads = _parted(op) if _candidate(op) else None
-        if reads is None or not _worth(op, reads, reverse):
+        reads = _parted(op) if _candidate(op, least) else None
+        if reads is None or not _worth(op, reads, budget, reverse):
             return copy_op(builder, op, mapping)
         return _emitted(builder, op, mapping, reads, budget)
 
     return Function(f.name, copy_region(Builder(), f.body, {}, {"map": each}), f.loc, dict(f.attrs))
 
 
-def _candidate(op: Op) -> bool:
+def _candidate(op: Op, least: int) -> bool:
     """Whether all values of all iterations are large together; what is kept are some of them."""
-    return op.defn.name == "map" and any(map(inexact, op.results)) and (number(op.operands[0]) or 0) * _bytes(op) >= RECORD
+    return op.defn.name == "map" and any(map(inexact, op.results)) and (number(op.operands[0]) or 0) * _bytes(op) >= least
 
 
 def _bytes(op: Op) -> int:
@@ -53,7 +57,7 @@ def _bytes(op: Op) -> int:
     total = 0
     for region in op.regions:
         for inner in region.ops:
-            trip = number(inner.operands[0]) or 1 if inner.defn.name in ("for", "map") else 1
+            trip = _TRIPS.get(inner.defn.name, lambda op: 1)(inner)
             total += trip * _bytes(inner) + sum(map(_size, inner.results))
     return total
 
@@ -82,11 +86,15 @@ def _rest(op: Op, reads: set[Op]) -> Block:
     return rest
 
 
-def _worth(op: Op, reads: set[Op], reverse: Callable) -> bool:
+def _worth(op: Op, reads: set[Op], budget: int | None, reverse: Callable) -> bool:
     record = _record(op, reverse)
-    if record is None or record < RECORD or record < TIMES * _outside(op):
+    if record is None:
+        if budget is None:
+            return False
+        record = budget
+    elif not (record > budget // 2 if budget is not None else record >= max(RECORD, TIMES * _outside(op))):
         return False
-    row, rest = record // number(op.operands[0]), _rest(op, reads)
+    row, rest = max(record, RECORD) // number(op.operands[0]), _rest(op, reads)
     shared = {v for v in free_values(rest) if inexact(v)} - _own(op, reads)
     in_parts = {v for inner in rest.walk() if inner.defn.name in _PARTS for v in inner.operands if v in shared}
     return all(v.type.static and _size(v) <= row for v in in_parts)

@@ -99,6 +99,23 @@ def test_nothing_is_kept_of_all_iterations(name, monkeypatch):
     assert largest(gradient, *batch) <= 50 * 300         # of a chunk of the batch, or of one element
 
 
+@pytest.mark.parametrize("name", ["walk, own factor", "recurrent", "while"])
+def test_a_budget_is_for_one_element(name):
+    """What does not fit for all elements is made again for each; a loop of unknown length always is."""
+    f, args, axes = PROGRAMS[name]
+    batch = [np.repeat(a, 300, 0) if axis == 0 else a for a, axis in zip(args, axes)]
+
+    def gradient():
+        return tg.grad(lambda *a: np.sum(np.sin(tg.vmap(f, in_axes=axes)(*a))), argnums=(0, 1))
+
+    expected = gradient()(*batch)
+    with tg.config(memory_budget="64kB"):
+        limited = gradient()
+        assert largest(limited, *batch) <= 1800 * 20         # the argument and the result of the loop
+        for a, b in zip(limited(*batch), expected):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+
+
 def test_rows_and_sums_need_no_temporaries():
     """The adjoint of rows is written where the result is, that of what is shared is added up in its own memory."""
     gradient = tg.grad(lambda w, x: np.sum(tg.vmap(lambda w, x: np.sum(w * x * x), in_axes=(None, 0))(w, x)), argnums=(0, 1))
