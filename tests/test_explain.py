@@ -21,6 +21,27 @@ def test_ops_without_derivative_and_independence():
     assert "floor" in repr(notes)
 
 
+def test_a_derivative_says_so_of_its_function():
+    """What stops a derivative, and what it does not depend on, is asked for by the derivative: in any mode, and nested."""
+    def f(p, y):
+        total = np.argmax(p["a"]) * 1.0
+        for i in range(p["a"].shape[0]):
+            if p["a"][i] > 0.5:
+                total += p["a"][i] * np.round(y)
+        return total
+
+    p = {"a": np.full(4, 0.7), "b": np.ones(2)}
+    for operator in (tg.grad, tg.value_and_grad, tg.jacrev, tg.jacfwd, tg.hessian, lambda f: tg.jit(tg.grad(f))):
+        notes = tg.explain(operator(f), p, 2.3)
+        assert {n.text.split("`")[1] for n in notes.of("no derivative")} >= {"rint", "argreduce", "gt"}
+        assert sorted(n.text.split(" it")[0].split("argument ")[1] for n in notes.of("independent")) == [
+            "p['b'] not at all:", "y only through `rint`, which has no derivative:"]
+    assert tg.explain(tg.grad(lambda x, y: x * y), 2.0, 3.0).of("independent") == []
+    x = np.ones(3)
+    (lost,) = tg.explain(lambda a, b, c: np.sum(a * b), x, x, np.zeros(3)).of("independent")
+    assert "argument c not at all" in lost.text
+
+
 def test_a_gradient_that_is_used_is_not_reported():
     assert tg.explain(lambda x: np.sum(np.where(x > 0, x, 0.0)), np.ones(3)).of("independent") == []
 

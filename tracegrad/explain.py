@@ -17,6 +17,7 @@ from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
 from .lowering import nest
+from .tracer import stage
 from .tracer.stage import Call, Traced
 
 KINDS = {
@@ -63,16 +64,22 @@ def explain(f, *args, **kwargs) -> Explanation:
     """Explain how a call `f(*args, **kwargs)` is compiled, without running it. Print the result, or read its `notes`."""
     jitted = f if isinstance(f, Jitted) else jit(f)
     call = jitted.flatten(args, kwargs)
-    traced = jitted.program(call)
+    own: list[tuple] = []                        # (the program of the user's function, whatever derives from it; its call)
+
+    def trace(function, call):
+        own.append((stage.trace_call(function, call), call))
+        return own[-1][0]
+
+    traced = jitted.program(call, trace)
     program = without_aliases(traced, call)
     final = optimized(program)
     notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
     notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in nest.lower(final).notes]
     notes += static_notes(jitted, traced, call)
-    if not jitted.derives:
-        plain = optimized(program)
+    for found, inner in own[:1]:
+        plain = optimized(found)
         notes += [Note("no derivative", text, loc) for text, loc in without_derivative(plain)]
-        notes += independent(program, plain)
+        notes += independent(found, plain, inner.aliases)
     return Explanation(
         getattr(jitted, "__name__", repr(jitted)),
         ", ".join(
@@ -116,12 +123,13 @@ def without_derivative(f: Function) -> list[tuple[str, Loc]]:
     return list(found.values())
 
 
-def independent(traced: Traced, f: Function) -> list[Note]:
-    """The float arguments that no result depends on through differentiable ops."""
+def independent(traced: Traced, f: Function, aliases) -> list[Note]:
+    """The float arguments that no result depends on through differentiable ops. `aliases`: arrays that are passed again, for
+    which the first stands."""
     notes = []
-    names = [p for p, leaf in zip(traced.paths, traced.leaves) if leaf.kind != "static"]
-    for name, param in zip(names, f.params):
-        if not _inexact(param):
+    names = [(k, p) for k, (p, leaf) in enumerate(zip(traced.paths, traced.leaves)) if leaf.kind != "static"]
+    for (k, name), param in zip(names, f.params):
+        if not _inexact(param) or k in aliases:
             continue
         reached, stopped = _reach(f, param)
         if not any(r in reached and _inexact(r) for r in f.results):
