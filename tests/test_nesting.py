@@ -50,3 +50,25 @@ def test_a_record_of_unknown_length_serves_every_column():
     h = tg.hessian(iterating)(X)
     step = 1e-6 * np.eye(3)
     np.testing.assert_allclose(h, [(slope(X + e) - slope(X - e)) / 2e-6 for e in step], rtol=1e-6)
+
+
+@pytest.mark.parametrize("inner", [lambda f: f, tg.jit], ids=["plain", "jitted"])
+def test_what_is_overwritten_and_returned(inner):
+    """A derivative in compiled code is of what the function returns, also where that is its own argument, overwritten."""
+    @inner
+    def f(y):
+        y[0] = 3.0 * y[0] * y[1]
+        return y
+
+    def program(x):
+        v, out = np.array([0.5, 2.0]), []
+        value, pull = tg.vjp(f, x)
+        out += [value, pull(np.ones(2))[0], *tg.jvp(f, (x,), (v,)), tg.linearize(f, x)[1](v), tg.jacfwd(f)(x), tg.jacrev(f)(x)]
+        out += [tg.vmap(f)(np.stack([x, x + 1.0])), tg.grad(lambda z: np.sum(f(z)))(x), tg.hessian(lambda z: f(z)[0] ** 2)(x)]
+        return (*out, x)
+
+    x = np.array([1.0, 2.0])
+    expected = program(x)
+    assert expected[0].tolist() == [6.0, 2.0] and expected[1].tolist() == [6.0, 4.0] and expected[3].tolist() == [9.0, 2.0]
+    for a, b in zip(tg.jit(program)(x), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)

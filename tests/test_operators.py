@@ -452,3 +452,31 @@ def test_check_grads_finds_a_wrong_derivative():
     for modes in (("fwd",), ("rev",)):
         with pytest.raises(tg.GradientMismatch, match="derivative against a difference"):
             tg.check_grads(wrong, (X,), modes=modes)
+
+
+@dataclasses.dataclass
+class Moving:
+    place: np.ndarray
+    time: float
+
+    def step(self, h):
+        self.place += h * self.place
+        self.time += h
+        return self
+
+
+def test_arguments_that_advance_themselves():
+    """A method that assigns to attributes of an argument: a derivative sees it, and changes nothing of the caller's."""
+    def value(start, n):
+        for _ in range(n):
+            start.step(0.1)
+        return np.sum(start.place) * start.time
+
+    start = Moving(np.array([1.0, 2.0]), 0.5)
+    slope = tg.grad(value)(start, 7)
+    assert np.allclose(slope.place, 1.1**7 * 1.2) and np.isclose(slope.time, 3.0 * 1.1**7)
+    assert np.isclose(tg.jvp(lambda s: value(s, 7), (start,), (Moving(np.ones(2), 0.5),))[1],
+                      np.sum(slope.place) + 0.5 * slope.time)
+    assert start.place.tolist() == [1.0, 2.0] and start.time == 0.5
+    with pytest.raises(tg.UnsupportedError, match=r"start\.time is replaced inside its container"):
+        tg.jit(value)(start, 7)

@@ -1,4 +1,6 @@
 """Python's sequences where only run time knows an order or a position: sorted, list.sort, min and max by a key, xs[i]."""
+import collections
+
 import numpy as np
 import pytest
 from trace_check import check, run
@@ -146,3 +148,23 @@ def compares(x, i, j):
 @pytest.mark.parametrize("pair", [(1, 2), (0, 9), (2, 0), (1, 1)], ids=str)
 def test_tuples_are_compared_item_by_item(pair):
     check(compares, X, *map(np.int64, pair))
+
+
+def test_sorted_by_what_is_known():
+    """Tuples of a known and a traced part, the known ones all different: these decide, as for the items of a dict."""
+    def groups(x, labels):
+        held = collections.defaultdict(list)
+        for v, label in zip(x, labels):
+            held[label].append(v)
+        return {k: np.mean(v) for k, v in sorted(held.items(), reverse=True)}
+
+    def window(x, n):
+        last, out = collections.deque(maxlen=n), []
+        for v in x:
+            last.append(v)
+            out.append(sum(last) / len(last))
+        return out
+
+    found = tg.jit(groups)(np.arange(4.0), ["b", "a", "b", "c"])
+    assert list(found.items()) == [("c", 3.0), ("b", 1.0), ("a", 1.0)]
+    assert tg.jit(window)(np.arange(5.0), 3) == window(np.arange(5.0), 3)

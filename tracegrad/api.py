@@ -89,7 +89,9 @@ class Jitted(Dispatcher):
         return self.derive(found) if self.derive else found
 
     def source(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
-        """The program that this one derives from."""
+        """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
+        the containers of its arguments are its own."""
+        trace = functools.partial(trace, writes=True, private=True) if self.derives else trace
         own = call._replace(aliases={}) if self.derives else call       # a derivative tells f(x, x)'s arguments apart
         found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
         if own is not call:

@@ -317,6 +317,13 @@ def _of_items(kind):
     return lambda *args: lists.made(kind(*map(iteration.iterate, args)))
 
 
+def _deque(iterable=(), maxlen=None):
+    """collections.deque: how many it holds is part of the program."""
+    if isinstance(maxlen, Box):
+        maxlen = int(context.need_concrete(maxlen, "the length of a deque"))
+    return collections.deque(iteration.iterate(iterable), maxlen)
+
+
 def _text_of(make, conversion: str):
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args, **kwargs):
@@ -332,6 +339,6 @@ BUILTINS = {
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate,
+    np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"),
 }

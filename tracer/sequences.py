@@ -84,6 +84,7 @@ def sorted_(iterable, /, *, key=None, reverse=False):
     items = iteration.iterate(iterable)
     items = items if type(items) is list else list(items)
     keys = items if key is None else [calls.call(key, x) for x in items]
+    keys = _deciding(keys)
     if not any(map(_traced, keys)):
         order = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
         return [items[k] for k in order]
@@ -94,6 +95,15 @@ def sorted_(iterable, /, *, key=None, reverse=False):
         _refuse("sorted() of objects whose order is known only at run time", "they are not all numbers of one structure",
                 "sort numbers, or use np.argsort and arrays")
     return columns.listed(_order(keys, reverse))
+
+
+def _deciding(keys: list) -> list:
+    """The first parts of tuples, where they are known and all differ: they decide, as in the items of a dict."""
+    if all(type(k) is tuple and k and not _traced(k[0]) for k in keys):
+        firsts = [k[0] for k in keys]
+        if all(a != b for n, a in enumerate(firsts) for b in firsts[:n]):
+            return firsts
+    return keys
 
 
 def _order(keys, reverse) -> ArrayBox:

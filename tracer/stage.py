@@ -168,14 +168,16 @@ def trace(function: Callable, args, kwargs=None, *, static_argnums=(), static_ar
     return trace_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames), writes=writes)
 
 
-def trace_call(function: Callable, call: Call, *, writes: bool = True) -> Traced:
-    """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static."""
+def trace_call(function: Callable, call: Call, *, writes: bool = True, private: bool = False) -> Traced:
+    """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static.
+
+    private: the arguments are the function's own, as for a derivative, and it may put others into their containers."""
     statics: set[int] = set()
     unroll: set = set()
     packed: dict = {}
     for _ in range(RESTARTS):
         try:
-            return _clean(_Run(function, call, statics, unroll, writes, packed=packed).run, function)
+            return _clean(_Run(function, call, statics, unroll, writes, packed=packed, private=private).run, function)
         except Restart as signal:
             if signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items():
                 break
@@ -192,9 +194,9 @@ def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), sta
     return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
 
 
-def trace_inner_call(function: Callable, call: Call, *, writes: bool = False) -> Traced:
+def trace_inner_call(function: Callable, call: Call, *, writes: bool = False, private: bool = False) -> Traced:
     """`trace_inner` of a call whose arguments are known as leaves. With `writes`, what it does to them is reported."""
-    return _Run(function, call, _numbers(call), set(), writes, context.current()).run()
+    return _Run(function, call, _numbers(call), set(), writes, context.current(), private=private).run()
 
 
 def _numbers(call: Call) -> set[int]:
@@ -216,8 +218,9 @@ _WEAK = {"float": "float", "int": "int", "complex": "complex"}
 class _Run:
     """One run of the function."""
 
-    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None):
-        self.callable, self.call, self.writes = function, call, writes
+    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
+                 private: bool = False):
+        self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
                             leaf in enumerate(call.leaves))
@@ -373,7 +376,7 @@ class _Run:
     def expect_unchanged(self, seen, held) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
-            now = self.call.tree.flatten_up_to(seen) if self.writes and held else held
+            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not self.private else held
         except ArgumentTypeError:
             now = [None] * len(held)
         for before, after, path in zip(held, now, self.call.paths):
