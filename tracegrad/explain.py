@@ -66,8 +66,8 @@ def explain(f, *args, **kwargs) -> Explanation:
     call = jitted.flatten(args, kwargs)
     own: list[tuple] = []                        # (the program of the user's function, whatever derives from it; its call)
 
-    def trace(function, call):
-        own.append((stage.trace_call(function, call), call))
+    def trace(function, call, **how):
+        own.append((stage.trace_call(function, call, **how), call))
         return own[-1][0]
 
     traced = jitted.program(call, trace)
