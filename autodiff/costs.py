@@ -10,7 +10,7 @@ _CHEAP = frozenset({
     "add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "cast", "max", "min", "eq", "ne", "lt", "le", "gt", "ge",
     "and", "or", "xor", "not", "invert", "real", "imag", "conj", "complex", "floor", "ceil", "trunc", "rint", "isnan", "isinf",
     "isfinite", "signbit", "copysign", "stop_gradient", "floordiv", "mod", "shl", "shr",
-    "div", "sqrt", "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap",
+    "div", "sqrt", "dim", "iota", "broadcast", "reshape", "transpose", "slice", "gather", "wrap", "concat",
 })
 # Where one element is made of few: the axes of the first operand that are combined.
 _COMBINED = {"reduce": lambda attrs: attrs["axes"], "dot": lambda attrs: attrs["contract"][0]}
