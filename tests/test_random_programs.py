@@ -291,3 +291,21 @@ def test_gradients(folder, data):
     program = written(data, smooth=True)
     found = check_gradients(program, folder, second=data.draw(st.integers(0, 3)) == 0)
     assert not found, f"{found}\n{program.text}\narguments: {program.arguments!r}"
+
+
+@pytest.mark.parametrize("seed", [1090, 1101, 1144, *range(8)])
+def test_gradients_add_to_buffers(folder, seed):
+    """accumulate=True moves additions through a gradient's program; the first three seeds once met values before their time."""
+    program = Writer(Source(seed), True, 10).program()
+    loss = loss_of(loaded(program.text, folder), program)
+    wrt = tuple(program.args()[k] for k in program.wrt)
+    every = tuple(range(len(wrt)))
+    found = outcome(tg.grad(loss, every), wrt)
+    if isinstance(found, Exception):
+        return
+    plain, rng = found[0], np.random.default_rng(seed)
+    held = [np.asarray(rng.standard_normal(np.shape(p)), np.asarray(p).dtype) for p in plain]
+    buffers = tuple(h.copy() for h in held)
+    tg.grad(loss, every)(*wrt, out=buffers, accumulate=True)
+    for b, h, p in zip(buffers, held, plain, strict=True):
+        np.testing.assert_allclose(b, h + p, rtol=1e-8, atol=1e-8 * (1 + np.max(np.abs(p), initial=0.0)))

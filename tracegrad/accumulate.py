@@ -52,11 +52,11 @@ def _uses(block: Block, found=None) -> dict[Value, list]:
 # --- moving the addition up ------------------------------------------------------------------------------------------------
 
 def _added(place: Value, v: Value, block: Block, uses) -> Value | None:
-    """`place` + v, added where v is computed in the block; None where that is no better than one addition. `place` is known
-    before the op of v, which nothing else uses."""
+    """`place` + v, added where v is computed in the block; None where that is no better than one addition: something else uses
+    v, or it is computed before `place` is known."""
     if _is_zero(v):
         return place
-    if v.op is None or v.op not in block.ops or len(uses.get(v, ())) != 1:
+    if _position(v, block) <= _position(place, block) or len(uses.get(v, ())) != 1:
         return None
     move = _MOVES.get(v.op.defn.name)
     return move(place, v, block, uses) if move is not None else None
