@@ -390,10 +390,11 @@ def deliver(name: str, value, out, where=True, casting="same_kind"):
     if out is None:
         return boxes.result(value)
     check_cast(name, value.type.dtype, out.dtype_ir, casting)
-    if len(value.type.dims) > len(out.dims) or not shapes.same_dims(shapes.broadcast_dims(value.type.dims, out.dims), out.dims):
+    joint = shapes.broadcast_dims(value.type.dims, out.dims)       # what it cannot prove it has checked at run time
+    if len(joint) > len(out.dims) or any(type(d) is int and not shapes.same(d, j) for d, j in zip(out.dims, joint)):
         fail(ShapeError,
              f"non-broadcastable output operand with shape {shapes.show(out.dims)} doesn't match the broadcast shape "
-                         f"{shapes.show(shapes.broadcast_dims(value.type.dims, out.dims))}")
+             f"{shapes.show(joint)}")
     out.write(shapes.expand(builder.cast(value, out.dtype_ir), out.dims))
     return out
 

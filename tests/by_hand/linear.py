@@ -257,3 +257,29 @@ def newton_inverse(a):
     for _ in range(20):
         x = x @ (eye2 - a @ x)
     return x
+
+
+@program(
+    lambda r: (
+        np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.1], [1.0, 1.1]]),
+        np.array([[0, 2], [1, 2], [1, 3], [2, 3], [0, 3]]),
+        r.uniform(0.5, 1.5, 5),
+        r.standard_normal(8),
+    ),
+    wrt=(0, 2, 3),
+)
+def truss_compliance(nodes, bars, area, load):
+    n = nodes.size
+    stiffness = np.zeros((n, n))
+    for (i, j), section in zip(bars, area):
+        d = nodes[j] - nodes[i]
+        length = np.hypot(*d)
+        block = np.outer(d, d) * section / length**3
+        for a, p in ((0, i), (1, j)):
+            for b, q in ((0, i), (1, j)):
+                sign = 1 if a == b else -1
+                stiffness[2 * p : 2 * p + 2, 2 * q : 2 * q + 2] += sign * block
+    free = np.arange(4, n)
+    u = np.zeros(n)
+    u[free] = np.linalg.solve(stiffness[np.ix_(free, free)], load[free])
+    return load @ u, u
