@@ -30,6 +30,7 @@ CONDITION = Type(BOOL)
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _SMALL = 16            # elements up to which an array counts like a scalar
 _PART = 4              # several values that are kept instead are at most this part of it
+_FARTHEST = 30         # ops in a row that are done again; what the first of them starts from is kept
 _SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
 
 
@@ -74,6 +75,8 @@ def _result(frame, v: Value) -> Value:
     if array is not None:
         return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
     if again and v.type != CONDITION and _worth(frame, v, needs):      # a byte is less than what it was decided by
+        for x in needs.far:
+            frame.known.setdefault(x, keep(frame, x))
         return recompute(frame, op)
     if k is not None:
         return frame.last(k)
@@ -130,12 +133,13 @@ class _Needs(NamedTuple):
     missing: dict[Value, float]
     seen: set[Value]
     again: list[Op]
+    far: list[Value]           # where the way back is cut
     outer: bool                # in a branch, also what would have to be kept outside it
 
 
 def _needs(frame, v: Value) -> _Needs:
-    needs = _Needs({}, set(), [], v.type == CONDITION)
-    _add_needs(frame, v, needs)
+    needs = _Needs({}, set(), [], [], v.type == CONDITION)
+    _add_needs(frame, v, needs, 0)
     return needs
 
 
@@ -149,7 +153,7 @@ def _worth(frame, v: Value, needs: _Needs) -> bool:
     return total <= _size(v) / _PART and all(map(simple, needs.again))
 
 
-def _add_needs(frame, v: Value, needs: _Needs) -> None:
+def _add_needs(frame, v: Value, needs: _Needs, steps: int) -> None:
     missing = needs.missing
     while needs.outer and _is_branch(frame) and not (frame.owns(v) or _overwritten_in(frame, v)):
         frame = frame.parent
@@ -169,9 +173,13 @@ def _add_needs(frame, v: Value, needs: _Needs) -> None:
         elif _restored(frame, v):
             missing[v] = _destroyed_by(frame, v)
     elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
+        if steps == _FARTHEST:
+            missing[v] = _size(v)
+            needs.far.append(v)
+            return
         needs.again.append(v.owner)
         for x in v.owner.operands if _settled(frame, v.owner) is None else v.owner.operands[1:]:
-            _add_needs(frame, x, needs)
+            _add_needs(frame, x, needs, steps + 1)
     elif v.type.dims and _leads_out(frame, v):
         missing[v] = _destroyed_by(frame, v)
     else:

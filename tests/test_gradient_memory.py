@@ -460,3 +460,18 @@ def test_checkpoint_of_a_function_that_overwrites_its_argument():
 def test_checkpoint_takes_functions():
     with pytest.raises(tg.ArgumentTypeError, match="checkpoint takes a function"):
         tg.checkpoint(3)
+
+
+def test_a_long_way_back_is_cut():
+    """In a long body of cheap array ops the way back from an array ends at one that is kept."""
+    def f(x, y, n):
+        for _ in range(n):
+            for k in tg.unroll(range(150)):
+                x = x * (1 - k / 1000) + k / 5000 * x * x * y if k % 3 else x + 0.01 * np.roll(x, 1)
+        return (x * x).sum()
+
+    x, y, v = np.random.default_rng(0).standard_normal((3, 20)) * 0.3
+    with tg.disable_jit():
+        slope = tg.grad(f)(x, y, 12) @ v
+        assert tg.jvp(lambda x: f(x, y, 12), (x,), (v,))[1] == pytest.approx(slope, rel=1e-12)
+    assert 12 * 20 < kept_by(gradient(f, (x, y, 12)), x, y, 12)[0] <= 12 * 20 * 100
