@@ -27,7 +27,8 @@ LOOSE = {"tan": 1e-12, "power": 1e-9, "float_power": 1e-9, "logaddexp2": 1e-12, 
 
 
 def test_every_ufunc_has_a_rule():
-    assert {u.__name__ for u in UFUNCS} == {u.__name__ for u in ufuncs.RULES}
+    own = [u for u in ufuncs.RULES if getattr(np, u.__name__, None) is u]            # scipy.special's stand there, too
+    assert {u.__name__ for u in UFUNCS} == {u.__name__ for u in own}
 
 
 def _agrees(fn, *args, tol):
