@@ -465,7 +465,8 @@ def helped(x):
     return settle(x[:2] * 1.5) + settle(x[2:] * 1.0)
 
 
-@pytest.mark.parametrize("f, count", [(relaxed, 6), (halved, 12), (smoothed, None), (helped, 6)], ids=lambda f: str(f))
+@pytest.mark.parametrize("f, count", [(relaxed, 6), (halved, 12), (smoothed, None), (helped, 6)],
+                         ids=["relaxed", "halved", "smoothed", "helped"])
 def test_hessians_through_loops_of_unknown_length(f, count):
     """Values are those of the dense Hessian, and the pattern is that of what can meet in any number of iterations."""
     x = np.linspace(0.5, 2.0, 6)
