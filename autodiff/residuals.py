@@ -22,7 +22,7 @@ from typing import NamedTuple
 from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
 from ..ir.types import BOOL, INDEX, Type
-from .costs import cheap, simple
+from .cheap import cheap, simple
 from .stepped import step_of, stepped
 from .tapes import is_loop, keep
 

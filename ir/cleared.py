@@ -11,11 +11,8 @@ the array is not carried at all, and loads need not wait for stores.
 """
 from __future__ import annotations
 
-from .core import Block, Const, Function, Op, Value
-from .match import number
-from .ops.index import spec_operands
-
-_ACCESSES = {"slice": 1, "update": 2, "update_add": 2}          # the operand at which the indices start
+from .core import Block, Function, Op, Value
+from .parts import ACCESSES, Uses, one_to_one, position
 
 
 def cleared(f: Function) -> bool:
@@ -32,30 +29,6 @@ def cleared(f: Function) -> bool:
                 body.yields = (*body.yields[:k], p, *body.yields[k + 1:])
                 found = True
     return found
-
-
-class Uses:
-    """Who uses each value: (op or block that yields it, number); the op around each block; the block of each op."""
-
-    def __init__(self, body: Block):
-        self.found: dict[Value, list] = {}
-        self.owner: dict[Block, Op] = {}
-        self.home: dict[Op, Block] = {}
-        self._walk(body)
-
-    def of(self, v: Value) -> list:
-        return self.found.get(v, [])
-
-    def _walk(self, block: Block):
-        for op in block.ops:
-            self.home[op] = block
-            for k, v in enumerate(op.operands):
-                self.found.setdefault(v, []).append((op, k))
-            for region in op.regions:
-                self.owner[region] = op
-                self._walk(region)
-        for k, v in enumerate(block.yields):
-            self.found.setdefault(v, []).append((block, k))
 
 
 def _own_parts(body: Block, k: int, uses: Uses) -> bool:
@@ -80,7 +53,7 @@ def _versions(p: Value, body: Block, k: int, uses: Uses):
                 if branch is None or branch.defn.name != "if":
                     return versions, None
                 new = branch.results[slot]
-            elif slot or user.defn.name not in _ACCESSES or (user.defn.name == "slice" and v is not p):
+            elif slot or user.defn.name not in ACCESSES or (user.defn.name == "slice" and v is not p):
                 return versions, None
             else:
                 accesses.append(user)
@@ -100,28 +73,3 @@ def _shared(axis: int, accesses: list[Op], i: Value, body: Block) -> bool:
     """Whether all accesses are at one position along the axis, another one in every iteration."""
     at = {position(op, axis) for op in accesses}
     return len(at) == 1 and None not in at and one_to_one(at.pop(), i, body)
-
-
-def position(op: Op, axis: int) -> Value | None:
-    if op.attrs["spec"][axis] != "i":
-        return None
-    return op.operands[_ACCESSES[op.defn.name] + spec_operands(op.attrs["spec"])[axis]]
-
-
-def one_to_one(v: Value, i: Value, body: Block) -> bool:
-    """Whether v differs in any two iterations: i, or it plus, minus or times what is the same in all."""
-    if v is i:
-        return True
-    op = v.op
-    if op is None or op.defn.name not in ("add", "sub", "mul"):
-        return False
-    a, b = op.operands
-    if op.defn.name == "mul":
-        return any(one_to_one(x, i, body) and number(c) not in (None, 0) for x, c in ((a, b), (b, a)))
-    return any(one_to_one(x, i, body) and _outside(c, body) for x, c in ((a, b), (b, a)))
-
-
-def _outside(v: Value, body: Block) -> bool:
-    """Whether a value is known before the loop."""
-    return isinstance(v, Const) or (v.owner is not body and v not in {r for op in body.walk() for r in op.results} and not any(
-        v in region.params for op in body.walk() for region in op.regions))

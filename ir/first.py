@@ -12,9 +12,9 @@ position that the others have not. The zeros stay, too, unless the loops have as
 from __future__ import annotations
 
 from .build import Builder
-from .cleared import Uses, one_to_one, position
 from .core import Block, Function, Op, Value
 from .match import number, scalar_in
+from .parts import Uses, one_to_one, position
 from .rewrite import replace
 
 

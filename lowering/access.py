@@ -215,6 +215,15 @@ def _reduce_terms(op: Op, terms: Terms):
     return [(op.operands[0], _few(op, terms, [None] * len(op.attrs["axes"])))]
 
 
+def _never_at(g, op: Op, index):
+    raise IRError(f"{op.defn.name} has no value at an index: the op that adds it reads it as a whole")
+
+
+def _anywhere(op: Op, terms: Terms):
+    """A product that is added to an array (summed.py): each element takes many of the operands."""
+    return [(x, (None,) * x.type.rank) for x in op.operands if x.type.dims]
+
+
 # --- index --------------------------------------------------------------------------------------------------------------
 
 
@@ -365,15 +374,6 @@ def _search_terms(op: Op, terms: Terms):
 
 
 ELEMENTWISE = Rule(_elementwise_at, _elementwise_terms)
-def _never_at(g, op: Op, index):
-    raise IRError(f"{op.defn.name} has no value at an index: the op that adds it reads it as a whole")
-
-
-def _anywhere(op: Op, terms: Terms):
-    """A product that is added to an array (summed.py): each element takes many of the operands."""
-    return [(x, (None,) * x.type.rank) for x in op.operands if x.type.dims]
-
-
 RULES: dict[str, Rule] = {
     "cast": Rule(_cast_at, _elementwise_terms),
     "stop_gradient": Rule(_same_at, _elementwise_terms),

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from math import inf, prod
 
-from ..ir.cleared import one_to_one, position
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.costs import COST
 from ..ir.opdef import Elementwise
 from ..ir.ops.reduce import FEW
 from ..ir.ops.shape import concat_parts
+from ..ir.parts import one_to_one, position
 
 FREE = frozenset({"broadcast", "transpose", "slice", "iota", "empty", "stop_gradient"})
 VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}

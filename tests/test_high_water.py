@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 import pytest
 from cases import CASES, loss
+from high_water import MARKED, REASON
 from tracegrad.autodiff.notes import described
 from tracegrad.autodiff.reverse import Reverse
 from tracegrad.ir.interp import Counter, run
@@ -17,32 +18,22 @@ from tracegrad.tracer.tree import flatten
 import tracegrad as tg
 
 HIGH_WATER = """
-import ctypes, gc, sys
+import sys
 sys.path.insert(0, {tests!r})
 import numpy as np
 import tracegrad as tg
 from cases import CASES, loss
-from tracegrad.lowering import recycle
-
-def memory(name):
-    return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+from high_water import rise
 
 case, rng = CASES[{name!r}], np.random.default_rng(0)
 args = {args}
 gradient = tg.value_and_grad(loss(case), argnums=case.wrt)
 gradient(*args)                                     # compiles
-gc.collect()
-recycle.release()
-ctypes.CDLL(None).malloc_trim(0)
-with open("/proc/self/clear_refs", "w") as marks:
-    marks.write("5")                                # the high-water mark starts anew
-before = memory("VmRSS")
-gradient(*args)
-print(memory("VmHWM") - before)
+print(rise(lambda: gradient(*args)))
 """
 
 
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system keeps no high-water mark")
+@pytest.mark.skipif(not MARKED, reason=REASON)
 @pytest.mark.parametrize("name, args, arrays, writes", [
     ("gauss_with_pivoting", "(rng.standard_normal((300, 300)) + 300 * np.eye(300), rng.standard_normal(300))",
      2 * 300 * 300 + 3 * 300, 300 * 300 // 2),

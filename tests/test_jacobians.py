@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_hess
+from shared_functions import recurrence
 
 import tracegrad as tg
 
@@ -11,14 +12,6 @@ OPERATORS = [tg.jacfwd, tg.jacrev, tg.jacobian]
 
 def rosenbrock(x):
     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-
-def recurrence(k, x):
-    state = 0.0
-    for i in range(x.size):
-        if x[i] > 0:
-            state = np.tanh(state * k + x[i])
-    return state
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -5,20 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.sparse
+from shared_functions import recurrence
 
 import tracegrad as tg
 
 RNG = np.random.default_rng(0)
 BATCH = RNG.standard_normal((5, 12))
 WIDE = RNG.standard_normal((48, 48)) / 7
-
-
-def recurrence(k, x):
-    state = 0.0
-    for i in range(x.size):
-        if x[i] > 0:
-            state = np.tanh(state * k + x[i])
-    return state
 
 
 def stacked(f, args, axes, size):
@@ -40,6 +33,21 @@ def test_vmap_equals_a_loop():
     np.testing.assert_allclose(got, [recurrence(0.5, row) for row in BATCH], rtol=1e-14)
     got = tg.vmap(tg.grad(recurrence), in_axes=(None, 0))(0.5, BATCH)
     np.testing.assert_allclose(got, [tg.grad(recurrence)(0.5, row) for row in BATCH], rtol=1e-12)
+
+
+def test_a_while_loop_of_integers():
+    def collatz(n):
+        steps = 0
+        while n != 1:
+            n = n // 2 if n % 2 == 0 else 3 * n + 1
+            steps += 1
+        return steps
+
+    starts = np.arange(1, 20)
+    np.testing.assert_array_equal(tg.vmap(collatz)(starts), [collatz(n) for n in starts])
+    nested = tg.vmap(tg.vmap(np.multiply, in_axes=(0, None)), in_axes=(None, 0))(np.arange(3.0), np.arange(2.0))
+    np.testing.assert_array_equal(nested, np.outer(np.arange(2.0), np.arange(3.0)))
+    assert tg.vmap(np.sin)(np.zeros(0)).shape == (0,)
 
 
 def test_gradient_of_vmap():

@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Block, Const
 from ..ir.errors import DTypeError
 from ..ir.types import BOOL, C128, F64, I64, INDEX
-from . import boxes, context, ufuncs
+from . import box_operators, boxes, context, ufuncs
 from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from .promote import fail
 
@@ -379,3 +379,4 @@ PYTHON.update({
                 "conjugate": lambda x: lambda: ScalarBox(context.current().builder("conj", x.read()), "complex")},
 })
 HOOKS.update(binary=binary, unary=unary, round=rounded)
+box_operators.install()
