@@ -4,7 +4,7 @@ Reverse mode walks backwards, and where a loop read neighbours its adjoint adds 
 
     for i { out[i] = f(x[i], x[i + 1]) }     ->     for i downwards { x_bar[i] += …; x_bar[i + 1] += … }
 
-Each addition waits for that of the iteration before, through memory. Additions to one array happen in any order, so where
+Each addition waits for that of the iteration before, through memory. Those of adjoints happen in any order, so where
 nothing else in the loop touches it, they commute, and so do iterations whose other accesses are to elements of their own.
 Such a loop may run upwards, and be cut: the additions that meet those of other iterations move to loops of their own
 (fission.py). Which accesses can meet is proved with forms over counters (positions.py):
@@ -288,11 +288,12 @@ class _Iterations:
 
 
 def _additions(body: list) -> dict[int, tuple[int, int, int]]:
-    """For each store that adds to an element: where the load, the addition and the store stand."""
+    """For each store that adds to an element in any order: where the load, the addition and the store stand. A program's own
+    `a[i] += x` is none, since its sums keep their order."""
     used = uses(body)
     loads = {s.target: k for k, s in enumerate(body) if type(s) is Load and used[s.target] == 1}
     sums = {s.target: k for k, s in enumerate(body)
-            if type(s) is Let and s.op in ("add", "sub") and used[s.target] == 1}
+            if type(s) is Let and s.op in ("add", "sub") and used[s.target] == 1 and _any_order(s)}
     found = {}
     for k, s in enumerate(body):
         step = sums.get(s.value) if type(s) is Store else None

@@ -177,15 +177,15 @@ class Values(Cursor):
         return self.load(place.buffer, place.prefix + tuple(index), self.depth)
 
     def write_element(self, v: Value, index: tuple, atom: Atom, add: bool):
-        if add:
-            self.add_to(v, index, "add", atom, reassoc=False)
+        if add:                                     # of an adjoint, or of elements that many positions name
+            self.add_to(v, index, "add", atom, reassoc=False, any_order=True)
         else:
             self.store_value(v, index, atom)
 
-    def add_to(self, v: Value, index: tuple, op: str, atom: Atom, reassoc: bool):
+    def add_to(self, v: Value, index: tuple, op: str, atom: Atom, reassoc: bool, any_order: bool = False):
         old = self.load_value(v, index)
         new = self.fresh(v.type.dtype)
-        self.write(Let(new, op, (old, atom), {}, reassoc))
+        self.write(Let(new, op, (old, atom), {"any_order": True} if any_order else {}, reassoc))
         self.store_value(v, index, new)
 
     def read_flat(self, v: Value, flat) -> Atom:

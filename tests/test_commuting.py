@@ -89,7 +89,8 @@ class Random:
                 values.pop()
                 args = (x, r.choice(values))
                 op = r.choice(["add", "sub"])
-                out.append(Let(made, op, args[::-1] if op == "add" and r.random() < 0.5 else args))
+                attrs = {"any_order": True} if len(values) % 5 else {}              # a sum of adjoints, or the program's own
+                out.append(Let(made, op, args[::-1] if op == "add" and r.random() < 0.5 else args, attrs))
                 out.append(Store(target, index, made))
             elif kind < 0.8:
                 out.append(Store(target, at([5, row]), r.choice(values)))
@@ -342,3 +343,33 @@ def test_a_short_loop_inside_is_written_out():
         return s
 
     assert ": f64[100, 9]" in tg.grad(serial, argnums=1).lower(c, x).text("optimized")
+
+
+def upwards(x, y, out):
+    out = out.copy()
+    for i in range(x.size):
+        out[i] += x[i] * 1.1
+        out[i + 1] += y[i] * 0.3
+    return out
+
+
+def downwards(x, y, out):
+    out = out.copy()
+    for i in range(x.size - 1, -1, -1):
+        out[i + 1] += y[i] * 0.3
+        out[i] -= x[i] * 1.1
+    return out
+
+
+def one_place(x, y, out):
+    out = out.copy()
+    for i in range(x.size):
+        out[1] += x[i] * y[i]
+    return out
+
+
+@pytest.mark.parametrize("fn", [upwards, downwards, one_place])
+def test_the_sums_of_a_program_keep_their_order(fn):
+    """To the last bit what Python gives: only sums of adjoints are taken in another order."""
+    args = RNG.standard_normal(500), RNG.standard_normal(500), RNG.standard_normal(501)
+    np.testing.assert_array_equal(tg.jit(fn)(*args), fn(*args))
