@@ -278,6 +278,6 @@ Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "l
             domain=(ANY,), doc="The same number in another dtype. Linear between inexact dtypes; of a complex the real part.")
 declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value, domain=(ANY, ANY),
         partials=(None, lambda value, smooth, out: like(smooth, 1)),
-        doc="The first operand, with the derivative of the second: two formulas of one function, the second smooth where it is.")
+        doc="The first operand, with the derivative of the second: two formulas of one function, one smooth where it is.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
             doc="The operand, which counts as a constant for differentiation.")
