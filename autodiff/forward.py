@@ -8,13 +8,14 @@ from __future__ import annotations
 from ..ir.build import Builder, Expr
 from ..ir.core import Block, Function, Op, Value
 from ..ir.errors import of_derivative
-from ..ir.rewrite import clone
+from ..ir.rewrite import copy_region
 from ..ir.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .control_forward import CONTROL
 from .partials import partial, product, to_dims
 from .reverse import transposed
+from .smooth import STATED
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
@@ -63,9 +64,9 @@ class Forward:
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
-        g = self.function = clone(f, f"{f.name}_jvp")
+        body = copy_region(Builder(), f.body, {}, STATED)
+        g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
-        body = g.body
         tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]
         self.block(body)
         with self.b.at(Block()) as tail:

@@ -115,8 +115,7 @@ def _mulz(f, op, ct):
     a, b = op.operands
     if f.active(a):
         part = f.b("mulz", ct, f.get(b))
-        if may_overflow(b):
-            f.run.steep.marked.add(part)
+        f.run.steep.marked.add(part)                    # b may be infinite where a is 0
         give(f, ct, a, part)
     if f.active(b):
         pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)

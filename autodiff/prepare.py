@@ -19,6 +19,7 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoints import marked as checkpointed
 from .custom import rule_of_call, write_out
+from .smooth import STATED
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
 
@@ -82,9 +83,9 @@ def _region(builder: Builder, op: Op, mapping):
     return copy_op(builder, op, mapping, _CUSTOM)
 
 
-_CUSTOM = {"call": _call, "map": _map}
+_CUSTOM = {"call": _call, "map": _map, **STATED}
 # at the top of a function: calls stay, those in regions do not
-_OUTSIDE = {"map": _map, "if": _region, "for": _region, "while": _region}
+_OUTSIDE = {"map": _map, "if": _region, "for": _region, "while": _region, **STATED}
 
 
 def _hoist(block: Block) -> None:

@@ -1,4 +1,4 @@
-"""Running IR with NumPy: the oracle for the compiler, and what `disable_jit` uses.
+"""Running IR with NumPy: the oracle for the compiler, and what runs derivatives under `disable_jit`.
 
 Every op is evaluated by its own declaration (`OpDef.evaluate`); control is run here. A frame maps each value of a function
 to its array. A value leaves the frame at its last use, so an array that nobody else holds can be seen by its reference

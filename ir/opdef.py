@@ -71,6 +71,9 @@ class Elementwise(OpDef):
               For a complex argument it is the holomorphic derivative; what is not holomorphic has rule "special" or "linear"
     singular  positions of the partials that can be infinite or NaN where the cotangent is 0; they multiply with `mulz`
     recipe    how lowering/scalar.py makes it: frozen data; the grammar stands at the top of ops/recipes.py
+    formula   of an op without a recipe: (*operands) -> its value from other ops, on `build.Expr`. Derivatives follow the
+              partials and never the formula, which may go through kinks where the function is smooth; it takes the op's place
+              when derivatives have been taken (passes.simplify)
     domain    a sample interval (low, high) per operand, inside which it is smooth
     """
 
@@ -82,3 +85,4 @@ class Elementwise(OpDef):
     singular: tuple[int, ...] = ()
     recipe: Any = None
     domain: tuple = ()
+    formula: Callable | None = None

@@ -1,7 +1,8 @@
 """Passes over a whole function: each makes a new function or works on one that it owns; the input is never changed.
 
     simplify   one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which folds
-               constants and finds common subexpressions; control whose outcome is known is replaced by it
+               constants and finds common subexpressions; control whose outcome is known is replaced by it. Functions that are
+               one op for differentiation become their formulas
     dce        drops ops, carried values and results that nothing needs
     ranges     removes checks, wraps and clippings that cannot fire (ir/ranges.py), then simplifies anew if there were any
     cleared    lets loops not carry an array of which each iteration reads and writes a part of its own (ir/cleared.py)
@@ -24,7 +25,7 @@ from .masked import masked
 from .match import number, same
 from .ranges import ranges
 from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
-from .simplify import peephole
+from .simplify import expanding
 from .text import everything
 from .types import Type
 from .verify import verify as check
@@ -91,7 +92,7 @@ class _Simplifier:
 
     def function(self, f: Function) -> Function:
         if f not in self.done:
-            body = copy_region(Builder(peephole=peephole), f.body, {}, self.custom)
+            body = copy_region(Builder(peephole=expanding), f.body, {}, self.custom)
             self.done[f] = Function(f.name, body, f.loc, dict(f.attrs))
         return self.done[f]
 

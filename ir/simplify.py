@@ -36,6 +36,19 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
     return None
 
 
+def expanding(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
+    """`peephole`, where ops that have a formula instead of a recipe give way to it: the last step before lowering."""
+    found = peephole(builder, defn, operands, attrs)
+    if found is not None or defn.__class__ is not Elementwise or defn.formula is None:
+        return found
+    return (builder.broadcast(defn.formula(*map(builder.expr, operands)).value, _dims(operands)),)
+
+
+def _dims(operands: Operands):
+    """The dimensions of an elementwise result."""
+    return next((v.type.dims for v in operands if v.type.dims), ())
+
+
 # --- folding --------------------------------------------------------------------------------------------------------------
 
 # besides elementwise ops; `broadcast` and `iota` stay, since they say more than an array of numbers

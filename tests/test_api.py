@@ -7,6 +7,7 @@ import inspect
 import math
 import operator
 import pickle
+import sys
 import threading
 from typing import NamedTuple
 
@@ -431,6 +432,55 @@ def test_disable_jit_takes_calls_that_machine_code_would_take():
         assert tg.grad(lambda x: x**3)(2.0) == 12.0
     assert f.cache_info() == before
     assert f(x) == 6.0 and f.cache_info().hits == before.hits + 1
+
+
+def test_disable_jit_runs_the_function_itself():
+    """On the user's arrays, in the user's frame: whatever Python can do, a debugger too."""
+    seen = []
+
+    def f(x, y):
+        s = np.sum(x) * 2.0
+        seen.append((type(s), sys._getframe().f_code.co_filename, sys._getframe().f_back.f_code.co_name, x))
+        x[0] = float(s)
+        return sorted({s, y}), {"s": s, 3: object}
+
+    x = X.copy()
+    g = tg.jit(f)
+    with tg.disable_jit():
+        found = g(x, y=-1.0)
+        assert tg.jit(numba_like)(2.0) == "Python saw 2.0"
+    assert found == ([-1.0, 6.0], {"s": 6.0, 3: object}) and x[0] == 6.0
+    assert seen[0][:2] == (np.float64, __file__) and seen[0][3] is x
+    assert g.cache_info().currsize == 0
+
+
+def numba_like(x):
+    raise AssertionError
+
+
+numba_like.py_func = lambda x: f"Python saw {x}"
+
+
+def test_breakpoint_stops_in_the_frame_of_the_user(monkeypatch):
+    stopped = []
+    monkeypatch.setattr(sys, "breakpointhook", lambda: stopped.append(dict(sys._getframe(1).f_locals)))
+
+    def f(x):
+        s = np.sum(x) * 2.0
+        breakpoint()
+        return s
+
+    assert tg.jit(f)(X) == 6.0                               # traced: `s` stands for a number
+    with tg.disable_jit():
+        assert tg.jit(f)(X) == 6.0
+        assert tg.grad(f)(X).tolist() == [2.0, 2.0, 2.0]
+    assert len(stopped) == 3 and "s" in stopped[0] and stopped[1]["s"] == 6.0
+
+
+def test_interpret_runs_the_program_without_compiling():
+    f, x = tg.jit(lambda x: (np.cumsum(x), x.shape)), X.copy()
+    found = f.interpret(x)
+    assert found[0].tolist() == [0.0, 1.0, 3.0] and found[1] == (3,) and f.cache_info().currsize == 0
 
 
 def test_disable_jit_concerns_one_thread():

@@ -35,7 +35,7 @@ from tracegrad.lowering.loopir import (
     While,
 )
 
-ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise)}
+ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise) and d.recipe}
 CASES = [(d.name, t.name) for d in ELEMENTWISE.values() for t in DTYPES.values() if t in d.takes and d.name != "cast"]
 
 # Relative errors, in units of the last place, where the implementation is another than NumPy's. Of a complex number: of its

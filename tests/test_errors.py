@@ -669,8 +669,8 @@ def test_at_run_time(f, good, bad, kind, what, where):
     compiled(*good)
     errors = [raised(f, *bad, expect=kind)]                                            # in the first call
     errors += [raised(f, *bad, wrap=lambda _: compiled, expect=kind) for _ in range(2)]  # from machine code
-    with tg.disable_jit(), pytest.raises(kind) as info:
-        tg.jit(f)(*bad)
+    with pytest.raises(kind) as info:
+        tg.jit(f).interpret(*bad)
     for error in (*errors, info.value):
         assert said(error) == (what, f.__name__, where, "")
     compiled(*good)

@@ -1,4 +1,6 @@
 """Users' classes, exceptions and functions as values: slots, special methods, choices between functions, deques."""
+import dataclasses
+import linecache
 import math
 from collections import deque
 
@@ -140,11 +142,33 @@ def details(x):
 def test_exceptions_of_the_users_own():
     check(diverges, X, 1000.0)
     for evaluator in (False, True):
-        with tg.config(disable_jit=evaluator), pytest.raises(Diverged, match=r"^step 3: 5\.00"):
-            tg.jit(diverges)(X, 2.0)
+        f = tg.jit(diverges)
+        with pytest.raises(Diverged, match=r"^step 3: 5\.00"):
+            (f.interpret if evaluator else f)(X, 2.0)
     with pytest.raises(UnsupportedError, match="compiled code makes exceptions from a message alone") as caught:
         stage.trace(details, (X,))
     assert "without an `__init__` of its own" in str(caught.value)
+
+
+@dataclasses.dataclass
+class Pendulum:
+    x: float
+    v: float
+
+
+def swing(k, steps):
+    p = Pendulum(1.0, 0.0)
+    for _ in range(steps):
+        p = Pendulum(p.x + 0.01 * p.v, p.v - 0.01 * k * p.x)
+    return p.x
+
+
+def test_a_generated_init_beside_a_program_without_a_file(monkeypatch):
+    """`python -c` of CPython 3.13 gives "<string>", the file of generated functions, the lines of the program."""
+    lines = ["import dataclasses\n", "def __init__(self, x, v):\n", "    self.x = 17.0\n"]
+    monkeypatch.setitem(linecache.cache, "<string>", (len(lines), None, lines, "<string>"))
+    assert tg.jit(swing)(2.0, 100) == swing(2.0, 100)
+    assert np.isclose(tg.grad(swing)(2.0, 100), (swing(2.0 + 1e-6, 100) - swing(2.0 - 1e-6, 100)) / 2e-6, rtol=1e-6)
 
 
 # --- containers -----------------------------------------------------------------------------------------------------------

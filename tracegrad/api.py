@@ -66,7 +66,7 @@ class Jitted(Dispatcher):
             self.static = fn.static
         self._cache = Cache(self, config.cache_size)
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
-        self._programs: dict[Any, Any] = {}                 # key -> evaluator, under disable_jit
+        self._programs: dict[Any, Any] = {}                 # key -> evaluator
         functools.update_wrapper(self, fn, updated=())
 
     def __repr__(self):
@@ -102,14 +102,12 @@ class Jitted(Dispatcher):
         """A call that no specialisation took."""
         if context.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
+        if config.disable_jit:
+            # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
+            plain = not (self.derives or config.check_numerics)
+            return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
         call = self.flatten(args, kwargs)
         key = self.key(call)
-        if config.disable_jit:
-            if key not in self._programs:
-                traced = self.program(call)
-                key = self.remember(call, traced)
-                self._programs[key] = evaluate.Evaluator(traced, call)
-            return self._programs[key](call)
         form = compile.form_of(call, stage.parameters_of(self.root).names, args, kwargs)
         found = self._cache.get(key)
         if found is None:
@@ -119,6 +117,16 @@ class Jitted(Dispatcher):
         elif (arguments := compile.another_form(found, call, form)) is not None:
             self.add_form(found, arguments)
         return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call, form))
+
+    def interpret(self, *args, **kwargs):
+        """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
+        call = self.flatten(args, kwargs)
+        key = self.key(call)
+        if key not in self._programs:
+            traced = self.program(call)
+            key = self.remember(call, traced)
+            self._programs[key] = evaluate.Evaluator(traced, call)
+        return self._programs[key](call)
 
     def key(self, call: stage.Call):
         """What decides the specialisation of a call."""

@@ -1,4 +1,4 @@
-"""Running a program with the IR's evaluator instead of machine code: `disable_jit`."""
+"""Running a program with the IR's evaluator instead of machine code: derivatives under `disable_jit`."""
 from __future__ import annotations
 
 import numpy as np

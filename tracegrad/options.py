@@ -23,7 +23,7 @@ KNOBS = {
         bool,
         "check indices that are not proved to be inside; off: an index outside reads or writes any memory",
     ),
-    "disable_jit": (False, bool, "run the IR with NumPy instead of machine code (slow; for debugging)"),
+    "disable_jit": (False, bool, "run the function itself, derivatives by NumPy, instead of machine code (for debugging)"),
     "check_numerics": (False, bool, "raise at the first operation that makes a NaN or an infinity (slower)"),
     "memory_budget": (
         None,
@@ -170,5 +170,9 @@ config = Config()
 
 
 def disable_jit():
-    """`with tracegrad.disable_jit(): …` evaluates the IR with NumPy instead of compiling it."""
+    """`with tracegrad.disable_jit(): …`: nothing is compiled in this block, by this thread.
+
+    A function under `jit` runs as Python runs it: `breakpoint()`, `pdb` and `print` see its NumPy arrays in its own frame. A
+    derivative has no Python of its own: its program is run by NumPy, op by op. With `check_numerics` so is every program.
+    """
     return config(disable_jit=True)

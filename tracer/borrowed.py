@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from . import calls, context, numpy_table, source
-from .boxes import FUNCTIONS, REDIRECT
+from .boxes import FUNCTIONS, REDIRECT, as_array
 
 _NAMES = """
     union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint
@@ -38,3 +38,32 @@ def _borrow(f):
 
 for _name in _NAMES.split():
     _borrow(getattr(np, _name))
+
+_fit = FUNCTIONS[np.polyfit]
+
+
+def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+    """NumPy's own source, but for the covariance: that multiplies by residuals of which lstsq gives one or none, as the rank
+    of the data decides; here they are summed."""
+    if full or not cov:
+        return _fit(x, y, deg, rcond, full, w)
+    c = _fit(x, y, deg, rcond, False, w)
+    x, y = as_array(x) + 0.0, as_array(y) + 0.0
+    weight = 1.0 if w is None else as_array(w) + 0.0
+    lhs = (FUNCTIONS[np.vander](x, deg + 1).T * weight).T
+    rest = (y.T * weight).T - lhs @ c
+    scale = np.sqrt(FUNCTIONS[np.sum](lhs * lhs, axis=0))
+    scaled = lhs / scale
+    base = FUNCTIONS[np.linalg.inv](scaled.T @ scaled) / FUNCTIONS[np.outer](scale, scale)
+    n = len(x)
+    if cov == "unscaled":
+        factor = 1.0
+    elif isinstance(n, int) and n <= deg + 1:
+        raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+    else:
+        factor = FUNCTIONS[np.sum](rest * rest, axis=0) / (n - (deg + 1))
+    return c, (base if len(y.dims) == 1 else base[:, :, None]) * factor
+
+
+FUNCTIONS[np.polyfit] = polyfit
+REDIRECT[np.polyfit] = numpy_table.passing(np.polyfit, polyfit)

@@ -120,9 +120,14 @@ def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
 @implements(np.ediff1d)
 def ediff1d(ary, to_end=None, to_begin=None):
     parts = [ravel(to_begin)] if to_begin is not None else []
-    parts.append(diff(ravel(ary)))
+    parts.append(_differences(ravel(ary)))
     parts += [ravel(to_end)] if to_end is not None else []
     return parts[0] if len(parts) == 1 else FUNCTIONS[np.concatenate](parts)
+
+
+def _differences(x):
+    """x[1:] - x[:-1], which NumPy refuses of bools."""
+    return np.subtract(x[1:], x[:-1])
 
 
 @implements(np.trapezoid)
@@ -142,6 +147,8 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 def gradient(f, *varargs, axis=None, edge_order=1):
     """Central differences inside, one-sided ones of the given order at the ends; spacing by number or by coordinates."""
     f = as_array(f)
+    if f.dtype_ir is BOOL:
+        np.subtract(f, f)                                    # raises as NumPy does
     f = f if f.dtype_ir.inexact else FUNCTIONS[np.astype](f, np.float64)
     rank = len(f.dims)
     axes = tuple(range(rank)) if axis is None else tuple(axis_of(k, rank)
@@ -194,6 +201,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     if period is not None:
         return interp(*_wrapped(x, xp, fp, period))
     grid, table = as_array(xp), as_array(fp)
+    for given in (x, grid):
+        if (dtype := lift(given).dtype_ir).complex:
+            raise TypeError(f"Cannot cast array data from {dtype.np!r} to dtype('float64') according to the rule 'safe'")
     target = np.complex128 if table.dtype_ir.complex else np.float64
     grid, table = FUNCTIONS[np.astype](grid, np.float64), FUNCTIONS[np.astype](table, target)
     shapes.require_equal(grid.dims[0], table.dims[0], "fp and xp are not of the same length.")
@@ -253,7 +263,25 @@ def _aligned(ufunc, a, b):
     return ufunc(pad(a, (short, 0)), b) if short > 0 else ufunc(a, pad(b, (-short, 0)))
 
 
-implements(np.polymul)(lambda a1, a2: convolve(a1, a2))
+@implements(np.polymul)
+def polymul(a1, a2):
+    return convolve(*map(_without_leading_zeros, (a1, a2)))
+
+
+def _without_leading_zeros(p):
+    """The coefficients of a polynomial from the first that is not 0; one 0 where all are. The length depends on the values."""
+    p = FUNCTIONS[np.atleast_1d](as_array(p))
+    shapes.require_rank(p, 1, "Polynomial must be 1d only.")
+    data = boxes.frozen_data(p)
+    if data is not None:
+        found = np.trim_zeros(data, "f")
+        return lift(found if found.size else np.zeros(1, data.dtype))
+    n = boxes.count(p.dims[0])
+    if type(n) is int and n < 2:
+        return p if n else FUNCTIONS[np.zeros](1)
+    some = np.not_equal(p, 0)
+    first = where(FUNCTIONS[np.any](some), FUNCTIONS[np.argmax](some), n - 1)
+    return p[boxes.ScalarBox(first.read(), "int"):]
 
 
 @implements(np.polyder)
@@ -269,7 +297,8 @@ def polyder(p, m=1):
 
 @implements(np.convolve)
 def convolve(a, v, mode="full"):
-    a, v = ravel(a), ravel(v)
+    a, v = (FUNCTIONS[np.atleast_1d](as_array(x)) for x in (a, v))
+    _expect_lines(a, v)
     if _shorter(a, v):
         a, v = v, a
     return _sliding(a, v[::-1], mode)
@@ -278,8 +307,15 @@ def convolve(a, v, mode="full"):
 @implements(np.correlate)
 def correlate(a, v, mode="valid"):
     """The longer one slides: with the operands exchanged the result is reversed and conjugated."""
-    a, v = ravel(a), np.conjugate(ravel(v))
+    a, v = as_array(a), as_array(v)
+    _expect_lines(a, v)
+    v = np.conjugate(v) if v.dtype_ir.complex else v
     return boxes.array(_sliding(v, a, mode).read())[::-1] if _shorter(a, v) else _sliding(a, v, mode)
+
+
+def _expect_lines(*arrays):
+    for x in arrays:
+        shapes.require_rank(x, 1, f"object {'too deep for' if x.dims else 'of too small depth for'} desired array")
 
 
 def _shorter(a, v):
@@ -315,6 +351,8 @@ def bincount(x, /, weights=None, minlength=0):
     builder, x = context.current().builder, as_array(x)
     if len(x.dims) != 1:
         raise ValueError("object too deep for desired array")
+    if not np.can_cast(x.kind, np.int64):
+        raise TypeError(f"Cannot cast array data from {x.kind!r} to dtype('int64') according to the rule 'safe'")
     at = shapes.index_value(x.read())
     fine = builder.reduce(builder("ge", at, builder.index(0)), "all", (0,))
     builder.emit("check", fine, error="ValueError", message="'list' argument must have no negative elements")
@@ -336,17 +374,41 @@ def edges_of(a, bins, range_):
     """The edges of a histogram, and whether they are evenly spaced by construction."""
     given = lift(bins)
     if given.dims:
-        return as_array(given), False
+        edges = as_array(given)
+        shapes.require_rank(edges, 1, "`bins` must be 1d, when an array")
+        _require(FUNCTIONS[np.all](np.less_equal(edges[:-1], edges[1:])), "`bins` must increase monotonically, when an array")
+        return edges, False
     n = shapes.static_int(bins, "the number of bins")
-    if range_ is not None:
-        low, high = range_
-    else:
-        reductions.require_elements(a.dims[0], "a histogram of no elements needs a range")
-        low, high = reductions.amin(a), reductions.amax(a)
+    if n < 1:
+        raise ValueError("`bins` must be positive, when an integer")
+    low, high = _limits(a) if range_ is None else range_
     low, high = lift(low) + 0.0, lift(high) + 0.0
+    finite = np.logical_and(np.isfinite(low), np.isfinite(high))
+    if range_ is None:
+        _require(finite, "autodetected range of [{0}, {1}] is not finite", low, high)
+    else:
+        _require(np.less_equal(low, high), "max must be larger than min in range parameter.")
+        _require(finite, "supplied range of [{0}, {1}] is not finite", low, high)
     flat = np.equal(low, high)
     low, high = (boxes.result(where(flat, x + d, x).read()) for x, d in ((low, -0.5), (high, 0.5)))
     return FUNCTIONS[np.linspace](low, high, n + 1), True
+
+
+def _limits(a):
+    """The smallest and the largest element; 0 and 1 of none, as NumPy has it."""
+    n = a.dims[0]
+    if type(n) is int:
+        return (reductions.amin(a), reductions.amax(a)) if n else (0.0, 1.0)
+    some = boxes.count(n) > 0
+    ends = (reductions.amin(a, initial=reductions.extreme_of(a.dtype_ir, "min")),
+            reductions.amax(a, initial=reductions.extreme_of(a.dtype_ir, "max")))
+    return tuple(where(some, FUNCTIONS[np.astype](end, np.float64), other) for end, other in zip(ends, (0.0, 1.0)))
+
+
+def _require(condition, message: str, *values):
+    """At run time: a ValueError unless a truth holds."""
+    operands = [as_array(v).read() for v in values]
+    context.current().builder.emit("check", boxes.to_value(condition, BOOL), *operands, error="ValueError", message=message)
 
 
 def bin_of(a, edges, n):
@@ -368,7 +430,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
 @implements(np.histogram)
 def histogram(a, bins=10, range=None, density=None, weights=None):
     """Bin k holds edge k <= x < edge k + 1; the last bin holds its right edge too."""
-    a = ravel(a)
+    shape, a = as_array(a).dims, ravel(a)
     if isinstance(bins, str):
         fail(UnsupportedError, f"np.histogram with bins={bins!r} cannot be compiled", "give the number of bins or their edges")
     edges, _ = edges_of(a, bins, range)
@@ -377,7 +439,12 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
     if weights is None:
         counts, amount = FUNCTIONS[np.zeros](n, np.int64), FUNCTIONS[np.astype](inside, np.int64)
     else:
-        w = ravel(weights)
+        w = as_array(weights)
+        if len(w.dims) != len(shape):
+            raise ValueError("weights should have the same shape as a.")
+        for one, other in zip(w.dims, shape):
+            shapes.require_equal(one, other, "weights should have the same shape as a.")
+        w = ravel(w)
         counts, amount = FUNCTIONS[np.zeros](n, w.kind), where(inside, w, np.zeros((), w.kind)[()])
     np.add.at(counts, at, amount)
     if density:

@@ -110,7 +110,10 @@ def _number(x):
 @implements(np.histogram2d)
 def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     """Pairs counted in a grid of bins; the last bin of each axis holds its right edge too."""
-    axes = [ravel(x), ravel(y)]
+    axes = [as_array(x), as_array(y)]
+    for a in axes:
+        shapes.require_rank(a, 1, "the coordinates of np.histogram2d are one-dimensional arrays")
+    shapes.require_equal(axes[0].dims[0], axes[1].dims[0], "x and y must have the same length.")
     pair = isinstance(bins, (list, tuple)) and len(bins) == 2
     each = list(bins) if pair else [bins, bins]
     limits = [None, None] if range is None else list(range)

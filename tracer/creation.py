@@ -247,9 +247,11 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     if None not in known:
         found = np.geomspace(known[0], known[1], num, endpoint, dtype, axis)
         return boxes.array(const(found, to_dtype(found.dtype)))
+    computing = result_dtype([a.kind, z.kind, np.dtype(np.float64)]).np
+    a, z = (FUNCTIONS[np.astype](x, computing) for x in (a, z))
     sign = np.sign(a)
     n = shapes.static_int(num, "the number of points of np.geomspace")
-    found = 10.0 ** linspace(np.log10(a * sign), np.log10(z * sign), n, endpoint) * sign
+    found = 10.0 ** linspace(np.log10(a / sign), np.log10(z / sign), n, endpoint) * sign
     if n > 0:
         found[0] = a
     if n > 1 and endpoint:
@@ -413,6 +415,7 @@ SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int3
 @implements(np.vander)
 def vander(x, N=None, increasing=False):
     x = as_array(x)
+    shapes.require_rank(x, 1, "x must be a one-dimensional array or sequence.")
     n = shapes.static_int(x.dims[0] if N is None else N, "the number of columns of np.vander")
     powers = np.arange(n) if increasing else np.arange(n)[::-1]
     columns = FUNCTIONS[np.reshape](x, (-1, 1))

@@ -16,7 +16,7 @@ from ..ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
 from . import boxes, context, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
-from .promote import check_cast, fail
+from .promote import fail, result_dtype
 from .shapes import arith
 from .views import Strided
 
@@ -382,21 +382,20 @@ def add_at(ufunc, a, indices, b=None) -> None:
     if not known.advanced:
         HOOKS["in_place"](ufunc.__name__, ufunc, target, b)
         return
-    if ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL:
+    v = None if b is None else lift(b)
+    wider = v is not None and (sum_of := result_dtype([a.kind, v.kind])).inexact and sum_of is not a.dtype_ir
+    if ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL or wider:
         _one_by_one(ufunc, target, known, b)
         return
-    v = lift(b)
-    if v.weak is None and not np.can_cast(v.dtype_ir.np, a.dtype_ir.np, "same_kind"):
-        fail(DTypeError, f"Cannot cast ufunc '{ufunc.__name__}' input from {v.dtype_ir.np!r} to {a.dtype_ir.np!r} "
-                         "with casting rule 'same_kind'")
-    value = boxes.converted(v, v.read(), a.dtype_ir)
+    value = builder.cast(v.read(), a.dtype_ir)               # a Python int that does not fit wraps here, as in NumPy
     if ufunc is np.subtract:
         value = builder("neg", value)
     target.write(_scatter("scatter_add", target.read(), known, value))
 
 
 def _one_by_one(ufunc, target: ArrayBox, key: Key, b) -> None:
-    """ufunc.at: element after element of the index arrays, so that a repeated position is updated repeatedly.
+    """ufunc.at: element after element of the index arrays, so that a repeated position is updated repeatedly. Each result is
+    cast to the array's dtype, whatever it is: `at` is NumPy's one method that casts so.
 
     for k = 0 … count-1 carry(x = target) { x[i1[k], …] = ufunc(x[i1[k], …], b[k]) }, over the flattened index arrays.
     """
@@ -420,7 +419,6 @@ def _one_by_one(ufunc, target: ArrayBox, key: Key, b) -> None:
         old = boxes.result(builder("slice", held, *at, spec=spec))
         row = () if rows is None else (boxes.result(builder("slice", rows, k, spec="i" + ":" * len(rest))),)
         new = ufuncs.call(ufunc, old, *row)
-        check_cast(ufunc.__name__, new.dtype_ir, x.type.dtype)
         body.yields = (builder("update", held, builder.cast(new.read(), x.type.dtype), *at, spec=spec),)
     target.write(builder.emit("for", builder.index(count), x, regions=[body])[0])
 

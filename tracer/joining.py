@@ -8,7 +8,7 @@ import numpy as np
 from ..ir.build import const
 from ..ir.core import Value
 from ..ir.errors import ShapeError, UnsupportedError
-from ..ir.types import I64, INDEX
+from ..ir.types import INDEX
 from . import boxes, context, growing, shapes, views
 from .boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from .creation import iota, stacked
@@ -390,41 +390,3 @@ def _padded(box, widths, values):
                 parts.append(boxes.array(builder.broadcast(boxes.to_value(filler, box.dtype_ir), dims)))
         value = joined(parts, axis)
     return value
-
-
-# --- inserting and removing -----------------------------------------------------------------------------------------
-
-@implements(np.delete)
-def delete(arr, obj, axis=None):
-    box = ravel(arr) if axis is None else as_array(arr)
-    axis = 0 if axis is None else axis_of(axis, len(box.dims))
-    if type(box.dims[axis]) is not int:
-        fail(UnsupportedError, "np.delete of a length known only at run time", "use a mask: x[mask]")
-    kept = np.delete(np.arange(box.dims[axis]), _static_selection(obj, "np.delete"))
-    return box[(*(slice(None),) * axis, boxes.array(const(kept, I64)))]
-
-
-def _static_selection(obj, what):
-    if isinstance(obj, (int, slice, list, tuple)) and not isinstance(obj, bool):
-        return obj
-    data = boxes.frozen_data(lift(obj))
-    if data is None:
-        fail(UnsupportedError, f"{what} at positions known only at run time", "use a mask: x[mask]")
-    return data
-
-
-@implements(np.insert)
-def insert(arr, obj, values, axis=None):
-    box = ravel(arr) if axis is None else as_array(arr)
-    axis = 0 if axis is None else axis_of(axis, len(box.dims))
-    where = shapes.to_index(obj)
-    lead = (slice(None),) * axis
-    cut = boxes.count(where)
-    v = as_array(boxes.array(boxes.to_value(values, box.dtype_ir)))
-    rest = shapes.dropped(box.dims, (axis,))
-    if len(v.dims) < len(box.dims):
-        v = expand_dims(broadcast_to(v, tuple(map(boxes.count, rest))),
-                        axis) if len(v.dims) <= len(rest) and rest else reshape(v, (-1,))
-    return concatenate([box[(*lead, slice(None, cut))], v, box[(*lead, slice(cut, None))]], axis)
-
-

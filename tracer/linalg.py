@@ -124,7 +124,13 @@ def outer(a, b, out=None):
     return found if out is None else ufuncs.deliver("multiply", found.read(), out)
 
 
-implements(np.linalg.outer)(lambda x1, x2, /: outer(x1, x2))
+@implements(np.linalg.outer)
+def linalg_outer(x1, x2, /):
+    for x in map(as_array, (x1, x2)):
+        shapes.require_rank(x, 1, "Input arrays must be one-dimensional")
+    return outer(x1, x2)
+
+
 implements(np.linalg.matmul)(lambda x1, x2, /: matmul(x1, x2))
 
 

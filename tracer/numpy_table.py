@@ -23,6 +23,7 @@ from . import (  # noqa: F401
     einsum,
     fourier,
     indexing,
+    inserting,
     joining,
     manipulation,
     norms,
@@ -152,6 +153,7 @@ def can_cast(from_, to, casting="safe"):
 
 implements(np.iscomplexobj)(lambda x: lift(x).dtype_ir.complex)
 implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
+implements(np.iterable)(lambda y: bool(lift(y).dims))
 implements(np.isscalar)(lambda element: type(element) is ScalarBox)
 implements(np.may_share_memory, np.shares_memory)(
     lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)

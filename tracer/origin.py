@@ -104,6 +104,8 @@ def _constant(x):
 
 
 def _is_changed_on_import(function) -> bool:
+    if function.__code__.co_filename == "<string>":         # made by `exec`, not by the module's loader
+        return False
     loader = getattr(function.__globals__.get("__spec__"), "loader", None) or function.__globals__.get("__loader__")
     return type(loader) is not importlib.machinery.SourceFileLoader
 

@@ -122,7 +122,8 @@ def _hypot(*xs):
 
 @of(math.dist)
 def _dist(p, q, /):
-    return _hypot(*(a - b for a, b in zip(p, q, strict=True)))
+    b = context.current().builder                              # of floats: unsigned differences would wrap around
+    return _hypot(*(ScalarBox(b("sub", _real(x), _real(y)), "float") for x, y in zip(p, q, strict=True)))
 
 
 _POW_DOMAIN = _message(math.pow, -1.0, 0.5)

@@ -63,6 +63,7 @@ def _quantile(scale, nan=False):
         method = interpolation or method
         _expect(method, weights)
         builder, box = context.current().builder, as_array(a)
+        _expect_real_numbers(box)
         at = boxes.to_value(q, _of_fractions(lift(q), box.dtype_ir))
         ordered, axes, dims = _sorted_lines(box, axis, box.dtype_ir if method in _DISCRETE else None)
         if scale != 1:
@@ -77,6 +78,13 @@ def _quantile(scale, nan=False):
         return finish(found, whole, tuple(k + lead for k in axes), keepdims, out, "quantile")
 
     return run
+
+
+def _expect_real_numbers(box):
+    if box.dtype_ir.complex:
+        raise TypeError("a must be an array of real numbers")
+    if box.dtype_ir is BOOL:
+        np.subtract(box, box)                                # raises as NumPy does, which interpolates by differences
 
 
 def _interpolated(builder, ordered, at):

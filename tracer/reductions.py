@@ -43,6 +43,15 @@ def masked(value, where, filler):
     return builder("select", mask, x, const(filler, x.type.dtype))
 
 
+def _initial(initial, dtype):
+    """The value that a reduction starts from: a Python number as NumPy stores it in an array of the dtype, errors included."""
+    if isinstance(initial, (int, float, complex)):
+        stored = np.zeros((), dtype.np)
+        stored[()] = initial
+        return const(stored, dtype)
+    return boxes.to_value(initial, dtype)
+
+
 def _arithmetic(kind, name):
     """np.sum and np.prod."""
     start = 0 if kind == "sum" else 1
@@ -58,7 +67,7 @@ def _arithmetic(kind, name):
         axes = axes_of(axis, value.type.rank)
         found = builder.reduce(value, kind, axes)
         if initial is not MISSING and initial is not None:
-            found = builder(combine, found, boxes.to_value(initial, target))
+            found = builder(combine, found, _initial(initial, target))
         return finish(found, value.type.dims, axes, keepdims, out, name)
 
     return run
@@ -93,7 +102,7 @@ def _extremum(kind, name):
         builder, value = context.current().builder, boxes.to_value(a)
         axes = axes_of(axis, value.type.rank)
         dtype = value.type.dtype
-        if initial is MISSING:
+        if initial is MISSING or initial is None:
             if where is not MISSING and where is not True:
                 fail(ShapeError, f"reduction operation '{name}' does not have an identity, so to use a where mask one has to "
                                  "specify 'initial'")
@@ -102,8 +111,8 @@ def _extremum(kind, name):
                                  f"zero-size array to reduction operation {name} which has no identity")
         value = masked(value, where, extreme_of(dtype, kind))
         found = builder.reduce(value, kind, axes)
-        if initial is not MISSING:
-            found = builder(kind, found, boxes.to_value(initial, dtype))
+        if initial is not MISSING and initial is not None:
+            found = builder(kind, found, _initial(initial, dtype))
         return finish(found, value.type.dims, axes, keepdims, out, name)
 
     return run

@@ -63,7 +63,8 @@ def extract(condition, arr):
 
 @implements(np.compress)
 def compress(condition, a, axis=None, out=None):
-    box = ravel(a) if axis is None else as_array(a)
+    box, condition = ravel(a) if axis is None else as_array(a), as_array(condition)
+    shapes.require_rank(condition, 1, "condition must be a 1-d array")
     found = take(box, nonzero(condition)[0], 0 if axis is None else axis)
     return found if out is None else ufuncs.deliver("compress", found.read(), out)
 
@@ -150,7 +151,7 @@ def place(arr, mask, vals):
 @implements(np.copyto)
 def copyto(dst, src, casting="same_kind", where=True):
     value = lift(src)
-    if value.weak is None:
+    if value.weak is None or "fc".find(value.dtype_ir.kind) >= 0 or dst.dtype_ir.kind == "b":
         check_cast("copyto", value.dtype_ir, dst.dtype_ir, casting)
     if where is True:
         dst[...] = value
@@ -252,6 +253,7 @@ def ix_(*args):
     rank, found = len(args), []
     for k, x in enumerate(args):
         line = as_array(x)
+        shapes.require_rank(line, 1, "Cross index must be 1 dimensional")
         if line.dtype_ir is BOOL:
             line = nonzero(line)[0]
         found.append(reshape(line, tuple(-1 if j == k else 1 for j in range(rank))))
@@ -402,8 +404,10 @@ implements(np.isreal)(lambda x: np.equal(FUNCTIONS[np.imag](x), 0))
 
 @implements(np.isin)
 def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
+    if isinstance(test_elements, (set, frozenset, dict)):      # NumPy makes one object of it, which no element equals
+        test_elements = ()
     x, among = as_array(element), ravel(test_elements)
-    found = reductions.any_(np.equal(x[..., None], among), -1)
-    return np.logical_not(found) if invert else found
+    found = as_array(reductions.any_(np.equal(x[..., None], among), -1))
+    return as_array(np.logical_not(found)) if invert else found
 
 

@@ -64,6 +64,12 @@ def require_equal(a, b, message: str) -> None:
     builder.emit("check", builder("eq", x, y), x, y, error="ShapeError", message=message)
 
 
+def require_rank(box, rank: int, message: str) -> None:
+    """A ShapeError, which is a ValueError, unless an array has this rank."""
+    if len(box.dims) != rank:
+        fail(ShapeError, f"{message} (its shape is {show(box.dims)})")
+
+
 def unify(a, b, message: str):
     """The one of two equal dimensions that says more (an int before a value), with a check where that is not proved."""
     if same(a, b):

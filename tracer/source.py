@@ -85,8 +85,10 @@ def is_user(function) -> bool:
 
 
 def has_source(function) -> bool:
-    """Whether a function's lines are in a file: generated ones (a dataclass's __init__) are not."""
-    return bool(linecache.getlines(function.__code__.co_filename, function.__globals__))
+    """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
+    "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
+    file = function.__code__.co_filename
+    return bool(linecache.getlines(file, function.__globals__)) and (file != "<string>" or _found(function) is not None)
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
@@ -109,10 +111,19 @@ def _indent(line: str) -> int:
 
 
 def find(function) -> ast.FunctionDef | ast.Lambda:
-    """The syntax tree of a function, with the line and column numbers of its file.
+    """The syntax tree of a function, with the line and column numbers of its file."""
+    node = _found(function)
+    if node is not None:
+        return node
+    code = function.__code__
+    if code.co_firstlineno > len(linecache.getlines(code.co_filename, function.__globals__)):
+        _no_source(function, f"{code.co_filename!r} has no such lines")
+    _no_source(function, "the file has changed since it was imported, or the function was not made from it")
 
-    Lines that are at hand may be older than the function, those of the file newer.
-    """
+
+def _found(function) -> ast.FunctionDef | ast.Lambda | None:
+    """The syntax tree of a function, None where no lines give its code. Lines that are at hand may be older than the function,
+    those of the file newer."""
     code = function.__code__
     for look in (lambda: None, lambda: linecache.checkcache(code.co_filename)):
         look()
@@ -121,9 +132,7 @@ def find(function) -> ast.FunctionDef | ast.Lambda:
             node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
             if node is not None and (isinstance(node, ast.AsyncFunctionDef) or origin.agrees(node, function)):
                 return node
-    if not lines or code.co_firstlineno > len(lines):
-        _no_source(function, f"{code.co_filename!r} has no such lines")
-    _no_source(function, "the file has changed since it was imported, or the function was not made from it")
+    return None
 
 
 def _find_def(function, lines) -> ast.FunctionDef | None:

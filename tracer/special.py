@@ -33,17 +33,10 @@ def _where(test: Expr, yes, no) -> Expr:
 
 SPECIAL.update({"erf": direct("erf"), "erfc": direct("erfc"), "gammaln": direct("lgamma"), "psi": direct("digamma"),
                 "digamma": direct("digamma"), "log1p": direct("log1p"), "expm1": direct("expm1"), "cbrt": direct("cbrt"),
-                "exp2": direct("exp2"), "round": direct("rint")})
+                "exp2": direct("exp2"), "round": direct("rint"), "expit": direct("expit")})
 
 
 # --- logistic and normal ----------------------------------------------------------------------------------------------
-
-@_formula("expit")
-def _logistic(x):
-    """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
-    small = (-x.abs()).exp()
-    return (x < 0).select(small, small * 0 + 1) / (1 + small)
-
 
 @_formula("log_expit")
 def _log_logistic(x):

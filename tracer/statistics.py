@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..ir.build import const
 from ..ir.errors import ShapeError, UnsupportedError
 from . import boxes, context, linalg, reductions, shapes
 from .boxes import FUNCTIONS, as_array, implements, lift
@@ -31,6 +32,10 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
         w = FUNCTIONS[np.reshape](w, tuple(-1 if j == k else 1 for j in range(len(a.dims))))
         w = FUNCTIONS[np.broadcast_to](w, tuple(map(boxes.count, a.dims)))
     scale = sum_(w, axis, target, keepdims=keepdims)
+    builder = context.current().builder
+    some = builder("ne", scale.read(), const(0, scale.dtype_ir))
+    builder.emit("check", builder.reduce(some, "all", range(some.type.rank)), error="ZeroDivisionError",
+                 message="Weights sum to zero, can't be normalized")
     found = sum_(np.multiply(a, w, dtype=target.np), axis, keepdims=keepdims) / scale
     return (found, scale) if returned else found
 

@@ -17,7 +17,7 @@ from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Eleme
 from ..types import BOOL, C64, C128, F32, Type
 from . import recipes as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
-from .numeric import Special, cast, complex_of, int_pow, mulz, polygamma, select
+from .numeric import Special, cast, complex_of, int_pow, mulz, polygamma, select, surrogate
 
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
@@ -65,13 +65,13 @@ def _evaluate(function):
     return evaluate
 
 
-def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe, partials=(), rule=None, linear_in=(), singular=(),
-            domain=(), doc="", evaluate=None):
+def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, formula=None, partials=(), rule=None,
+            linear_in=(), singular=(), domain=(), doc="", evaluate=None):
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
     rule = rule or ("elementwise" if partials else "none")
     doc = doc or f"np.{getattr(numpy, '__name__', name)}, element by element."
     Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, False, doc,
-                numpy, arity, takes, gives, partials, singular, recipe, domain)
+                numpy, arity, takes, gives, partials, singular, recipe, domain, formula)
 
 
 def like(x: Expr, value) -> Expr:
@@ -276,5 +276,8 @@ Elementwise("select", _infer_select, _evaluate(select), "linear", (1, 2), numpy=
             domain=(ANY, ANY, ANY), doc="The second where the first is true, else the third.")
 Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "linear", (0,), takes=ALL, recipe=R.CAST,
             domain=(ANY,), doc="The same number in another dtype. Linear between inexact dtypes; of a complex the real part.")
+declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value, domain=(ANY, ANY),
+        partials=(None, lambda value, smooth, out: like(smooth, 1)),
+        doc="The first operand, with the derivative of the second: two formulas of one function, one smooth where it is.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
             doc="The operand, which counts as a constant for differentiation.")

@@ -54,6 +54,10 @@ def select(cond, a, b):
     return np.where(cond, a, b)
 
 
+def surrogate(value, smooth):
+    return np.broadcast_arrays(value, smooth)[0].copy()[()]
+
+
 def cast(x, dtype: DType):
     """x in another dtype: of a complex number the real part, unless the new dtype is bool or complex."""
     if x.dtype.kind == "c" and dtype.kind not in "cb":

@@ -1,0 +1,151 @@
+"""Where NumPy raises, casts or changes a shape: ranks that a function does not take, positions outside, numbers that a dtype
+does not hold, data that is not finite. Compiled code does the same."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+LINE, TABLE, CUBE, NONE = np.array([1.0, 2.0, 3.0, 4.0]), np.arange(1.0, 13.0).reshape(3, 4), np.ones((2, 3, 4)), np.zeros(0)
+
+
+def outcome(f, args):
+    args = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+    with np.errstate(all="ignore"):
+        try:
+            return f(*args)
+        except Exception as error:
+            return error
+
+
+def as_numpy(f, *args):
+    """Compiled, a function gives what NumPy gives: values, dtypes, shapes, types, or an error of that class."""
+    want, got = outcome(f, args), outcome(tg.jit(f), args)
+    if isinstance(want, Exception):
+        assert isinstance(got, Exception) and (isinstance(got, type(want)) or isinstance(want, type(got))), (want, got)
+        return
+    if isinstance(got, Exception):
+        raise got
+    for a, b in zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]:
+        assert type(a) is type(b) and a.dtype == b.dtype and np.shape(a) == np.shape(b), (got, want)
+        np.testing.assert_allclose(a, b, rtol=1e-5 if b.dtype.itemsize < 8 else 1e-12)
+
+
+ONE_DIMENSIONAL = {
+    "convolve": lambda x: np.convolve(x, LINE), "correlate": lambda x: np.correlate(LINE, x, "same"),
+    "vander": lambda x: np.vander(x), "linalg.outer": lambda x: np.linalg.outer(x, LINE),
+    "compress": lambda x: np.compress(x > 1, LINE), "polymul": lambda x: np.polymul(x, LINE),
+    "histogram2d": lambda x: np.histogram2d(x, x, bins=3), "bins": lambda x: np.histogram(LINE, bins=x)[0],
+    "digitize": lambda x: np.digitize(LINE, x), "ix_": lambda x: TABLE[np.ix_(np.astype(x, int) % 3, [0, 1])],
+}
+
+
+@pytest.mark.parametrize("name", ONE_DIMENSIONAL)
+def test_ranks(name):
+    for x in (np.array(2.0), LINE, TABLE, CUBE):
+        if not (name == "bins" and not x.ndim):                # there a number is the number of bins
+            as_numpy(ONE_DIMENSIONAL[name], x)
+
+
+@pytest.mark.parametrize("obj", [0, 1, -1, 4, -4, 5, -5, [1], [0, 2], [2, 0], [1, 1], [], [-1, 0], [0, 9], (1, 2), slice(0, 3),
+                                 slice(None, None, 2)], ids=repr)
+def test_insert(obj):
+    for x in (LINE, TABLE, NONE) if isinstance(obj, int) else (LINE, TABLE):
+        as_numpy(lambda x: np.insert(x, obj, 7.0), x)
+        as_numpy(lambda x: np.insert(x, obj, [7.0, 8.0], axis=-1), x)
+    as_numpy(lambda x: np.insert(x, obj, 7.0, axis=1), TABLE)
+    if isinstance(obj, int):
+        as_numpy(lambda x, k: np.insert(x, k, 7.0), LINE, obj)
+
+
+def test_inserted_lines():
+    for place, what, axis in ((1, [9.0, 8, 7, 6], 0), (1, [9.0, 8, 7], 1), ([1], [[9.0], [8], [7]], 1), ([1], [9.0, 8, 7], 1),
+                              (1, [[9.0, 8, 7, 6], [1, 2, 3, 4]], 0), ([0, 2], [[9.0, 8, 7, 6], [1, 2, 3, 4]], 0),
+                              (1, [[9.0, 8, 7], [1, 2, 3]], 1)):
+        as_numpy(lambda x: np.insert(x, place, what, axis=axis), TABLE)
+    as_numpy(lambda x: np.insert(x, 1, 2.7), np.arange(4))
+    as_numpy(lambda x: np.insert(x, np.array([True, False, True, False]), [8.0, 9.0]), LINE)
+    slope = tg.grad(lambda x, v: np.sum(np.insert(x, [1, 3], v) * np.arange(6.0)), (0, 1))(LINE, np.ones(2))
+    assert slope[0].tolist() == [0.0, 2.0, 3.0, 5.0] and slope[1].tolist() == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, complex])
+def test_numbers_that_a_dtype_may_not_hold(dtype):
+    x = np.array([0, 1, 1, 0], dtype)
+    for value in (2, 2.5, -1, 300, math.nan, 2j, np.int64(-2), np.float32(1.5)):
+        for ufunc in (np.add, np.multiply):
+            if not (isinstance(value, float) and math.isnan(value)):          # which int NaN becomes is nobody's promise
+
+                def at(x):
+                    ufunc.at(x, np.array([0, 0]), value)
+                    return x
+
+                as_numpy(at, x)
+
+        def copied(x):
+            np.copyto(x, value)
+            return x
+
+        if not isinstance(value, complex) or dtype is complex:
+            as_numpy(lambda x: np.sum(x, initial=value), x)
+            if dtype is not complex and value != 300 and not isinstance(value, np.generic):
+                as_numpy(lambda x: np.max(x, initial=value), x)
+        as_numpy(copied, x)
+
+
+def test_bools_have_no_differences():
+    for f in (np.gradient, np.ediff1d, np.diff, lambda x: np.percentile(x, 30), lambda x: np.nanquantile(x, 0.3), np.median):
+        as_numpy(lambda x: f(x), np.array([True, False, True]))
+    as_numpy(lambda x: np.quantile(x, 0.5), np.array([1j, 2]))
+
+
+def test_histograms():
+    for x in (np.array([1.0, np.nan]), np.array([np.inf, 1.0]), NONE, LINE, np.array([3, 1, 2])):
+        as_numpy(lambda x: np.histogram(x, bins=4), x)
+        as_numpy(lambda x: np.histogram(x, bins=4, range=(0, 2)), x)
+    for limits in ((1, 0), (0, np.nan), (-np.inf, 1)):
+        as_numpy(lambda x: np.histogram(x, 3, range=limits), LINE)
+    for bins in (0, [3, 2, 1], [1, 1, 2]):
+        as_numpy(lambda x: np.histogram(x, bins), LINE)
+    as_numpy(lambda x: np.histogram(x, 3, weights=x[:2]), LINE)
+    for least in (0.0, 3.5, 99.0):
+        as_numpy(lambda x, least: np.histogram(x[x > least], 3), LINE, least)
+
+
+def test_averages_need_weight():
+    as_numpy(lambda x, w: np.average(x, weights=w), LINE, np.array([1.0, -1.0, 2.0, -2.0]))
+    as_numpy(lambda x, w: np.average(x, axis=0, weights=w), TABLE, TABLE * [0.0, 1.0, 1.0, 1.0])
+    as_numpy(lambda x, w: np.average(x, weights=w), LINE, LINE)
+
+
+def test_products_of_polynomials_lose_leading_zeros():
+    for p in ([0.0, 1.0, 2.0], [0.0, 0.0], [0.0], [], [1.0, 0.0], [0.0, 0.0, 3.0]):
+        as_numpy(lambda p, q: np.polymul(p, q), np.array(p), LINE)
+        as_numpy(lambda q: np.polymul(p, q), LINE)
+    slope = tg.grad(lambda p: np.sum(np.polymul(p, LINE) ** 2))(np.array([0.0, 2.0]))
+    assert slope[1] == 2 * 2.0 * np.sum(LINE**2)
+
+
+def test_covariance_of_a_fit():
+    x, y = np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 4.0, 7.0])
+    for options in ({"cov": True}, {"cov": "unscaled"}, {"cov": True, "w": np.arange(1.0, 7.0)}):
+        for values in (y, np.stack([y, y[::-1]], 1)):
+            found, right = tg.jit(lambda x, y: np.polyfit(x, y, 2, **options))(x, values), np.polyfit(x, values, 2, **options)
+            for a, b in zip(found, right, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9)
+    as_numpy(lambda x, y: np.polyfit(x, y, 2, cov=True)[1], x[:3], y[:3])
+
+
+def test_the_rest():
+    as_numpy(lambda n: np.isin(n, {1, 2}), np.arange(3))
+    as_numpy(lambda x: np.bincount(x), LINE)
+    as_numpy(lambda z: np.interp(z, z, z), np.array([0j, 1]))
+    for ends in ((np.float32(1.5), 10.0), (np.float32(1.5), np.float32(9.0)), (1.5, np.float32(3.0)), (np.int8(1), 5), (2, 8),
+                 (np.complex64(1 + 1j), 2.0)):
+        for spaced in (np.linspace, np.geomspace, np.logspace):
+            as_numpy(lambda a, b: spaced(a, b, 4), *ends)
+    assert tg.jit(lambda x, keep: 1.0 if np.iterable(x[keep]) else 0.0)(LINE, LINE > 2) == 1.0
+    assert tg.jit(lambda x, y: math.dist(x, y))(np.array([1, 2], np.uint8), np.array([3, 1], np.uint8)) == math.sqrt(5.0)
