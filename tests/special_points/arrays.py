@@ -37,11 +37,11 @@ def at(*arguments, slopes=None, orders=3) -> At:
     return At(arrays, None if slopes is None else tuple(np.array(s, float) for s in slopes), orders)
 
 
-def kinks(expression: str) -> list[At]:
+def kinks(expression: str, orders: int = 3) -> list[At]:
     """The rows of docs/exactness.md for an expression in one array."""
     rows = [row for row in TABLE if row.expression == expression]
     assert rows, f"no convention for {expression}"
-    return [at(*row.point(), slopes=row.slopes) for row in rows]
+    return [at(*row.point(), slopes=row.slopes, orders=orders) for row in rows]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import mpmath as mp
 import numpy as np
 
 from .arrays import Arrays, at
+from .conventions import kink
 from .points import Points
 from .pythons import each
 
@@ -66,7 +67,7 @@ ROWS = [
     Points("complex conjugate", both(np.conj), AROUND_0, reference(mp.conj)),
     Points("abs of complex at 0", lambda x, y: np.abs(x + 1j * y), ((0.0, 0.0), (0.0, 2.0)), lambda x,
            y: mp.sqrt(x * x + y * y),
-           {(0.0, 0.0): {}}),
+           kink("np.abs(x + 1j * y)")),
     Arrays("norm of complex", lambda x, y: np.linalg.norm(x + 1j * y), [at([0.0, 3.0], [0.0, 4.0]), at([1.0, 0.0], [0.0, 0.0])],
            size),
     Arrays("squares of norms of complex", lambda x, y: np.linalg.norm(x + 1j * y) ** 2,

@@ -7,7 +7,7 @@ import math
 import mpmath as mp
 import numpy as np
 
-from .arrays import Arrays, at
+from .arrays import Arrays, at, kinks
 
 
 def determinant(a):
@@ -171,12 +171,12 @@ ROWS = [
     Arrays("cube by svd", by_svd(lambda s: s ** 3), [at(np.eye(2)), at([[2.0, 1.0], [-1.0, 3.0]])], lambda a: a @ a.T @ a,
            least=1.0),
     Arrays("norm of order 2 of a matrix", lambda a: np.linalg.norm(a, 2),
-           [at([[1.0, 0.0], [0.0, 3.0]]), at(np.eye(2), slopes=(0.5 * np.eye(2),), orders=1)],
+           [at([[1.0, 0.0], [0.0, 3.0]]), *kinks("np.linalg.norm(x, 2)", 1)],
            lambda a: max(singular_values(a))),
     Arrays("norm of order -2 of a matrix", lambda a: np.linalg.norm(a, -2), [at([[1.0, 0.0], [0.0, 3.0]])],
            lambda a: min(singular_values(a))),
     Arrays("nuclear norm", lambda a: np.linalg.norm(a, "nuc"),
-           [at(np.eye(2)), at([[1.0, 0.0], [0.0, 3.0]]), at(np.zeros((2, 2)), slopes=(np.zeros((2, 2)),), orders=1),
+           [at(np.eye(2)), at([[1.0, 0.0], [0.0, 3.0]]), *kinks('np.linalg.norm(x, "nuc")', 1),
             at([[2.0, 0.0], [0.0, 0.0]], slopes=([[1.0, 0.0], [0.0, 0.0]],), orders=1)], lambda a: np.sum(singular_values(a))),
     Arrays("cond", lambda a: np.linalg.cond(a), [at([[1.0, 0.0], [0.0, 3.0]]), at([[2.0, 1.0], [-1.0, 3.0]])],
            lambda a: max(singular_values(a)) / min(singular_values(a))),

@@ -124,7 +124,7 @@ CHOICES = [
     Arrays("sort_complex", lambda x: np.sort(x)[::-1], [at([3.0, 1.0, 2.0])], lambda x: x[[0, 2, 1]], covers=("partition",)),
     Arrays("median", lambda x: np.median(x), [*kinks("np.median(x)"), at([3.0, 1.0, 2.0])], lambda x: x[2]),
     Arrays("nanmedian", lambda x: np.nanmedian(x), [at([3.0, NAN, 1.0, 2.0])], lambda x: x[3]),
-    Arrays("quantile", lambda x: np.quantile(x, 0.25), [at([3.0, 1.0, 2.0]), at([3.0, 1.0, 1.0], slopes=([0.0, 0.5, 0.5],))],
+    Arrays("quantile", lambda x: np.quantile(x, 0.25), [at([3.0, 1.0, 2.0]), *kinks("np.quantile(x, 0.25)")],
            lambda x: (x[1] + x[2]) / 2, covers=("percentile",)),
     Arrays("nanquantile", lambda x: np.nanquantile(x, 0.25), [at([3.0, 1.0, NAN, 2.0])], lambda x: (x[1] + x[3]) / 2,
            covers=("nanpercentile",)),

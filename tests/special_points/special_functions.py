@@ -93,7 +93,7 @@ ONE = [
            {0.0: (INF, -INF, INF), "-0.0": (INF, INF, INF), INF: STEP, **{(p,): FirstOrder({(0,): INF}) for p in POLES}},
            slope=lambda x: mp.polygamma(1, x), covers=("digamma", "op:digamma", "op:polygamma")),
     Points("expit", sp.expit, (*BENT, 20.0, -20.0, 40.0, -40.0, 800.0, -800.0, INF, -INF), None, FLAT,
-           slope=lambda x: 1 / ((1 + mp.exp(-x)) * (1 + mp.exp(x)))),
+           slope=lambda x: 1 / ((1 + mp.exp(-x)) * (1 + mp.exp(x))), covers=("op:expit",)),
     Points("log_expit", sp.log_expit, (*BENT, 20.0, -20.0, 40.0, -40.0, 800.0, -800.0, INF, -INF), None,
            {INF: STEP, -INF: (1.0, 0.0)}, slope=lambda x: 1 / (1 + mp.exp(x))),
     Points("logit", sp.logit, (0.0, -0.0, 1.0, 0.5, 0.25, 1e-20, 1 - 2**-40), lambda x: mp.log(x / (1 - x)),

@@ -10,12 +10,14 @@ REASONS = {
         isneginf iscomplex isreal isin result_type can_cast iscomplexobj isrealobj isscalar may_share_memory shares_memory
         common_type diag_indices_from tril_indices_from triu_indices_from unique_counts unique_inverse linalg.matrix_rank
         histogram_bin_edges fft.fftfreq fft.rfftfreq
-        math.isnan math.isinf math.isfinite math.isclose math.factorial math.comb math.perm math.gcd math.lcm math.isqrt gcd lcm
+        math.isnan math.isinf math.isfinite math.isclose math.factorial math.comb math.perm math.gcd math.lcm
+        math.isqrt gcd lcm iterable
         math.ulp math.frexp math.floor math.ceil math.trunc builtins.len builtins.any builtins.all builtins.int builtins.bool
         op:check op:wrap op:print op:sign op:floor op:ceil op:trunc op:rint op:isnan op:isinf op:isfinite op:signbit op:not
         op:invert op:floordiv op:eq op:ne op:lt op:le op:gt op:ge op:and op:or op:xor op:shl op:shr op:nonzero op:searchsorted
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new""",
     "constant by definition": "op:stop_gradient",
+    "the derivative of one operand and the value of the other": "op:surrogate",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
         full full_like array asarray asanyarray ascontiguousarray require asfortranarray copy astype reshape ravel squeeze
