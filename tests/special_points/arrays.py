@@ -6,6 +6,7 @@ moves all of them. Its reference is a function of arrays of mpmath's numbers, di
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -159,8 +160,8 @@ def _call(program, args, compiled):
 
 def _right(row, point, k, order, value, dtype) -> bool:
     """Errors are measured by the largest derivative of this and lower orders in any direction."""
-    scale = max(row.least, *(abs(row.right(point, j, o)) for j in range(len(row.directions(point))) for o in range(1,
-                                                                                                                   order + 1)))
+    sizes = [abs(row.right(point, j, o)) for j in range(len(row.directions(point))) for o in range(1, order + 1)]
+    scale = max([row.least, *filter(math.isfinite, sizes)])
     return same(float(value), row.right(point, k, order), scale, 10 * TOLERANCE[dtype][order - 1], 1e-30)
 
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +95,7 @@ def check(row, orders, compiled: bool, dtype=np.float64, nestings=None) -> list[
                 continue
             with np.errstate(all="ignore"):
                 rounded = float(dtype(right))
-            if not same(float(value), rounded, min(row.scale(point, by), sys.float_info.max), TOLERANCE[dtype][len(by) - 1],
+            if not same(float(value), rounded, row.scale(point, by), TOLERANCE[dtype][len(by) - 1],
                         LEAST[dtype] + row.noise(point)):
                 failures.append(Failure(row.name, point, by, nesting, how, float(value), rounded))
     return failures

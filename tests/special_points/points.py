@@ -84,13 +84,13 @@ class Points:
 
     def scale(self, point: tuple, by: tuple) -> float:
         """What an error is measured by: the derivative, and what a relative change of the arguments changes it by."""
-        found = max(abs(self.derivative(point, by)), self.least)
+        parts = [self.least, abs(self.derivative(point, by))]
         if self._given(point) is None:
             with mp.workdps(DIGITS):
-                found = max(found, *(float(abs(point[k] * _derivative(self, point, (*by, k)))) for k in self.directions()))
+                parts += [float(abs(point[k] * _derivative(self, point, (*by, k)))) for k in self.directions()]
             if len(by) > 1:
-                found = max(found, *(abs(self.derivative(point, by[:k] + by[k + 1:])) for k in range(len(by))))
-        return found
+                parts += [abs(self.derivative(point, by[:k] + by[k + 1:])) for k in range(len(by))]
+        return max((part for part in parts if math.isfinite(part)), default=0.0)
 
     def noise(self, point: tuple) -> float:
         """What differences with 40 digits cannot tell from 0."""
