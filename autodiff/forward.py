@@ -19,7 +19,7 @@ from .smooth import STATED
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
-from .steep import FLAT, FORGETS, Steep, overflows, times
+from .steep import Steep, overflows, times
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
@@ -131,7 +131,7 @@ def _elementwise(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or op.defn.name in FLAT or (op.defn.name in FORGETS and dot in fwd.tall)
+        steep = dot in fwd.steep or op.defn.flat or (op.defn.forgets and dot in fwd.tall)
         term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
