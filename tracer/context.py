@@ -86,6 +86,7 @@ class Trace:
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
+    short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     notes    (kind, text, location) for `explain`
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (cells.py)
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (lists.py)
@@ -112,6 +113,7 @@ class Trace:
         self.depth: dict = {}
         self.packages: set[str] = set()
         self.laid: dict = {}
+        self.short: set[Value] = set()
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
