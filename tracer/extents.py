@@ -1,7 +1,7 @@
 """Bounds of index values while a program is traced: which slices lie inside of their axis whatever the iteration.
 
 `w[:, b:b + 1]` in a loop over b has one column in every iteration, and NumPy stretches it. That is seen from the forms of its
-two ends, sums of multiples of loop counters: their difference is a number, and the bounds of the counters keep both on the axis.
+two ends, sums of multiples of loop counters: their difference is a number, and the bounds of the counters keep both on it.
 """
 from __future__ import annotations
 
