@@ -15,11 +15,13 @@ from .engine import Code
 from .entry import ERROR_WORDS
 from .form import Form, shape_of
 from .layout import Arguments, ArrayIn, ArrayOut, ScalarIn, Signature, build, match
+from .locks import register
 
 _PROCESS = ctypes.CDLL(None)
 _free = _PROCESS.free
 _free.argtypes, _free.restype = [ctypes.c_void_p], None
-_LOCK = threading.RLock()
+_LOCK = threading.RLock()              # also in calls, which may be interrupted
+register(3, _LOCK)
 
 
 class ClosedError(RuntimeError):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -162,6 +164,19 @@ class Plan:
     recent: dict[tuple[bytes, ...], Any]
 
 
+_made: weakref.WeakSet[Structured] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """In a child process, where the threads that held them do not run."""
+    for f in _made:
+        f._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class Structured(Jitted):
     """A function whose result hangs on the pattern of a derivative: it runs from Python, with compiled parts."""
 
@@ -172,6 +187,7 @@ class Structured(Jitted):
         self.argnums = argnums
         self._plans: dict[Any, Plan] = {}
         self._lock = threading.RLock()
+        _made.add(self)
 
     @property
     def derives(self) -> bool:

@@ -13,7 +13,6 @@ import itertools
 import sys
 import threading
 import types
-from contextlib import contextmanager
 
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Value
@@ -163,14 +162,15 @@ def active() -> Trace | None:
     return stack[-1] if stack else None
 
 
-@contextmanager
-def tracing(trace: Trace):
-    stack = _STATE.__dict__.setdefault("stack", [])
-    stack.append(trace)
+def traced(trace: Trace, run):
+    """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
+    change of the state and the block that ends it."""
+    before = getattr(_STATE, "stack", ())
     try:
-        yield trace
+        _STATE.stack = (*before, trace)
+        return run()
     finally:
-        stack.pop()
+        _STATE.stack = before
 
 
 # --- where the user's program stands ---------------------------------------------------------------------------------

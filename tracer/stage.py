@@ -238,11 +238,14 @@ class _Run:
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
     def run(self) -> Traced:
-        trace, body = self.trace, self.function.body
-        scope = Scope(body)
+        trace, scope = self.trace, Scope(self.function.body)
         if self.outer is not None:
             return self.run_in(trace, scope)
-        with context.tracing(trace), trace.builder.at(body):
+        return context.traced(trace, lambda: self.run_out(trace, scope))
+
+    def run_out(self, trace, scope) -> Traced:
+        """In a trace of its own."""
+        with trace.builder.at(self.function.body):
             trace.scopes.append(scope)
             return self.attempt()
 
