@@ -325,7 +325,8 @@ class Schedule:
     def _place(self, task: Task, lowest: int, first: int, soft):
         """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
         candidates = [first] if first >= lowest else []
-        candidates += range(len(self.items) - 1, max(lowest, first + 1) - 1, -1)
+        alike = {i for leaf, _ in task.reads.leaves for i, *_ in self.access(leaf).readers}
+        candidates += sorted([i for i in alike if i >= max(lowest, first + 1)], reverse=True)
         for at in candidates:
             nest = self.items[at]
             if isinstance(nest, Nest) and task.loops and nest.children:

@@ -58,9 +58,11 @@ def without_aliases(traced: Traced, call: Call) -> Traced:
 def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
     """leaf -> kernel parameter; an array that is passed again has none of its own."""
     place: dict[int, int] = {}
+    count = 0
     for k, leaf in enumerate(traced.leaves):
         if leaf.kind != "static":
-            place[k] = place[call.aliases[k]] if k in call.aliases else len(set(place.values()))
+            place[k] = place[call.aliases[k]] if k in call.aliases else count
+            count += k not in call.aliases
     return place
 
 

@@ -24,6 +24,7 @@ from . import coloring
 from .api import Jitted
 from .autodiff.patterns import pattern as pattern_program
 from .coloring import Pattern
+from .deep import deep
 from .derive import dynamic, tuple_of
 from .ir.core import Block, Const, Function, Value
 from .ir.errors import UnsupportedError
@@ -197,6 +198,7 @@ class Structured(Jitted):
         raise UnsupportedError(f"`tg.{self.label}` that goes by a sparsity pattern cannot be part of a compiled function",
                                "call it from Python, or use tg.jacobian or tg.hessian without sparse and mode")
 
+    @deep
     def miss(self, *args, **kwargs):
         if context.active() is not None:
             return self.__tracegrad_call__(args, kwargs)

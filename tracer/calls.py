@@ -24,6 +24,8 @@ from . import branches, context, growing, iteration, lists, merge, messages, num
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
+BRANCHING = 500    # calls of functions by themselves in branches and loops that are traced: they may double at each level
+RECURSIVE = 20_000 # and in all
 
 
 def call(f, /, *args, **kwargs):
@@ -101,8 +103,17 @@ def _enter(trace, f, args, kwargs):
     """Call a rewritten function; recursion that no known value ends is refused."""
     key, depth = id(f.__code__), len(trace.scopes)
     entered = trace.depth.setdefault(key, [])
-    if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
-        _endless(trace, f)
+    if entered:
+        trace.recursive[entered[-1] < depth] += 1
+        if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
+            _endless(trace, f, "calls itself without end")
+        if trace.recursive[True] > BRANCHING:
+            _endless(trace, f, f"calls itself, more than {BRANCHING} times in all,")
+        if trace.recursive[False] > RECURSIVE:
+            raise UnsupportedError(
+                f"`{f.__name__}` calls itself more than {RECURSIVE:,} times while it is traced, each of which becomes part of "
+                "the program",
+                "write it as a loop, which keeps what it has computed in an array", context.locate())
     entered.append(depth)
     try:
         return f(*args, **kwargs)
@@ -110,13 +121,14 @@ def _enter(trace, f, args, kwargs):
         entered.pop()
 
 
-def _endless(trace, f):
+def _endless(trace, f, how: str):
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     why = context.make_static(conditions[-1], "recursion") if conditions else "nothing"
     raise UnsupportedError(
-        f"`{f.__name__}` calls itself without end while it is traced: what ends the recursion is known only at run time (it "
+        f"`{f.__name__}` {how} while it is traced: what ends the recursion is known only at run time (it "
         f"depends on {why})",
-        "write it as a loop, or let a Python int or a shape end it", context.locate())
+        "write it as a loop (with a stack of its own, an array, where it calls itself more than once), or let a Python int or "
+        "a shape end it", context.locate())
 
 
 def _method(trace, f, args, kwargs):

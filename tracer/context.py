@@ -90,6 +90,8 @@ class Trace:
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (cells.py)
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (lists.py)
     born_at  id(list) -> (list, the place of the source that made it)
+    depth    id(code) -> the number of open scopes at each activation under way
+    recursive  how many calls of functions by themselves there were, without and with a scope between the two
     tries    the `try` statements whose bodies are being traced, outermost first (attempts.py)
     escaped  the last exception that left a staged region: whether it is raised only run time knows
     """
@@ -110,6 +112,7 @@ class Trace:
         self.spoil = None
         self.memo: dict = {}
         self.depth: dict = {}
+        self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.laid: dict = {}
         self.short: set[Value] = set()
