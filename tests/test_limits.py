@@ -174,3 +174,75 @@ def test_containers_that_hold_themselves():
     for x in (held, table, (1.0, held)):
         with pytest.raises(tg.TracegradError, match=r"itself|deep"):
             tg.jit(lambda x: 1.0)(x)
+
+
+# --- arguments that are not what they seem ----------------------------------------------------------------------------
+
+class Gives:
+    def __init__(self, make):
+        self.make, self.asked = make, 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.asked += 1
+        return self.make(self)
+
+
+class Misdeclared:
+    def __array__(self, a, b, c, d):
+        return np.ones(3)
+
+
+def raises(_):
+    raise RuntimeError("no array today")
+
+
+def test_objects_that_give_arrays():
+    f = tg.jit(lambda x: np.sum(x * 2))
+    assert f(Gives(lambda _: np.ones(3))) == 6.0
+    changing = Gives(lambda g: np.ones(g.asked, ["f8", "f4", "i8"][g.asked % 3]))
+    for count in range(1, 8):
+        assert f(changing) == 2.0 * count and changing.asked == count
+    for make in (lambda _: 5, lambda g: g, lambda _: None):
+        with pytest.raises(tg.ArgumentError, match="gives no array"):
+            f(Gives(make))
+    with pytest.raises(tg.ArgumentTypeError, match="gives no array"):
+        f(Misdeclared())
+    with pytest.raises(RuntimeError, match="no array today"):
+        f(Gives(raises))
+
+
+def test_buffers():
+    x = np.array([1.0, 2.0])
+    assert np.array_equal(tg.grad(lambda x: np.sum(x * x))(memoryview(x)), [2.0, 4.0])
+    assert np.array_equal(tg.grad(lambda x: np.sum(np.from_dlpack(x) ** 2))(x), [2.0, 4.0])
+
+
+@pytest.mark.parametrize("name", ["__hash__", "__eq__", "__len__", "__iter__", "__bool__", "__repr__", "__getattr__"])
+def test_hostile_objects(name):
+    """Their own errors come out, or nothing does."""
+    def fails(*_):
+        raise RuntimeError("hostile")
+
+    x = type("Hostile", (), {name: fails} | ({"__hash__": lambda self: 1} if name == "__eq__" else {}))()
+    f = tg.jit(lambda o, x: x * 2)
+    for _ in range(2):
+        try:
+            assert f(x, 2.0) == 4.0
+        except RuntimeError as error:
+            assert str(error) == "hostile"
+
+
+@pytest.mark.parametrize("subscripts", ["ii", "ij->i", "ij->", "ij,ij->ij", "ij,jk->ik", "ij,ij->"])
+def test_einsum_of_bools(subscripts):
+    a = np.array([[True, False, True], [False, False, False], [True, True, True]])
+    args = (a, ~a)[:1 + subscripts.count(",")]
+    want, got = (np.einsum(subscripts, *args), tg.jit(lambda *a: np.einsum(subscripts, *a))(*args))
+    assert np.asarray(got).dtype == bool and np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("reduce", [np.add.reduce, np.multiply.reduce, np.sum, np.prod])
+def test_reductions_as_bools(reduce):
+    a = np.array([[True, False], [False, False], [True, True]])
+    for axis in (0, 1, None):
+        want, got = reduce(a, axis=axis, dtype=bool), tg.jit(lambda a: reduce(a, axis=axis, dtype=bool))(a)
+        assert np.asarray(got).dtype == bool and np.array_equal(got, want)

@@ -15,6 +15,7 @@ import builtins
 import collections
 import functools
 import itertools
+import sys
 import types
 
 import numpy as np
@@ -64,7 +65,13 @@ def call(f, /, *args, **kwargs):
 # Builtins that ask a method of a user's class.
 _SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
             bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
-REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or None; sparse.py adds its own
+def _typed_container(f):
+    """numba.typed.List and Dict: in traced code what they are typed versions of."""
+    module = sys.modules.get("numba.typed") if isinstance(f, type) else None
+    return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
+
+
+REDIRECTS = [numpy_table.redirect, _typed_container]         # f -> what to call in its place, or None; sparse.py adds its own
 
 
 def _listed(x):

@@ -132,10 +132,9 @@ def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnam
     keyword = tree.TreeDef(tree.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
     structure = tree.TreeDef(tree.TUPLE, None, (positional, keyword))
     paths = signature.paths_of(parameters, structure, tuple(kwargs))
+    values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
-    values = [np.asarray(x) if leaf.kind == "array" and not isinstance(x, (np.ndarray, Box)) else x for x,
-              leaf in zip(values, leaves)]
     return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
 
 
