@@ -7,9 +7,8 @@ from .build import Builder, const
 from .core import Op, Value
 from .match import Operands, made_by, number, same, scalar_in
 from .ops.linalg import dot_axes
+from .thresholds import sizes
 
-CHAIN = 16                # a read looks past at most so many writes
-RECENT = 64               # and back at most so many ops
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add", "call"})
 
 # --- shape -------------------------------------------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ def _just_read(b: Builder, op: Op) -> bool:
 
         row = x[i].copy(); x[i, 0] = 1; row[2]       not x[i, 2] of the old x, which the write could then not overwrite
     """
-    for earlier in reversed(b.block.ops[-RECENT:]):
+    for earlier in reversed(b.block.ops[-sizes.ops_back:]):
         if earlier is op:
             return True
         if earlier.regions or earlier.defn.name in _WRITES:
@@ -247,7 +246,7 @@ def _past_writes(write: Op, axes: list[tuple]):
     """update(x, v, a)[a] → v, for a scalar; writes elsewhere in between do not matter"""
     if any(char != "i" for char, _ in axes):
         return None
-    for _ in range(CHAIN):
+    for _ in range(sizes.writes_back):
         x, v, *indices = write.operands
         written = _axes(write.attrs["spec"], indices)
         if _same_region(written, axes):

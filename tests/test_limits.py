@@ -244,5 +244,7 @@ def test_einsum_of_bools(subscripts):
 def test_reductions_as_bools(reduce):
     a = np.array([[True, False], [False, False], [True, True]])
     for axis in (0, 1, None):
-        want, got = reduce(a, axis=axis, dtype=bool), tg.jit(lambda a: reduce(a, axis=axis, dtype=bool))(a)
+        def run(a, axis=axis):
+            return reduce(a, axis=axis, dtype=bool)
+        want, got = run(a), tg.jit(run)(a)
         assert np.asarray(got).dtype == bool and np.array_equal(got, want)

@@ -10,7 +10,7 @@ from ..ir.core import Value
 from ..ir.errors import ShapeError, UnsupportedError
 from ..ir.types import I64, INDEX
 from . import boxes, context, growing, shapes, views
-from .boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
+from .boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from .creation import iota, stacked
 from .manipulation import at_least_2d, boxes_of, expand_dims, moveaxis, ravel, reshape
 from .promote import fail, result_dtype, strong, to_dtype
@@ -407,6 +407,8 @@ def delete(arr, obj, axis=None):
 def _static_selection(obj, what):
     if isinstance(obj, (int, slice, list, tuple)) and not isinstance(obj, bool):
         return obj
+    if isinstance(obj, Box) and not obj.dims:
+        return context.need_concrete(obj, f"the position for {what}")
     data = boxes.frozen_data(lift(obj))
     if data is None:
         fail(UnsupportedError, f"{what} at positions known only at run time", "use a mask: x[mask]")
