@@ -1,11 +1,11 @@
-"""Every Python block of docs/differentiation.md runs, one after the other, as a reader would type them."""
+"""Every Python block of these pages runs, one after the other, as a reader would type them."""
 import pathlib
 
 import pytest
 
 import tracegrad as tg
 
-PAGES = [pathlib.Path(__file__).parent.parent / "docs" / "differentiation.md"]
+PAGES = [pathlib.Path(__file__).parent.parent / "docs" / name for name in ("differentiation.md", "exactness.md")]
 
 
 @pytest.mark.parametrize("way", ["compiled", "evaluator"])

@@ -1,0 +1,91 @@
+"""Formulas that pass through a kink and are smooth: what users write, and have the derivatives of."""
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import scipy.special as sp
+
+from .arrays import Arrays, at
+from .conventions import kink
+from .points import Points
+
+ZERO = (0.0, -0.0, 0.5, -2.0)
+POSITIVE = (0.0, 0.5, 2.0)
+
+ROWS = [
+    Points("abs(x)**2", lambda x: np.abs(x) ** 2, ZERO, lambda x: x ** 2),
+    Points("abs(x) * abs(x)", lambda x: np.abs(x) * np.abs(x), ZERO, lambda x: x ** 2),
+    Points("square of abs(x)", lambda x: np.square(np.abs(x)), ZERO, lambda x: x ** 2),
+    Points("(2 * abs(x))**2", lambda x: (2.0 * np.abs(x)) ** 2, ZERO, lambda x: 4 * x ** 2),
+    Points("abs(x)**4", lambda x: np.abs(x) ** 4, ZERO, lambda x: x ** 4),
+    Points("abs(abs(x))**2", lambda x: np.abs(np.abs(x)) ** 2, ZERO, lambda x: x ** 2),
+    Points("abs(x**3)", lambda x: np.abs(x ** 3), (0.5, -2.0), lambda x: abs(x) ** 3),
+    Points("abs(-x)**2", lambda x: np.abs(-x) ** 2, ZERO, lambda x: x ** 2),
+    Points("abs(1 - x)**2", lambda x: np.abs(1.0 - x) ** 2, (1.0, 0.5), lambda x: (1 - x) ** 2),
+    Points("abs(x * y)**2", lambda x, y: np.abs(x * y) ** 2, ((0.0, 2.0), (0.0, 0.0), (-1.0, 0.5)), lambda x, y: (x * y) ** 2),
+    Points("abs(x) * abs(y) squared", lambda x, y: (np.abs(x) * np.abs(y)) ** 2, ((0.0, 2.0), (0.0, 0.0), (-1.0, 0.5)),
+           lambda x, y: (x * y) ** 2),
+    Points("sign(x) * x", lambda x: np.sign(x) * x, ZERO, abs, kink("np.sign(x) * x")),
+    Points("(sign(x) * x)**2", lambda x: (np.sign(x) * x) ** 2, ZERO, lambda x: x ** 2),
+    Points("copysign(x, 1)**2", lambda x: np.copysign(x, 1.0) ** 2, ZERO, lambda x: x ** 2),
+    Points("copysign(x, s)**2", lambda x, s: np.copysign(x, s) ** 2, ((0.0, 1.0), (0.0, -1.0), (-0.0, 1.0), (2.0, -1.0)),
+           lambda x, s: x ** 2),
+    Points("sqrt(x)**2", lambda x: np.sqrt(x) ** 2, POSITIVE, lambda x: x),
+    Points("sqrt(x) * sqrt(x)", lambda x: np.sqrt(x) * np.sqrt(x), POSITIVE, lambda x: x),
+    Points("(2 * sqrt(x))**2", lambda x: (2.0 * np.sqrt(x)) ** 2, POSITIVE, lambda x: 4 * x),
+    Points("sqrt(x**2)**2", lambda x: np.sqrt(x ** 2) ** 2, ZERO, lambda x: x ** 2),
+    Points("cbrt(x)**3", lambda x: np.cbrt(x) ** 3, (0.5, -2.0), lambda x: x),
+    Points("cos(abs(x))", lambda x: np.cos(np.abs(x)), ZERO, mp.cos),
+    Points("cosh(abs(x))", lambda x: np.cosh(np.abs(x)), ZERO, mp.cosh),
+    Points("exp(-abs(x)**2)", lambda x: np.exp(-np.abs(x) ** 2), ZERO, lambda x: mp.exp(-x ** 2)),
+    Points("hypot(x, y)**2", lambda x, y: np.hypot(x, y) ** 2, ((0.0, 0.0), (0.0, 2.0), (3.0, 4.0)), lambda x,
+           y: x * x + y * y),
+    Points("hypot(x, 0)**2", lambda x: np.hypot(x, 0.0) ** 2, ZERO, lambda x: x * x),
+    Points("maximum(x, y) + minimum(x, y)", lambda x, y: np.maximum(x, y) + np.minimum(x, y), ((1.0, 1.0), (0.0, 0.0)),
+           lambda x, y: x + y),
+    Points("x**y with y of the trace", lambda x, y: x ** y, ((0.0, 2.0), (2.0, 0.0), (1.0, 3.0)), lambda x, y: x ** y,
+           {(0.0, 2.0): {(0, 0): 2.0, (0, 0, 1): None, (0, 1, 1): None}}),
+    Points("x log x", lambda x: x * np.log(x), (0.5, 1.0), lambda x: x * mp.log(x)),
+    Points("sin(x) / x", lambda x: np.sin(x) / x, (0.5, -2.0), lambda x: mp.sin(x) / x),
+    Points("log(1 + exp(x))", lambda x: np.log1p(np.exp(x)), ZERO, lambda x: mp.log1p(mp.exp(x))),
+    Points("logaddexp(x, 0)", lambda x: np.logaddexp(x, 0.0), (*ZERO, 800.0, -800.0), None,
+           slope=lambda x: 1 / (1 + mp.exp(-x))),
+    Points("logaddexp(0, x)", lambda x: np.logaddexp(0.0, x), (*ZERO, 800.0, -800.0), None,
+           slope=lambda x: 1 / (1 + mp.exp(-x))),
+    Points("x * expit(x)", lambda x: x * sp.expit(x), ZERO, lambda x: x / (1 + mp.exp(-x))),
+    Points("log(expit(x))", lambda x: np.log(sp.expit(x)), ZERO, lambda x: -mp.log1p(mp.exp(-x))),
+    Points("sum of xlogy", lambda x: sp.xlogy(x, x), (0.5, 1.0), lambda x: x * mp.log(x)),
+    Points("abs of complex, squared", lambda x: np.abs(x * (1.0 + 2.0j)) ** 2, ZERO, lambda x: 5 * x * x),
+    Points("abs of complex", lambda x, y: np.abs(x + 1j * y), ((3.0, 4.0), (0.0, 2.0), (2.0, 0.0), (1e200, 1e200)),
+           lambda x, y: mp.sqrt(x * x + y * y)),
+    Points("abs of complex by one part, squared", lambda x, y: np.abs(x + 1j * y) ** 2, ((0.0, 0.0), (0.0, 2.0), (3.0, 4.0)),
+           lambda x, y: x * x + y * y),
+    Points("z times its conjugate", lambda x, y: np.real((x + 1j * y) * np.conj(x + 1j * y)),
+           ((0.0, 0.0), (0.0, 2.0), (3.0, 4.0)),
+           lambda x, y: x * x + y * y, covers=("op:real", "op:complex")),
+    Points("angle", lambda x, y: np.angle(x + 1j * y), ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (3.0, 4.0)),
+           lambda x, y: mp.atan(y / x) if abs(x) > abs(y) else -mp.atan(x / y), covers=("op:imag",)),
+    Points("sqrt of complex", lambda x, y: np.real(np.sqrt(x + 1j * y)), ((1.0, 0.0), (0.0, 1.0), (-1.0, 2.0)),
+           lambda x, y: mp.re(mp.sqrt(mp.mpc(mp.re(x), mp.re(y))))),
+    Points("log of complex", lambda x, y: np.real(np.log(x + 1j * y)), ((1.0, 0.0), (0.0, 1.0), (-1.0, 2.0)),
+           lambda x, y: mp.log(x * x + y * y) / 2),
+    Points("sign of complex", lambda x, y: np.real(np.sign(x + 1j * y)), ((1.0, 0.0), (0.0, 1.0), (3.0, 4.0)),
+           lambda x, y: x / mp.sqrt(x * x + y * y)),
+    *(Arrays(name, f, [at([0.0, 3.0, 4.0]), at([0.0, 0.0, 2.0]), at([0.0, 0.0, 0.0])], lambda x: np.sum(x * x), least=1.0)
+      for name,
+      f in {"norm(x)**2": lambda x: np.linalg.norm(x) ** 2,
+            "norm(x) * norm(x)": lambda x: np.linalg.norm(x) * np.linalg.norm(x),
+                      "vector_norm(x)**2": lambda x: np.linalg.vector_norm(x) ** 2,
+                      "sqrt(x @ x)**2": lambda x: np.sqrt(x @ x) ** 2, "dot of abs(x)": lambda x: np.dot(np.abs(x), np.abs(x)),
+                      "sum of abs(x)**2": lambda x: np.sum(np.abs(x) ** 2),
+                      "sum of norms of rows, squared": lambda x: np.sum(np.linalg.norm(x[:, None], axis=1) ** 2)}.items()),
+    Arrays("std(x)**2", lambda x: np.std(x) ** 2, [at([0.0, 1.0, 2.0]), at([1.0, 1.0, 1.0])],
+           lambda x: np.sum((x - np.sum(x) / 3) ** 2) / 3, least=1.0),
+    Arrays("norm(x)", lambda x: np.linalg.norm(np.append(x, 1.0)), [at([0.0, 0.0]), at([0.0, 1.0])],
+           lambda x: mp.sqrt(1 + np.sum(x * x))),
+    Arrays("exp(-norm(x)**2)", lambda x: np.exp(-np.linalg.norm(x) ** 2), [at([0.0, 0.0]), at([0.0, 1.0])],
+           lambda x: mp.exp(-np.sum(x * x))),
+    Arrays("distances, squared", lambda x, y: np.linalg.norm(x - y) ** 2,
+           [at([1.0, 2.0], [1.0, 2.0]), at([1.0, 2.0], [1.0, 0.0])],
+           lambda x, y: np.sum((x - y) ** 2)),
+]
