@@ -168,8 +168,8 @@ def _bilinear(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        if op.defn.name == "mul" and dot in fwd.steep:
-            term = times(b, dot, op.operands[1 - k], False)
+        if op.defn.name in ("mul", "mulz") and dot in fwd.steep:
+            term = times(b, dot, op.operands[1 - k], op.defn.name == "mulz")
         else:
             term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
         total = term if total is None else b("add", total, term)

@@ -126,6 +126,8 @@ declare("log1p", np.log1p, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x),), s
         recipe=R.LOG1P)
 declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 1 / (out + 0.0) * 0.5,), singular=(0,), domain=(POSITIVE,),
         recipe=R.SQRT)
+declare("root", np.sqrt, 1, INEXACT, formula=lambda x: x.sqrt(), partials=(lambda x, out: (x == 0).select(0, 0.5 / out),),
+        singular=(0,), domain=(POSITIVE,), doc="np.sqrt of a sum of squares: a norm, whose slope at 0 is 0.")
 declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: like(x, 2).cbrt_reciprocal(x) * (1 / 3),), singular=(0,),
         domain=(POSITIVE,),
         recipe=R.CBRT)
