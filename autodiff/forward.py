@@ -19,7 +19,7 @@ from .smooth import STATED
 from .special import rule_of
 from .spectral import SPECIAL
 from .split import Parts, all_new, cut, dependent
-from .steep import FLAT, FORGETS, Steep, overflows, times
+from .steep import Steep, overflows, times
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:
@@ -131,7 +131,7 @@ def _elementwise(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or op.defn.name in FLAT or (op.defn.name in FORGETS and dot in fwd.tall)
+        steep = dot in fwd.steep or op.defn.flat or (op.defn.forgets and dot in fwd.tall)
         term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
@@ -168,8 +168,8 @@ def _bilinear(fwd: Forward, op: Op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        if op.defn.name == "mul" and dot in fwd.steep:
-            term = times(b, dot, op.operands[1 - k], False)
+        if op.defn.name in ("mul", "mulz") and dot in fwd.steep:
+            term = times(b, dot, op.operands[1 - k], op.defn.name == "mulz")
         else:
             term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
         total = term if total is None else b("add", total, term)

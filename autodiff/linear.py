@@ -114,7 +114,7 @@ def _mulz(f, op, ct):
     """mulz(a, b): where a is 0 the product is, and so is b's adjoint, which that masks; a masked adjoint says itself where."""
     a, b = op.operands
     if f.active(a):
-        part = f.b("mulz", ct, f.get(b))
+        part = times(f.b, ct, f.get(b), True) if ct in f.run.steep else f.b("mulz", ct, f.get(b))
         f.run.steep.marked.add(part)                    # b may be infinite where a is 0
         give(f, ct, a, part)
     if f.active(b):

@@ -18,12 +18,11 @@ from ..ir.core import Block, Function, Op, Value
 from ..ir.match import number
 from ..ir.opdef import Elementwise
 from ..ir.rewrite import copy_block, copy_op, copy_region, free_values, lift_free, mapped, new_params
+from ..ir.thresholds import sizes
 from ..ir.types import Type
 from .activity import inexact
 from .checkpoints import SEGMENT
 
-RECORD = 1 << 23            # bytes from which a record is not kept …
-TIMES = 8                   # … if it is so many times what the loop reads and makes: mostly, keeping it takes less time
 STEPS = 1024                # iterations that a loop of unknown length is taken to have
 _TRIPS = {"while": lambda op: STEPS, **dict.fromkeys(("for", "map"), lambda op: number(op.operands[0]) or STEPS)}
 _PARTS = frozenset({"slice", "gather"})
@@ -34,7 +33,7 @@ def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
     """The function, or a copy in which iterations of such loops are checkpointed calls. With a budget, that decides what is
     large, and their own loops may take half of it. reverse(f, wrt) is the reverse mode of a function, which says what it
     keeps."""
-    least = RECORD if budget is None else min(RECORD, budget // 2)
+    least = sizes.record if budget is None else min(sizes.record, budget // 2)
     if not any(_candidate(op, least) for op in f.body.walk()):
         return f
 
@@ -92,9 +91,9 @@ def _worth(op: Op, reads: set[Op], budget: int | None, reverse: Callable) -> boo
         if budget is None:
             return False
         record = budget
-    elif not (record > budget // 2 if budget is not None else record >= max(RECORD, TIMES * _outside(op))):
+    elif not (record > budget // 2 if budget is not None else record >= max(sizes.record, sizes.record_times * _outside(op))):
         return False
-    row, rest = max(record, RECORD) // number(op.operands[0]), _rest(op, reads)
+    row, rest = max(record, sizes.record) // number(op.operands[0]), _rest(op, reads)
     shared = {v for v in free_values(rest) if inexact(v)} - _own(op, reads)
     in_parts = {v for inner in rest.walk() if inner.defn.name in _PARTS for v in inner.operands if v in shared}
     return all(v.type.static and _size(v) <= row for v in in_parts)

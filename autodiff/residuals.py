@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from ..ir.build import const, key_of
 from ..ir.core import Block, Const, Op, Value
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, INDEX, Type
 from .cheap import cheap, simple
 from .stepped import step_of, stepped
@@ -28,9 +29,7 @@ from .tapes import is_loop, keep
 
 CONDITION = Type(BOOL)
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
-_SMALL = 16            # elements up to which an array counts like a scalar
 _PART = 4              # several values that are kept instead are at most this part of it
-_FARTHEST = 30         # ops in a row that are done again; what the first of them starts from is kept
 _SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
 
 
@@ -148,7 +147,7 @@ def _worth(frame, v: Value, needs: _Needs) -> bool:
     by little work. An array that is written to in place would be kept whole for each write."""
     total = sum(needs.missing.values())
     if len(needs.missing) == 1:
-        small = 0 if next(iter(needs.missing)) in versions(frame.run, frame.block) else _SMALL
+        small = 0 if next(iter(needs.missing)) in versions(frame.run, frame.block) else sizes.kept_elements
         return total <= max(_SLACK * _size(v), small)
     return total <= _size(v) / _PART and all(map(simple, needs.again))
 
@@ -173,7 +172,7 @@ def _add_needs(frame, v: Value, needs: _Needs, steps: int) -> None:
         elif _restored(frame, v):
             missing[v] = _destroyed_by(frame, v)
     elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
-        if steps == _FARTHEST:
+        if steps == sizes.redone:
             missing[v] = _size(v)
             needs.far.append(v)
             return

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ir.build import Builder
 from ..ir.core import Block, Const, Op, Value
+from ..ir.opdef import Elementwise
 
 # Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
 # used, so is the derivative.
@@ -65,12 +66,12 @@ def _square(v: Value) -> bool:
     return name in ("abs", "exp") or (name in ("broadcast", "reshape", "slice") and _square(operands[0]))
 
 
-# Ops that overflow to an infinity, and ops that are finite, with a partial of 0, where an operand is infinite.
+# Ops that overflow to an infinity.
 _OVERFLOWS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
-FORGETS = frozenset({"div", "pow", "exp", "exp2", "expm1", "tanh", "atan", "atan2", "erf", "erfc", "max", "min"})
 
-# Of these every tangent pays, which is little beside the op: bounds at infinity are usual, as (inf - m) / s.
-FLAT = frozenset({"erf", "erfc"})
+def forgets(op: Op) -> bool:
+    """Whether an op is finite, with a partial of 0, where an operand is infinite."""
+    return op.defn.__class__ is Elementwise and op.defn.forgets
 
 
 def overflows(op: Op) -> bool:
@@ -87,7 +88,7 @@ def forgotten(body: Block) -> set[Value]:
     found: set[Value] = set()
     for op in reversed(list(body.walk())):
         name = op.defn.name
-        if name in FORGETS:
+        if forgets(op):
             found.update(op.operands[1:] if name == "div" else op.operands)
         if name in _KEEPS and any(r in found for r in op.results):
             found.update(op.operands)
@@ -144,8 +145,10 @@ class Steep:
 
 
 def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:
-    """A steep flow times a partial: 0 where the partial is, and with `mulz` where the flow is."""
+    """A steep flow times a partial: 0 where the partial is, and with `mulz` where the flow is. Where the partial is 0 its own
+    derivative still counts: that of the product is always that of `mulz`."""
     if not mulz:
         return b("mulz", factor, flow)
-    zero = b.const(0, flow.type.dtype)
-    return b("select", b("eq", factor, b.const(0, factor.type.dtype)), zero, b("mulz", flow, factor))
+    zero, product = b.const(0, flow.type.dtype), b("mulz", flow, factor)
+    none = b("eq", factor, b.const(0, factor.type.dtype))
+    return b("surrogate", b("select", none, zero, product), product)

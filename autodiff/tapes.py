@@ -9,9 +9,8 @@ from __future__ import annotations
 from ..ir.build import const
 from ..ir.core import Const, Value
 from ..ir.rewrite import dims_of
+from ..ir.thresholds import sizes
 from ..ir.types import INDEX, Type
-
-_FEW = 16              # iterations of inner loops up to which they come first among the axes of a tape
 
 
 def keep(frame, v: Value) -> Value:
@@ -73,7 +72,7 @@ def _short_first(loops: list) -> list:
     outer, times = list(loops), 1
     while len(outer) > 1 and outer[-1].op.operands[0].__class__ is Const:
         times *= outer[-1].op.operands[0].item
-        if times > _FEW:
+        if times > sizes.tape_inner:
             break
         outer.pop()
     handed_on = outer[-1].params if len(outer) < len(loops) else ()

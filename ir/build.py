@@ -13,7 +13,7 @@ import numpy as np
 from .core import Block, Const, Function, Op, Value, result_dim, subst_type
 from .errors import Loc
 from .opdef import OPS, OpDef
-from .types import F64, INDEX, DType, Type
+from .types import BOOL, F64, INDEX, DType, Type
 
 
 def const(value, dtype: DType = F64, frozen: bool = True) -> Const:
@@ -146,12 +146,15 @@ class Builder:
 
     def reduce(self, x: Value, kind: str, axes) -> Value:
         axes = tuple(sorted(axes))
+        if x.type.dtype is BOOL:
+            kind = _OF_BOOL.get(kind, kind)
         return x if not axes else self("reduce", x, kind=kind, axes=axes)
 
     def expr(self, value: Value) -> Expr:
         return Expr(self, value)
 
 
+_OF_BOOL = {"sum": "any", "prod": "all", "max": "any", "min": "all"}       # NumPy's `+` of bools is `or`, its `*` is `and`
 _REPEATABLE = ("wrap", "check")      # effects that need not run twice on the same operands
 
 FOLDED = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,

@@ -15,10 +15,10 @@ import numpy as np
 from .affine import LONGEST, Form
 from .core import Const, Op, Value
 from .match import number
+from .thresholds import sizes
 from .types import Type
 
 INTEGER_KINDS = frozenset("iux")
-SMALL = 64                 # of constant arrays of at most so many elements the extremes are looked up
 
 
 @cache
@@ -36,7 +36,7 @@ def is_integer(v: Value) -> bool:
 def of_constant(facts, v: Const) -> Form:
     if not v.type.dims and v.frozen:
         return Form(int(v.data), {})
-    if v.frozen and 0 < v.data.size <= SMALL:
+    if v.frozen and 0 < v.data.size <= sizes.searched:
         return Form(0, {facts.atom(int(v.data.min()), int(v.data.max()), True): 1})
     return opaque(facts, v)
 

@@ -14,12 +14,12 @@ from .lifted import Apart, Lifted, NotBatched, Tally
 from .match import number
 from .opdef import Elementwise
 from .rewrite import copy_op, dims_of, free_values, nest_locations
+from .thresholds import sizes
 from .types import INDEX_SCALAR, Type
 
 if TYPE_CHECKING:
     from .lift import Lift
 
-_SPECULATED = 16        # ops of a branch that is computed where it is not taken
 
 
 def _if(lift: Lift, op: Op):
@@ -43,7 +43,7 @@ def _if(lift: Lift, op: Op):
 
 def _plain(region: Block) -> bool:
     """Whether a branch may be computed where it is not taken: a little arithmetic that cannot fail."""
-    return len(region.ops) <= _SPECULATED and all(isinstance(op.defn, Elementwise) for op in region.ops)
+    return len(region.ops) <= sizes.lifted_branch and all(isinstance(op.defn, Elementwise) for op in region.ops)
 
 
 def _chosen(lift: Lift, op: Op, cond: Lifted):

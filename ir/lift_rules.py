@@ -12,14 +12,13 @@ from .lifted import Apart, Lifted
 from .ops.index import region_axes
 from .ops.linalg import dot_axes
 from .ops.shape import concat_parts
+from .thresholds import sizes
 
 if TYPE_CHECKING:
     from .lift import Lift
 
 
 # Measured on products with vectors and matrices of 4 to 256 rows, alone, in networks and in loops; batches of 64 and 1024.
-_ROWS = 32              # the least length of a shared matrix that gains …
-_MATRIX = 2048          # … and its elements
 
 
 def _shared(xs) -> bool:
@@ -247,7 +246,7 @@ def _weigh(lift: Lift, op: Op, factor: Lifted | None) -> None:
     elif factor is not None:
         dims = factor.value.type.dims
         tally.gains += len(dims) >= 2 and (not factor.value.type.static or (
-            min(dims) >= _ROWS and factor.value.type.count >= _MATRIX))
+            min(dims) >= sizes.lifted_rows and factor.value.type.count >= sizes.lifted_matrix))
 
 
 def _leading(lift: Lift, op: Op, xs):

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .core import Value
+from .thresholds import sizes
 
 # Measured on loops of sums, Horner's rule, sines, integrators, over batches of 64 to 20,000.
-_COLUMN = 6        # operations on single numbers that a strided column has to be worth
-_LONG = 32          # iterations from which a loop of few operations gains; shorter ones are unrolled for each element
 
 
 class Lifted(NamedTuple):
@@ -46,8 +45,8 @@ class Tally:
         """Whether a loop of so many iterations, None where that is not known, runs better over the whole batch."""
         if self.gains:
             return True
-        long = self.work >= 2 * _COLUMN or (self.work > 0 and (trip is None or trip >= _LONG))
-        return long and not self.arrays and self.work >= _COLUMN * self.columns
+        long = self.work >= 2 * sizes.lifted_column or (self.work > 0 and (trip is None or trip >= sizes.lifted_loop))
+        return long and not self.arrays and self.work >= sizes.lifted_column * self.columns
 
 
 class NotBatched(Exception):

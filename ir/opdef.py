@@ -74,6 +74,8 @@ class Elementwise(OpDef):
     formula   of an op without a recipe: (*operands) -> its value from other ops, on `build.Expr`. Derivatives follow the
               partials and never the formula, which may go through kinks where the function is smooth; it takes the op's place
               when derivatives have been taken (passes.simplify)
+    forgets   finite, with a partial of 0, where an operand is infinite: what has overflowed before leaves no slope (steep.py)
+    flat      forgets, and so often meets an infinite tangent, as erf((b - m)/s) with a bound at infinity, that each pays for it
     domain    a sample interval (low, high) per operand, inside which it is smooth
     """
 
@@ -86,3 +88,5 @@ class Elementwise(OpDef):
     recipe: Any = None
     domain: tuple = ()
     formula: Callable | None = None
+    forgets: bool = False
+    flat: bool = False

@@ -27,10 +27,9 @@ from .ranges import ranges
 from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
 from .simplify import expanding
 from .text import everything
+from .thresholds import sizes
 from .types import Type
 from .verify import verify as check
-
-INLINED_OPS = 24          # a callee of at most so many ops is inlined at every call; a larger one only where called once
 
 
 def optimize(f: Function, verify: bool = True) -> Function:
@@ -200,5 +199,5 @@ class _Simplifier:
         if self.calls is None:
             self.calls = Counter(op.attrs["callee"] for f in everything(self.root) for op in f.body.walk()
                                  if op.defn.name == "call")
-        return self.calls[original] == 1 or sum(1 for _ in callee.body.walk()) <= INLINED_OPS
+        return self.calls[original] == 1 or sum(1 for _ in callee.body.walk()) <= sizes.inlined
 

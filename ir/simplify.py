@@ -10,9 +10,8 @@ from .build import Builder, const, make_op
 from .core import Const
 from .match import Operands, made_by, number, same, scalar_in, spread
 from .opdef import Elementwise, OpDef
+from .thresholds import sizes
 from .types import Type
-
-FOLDED_SIZE = 64          # constants of at most so many elements are folded
 
 
 def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
@@ -21,7 +20,7 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
     rule = RULES.get(name)
     if defn.__class__ is Elementwise or name in FOLDED:
         for v in operands:
-            if v.__class__ is not Const or not v.frozen or v.data.size > FOLDED_SIZE:
+            if v.__class__ is not Const or not v.frozen or v.data.size > sizes.folded:
                 break
         else:
             found = _fold(defn, operands, attrs)
@@ -58,7 +57,7 @@ FOLDED = frozenset({"slice", "gather", "reshape", "transpose", "concat", "reduce
 def _fold(defn: OpDef, operands: Operands, attrs: dict):
     """An op on small constants is evaluated."""
     op = make_op(defn, operands, attrs)
-    if any(type(r.type) is not Type or r.type.count > FOLDED_SIZE for r in op.results):
+    if any(type(r.type) is not Type or r.type.count > sizes.folded for r in op.results):
         return None
     try:
         results = defn.evaluate(op, *[v.data if v.data.ndim else v.data[()] for v in operands])

@@ -1,13 +1,14 @@
 """Rewriting rules of ops that make, move, read and write arrays. `→` as in simplify_scalars."""
 from __future__ import annotations
 
+import math
+
 from .build import Builder, const
 from .core import Op, Value
 from .match import Operands, made_by, number, same, scalar_in
 from .ops.linalg import dot_axes
+from .thresholds import sizes
 
-CHAIN = 16                # a read looks past at most so many writes
-RECENT = 64               # and back at most so many ops
 _WRITES = frozenset({"update", "update_add", "scatter", "scatter_add", "call"})
 
 # --- shape -------------------------------------------------------------------------------------------------------------------
@@ -33,6 +34,9 @@ def _reshape(b: Builder, operands: Operands, attrs):
         return b("reshape", inner.operands[0], *dims)
     if (s := scalar_in(x)) is not None:                                 # reshape (broadcast scalar) → broadcast scalar
         return b.broadcast(s, [number(d) if number(d) is not None else d for d in dims])
+    lengths = [number(d) for d in dims]
+    if x.type.static and None not in lengths and math.prod(lengths) != x.type.count:
+        return b("empty", *dims, dtype=x.type.dtype)                    # behind a check that fails: never run
     return None
 
 
@@ -230,7 +234,7 @@ def _just_read(b: Builder, op: Op) -> bool:
 
         row = x[i].copy(); x[i, 0] = 1; row[2]       not x[i, 2] of the old x, which the write could then not overwrite
     """
-    for earlier in reversed(b.block.ops[-RECENT:]):
+    for earlier in reversed(b.block.ops[-sizes.ops_back:]):
         if earlier is op:
             return True
         if earlier.regions or earlier.defn.name in _WRITES:
@@ -242,7 +246,7 @@ def _past_writes(write: Op, axes: list[tuple]):
     """update(x, v, a)[a] → v, for a scalar; writes elsewhere in between do not matter"""
     if any(char != "i" for char, _ in axes):
         return None
-    for _ in range(CHAIN):
+    for _ in range(sizes.writes_back):
         x, v, *indices = write.operands
         written = _axes(write.attrs["spec"], indices)
         if _same_region(written, axes):

@@ -4,14 +4,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..ir.thresholds import sizes
 from .emit import emit
 from .engine import compile_module
 from .failures import reporter
 from .layout import Arguments, Out, Signature
 from .loopir import At, Buffer, Copy, Kernel, Lib, Load, Print, walk
 from .specialisation import Specialisation
-
-RELEASE_WORK = 20_000      # scalar operations from which letting other threads run (100 ns) is worth its price
 
 
 def assemble(
@@ -44,7 +43,7 @@ def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[
         raise ValueError(f"kernel {kernel.name} has {len(kernel.params)} parameters; arguments and results make {len(order)}")
     captured = tuple(buffer.data for buffer in constants(kernel) if not buffer.frozen)
     writes = tuple(sorted(set(inout.values())))
-    return Signature(arguments, output, order, writes, captured, kernel.work >= RELEASE_WORK, options)
+    return Signature(arguments, output, order, writes, captured, kernel.work >= sizes.release, options)
 
 
 def constants(kernel: Kernel) -> tuple[Buffer, ...]:

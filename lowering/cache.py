@@ -5,18 +5,18 @@ of its own, and the process has one over all functions.
 """
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from .dispatch import Dispatcher
+from .locks import Lock
 from .specialisation import ClosedError, Specialisation
 
 MAXSIZE = 256              # specialisations of one function
 PROCESS_MAXSIZE = 4096     # of all functions
 
-_LOCK = threading.RLock()
+_LOCK = Lock(1)
 _caches: weakref.WeakSet[Cache] = weakref.WeakSet()
 
 

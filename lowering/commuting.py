@@ -19,17 +19,13 @@ from collections import Counter
 from typing import NamedTuple
 
 from ..ir.affine import Form
+from ..ir.thresholds import sizes
 from ..ir.types import INDEX
 from .copies import TooMuch, written_out
 from .fission import cut, gathered, leading_to, upwards
 from .loopir import For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While
-from .plan import LANES
 from .positions import Positions
 from .straight import accesses, private, straight
-
-MOST = 32                 # accesses to what a loop writes, each of which is compared with each other
-LEAST = 2 * LANES         # iterations of a loop worth the trouble; shorter ones inside of it are written out
-LONGEST = 200             # statements of a body in which they are
 
 
 class Access(NamedTuple):
@@ -78,13 +74,13 @@ class _Walk:
 
     def _loop(self, s: For) -> list:
         """What stands in the place of a loop."""
-        if s.unroll or (type(s.trip) is int and s.trip < LEAST):
+        if s.unroll or (type(s.trip) is int and s.trip < sizes.commuting):
             return [s]
         outer = any(type(t) is For for t in s.body)
         body = s.body
         if outer:
             try:
-                body = written_out(body, {}, LEAST, LONGEST)
+                body = written_out(body, {}, sizes.commuting, sizes.commuting_body)
             except TooMuch:
                 return [s]
         branches = any(type(t) is If for t in body)
@@ -217,7 +213,7 @@ class _Iterations:
         """The additions that have to leave the loop, in groups that do not meet each other; None where iterations do not
         commute."""
         touched = [a for a in self.accesses if a.buffer in self.written]
-        if len(touched) > MOST:
+        if len(touched) > sizes.compared:
             return None
         groups: list[list[Access]] = [[]]
         for k, a in enumerate(touched):

@@ -12,7 +12,6 @@ ended. Exceptions leave without frames of this package: their tracebacks go from
 from __future__ import annotations
 
 import ctypes
-import threading
 import types
 from contextlib import suppress
 
@@ -22,10 +21,11 @@ from .form import link
 from .glue import compile_glue
 from .irwriter import TABLE
 from .layout import Arguments
+from .locks import Lock
 from .specialisation import ClosedError, Specialisation
 
 _VECTORCALL, _HEAD = capi.OFFSETS["callable.vectorcall"], capi.OFFSETS["callable.head"]
-_LOCK = threading.RLock()
+_LOCK = Lock(2)
 _removed: list[Specialisation] = []    # taken out of their chains, but with a call still running when last seen
 
 

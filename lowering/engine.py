@@ -11,7 +11,8 @@ nonlazybind asks for; where a call would still need a stub, for which that manag
 in the large code model.
 
 LLVM's global tables and its default context are not thread-safe: one lock covers every call into LLVM; machine code
-itself runs without it.
+itself runs without it. What the garbage collector finds is freed by the next compilation: a finaliser may run anywhere, also
+where a signal would interrupt it.
 """
 from __future__ import annotations
 
@@ -19,7 +20,6 @@ import ctypes
 import math
 import re
 import sys
-import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -32,9 +32,11 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ..ir.errors import IRError
 from ..ir.types import DType, dtype
+from .locks import Lock, register
 from .objects import is_elf, needs_stubs, undefined
 
-LOCK = threading.RLock()
+LOCK = Lock(5)
+register(6, llvm.ffi.lib._lock)          # llvmlite's own, which other libraries use too
 
 
 @cache
@@ -150,7 +152,15 @@ class Code:
 
     def __del__(self, is_finalizing=sys.is_finalizing):       # bound here: at the end, modules may have been emptied
         if getattr(self, "_engine", None) is not None and not is_finalizing():
-            self.close()
+            _dropped.append(self._engine)
+
+
+_dropped: list[llvm.ExecutionEngine] = []
+
+
+def _free_dropped() -> None:
+    while _dropped:
+        _dropped.pop().close()
 
 
 @cache
@@ -216,13 +226,14 @@ def assembly(source: str) -> str:
 def compile_module(source: str, optimize: bool = True) -> Code:
     """Compile LLVM IR text; `optimize` False where it is as it should be already."""
     ticks: list[float] = []
-    with _optimized(source, ticks, optimize) as (module, machine):
-        binary = machine.emit_object(module)
-        if is_elf(binary) and needs_stubs(binary):
-            with target_machine("large") as large:
-                binary = large.emit_object(module)
-        ticks.append(time.perf_counter())
-    code = load(binary, source)
+    with LOCK:
+        with _optimized(source, ticks, optimize) as (module, machine):
+            binary = machine.emit_object(module)
+            if is_elf(binary) and needs_stubs(binary):
+                with target_machine("large") as large:
+                    binary = large.emit_object(module)
+            ticks.append(time.perf_counter())
+        code = load(binary, source)
     ticks.append(time.perf_counter())
     code.phases = {name: 1e3 * (b - a) for name, a, b in zip(_PHASES, ticks, ticks[1:], strict=False)}
     return code
@@ -235,6 +246,7 @@ def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that `compile_module` made on a machine like this one."""
     with LOCK:
         host()
+        _free_dropped()
         bind_symbols(binary, source)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module

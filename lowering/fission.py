@@ -9,6 +9,7 @@ for short runs.
 """
 from __future__ import annotations
 
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, INDEX
 from .copies import copied, made, renamed
 from .cursor import operand
@@ -16,7 +17,6 @@ from .loopir import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, S
 
 SIZE = 256                # elements of a part
 WHOLE = 2 * SIZE          # iterations up to which one part holds all
-SHORT = 16                # fewer iterations than these are not cut
 
 
 def upwards(loop: For) -> None:
@@ -40,14 +40,14 @@ def cut(loop: For, groups: list[list[tuple[int, int, int]]], down: bool) -> list
         return _Cut(loop, groups, down).whole() if trip <= WHOLE else _Cut(loop, groups, down).strips(_even(trip))
     short = Scalar(BOOL)
     plain = For(loop.index, trip, loop.body)
-    return [Let(short, "lt", (trip, operand(SHORT))),
+    return [Let(short, "lt", (trip, operand(sizes.cut))),
             If(short, [plain], _Cut(loop, groups, down).strips(SIZE))]
 
 
 def _even(trip: int) -> int:
     """The length of strips that a loop is cut into: of about the same length, in whole vectors."""
     strips = -(-trip // SIZE)
-    return min(-(-trip // strips // SHORT) * SHORT, SIZE)
+    return min(-(-trip // strips // sizes.cut) * sizes.cut, SIZE)
 
 
 class _Cut:

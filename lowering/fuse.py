@@ -17,11 +17,12 @@ from __future__ import annotations
 from math import prod
 
 from ..ir.core import Block, Const, Op, Value
+from ..ir.thresholds import sizes
 from . import overlaps, summed
 from .access import Reads, rule
 from .inplace import Stores
 from .lanes import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
-from .plan import COSTLY, LANES, LARGE, Program, reshape_groups, same_dim
+from .plan import Program, reshape_groups, same_dim
 from .reductions import AxisReduce, DotTask
 from .routines import by_library
 from .sorting import SortTask
@@ -29,8 +30,6 @@ from .spectral import ROUTINES
 from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
 
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
-MAX_JOINED = 12           # tasks in one nest that need not be there
-SHORT = 256               # iterations of inner loops up to which a costly function beside them is worth a loop of its own
 
 
 class Loop:
@@ -325,7 +324,8 @@ class Schedule:
     def _place(self, task: Task, lowest: int, first: int, soft):
         """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
         candidates = [first] if first >= lowest else []
-        candidates += range(len(self.items) - 1, max(lowest, first + 1) - 1, -1)
+        alike = {i for leaf, _ in task.reads.leaves for i, *_ in self.access(leaf).readers}
+        candidates += sorted([i for i in alike if i >= max(lowest, first + 1)], reverse=True)
         for at in candidates:
             nest = self.items[at]
             if isinstance(nest, Nest) and task.loops and nest.children:
@@ -368,7 +368,7 @@ class Schedule:
             return True
         if any(t.serial for t in nest.tasks):
             return False
-        if len(path) < len(task.loops) or len(nest.tasks) >= MAX_JOINED:
+        if len(path) < len(task.loops) or len(nest.tasks) >= sizes.joined:
             return False
         mine = {leaf for leaf, _ in task.reads.leaves}
         return any(len(t.loops) == len(task.loops) and any(leaf in mine for leaf, _ in t.reads.leaves) for t in nest.tasks)
@@ -388,14 +388,15 @@ class Schedule:
             for i in n { y[i] = tanh(x[i]);  for k in m { r[k] += a[i, k] * y[i] } }
         """
         inner, rest = path[-1], task.loops[len(path):]
-        if not (_long(inner.dim) and all(type(d) is int for d in task.loops)) or prod(rest) > SHORT or prod(task.loops) > LARGE:
+        if not (_long(inner.dim) and all(type(d) is int for d in task.loops)) or _spread_out(rest, task.loops):
             return False
         return not any(isinstance(c, Loop) for c in inner.children) and any(map(self._costly, inner.children))
 
     def _costly(self, task: Task) -> bool:
         """Whether the elements of an array, or of a sum, each are a costly function."""
         v = task.value if isinstance(task, StoreTask) else task.op.operands[0] if isinstance(task, AxisReduce) else None
-        return v is not None and (v is task.value or v not in self.program.rooted) and self.program.effort.get(v, 0) >= COSTLY
+        own = v is not None and (v is task.value or v not in self.program.rooted)
+        return own and self.program.effort.get(v, 0) >= sizes.costly
 
     def _join(self, nest: Nest, task: Task, path):
         children, path = nest.children, list(path)
@@ -446,9 +447,13 @@ class Schedule:
             maker.memory = True
 
 
+def _spread_out(rest, loops) -> bool:
+    return prod(rest) > sizes.widening or prod(loops) > sizes.large
+
+
 def _long(d) -> bool:
     """Whether a loop has iterations enough to be vectorised."""
-    return type(d) is not int or d >= LANES
+    return type(d) is not int or d >= sizes.lanes
 
 
 def _regroups(op: Op) -> bool:

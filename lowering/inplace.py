@@ -14,8 +14,9 @@ the op that defines y, provided that y reads x only at the very index that it wr
 from __future__ import annotations
 
 from ..ir.core import Block, Const, Op, Value
+from ..ir.thresholds import sizes
 from .access import Reads, gather_terms, region_terms, rule
-from .plan import BASED, SMALL, Program, floats, is_virtual
+from .plan import BASED, Program, floats, is_virtual
 from .summed import base_of
 
 
@@ -211,7 +212,7 @@ class Stores:
     def _exchange(self, y: Value, p: Value):
         """Let the yielded value and the parameter that it becomes swap memory, where they are large temporaries."""
         s, t = self.storage(y), self.storage(p)
-        if s.home or t.home or (y.type.static and y.type.count <= SMALL):
+        if s.home or t.home or (y.type.static and y.type.count <= sizes.registers):
             return
         body = p.owner
         if all(self._inside(v, body) for v in s.members):

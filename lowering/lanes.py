@@ -3,14 +3,12 @@ from __future__ import annotations
 
 from ..ir.core import Op, Value
 from ..ir.ops.reduce import identity
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, INDEX, DType
 from .access import combine, wrapped
 from .cursor import operand
 from .loopir import Imm, While
-from .plan import TWICE
 from .tasks import Task
-
-LONG = 64                 # lanes from this length on are searched in two passes
 
 
 class LaneTask(Task):
@@ -43,7 +41,7 @@ class ArgTask(LaneTask):
     def body(self, g, index):
         x = self.op.operands[0]
         d = x.type.dims[self.axis]
-        twice = (type(d) is not int or d >= LONG) and g.program.cost.get(x, 1) < TWICE
+        twice = (type(d) is not int or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
         atom = self._search(g, index) if twice else self._one_pass(g, index)
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:

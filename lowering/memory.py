@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from math import inf
 
+from ..ir.thresholds import sizes
 from .loopir import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Store, Swap, While
-
-SHARED = 16384            # smaller buffers have memory of their own, which lets LLVM tell them apart
 
 
 class _Lives:
@@ -38,7 +37,7 @@ class _Lives:
                 self.touch(s.buffer)
             elif kind is Alloc:
                 b = s.buffer
-                if b.space == "heap" and b.static and b not in self.first and b.count * b.dtype.size >= SHARED:
+                if b.space == "heap" and b.static and b not in self.first and b.count * b.dtype.size >= sizes.shared:
                     self.first[b], self.depth[b] = self.clock, len(self.loops)
                     self.last[b] = self.clock
             elif kind is Copy:

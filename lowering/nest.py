@@ -15,6 +15,7 @@ from ..ir.build import Builder
 from ..ir.core import Const, Function, Op, Value
 from ..ir.ops.checks import wrap_message
 from ..ir.rewrite import copy_block, copy_region, mapped, nest_locations
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, Type
 from .access import rule, wrapped
 from .alone import alone
@@ -25,15 +26,12 @@ from .fuse import Loop, Nest, Schedule
 from .inplace import Stores
 from .loopir import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
 from .memory import plan_slots, work
-from .plan import LANES, Program
+from .plan import Program
 from .predicated import choose
 from .spectral import ROUTINES
 from .summed import absorb, summed
 from .tasks import Task
 from .values import Place, Values
-
-UNROLL = 32               # iterations of a nest of small static loops that are written out
-UNROLL_INNER = 16         # … of its inner loops, under a longer one
 
 
 class Nester(Values):
@@ -252,12 +250,12 @@ class Nester(Values):
         if self._linear(nest):
             return
         for child in nest.children:
-            self._node(child, (), UNROLL)
+            self._node(child, (), sizes.unrolled)
 
     def _linear(self, nest: Nest) -> bool:
         """Several loops over all elements of arrays, in order, are one."""
         dims = nest.tasks[0].loops
-        if len(dims) < 2 or _iterations(nest.children[0]) <= UNROLL or not all(
+        if len(dims) < 2 or _iterations(nest.children[0]) <= sizes.unrolled or not all(
                 len(t.loops) == len(dims) and t.linear(self) for t in nest.tasks):
             return False
         inner = nest.children[0]
@@ -291,21 +289,21 @@ class Nester(Values):
         else:
             with self.loop(trip) as i:
                 for child in node.children:
-                    self._node(child, index + (i,), UNROLL_INNER)
+                    self._node(child, index + (i,), sizes.unrolled_inner)
         for task in node.opens:
             task.finish(self, index)
 
     @staticmethod
     def written_out(node: Loop) -> bool:
         """Whether a loop is, wherever it stands."""
-        return _iterations(node) <= UNROLL_INNER
+        return _iterations(node) <= sizes.unrolled_inner
 
 
 def _iterations(node: Loop | Task) -> float:
     """How often the innermost statements under a node would be written out; inf where they are better vectorised."""
     if isinstance(node, Task):
         return 1
-    if type(node.dim) is not int or (node.dim >= LANES and all(isinstance(c, Task) for c in node.children)):
+    if type(node.dim) is not int or (node.dim >= sizes.lanes and all(isinstance(c, Task) for c in node.children)):
         return float("inf")
     return node.dim * max((_iterations(c) for c in node.children), default=1)
 

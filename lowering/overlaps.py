@@ -20,12 +20,9 @@ from typing import NamedTuple
 from ..ir.core import Op, Value
 from ..ir.match import scalar_in
 from ..ir.ops.index import region_axes, spec_operands
+from ..ir.thresholds import sizes
 from .access import as_dim
 from .tasks import CopyTask, RegionTask, Task
-
-LEAST = 256               # elements of an array from which additions to it are joined
-SHORT = 2                 # positions of a segment that are written out
-MOST = 200                # terms of all cells together
 
 
 class Part(NamedTuple):
@@ -40,7 +37,7 @@ class Part(NamedTuple):
 def part_of(op: Op) -> Part | None:
     """An `update` or `update_add` of a region that lies at places known now, without gaps."""
     x, v, *indices = op.operands
-    if not x.type.static or x.type.count < LEAST or not v.type.dims or not v.type.static:
+    if not x.type.static or x.type.count < sizes.overlapping or not v.type.dims or not v.type.static:
         return None
     spans, places = [], [as_dim(i) for i in indices]
     for char, dim, k in zip(op.attrs["spec"], x.type.dims, spec_operands(op.attrs["spec"])):
@@ -66,7 +63,8 @@ def terms(parts, dims, axis: int = 0) -> int:
     """How many terms the code of all cells has."""
     if axis == len(dims):
         return len(parts)
-    return sum(min(b - a, SHORT) * terms(inside, dims, axis + 1) if b - a <= SHORT else terms(inside, dims, axis + 1)
+    short = sizes.segment
+    return sum(min(b - a, short) * terms(inside, dims, axis + 1) if b - a <= short else terms(inside, dims, axis + 1)
                for a, b, inside in segments(parts, axis, dims[axis]) if inside)
 
 
@@ -81,7 +79,7 @@ def visit(g, dims, parts, wanted, element, at=()):
     for a, b, inside in segments(parts, len(at), dims[len(at)]):
         if not wanted(inside, len(at) == len(dims) - 1):
             continue
-        if b - a <= SHORT:
+        if b - a <= sizes.segment:
             for k in range(a, b):
                 visit(g, dims, inside, wanted, element, (*at, (k, 0)))
         else:
@@ -189,7 +187,7 @@ def joined(schedule, op: Op) -> OverlapTask | None:
     if state is None or before.value is not op.operands[0] or not any(_meet(part, p) for p in state.parts):
         return None
     parts = [*state.parts, part]
-    if not state.holds(schedule, before) or terms(parts, op.results[0].type.dims) > MOST:
+    if not state.holds(schedule, before) or terms(parts, op.results[0].type.dims) > sizes.overlap_terms:
         return None
     fill = state.fill
     task = OverlapTask(op, parts, scalar_in(fill.source) if isinstance(fill, CopyTask) else fill, schedule.program)

@@ -16,29 +16,21 @@ from math import inf, prod
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.costs import COST
 from ..ir.opdef import Elementwise
-from ..ir.ops.reduce import FEW
 from ..ir.ops.shape import concat_parts
 from ..ir.parts import one_to_one, position
+from ..ir.thresholds import sizes
 
 FREE = frozenset({"broadcast", "transpose", "slice", "iota", "empty", "stop_gradient"})
 VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}
 LOOPS = frozenset({"for", "while", "map"})
 BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
 REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
-TWICE = 8            # a value of this cost is stored rather than computed twice
-COSTLY = 12          # a function of this cost is worth a loop of its own, which computes several elements at once
-TWICE_LARGE = 40     # … where it does not fit into the cache
-LARGE = 1 << 16      # elements of such an array
 REPEAT = 3           # … or computed again in every iteration of a loop
-FARTHEST = 12        # ops that one read may take along when it moves before an overwriting op
-LONGEST = 60         # virtual ops in a row: what reads them recurses
-LANES = 8            # iterations from which an innermost loop of static length is left to the vectoriser
-SMALL = 16           # arrays of at most this many elements are unrolled, and live in registers
 
 
 def is_virtual(op: Op) -> bool:
     name = op.defn.name
-    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= FEW)
+    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= sizes.few_terms)
 
 
 def reduced(op: Op) -> float:
@@ -60,7 +52,7 @@ def is_fill(op: Op) -> bool:
 def small(type) -> bool:
     """Whether the elements of such an array are written one by one. Rows of a vector's length are not: scalar stores would
     stall the vector loads after them."""
-    return type.static and type.count <= SMALL and (not type.dims or type.dims[-1] < LANES)
+    return type.static and type.count <= sizes.registers and (not type.dims or type.dims[-1] < sizes.lanes)
 
 
 def same_dim(a, b) -> bool:
@@ -175,7 +167,7 @@ class Program:
         if self._needs_memory(op, v):
             self.must.add(v)
             self.rooted.add(v)
-        elif chain >= LONGEST or self._worth_memory(op, v, cost):
+        elif chain >= sizes.virtual or self._worth_memory(op, v, cost):
             self.rooted.add(v)
         if v in self.rooted:
             self.cost[v], self._chain[v] = 1, 0
@@ -201,12 +193,12 @@ class Program:
         uses = self.uses.get(v, ())
         if cost < REPEAT:
             return False
-        if (len(uses) - 1) * cost >= (TWICE if not v.type.static or v.type.count < LARGE else TWICE_LARGE):
+        if (len(uses) - 1) * cost >= (sizes.twice if not v.type.static or v.type.count < sizes.large else sizes.twice_large):
             return True
         home = self.home[op]
         for user, k in uses:
             if self.home[user] is not home and self._repeats(self.home[user], home) and not (
-                    cost < TWICE and k == 0 and self._once(user, home)):
+                    cost < sizes.twice and k == 0 and self._once(user, home)):
                 return True
             expands = EXPANDS.get(user.defn.name)
             if expands is not None and expands(user, k):
@@ -262,7 +254,7 @@ class Program:
         return found
 
     def _collect(self, op: Op, before: Op, found: list[Op]) -> bool:
-        if op is before or op.regions or op.defn.effect or len(found) > FARTHEST:
+        if op is before or op.regions or op.defn.effect or len(found) > sizes.moved:
             return False
         for v in op.operands:
             if isinstance(v, Const):

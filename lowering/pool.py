@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 
 from . import capi
 from .glue import compile_glue
+from .locks import Lock
 
 LARGE = 256 << 10
 KEPT_AT_MOST = 512 << 20
@@ -28,7 +28,7 @@ _WORDS = _PAIRS + 2 * BLOCKS
 _TABLE, _ALLOCATE, _RELEASE, _FLUSH = "tg.pool", "tg.pool.allocate", "tg.pool.free", "tg.pool.flush"
 # struct PyDataMem_Handler { char name[127]; uint8_t version; struct { void *ctx, *malloc, *calloc, *realloc, *free; } }
 _HANDLER_BYTES, _HANDLER_FIELDS = 168, 128
-_LOCK = threading.RLock()
+_LOCK = Lock(4)
 
 
 def _word(k: int) -> str:

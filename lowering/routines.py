@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from ..ir.core import Op, Value
 from ..ir.ops.linalg import dot_axes
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, Type
 from .access import region_index
 from .loopir import At, Imm, Lib
 from .plan import reshape_groups, same_dim
-
-INLINE = 512              # multiplications of a product that loops do as well as a library
 
 
 def by_library(op: Op) -> bool:
@@ -29,7 +28,7 @@ def by_library(op: Op) -> bool:
     if not (contract and free_a and free_b):
         return False
     dims = [a.type.dims[k] for k in (*contract, *free_a)] + [b.type.dims[k] for k in free_b]
-    return not (all(type(d) is int for d in dims) and prod(dims) <= INLINE)
+    return not (all(type(d) is int for d in dims) and prod(dims) <= sizes.products)
 
 
 # --- views of memory ------------------------------------------------------------------------------------------------------

@@ -14,12 +14,15 @@ from . import capi
 from .engine import Code
 from .entry import ERROR_WORDS
 from .form import Form, shape_of
+from .glue import compile_glue
 from .layout import Arguments, ArrayIn, ArrayOut, ScalarIn, Signature, build, match
+from .locks import register
 
 _PROCESS = ctypes.CDLL(None)
 _free = _PROCESS.free
 _free.argtypes, _free.restype = [ctypes.c_void_p], None
-_LOCK = threading.RLock()
+_LOCK = threading.RLock()              # also in calls, which may be interrupted
+register(3, _LOCK)
 
 
 class ClosedError(RuntimeError):
@@ -55,9 +58,8 @@ class Specialisation:
         self.phases = dict(phases or {}) | dict(code.phases)
         self._failure = Failure(report)
         self._invoking = self._invoked = self._invoked_at = 0
-        pointers = [ctypes.c_void_p] * (len(signature.kernel) + 1)
         self._address = code.address(kernel)
-        self._kernel = ctypes.CFUNCTYPE(ctypes.c_int, *pointers)(self._address)
+        self._kernel, self._shim = _callable(self._address, len(signature.kernel) + 1)
         self.native = native and capi.NATIVE
         self.forms: tuple[Form, ...] = ()
         self.add_form(signature.arguments)
@@ -197,6 +199,21 @@ class Specialisation:
         for a, array in itertools.product(signature.writes, signature.captured):
             if np.shares_memory(leaves[a], array):
                 yield leaves[a], array
+
+
+_CTYPES_TAKES = 1024          # arguments of a function, at most
+
+
+def _callable(address: int, count: int) -> tuple[Callable, Code | None]:
+    """(a kernel that takes `count` pointers as a Python function, the machine code that it needs for that)."""
+    if count <= _CTYPES_TAKES:
+        return ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * count)(address), None
+    loads = [f"%a{k} = getelementptr ptr, ptr %table, i64 {k}\n%p{k} = load ptr, ptr %a{k}\n" for k in range(count)]
+    passed = ", ".join([f"ptr %p{k}" for k in range(count)])
+    shim = compile_glue("define i32 @tg.shim(ptr %kernel, ptr %table) {\n" + "".join(loads)
+                        + f"%failed = call i32 %kernel({passed})\nret i32 %failed\n}}\n")
+    call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(shim.address("tg.shim"))
+    return lambda *pointers: call(address, (ctypes.c_void_p * count)(*pointers)), shim
 
 
 def plain(x, leaf: ArrayIn) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are) and realloc, twice as much each time."""
 from __future__ import annotations
 
+from ..ir.thresholds import sizes
 from .loopir import Clear, Pop, Push, Scalar, Stack, Swap
-from .storage import MAX_SCOPES, MEMORY
+from .storage import MEMORY
 
 LEAST = 4096              # bytes of the first allocation
 
@@ -32,7 +33,7 @@ class Stacks:
     def _tags(self, stack: Stack) -> str:
         scopes = self.out.storage.scopes
         number = scopes.setdefault(stack, len(scopes))
-        return self.out.scope(number) if number < MAX_SCOPES else ""
+        return self.out.scope(number) if number < sizes.scopes else ""
 
     def clear(self, s: Clear):
         self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")

@@ -15,6 +15,7 @@ share the scope.
 from __future__ import annotations
 
 from ..ir.errors import IRError
+from ..ir.thresholds import sizes
 from .loopir import Buffer, Kernel, Swap, walk
 from .recycle import HEADER, LARGE
 from .scalar import float_literal
@@ -24,11 +25,7 @@ MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32
 ALIGN = {name: 4 if name == "c64" else 8 if name == "c128" else {"i8": 1, "i16": 2, "i32": 4, "float": 4}.get(text, 8)
          for name, text in MEMORY.items()}
 
-SMALL_SLOT = 2048             # bytes: a static temporary up to here is an alloca
-STACK_LIMIT = 1 << 16         # bytes of allocas in one kernel; what exceeds it goes to the workspace
-SMALL_CONST = 4096            # bytes: a frozen constant up to here is part of the code
 PAGE = 4096
-MAX_SCOPES = 64               # alias scopes of one kernel: each lists all others
 
 
 class Storage:
@@ -107,7 +104,7 @@ class Storage:
         data = buffer.data
         if not (data.flags.c_contiguous and data.flags.aligned and data.dtype == buffer.dtype.np):
             raise IRError(f"loop IR: the constant {buffer!r} is not a C-contiguous {buffer.dtype} array")
-        if not buffer.frozen or data.nbytes > SMALL_CONST:
+        if not buffer.frozen or data.nbytes > sizes.constant:
             return f"inttoptr (i64 {data.ctypes.data} to ptr)"
         name = f"@{self.name}.const{len(self.globals)}"
         text = "".join(f"\\{byte:02x}" for byte in data.tobytes())
@@ -130,7 +127,7 @@ class Storage:
         """Memory for a static temporary: as an alloca, or promised here and placed in the workspace by `finish`."""
         size = max(buffer.count * buffer.dtype.size, 1)
         key = ("slot", buffer.slot) if buffer.slot is not None else buffer
-        if buffer.space == "stack" or (key is buffer and size <= SMALL_SLOT and self.stack + size <= STACK_LIMIT):
+        if buffer.space == "stack" or (key is buffer and size <= sizes.slot and self.stack + size <= sizes.stack):
             if buffer not in self.bases and buffer not in self.cells:
                 self.stack += size
                 self._place(buffer, self.out.alloca(f"[{size} x i8]", 64 if size >= 64 else 16))
@@ -243,7 +240,7 @@ class Storage:
                 top += (shift - top) % PAGE
             lines.append(f"  {name} = getelementptr inbounds i8, ptr %workspace, i64 {top}")
             top += size
-        if top + self.stack <= STACK_LIMIT:
+        if top + self.stack <= sizes.stack:
             return [f"  %workspace = alloca [{top} x i8], align 64", *lines]
         out, large = self.out, top >= LARGE
         function, self.freed_by = ("memory.take", "memory.give") if large else ("malloc", "free")
@@ -289,4 +286,4 @@ class Storage:
         if key is None:
             return ""
         number = self.scopes.setdefault(key, len(self.scopes))
-        return self.out.scope(number) if number < MAX_SCOPES else ""
+        return self.out.scope(number) if number < sizes.scopes else ""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..ir.thresholds import sizes
 from .loopir import Atom, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, walk
 
-MOST = 16                 # operations of a branch that are computed although it may not be taken
 _CHEAP = frozenset({"add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "max", "min", "div", "sqrt", "eq", "ne", "lt",
                     "le", "gt", "ge", "and", "or", "xor", "not", "floor", "ceil", "copysign", "isnan", "isfinite"})
 
@@ -88,7 +88,7 @@ class _Straight:
         return held
 
     def _if(self, s: If, held: dict[Var, Atom]) -> None:
-        if s.rare or len(s.then) > MOST or len(s.other) > MOST:
+        if s.rare or len(s.then) > sizes.straightened or len(s.other) > sizes.straightened:
             raise _Branching
         cond = self.atom(s.cond)
         then, other = (self.block(side, dict(held), True) for side in (s.then, s.other))

@@ -12,7 +12,6 @@ from ..ir.core import Op, Value
 from .access import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms
 from .loopir import Fill
 
-LONG = 64                 # lanes from this length on are searched in two passes
 
 class Task:
     """memory: whether the value is stored. serial: the innermost loop must keep its order, and would keep others from

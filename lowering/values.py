@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..ir.core import Const, Op, Value
+from ..ir.thresholds import sizes
 from ..ir.types import Type
 from .access import ravel, unravel
 from .cursor import Cursor, as_index
 from .inplace import Storage, Stores
 from .loopir import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Var
 from .plan import Program, is_fill, small
-
-UNIFORM = 4096            # constant arrays up to this size are looked at: if all elements are equal they need no memory
 
 
 class Place(NamedTuple):
@@ -117,7 +116,7 @@ class Values(Cursor):
             data, uniform = v.data, None
             if v.frozen:
                 data = np.ascontiguousarray(data)
-                if 0 < data.size <= UNIFORM and data.tobytes() == data.flat[:1].tobytes() * data.size:
+                if 0 < data.size <= sizes.uniform and data.tobytes() == data.flat[:1].tobytes() * data.size:
                     uniform = Imm(data.flat[0].item(), v.type.dtype)
             buffer = Buffer(self.name(None, "const"), v.type.dtype, v.type.dims, "const", data, frozen=v.frozen)
             found = self.constants[v] = (Place(buffer), uniform)

@@ -8,15 +8,11 @@ copy of a branch and of a store is predicted by its own history.
 from __future__ import annotations
 
 from ..ir.errors import IRError
+from ..ir.thresholds import sizes
 from . import vecmath
 from .loopir import At, Atom, Buffer, Kernel, Scalar
-from .plan import LANES
 from .scalar import literal
 from .storage import Storage
-
-UNROLLED = 128                 # lines that a loop may have when unrolled
-SHORT = 32                     # iterations up to which a loop is unrolled after it has been vectorised
-BRANCHY = 60                   # lines up to which an innermost loop with branches is unrolled by four
 
 _UNROLL = '!{!"llvm.loop.unroll.full"}'
 _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
@@ -214,7 +210,7 @@ class Writer:
         self.depth -= 1
         written = len(self.lines) - at
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
-        by_four = self.innermost and written <= BRANCHY and branchy
+        by_four = self.innermost and written <= sizes.llvm_branches and branchy
         hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
@@ -228,9 +224,9 @@ class Writer:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
-            if full or ((serial or int(trip) < LANES) and int(trip) * weight <= UNROLLED):
+            if full or ((serial or int(trip) < sizes.lanes) and int(trip) * weight <= sizes.llvm_unrolled):
                 hints, times = [_UNROLL], int(trip)
-            elif int(trip) <= SHORT:
+            elif int(trip) <= sizes.llvm_short:
                 hints = [_UNROLL_VECTOR]
         if by_four and not hints:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]

@@ -59,21 +59,25 @@ def build(fn, *args, module=NP):
     kinds = [Type(_WEAK[type(a)][1]) if type(a) in _WEAK else Type(to_dtype(a.dtype), np.shape(a)) for a in dynamic]
     f = function("test", kinds, [f"a{k}" for k in range(len(kinds))])
     trace = context.Trace(f)
-    with context.tracing(trace), trace.builder.at(f.body):
-        boxes, params = [], iter(f.params)
-        for a in args:
-            if isinstance(a, np.ndarray):
-                boxes.append(ArrayBox(next(params)))
-            elif isinstance(a, np.generic):
-                boxes.append(ScalarBox(next(params)))
-            elif type(a) in _WEAK:
-                boxes.append(ScalarBox(next(params), _WEAK[type(a)][0]))
-            else:
-                boxes.append(a)
-        out = fn(module, *boxes)
-        given = [b for b in boxes if isinstance(b, Box)]
-        leaves = [x for x in flat(out) if isinstance(x, Box)]
-        f.body.yields = tuple(x.read() for x in leaves) + tuple(b.read() for b in given)
+    def run():
+        with trace.builder.at(f.body):
+            boxes, params = [], iter(f.params)
+            for a in args:
+                if isinstance(a, np.ndarray):
+                    boxes.append(ArrayBox(next(params)))
+                elif isinstance(a, np.generic):
+                    boxes.append(ScalarBox(next(params)))
+                elif type(a) in _WEAK:
+                    boxes.append(ScalarBox(next(params), _WEAK[type(a)][0]))
+                else:
+                    boxes.append(a)
+            out = fn(module, *boxes)
+            given = [b for b in boxes if isinstance(b, Box)]
+            leaves = [x for x in flat(out) if isinstance(x, Box)]
+            f.body.yields = tuple(x.read() for x in leaves) + tuple(b.read() for b in given)
+            return out, leaves
+
+    out, leaves = context.traced(trace, run)
     verify(f, "trace")
     assert equal(parse(print_function(f)), f)
     return f, out, dynamic, leaves

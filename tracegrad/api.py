@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import compile, evaluate, lowered
+from .deep import deep
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .ir.rewrite import inline
 from .lowering.cache import Cache, CacheInfo
@@ -98,6 +99,7 @@ class Jitted(Dispatcher):
             _expect_unshared(found, call)
         return found
 
+    @deep
     def miss(self, *args, **kwargs):
         """A call that no specialisation took."""
         if context.active() is not None:
@@ -159,6 +161,7 @@ class Jitted(Dispatcher):
 
     # --- looking inside ----------------------------------------------------------------------------------------------
 
+    @deep
     def lower(self, *args, **kwargs) -> lowered.Lowered:
         """The program of a call at every stage, without running it."""
         call = self.flatten(args, kwargs)

@@ -35,9 +35,16 @@ def types_of(traced: Traced) -> str:
     """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
     rows = []
     for path, leaf in zip(traced.paths, traced.leaves):
-        rows.append(f"{path}: {leaf.value!r}" if leaf.kind == "static" else
+        rows.append(f"{path}: {_shown(leaf.value)}" if leaf.kind == "static" else
                     f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
     return ", ".join(rows)
+
+
+def _shown(value) -> str:
+    try:
+        return repr(value)
+    except Exception:                   # an object that cannot say what it is
+        return f"<{type(value).__name__}>"
 
 
 def without_aliases(traced: Traced, call: Call) -> Traced:
@@ -58,9 +65,11 @@ def without_aliases(traced: Traced, call: Call) -> Traced:
 def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
     """leaf -> kernel parameter; an array that is passed again has none of its own."""
     place: dict[int, int] = {}
+    count = 0
     for k, leaf in enumerate(traced.leaves):
         if leaf.kind != "static":
-            place[k] = place[call.aliases[k]] if k in call.aliases else len(set(place.values()))
+            place[k] = place[call.aliases[k]] if k in call.aliases else count
+            count += k not in call.aliases
     return place
 
 

@@ -18,6 +18,7 @@ from . import coloring
 from .api import Jitted
 from .autodiff import forward, reverse
 from .coloring import Coloring, Pattern
+from .deep import deep
 from .derive import built, dynamic, halves
 from .ir.build import Builder
 from .ir.core import Block, Function, Value
@@ -112,6 +113,7 @@ class Compressed(Structured):
             return super().program(call, trace)
         return self.whole(self.source(call, trace))
 
+    @deep
     def miss(self, *args, **kwargs):
         if self.optional and context.active() is None:
             call = self.flatten(args, kwargs)

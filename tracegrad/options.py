@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from .ir.errors import ArgumentError
 from .lowering.dispatch import set_options
+from .lowering.locks import Lock
 
 # name -> (default, what it takes, meaning). An environment variable TRACEGRAD_<NAME> sets the start value.
 KNOBS = {
@@ -36,7 +37,7 @@ KNOBS = {
 
 ASK_PYTHON = -1
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
-_LOCK = threading.Lock()
+_LOCK = Lock(0)
 
 
 def _checked(name: str, value):
@@ -137,16 +138,16 @@ class Config:
         """Set knobs for the length of a `with` block."""
         blocks = self._thread.__dict__.setdefault("blocks", [])
         inner = (blocks[-1] if blocks else {}) | {name: _checked(name, value) for name, value in values.items()}
-        blocks.append(inner)
-        with _LOCK:
-            self._open[id(inner)] = inner
-            self._tell()
         try:
+            blocks.append(inner)
+            with _LOCK:
+                self._open[id(inner)] = inner
+                self._tell()
             yield self
         finally:
             blocks[:] = [block for block in blocks if block is not inner]
             with _LOCK:
-                del self._open[id(inner)]
+                self._open.pop(id(inner), None)
                 self._tell()
 
     @property

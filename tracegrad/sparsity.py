@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,7 @@ from . import coloring
 from .api import Jitted
 from .autodiff.patterns import pattern as pattern_program
 from .coloring import Pattern
+from .deep import deep
 from .derive import dynamic, tuple_of
 from .ir.core import Block, Const, Function, Value
 from .ir.errors import UnsupportedError
@@ -162,6 +165,19 @@ class Plan:
     recent: dict[tuple[bytes, ...], Any]
 
 
+_made: weakref.WeakSet[Structured] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """In a child process, where the threads that held them do not run."""
+    for f in _made:
+        f._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class Structured(Jitted):
     """A function whose result hangs on the pattern of a derivative: it runs from Python, with compiled parts."""
 
@@ -172,6 +188,7 @@ class Structured(Jitted):
         self.argnums = argnums
         self._plans: dict[Any, Plan] = {}
         self._lock = threading.RLock()
+        _made.add(self)
 
     @property
     def derives(self) -> bool:
@@ -181,6 +198,7 @@ class Structured(Jitted):
         raise UnsupportedError(f"`tg.{self.label}` that goes by a sparsity pattern cannot be part of a compiled function",
                                "call it from Python, or use tg.jacobian or tg.hessian without sparse and mode")
 
+    @deep
     def miss(self, *args, **kwargs):
         if context.active() is not None:
             return self.__tracegrad_call__(args, kwargs)

@@ -15,6 +15,7 @@ import builtins
 import collections
 import functools
 import itertools
+import sys
 import types
 
 import numpy as np
@@ -24,6 +25,8 @@ from . import branches, context, growing, iteration, lists, merge, messages, num
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
+BRANCHING = 500    # calls of functions by themselves in branches and loops that are traced: they may double at each level
+RECURSIVE = 20_000 # and in all
 
 
 def call(f, /, *args, **kwargs):
@@ -62,7 +65,13 @@ def call(f, /, *args, **kwargs):
 # Builtins that ask a method of a user's class.
 _SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
             bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
-REDIRECTS = [numpy_table.redirect]         # f -> what to call in its place, or None; sparse.py adds its own
+def _typed_container(f):
+    """numba.typed.List and Dict: in traced code what they are typed versions of."""
+    module = sys.modules.get("numba.typed") if isinstance(f, type) else None
+    return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
+
+
+REDIRECTS = [numpy_table.redirect, _typed_container]         # f -> what to call in its place, or None; sparse.py adds its own
 
 
 def _listed(x):
@@ -101,8 +110,17 @@ def _enter(trace, f, args, kwargs):
     """Call a rewritten function; recursion that no known value ends is refused."""
     key, depth = id(f.__code__), len(trace.scopes)
     entered = trace.depth.setdefault(key, [])
-    if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
-        _endless(trace, f)
+    if entered:
+        trace.recursive[entered[-1] < depth] += 1
+        if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
+            _endless(trace, f, "calls itself without end")
+        if trace.recursive[True] > BRANCHING:
+            _endless(trace, f, f"calls itself, more than {BRANCHING} times in all,")
+        if trace.recursive[False] > RECURSIVE:
+            raise UnsupportedError(
+                f"`{f.__name__}` calls itself more than {RECURSIVE:,} times while it is traced, each of which becomes part of "
+                "the program",
+                "write it as a loop, which keeps what it has computed in an array", context.locate())
     entered.append(depth)
     try:
         return f(*args, **kwargs)
@@ -110,13 +128,14 @@ def _enter(trace, f, args, kwargs):
         entered.pop()
 
 
-def _endless(trace, f):
+def _endless(trace, f, how: str):
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     why = context.make_static(conditions[-1], "recursion") if conditions else "nothing"
     raise UnsupportedError(
-        f"`{f.__name__}` calls itself without end while it is traced: what ends the recursion is known only at run time (it "
+        f"`{f.__name__}` {how} while it is traced: what ends the recursion is known only at run time (it "
         f"depends on {why})",
-        "write it as a loop, or let a Python int or a shape end it", context.locate())
+        "write it as a loop (with a stack of its own, an array, where it calls itself more than once), or let a Python int or "
+        "a shape end it", context.locate())
 
 
 def _method(trace, f, args, kwargs):

@@ -13,7 +13,6 @@ import itertools
 import sys
 import threading
 import types
-from contextlib import contextmanager
 
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Value
@@ -86,10 +85,13 @@ class Trace:
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
+    short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     notes    (kind, text, location) for `explain`
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (cells.py)
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (lists.py)
     born_at  id(list) -> (list, the place of the source that made it)
+    depth    id(code) -> the number of open scopes at each activation under way
+    recursive  how many calls of functions by themselves there were, without and with a scope between the two
     tries    the `try` statements whose bodies are being traced, outermost first (attempts.py)
     escaped  the last exception that left a staged region: whether it is raised only run time knows
     """
@@ -110,8 +112,10 @@ class Trace:
         self.spoil = None
         self.memo: dict = {}
         self.depth: dict = {}
+        self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.laid: dict = {}
+        self.short: set[Value] = set()
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
@@ -161,14 +165,15 @@ def active() -> Trace | None:
     return stack[-1] if stack else None
 
 
-@contextmanager
-def tracing(trace: Trace):
-    stack = _STATE.__dict__.setdefault("stack", [])
-    stack.append(trace)
+def traced(trace: Trace, run):
+    """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
+    change of the state and the block that ends it."""
+    before = getattr(_STATE, "stack", ())
     try:
-        yield trace
+        _STATE.stack = (*before, trace)
+        return run()
     finally:
-        stack.pop()
+        _STATE.stack = before
 
 
 # --- where the user's program stands ---------------------------------------------------------------------------------

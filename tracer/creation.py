@@ -326,6 +326,11 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
     return out
 
 
+@creates(np.from_dlpack)
+def from_dlpack(x, /, *, device=None, copy=None):
+    return asarray(x, copy=copy)
+
+
 @creates(np.asarray, np.asanyarray)
 def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
     target = None if dtype is None else to_dtype(dtype)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.errors import ShapeError
+from ..ir.types import BOOL
 from . import boxes, context, linalg, shapes
 from .boxes import as_array, implements
 from .promote import fail, result_dtype, to_dtype
@@ -110,7 +111,7 @@ def _multiply(a, a_names, b, b_names, names):
         return builder.reshape(x, tuple(next(dims) if n in own else 1 for n in names))
 
     (x, y), _ = shapes.align([laid(a, a_names), laid(b, b_names)])
-    return builder("mul", x, y)
+    return builder("and" if x.type.dtype is BOOL else "mul", x, y)
 
 
 def _sizes(values, named):

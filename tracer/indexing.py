@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Block, Const
 from ..ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
-from . import boxes, context, shapes, ufuncs, views
+from . import boxes, context, extents, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
 from .promote import fail, result_dtype
 from .shapes import arith
@@ -70,6 +70,8 @@ def span(key: slice, n) -> tuple:
         first, last, step = slice(start, stop, step).indices(n)
         return first, len(range(first, last, step)), step
     if step > 0:
+        if (count := extents.inside(0 if start is None else start, n if stop is None else stop, step, n)) is not None:
+            return 0 if start is None else start, count, step
         first = 0 if start is None else _from_either_end(start, n, 0, None)
         literal = type(first) is int
         if stop is None:
@@ -87,7 +89,10 @@ def span(key: slice, n) -> tuple:
     if abs(step) != 1:
         room = arith("floordiv", arith("add", room, abs(step) - 1), abs(step))
     sure = step > 0 and first == 0 and type(first) is int and (stop is None or (type(stop) is int and stop >= 0))
-    return first, room if sure else arith("max", room, 0), step
+    length = room if sure else arith("max", room, 0)
+    if step == 1 and type(length) is not int and start is not None and stop is not None and extents.at_most_one(start, stop):
+        context.current().short.add(length)
+    return first, length, step
 
 
 # --- the key --------------------------------------------------------------------------------------------------------

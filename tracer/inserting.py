@@ -27,6 +27,8 @@ def delete(arr, obj, axis=None):
 def _static_selection(obj, what):
     if isinstance(obj, (int, slice, list, tuple)) and not isinstance(obj, bool):
         return obj
+    if isinstance(obj, Box) and not obj.dims:
+        return context.need_concrete(obj, f"the position for {what}")
     data = boxes.frozen_data(lift(obj))
     if data is None:
         fail(UnsupportedError, f"{what} at positions known only at run time", "use a mask: x[mask]")

@@ -16,6 +16,7 @@ import collections
 from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
+from ..ir.thresholds import sizes
 from ..ir.types import BOOL, INDEX, INDEX_SCALAR
 from . import branches, carries, context, growing, hints, iteration, permuted, regions, state
 from .boxes import ArrayBox
@@ -24,8 +25,6 @@ from .context import Loop, NeedUnroll, Scope
 from .iteration import LIMIT
 from .regions import Mismatch
 
-SHORT = 4                     # a loop of at most so many iterations is unrolled …
-TOTAL = 16                    # … unless the loops around it multiply to more than this
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
@@ -48,7 +47,8 @@ def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None
             context.make_static(trip, "tg.unroll")
         _unroll(trace, source, 0, body, get, put, names, stop, "tg.unroll")
         return
-    short = type(trip) is int and trip <= SHORT and trace.unrolling * trip <= TOTAL and hint is None
+    short = (type(trip) is int and trip <= sizes.traced_unrolled and hint is None
+             and trace.unrolling * trip <= sizes.traced_unrolled_total)
     if short or site in trace.unroll:
         _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
         return

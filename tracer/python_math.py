@@ -14,7 +14,7 @@ from ..ir.build import const
 from ..ir.core import Const
 from ..ir.errors import ShapeError, UnsupportedError
 from ..ir.types import BOOL, C128, F64, I64
-from . import boxes, context, python_table, special, ufuncs
+from . import boxes, context, python_table, ufuncs
 from .boxes import ArrayBox, Box, ScalarBox, lift
 from .promote import fail, result_dtype
 from .python_table import _message, rounded, scalar, to_bool, to_complex, to_float, to_int, truth
@@ -219,7 +219,7 @@ def _gamma(x, /):
     b, value = context.current().builder, _real(x)
     pole = b("and", b("le", value, const(0.0)), b("eq", value, b("floor", value)))
     _check(b("not", b("or", pole, b("eq", value, const(-INF)))), "ValueError", _message(math.gamma, 0.0))
-    out = special.gamma(b.expr(value)).value
+    out = b("gamma", value)
     _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
     return ScalarBox(out, "float")
 

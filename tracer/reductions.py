@@ -196,11 +196,8 @@ def variance(a, axis, dtype, ddof, where, centre=MISSING):
 
 
 def root(value):
-    """The square root of a sum of squares: where that is 0, its derivative counts as 0, as |x|'s does at 0."""
-    builder = context.current().builder
-    zero, one = const(0, value.type.dtype), const(1, value.type.dtype)
-    none = builder("eq", value, zero)
-    return builder("select", none, zero, builder("sqrt", builder("select", none, one, value)))
+    """The square root of a sum of squares, which counts as constant where that is 0, as |x| does at 0."""
+    return context.current().builder("root", value)
 
 
 @implements(np.var, method="var")

@@ -16,10 +16,9 @@ import functools
 import numpy as np
 
 from ..ir.errors import ConcretizationError, UnsupportedError
+from ..ir.thresholds import sizes
 from . import boxes, calls, context, creation, growing, iteration, lists, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
-
-SMALL = 64           # a loop over so many known positions of a list of known things is unrolled
 
 
 class Columns:
@@ -180,7 +179,7 @@ def item_at(trace, held, key: ScalarBox):
     if any(isinstance(x, (list, dict, lists.Held)) for x in held):
         lists.pack(trace, held)
         return NotImplemented
-    if len(held) <= SMALL and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
+    if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
         with contextlib.suppress(ConcretizationError):
             context.need_concrete(key, "a Python index")     # ints may decide shapes: a loop over them is unrolled
     columns = Columns.of(held)

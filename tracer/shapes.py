@@ -82,6 +82,11 @@ _UNEQUAL = ("operands could not be broadcast together with lengths {0} and {1} (
             "stretched, even where it is 1: write `w[0]`, or `w.reshape(1)`, for an array that always has one element)")
 
 
+def _stretched(d, other) -> bool:
+    """Whether a length of 0 or 1 meets another that it can only be stretched to: then it is 1, which the caller checks."""
+    return type(d) is not int and d in context.current().short and not same(d, other)
+
+
 def broadcast_dims(*shapes):
     """NumPy's broadcast of shapes."""
     first = shapes[0]
@@ -99,6 +104,11 @@ def broadcast_dims(*shapes):
             elif type(dim) is int and type(s[axis]) is int:
                 words = " ".join(show(s) for s in shapes)
                 fail(ShapeError, f"operands could not be broadcast together with shapes {words}")
+            elif _stretched(s[axis], dim):
+                require_equal(s[axis], 1, _UNEQUAL)
+            elif _stretched(dim, s[axis]):
+                require_equal(dim, 1, _UNEQUAL)
+                dim = s[axis]
             else:
                 dim = unify(dim, s[axis], _UNEQUAL)
         out.append(dim)
@@ -117,7 +127,7 @@ def expand(value: Value, dims) -> Value:
         return value
     if own:
         tail = dims[len(dims) - len(own):]
-        value = retype(value, tuple(o if type(o) is int and o == 1 else t for o, t in zip(own, tail)))
+        value = retype(value, tuple(1 if (type(o) is int and o == 1) or _stretched(o, t) else t for o, t in zip(own, tail)))
     return builder.broadcast(value, dims)
 
 
@@ -135,7 +145,7 @@ def assignable(value: Value, dims, message: str = _MISFIT) -> Value:
         fail(ShapeError, f"could not broadcast input array from shape {show(value.type.dims)} into shape {show(dims)}")
     for o, t in zip(own, tail):
         if not (type(o) is int and o == 1):
-            require_equal(o, t, message)
+            require_equal(o, 1 if _stretched(o, t) else t, message)
     return expand(value, dims)
 
 

@@ -9,6 +9,7 @@ A leaf specification is hashable: together with the structure of the arguments i
 """
 from __future__ import annotations
 
+import array
 import inspect
 import io
 import operator
@@ -77,6 +78,22 @@ _DTYPE_HELP = {
 }
 
 
+_AS_THEY_STAND = (np.ndarray, np.generic, boxes.Box, type)
+
+
+def taken(x, path: str = "argument"):
+    """The argument itself, or the array that it gives: asked for once, as another time may give another one."""
+    if type(x) in _NUMBERS or isinstance(x, _AS_THEY_STAND) or callable(x):
+        return x
+    if not (isinstance(x, (memoryview, array.array)) or hasattr(x, "__array__")):
+        return x
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as error:
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        raise kind(f"{path} is a '{type(x).__name__}', which gives no array: {error}", "pass an array") from error
+
+
 def abstract(x, path: str = "argument") -> Leaf:
     """The leaf specification of one argument leaf."""
     cls = type(x)
@@ -98,9 +115,6 @@ def abstract(x, path: str = "argument") -> Leaf:
         return Leaf("array", dtype_of(x.dtype, path), x.shape)
     if isinstance(x, type) or callable(x):
         return static(x, path)
-    if hasattr(x, "__array__"):
-        y = np.asarray(x)
-        return Leaf("array", dtype_of(y.dtype, path), y.shape)
     if isinstance(x, Iterator) and not isinstance(x, io.IOBase):
         raise ArgumentTypeError(f"{path} is a '{cls.__name__}', which can be read only once: compiled code would read it "
                                 "while it is traced",

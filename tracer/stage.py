@@ -132,10 +132,9 @@ def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnam
     keyword = tree.TreeDef(tree.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
     structure = tree.TreeDef(tree.TUPLE, None, (positional, keyword))
     paths = signature.paths_of(parameters, structure, tuple(kwargs))
+    values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
-    values = [np.asarray(x) if leaf.kind == "array" and not isinstance(x, (np.ndarray, Box)) else x for x,
-              leaf in zip(values, leaves)]
     return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
 
 
@@ -238,11 +237,14 @@ class _Run:
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
     def run(self) -> Traced:
-        trace, body = self.trace, self.function.body
-        scope = Scope(body)
+        trace, scope = self.trace, Scope(self.function.body)
         if self.outer is not None:
             return self.run_in(trace, scope)
-        with context.tracing(trace), trace.builder.at(body):
+        return context.traced(trace, lambda: self.run_out(trace, scope))
+
+    def run_out(self, trace, scope) -> Traced:
+        """In a trace of its own."""
+        with trace.builder.at(self.function.body):
             trace.scopes.append(scope)
             return self.attempt()
 

@@ -36,6 +36,7 @@ _DIRECT = {
     np.less: "lt", np.less_equal: "le", np.greater: "gt", np.greater_equal: "ge", np.bitwise_and: "and", np.bitwise_or: "or",
     np.bitwise_xor: "xor", np.left_shift: "shl", np.right_shift: "shr", np.copysign: "copysign", np.nextafter: "nextafter",
     np.invert: "invert", np.conjugate: "conj", np.power: "pow", np.float_power: "pow",
+    np.logaddexp: "logaddexp", np.logaddexp2: "logaddexp2",
 }
 
 
@@ -149,21 +150,6 @@ def _reciprocal(b, xs, outs):
     if outs[0].kind == "i":
         unit = (x == -1).select(x, unit)
     return (x == 0).select(least, unit).value
-
-
-@rule(np.logaddexp)
-def _logaddexp(b, xs, outs):
-    """max + log1p(exp(-|x - y|)); equal infinities have distance 0."""
-    x, y = map(b.expr, xs)
-    apart = (x == y).select(0, x - y)
-    return (x.max(y) + (-apart.abs()).exp().log1p()).value
-
-
-@rule(np.logaddexp2)
-def _logaddexp2(b, xs, outs):
-    x, y = map(b.expr, xs)
-    apart = (x == y).select(0, x - y)
-    return (x.max(y) + (-apart.abs()).exp2().log1p() * (1 / math.log(2))).value
 
 
 def _ignoring_nan(op):

@@ -3,4 +3,18 @@
 `evaluate` gives arrays or NumPy scalars of exactly the declared dtype and shape; a result may be a view of an operand, which
 nothing writes to. `index.WRITES` has the writing ops for memory that has one owner.
 """
-from . import checks, control, elementwise, fourier, index, linalg, reduce, shape, special, spectral, tape  # noqa: F401
+from . import (  # noqa: F401
+    checks,
+    control,
+    elementwise,
+    fourier,
+    index,
+    linalg,
+    reduce,
+    shape,
+    special,
+    special_gamma,
+    special_transforms,
+    spectral,
+    tape,
+)

@@ -13,11 +13,12 @@ import math
 import numpy as np
 
 from ..build import Expr, const
+from ..core import Const
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
 from ..types import BOOL, C64, C128, F32, Type
 from . import recipes as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
-from .numeric import Special, cast, complex_of, int_pow, mulz, polygamma, select, surrogate
+from .numeric import Special, bell, cast, cauchy, cbrt_reciprocal, complex_of, int_pow, mulz, polygamma, select, surrogate
 
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
@@ -66,12 +67,12 @@ def _evaluate(function):
 
 
 def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, formula=None, partials=(), rule=None,
-            linear_in=(), singular=(), domain=(), doc="", evaluate=None):
+            linear_in=(), singular=(), forgets=False, flat=False, domain=(), doc="", evaluate=None):
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
     rule = rule or ("elementwise" if partials else "none")
     doc = doc or f"np.{getattr(numpy, '__name__', name)}, element by element."
     Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, False, doc,
-                numpy, arity, takes, gives, partials, singular, recipe, domain, formula)
+                numpy, arity, takes, gives, partials, singular, recipe, domain, formula, forgets or flat, flat)
 
 
 def like(x: Expr, value) -> Expr:
@@ -98,21 +99,43 @@ declare("complex", complex_of, 2, FLOATS, "complex", rule="linear", linear_in=(0
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
+def _cbrt_reciprocal(k, x):
+    root, order = x.cbrt(), k.value
+    if order.__class__ is not Const or order.type.dims:
+        return 1 / root ** k
+    power = root
+    for _ in range(int(order.item) - 1):
+        power = power * root
+    return 1 / power
+
+
 LN2, LN10 = math.log(2.0), math.log(10.0)
 POSITIVE = (0.2, 3.0)
 
-declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), singular=(0,), domain=(ANY,), recipe=R.EXP)
-declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), singular=(0,), domain=(ANY,), recipe=R.EXP2)
-declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), singular=(0,), domain=(ANY,), recipe=R.EXPM1)
-declare("log", np.log, 1, INEXACT, partials=(lambda x, out: 1 / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG)
-declare("log2", np.log2, 1, INEXACT, partials=(lambda x, out: (1 / LN2) / x,), singular=(0,), domain=(POSITIVE,), recipe=R.LOG2)
-declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / x,), singular=(0,), domain=(POSITIVE,),
+declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), singular=(0,), forgets=True, domain=(ANY,), recipe=R.EXP)
+declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), singular=(0,),
+        forgets=True, domain=(ANY,), recipe=R.EXP2)
+declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), singular=(0,),
+        forgets=True, domain=(ANY,), recipe=R.EXPM1)
+declare("log", np.log, 1, INEXACT, partials=(lambda x, out: 1 / (x + 0.0),), singular=(0,), domain=(POSITIVE,), recipe=R.LOG)
+declare("log2", np.log2, 1, INEXACT, partials=(lambda x, out: (1 / LN2) / (x + 0.0),), singular=(0,), domain=(POSITIVE,),
+        recipe=R.LOG2)
+declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / (x + 0.0),), singular=(0,), domain=(POSITIVE,),
         recipe=R.LOG10)
 declare("log1p", np.log1p, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x),), singular=(0,), domain=((-0.8, 2.0),),
         recipe=R.LOG1P)
-declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 1 / out * 0.5,), singular=(0,), domain=(POSITIVE,), recipe=R.SQRT)
-declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: (1 / 3) / (out * out),), singular=(0,), domain=(POSITIVE,),
+declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 1 / (out + 0.0) * 0.5,), singular=(0,), domain=(POSITIVE,),
+        recipe=R.SQRT)
+declare("root", np.sqrt, 1, INEXACT, formula=lambda x: x.sqrt(), partials=(lambda x, out: (x == 0).select(0, 0.5 / out),),
+        singular=(0,), domain=(POSITIVE,), doc="np.sqrt of a sum of squares: a norm, whose slope at 0 is 0.")
+declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: like(x, 2).cbrt_reciprocal(x) * (1 / 3),), singular=(0,),
+        domain=(POSITIVE,),
         recipe=R.CBRT)
+
+# cbrt(x)^-k, k a constant, with the slope -k/3 cbrt(x)^-(k+3): at 0 the product rule would make 0 times infinity of 1/cbrt²
+declare("cbrt_reciprocal", cbrt_reciprocal, 2, FLOATS, formula=_cbrt_reciprocal, singular=(1,), domain=((2.0, 2.0), POSITIVE),
+        partials=(None, lambda k, x, out: (k + 3).cbrt_reciprocal(x) * k * (-1 / 3)),
+        doc="The reciprocal of the k-th power of the cube root: cbrt_reciprocal(k, x).")
 
 # --- circular and hyperbolic functions --------------------------------------------------------------------------------
 
@@ -124,6 +147,9 @@ def _asinh_partial(x, out):
     return 1 / ((x * x + 1).sqrt() if x.dtype.complex else x.hypot(1))
 
 
+# 0 where x is infinite, and so is its slope -2 x/(1 + x²)²
+declare("cauchy", cauchy, 1, INEXACT, formula=lambda x: 1 / (1 + x * x), singular=(0,), flat=True, domain=(ANY,),
+        partials=(lambda x, out: out.mulz(x).mulz(out) * -2.0,), doc="1 / (1 + x²), the slope of arctan.")
 declare("sin", np.sin, 1, INEXACT, partials=(lambda x, out: x.cos(),), domain=(ANY,), recipe=R.SIN)
 declare("cos", np.cos, 1, INEXACT, partials=(lambda x, out: -x.sin(),), domain=(ANY,), recipe=R.COS)
 declare("tan", np.tan, 1, INEXACT, partials=(lambda x, out: 1 + out * out,), domain=((-1.3, 1.3),), recipe=R.TAN)
@@ -132,31 +158,31 @@ declare("asin", np.arcsin, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (
         domain=(UNIT,), recipe=R.ASIN)
 declare("acos", np.arccos, 1, INEXACT, partials=(lambda x, out: -1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
         domain=(UNIT,), recipe=R.ACOS)
-declare("atan", np.arctan, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x * x),), singular=(0,), domain=(ANY,), recipe=R.ATAN)
+declare("atan", np.arctan, 1, INEXACT, partials=(lambda x, out: x.cauchy(),), singular=(0,),
+        forgets=True, domain=(ANY,), recipe=R.ATAN)
 declare("sinh", np.sinh, 1, INEXACT, partials=(lambda x, out: x.cosh(),), singular=(0,), domain=(ANY,), recipe=R.SINH)
 declare("cosh", np.cosh, 1, INEXACT, partials=(lambda x, out: x.sinh(),), singular=(0,), domain=(ANY,), recipe=R.COSH)
-declare("tanh", np.tanh, 1, INEXACT, partials=(lambda x, out: 1 - out * out,), domain=(ANY,), recipe=R.TANH)
+declare("tanh", np.tanh, 1, INEXACT, partials=(lambda x, out: 1 - out * out,), forgets=True, domain=(ANY,), recipe=R.TANH)
 declare("asinh", np.arcsinh, 1, INEXACT, partials=(_asinh_partial,), singular=(0,), domain=(ANY,), recipe=R.ASINH)
 # sqrt(x - 1) sqrt(x + 1), not sqrt(x^2 - 1): the same branch as arccosh for a complex x of negative real part
-declare("acosh", np.arccosh, 1, INEXACT, partials=(lambda x, out: 1 / ((x - 1).sqrt() * (x + 1).sqrt()),), singular=(0,),
+declare("acosh", np.arccosh, 1, INEXACT, partials=(lambda x, out: 1 / (x - 1).sqrt() * (1 / (x + 1).sqrt()),), singular=(0,),
         domain=((1.2, 3.0),), recipe=R.ACOSH)
-declare("atanh", np.arctanh, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (1 + x)),), singular=(0,), domain=(UNIT,),
+# 1/(1 - x²) in two fractions: at an end of the domain a product would have 0 times infinity in its own derivative
+declare("atanh", np.arctanh, 1, INEXACT, partials=(lambda x, out: 0.5 / (1 - x) + 0.5 / (1 + x),), singular=(0,),
+        domain=(UNIT,),
         recipe=R.ATANH)
 
 # --- special functions ------------------------------------------------------------------------------------------------
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
-
-
-def _bell(x):
-    """exp(-x^2), which is 0 from |x| = 28 on. Flat from 40 on, so that its derivative at infinity is 0, not 0 times inf."""
-    near = (x.abs() > 40).select(40, x)
-    return (-(near * near)).exp()
-
-
-declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * _bell(x),), domain=(ANY,), recipe=R.ERF)
-declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * _bell(x),), domain=(ANY,), recipe=R.ERFC)
+# 0 from |x| = 28 on, and so is its slope: nothing times infinity
+declare("bell", bell, formula=lambda x: (-(x * x)).exp(), partials=(lambda x, out: out.mulz(x) * -2.0,), flat=True,
+        domain=(ANY,), doc="exp(-x²), the slope of erf but for a factor.")
+declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * x.bell(),),
+        flat=True, domain=(ANY,), recipe=R.ERF)
+declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * x.bell(),),
+        flat=True, domain=(ANY,), recipe=R.ERFC)
 declare("lgamma", Special("gammaln"), partials=(lambda x, out: x.digamma(),), singular=(0,), domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
 declare("digamma", Special("psi"), partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,), domain=((0.3, 4.0),),
@@ -212,29 +238,33 @@ def _share(wins):
 NONZERO = (0.5, 2.0)
 
 declare("div", np.true_divide, 2, INEXACT, partials=(lambda a, b, out: 1 / b, lambda a, b, out: -out / b), singular=(0, 1),
-        domain=(ANY, NONZERO), recipe=R.DIV)
+        forgets=True, domain=(ANY, NONZERO), recipe=R.DIV)
 declare("floordiv", np.floor_divide, 2, REALS, recipe=R.FLOORDIV)
 declare("mod", np.remainder, 2, REALS, partials=(lambda a, b, out: like(a, 1), lambda a, b, out: -(a // b)), singular=(1,),
         domain=((2.1, 2.9), (0.91, 0.99)), recipe=R.MOD)
-declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singular=(0, 1), domain=(POSITIVE, ANY), recipe=R.POW,
+declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singular=(0, 1),
+        forgets=True, domain=(POSITIVE, ANY), recipe=R.POW,
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
-declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), domain=(NONZERO, ANY), recipe=R.ATAN2,
+declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), forgets=True, domain=(NONZERO, ANY), recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
 declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: _share_of(x, out), lambda x, y, out: _share_of(y, out)),
         singular=(0, 1), domain=(NONZERO, ANY), recipe=R.HYPOT)
-declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
-declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b), domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
+declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b),
+        forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
+declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b),
+        forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
 
 
 def _share_of(x, out):
-    """x / out, and 0 where both are: the slope of a norm at 0."""
-    return (out == 0).select(0, x / out)
+    """x / out, and 0 where both are: the slope of a norm at 0. Far out, 1 or -1 of an infinite x, 0 of others."""
+    inside = (out == 0).select(0, x / out)
+    return out.isinf().select(x.isinf().select(x.sign(), 0), inside)
 
 
 def _over_square(a, b):
     """a / (a^2 + b^2) without overflow or underflow of the squares."""
     h = a.hypot(b)
-    return a / h / h
+    return (h == 0).select(a / h, _share_of(a, h)) / h
 
 
 # --- comparison, logic ------------------------------------------------------------------------------------------------

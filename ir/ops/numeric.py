@@ -1,6 +1,7 @@
 """NumPy meanings of elementwise ops that are not one NumPy function. All arguments have the op's dtype already."""
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -48,6 +49,64 @@ def polygamma(n, x):
     scale = np.where(np.mod(n, 2) == 1, 1.0, -1.0) * _special("gamma")(n + 1.0)
     far = np.less_equal(x, -1e5)
     return np.where(far, np.nan, scale * _special("zeta")(n + 1.0, np.where(far, 1.0, x)))
+
+
+def mills_ratio(x):
+    """The normal density over the normal distribution function, φ(x) / Φ(x)."""
+    with np.errstate(all="ignore"):
+        found = math.sqrt(2 / math.pi) / _special("erfcx")(x * -math.sqrt(0.5))
+        return np.where(np.isposinf(x), x.dtype.type(0), np.where(x < -1e10, -x, found))
+
+
+def _by_order(of_order):
+    """A family of functions, function(order, x), as a function of two arrays."""
+    def function(n, x):
+        n, x = np.broadcast_arrays(n, x)
+        out = np.full(x.shape, np.nan, x.dtype)
+        for order in np.unique(n[np.isfinite(n) & (n >= 0) & (n < 60)]):
+            out[n == order] = of_order(int(order), x[n == order])
+        return out[()]
+
+    return function
+
+
+@_by_order
+def exprel_n(n, x):
+    """The n-th derivative of (exp(x) - 1)/x = Σ x^k/(k + 1)!: x f_n = exp(x) - n f_(n-1), near 0 the series."""
+    with np.errstate(all="ignore"):
+        found = np.expm1(x) / x
+        for k in range(1, n + 1):
+            found = (np.exp(x) - k * found) / x
+        near = np.abs(x) < 2 + n
+        series = sum(np.where(near, x, 0) ** k / (math.factorial(k) * (n + k + 1)) for k in range(40 + 5 * n))
+        return np.where(np.isposinf(x), x, np.where(near, series, found))
+
+
+@_by_order
+def log1prel_n(n, t):
+    """The n-th derivative of log(1 + t)/t: t g_n = (-1)^(n-1) (n-1)!/(1+t)^n - n g_(n-1), near 0 a series."""
+    with np.errstate(all="ignore"):
+        found = np.log1p(t) / t
+        for k in range(1, n + 1):
+            found = ((-1) ** (k - 1) * math.factorial(k - 1) / (1 + t) ** k - k * found) / t
+        near = np.abs(t) < 0.4
+        series = sum((-1) ** k * math.perm(k, n) / (k + 1) * np.where(near, t, 0) ** (k - n) for k in range(n, n + 80))
+        return np.where(near, series, found)
+
+
+def cauchy(x):
+    with np.errstate(all="ignore"):
+        return 1 / (1 + x * x)
+
+
+def cbrt_reciprocal(k, x):
+    with np.errstate(all="ignore"):
+        return 1 / np.cbrt(x) ** k
+
+
+def bell(x):
+    with np.errstate(all="ignore"):
+        return np.exp(-x * x)
 
 
 def select(cond, a, b):

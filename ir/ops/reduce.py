@@ -6,7 +6,7 @@
     sort x {axis}                  ascending, NaN last
     argsort x {axis}               -> index; the stable permutation that sorts
 
-Sums and products of more than FEW elements may be taken in any order.
+Sums and products of more than sizes.few_terms elements may be taken in any order.
 
 All stay in x's dtype (integers wrap): the tracer casts where NumPy accumulates in a wider one. Over no elements, sum is 0,
 prod 1, any false, all true; max and min are the lowest and highest number, and argreduce 0: the tracer has checked by then.
@@ -18,6 +18,7 @@ from math import prod
 import numpy as np
 
 from ..opdef import ALL, NUMBERS, OpDef
+from ..thresholds import sizes
 from ..types import BOOL, INDEX, Type
 from .common import array_type, drop_axes, expect_axes, expect_axis, expect_choice, expect_count, expect_dtype, fail
 
@@ -26,13 +27,12 @@ REDUCTIONS = {
     "sum": (np.add, NUMBERS), "prod": (np.multiply, NUMBERS), "max": (np.maximum, ALL), "min": (np.minimum, ALL),
     "any": (np.logical_or, frozenset({BOOL})), "all": (np.logical_and, frozenset({BOOL})),
 }
-FEW = 4                   # so few are combined one by one: equal wherever that is done, and done as quickly as a load
 SCANS = ("sum", "prod", "max", "min")
 
 
 def few(lengths) -> bool:
-    """Whether axes of these lengths have at most FEW elements together."""
-    return all(type(n) is int for n in lengths) and prod(lengths) <= FEW
+    """Whether axes of these lengths have at most sizes.few_terms elements together."""
+    return all(type(n) is int for n in lengths) and prod(lengths) <= sizes.few_terms
 
 
 def _extreme(dtype, sign: int):

@@ -1,0 +1,126 @@
+"""Relative exponentials and logarithms, Box-Cox transforms, losses, as ops (see special.py for the form).
+
+(exp(x) - 1)/x and log(1 + t)/t have removable singularities, and so have all their derivatives. These are families, with the
+order as first operand, a constant, as polygamma has it:
+
+    exprel_n(n, x)    = d^n/dx^n (exp(x) - 1)/x   = ∫₀¹ s^n exp(x s) ds
+    log1prel_n(n, t)  = d^n/dt^n log(1 + t)/t     = (-1)^n n! ∫₀¹ s^n / (1 + t s)^(n+1) ds
+
+Near 0 they are power series; elsewhere integration by parts leads from order n - 1 to n.
+"""
+from __future__ import annotations
+
+import math
+
+from ..core import Const
+from .elementwise import ANY, POSITIVE, declare, like
+from .numeric import Special, exprel_n, log1prel_n
+
+_ORDERS = 3            # orders of a family that are told apart where the order is not a constant
+
+
+def _of_order(family):
+    """The formula of a family by its order: chosen now where that is a constant."""
+    def formula(n, x):
+        if n.value.__class__ is Const and not n.value.type.dims:
+            return family(int(n.value.item), x)
+        found = family(0, x)
+        for k in range(1, _ORDERS):
+            found = (n == k).select(family(k, x), found)
+        return (n < _ORDERS).select(found, math.nan)
+
+    return formula
+
+
+def _horner(x, coefficients):
+    out = x * 0 + coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        out = out * x + c
+    return out
+
+
+def _exprel(n: int, x):
+    """x f_n = exp(x) - n f_(n-1)  from |x| = 1.5 on;  f_n = Σ x^k / (k! (n + k + 1))  below."""
+    near = x.abs() < 1.5
+    small, large = near.select(x, 0.0), near.select(2.0, x)
+    power = large.exp()
+    found = large.expm1() / large
+    for k in range(1, n + 1):
+        found = (power - k * found) / large
+    series = _horner(small, [1 / (math.factorial(k) * (n + k + 1)) for k in range(24)])
+    return near.select(series, (x == math.inf).select(x, found))
+
+
+def _log1prel(n: int, t):
+    """t g_n = (-1)^(n-1) (n-1)! / (1 + t)^n - n g_(n-1)  from |t| = 0.3 on;  Σ (-1)^k k!/(k-n)! t^(k-n) / (k + 1)  below."""
+    near = t.abs() < 0.3
+    small, large = near.select(t, 0.0), near.select(1.0, t)
+    found, reciprocal = large.log1p() / large, 1.0 / (1.0 + large)
+    power = reciprocal
+    for k in range(1, n + 1):
+        found = ((-1.0) ** (k - 1) * math.factorial(k - 1) * power - k * found) / large
+        power = power * reciprocal
+    series = _horner(small, [(-1.0) ** k * math.perm(k, n) / (k + 1) for k in range(n, n + 40)])
+    return near.select(series, found)
+
+
+def _next(name):
+    return (None, lambda n, x, out: getattr(n + 1, name)(x))
+
+
+def exprel_value(x):
+    zero = x == 0
+    return zero.select(1 + x * 0.5, (x == math.inf).select(x, x.expm1() / zero.select(1.0, x)))
+
+
+declare("exprel_n", exprel_n, 2, formula=_of_order(_exprel), partials=_next("exprel_n"), singular=(1,),
+        domain=((1.0, 1.0), ANY), doc="The n-th derivative of (exp(x) - 1)/x: exprel_n(n, x).")
+declare("log1prel_n", log1prel_n, 2, formula=_of_order(_log1prel), partials=_next("log1prel_n"), singular=(1,),
+        domain=((1.0, 1.0), POSITIVE), doc="The n-th derivative of log(1 + t)/t: log1prel_n(n, t).")
+declare("exprel", Special("exprel"), formula=exprel_value, partials=(lambda x, out: like(x, 1).exprel_n(x),), singular=(0,),
+        domain=(ANY,))
+
+
+# --- Box-Cox --------------------------------------------------------------------------------------------------------------
+
+def _box_cox(x, power):
+    zero = power == 0
+    return zero.select(x.log(), (x.log() * power).expm1() / zero.select(1.0, power))
+
+
+def _box_cox_by_power(x, power, out):
+    """(x^p - 1)/p = L exprel(p L) with L = log x, so L² exprel'(p L); 1/p² where x is 0, where it is -1/p."""
+    log = x.log()
+    return ((x == 0) & (power > 0)).select(1 / (power * power), log * log * like(x, 1).exprel_n(power * log))
+
+
+def _inverse_box_cox(y, power):
+    zero = power == 0
+    return zero.select(y.exp(), ((y * power).log1p() / zero.select(1.0, power)).exp())
+
+
+declare("boxcox", Special("boxcox"), 2, formula=_box_cox, singular=(0, 1), domain=(POSITIVE, ANY),
+        partials=(lambda x, p, out: x ** (p - 1), _box_cox_by_power))
+# (1 + p y)^(1/p) = exp(y log1prel(p y))
+declare("inv_boxcox", Special("inv_boxcox"), 2, formula=_inverse_box_cox, singular=(0, 1), domain=(POSITIVE, POSITIVE),
+        partials=(lambda y, p, out: out / (1 + p * y), lambda y, p, out: out * y * y * like(y, 1).log1prel_n(p * y)))
+
+
+# --- losses ---------------------------------------------------------------------------------------------------------------
+
+def _pseudo_huber(delta, r):
+    """δ² (sqrt(1 + (r/δ)²) - 1), without the difference: r² / (sqrt(1 + (r/δ)²) + 1)"""
+    ratio = r / (delta == 0).select(1.0, delta)
+    found = r.isinf().select(math.inf, r * r / ((ratio * ratio + 1).sqrt() + 1))
+    return (delta < 0).select(math.inf, ((delta == 0) | (r == 0)).select(0, found))
+
+
+def _by_delta(delta, r, out):
+    """With h = sqrt(δ² + r²): (h - δ)²/h, where h - δ = r²/(h + δ)."""
+    h = delta.hypot(r)
+    share = r.mulz(1 / (h + delta))
+    return (r * share) * share * r.mulz(1 / h)
+
+
+declare("pseudo_huber", Special("pseudo_huber"), 2, formula=_pseudo_huber, singular=(0, 1), domain=(POSITIVE, ANY),
+        partials=(_by_delta, lambda delta, r, out: delta * r.mulz(1 / delta.hypot(r))))

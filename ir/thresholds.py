@@ -1,0 +1,101 @@
+"""Every size at which a decision of the compiler changes: one table.
+
+A decision by size must not change what a program means: so tests run programs with each size at the least and at the greatest
+value that it can have, and small arrays then go the ways of large ones (tests/test_thresholds.py). The compiler reads
+attributes of `sizes` while it compiles; nothing reads them in a call.
+"""
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+MANY = 1 << 40
+
+# name: (value, least, greatest); the greatest is bounded where compiling would take for ever, or would recurse too deeply
+TABLE: dict[str, tuple[int, int, int]] = {
+    # the IR
+    "folded": (64, 0, 4096),                # elements of a constant that is folded
+    "few_terms": (4, 0, 64),                # so few terms are combined one by one, which gives the same wherever it is done
+    "searched": (64, 0, 4096),              # elements of a constant integer array whose extremes are looked up
+    "lifted_column": (6, 0, MANY),          # operations on single numbers that a strided column has to be worth
+    "lifted_loop": (32, 0, MANY),           # iterations from which a loop of few operations gains
+    "lifted_branch": (16, 0, MANY),         # ops of a branch that is computed where it is not taken
+    "lifted_rows": (32, 0, MANY),           # the least length of a shared matrix that gains …
+    "lifted_matrix": (2048, 0, MANY),       # … and the elements of such a matrix
+    "inlined": (24, 0, MANY),               # ops of a callee that is inlined at every call; a larger one only where called once
+    "writes_back": (16, 0, 256),            # writes that a read looks past …
+    "ops_back": (64, 0, 4096),              # … and ops that it looks back
+    # derivatives
+    "kept_elements": (16, 0, MANY),         # elements up to which an array counts like a scalar
+    "redone": (30, 0, 60),                  # ops in a row that are done again; what the first of them starts from is kept
+    "tape_inner": (16, 0, MANY),            # iterations of inner loops up to which they come first among the axes of a tape
+    "record": (1 << 23, 0, MANY),           # bytes from which the record of a loop is not kept …
+    "record_times": (8, 0, MANY),           # … if it is so many times what the loop reads and makes
+    # loops and machine code
+    "joined": (12, 0, MANY),                # tasks in one nest that need not be there
+    "widening": (256, 0, MANY),             # iterations of inner loops up to which a costly function beside them has its own
+    "slot": (2048, 0, MANY),                # bytes: a static temporary up to here is an alloca
+    "stack": (1 << 16, 0, 1 << 18),         # bytes of allocas in one kernel; what exceeds it goes to the workspace
+    "constant": (4096, 0, MANY),            # bytes: a frozen constant up to here is part of the code
+    "scopes": (64, 0, 256),                 # alias scopes of one kernel: each lists all others
+    "release": (20_000, 0, MANY),           # scalar operations from which letting other threads run (100 ns) is worth its price
+    "compared": (32, 0, MANY),              # accesses to what a loop writes, each of which is compared with each other
+    "commuting": (16, 0, MANY),             # iterations of a loop worth the trouble; shorter ones inside of it are written out
+    "commuting_body": (200, 0, MANY),       # statements of a body in which loops that commute are written out
+    "uniform": (4096, 0, MANY),             # elements of a constant that is looked at: if all are equal it needs no memory
+    "two_passes": (64, 0, MANY),            # lanes from which an argmax is searched in two passes
+    "twice": (8, 0, MANY),                  # a value of this cost is stored rather than computed twice
+    "costly": (12, 0, MANY),                # a function of this cost is worth a loop of its own
+    "twice_large": (40, 0, MANY),           # … and where it does not fit into the cache
+    "large": (1 << 16, 0, MANY),            # elements of an array that is large
+    "moved": (12, 0, 60),                   # ops that one read may take along when it moves before an overwriting op
+    "virtual": (60, 1, 60),                 # virtual ops in a row: what reads them recurses
+    "lanes": (8, 1, MANY),                  # iterations from which an innermost loop of static length is left to the vectoriser
+    "registers": (16, 0, 64),               # arrays of at most this many elements are unrolled, and live in registers
+    "cut": (16, 0, MANY),                   # iterations below which a loop is not cut where its additions meet
+    "shared": (16384, 0, MANY),             # smaller buffers have memory of their own, which lets LLVM tell them apart
+    "overlapping": (256, 0, MANY),          # elements of an array from which additions to it are joined
+    "segment": (2, 0, 16),                  # positions of a segment that are written out
+    "overlap_terms": (200, 0, MANY),        # terms of all cells of what overlaps together
+    "unrolled": (32, 0, 64),                # iterations of a nest of small static loops that are written out
+    "unrolled_inner": (16, 0, 64),          # … and of its inner loops, under a longer one
+    "llvm_unrolled": (128, 0, 1024),        # lines that a loop may have when unrolled
+    "llvm_short": (32, 0, MANY),            # iterations up to which a loop is unrolled after it has been vectorised
+    "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
+    "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
+    "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library
+    # traces
+    "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
+    "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this
+    "traced_positions": (64, 0, MANY),      # a loop over so many known positions of a list of known things is unrolled
+}
+
+
+class Sizes:
+    """The values in force, as attributes."""
+
+    def __init__(self):
+        self.__dict__.update({name: row[0] for name, row in TABLE.items()})
+
+    @contextmanager
+    def at(self, **values: int):
+        """Other values for the length of a block: for tests, as what is compiled stays compiled."""
+        unknown = values.keys() - TABLE.keys()
+        if unknown:
+            raise AttributeError(f"no such size: {', '.join(sorted(unknown))}")
+        before = dict(self.__dict__)
+        self.__dict__.update(values)
+        try:
+            yield self
+        finally:
+            self.__dict__.update(before)
+
+    def least(self):
+        """All at their least: everything counts as large."""
+        return self.at(**{name: row[1] for name, row in TABLE.items()})
+
+    def greatest(self):
+        """All at their greatest: everything counts as small."""
+        return self.at(**{name: row[2] for name, row in TABLE.items()})
+
+
+sizes = Sizes()

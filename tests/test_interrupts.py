@@ -1,0 +1,132 @@
+"""Signals at any moment, and forks while another thread compiles. Each in a process of its own."""
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAD = """
+import gc, os, random, signal, sys, threading, time
+import numpy as np
+import tracegrad as tg
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.fixture
+def outcome(tmp_path):
+    """What a program prints."""
+    def run(code: str) -> str:
+        file = tmp_path / "program.py"
+        file.write_text(HEAD + textwrap.dedent(code))
+        done = subprocess.run([sys.executable, "-X", "faulthandler", file], capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+        return done.stdout
+    return run
+
+
+@pytest.mark.parametrize("kind", ["executionengine.ExecutionEngine", "module.ModuleRef", "context.ContextRef", "ffi.ObjectRef"])
+def test_signal_while_an_object_is_freed(outcome, kind):
+    """Between the call that frees it and the note that it is free. The interrupt comes out, and nothing is freed twice."""
+    assert outcome(f"""
+        from llvmlite import binding
+        from llvmlite.binding import context, executionengine, ffi, module
+        signal.signal(signal.SIGINT, interrupt)
+        tg.jit(lambda x: x + 1.0)(1.0)
+        detach, armed = ffi.ObjectRef.detach, [1]
+        def interrupted(self):
+            if isinstance(self, {kind}) and armed:
+                armed.clear()
+                signal.raise_signal(signal.SIGINT)
+            detach(self)
+        ffi.ObjectRef.detach = interrupted
+        try:
+            f = tg.jit(lambda x: np.sin(x) * 2.0)
+            f(1.0)
+            f.cache_clear()
+        except KeyboardInterrupt:
+            print("interrupted")
+        for k in range(5):
+            tg.jit(lambda x: x + k)(1.0)
+            gc.collect()
+        print("alive", not armed)
+    """) == "interrupted\nalive True\n"
+
+
+def test_signals_at_random_moments(outcome):
+    """Of tracing, compiling and freeing, by a timer; also in another thread's compilations afterwards."""
+    found = outcome("""
+        signal.signal(signal.SIGALRM, interrupt)
+        draw, count, end = random.Random(1), 0, time.time() + 4
+        def work():
+            def f(x):
+                for k in range(3):
+                    x = np.sin(x) + k if x.sum() > 0 else np.cumsum(x)
+                return x.sum()
+            with tg.config(cache_size=3):
+                return tg.grad(f)(np.ones(3))
+        want = work()
+        while time.time() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-4, 0.06))
+                while True:
+                    work()
+            except KeyboardInterrupt:
+                count += 1
+        assert tg.config.cache_size != 3
+        got = []
+        thread = threading.Thread(target=lambda: got.append(work()), daemon=True)
+        thread.start()
+        thread.join(60)
+        assert np.array_equal(got[0], want) and np.array_equal(work(), want)
+        print(count)
+    """)
+    assert int(found) > 5
+
+
+def test_handlers_are_the_users_own_afterwards(outcome):
+    assert outcome("""
+        seen = []
+        signal.signal(signal.SIGINT, lambda n, f: seen.append(n))
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        before = [signal.getsignal(s) for s in signal.valid_signals()]
+        tg.jit(lambda x: x + 1.0)(1.0)
+        assert before == [signal.getsignal(s) for s in signal.valid_signals()]
+        from tracegrad.lowering.engine import LOCK
+        with LOCK, LOCK:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            assert not seen
+        print(len(seen))
+    """) == "2\n"
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork")
+def test_fork_while_another_thread_compiles(outcome):
+    assert outcome("""
+        import warnings
+        warnings.simplefilter("ignore")
+        stop = []
+        def work():
+            k = 0
+            while not stop:
+                k += 1
+                tg.jit(lambda x: np.sin(x) * k + np.cumsum(x))(np.ones(3))
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.3)
+        failed = 0
+        for k in range(3):
+            pid = os.fork()
+            if not pid:
+                signal.alarm(40)
+                good = tg.jit(lambda x: x + 2.0)(1.0) == 3.0 and tg.grad(lambda x: x * x)(1.0) == 2.0
+                os._exit(not good)
+            failed += os.waitpid(pid, 0)[1] != 0
+            tg.jit(lambda x: x - k)(1.0)
+        stop.append(1)
+        thread.join()
+        print(failed)
+    """) == "0\n"

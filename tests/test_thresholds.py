@@ -1,0 +1,74 @@
+"""Programs give the same whichever side of a threshold they fall on: all sizes at their least, all at their greatest.
+
+`TRACEGRAD_NIGHTLY=1` runs every case and each by-hand program, also with each size alone; else a fast subset.
+"""
+import os
+
+import cases
+import numpy as np
+import pytest
+from by_hand import PROGRAMS, trees
+from cases import CASES
+from tracegrad.ir.thresholds import TABLE, sizes
+
+import tracegrad as tg
+
+NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
+EVERY = {**CASES, **{f"by_hand.{name}": case for name, case in PROGRAMS.items()}}
+FEW = list(EVERY)[::12]
+SETTINGS = {"least": sizes.least, "greatest": sizes.greatest}
+ALONE = {f"{name}={value}": {name: value} for name, row in TABLE.items() for value in row[1:]}
+
+
+def same(got, expected, rtol, atol=0.0):
+    got, expected = trees.leaves(got), trees.leaves(expected)
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        if b is None or isinstance(b, str):
+            assert a == b
+            continue
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.shape == b.shape
+        scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0) if b.dtype.kind in "fc" else 0.0
+        single = b.dtype in (np.float32, np.complex64)
+        np.testing.assert_allclose(a, b, rtol=1e-4 if single else rtol, atol=atol + (1e-5 if single else rtol) * scale)
+
+
+def check(case, setting) -> None:
+    """Values as Python has them; gradients as the evaluator has them, and forward mode."""
+    own = trees if case.name in PROGRAMS else cases
+    copied, loss = own.copied, own.loss(case)
+    args = case.make(np.random.default_rng(len(case.name)), 0)
+    ours, theirs = copied(args), copied(args)
+    want = case.fn(*theirs)
+    with setting():
+        same(tg.jit(case.fn)(*ours), want, 1e-10)
+        same(ours, theirs, 1e-10)
+        found = tg.grad(loss, argnums=case.wrt)(*copied(args)) if case.wrt else ()
+    if case.wrt:
+        with tg.disable_jit():
+            want = tg.grad(loss, argnums=case.wrt)(*copied(args))
+        same(found, want, 1e-7, 1e-10)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("name", EVERY if NIGHTLY else FEW)
+def test_all_sizes(name, setting):
+    check(EVERY[name], SETTINGS[setting])
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="the nightly run")
+@pytest.mark.parametrize("setting", ALONE)
+@pytest.mark.parametrize("name", FEW)
+def test_each_size_alone(name, setting):
+    check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
+
+
+def test_sizes_are_restored():
+    before = dict(sizes.__dict__)
+    with pytest.raises(ZeroDivisionError), sizes.least():
+        assert sizes.unrolled == 0
+        raise ZeroDivisionError
+    assert sizes.__dict__ == before and set(before) == set(TABLE)
+    with pytest.raises(AttributeError, match="no such size"), sizes.at(nothing=1):
+        pass
