@@ -83,7 +83,7 @@ FLAT = {INF: STEP, -INF: STEP}
 
 ONE = [
     Points("erf", sp.erf, (*BENT, 26.0, 27.5, 40.0, 40.5, -40.5, INF, -INF), mp.erf, FLAT,
-           slope=lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x), covers=("op:erf",)),
+           slope=lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x), covers=("op:erf", "op:bell")),
     Points("erfc", sp.erfc, (*BENT, 26.0, 27.5, 40.0, 40.5, -40.5, INF, -INF), mp.erfc, FLAT,
            slope=lambda x: -2 / mp.sqrt(mp.pi) * mp.exp(-x * x), covers=("op:erfc",)),
     Points("gammaln", sp.gammaln, (0.0, -0.0, *GAMMA, 171.0, 172.0, 1e10, 1e300, INF, *POLES), log_gamma,
@@ -102,7 +102,8 @@ ONE = [
            {INF: (INF, INF), -INF: STEP}),
     Points("ndtr", sp.ndtr, (*BENT, 8.0, 37.0, 39.0, -39.0, 58.0, INF, -INF), mp.ncdf, FLAT, slope=normal_density),
     Points("log_ndtr", sp.log_ndtr, (*BENT, 8.0, 37.0, 40.0, 58.0, -8.0, -19.99, -20.0, -20.01, -40.0, -1e5, INF, -INF),
-           lambda x: mp.log(mp.ncdf(x)), {INF: STEP, -INF: (INF, -1.0, 0.0)}, slope=lambda x: normal_density(x) / mp.ncdf(x)),
+           lambda x: mp.log(mp.ncdf(x)), {INF: STEP, -INF: (INF, -1.0, 0.0)}, slope=lambda x: normal_density(x) / mp.ncdf(x),
+           covers=("op:mills_ratio",)),
     Points("erfinv", sp.erfinv, (*ZEROS, 0.5, -0.5, 0.4999, 0.9, -0.9, 1e-9, 1 - 2**-40, 1.0, -1.0), inverse_erf,
            {1.0: (INF, INF, INF), -1.0: END}, slope=slopes_of_inverse(inverse_erf)),
     Points("erfcinv", sp.erfcinv, (1.0, 0.5, 1.5, 0.4999, 1.5001, 0.1, 1.9, 1e-12, 1e-290, 2 - 2**-40, 0.0, -0.0, 2.0),
@@ -119,7 +120,8 @@ ONE = [
            {0.0: (INF, -INF, INF), INF: (-INF, 0.0)}, slope=lambda x: -mp.log(x) - 1),
     Points("exprel", sp.exprel, (*ZEROS, -1e-20, 1e-8, -1e-8, 1e-5, -1e-5, 1e-3, 0.1, -0.1, 1.0, -1.0, 20.0, -20.0, 700.0,
                                  -800.0,
-                                 INF, -INF), lambda x: mp.expm1(x) / x if x else mp.mpf(1), {INF: (INF, INF), -INF: STEP}),
+                                 INF, -INF), lambda x: mp.expm1(x) / x if x else mp.mpf(1), {INF: (INF, INF), -INF: STEP},
+                                 covers=("op:exprel_n",)),
     Points("special.round", sp.round, (0.0, 0.5, 1.7), None, dict.fromkeys((0.0, 0.5, 1.7), STEP)),
     Points("special.log1p", sp.log1p, (0.0, -1.0), mp.log1p, {-1.0: END}),
     Points("special.expm1", sp.expm1, (0.0, 1.0), mp.expm1),
@@ -170,7 +172,7 @@ TWO = [
            {(0.0, 1.0): FirstOrder(flat(1.0, 1.0)), (0.0, 2.0): FirstOrder(flat(0.0, 0.25))}),
     Points("inv_boxcox", sp.inv_boxcox, ((0.0, 0.0), (1.0, 0.0), (2.0, -0.0), (1.0, 1.0), (0.0, 2.0), (0.5, -1.0), (1.0, 1e-10),
                                          (1.0, 1e-300), (-1.0, 1.0)), inverse_box_cox,
-           {(-1.0, 1.0): FirstOrder(flat(1.0, -1.0))}),
+           {(-1.0, 1.0): FirstOrder(flat(1.0, -1.0))}, covers=("op:log1prel_n",)),
 ]
 
 ROWS = [*ONE, *TWO]

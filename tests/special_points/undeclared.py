@@ -20,7 +20,8 @@ REASONS = {
     "the derivative of one operand and the value of the other": "op:surrogate",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
-        full full_like array asarray asanyarray ascontiguousarray require asfortranarray copy astype reshape ravel squeeze
+        full full_like array asarray asanyarray ascontiguousarray require asfortranarray from_dlpack copy astype
+        reshape ravel squeeze
         expand_dims atleast_1d atleast_2d atleast_3d transpose swapaxes moveaxis rollaxis flip fliplr flipud rot90
         sliding_window_view diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
         linalg.matrix_transpose sum mean cumsum cumulative_sum nansum nancumsum nanmean diff ediff1d polyadd polysub polyder
