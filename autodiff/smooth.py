@@ -127,7 +127,8 @@ def _moved(b: Builder, op: Op, exponent: Fraction):
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
 _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
            "max": _even(_of_first), "min": _even(_of_first),
-           **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))), "cbrt": _root(lambda op: Fraction(1, 3)), "pow": _root(_exponent),
+           **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
+           "cbrt": _root(lambda op: Fraction(1, 3)), "pow": _root(_exponent),
            "sign": lambda b, op, exponent: None, **dict.fromkeys(_MOVES, _moved)}
 
 

@@ -180,7 +180,7 @@ def _abs(b, op, x, out, dots):
     z, size = x(0), out(0)
     zero = b.const(0, size.type.dtype)
     safe = b("select", b("eq", size, zero), b.const(1, size.type.dtype), size)
-    unit = b("div", b("conj", z), b.cast(safe, z.type.dtype))
+    unit = b("select", b("eq", size, zero), b.const(0, z.type.dtype), b("div", b("conj", z), b.cast(safe, z.type.dtype)))
     return [b("real", b("mul", unit, dots[0]))]
 
 

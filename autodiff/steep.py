@@ -22,7 +22,7 @@ from ..ir.opdef import Elementwise
 
 # Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
 # used, so is the derivative.
-_STEEP = frozenset({"sqrt", "cbrt", "asin", "acos", "acosh", "pow"})
+_STEEP = frozenset({"sqrt", "cbrt", "asin", "acos", "acosh", "pow", "power_slope"})
 
 
 def is_steep(op: Op) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..ir.build import const
 from ..ir.errors import ShapeError, UnsupportedError
-from ..ir.types import BOOL, F64, I64, INDEX
+from ..ir.types import BOOL, C64, C128, F32, F64, I64, INDEX
 from . import boxes, context, reductions, shapes, ufuncs
 from .boxes import FUNCTIONS, METHODS, as_array, implements, lift
 from .creation import iota
@@ -54,7 +54,8 @@ def fix(x, out=None):
     return ufuncs.call(np.trunc, x, out=out)
 
 
-SERIES = 0.03      # below, sin(y) / y = 1 - y^2/6 + y^4/120 - y^6/5040; the quotient's second derivative errs by 1e-16 / y^2
+# below, sin(y) / y = 1 - y^2/6 + y^4/120 - y^6/5040; the quotient's second derivative errs by the dtype's precision / y^2
+SERIES = {F32: 0.5, F64: 0.03, C64: 0.5, C128: 0.03}
 
 
 @implements(np.sinc)
@@ -62,7 +63,7 @@ def sinc(x):
     box = lift(x)
     dtype = result_dtype([box.kind, float])
     y = boxes.result(boxes.to_value(box, dtype)) * math.pi
-    small = np.abs(y) < SERIES
+    small = np.abs(y) < SERIES[dtype]
     safe, square = where(small, 1.0, y), y * y
     series = 1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0))
     return boxes.result(where(small, series, np.sin(safe) / safe).read())
@@ -214,15 +215,18 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     low = table[0] if left is None else left
     high = table[-1] if right is None else right
     if type(n) is int and n == 1:
-        inside = table[0]
+        inside = line = table[0]
     else:
         last = boxes.count(shapes.arith("sub", n, 2))
         k = FUNCTIONS[np.clip](searchsorted(grid, at, "right") - 1, 0, last)
         x0, y0 = take(grid, k), take(table, k)
         slope = (take(table, k + 1) - y0) / (take(grid, k + 1) - x0)
-        inside = where(np.equal(at, x0), y0, slope * (at - x0) + y0)
-    found = where(np.greater(at, grid[-1]), high,
-                  where(np.less(at, grid[0]), low, where(np.equal(at, grid[-1]), table[-1], inside)))
+        line = slope * (at - x0) + y0                          # at a point of the table the slope is that to its right
+        inside = where(np.equal(at, x0), y0, line)
+    found, smooth = (where(np.greater(at, grid[-1]), high, where(np.less(at, grid[0]), low, within))
+                     for within in (where(np.equal(at, grid[-1]), table[-1], inside), line))
+    if line is not inside:
+        found = boxes.result(context.current().builder("surrogate", found.read(), smooth.read()))
     return boxes.result(where(np.isnan(at), at, found).read())
 
 

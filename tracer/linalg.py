@@ -5,10 +5,10 @@ import numpy as np
 
 from ..ir.build import const
 from ..ir.errors import LinAlgError, ShapeError
-from ..ir.types import BOOL, I64, INDEX
+from ..ir.types import BOOL, I64
 from . import boxes, context, reductions, shapes, ufuncs
 from .boxes import FUNCTIONS, as_array, implements, lift
-from .creation import eye, iota
+from .creation import eye
 from .manipulation import diagonal, moveaxis, reshape, swapaxes
 from .promote import fail, resolve, result_dtype, to_dtype
 from .shapes import axis_of
@@ -341,52 +341,6 @@ def inv(a):
     unit = eye(boxes.count(x.type.dims[-1]), dtype=x.type.dtype).read()
     lu, perm = factored(x)
     return boxes.array(builder("lu_solve", x, lu, perm, shapes.expand(unit, x.type.dims), trans=False))
-
-
-def _pivots(value):
-    """(the diagonal of the factor, the sign of the row permutation as 1 or -1)."""
-    builder = context.current().builder
-    lu, perm = factored(value)
-    rank, n = value.type.rank, value.type.dims[-1]
-    pivots = boxes.array(lu).view(_main_diagonal(rank, n)).read()
-    lead = perm.type.dims[:-1]
-    first = builder.reshape(perm, (*lead, n, 1))
-    second = builder.reshape(perm, (*lead, 1, n))
-    wide = (*lead, n, n)
-    swapped = builder("gt", shapes.expand(first, wide), shapes.expand(second, wide))
-    i = iota(n, INDEX)
-    earlier = builder("lt", shapes.expand(builder.reshape(i, (n, 1)), (n, n)), shapes.expand(i, (n, n)))
-    both = builder("and", swapped, shapes.expand(earlier, wide))
-    odd = builder("mod", builder.reduce(builder.cast(both, I64), "sum", (rank - 2, rank - 1)), const(2, I64))
-    sign = builder("sub", const(1, I64), builder("mul", odd, const(2, I64)))
-    return pivots, builder.cast(sign, value.type.dtype)
-
-
-def _main_diagonal(rank, n):
-    return boxes.views.Diagonal(rank - 2, rank - 1, 0, n)
-
-
-@implements(np.linalg.det)
-def det(a):
-    builder, a = context.current().builder, as_array(a)
-    square(a)
-    (x,) = inexact(a)
-    pivots, sign = _pivots(x)
-    return boxes.result(builder("mul", sign, builder.reduce(pivots, "prod", (pivots.type.rank - 1,))))
-
-
-@implements(np.linalg.slogdet)
-def slogdet(a):
-    builder, a = context.current().builder, as_array(a)
-    square(a)
-    (x,) = inexact(a)
-    pivots, sign = _pivots(x)
-    last = (pivots.type.rank - 1,)
-    size = builder("abs", pivots)
-    signs = ufuncs.evaluate(np.sign, [pivots], (x.type.dtype,))
-    sign = builder("mul", sign, builder.reduce(signs, "prod", last))
-    kind = np.linalg.slogdet(np.eye(1))
-    return type(kind)(boxes.result(sign), boxes.result(builder.reduce(builder("log", size), "sum", last)))
 
 
 @implements(np.linalg.cholesky)

@@ -20,6 +20,7 @@ from . import (  # noqa: F401
     calculus,
     composed,
     creation,
+    determinants,
     einsum,
     fourier,
     indexing,

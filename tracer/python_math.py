@@ -114,7 +114,9 @@ for _function, _op in ((math.atan2, "atan2"), (math.copysign, "copysign"), (math
 @of(math.hypot)
 def _hypot(*xs):
     b = context.current().builder
-    out = b("abs", _real(xs[0])) if xs else const(0.0)
+    if len(xs) < 2:
+        return ScalarBox(b("abs", _real(xs[0])) if xs else const(0.0), "float")
+    out = _real(xs[0])
     for x in xs[1:]:
         out = b("hypot", out, _real(x))
     return ScalarBox(out, "float")

@@ -71,11 +71,14 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
 
 @implements(np.corrcoef)
 def corrcoef(x, y=None, rowvar=True, *, dtype=None):
-    c = cov(x, y, rowvar, dtype=dtype)
+    builder, c = context.current().builder, cov(x, y, rowvar, dtype=dtype)
     if not c.dims:
         return np.true_divide(c, c)
     spread = np.sqrt(np.real(diagonal(c)))
     found = c / spread[:, None] / spread[None, :]
-    return found if found.dtype_ir.complex else FUNCTIONS[np.clip](found, -1, 1)
+    if found.dtype_ir.complex:
+        return found
+    clipped = FUNCTIONS[np.clip](found, -1, 1)                 # of rounding errors, which no slope is to be cut for
+    return boxes.array(builder("surrogate", clipped.read(), found.read()))
 
 

@@ -173,7 +173,7 @@ def _fmod(b, xs, outs):
     """The remainder with the dividend's sign. Floats: of |x| and |y|, then signed. Ints: Python's, less y if signs differ."""
     x, y = map(b.expr, xs)
     if outs[0].inexact:
-        return (x.abs().mod(y.abs())).copysign(x).value
+        return (x.abs().mod(y.abs())).copysign(x).surrogate(x - (x / y).trunc() * y).value
     rest = x.mod(y)
     if outs[0].kind == "u":
         return rest.value
@@ -215,8 +215,8 @@ def _ldexp(b, xs, outs):
 def _modf(b, xs, outs):
     x = b.expr(xs[0])
     entire = x.trunc()
-    rest = x.isinf().select(0, x - entire).copysign(x)
-    return rest.value, entire.value
+    rest = x - entire
+    return x.isinf().select(0, rest).copysign(x).surrogate(rest).value, entire.value
 
 
 @rule(np.divmod)

@@ -18,7 +18,20 @@ from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Eleme
 from ..types import BOOL, C64, C128, F32, Type
 from . import recipes as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
-from .numeric import Special, bell, cast, cauchy, cbrt_reciprocal, complex_of, int_pow, mulz, polygamma, select, surrogate
+from .numeric import (
+    Special,
+    bell,
+    cast,
+    cauchy,
+    cbrt_reciprocal,
+    complex_of,
+    int_pow,
+    mulz,
+    polygamma,
+    power_slope,
+    select,
+    surrogate,
+)
 
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
@@ -218,9 +231,18 @@ declare("nextafter", np.nextafter, 2, FLOATS, partials=(lambda a, b, out: like(a
 # --- division, powers, extremes ---------------------------------------------------------------------------------------
 
 
-def _pow_base(x, y, out):
+def _power_slope(x, y):
     """y x^(y-1), and 0 where y is 0 whatever x is. As `mulz`, so that its derivative by y there is still x^-1."""
     return y.mulz(x ** (y - 1))
+
+
+def _power_slope_exponent(x, y, out):
+    """x^(y-1) (1 + y log x): as one product, which has a limit at x = 0, where the two terms of the sum may have none."""
+    return (x ** (y - 1)).mulz(1 + y * (x + 0.0).log())
+
+
+def _pow_base(x, y, out):
+    return _power_slope(x, y) if x.dtype.complex or y.value.__class__ is Const else x.power_slope(y)
 
 
 def _pow_exponent(x, y, out):
@@ -245,9 +267,12 @@ declare("mod", np.remainder, 2, REALS, partials=(lambda a, b, out: like(a, 1), l
 declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singular=(0, 1),
         forgets=True, domain=(POSITIVE, ANY), recipe=R.POW,
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
+declare("power_slope", power_slope, 2, FLOATS, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
+        partials=(lambda x, y, out: y * x.power_slope(y - 1), _power_slope_exponent),
+        doc="y x^(y-1), the slope of x^y by x; 0 where y is 0.")
 declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), forgets=True, domain=(NONZERO, ANY), recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
-declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: _share_of(x, out), lambda x, y, out: _share_of(y, out)),
+declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: share_of(x, out), lambda x, y, out: share_of(y, out)),
         singular=(0, 1), domain=(NONZERO, ANY), recipe=R.HYPOT)
 declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b),
         forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
@@ -255,7 +280,7 @@ declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b),
         forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
 
 
-def _share_of(x, out):
+def share_of(x, out):
     """x / out, and 0 where both are: the slope of a norm at 0. Far out, 1 or -1 of an infinite x, 0 of others."""
     inside = (out == 0).select(0, x / out)
     return out.isinf().select(x.isinf().select(x.sign(), 0), inside)
@@ -264,7 +289,7 @@ def _share_of(x, out):
 def _over_square(a, b):
     """a / (a^2 + b^2) without overflow or underflow of the squares."""
     h = a.hypot(b)
-    return (h == 0).select(a / h, _share_of(a, h)) / h
+    return (h == 0).select(a / h, share_of(a, h)) / h
 
 
 # --- comparison, logic ------------------------------------------------------------------------------------------------

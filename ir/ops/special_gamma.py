@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 
+from ..types import F32, F64
 from .elementwise import declare, like
 from .numeric import Special
 
@@ -44,7 +45,10 @@ def _gamma_right(x):
 
 
 def _gamma(x):
-    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles."""
+    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles. Of
+    single precision in double, as the factors overflow before Γ does."""
+    if x.dtype is F32:
+        return _gamma(x.cast(F64)).cast(F32)
     left = x < 0
     size = left.select(-x, x)
     nearest = size.rint()
@@ -77,6 +81,8 @@ def _pole(x):
 
 def _reciprocal_gamma(x):
     """1/Γ(x), which is 0 at the poles of Γ and at infinity."""
+    if x.dtype is F32:
+        return _reciprocal_gamma(x.cast(F64)).cast(F32)
     return (_pole(x) | (x == math.inf)).select(0, 1 / x.gamma())
 
 
@@ -118,9 +124,17 @@ def _log_beta_slope(a, b):
     return far.select(-b / a - slow * 0.5 - slow * (1 - 2 * b) / (6 * a), a.digamma() - (a + b).digamma())
 
 
+def _beta_slope(a, b, out):
+    """B (ψ(a) - ψ(a + b)); where B is 0, at a pole of Γ(a + b), that of Γ(a) Γ(b) 1/Γ(a + b)."""
+    total = a + b
+    at_zero = _pole(total) & ~_pole(a) & ~_pole(b)
+    return at_zero.select(a.gamma() * b.gamma() * _rgamma_slope(total, total.rgamma()), out * _log_beta_slope(a, b))
+
+
 RIGHT = (0.3, 4.0)
 
-declare("gamma", Special("gamma"), formula=_gamma, partials=(lambda x, out: out * x.digamma(),), singular=(0,), domain=(RIGHT,))
+declare("gamma", Special("gamma"), formula=_gamma, partials=(lambda x, out: x.digamma().mulz(out),), singular=(0,),
+        domain=(RIGHT,))
 declare("rgamma", Special("rgamma"), formula=_reciprocal_gamma,
         partials=(_rgamma_slope,), singular=(0,), domain=((-2.5, 3.0),))
 declare("gammasgn", Special("gammasgn"), formula=_sign)
@@ -128,4 +142,4 @@ declare("betaln", Special("betaln"), 2, formula=_log_beta, singular=(0, 1), doma
         partials=(lambda a, b, out: _log_beta_slope(a, b), lambda a, b, out: _log_beta_slope(b, a)))
 declare("beta", Special("beta"), 2, singular=(0, 1), domain=(RIGHT, RIGHT),
         formula=lambda a, b: _parity(a) * _parity(b) * _parity(a + b) * a.betaln(b).exp(),
-        partials=(lambda a, b, out: out * _log_beta_slope(a, b), lambda a, b, out: out * _log_beta_slope(b, a)))
+        partials=(_beta_slope, lambda a, b, out: _beta_slope(b, a, out)))

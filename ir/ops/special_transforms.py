@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from ..core import Const
-from .elementwise import ANY, POSITIVE, declare, like
+from .elementwise import ANY, POSITIVE, declare, like, share_of
 from .numeric import Special, exprel_n, log1prel_n
 
 _ORDERS = 3            # orders of a family that are told apart where the order is not a constant
@@ -99,11 +99,24 @@ def _inverse_box_cox(y, power):
     return zero.select(y.exp(), ((y * power).log1p() / zero.select(1.0, power)).exp())
 
 
+def _inverse_by_y(y, power, out):
+    """(1 + p y)^(1/p - 1); at the end of the domain, where the power is 0, it is not that over 0."""
+    base = 1 + power * y
+    return (base == 0).select(base ** (1 / power - 1), out / base)
+
+
+def _inverse_by_power(y, power, out):
+    """out y² d/dt (log(1 + t)/t) at t = p y; at the end of the domain from log out = log(1 + p y)/p."""
+    base = 1 + power * y
+    end = _inverse_by_y(y, power, out) * y / power - out.mulz(base.log()) / power
+    return (base == 0).select(end, out * y * y * like(y, 1).log1prel_n(power * y))
+
+
 declare("boxcox", Special("boxcox"), 2, formula=_box_cox, singular=(0, 1), domain=(POSITIVE, ANY),
         partials=(lambda x, p, out: x ** (p - 1), _box_cox_by_power))
 # (1 + p y)^(1/p) = exp(y log1prel(p y))
 declare("inv_boxcox", Special("inv_boxcox"), 2, formula=_inverse_box_cox, singular=(0, 1), domain=(POSITIVE, POSITIVE),
-        partials=(lambda y, p, out: out / (1 + p * y), lambda y, p, out: out * y * y * like(y, 1).log1prel_n(p * y)))
+        partials=(_inverse_by_y, _inverse_by_power))
 
 
 # --- losses ---------------------------------------------------------------------------------------------------------------
@@ -116,11 +129,11 @@ def _pseudo_huber(delta, r):
 
 
 def _by_delta(delta, r, out):
-    """With h = sqrt(δ² + r²): (h - δ)²/h, where h - δ = r²/(h + δ)."""
+    """With h = sqrt(δ² + r²): (h - δ)²/h, where h - δ = r²/(h + δ) without the difference."""
     h = delta.hypot(r)
-    share = r.mulz(1 / (h + delta))
-    return (r * share) * share * r.mulz(1 / h)
+    rest = (r * r.mulz(1 / (h + delta))).surrogate(h - delta)
+    return rest * rest.mulz(1 / h)
 
 
 declare("pseudo_huber", Special("pseudo_huber"), 2, formula=_pseudo_huber, singular=(0, 1), domain=(POSITIVE, ANY),
-        partials=(_by_delta, lambda delta, r, out: delta * r.mulz(1 / delta.hypot(r))))
+        partials=(_by_delta, lambda delta, r, out: delta * share_of(r, delta.hypot(r))))
