@@ -37,7 +37,7 @@ class Writer(Statements):
         s, scope = self.s, Scope()
         seed = s.integer(0, 10_000)
         rng = np.random.default_rng(seed)
-        exact = self.smooth and seed % 2 == 1        # zeros, ties and repeated values, where maxima and norms have their corners
+        exact = self.smooth and seed % 2 == 1          # zeros, ties and repeated values, where maxima have their corners
         parameters, arguments, wrt = [], [], []
         sizes = [s.choice([1, 2, 3, 3, 4, 5, 6] if self.smooth else [0, 1, 2, 3, 4, 5, 6]) for _ in range(2)]
         for _ in range(s.integer(1, 4)):

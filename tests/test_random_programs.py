@@ -200,7 +200,7 @@ def difference(f, wrt, directions):
     if not np.all(np.isfinite(slopes)):
         return None, "not finite"
     here, ahead, behind = f(*wrt), f(*moved(wrt, directions, 1e-6)), f(*moved(wrt, directions, -1e-6))
-    if not abs(ahead - 2 * here + behind) <= 1e-9 * (1 + abs(slopes[0]) + abs(here)):         # both sides have slopes of their own
+    if not abs(ahead - 2 * here + behind) <= 1e-9 * (1 + abs(slopes[0]) + abs(here)):       # each side has its own slope
         return None, f"a corner here: values {behind}, {here}, {ahead}"
     spread = np.max(slopes) - np.min(slopes)
     if spread > 1e-7 * (1 + abs(slopes[0])):

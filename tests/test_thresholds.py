@@ -10,6 +10,9 @@ import pytest
 from by_hand import PROGRAMS, trees
 from cases import CASES
 from tracegrad.ir.thresholds import TABLE, sizes
+from tracegrad.ir.types import BOOL, F64
+from tracegrad.lowering.loopir import Alloc, At, Buffer, Copy, Fill, If, Imm, Kernel, Lib, Pop, Print, Push, Stack
+from tracegrad.lowering.memory import plan_slots
 
 import tracegrad as tg
 
@@ -62,6 +65,26 @@ def test_all_sizes(name, setting):
 @pytest.mark.parametrize("name", FEW)
 def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
+
+
+def lives(use) -> set:
+    """The slots of two buffers: the first is written, then the second, then the first is used."""
+    first, second = (Buffer(name, F64, (4096,), "heap") for name in ("first", "second"))
+    kernel = Kernel("k", [], [Alloc(first), Fill(first, Imm(1.0, F64)), Alloc(second), Fill(second, Imm(2.0, F64)), use(first)])
+    plan_slots(kernel)
+    return {first.slot, second.slot}
+
+
+@pytest.mark.parametrize("use", [
+    lambda b: Push(Stack(F64, "s"), b, 4096), lambda b: Push(Stack(F64, "s"), At(b, (0,)), 8), lambda b: Print(0, (b,)),
+    lambda b: Pop(Stack(F64, "s"), b, 4096), lambda b: Copy(Buffer("out", F64, (4096,), "out"), b), lambda b: Lib("f", (b,)),
+    lambda b: If(Imm(True, BOOL), [Push(Stack(F64, "s"), b, 4096)], [])])
+def test_memory_is_not_shared_before_its_last_use(use):
+    assert lives(use) == {0, 1}
+
+
+def test_memory_is_shared_afterwards():
+    assert lives(lambda b: Fill(Buffer("other", F64, (4096,), "heap"), Imm(0.0, F64))) == {0}
 
 
 def test_sizes_are_restored():
