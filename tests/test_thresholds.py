@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from by_hand import PROGRAMS, trees
 from cases import CASES
+from programs import Source, Writer
+from test_random_programs import check_gradients
 from tracegrad.ir.thresholds import TABLE, sizes
 from tracegrad.ir.types import BOOL, F64
 from tracegrad.lowering.loopir import Alloc, At, Buffer, Copy, Fill, If, Imm, Kernel, Lib, Pop, Print, Push, Stack
@@ -60,11 +62,19 @@ def test_all_sizes(name, setting):
     check(EVERY[name], SETTINGS[setting])
 
 
-@pytest.mark.skipif(not NIGHTLY, reason="the nightly run")
-@pytest.mark.parametrize("setting", ALONE)
+@pytest.mark.parametrize("setting", ALONE if NIGHTLY else ())
 @pytest.mark.parametrize("name", FEW)
 def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("seed", [1057, *range(100 if NIGHTLY else 8)])
+def test_random_programs(seed, setting, tmp_path):
+    """The first seed once met a temporary that was reused too early."""
+    program = Writer(Source(seed), True, 10).program()
+    with SETTINGS[setting]():
+        assert not check_gradients(program, tmp_path, second=seed % 4 == 0), program.text
 
 
 def lives(use) -> set:
