@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 
 from ..ir.thresholds import sizes
-from .loopir import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Store, Swap, While
+from .loopir import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While
 
 
 class _Lives:
@@ -46,6 +46,13 @@ class _Lives:
             elif kind is Lib:
                 for a in s.args:
                     self.touch(a)
+            elif kind is Push:
+                self.touch(s.source)
+            elif kind is Pop:
+                self.touch(s.target)
+            elif kind is Print:
+                for v in s.values:
+                    self.touch(v)
             elif kind is For:
                 self.loop(s.body)
             elif kind is While:

@@ -35,14 +35,16 @@ class Writer(Statements):
 
     def program(self) -> Program:
         s, scope = self.s, Scope()
-        rng = np.random.default_rng(s.integer(0, 10_000))
+        seed = s.integer(0, 10_000)
+        rng = np.random.default_rng(seed)
+        exact = self.smooth and seed % 2 == 1          # zeros, ties and repeated values, where maxima have their corners
         parameters, arguments, wrt = [], [], []
         sizes = [s.choice([1, 2, 3, 3, 4, 5, 6] if self.smooth else [0, 1, 2, 3, 4, 5, 6]) for _ in range(2)]
         for _ in range(s.integer(1, 4)):
             name, what = self.parameter(sizes)
             parameters.append(name)
             scope.names[name] = what
-            arguments.append(_argument(rng, what))
+            arguments.append(_argument(rng, what, exact))
             if what in ("pf", "nf") or (isinstance(what, Array) and what.dtype == "float64"):
                 wrt.append(len(arguments) - 1)
         if self.smooth and not wrt:
@@ -50,7 +52,7 @@ class Writer(Statements):
             what = Array("float64", (max(sizes[0], 2),))
             parameters.append(name)
             scope.names[name] = what
-            arguments.append(_argument(rng, what))
+            arguments.append(_argument(rng, what, exact))
             wrt.append(len(arguments) - 1)
         for _ in range(s.integer(0, 2)):
             self.helper()
@@ -134,9 +136,17 @@ class Writer(Statements):
         self.helpers.append((name, kinds, bool(default)))
 
 
-def _argument(rng, what):
+def _exact(rng, shape=()):
+    """Few different values, most of them zero or equal."""
+    values = rng.choice([0.0, 0.0, 1.0, -1.0, 0.5], shape)
+    return np.full(shape, values.flat[0]) if values.size and rng.integers(4) == 0 else values
+
+
+def _argument(rng, what, exact=False):
+    if exact and what in ("pf", "nf"):
+        return float(_exact(rng)) if what == "pf" else np.float64(_exact(rng))
     if isinstance(what, Array):
-        values = rng.standard_normal(what.shape)
+        values = _exact(rng, what.shape) if exact else rng.standard_normal(what.shape)
         if what.dtype == "complex128":
             values = values + 1j * rng.standard_normal(what.shape)
         if what.dtype.startswith("int"):

@@ -3,7 +3,8 @@
 Python decides: the values, dtypes and shapes that it returns, the arguments that it overwrites, the class of the error that it
 raises. A program whose result moves by more than rounding when its inputs move by rounding says nothing, and is passed over.
 `TRACEGRAD_NIGHTLY=1` runs 2,000 programs and the derivatives of 600, else a fast subset. They are the same in every run, and
-others with `TRACEGRAD_SEED=` a number.
+others with `TRACEGRAD_SEED=` a number; `TRACEGRAD_PROGRAMS=` is another number of programs, and `TRACEGRAD_SIZES=least` or
+`greatest` puts all thresholds of the compiler there (ir/thresholds.py).
 """
 
 import contextlib
@@ -19,11 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
 from programs import Program, Source, Writer
+from tracegrad.ir.thresholds import sizes
 
 import tracegrad as tg
 
 NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 VALUES, GRADIENTS = (2000, 600) if NIGHTLY else (60, 20)
+if "TRACEGRAD_PROGRAMS" in os.environ:
+    VALUES = GRADIENTS = int(os.environ["TRACEGRAD_PROGRAMS"])
+SIZES = {"": contextlib.nullcontext, "least": sizes.least, "greatest": sizes.greatest}[os.environ.get("TRACEGRAD_SIZES", "")]
 SEED = os.environ.get("TRACEGRAD_SEED")
 QUIET = settings(deadline=None, derandomize=SEED is None, database=None, print_blob=False,
                  suppress_health_check=list(HealthCheck))
@@ -37,7 +42,7 @@ refused: list[str] = []
 
 @pytest.fixture(scope="module")
 def folder():
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, SIZES():
         yield pathlib.Path(name)
 
 
@@ -199,6 +204,9 @@ def difference(f, wrt, directions):
         )
     if not np.all(np.isfinite(slopes)):
         return None, "not finite"
+    here, ahead, behind = f(*wrt), f(*moved(wrt, directions, 1e-6)), f(*moved(wrt, directions, -1e-6))
+    if not abs(ahead - 2 * here + behind) <= 1e-9 * (1 + abs(slopes[0]) + abs(here)):       # each side has its own slope
+        return None, f"a corner here: values {behind}, {here}, {ahead}"
     spread = np.max(slopes) - np.min(slopes)
     if spread > 1e-7 * (1 + abs(slopes[0])):
         return None, f"a kink or a jump nearby: slopes {slopes}"

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from by_hand import PROGRAMS, trees
 from cases import CASES
+from programs import Source, Writer
+from test_random_programs import check_gradients
 from tracegrad.ir.thresholds import TABLE, sizes
+from tracegrad.ir.types import BOOL, F64
+from tracegrad.lowering.loopir import Alloc, At, Buffer, Copy, Fill, If, Imm, Kernel, Lib, Pop, Print, Push, Stack
+from tracegrad.lowering.memory import plan_slots
 
 import tracegrad as tg
 
@@ -57,11 +62,39 @@ def test_all_sizes(name, setting):
     check(EVERY[name], SETTINGS[setting])
 
 
-@pytest.mark.skipif(not NIGHTLY, reason="the nightly run")
-@pytest.mark.parametrize("setting", ALONE)
+@pytest.mark.parametrize("setting", ALONE if NIGHTLY else ())
 @pytest.mark.parametrize("name", FEW)
 def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("seed", [1057, *range(100 if NIGHTLY else 8)])
+def test_random_programs(seed, setting, tmp_path):
+    """The first seed once met a temporary that was reused too early."""
+    program = Writer(Source(seed), True, 10).program()
+    with SETTINGS[setting]():
+        assert not check_gradients(program, tmp_path, second=seed % 4 == 0), program.text
+
+
+def lives(use) -> set:
+    """The slots of two buffers: the first is written, then the second, then the first is used."""
+    first, second = (Buffer(name, F64, (4096,), "heap") for name in ("first", "second"))
+    kernel = Kernel("k", [], [Alloc(first), Fill(first, Imm(1.0, F64)), Alloc(second), Fill(second, Imm(2.0, F64)), use(first)])
+    plan_slots(kernel)
+    return {first.slot, second.slot}
+
+
+@pytest.mark.parametrize("use", [
+    lambda b: Push(Stack(F64, "s"), b, 4096), lambda b: Push(Stack(F64, "s"), At(b, (0,)), 8), lambda b: Print(0, (b,)),
+    lambda b: Pop(Stack(F64, "s"), b, 4096), lambda b: Copy(Buffer("out", F64, (4096,), "out"), b), lambda b: Lib("f", (b,)),
+    lambda b: If(Imm(True, BOOL), [Push(Stack(F64, "s"), b, 4096)], [])])
+def test_memory_is_not_shared_before_its_last_use(use):
+    assert lives(use) == {0, 1}
+
+
+def test_memory_is_shared_afterwards():
+    assert lives(lambda b: Fill(Buffer("other", F64, (4096,), "heap"), Imm(0.0, F64))) == {0}
 
 
 def test_sizes_are_restored():
