@@ -19,7 +19,7 @@ def inexact(value: Value) -> bool:
 
 # Operands through which a special rule differentiates, where not all inexact ones: lu_solve's factor follows from its matrix,
 # and pinv's threshold only selects.
-_SPECIAL_IN = {"lu_solve": (0, 3), "pinv": (0,)}
+_SPECIAL_IN = {"lu_solve": (0, 3), "pinv": (0,), "couple": (0,)}
 
 
 def positions(op: Op) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ..ir.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .control_forward import CONTROL
+from .equal import smooth
 from .partials import partial, product, to_dims
 from .reverse import transposed
 from .special import rule_of
@@ -63,7 +64,7 @@ class Forward:
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
-        g = self.function = clone(f, f"{f.name}_jvp")
+        g = self.function = clone(smooth(f), f"{f.name}_jvp")
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         body = g.body
         tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]

@@ -10,6 +10,8 @@ singular vectors, are taken not to change. So what depends only on the spaces th
 """
 from __future__ import annotations
 
+import numpy as np
+
 from ..ir.build import Builder
 from ..ir.core import Value
 from .special import SPECIAL, adjoint, join, matmul, positions, solve_right, take_along, triangle
@@ -29,13 +31,13 @@ def _real(b, x):
     return b("real", x) if x.type.dtype.complex else x
 
 
-def _rows(b, v, like):
+def rows(b, v, like):
     """v[..., j] in every row of like's dims."""
     dims = v.type.dims
     return b.broadcast(b.reshape(v, (*dims[:-1], 1, dims[-1])), like.type.dims)
 
 
-def _columns(b, v, like):
+def columns(b, v, like):
     """v[..., i] in every column of like's dims."""
     return b.broadcast(b.reshape(v, (*v.type.dims, 1)), like.type.dims)
 
@@ -49,6 +51,85 @@ def _over(b, x, y):
 
 def _times(b, x, y):
     return b("mul", x, b.cast(y, x.type.dtype))
+
+
+# --- equal and nearly equal values ---------------------------------------------------------------------------------------
+
+def _constant(b, number, like):
+    return b.const(number, like.type.dtype)
+
+
+def _spread_of(b, w, m):
+    """(w in rows, w in columns, |w[j] - w[i]|, where that is within rounding of nothing) for matrices like m."""
+    across, down = (f(b, w, m) for f in (rows, columns))
+    gap = b("abs", b("sub", across, down))
+    n, axis = w.type.dims[-1], len(w.type.dims) - 1
+    largest = b.reduce(b("abs", w), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], w.type.dtype)
+    largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], 1, 1)), m.type.dims)
+    size = b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * float(np.finfo(w.type.dtype.np).eps), w))
+    return across, down, gap, b("le", gap, b("mul", largest, size))
+
+
+def grouped(b, w, m, near):
+    """(apart, equal, close) for matrices like m: masks of pairs of different values. `equal` within rounding, `close` those
+    and the ones whose difference is below `near` times the larger of them; `apart` all others."""
+    across, down, gap, equal = _spread_of(b, w, m)
+    relative = b("mul", b("max", b("abs", across), b("abs", down)), _constant(b, near, w))
+    off = b("not", _eye(b, m))
+    close = b("and", off, b("or", equal, b("le", gap, relative)))
+    return b("and", off, b("not", close)), b("and", off, equal), close
+
+
+def inverse_gaps(b, w, m, where, otherwise=0.0):
+    """1 / (w[j] - w[i]) at the pairs `where`, else `otherwise`."""
+    gap = b("sub", rows(b, w, m), columns(b, w, m))
+    one = _constant(b, 1, w)
+    return b("select", where, b("div", one, b("select", where, gap, one)), _constant(b, otherwise, w))
+
+
+def _kept(b, where, m, factor):
+    """m times a factor at the pairs `where`, 0 elsewhere: nothing times an undefined factor stays nothing on the way back."""
+    return b("select", where, _times(b, m, factor), _constant(b, 0, m))
+
+
+def _turns(b, w, m, a, u, v, attrs):
+    """(the factors F by which m gives the rotation of vectors, those that make NaN of what has no derivative).
+
+    Of vectors alone, F[i, j] = 1 / (w[j] - w[i]), NaN at equal values. Marked as part of something smooth (equal.py), they
+    do not turn among close values. What does not show in the first derivative then has a second one: NaN."""
+    off = b("not", _eye(b, m))
+    if "near" not in attrs:
+        equal = b("and", off, _spread_of(b, w, m)[3])
+        return _kept(b, off, m, b("select", equal, _constant(b, np.nan, w),
+                                  inverse_gaps(b, w, m, b("and", off, b("not", equal)))))
+    apart, _, close = grouped(b, w, m, attrs["near"])
+    lost = b("couple", a, u, v, b("select", close, _constant(b, np.nan, w), _constant(b, 0, w)), lower=attrs.get("lower"))
+    return b("add", _kept(b, apart, m, inverse_gaps(b, w, m, apart)), b("mul", m, lost))
+
+
+def _single(b, w, m, dot, attrs):
+    """The tangents of values: those of equal ones have none, except in what is symmetric in them (equal.py)."""
+    if "near" in attrs:
+        return dot
+    off = b("not", _eye(b, m))
+    shared = b.reduce(b("and", off, _spread_of(b, w, m)[3]), "any", (len(m.type.dims) - 1,))
+    zero = _constant(b, 0, dot)
+    alone = b("select", shared, zero, dot)
+    return b("add", alone, b("select", shared, b("mul", dot, _constant(b, np.nan, dot)), zero))
+
+
+def _couple(b, op, x, out, dots):
+    """k times the Hermitian part of U^H A_dot V, without its diagonal."""
+    lower = op.attrs["lower"]
+    a_dot = dots[0] if lower is None else _hermitian(b, dots[0], lower)
+    m = matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2)))
+    m = _symmetric(b, m)
+    return [_kept(b, b("not", _eye(b, m)), m, x(3))]
+
+
+def _symmetric(b, m):
+    half = _constant(b, 0.5, m)
+    return b("mul", b("add", m, adjoint(b, m)), half)
 
 
 # --- eigenvalues -------------------------------------------------------------------------------------------------------
@@ -68,16 +149,17 @@ def _in_basis(b, v, a_dot):
 
 
 def _eigh(b, op, x, out, dots):
-    """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i]), 0 where they are equal."""
+    """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
     w, v = out(0), out(1)
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
-    gap = b("sub", _rows(b, w, m), _columns(b, w, m))
-    return [_real(b, _diagonal(b, m)), matmul(b, v, _over(b, m, gap))]
+    turned = matmul(b, v, _turns(b, w, m, x(0), v, v, op.attrs))
+    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), turned]
 
 
 def _eigvalsh(b, op, x, out, dots):
-    v = b.emit("eigh", x(0), **op.attrs)[1]
-    return [_real(b, _diagonal(b, _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))))]
+    w, v = b.emit("eigh", x(0), **op.attrs)
+    m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
+    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs)]
 
 
 def _similar(b, v, a_dot):
@@ -95,10 +177,10 @@ def _eig(b, op, x, out, dots):
     w, v = out(0), out(1)
     dtype, rank = v.type.dtype, len(v.type.dims)
     m = _similar(b, v, dots[0])
-    u = matmul(b, v, _over(b, m, b("sub", _rows(b, w, m), _columns(b, w, m))))
+    u = matmul(b, v, _over(b, m, b("sub", rows(b, w, m), columns(b, w, m))))
     along = b("real", b.reduce(b("mul", b("conj", v), u), "sum", (rank - 2,)))
     largest = b("argreduce", b("abs", v), kind="argmax", axis=rank - 2)
-    here = b("eq", positions(b, v, -2), _rows(b, largest, v))
+    here = b("eq", positions(b, v, -2), rows(b, largest, v))
     zero = b.const(0, dtype.real)
 
     def element(part):
@@ -106,7 +188,7 @@ def _eig(b, op, x, out, dots):
 
     turn = _over(b, element(b("imag", u)), element(b("real", v)))
     c = b("neg", b("complex", along, turn))
-    return [_diagonal(b, m), b("add", u, b("mul", v, _rows(b, c, v)))]
+    return [_diagonal(b, m), b("add", u, b("mul", v, rows(b, c, v)))]
 
 
 def _eigvals(b, op, x, out, dots):
@@ -114,7 +196,7 @@ def _eigvals(b, op, x, out, dots):
     w = out(0)
     found, v = b.emit("eig", x(0))
     rank = len(v.type.dims)
-    apart = b("abs", b("sub", _columns(b, w, v), _rows(b, found, v)))
+    apart = b("abs", b("sub", columns(b, w, v), rows(b, found, v)))
     nearest = b("argreduce", apart, kind="argmin", axis=rank - 1)
     return [take_along(b, _diagonal(b, _similar(b, v, dots[0])), nearest, rank - 2)]
 
@@ -127,26 +209,21 @@ def _part(b, x, start, length, axis):
     return b("slice", x, b.index(start), b.index(length), b.index(1), spec=spec)
 
 
-def _left_vectors(b, u, s, m, rest, full):
-    """U_dot = U (F * (M S + S M^H) + D) + (rest - U U^H rest) S^-1, where rest = A_dot V, M = U^H rest, F[i, j] =
-    1 / (s[j]² - s[i]²) and D, for complex A, is the imaginary part of diag M over 2 s. Columns beyond the k-th follow from
-    U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
+def _vectors(b, u, s, m, turns, rest, full):
+    """U_dot = U (turns + K / (s[i] + s[j])) + (rest - U U^H rest) S^-1, where rest = A_dot V, M = U^H rest, K is its skew part
+    and turns those that its Hermitian part H makes, H[i, j] / (s[j] - s[i]). Columns beyond the k-th follow from U^H U_dot
+    being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
     k = s.type.dims[-1]
     first = _part(b, u, 0, k, -1) if full else u
-    across, down = _rows(b, s, m), _columns(b, s, m)
-    ms = _times(b, m, across)
-    gap = b("mul", b("sub", across, down), b("add", across, down))
-    skew = _over(b, b("add", ms, adjoint(b, ms)), gap)
-    if m.type.dtype.complex:
-        zero = b.const(0, s.type.dtype)
-        turn = b("select", _eye(b, m), _over(b, b("imag", m), b("add", across, across)), zero)
-        skew = b("add", skew, b("complex", b.full(0, turn.type.dims, turn.type.dtype), turn))
+    skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
+    skew = b("add", turns, _over(b, skew, b("add", rows(b, s, m), columns(b, s, m))))
     outside = b("sub", rest, matmul(b, first, m))
-    dot = b("add", matmul(b, first, skew), _over(b, outside, _rows(b, s, outside)))
+    outside = _over(b, outside, rows(b, s, outside))
+    dot = b("add", matmul(b, first, skew), outside)
     if not full:
         return dot
     others = _part(b, u, k, b.iop("sub", b.dim(u, -1), k), -1)
-    beyond = b("neg", matmul(b, first, adjoint(b, matmul(b, adjoint(b, others), dot))))
+    beyond = b("neg", matmul(b, first, adjoint(b, matmul(b, adjoint(b, others), outside))))
     joined = join(b, [dot, beyond], len(u.type.dims) - 1)
     return joined if joined.type == u.type else b.reshape(joined, u.type.dims)
 
@@ -160,14 +237,16 @@ def _svd(b, op, x, out, dots):
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
     ahead, back = matmul(b, dots[0], right), matmul(b, adjoint(b, dots[0]), left)
     m = matmul(b, adjoint(b, left), ahead)
-    u_dot = _left_vectors(b, u, s, m, ahead, full)
-    v_dot = _left_vectors(b, v, s, adjoint(b, m), back, full)
-    return [u_dot, _real(b, _diagonal(b, m)), adjoint(b, v_dot)]
+    turns = _turns(b, s, _symmetric(b, m), x(0), left, right, op.attrs)
+    u_dot = _vectors(b, u, s, m, turns, ahead, full)
+    v_dot = _vectors(b, v, s, adjoint(b, m), turns, back, full)
+    return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]
 
 
 def _svdvals(b, op, x, out, dots):
-    u, _, vh = b.emit("svd", x(0), x(1), full=False)
-    return [_real(b, _diagonal(b, matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))))]
+    u, s, vh = b.emit("svd", x(0), x(1), **{**op.attrs, "full": False})
+    m = matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))
+    return [_single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)]
 
 
 # --- QR and the pseudo-inverse -----------------------------------------------------------------------------------------
@@ -213,4 +292,4 @@ def _pinv(b, op, x, out, dots):
 
 
 SPECIAL |= {"eigh": _eigh, "eigvalsh": _eigvalsh, "eig": _eig, "eigvals": _eigvals, "svd": _svd, "svdvals": _svdvals,
-            "qr": _qr, "pinv": _pinv}
+            "qr": _qr, "pinv": _pinv, "couple": _couple}

@@ -1,5 +1,6 @@
 """Passes over a whole function: each makes a new function or works on one that it owns; the input is never changed.
 
+    vanish     takes out what only derivatives need of a factorisation (ir/vanish.py)
     simplify   one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which folds
                constants and finds common subexpressions; control whose outcome is known is replaced by it
     dce        drops ops, carried values and results that nothing needs
@@ -27,6 +28,7 @@ from .rewrite import copy_block, copy_region, has_effect, inline, mapped, new_pa
 from .simplify import peephole
 from .text import everything
 from .types import Type
+from .vanish import vanish
 from .verify import verify as check
 
 INLINED_OPS = 24          # a callee of at most so many ops is inlined at every call; a larger one only where called once
@@ -76,7 +78,7 @@ def motion(f: Function) -> Function:
     return f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("masked", unpicked),
+PASSES = (("vanish", vanish), ("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("masked", unpicked),
           ("invariant", motion))
 
 
