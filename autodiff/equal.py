@@ -28,7 +28,7 @@ from ..ir.ops.linalg import dot_axes
 from ..ir.rewrite import copy_op, copy_region, mapped, sweep
 from ..ir.types import F32, F64
 from .partials import partial, product
-from .special import rule_of
+from .special import matmul, positions, rule_of
 from .spectral import columns, grouped, inverse_gaps, rows
 
 _FACTORS = frozenset({"eigh", "eigvalsh", "svd", "svdvals"})
@@ -55,6 +55,11 @@ class Frame:
     @property
     def real(self) -> bool:
         return not self.a.type.dtype.complex
+
+    def mixed(self, b: Builder) -> Value:
+        """B without its diagonal."""
+        close = grouped(b, self.w, _square(b, self), self.near)[2]
+        return _couple(b, self, b.cast(close, self.w.type.dtype))
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def _slope_of(b: Builder, core: Value, dots):
     rule, name = rule_of(op), op.defn.name
     if all(d is None for d in dots) or not core.type.dtype.inexact or not (hasattr(op.defn, "arity") or name in _OF_EACH):
         return None                                            # a sum over all values, say, is no function of each
-    if name == "mul":
+    if name in ("mul", "mulz"):
         terms = [b("mul", dot, op.operands[1 - k]) for k, dot in enumerate(dots) if dot is not None]
     elif rule == "elementwise":
         exprs = [Expr(b, v) for v in (*op.operands, core)]
@@ -224,8 +229,53 @@ def _mixing(b: Builder, frame: Frame, core: Value) -> Value:
     slope = _slope(b, core, frame.w, {})
     wide = frame.w.type.dtype
     f = b.cast(core, wide)
+    bend = None if slope is None else _slope(b, slope, frame.w, {})
     slope = b.zeros_like(f) if slope is None else b.cast(slope, wide)
-    return _couple(b, frame, _quotients(b, frame, f, slope))
+    first = _couple(b, frame, _quotients(b, frame, f, slope))
+    return first if bend is None else b("add", first, _bent(b, frame, b.cast(bend, wide)))
+
+
+def _bent(b: Builder, frame: Frame, bend: Value) -> Value:
+    """The second power of B in f(B): sum over k of B[i, k] B[k, j] f''/2, of which f'' is the mean of those at i, j and k."""
+    mixed = frame.mixed(b)
+    third = b.const(1 / 6, bend.type.dtype)
+    bend = b.cast(b("mul", bend, third), mixed.type.dtype)
+    ends = b("add", rows(b, bend, mixed), columns(b, bend, mixed))
+    middle = matmul(b, mixed, b("mul", columns(b, bend, mixed), mixed))
+    return b("add", b("mul", ends, matmul(b, mixed, mixed)), middle)
+
+
+def _trace(b: Builder, flow: Flow, kind: str) -> Value | None:
+    """A symmetric function of all values, of its second order in B too: the trace of f(B), or its determinant."""
+    core, frame = flow.core, flow.frame
+    if flow.value is not core:
+        return None
+    plain = b.reduce(core, kind, (frame.lead,))
+    slope = _slope(b, core, frame.w, {})
+    bend = None if slope is None else _slope(b, slope, frame.w, {})
+    if core.type.dtype.complex or slope is None or bend is None and kind == "sum":
+        return plain if kind == "sum" and (bend is None or slope is None) else None
+    _with_vectors(b, frame)
+    n = b.cast(_real(b, _mixing(b, frame, core)), core.type.dtype)
+    like = _square(b, frame)
+    if kind == "prod":
+        none = b.const(np.nan, core.type.dtype)
+        safe = b("select", b("eq", core, b.const(0, core.type.dtype)), none, core)
+        n = b("div", n, rows(b, safe, n))
+    eye = b("eq", positions(b, like, -2), positions(b, like, -1))
+    last = frame.lead, frame.lead + 1
+    traced = b.reduce(b("select", eye, n, b.const(0, n.type.dtype)), "sum", last)
+    if kind == "sum":
+        return b("add", plain, traced)
+    pairs = _couple(b, frame, _quotients(b, frame, *[b.cast(x, frame.w.type.dtype) for x in (core, slope)]))
+    square = b.cast(_real(b, b("mul", pairs, b("conj", pairs) if pairs.type.dtype.complex else pairs)), core.type.dtype)
+    square = b("div", square, b("mul", rows(b, safe, square), columns(b, safe, square)))
+    half = b("mul", b.reduce(square, "sum", last), b.const(0.5, core.type.dtype))
+    return b("add", plain, b("mul", plain, b("sub", traced, half)))
+
+
+def _real(b, x):
+    return b("real", x) if x.type.dtype.complex else x
 
 
 def _quotients(b: Builder, frame: Frame, f: Value, slope: Value) -> Value:
@@ -429,8 +479,12 @@ def _reduce(b, op, operands, flows):
     (flow,) = flows
     axes, kind = op.attrs["axes"], op.attrs["kind"]
     if flow.axis in axes:
-        symmetric = flow.kind == "values" and kind in ("sum", "prod") or flow.kind == "pairs" and kind == "sum"
-        return b.reduce(flow.value, kind, axes) if symmetric else None
+        if flow.kind == "pairs" and kind == "sum":
+            return b.reduce(flow.value, kind, axes)
+        if flow.kind != "values" or kind not in ("sum", "prod"):
+            return None
+        found = _trace(b, flow, kind)
+        return found and b.reduce(found, kind, tuple(k for k in axes if k != flow.axis))
     if kind != "sum" or flow.kind not in ("vectors", "pairs") or any(k < flow.frame.lead for k in axes):
         return None
     axis = flow.axis - sum(k < flow.axis for k in axes)
@@ -595,8 +649,11 @@ def _meeting(b, op, x, y, values):
         return replace(flow, value=b("add", value, b.cast(added, value.type.dtype)), axis=axis)
     if (x.axis, y.axis) not in pairs:
         return None
-    if kinds == {"vectors"} and (x.frame.real or x.turned != y.turned) or kinds == {"values"}:
+    if kinds == {"vectors"} and (x.frame.real or x.turned != y.turned):
         return b("dot", *values, **op.attrs)
+    if kinds == {"values"} and x.value is x.core and y.value is y.core and len(pairs) == 1:
+        core = b("mul", x.core, y.core)
+        return _trace(b, replace(x, value=core, core=core), "sum")
     if kinds == {"values", "pairs"} and all(len(f.value.type.dims) == 1 for f in (x, y)):
         found = _product(b, op, [x, y], values)
         return b.reduce(found.value, "sum", (0,))

@@ -92,39 +92,61 @@ def _kept(b, where, m, factor):
     return b("select", where, _times(b, m, factor), _constant(b, 0, m))
 
 
-def _turns(b, w, m, a, u, v, attrs):
-    """(the factors F by which m gives the rotation of vectors, those that make NaN of what has no derivative).
+def _turns(b, w, m, op, a, u, v):
+    """(Omega, B) by which vectors turn: Omega[i, j] = m[i, j] / (w[j] - w[i]).
 
-    Of vectors alone, F[i, j] = 1 / (w[j] - w[i]), NaN at equal values. Marked as part of something smooth (equal.py), they
-    do not turn among close values. What does not show in the first derivative then has a second one: NaN."""
-    off = b("not", _eye(b, m))
-    if "near" not in attrs:
-        equal = b("and", off, _spread_of(b, w, m)[3])
-        return _kept(b, off, m, b("select", equal, _constant(b, np.nan, w),
-                                  inverse_gaps(b, w, m, b("and", off, b("not", equal)))))
-    apart, _, close = grouped(b, w, m, attrs["near"])
-    lost = b("couple", a, u, v, b("select", close, _constant(b, np.nan, w), _constant(b, 0, w)), lower=attrs.get("lower"))
-    return b("add", _kept(b, apart, m, inverse_gaps(b, w, m, apart)), b("mul", m, lost))
+    Marked as part of something smooth (equal.py) they do not turn among close values, and there is a zero B whose derivative
+    is m inside of groups: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, which has derivatives
+    twice. B is None, and Omega NaN at equal values, where vectors stand alone."""
+    if "near" not in op.attrs:
+        off = b("not", _eye(b, m))
+        apart = b("and", off, b("not", _spread_of(b, w, m)[3]))
+        return _kept(b, off, m, inverse_gaps(b, w, m, apart, np.nan)), None
+    apart, _, close = grouped(b, w, m, op.attrs["near"])
+    mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
+    factor = inverse_gaps(b, w, m, apart)
+    first = _kept(b, apart, m, factor)
+    change = b("sub", matmul(b, mixed, first), matmul(b, first, mixed))
+    return b("add", first, _kept(b, apart, change, factor)), mixed
+
+
+def _shared(b, w, m):
+    """Which values have an equal one."""
+    equal = b("and", b("not", _eye(b, m)), _spread_of(b, w, m)[3])
+    return b.reduce(equal, "any", (len(m.type.dims) - 1,))
+
+
+def _undefined(b, where, dot):
+    """NaN for a tangent where there is none; an adjoint that is 0 there stays so."""
+    zero = _constant(b, 0, dot)
+    return b("add", b("select", where, zero, dot),
+             b("select", where, b("mul", dot, b.full(np.nan, dot.type.dims, dot.type.dtype)), zero))
 
 
 def _single(b, w, m, dot, attrs):
     """The tangents of values: those of equal ones have none, except in what is symmetric in them (equal.py)."""
-    if "near" in attrs:
-        return dot
-    off = b("not", _eye(b, m))
-    shared = b.reduce(b("and", off, _spread_of(b, w, m)[3]), "any", (len(m.type.dims) - 1,))
-    zero = _constant(b, 0, dot)
-    alone = b("select", shared, zero, dot)
-    return b("add", alone, b("select", shared, b("mul", dot, _constant(b, np.nan, dot)), zero))
+    return dot if "near" in attrs else _undefined(b, _shared(b, w, m), dot)
+
+
+def _alone(b, w, m, dot, attrs):
+    """The tangents of vectors, likewise."""
+    return dot if "near" in attrs else _undefined(b, rows(b, _shared(b, w, m), dot), dot)
 
 
 def _couple(b, op, x, out, dots):
-    """k times the Hermitian part of U^H A_dot V, without its diagonal."""
+    """k times the Hermitian part of U^H A_dot V, without its diagonal; linear in k too."""
+    a_dot, k_dot = dots[0], dots[3]
+    found = None
+    if k_dot is not None:
+        ones = b.full(1, k_dot.type.dims, k_dot.type.dtype)
+        found = _times(b, b("couple", x(0), x(1), x(2), ones, **op.attrs), k_dot)
+    if a_dot is None:
+        return [found]
     lower = op.attrs["lower"]
-    a_dot = dots[0] if lower is None else _hermitian(b, dots[0], lower)
-    m = matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2)))
-    m = _symmetric(b, m)
-    return [_kept(b, b("not", _eye(b, m)), m, x(3))]
+    a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
+    m = _symmetric(b, matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2))))
+    moved = _kept(b, b("not", _eye(b, m)), m, x(3))
+    return [moved if found is None else b("add", moved, found)]
 
 
 def _symmetric(b, m):
@@ -152,8 +174,8 @@ def _eigh(b, op, x, out, dots):
     """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
     w, v = out(0), out(1)
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
-    turned = matmul(b, v, _turns(b, w, m, x(0), v, v, op.attrs))
-    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), turned]
+    turned = matmul(b, v, _turns(b, w, m, op, x(0), v, v)[0])
+    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), _alone(b, w, m, turned, op.attrs)]
 
 
 def _eigvalsh(b, op, x, out, dots):
@@ -209,17 +231,27 @@ def _part(b, x, start, length, axis):
     return b("slice", x, b.index(start), b.index(length), b.index(1), spec=spec)
 
 
-def _vectors(b, u, s, m, turns, rest, full):
-    """U_dot = U (turns + K / (s[i] + s[j])) + (rest - U U^H rest) S^-1, where rest = A_dot V, M = U^H rest, K is its skew part
-    and turns those that its Hermitian part H makes, H[i, j] / (s[j] - s[i]). Columns beyond the k-th follow from U^H U_dot
-    being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
-    k = s.type.dims[-1]
-    first = _part(b, u, 0, k, -1) if full else u
+def _spin(b, s, m, mixed):
+    """D with m's skew part = D (S + B) + (S + B) D, up to the second power of B: half of what turns left vectors against
+    right ones."""
     skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
-    skew = b("add", turns, _over(b, skew, b("add", rows(b, s, m), columns(b, s, m))))
+    both = b("add", rows(b, s, m), columns(b, s, m))
+    first = _over(b, skew, both)
+    if mixed is None:
+        return first
+    return b("sub", first, _over(b, b("add", matmul(b, first, mixed), matmul(b, mixed, first)), both))
+
+
+def _vectors(b, op, u, s, m, turn, mixed, rest):
+    """U_dot = U turn + (rest - U M) (S + B)^-1, where rest = A_dot V, M = U^H rest. Columns beyond the k-th follow from
+    U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
+    k, full = s.type.dims[-1], op.attrs["full"]
+    first = _part(b, u, 0, k, -1) if full else u
     outside = b("sub", rest, matmul(b, first, m))
     outside = _over(b, outside, rows(b, s, outside))
-    dot = b("add", matmul(b, first, skew), outside)
+    if mixed is not None:
+        outside = b("sub", outside, _over(b, matmul(b, outside, mixed), rows(b, s, outside)))
+    dot = _alone(b, s, m, b("add", matmul(b, first, turn), outside), op.attrs)
     if not full:
         return dot
     others = _part(b, u, k, b.iop("sub", b.dim(u, -1), k), -1)
@@ -229,17 +261,18 @@ def _vectors(b, u, s, m, turns, rest, full):
 
 
 def _svd(b, op, x, out, dots):
-    """M = U^H A_dot V: s_dot = Re diag M; the right vectors are the left ones of A^H. The imaginary part of diag M turns
-    the left and the right vector by half of it each."""
+    """M = U^H A_dot V = H + K, Hermitian and skew: s_dot = Re diag M. Of U and V the mean turn is that of H's eigenvectors, and
+    half of the difference is K[i, j] / (s[i] + s[j])."""
     u, s, vh = out(0), out(1), out(2)
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
     ahead, back = matmul(b, dots[0], right), matmul(b, adjoint(b, dots[0]), left)
     m = matmul(b, adjoint(b, left), ahead)
-    turns = _turns(b, s, _symmetric(b, m), x(0), left, right, op.attrs)
-    u_dot = _vectors(b, u, s, m, turns, ahead, full)
-    v_dot = _vectors(b, v, s, adjoint(b, m), turns, back, full)
+    turn, mixed = _turns(b, s, _symmetric(b, m), op, x(0), left, right)
+    spin = _spin(b, s, m, mixed)
+    u_dot = _vectors(b, op, u, s, m, b("add", turn, spin), mixed, ahead)
+    v_dot = _vectors(b, op, v, s, adjoint(b, m), b("sub", turn, spin), mixed, back)
     return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]
 
 

@@ -76,10 +76,10 @@ class _Vanishing:
             self.zero.add(found)
             return (found,)
         if name in ("add", "sub"):
-            x, y = operands
-            if y in self.zero and x.type.dims:
+            (x, y), dims = operands, mapped_dims(op.results[0].type.dims, mapping)
+            if y in self.zero and x.type.dims == dims:
                 return (x,)
-            if x in self.zero and y.type.dims:
+            if x in self.zero and y.type.dims == dims:
                 return (y,) if name == "add" else (builder("neg", y),)
         return builder.emit(op.defn, *operands, **op.attrs)
 
