@@ -549,8 +549,8 @@ def _leaving(b, frame, start, length, values):
     if values:
         return b("select", b("and", cut, equal), b.const(np.nan, w.type.dtype), b.const(0, w.type.dtype))
     cut = b("and", cut, close)
-    gaps = inverse_gaps(b, w, like, b("and", cut, b("not", equal)))
-    return b("select", b("and", cut, equal), b.const(np.nan, w.type.dtype), gaps)
+    gaps = inverse_gaps(b, w, like, b("and", cut, b("not", equal)), np.nan)
+    return b("select", cut, gaps, b.const(0, w.type.dtype))
 
 
 def _columns_of(b, x, start, length):

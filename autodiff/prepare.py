@@ -26,7 +26,7 @@ _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "d
 
 def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change."""
-    body = copy_region(Builder(), smooth(f).body, {}, _OUTSIDE)
+    body = smooth(Function(name, copy_region(Builder(), f.body, {}, _OUTSIDE), f.loc)).body
     _hoist(body)
     _accumulate(body, _use_counts(body))
     return Function(name, body, f.loc)

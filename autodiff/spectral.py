@@ -84,7 +84,13 @@ def inverse_gaps(b, w, m, where, otherwise=0.0):
     """1 / (w[j] - w[i]) at the pairs `where`, else `otherwise`."""
     gap = b("sub", rows(b, w, m), columns(b, w, m))
     one = _constant(b, 1, w)
-    return b("select", where, b("div", one, b("select", where, gap, one)), _constant(b, otherwise, w))
+    other = _constant(b, 0, w) if otherwise == 0 else undefined(b, gap)
+    return b("select", where, b("div", one, b("select", where, gap, one)), other)
+
+
+def undefined(b, gap):
+    """NaN, and so are its derivatives."""
+    return b("mul", gap, _constant(b, np.nan, gap))
 
 
 def _kept(b, where, m, factor):
@@ -93,21 +99,21 @@ def _kept(b, where, m, factor):
 
 
 def _turns(b, w, m, op, a, u, v):
-    """(Omega, B) by which vectors turn: Omega[i, j] = m[i, j] / (w[j] - w[i]).
-
-    Marked as part of something smooth (equal.py) they do not turn among close values, and there is a zero B whose derivative
-    is m inside of groups: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, which has derivatives
-    twice. B is None, and Omega NaN at equal values, where vectors stand alone."""
-    if "near" not in op.attrs:
-        off = b("not", _eye(b, m))
-        apart = b("and", off, b("not", _spread_of(b, w, m)[3]))
-        return _kept(b, off, m, inverse_gaps(b, w, m, apart, np.nan)), None
-    apart, _, close = grouped(b, w, m, op.attrs["near"])
+    """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
+    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, so twice differentiable."""
+    apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
     mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
     factor = inverse_gaps(b, w, m, apart)
     first = _kept(b, apart, m, factor)
     change = b("sub", matmul(b, mixed, first), matmul(b, first, mixed))
     return b("add", first, _kept(b, apart, change, factor)), mixed
+
+
+def _marked(b, op, x, out):
+    """The factors, of which vectors of equal values do not turn: those of values that stand alone are the same."""
+    if "near" in op.attrs:
+        return [out(k) for k in range(len(op.results))]
+    return b.emit(op.defn, *[x(k) for k in range(len(op.operands))], **op.attrs, near=0.0)
 
 
 def _shared(b, w, m):
@@ -128,9 +134,11 @@ def _single(b, w, m, dot, attrs):
     return dot if "near" in attrs else _undefined(b, _shared(b, w, m), dot)
 
 
-def _alone(b, w, m, dot, attrs):
-    """The tangents of vectors, likewise."""
-    return dot if "near" in attrs else _undefined(b, rows(b, _shared(b, w, m), dot), dot)
+def _alone(b, w, m, turn, attrs):
+    """The turn of vectors, likewise."""
+    if "near" in attrs:
+        return turn
+    return b("add", turn, _kept(b, rows(b, _shared(b, w, m), m), m, b.full(np.nan, m.type.dims, w.type.dtype)))
 
 
 def _couple(b, op, x, out, dots):
@@ -172,14 +180,14 @@ def _in_basis(b, v, a_dot):
 
 def _eigh(b, op, x, out, dots):
     """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
-    w, v = out(0), out(1)
+    w, v = _marked(b, op, x, out)
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
     turned = matmul(b, v, _turns(b, w, m, op, x(0), v, v)[0])
     return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), _alone(b, w, m, turned, op.attrs)]
 
 
 def _eigvalsh(b, op, x, out, dots):
-    w, v = b.emit("eigh", x(0), **op.attrs)
+    w, v = b.emit("eigh", x(0), **{"near": 0.0, **op.attrs})
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
     return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs)]
 
@@ -263,7 +271,7 @@ def _vectors(b, op, u, s, m, turn, mixed, rest):
 def _svd(b, op, x, out, dots):
     """M = U^H A_dot V = H + K, Hermitian and skew: s_dot = Re diag M. Of U and V the mean turn is that of H's eigenvectors, and
     half of the difference is K[i, j] / (s[i] + s[j])."""
-    u, s, vh = out(0), out(1), out(2)
+    u, s, vh = _marked(b, op, x, out)
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
@@ -277,7 +285,7 @@ def _svd(b, op, x, out, dots):
 
 
 def _svdvals(b, op, x, out, dots):
-    u, s, vh = b.emit("svd", x(0), x(1), **{**op.attrs, "full": False})
+    u, s, vh = b.emit("svd", x(0), x(1), **{"near": 0.0, **op.attrs, "full": False})
     m = matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))
     return [_single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)]
 
