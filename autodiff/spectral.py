@@ -5,8 +5,8 @@ M. Giles, "An extended collection of matrix derivative results for forward and r
 J. Townsend, "Differentiating the singular value decomposition" (2016); S. Walter, L. Lehmann, "Algorithmic differentiation of
 linear algebra functions" (2010) for QR; G. Golub, V. Pereyra, "The differentiation of pseudo-inverses …" (1973).
 
-Vectors are determined up to a phase, and those of equal values up to a rotation: the rotation, and the phase of Hermitian and
-singular vectors, are taken not to change. So what depends only on the spaces that vectors span has its exact derivative.
+Vectors are determined up to a phase, which is taken not to change. Those of equal values are determined up to a rotation: single
+ones have no derivative, NaN, and what all of a group give together is equal.py's, with the same rows.
 """
 from __future__ import annotations
 
@@ -84,13 +84,7 @@ def inverse_gaps(b, w, m, where, otherwise=0.0):
     """1 / (w[j] - w[i]) at the pairs `where`, else `otherwise`."""
     gap = b("sub", rows(b, w, m), columns(b, w, m))
     one = _constant(b, 1, w)
-    other = _constant(b, 0, w) if otherwise == 0 else undefined(b, gap)
-    return b("select", where, b("div", one, b("select", where, gap, one)), other)
-
-
-def undefined(b, gap):
-    """NaN, and so are its derivatives."""
-    return b("mul", gap, _constant(b, np.nan, gap))
+    return b("select", where, b("div", one, b("select", where, gap, one)), _constant(b, otherwise, w))
 
 
 def _kept(b, where, m, factor):
@@ -259,7 +253,7 @@ def _vectors(b, op, u, s, m, turn, mixed, rest):
     outside = _over(b, outside, rows(b, s, outside))
     if mixed is not None:
         outside = b("sub", outside, _over(b, matmul(b, outside, mixed), rows(b, s, outside)))
-    dot = _alone(b, s, m, b("add", matmul(b, first, turn), outside), op.attrs)
+    dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
     if not full:
         return dot
     others = _part(b, u, k, b.iop("sub", b.dim(u, -1), k), -1)

@@ -78,8 +78,8 @@ def motion(f: Function) -> Function:
     return f
 
 
-PASSES = (("vanish", vanish), ("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("masked", unpicked),
-          ("invariant", motion))
+PASSES = (("vanish", vanish), ("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried),
+          ("masked", unpicked), ("invariant", motion))
 
 
 class _Simplifier:
