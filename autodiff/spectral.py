@@ -5,8 +5,8 @@ M. Giles, "An extended collection of matrix derivative results for forward and r
 J. Townsend, "Differentiating the singular value decomposition" (2016); S. Walter, L. Lehmann, "Algorithmic differentiation of
 linear algebra functions" (2010) for QR; G. Golub, V. Pereyra, "The differentiation of pseudo-inverses …" (1973).
 
-Vectors are determined up to a phase, which is taken not to change. Those of equal values are determined up to a rotation: single
-ones have no derivative, NaN, and what all of a group give together is equal.py's, with the same rows.
+Vectors are determined up to a phase, which is taken not to change. Those of equal values are determined up to a rotation:
+single ones have no derivative, NaN, and what all of a group give together is equal.py's, with the same rows.
 """
 from __future__ import annotations
 
