@@ -18,8 +18,8 @@ def inexact(value: Value) -> bool:
 
 
 # Operands through which a special rule differentiates, where not all inexact ones: lu_solve's factor follows from its matrix,
-# and pinv's threshold only selects.
-_SPECIAL_IN = {"lu_solve": (0, 3), "pinv": (0,)}
+# pinv's threshold only selects, and the vectors of `couple` multiply zeros.
+_SPECIAL_IN = {"lu_solve": (0, 3), "pinv": (0,), "couple": (0, 3)}
 
 
 def positions(op: Op) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ..ir.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .control_forward import CONTROL
+from .equal import smooth
 from .partials import partial, product, to_dims
 from .reverse import transposed
 from .smooth import STATED
@@ -64,7 +65,7 @@ class Forward:
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
-        body = copy_region(Builder(), f.body, {}, STATED)
+        body = copy_region(Builder(), smooth(f).body, {}, STATED)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]

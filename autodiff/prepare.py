@@ -19,6 +19,7 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoints import marked as checkpointed
 from .custom import rule_of_call, write_out
+from .equal import smooth
 from .smooth import STATED
 
 _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
@@ -26,7 +27,7 @@ _INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "d
 
 def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change."""
-    body = copy_region(Builder(), f.body, {}, _OUTSIDE)
+    body = smooth(Function(name, copy_region(Builder(), f.body, {}, _OUTSIDE), f.loc)).body
     _hoist(body)
     _accumulate(body, _use_counts(body))
     return Function(name, body, f.loc)

@@ -1,5 +1,6 @@
 """Passes over a whole function: each makes a new function or works on one that it owns; the input is never changed.
 
+    vanish     takes out what only derivatives need of a factorisation (ir/vanish.py)
     simplify   one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which folds
                constants and finds common subexpressions; control whose outcome is known is replaced by it. Functions that are
                one op for differentiation become their formulas
@@ -29,6 +30,7 @@ from .simplify import expanding
 from .text import everything
 from .thresholds import sizes
 from .types import Type
+from .vanish import vanish
 from .verify import verify as check
 
 
@@ -76,8 +78,8 @@ def motion(f: Function) -> Function:
     return f
 
 
-PASSES = (("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried), ("masked", unpicked),
-          ("invariant", motion))
+PASSES = (("vanish", vanish), ("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried),
+          ("masked", unpicked), ("invariant", motion))
 
 
 class _Simplifier:

@@ -150,6 +150,7 @@ STRUCTURAL = {
     "dot": ([X, M], {"contract": ((1,), (0,)), "batch": ((), ())}), "cholesky": ([M], {}), "lu": ([M], {}),
     "lu_solve": ([M, M, Type(INDEX, (4,)), M], {"trans": True}),
     **{name: ([M], {"lower": True}) for name in ("eigh", "eigvalsh")},
+    "couple": ([M, M, M, M], {"lower": True}),
     **{name: ([Type(C128, (3, 3))], {}) for name in ("eig", "eigvals")},
     "svd": ([X, 3], {"full": True}), "svdvals": ([X, 3], {}), "qr": ([X, 3], {"complete": False}),
     "pinv": ([X, Type(F64), 3], {}), "fft": ([Type(C128, (3, 4))], {"inverse": True}), "rfft": ([X, 3], {}),

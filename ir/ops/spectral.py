@@ -9,6 +9,13 @@
     svdvals a, k          its singular values only
     qr a, k {complete}    f64 or c128: (q [..., m, k], r [..., k, n]), or [..., m, m] and [..., m, n] where complete
     pinv a, rcond, k      [..., m, n] -> [..., n, m]: the pseudo-inverse, without singular values <= rcond * the largest
+    couple a, u, v, k {lower}
+                          zeros [..., n, n] with the derivative k[i, j] (H[i, j] + conj H[j, i]) / 2, H = u^H a_dot v, off the
+                          diagonal: what a change of a mixes of vectors with close values. Of a Hermitian a, `lower` says which
+                          triangle is read; else it is None. The passes take it out (ir/vanish.py)
+
+eigh, eigvalsh, svd and svdvals may have {near}: their results meet in something smooth, so that vectors of values that differ
+relatively by less are not turned into each other; autodiff/equal.py has the theory.
 
 The evaluator calls NumPy; machine code calls the same routines of NumPy (lowering/gufuncs.py), so results are equal. Where one
 does not converge, numpy.linalg.LinAlgError is raised; eigenvalues and singular values that nothing uses are not computed.
@@ -89,6 +96,13 @@ def _infer_pinv(operands, attrs, regions):
     return [Type(a.dtype, (*a.dims[:-2], a.dims[-1], a.dims[-2]))]
 
 
+def _infer_couple(operands, attrs, regions):
+    expect_count("couple", operands, 4)
+    expect_choice("couple", "lower", attrs["lower"], (True, False, None))
+    a, k = array_type("couple", operands[0]), array_type("couple", operands[3])
+    return [Type(a.dtype, k.dims)]
+
+
 def _triangle(op):
     return "L" if op.attrs["lower"] else "U"
 
@@ -120,3 +134,5 @@ OpDef("svdvals", _infer_svdvals, _evaluate_svdvals, rule="special", doc="Singula
 OpDef("qr", _infer_qr, lambda op, a, k: tuple(np.linalg.qr(a, "complete" if op.attrs["complete"] else "reduced")),
       rule="special", doc="An orthonormal and a triangular factor.")
 OpDef("pinv", _infer_pinv, _evaluate_pinv, rule="special", effect=True, doc="The pseudo-inverse.")
+OpDef("couple", _infer_couple, lambda op, a, u, v, k: (np.zeros(k.shape, a.dtype),), rule="special",
+      doc="Zeros with a derivative: how a change of a mixes singular vectors or eigenvectors.")
