@@ -222,6 +222,10 @@ def _eigvals(b, op, x, out, dots):
     rank = len(v.type.dims)
     apart = b("abs", b("sub", columns(b, w, v), rows(b, found, v)))
     nearest = b("argreduce", apart, kind="argmin", axis=rank - 1)
+    # of equally near ones its own place: equal eigenvalues are each taken once
+    own = b("le", _diagonal(b, apart), b.reduce(apart, "min", (rank - 1,)))
+    place = b.cast(b.broadcast(positions(b, w, -1), nearest.type.dims), nearest.type.dtype)
+    nearest = b("select", own, place, nearest)
     return [take_along(b, _diagonal(b, _similar(b, v, dots[0])), nearest, rank - 2)]
 
 

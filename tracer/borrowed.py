@@ -13,7 +13,7 @@ from .boxes import FUNCTIONS, REDIRECT, as_array
 _NAMES = """
     union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint
     diag_indices diag_indices_from tril_indices tril_indices_from triu_indices triu_indices_from mask_indices resize
-    sort_complex i0 hamming hanning bartlett blackman asarray_chkfinite
+    sort_complex hamming hanning bartlett blackman asarray_chkfinite
 """
 source.OPEN |= {"numpy.polynomial"}
 

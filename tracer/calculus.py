@@ -69,6 +69,15 @@ def sinc(x):
     return boxes.result(where(small, series, np.sin(safe) / safe).read())
 
 
+@implements(np.i0)
+def i0(x):
+    box = lift(x)
+    if box.dtype_ir.complex:
+        raise TypeError("i0 not supported for complex values")
+    value = boxes.to_value(box, box.dtype_ir if box.dtype_ir.inexact else F64)
+    return boxes.result(context.current().builder("bessel_i", const(0, value.type.dtype), value))
+
+
 @implements(np.angle)
 def angle(z, deg=False):
     box = lift(z)

@@ -60,19 +60,44 @@ def _polynomial(x, pivots):
     n = x.type.dims[-1]
     if type(n) is int and n <= 3:
         return _expanded(boxes.array(x), n)
+
+    def by_pivots():
+        again, sign = _pivots(x)
+        return context.current().builder("mul", sign, context.current().builder.reduce(again, "prod", (again.type.rank - 1,)))
+
+    return _where_regular(pivots, NEARLY, by_pivots, lambda: _without_division(x))
+
+
+def _log_size(x, pivots):
+    """log |det|: of a singular matrix by the determinant, so that no inverse is asked for where the result is not used."""
+    builder = context.current().builder
+
+    def by_pivots():
+        again, _ = _pivots(x)
+        return builder.reduce(builder("log", builder("abs", again)), "sum", (again.type.rank - 1,))
+
+    def by_polynomial():
+        n = x.type.dims[-1]
+        found = _expanded(boxes.array(x), n) if type(n) is int and n <= 3 else _without_division(x)
+        return builder("log", builder("abs", found))
+
+    return _where_regular(pivots, 0.0, by_pivots, by_polynomial)
+
+
+def _where_regular(pivots, least, then, other):
+    """One of two computations, by whether the pivots of all matrices are above a part of the largest of theirs."""
     builder = context.current().builder
     size = builder("abs", pivots)
     last = (size.type.rank - 1,)
-    least, most = builder.reduce(size, "min", last), builder.reduce(size, "max", last)
-    regular = builder("gt", least, builder("mul", most, const(NEARLY, most.type.dtype)))
+    low = builder.reduce(size, "min", last)
+    limit = builder("mul", builder.reduce(size, "max", last), const(least, size.type.dtype))
+    regular = builder("gt", low, limit)
     regular = builder.reduce(regular, "all", range(regular.type.rank))
-    then, other = Block(), Block()
-    with builder.at(then):
-        again, sign = _pivots(x)
-        then.yields = (builder("mul", sign, builder.reduce(again, "prod", last)),)
-    with builder.at(other):
-        other.yields = (_without_division(x),)
-    return builder.emit("if", regular, regions=[then, other])[0]
+    regions = [Block(), Block()]
+    for region, compute in zip(regions, (then, other)):
+        with builder.at(region):
+            region.yields = (compute(),)
+    return builder.emit("if", regular, regions=regions)[0]
 
 
 def _expanded(x, n: int):
@@ -121,10 +146,12 @@ def slogdet(a):
     builder, a = context.current().builder, as_array(a)
     square(a)
     (x,) = inexact(a)
-    pivots, sign = _pivots(x)
+    pivots, sign = _pivots(builder("stop_gradient", x) if not x.type.dtype.complex else x)
     last = (pivots.type.rank - 1,)
-    size = builder("abs", pivots)
+    logs = builder.reduce(builder("log", builder("abs", pivots)), "sum", last)
+    if not x.type.dtype.complex:                               # the phase of a complex determinant has a slope of its own
+        logs = builder("surrogate", logs, _log_size(x, pivots))
     signs = ufuncs.evaluate(np.sign, [pivots], (x.type.dtype,))
     sign = builder("mul", sign, builder.reduce(signs, "prod", last))
     kind = np.linalg.slogdet(np.eye(1))
-    return type(kind)(boxes.result(sign), boxes.result(builder.reduce(builder("log", size), "sum", last)))
+    return type(kind)(boxes.result(sign), boxes.result(logs))

@@ -109,7 +109,7 @@ def _interpolated(builder, ordered, at):
     upper = builder("sub", b, builder("mul", step, builder("sub", const(1, dtype), t)))
     lower = builder("add", a, builder("mul", step, t))
     found = builder("select", builder("ge", t, const(0.5, dtype)), upper, lower)
-    found = builder("select", builder("eq", a, b), a, found)
+    found = builder("surrogate", builder("select", builder("eq", a, b), a, found), found)     # neighbours that tie share
     end = builder.cast(builder("slice", ordered, builder.index(last), spec=":" * (rank - 1) + "i"), dtype)
     (end, _), _ = shapes.align([end, found])
     nan = ufuncs.evaluate(np.isnan, [end], (BOOL,))

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..ir.ops.elementwise import like
 from . import boxes
 from .boxes import as_array
 from .ufuncs import SPECIAL, direct
@@ -33,6 +34,8 @@ _SAME_NAME = """
 SPECIAL.update({name: direct(name) for name in _SAME_NAME.split()})
 SPECIAL.update(gammaln=direct("lgamma"), psi=direct("digamma"), digamma=direct("digamma"), round=direct("rint"))
 _formula("exp10")(lambda x: 10.0 ** x)
+_formula("i0")(lambda x: like(x, 0).bessel_i(x))
+_formula("i1")(lambda x: like(x, 1).bessel_i(x))
 
 
 # --- losses and transforms --------------------------------------------------------------------------------------------
@@ -74,15 +77,23 @@ def _constant(box):
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     x = _floating(a)
     if b is not None:
-        x, b = np.broadcast_arrays(x, _floating(b))
-        x = np.where(b == 0, -np.inf, x)
+        full, b = np.broadcast_arrays(x, _floating(b))
+        x = np.where(b == 0, -np.inf, full)
     shifted, top = _shifted(x, axis)
-    terms = np.exp(shifted) if b is None else b * np.exp(shifted)
+    terms = np.exp(shifted) if b is None else _weighted(b, shifted, full - top)
     total = np.sum(terms, axis=axis, keepdims=True)
     sign = np.sign(total)
     out = np.log(np.abs(total) if return_sign else total) + top
     found = [v if keepdims else (v.reshape(())[()] if axis is None else np.squeeze(v, axis=axis)) for v in (out, sign)]
     return tuple(found) if return_sign else found[0]
+
+
+def _weighted(b, shifted, full):
+    """b exp(x), and 0 where b is 0 whatever x; its slope by b there is exp(x) all the same."""
+    builder = boxes.context.current().builder
+    terms = as_array(b * np.exp(shifted))
+    smooth = builder("mulz", *[boxes.to_value(v, terms.dtype_ir) for v in (b, np.exp(full))])
+    return boxes.array(builder("surrogate", terms.read(), smooth))
 
 
 @_function("softmax")

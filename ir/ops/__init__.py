@@ -13,6 +13,7 @@ from . import (  # noqa: F401
     reduce,
     shape,
     special,
+    special_bessel,
     special_gamma,
     special_transforms,
     spectral,

@@ -268,7 +268,7 @@ declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singul
         forgets=True, domain=(POSITIVE, ANY), recipe=R.POW,
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
 declare("power_slope", power_slope, 2, FLOATS, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
-        partials=(lambda x, y, out: y * x.power_slope(y - 1), _power_slope_exponent),
+        partials=(lambda x, y, out: y.mulz(x.power_slope(y - 1)), _power_slope_exponent),
         doc="y x^(y-1), the slope of x^y by x; 0 where y is 0.")
 declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), forgets=True, domain=(NONZERO, ANY), recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))

@@ -94,6 +94,11 @@ def log1prel_n(n, t):
         return np.where(near, series, found)
 
 
+def hypot_excess(delta, r):
+    with np.errstate(all="ignore"):
+        return np.where(r == 0, np.zeros((), r.dtype), r * (r / (np.hypot(delta, r) + delta)))
+
+
 def power_slope(x, y):
     with np.errstate(all="ignore"):
         return np.where(y == 0, np.zeros((), x.dtype), y * np.power(x, y - 1))

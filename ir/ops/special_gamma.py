@@ -125,10 +125,12 @@ def _log_beta_slope(a, b):
 
 
 def _beta_slope(a, b, out):
-    """B (ψ(a) - ψ(a + b)); where B is 0, at a pole of Γ(a + b), that of Γ(a) Γ(b) 1/Γ(a + b)."""
+    """B (ψ(a) - ψ(a + b)); where B is 0, at a pole of Γ(a + b), the slope of Γ(a) Γ(b) 1/Γ(a + b)."""
     total = a + b
     at_zero = _pole(total) & ~_pole(a) & ~_pole(b)
-    return at_zero.select(a.gamma() * b.gamma() * _rgamma_slope(total, total.rgamma()), out * _log_beta_slope(a, b))
+    reciprocal = total.rgamma()
+    product = a.gamma() * b.gamma() * (a.digamma() * reciprocal + _rgamma_slope(total, reciprocal))
+    return at_zero.select(product, out * _log_beta_slope(a, b))
 
 
 RIGHT = (0.3, 4.0)

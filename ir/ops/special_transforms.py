@@ -13,15 +13,19 @@ from __future__ import annotations
 import math
 
 from ..core import Const
+from ..types import F32, F64
 from .elementwise import ANY, POSITIVE, declare, like, share_of
-from .numeric import Special, exprel_n, log1prel_n
+from .numeric import Special, exprel_n, hypot_excess, log1prel_n
 
 _ORDERS = 3            # orders of a family that are told apart where the order is not a constant
 
 
 def _of_order(family):
-    """The formula of a family by its order: chosen now where that is a constant."""
+    """The formula of a family by its order: chosen now where that is a constant. Single precision is computed in double: the
+    terms overflow, or cancel, before the result does."""
     def formula(n, x):
+        if x.dtype is F32:
+            return formula(n.cast(F64), x.cast(F64)).cast(F32)
         if n.value.__class__ is Const and not n.value.type.dims:
             return family(int(n.value.item), x)
         found = family(0, x)
@@ -32,7 +36,8 @@ def _of_order(family):
     return formula
 
 
-def _horner(x, coefficients):
+def horner(x, coefficients):
+    """Σ c_k x^k"""
     out = x * 0 + coefficients[-1]
     for c in reversed(coefficients[:-1]):
         out = out * x + c
@@ -47,7 +52,7 @@ def _exprel(n: int, x):
     found = large.expm1() / large
     for k in range(1, n + 1):
         found = (power - k * found) / large
-    series = _horner(small, [1 / (math.factorial(k) * (n + k + 1)) for k in range(24)])
+    series = horner(small, [1 / (math.factorial(k) * (n + k + 1)) for k in range(24)])
     return near.select(series, (x == math.inf).select(x, found))
 
 
@@ -60,7 +65,7 @@ def _log1prel(n: int, t):
     for k in range(1, n + 1):
         found = ((-1.0) ** (k - 1) * math.factorial(k - 1) * power - k * found) / large
         power = power * reciprocal
-    series = _horner(small, [(-1.0) ** k * math.perm(k, n) / (k + 1) for k in range(n, n + 40)])
+    series = horner(small, [(-1.0) ** k * math.perm(k, n) / (k + 1) for k in range(n, n + 40)])
     return near.select(series, found)
 
 
@@ -128,11 +133,16 @@ def _pseudo_huber(delta, r):
     return (delta < 0).select(math.inf, ((delta == 0) | (r == 0)).select(0, found))
 
 
+# h - δ with h = sqrt(δ² + r²), without the difference; its slope by δ is δ/h - 1 = -(h - δ)/h
+declare("hypot_excess", hypot_excess, 2, formula=lambda delta, r: r * r.mulz(1 / (delta.hypot(r) + delta)), singular=(0, 1),
+        domain=(POSITIVE, ANY), doc="np.hypot(delta, r) - delta for delta >= 0, to the last digits.",
+        partials=(lambda delta, r, out: -share_of(out, delta.hypot(r)), lambda delta, r, out: share_of(r, delta.hypot(r))))
+
+
 def _by_delta(delta, r, out):
-    """With h = sqrt(δ² + r²): (h - δ)²/h, where h - δ = r²/(h + δ) without the difference."""
-    h = delta.hypot(r)
-    rest = (r * r.mulz(1 / (h + delta))).surrogate(h - delta)
-    return rest * rest.mulz(1 / h)
+    """(h - δ)² / h"""
+    excess = delta.hypot_excess(r)
+    return excess * share_of(excess, delta.hypot(r))
 
 
 declare("pseudo_huber", Special("pseudo_huber"), 2, formula=_pseudo_huber, singular=(0, 1), domain=(POSITIVE, ANY),

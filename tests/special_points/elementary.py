@@ -162,7 +162,7 @@ TWO = [
     Points("power", np.power, ((0.0, 0.0), (0.0, 0.5), (0.0, 1.0), (0.0, 1.5), (0.0, 2.0), (0.0, 3.0), (0.0, 2.3), (1.0, 0.0),
                                (2.0, 0.0), (2.0, -1.0), (1.0, 3.0), (2.5, 1.3), (2.0, -0.0)), lambda x, y: x ** y,
            {**{(0.0, y): power_at_zero(y) for y in (0.5, 1.0, 1.5, 2.0, 3.0, 2.3)}, (0.0, 0.0): FirstOrder(flat(0.0, 0.0))},
-           covers=("op:pow", "float_power")),
+           covers=("op:pow", "op:power_slope", "float_power")),
     Points("power by its base", np.power,
            (*((x, float(n)) for x in (0.0, -2.0, 2.0) for n in (0, 1, 2, 3, 4, -1, -2)), (-0.0, 3.0), (-0.0, 1.0), (-0.0, 0.0)),
            lambda x, y: x ** int(y),

@@ -5,6 +5,7 @@ import math
 
 import mpmath as mp
 import numpy as np
+import scipy.special as sp
 
 from .arrays import Arrays, at
 from .conventions import kink
@@ -74,7 +75,9 @@ ELEMENTWISE = [
     Points("sinc", np.sinc, (0.0, -0.0, 1e-20, 1e-8, -1e-5, 1e-3, SINC * 0.999, SINC * 1.001, 0.5, 1.0, -1.0, 2.0,
                              1.4302966531242027, 20.5),
            sinc),
-    Points("i0", np.i0, (0.0, -0.0, 1e-10, 1.0, -1.0, 7.999, 8.0, 8.001, -8.0, 20.0, 700.0), lambda x: mp.besseli(0, x)),
+    Points("i0", np.i0, (0.0, -0.0, 1e-10, 1.0, -1.0, 8.0, 29.999, 30.0, -30.001, 700.0), lambda x: mp.besseli(0, x)),
+    Points("i1", sp.i1, (0.0, -0.0, 1e-10, 1.0, -1.0, 8.0, 29.999, 30.0, -30.001, 700.0), lambda x: mp.besseli(1, x),
+           covers=("op:bessel_i",)),
     Points("clip", lambda x: np.clip(x, 0.0, 1.0), (0.0, 1.0, -0.0, 0.5, 2.0, -3.0, INF), clipped,
            {INF: (0.0, 0.0), **kink("np.clip(x, 0.0, 1.0)")}),
     Points("clip by its bounds", np.clip, ((0.5, 0.0, 1.0), (2.0, 0.0, 1.0), (-3.0, 0.0, 1.0)), None,
