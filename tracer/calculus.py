@@ -179,6 +179,8 @@ def _gradient(f, h, edge_order):
                          "required.")
     out = FUNCTIONS[np.zeros_like](f)
     spacing = lift(h)
+    if spacing.dims and spacing.dtype_ir.integer:              # differences of unsigned coordinates would wrap around
+        spacing = FUNCTIONS[np.astype](spacing, np.float64)
     even = not spacing.dims
     if even:
         out[1:-1] = (f[2:] - f[:-2]) / (2.0 * h)
@@ -253,7 +255,8 @@ def _wrapped(x, xp, fp, period):
 
 @implements(np.polyval)
 def polyval(p, x):
-    found = FUNCTIONS[np.zeros_like](x) if lift(x).dims else lift(x) * 0
+    x = as_array(x)                                           # of a Python number an array of its dtype, which counts
+    found = FUNCTIONS[np.zeros_like](x)
     for c in as_array(p):
         found = found * x + c
     return found

@@ -138,10 +138,12 @@ implements(np.linalg.matmul)(lambda x1, x2, /: matmul(x1, x2))
 def vecdot(x1, x2, /, *, axis=-1):
     x, y = as_array(x1), as_array(x2)
     x, y = (moveaxis(v, axis, -1) for v in (x, y))
-    return np.sum(np.multiply(np.conjugate(x), y), axis=-1, dtype=None)
+    product = as_array(np.multiply(np.conjugate(x) if x.dtype_ir.complex else x, y)).read()
+    kind = "any" if product.type.dtype is BOOL else "sum"      # in the dtype of the product: small integers wrap, as in a dot
+    return boxes.result(context.current().builder.reduce(product, kind, (product.type.rank - 1,)))
 
 
-GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(vecdot(x1, x2, axis=axis).read(), out)
+GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(as_array(vecdot(x1, x2, axis=axis)).read(), out)
 if hasattr(np, "matvec"):
     GUFUNCS[np.matvec] = lambda a, b, out=None, **others: finish(matmul(a, as_array(b)[..., None])[..., 0].read(), out)
     GUFUNCS[np.vecmat] = lambda a, b, out=None, **others: finish(matmul(np.conjugate(as_array(a))[..., None, :], b)[..., 0,

@@ -35,8 +35,8 @@ from . import (  # noqa: F401
     statistics,
     ufuncs,
 )
-from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, implements, lift
-from .promote import fail, strong, to_dtype
+from .boxes import FUNCTIONS, INSTEAD, METHODS, REDIRECT, UFUNC_METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
+from .promote import fail, result_dtype, strong, to_dtype
 
 
 def traced(x) -> bool:
@@ -113,14 +113,24 @@ def _of_array(held, key):
     return lift(held)[key] if _has_box(key) else held[key]
 
 
+def _spaced(part: slice):
+    """start:stop:step is np.arange; with an imaginary step, which counts points, np.linspace."""
+    start, step = (0 if part.start is None else part.start), (1 if part.step is None else part.step)
+    if isinstance(step, complex):
+        return as_array(FUNCTIONS[np.linspace](start, part.stop, int(abs(step))))
+    return as_array(FUNCTIONS[np.arange](start, part.stop, step))
+
+
 def _joined(held, key):
     """np.c_[…] and np.r_[…] of arrays and numbers."""
     parts = key if isinstance(key, tuple) else (key,)
     if not any(map(traced, parts)):
         return fresh(held[key])
-    if any(isinstance(p, (slice, str)) for p in parts):
-        fail(UnsupportedError, "slices and strings in np.c_ and np.r_ cannot be compiled",
-             "use np.arange, np.linspace or np.concatenate")
+    if any(isinstance(p, str) for p in parts):
+        fail(UnsupportedError, "directives in np.c_ and np.r_ cannot be compiled", "use np.concatenate with axis=")
+    parts = [_spaced(p) if isinstance(p, slice) else lift(p) for p in parts]
+    target = result_dtype([p.kind for p in parts])             # a Python number takes the dtype of the arrays
+    parts = [boxes.array(boxes.to_value(p, target)) for p in parts]
     if held is np.r_:
         return FUNCTIONS[np.concatenate]([FUNCTIONS[np.atleast_1d](p) for p in parts])
     columns = [p if len(p.dims) > 1 else p[:, None] for p in map(FUNCTIONS[np.atleast_1d], parts)]
@@ -190,7 +200,7 @@ for _name, _function in {"nonzero": np.nonzero, "take": np.take, "clip": np.clip
                          "searchsorted": np.searchsorted, "trace": np.trace, "dot": np.dot, "argpartition": np.argpartition,
                          "choose": np.choose}.items():
     _delegate(_name, _function)
-METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugate, x, *out)
+METHODS["conj"] = METHODS["conjugate"] = lambda x, *out: ufuncs.call(np.conjugate, x, *out) if x.dtype_ir.complex or out else x
 METHODS["compress"] = lambda x, condition, *args, **kwargs: FUNCTIONS[np.compress](condition, x, *args, **kwargs)
 METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs)
 

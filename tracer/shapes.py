@@ -9,7 +9,7 @@ import operator
 import numpy as np
 
 from ..ir.core import Const, Value, as_dim
-from ..ir.errors import DTypeError, ShapeError
+from ..ir.errors import DTypeError, ShapeError, UnsupportedError
 from ..ir.types import INDEX
 from . import context
 from .promote import AxisError, fail
@@ -224,6 +224,8 @@ def static_int(x, what: str) -> int:
     """A Python int, from anything whose value is known while tracing; an argument int becomes static, others are refused."""
     if type(x) is int:
         return x
+    if isinstance(x, Value):
+        fail(UnsupportedError, f"{what} follows from a length that is known only at run time", "give it as a number")
     read = getattr(x, "read", None)
     if read is None:
         try:

@@ -145,7 +145,7 @@ def _reciprocal(b, xs, outs):
     x = b.expr(xs[0])
     if outs[0].inexact:
         return b("div", const(1, outs[0]), xs[0])
-    least = np.iinfo(outs[0].np).min if outs[0].kind == "i" else 0
+    least = np.iinfo(outs[0].np).min if outs[0].kind == "i" and outs[0].bits >= 32 else 0      # infinity as a small int
     unit = (x == 1).select(x, 0)
     if outs[0].kind == "i":
         unit = (x == -1).select(x, unit)
@@ -398,6 +398,8 @@ def _power_in_place(box, other):
 def operator_power(a, b):
     """a ** b: with a literal exponent NumPy's operator takes a shortcut."""
     if isinstance(a, Box) and type(b) in (int, float) and a.weak is None:
+        if a.dtype_ir is BOOL and type(b) is int and b == 2:
+            return call(np.square, a)
         kinds = (a.kind, type(b))
         ins, _ = resolve(np.power, kinds)
         found = shortcut_power(context.current().builder, converted(a, a.read(), ins[0]), b)
