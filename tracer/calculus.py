@@ -346,6 +346,8 @@ def _sliding(a, v, mode):
     for d, name in ((n, "a"), (m, "v")):
         if type(d) is int and d == 0:
             raise ValueError(f"{name} cannot be empty")
+        if type(d) is not int:
+            builder.emit("check", builder("gt", d, builder.index(0)), error="ValueError", message=f"{name} cannot be empty")
     less = shapes.arith("sub", m, 1)
     half = shapes.arith("floordiv", m, 2)
     before, after = {"full": (less, less), "same": (half, shapes.arith("sub", less, half)), "valid": (0, 0)}[mode]

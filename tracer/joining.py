@@ -295,9 +295,15 @@ def pad(array, pad_width, mode="constant", **options):
         if (low, high) == (0, 0):
             continue
         n = value.type.dims[axis]
-        if all(type(w) is int for w in (n, low, high)):
+        static = all(type(w) is int for w in (n, low, high))
+        if static and options.get("reflect_type") == "odd" and mode in ("reflect", "symmetric"):
+            value = _turned_over(value, axis, low, high, mode)
+            continue
+        if static:
             origin = const(np.pad(np.arange(n), (low, high), mode, **options), INDEX)
         elif mode == "edge":
+            builder.emit("check", builder("gt", builder.index(n), builder.index(0)), error="ValueError",
+                         message=f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
             total = shapes.arith("add", n, shapes.arith("add", low, high))
             moved = builder("sub", iota(total, INDEX), builder.index(low))
             origin = builder("min", builder("max", moved, builder.index(0)), builder.index(shapes.arith("sub", n, 1)))
@@ -305,6 +311,28 @@ def pad(array, pad_width, mode="constant", **options):
             fail(UnsupportedError, f"np.pad with mode {mode!r} of a length known only at run time", "use constant or edge")
         value = builder("gather", value, origin, axes=(axis,), at=axis)
     return boxes.array(value)
+
+
+def _turned_over(value, axis, low, high, mode):
+    """reflect_type="odd": an element outside is s x[i] + p x[0] + q x[n - 1], with s = ±1 and whole p and q. Which ones is read
+    off NumPy's own padding of three lines: the positions, and, as s + p + q = 1, those of k and of k²."""
+    builder, n = context.current().builder, value.type.dims[axis]
+    if n == 0:
+        np.pad(np.zeros(0), (low, high), mode)                       # raises as NumPy does
+    k = np.arange(n)
+    i = np.pad(k, (low, high), mode)
+    first, second = (np.pad(line, (low, high), mode, reflect_type="odd") for line in (k, k * k))
+    between = (i > 0) & (i < n - 1)
+    s = np.where(between, (second - first * (n - 1)) // np.where(between, i * (i - (n - 1)), 1), 0)
+    q = (first - s * i) // max(n - 1, 1)
+    found = None
+    for factor, at in ((s, i), (1 - s - q, np.zeros_like(i)), (q, np.full_like(i, n - 1))):
+        rows = builder("gather", value, const(at, INDEX), axes=(axis,), at=axis)
+        line = builder.reshape(const(factor.astype(rows.type.dtype.np), rows.type.dtype),
+                               tuple(len(i) if d == axis else 1 for d in range(rows.type.rank)))
+        part = builder("mul", rows, shapes.expand(line, rows.type.dims))
+        found = part if found is None else builder("add", found, part)
+    return found
 
 
 _FROM_LINES = ("maximum", "minimum", "mean", "median", "linear_ramp")

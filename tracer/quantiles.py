@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import ShapeError, UnsupportedError
+from ..ir.core import Block
+from ..ir.errors import BoundsError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, F64, INDEX
 from . import boxes, context, shapes, ufuncs
 from .boxes import FUNCTIONS, as_array, implements, lift
@@ -33,9 +34,23 @@ def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The mean of the two middle elements, which are the same where the length is odd. NaN, which sorts last, wins."""
     builder = context.current().builder
     ordered, axes, dims = _sorted_lines(a, axis)
+    n, dtype = ordered.type.dims[-1], ordered.type.dtype
+    nothing = builder.full(math.nan, ordered.type.dims[:-1], dtype)
+    if type(n) is int:
+        found = _middle(ordered) if n else nothing
+    else:
+        some, regions = builder("gt", n, builder.index(0)), [Block(), Block()]
+        for region, compute in zip(regions, (lambda: _middle(ordered), lambda: nothing)):
+            with builder.at(region):
+                region.yields = (compute(),)
+        (found,) = builder.emit("if", some, regions=regions)
+    return finish(found, dims, axes, keepdims, out, "median")
+
+
+def _middle(ordered):
+    """The median of sorted lines that are not empty."""
+    builder = context.current().builder
     n, rank, dtype = ordered.type.dims[-1], ordered.type.rank, ordered.type.dtype
-    if type(n) is int and n == 0:
-        return finish(builder.full(math.nan, ordered.type.dims[:-1], dtype), dims, axes, keepdims, out, "median")
 
     def at(k):
         return builder("slice", ordered, builder.index(k), spec=":" * (rank - 1) + "i")
@@ -47,7 +62,7 @@ def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
         middle = builder("div", builder("add", low, at(shapes.arith("floordiv", n, 2))), const(2, dtype))
     last = at(shapes.arith("sub", n, 1))
     nan = ufuncs.evaluate(np.isnan, [last], (BOOL,))
-    return finish(builder("select", nan, last, middle), dims, axes, keepdims, out, "median")
+    return builder("select", nan, last, middle)
 
 
 def _of_fractions(q, dtype):
@@ -66,6 +81,10 @@ def _quantile(scale, nan=False):
         _expect_real_numbers(box)
         at = boxes.to_value(q, _of_fractions(lift(q), box.dtype_ir))
         ordered, axes, dims = _sorted_lines(box, axis, box.dtype_ir if method in _DISCRETE else None)
+        if nan and ordered.type.dims[-1] == 0:
+            found = builder.full(math.nan, (*at.type.dims, *ordered.type.dims[:-1]), mean_dtype(box.dtype_ir))
+            return finish(found, (*at.type.dims, *dims), tuple(k + at.type.rank for k in axes), keepdims, out, "quantile")
+        _expect_elements(ordered.type.dims[-1])
         if scale != 1:
             at = builder("div", at, const(scale, at.type.dtype))
         good = builder("and", builder("ge", at, const(0, at.type.dtype)), builder("le", at, const(1, at.type.dtype)))
@@ -78,6 +97,16 @@ def _quantile(scale, nan=False):
         return finish(found, whole, tuple(k + lead for k in axes), keepdims, out, "quantile")
 
     return run
+
+
+def _expect_elements(n):
+    """NumPy looks for the last element of nothing."""
+    message = "index -1 is out of bounds for axis 0 with size 0"
+    if n == 0:
+        fail(BoundsError, message)
+    if type(n) is not int:
+        builder = context.current().builder
+        builder.emit("check", builder("gt", n, builder.index(0)), error="BoundsError", message=message)
 
 
 def _expect_real_numbers(box):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import DTypeError, ShapeError, UnsupportedError
+from ..ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, I64, INDEX
 from . import boxes, context, indexing, reductions, shapes, ufuncs, views
 from .boxes import FUNCTIONS, METHODS, Box, ScalarBox, as_array, implements, lift
@@ -163,12 +163,27 @@ def copyto(dst, src, casting="same_kind", where=True):
 
 # --- by position ----------------------------------------------------------------------------------------------------
 
+def _expect_some(n, count):
+    """What wraps around or is clipped needs an element to end at."""
+    message = "cannot do a non-empty take from an empty axes."
+    if type(n) is int and (n > 0 or type(count) is int):
+        if n == 0 and count:
+            fail(BoundsError, message)
+        return
+    builder = context.current().builder
+    zero = builder.index(0)
+    fine = builder("or", builder("gt", builder.index(n), zero), builder("eq", builder.index(count), zero))
+    builder.emit("check", fine, error="BoundsError", message=message)
+
+
 def _positions(index: Box, n, mode: str, axis: int):
     """Index values in [0, n): checked, wrapped around or clipped."""
     builder = context.current().builder
     if mode == "raise":
         return indexing._positions(index, n, axis)
     value = shapes.index_value(boxes.to_value(index))
+    if mode in ("wrap", "clip"):
+        _expect_some(n, shapes.product(index.dims))
     if mode == "wrap":
         return builder("mod", value, builder.index(n))
     if mode == "clip":
