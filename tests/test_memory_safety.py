@@ -1,5 +1,5 @@
 """No result holds memory that is not the program's: positions that wrap around, are clipped or reflected, in arrays of no
-element or one, of a length that only run time knows, and at the ends of the integers. Freed memory is filled with a pattern, and
+element or one, of a length that only run time knows, at the ends of the integers. Freed memory is filled with a pattern, and
 the heap is checked."""
 from __future__ import annotations
 
