@@ -852,7 +852,6 @@ ODD = [
     collections.deque([1.0]),
     np.dtype("f4"),
     object(),
-    memoryview(b"abc"),
     np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(float),
     len,
     np.sum,

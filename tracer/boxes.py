@@ -430,9 +430,24 @@ def converted(box: Box, value: Value, dtype: DType) -> Value:
         check_range(value.data.item(), dtype)
     elif weak_int and (dtype.bits < 64 or dtype.kind == "u"):
         _check_fits(builder, value, dtype)
+    if type(box) is ScalarBox and box.weak == "float" and dtype.kind in "iu":
+        _check_whole(builder, value, dtype)
     if dtype is BOOL:
         return builder("ne", value, const(0, have))
     return builder.cast(value, dtype)
+
+
+def _check_whole(builder, value, dtype):
+    """A Python float stored as an integer: as int() has it, and within the dtype."""
+    number = builder.expr(value)
+    for good, error, message in (((number == number), "ValueError", "cannot convert float NaN to integer"),
+                                 (~number.isinf(), "OverflowError", "cannot convert float infinity to integer")):
+        builder.emit("check", good.value, error=error, message=message)
+    info = np.iinfo(dtype.np)
+    whole = number.trunc()
+    fits = (whole >= float(info.min)) & (whole < float(info.max) + 1.0 if dtype.bits == 64 else whole <= float(info.max))
+    builder.emit("check", fits.value, whole.value, error="OverflowError",
+                 message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
 
 
 def _check_fits(builder, value, dtype):

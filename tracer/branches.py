@@ -55,7 +55,8 @@ def _plain_truth(x) -> bool | Value:
         return truth(state.value(x))
     if type(x) is list and (trace := context.active()) is not None:
         growing.read(trace, x)
-    found = x.__bool__() if type(x).__module__ != "builtins" and hasattr(type(x), "__bool__") else bool(x)
+    own = type(x).__module__ != "builtins" and any("__bool__" in vars(c) for c in type(x).__mro__)      # not the metaclass's
+    found = x.__bool__() if own else bool(x)
     return truth(found) if isinstance(found, Box) else bool(found)
 
 

@@ -343,12 +343,33 @@ def _deque(iterable=(), maxlen=None):
     return collections.deque(iteration.iterate(iterable), maxlen)
 
 
+def _format(value, spec=""):
+    return messages.text((value, "", spec)) if isinstance(value, (Box, messages.Text)) else format(value, spec)
+
+
+def _next(iterator, *default):
+    """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
+    trace = context.current()
+    if trace.scopes and not isinstance(iterator, types.GeneratorType):
+        expect_own(trace, iterator, "next()")
+    return next(iterator, *default)
+
+
+def _refused(name: str, remedy: str):
+    def refuse(*args, **kwargs):
+        if not args or name in ("eval", "exec"):
+            raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
+                                   context.locate())
+        return getattr(builtins, name)(*args, **kwargs)
+    return refuse
+
+
 def _text_of(make, conversion: str):
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args, **kwargs):
         if len(args) == 1 and isinstance(args[0], (Box, messages.Text)):
             return messages.text((args[0], conversion, ""))
-        return messages.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple) else make(*args, **kwargs)
+        return messages.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args, **kwargs)
     return handler
 
 
@@ -359,5 +380,8 @@ BUILTINS = {
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
     np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
-    str: _text_of(str, "s"), repr: _text_of(repr, "r"),
+    str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
+    locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
+    eval: _refused("eval", "write the expression, or make a function of it outside"),
+    exec: _refused("exec", "write the statements, or make a function of them outside"),
 }

@@ -90,6 +90,10 @@ class _Fence:
                 self.refuse(item.context_expr,
                             "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
+            for keyword in call.keywords if name == "errstate" and isinstance(call, ast.Call) else ():
+                if not (isinstance(keyword.value, ast.Constant) and keyword.value.value == "ignore"):
+                    self.refuse(item.context_expr, "compiled code neither warns nor raises at floating-point errors",
+                                "test with np.isfinite, or run under tg.config(check_numerics=True); \"ignore\" is accepted")
 
     def global_(self, node):
         names = ", ".join(node.names)

@@ -96,8 +96,11 @@ def _formatted(x, conversion: str, spec: str) -> str:
 def shown(x, plain=str):
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
     if isinstance(x, (Box, Text)):
-        return _part(x, "", "")
-    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple)) for v in x):
+        return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
+    if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
+        parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
+        return joined(["{", *parts, "}"])
+    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x):
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..ir.build import const
 from ..ir.core import Block, Const
-from ..ir.errors import DTypeError
+from ..ir.errors import DTypeError, UnsupportedError
 from ..ir.types import BOOL, C128, F64, I64, INDEX
-from . import box_operators, boxes, context, ufuncs
+from . import box_operators, boxes, context, shapes, ufuncs
 from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from .promote import fail
 
@@ -249,6 +249,8 @@ def rounded(x, ndigits=None):
     """round(x) is an int; round(x, n) keeps the type and follows np.round."""
     if x.dims:
         raise TypeError("type numpy.ndarray doesn't define __round__ method")
+    if ndigits is not None and x.weak == "float":
+        return ScalarBox(_rounded_decimally(x.read(), shapes.static_int(ndigits, "the digits of round()")), "float")
     if ndigits is not None:
         found = boxes.FUNCTIONS[np.round](x, ndigits)
         return ScalarBox(found.read(), x.weak) if x.weak else found
@@ -256,6 +258,40 @@ def rounded(x, ndigits=None):
         return ScalarBox(x.read(), "int") if x.weak == "int" else to_int(x)
     builder = context.current().builder
     return to_int(ScalarBox(builder("rint", x.read()), "float"))
+
+
+_SPLIT = 2.0**27 + 1
+
+
+def _rounded_decimally(value, digits: int):
+    """round(x, n) of a Python float: the double nearest to the decimal that is nearest to x itself.
+
+    p + e = x 10^n exactly (T. J. Dekker, 1971); its floor k and what is left decide, a tie goes to the even one, and k / 10^n
+    is rounded once. From 2^53 on x has no such digits. For n < 0 by the remainder of 10^-n.
+    """
+    x = context.current().builder.expr(context.current().builder("stop_gradient", value))
+    if digits > 22:
+        fail(UnsupportedError, f"round(x, {digits}), to more than 22 digits", "10.0**22 is the last power that a float holds")
+    if digits < 0:
+        unit = 10.0**-digits
+        rest = x.mod(unit)
+        low = x - rest
+        odd = (low / unit).mod(2.0) != 0
+        up = (rest > unit / 2) | ((rest == unit / 2) & odd)
+        return x.isfinite().select(up.select(low + unit, low).copysign(x), x).value
+    unit = 10.0**digits
+    p = x * unit
+    high = x * _SPLIT
+    high = high - (high - x)
+    top = unit * _SPLIT - (unit * _SPLIT - unit)
+    low, bottom = x - high, unit - top
+    e = ((high * top - p) + high * bottom + low * top) + low * bottom
+    k = p.floor()
+    above = (p - k) - 0.5                                     # exact, and so is the sign of the sum with e
+    up = (above > -e) | ((above == -e) & (k.mod(2.0) != 0))
+    down = (p == k) & (e == -0.5) & (k.mod(2.0) != 0)
+    found = (up.select(k + 1, down.select(k - 1, k)) / unit).copysign(x)
+    return ((p.abs() < 2.0**53) & x.isfinite()).select(found, x).value
 
 
 # --- conversions ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ _IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itrue
              ast.Mod: "imod",
              ast.Pow: "ipow", ast.LShift: "ilshift", ast.RShift: "irshift", ast.BitOr: "ior", ast.BitXor: "ixor",
              ast.BitAnd: "iand", ast.MatMult: "imatmul"}
+_OF_THE_FRAME = frozenset({"breakpoint", "globals"})     # what they do is about the frame that calls them: the user's
 _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
 _CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
 
@@ -396,8 +397,8 @@ class _Rewriter(Comprehensions):
         if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
             node.args = [exits.load("__class__", node), exits.load(self.first[-1], node)]
             return node
-        if isinstance(function, ast.Name) and function.id == "breakpoint":
-            return node                                     # a debugger stops in the frame of the call: the user's
+        if isinstance(function, ast.Name) and function.id in _OF_THE_FRAME:
+            return node
         if folds(node):
             return self.fold(node)
         if isinstance(function, ast.Attribute):

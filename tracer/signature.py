@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import inspect
 import io
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -54,8 +55,22 @@ def static(value, path: str = "argument") -> Leaf:
         raise ArgumentTypeError(
             f"{path} is a '{type(value).__name__}', which is neither an array, a number, a container of such, nor hashable",
             "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses") from None
-    mark = (value.hex(),) if type(value) is float else (str(value),) if isinstance(value, complex) else ()
-    return Leaf("static", type(value), mark, value)
+    if type(value) is float and value != value:
+        value = math.nan                                     # one NaN for all: each is unequal to itself
+    return Leaf("static", type(value), _mark(value), value)
+
+
+def _mark(value) -> tuple:
+    """What tells equal values apart: 1, 1.0 and True, 0.0 and -0.0, wherever they stand in a tuple."""
+    if isinstance(value, float):
+        return (float(value).hex(),)
+    if isinstance(value, complex):
+        return (str(value),)
+    if isinstance(value, tuple):
+        return tuple([(type(x), _mark(x)) for x in value])
+    if isinstance(value, frozenset):
+        return tuple(sorted([(type(x).__name__, repr(_mark(x))) for x in value]))
+    return ()
 
 
 def dtype_of(x: np.dtype, path: str) -> DType:

@@ -299,7 +299,8 @@ def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
     out_of_range = _beyond(ufunc, taken, ins)
     if out_of_range is not None:
         return out_of_range
-    values, _ = shapes.align([converted(x, x.read(), d) for x, d in zip(taken, ins)])
+    values, _ = shapes.align(_with_python_int(taken, ins) if ufunc in _ORDER and ins[0].kind in "iu"
+                             else [converted(x, x.read(), d) for x, d in zip(taken, ins)])
     found = evaluate(ufunc, values, outs)
     if out is None and where is True:
         return boxes.result(found, _strides(taken, found)) if type(found) is not tuple else tuple(map(boxes.result, found))
@@ -357,6 +358,15 @@ def _beyond(ufunc, taken, ins):
                 truth = other_below == ((side == 1) == (k == 1))
             return boxes.result(context.current().builder.full(truth, taken[1 - k].dims, BOOL))
     return None
+
+
+def _with_python_int(taken, ins):
+    """The operands of a comparison of integers; one with a Python int is one of 64 bits, whatever the other can hold."""
+    weak = [type(x) is ScalarBox and x.weak == "int" and not isinstance(x._value, Const) for x in taken]
+    if weak[0] == weak[1]:
+        return [converted(x, x.read(), d) for x, d in zip(taken, ins)]
+    cast = context.current().builder.cast
+    return [cast(x.read(), U64 if x.dtype_ir is U64 and not w else I64) for x, w in zip(taken, weak)]
 
 
 def deliver(name: str, value, out, where=True, casting="same_kind"):

@@ -1,0 +1,138 @@
+"""What compiled code takes from Python and not from NumPy: decimal rounding, texts of containers, whole numbers of any size
+beside small ones, floats stored as whole numbers, values that are equal and not the same."""
+from __future__ import annotations
+
+import contextlib
+import enum
+import io
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 3, 8, 15, 22, -1, -2])
+def test_round_is_correct_in_decimal(digits):
+    draw = random.Random(digits)
+    xs = [2.675, 1.005, 12345.675, 0.145, 8.115, 0.35, 0.25, 1.45, -0.5, -2.675, 1e300, 1e16 + 2, math.inf, 5e-324, -0.0, 2.5,
+          1250.0, 1350.0, -1250.0, 1e15 + 0.3, 4503599627370497.5, *[draw.uniform(-10, 10) for _ in range(200)],
+          *[draw.randint(-9999, 9999) / 8 for _ in range(100)],
+          *[draw.randint(-9999, 9999) / 1000 + 0.0005 for _ in range(100)]]
+    f = tg.jit(lambda x: round(x, digits))
+    assert [repr(f(x)) for x in xs] == [repr(round(x, digits)) for x in xs]
+    assert math.isnan(f(math.nan)) and tg.grad(lambda x: round(x, digits) * x)(2.5) == round(2.5, digits)
+
+
+def test_static_values_that_are_equal_and_not_the_same():
+    f = tg.jit(lambda x, k: (k, math.copysign(x, k[0])), static_argnums=1)
+    for k in ((1,), (True,), (1.0,), (0.0,), (-0.0,), (0,), (False,), (1.0, (0.0, 1)), (1.0, (-0.0, True)), (1 + 0j and 1.0,)):
+        assert repr(f(2.0, k)) == repr((k, math.copysign(2.0, k[0])))
+    g = tg.jit(lambda x, k: x if k != k else -x, static_argnums=1)
+    assert [g(1.0, float("nan")) for _ in range(3)] == [1.0] * 3 and g.cache_info().misses == 1
+
+
+class Mode(enum.Enum):
+    FAST = 1
+
+
+class Off(enum.IntEnum):
+    OFF = 0
+
+
+def test_truth_of_enumerations():
+    f = tg.jit(lambda x, m: x if m else -x)
+    assert f(1.0, Mode.FAST) == 1.0 and f(1.0, Off.OFF) == -1.0
+
+
+def printed(f, *args):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        f(*args)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: print({"a": x}), lambda x: print({"a": [x, {"b": (x,)}], 3: "c"}), lambda x: print([x], (x,), [[x], "s"]),
+    lambda x: print(format(x, ".3f"), f"{x:8.2f}|", str({"k": x}))])
+def test_texts_of_containers(f):
+    for x in (2.5, np.float64(2.5)):
+        assert printed(tg.jit(f), x) == printed(f, x)
+
+
+def test_a_text_is_no_result():
+    with pytest.raises((TypeError, NotImplementedError)):
+        tg.jit(lambda x: format(x, ".2f"))(1.37)
+
+
+def outcome(f, *args):
+    try:
+        return f(*(a.copy() if isinstance(a, np.ndarray) else a for a in args))
+    except Exception as error:
+        return type(error)
+
+
+def as_python(f, g, *args):
+    want, got = outcome(f, *args), outcome(g, *args)
+    if isinstance(want, type):
+        assert isinstance(got, type) and issubclass(got, want), (want, got)
+    else:
+        assert np.array_equal(want, got) and got.dtype == want.dtype, (want, got)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_floats_stored_as_whole_numbers(dtype):
+    def stored(a, v):
+        a[0] = v
+        return a
+
+    compiled = tg.jit(stored)
+    for v in (math.nan, math.inf, -math.inf, 2.7, -2.7, 300.0, -1.0, 1e30, 127.9, 255.5):
+        as_python(stored, compiled, np.arange(3).astype(dtype), v)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64, np.int8, np.int64])
+def test_comparison_with_python_ints(dtype):
+    a = np.array([0, 1, 100], dtype)
+    for f in (lambda a, n: a < n, lambda a, n: a <= n, lambda a, n: a == n, lambda a, n: a != n, lambda a, n: n > a,
+              lambda a, n: n >= a):
+        g = tg.jit(f)
+        for n in (-1, 0, 1, 100, 255, 256, -2**63, 2**62):
+            as_python(f, g, a, n)
+
+
+def test_iterators_with_a_state():
+    def counted(n):
+        c, k = itertools.count(), 0
+        for _ in range(n):
+            k = next(c)
+        return k
+
+    assert tg.jit(counted)(5) == 4
+
+
+def test_the_names_of_the_running_program():
+    assert tg.jit(lambda x: x * globals()["SCALE"])(2.0) == 6.0
+    for f in (lambda x: x * len(locals()), lambda x: x * eval("3.0"), lambda x: x * len(vars())):
+        with pytest.raises(tg.UnsupportedError, match="names are those of the running program"):
+            tg.jit(f)(1.0)
+
+
+SCALE = 3.0
+
+
+def test_floating_point_errors_are_refused_or_ignored():
+    def quiet(x):
+        with np.errstate(divide="ignore"):
+            return 1.0 / x
+
+    def loud(x):
+        with np.errstate(all="raise"):
+            return 1.0 / x
+
+    assert tg.jit(quiet)(np.zeros(2)).tolist() == [np.inf, np.inf]
+    with pytest.raises(tg.UnsupportedError, match="neither warns nor raises"):
+        tg.jit(loud)(np.zeros(2))
