@@ -13,7 +13,8 @@ import pytest
 import tracegrad as tg
 
 LINE, ONE, NONE, TABLE = np.array([1.3, 0.41, 0.87, 1.9, 0.65]), np.array([2.5]), np.zeros(0), np.arange(12.0).reshape(3, 4)
-FAR = np.array([0, 1, -1, 7, -7, 2**63 - 1, -(2**63)])
+NEAR = np.array([0, 1, -1, 7, -7])
+FAR = np.array([*NEAR, 2**63 - 1, -(2**63)])                   # not for NumPy's "wrap", which counts down to the axis one by one
 
 
 def outcome(f, args):
@@ -54,7 +55,7 @@ def test_the_slope_of_a_reflected_border():
 @pytest.mark.parametrize("mode", ["wrap", "clip", "raise"])
 def test_taking(mode):
     for x in (LINE, ONE, NONE):
-        as_numpy(lambda x, at: np.take(x, at, mode=mode), x, FAR)
+        as_numpy(lambda x, at: np.take(x, at, mode=mode), x, NEAR if mode == "wrap" else FAR)
         as_numpy(lambda x, at: np.take(x, at, mode=mode), x, FAR[:0])
         as_numpy(lambda x: np.take(x, 3, mode=mode), x)
     as_numpy(lambda x, at: np.take(x, at, axis=1, mode=mode), TABLE[:, :0], FAR[:2])
