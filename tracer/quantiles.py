@@ -81,9 +81,9 @@ def _quantile(scale, nan=False):
         _expect_real_numbers(box)
         at = boxes.to_value(q, _of_fractions(lift(q), box.dtype_ir))
         ordered, axes, dims = _sorted_lines(box, axis, box.dtype_ir if method in _DISCRETE else None)
-        if nan and ordered.type.dims[-1] == 0:
-            found = builder.full(math.nan, (*at.type.dims, *ordered.type.dims[:-1]), mean_dtype(box.dtype_ir))
-            return finish(found, (*at.type.dims, *dims), tuple(k + at.type.rank for k in axes), keepdims, out, "quantile")
+        if nan and total_of(dims, range(len(dims))) == 0:     # a NaN for each line, whatever the number of quantiles
+            lost = builder.full(math.nan, ordered.type.dims[:-1], mean_dtype(box.dtype_ir))
+            return finish(lost, dims, axes, keepdims, out, "nanquantile")
         _expect_elements(ordered.type.dims[-1])
         if scale != 1:
             at = builder("div", at, const(scale, at.type.dtype))
