@@ -6,6 +6,7 @@ from loop_run import Compiled
 from tracegrad.ir import interp
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.core import Block
+from tracegrad.ir.passes import simplify
 from tracegrad.ir.types import F64, INDEX_SCALAR, Type, dtype
 from tracegrad.ir.verify import verify
 from tracegrad.lowering.loopverify import verify as verify_loops
@@ -30,7 +31,7 @@ def build(types, body, **attrs):
 
 def execute(f, *arrays):
     """The results of the compiled function, and the arguments as it left them."""
-    kernel = lower(f)
+    kernel = lower(simplify(f) if any(getattr(op.defn, "formula", None) for op in f.body.walk()) else f)
     verify_loops(kernel)
     args = [np.array(a, dtype=p.type.dtype.np, order="C") for a, p in zip(arrays, f.params)]
     inout = f.attrs.get("inout", {})

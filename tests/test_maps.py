@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from tracegrad.autodiff import maps
+from tracegrad.ir.thresholds import sizes
 
 import tracegrad as tg
 
@@ -74,10 +74,10 @@ def test_running_again_gives_the_same(name, monkeypatch):
         second = tg.hvp(lambda x: total(args[0], x), (args[1],), (np.ones_like(args[1]),))
         return [*first, *pulled, second]
 
-    monkeypatch.setattr(maps, "RECORD", 1 << 60)
+    monkeypatch.setattr(sizes, "record", 1 << 60)
     expected = derivatives()
-    monkeypatch.setattr(maps, "RECORD", -1)
-    monkeypatch.setattr(maps, "TIMES", 0)
+    monkeypatch.setattr(sizes, "record", -1)
+    monkeypatch.setattr(sizes, "record_times", 0)
     got = derivatives()
     with tg.config(disable_jit=True):
         evaluated = derivatives()
@@ -92,10 +92,10 @@ def test_nothing_is_kept_of_all_iterations(name, monkeypatch):
     f, args, axes = PROGRAMS[name]
     gradient = tg.grad(lambda *a: np.sum(tg.vmap(f, in_axes=axes)(*a)), argnums=(0, 1))
     batch = [np.repeat(a, 100, 0) if np.ndim(a) else a for a in args]
-    monkeypatch.setattr(maps, "RECORD", 1 << 60)
+    monkeypatch.setattr(sizes, "record", 1 << 60)
     assert largest(gradient, *batch) >= 600 * 4
     gradient = tg.grad(lambda *a: np.sum(tg.vmap(f, in_axes=axes)(*a)), argnums=(0, 1))
-    monkeypatch.setattr(maps, "RECORD", 0)
+    monkeypatch.setattr(sizes, "record", 0)
     assert largest(gradient, *batch) <= 50 * 300         # of a chunk of the batch, or of one element
 
 
