@@ -14,7 +14,7 @@ import tracegrad as tg
 
 LINE, ONE, NONE, TABLE = np.array([1.3, 0.41, 0.87, 1.9, 0.65]), np.array([2.5]), np.zeros(0), np.arange(12.0).reshape(3, 4)
 NEAR = np.array([0, 1, -1, 7, -7])
-FAR = np.array([*NEAR, 2**63 - 1, -(2**63)])                   # not for NumPy's "wrap", which counts down to the axis one by one
+FAR = np.array([*NEAR, 2**63 - 1, -(2**63)])                   # not for NumPy's "wrap", which counts down one by one
 
 
 def outcome(f, args):
