@@ -398,12 +398,6 @@ def _memory(x: np.ndarray, dtype: DType) -> Const:
     return value
 
 
-def present(x):
-    """An array of floats from outside of the trace as a box, so that a call reads what it holds then. Whole numbers are read
-    while tracing: they are sizes and positions, which shapes and loops follow from."""
-    return lift(x) if type(x) is np.ndarray and x.dtype.kind in "fc" and context.active() is not None else x
-
-
 def as_array(x) -> ArrayBox:
     """The array box of anything array-like; a number becomes a new array of rank 0."""
     box = x if isinstance(x, Box) else lift(x)

@@ -19,7 +19,7 @@ from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL
 from . import attempts, boxes, context, growing, lists, merge, messages, regions, state
-from .boxes import ArrayBox, Box, ScalarBox, present
+from .boxes import ArrayBox, Box, ScalarBox
 
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
 
@@ -165,7 +165,6 @@ def in_(x, items):
         growing.read(trace, items)
     if isinstance(items, lists.Held):
         items = items.array()
-    items = present(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)

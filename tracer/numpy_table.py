@@ -69,7 +69,7 @@ def plain(f, handler):
     """The same for a function of Python scalars, whose result stays as it is."""
     def call(*args, **kwargs):
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
-            return handler(*map(boxes.present, args), **kwargs)
+            return handler(*args, **kwargs)
         return f(*args, **kwargs)
 
     return call
@@ -110,7 +110,7 @@ def _has_box(key) -> bool:
 
 
 def _of_array(held, key):
-    return lift(held)[key] if _has_box(key) else boxes.present(held)[key]
+    return lift(held)[key] if _has_box(key) else held[key]
 
 
 def _spaced(part: slice):

@@ -12,7 +12,7 @@ import types
 import numpy as np
 
 from . import branches, calls, context, lists, source, sparse
-from .boxes import ArrayBox, Box, ScalarBox, present
+from .boxes import ArrayBox, Box, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -36,8 +36,6 @@ def _method(cls: type, name: str):
 def operate(name: str, a, b):
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
-    if type(a) is np.ndarray or type(b) is np.ndarray:
-        a, b = present(a), present(b)
     first, second = type(a), type(b)
     if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
@@ -76,7 +74,6 @@ def _compare_items(name: str, a, b):
 
 def unary(name: str, a):
     function, method = _UNARY[name]
-    a = present(a)
     cls = type(a)
     own = None if cls in _NATIVE or context.active() is None else _method(cls, method)
     return function(a) if own is None else calls.call(own, a)

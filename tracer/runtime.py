@@ -35,7 +35,6 @@ def fresh(made):
 
 def unpack(items):
     """The right side of `a, b = items`."""
-    items = boxes.present(items)
     if isinstance(items, (iteration.Source, boxes.ArrayBox)):
         return list(iteration.iterate(items))
     return iteration.iterate(items) if type(items) is list else items
