@@ -112,16 +112,13 @@ class Jitted(Dispatcher):
         key = self.key(call)
         form = compile.form_of(call, stage.parameters_of(self.root).names, args, kwargs)
         found = self._cache.get(key)
-        if found is not None and any(c.moved for c in found.about.captured):
-            self._cache.evict(key)
-            found = None
         if found is None:
             made = self.specialise(call, form)
             key = self.remember(call, made.about.traced)
             found = self._cache.put(key, made)
         elif (arguments := compile.another_form(found, call, form)) is not None:
             self.add_form(found, arguments)
-        return self._cache.run(key, compile.leaves_of(found, call), lambda: self.specialise(call, form))
+        return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call, form))
 
     def interpret(self, *args, **kwargs):
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""

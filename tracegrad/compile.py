@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .captured import Captured, as_parameters
 from .ir import passes
 from .ir.build import Builder, function
 from .ir.core import Function
@@ -30,7 +29,6 @@ class About:
     traced: Traced
     types: str
     notes: list
-    captured: list[Captured]
 
 
 def types_of(traced: Traced) -> str:
@@ -200,16 +198,7 @@ def another_form(found: Specialisation, call: Call, form: Form) -> layout.Argume
     if any(known.shape == form.shape for known in found.forms):
         return None
     traced = found.about.traced
-    return with_captured(arguments_of(traced, call, parameter_of(traced, call), form), found.about.captured)
-
-
-def with_captured(arguments: layout.Arguments, captured: list[Captured]) -> layout.Arguments:
-    return arguments._replace(given=tuple([(c.array, c.layout) for c in captured]))
-
-
-def leaves_of(found: Specialisation, call: Call) -> list:
-    """The leaf of each kernel parameter of a specialisation, captured arrays included, for a call from Python."""
-    return leaf_values(found.about.traced, call) + [c.array for c in found.about.captured]
+    return arguments_of(traced, call, parameter_of(traced, call), form)
 
 
 def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) -> Specialisation:
@@ -223,7 +212,6 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
 
     program = without_aliases(traced, call)
     f = optimized(program)
-    captured = as_parameters(f)
     tick("optimize")
     kernel = nest.lower(f)
     if config.verify:
@@ -232,11 +220,11 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     place = parameter_of(traced, call)
     return assemble(
         kernel,
-        with_captured(arguments_of(traced, call, place, form), captured),
+        arguments_of(traced, call, place, form),
         output_of(replace(program, function=f), place),
         f.attrs.get("inout"),
         fastmath=config.fastmath and not config.check_numerics,
         options=config.code,
         phases=phases,
-        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes], captured),
+        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]),
     )

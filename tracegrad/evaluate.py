@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .captured import as_parameters
 from .compile import leaf_values, optimized, parameter_of, without_aliases
 from .ir.interp import Machine
 from .tracer.stage import Call, Traced
@@ -17,14 +16,11 @@ class Evaluator:
     def __init__(self, traced: Traced, call: Call):
         self.traced, self.place = traced, parameter_of(traced, call)
         self.program = without_aliases(traced, call)
-        f = optimized(self.program)
-        self.captured = as_parameters(f)
-        self.machine = Machine(f)
+        self.machine = Machine(optimized(self.program))
 
     def __call__(self, call: Call):
         given = leaf_values(self.traced, call)
-        taken = (np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params))
-        results = self.machine(*taken, *(c.array for c in self.captured))
+        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)))
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])
