@@ -242,6 +242,8 @@ def repeat(a, repeats, axis=None):
     if data is not None:
         origin = const(np.repeat(np.arange(len(data)), data), INDEX)
     else:
+        few = builder.reduce(builder("ge", shapes.index_value(counts.read()), builder.index(0)), "all", (0,))
+        builder.emit("check", few, error="ValueError", message="repeats may not contain negative values.")
         ends = builder("scan", shapes.index_value(counts.read()), kind="sum", axis=0, reverse=False)
         total = builder.reduce(shapes.index_value(counts.read()), "sum", (0,))
         origin = builder("searchsorted", ends, iota(total, INDEX), side="right")
@@ -270,7 +272,9 @@ def _rolled(box: ArrayBox, shift, axis: int) -> ArrayBox:
             return box
         return boxes.array(joined([box[(*lead, slice(n - s % n, None))], box[(*lead, slice(0, n - s % n))]], axis))
     builder = context.current().builder
-    origin = builder("mod", builder("sub", iota(n, INDEX), builder.index(s)), builder.index(n))
+    size = builder("max", builder.index(n), builder.index(1))
+    shifted = builder("mod", builder.index(s), size)                 # first: `k - s` may not fit into 64 bits
+    origin = builder("mod", builder("sub", iota(n, INDEX), shifted), size)
     return boxes.array(builder("gather", box.read(), origin, axes=(axis,), at=axis))
 
 
@@ -285,16 +289,20 @@ def pad(array, pad_width, mode="constant", **options):
         fail(ShapeError, "index can't contain negative values")
     if mode in ("constant", "empty"):
         return boxes.array(_padded(box, widths, _values(options.get("constant_values", 0), rank)))
+    _expect_extendable(box.dims, widths)
     if mode in _FROM_LINES:
         return _from_lines(box, widths, mode, **options)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         fail(UnsupportedError, f"np.pad with mode {mode!r} cannot be compiled",
              f"use constant, edge, reflect, symmetric, wrap, linear_ramp, {', '.join(_FROM_LINES[:4])}")
-    builder, value = context.current().builder, box.read()
+    builder, value, odd = context.current().builder, box.read(), options.pop("reflect_type", "even") == "odd"
     for axis, (low, high) in enumerate(widths):
         if (low, high) == (0, 0):
             continue
         n = value.type.dims[axis]
+        if odd and n != 1 and type(n) is type(low) is type(high) is int:
+            value = _reflected(boxes.array(value), axis, low, high, mode == "symmetric").read()
+            continue
         if all(type(w) is int for w in (n, low, high)):
             origin = const(np.pad(np.arange(n), (low, high), mode, **options), INDEX)
         elif mode == "edge":
@@ -305,6 +313,47 @@ def pad(array, pad_width, mode="constant", **options):
             fail(UnsupportedError, f"np.pad with mode {mode!r} of a length known only at run time", "use constant or edge")
         value = builder("gather", value, origin, axes=(axis,), at=axis)
     return boxes.array(value)
+
+
+def _expect_extendable(dims, widths) -> None:
+    """What lies beyond an axis is made of what lies on it."""
+    builder = context.current().builder
+    for axis, (n, pair) in enumerate(zip(dims, widths)):
+        message = f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
+        if n == 0 and any(type(w) is not int or w for w in pair):
+            fail(ShapeError, message)
+        if type(n) is not int:
+            none = builder("eq", builder("max", *map(builder.index, pair)), builder.index(0))
+            some = builder("gt", n, builder.index(0))
+            builder.emit("check", builder("or", some, none), error="ValueError", message=message)
+
+
+def _reflected(box: ArrayBox, axis: int, low: int, high: int, edge: bool) -> ArrayBox:
+    """Borders that continue the line through its end: 2 * end - the mirror image of what there is, as often as is needed.
+
+    A chunk is a multiple of the period (the length of the line, less one where the end is not repeated), as NumPy has it.
+    """
+    period, lead = box.dims[axis] - (not edge), (slice(None),) * axis
+
+    def mirrored(near, end):
+        return FUNCTIONS[np.astype](FUNCTIONS[np.flip](2 * box[(*lead, slice(end, end + 1))] - near, axis), box.kind)
+
+    while low or high:
+        n = box.dims[axis]
+        chunk = (n - (not edge)) // period * period
+        parts, first = [box], not edge
+        if low:
+            size = min(chunk, low)
+            near = box[(*lead, slice(first, first + size))]
+            parts.insert(0, mirrored(near, 0))
+            low -= size
+        if high:
+            size, last = min(chunk, high), n - first
+            near = box[(*lead, slice(last - size, last))]
+            parts.append(mirrored(near, n - 1))
+            high -= size
+        box = boxes.array(joined(parts, axis))
+    return box
 
 
 _FROM_LINES = ("maximum", "minimum", "mean", "median", "linear_ramp")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import ShapeError, UnsupportedError
+from ..ir.errors import BoundsError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, F64, INDEX
 from . import boxes, context, shapes, ufuncs
 from .boxes import FUNCTIONS, as_array, implements, lift
@@ -57,6 +57,9 @@ def _of_fractions(q, dtype):
     return result_dtype([q.dtype_ir.np]) if q.dtype_ir.inexact else F64
 
 
+_EMPTY = "a quantile of no elements: there is none on an axis of size 0"
+
+
 def _quantile(scale, nan=False):
     def run(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
             interpolation=None):
@@ -72,6 +75,14 @@ def _quantile(scale, nan=False):
         builder.emit("check", builder.reduce(good, "all", range(good.type.rank)), error="ValueError",
                      message="Quantiles must be in the range [0, 1]" if scale == 1
                      else "Percentiles must be in the range [0, 100]")
+        n = ordered.type.dims[-1]
+        if nan and shapes.product(dims) == 0:             # a NaN for each line, whatever the number of quantiles
+            lost = builder.full(math.nan, ordered.type.dims[:-1], mean_dtype(box.dtype_ir))
+            return finish(lost, dims, axes, keepdims, out, "nanquantile")
+        if type(n) is not int:
+            builder.emit("check", builder("gt", n, builder.index(0)), error="IndexError", message=_EMPTY)
+        elif n == 0:
+            fail(BoundsError, _EMPTY)
         found = _interpolated(builder, ordered, at) if method == "linear" and not nan else _by_counts(ordered, at, method, nan)
         lead = at.type.rank
         whole = (*at.type.dims, *dims)

@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from ..ir.build import const
-from ..ir.errors import DTypeError, ShapeError, UnsupportedError
+from ..ir.core import Value
+from ..ir.errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
 from ..ir.types import BOOL, I64, INDEX
 from . import boxes, context, indexing, reductions, shapes, ufuncs, views
 from .boxes import FUNCTIONS, METHODS, Box, ScalarBox, as_array, implements, lift
@@ -163,12 +164,50 @@ def copyto(dst, src, casting="same_kind", where=True):
 
 # --- by position ----------------------------------------------------------------------------------------------------
 
-def _positions(index: Box, n, mode: str, axis: int):
+_EMPTY = {"take": "cannot do a non-empty take from an empty axes.", "put": "cannot replace elements of an empty array"}
+
+
+def _expect_elements(dims, n, message: str, kind=BoundsError) -> None:
+    """Positions, as many as `dims` say, are of `n` elements: where there are positions, there must be an element. Wrapping and
+    clipping would find one at 0 otherwise."""
+    count = shapes.product(dims)
+    if (type(n) is int and n > 0) or (type(count) is int and count == 0):
+        return
+    if type(n) is int and type(count) is int:
+        fail(kind, message)
+    builder = context.current().builder
+    some, none = (builder("gt", builder.index(n), builder.index(0)), builder("eq", builder.index(count), builder.index(0)))
+    builder.emit("check", builder("or", some, none), error="IndexError" if kind is BoundsError else "ValueError",
+                 message=message)
+
+
+def _expect_within(value: Value, n, message: str) -> Value:
+    """The index values themselves, where all are in [0, n); `message` may name the first of them as {0}."""
+    builder = context.current().builder
+    good = builder("and", builder("ge", value, builder.index(0)), builder("lt", value, builder.index(n)))
+    first = (builder.index(0),) * value.type.rank
+    shown = [builder("slice", value, *first, spec="i" * value.type.rank)] if "{0}" in message else []
+    builder.emit("check", builder.reduce(good, "all", range(good.type.rank)), *shown, error="ValueError", message=message)
+    return value
+
+
+def _entries(index: Box, n, mode: str, what: str) -> Box:
+    """Integers in [0, n), none of them counted from the end."""
+    if mode == "raise":
+        value = _expect_within(shapes.index_value(boxes.to_value(index)), n, f"invalid entry in {what} array")
+    else:
+        _expect_elements(index.dims, n, f"an entry of the {what} array of an axis of size 0", ArgumentError)
+        value = _positions(index, n, mode, 0)
+    return boxes.result(context.current().builder.cast(value, I64))
+
+
+def _positions(index: Box, n, mode: str, axis: int, what: str = "take"):
     """Index values in [0, n): checked, wrapped around or clipped."""
     builder = context.current().builder
     if mode == "raise":
         return indexing._positions(index, n, axis)
     value = shapes.index_value(boxes.to_value(index))
+    _expect_elements(value.type.dims, n, _EMPTY[what])
     if mode == "wrap":
         return builder("mod", value, builder.index(n))
     if mode == "clip":
@@ -228,8 +267,11 @@ def put_along_axis(arr, indices, values, axis):
 def put(a, ind, v, mode="raise"):
     index, value = ravel(ind), ravel(v)
     line = boxes.array(context.current().builder.reshape(a.read(), (shapes.product(a.dims),)))
-    at = _positions(index, line.dims[0], mode, 0)
+    if value.dims == (0,):
+        return
+    at = _positions(index, line.dims[0], mode, 0, "put")
     if not shapes.same_dims(value.dims, index.dims):
+        _expect_elements(index.dims, value.dims[0], "cannot put elements of an empty array")
         value = take(value, np.remainder(FUNCTIONS[np.arange](index.size), value.size))
     b = context.current().builder
     filled = b("scatter", line.read(), boxes.to_value(value, a.dtype_ir), at, axes=(0,), at=0)
@@ -243,7 +285,7 @@ def choose(a, choices, out=None, mode="raise"):
     spread = [c.view(views.Spread(dims)) for c in every]
     stack = FUNCTIONS[np.stack](spread)
     at = boxes.array(shapes.expand(as_array(a).read(), dims))
-    at = boxes.array(context.current().builder.cast(_positions(at, len(every), mode, 0), I64))
+    at = _entries(at, len(every), mode, "choice")
     found = take_along_axis(stack, at[None], 0)[0] if dims else stack[at]
     return found if out is None else ufuncs.deliver("choose", found.read(), out)
 
@@ -263,7 +305,13 @@ def ix_(*args):
 @implements(np.unravel_index)
 def unravel_index(indices, shape, order="C"):
     index, found = lift(indices), []
-    dims = [boxes.count(d) for d in shapes.shape_of(shape)]
+    sizes = shapes.shape_of(shape)
+    dims = [boxes.count(d) for d in sizes]
+    total = shapes.product(sizes)
+    if index.dims != (0,):
+        _expect_within(shapes.index_value(boxes.to_value(index)), total,
+                       f"index {'{0} ' if not index.dims else ''}is out of bounds for array with size {total}"
+                       if type(total) is int else "index is out of bounds for the shape")
     for d in (reversed(dims) if order == "C" else dims):
         found.append(np.remainder(index, d))
         index = np.floor_divide(index, d)
@@ -275,9 +323,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
     sizes, total = [boxes.count(d) for d in shapes.shape_of(dims)], 0
     pairs = list(zip(multi_index, sizes, strict=True))
     for index, d in pairs if order == "C" else reversed(pairs):
-        at = as_array(index)
-        position = boxes.result(context.current().builder.cast(_positions(at, shapes.to_index(d), mode, 0), I64))
-        total = np.add(np.multiply(total, d), position)
+        total = np.add(np.multiply(total, d), _entries(as_array(index), shapes.to_index(d), mode, "coordinates"))
     return total
 
 
@@ -301,8 +347,35 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
     return boxes.array(builder.cast(builder("argsort", box.read(), axis=k), I64))
 
 
-implements(np.partition)(lambda a, kth, axis=-1, kind="introselect", order=None: sort(a, axis))
-implements(np.argpartition)(lambda a, kth, axis=-1, kind="introselect", order=None: argsort(a, axis))
+def _expect_kth(a, kth, axis) -> None:
+    """Positions of a partition: in the line, counted from either end."""
+    box, axis = _line(a, axis)
+    n, index = box.dims[axis], lift(kth)
+    if index.dtype_ir.kind not in "iux":
+        raise TypeError("Partition index must be integer")
+    if shapes.product(box.dims) == 0:
+        return
+    data = boxes.frozen_data(index)
+    if data is not None and type(n) is int:
+        wrong = [k for k in data.flat if not -n <= k < n]
+        if wrong:
+            fail(ArgumentError, f"kth(={wrong[0]}) out of bounds ({n})")
+        return
+    builder, value = context.current().builder, shapes.index_value(boxes.to_value(index))
+    good = builder("and", builder("ge", value, builder("neg", builder.index(n))), builder("lt", value, builder.index(n)))
+    builder.emit("check", builder.reduce(good, "all", range(good.type.rank)), error="ValueError", message="kth out of bounds")
+
+
+@implements(np.partition)
+def partition(a, kth, axis=-1, kind="introselect", order=None):
+    _expect_kth(a, kth, axis)
+    return sort(a, axis)
+
+
+@implements(np.argpartition)
+def argpartition(a, kth, axis=-1, kind="introselect", order=None):
+    _expect_kth(a, kth, axis)
+    return argsort(a, axis)
 
 
 @implements(np.lexsort)
@@ -320,7 +393,15 @@ def _sort_in_place(x, axis=-1, kind=None, order=None, *, stable=None):
 
 
 METHODS["sort"] = _sort_in_place
-METHODS["partition"] = lambda x, kth, axis=-1, kind="introselect", order=None: _sort_in_place(x, axis)
+
+
+
+def _partition_in_place(x, kth, axis=-1, kind="introselect", order=None):
+    _expect_kth(x, kth, axis)
+    _sort_in_place(x, axis)
+
+
+METHODS["partition"] = _partition_in_place
 
 
 @implements(np.searchsorted)
