@@ -5,6 +5,7 @@ scope. So equal lengths are the same value, and common subexpressions do not ari
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 
@@ -30,6 +31,15 @@ def key_of(value: Value):
     if isinstance(value, Const) and value.frozen and value.data.size <= 64:
         return (value.type.dtype.name, value.type.dims, value.data.tobytes())
     return value
+
+
+def memory(x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+    """The memory of x, from its first byte on, as a read-only contiguous array of these dimensions."""
+    if not x.size:
+        return np.empty(dims, x.dtype)
+    corner = x[tuple([slice(-1, None) if s < 0 else slice(0, 1) for s in x.strides])]
+    strides = tuple([x.itemsize * math.prod(dims[k + 1:]) for k in range(len(dims))])
+    return np.lib.stride_tricks.as_strided(corner.view(np.ndarray), dims, strides, writeable=False)
 
 
 class Builder:

@@ -99,7 +99,9 @@ class Cache:
 
     def _drop(self, specialisation: Specialisation) -> None:
         self._past_hits += specialisation.hits
-        self._dispatcher().remove(specialisation)
+        dispatcher = self._dispatcher()
+        if dispatcher is not None:                     # else nobody can call it: its code goes with the specialisation
+            dispatcher.remove(specialisation)
 
     def info(self) -> CacheInfo:
         with _LOCK:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
+import types
 
 import numpy as np
 from numpy._core import _multiarray_umath as umath
@@ -15,13 +16,14 @@ from numpy._core import _multiarray_umath as umath
 # Byte offsets of the fields that machine code reads or writes.
 OFFSETS = {
     "type": 8,                       # PyObject.ob_type
-    "ndarray.data": 16, "ndarray.nd": 24, "ndarray.dims": 32, "ndarray.descr": 56, "ndarray.flags": 64,
+    "ndarray.data": 16, "ndarray.nd": 24, "ndarray.dims": 32, "ndarray.strides": 40, "ndarray.descr": 56, "ndarray.flags": 64,
     "ndarray.mem_handler": 88,
     "descr.byteorder": 26, "descr.type_num": 28,
     "value": 16,                     # of a float, a complex and every NumPy scalar
     "size": 16,                      # ob_size of a tuple or list, ma_used of a dict
     "tuple.items": 24,               # the items themselves
     "list.items": 24,                # a pointer to the items
+    "cell.contents": 16,
     "traceback.next": 16,
     "callable.vectorcall": 16, "callable.head": 24,    # dispatch.py's own objects
 }
@@ -39,7 +41,8 @@ _PYTHON_NAMES = (
     "PyErr_Restore", "PyErr_NoMemory",
     "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
     "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
-    "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyType_GenericAlloc", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyDict_GetItemWithError",
+    "PyType_GenericAlloc", "PyEval_SaveThread", "PyEval_RestoreThread",
 )
 
 
@@ -70,7 +73,7 @@ def _addresses() -> dict[str, int]:
     found = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _PYTHON_NAMES}
     found |= {name: table[k] for name, k in _NUMPY_TABLE.items()}
     found["default_handler"] = uint64_at(table[_NUMPY_DEFAULT_HANDLER])
-    found["free"] = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p).value
+    found |= {name: ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value for name in ("free", "memcmp")}
     found["tick"], found["options"] = ctypes.addressof(TICK), ctypes.addressof(OPTIONS)
     return found
 
@@ -95,6 +98,7 @@ def _check_array(at=OFFSETS) -> bool:
     return (np.ndarray.__basicsize__ >= at["ndarray.mem_handler"] + 8
             and uint64_at(base + at["ndarray.data"]) == x.ctypes.data and int32_at(base + at["ndarray.nd"]) == 2
             and struct.unpack("2q", bytes_at(uint64_at(base + at["ndarray.dims"]), 16)) == (2, 3)
+            and struct.unpack("2q", bytes_at(uint64_at(base + at["ndarray.strides"]), 16)) == (24, 8)
             and uint64_at(base + at["ndarray.descr"]) == id(np.dtype("f8"))
             and uint64_at(id(frozen) + at["ndarray.descr"]) == id(np.dtype("f4"))
             and flags & 0x503 == C_CONTIGUOUS | ALIGNED | WRITEABLE
@@ -129,7 +133,9 @@ def _check_containers(at=OFFSETS) -> bool:
     items = (object(), object(), object())
     array, table = list(items), dict(zip("abc", items))
     expected = tuple(map(id, items))
-    return (all(int64_at(id(c) + at["size"]) == 3 for c in (items, array, table))
+    cell = types.CellType(items)
+    return (uint64_at(id(cell) + at["cell.contents"]) == id(items)
+            and all(int64_at(id(c) + at["size"]) == 3 for c in (items, array, table))
             and struct.unpack("3Q", bytes_at(id(items) + at["tuple.items"], 24)) == expected
             and struct.unpack("3Q", bytes_at(uint64_at(id(array) + at["list.items"]), 24)) == expected
             and all(uint64_at(id(c) + at["type"]) == id(type(c)) for c in (items, array, table, 1.0, np)))

@@ -1,12 +1,18 @@
 """What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
 
-    arguments ::= Arguments((in…), keywords=((name, in)…), given=((object, in)…), lengths=((name, param)…))
+    arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…))
     in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
           |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
+          |  HeldIn(like, dims, param, kept)    an ndarray of the type, dtype, shape and strides of `like`; the kernel gets
+                                                its memory as an array of `dims`; its elements are those of `kept`, if given
+          |  UnreadIn()                         any object
           |  StaticIn(object)                   that object; or, for an exact str, int or float, an equal one
           |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
                                                 any other class, whose children are its attributes `keys`
+    from ::= Place("item", dict or list, key)   what is looked up there at each call
+          |  Place("cell", cell) | Place("attr", object, name)
+          |  object                             the object itself
     dim  ::= integer | name                     a length known at run time: equal names are equal lengths
 
     out  ::= ArrayOut(result, dtype, dims)      a dim is None where only the kernel knows it: it allocates the array
@@ -17,19 +23,22 @@
                                                 the builtin ones and no ordinary namedtuple
 
 `param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
-in the order of the call; `given` are objects that the call left out (defaults). `Arguments` describes one form of call.
+in the order of the call; `given` are objects that are no arguments of it: what
+the function captured. `Arguments` describes one form of call.
 
 The functions here say in Python what the machine code does: `match` is the check, `build` the constructor.
 """
 from __future__ import annotations
 
+import copy
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir.types import DType
+from ..ir.types import DType, dtype
 
 BY_VALUE = (str, int, float)
 
@@ -49,6 +58,53 @@ class ScalarIn(NamedTuple):
 class SameIn(NamedTuple):
     first: int
     param: int | None = None       # its own parameter, which gets the same address; None where it has none
+
+
+class HeldIn:
+    """`like` describes the array, without its elements."""
+
+    __slots__ = ("cls", "dims", "kept", "kind", "param", "shape", "strides")
+
+    def __init__(self, like: np.ndarray, dims: tuple[int, ...] = (), param: int | None = None, kept: np.ndarray | None = None):
+        self.cls, self.kind, self.shape, self.strides = type(like), like.dtype, like.shape, like.strides
+        self.dims, self.param, self.kept = dims, param, kept
+
+    @property
+    def dtype(self) -> DType:
+        return dtype(self.kind)
+
+    def at(self, param: int) -> HeldIn:
+        """The same as another parameter."""
+        made = copy.copy(self)
+        made.param = param
+        return made
+
+    @property
+    def start(self) -> int:
+        """The first byte of the memory, counted from the first element."""
+        return sum((d - 1) * s for d, s in zip(self.shape, self.strides) if s < 0) if 0 not in self.shape else 0
+
+    def takes(self, x) -> bool:
+        return (type(x) is self.cls and x.dtype == self.kind and x.shape == self.shape and x.strides == self.strides
+                and (self.param is None or x.flags.aligned) and (self.kept is None or x.tobytes() == self.kept.tobytes()))
+
+
+class UnreadIn(NamedTuple):
+    pass
+
+
+class Place(NamedTuple):
+    kind: str
+    holder: Any
+    key: Any = None
+
+    def find(self):
+        """What is there now; raises one of `MISSING` where there is nothing."""
+        return _FIND[self.kind](self.holder, self.key)
+
+
+MISSING = (LookupError, AttributeError, ValueError, TypeError)
+_FIND = {"item": operator.getitem, "attr": getattr, "cell": lambda cell, _: cell.cell_contents}
 
 
 class StaticIn:
@@ -122,7 +178,7 @@ class Arguments(NamedTuple):
             yield layout
 
 
-In = ArrayIn | ScalarIn | SameIn | StaticIn | Node
+In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | Node
 Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node
 
 
@@ -154,10 +210,10 @@ class Signature:
     release: bool = False
     options: int = 0
 
-    def inputs(self) -> dict[int, ArrayIn | ScalarIn]:
+    def inputs(self) -> dict[int, ArrayIn | HeldIn | ScalarIn]:
         """The leaf of each parameter that is neither a run-time length nor another's object."""
         return {leaf.param: leaf for root in self.arguments.roots() for leaf in leaves(root)
-                if isinstance(leaf, (ArrayIn, ScalarIn))}
+                if isinstance(leaf, (ArrayIn, HeldIn, ScalarIn)) and leaf.param is not None}
 
     def repeats(self) -> dict[int, int]:
         """{parameter: the earlier one whose object it is}."""
@@ -175,8 +231,8 @@ class Signature:
 
 # ---------------------------------------------------------------------------------------------------------------- match
 
-class _Mismatch(Exception):
-    pass
+class Mismatch(Exception):
+    """Something is not as a layout says."""
 
 
 _PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
@@ -222,13 +278,24 @@ def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
     lengths: dict[str, int] = {}
     try:
         pairs = list(zip(args, arguments.positional)) + list(zip(kwargs.values(), (p for _, p in arguments.keywords)))
-        for x, layout in pairs + list(arguments.given):
+        for x, layout in pairs:
             _match(layout, x, found, lengths)
-    except _Mismatch:
+        match_given(arguments.given, found, lengths)
+    except Mismatch:
         return None
     for name, param in arguments.lengths:
         found[param] = lengths[name]
     return [found[k] for k in range(len(found))]
+
+
+def match_given(given: tuple[tuple[Any, In], ...], found: dict, lengths: dict) -> None:
+    """Look up what is no argument; puts the leaf of each parameter into `found`."""
+    for what, layout in given:
+        try:
+            x = what.find() if type(what) is Place else what
+        except MISSING:
+            raise Mismatch from None
+        _match(layout, x, found, lengths)
 
 
 def _match(layout: In, x, found: dict, lengths: dict) -> None:
@@ -237,7 +304,7 @@ def _match(layout: In, x, found: dict, lengths: dict) -> None:
         case Node():
             children = children_of(layout, x)
             if children is None:
-                raise _Mismatch
+                raise Mismatch
             for child, y in zip(layout.children, children):
                 _match(child, y, found, lengths)
             return
@@ -245,22 +312,29 @@ def _match(layout: In, x, found: dict, lengths: dict) -> None:
             ok = (type(x) is np.ndarray and x.dtype.num == layout.dtype.np.num and x.dtype.isnative
                   and x.ndim == len(layout.dims) and x.flags.c_contiguous and x.flags.aligned
                   and all(n == (lengths.setdefault(d, n) if type(d) is str else d) for n, d in zip(x.shape, layout.dims)))
+        case HeldIn():
+            if not layout.takes(x):
+                raise Mismatch
+            if layout.param is None:
+                return
+        case UnreadIn():
+            return
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
             ok = type(x) is _PYTHON_KINDS[kind] and (kind != "int" or -(1 << 63) <= x < 1 << 63)
         case SameIn(first, param):
             if found.get(first) is not x:
-                raise _Mismatch
+                raise Mismatch
             if param is not None:
                 found[param] = x
             return
         case StaticIn(value):
             if not _same(x, value):
-                raise _Mismatch
+                raise Mismatch
             return
     if not ok:
-        raise _Mismatch
+        raise Mismatch
     found[layout.param] = x
 
 

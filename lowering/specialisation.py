@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..ir.build import memory
 from ..ir.errors import ArgumentError, IRError
 from . import capi
 from .engine import Code
 from .entry import ERROR_WORDS
 from .form import Form, shape_of
 from .glue import compile_glue
-from .layout import Arguments, ArrayIn, ArrayOut, ScalarIn, Signature, build, match
+from .layout import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature, build, match
 from .locks import register
 
 _PROCESS = ctypes.CDLL(None)
@@ -176,6 +177,11 @@ class Specialisation:
                 continue
             if param in signature.writes and not given[param].flags.writeable:
                 raise ValueError("assignment destination is read-only")
+            if isinstance(leaf, HeldIn):
+                if not leaf.takes(given[param]):
+                    raise IRError(f"the captured array of parameter {param} is not the one compiled for")
+                given[param] = memory(given[param], leaf.dims)
+                continue
             given[param] = plain(given[param], leaf)
             for n, d in zip(given[param].shape, leaf.dims, strict=True):
                 if n != (lengths.setdefault(d, n) if isinstance(d, str) else d):
@@ -192,7 +198,7 @@ class Specialisation:
     def _overlaps(self, leaves: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Written arrays with another array that shares memory: one value to Python, and several to a kernel."""
         signature = self.signature
-        arrays = [p for p, leaf in signature.inputs().items() if isinstance(leaf, ArrayIn)] if signature.writes else []
+        arrays = [p for p, leaf in signature.inputs().items() if not isinstance(leaf, ScalarIn)] if signature.writes else []
         for a, b in itertools.product(signature.writes, arrays):
             if a != b and np.shares_memory(leaves[a], leaves[b]):
                 yield leaves[a], leaves[b]

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import capi
 from .irwriter import RUNNING, Writer
-from .layout import ArrayIn, In, Node, SameIn, ScalarIn, Signature, StaticIn, is_sequence
+from .layout import ArrayIn, HeldIn, In, Node, Place, SameIn, ScalarIn, Signature, StaticIn, UnreadIn, is_sequence
 
 _AT = capi.OFFSETS
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -27,7 +27,8 @@ class Unpacker:
         self.pointers: dict[int, str] = {}
         self.objects: dict[int, str] = {}
         self.held: list[str] = []
-        self.attributes = sum(_attributes(root) for root in signature.arguments.roots())
+        arguments = signature.arguments
+        self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
 
     def unpack(self) -> None:
@@ -38,7 +39,8 @@ class Unpacker:
         for k, layout in enumerate((*arguments.positional, *(layout for _, layout in arguments.keywords))):
             self._check(layout, w.field("%args", 8 * k), False)
         for what, layout in arguments.given:
-            self._check(layout, w.link("object", what), False)
+            placed = type(what) is Place
+            self._check(layout, _PLACES[what.kind](self, what) if placed else w.link("object", what), placed)
         for name, param in arguments.lengths:
             self.pointers[param] = self._lengths[name][1]
         if self.signature.writes:
@@ -93,6 +95,73 @@ class Unpacker:
             if same:
                 w.require(w.all_of(same))
         self._bind(layout.param, x, w.field(x, _AT["ndarray.data"]), mutable)
+
+    def _held(self, layout: HeldIn, x: str, mutable: bool) -> None:
+        w = self.w
+        self._type(x, layout.cls)
+        descr = w.field(x, _AT["ndarray.descr"])
+        same = [w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.shape)}")]
+        if layout.kind.kind in "biufc" and layout.kind.isnative:
+            same += [w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.kind.num}"),
+                     w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {capi.SWAPPED}")]
+        else:
+            same.append(w.value(f"icmp eq ptr {descr}, {w.link('object', layout.kind)}"))
+        if layout.param is not None:
+            flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {capi.ALIGNED}")
+            same.append(w.value(f"icmp ne i32 {flags}, 0"))
+        w.require(w.all_of(same))
+        same = []
+        for field, numbers in (("dims", layout.shape), ("strides", layout.strides)):
+            start = w.field(x, _AT[f"ndarray.{field}"]) if numbers else ""
+            same += [w.value(f"icmp eq i64 {w.field(start, 8 * k, 'i64')}, {n}") for k, n in enumerate(numbers)]
+        if same:
+            w.require(w.all_of(same))
+        data = w.field(x, _AT["ndarray.data"])
+        if layout.kept is not None:
+            self._same_elements(layout.kept, layout.strides, data)
+        if layout.param is not None:
+            self._bind(layout.param, x, w.at(data, layout.start), mutable)
+
+    def _same_elements(self, kept: np.ndarray, strides: tuple[int, ...], data: str) -> None:
+        """The memory of a contiguous array has the bytes of `kept`; others are compared in Python."""
+        w = self.w
+        if kept.size == 0:
+            return
+        if kept.strides != strides or not (kept.flags.c_contiguous or kept.flags.f_contiguous):
+            w.require("false")
+            return
+        order = w.call("memcmp", "i32", f"ptr {data}", f"ptr {w.link('address', kept.ctypes.data)}", f"i64 {kept.nbytes}")
+        w.require(w.value(f"icmp eq i32 {order}, 0"))
+
+    def _unread(self, layout: UnreadIn, x: str, mutable: bool) -> None:
+        pass
+
+    # Where captured objects are found
+
+    def _cell(self, place: Place) -> str:
+        found = self.w.field(self.w.link("object", place.holder), _AT["cell.contents"])
+        self.w.require(self.w.value(f"icmp ne ptr {found}, null"))
+        return found
+
+    def _item(self, place: Place) -> str:
+        w, holder = self.w, self.w.link("object", place.holder)
+        if type(place.holder) is list:
+            w.require(w.value(f"icmp ugt i64 {w.field(holder, _AT['size'], 'i64')}, {place.key}"))
+            return w.field(w.field(holder, _AT["list.items"]), 8 * place.key)
+        found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', place.key)}")
+        w.require(w.value(f"icmp ne ptr {found}, null"))
+        return found
+
+    def _attribute(self, place: Place) -> str:
+        return self._value_of(self.w.link("object", place.holder), place.key)
+
+    def _value_of(self, x: str, name: str) -> str:
+        """An attribute's value, which is owned until the call ends."""
+        w = self.w
+        found = w.call("PyObject_GetAttr", "ptr", f"ptr {x}", f"ptr {w.link('object', name)}")
+        w.require(w.value(f"icmp ne ptr {found}, null"), "%unreadable")
+        w(f"store ptr {found}, ptr {w.new_slot()}")
+        return found
 
     def _length(self, dims: str, axis: int, expected: int | str) -> str | None:
         """The condition that the length is right; None for the first sight of a run-time length."""
@@ -188,17 +257,13 @@ class Unpacker:
             self._check(child, w.value(f"load ptr, ptr {item}"), True)
 
     def _object_attributes(self, layout: Node, x: str) -> None:
-        w = self.w
         for key, child in zip(layout.keys, layout.children, strict=True):
-            found = w.call("PyObject_GetAttr", "ptr", f"ptr {x}", f"ptr {w.link('object', key)}")
-            w.require(w.value(f"icmp ne ptr {found}, null"), "%unreadable")
-            w(f"store ptr {found}, ptr {w.new_slot()}")
-            self._check(child, found, False)
+            self._check(child, self._value_of(x, key), False)
 
     def _overlap(self) -> None:
         """Memory that the kernel writes belongs to one argument only; anything else is for Python to sort out."""
         w, writes = self.w, self.signature.writes
-        arrays = {p: leaf for p, leaf in self.signature.inputs().items() if isinstance(leaf, ArrayIn)}
+        arrays = {p: leaf for p, leaf in self.signature.inputs().items() if isinstance(leaf, (ArrayIn, HeldIn))}
         spans = {p: self._span(p, leaf) for p, leaf in arrays.items()}
         pairs = sorted({(min(a, b), max(a, b)) for a in writes for b in arrays if a != b})
         apart = [self._apart(spans[a], spans[b]) for a, b in pairs]
@@ -209,7 +274,7 @@ class Unpacker:
         if apart:
             w.require(w.all_of(apart))
 
-    def _span(self, param: int, leaf: ArrayIn) -> tuple[str, str]:
+    def _span(self, param: int, leaf: ArrayIn | HeldIn) -> tuple[str, str]:
         w, start, size = self.w, self.pointers[param], leaf.dtype.size
         for d in leaf.dims:
             if isinstance(d, int):
@@ -233,5 +298,10 @@ def _attributes(layout: In) -> int:
     return own + sum(map(_attributes, layout.children))
 
 
-_CHECKS = {ArrayIn: Unpacker._array, ScalarIn: Unpacker._scalar, SameIn: Unpacker._same, StaticIn: Unpacker._static,
-           Node: Unpacker._node}
+def _is_attribute(given: tuple) -> bool:
+    return type(given[0]) is Place and given[0].kind == "attr"
+
+
+_PLACES = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute}
+_CHECKS = {ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
+           SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node}

@@ -9,16 +9,21 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from . import compile, evaluate, lowered
+from .captures import NOTHING, Captures
 from .deep import deep
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .ir.rewrite import inline
 from .lowering.cache import Cache, CacheInfo
 from .lowering.dispatch import Dispatcher
+from .lowering.specialisation import ClosedError
 from .options import config
 from .tracer import boxes, calls, context, stage
+
+RECENT = 64          # states of what a function captures that are kept for one key
 
 
 class SpecializationInfo(NamedTuple):
@@ -67,6 +72,7 @@ class Jitted(Dispatcher):
             self.static = fn.static
         self._cache = Cache(self, config.cache_size)
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
+        self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
         functools.update_wrapper(self, fn, updated=())
 
@@ -109,42 +115,68 @@ class Jitted(Dispatcher):
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
         call = self.flatten(args, kwargs)
-        key = self.key(call)
         form = compile.form_of(call, stage.parameters_of(self.root).names, args, kwargs)
-        found = self._cache.get(key)
-        if found is None:
-            made = self.specialise(call, form)
-            key = self.remember(call, made.about.traced)
-            found = self._cache.put(key, made)
-        elif (arguments := compile.another_form(found, call, form)) is not None:
-            self.add_form(found, arguments)
-        return self._cache.run(key, compile.leaf_values(found.about.traced, call), lambda: self.specialise(call, form))
+        key, captured = self.known(call)
+        while True:
+            found = self._cache.get(key) if captured is not None else None
+            if found is None:
+                found = self.specialise(call, form)
+                key = self.remember(call, found.about.traced, found.about.captures)
+                found = self._cache.put(key, found)
+                captured = found.about.captures.find()
+                if captured is None:                        # another thread has just changed what was captured
+                    continue
+            elif (arguments := compile.another_form(found, call, form)) is not None:
+                self.add_form(found, arguments)
+            with suppress(ClosedError):                     # evicted by another thread since
+                return found.invoke([*compile.leaf_values(found.about.traced, call), *captured])
 
     def interpret(self, *args, **kwargs):
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
         call = self.flatten(args, kwargs)
+        key, captured = self.known(call)
+        while captured is None or key not in self._programs:
+            with self.reading(call):
+                made = evaluate.Evaluator(self.program(call), call)
+            key = self.remember(call, made.traced, made.captures)
+            self._programs[key], captured = made, made.captures.find()
+        return self._programs[key](call, captured)
+
+    def known(self, call: stage.Call) -> tuple[Any, list | None]:
+        """(the key of a call, with the captures of an earlier one that hold now; the captured arrays), or (…, None)."""
         key = self.key(call)
-        if key not in self._programs:
-            traced = self.program(call)
-            key = self.remember(call, traced)
-            self._programs[key] = evaluate.Evaluator(traced, call)
-        return self._programs[key](call)
+        for captures in self._captures.get(key, (NOTHING,)):
+            captured = captures.find()
+            if captured is not None:
+                return (key, captures), captured
+        return key, None
+
+    @contextmanager
+    def reading(self, call: stage.Call):
+        """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
+        now = [x for captures in self._captures.get(self.key(call), ()) for x in captures.changed()]
+        with context.changing(now):
+            yield
 
     def key(self, call: stage.Call):
         """What decides the specialisation of a call."""
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: stage.Call, traced: stage.Traced):
-        """Note which Python ints the program depends on; the key that they complete."""
+    def remember(self, call: stage.Call, traced: stage.Traced, captures: Captures):
+        """Note which Python ints and captured arrays the program depends on; the key that they complete."""
         if traced.statics:
             base = self.key(call)[0]
             self._statics[base] = tuple(sorted({*self._statics.get(base, ()), *traced.statics}))
-        return self.key(call)
+        key = self.key(call)
+        if captures.given:
+            self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
+        return key, captures if captures.given else NOTHING
 
     def specialise(self, call: stage.Call, form: compile.Form):
         start = time.perf_counter()
-        traced = self.program(call)
+        with self.reading(call):
+            traced = self.program(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
 
     def __tracegrad_call__(self, args, kwargs):
@@ -175,6 +207,7 @@ class Jitted(Dispatcher):
         """Free all compiled code of this function."""
         self._cache.clear()
         self._programs.clear()
+        self._captures.clear()
 
     @property
     def specializations(self) -> list[SpecializationInfo]:

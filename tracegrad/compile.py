@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from .captures import NOTHING, Captures, captures_of, closed
 from .ir import passes
 from .ir.build import Builder, function
 from .ir.core import Function
@@ -29,6 +30,7 @@ class About:
     traced: Traced
     types: str
     notes: list
+    captures: Captures = NOTHING
 
 
 def types_of(traced: Traced) -> str:
@@ -198,7 +200,7 @@ def another_form(found: Specialisation, call: Call, form: Form) -> layout.Argume
     if any(known.shape == form.shape for known in found.forms):
         return None
     traced = found.about.traced
-    return arguments_of(traced, call, parameter_of(traced, call), form)
+    return arguments_of(traced, call, parameter_of(traced, call), form)._replace(given=found.signature.arguments.given)
 
 
 def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) -> Specialisation:
@@ -211,7 +213,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         phases[phase], clock = 1e3 * (now - clock), now
 
     program = without_aliases(traced, call)
-    f = optimized(program)
+    captures = captures_of(traced.held)
+    f = closed(optimized(program), captures.parameters)
     tick("optimize")
     kernel = nest.lower(f)
     if config.verify:
@@ -220,11 +223,11 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     place = parameter_of(traced, call)
     return assemble(
         kernel,
-        arguments_of(traced, call, place, form),
+        arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values())))),
         output_of(replace(program, function=f), place),
         f.attrs.get("inout"),
         fastmath=config.fastmath and not config.check_numerics,
         options=config.code,
         phases=phases,
-        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes]),
+        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes], captures),
     )

@@ -83,7 +83,8 @@ class CompressedPlan(Plan):
 
     def kernel(self, by_columns: bool, count: int) -> Emitted:
         key = by_columns, count
-        made = self.kernels.pop(key, None) or Emitted(program(self.sides, by_columns, count), "jacobian")
+        made = self.kernels.pop(key, None) or Emitted(program(self.sides, by_columns, count), "jacobian",
+                                                      self.sides.traced.held)
         return kept(self.kernels, key, made, RECENT)
 
 
@@ -126,11 +127,11 @@ class Compressed(Structured):
             return Jitted.miss(self, *args, **kwargs) if made is None else self.evaluate(plan, made, call)
         return super().miss(*args, **kwargs)
 
-    def structure(self, plan: Plan, call: Call):
+    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]):
         s = plan.sides
         if self.optional and min(offsets(s.ins)[-1], offsets(s.results)[-1]) < WORTH:
             return None
-        return super().structure(plan, call)
+        return super().structure(plan, call, captured)
 
     def organise(self, plan: Plan, call: Call) -> Packed | None:
         """None where the whole Jacobian is cheaper, and may be made."""

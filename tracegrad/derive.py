@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from .autodiff import forward, reverse
+from .captures import closed, live
 from .ir.build import Builder, const, function
 from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
@@ -274,8 +275,21 @@ def halves(f: Function, wrt, parts) -> tuple[Function, Function]:
 
     A stack is used once, but the second half may run many times (and outside the program): where a residual is a stack, the
     residuals are the arguments, and the second half runs `f` anew."""
+    constants = live(f)
+    f = closed(f, constants)                  # what is captured is a residual: the second half is of the same arrays
     first, second = parts(f, wrt, *([config.memory_bytes] if parts is reverse.split else []))
-    return _run_again(f, wrt, parts) if any(type(v.type) is StackType for v in first.results) else (first, second)
+    if any(type(v.type) is StackType for v in first.results):
+        first, second = _run_again(f, wrt, parts)
+    return _opened(first, constants), second
+
+
+def _opened(first: Function, constants) -> Function:
+    """The first half on the captured arrays themselves."""
+    if not constants:
+        return first
+    own = first.params[:len(first.params) - len(constants)]
+    return built(first.name, first, [p.type for p in own], [p.name for p in own],
+                 lambda b, params: inline(b, first, (*params, *constants)))
 
 
 def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .captures import captures_of, closed
 from .compile import leaf_values, optimized, parameter_of, without_aliases
+from .ir.build import memory
 from .ir.interp import Machine
 from .tracer.stage import Call, Traced
 
@@ -16,11 +18,13 @@ class Evaluator:
     def __init__(self, traced: Traced, call: Call):
         self.traced, self.place = traced, parameter_of(traced, call)
         self.program = without_aliases(traced, call)
-        self.machine = Machine(optimized(self.program))
+        self.captures = captures_of(traced.held)
+        self.machine = Machine(closed(optimized(self.program), self.captures.parameters))
 
-    def __call__(self, call: Call):
+    def __call__(self, call: Call, captured: list[np.ndarray]):
         given = leaf_values(self.traced, call)
-        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)))
+        outside = [memory(x, c.type.dims) for x, c in zip(captured, self.captures.parameters)]
+        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)), *outside)
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])

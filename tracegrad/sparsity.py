@@ -23,16 +23,18 @@ import numpy as np
 from . import coloring
 from .api import Jitted
 from .autodiff.patterns import pattern as pattern_program
+from .captures import captures_of, live
 from .coloring import Pattern
 from .deep import deep
 from .derive import dynamic, tuple_of
-from .ir.core import Block, Const, Function, Value
+from .ir.core import Block, Function
 from .ir.errors import UnsupportedError
 from .ir.passes import dead_code, simplify
 from .ir.rewrite import free_values
 from .options import config
 from .sides import Sides, nested, offsets, sides
 from .tracer import context
+from .tracer.captured import Held
 from .tracer.stage import Call, Out, Traced
 from .tracer.tree import LEAF
 
@@ -42,9 +44,9 @@ RECENT = 8           # patterns that are kept for one specialisation, for differ
 class Emitted(Jitted):
     """A program that no user wrote, compiled. Called with one operand for each parameter; returns a tuple of arrays."""
 
-    def __init__(self, function: Function, label: str):
+    def __init__(self, function: Function, label: str, held: Held):
         super().__init__(_operands, label=label)
-        self.function = function
+        self.function, self.held = function, held
 
     @property
     def derives(self) -> bool:
@@ -52,7 +54,8 @@ class Emitted(Jitted):
 
     def program(self, call: Call, trace=None) -> Traced:
         outs = tuple([Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(self.function.results)])
-        return Traced(self.function, call.tree, call.leaves, call.paths, tuple_of(*[LEAF] * len(outs)), outs, {})
+        return Traced(self.function, call.tree, call.leaves, call.paths, tuple_of(*[LEAF] * len(outs)), outs, {},
+                      held=self.held)
 
 
 def _operands(*operands):
@@ -72,16 +75,18 @@ class Detector:
         read = set(free_values(_unbound(program)))
         self.leaves = [held[p] for p in known]
         self.read = [held[p] for p, value in zip(known, program.params) if value in read]
-        self.captured = _captured(program)
-        self.kernel = Emitted(program, "sparsity")
+        self.captured = live(program)
+        self.captures = captures_of(s.traced.held)
+        self.kernel = Emitted(program, "sparsity", s.traced.held)
         self.ins = s.ins
         numbers = itertools.count()
         self.outs = [next(numbers) if t.dtype.inexact else None for t in s.results]
         self.results = s.results
 
-    def key(self, call: Call) -> tuple[bytes, ...]:
+    def key(self, call: Call, captured: list[np.ndarray]) -> tuple[bytes, ...]:
         """The values that decide the pattern."""
-        return tuple([np.asarray(call.values[k]).tobytes() for k in self.read] + [a.tobytes() for a in self.captured])
+        return tuple([np.asarray(x).tobytes() for x in (*(call.values[k] for k in self.read),
+                                                        *self.captures.now(self.captured, captured))])
 
     def pattern(self, call: Call, density: float = 1.0) -> Pattern | None:
         """The entries that can differ from zero, of all outputs by all inputs, both in C order one after the other; None where
@@ -103,16 +108,6 @@ def _unbound(f: Function) -> Block:
     block = Block()
     block.ops, block.yields = f.body.ops, f.body.yields
     return block
-
-
-def _captured(f: Function) -> list[np.ndarray]:
-    """The users' own arrays that a program reads."""
-    found: dict[Value, np.ndarray] = {}
-    for op in f.body.walk():
-        for v in (*op.operands, *[y for region in op.regions for y in region.yields]):
-            if isinstance(v, Const) and not v.frozen:
-                found[v] = v.data
-    return list(found.values())
 
 
 def _halved(run: Callable, m: int, n: int, density: float) -> Pattern | None:
@@ -207,22 +202,25 @@ class Structured(Jitted):
 
     def planned(self, call: Call) -> tuple[Plan, Any]:
         with self._lock:
-            plan = self.plan(call)
-            return plan, self.structure(plan, call)
+            plan, captured = self.plan(call)
+            return plan, self.structure(plan, call, captured)
 
-    def plan(self, call: Call) -> Plan:
-        key = self.key(call)
-        plan = self._plans.pop(key, None)
-        if plan is None:
-            traced = self.source(call)
-            key = self.remember(call, traced)
+    def plan(self, call: Call) -> tuple[Plan, list[np.ndarray]]:
+        """The plan of a call, and the captured arrays as they are now."""
+        key, captured = self.known(call)
+        plan = self._plans.pop(key, None) if captured is not None else None
+        while plan is None or captured is None:
+            with self.reading(call):
+                traced = self.source(call)
+            captures = captures_of(traced.held)
+            key = self.remember(call, traced, captures)
             s = sides(traced, self.argnums)
-            plan = self.plan_class(s, Detector(s), {})
-        return kept(self._plans, key, plan, config.cache_size)
+            plan, captured = self.plan_class(s, Detector(s), {}), captures.find()
+        return kept(self._plans, key, plan, config.cache_size), captured
 
-    def structure(self, plan: Plan, call: Call):
+    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]):
         """What `organise` makes of the pattern, kept for the values that it hangs on."""
-        key = plan.detector.key(call)
+        key = plan.detector.key(call, captured)
         made = plan.recent.pop(key, None)
         if made is None:
             made = self.organise(plan, call)

@@ -329,7 +329,7 @@ def lift(x) -> Box:
     if found is not None:
         return _number(x, *found)
     if isinstance(x, np.ndarray):
-        return _captured(x)
+        return HOOKS["captured"](x)
     if isinstance(x, np.generic):
         return ScalarBox(const(x, to_dtype(x.dtype)))
     if isinstance(x, (list, tuple, range)):
@@ -338,7 +338,7 @@ def lift(x) -> Box:
         if isinstance(x, kind):
             return _number(kind(x), *row)
     if hasattr(x, "__array__"):
-        return _captured(np.asarray(x))
+        return HOOKS["captured"](np.asarray(x))
     fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")
 
 
@@ -350,52 +350,6 @@ def _number(x, weak: str, dtype: DType) -> ScalarBox:
 
 def too_large(x: int):
     fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
-
-
-def _captured(x: np.ndarray) -> ArrayBox:
-    """The box of an array that exists outside the trace: read through its memory at run time."""
-    if isinstance(x, (np.matrix, np.ma.MaskedArray)):
-        fail(DTypeError, f"a {type(x).__name__} cannot be compiled", "use a plain ndarray")
-    known = context.current().lifted
-    found = known.get(id(x))
-    if found is None:
-        box = _live(x)
-        box.captured = box.root.captured = True
-        found = known[id(x)] = (x, box)
-    return found[1]
-
-
-def _live(x: np.ndarray) -> ArrayBox:
-    """A constant over x's memory, whatever its strides: a transposed contiguous block, else a gather from its span."""
-    dtype = to_dtype(x.dtype)
-    if not x.dtype.isnative or not x.flags.aligned:
-        fail(DTypeError, f"a captured array of dtype {x.dtype!r} is not in native, aligned memory",
-             "use np.ascontiguousarray on it first, or pass it in")
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    turned = x.transpose(order)
-    if turned.flags.c_contiguous:
-        box = ArrayBox(_memory(turned, dtype))
-        return box if order == list(range(x.ndim)) else box.view(views.Strided((None,) * x.ndim,
-                                                                               tuple(map(order.index, range(x.ndim)))))
-    low = sum((d - 1) * s for d, s in zip(x.shape, x.strides) if s < 0)
-    high = sum((d - 1) * s for d, s in zip(x.shape, x.strides) if s > 0)
-    if x.size == 0 or any(s % x.itemsize for s in x.strides):
-        fail(DTypeError, "a captured array with these strides cannot be read in place",
-             "use np.ascontiguousarray on it first, or pass it in")
-    corner = x[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in x.strides)]
-    span = np.lib.stride_tricks.as_strided(corner, ((high - low) // x.itemsize + 1,), (x.itemsize,), writeable=False)
-    at = np.zeros(x.shape, np.int64)
-    for axis, s in enumerate(x.strides):
-        steps = np.arange(x.shape[axis]) if s >= 0 else np.arange(x.shape[axis])[::-1]
-        at += (steps * (abs(s) // x.itemsize)).reshape((-1,) + (1,) * (x.ndim - axis - 1))
-    return ArrayBox(_memory(span, dtype)).view(views.Gathered(const(at, INDEX)))
-
-
-def _memory(x: np.ndarray, dtype: DType) -> Const:
-    view = x.view()
-    view.setflags(write=False)
-    value = const(view, dtype, frozen=False)
-    return value
 
 
 def as_array(x) -> ArrayBox:

@@ -18,7 +18,7 @@ from ..ir.build import const
 from ..ir.core import Block, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import BOOL
-from . import attempts, boxes, context, growing, lists, merge, messages, regions, state
+from . import attempts, boxes, captured, context, growing, lists, merge, messages, regions, state
 from .boxes import ArrayBox, Box, ScalarBox
 
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
@@ -28,6 +28,7 @@ def truth(x) -> bool | Value:
     """Whether x counts as true: a Python bool where that is known now, else a bool value."""
     if x is True or x is False:
         return x
+    x = captured.seen(x)
     if not isinstance(x, Box):
         return _plain_truth(x)
     found = x.read()
@@ -163,8 +164,7 @@ def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := context.active()) is not None:
         growing.read(trace, items)
-    if isinstance(items, lists.Held):
-        items = items.array()
+    items = items.array() if isinstance(items, lists.Held) else captured.seen(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)

@@ -21,7 +21,7 @@ import types
 import numpy as np
 
 from ..ir.errors import UnsupportedError
-from . import branches, context, growing, iteration, lists, merge, messages, numpy_table, source, tree
+from . import branches, captured, context, growing, iteration, lists, merge, messages, numpy_table, source, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -100,7 +100,7 @@ def _adopted(trace, made):
 
 def _function(trace, f, args, kwargs):
     if not source.is_user(f):
-        return f(*args, **kwargs) if trace is None else _adopted(trace, f(*args, **kwargs))
+        return f(*args, **kwargs) if trace is None else _as_it_stands(trace, f, args, kwargs)
     if trace is None:
         return f(*args, **kwargs)
     return _enter(trace, source.rewritten(f), args, kwargs)
@@ -122,6 +122,8 @@ def _enter(trace, f, args, kwargs):
                 "the program",
                 "write it as a loop, which keeps what it has computed in an array", context.locate())
     entered.append(depth)
+    if "<tg original>" in f.__dict__:
+        trace.entered.setdefault(key, f)
     try:
         return f(*args, **kwargs)
     finally:
@@ -136,6 +138,17 @@ def _endless(trace, f, how: str):
         f"depends on {why})",
         "write it as a loop (with a stack of its own, an array, where it calls itself more than once), or let a Python int or "
         "a shape end it", context.locate())
+
+
+def _as_it_stands(trace, f, args, kwargs):
+    """A call of what is not rewritten. What it reads of arrays is read now."""
+    owner = getattr(f, "__self__", None)
+    if not isinstance(owner, _STORES):
+        captured.note_read(owner, *args, kwargs)
+    return captured.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
+
+
+_STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
 
 
 def _method(trace, f, args, kwargs):
@@ -160,7 +173,7 @@ def _builtin(trace, f, args, kwargs):
         context.need_concrete(args[0], f"{type(owner).__name__}.{name}")
     if type(owner) is str and any(isinstance(a, Box) for a in args):
         return messages.formatted(owner, name, args, kwargs)
-    return _adopted(trace, f(*args, **kwargs))
+    return _as_it_stands(trace, f, args, kwargs)
 
 
 def change_length(trace, owner, name: str, args) -> None:
@@ -237,7 +250,7 @@ def _class(trace, f, args, kwargs):
     plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
              and not issubclass(f, BaseException))
     if not plain or not source.is_user(init) or not source.has_source(init):
-        return _adopted(trace, f(*args, **kwargs))
+        return _as_it_stands(trace, f, args, kwargs)
     made = trace.note_fresh(object.__new__(f))
     call(init, made, *args, **kwargs)
     return made
@@ -263,7 +276,7 @@ def _other(trace, f, args, kwargs):
     own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)
     if isinstance(own, types.FunctionType) and source.is_user(own):
         return call(own, f, *args, **kwargs)
-    return _adopted(trace, f(*args, **kwargs))
+    return _as_it_stands(trace, f, args, kwargs)
 
 
 _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
@@ -279,6 +292,7 @@ _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
 
 def type_of(x) -> type:
     """The type that Python would see."""
+    captured.seen(x)                            # an array from outside is to be one at each call
     if isinstance(x, ArrayBox):
         return np.ndarray
     if isinstance(x, lists.Held):
@@ -295,6 +309,7 @@ def type_(*args):
 def isinstance_(x, kinds) -> bool:
     if isinstance(x, (Box, lists.Held)):
         return issubclass(type_of(x), kinds)
+    captured.seen(x)
     return issubclass(x.cls, kinds) if tree.kind_of(x) is tree.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
 
 

@@ -13,6 +13,7 @@ import itertools
 import sys
 import threading
 import types
+from contextlib import contextmanager
 
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Value
@@ -27,10 +28,11 @@ class Signal(BaseException):
 
 
 class Restart(Signal):
-    """Trace the whole function again, with these argument leaves static, these loops unrolled and these lists packed."""
+    """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
+    elements of these arrays from outside (by id) part of the program."""
 
-    def __init__(self, leaves=(), loops=(), lists=None):
-        self.leaves, self.loops, self.lists = frozenset(leaves), frozenset(loops), lists or {}
+    def __init__(self, leaves=(), loops=(), lists=None, arrays=()):
+        self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
 
 
 class NeedUnroll(Signal):
@@ -74,6 +76,11 @@ class Trace:
     """One run of a function with boxes for arguments.
 
     lifted   id(array) -> what boxes.lift made of an array that the function captured
+    live     constant -> the array from outside that it stands for (captured.py)
+    known    id(array) -> array from outside whose elements are part of the program
+    fixed    ids of the arrays from outside that are known from the start; None for all
+    changing ids of the arrays from outside whose elements have changed since an earlier trace
+    entered  id(code) -> rewritten function that has run
     leaf_of  parameter -> argument leaf, for Python ints, which can be made static
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
@@ -101,6 +108,11 @@ class Trace:
         self.builder = Builder(locate, peephole)
         self.scopes: list[Scope] = []
         self.lifted: dict[int, tuple] = {}
+        self.live: dict = {}
+        self.known: dict = {}
+        self.fixed: set | None = set()
+        self.changing = getattr(_STATE, "changing", frozenset())
+        self.entered: dict = {}
         self.leaf_of: dict[Value, int] = {}
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
@@ -174,6 +186,17 @@ def traced(trace: Trace, run):
         return run()
     finally:
         _STATE.stack = before
+
+
+@contextmanager
+def changing(arrays):
+    """Traces inside read these arrays from outside at run time where they can."""
+    before = getattr(_STATE, "changing", frozenset())
+    _STATE.changing = before | {id(x) for x in arrays}
+    try:
+        yield
+    finally:
+        _STATE.changing = before
 
 
 # --- where the user's program stands ---------------------------------------------------------------------------------
@@ -285,12 +308,13 @@ def constant(value: Value):
 
 
 class Roots:
-    """What a value depends on: argument leaves and loops that can be made concrete, a phrase for what cannot."""
+    """What a value depends on: argument leaves, loops and arrays from outside that can be made concrete, a phrase for what
+    cannot."""
 
-    __slots__ = ("leaves", "loops", "stop")
+    __slots__ = ("arrays", "leaves", "loops", "stop")
 
     def __init__(self):
-        self.leaves, self.loops, self.stop = set(), set(), None
+        self.leaves, self.loops, self.arrays, self.stop = set(), set(), set(), None
 
 
 def roots_of(trace: Trace, value: Value) -> Roots:
@@ -299,7 +323,10 @@ def roots_of(trace: Trace, value: Value) -> Roots:
         v = todo.pop()
         if isinstance(v, Const) or v in seen:
             if isinstance(v, Const) and not v.frozen:
-                found.stop = found.stop or "the elements of an array that the function captured"
+                if v in trace.live:
+                    found.arrays.add(id(trace.live[v]))
+                else:
+                    found.stop = found.stop or "the elements of an array that the function captured"
             continue
         seen.add(v)
         if v in trace.leaf_of:
@@ -329,8 +356,8 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
     trace = current()
     roots = roots_of(trace, value)
     if roots.stop is None:
-        if roots.leaves:
-            raise Restart(roots.leaves)
+        if roots.leaves or roots.arrays:
+            raise Restart(roots.leaves, arrays=roots.arrays)
         for loop in roots.loops:
             if not loop.unrollable:
                 return "the counter of a loop whose length is known only at run time"
@@ -346,8 +373,8 @@ def need_static(box, what: str) -> None:
     """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
     trace = current()
     roots = roots_of(trace, box.read())
-    if roots.leaves and not roots.loops and roots.stop is None:
-        raise Restart(roots.leaves)
+    if (roots.leaves or roots.arrays) and not roots.loops and roots.stop is None:
+        raise Restart(roots.leaves, arrays=roots.arrays)
 
 
 def need_concrete(box, what: str):

@@ -18,6 +18,7 @@ from ..ir.types import F64, I64
 from . import (  # noqa: F401
     boxes,
     calculus,
+    captured,
     composed,
     creation,
     determinants,
@@ -110,7 +111,7 @@ def _has_box(key) -> bool:
 
 
 def _of_array(held, key):
-    return lift(held)[key] if _has_box(key) else held[key]
+    return lift(held)[key] if _has_box(key) else captured.element(held, key)
 
 
 def _spaced(part: slice):

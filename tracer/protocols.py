@@ -11,7 +11,7 @@ import types
 
 import numpy as np
 
-from . import branches, calls, context, lists, source, sparse
+from . import branches, calls, captured, context, lists, source, sparse
 from .boxes import ArrayBox, Box, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
@@ -39,6 +39,11 @@ def operate(name: str, a, b):
     first, second = type(a), type(b)
     if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
+    if (first is np.ndarray or second is np.ndarray) and context.active() is not None:
+        x, y = captured.seen(a), captured.seen(b)
+        if x is not a or y is not b:
+            return operate(name, x, y)
+        return captured.made(function(a, b), a, b)
     if (first in _NATIVE and second in _NATIVE) or context.active() is None:
         return lists.made(function(a, b)) if first is list or second is list else function(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
@@ -74,14 +79,23 @@ def _compare_items(name: str, a, b):
 
 def unary(name: str, a):
     function, method = _UNARY[name]
+    a = captured.seen(a)
     cls = type(a)
     own = None if cls in _NATIVE or context.active() is None else _method(cls, method)
     return function(a) if own is None else calls.call(own, a)
 
 
+# What an array says without its elements.
+_DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"})
+
+
 def attribute(held, name: str):
     """held.name"""
     cls = type(held)
+    if cls is np.ndarray and captured.outside(held):
+        seen = captured.seen(held)
+        found = getattr(held if name in _DESCRIBES else seen, name)
+        return captured.made(found, held) if seen is held else found
     if cls in _NATIVE or context.active() is None:
         return getattr(held, name)
     found = getattr(cls, name, None)

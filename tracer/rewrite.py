@@ -386,6 +386,10 @@ class _Rewriter(Comprehensions):
     def e_Attribute(self, node):
         return self.tg("attribute", [self.expr(node.value), exits.literal(self.mangle(node.attr), node)], node)
 
+    def e_Starred(self, node):
+        """`*xs` among arguments or items."""
+        return ast.copy_location(ast.Starred(self.tg("unpack", [self.expr(node.value)], node), node.ctx), node)
+
     def e_BinOp(self, node):
         return self.tg("operate",
                        [exits.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)], node)
@@ -463,7 +467,8 @@ class _Rewriter(Comprehensions):
 
 
 _EXPRESSIONS = {
-    ast.Name: _Rewriter.e_Name, ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
+    ast.Name: _Rewriter.e_Name, ast.Starred: _Rewriter.e_Starred,
+    ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
     ast.BinOp: _Rewriter.e_BinOp, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,

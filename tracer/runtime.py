@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill 
     boxes,
     branches,
     calls,
+    captured,
     cells,
     context,
     folds,
@@ -35,6 +36,7 @@ def fresh(made):
 
 def unpack(items):
     """The right side of `a, b = items`."""
+    items = captured.seen(items)
     if isinstance(items, (iteration.Source, boxes.ArrayBox)):
         return list(iteration.iterate(items))
     return iteration.iterate(items) if type(items) is list else items

@@ -230,13 +230,15 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     if id(function.__code__) in context.PLACES:
         return function
     found = _REWRITTEN.get(function)
-    if found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__:
+    if (found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__
+            and found[1].__kwdefaults__ is function.__kwdefaults__):
         return found[1]
     template = _template(function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
     cells[TG] = _RUNTIME
     made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
                               tuple(cells[name] for name in template.code.co_freevars))
+    made.__dict__["<tg original>"] = weakref.ref(function)
     for name in ("__kwdefaults__", "__qualname__", "__module__", "__doc__"):
         setattr(made, name, getattr(function, name))
     _REWRITTEN[function] = function.__code__, made

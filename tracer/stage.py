@@ -11,7 +11,7 @@ from __future__ import annotations
 import linecache
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ from ..ir.simplify import peephole
 from ..ir.types import I64, INDEX
 from . import calls, context, lists, messages, numpy_table, promote, regions, runtime, signature, source, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
+from .captured import Held, reached
 from .context import Restart, Scope, Trace
 from .signature import Leaf
 
@@ -69,6 +70,7 @@ class Traced:
     notes     (kind, text, location) for `explain`
     touched   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
     laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
+    held      arrays from outside of the arguments, and what is needed to find them again
     """
 
     function: Function
@@ -83,6 +85,7 @@ class Traced:
     notes: tuple = ()
     touched: tuple[int, ...] = ()
     laid: tuple[int, ...] = ()
+    held: Held = field(default_factory=Held)
 
 
 class Call(NamedTuple):
@@ -174,16 +177,27 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     statics: set[int] = set()
     unroll: set = set()
     packed: dict = {}
+    known: set | None = set()
+    failed: Exception | None = None
     for _ in range(RESTARTS):
+        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
         try:
-            return _clean(_Run(function, call, statics, unroll, writes, packed=packed, private=private).run, function)
+            return _clean(run.run, function)
         except Restart as signal:
-            if signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items():
+            if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
+                    and (known is None or signal.arrays <= known)):
                 break
             statics |= signal.leaves
             unroll |= signal.loops
             packed |= signal.lists
+            known = known if known is None else known | signal.arrays
             _expect_values(call, signal.leaves)
+        except Exception as error:
+            if failed is not None:
+                raise failed from failed.__cause__
+            if not run.trace.live:
+                raise
+            failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
                               "made static")
 
@@ -218,7 +232,7 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
-                 private: bool = False):
+                 private: bool = False, known: set | None = frozenset()):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -231,6 +245,8 @@ class _Run:
                                      _where(function))
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
+        if outer is None:
+            self.trace.fixed = known
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
         self.trace.spoil = regions.spoil_kin
@@ -332,7 +348,14 @@ class _Run:
         touched = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes), touched, tuple(k for k in touched if id(held[k]) in self.trace.laid))
+                      tuple(self.trace.notes), touched, tuple(k for k in touched if id(held[k]) in self.trace.laid),
+                      self.outside(bool(writes)))
+
+    def outside(self, writes: bool) -> Held:
+        """What the function reaches that is no argument."""
+        if self.outer is not None:
+            return Held()
+        return reached(self.trace, writes, [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")])
 
     def changed(self, box, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""
