@@ -70,7 +70,7 @@ def plain(f, handler):
     """The same for a function of Python scalars, whose result stays as it is."""
     def call(*args, **kwargs):
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
-            return handler(*args, **kwargs)
+            return handler(*map(captured.seen, args), **kwargs)
         return f(*args, **kwargs)
 
     return call

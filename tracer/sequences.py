@@ -17,7 +17,7 @@ import numpy as np
 
 from ..ir.errors import ConcretizationError, UnsupportedError
 from ..ir.thresholds import sizes
-from . import boxes, calls, context, creation, growing, iteration, lists, state, tree
+from . import boxes, calls, captured, context, creation, growing, iteration, lists, state, tree
 from .boxes import ArrayBox, Box, ScalarBox
 
 
@@ -80,6 +80,7 @@ def _refuse(what: str, why: str, remedy: str):
 
 def sorted_(iterable, /, *, key=None, reverse=False):
     """sorted: by Python where the keys are known, else by stable argsorts of the keys' columns, the last column first."""
+    iterable = captured.seen(iterable)
     items = iteration.iterate(iterable)
     items = items if type(items) is list else list(items)
     keys = items if key is None else [calls.call(key, x) for x in items]
