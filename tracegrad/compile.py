@@ -214,7 +214,9 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
 
     program = without_aliases(traced, call)
     captures = captures_of(traced.held)
-    f = closed(optimized(program), captures.parameters)
+    f = optimized(program)
+    if captures.parameters:                                  # functions that it calls may read captured arrays, too
+        f = closed(nest.flatten_calls(f), captures.parameters)
     tick("optimize")
     kernel = nest.lower(f)
     if config.verify:

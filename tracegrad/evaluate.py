@@ -7,6 +7,7 @@ from .captures import captures_of, closed
 from .compile import leaf_values, optimized, parameter_of, without_aliases
 from .ir.build import memory
 from .ir.interp import Machine
+from .lowering import nest
 from .tracer.stage import Call, Traced
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
@@ -19,7 +20,8 @@ class Evaluator:
         self.traced, self.place = traced, parameter_of(traced, call)
         self.program = without_aliases(traced, call)
         self.captures = captures_of(traced.held)
-        self.machine = Machine(closed(optimized(self.program), self.captures.parameters))
+        f = optimized(self.program)
+        self.machine = Machine(closed(nest.flatten_calls(f), self.captures.parameters) if self.captures.parameters else f)
 
     def __call__(self, call: Call, captured: list[np.ndarray]):
         given = leaf_values(self.traced, call)
