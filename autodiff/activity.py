@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..ir.core import Block, Function, Op, Value
 from ..ir.types import StackType
-from .custom import rule_of_call, varies
+from .custom_calls import rule_of_call, varies
 
 
 def inexact(value: Value) -> bool:

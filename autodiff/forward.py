@@ -1,26 +1,26 @@
 """Forward mode: `jvp` and `linearize`. The derivative is a copy of the function with the tangent of each op emitted behind it.
 
 A tangent that is zero for certain is None and takes no op; it becomes an array of zeros only where one has to be carried
-through a region or returned. Control ops carry tangents beside the values (control_forward.py).
+through a region or returned. Control ops carry tangents beside the values (forward_control.py).
 """
 from __future__ import annotations
 
 from ..ir.build import Builder, Expr
+from ..ir.clone import copy_region
 from ..ir.core import Block, Function, Op, Value
 from ..ir.errors import of_derivative
-from ..ir.rewrite import copy_region
-from ..ir.simplify import peephole
+from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
-from .control_forward import CONTROL
-from .equal import smooth
-from .partials import partial, product, to_dims
-from .reverse import transposed
-from .smooth import STATED
-from .special import rule_of
-from .spectral import SPECIAL
-from .split import Parts, all_new, cut, dependent
-from .steep import Steep, overflows, times
+from .forward_control import CONTROL
+from .partition import Parts, all_new, cut, dependent
+from .reverse.reverse import transposed
+from .rules.jvp_rules import rule_of
+from .rules.nonfinite_partials import Steep, overflows, times
+from .rules.partials import partial, product, to_dims
+from .rules.spectral import SPECIAL
+from .smoothness.equal_values import smooth
+from .smoothness.kink_products import STATED
 
 
 def jvp(f: Function, wrt, memo=None) -> Function:

@@ -46,7 +46,7 @@ class Builder:
     """Emits ops at the end of the current block.
 
     locate    asked for the location of each op (the tracer); where None, `loc` holds (passes)
-    peephole  peephole(builder, defn, operands, attrs) -> replacement results, or None to emit (ir/simplify.py)
+    peephole  peephole(builder, defn, operands, attrs) -> replacement results, or None to emit (ir/transforms/simplify.py)
     """
 
     def __init__(self, locate: Callable[[], Loc] | None = None, peephole=None):

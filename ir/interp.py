@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .clone import dims_of, free_values
 from .core import Block, Const, Function, Op, Value
 from .errors import DTypeError, IRError, ShapeError, TracegradError
 from .ops.checks import noted
 from .ops.index import WRITES
-from .rewrite import dims_of, free_values
 from .types import StackType, Type
 
 _VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "stop_gradient", "dim", "stack_new", "pop"})

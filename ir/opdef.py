@@ -4,8 +4,8 @@
 
   elementwise   `Elementwise`: the partial derivatives stand in the declaration and serve both modes
   linear        linear in the operands `linear_in` jointly: the tangent is the op itself on their tangents;
-                autodiff/linear.py has the transpose
-  bilinear      linear in each of the operands `linear_in` separately; autodiff/linear.py has the transposes
+                autodiff/rules/transpose_rules.py has the transpose
+  bilinear      linear in each of the operands `linear_in` separately; autodiff/rules/transpose_rules.py has the transposes
   control       if, for, while, map, call
   special       a row of its own in autodiff (reductions by max and product, sort, factorisations …)
   none          no derivative (comparison, rounding, argmax, checks): counts as zero, `explain` lists it
@@ -70,7 +70,7 @@ class Elementwise(OpDef):
               Python's operators and a method per elementwise op; None where there is none (it counts as zero).
               For a complex argument it is the holomorphic derivative; what is not holomorphic has rule "special" or "linear"
     singular  positions of the partials that can be infinite or NaN where the cotangent is 0; they multiply with `mulz`
-    recipe    how lowering/scalar.py makes it: frozen data; the grammar stands at the top of ops/recipes.py
+    recipe    how lowering/llvm/scalar.py makes it: frozen data; the grammar stands at the top of ops/recipes.py
     formula   of an op without a recipe: (*operands) -> its value from other ops, on `build.Expr`. Derivatives follow the
               partials and never the formula, which may go through kinks where the function is smooth; it takes the op's place
               when derivatives have been taken (passes.simplify)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .core import Block, Const, Function, Op, Value, is_index, result_dim, subst_type
 from .errors import IRError
-from .text import op_text
+from .text.printer import op_text
 from .types import StackType
 
 _REPEATED = frozenset({"for", "while", "map"})

@@ -5,7 +5,7 @@ import ctypes
 import gc
 import os
 
-from tracegrad.lowering import recycle
+from tracegrad.lowering.loopir.passes.buffer_coloring import scratch_pool
 
 MARKED = os.access("/proc/self/clear_refs", os.W_OK)
 REASON = "this system keeps no high-water mark"
@@ -19,7 +19,7 @@ def _memory(name: str) -> int:
 def rise(call) -> int:
     """By how many bytes the resident memory of this process rises at most while `call` runs."""
     gc.collect()
-    recycle.release()
+    scratch_pool.release()
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as marks:
         marks.write("5")                           # the high-water mark starts anew

@@ -4,9 +4,9 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-from tracegrad.lowering import engine
-from tracegrad.lowering.emit import emit
-from tracegrad.lowering.loopverify import verify
+from tracegrad.lowering.llvm.emit import emit
+from tracegrad.lowering.loopir.grammar.passes.verifier import verify
+from tracegrad.lowering.native import engine
 
 
 class Failed(Exception):

@@ -8,10 +8,20 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from tracegrad.ir.types import DTYPES, F32, F64, I32, I64, INDEX, U64
-from tracegrad.lowering import capi, engine
-from tracegrad.lowering.dispatch import Dispatcher
-from tracegrad.lowering.layout import Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut, Signature, StaticIn, leaves
-from tracegrad.lowering.specialisation import Specialisation
+from tracegrad.lowering.call.calling_convention import (
+    Arguments,
+    ArrayIn,
+    ArrayOut,
+    Node,
+    ScalarIn,
+    ScalarOut,
+    Signature,
+    StaticIn,
+    leaves,
+)
+from tracegrad.lowering.call.dispatch import Dispatcher
+from tracegrad.lowering.call.specialisation import Specialisation
+from tracegrad.lowering.native import c_layouts, engine
 
 MEMCPY = "declare ptr @memcpy(ptr, ptr, i64)\n"
 MALLOC = "declare ptr @malloc(i64)\n"
@@ -93,7 +103,7 @@ def resident() -> float:
 
 NUMPY_DTYPES = [d for d in DTYPES.values() if d is not INDEX]
 PATHS = pytest.mark.parametrize("path", [lambda f: f, Python], ids=["native", "python"])
-needs_native = pytest.mark.skipif(not capi.NATIVE, reason=f"no native calls: {capi.REASON}")
+needs_native = pytest.mark.skipif(not c_layouts.NATIVE, reason=f"no native calls: {c_layouts.REASON}")
 
 
 def same(a, b):

@@ -6,11 +6,11 @@ from loop_run import Compiled
 from tracegrad.ir import interp
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.core import Block
-from tracegrad.ir.passes import simplify
+from tracegrad.ir.transforms.pipeline import simplify
 from tracegrad.ir.types import F64, INDEX_SCALAR, Type, dtype
 from tracegrad.ir.verify import verify
-from tracegrad.lowering.loopverify import verify as verify_loops
-from tracegrad.lowering.nest import lower
+from tracegrad.lowering.build.loop_builder import lower
+from tracegrad.lowering.loopir.grammar.passes.verifier import verify as verify_loops
 
 
 def build(types, body, **attrs):

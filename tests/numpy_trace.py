@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from tracegrad.ir import interp
 from tracegrad.ir.build import function
-from tracegrad.ir.text import equal, parse, print_function
+from tracegrad.ir.text.printer.printer import equal, parse, print_function
 from tracegrad.ir.types import C128, F64, I64, Type
 from tracegrad.ir.verify import verify
-from tracegrad.tracer import context, numpy_table
-from tracegrad.tracer.boxes import ArrayBox, Box, ScalarBox
-from tracegrad.tracer.promote import to_dtype
+from tracegrad.tracer import tracing
+from tracegrad.tracer.calling import dispatch
+from tracegrad.tracer.values.boxes import ArrayBox, Box, ScalarBox
+from tracegrad.tracer.values.promotion import to_dtype
 
 _WEAK = {int: ("int", I64), float: ("float", F64), complex: ("complex", C128)}
 
@@ -34,10 +35,10 @@ class Redirected:
             return Redirected(found)
         if isinstance(found, type) and issubclass(found, np.generic):
             return ScalarType(found)
-        return numpy_table.redirect(found) or found
+        return dispatch.redirect(found) or found
 
     def __call__(self, *args, **kwargs):
-        return numpy_table.redirect(self.module)(*args, **kwargs)
+        return dispatch.redirect(self.module)(*args, **kwargs)
 
 
 class ScalarType:
@@ -47,7 +48,7 @@ class ScalarType:
         self.kind, self.dtype = kind, np.dtype(kind)
 
     def __call__(self, *args):
-        return numpy_table.redirect(self.kind)(*args)
+        return dispatch.redirect(self.kind)(*args)
 
 
 NP, MATH = Redirected(np), Redirected(math)
@@ -58,7 +59,7 @@ def build(fn, *args, module=NP):
     dynamic = [a for a in args if isinstance(a, (np.ndarray, np.generic)) or type(a) in _WEAK]
     kinds = [Type(_WEAK[type(a)][1]) if type(a) in _WEAK else Type(to_dtype(a.dtype), np.shape(a)) for a in dynamic]
     f = function("test", kinds, [f"a{k}" for k in range(len(kinds))])
-    trace = context.Trace(f)
+    trace = tracing.Trace(f)
     def run():
         with trace.builder.at(f.body):
             boxes, params = [], iter(f.params)
@@ -77,7 +78,7 @@ def build(fn, *args, module=NP):
             f.body.yields = tuple(x.read() for x in leaves) + tuple(b.read() for b in given)
             return out, leaves
 
-    out, leaves = context.traced(trace, run)
+    out, leaves = tracing.traced(trace, run)
     verify(f, "trace")
     assert equal(parse(print_function(f)), f)
     return f, out, dynamic, leaves

@@ -1,4 +1,4 @@
-"""Recipes run by NumPy, one element at a time: what lowering/scalar.py must reproduce, without LLVM."""
+"""Recipes run by NumPy, one element at a time: what lowering/llvm/scalar.py must reproduce, without LLVM."""
 from __future__ import annotations
 
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 from tracegrad.ir.opdef import OPS
 from tracegrad.ir.ops.numeric import cast
-from tracegrad.ir.ops.recipes import Node, rule_of
+from tracegrad.ir.ops.scalar_expansions import Node, rule_of
 from tracegrad.ir.types import DTYPES
 from tracegrad.ir.types import dtype as dtype_of
 

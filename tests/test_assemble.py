@@ -8,9 +8,9 @@ from nest_check import build
 from tracegrad.ir.build import const
 from tracegrad.ir.errors import BoundsError, Frame
 from tracegrad.ir.types import F64, I64, INDEX
-from tracegrad.lowering.assemble import assemble, constants
-from tracegrad.lowering.layout import ArgOut, Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut
-from tracegrad.lowering.nest import lower
+from tracegrad.lowering.build.loop_builder import lower
+from tracegrad.lowering.call.assemble import assemble, constants
+from tracegrad.lowering.call.calling_convention import ArgOut, Arguments, ArrayIn, ArrayOut, Node, ScalarIn, ScalarOut
 
 PATHS = pytest.mark.parametrize("path", [lambda f: f, Python], ids=["native", "python"])
 

@@ -7,18 +7,19 @@ import random_ir
 import smooth_ir
 import tracegrad.ir.ops  # noqa: F401
 from nest_check import execute
-from tracegrad.autodiff import forward, reverse
-from tracegrad.ir import batch
-from tracegrad.ir.batch import batched
+from tracegrad.autodiff import forward
+from tracegrad.autodiff.reverse.reverse import reverse
+from tracegrad.ir.batching import map_to_batch
+from tracegrad.ir.batching.batched import Tally
+from tracegrad.ir.batching.control import CONTROL
+from tracegrad.ir.batching.map_to_batch import batched
+from tracegrad.ir.batching.rules import RULES
 from tracegrad.ir.build import Builder, const, function
+from tracegrad.ir.clone import inline
 from tracegrad.ir.core import Block
 from tracegrad.ir.interp import run
-from tracegrad.ir.lift_control import CONTROL
-from tracegrad.ir.lift_rules import RULES
-from tracegrad.ir.lifted import Tally
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.passes import optimize
-from tracegrad.ir.rewrite import inline
+from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.types import F64, INDEX, INDEX_SCALAR, Type
 from tracegrad.ir.verify import verify
 
@@ -29,7 +30,7 @@ GENERATORS = [random_ir, smooth_ir]
 @pytest.fixture(autouse=True)
 def everything_is_lifted(monkeypatch):
     """Here lifting is tested, not when it pays."""
-    monkeypatch.setattr(batch, "_GAINS", frozenset(OPS))
+    monkeypatch.setattr(map_to_batch, "_GAINS", frozenset(OPS))
     monkeypatch.setattr(Tally, "pays", lambda self, trip: True)
     monkeypatch.setattr(Tally, "gains", property(lambda self: 1, lambda self, count: None), raising=False)
 

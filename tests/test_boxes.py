@@ -4,8 +4,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
-from tracegrad.ir.errors import BoundsError, ConcretizationError, DTypeError, ShapeError, TracegradError, UnsupportedError
-from tracegrad.tracer.boxes import lift
+from tracegrad.ir.errors import (
+    BoundsError,
+    ConcretizationError,
+    DTypeError,
+    ShapeError,
+    TracegradError,
+    UnsupportedError,
+)
+from tracegrad.tracer.values.boxes import lift
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal(6)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from native_calls import Callable, copies, resident
 from tracegrad.ir.types import F64
-from tracegrad.lowering import cache, capi, dispatch
-from tracegrad.lowering.cache import Cache, CacheInfo
-from tracegrad.lowering.dispatch import Dispatcher
-from tracegrad.lowering.layout import Arguments, ArrayIn, ArrayOut
-from tracegrad.lowering.specialisation import ClosedError
+from tracegrad.lowering.call import cache, dispatch
+from tracegrad.lowering.call.cache import Cache, CacheInfo
+from tracegrad.lowering.call.calling_convention import Arguments, ArrayIn, ArrayOut
+from tracegrad.lowering.call.dispatch import Dispatcher
+from tracegrad.lowering.call.specialisation import ClosedError
+from tracegrad.lowering.native import c_layouts
 
 
 def copier(n, native=True):
@@ -165,11 +166,11 @@ def test_threads_call_while_others_evict(native):
 
 def test_without_native_calls(monkeypatch):
     """The same callables on an interpreter whose objects are not as expected."""
-    monkeypatch.setattr(capi, "NATIVE", False)
+    monkeypatch.setattr(c_layouts, "NATIVE", False)
 
     class Plain(Callable):
         pass
-    assert not Plain.__flags__ & capi.HAVE_VECTORCALL
+    assert not Plain.__flags__ & c_layouts.HAVE_VECTORCALL
     f = Copying()
     x = np.arange(3.0)
     for _ in range(5):
@@ -180,9 +181,11 @@ def test_without_native_calls(monkeypatch):
     assert f(x).tolist() == [0, 1, 2] and specialisation.closed
 
 
-@pytest.mark.skipif(not capi.NATIVE, reason="no native calls")
+@pytest.mark.skipif(not c_layouts.NATIVE, reason="no native calls")
 @pytest.mark.parametrize(("check", "field", "offset"), [
-    (capi._check_array, "ndarray.nd", 28), (capi._check_array, "ndarray.flags", 68), (capi._check_dtypes, "descr.type_num", 24),
-    (capi._check_scalars, "value", 8), (capi._check_containers, "size", 24), (capi._check_owner, "ndarray.flags", 68)])
+    (c_layouts._check_array, "ndarray.nd", 28), (c_layouts._check_array, "ndarray.flags", 68),
+    (c_layouts._check_dtypes, "descr.type_num", 24),
+    (c_layouts._check_scalars, "value", 8), (c_layouts._check_containers, "size", 24),
+    (c_layouts._check_owner, "ndarray.flags", 68)])
 def test_another_layout_is_noticed(check, field, offset):
-    assert check(capi.OFFSETS) and not check({**capi.OFFSETS, field: offset})
+    assert check(c_layouts.OFFSETS) and not check({**c_layouts.OFFSETS, field: offset})

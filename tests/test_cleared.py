@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tracegrad.ir import interp
-from tracegrad.ir.parse import parse
-from tracegrad.ir.passes import optimize
+from tracegrad.ir.text.printer.parser import parse
+from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
 
 import tracegrad as tg

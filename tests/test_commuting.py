@@ -6,9 +6,23 @@ import pytest
 import tracegrad.ir.ops
 from loop_run import Compiled
 from tracegrad.ir.types import BOOL, I64, INDEX
-from tracegrad.lowering.commuting import commute
-from tracegrad.lowering.loopir import Buffer, For, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, walk
-from tracegrad.lowering.loopverify import verify
+from tracegrad.lowering.loopir.grammar.grammar import (
+    Buffer,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Set,
+    Store,
+    Var,
+    walk,
+)
+from tracegrad.lowering.loopir.grammar.passes.reorder_iterations import commute
+from tracegrad.lowering.loopir.grammar.passes.verifier import verify
 
 import tracegrad as tg
 

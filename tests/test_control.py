@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from trace_check import check, ops, run
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 X = np.array([0.5, -1.5, 2.5, 3.5, -0.25, 1.0, 7.0])
 
@@ -876,7 +876,7 @@ def bound_on_condition(x):
                                 bound_on_condition], ids=lambda f: f.__name__)
 def test_a_write_that_may_reach_another_name_is_refused(fn):
     with pytest.raises(UnsupportedError, match="may have been overwritten through another name") as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert "`b = a.copy()`" in str(caught.value)
     assert caught.value.loc[-1].function == fn.__name__
 
@@ -892,7 +892,7 @@ def test_a_list_that_may_be_one_of_two():
         return p, q
 
     with pytest.raises(UnsupportedError, match="changes a list that may be one of two"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
 
 
 def test_an_argument_that_may_be_overwritten():
@@ -903,8 +903,8 @@ def test_an_argument_that_may_be_overwritten():
         return y
 
     with pytest.raises(UnsupportedError, match="argument x may or may not have been overwritten"):
-        stage.trace(fn, (X, X * 2))
-    assert stage.trace(fn, (X, X * 2), writes=False).writes == {}
+        trace_function.trace(fn, (X, X * 2))
+    assert trace_function.trace(fn, (X, X * 2), writes=False).writes == {}
 
 
 # --- raising ----------------------------------------------------------------------------------------------------------
@@ -982,7 +982,7 @@ def test_raise_of_a_users_exception():
         return x
 
     with pytest.raises(UnsupportedError, match="`raise` of Unstable under a condition that is decided at run time"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
 
 
 def test_a_function_that_always_raises():
@@ -1033,7 +1033,7 @@ def test_print(capsys):
 
 def message_of(kind, fn, *args):
     with pytest.raises(kind) as caught:
-        stage.trace(fn, args)
+        trace_function.trace(fn, args)
     return str(caught.value)
 
 
@@ -1207,4 +1207,4 @@ def test_prange_of_a_traced_length():
         return s
 
     check(fn, X.copy(), 6)
-    assert stage.trace(fn, (X, 6)).statics == ()
+    assert trace_function.trace(fn, (X, 6)).statics == ()

@@ -9,8 +9,9 @@ import threading
 import llvmlite.binding as llvm
 import pytest
 from tracegrad.ir.errors import IRError
-from tracegrad.lowering import engine, recycle
-from tracegrad.lowering.objects import needs_stubs, undefined
+from tracegrad.lowering.loopir.passes.buffer_coloring import scratch_pool
+from tracegrad.lowering.native import engine
+from tracegrad.lowering.native.elf import needs_stubs, undefined
 
 ONE_DOUBLE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
 
@@ -135,58 +136,58 @@ def memory():
 
 def test_large_blocks_are_kept():
     take, give = memory()
-    recycle.release()
+    scratch_pool.release()
     first, second = take(40 << 20), take(50 << 20)
     assert first and second and first != second
-    ctypes.memset(first + recycle.HEADER, 1, 40 << 20)
+    ctypes.memset(first + scratch_pool.HEADER, 1, 40 << 20)
     give(first)
-    assert recycle.kept() == 40 << 20
-    assert take(33 << 20) == first and recycle.kept() == 0
+    assert scratch_pool.kept() == 40 << 20
+    assert take(33 << 20) == first and scratch_pool.kept() == 0
     give(first)
     give(second)
     assert take(45 << 20) == second and take(35 << 20) == first
     give(first)
     give(second)
-    little = take(recycle.LARGE)              # much smaller than what is kept
-    assert little not in (first, second) and recycle.kept() == 90 << 20
+    little = take(scratch_pool.LARGE)              # much smaller than what is kept
+    assert little not in (first, second) and scratch_pool.kept() == 90 << 20
     give(little)
     small = take(1000)
     give(small)
     give(None)
-    assert recycle.kept() == (90 << 20) + recycle.LARGE
+    assert scratch_pool.kept() == (90 << 20) + scratch_pool.LARGE
     assert take(1 << 60) is None              # everything is freed for it first
-    assert recycle.kept() == 0
+    assert scratch_pool.kept() == 0
 
 
 def test_kept_blocks_are_bounded_in_number_and_size():
     take, give = memory()
-    recycle.release()
-    blocks = [take(recycle.LARGE + k) for k in range(recycle.CELLS + 3)]
+    scratch_pool.release()
+    blocks = [take(scratch_pool.LARGE + k) for k in range(scratch_pool.CELLS + 3)]
     for block in blocks:
         give(block)
-    assert recycle.CELLS * recycle.LARGE <= recycle.kept() < (recycle.CELLS + 1) * recycle.LARGE
-    half = recycle.LIMIT // 2
+    assert scratch_pool.CELLS * scratch_pool.LARGE <= scratch_pool.kept() < (scratch_pool.CELLS + 1) * scratch_pool.LARGE
+    half = scratch_pool.LIMIT // 2
     first, second = take(half), take(half + 64)
     give(first)
     give(second)                              # too much with the others, which are freed
-    assert recycle.kept() == half + 64
-    huge = take(recycle.LIMIT + 1)
+    assert scratch_pool.kept() == half + 64
+    huge = take(scratch_pool.LIMIT + 1)
     give(huge)
-    assert recycle.kept() == half + 64
-    recycle.release()
-    assert recycle.kept() == 0
+    assert scratch_pool.kept() == half + 64
+    scratch_pool.release()
+    assert scratch_pool.kept() == 0
 
 
 def test_threads_take_and_give_at_once():
     take, give = memory()
-    recycle.release()
+    scratch_pool.release()
     wrong = []
 
     def work(number):
         for k in range(3000):
-            size = recycle.LARGE * (1 + (k + number) % 5)
+            size = scratch_pool.LARGE * (1 + (k + number) % 5)
             block = take(size)
-            ends = [ctypes.c_int64.from_address(block + recycle.HEADER + at) for at in (0, size - 8)]
+            ends = [ctypes.c_int64.from_address(block + scratch_pool.HEADER + at) for at in (0, size - 8)]
             for end in ends:
                 end.value = number
             if k % 3 == 0:
@@ -202,5 +203,5 @@ def test_threads_take_and_give_at_once():
     for thread in threads:
         thread.join()
     assert not wrong
-    recycle.release()
-    assert recycle.kept() == 0
+    scratch_pool.release()
+    assert scratch_pool.kept() == 0

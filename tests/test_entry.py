@@ -26,9 +26,8 @@ from native_calls import (
     same,
 )
 from tracegrad.ir.types import C128, F32, F64, I8, I64
-from tracegrad.lowering import capi, layout
-from tracegrad.lowering.dispatch import set_options
-from tracegrad.lowering.layout import (
+from tracegrad.lowering.call import calling_convention
+from tracegrad.lowering.call.calling_convention import (
     ArgOut,
     Arguments,
     ArrayIn,
@@ -39,10 +38,12 @@ from tracegrad.lowering.layout import (
     ScalarOut,
     StaticIn,
 )
+from tracegrad.lowering.call.dispatch import set_options
+from tracegrad.lowering.native import c_layouts
 
 
 def test_native_is_available_on_cpython():
-    assert capi.NATIVE, capi.REASON
+    assert c_layouts.NATIVE, c_layouts.REASON
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments
@@ -345,7 +346,7 @@ def test_random_structures_match_alike():
     for spec, _ in built:
         native = calling(spec)
         for other, args in built:
-            fits = layout.match(spec.signature.arguments, tuple(args), {}) is not None
+            fits = calling_convention.match(spec.signature.arguments, tuple(args), {}) is not None
             assert fits or other is not spec
             try:
                 out, taken = native(*args), True
@@ -353,5 +354,5 @@ def test_random_structures_match_alike():
                 taken = False
             assert taken == fits
             if fits:
-                expected = spec.invoke(layout.match(spec.signature.arguments, tuple(args), {}))
+                expected = spec.invoke(calling_convention.match(spec.signature.arguments, tuple(args), {}))
                 assert all(same(a, b) for a, b in zip(out, expected, strict=True))

@@ -28,9 +28,7 @@ from native_calls import (
 )
 from tracegrad.ir.errors import ArgumentError
 from tracegrad.ir.types import BOOL, C64, C128, F32, F64, I8, I64, U64
-from tracegrad.lowering import capi
-from tracegrad.lowering.dispatch import Dispatcher
-from tracegrad.lowering.layout import (
+from tracegrad.lowering.call.calling_convention import (
     ArgOut,
     Arguments,
     ArrayIn,
@@ -41,6 +39,8 @@ from tracegrad.lowering.layout import (
     ScalarOut,
     Signature,
 )
+from tracegrad.lowering.call.dispatch import Dispatcher
+from tracegrad.lowering.native import c_layouts
 
 # --------------------------------------------------------------------------------------------------------------- results
 
@@ -269,11 +269,11 @@ def test_a_million_calls_in_flat_memory():
     f, x = calling(spec), np.arange(8.0)
     for _ in range(1000):
         f(x, 1.0)
-    start, ticks = resident(), capi.TICK.value
+    start, ticks = resident(), c_layouts.TICK.value
     for _ in range(1_000_000):
         f(x, 2.0)
-    assert resident() - start < 2 and spec.hits == 1_001_000 and capi.TICK.value - ticks == 1_000_000
-    assert spec.last_used == capi.TICK.value and spec.running == 0
+    assert resident() - start < 2 and spec.hits == 1_001_000 and c_layouts.TICK.value - ticks == 1_000_000
+    assert spec.last_used == c_layouts.TICK.value and spec.running == 0
 
 
 def test_large_results_are_freed():

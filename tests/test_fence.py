@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from trace_check import check
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 X = np.arange(4.0)
 COUNT = 0
@@ -88,7 +88,7 @@ REASONS = {
 @pytest.mark.parametrize("fn", REASONS, ids=lambda f: f.__name__)
 def test_refused(fn):
     with pytest.raises(UnsupportedError) as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     reason, remedy = REASONS[fn]
     text = str(caught.value)
     assert reason in text and "  Instead: " + remedy in text
@@ -103,7 +103,7 @@ def test_a_called_function_is_refused_with_the_whole_way_to_it():
         return writes_global(x)
 
     with pytest.raises(UnsupportedError, match="`global COUNT` cannot be compiled") as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert caught.value.loc[-1].function == "writes_global"
 
 
@@ -137,5 +137,5 @@ def test_nothing_is_traced_before_the_refusal():
         yield x
 
     with pytest.raises(UnsupportedError):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert not ran

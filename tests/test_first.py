@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from nest_check import check
 from tracegrad.ir import interp
-from tracegrad.ir.parse import parse
-from tracegrad.ir.passes import optimize
+from tracegrad.ir.text.printer.parser import parse
+from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
 
 import tracegrad as tg

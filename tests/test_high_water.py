@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from cases import CASES, loss
 from high_water import MARKED, REASON
-from tracegrad.autodiff.notes import described
-from tracegrad.autodiff.reverse import Reverse
+from tracegrad.autodiff.remarks import described
+from tracegrad.autodiff.reverse.reverse.reverse import Reverse
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text import parse
-from tracegrad.tracer.tree import flatten
+from tracegrad.ir.text.printer.printer import parse
+from tracegrad.tracer.pytrees import flatten
 
 import tracegrad as tg
 

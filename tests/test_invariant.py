@@ -8,9 +8,9 @@ from random_integers import program as integer_program
 from test_passes import parsed
 from test_ranges import same_outcome, typed
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.invariant import invariant
-from tracegrad.ir.passes import dead_code, optimize, simplify
-from tracegrad.ir.text import print_function
+from tracegrad.ir.text.printer.printer import print_function
+from tracegrad.ir.transforms.licm import invariant
+from tracegrad.ir.transforms.pipeline import dead_code, optimize, simplify
 from tracegrad.ir.verify import verify
 
 import tracegrad as tg

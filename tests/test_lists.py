@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 from trace_check import check, ops, run
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -196,5 +196,5 @@ def takes_an_argument(held, k):
     (takes_an_argument, ([1.0, 2.0], np.array([1])))], ids=lambda v: getattr(v, "__name__", ""))
 def test_what_cannot_be_an_array_says_so(fn, args):
     with pytest.raises(tg.TracegradError, match="needs a number when the function is compiled") as caught:
-        stage.trace(fn, args)
+        trace_function.trace(fn, args)
     assert "  Instead: " in str(caught.value)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from trace_check import check
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -102,5 +102,5 @@ def test_gradient(fn):
     (lambda x: blurred(x), "was given a traced value, which it cannot take")], ids=["signature", "empty", "stencil"])
 def test_refused(fn, reason):
     with pytest.raises(tg.TracegradError, match=reason) as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert "  Instead: " in str(caught.value)

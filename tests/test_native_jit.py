@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from native_calls import Python, resident, same
-from tracegrad.tracer import tree
+from tracegrad.tracer import pytrees
 
 import tracegrad as tg
 
@@ -29,8 +29,8 @@ class Layer:
 
 
 def alike(a, b):
-    la, ta = tree.flatten(a)
-    lb, tb = tree.flatten(b)
+    la, ta = pytrees.flatten(a)
+    lb, tb = pytrees.flatten(b)
     return ta == tb and all(same(x, y) for x, y in zip(la, lb, strict=True))
 
 

@@ -6,7 +6,7 @@ import pytest
 from nest_check import build, check, zeros
 from tracegrad.ir.core import Value
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
-from tracegrad.lowering import npysort
+from tracegrad.lowering.libraries import numpy_sort
 
 RNG = np.random.default_rng(0)
 
@@ -297,7 +297,7 @@ def test_sort_along_an_axis(axis):
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100])
 def test_sort_without_numpys_functions(n, monkeypatch):
-    monkeypatch.setattr(npysort, "usable", lambda kind, dtype: False)
+    monkeypatch.setattr(numpy_sort, "usable", lambda kind, dtype: False)
     x = (rand(2, n) * 3).round(0)
     if n > 5:
         x[0, 2:4] = np.nan

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
 from tracegrad.ir.errors import DTypeError
-from tracegrad.tracer import ufuncs
+from tracegrad.tracer.values import ufuncs
 
 import tracegrad as tg
 

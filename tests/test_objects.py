@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from trace_check import check, ops
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 X = np.array([0.5, -1.5, 2.5, 3.5, -0.25, 1.0, 7.0])
 
@@ -138,7 +138,7 @@ def test_an_object_that_may_be_one_of_two():
         return a.x + b.x
 
     with pytest.raises(UnsupportedError, match="changes a Vector that may be one of two"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
 
 
 # --- sums of comprehensions -------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ import pytest
 import random_ir
 import tracegrad.ir.ops  # noqa: F401
 from test_text import CONTROL
-from tracegrad.ir import rewrite
+from tracegrad.ir import clone
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame
 from tracegrad.ir.interp import run
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.passes import optimize
-from tracegrad.ir.simplify import RULES, peephole
-from tracegrad.ir.text import equal, parse, print_function
+from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.transforms.pipeline import optimize
+from tracegrad.ir.transforms.simplify import RULES, peephole
 from tracegrad.ir.types import BOOL, DTYPES, F32, F64, I32, I64, INDEX, U8, Type
 from tracegrad.ir.verify import verify
 
@@ -362,13 +362,13 @@ def test_lift_free_closes_a_function():
     with b.at(f.body):
         y = b("mul", f.params[0], k)
         f.body.yields = (b("add", y, w), n)
-    g, free = rewrite.lift_free(f)
+    g, free = clone.lift_free(f)
     verify(g)
     assert free == [n, k, w] and g.params[1:] != (n, k, w)
     assert body(g) == ["%0 = mul %x, %k : f64[%n]", "%1 = add %0, %w : f64[%n]", "return %1, %n"]
     a, m = run(g, np.arange(3.0), 3, 2.0, np.ones(3))
     assert a.tolist() == [1, 3, 5] and m == 3
-    assert rewrite.lift_free(g) == (g, [])
+    assert clone.lift_free(g) == (g, [])
 
 
 def test_inline_puts_the_callers_frames_outside():
@@ -381,8 +381,8 @@ def test_inline_puts_the_callers_frames_outside():
     f = function("f", [Type(F64)])
     with b.at(f.body):
         b.loc = (outer,)
-        f.body.yields = rewrite.inline(b, g, f.params)
-        again = rewrite.inline(b, g, f.params)
+        f.body.yields = clone.inline(b, g, f.params)
+        again = clone.inline(b, g, f.params)
     assert f.body.ops[0].loc == (outer, inner)
     assert again == f.body.yields and len(f.body.ops) == 1 and b.loc == (outer,)
 
@@ -391,16 +391,16 @@ def test_a_specialised_copy_has_static_types():
     f = parsed("%x: f64[%n], %n: index", "%0 = broadcast 2.0, %n : f64[%n]\n%1 = mul %x, %0 : f64[%n]\nreturn %1")
     g, builder = function("g", [Type(F64, (3,))], ["x"]), Builder(peephole=peephole)
     with builder.at(g.body):
-        g.body.yields = rewrite.inline(builder, f, (g.params[0], const(3, INDEX)))
+        g.body.yields = clone.inline(builder, f, (g.params[0], const(3, INDEX)))
     verify(g)
-    rewrite.sweep(g)
+    clone.sweep(g)
     assert body(g) == ["%0 = mul %x, 2.0 : f64[3]", "return %0"]
 
 
 def test_deeply_nested_loops_are_walked_once(monkeypatch):
     depth, marked = 12, []
-    mark = rewrite.mark
-    monkeypatch.setattr(rewrite, "mark", lambda block, *rest: (marked.append(block), mark(block, *rest)))
+    mark = clone.mark
+    monkeypatch.setattr(clone, "mark", lambda block, *rest: (marked.append(block), mark(block, *rest)))
     text = "".join(f"%r{k} = for %i{k} = 0 to %n carry(%s{k} = {'%x' if not k else f'%s{k - 1}'}) : f64 {{\n"
                    for k in range(depth))
     text += f"%v = sin %s{depth - 1} : f64\nyield %v\n}}\n" + "".join(f"yield %r{k}\n}}\n" for k in reversed(range(1, depth)))
@@ -425,7 +425,7 @@ def test_random_programs(seed):
     expected = run(f, *args)
     g = optimize(f)
     assert equal(optimize(g), optimize(parse(print_function(g))))
-    for h in (again, g, rewrite.dce(f), rewrite.clone(f)):
+    for h in (again, g, clone.dce(f), clone.clone(f)):
         verify(h)
         for a, b in zip(expected, run(h, *args)):
             assert a.dtype == b.dtype and a.shape == b.shape and same_bits(a, b)

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from tracegrad.ir.passes import optimize
-from tracegrad.tracer import stage
+from tracegrad.ir.transforms.pipeline import optimize
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -39,7 +39,7 @@ def check_gradient(f, args, seed=0):
 
 
 def optimised(fn, *args):
-    return list(optimize(stage.trace(fn, args).function).body.walk())
+    return list(optimize(trace_function.trace(fn, args).function).body.walk())
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i8"])

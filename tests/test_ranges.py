@@ -8,12 +8,12 @@ import pytest
 import random_ir
 from random_integers import program as integer_program
 from test_passes import body, parsed, same_bits
-from tracegrad.ir import induction
-from tracegrad.ir.affine import Facts, Form
+from tracegrad.ir.analysis import induction
+from tracegrad.ir.analysis.affine import Facts, Form
 from tracegrad.ir.interp import run
-from tracegrad.ir.passes import dead_code, optimize, simplify
-from tracegrad.ir.ranges import ranges
-from tracegrad.ir.text import parse, print_function
+from tracegrad.ir.text.printer.printer import parse, print_function
+from tracegrad.ir.transforms.pipeline import dead_code, optimize, simplify
+from tracegrad.ir.transforms.range_checks import ranges
 from tracegrad.ir.verify import verify
 
 import tracegrad as tg

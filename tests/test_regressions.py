@@ -6,7 +6,7 @@ equal differences.
 import numpy as np
 import pytest
 from tracegrad.ir.verify import verify
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -126,7 +126,7 @@ def test_a_name_that_an_earlier_loop_left_behind(same):
             s += a.sum()
         return s
 
-    verify(stage.trace(f, (2.0, 6)).function)
+    verify(trace_function.trace(f, (2.0, 6)).function)
     same(f, 2.0, 6)
     same(f, 2.0, 0)
     check_gradient(lambda x: f(x, 6), 2.0)

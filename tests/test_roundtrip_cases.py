@@ -2,11 +2,12 @@
 import numpy as np
 import pytest
 from cases import CASES, copied, loss
-from tracegrad.autodiff import reverse
-from tracegrad.ir import interp, passes
-from tracegrad.ir.text import equal, parse, print_function
+from tracegrad.autodiff.reverse.reverse import reverse
+from tracegrad.ir import interp
+from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.transforms import pipeline
 from tracegrad.ir.verify import verify
-from tracegrad.tracer import tree
+from tracegrad.tracer import pytrees
 
 import tracegrad as tg
 from tracegrad.lowered import Lowered
@@ -22,7 +23,7 @@ def lowered(f, args) -> Lowered:
 
 def parameters(program: Lowered, args) -> list:
     """The arrays for the parameters of a traced program."""
-    leaves = tree.flatten((args, {}))[0]
+    leaves = pytrees.flatten((args, {}))[0]
     return [np.array(x, leaf.dtype.np) for x, leaf in zip(leaves, program.traced.leaves, strict=True) if leaf.kind != "static"]
 
 
@@ -47,7 +48,7 @@ def test_the_program(case):
     program = lowered(case.fn, args)
     values = parameters(program, args)
     traced = check(program.function, values)
-    optimized = check(passes.optimize(program.function), values)
+    optimized = check(pipeline.optimize(program.function), values)
     for a, b in zip(traced, optimized, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12 * np.max(np.abs(a), initial=0.0))
 
@@ -60,6 +61,6 @@ def test_its_derivative(case):
     wrt = [k for k, p in enumerate(f.params) if p.type.dtype.inexact]
     backward = reverse.vjp(f, wrt)
     seeds = [np.ones(v.type.dims, v.type.dtype.np) for v in f.results if v.type.dtype.inexact]
-    check(passes.optimize(backward), [*parameters(program, args), *seeds])
+    check(pipeline.optimize(backward), [*parameters(program, args), *seeds])
     text = print_function(backward, margin=True)
     assert equal(parse(text), backward)                 # the margin is a comment

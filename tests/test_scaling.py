@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 from cases import CASES, loss
-from tracegrad.ir import passes
 from tracegrad.ir.interp import Counter, run
+from tracegrad.ir.transforms import pipeline
 
 import tracegrad as tg
 
@@ -43,7 +43,7 @@ def size(program, steps, derivative):
     if derivative:
         function = tg.grad(sum_of(program))
     lowered = function.lower(*args)
-    ops = [sum(1 for _ in f.body.walk()) for f in (lowered.function, passes.optimize(lowered.function))]
+    ops = [sum(1 for _ in f.body.walk()) for f in (lowered.function, pipeline.optimize(lowered.function))]
     return ops, len(lowered.text("loops").splitlines())
 
 
@@ -58,7 +58,7 @@ def test_compile_cost_does_not_follow_the_trip_count(program, derivative):
 def written(f, *args) -> int:
     """Elements that the evaluator writes; an update counts those of its region."""
     counter = Counter()
-    run(passes.optimize(tg.jit(f).lower(*args).function), *args, counter=counter)
+    run(pipeline.optimize(tg.jit(f).lower(*args).function), *args, counter=counter)
     return counter.written
 
 

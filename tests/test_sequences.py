@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from trace_check import check, run
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -109,7 +109,7 @@ def test_a_position_outside_is_an_index_error():
     (lambda x: sorted([x, x + 1], key=lambda row: row), "tuples of numbers, alike")], ids=["sorted", "max", "arrays"])
 def test_refused(fn, reason):
     with pytest.raises(UnsupportedError, match=reason) as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert "  Instead: " in str(caught.value)
 
 

@@ -9,7 +9,7 @@ from programs import Source, Writer
 from scipy.optimize import rosen_hess
 from scipy.sparse import csr_array
 from test_random_programs import loaded
-from tracegrad.autodiff import bitsets
+from tracegrad.autodiff.sparsity import transfer
 from tracegrad.ir.opdef import OPS, Elementwise
 
 import tracegrad as tg
@@ -595,5 +595,5 @@ def test_mirrored():
 def test_every_linear_op_has_a_row():
     """An op without one would make each of its results depend on everything: exact, but of no use."""
     linear = {name for name, d in OPS.items() if d.rule in ("linear", "bilinear") and not isinstance(d, Elementwise)}
-    assert linear - set(bitsets.ROWS) == set()
-    assert bitsets._any not in bitsets.ROWS.values()
+    assert linear - set(transfer.ROWS) == set()
+    assert transfer._any not in transfer.ROWS.values()

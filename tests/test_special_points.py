@@ -12,7 +12,9 @@ from special_points import ROWS, failures
 from special_points.conventions import TABLE
 from special_points.undeclared import UNDECLARED
 from tracegrad.ir.opdef import OPS
-from tracegrad.tracer import boxes, numpy_table, python_math, special, ufuncs  # noqa: F401
+from tracegrad.tracer.calling import dispatch  # noqa: F401
+from tracegrad.tracer.scipy import special
+from tracegrad.tracer.values import boxes, scalar_functions, ufuncs
 
 import tracegrad as tg
 
@@ -31,7 +33,7 @@ def name_of(f) -> str:
 REGISTERED = {
     *(f"op:{name}" for name in OPS), *map(name_of, boxes.FUNCTIONS), *ufuncs.SPECIAL, *special.FUNCTIONS,
     *(name_of(f) for f in (*ufuncs.RULES, *ufuncs.GUFUNCS) if f in ufuncs._OF_NUMPY),
-    *(name_of(f) for f in (*python_math.MATH, *python_math.BUILTINS)),
+    *(name_of(f) for f in (*scalar_functions.MATH, *scalar_functions.BUILTINS)),
 }
 DECLARED = {name for row in ROWS for name in (row.name, *row.covers)}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from trace_check import check
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -230,13 +230,13 @@ def test_nonlocal_of_a_function_outside_is_refused():
         return x
 
     with pytest.raises(UnsupportedError, match="`nonlocal count` rebinds a variable of a function outside") as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert "return the new value of `count`" in str(caught.value)
 
 
 def test_nonlocal_around_a_derivative_is_refused():
     with pytest.raises(UnsupportedError, match="of the function around the one that is differentiated"):
-        stage.trace(differentiates_inside, (X,))
+        trace_function.trace(differentiates_inside, (X,))
 
 
 # --- match ------------------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_match_on_a_constant(mode):
 
 def test_match_that_raises():
     with pytest.raises(ValueError, match="unknown huge"):
-        stage.trace(on_text, (X, "huge"))
+        trace_function.trace(on_text, (X, "huge"))
 
 
 @pytest.mark.parametrize("k", [0, 2, 3, 7])
@@ -445,7 +445,7 @@ def test_try(fn, args):
 
 def test_try_that_raises_again():
     with pytest.raises(KeyError, match="b"):
-        stage.trace(raises_again, (X[None], "b"))
+        trace_function.trace(raises_again, (X[None], "b"))
 
 
 def divides(a, b):
@@ -487,7 +487,7 @@ def looks_up_in_a_branch(x):
     ids=lambda v: getattr(v, "__name__", ""))
 def test_try_around_what_run_time_decides_is_refused(fn, args, name):
     with pytest.raises(UnsupportedError, match=f"{name}.*inside a `try` that would catch") as caught:
-        stage.trace(fn, args)
+        trace_function.trace(fn, args)
     assert "  Instead: " in str(caught.value) and caught.value.loc
 
 
@@ -499,7 +499,7 @@ def test_a_handler_does_not_see_refusals_of_the_tracer():
             return x
 
     with pytest.raises(UnsupportedError, match="random numbers"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
 
 
 def test_other_errors_than_those_caught_make_no_difference():

@@ -13,8 +13,22 @@ from programs import Source, Writer
 from test_random_programs import check_gradients
 from tracegrad.ir.thresholds import TABLE, sizes
 from tracegrad.ir.types import BOOL, F64
-from tracegrad.lowering.loopir import Alloc, At, Buffer, Copy, Fill, If, Imm, Kernel, Lib, Pop, Print, Push, Stack
-from tracegrad.lowering.memory import plan_slots
+from tracegrad.lowering.loopir.grammar.grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    If,
+    Imm,
+    Kernel,
+    Lib,
+    Pop,
+    Print,
+    Push,
+    Stack,
+)
+from tracegrad.lowering.loopir.grammar.passes.buffer_coloring import plan_slots
 
 import tracegrad as tg
 

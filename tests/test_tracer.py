@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from trace_check import check, ops, run, same
 from tracegrad.ir.errors import ArgumentTypeError, ConcretizationError, DTypeError, ShapeError, UnsupportedError
-from tracegrad.tracer import boxes, source, stage
+from tracegrad.tracer.staging import trace_function
+from tracegrad.tracer.syntax import source
+from tracegrad.tracer.values import boxes
 
 X = np.array([0.5, -1.5, 2.5, 3.5])
 SCALE = 3.0
@@ -300,7 +302,7 @@ def test_weak_numbers():
 
     check(fn, X.astype(np.float32), 0.5, 3)
     check(fn, np.arange(4, dtype=np.int8), np.float32(0.5), np.int16(3))
-    traced = stage.trace(fn, (X, 0.5, 3))
+    traced = trace_function.trace(fn, (X, 0.5, 3))
     assert [leaf.kind for leaf in traced.leaves] == ["array", "float", "int"]
     assert traced.statics == ()
 
@@ -309,7 +311,7 @@ def test_ints_that_decide_shapes_become_static():
     def fn(x, n, m):
         return np.zeros(n) + x[:n] * m
 
-    traced = stage.trace(fn, (X, 3, 5))
+    traced = trace_function.trace(fn, (X, 3, 5))
     assert [traced.paths[k] for k in traced.statics] == ["n"]
     assert traced.leaves[1].value == 3 and len(traced.function.params) == 2
     check(fn, X, 3, 5)
@@ -342,9 +344,9 @@ def test_static_arguments():
     def fn(x, n, how):
         return x * n if how == "scale" else x + n
 
-    traced = stage.trace(fn, (X, 2.5, "scale"), static_argnums=1)
+    traced = trace_function.trace(fn, (X, 2.5, "scale"), static_argnums=1)
     assert [leaf.kind for leaf in traced.leaves] == ["array", "static", "static"]
-    traced = stage.trace(fn, (X, 2.5), {"how": "add"}, static_argnames="n")
+    traced = trace_function.trace(fn, (X, 2.5), {"how": "add"}, static_argnames="n")
     assert [leaf.kind for leaf in traced.leaves] == ["array", "static", "static"]
 
 
@@ -373,7 +375,7 @@ def test_overwritten_arguments():
         return x
 
     x, y, rows = X.copy(), X * 2, [X * 3, X * 4]
-    traced = stage.trace(fn, (x, y, rows))
+    traced = trace_function.trace(fn, (x, y, rows))
     assert traced.writes == {0: 0, 1: 1, 2: 2} and traced.outs[0].kind == "arg"
     check(fn, x, y, rows)
 
@@ -385,7 +387,7 @@ def test_the_same_array_twice():
         return a + b
 
     x = X.copy()
-    call = stage.flatten_call(fn, (x, x))
+    call = trace_function.flatten_call(fn, (x, x))
     assert call.aliases == {1: 0}
     expected = X.copy()
     result = fn(expected, expected)
@@ -399,7 +401,7 @@ def test_containers_of_arguments_cannot_be_replaced():
         return params["w"]
 
     with pytest.raises(UnsupportedError, match=r"argument params\['w'\] is replaced inside its container"):
-        stage.trace(fn, ({"w": X},))
+        trace_function.trace(fn, ({"w": X},))
 
 
 def test_arrays_from_outside_cannot_be_overwritten():
@@ -410,9 +412,9 @@ def test_arrays_from_outside_cannot_be_overwritten():
         HISTORY.append(x)
 
     with pytest.raises(UnsupportedError, match="made outside the compiled function"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     with pytest.raises(UnsupportedError, match="exists outside of the traced function"):
-        stage.trace(grows, (X,))
+        trace_function.trace(grows, (X,))
     assert HISTORY == []
 
 
@@ -424,7 +426,7 @@ def test_attributes_of_outside_objects_cannot_be_assigned():
         return x
 
     with pytest.raises(UnsupportedError, match=r"`\.w =` changes a Layer that exists outside"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert layer.w == 1.0
 
 
@@ -435,7 +437,7 @@ def test_kinds_of_results():
     def fn(x, n):
         return x, x[0], n * 2, x.size, 2.5, None, "s", n > 2, x > 0, [x.T, ()]
 
-    traced = stage.trace(fn, (X, 3))
+    traced = trace_function.trace(fn, (X, 3))
     assert [out.kind for out in traced.outs] == ["arg", "numpy", "int", "static", "static", "static", "bool", "array", "array"]
     check(fn, X, 3)
 
@@ -447,15 +449,15 @@ def test_traced_values_do_not_survive_their_trace():
         kept_here = kept
         return x, kept_here
 
-    stage.trace(fn, (X,))
-    box = boxes.ArrayBox(stage.trace(lambda x: x * 2, (X,)).function.results[0])
+    trace_function.trace(fn, (X,))
+    box = boxes.ArrayBox(trace_function.trace(lambda x: x * 2, (X,)).function.results[0])
     with pytest.raises(UnsupportedError, match="after its trace has ended"):
         box + 1
 
 
 def test_objects_with_traced_attributes_cannot_be_returned():
     with pytest.raises(UnsupportedError, match="a Layer with a traced attribute `w` cannot be returned"):
-        stage.trace(lambda x: Layer(x), (X,))
+        trace_function.trace(lambda x: Layer(x), (X,))
 
 
 def test_size_follows_the_source():
@@ -470,7 +472,7 @@ def test_size_follows_the_source():
 
 
 def test_locations_name_the_users_lines():
-    traced = stage.trace(calls_helper, (X,))
+    traced = trace_function.trace(calls_helper, (X,))
     first = next(traced.function.body.walk())
     assert [frame.function for frame in first.loc] == ["calls_helper", "helper"]
     assert first.loc[-1].line == helper.__code__.co_firstlineno + 1
@@ -485,7 +487,7 @@ def test_locations_inside_branches_and_loops():
                     x[j] = np.sin(x[i])
         return x
 
-    found = [op for op in stage.trace(fn, (np.ones(9),)).function.body.walk() if op.name == "sin"]
+    found = [op for op in trace_function.trace(fn, (np.ones(9),)).function.body.walk() if op.name == "sin"]
     start = fn.__code__.co_firstlineno
     assert [(f.function, f.line)
             for f in found[0].loc] == [(test_locations_inside_branches_and_loops.__name__, found[0].loc[0].line),
@@ -497,7 +499,7 @@ def test_locations_inside_branches_and_loops():
 
 def message_of(kind, fn, *args):
     with pytest.raises(kind) as caught:
-        stage.trace(fn, args)
+        trace_function.trace(fn, args)
     return str(caught.value)
 
 
@@ -541,7 +543,7 @@ def test_errors_have_no_internal_frames():
         return inner(y) + np.ones(7)
 
     with pytest.raises(ShapeError) as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     traceback, files = caught.value.__traceback__, []
     while traceback is not None:
         files.append(traceback.tb_frame.f_code.co_filename)
@@ -557,14 +559,14 @@ def test_the_users_own_exceptions_pass():
         return x
 
     with pytest.raises(KeyError, match="wanted three"):
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
 
 
 def test_functions_without_source():
     scope = {}
     exec("def made(x):\n    return x * 2\n", scope)
     with pytest.raises(UnsupportedError, match="the source of function `made` cannot be had"):
-        stage.trace(scope["made"], (X,))
+        trace_function.trace(scope["made"], (X,))
 
 
 def test_rewriting_is_done_once_per_function():
@@ -589,7 +591,7 @@ class Inner:
         self.traced = None
 
     def __tracegrad_call__(self, args, kwargs):
-        self.traced = stage.trace_inner(args[0], args[1:], kwargs)
+        self.traced = trace_function.trace_inner(args[0], args[1:], kwargs)
         return args[1]
 
 
@@ -602,7 +604,7 @@ def test_inner_traces_capture_outer_values():
             x = inner(lambda v, i=i: v * scale + k * i, x)
         return x
 
-    stage.trace(fn, (X, 3.0))
+    trace_function.trace(fn, (X, 3.0))
     assert len(inner.traced.captured) == 3 and len(inner.traced.function.params) == 4
     assert inner.traced.leaves[0].kind == "array"
 
@@ -617,7 +619,7 @@ def test_inner_traces_do_not_write_outside():
         return inner(writes, x * 2)
 
     with pytest.raises(UnsupportedError, match="changes an array that was made outside of it"):
-        stage.trace(fn, (X.copy(),))
+        trace_function.trace(fn, (X.copy(),))
 
 
 FIRST = """
@@ -669,7 +671,7 @@ def test_a_file_that_is_edited_and_not_reloaded(edited, old, new):
     module = edited(FIRST)
     edited(FIRST.replace(old, new), imported=False)
     with pytest.raises(UnsupportedError, match="the file has changed since it was imported"):
-        stage.trace(module.fn, (X,))
+        trace_function.trace(module.fn, (X,))
 
 
 def test_a_file_that_is_edited_after_a_trace(edited):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from trace_check import check
 from tracegrad.ir.errors import UnsupportedError
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 import tracegrad as tg
 
@@ -103,7 +103,7 @@ def scaler(k):
 
 def test_a_function_that_captures_what_its_branch_made_is_refused():
     with pytest.raises(UnsupportedError, match="leave `f` different"):
-        stage.trace(captures, (X,))
+        trace_function.trace(captures, (X,))
 
 
 def captures(x):
@@ -146,7 +146,7 @@ def test_exceptions_of_the_users_own():
         with pytest.raises(Diverged, match=r"^step 3: 5\.00"):
             (f.interpret if evaluator else f)(X, 2.0)
     with pytest.raises(UnsupportedError, match="compiled code makes exceptions from a message alone") as caught:
-        stage.trace(details, (X,))
+        trace_function.trace(details, (X,))
     assert "without an `__init__` of its own" in str(caught.value)
 
 
@@ -212,5 +212,5 @@ def stores_in_a_derivative(x):
 @pytest.mark.parametrize("fn", [appends_in_a_derivative, stores_in_a_derivative], ids=lambda f: f.__name__)
 def test_side_effects_of_what_is_differentiated_inside_are_refused(fn):
     with pytest.raises(UnsupportedError, match=r"or mapped inside compiled code|outside of the function") as caught:
-        stage.trace(fn, (X,))
+        trace_function.trace(fn, (X,))
     assert "return the value instead" in str(caught.value)

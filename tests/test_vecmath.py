@@ -8,9 +8,10 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp
-from tracegrad.lowering import engine, vecfunctions, vecmath
+from tracegrad.lowering.math import functions, library
+from tracegrad.lowering.native import engine
 
-pytestmark = pytest.mark.skipif(not vecmath.widths(), reason="this host keeps libm")
+pytestmark = pytest.mark.skipif(not library.widths(), reason="this host keeps libm")
 SAMPLES = 400
 
 # name: (bound in ulp, intervals that the samples come from)
@@ -53,7 +54,7 @@ TWO = {"pow": (2, [((0, 5), (-20, 20)), ((0.99, 1.01), (-3e4, 3e4)), ((1e-300, 1
 
 def forms(name, dtype):
     """(lanes, function on arrays) for each form."""
-    f = vecmath.function(name, dtype)
+    f = library.function(name, dtype)
     arity, kind = f.arity, f.kind
     for lanes, full in ((1, f.name), *f.vectors.items()):
         t = kind if lanes == 1 else f"<{lanes} x {kind}>"
@@ -174,13 +175,13 @@ def _exact_two(name, a, b):
 
 def libm(name):
     f = getattr(ctypes.CDLL(None), name)
-    f.restype, f.argtypes = ctypes.c_double, [ctypes.c_double] * vecmath.arity(vecfunctions.FORMULAS[name])
+    f.restype, f.argtypes = ctypes.c_double, [ctypes.c_double] * library.arity(functions.FORMULAS[name])
     return f
 
 
-@pytest.mark.parametrize("name", vecfunctions.FORMULAS)
+@pytest.mark.parametrize("name", functions.FORMULAS)
 def test_special_values_are_those_of_c(name):
-    arity = vecmath.arity(vecfunctions.FORMULAS[name])
+    arity = library.arity(functions.FORMULAS[name])
     points = np.array(SPECIAL) if arity == 1 else np.array([(a, b) for a in SPECIAL for b in SPECIAL])
     columns = [points] if arity == 1 else [np.ascontiguousarray(c) for c in points.T]
     want = np.array([libm(name)(*row) for row in zip(*columns, strict=True)])
@@ -193,9 +194,9 @@ def test_special_values_are_those_of_c(name):
         assert not bad, (lanes, bad[:10])
 
 
-@pytest.mark.parametrize("name", vecfunctions.FORMULAS)
+@pytest.mark.parametrize("name", functions.FORMULAS)
 def test_special_values_of_f32(name):
-    arity = vecmath.arity(vecfunctions.FORMULAS[name])
+    arity = library.arity(functions.FORMULAS[name])
     with np.errstate(all="ignore"):
         values = np.array([*SPECIAL, 1e-45, 88.8, -104.0, 1e38, 3.4e38], np.float32)
     points = values if arity == 1 else np.array([(a, b) for a in values for b in values])

@@ -2,10 +2,11 @@
 import copy
 
 import numpy as np
-from tracegrad.ir import interp, text
-from tracegrad.ir.passes import optimize
+from tracegrad.ir import interp
+from tracegrad.ir.text.printer import printer
+from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
-from tracegrad.tracer import stage
+from tracegrad.tracer.staging import trace_function
 
 
 def evaluate(traced, call, optimized=False):
@@ -28,14 +29,14 @@ def evaluate(traced, call, optimized=False):
 
 
 def run(fn, *args, optimized=False, **kwargs):
-    call = stage.flatten_call(fn, args, kwargs)
-    return evaluate(stage.trace_call(fn, call), call, optimized)
+    call = trace_function.flatten_call(fn, args, kwargs)
+    return evaluate(trace_function.trace_call(fn, call), call, optimized)
 
 
 def ops(fn, *args):
     """How many ops of each name the traced function has."""
     found = {}
-    for op in stage.trace(fn, args).function.body.walk():
+    for op in trace_function.trace(fn, args).function.body.walk():
         found[op.name] = found.get(op.name, 0) + 1
     return found
 
@@ -67,7 +68,7 @@ def check(fn, *args, **kwargs):
         try:
             got = run(fn, *ours, optimized=optimized, **kwargs)
         except Exception:
-            print(text.print_function(stage.trace(fn, copy.deepcopy(args), kwargs).function))
+            print(printer.print_function(trace_function.trace(fn, copy.deepcopy(args), kwargs).function))
             raise
         same(got, fn(*theirs, **kwargs), "result")
         same(ours, theirs, "argument")

@@ -26,10 +26,10 @@ from .ir.errors import (
     UnsupportedError,
 )
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-from .operators import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
 from .sparsity import sparsity
-from .tracer.hints import rolled, unroll
+from .tracer.control.loop_pragmas import rolled, unroll
+from .transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
                NumericsError, ShapeError, TracegradError, UnsupportedError):

@@ -1,7 +1,7 @@
 """`jit`, and the object that it returns: a function that compiles itself for the arguments of each call.
 
-    call -> native entry of a specialisation (lowering/entry.py) -> on a miss `Jitted.miss`:
-            leaves and key of the call (tracer/stage.py) -> a specialisation from the cache, or
+    call -> native entry of a specialisation (lowering/call/entry.py) -> on a miss `Jitted.miss`:
+            leaves and key of the call (tracer/staging/trace_function.py) -> a specialisation from the cache, or
             trace -> derive -> optimize -> loops -> machine code (compile.py), which later calls reach without Python
 """
 from __future__ import annotations
@@ -12,16 +12,19 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from . import compile, evaluate, lowered
+from . import compile, interpreter, lowered
 from .captures import NOTHING, Captures
-from .deep import deep
+from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError
-from .ir.rewrite import inline
-from .lowering.cache import Cache, CacheInfo
-from .lowering.dispatch import Dispatcher
-from .lowering.specialisation import ClosedError
+from .lowering.call.cache import Cache, CacheInfo
+from .lowering.call.dispatch import Dispatcher
+from .lowering.call.specialisation import ClosedError
 from .options import config
-from .tracer import boxes, calls, context, stage
+from .stack_room import deep
+from .tracer import tracing
+from .tracer.calling import calls
+from .tracer.staging import trace_function
+from .tracer.values import boxes
 
 RECENT = 64          # states of what a function captures that are kept for one key
 
@@ -53,7 +56,7 @@ class Jitted(Dispatcher):
     """A compiled function. Call it like the function that it was made from.
 
     fn       the user's function, or another Jitted that this one derives from
-    derive   from the traced program of `fn` to the one that is run (derive.py); None for the program itself
+    derive   from the traced program of `fn` to the one that is run (derivative_programs.py); None for the program itself
     """
 
     def __init__(
@@ -85,17 +88,17 @@ class Jitted(Dispatcher):
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
-    def flatten(self, args, kwargs) -> stage.Call:
+    def flatten(self, args, kwargs) -> trace_function.Call:
         if self.derive is None and isinstance(self.fn, Jitted) and self.static is self.fn.static:
             return self.fn.flatten(args, kwargs)             # `jit` of a derivative: what that takes
-        return stage.flatten_call(self.root, args, kwargs, **self.static)
+        return trace_function.flatten_call(self.root, args, kwargs, **self.static)
 
-    def program(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
+    def program(self, call: trace_function.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """What the call amounts to. `trace` makes the program of the user's function."""
         found = self.source(call, trace)
         return self.derive(found) if self.derive else found
 
-    def source(self, call: stage.Call, trace: Callable = stage.trace_call) -> stage.Traced:
+    def source(self, call: trace_function.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
         the containers of its arguments are its own."""
         trace = functools.partial(trace, writes=True, private=True) if self.derives else trace
@@ -108,14 +111,14 @@ class Jitted(Dispatcher):
     @deep
     def miss(self, *args, **kwargs):
         """A call that no specialisation took."""
-        if context.active() is not None:
+        if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
         if config.disable_jit:
             # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
         call = self.flatten(args, kwargs)
-        form = compile.form_of(call, stage.parameters_of(self.root).names, args, kwargs)
+        form = compile.form_of(call, trace_function.parameters_of(self.root).names, args, kwargs)
         key, captured = self.known(call)
         while True:
             found = self._cache.get(key) if captured is not None else None
@@ -137,12 +140,12 @@ class Jitted(Dispatcher):
         key, captured = self.known(call)
         while captured is None or key not in self._programs:
             with self.reading(call):
-                made = evaluate.Evaluator(self.program(call), call)
+                made = interpreter.Evaluator(self.program(call), call)
             key = self.remember(call, made.traced, made.captures)
             self._programs[key], captured = made, made.captures.find()
         return self._programs[key](call, captured)
 
-    def known(self, call: stage.Call) -> tuple[Any, list | None]:
+    def known(self, call: trace_function.Call) -> tuple[Any, list | None]:
         """(the key of a call, with the captures of an earlier one that hold now; the captured arrays), or (…, None)."""
         key = self.key(call)
         for captures in self._captures.get(key, (NOTHING,)):
@@ -152,18 +155,18 @@ class Jitted(Dispatcher):
         return key, None
 
     @contextmanager
-    def reading(self, call: stage.Call):
+    def reading(self, call: trace_function.Call):
         """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
         now = [x for captures in self._captures.get(self.key(call), ()) for x in captures.changed()]
-        with context.changing(now):
+        with tracing.changing(now):
             yield
 
-    def key(self, call: stage.Call):
+    def key(self, call: trace_function.Call):
         """What decides the specialisation of a call."""
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: stage.Call, traced: stage.Traced, captures: Captures):
+    def remember(self, call: trace_function.Call, traced: trace_function.Traced, captures: Captures):
         """Note which Python ints and captured arrays the program depends on; the key that they complete."""
         if traced.statics:
             base = self.key(call)[0]
@@ -173,7 +176,7 @@ class Jitted(Dispatcher):
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
         return key, captures if captures.given else NOTHING
 
-    def specialise(self, call: stage.Call, form: compile.Form):
+    def specialise(self, call: trace_function.Call, form: compile.Form):
         start = time.perf_counter()
         with self.reading(call):
             traced = self.program(call)
@@ -184,7 +187,7 @@ class Jitted(Dispatcher):
         if not self.derives:
             return calls.call(self.root, *args, **kwargs)
         call = self.flatten(args, kwargs)
-        return emitted(self.program(call, stage.trace_inner_call), call)
+        return emitted(self.program(call, trace_function.trace_inner_call), call)
 
     @property
     def derives(self) -> bool:
@@ -215,7 +218,7 @@ class Jitted(Dispatcher):
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
 
 
-def _expect_unshared(traced: stage.Traced, call: stage.Call) -> None:
+def _expect_unshared(traced: trace_function.Traced, call: trace_function.Call) -> None:
     for k, first in call.aliases.items():
         if {k, first} & set(traced.touched):
             raise ArgumentError(
@@ -226,12 +229,12 @@ def _expect_unshared(traced: stage.Traced, call: stage.Call) -> None:
             )
 
 
-def emitted(traced: stage.Traced, call: stage.Call, emit: Callable = inline):
+def emitted(traced: trace_function.Traced, call: trace_function.Call, emit: Callable = inline):
     """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
 
     emit(builder, function, operands) -> results: how the program gets there
     """
-    builder = context.current().builder
+    builder = tracing.current().builder
     dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
     params = [boxes.to_value(call.values[k], traced.leaves[k].dtype) for k in dynamic]
     results = emit(builder, traced.function, (*params, *traced.captured))

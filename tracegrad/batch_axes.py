@@ -8,12 +8,12 @@ import operator
 from typing import Any
 
 from .ir.errors import ArgumentError, ArgumentTypeError
-from .tracer import tree
-from .tracer.shapes import show
-from .tracer.signature import Leaf
+from .tracer import pytrees
+from .tracer.staging.signature import Leaf
+from .tracer.values.shapes import show
 
 
-def axes_of(axes: Any, structure: tree.TreeDef, what: str, name: str, heads=None) -> list:
+def axes_of(axes: Any, structure: pytrees.TreeDef, what: str, name: str, heads=None) -> list:
     """One axis (an int or None) for each leaf of a structure; `axes` may stop above the leaves.
 
     what    in_axes or out_axes, and `name` what a user calls the structure, for messages
@@ -21,14 +21,14 @@ def axes_of(axes: Any, structure: tree.TreeDef, what: str, name: str, heads=None
     """
     if axes is None:
         return [None] * structure.count
-    if structure.kind is tree.SPARSE:
+    if structure.kind is pytrees.SPARSE:
         raise ArgumentTypeError(f"{what} has {axes!r} for {name}, a sparse matrix, which has no axis for a batch",
                                 "write None where all elements share it, or map over dense arrays (its .data, or .toarray())")
     if not isinstance(axes, bool) and hasattr(axes, "__index__"):
         axis = operator.index(axes)
         return [k for child, head in zip(structure.children, heads or _heads(structure, name))
                 for k in axes_of(axis, child, what, head)] if structure.kind is not None else [axis]
-    kind = tree.kind_of(axes)
+    kind = pytrees.kind_of(axes)
     if kind is None:
         raise ArgumentTypeError(f"{what} has {axes!r} for {name}, a {type(axes).__name__}",
                                 "write an int, None for what all elements share, or a structure of such")
@@ -39,11 +39,11 @@ def axes_of(axes: Any, structure: tree.TreeDef, what: str, name: str, heads=None
     return [axis for part, child, head in zip(parts, structure.children, heads) for axis in axes_of(part, child, what, head)]
 
 
-def _heads(structure: tree.TreeDef, name: str) -> list[str]:
+def _heads(structure: pytrees.TreeDef, name: str) -> list[str]:
     return [name + label for label in structure.kind.labels(structure.meta, len(structure.children))]
 
 
-def _parts(axes, kind: tree.Kind, structure: tree.TreeDef, what: str, name: str):
+def _parts(axes, kind: pytrees.Kind, structure: pytrees.TreeDef, what: str, name: str):
     """What `axes` has for each part of the structure."""
     parts, meta = kind.split(axes)
     keyed, expected = (k.name in _KEYED for k in (kind, structure.kind))

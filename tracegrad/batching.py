@@ -15,18 +15,18 @@ import numpy as np
 
 from .api import Jitted
 from .batch_axes import axes_of, axis_in, expect_axis
-from .derive import built, dynamic, explicit
-from .ir.batch import batched
+from .derivative_programs import built, dynamic, explicit
+from .ir.batching.batched import Lifted
+from .ir.batching.map_to_batch import batched
 from .ir.build import const
+from .ir.clone import dce, dims_of, free_values, inline
 from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
-from .ir.lifted import Lifted
-from .ir.rewrite import dce, dims_of, free_values, inline
 from .ir.types import INDEX_SCALAR, dtype
-from .tracer import stage
-from .tracer.shapes import unify
-from .tracer.signature import Leaf
-from .tracer.stage import Call, Out, Traced
+from .tracer.staging import trace_function
+from .tracer.staging.signature import Leaf
+from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.values.shapes import unify
 
 
 class Batched(Jitted):
@@ -40,7 +40,7 @@ class Batched(Jitted):
     def derives(self) -> bool:
         return True
 
-    def program(self, call: Call, trace=stage.trace_call) -> Traced:
+    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
         axes, size = self._batch(call)
         leaves = tuple(leaf if axis is None else _element(leaf, axis) for leaf, axis in zip(call.leaves, axes))
         inner = call._replace(leaves=leaves, aliases={}, values=tuple(
@@ -183,9 +183,9 @@ def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, stat
     out_axes   where the new axis of each result goes, likewise; None for a result that all elements share
 
     Arguments by keyword are mapped over their axis 0. Any function that compiles can be mapped, loops and branches included; it
-    runs for one element after the other, in parallel, or for many at once where that is faster (ir/batch.py). What it
-    overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there, and
-    ArgumentTypeError where in_axes or out_axes does not fit the structure.
+    runs for one element after the other, in parallel, or for many at once where that is faster (ir/batching/map_to_batch.py).
+    What it overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there,
+    and ArgumentTypeError where in_axes or out_axes does not fit the structure.
     """
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:

@@ -17,10 +17,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .ir.build import Builder, function
+from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
-from .ir.rewrite import copy_block
-from .lowering.layout import MISSING, HeldIn, In, Mismatch, Node, Place, SameIn, StaticIn, UnreadIn, match_given
-from .tracer.captured import Held, span
+from .lowering.call.calling_convention import (
+    MISSING,
+    HeldIn,
+    In,
+    Mismatch,
+    Node,
+    Place,
+    SameIn,
+    StaticIn,
+    UnreadIn,
+    match_given,
+)
+from .tracer.values.captured_arrays import Held, span
 
 LONGEST, MOST = 4096, 20_000            # items of a container that are looked at, and objects in all
 _KEYS = (str, int, float, bool, type(None))

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import operators
+from . import transforms
 from .ir.errors import ArgumentError, ArgumentTypeError
-from .tracer import tree
+from .tracer import pytrees
 
 
 class GradientMismatch(ArgumentError, AssertionError):
@@ -13,7 +13,7 @@ class GradientMismatch(ArgumentError, AssertionError):
 
 
 def _leaves(structure):
-    return [np.asarray(leaf) for leaf in tree.flatten(structure)[0]]
+    return [np.asarray(leaf) for leaf in pytrees.flatten(structure)[0]]
 
 
 def _inner(a, b) -> float:
@@ -23,8 +23,8 @@ def _inner(a, b) -> float:
 
 def _moved(x, direction, step):
     """x + step * direction, leaf by leaf; leaves that are not inexact stay."""
-    leaves, treedef = tree.flatten(x)
-    moves, _ = tree.flatten(direction)
+    leaves, treedef = pytrees.flatten(x)
+    moves, _ = pytrees.flatten(direction)
     return treedef.unflatten([leaf + step * move if _inexact(leaf) else leaf for leaf, move in zip(leaves, moves, strict=True)])
 
 
@@ -33,7 +33,7 @@ def _inexact(leaf) -> bool:
 
 
 def _random_like(rng, x):
-    leaves, treedef = tree.flatten(x)
+    leaves, treedef = pytrees.flatten(x)
 
     def draw(leaf):
         dtype = np.result_type(leaf)
@@ -65,7 +65,7 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
     bad = set(modes) - {"fwd", "rev"}
     if bad or order < 1:
         raise ArgumentError(f"check_grads takes modes 'fwd' and 'rev' and an order of at least 1, got {modes!r} and {order!r}.")
-    if not isinstance(args, (tuple, list)) or not any(_inexact(leaf) for leaf in tree.flatten(args)[0]):
+    if not isinstance(args, (tuple, list)) or not any(_inexact(leaf) for leaf in pytrees.flatten(args)[0]):
         raise ArgumentTypeError("check_grads takes the arguments of the function as a tuple, at least one of them with floats",
                                 "write tg.check_grads(f, (x,))")
     single = any(np.result_type(leaf) in (np.float32, np.complex64) for leaf in _leaves(args))
@@ -77,7 +77,7 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
 
 def _check(f, args, order, modes, atol, rtol, eps, rng, path):
     direction = _random_like(rng, args)
-    out, out_dot = operators.jvp(f, args, direction)
+    out, out_dot = transforms.jvp(f, args, direction)
     weight = _random_like(rng, out)
 
     def along(step):
@@ -88,19 +88,20 @@ def _check(f, args, order, modes, atol, rtol, eps, rng, path):
         _compare(f"forward derivative{path} against a difference", _inner(weight, out_dot), slope, atol, rtol)
     if "rev" in modes:
         # a cotangent pairs without conjugation (the convention of JAX), so conjugate what `_inner` conjugates again
-        _, pull = operators.vjp(f, *args)
+        _, pull = transforms.vjp(f, *args)
         found = _inner(_conjugate(pull(_conjugate(weight))), direction)
         _compare(f"reverse derivative{path} against a difference", found, slope, atol, rtol)
     if order > 1:
         if "fwd" in modes:
             _check(
-                lambda *a: operators.jvp(f, a, direction)[1], args, order - 1, modes, atol, rtol, eps, rng, path + " of forward"
+                lambda *a: transforms.jvp(f, a, direction)[1], args, order - 1, modes, atol, rtol, eps, rng,
+                path + " of forward"
             )
         if "rev" in modes:
-            _check(lambda *a: operators.vjp(f, *a)[1](_conjugate(weight)), args, order - 1, modes, atol, rtol, eps, rng,
+            _check(lambda *a: transforms.vjp(f, *a)[1](_conjugate(weight)), args, order - 1, modes, atol, rtol, eps, rng,
                    path + " of reverse")
 
 
 def _conjugate(structure):
-    leaves, treedef = tree.flatten(structure)
+    leaves, treedef = pytrees.flatten(structure)
     return treedef.unflatten([np.conj(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves])

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from .api import emitted
 from .ir.errors import ArgumentTypeError
-from .tracer import context, stage
+from .tracer import tracing
+from .tracer.staging import trace_function
 
 
 class Checkpoint:
@@ -27,12 +28,12 @@ class Checkpoint:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args, **kwargs):
-        return self.fun(*args, **kwargs) if context.active() is None else self.__tracegrad_call__(args, kwargs)
+        return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code."""
-        call = stage.flatten_call(self.fun, args, kwargs)
-        traced = stage.trace_inner_call(self.fun, call, writes=True)
+        call = trace_function.flatten_call(self.fun, args, kwargs)
+        traced = trace_function.trace_inner_call(self.fun, call, writes=True)
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, checkpoint=True))
 
 

@@ -6,21 +6,23 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from .captures import NOTHING, Captures, captures_of, closed
-from .ir import passes
 from .ir.build import Builder, function
+from .ir.clone import inline
 from .ir.core import Function
 from .ir.errors import ArgumentError
-from .ir.rewrite import inline
-from .ir.unchecked import without_bounds_checks
+from .ir.transforms import pipeline
+from .ir.transforms.drop_bounds_checks import without_bounds_checks
 from .ir.verify import verify
-from .lowering import layout, loopverify, nest
-from .lowering.assemble import assemble
-from .lowering.specialisation import Specialisation
-from .numerics import checked
+from .lowering.build import loop_builder
+from .lowering.call import calling_convention
+from .lowering.call.assemble import assemble
+from .lowering.call.specialisation import Specialisation
+from .lowering.loopir.passes import verifier
+from .nan_check import checked
 from .options import config
-from .tracer import tree
-from .tracer.signature import Leaf
-from .tracer.stage import Call, Traced
+from .tracer import pytrees
+from .tracer.staging.signature import Leaf
+from .tracer.staging.trace_function import Call, Traced
 
 
 @dataclass
@@ -88,34 +90,34 @@ def leaf_values(traced: Traced, call: Call) -> list:
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
 
-_BUILTIN = {tree.TUPLE: tuple, tree.LIST: list}
+_BUILTIN = {pytrees.TUPLE: tuple, pytrees.LIST: list}
 
 
 class Unlisted(Exception):
     """A container that the native entry does not take apart: Python does."""
 
 
-def _node(structure: tree.TreeDef, children: list, arguments: bool) -> layout.Node:
+def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
     kind, meta = structure.kind, structure.meta
     if kind in _BUILTIN:
-        return layout.Node(_BUILTIN[kind], tuple(children))
-    if kind is tree.DICT:
+        return calling_convention.Node(_BUILTIN[kind], tuple(children))
+    if kind is pytrees.DICT:
         keys, order = meta
         found = dict(zip(keys, children))
-        return layout.Node(dict, tuple(found[k] for k in order), order)
-    if kind is tree.NAMED and (not arguments or layout.is_plain_namedtuple(meta[0])):
-        return layout.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
-    if kind is tree.DATACLASS:
-        return layout.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+        return calling_convention.Node(dict, tuple(found[k] for k in order), order)
+    if kind is pytrees.NAMED and (not arguments or calling_convention.is_plain_namedtuple(meta[0])):
+        return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if kind is pytrees.DATACLASS:
+        return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
     if arguments:
         raise Unlisted
-    return layout.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
+    return calling_convention.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
 
 
-def _layout(structure: tree.TreeDef, leaves, arguments: bool):
+def _layout(structure: pytrees.TreeDef, leaves, arguments: bool):
     """The layout of a structure; `leaves` iterates over the layouts of its leaves."""
-    if structure.kind is tree.NONE:
-        return layout.StaticIn(None) if arguments else layout.ObjectOut(None)
+    if structure.kind is pytrees.NONE:
+        return calling_convention.StaticIn(None) if arguments else calling_convention.ObjectOut(None)
     if structure.kind is None:
         return next(leaves)
     return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
@@ -123,12 +125,12 @@ def _layout(structure: tree.TreeDef, leaves, arguments: bool):
 
 def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
     if leaf.kind == "static":
-        return layout.StaticIn(call.values[k])
+        return calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
-        return layout.SameIn(place[k])
+        return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
-        return layout.ArrayIn(leaf.dtype, leaf.dims, place[k])
-    return layout.ScalarIn(leaf.kind, leaf.dtype, place[k])
+        return calling_convention.ArrayIn(leaf.dtype, leaf.dims, place[k])
+    return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
 class Form(NamedTuple):
@@ -149,7 +151,7 @@ def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Fo
     return Form(len(args), {name: bound.index(name) if name in bound else None for name in kwargs})
 
 
-def arguments_of(traced: Traced, call: Call, place, form: Form) -> layout.Arguments:
+def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_convention.Arguments:
     """The layout of the call as it was written; `call` has its arguments as they were bound."""
     ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
@@ -157,25 +159,27 @@ def arguments_of(traced: Traced, call: Call, place, form: Form) -> layout.Argume
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)
         named = {name: _layout(child, leaves, True) for name, child in zip(keyword.meta[0], keyword.children)}
-        return layout.Arguments(found[:form.positions], tuple((name, named[name] if k is None else found[k])
+        return calling_convention.Arguments(found[:form.positions], tuple((name, named[name] if k is None else found[k])
                                                               for name, k in form.keywords.items()))
     except Unlisted:
         # never matched by a call: the leaves arrive one by one from Jitted.miss
-        return layout.Arguments((layout.Node(Unlisted, tuple(ins), tuple(f"leaf{k}" for k in range(len(ins)))),))
+        return calling_convention.Arguments((calling_convention.Node(Unlisted, tuple(ins),
+                                                                     tuple(f"leaf{k}" for k in range(len(ins)))),))
 
 
-def output_of(traced: Traced, place) -> layout.Out:
+def output_of(traced: Traced, place) -> calling_convention.Out:
     f = traced.function
 
     def leaf(out):
         if out.kind == "static":
-            return layout.ObjectOut(out.value)
+            return calling_convention.ObjectOut(out.value)
         if out.kind == "arg":
-            return layout.ArgOut(place[out.value])
+            return calling_convention.ArgOut(place[out.value])
         found = f.results[out.result].type
         if out.kind == "array":
-            return layout.ArrayOut(out.result, found.dtype, tuple(d if isinstance(d, int) else None for d in found.dims))
-        return layout.ScalarOut(out.result, out.kind, found.dtype)
+            return calling_convention.ArrayOut(out.result, found.dtype,
+                                               tuple(d if isinstance(d, int) else None for d in found.dims))
+        return calling_convention.ScalarOut(out.result, out.kind, found.dtype)
 
     return _layout(traced.out_tree, iter([leaf(out) for out in traced.outs]), False)
 
@@ -185,9 +189,9 @@ def output_of(traced: Traced, place) -> layout.Out:
 def optimized(traced: Traced) -> Function:
     """The program after the passes, marked with what it overwrites."""
     f = traced.function if config.boundscheck else without_bounds_checks(traced.function)
-    f = passes.optimize(f, verify=config.verify)
+    f = pipeline.optimize(f, verify=config.verify)
     if config.check_numerics:
-        f = checked(nest.flatten_calls(f))
+        f = checked(loop_builder.flatten_calls(f))
         if config.verify:
             verify(f, "check_numerics")
     if traced.writes:
@@ -195,7 +199,7 @@ def optimized(traced: Traced) -> Function:
     return f
 
 
-def another_form(found: Specialisation, call: Call, form: Form) -> layout.Arguments | None:
+def another_form(found: Specialisation, call: Call, form: Form) -> calling_convention.Arguments | None:
     """The layout of a call that is written otherwise than those which the specialisation serves; None if it serves it."""
     if any(known.shape == form.shape for known in found.forms):
         return None
@@ -216,11 +220,11 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     captures = captures_of(traced.held)
     f = optimized(program)
     if captures.parameters:                                  # functions that it calls may read captured arrays, too
-        f = closed(nest.flatten_calls(f), captures.parameters)
+        f = closed(loop_builder.flatten_calls(f), captures.parameters)
     tick("optimize")
-    kernel = nest.lower(f)
+    kernel = loop_builder.lower(f)
     if config.verify:
-        loopverify.verify(kernel)
+        verifier.verify(kernel)
     tick("loops")
     place = parameter_of(traced, call)
     return assemble(

@@ -16,19 +16,21 @@ import numpy as np
 
 from . import coloring
 from .api import Jitted
-from .autodiff import forward, reverse
+from .autodiff import forward
+from .autodiff.reverse import reverse
 from .coloring import Coloring, Pattern
-from .deep import deep
-from .derive import built, dynamic, halves
+from .derivative_programs import built, dynamic, halves
 from .ir.build import Builder
+from .ir.clone import inline
 from .ir.core import Block, Function, Value
 from .ir.errors import UnsupportedError
-from .ir.rewrite import inline
 from .ir.types import I64, INDEX_SCALAR, Type
-from .sides import Sides, offsets
+from .jacobian_spec import Sides, offsets
 from .sparsity import RECENT, Emitted, Plan, Structured, csr, kept, located_blocks, unflattened
-from .tracer import context, stage
-from .tracer.stage import Call, Traced
+from .stack_room import deep
+from .tracer import tracing
+from .tracer.staging import trace_function
+from .tracer.staging.trace_function import Call, Traced
 
 WORTH = 256      # inputs and outputs from which "auto" looks for a pattern: below, the whole Jacobian is sooner made
 SAVES = 4        # "auto" compresses where that takes at most a fourth of the pushes or pulls
@@ -108,7 +110,7 @@ class Compressed(Structured):
         """Whether the whole Jacobian may be made instead."""
         return self.mode == "auto" and not self.sparse
 
-    def program(self, call: Call, trace=stage.trace_call) -> Traced:
+    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
         """The whole Jacobian: in traced code, and where that is cheaper."""
         if not self.optional:
             return super().program(call, trace)
@@ -116,7 +118,7 @@ class Compressed(Structured):
 
     @deep
     def miss(self, *args, **kwargs):
-        if self.optional and context.active() is None:
+        if self.optional and tracing.active() is None:
             call = self.flatten(args, kwargs)
             if sum(leaf.type.count for leaf in call.leaves if leaf.kind != "static") < WORTH:
                 return Jitted.miss(self, *args, **kwargs)

@@ -7,7 +7,7 @@
     def rule(primals, tangents):              def bwd(residuals, out_bar):    return x_bar, y_bar
         return out, out_dot                   f.defvjp(fwd, bwd)
 
-In traced code a call of `f` becomes a `call` op with a rule (autodiff/rules.py). The rule is traced when something first
+In traced code a call of `f` becomes a `call` op with a rule (autodiff/custom_rules.py). The rule is traced when something first
 differentiates the call, for the types of that call, so a rule may call `f` itself. What it returns is checked against `f`.
 """
 from __future__ import annotations
@@ -19,19 +19,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .api import emitted
-from .autodiff.custom import closed
-from .autodiff.rules import Rule
-from .derive import dynamic, explicit, inexact, tuple_of
+from .autodiff.custom_calls import closed
+from .autodiff.custom_rules import Rule
+from .derivative_programs import dynamic, explicit, inexact, tuple_of
 from .ir.build import const
+from .ir.clone import dims_of, inline, lift_free
 from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Loc, ShapeError, UnsupportedError
-from .ir.rewrite import dims_of, inline, lift_free
-from .tracer import context, signature, stage, tree
-from .tracer.signature import Leaf
-from .tracer.stage import Call, Out, Traced
+from .tracer import pytrees, tracing
+from .tracer.staging import signature, trace_function
+from .tracer.staging.signature import Leaf
+from .tracer.staging.trace_function import Call, Out, Traced
 
 _NO_TANGENT = signature.static(0.0)              # the tangent of something that is no float
-_NO_KEYWORDS = tree.TreeDef(tree.DICT, ((), ()), ())
+_NO_KEYWORDS = pytrees.TreeDef(pytrees.DICT, ((), ()), ())
 
 
 class Custom:
@@ -61,25 +62,26 @@ class Custom:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args, **kwargs):
-        return self.fun(*args, **kwargs) if context.active() is None else self.__tracegrad_call__(args, kwargs)
+        return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code."""
         if not self.rules:
-            raise ArgumentError(f"`{self.name}` is a {self.operator} without a rule", self.definition, stage._where(self.fun))
-        call = stage.flatten_call(self.fun, self.positional(args, kwargs))
-        traced = stage.trace_inner_call(self.fun, call, writes=True)
+            raise ArgumentError(f"`{self.name}` is a {self.operator} without a rule", self.definition,
+                                trace_function._where(self.fun))
+        call = trace_function.flatten_call(self.fun, self.positional(args, kwargs))
+        traced = trace_function.trace_inner_call(self.fun, call, writes=True)
         if traced.writes:
             path = traced.paths[dynamic(traced)[next(iter(traced.writes))]]
             raise UnsupportedError(f"`{self.name}` has a custom derivative and overwrites its argument {path}",
-                                   f"let it work on a copy: {path} = {path}.copy()", context.locate())
+                                   f"let it work on a copy: {path} = {path}.copy()", tracing.locate())
         traced = explicit(traced)
         rule = self.rule(_Primal(self, traced))
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, rule=rule))
 
     def positional(self, args, kwargs) -> tuple:
         """All arguments by position, those left to their defaults too."""
-        if not kwargs and len(args) == len(stage.parameters_of(self.fun).names):
+        if not kwargs and len(args) == len(trace_function.parameters_of(self.fun).names):
             return tuple(args)
         try:
             bound = inspect.signature(self.fun).bind(*args, **kwargs)
@@ -88,7 +90,7 @@ class Custom:
         bound.apply_defaults()
         if bound.kwargs:
             raise ArgumentError(f"`{self.name}` has a custom derivative and takes {', '.join(bound.kwargs)} by keyword only",
-                                "make every parameter one that can be given by position", context.locate())
+                                "make every parameter one that can be given by position", tracing.locate())
         return bound.args
 
     def rule(self, primal: _Primal) -> Rule:
@@ -124,18 +126,19 @@ class CustomJVP(Custom):
                 raise ArgumentError(f"defjvps was given {len(rules)} rules for {len(primals)} arguments",
                                     "give one for each, None where there is none")
             out = fun_of(self)(*primals)
-            parts = [stage.calls.call(rule, t, out, *primals) for rule, t in zip(rules, tangents) if rule is not None]
+            parts = [trace_function.calls.call(rule, t, out, *primals) for rule, t in zip(rules, tangents) if rule is not None]
             return out, _sum(parts, out)
 
         def fun_of(custom):
-            return lambda *args: stage.calls.call(custom, *args)
+            return lambda *args: trace_function.calls.call(custom, *args)
 
         whole.__name__ = f"{_named(self.fun)}_rules"
         self.rules = (whole,)
 
     def rule(self, primal: _Primal) -> Rule:
         (rule,) = self.rules
-        return Rule(self.name, primal.inputs, primal.count, loc=stage._where(rule), tangents=lambda: _tangents(primal, rule))
+        return Rule(self.name, primal.inputs, primal.count, loc=trace_function._where(rule),
+                    tangents=lambda: _tangents(primal, rule))
 
 
 class CustomVJP(Custom):
@@ -157,7 +160,8 @@ class CustomVJP(Custom):
 
     def rule(self, primal: _Primal) -> Rule:
         fwd, bwd = self.rules
-        return Rule(self.name, primal.inputs, primal.count, loc=stage._where(bwd), halves=lambda: _halves(primal, fwd, bwd))
+        return Rule(self.name, primal.inputs, primal.count, loc=trace_function._where(bwd), halves=lambda: _halves(primal,
+                                                                                                                   fwd, bwd))
 
 
 def _named(function: Callable) -> str:
@@ -172,7 +176,7 @@ def _expect_callable(rule, method: str) -> None:
 
 def _sum(parts, out):
     """The sum of structures; zeros of the structure of `out` where there are none."""
-    leaves, structure = tree.flatten(out)
+    leaves, structure = pytrees.flatten(out)
     columns = [structure.flatten_up_to(part) for part in parts]
     if not columns:
         return structure.unflatten([leaf * 0.0 for leaf in leaves])
@@ -227,7 +231,7 @@ class _Primal:
         for k in custom.nondiff_argnums:
             if not -count <= k < count:
                 raise ArgumentError(f"nondiff_argnums names argument {k} of `{custom.name}`, which was given {count} arguments",
-                                    "name positions of arguments", stage._where(custom.fun))
+                                    "name positions of arguments", trace_function._where(custom.fun))
         chosen = {k % count for k in custom.nondiff_argnums}
         self.fixed, self.moving = sorted(chosen), [k for k in range(count) if k not in chosen]
         self.ahead = "*nondiff, " if self.fixed else ""      # what a rule gets before all else
@@ -240,14 +244,15 @@ class _Primal:
         known = set(self.function.params)
         if any(d not in known for r in self.function.results for d in dims_of(r.type)):
             raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns a length that depends on values",
-                                   "return arrays whose lengths follow from those of the arguments", stage._where(custom.fun))
+                                   "return arrays whose lengths follow from those of the arguments",
+                                   trace_function._where(custom.fun))
 
     def structures(self, positions) -> _Chosen:
         """The arguments at these positions."""
         found = [k for m in positions for k in self.spans[m]]
         return _Chosen([self.arguments[m] for m in positions], [self.traced.leaves[k] for k in found], found)
 
-    def expect(self, what: str, found: tree.TreeDef, expected: tree.TreeDef, remedy: str, loc: Loc) -> None:
+    def expect(self, what: str, found: pytrees.TreeDef, expected: pytrees.TreeDef, remedy: str, loc: Loc) -> None:
         if found != expected:
             raise ArgumentTypeError(f"{what} has the structure {found!r}, where `{self.custom.name}` has {expected!r}",
                                     remedy, loc)
@@ -260,7 +265,7 @@ def _expect_takes(rule: Callable, count: int, form: str) -> None:
     except TypeError:
         raise ArgumentTypeError(f"the rule `{_named(rule)}` takes {inspect.signature(rule)}, and is called as {form}, with "
                                 f"{count} argument{'s' * (count != 1)}", f"give it the parameters of {form}",
-                                stage._where(rule)) from None
+                                trace_function._where(rule)) from None
     except ValueError:                           # a builtin that does not say what it takes
         return
 
@@ -270,14 +275,14 @@ def _trace_rule(rule: Callable, structures, leaves, paths, form: str) -> Traced:
     _expect_takes(rule, len(structures), form)
     call = Call(tuple_of(tuple_of(*structures), _NO_KEYWORDS), tuple(leaves), tuple(paths),
                 tuple(leaf.value if leaf.kind == "static" else None for leaf in leaves), {})
-    return explicit(stage.trace_call(rule, call, writes=False))
+    return explicit(trace_function.trace_call(rule, call, writes=False))
 
 
-def _pair(rule: Callable, traced: Traced, what: str) -> tuple[tree.TreeDef, tree.TreeDef]:
+def _pair(rule: Callable, traced: Traced, what: str) -> tuple[pytrees.TreeDef, pytrees.TreeDef]:
     structure = traced.out_tree
-    if structure.kind is not tree.TUPLE or len(structure.children) != 2:
+    if structure.kind is not pytrees.TUPLE or len(structure.children) != 2:
         raise ArgumentTypeError(f"the rule `{_named(rule)}` must return a pair {what}, but returns {structure!r}",
-                                f"write return {what}", stage._where(rule))
+                                f"write return {what}", trace_function._where(rule))
     return structure.children
 
 
@@ -343,7 +348,7 @@ def _known(primal: _Primal, params) -> dict[Value, Value]:
 # --- forward mode: params, tangents -> results, tangents --------------------------------------------------------------------
 
 def _tangents(primal: _Primal, rule: Callable) -> Function:
-    f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, stage._where(rule)
+    f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, trace_function._where(rule)
     fixed, moving = primal.structures(primal.fixed), primal.structures(primal.moving)
     order = [*fixed.leaves, *moving.leaves]
     tangents = [leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]
@@ -386,7 +391,8 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
     f, traced = primal.function, primal.traced
     ahead = _trace_rule(fwd, primal.arguments, traced.leaves, traced.paths, "fwd(*args)")
     out_tree, res_tree = _pair(fwd, ahead, "(out, residuals)")
-    primal.expect("out of the forward rule", out_tree, traced.out_tree, "return (f(*args), residuals)", stage._where(fwd))
+    primal.expect("out of the forward rule", out_tree, traced.out_tree, "return (f(*args), residuals)",
+                  trace_function._where(fwd))
     kept = ahead.outs[out_tree.count:]
     back, fixed = _trace_backward(primal, bwd, ahead, kept, res_tree)
     free = lift_free(back.function)[1]
@@ -398,13 +404,13 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
         known = _known(primal, params)
         found, values = _run(primal, ahead, known, b, params[:primal.own], True)
         known |= dict(zip(inside, values[len(values) - len(inside):]))
-        results = _results(primal, b, found[:out_tree.count], stage._where(fwd), known)
+        results = _results(primal, b, found[:out_tree.count], trace_function._where(fwd), known)
         residuals = [*[params[primal.param[k]] for k in fixed], *[values[k] for k in dynamic_residuals]]
         residuals += [known[v] for v in free]
         lengths = [d for v in (*results, *residuals) for d in dims_of(v.type)]
         return [*results, *residuals, *[d for d in dict.fromkeys(lengths) if d not in residuals]]
 
-    forward = closed(f"{f.name}_forward", f.params, [p.name for p in f.params], emit, stage._where(fwd))
+    forward = closed(f"{f.name}_forward", f.params, [p.name for p in f.params], emit, trace_function._where(fwd))
     return forward, _backward(primal, bwd, forward, back, free)
 
 
@@ -424,7 +430,7 @@ def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tre
 
 
 def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, free) -> Function:
-    loc, count = stage._where(bwd), primal.count
+    loc, count = trace_function._where(bwd), primal.count
     residuals = forward.results[count:]
     flows = [Value(r.type, "out_bar") for r in forward.results[:count] if r.type.dtype.inexact]
     places = _cotangent_places(primal, bwd, back.out_tree, loc)
@@ -455,11 +461,11 @@ def _inexact_leaves(primal: _Primal) -> list[int]:
     return [k for k in primal.leaves if inexact(primal.traced.leaves[k])]
 
 
-def _cotangent_places(primal: _Primal, bwd: Callable, found: tree.TreeDef, loc: Loc) -> dict[int, int | None]:
+def _cotangent_places(primal: _Primal, bwd: Callable, found: pytrees.TreeDef, loc: Loc) -> dict[int, int | None]:
     """For each leaf of the differentiated arguments, the leaf that `bwd` returns for it; None for zero."""
     expected = [primal.arguments[m] for m in primal.moving]
-    if found.kind is not tree.TUPLE or len(found.children) != len(expected):
-        what = f"a tuple of {len(found.children)}" if found.kind is tree.TUPLE else f"the structure {found!r}"
+    if found.kind is not pytrees.TUPLE or len(found.children) != len(expected):
+        what = f"a tuple of {len(found.children)}" if found.kind is pytrees.TUPLE else f"the structure {found!r}"
         raise ArgumentTypeError(
             f"`{_named(bwd)}` must return a tuple with the cotangent of each of the {len(expected)} differentiated arguments "
             f"of `{primal.custom.name}`, but returns {what}",
@@ -473,8 +479,8 @@ def _cotangent_places(primal: _Primal, bwd: Callable, found: tree.TreeDef, loc: 
     return dict(zip(primal.leaves, places))
 
 
-def _match(part: tree.TreeDef, whole: tree.TreeDef, counter, places: list) -> bool:
-    if part.kind is tree.NONE:
+def _match(part: pytrees.TreeDef, whole: pytrees.TreeDef, counter, places: list) -> bool:
+    if part.kind is pytrees.NONE:
         places += [None] * whole.count
         return True
     if part.kind is None:

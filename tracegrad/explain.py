@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .api import Jitted, jit
-from .autodiff.notes import KIND as LOOP
+from .autodiff.remarks import KIND as LOOP
 from .compile import optimized, without_aliases
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
-from .lowering import nest
-from .tracer import stage
-from .tracer.stage import Call, Traced
+from .lowering.build import loop_builder
+from .tracer.staging import trace_function
+from .tracer.staging.trace_function import Call, Traced
 
 KINDS = {
     "copy": "copies",
@@ -67,14 +67,14 @@ def explain(f, *args, **kwargs) -> Explanation:
     own: list[tuple] = []                        # (the program of the user's function, whatever derives from it; its call)
 
     def trace(function, call, **how):
-        own.append((stage.trace_call(function, call, **how), call))
+        own.append((trace_function.trace_call(function, call, **how), call))
         return own[-1][0]
 
     traced = jitted.program(call, trace)
     program = without_aliases(traced, call)
     final = optimized(program)
     notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
-    notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in nest.lower(final).notes]
+    notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in loop_builder.lower(final).notes]
     notes += static_notes(jitted, traced, call)
     for found, inner in own[:1]:
         plain = optimized(found)

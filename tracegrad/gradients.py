@@ -14,15 +14,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from .accumulate import accumulated
 from .api import Jitted
-from .autodiff.custom import closed
-from .derive import dynamic, gradient
+from .autodiff.custom_calls import closed
+from .derivative_programs import dynamic, gradient
+from .ir.clone import inline
 from .ir.core import Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from .ir.rewrite import inline
-from .tracer import boxes, signature, stage, tree
-from .tracer.stage import Call, Out, Traced
+from .out_accumulation import accumulated
+from .tracer import pytrees
+from .tracer.staging import signature, trace_function
+from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.values import boxes
 
 OPTIONS = ("accumulate", "out")
 
@@ -38,17 +40,17 @@ class Gradient(Jitted):
     def flatten(self, args, kwargs) -> Call:
         if not kwargs or not any(name in kwargs for name in OPTIONS):
             return super().flatten(args, kwargs)
-        names = stage.parameters_of(self.root).names
+        names = trace_function.parameters_of(self.root).names
         own = {name: kwargs[name] for name in OPTIONS if name in kwargs and name not in names}
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name not in own})
         return _with_options(call, own) if own else call
 
-    def program(self, call: Call, trace=stage.trace_call) -> Traced:
-        base, out = _without_options(call, stage.parameters_of(self.root).names)
+    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
+        base, out = _without_options(call, trace_function.parameters_of(self.root).names)
         traced = super().program(base, trace)
         return traced if out is None else self._into(traced, call, len(base.leaves), out)
 
-    def _into(self, traced: Traced, call: Call, start: int, out: tree.TreeDef) -> Traced:
+    def _into(self, traced: Traced, call: Call, start: int, out: pytrees.TreeDef) -> Traced:
         """The program that writes the gradient into the last leaves of the call, from `start` on."""
         accumulate = any(leaf.kind == "static" and leaf.value is True and path == "accumulate"
                          for leaf, path in zip(call.leaves[start:], call.paths[start:]))
@@ -76,7 +78,7 @@ def _with_options(call: Call, own) -> Call:
     if own.get("out") is None:
         raise ArgumentError("accumulate=True adds to arrays, but out gives none" if accumulate else "out is None",
                             "pass out=, arrays of the gradient's shapes and dtypes, or leave both out")
-    held, structure = tree.flatten(own["out"])
+    held, structure = pytrees.flatten(own["out"])
     paths = structure.paths("out")
     for x, path in zip(held, paths):
         if not isinstance(x, (boxes.ArrayBox, np.ndarray)):
@@ -86,14 +88,14 @@ def _with_options(call: Call, own) -> Call:
             raise ArgumentError(f"{path} is read-only", "pass an array that can be written to")
     positional, keyword = call.tree.children
     names = (*keyword.meta[0], "accumulate", "out")
-    keyword = tree.TreeDef(tree.DICT, (names, names), (*keyword.children, tree.LEAF, structure))
+    keyword = pytrees.TreeDef(pytrees.DICT, (names, names), (*keyword.children, pytrees.LEAF, structure))
     added = [signature.abstract(x, f"argument {p}") for x, p in zip(held, paths)]
     leaves = (*call.leaves, signature.static(accumulate), *added)
     values = (*call.values, accumulate, *held)
     paths = (*call.paths, "accumulate", *paths)
-    aliases = stage._aliases(values, leaves)
+    aliases = trace_function._aliases(values, leaves)
     _expect_apart(values, paths, aliases, len(call.leaves) + 1)
-    return Call(tree.TreeDef(tree.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
+    return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
 
 
 def _expect_apart(values, paths, aliases: dict[int, int], start: int) -> None:
@@ -110,14 +112,15 @@ def _expect_apart(values, paths, aliases: dict[int, int], start: int) -> None:
             raise ArgumentError(f"{paths[k]} {how} {paths[other]}", "pass an array of its own to write to")
 
 
-def _without_options(call: Call, names) -> tuple[Call, tree.TreeDef | None]:
+def _without_options(call: Call, names) -> tuple[Call, pytrees.TreeDef | None]:
     """(the call of the function itself, the structure of `out`)."""
     positional, keyword = call.tree.children
     if "out" in names or keyword.meta[0][-2:] != OPTIONS:
         return call, None
     out, kept = keyword.children[-1], keyword.meta[0][:-2]
     count = call.tree.count - out.count - 1
-    structure = tree.TreeDef(tree.TUPLE, None, (positional, tree.TreeDef(tree.DICT, (kept, kept), keyword.children[:-2])))
+    structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, pytrees.TreeDef(pytrees.DICT, (kept, kept),
+                                                                                  keyword.children[:-2])))
     return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], call.aliases), out
 
 

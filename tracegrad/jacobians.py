@@ -14,17 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 from .api import Jitted
-from .autodiff import forward, reverse
+from .autodiff import forward
+from .autodiff.reverse import reverse
 from .compressed import Compressed, mapped_over
-from .derive import built, halves, only_returned
+from .derivative_programs import built, halves, only_returned
 from .ir.build import Builder
+from .ir.clone import inline
 from .ir.core import Value
 from .ir.errors import ArgumentError
-from .ir.rewrite import inline
 from .ir.types import Type
-from .operators import expect_tuples, grad, jvp, kept, several
-from .sides import nested, offsets, sides
-from .tracer.stage import Out, Traced
+from .jacobian_spec import nested, offsets, sides
+from .tracer.staging.trace_function import Out, Traced
+from .transforms import expect_tuples, grad, jvp, kept, several
 
 MODES = ("auto", "forward", "reverse", "compressed")
 

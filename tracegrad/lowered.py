@@ -4,19 +4,20 @@ from __future__ import annotations
 import os
 
 from . import compile
-from .autodiff import forward, reverse
-from .ir import passes
-from .ir.color import colored
+from .autodiff import forward
+from .autodiff.reverse import reverse
 from .ir.core import Function
 from .ir.errors import ArgumentError
-from .ir.text import print_function
-from .lowering import nest
-from .lowering.emit import emit
-from .lowering.engine import assembly
-from .lowering.engine import optimized as optimized_llvm
-from .lowering.looptext import print_kernel
+from .ir.text.color import colored
+from .ir.text.printer import print_function
+from .ir.transforms import pipeline
+from .lowering.build import loop_builder
+from .lowering.llvm.emit import emit
+from .lowering.loopir.text import print_kernel
+from .lowering.native.engine import assembly
+from .lowering.native.engine import optimized as optimized_llvm
 from .options import config
-from .tracer.stage import Call, Traced
+from .tracer.staging.trace_function import Call, Traced
 
 STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
 
@@ -45,7 +46,7 @@ class Lowered:
         if stage not in STAGES:
             raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES))
         if stage in ("loops", "llvm", "asm"):
-            kernel = nest.lower(compile.optimized(self._program))
+            kernel = loop_builder.lower(compile.optimized(self._program))
             if stage == "loops":
                 return print_kernel(kernel, margin=margin, color=color)
             source = emit(kernel, fastmath=config.fastmath)
@@ -72,8 +73,8 @@ class Lowered:
             case "optimized":
                 return compile.optimized(self._program)
             case "jvp":
-                return passes.optimize(forward.jvp(f, wrt), verify=config.verify)
-        return passes.optimize(reverse.vjp(f, wrt), verify=config.verify)
+                return pipeline.optimize(forward.jvp(f, wrt), verify=config.verify)
+        return pipeline.optimize(reverse.vjp(f, wrt), verify=config.verify)
 
     def __str__(self):
         return self.text()

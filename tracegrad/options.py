@@ -12,8 +12,8 @@ import threading
 from contextlib import contextmanager
 
 from .ir.errors import ArgumentError
-from .lowering.dispatch import set_options
-from .lowering.locks import Lock
+from .lowering.call.dispatch import set_options
+from .lowering.native.locks import Lock
 
 # name -> (default, what it takes, meaning). An environment variable TRACEGRAD_<NAME> sets the start value.
 KNOBS = {

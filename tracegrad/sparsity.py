@@ -1,8 +1,8 @@
 """Which outputs can depend on which inputs, as a sparse matrix: `sparsity`, and the patterns behind sparse Jacobians.
 
-autodiff/patterns.py makes the program, which carries 64 inputs, or groups of inputs, at a time. The pattern is found by halving
-groups: those that no output has in common share a bit, so a banded matrix of n columns takes some log n runs, and a dense one
-n / 64.
+autodiff/sparsity/interpreter.py makes the program, which carries 64 inputs, or groups of inputs, at a time. The pattern is
+found by halving groups: those that no output has in common share a bit, so a banded matrix of n columns takes some log n runs,
+and a dense one n / 64.
 
 The program reads the integers and bools among the arguments, and captured arrays. A pattern holds for their values: where one
 of them changes, it is found anew. It does not depend on any floating argument.
@@ -22,21 +22,21 @@ import numpy as np
 
 from . import coloring
 from .api import Jitted
-from .autodiff.patterns import pattern as pattern_program
+from .autodiff.sparsity.interpreter import pattern as pattern_program
 from .captures import captures_of, live
 from .coloring import Pattern
-from .deep import deep
-from .derive import dynamic, tuple_of
+from .derivative_programs import dynamic, tuple_of
+from .ir.clone import free_values
 from .ir.core import Block, Function
 from .ir.errors import UnsupportedError
-from .ir.passes import dead_code, simplify
-from .ir.rewrite import free_values
+from .ir.transforms.pipeline import dead_code, simplify
+from .jacobian_spec import Sides, nested, offsets, sides
 from .options import config
-from .sides import Sides, nested, offsets, sides
-from .tracer import context
-from .tracer.captured import Held
-from .tracer.stage import Call, Out, Traced
-from .tracer.tree import LEAF
+from .stack_room import deep
+from .tracer import tracing
+from .tracer.pytrees import LEAF
+from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.values.captured_arrays import Held
 
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays
 
@@ -195,7 +195,7 @@ class Structured(Jitted):
 
     @deep
     def miss(self, *args, **kwargs):
-        if context.active() is not None:
+        if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
         call = self.flatten(args, kwargs)
         return self.evaluate(*self.planned(call), call)

@@ -16,7 +16,7 @@ from ..build import Expr, const
 from ..core import Const
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
 from ..types import BOOL, C64, C128, F32, Type
-from . import recipes as R
+from . import scalar_expansions as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
 from .numeric import (
     Special,
@@ -93,7 +93,7 @@ def like(x: Expr, value) -> Expr:
     return Expr(x.builder, const(value, x.dtype))
 
 
-# --- linear and bilinear: autodiff/linear.py has their transposes -----------------------------------------------------
+# --- linear and bilinear: autodiff/rules/transpose_rules.py has their transposes --------------------------------------
 
 ANY = (-2.0, 2.0)
 

@@ -6,7 +6,7 @@
                        the imaginary parts of x[0] and, for even n, of x[n/2] are not read
 
 Each is linear. The matrix of fft is symmetric, so it is its own transpose; rfft and irfft are each other's up to weights
-(autodiff/fourier.py). No transform of no elements: the tracer refuses it with NumPy's error.
+(autodiff/rules/fourier.py). No transform of no elements: the tracer refuses it with NumPy's error.
 """
 from __future__ import annotations
 

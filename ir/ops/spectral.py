@@ -12,13 +12,14 @@
     couple a, u, v, k {lower}
                           zeros [..., n, n] with the derivative k[i, j] (H[i, j] + conj H[j, i]) / 2, H = u^H a_dot v, off the
                           diagonal: what a change of a mixes of vectors with close values. Of a Hermitian a, `lower` says which
-                          triangle is read; else it is None. The passes take it out (ir/vanish.py)
+                          triangle is read; else it is None. The passes take it out (ir/transforms/drop_couplings.py)
 
 eigh, eigvalsh, svd and svdvals may have {near}: their results meet in something smooth, so that vectors of values that differ
-relatively by less are not turned into each other; autodiff/equal.py has the theory.
+relatively by less are not turned into each other; autodiff/smoothness/equal_values.py has the theory.
 
-The evaluator calls NumPy; machine code calls the same routines of NumPy (lowering/gufuncs.py), so results are equal. Where one
-does not converge, numpy.linalg.LinAlgError is raised; eigenvalues and singular values that nothing uses are not computed.
+The evaluator calls NumPy; machine code calls the same routines of NumPy (lowering/libraries/numpy_gufuncs.py), so results are
+equal. Where one does not converge, numpy.linalg.LinAlgError is raised; eigenvalues and singular values that nothing uses are
+not computed.
 """
 from __future__ import annotations
 

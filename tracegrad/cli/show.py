@@ -19,7 +19,7 @@ import traceback
 from ..api import Jitted, jit
 from ..ir.errors import TracegradError
 from ..lowered import STAGES
-from ..tracer.source import is_user_file
+from ..tracer.syntax.source import is_user_file
 from .load import FileError, load, parse_args
 
 HELP = "print the IR, the loops or the machine code of a function"

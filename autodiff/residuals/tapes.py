@@ -1,0 +1,143 @@
+"""Taking a value out of a forward region: how it is kept, and how the backward region gets it back.
+
+    result   of an `if`, a further result; the other branch yields zeros
+    row      of a `for` whose trip count is known on entry, an element of an array with an axis for each loop
+    stack    elsewhere it is pushed where it is made, and popped backwards
+"""
+from __future__ import annotations
+
+from ...ir.build import const
+from ...ir.clone import dims_of
+from ...ir.core import Const, Value
+from ...ir.thresholds import sizes
+from ...ir.types import INDEX, Type
+
+
+def keep(frame, v: Value) -> Value:
+    """Take a value out of the forward region and bring it into the backward one."""
+    frame.run.check_recordable(frame)
+    depth = _rows_depth(frame, v)
+    if depth:
+        return _keep_row(frame, v, depth)
+    if is_loop(frame) or any(_inside(frame, d) for d in dims_of(v.type)):
+        return _keep_on_stack(frame, v)
+    return _keep_result(frame, v)
+
+
+def is_loop(frame) -> bool:
+    return frame.op.defn.name != "if"
+
+
+def _inside(frame, v: Value) -> bool:
+    """Whether a value is defined in the frame's block, not outside it."""
+    return frame.owns(v)
+
+
+def _rows_depth(frame, v: Value) -> int:
+    """How many frames, from this one outwards, lie inside an array with an axis per `for` around v: up to the outermost `for`
+    outside which all the trip counts and v's lengths are known. 0 where there is none."""
+    lengths, depth, n = list(dims_of(v.type)), 0, 0
+    while frame.parent is not None and not any(_inside(frame, d) for d in lengths):
+        n += 1
+        if is_loop(frame):
+            if not frame.fixed:
+                break
+            lengths.append(frame.op.operands[0])
+            depth = n
+        frame = frame.parent
+    return depth
+
+
+def _keep_row(frame, v: Value, depth: int) -> Value:
+    """An element of an array beside the loops:  %t1 = update %t0[%i, %j], %v."""
+    run, frames = frame.run, [frame]
+    for _ in range(depth - 1):
+        frames.append(frames[-1].parent)
+    outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
+    spec = "i" * len(loops) + ":" * len(v.type.dims)
+    if v not in run.kept:
+        dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
+        tape = run.forward_before(outermost.op, "empty", *dims, dtype=v.type.dtype)
+        tape.name = v.name and v.name + "_tape"
+        counters = [f.block.params[0] for f in loops]
+        run.kept[v] = _thread(frames, tape, lambda t: run.forward(frame.block, "update", t, v, *counters, spec=spec))
+        run.note(outermost.op, v, "taped")
+    indices = [f.index for f in loops]
+    return _named(frame.b("slice", outermost.parent.get(run.kept[v]), *indices, spec=spec), v)
+
+
+def _short_first(loops: list) -> list:
+    """The loops around a tape, in the order of its axes. A few iterations come first where the loop around them hands on no
+    number: written out, they let that one become vectors, which read and write rows."""
+    outer, times = list(loops), 1
+    while len(outer) > 1 and outer[-1].op.operands[0].__class__ is Const:
+        times *= outer[-1].op.operands[0].item
+        if times > sizes.tape_inner:
+            break
+        outer.pop()
+    handed_on = outer[-1].params if len(outer) < len(loops) else ()
+    if any(p.type.__class__ is Type and not p.type.dims for p in handed_on):
+        return loops
+    return [*loops[len(outer):], *outer]
+
+
+def _named(found: Value, v: Value) -> Value:
+    """A forward value, as the backward program found it, under its own name."""
+    found.name = found.name or v.name
+    return found
+
+
+def _thread(frames, outer: Value, write) -> Value:
+    """Make a value flow from in front of the outermost of these frames (the last) into the first one's block, through
+    `write`, and out again; what it is behind the outermost."""
+    *inner, frame = frames
+    run, op = frame.run, frame.op
+
+    def through(value):
+        return _thread(inner, value, write) if inner else write(value)
+
+    if is_loop(frame):
+        body = op.regions[-1]
+        new = through(run.add_carry(op, outer))
+        body.yields += (new,)
+    else:
+        new = through(outer)
+        for region in op.regions:
+            region.yields += (new if region is frame.block else outer,)
+    return run.add_result(op, outer.type, outer.name)
+
+
+def _keep_result(branch, v: Value) -> Value:
+    """A further result of the `if`; the other branch yields zeros."""
+    run, op = branch.run, branch.op
+    if v not in run.kept:
+        zero = const(0, v.type.dtype)
+        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
+        for region in op.regions:
+            mine = region is branch.block
+            region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
+        run.kept[v] = run.add_result(op, v.type, v.name)
+        run.note(op, v, "taped")
+    return branch.parent.get(run.kept[v])
+
+
+def _keep_on_stack(frame, v: Value) -> Value:
+    """Push v where it is made; backwards, pop it. The stack flows through all enclosing regions."""
+    run, b = frame.run, frame.b
+    dims = frame.dims(v)
+    frames = [frame]
+    while frames[-1].parent.parent is not None:
+        frames.append(frames[-1].parent)
+    stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()
+    stack.name = v.name and v.name + "_tape"
+    run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
+    run.note(frame.op, v, "stacked")
+    rest, found = b.emit("pop", frame.current(site), *dims)
+    frame.put(site, rest)
+    return _named(found, v)
+
+
+class _Site:
+    """A stack, as a key among adjoints: it flows through backward regions as they do."""
+
+    __slots__ = ()

@@ -1,0 +1,154 @@
+"""Steep flows: tangents and adjoints that may be infinite although every value of the program is finite.
+
+    y = sqrt(s),  s = sum x^2  at x = 0        forward   s_dot = 2 x x_dot = 0,   y_dot = 0 * inf = 0     (rules/partials.py)
+                                               reverse   s_bar = y_bar * inf,     x_bar = inf * 2 x
+
+A derivative is a sum over paths of products of partials. Forward mode multiplies a path from its one end, reverse mode from the
+other, and for both to find the same, a partial that is 0 must count wherever it stands: 0 times anything is 0, so x_bar is 0,
+as y_dot is. Only what has passed an infinite partial can meet a 0 behind it, so only such flows pay for the comparison.
+
+    y = 1 / (1 + e),  e = exp(-x) at x = -800  forward   e_dot = -inf x_dot,   y_dot = 0 e_dot = 0
+
+A tangent *overflows* with its value: e is infinite, and where a later op forgets that (y = 0, with a partial of 0), so must its
+tangent. An adjoint meets the 0 first. So what has passed an op that overflows pays at those ops that may forget it.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir.build import Builder
+from ...ir.core import Block, Const, Op, Value
+from ...ir.opdef import Elementwise
+
+# Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
+# used, so is the derivative.
+_STEEP = frozenset({"sqrt", "cbrt", "asin", "acos", "acosh", "pow", "power_slope"})
+
+
+def is_steep(op: Op) -> bool:
+    """Whether an op may make a flow infinite. sqrt(d @ d + 0.1) may not."""
+    if op.defn.name == "sqrt" and _positive(op.operands[0]):
+        return False
+    if op.defn.name == "pow":
+        y = op.operands[1]
+        known = y.__class__ is Const and not y.data.ndim and y.data.dtype.kind != "c"
+        return not (known and (y.item >= 1 or y.item == 0))
+    return op.defn.name in _STEEP or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
+
+
+def _positive(v: Value) -> bool:
+    """Whether a number, or each of an array, is certainly above 0, or NaN."""
+    if v.__class__ is Const:
+        return v.type.dtype.np.kind == "f" and bool(np.all(v.data > 0))
+    if v.op is None:
+        return False
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "add":
+        return any(_positive(a) and _square(b) for a, b in (operands, operands[::-1]))
+    return name in ("broadcast", "reshape") and _positive(operands[0])
+
+
+def _square(v: Value) -> bool:
+    """Whether a real number, or each of an array, is certainly not below 0, or NaN."""
+    if v.__class__ is Const:
+        return v.type.dtype.np.kind == "f" and bool(np.all(v.data >= 0))
+    if v.op is None or v.type.dtype.complex:
+        return False
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "mul":
+        return operands[0] is operands[1]
+    if name == "dot":
+        return operands[0] is operands[1] and not v.type.dims
+    if name in ("add", "div"):
+        return all(map(_square, operands))
+    if name == "reduce":
+        return v.op.attrs["kind"] in ("sum", "max", "min") and _square(operands[0])
+    return name in ("abs", "exp") or (name in ("broadcast", "reshape", "slice") and _square(operands[0]))
+
+
+# Ops that overflow to an infinity.
+_OVERFLOWS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
+
+def forgets(op: Op) -> bool:
+    """Whether an op is finite, with a partial of 0, where an operand is infinite."""
+    return op.defn.__class__ is Elementwise and op.defn.forgets
+
+
+def overflows(op: Op) -> bool:
+    """Whether a tangent may become infinite with the value of an op."""
+    return op.defn.name in _OVERFLOWS or ("callee" in op.attrs and any(map(overflows, op.attrs["callee"].body.walk())))
+
+
+_KEEPS = frozenset({"add", "sub", "mul", "mulz", "neg", "div", "pow", "broadcast", "reshape", "transpose", "slice", "select"})
+_DEPTH = 6                 # how far back an overflow is looked for
+
+
+def forgotten(body: Block) -> set[Value]:
+    """The values from which something is computed that may forget an infinity in them."""
+    found: set[Value] = set()
+    for op in reversed(list(body.walk())):
+        name = op.defn.name
+        if forgets(op):
+            found.update(op.operands[1:] if name == "div" else op.operands)
+        if name in _KEEPS and any(r in found for r in op.results):
+            found.update(op.operands)
+    return found
+
+
+def may_overflow(v: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value may be infinite because one that it is computed from overflows, where its adjoint may well be 0."""
+    op = v.op
+    if op is None or not depth:
+        return False
+    if overflows(op):
+        return True
+    operands = op.operands[:1] if op.defn.name == "div" else op.operands
+    return op.defn.name in _KEEPS and any(may_overflow(x, depth - 1) for x in operands)
+
+
+class Steep:
+    """Which flows of a derivative are steep: those that are marked, and what is computed from them. `may`: what marks."""
+
+    def __init__(self, may=is_steep):
+        self.may = may
+        self.marked: set[Value] = set()
+        self.memo: dict[Value, bool] = {}
+
+    def __contains__(self, v: Value) -> bool:
+        if not self.marked:
+            return False
+        pending = [v]
+        while pending:
+            top = pending[-1]
+            if top in self.memo:
+                pending.pop()
+                continue
+            if top in self.marked or top.op is None:
+                self.memo[top] = top in self.marked
+                continue
+            below = [*top.op.operands, *[y for region in top.op.regions for y in region.yields]]
+            open_ = [x for x in below if x not in self.memo]
+            if open_:
+                pending += open_
+            else:
+                self.memo[top] = any(self.memo[x] for x in below)
+        return self.memo[v]
+
+    def passed(self, op: Op, flow: Value, result: Value | None) -> None:
+        """A flow has passed a partial of an op."""
+        if result is not None and result is not flow and self.may(op):
+            self.marked.add(result)
+
+    def carries(self, op: Op, inits) -> bool:
+        """Whether what a loop carries of flows is steep: it is on entry, or may become so in an iteration."""
+        return any(v in self for v in inits) or any(map(self.may, op.regions[-1].walk()))
+
+
+def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:
+    """A steep flow times a partial: 0 where the partial is, and with `mulz` where the flow is. Where the partial is 0 its own
+    derivative still counts: that of the product is always that of `mulz`."""
+    if not mulz:
+        return b("mulz", factor, flow)
+    zero, product = b.const(0, flow.type.dtype), b("mulz", flow, factor)
+    none = b("eq", factor, b.const(0, factor.type.dtype))
+    return b("surrogate", b("select", none, zero, product), product)

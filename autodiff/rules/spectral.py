@@ -1,0 +1,334 @@
+"""Tangents of eigenvalues, singular values, QR and the pseudo-inverse, rows of special.SPECIAL.
+
+With A V = V diag(w) and so on, differentiate the factorisation and its normalisation and solve for the tangents:
+M. Giles, "An extended collection of matrix derivative results for forward and reverse mode algorithmic differentiation" (2008);
+J. Townsend, "Differentiating the singular value decomposition" (2016); S. Walter, L. Lehmann, "Algorithmic differentiation of
+linear algebra functions" (2010) for QR; G. Golub, V. Pereyra, "The differentiation of pseudo-inverses …" (1973).
+
+Vectors are determined up to a phase, which is taken not to change. Those of equal values are determined up to a rotation:
+single ones have no derivative, NaN, and what all of a group give together is smoothness/equal_values.py's, with the same rows.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir.build import Builder
+from ...ir.core import Value
+from .jvp_rules import SPECIAL, adjoint, join, matmul, positions, solve_right, take_along, triangle
+
+
+def _eye(b: Builder, like: Value) -> Value:
+    """Where the row is the column."""
+    return b("eq", positions(b, like, -2), positions(b, like, -1))
+
+
+def _diagonal(b, m):
+    zero = b.const(0, m.type.dtype)
+    return b.reduce(b("select", _eye(b, m), m, zero), "sum", (len(m.type.dims) - 1,))
+
+
+def _real(b, x):
+    return b("real", x) if x.type.dtype.complex else x
+
+
+def rows(b, v, like):
+    """v[..., j] in every row of like's dims."""
+    dims = v.type.dims
+    return b.broadcast(b.reshape(v, (*dims[:-1], 1, dims[-1])), like.type.dims)
+
+
+def columns(b, v, like):
+    """v[..., i] in every column of like's dims."""
+    return b.broadcast(b.reshape(v, (*v.type.dims, 1)), like.type.dims)
+
+
+def _over(b, x, y):
+    """x / y, and 0 where y is 0; a real y divides a complex x."""
+    none = b("eq", y, b.const(0, y.type.dtype))
+    safe = b.cast(b("select", none, b.const(1, y.type.dtype), y), x.type.dtype)
+    return b("select", none, b.const(0, x.type.dtype), b("div", x, safe))
+
+
+def _times(b, x, y):
+    return b("mul", x, b.cast(y, x.type.dtype))
+
+
+# --- equal and nearly equal values ---------------------------------------------------------------------------------------
+
+def _constant(b, number, like):
+    return b.const(number, like.type.dtype)
+
+
+def _spread_of(b, w, m):
+    """(w in rows, w in columns, |w[j] - w[i]|, where that is within rounding of nothing) for matrices like m."""
+    across, down = (f(b, w, m) for f in (rows, columns))
+    gap = b("abs", b("sub", across, down))
+    n, axis = w.type.dims[-1], len(w.type.dims) - 1
+    largest = b.reduce(b("abs", w), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], w.type.dtype)
+    largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], 1, 1)), m.type.dims)
+    size = b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * float(np.finfo(w.type.dtype.np).eps), w))
+    return across, down, gap, b("le", gap, b("mul", largest, size))
+
+
+def grouped(b, w, m, near):
+    """(apart, equal, close) for matrices like m: masks of pairs of different values. `equal` within rounding, `close` those
+    and the ones whose difference is below `near` times the larger of them; `apart` all others."""
+    across, down, gap, equal = _spread_of(b, w, m)
+    relative = b("mul", b("max", b("abs", across), b("abs", down)), _constant(b, near, w))
+    off = b("not", _eye(b, m))
+    close = b("and", off, b("or", equal, b("le", gap, relative)))
+    return b("and", off, b("not", close)), b("and", off, equal), close
+
+
+def inverse_gaps(b, w, m, where, otherwise=0.0):
+    """1 / (w[j] - w[i]) at the pairs `where`, else `otherwise`."""
+    gap = b("sub", rows(b, w, m), columns(b, w, m))
+    one = _constant(b, 1, w)
+    return b("select", where, b("div", one, b("select", where, gap, one)), _constant(b, otherwise, w))
+
+
+def _kept(b, where, m, factor):
+    """m times a factor at the pairs `where`, 0 elsewhere: nothing times an undefined factor stays nothing on the way back."""
+    return b("select", where, _times(b, m, factor), _constant(b, 0, m))
+
+
+def _turns(b, w, m, op, a, u, v):
+    """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
+    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, so twice differentiable."""
+    apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
+    mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
+    factor = inverse_gaps(b, w, m, apart)
+    first = _kept(b, apart, m, factor)
+    change = b("sub", matmul(b, mixed, first), matmul(b, first, mixed))
+    return b("add", first, _kept(b, apart, change, factor)), mixed
+
+
+def _marked(b, op, x, out):
+    """The factors, of which vectors of equal values do not turn: those of values that stand alone are the same."""
+    if "near" in op.attrs:
+        return [out(k) for k in range(len(op.results))]
+    return b.emit(op.defn, *[x(k) for k in range(len(op.operands))], **op.attrs, near=0.0)
+
+
+def _shared(b, w, m):
+    """Which values have an equal one."""
+    equal = b("and", b("not", _eye(b, m)), _spread_of(b, w, m)[3])
+    return b.reduce(equal, "any", (len(m.type.dims) - 1,))
+
+
+def _undefined(b, where, dot):
+    """NaN for a tangent where there is none; an adjoint that is 0 there stays so."""
+    zero = _constant(b, 0, dot)
+    return b("add", b("select", where, zero, dot),
+             b("select", where, b("mul", dot, b.full(np.nan, dot.type.dims, dot.type.dtype)), zero))
+
+
+def _single(b, w, m, dot, attrs):
+    """The tangents of values: those of equal ones have none, except in what is symmetric in them (equal_values.py)."""
+    return dot if "near" in attrs else _undefined(b, _shared(b, w, m), dot)
+
+
+def _alone(b, w, m, turn, attrs):
+    """The turn of vectors, likewise."""
+    if "near" in attrs:
+        return turn
+    return b("add", turn, _kept(b, rows(b, _shared(b, w, m), m), m, b.full(np.nan, m.type.dims, w.type.dtype)))
+
+
+def _couple(b, op, x, out, dots):
+    """k times the Hermitian part of U^H A_dot V, without its diagonal; linear in k too."""
+    a_dot, k_dot = dots[0], dots[3]
+    found = None
+    if k_dot is not None:
+        ones = b.full(1, k_dot.type.dims, k_dot.type.dtype)
+        found = _times(b, b("couple", x(0), x(1), x(2), ones, **op.attrs), k_dot)
+    if a_dot is None:
+        return [found]
+    lower = op.attrs["lower"]
+    a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
+    m = _symmetric(b, matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2))))
+    moved = _kept(b, b("not", _eye(b, m)), m, x(3))
+    return [moved if found is None else b("add", moved, found)]
+
+
+def _symmetric(b, m):
+    half = _constant(b, 0.5, m)
+    return b("mul", b("add", m, adjoint(b, m)), half)
+
+
+# --- eigenvalues -------------------------------------------------------------------------------------------------------
+
+def _hermitian(b, dot, lower):
+    """The tangent as the routine sees it: the triangle that is read, completed; a diagonal counts as real."""
+    strict = triangle(b, dot, lower, -1 if lower else 1)
+    diagonal = triangle(b, triangle(b, dot, True), False)
+    if dot.type.dtype.complex:
+        diagonal = b.cast(b("real", diagonal), dot.type.dtype)
+    return b("add", b("add", strict, diagonal), adjoint(b, strict))
+
+
+def _in_basis(b, v, a_dot):
+    """V^H A_dot V."""
+    return matmul(b, adjoint(b, v), matmul(b, a_dot, v))
+
+
+def _eigh(b, op, x, out, dots):
+    """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
+    w, v = _marked(b, op, x, out)
+    m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
+    turned = matmul(b, v, _turns(b, w, m, op, x(0), v, v)[0])
+    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), _alone(b, w, m, turned, op.attrs)]
+
+
+def _eigvalsh(b, op, x, out, dots):
+    w, v = b.emit("eigh", x(0), **{"near": 0.0, **op.attrs})
+    m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
+    return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs)]
+
+
+def _similar(b, v, a_dot):
+    """V^-1 A_dot V."""
+    lu, perm = b.emit("lu", v)
+    return b("lu_solve", v, lu, perm, matmul(b, a_dot, v), trans=False)
+
+
+def _eig(b, op, x, out, dots):
+    """M = V^-1 A_dot V: w_dot = diag M, V_dot = U + V diag(c) with U = V (F * M).
+
+    LAPACK's columns have length 1 and a real largest element v[k], so Re(v^H v_dot) = 0 and Im v_dot[k] = 0:
+    c = -Re(v^H u) - i Im(u[k]) / v[k].
+    """
+    w, v = out(0), out(1)
+    dtype, rank = v.type.dtype, len(v.type.dims)
+    m = _similar(b, v, dots[0])
+    u = matmul(b, v, _over(b, m, b("sub", rows(b, w, m), columns(b, w, m))))
+    along = b("real", b.reduce(b("mul", b("conj", v), u), "sum", (rank - 2,)))
+    largest = b("argreduce", b("abs", v), kind="argmax", axis=rank - 2)
+    here = b("eq", positions(b, v, -2), rows(b, largest, v))
+    zero = b.const(0, dtype.real)
+
+    def element(part):
+        return b.reduce(b("select", here, part, zero), "sum", (rank - 2,))
+
+    turn = _over(b, element(b("imag", u)), element(b("real", v)))
+    c = b("neg", b("complex", along, turn))
+    return [_diagonal(b, m), b("add", u, b("mul", v, rows(b, c, v)))]
+
+
+def _eigvals(b, op, x, out, dots):
+    """diag(V^-1 A_dot V), each for the eigenvalue nearest to its own: without vectors LAPACK may find another order."""
+    w = out(0)
+    found, v = b.emit("eig", x(0))
+    rank = len(v.type.dims)
+    apart = b("abs", b("sub", columns(b, w, v), rows(b, found, v)))
+    nearest = b("argreduce", apart, kind="argmin", axis=rank - 1)
+    # of equally near ones its own place: equal eigenvalues are each taken once
+    own = b("le", _diagonal(b, apart), b.reduce(apart, "min", (rank - 1,)))
+    place = b.cast(b.broadcast(positions(b, w, -1), nearest.type.dims), nearest.type.dtype)
+    nearest = b("select", own, place, nearest)
+    return [take_along(b, _diagonal(b, _similar(b, v, dots[0])), nearest, rank - 2)]
+
+
+# --- singular values ---------------------------------------------------------------------------------------------------
+
+def _part(b, x, start, length, axis):
+    rank = len(x.type.dims)
+    spec = "".join("s" if k == axis % rank else ":" for k in range(rank))
+    return b("slice", x, b.index(start), b.index(length), b.index(1), spec=spec)
+
+
+def _spin(b, s, m, mixed):
+    """D with m's skew part = D (S + B) + (S + B) D, up to the second power of B: half of what turns left vectors against
+    right ones."""
+    skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
+    both = b("add", rows(b, s, m), columns(b, s, m))
+    first = _over(b, skew, both)
+    if mixed is None:
+        return first
+    return b("sub", first, _over(b, b("add", matmul(b, first, mixed), matmul(b, mixed, first)), both))
+
+
+def _vectors(b, op, u, s, m, turn, mixed, rest):
+    """U_dot = U turn + (rest - U M) (S + B)^-1, where rest = A_dot V, M = U^H rest. Columns beyond the k-th follow from
+    U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
+    k, full = s.type.dims[-1], op.attrs["full"]
+    first = _part(b, u, 0, k, -1) if full else u
+    outside = b("sub", rest, matmul(b, first, m))
+    outside = _over(b, outside, rows(b, s, outside))
+    if mixed is not None:
+        outside = b("sub", outside, _over(b, matmul(b, outside, mixed), rows(b, s, outside)))
+    dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
+    if not full:
+        return dot
+    others = _part(b, u, k, b.iop("sub", b.dim(u, -1), k), -1)
+    beyond = b("neg", matmul(b, first, adjoint(b, matmul(b, adjoint(b, others), outside))))
+    joined = join(b, [dot, beyond], len(u.type.dims) - 1)
+    return joined if joined.type == u.type else b.reshape(joined, u.type.dims)
+
+
+def _svd(b, op, x, out, dots):
+    """M = U^H A_dot V = H + K, Hermitian and skew: s_dot = Re diag M. Of U and V the mean turn is that of H's eigenvectors, and
+    half of the difference is K[i, j] / (s[i] + s[j])."""
+    u, s, vh = _marked(b, op, x, out)
+    full, k = op.attrs["full"], s.type.dims[-1]
+    v = adjoint(b, vh)
+    left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
+    ahead, back = matmul(b, dots[0], right), matmul(b, adjoint(b, dots[0]), left)
+    m = matmul(b, adjoint(b, left), ahead)
+    turn, mixed = _turns(b, s, _symmetric(b, m), op, x(0), left, right)
+    spin = _spin(b, s, m, mixed)
+    u_dot = _vectors(b, op, u, s, m, b("add", turn, spin), mixed, ahead)
+    v_dot = _vectors(b, op, v, s, adjoint(b, m), b("sub", turn, spin), mixed, back)
+    return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]
+
+
+def _svdvals(b, op, x, out, dots):
+    u, s, vh = b.emit("svd", x(0), x(1), **{"near": 0.0, **op.attrs, "full": False})
+    m = matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))
+    return [_single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)]
+
+
+# --- QR and the pseudo-inverse -----------------------------------------------------------------------------------------
+
+def _qr(b, op, x, out, dots):
+    """A = Q R, R with a real diagonal. Of the first k columns C = A1_dot R1^-1 and M = Q^H C: the skew Omega has M's strict
+    lower triangle, and i Im diag M. Q_dot = C - Q (M - Omega), R_dot = Q^H A_dot - Omega R. The further columns of a
+    complete Q follow from Q^H Q_dot being skew."""
+    q, r = out(0), out(1)
+    k, a_dot = x(1), dots[0]
+    thin = _part(b, q, 0, k, -1) if op.attrs["complete"] else q
+    top = _part(b, r, 0, k, -2) if op.attrs["complete"] else r
+    c = solve_right(b, _part(b, top, 0, k, -1), _part(b, a_dot, 0, k, -1), lower=False, trans=False, unit=False)
+    m = matmul(b, adjoint(b, thin), c)
+    lower = triangle(b, m, True, -1)
+    omega = b("sub", lower, adjoint(b, lower))
+    if m.type.dtype.complex:
+        turn = b("imag", b("select", _eye(b, m), m, b.const(0, m.type.dtype)))
+        omega = b("add", omega, b("complex", b.full(0, turn.type.dims, turn.type.dtype), turn))
+    q_dot = b("sub", c, matmul(b, thin, b("sub", m, omega)))
+    r_dot = b("sub", matmul(b, adjoint(b, thin), a_dot), matmul(b, omega, top))
+    r_dot = triangle(b, r_dot, False)
+    if not op.attrs["complete"]:
+        return [q_dot, r_dot]
+    more = b.iop("sub", b.dim(q, -1), k)
+    others = _part(b, q, k, more, -1)
+    beyond = b("neg", matmul(b, thin, adjoint(b, matmul(b, adjoint(b, others), q_dot))))
+    below = b.full(0, (*r.type.dims[:-2], more, r.type.dims[-1]), r.type.dtype)
+    rank = len(q.type.dims)
+    return [b.reshape(join(b, [q_dot, beyond], rank - 1), q.type.dims),
+            b.reshape(join(b, [r_dot, below], rank - 2), r.type.dims)]
+
+
+def _pinv(b, op, x, out, dots):
+    """Of constant rank: P_dot = -P A_dot P + P P^H T (1 - A P) + (1 - P A) T P^H P with T = A_dot^H."""
+    a, p = x(0), out(0)
+    t, ph = adjoint(b, dots[0]), adjoint(b, p)
+    inner = matmul(b, p, matmul(b, dots[0], p))
+    left = b("sub", t, matmul(b, matmul(b, t, a), p))
+    right = matmul(b, matmul(b, t, ph), p)
+    right = b("sub", right, matmul(b, p, matmul(b, a, right)))
+    return [b("sub", b("add", matmul(b, p, matmul(b, ph, left)), right), inner)]
+
+
+SPECIAL |= {"eigh": _eigh, "eigvalsh": _eigvalsh, "eig": _eig, "eigvals": _eigvals, "svd": _svd, "svdvals": _svdvals,
+            "qr": _qr, "pinv": _pinv, "couple": _couple}

@@ -1,0 +1,6 @@
+"""Functions that are smooth where the formulas that they are written in are not.
+
+In: a function before it is differentiated. Out: the same values, with ops that say the smooth derivative. kink_products.py:
+products in which a kink cancels. equal_values.py: functions of eigen and singular values and vectors where values are equal;
+factor_flow.py follows them through the program, vector_mixing.py says what they are as functions of the matrix.
+"""

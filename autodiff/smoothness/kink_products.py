@@ -1,0 +1,266 @@
+"""Products that are smooth although their factors are not, said so before a program is differentiated.
+
+    %a = abs %x;   %s = mul %a, %a        →   %s = surrogate (mul %a, %a), (mul %x, %x)
+    %r = sqrt %q;  %s = mul %r, %r        →   %s = surrogate (mul %r, %r), %q
+
+At a kink the first derivative of a factor is a convention (abs'(0) = 0, that of sqrt is infinite), which must not become
+that of a product in which the kink cancels: by the product rule the second derivative of |x|² at 0 would be 2 sign(0)² = 0
+where that of x² is 2. The value stays what the program computes; `surrogate` takes the derivative of the smooth form.
+
+A value is read as a product: kinks with exponents, and the rest. Of a kink with a high enough exponent a power that is smooth
+is known (`_POWERS`); sign(x) with |x| is x, and two of sign(x) beside x are 1. Arrays that are only rearranged keep the
+property: the square of a broadcast norm is the broadcast square.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ...ir.analysis.patterns import number
+from ...ir.build import Builder, Expr
+from ...ir.clone import copy_op, mapped
+from ...ir.core import Op, Value
+
+_DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
+_THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A product: each kink to its exponent, times each (value, whether it divides), negated or not."""
+
+    kinks: dict[Value, int]
+    rest: tuple[tuple[Value, bool], ...] = ()
+    negative: bool = False
+
+    def __mul__(self, other: Factors) -> Factors:
+        kinks = dict(self.kinks)
+        for kink, exponent in other.kinks.items():
+            kinks[kink] = kinks.get(kink, 0) + exponent
+        return Factors(kinks, self.rest + other.rest, self.negative != other.negative)
+
+    def over(self, divisor: Value) -> Factors:
+        return Factors(self.kinks, (*self.rest, (divisor, True)), self.negative)
+
+    def __neg__(self) -> Factors:
+        return Factors(self.kinks, self.rest, not self.negative)
+
+    def raised(self, exponent: int) -> Factors:
+        return Factors({kink: e * exponent for kink, e in self.kinks.items()}, self.rest * exponent,
+                       self.negative and exponent % 2 == 1)
+
+
+# --- kinks: what a power of each is -------------------------------------------------------------------------------------
+
+def _square(b: Builder, v: Value) -> Expr:
+    """v² for a v that may be a kink itself."""
+    found = smooth_power(b, v, 2)
+    return found if found is not None else b.expr(v) * b.expr(v)
+
+
+def _even(base):
+    """A kink of which the square is smooth: |x| and its like."""
+    def power(b: Builder, op: Op, exponent: Fraction):
+        pairs = exponent // 2
+        return (_times(base(b, op), pairs), exponent - 2 * pairs) if pairs else None
+    return power
+
+
+def _times(x: Expr, n: int) -> Expr:
+    """x to the n-th, n a positive integer."""
+    if n > 4:
+        return x ** float(n)
+    out = x
+    for _ in range(n - 1):
+        out = out * x
+    return out
+
+
+def _modulus(b: Builder, op: Op) -> Expr:
+    x = b.expr(op.operands[0])
+    if not x.dtype.complex:
+        return x * x
+    return x.real() * x.real() + x.imag() * x.imag()
+
+
+def _of_first(b: Builder, op: Op) -> Expr:
+    return _square(b, op.operands[0])
+
+
+def _sum_of_squares(b: Builder, op: Op) -> Expr:
+    return _square(b, op.operands[0]) + _square(b, op.operands[1])
+
+
+def _root(part):
+    """A kink that is a fractional power of its operand: `part(op)` says which, None where it is none."""
+    def power(b: Builder, op: Op, exponent: Fraction):
+        share, y = part(op), b.expr(op.operands[0])
+        if share is None or (whole := share * exponent // 1) < 1:
+            return None
+        return _times(y, whole), exponent - whole / share
+    return power
+
+
+def _exponent(op: Op) -> Fraction | None:
+    c = number(op.operands[1])
+    if isinstance(c, complex) or c is None or not 0 < c < 1:
+        return None
+    found = Fraction(c).limit_denominator(12)
+    return found if float(found) == c and found.numerator == 1 else None
+
+
+def _opposite(op: Op) -> bool:
+    """Whether the operands are x and -x."""
+    x, y = op.operands
+    return any(p.op is not None and p.op.defn.name == "neg" and p.op.operands[0] is q for p, q in ((x, y), (y, x)))
+
+
+_MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
+
+
+def _moved(b: Builder, op: Op, exponent: Fraction):
+    """A rearranged array: its power is the rearranged power."""
+    found = smooth_power(b, op.operands[0], exponent)
+    return None if found is None else (b.expr(b(op.defn, found.value, *op.operands[1:], **op.attrs)), 0)
+
+
+# op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
+_POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
+           "max": _even(_of_first), "min": _even(_of_first),
+           **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
+           "cbrt": _root(lambda op: Fraction(1, 3)), "pow": _root(_exponent),
+           "sign": lambda b, op, exponent: None, **dict.fromkeys(_MOVES, _moved)}
+
+
+def _is_kink(v: Value) -> bool:
+    op, name = v.op, v.op.defn.name
+    if name in ("max", "min"):
+        return _opposite(op)
+    if name == "pow":
+        return _exponent(op) is not None
+    if name in _MOVES:
+        return _has_kink(op.operands[0])
+    return name in _POWERS
+
+
+# --- products ---------------------------------------------------------------------------------------------------------------
+
+def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
+    """Whether a kink is among the factors of a value."""
+    op = v.op
+    if op is None or not depth or not v.type.dtype.inexact:
+        return False
+    through = _THROUGH.get(op.defn.name)
+    if through is None:
+        return _is_kink(v)
+    return any(_has_kink(x, depth - 1) for x in op.operands[:through])
+
+
+def factors(v: Value, depth: int = _DEPTH) -> Factors:
+    """A value as a product."""
+    if not _has_kink(v, depth):
+        return Factors({}, ((v, False),))
+    match v.op.defn.name:
+        case "mul":
+            return factors(v.op.operands[0], depth - 1) * factors(v.op.operands[1], depth - 1)
+        case "neg":
+            return -factors(v.op.operands[0], depth - 1)
+        case "div":
+            return factors(v.op.operands[0], depth - 1).over(v.op.operands[1])
+    return Factors({v: 1})
+
+
+def smooth_power(b: Builder, v: Value, exponent) -> Expr | None:
+    """v to an exponent, in a form that is smooth where that is; None where it is smooth already, or nothing is known."""
+    found = factors(v)
+    return smooth_product(b, found.raised(int(exponent))) if found.kinks and exponent == int(exponent) else None
+
+
+def smooth_product(b: Builder, product: Factors) -> Expr | None:
+    """The product with the powers of its kinks in smooth form; None where no kink has a power high enough."""
+    kinks, rest = _without_signs(product)
+    parts = []
+    for kink, exponent in list(kinks.items()):
+        found = _POWERS[kink.op.defn.name](b, kink.op, Fraction(exponent))
+        if found is not None:
+            parts.append(found[0])
+            kinks[kink] = int(found[1])
+    if not parts and kinks == product.kinks:
+        return None
+    parts += [_times(b.expr(kink), exponent) for kink, exponent in kinks.items() if exponent]
+    parts += [b.expr(v) for v, divides in rest if not divides]
+    out = None
+    for part in parts:
+        out = part if out is None else out * part
+    for v, divides in rest:
+        if divides:
+            out = (1.0 / b.expr(v)) if out is None else out / b.expr(v)
+    return -out if product.negative else out
+
+
+def _without_signs(product: Factors):
+    """sign(x) |x| → x, and sign(x)² x → x: (kinks, rest) without the signs that cancel."""
+    kinks, rest = dict(product.kinks), list(product.rest)
+    for kink in product.kinks:
+        if kink.op.defn.name != "sign":
+            continue
+        x = kink.op.operands[0]
+        size = next((k for k in kinks if k.op.defn.name == "abs" and k.op.operands[0] is x), None)
+        if size is not None and (pairs := min(kinks[kink], kinks[size])):
+            kinks[kink], kinks[size] = kinks[kink] - pairs, kinks[size] - pairs
+            rest += [(x, False)] * pairs
+        if (x, False) in rest:
+            kinks[kink] %= 2
+    return kinks, rest
+
+
+# --- where a program is copied to be differentiated ----------------------------------------------------------------------
+
+_HIGHEST = 16                  # exponents of powers that are written as products
+
+
+def _stated(builder: Builder, results, smooth: Expr | None):
+    """The results of an op, with the derivative of a smooth form where there is one."""
+    if smooth is None:
+        return results
+    (value,) = results
+    return builder.emit("surrogate", value, builder.broadcast(smooth.value, value.type.dims))
+
+
+def _product(builder: Builder, op: Op, mapping):
+    results = copy_op(builder, op, mapping)
+    a, b = mapped(op.operands, mapping)
+    found = factors(a) * factors(b) if _has_kink(a) or _has_kink(b) else Factors({})
+    return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
+
+
+def _power(builder: Builder, op: Op, mapping):
+    results = copy_op(builder, op, mapping)
+    x, exponent = mapped(op.operands, mapping)
+    c = number(exponent)
+    if c is None or isinstance(c, complex) or c != int(c) or not 2 <= c <= _HIGHEST:
+        return results
+    return _stated(builder, results, smooth_power(builder, x, c))
+
+
+def _inner(builder: Builder, op: Op, mapping):
+    """The sum of the squares of an array of kinks."""
+    results = copy_op(builder, op, mapping)
+    a, b = mapped(op.operands, mapping)
+    axes = op.attrs["contract"][0]
+    if a is not b or op.attrs["contract"][1] != axes or len(axes) != len(a.type.dims) or not a.type.dtype.inexact:
+        return results
+    squares = smooth_power(builder, a, 2)
+    return results if squares is None else _stated(builder, results, builder.expr(builder.reduce(squares.value, "sum", axes)))
+
+
+def _even_function(builder: Builder, op: Op, mapping):
+    """f(|x|) = f(x) of an even f."""
+    results = copy_op(builder, op, mapping)
+    (x,) = mapped(op.operands, mapping)
+    if x.op is None or x.op.defn.name not in ("abs", "copysign") or x.op.operands[0].type.dtype.complex:
+        return results
+    return _stated(builder, results, builder.expr(builder(op.defn, x.op.operands[0])))
+
+
+STATED = {"mul": _product, "pow": _power, "dot": _inner, "cos": _even_function, "cosh": _even_function}

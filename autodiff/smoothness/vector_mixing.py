@@ -1,0 +1,278 @@
+"""What functions of eigenvalues or singular values mean for vectors of close ones: N of smoothness/equal_values.py, with the
+frames it is of.
+
+The slopes f' and f'' are made with the declared partial derivatives of the ops that f consists of.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...ir.build import Builder, Expr, key_of
+from ...ir.core import Op, Value
+from ..rules.jvp_rules import adjoint, matmul, positions, rule_of
+from ..rules.partials import partial, product
+from ..rules.spectral import columns, grouped, inverse_gaps, rows
+
+_ALIKE = frozenset({"select", "cast", "neg", "add", "sub", "mul", "mulz", "complex", "real", "imag", "conj", "abs"})
+
+
+def of_each(op: Op) -> bool:
+    """Whether an op does the same to each element by itself."""
+    return hasattr(op.defn, "arity") or op.defn.name in _ALIKE
+
+
+def same_length(a, b) -> bool:
+    return a is b or (type(a) is int and a == b)
+
+
+@dataclass(eq=False)
+class Frame:
+    """A factorisation whose vectors are followed: a range of its columns, `w` their values; `lead` axes number matrices."""
+
+    a: Value
+    u: Value | None
+    v: Value | None
+    w: Value
+    lead: int
+    near: float
+    lower: bool | None
+    ranges: dict = field(default_factory=dict)
+
+    @property
+    def real(self) -> bool:
+        return not self.a.type.dtype.complex
+
+    def mixed(self, b: Builder) -> Value:
+        """B without its diagonal."""
+        close = grouped(b, self.w, _square(b, self), self.near)[2]
+        return _couple(b, self, b.cast(close, self.w.type.dtype))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a value means: `kind` "vectors" (an axis numbers them; `turned` where they are conjugated), "values" (a function of
+    each; `core` without axes beyond those of w), "diagonal" (values on the diagonal of a matrix), "pairs" (products of two
+    vectors' elements along the axis: of `parts`)."""
+
+    kind: str
+    value: Value
+    frame: Frame
+    axis: int
+    turned: bool = False
+    core: Value | None = None
+    parts: tuple = ()
+
+
+# --- N of a function of values ------------------------------------------------------------------------------------------
+
+def _slope(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
+    """The derivative of a function of each element of w; None where that is 0."""
+    if core is w:
+        return b.full(1, w.type.dims, w.type.dtype)
+    if core not in memo:
+        memo[core] = _slope_of(b, core, [_slope(b, v, w, memo) for v in core.op.operands]) if core.op is not None else None
+    return memo[core]
+
+
+def _slope_of(b: Builder, core: Value, dots):
+    op = core.op
+    rule, name = rule_of(op), op.defn.name
+    if all(d is None for d in dots) or not core.type.dtype.inexact or not (of_each(op) or name == "slice"):
+        return None                                            # a sum over all values, say, is no function of each
+    if name in ("mul", "mulz"):
+        terms = [b("mul", dot, op.operands[1 - k]) for k, dot in enumerate(dots) if dot is not None]
+    elif rule == "elementwise":
+        exprs = [Expr(b, v) for v in (*op.operands, core)]
+        terms = [product(b, dot, partial(op, k, exprs), k in op.defn.singular)
+                 for k, dot in enumerate(dots) if dot is not None and op.defn.partials[k] is not None]
+    elif name == "select":
+        zero = b.const(0, core.type.dtype)
+        terms = [b("select", op.operands[0], *[zero if d is None else d for d in dots[1:]])]
+    elif name in ("add", "sub"):
+        terms = [b("neg", d) if k and name == "sub" else d for k, d in enumerate(dots) if d is not None]
+    else:
+        terms = [b(op.defn, *[d if d is not None else b.zeros_like(v) if v.type.dtype.inexact else v
+                              for d, v in zip(dots, op.operands)], **op.attrs)]
+    total = None
+    for term in terms:
+        if term is not None:
+            total = term if total is None else b("add", total, term)
+    return total if total is None or total.type.dims else b.broadcast(total, core.type.dims)
+
+
+def _square(b: Builder, frame: Frame) -> Value:
+    """A matrix of the differences of values, for its dims."""
+    w = frame.w
+    return b.full(0, (*w.type.dims, w.type.dims[-1]), w.type.dtype)
+
+
+def _couple(b: Builder, frame: Frame, k: Value) -> Value:
+    return b("couple", frame.a, frame.u, frame.v, k, lower=frame.lower)
+
+
+def mixing(b: Builder, frame: Frame, core: Value) -> Value:
+    """N of f(w) = core."""
+    if core.type.dtype.complex:
+        parts = [mixing(b, frame, b(part, core)) for part in ("real", "imag")]
+        i = b.const(1j, core.type.dtype)
+        re, im = (b.cast(p, core.type.dtype) for p in parts)
+        return b("add", re, b("mul", im, i))
+    slope = _slope(b, core, frame.w, {})
+    wide = frame.w.type.dtype
+    f = b.cast(core, wide)
+    bend = None if slope is None else _slope(b, slope, frame.w, {})
+    slope = b.zeros_like(f) if slope is None else b.cast(slope, wide)
+    first = _couple(b, frame, _quotients(b, frame, f, slope))
+    return first if bend is None else b("add", first, _bent(b, frame, b.cast(bend, wide)))
+
+
+def _bent(b: Builder, frame: Frame, bend: Value) -> Value:
+    """The second power of B in f(B): sum over k of B[i, k] B[k, j] f''/2, of which f'' is the mean of those at i, j and k."""
+    mixed = frame.mixed(b)
+    third = b.const(1 / 6, bend.type.dtype)
+    bend = b.cast(b("mul", bend, third), mixed.type.dtype)
+    ends = b("add", rows(b, bend, mixed), columns(b, bend, mixed))
+    middle = matmul(b, mixed, b("mul", columns(b, bend, mixed), mixed))
+    return b("add", b("mul", ends, matmul(b, mixed, mixed)), middle)
+
+
+def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
+    """A symmetric function of all values, of its second order in B too: the trace of f(B), or its determinant."""
+    core, frame = flow.core, flow.frame
+    if flow.value is not core:
+        return None
+    plain = b.reduce(core, kind, (frame.lead,))
+    slope = _slope(b, core, frame.w, {})
+    bend = None if slope is None else _slope(b, slope, frame.w, {})
+    if kind == "sum" and bend is None:
+        return plain
+    if core.type.dtype.complex or slope is None:
+        return None
+    _with_vectors(b, frame)
+    n = b.cast(_real(b, mixing(b, frame, core)), core.type.dtype)
+    like = _square(b, frame)
+    if kind == "prod":
+        none = b.const(np.nan, core.type.dtype)
+        safe = b("select", b("eq", core, b.const(0, core.type.dtype)), none, core)
+        n = b("div", n, rows(b, safe, n))
+    eye = b("eq", positions(b, like, -2), positions(b, like, -1))
+    last = frame.lead, frame.lead + 1
+    traced = b.reduce(b("select", eye, n, b.const(0, n.type.dtype)), "sum", last)
+    if kind == "sum":
+        return b("add", plain, traced)
+    pairs = _couple(b, frame, _quotients(b, frame, *[b.cast(x, frame.w.type.dtype) for x in (core, slope)]))
+    square = b.cast(_real(b, b("mul", pairs, b("conj", pairs) if pairs.type.dtype.complex else pairs)), core.type.dtype)
+    square = b("div", square, b("mul", rows(b, safe, square), columns(b, safe, square)))
+    half = b("mul", b.reduce(square, "sum", last), b.const(0.5, core.type.dtype))
+    return b("add", plain, b("mul", plain, b("sub", traced, half)))
+
+
+def _real(b, x):
+    return b("real", x) if x.type.dtype.complex else x
+
+
+def _quotients(b: Builder, frame: Frame, f: Value, slope: Value) -> Value:
+    """(f[j] - f[i]) / (w[j] - w[i]) of close values, by the slopes where these agree with it: f may be another function of
+    some elements than of others. 0 elsewhere."""
+    w, like = frame.w, _square(b, frame)
+    _, equal, close = grouped(b, w, like, frame.near)
+    half, zero = b.const(0.5, w.type.dtype), b.const(0, w.type.dtype)
+    mean = b("mul", b("add", rows(b, slope, like), columns(b, slope, like)), half)
+    rise = b("sub", rows(b, f, like), columns(b, f, like))
+    gap = b("sub", rows(b, w, like), columns(b, w, like))
+    size = b("add", b("abs", rows(b, f, like)), b("abs", columns(b, f, like)))
+    off = b("abs", b("sub", rise, b("mul", gap, mean)))
+    bound = b("add", b("mul", b("abs", b("mul", gap, mean)), b.const(0.1, w.type.dtype)),
+              b("mul", size, b.const(1e-6 if frame.near < 1e-4 else 1e-3, w.type.dtype)))
+    agree = b("not", b("gt", off, bound))
+    apart = b("and", close, b("not", equal))
+    quotient = b("select", apart, b("mul", rise, inverse_gaps(b, w, like, apart)), b.const(np.nan, w.type.dtype))
+    return b("select", close, b("select", agree, mean, quotient), zero)
+
+
+def moved(b: Builder, y: Value, n: Value, axis: int, lead: int, turned: bool) -> Value:
+    """y N along an axis of vectors, N y of conjugated ones."""
+    dtype = y.type.dtype if y.type.dtype.complex or not n.type.dtype.complex else n.type.dtype
+    y, n = b.cast(y, dtype), b.cast(n, dtype)
+    leading = tuple(range(lead))
+    found = b("dot", y, n, contract=((axis,), (lead + 1 if turned else lead,)), batch=(leading, leading))
+    last = len(found.type.dims) - 1
+    order = list(range(last))
+    order.insert(axis, last)
+    return b.transpose(found, order)
+
+
+def scaled(b: Builder, value: Value, y: Flow, core: Value) -> Value:
+    """`value`, the vectors y times f(w) = core, with what N adds."""
+    n = mixing(b, y.frame, core)
+    return b("add", value, b.cast(moved(b, y.value, n, y.axis, y.frame.lead, y.turned), value.type.dtype))
+
+
+# --- ranges of vectors --------------------------------------------------------------------------------------------------
+
+def _inside(b, frame, start, length):
+    """Of each value, whether it is in the range."""
+    n = frame.w.type.dims
+    at = b.broadcast(b("iota", b.index(n[-1]), dtype=start.type.dtype), n)
+    end = b.iop("add", start, length)
+    return b("and", b("ge", at, start), b("lt", at, end))
+
+
+def _outwards(b, frame, start, length, values):
+    """Factors of M for close values of which one is in the range: what turns vectors out of it, NaN where they are equal. Of
+    values only that."""
+    w, like = frame.w, _square(b, frame)
+    inside = _inside(b, frame, start, length)
+    _, equal, close = grouped(b, w, like, frame.near)
+    cut = b("ne", rows(b, inside, like), columns(b, inside, like))
+    if values:
+        return b("select", b("and", cut, equal), b.const(np.nan, w.type.dtype), b.const(0, w.type.dtype))
+    cut = b("and", cut, close)
+    gaps = inverse_gaps(b, w, like, b("and", cut, b("not", equal)), np.nan)
+    return b("select", cut, gaps, b.const(0, w.type.dtype))
+
+
+def leaving(b: Builder, flow: Flow, start, length) -> Value:
+    """Vectors that are going to be cut to a range: those of close values outside of it do turn into them."""
+    n = _couple(b, flow.frame, _outwards(b, flow.frame, start, length, False))
+    found = moved(b, flow.value, n, flow.axis, flow.frame.lead, flow.turned)
+    return b("add", flow.value, b.cast(b("neg", found) if flow.turned else found, flow.value.type.dtype))
+
+
+def columns_of(b, x, start, length):
+    spec = ":" * (len(x.type.dims) - 1) + "s"
+    return b("slice", x, start, length, b.index(1), spec=spec)
+
+
+def _with_vectors(b, frame: Frame) -> None:
+    """Asked for the values only, find the vectors for derivatives of parts; without derivatives nobody uses them."""
+    if frame.u is not None:
+        return
+    if frame.lower is None:
+        frame.u, _, vh = b.emit("svd", frame.a, b.index(frame.w.type.dims[-1]), full=False, near=frame.near, spare=True)
+        frame.v = adjoint(b, vh)
+    else:
+        frame.u = frame.v = b.emit("eigh", frame.a, lower=frame.lower, near=frame.near, spare=True)[1]
+
+
+def range_of(b, frame: Frame, start, length) -> Frame:
+    key = key_of(start), key_of(length)
+    if key not in frame.ranges:
+        _with_vectors(b, frame)
+        u = columns_of(b, frame.u, start, length)
+        v = u if frame.v is frame.u else columns_of(b, frame.v, start, length)
+        lost = b.reduce(_couple(b, frame, _outwards(b, frame, start, length, True)), "sum", (frame.lead + 1,))
+        lost = b("real", lost) if lost.type.dtype.complex else lost
+        w = columns_of(b, b("add", frame.w, lost), start, length)
+        frame.ranges[key] = replace(frame, u=u, v=v, w=w, ranges={})
+    return frame.ranges[key]
+
+
+def values_in(b, flow: Flow, start, length) -> Flow | None:
+    """The values in a range, which is a frame of its own; other functions of values are too little used in part."""
+    if flow.core is not flow.frame.w:
+        return None
+    part = range_of(b, flow.frame, start, length)
+    return replace(flow, value=part.w, core=part.w, frame=part)

@@ -1,0 +1,457 @@
+"""Linear ops on sets of inputs: what each element of a result depends on, given what each element of the operands does.
+
+A set is a word of 64 bits. The sets of an array are one word for all of its elements (rank 0), or an array of words of its
+dimensions; no entry is the empty set. A linear op unites the sets of the elements that it adds up:
+
+    add x, y              x | y
+    mul x_dot, y          x_dot, and nothing where y is known to be 0
+    slice, reshape …      the same op on words
+    reduce {sum}          the union along the axes
+    update_add x, v, i    x, and v united with the region
+
+A row is row(s, op) -> the sets of each result, None for empty ones. `s` (patterns.Walk) has what is known of the operands:
+`s.sets(v)`, the sets of a value; `s.value(v)`, its value where that follows from no differentiated or floating argument;
+`s.dims(type)`, dimensions in the new program, None where they are not known there. An op without a row makes every element of
+its results depend on all that any operand does.
+"""
+from __future__ import annotations
+
+from ...ir.build import Builder, key_of
+from ...ir.core import Block, Const, Op, Value
+from ...ir.opdef import Elementwise
+from ...ir.ops.index import region_axes, spec_operands
+from ...ir.ops.linalg import dot_axes
+from ...ir.ops.shape import concat_parts
+from ...ir.types import INDEX_SCALAR, U64
+
+# --- unions ------------------------------------------------------------------------------------------------------------
+
+
+def empty(b: Builder, dims=()) -> Value:
+    return b.full(0, dims, U64)
+
+
+def either(b: Builder, x: Value | None, y: Value | None) -> Value | None:
+    """The union, element by element; one of them may be a single word."""
+    if x is None or y is None:
+        return y if x is None else x
+    return x if x is y else b("or", x, y)
+
+
+def united(b: Builder, x: Value | None, y: Value | None) -> Value | None:
+    """`either`, of what two branches leave. Where both wrote the same regions of one array, or only one wrote to it, the
+    union is made of the regions, not of the arrays:
+
+        update(a, v, i) | update(a, w, i)   ->   update(a, v | w, i)
+        update(a, v, i) | a                 ->   update(a, v | a[i], i)
+    """
+    if x is None or y is None or x is y or not (x.rank and y.rank):
+        return either(b, x, y)
+    (base, one), (other, two) = _writes(x), _writes(y)
+    for k, op in enumerate(one):                             # y itself may be among what x was written over
+        if op.operands[0] is y:
+            base, one, other, two = y, one[k:], y, []
+    for k, op in enumerate(two):
+        if op.operands[0] is x:
+            base, one, other, two = x, [], x, two[k:]
+    if base is not other or (one and two and [_place(op) for op in one] != [_place(op) for op in two]):
+        return either(b, x, y)
+    places = one or two
+    if len(places) > 1 and not (one and two):
+        return either(b, x, y)
+    written = [op.operands[1] for op in one] or [b("slice", base, *op.operands[2:], **op.attrs) for op in two]
+    others = [op.operands[1] for op in two] or [b("slice", base, *op.operands[2:], **op.attrs) for op in one]
+    for op, v, w in zip(places, written, others):
+        base = b("update", base, either(b, v, w), *op.operands[2:], **op.attrs)
+    return base
+
+
+def _writes(x: Value) -> tuple[Value, list[Op]]:
+    """(the array that came before, the updates that made x of it, in order)."""
+    found = []
+    while x.op is not None and x.op.defn.name == "update":
+        found.append(x.op)
+        x = x.op.operands[0]
+    return x, found[::-1]
+
+
+def _place(op: Op):
+    return op.attrs["spec"], tuple(map(key_of, op.operands[2:]))
+
+
+def where(b: Builder, holds: Value, x: Value | None) -> Value | None:
+    """The sets where a condition holds, else nothing."""
+    return None if x is None else b("select", holds, x, empty(b))
+
+
+def loop(b: Builder, trip, init: Value, step) -> Value:
+    """`for k in trip: x = step(k, x)`."""
+    body = Block([INDEX_SCALAR, init.type], ["k", "words"])
+    with b.at(body):
+        body.yields = (step(*body.params),)
+    return b.emit("for", b.index(trip), init, regions=[body])[0]
+
+
+def at(b: Builder, x: Value, k: Value, axis: int = 0) -> Value:
+    return b("slice", x, k, spec="".join("i" if n == axis else ":" for n in range(x.rank)))
+
+
+def count(b: Builder, dims):
+    total = 1
+    for d in dims:
+        total = b.iop("mul", total, d)
+    return total
+
+
+def union(b: Builder, x: Value | None) -> Value | None:
+    """One word: the union over all elements."""
+    if x is None or not x.rank:
+        return x
+    total = count(b, x.type.dims)
+    flat = b.reshape(x, [total])
+    return loop(b, total, empty(b), lambda k, word: b("or", word, at(b, flat, k)))
+
+
+def union_over(b: Builder, x: Value | None, axes) -> Value | None:
+    """The union along axes, which are dropped. A single word stays one."""
+    if x is None or not x.rank:
+        return x
+    if len(axes) == x.rank:
+        return union(b, x)
+    for axis in sorted(axes, reverse=True):
+        x = _union_last(b, x) if axis == x.rank - 1 else _union_axis(b, x, axis)
+    return x
+
+
+def _union_axis(b: Builder, x: Value, axis: int) -> Value:
+    rest = [d for k, d in enumerate(x.type.dims) if k != axis]
+    return loop(b, x.type.dims[axis], empty(b, rest), lambda k, words: b("or", words, at(b, x, k, axis)))
+
+
+def _union_last(b: Builder, x: Value) -> Value:
+    """Row by row, so that memory is read in order."""
+    *rest, n = x.type.dims
+    rows = count(b, rest)
+    flat = b.reshape(x, [rows, n])
+    region = Block([INDEX_SCALAR], ["i"])
+    with b.at(region):
+        region.yields = (union(b, at(b, flat, region.params[0])),)
+    return b.reshape(b.emit("map", b.index(rows), regions=[region])[0], rest)
+
+
+def running_union(b: Builder, x: Value, axis: int, reverse: bool) -> Value:
+    """The union of each element with those before it along an axis (behind it, in reverse)."""
+    n, dims = b.index(x.type.dims[axis]), x.type.dims
+    spec = "".join("i" if k == axis else ":" for k in range(len(dims)))
+    rest = [d for k, d in enumerate(dims) if k != axis]
+    init = empty(b, dims), empty(b, rest)
+    body = Block([INDEX_SCALAR, *(v.type for v in init)], ["k", "words", "so_far"])
+    with b.at(body):
+        k, words, so_far = body.params
+        k = b("sub", b.iop("sub", n, 1), k) if reverse else k
+        so_far = b("or", so_far, at(b, x, k, axis))
+        body.yields = b("update", words, so_far, k, spec=spec), so_far
+    return b.emit("for", n, *init, regions=[body])[0]
+
+
+def spread(b: Builder, x: Value, dims, axes) -> Value:
+    """x, which lacks the axes `axes` of `dims`, repeated along them."""
+    if not x.rank:
+        return b.broadcast(x, dims)
+    return b.broadcast(b.reshape(x, [1 if k in axes else d for k, d in enumerate(dims)]), dims)
+
+
+# --- elementwise -------------------------------------------------------------------------------------------------------
+
+
+def _any(s, op):
+    """Every element of the results may depend on all that any operand does."""
+    total = None
+    for v in op.operands:
+        total = either(s.b, total, union(s.b, s.sets(v)))
+    return [total] * len(op.results)
+
+
+def _same(s, op):
+    total = None
+    for v in op.operands:
+        total = either(s.b, total, s.sets(v))
+    return [total]
+
+
+def _mul(s, op):
+    b, total = s.b, None
+    for v, other in (op.operands, op.operands[::-1]):
+        words, factor = s.sets(v), s.value(other)
+        if words is not None and factor is not None:
+            words = where(b, b("ne", factor, b.const(0, factor.type.dtype)), words)
+        total = either(b, total, words)
+    return [total]
+
+
+def _select(s, op):
+    cond, yes, no = op.operands
+    b, cond = s.b, s.value(cond)
+    if cond is None:
+        return [either(b, s.sets(yes), s.sets(no))]
+    yes, no = s.sets(yes), s.sets(no)
+    return [b("select", cond, empty(b) if yes is None else yes, empty(b) if no is None else no)]
+
+
+# --- axes --------------------------------------------------------------------------------------------------------------
+
+
+def _moved(emit):
+    """An op that puts elements elsewhere: emit(b, words, dims, attrs). A single word stays one."""
+    def rule(s, op):
+        words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
+        if not words.rank:
+            return [words]
+        return [union(s.b, words) if dims is None else emit(s.b, words, dims, op.attrs)]
+    return rule
+
+
+def _concat(s, op):
+    b, dims = s.b, s.dims(op.result.type)
+    parts, length = concat_parts(op.operands)
+    whole = [s.full(v) for v in parts]
+    if dims is None or None in whole:
+        return _any(s, op)
+    length = () if length is None else (b.index(dims[op.attrs["axis"]]),)
+    return [b("concat", *whole, *length, axis=op.attrs["axis"])]
+
+
+def _reduce(s, op):
+    return [union_over(s.b, s.sets(op.operands[0]), op.attrs["axes"])] if op.attrs["kind"] == "sum" else _any(s, op)
+
+
+def _scan(s, op):
+    words = s.sets(op.operands[0])
+    if op.attrs["kind"] != "sum" or not words.rank:
+        return _any(s, op)
+    return [running_union(s.b, words, op.attrs["axis"], op.attrs["reverse"])]
+
+
+# --- parts -------------------------------------------------------------------------------------------------------------
+
+
+def _inside(s, position: Value | None, length, last=None) -> Value | None:
+    """A known position, moved to the nearest inside of an axis where what is emitted might not run in the program itself (a
+    branch not taken, an iteration too many), so that it reads no foreign memory. None where that is not possible."""
+    if position is None or s.sure:
+        return position
+    last = length - 1 if last is None and isinstance(length, int) else last
+    if last is None or last < 0:
+        return None
+    b = s.b
+    return b("max", b("min", position, b.index(last)), b.index(0))
+
+
+def _axis_position(s, char: str, indices, length) -> list[Value] | None:
+    """The index operands of one axis, None where they are not known."""
+    values = [s.value(i) for i in indices]
+    if None in values:
+        return None
+    if char == "i":
+        values = [_inside(s, values[0], length)]
+    elif char == "s" and not s.sure:
+        run, step = (v.item if isinstance(v, Const) else None for v in values[1:])
+        if not isinstance(length, int) or run is None or step is None or step < 1:
+            return None
+        values[0] = _inside(s, values[0], length, length - 1 - max(run - 1, 0) * step)
+    return None if None in values else values
+
+
+def positions(s, x: Value, indices, spec: str) -> list[list[Value] | None]:
+    """For each axis of x the operands that address it; None for an axis whose positions are not known."""
+    starts = spec_operands(spec)
+    return [_axis_position(s, char, indices[starts[k]:starts[k + 1]], d)
+            for k, (char, d) in enumerate(zip(spec, x.type.dims))]
+
+
+def _slice(s, op):
+    b, (x, *indices), spec = s.b, op.operands, op.attrs["spec"]
+    words, dims = s.sets(x), s.dims(op.result.type)
+    if not words.rank:
+        return [words]
+    if dims is None:
+        return [union(b, words)]
+    places = positions(s, x, indices, spec)
+    lost = [k for k, place in enumerate(places) if place is None]
+    words = union_over(b, words, lost)
+    if not words.rank:
+        return [words]
+    kept = [k for k in range(len(spec)) if k not in lost]
+    words = b("slice", words, *[i for k in kept for i in places[k]], spec="".join(spec[k] for k in kept))
+    along = [n for n, k in enumerate(region_axes(spec)) if k in lost]        # axes of the region whose union was taken
+    return [spread(b, words, dims, along) if along else words]
+
+
+def _update(s, op):
+    """Where the region is known its elements are replaced (or united, for update_add); else any element of an axis whose
+    position is not known may have been."""
+    b, (x, v, *indices), spec = s.b, op.operands, op.attrs["spec"]
+    dims, part, words = s.dims(x.type), s.sets(v), s.full(x)
+    if dims is None or (part is not None and part.rank and s.dims(v.type) is None):
+        return _any(s, op)
+    places = positions(s, x, indices, spec)
+    lost = [k for k, place in enumerate(places) if place is None]
+    if part is None and (lost or op.defn.name == "update_add"):
+        return [s.sets(x)]
+    axes = region_axes(spec)
+    part = union_over(b, empty(b) if part is None else part, [n for n, k in enumerate(axes) if k in lost])
+    spec = "".join(":" if k in lost else char for k, char in enumerate(spec))
+    operands = [i for place in places for i in place or ()]
+    region = b("slice", words, *operands, spec=spec)
+    part = spread(b, part, region.type.dims, [n for n, k in enumerate(region_axes(spec)) if k in lost])
+    if lost or op.defn.name == "update_add":
+        part = b("or", region, part)
+    return [b("update", words, part, *operands, spec=spec)]
+
+
+def index_arrays(s, x: Value, indices, axes) -> list[Value | None]:
+    return [_inside(s, s.value(i), x.type.dims[axis]) for i, axis in zip(indices, axes)]
+
+
+def _gather(s, op):
+    b, (x, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
+    words, dims = s.sets(x), s.dims(op.result.type)
+    if not words.rank:
+        return [words]
+    if dims is None:
+        return [union(b, words)]
+    arrays = index_arrays(s, x, indices, axes)
+    lost = {axis for axis, array in zip(axes, arrays) if array is None}
+    words = union_over(b, words, lost)
+    if not words.rank:
+        return [words]
+    kept = [k for k in range(x.rank) if k not in lost]
+    left = [(kept.index(axis), array) for axis, array in zip(axes, arrays) if array is not None]
+    if left:
+        return [b("gather", words, *[array for _, array in left], axes=tuple(k for k, _ in left), at=place)]
+    return [spread(b, words, dims, range(place, place + indices[0].rank))]
+
+
+def _scatter(s, op):
+    b, (x, v, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
+    words, part = s.full(x), s.full(v)
+    if words is None or part is None:
+        return _any(s, op)
+    arrays = index_arrays(s, x, indices, axes)
+    block = range(place, place + indices[0].rank)
+    if None in arrays:
+        part = union_over(b, part, list(block))
+        return [b("or", words, spread(b, part, words.type.dims, axes))]
+    if op.defn.name == "scatter":
+        return [b("scatter", words, part, *arrays, axes=axes, at=place)]
+    return [_scatter_union(b, words, part, arrays, axes, block)]
+
+
+def _scatter_union(b: Builder, words: Value, part: Value, arrays, axes, block) -> Value:
+    """for e: words[i1[e], …] |= part[e]: positions may repeat."""
+    rest = [k for k in range(part.rank) if k not in block]
+    part = b.transpose(part, [*block, *rest])
+    total = count(b, part.type.dims[:len(block)])
+    part = b.reshape(part, [total, *part.type.dims[len(block):]])
+    flat = [b.reshape(array, [total]) for array in arrays]
+    spec = "".join("i" if k in axes else ":" for k in range(words.rank))
+
+    def step(e, words):
+        where = [at(b, flat[axes.index(k)], e) for k in sorted(axes)]
+        return b("update", words, b("or", b("slice", words, *where, spec=spec), at(b, part, e)), *where, spec=spec)
+    return loop(b, total, words, step)
+
+
+def _last_axis(s, op):
+    """A transform: each element of a lane depends on the whole lane."""
+    words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
+    if dims is None or not words.rank:
+        return _any(s, op)
+    return [spread(s.b, union_over(s.b, words, [words.rank - 1]), dims, [words.rank - 1])]
+
+
+# --- products, solves, stacks ------------------------------------------------------------------------------------------
+
+
+def _dot(s, op):
+    total, sides = None, dot_axes(op.attrs, op.operands[0].rank, op.operands[1].rank)
+    for own in (0, 1):
+        if s.sets(op.operands[own]) is not None:
+            total = either(s.b, total, _dot_side(s, op, own, sides))
+    return [total]
+
+
+def _dot_side(s, op, own: int, sides) -> Value:
+    """out[batch, i, j] = the union over k of x[batch, i, k] where y[batch, k, j] is not known to be 0, for operand `own`."""
+    b, x, y = s.b, op.operands[own], op.operands[1 - own]
+    (batch, contract, free), (y_batch, y_contract, y_free) = sides[own], sides[1 - own]
+    dims, words, factor = s.dims(op.result.type), s.sets(x), s.value(y)
+    if dims is None or (not words.rank and factor is None):
+        return union(b, words)
+    lead = len(batch)
+    ours = range(lead, lead + len(free)) if own == 0 else range(lead + len(y_free), len(dims))
+    theirs = [k for k in range(lead, len(dims)) if k not in ours]
+    if factor is None:
+        kept = [k for k in range(x.rank) if k not in contract]
+        words = union_over(b, words, contract)
+        if words.rank:
+            words = b.transpose(words, [kept.index(k) for k in batch + free])
+        return spread(b, words, dims, theirs)
+    words = s.full(x)
+    if words is None:
+        return union(b, s.sets(x))
+    words = b.transpose(words, contract + batch + free)
+    holds = b.transpose(b("ne", factor, b.const(0, factor.type.dtype)), y_contract + y_batch + y_free)
+    inner = count(b, words.type.dims[:len(contract)])
+    words = b.reshape(words, [inner, *words.type.dims[len(contract):]])
+    holds = b.reshape(holds, [inner, *holds.type.dims[len(contract):]])
+
+    def step(k, total):
+        term = b("select", spread(b, at(b, holds, k), dims, list(ours)), spread(b, at(b, words, k), dims, theirs), empty(b))
+        return b("or", total, term)
+    return loop(b, inner, empty(b, dims), step)
+
+
+def _lu_solve(s, op):
+    """Each element of a solution depends on the whole right side."""
+    words, dims = s.sets(op.operands[3]), s.dims(op.result.type)
+    if s.sets(op.operands[0]) is not None or dims is None or not words.rank:
+        return _any(s, op)
+    return [spread(s.b, union_over(s.b, words, [words.rank - 2]), dims, [words.rank - 2])]
+
+
+def _triangular_solve(s, op):
+    """Forward substitution needs the right side up to the row, backward substitution from it on."""
+    words = s.sets(op.operands[1])
+    if s.sets(op.operands[0]) is not None or words is None or not words.rank:
+        return _any(s, op)
+    return [running_union(s.b, words, words.rank - 2, op.attrs["lower"] == op.attrs["trans"])]
+
+
+def _push(s, op):
+    """The sets of a stack are those of an entry: all of its entries, united."""
+    stack, v = op.operands
+    words = s.sets(v)
+    return [either(s.b, s.sets(stack), union(s.b, words) if s.entry(stack) is None else words)]
+
+
+def _pop(s, op):
+    return [s.sets(op.operands[0])] * 2
+
+
+ROWS = {
+    "mul": _mul, "mulz": _mul, "select": _select,
+    "broadcast": _moved(lambda b, words, dims, attrs: b.broadcast(words, dims)),
+    "reshape": _moved(lambda b, words, dims, attrs: b.reshape(words, dims)),
+    "transpose": _moved(lambda b, words, dims, attrs: b.transpose(words, attrs["perm"])),
+    "concat": _concat, "reduce": _reduce, "scan": _scan, "slice": _slice, "update": _update, "update_add": _update,
+    "gather": _gather, "scatter": _scatter, "scatter_add": _scatter, "dot": _dot, "lu_solve": _lu_solve,
+    "triangular_solve": _triangular_solve, "fft": _last_axis, "rfft": _last_axis, "irfft": _last_axis,
+    "push": _push, "pop": _pop,
+}
+
+
+def sets_of(s, op: Op) -> list[Value | None]:
+    """The sets of each result of an op that is no control, of which at least one operand has any."""
+    row = ROWS.get(op.defn.name) or (_same if isinstance(op.defn, Elementwise) else _any)
+    return row(s, op)

@@ -1,0 +1,84 @@
+"""A `map` as ops on whole batches: the batch becomes one more axis of the arrays that differ from element to element.
+
+    %y = map %i = 0 to %n { %r = slice %x, %i;  %h = dot %w, %r;  yield tanh %h }
+    %h = dot %w, %x;  %y = tanh %h                           one product for all elements
+
+That is done where it gains (batching/interpreter.py counts): products with what all elements share become products of
+matrices, recurrences of single numbers become loops over vectors. Everything else runs best element by element, in registers.
+
+Temporaries then have the length of the batch. A large batch is cut in chunks whose temporaries stay in the cache:
+
+    map %k = 0 to %n / 64 { ops on the elements 64 k … 64 k + 63 }           the elements that are left over follow
+"""
+from __future__ import annotations
+
+from ..analysis.patterns import number
+from ..build import Builder
+from ..core import Block, Value
+from ..types import INDEX_SCALAR, Type
+from .batched import Apart, Lifted, NotBatched
+from .interpreter import Lift
+
+_GAINS = frozenset({"dot", "for", "while"})       # where nothing of this is, nothing can gain
+# what has no memory of its own: parts, repetitions, and what stands where something else was
+_PLACES = frozenset({"slice", "broadcast", "transpose", "reshape", "dim", "wrap", "iota", "update", "update_add", "scatter",
+                     "scatter_add", "for", "while", "if"})
+_CHUNK_BYTES, _CACHE = 1 << 18, 1 << 19           # of the temporaries of a chunk: what is aimed at, and the most
+_FEWEST, _MOST = 32, 256                          # elements of a chunk: enough for products of matrices and for vectors
+
+
+def batched(b: Builder, region: Block, trip: Value) -> tuple[Lifted, ...] | None:
+    """What `map trip region` yields, over the batch; None where the loop is the better form, or the only one.
+
+    The region has been built and stands nowhere; where this gives None it is unchanged, and nothing has been emitted.
+    """
+    count = number(trip)
+    if not count or not any(op.defn.name in _GAINS for op in region.walk()) or _prints(region):
+        return None
+    scratch = Block()
+    try:
+        with b.at(scratch):
+            results = _lifted(b, region, count)
+    except (NotBatched, Apart):
+        return None
+    b.block.ops += scratch.ops
+    return results
+
+
+def _prints(region: Block) -> bool:
+    """Whether each element prints: the order of what is printed is that of the elements."""
+    return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"].body)) for op in region.walk())
+
+
+def _lifted(b: Builder, region: Block, count: int) -> tuple[Lifted, ...]:
+    length = chunk(region, count)
+    if length == count:
+        return Lift(b, region.params[0], count).results(region)
+    whole, rest = divmod(count, length)
+    made = Block([INDEX_SCALAR], ["chunk"])
+    with b.at(made):
+        lift = Lift(b, region.params[0], length, b.iop("mul", made.params[0], length))
+        made.yields = tuple([lift.moved(x, 0) for x in lift.results(region)])
+    parts = [b.reshape(r, [whole * length, *r.type.dims[2:]]) for r in b.emit("map", b.index(whole), regions=[made])]
+    if rest:
+        lift = Lift(b, region.params[0], rest, b.index(whole * length))
+        parts = [b("concat", part, lift.moved(x, 0), axis=0) for part, x in zip(parts, lift.results(region))]
+    return tuple([Lifted(part, 0) for part in parts])
+
+
+def chunk(region: Block, count: int) -> int:
+    """How many elements to take together: as many as the cache has room for, all in parts of one length where there is one.
+    Raises Apart where it has no room for a few: gradients of each element by a large matrix are best made one by one."""
+    size = sum([_bytes(r.type) for op in region.walk() if op.defn.name not in _PLACES for r in op.results])
+    if size * _FEWEST > _CACHE:
+        raise Apart
+    most = min(max(_FEWEST, _CHUNK_BYTES // max(size, 1)), _MOST)
+    if count <= 2 * most:
+        return count
+    parts = -(-count // most)
+    even = next((k for k in range(parts, parts + parts // 4 + 1) if count % k == 0), None)
+    return count // even if even else most
+
+
+def _bytes(type) -> int:
+    return type.count * max(type.dtype.bits // 8, 1) if type.__class__ is Type and type.static else 0

@@ -1,0 +1,348 @@
+"""Tensor IR to loop IR: `lower(f)` makes the kernel of a function.
+
+    schedule/materialize.py       which arrays get memory               schedule/inplace.py   which of them share it
+    schedule/fuse.py       which tasks share loops, in what order             schedule/tasks.py, schedule/reductions.py,
+                           schedule/axis_kernels.py …: the tasks
+    schedule/index_rules.py     a virtual array at an index           loopir/cursor.py    levels, hoisting      build/arrays.py
+                                  elements and memory
+    build/loop_builder.py       this: the kernel, blocks, nests       build/control.py   if, for, while, map
+    schedule/library_calls.py   BLAS and LAPACK                       loopir/passes/buffer_coloring.py    slots of the workspace
+
+The parameters of the kernel are those of the function, then its results, without those results that overwrite a parameter
+(`f.attrs["inout"]`, {result: parameter}): such a parameter has space "inout" and holds the result afterwards.
+"""
+from __future__ import annotations
+
+from ...ir.build import Builder
+from ...ir.clone import copy_block, copy_region, mapped, nest_locations
+from ...ir.core import Const, Function, Op, Value
+from ...ir.ops.checks import wrap_message
+from ...ir.thresholds import sizes
+from ...ir.types import BOOL, Type
+from ..loopir.cursor import operand
+from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
+from ..loopir.passes.buffer_coloring import plan_slots, work
+from ..loopir.passes.if_conversion import choose
+from ..loopir.passes.reorder_iterations import commute
+from ..schedule.accumulating_contractions import absorb, summed
+from ..schedule.fuse import Loop, Nest, Schedule
+from ..schedule.index_rules import rule, wrapped
+from ..schedule.inplace import Stores
+from ..schedule.materialize import Program
+from ..schedule.scalar_promotion import alone
+from ..schedule.spectral import ROUTINES
+from ..schedule.tasks import Task
+from .arrays import Place, Values
+from .control import CONTROL
+
+
+class Nester(Values):
+    """Writes one kernel."""
+
+    def __init__(self, f: Function):
+        program = Program(f)
+        absorb(program)
+        super().__init__(program, Stores(program))
+        self.function = f
+        self.plan = Schedule(self.program, self.stores, f.body, {})
+        self.kernel = Kernel(f.name, [], self.stack[0])
+        self.sites: dict[Op, int] = {}
+        self.alone = alone(f)
+
+    # --- the whole kernel -------------------------------------------------------------------------------------------
+
+    def run(self) -> Kernel:
+        f, stores = self.function, self.stores
+        buffers: dict[int, Buffer] = {}
+        order = sorted(range(len(f.params)), key=lambda k: bool(f.params[k].type.dims))
+        for k in order:
+            p = f.params[k]
+            home = stores.of[p].home[0] if p.type.dims else "inout" if k in stores.owned else "in"
+            buffers[k] = b = Buffer(self.name(p.name, "in"), p.type.dtype, self.dims(p.type), home)
+            if p.type.dims:
+                self.where[stores.of[p]] = Place(b)
+            else:
+                self.env[p] = self.load(b, ())
+        results = [k for k in range(len(f.results)) if k not in stores.inout]
+        for k in results:
+            self.outs[k] = self._result(k, f.results[k].type)
+        self.kernel.params = [buffers[k] for k in range(len(f.params))] + [self.outs[k] for k in results]
+        self.block(self.plan)
+        self._finish()
+        choose(self.kernel)
+        commute(self.kernel)
+        plan_slots(self.kernel)
+        self.kernel.work = work(self.kernel.body)
+        return self.kernel
+
+    def _result(self, k: int, type: Type) -> Buffer:
+        name = self.name(None, "out")
+        if type.static:
+            return Buffer(name, type.dtype, type.dims, "out")
+        return Buffer(name, type.dtype, (), "result")
+
+    def _finish(self):
+        """Outputs that were not computed in their own memory."""
+        f, stores = self.function, self.stores
+        pending = []
+        for k, v in enumerate(f.results):
+            if k in stores.inout:
+                target = f.params[stores.inout[k]]
+                if not target.type.dims:
+                    self.store(self.kernel.params[stores.inout[k]], (), self.scalar(v))
+                elif not stores.same(v, target):
+                    pending.append((v, self.where[stores.of[target]]))
+            elif not v.type.dims:
+                self.store(self.outs[k], (), self.scalar(v))
+            elif isinstance(v, Const) or stores.of[v].home != ("out", k):
+                place = self.open_result(k, v.type)
+                self.copy_into(place, v)
+                self.note("copy", v, "a result needs memory of its own")
+        for v, source, place in self._apart(pending):
+            self.copy_into(place, source)
+            self.note("copy", v, "the argument is overwritten at the end")
+
+    def _apart(self, pending):
+        """(value, what to copy, target): results that lie in other overwritten arguments are moved away first."""
+        targets = {place.buffer for _, place in pending}
+        out = []
+        for v, place in pending:
+            source = self.place(v)
+            if source and len(pending) > 1 and source.buffer in targets:
+                held = self.temporary(v.type)
+                self.copy_into(held, v)
+                out.append((v, held, place))
+            else:
+                out.append((v, v, place))
+        return out
+
+    # --- blocks -----------------------------------------------------------------------------------------------------
+
+    def block(self, plan: Schedule):
+        for op in plan.before:
+            self.scalar_op(op)
+        for item in plan.items:
+            if isinstance(item, Nest):
+                self.nest(item)
+            elif self.at(item.op).regions:
+                CONTROL[item.op.defn.name](self, item.op, item.plans)
+            else:
+                for r in item.op.results:
+                    if r.type.dims:
+                        self.ensure(r)
+                ROUTINES.get(item.op.defn.name, summed)(self, item.op)
+            for op in item.after:
+                self.scalar_op(op)
+
+    def at(self, op: Op) -> Op:
+        """From here on, what is written comes from this op."""
+        self.loc = op.loc
+        return op
+
+    def computed(self, op: Op, index: tuple) -> Atom:
+        """The element that a virtual op has at an index."""
+        outer, self.loc = self.loc, op.loc
+        atom = rule(op).at(self, op, index)
+        self.loc = outer
+        return atom
+
+    def scalar_op(self, op: Op):
+        special = _SCALAR_OPS.get(self.at(op).defn.name)
+        if special is not None:
+            special(self, op)
+        else:
+            self.env[op.results[0]] = self.computed(op, ())
+
+    def _check(self, op: Op):
+        bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
+        self.fail(bad, self.site_of(op), [self.scalar(v) for v in op.operands[1:]])
+
+    def _wrap(self, op: Op):
+        i, n = self.scalar(op.operands[0]), self.scalar(op.operands[1])
+        self.env[op.results[0]], bad = wrapped(self, i, n)
+        self.fail(bad, self.site_of(op), (i, n))
+
+    def _print(self, op: Op):
+        self.write(Print(self.site_of(op), tuple(self._printed(v) if v.type.dims else self.scalar(v) for v in op.operands)))
+
+    def _printed(self, v: Value) -> Buffer:
+        place = self.place(v)
+        if place.prefix:
+            place, row = self.temporary(v.type), v
+            self.copy_into(place, row)
+        return place.buffer
+
+    # --- stacks -----------------------------------------------------------------------------------------------------
+
+    def _new(self, op: Op):
+        self.env[op.results[0]] = None             # every use of an empty stack makes one of its own
+
+    def stack_of(self, v: Value) -> Stack:
+        """The stack of a value; a new, empty one for `stack_new`."""
+        stack = self.env[v]
+        if stack is None:
+            stack = Stack(v.type.element.dtype, self.name(v.name, "stack"))
+            self.write(Clear(stack))
+        return stack
+
+    def _push(self, op: Op):
+        stack, v = self.stack_of(op.operands[0]), op.operands[1]
+        if v.type.dims:
+            self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
+        else:
+            self.write(Push(stack, self.scalar(v)))
+        self.env[op.results[0]] = stack
+
+    def pop(self, op: Op):
+        stack, v = self.stack_of(op.operands[0]), op.results[1]
+        if v.type.dims:
+            self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
+        else:
+            self.env[v] = self.fresh(v.type.dtype)
+            self.write(Pop(stack, self.env[v]))
+        self.env[op.results[0]] = stack
+
+    def hold(self, v: Value, stack: Stack | None = None) -> Stack:
+        """Put an array on a stack, whatever its length."""
+        if stack is None:
+            stack = Stack(v.type.dtype, self.name(v.name, "held"))
+        if self.place(v) is None:
+            self.where[self.stores.storage(v)] = place = self.temporary(v.type)
+            self.each(v.type, lambda index: self.store(place.buffer, index, self.computed(v.owner, index)))
+        self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
+        return stack
+
+    def release(self, v: Value, stack: Stack):
+        """Take it off again, into memory of its own."""
+        self.ensure(v)
+        self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
+
+    def address_of(self, v: Value) -> Buffer | At:
+        place = self.place(v)
+        return At(place.buffer, (self._from_start(place, 0),)) if place.prefix else place.buffer
+
+    def _dim(self, op: Op):
+        self.env[op.results[0]] = operand(self.size(op.operands[0].type.dims[op.attrs["axis"]]))
+
+    def site_of(self, op: Op) -> int:
+        site = self.sites.get(op)
+        if site is None:
+            site = self.sites[op] = self.site(*_site(op))
+        return site
+
+    def site(self, *row) -> int:
+        self.kernel.sites.append(row)
+        return len(self.kernel.sites) - 1
+
+    def note(self, kind: str, v: Value, why: str):
+        loc = v.owner.loc if isinstance(v.owner, Op) else ()
+        self.kernel.notes.append((kind, f"%{v.name}" if v.name else repr(v.type), why, loc))
+
+    # --- nests ------------------------------------------------------------------------------------------------------
+
+    def nest(self, nest: Nest):
+        if not nest.tasks:
+            return
+        for task in nest.tasks:
+            if task.memory and task.value.type.dims:
+                for r in task.op.results if task.value.owner is task.op else (task.value,):
+                    self.ensure(r)
+        if len(nest.tasks) == 1 and nest.tasks[0].whole(self):
+            return
+        if self._linear(nest):
+            return
+        for child in nest.children:
+            self._node(child, (), sizes.unrolled)
+
+    def _linear(self, nest: Nest) -> bool:
+        """Several loops over all elements of arrays, in order, are one."""
+        dims = nest.tasks[0].loops
+        if len(dims) < 2 or _iterations(nest.children[0]) <= sizes.unrolled or not all(
+                len(t.loops) == len(dims) and t.linear(self) for t in nest.tasks):
+            return False
+        inner = nest.children[0]
+        opens = list(inner.opens)
+        while isinstance(inner.children[0], Loop):
+            inner = inner.children[0]
+        if len(inner.children) != len(nest.tasks):
+            return False
+        for task in opens:
+            task.begin(self, ())
+        with self.loop(self.product(self.size(d) for d in dims)) as i:
+            for task in inner.children:
+                task.body(self, (i,))
+        for task in opens:
+            task.finish(self, ())
+        return True
+
+    def _node(self, node: Loop | Task, index: tuple, budget: int):
+        if isinstance(node, Task):
+            if node.op is not None:
+                self.at(node.op)
+            node.body(self, index)
+            return
+        for task in node.opens:
+            task.begin(self, index)
+        trip = self.size(node.dim)
+        if _iterations(node) <= budget:
+            for k in range(trip):
+                for child in node.children:
+                    self._node(child, index + (k,), budget)
+        else:
+            with self.loop(trip) as i:
+                for child in node.children:
+                    self._node(child, index + (i,), sizes.unrolled_inner)
+        for task in node.opens:
+            task.finish(self, index)
+
+    @staticmethod
+    def written_out(node: Loop) -> bool:
+        """Whether a loop is, wherever it stands."""
+        return _iterations(node) <= sizes.unrolled_inner
+
+
+def _iterations(node: Loop | Task) -> float:
+    """How often the innermost statements under a node would be written out; inf where they are better vectorised."""
+    if isinstance(node, Task):
+        return 1
+    if type(node.dim) is not int or (node.dim >= sizes.lanes and all(isinstance(c, Task) for c in node.children)):
+        return float("inf")
+    return node.dim * max((_iterations(c) for c in node.children), default=1)
+
+
+def _site(op: Op) -> tuple:
+    if op.defn.name == "wrap":
+        return "BoundsError", wrap_message(op.attrs["axis"]), op.loc
+    if op.defn.name == "print":
+        return "print", op.attrs["format"], op.loc
+    return op.attrs["error"], op.attrs["message"], op.loc
+
+
+_SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim,
+               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop}
+
+
+def _inlined(builder: Builder, op: Op, mapping):
+    callee, start, scopes = op.attrs["callee"], len(builder.block.ops), builder._scopes
+    if op.attrs.get("checkpoint"):
+        builder._scopes = [{}]                     # what is to be computed again is not to be found, and kept
+    results = copy_block(builder, callee.body, dict(zip(callee.params, mapped(op.operands, mapping))), _INLINED)
+    builder._scopes = scopes
+    for inner in builder.block.ops[start:]:
+        nest_locations(inner, op.loc)
+    return results
+
+
+_INLINED = {"call": _inlined}
+
+
+def flatten_calls(f: Function) -> Function:
+    """The function with every call inlined, at any depth."""
+    if not any(op.defn.name == "call" for op in f.body.walk()):
+        return f
+    return Function(f.name, copy_region(Builder(), f.body, {}, _INLINED), f.loc, dict(f.attrs))
+
+
+def lower(f: Function) -> Kernel:
+    """The kernel of a function."""
+    return Nester(flatten_calls(f)).run()

@@ -1,0 +1,366 @@
+"""What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
+
+    arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…))
+    in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
+          |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
+          |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
+          |  HeldIn(like, dims, param, kept)    an ndarray of the type, dtype, shape and strides of `like`; the kernel gets
+                                                its memory as an array of `dims`; its elements are those of `kept`, if given
+          |  UnreadIn()                         any object
+          |  StaticIn(object)                   that object; or, for an exact str, int or float, an equal one
+          |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
+                                                any other class, whose children are its attributes `keys`
+    from ::= Place("item", dict or list, key)   what is looked up there at each call
+          |  Place("cell", cell) | Place("attr", object, name)
+          |  object                             the object itself
+    dim  ::= integer | name                     a length known at run time: equal names are equal lengths
+
+    out  ::= ArrayOut(result, dtype, dims)      a dim is None where only the kernel knows it: it allocates the array
+          |  ScalarOut(result, kind, dtype)     kind as above, or "bool"
+          |  ObjectOut(object)                  the same object every time
+          |  ArgOut(param)                      the argument object itself, as in `return x`
+          |  Node(type, (out…), keys, make)     made by make(*children), or by the type, where that is none of
+                                                the builtin ones and no ordinary namedtuple
+
+`param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
+in the order of the call; `given` are objects that are no arguments of it: what
+the function captured. `Arguments` describes one form of call.
+
+The functions here say in Python what the machine code does: `match` is the check, `build` the constructor.
+"""
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...ir.types import DType, dtype
+
+BY_VALUE = (str, int, float)
+
+
+class ArrayIn(NamedTuple):
+    dtype: DType
+    dims: tuple[int | str, ...]
+    param: int
+
+
+class ScalarIn(NamedTuple):
+    kind: str
+    dtype: DType
+    param: int
+
+
+class SameIn(NamedTuple):
+    first: int
+    param: int | None = None       # its own parameter, which gets the same address; None where it has none
+
+
+class HeldIn:
+    """`like` describes the array, without its elements."""
+
+    __slots__ = ("cls", "dims", "kept", "kind", "param", "shape", "strides")
+
+    def __init__(self, like: np.ndarray, dims: tuple[int, ...] = (), param: int | None = None, kept: np.ndarray | None = None):
+        self.cls, self.kind, self.shape, self.strides = type(like), like.dtype, like.shape, like.strides
+        self.dims, self.param, self.kept = dims, param, kept
+
+    @property
+    def dtype(self) -> DType:
+        return dtype(self.kind)
+
+    def at(self, param: int) -> HeldIn:
+        """The same as another parameter."""
+        made = copy.copy(self)
+        made.param = param
+        return made
+
+    @property
+    def start(self) -> int:
+        """The first byte of the memory, counted from the first element."""
+        return sum((d - 1) * s for d, s in zip(self.shape, self.strides) if s < 0) if 0 not in self.shape else 0
+
+    def takes(self, x) -> bool:
+        return (type(x) is self.cls and x.dtype == self.kind and x.shape == self.shape and x.strides == self.strides
+                and (self.param is None or x.flags.aligned) and (self.kept is None or x.tobytes() == self.kept.tobytes()))
+
+
+class UnreadIn(NamedTuple):
+    pass
+
+
+class Place(NamedTuple):
+    kind: str
+    holder: Any
+    key: Any = None
+
+    def find(self):
+        """What is there now; raises one of `MISSING` where there is nothing."""
+        return _FIND[self.kind](self.holder, self.key)
+
+
+MISSING = (LookupError, AttributeError, ValueError, TypeError)
+_FIND = {"item": operator.getitem, "attr": getattr, "cell": lambda cell, _: cell.cell_contents}
+
+
+class StaticIn:
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def _key(self):
+        by_value = type(self.value) in BY_VALUE
+        return (type(self.value), repr(self.value)) if by_value else id(self.value)
+
+    def __eq__(self, other):
+        return type(other) is StaticIn and self._key() == other._key()
+
+    def __hash__(self):
+        return hash(self._key())
+
+
+class Node(NamedTuple):
+    type: type
+    children: tuple[In | Out, ...]
+    keys: tuple = ()
+    make: Callable | None = None
+
+
+class ArrayOut(NamedTuple):
+    result: int
+    dtype: DType
+    dims: tuple[int | None, ...]
+
+    @property
+    def static(self) -> bool:
+        return None not in self.dims
+
+
+class ScalarOut(NamedTuple):
+    result: int
+    kind: str
+    dtype: DType
+
+
+class ObjectOut:
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other):
+        return type(other) is ObjectOut and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
+class ArgOut(NamedTuple):
+    param: int
+
+
+class Arguments(NamedTuple):
+    positional: tuple[In, ...] = ()
+    keywords: tuple[tuple[str, In], ...] = ()
+    given: tuple[tuple[Any, In], ...] = ()
+    lengths: tuple[tuple[str, int], ...] = ()
+
+    def roots(self) -> Iterator[In]:
+        yield from self.positional
+        for _, layout in self.keywords + self.given:
+            yield layout
+
+
+In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | Node
+Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node
+
+
+def leaves(layout: In | Out) -> Iterator[In | Out]:
+    """Every layout that is not a Node, left to right."""
+    if isinstance(layout, Node):
+        for child in layout.children:
+            yield from leaves(child)
+    else:
+        yield layout
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """All that the entry needs to know of a kernel.
+
+    kernel    the kernel's pointer parameters: ("in", param) | ("out", result), in order
+    writes    (param…): the argument arrays that the kernel overwrites; they must be writeable and overlap nothing else
+    captured  arrays outside the arguments that the kernel reads in place: no written argument may overlap them
+    release   whether the kernel runs long enough to let other threads run meanwhile
+    options   a number for the options that it was compiled under; calls under others pass it by (`capi.OPTIONS`)
+    """
+
+    arguments: Arguments
+    output: Out
+    kernel: tuple[tuple[str, int], ...]
+    writes: tuple[int, ...] = ()
+    captured: tuple[np.ndarray, ...] = ()
+    release: bool = False
+    options: int = 0
+
+    def inputs(self) -> dict[int, ArrayIn | HeldIn | ScalarIn]:
+        """The leaf of each parameter that is neither a run-time length nor another's object."""
+        return {leaf.param: leaf for root in self.arguments.roots() for leaf in leaves(root)
+                if isinstance(leaf, (ArrayIn, HeldIn, ScalarIn)) and leaf.param is not None}
+
+    def repeats(self) -> dict[int, int]:
+        """{parameter: the earlier one whose object it is}."""
+        return {leaf.param: leaf.first for root in self.arguments.roots() for leaf in leaves(root)
+                if isinstance(leaf, SameIn) and leaf.param is not None}
+
+    def results(self) -> dict[int, ArrayOut | ScalarOut]:
+        """One output leaf for each result that the kernel makes."""
+        return {leaf.result: leaf for leaf in leaves(self.output) if isinstance(leaf, (ArrayOut, ScalarOut))}
+
+    @property
+    def params(self) -> int:
+        return len(self.inputs()) + len(self.repeats()) + len(self.arguments.lengths)
+
+
+# ---------------------------------------------------------------------------------------------------------------- match
+
+class Mismatch(Exception):
+    """Something is not as a layout says."""
+
+
+_PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
+
+
+def is_plain_namedtuple(cls: type) -> bool:
+    """A class made by collections.namedtuple or typing.NamedTuple whose construction nobody has changed."""
+    new = getattr(cls, "__new__", None)
+    return (issubclass(cls, tuple) and hasattr(cls, "_fields") and cls.__init__ is object.__init__
+            and str(getattr(new, "__module__", "")).startswith("namedtuple_"))
+
+
+def is_sequence(cls: type) -> bool:
+    """Whether children are items: a tuple, a list or a namedtuple."""
+    return cls is tuple or cls is list or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+
+
+def children_of(layout: Node, x) -> tuple | None:
+    """The children of x where its structure is the node's, else None."""
+    if type(x) is not layout.type:
+        return None
+    if is_sequence(layout.type):
+        return tuple(x) if len(x) == len(layout.children) else None
+    if layout.type is dict:
+        same = len(x) == len(layout.keys) and all(_same(a, b) for a, b in zip(x, layout.keys))
+        return tuple(x.values()) if same else None
+    return tuple(getattr(x, key) for key in layout.keys)
+
+
+def _same(x, value) -> bool:
+    """Identity; equality for exact str, int and float (floats by their bits)."""
+    if x is value:
+        return True
+    kind = type(value)
+    return type(x) is kind and kind in BY_VALUE and (x.hex() == value.hex() if kind is float else x == value)
+
+
+def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
+    """The leaf of each parameter (lengths included), or None where this call is not of this layout."""
+    if len(args) != len(arguments.positional) or tuple(kwargs) != tuple(name for name, _ in arguments.keywords):
+        return None
+    found: dict[int, Any] = {}
+    lengths: dict[str, int] = {}
+    try:
+        pairs = list(zip(args, arguments.positional)) + list(zip(kwargs.values(), (p for _, p in arguments.keywords)))
+        for x, layout in pairs:
+            _match(layout, x, found, lengths)
+        match_given(arguments.given, found, lengths)
+    except Mismatch:
+        return None
+    for name, param in arguments.lengths:
+        found[param] = lengths[name]
+    return [found[k] for k in range(len(found))]
+
+
+def match_given(given: tuple[tuple[Any, In], ...], found: dict, lengths: dict) -> None:
+    """Look up what is no argument; puts the leaf of each parameter into `found`."""
+    for what, layout in given:
+        try:
+            x = what.find() if type(what) is Place else what
+        except MISSING:
+            raise Mismatch from None
+        _match(layout, x, found, lengths)
+
+
+def _match(layout: In, x, found: dict, lengths: dict) -> None:
+    ok = True
+    match layout:
+        case Node():
+            children = children_of(layout, x)
+            if children is None:
+                raise Mismatch
+            for child, y in zip(layout.children, children):
+                _match(child, y, found, lengths)
+            return
+        case ArrayIn():
+            ok = (type(x) is np.ndarray and x.dtype.num == layout.dtype.np.num and x.dtype.isnative
+                  and x.ndim == len(layout.dims) and x.flags.c_contiguous and x.flags.aligned
+                  and all(n == (lengths.setdefault(d, n) if type(d) is str else d) for n, d in zip(x.shape, layout.dims)))
+        case HeldIn():
+            if not layout.takes(x):
+                raise Mismatch
+            if layout.param is None:
+                return
+        case UnreadIn():
+            return
+        case ScalarIn(kind="numpy"):
+            ok = type(x) is layout.dtype.np.type
+        case ScalarIn(kind=kind):
+            ok = type(x) is _PYTHON_KINDS[kind] and (kind != "int" or -(1 << 63) <= x < 1 << 63)
+        case SameIn(first, param):
+            if found.get(first) is not x:
+                raise Mismatch
+            if param is not None:
+                found[param] = x
+            return
+        case StaticIn(value):
+            if not _same(x, value):
+                raise Mismatch
+            return
+    if not ok:
+        raise Mismatch
+    found[layout.param] = x
+
+
+# ---------------------------------------------------------------------------------------------------------------- build
+
+_PYTHON_MAKERS = {"float": float, "int": int, "complex": complex, "bool": bool}
+
+
+def build(layout: Out, results: dict[int, Any], given: list, made: dict | None = None):
+    """The object that the function returns. results: an array for each result; given: the leaf of each parameter."""
+    made = {} if made is None else made
+    match layout:
+        case ArrayOut(k):
+            return results[k]
+        case ScalarOut(k, kind):
+            key = (k, kind)
+            if key not in made:
+                made[key] = results[k][()] if kind == "numpy" else _PYTHON_MAKERS[kind](results[k].item())
+            return made[key]
+        case ObjectOut(value):
+            return value
+        case ArgOut(param):
+            return given[param]
+    children = [build(child, results, given, made) for child in layout.children]
+    if layout.type in (tuple, list):
+        return layout.type(children)
+    if layout.type is dict:
+        return dict(zip(layout.keys, children))
+    return (layout.make or layout.type)(*children)

@@ -1,0 +1,167 @@
+"""The native call path: LLVM IR of a vectorcall function that unpacks the arguments, runs the kernel, packs the result.
+
+    entry(self, args, nargsf, kwnames):
+        every argument has the type, dtype, rank, dimensions and flags of the signature?  no: go on to the next entry
+        count the call; allocate the results; run the kernel on pointers into the arguments' own memory
+        failed check: the Python function `fail` raises, and its frames are taken out of the traceback
+    else make the structure that the function returns
+
+Nothing of this process stands in the text, so the machine code can be kept on disk. What the code needs to know, and
+its counters, are in one global array, `@tg.table`, that `specialisation` fills. Its first words are the state:
+
+    0 calls   1 tick of the last call   2 calls now running   3 the next entry   4 … the links, as `Entry.links` says
+
+Ownership: arguments are borrowed from the caller, who holds them. What was reached through something mutable (list, dict,
+attributes) is held until the call ends. Every new object has a slot until its owner takes it; the failure path releases
+whatever is in a slot. The count of running calls tells when machine code may be freed.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..native import c_layouts
+from ..native.entry_writer import CALLS, NEXT, RUNNING, SIGNATURE, TICK, Writer
+from .box import Packer
+from .calling_convention import Signature
+from .unbox import Unpacker
+
+ENTRY, TRAMPOLINE, MISS = "tg.entry", "tg.call", "tg.miss"
+ERROR_WORDS = 7                      # the kernel's error record: site, six values
+_HEAD_OFFSET = c_layouts.OFFSETS["callable.head"]
+
+
+class Entry(NamedTuple):
+    """links: what each table word after the state holds.
+
+    ("api", C name) | ("object", object) | ("address", integer) | ("pool", attribute)
+    | ("kernel", None) | ("fail", None)        what the specialisation has of its own
+    """
+
+    text: str
+    links: tuple[tuple, ...]
+
+
+def emit(signature: Signature) -> Entry:
+    """The entry of a kernel, an `i32 (ptr …, ptr %error)` whose address is linked."""
+    w = Writer(ENTRY)
+    unpacker = Unpacker(w, signature)
+    unpacker.unpack()
+    packer = Packer(w, signature, unpacker.objects)
+    _start(w, unpacker)
+    packer.allocate()
+    error = w.alloca(f"[{ERROR_WORDS} x i64]")
+    _call_kernel(w, signature, {"in": unpacker.pointers, "out": packer.outputs}, error)
+    packer.adopt()
+    result, slot = packer.pack(signature.output)
+    kept = unpacker.attributes + len(unpacker.held)
+    if kept:
+        w.disown(slot)
+        w.release(kept)
+    w.count(RUNNING, -1)
+    w(f"ret ptr {result}")
+    _failures(w, packer, error)
+    _mismatch(w, unpacker)
+    return Entry(w.text(), tuple(w.links))
+
+
+def _start(w: Writer, unpacker: Unpacker) -> None:
+    """All checks have passed: count the call, hold what must be held."""
+    if not unpacker.attributes:
+        w.count(RUNNING, 1)
+    w.count(CALLS, 1)
+    clock = w.link("api", "tick")
+    now = w.value(f"add i64 {w.value(f'load i64, ptr {clock}')}, 1")
+    w(f"store i64 {now}, ptr {clock}")
+    w(f"store i64 {now}, ptr {w.word(TICK)}")
+    for x in unpacker.held:
+        w.call("Py_IncRef", "void", f"ptr {x}")
+        w(f"store ptr {x}, ptr {w.new_slot()}")
+
+
+def _call_kernel(w: Writer, signature: Signature, registers: dict, error: str) -> None:
+    pointers = [f"ptr {registers[kind][k]}" for kind, k in signature.kernel]
+    state = w.call("PyEval_SaveThread", "ptr") if signature.release else ""
+    code = w.value(f"call i32 {w.link('kernel')}({', '.join([*pointers, f'ptr {error}'])})")
+    if signature.release:
+        w.call("PyEval_RestoreThread", "void", f"ptr {state}")
+    w.require(w.value(f"icmp eq i32 {code}, 0"), "%raise")
+
+
+def _failures(w: Writer, packer: Packer, error: str) -> None:
+    """A failed check calls `fail` with the address of the record; every failure then releases what has been made."""
+    w.begin("%raise")
+    array = w.alloca("ptr")
+    number = w.call("PyLong_FromVoidPtr", "ptr", f"ptr {error}")
+    w.require(w.value(f"icmp ne ptr {number}, null"), "%failed")
+    w(f"store ptr {number}, ptr {array}")
+    raised = w.call("PyObject_Vectorcall", "ptr", f"ptr {w.link('fail')}", f"ptr {array}", "i64 1", "ptr null")
+    w.call("Py_DecRef", "void", f"ptr {raised}")            # null, if it has raised
+    w.call("Py_DecRef", "void", f"ptr {number}")
+    _shorten(w, 0)
+    w("br label %failed")
+    w.begin("%failed")
+    packer.abandon()
+    if w.slots:
+        w.release(w.slots)
+    w.count(RUNNING, -1)
+    w("ret ptr null")
+
+
+def _shorten(w: Writer, skip: int) -> None:
+    """Leave out frames of the traceback of the exception that is set: the first, or (skip 0) all that there are."""
+    kind, value, traceback = (w.alloca("ptr") for _ in range(3))
+    w.call("PyErr_Fetch", "void", f"ptr {kind}", f"ptr {value}", f"ptr {traceback}")
+    kept, first = "null", w.value(f"load ptr, ptr {traceback}")
+    if skip:
+        empty = w.value(f"icmp eq ptr {first}, null")
+        cell = w.value(f"select i1 {empty}, ptr {traceback}, ptr {w.at(first, c_layouts.OFFSETS['traceback.next'])}")
+        kept = w.value(f"load ptr, ptr {cell}")
+        w.call("Py_IncRef", "void", f"ptr {kept}")
+    w.call("Py_DecRef", "void", f"ptr {first}")
+    w.call("PyErr_Restore", "void", *(f"ptr {w.value(f'load ptr, ptr {cell}')}" for cell in (kind, value)), f"ptr {kept}")
+
+
+def _mismatch(w: Writer, unpacker: Unpacker) -> None:
+    if unpacker.attributes:
+        w.begin("%unreadable")
+        w.call("PyErr_Clear", "void")
+        w("br label %other")
+    w.begin("%other")
+    if unpacker.attributes:
+        w.release(unpacker.attributes)
+        w.count(RUNNING, -1)
+    following = w.value(f"load ptr, ptr {w.word(NEXT)}")
+    _tail(w, following)
+
+
+def _tail(w: Writer, function: str) -> None:
+    result = w.value(f"musttail call ptr {function}({SIGNATURE})")
+    w(f"ret ptr {result}")
+
+
+def trampoline() -> Entry:
+    """Code that lives as long as the process: where every call enters, and where a call ends up that no entry takes.
+
+    `tg.call` goes to the first entry of the callable's chain. `tg.miss` calls the Python function `miss` with the
+    callable as its first argument. Callers may hold `tg.call` while anything runs, so entries themselves can be freed.
+    """
+    w = Writer(MISS)
+    bound = w.call("PyMethod_New", "ptr", f"ptr {w.link('miss')}", "ptr %self")
+    w.require(w.value(f"icmp ne ptr {bound}, null"))
+    result = w.call("PyObject_Vectorcall", "ptr", f"ptr {bound}", "ptr %args", "i64 %nargsf", "ptr %kwnames")
+    w.call("Py_DecRef", "void", f"ptr {bound}")
+    w.require(w.value(f"icmp eq ptr {result}, null"), "%made")
+    _shorten(w, 1)
+    w("ret ptr null")
+    w.begin("%made")
+    w(f"ret ptr {result}")
+    w.begin("%other")
+    w("ret ptr null")
+    text = f"""define ptr @{TRAMPOLINE}({SIGNATURE}) {{
+  %cell = getelementptr i8, ptr %self, i64 {_HEAD_OFFSET}
+  %head = load ptr, ptr %cell
+  %result = musttail call ptr %head({SIGNATURE})
+  ret ptr %result
+}}
+"""
+    return Entry(w.text() + text, tuple(w.links))

@@ -1,0 +1,320 @@
+"""The first half of a native entry: check each argument against its layout and find the address that the kernel gets.
+
+Checks run no Python code, so that nothing can change under them, with one exception: reading the attributes of an
+arbitrary object. An entry that does so counts itself as running first, and owns each attribute's value.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..native import c_layouts
+from ..native.entry_writer import RUNNING, Writer
+from .calling_convention import (
+    ArrayIn,
+    HeldIn,
+    In,
+    Node,
+    Place,
+    SameIn,
+    ScalarIn,
+    Signature,
+    StaticIn,
+    UnreadIn,
+    is_sequence,
+)
+
+_AT = c_layouts.OFFSETS
+_INT64 = range(-(1 << 63), 1 << 63)
+_PYTHON_TYPES = {"float": float, "int": int, "complex": complex}
+
+
+class Unpacker:
+    """pointers[param]: the register with the kernel's address for a parameter; objects[param]: with the object itself.
+
+    held: objects reached through something mutable, which another thread may drop while the kernel runs.
+    """
+
+    def __init__(self, writer: Writer, signature: Signature):
+        self.w, self.signature = writer, signature
+        self.pointers: dict[int, str] = {}
+        self.objects: dict[int, str] = {}
+        self.held: list[str] = []
+        arguments = signature.arguments
+        self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
+        self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
+
+    def unpack(self) -> None:
+        w, arguments = self.w, self.signature.arguments
+        if self.attributes:
+            w.count(RUNNING, 1)
+        self._form()
+        for k, layout in enumerate((*arguments.positional, *(layout for _, layout in arguments.keywords))):
+            self._check(layout, w.field("%args", 8 * k), False)
+        for what, layout in arguments.given:
+            placed = type(what) is Place
+            self._check(layout, _PLACES[what.kind](self, what) if placed else w.link("object", what), placed)
+        for name, param in arguments.lengths:
+            self.pointers[param] = self._lengths[name][1]
+        if self.signature.writes:
+            self._overlap()
+
+    def _form(self) -> None:
+        """The options in force, the number of positional arguments and the names of the others."""
+        w, arguments = self.w, self.signature.arguments
+        count = w.value(f"and i64 %nargsf, {c_layouts.VECTORCALL_OFFSET_BIT - 1}")
+        options = w.field(w.link("api", "options"), 0, "i64")
+        right = w.all_of([w.value(f"icmp eq i64 {count}, {len(arguments.positional)}"),
+                          w.value(f"icmp eq i64 {options}, {self.signature.options}")])
+        if not arguments.keywords:
+            w.require(w.all_of([right, w.value("icmp eq ptr %kwnames, null")]))
+            return
+        w.require(w.all_of([right, w.value("icmp ne ptr %kwnames, null")]))
+        self._size("%kwnames", len(arguments.keywords))
+        w.require(w.all_of([
+            w.value(f"icmp eq ptr {w.field('%kwnames', _AT['tuple.items'] + 8 * k)}, {w.link('object', name)}")
+            for k, (name, _) in enumerate(arguments.keywords)]))
+
+    def _check(self, layout: In, x: str, mutable: bool) -> None:
+        _CHECKS[type(layout)](self, layout, x, mutable)
+
+    def _type(self, x: str, cls: type) -> None:
+        w = self.w
+        w.require(w.value(f"icmp eq ptr {w.field(x, _AT['type'])}, {w.link('object', cls)}"))
+
+    def _size(self, x: str, size: int) -> None:
+        w = self.w
+        w.require(w.value(f"icmp eq i64 {w.field(x, _AT['size'], 'i64')}, {size}"))
+
+    def _bind(self, param: int, x: str, pointer: str, mutable: bool) -> None:
+        self.objects[param], self.pointers[param] = x, pointer
+        if mutable:
+            self.held.append(x)
+
+    def _array(self, layout: ArrayIn, x: str, mutable: bool) -> None:
+        w = self.w
+        self._type(x, np.ndarray)
+        need = c_layouts.C_CONTIGUOUS | c_layouts.ALIGNED | \
+            (c_layouts.WRITEABLE if layout.param in self.signature.writes else 0)
+        flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {need}")
+        descr = w.field(x, _AT["ndarray.descr"])             # not compared itself: unpickled arrays have dtypes of their own
+        w.require(w.all_of([
+            w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
+            w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}"),
+            w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}"),
+            w.value(f"icmp eq i32 {flags}, {need}")]))
+        if layout.dims:
+            dims = w.field(x, _AT["ndarray.dims"])
+            same = [c for k, d in enumerate(layout.dims) if (c := self._length(dims, k, d))]
+            if same:
+                w.require(w.all_of(same))
+        self._bind(layout.param, x, w.field(x, _AT["ndarray.data"]), mutable)
+
+    def _held(self, layout: HeldIn, x: str, mutable: bool) -> None:
+        w = self.w
+        self._type(x, layout.cls)
+        descr = w.field(x, _AT["ndarray.descr"])
+        same = [w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.shape)}")]
+        if layout.kind.kind in "biufc" and layout.kind.isnative:
+            same += [w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.kind.num}"),
+                     w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}")]
+        else:
+            same.append(w.value(f"icmp eq ptr {descr}, {w.link('object', layout.kind)}"))
+        if layout.param is not None:
+            flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {c_layouts.ALIGNED}")
+            same.append(w.value(f"icmp ne i32 {flags}, 0"))
+        w.require(w.all_of(same))
+        same = []
+        for field, numbers in (("dims", layout.shape), ("strides", layout.strides)):
+            start = w.field(x, _AT[f"ndarray.{field}"]) if numbers else ""
+            same += [w.value(f"icmp eq i64 {w.field(start, 8 * k, 'i64')}, {n}") for k, n in enumerate(numbers)]
+        if same:
+            w.require(w.all_of(same))
+        data = w.field(x, _AT["ndarray.data"])
+        if layout.kept is not None:
+            self._same_elements(layout.kept, layout.strides, data)
+        if layout.param is not None:
+            self._bind(layout.param, x, w.at(data, layout.start), mutable)
+
+    def _same_elements(self, kept: np.ndarray, strides: tuple[int, ...], data: str) -> None:
+        """The memory of a contiguous array has the bytes of `kept`; others are compared in Python."""
+        w = self.w
+        if kept.size == 0:
+            return
+        if kept.strides != strides or not (kept.flags.c_contiguous or kept.flags.f_contiguous):
+            w.require("false")
+            return
+        order = w.call("memcmp", "i32", f"ptr {data}", f"ptr {w.link('address', kept.ctypes.data)}", f"i64 {kept.nbytes}")
+        w.require(w.value(f"icmp eq i32 {order}, 0"))
+
+    def _unread(self, layout: UnreadIn, x: str, mutable: bool) -> None:
+        pass
+
+    # Where captured objects are found
+
+    def _cell(self, place: Place) -> str:
+        found = self.w.field(self.w.link("object", place.holder), _AT["cell.contents"])
+        self.w.require(self.w.value(f"icmp ne ptr {found}, null"))
+        return found
+
+    def _item(self, place: Place) -> str:
+        w, holder = self.w, self.w.link("object", place.holder)
+        if type(place.holder) is list:
+            w.require(w.value(f"icmp ugt i64 {w.field(holder, _AT['size'], 'i64')}, {place.key}"))
+            return w.field(w.field(holder, _AT["list.items"]), 8 * place.key)
+        found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', place.key)}")
+        w.require(w.value(f"icmp ne ptr {found}, null"))
+        return found
+
+    def _attribute(self, place: Place) -> str:
+        return self._value_of(self.w.link("object", place.holder), place.key)
+
+    def _value_of(self, x: str, name: str) -> str:
+        """An attribute's value, which is owned until the call ends."""
+        w = self.w
+        found = w.call("PyObject_GetAttr", "ptr", f"ptr {x}", f"ptr {w.link('object', name)}")
+        w.require(w.value(f"icmp ne ptr {found}, null"), "%unreadable")
+        w(f"store ptr {found}, ptr {w.new_slot()}")
+        return found
+
+    def _length(self, dims: str, axis: int, expected: int | str) -> str | None:
+        """The condition that the length is right; None for the first sight of a run-time length."""
+        w = self.w
+        address = w.at(dims, 8 * axis)
+        length = w.value(f"load i64, ptr {address}")
+        if isinstance(expected, str):
+            if expected not in self._lengths:
+                # A copy: the dims of an array in a list may go away with the array.
+                cell = w.alloca("i64")
+                w(f"store i64 {length}, ptr {cell}")
+                self._lengths[expected] = (length, cell)
+                return None
+            expected = self._lengths[expected][0]
+        return w.value(f"icmp eq i64 {length}, {expected}")
+
+    def _scalar(self, layout: ScalarIn, x: str, mutable: bool) -> None:
+        w = self.w
+        self._type(x, layout.dtype.np.type if layout.kind == "numpy" else _PYTHON_TYPES[layout.kind])
+        if layout.kind != "int":
+            self._bind(layout.param, x, w.at(x, _AT["value"]), mutable)
+            return
+        cell = w.alloca("i64")
+        w(f"store i64 {self._integer(x)}, ptr {cell}")
+        self._bind(layout.param, x, cell, mutable)
+
+    def _integer(self, x: str) -> str:
+        """The value of an exact Python int, where it fits 64 bits."""
+        w, overflow = self.w, self.w.alloca("i32", 4)
+        number = w.call("PyLong_AsLongLongAndOverflow", "i64", f"ptr {x}", f"ptr {overflow}")
+        w.require(w.value(f"icmp eq i32 {w.value(f'load i32, ptr {overflow}')}, 0"))
+        return number
+
+    def _same(self, layout: SameIn, x: str, mutable: bool) -> None:
+        self.w.require(self.w.value(f"icmp eq ptr {x}, {self.objects[layout.first]}"))
+        if layout.param is not None:
+            self.objects[layout.param], self.pointers[layout.param] = x, self.pointers[layout.first]
+
+    def _static(self, layout: StaticIn, x: str, mutable: bool) -> None:
+        self._object(layout.value, x)
+
+    def _object(self, value, x: str) -> None:
+        """x is the value itself, or an equal str, int or float: comparing these runs no Python code."""
+        w = self.w
+        same = w.value(f"icmp eq ptr {x}, {w.link('object', value)}")
+        if not (type(value) in (str, float) or (type(value) is int and value in _INT64)):
+            w.require(same)
+            return
+        look, done = w.block(), w.block()
+        w(f"br i1 {same}, label {done}, label {look}")
+        w.begin(look)
+        self._type(x, type(value))
+        if type(value) is str:
+            order = w.call("PyUnicode_Compare", "i32", f"ptr {x}", f"ptr {w.link('object', value)}")
+            equal = w.value(f"icmp eq i32 {order}, 0")
+        elif type(value) is int:
+            equal = w.value(f"icmp eq i64 {self._integer(x)}, {value}")
+        else:
+            bits = w.field(w.link("object", value), _AT["value"], "i64")
+            equal = w.value(f"icmp eq i64 {w.field(x, _AT['value'], 'i64')}, {bits}")
+        w(f"br i1 {equal}, label {done}, label %other")
+        w.begin(done)
+
+    def _node(self, layout: Node, x: str, mutable: bool) -> None:
+        self._type(x, layout.type)
+        if layout.type is dict:
+            self._dict(layout, x)
+        elif is_sequence(layout.type):
+            self._sequence(layout, x, mutable)
+        else:
+            self._object_attributes(layout, x)
+
+    def _sequence(self, layout: Node, x: str, mutable: bool) -> None:
+        w = self.w
+        self._size(x, len(layout.children))
+        inline = layout.type is not list
+        items, start = (x, _AT["tuple.items"]) if inline else (w.field(x, _AT["list.items"]), 0)
+        for k, child in enumerate(layout.children):
+            self._check(child, w.field(items, start + 8 * k), mutable or not inline)
+
+    def _dict(self, layout: Node, x: str) -> None:
+        """In insertion order and by identity of the keys first, so that no key's __eq__ or __hash__ runs."""
+        w = self.w
+        self._size(x, len(layout.children))
+        if not layout.children:
+            return
+        position, key, item = w.alloca("i64"), w.alloca("ptr"), w.alloca("ptr")
+        w(f"store i64 0, ptr {position}")
+        for name, child in zip(layout.keys, layout.children, strict=True):
+            more = w.call("PyDict_Next", "i32", f"ptr {x}", f"ptr {position}", f"ptr {key}", f"ptr {item}")
+            w.require(w.value(f"icmp ne i32 {more}, 0"))
+            self._object(name, w.value(f"load ptr, ptr {key}"))
+            self._check(child, w.value(f"load ptr, ptr {item}"), True)
+
+    def _object_attributes(self, layout: Node, x: str) -> None:
+        for key, child in zip(layout.keys, layout.children, strict=True):
+            self._check(child, self._value_of(x, key), False)
+
+    def _overlap(self) -> None:
+        """Memory that the kernel writes belongs to one argument only; anything else is for Python to sort out."""
+        w, writes = self.w, self.signature.writes
+        arrays = {p: leaf for p, leaf in self.signature.inputs().items() if isinstance(leaf, (ArrayIn, HeldIn))}
+        spans = {p: self._span(p, leaf) for p, leaf in arrays.items()}
+        pairs = sorted({(min(a, b), max(a, b)) for a in writes for b in arrays if a != b})
+        apart = [self._apart(spans[a], spans[b]) for a, b in pairs]
+        for array in self.signature.captured:
+            start = array.ctypes.data
+            fixed = w.link("address", start), w.link("address", start + array.nbytes)
+            apart += [self._apart(spans[a], fixed) for a in writes]
+        if apart:
+            w.require(w.all_of(apart))
+
+    def _span(self, param: int, leaf: ArrayIn | HeldIn) -> tuple[str, str]:
+        w, start, size = self.w, self.pointers[param], leaf.dtype.size
+        for d in leaf.dims:
+            if isinstance(d, int):
+                size *= d
+        for d in leaf.dims:
+            if isinstance(d, str):
+                size = w.value(f"mul i64 {size}, {self._lengths[d][0]}")
+        return start, w.value(f"getelementptr i8, ptr {start}, i64 {size}")
+
+    def _apart(self, a: tuple[str, str], b: tuple[str, str]) -> str:
+        w = self.w
+        before, after = w.value(f"icmp ule ptr {a[1]}, {b[0]}"), w.value(f"icmp ule ptr {b[1]}, {a[0]}")
+        return w.value(f"or i1 {before}, {after}")
+
+
+def _attributes(layout: In) -> int:
+    """How many attribute values checking this layout owns."""
+    if not isinstance(layout, Node):
+        return 0
+    own = 0 if layout.type is dict or is_sequence(layout.type) else len(layout.keys)
+    return own + sum(map(_attributes, layout.children))
+
+
+def _is_attribute(given: tuple) -> bool:
+    return type(given[0]) is Place and given[0].kind == "attr"
+
+
+_PLACES = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute}
+_CHECKS = {ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
+           SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node}

@@ -1,0 +1,335 @@
+"""Loop IR to LLVM IR text.
+
+    kernel    ->  define i32 @NAME(ptr …, ptr %error)        one pointer per parameter, also for rank 0
+    For       ->  guard, body with a phi for the index, latch        Var -> alloca, a register after mem2reg
+    While If  ->  blocks                                             Let -> llvm/scalar.py        Lib -> libraries/blas.py
+    Fail      ->  a cold block that fills the error record and leaves with 1
+
+The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and
+bit-cast, complex numbers take two words.
+Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
+"""
+from __future__ import annotations
+
+from ...ir.errors import IRError
+from ..libraries import blas
+from ..loopir.grammar import (
+    Alloc,
+    Atom,
+    Buffer,
+    Clear,
+    Copy,
+    Fail,
+    Fill,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Lib,
+    Load,
+    Pop,
+    Print,
+    Push,
+    Set,
+    Stack,
+    Store,
+    Swap,
+    Var,
+    While,
+)
+from .kernel_writer import Writer
+from .scalar import Scalars
+from .stacks import Stacks
+from .storage import ALIGN, MEMORY
+
+REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
+MAX_WORDS = 6
+
+
+class Emitter(Writer):
+    """The text of one kernel while it is written."""
+
+    def __init__(self, kernel: Kernel, fastmath: bool):
+        super().__init__(kernel)
+        self.vars: dict[Var, tuple[str, ...]] = {}
+        self.stacks = Stacks(self)
+        self.scalars = Scalars(self, fastmath)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def body(self, statements) -> None:
+        for stmt in statements:
+            _STATEMENTS[type(stmt)](self, stmt)
+
+    def let(self, s: Let):
+        self.regs[s.target] = self.scalars.let(s)
+
+    def load(self, s: Load):
+        pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
+        self.regs[s.target] = self.load_at(pointer, kind, tags + self.group)
+
+    def load_at(self, pointer: str, kind, tags: str = "") -> str | tuple[str, str]:
+        """The element at an address, as registers."""
+        name, align = kind.name, ALIGN[kind.name]
+        if kind.complex:
+            part, second = REGISTER[name], self.fresh()
+            self.lines.append(f"  {second} = getelementptr inbounds {part}, ptr {pointer}, i64 1")
+            re, im = self.fresh(), self.fresh()
+            self.lines += [f"  {re} = load {part}, ptr {pointer}, align {align}{tags}",
+                           f"  {im} = load {part}, ptr {second}, align {align}{tags}"]
+            return re, im
+        value = self.fresh()
+        self.lines.append(f"  {value} = load {MEMORY[name]}, ptr {pointer}, align {align}{tags}")
+        if name == "bool":
+            raw, value = value, self.fresh()
+            self.lines.append(f"  {value} = icmp ne i8 {raw}, 0")
+        return value
+
+    def store(self, s: Store):
+        self.store_at(self.storage.element(s.buffer, s.index), self.reg(s.value), s.buffer.dtype,
+                      self.storage.tags(s.buffer) + self.group)
+
+    def store_at(self, pointer: str, value, kind, tags: str = "") -> None:
+        name, align = kind.name, ALIGN[kind.name]
+        if kind.complex:
+            part, second = REGISTER[name], self.fresh()
+            self.lines += [f"  {second} = getelementptr inbounds {part}, ptr {pointer}, i64 1",
+                           f"  store {part} {value[0]}, ptr {pointer}, align {align}{tags}",
+                           f"  store {part} {value[1]}, ptr {second}, align {align}{tags}"]
+            return
+        if name == "bool":
+            byte = self.fresh()
+            self.lines.append(f"  {byte} = zext i1 {value} to i8")
+            value = byte
+        self.lines.append(f"  store {MEMORY[name]} {value}, ptr {pointer}, align {align}{tags}")
+
+    def _cells(self, var: Var):
+        if var not in self.vars:
+            kind = REGISTER[var.dtype.name]
+            self.vars[var] = tuple(self.alloca(kind) for _ in range(2 if var.dtype.complex else 1))
+        return self.vars[var]
+
+    def get(self, s: Get):
+        kind, parts = REGISTER[s.var.dtype.name], []
+        for cell in self._cells(s.var):
+            parts.append(self.fresh())
+            self.lines.append(f"  {parts[-1]} = load {kind}, ptr {cell}")
+        self.regs[s.target] = tuple(parts) if len(parts) == 2 else parts[0]
+
+    def set(self, s: Set):
+        kind, value = REGISTER[s.var.dtype.name], self.reg(s.value)
+        for cell, part in zip(self._cells(s.var), value if type(value) is tuple else (value,), strict=True):
+            self.lines.append(f"  store {kind} {part}, ptr {cell}")
+
+    # --- control ------------------------------------------------------------------------------------------------------
+
+    def for_(self, s: For):
+        outside, inside = (self.serial, self.group), _serial(s)
+        group = self.node("distinct !{ }") if s.apart else None
+
+        def write(index):
+            self.regs[s.index] = index
+            self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
+            self.body(s.body)
+
+        self.loop(self.index(s.trip), write, s.unroll, inside, group)
+        self.serial, self.group = outside
+
+    def while_(self, s: While):
+        head, body, done = self.label(), self.label(), self.label()
+        outside, self.serial = self.serial, True
+        self.jump(head)
+        self.start(head)
+        self.depth += 1
+        self.body(s.head)
+        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{body}, label %{done}")
+        self.start(body)
+        self.body(s.body)
+        self.depth -= 1
+        self.jump(head)
+        self.start(done)
+        self.innermost, self.serial = False, outside
+
+    def if_(self, s: If):
+        then, done = self.label(), self.label()
+        other = self.label() if s.other else done
+        hint = f", !prof !{self.unlikely()}" if s.rare else ""
+        self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}{hint}")
+        self.start(then)
+        self.body(s.then)
+        self.jump(done)
+        if s.other:
+            self.start(other)
+            self.body(s.other)
+            self.jump(done)
+        self.start(done)
+
+    # --- whole buffers ------------------------------------------------------------------------------------------------
+
+    def alloc(self, s: Alloc):
+        self.storage.alloc(s.buffer)
+
+    def fill(self, s: Fill):
+        buffer = s.buffer
+        if type(s.value) is Imm and _all_zero(s.value):
+            size = self.product([*buffer.dims, buffer.dtype.size])
+            if size != "0":
+                self.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+                self.lines.append(f"  call void @llvm.memset.p0.i64(ptr align {ALIGN[buffer.dtype.name]} "
+                                  f"{self.storage.base(buffer)}, i8 0, i64 {size}, i1 false)")
+            return
+        value, base, kind = self.reg(s.value), self.storage.base(buffer), buffer.dtype
+
+        def write(index):
+            pointer = self.fresh()
+            self.lines.append(f"  {pointer} = getelementptr inbounds {MEMORY[kind.name]}, ptr {base}, i64 {index}")
+            self.store_at(pointer, value, kind, self.storage.tags(buffer))
+
+        self.loop(self.product(buffer.dims), write)
+
+    def copy(self, s: Copy):
+        size = self.product([*s.src.dims, s.src.dtype.size])
+        if size == "0":
+            return
+        align = ALIGN[s.src.dtype.name]
+        self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
+        self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align {align} {self.storage.base(s.dst)}, "
+                          f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
+
+    def swap(self, s: Swap):
+        if type(s.a) is Stack:
+            return self.stacks.swap(s)
+        cells = self.storage.cells
+        a, b = self.storage.base(s.a), self.storage.base(s.b)
+        self.lines += [f"  store ptr {b}, ptr {cells[s.a]}", f"  store ptr {a}, ptr {cells[s.b]}"]
+
+    # --- leaving and reporting ------------------------------------------------------------------------------------------
+
+    def fail(self, s: Fail):
+        self.leave_if(self.reg(s.cond), s.site, s.values)
+
+    def leave_if(self, cond: str, site: int, values=()) -> None:
+        """Where cond (an i1 operand) holds, report the site and its values and return 1."""
+        bad, go_on = self.label(), self.label()
+        self.lines.append(f"  br i1 {cond}, label %{bad}, label %{go_on}, !prof !{self.unlikely()}")
+        self.fails = True
+        hot, self.lines = self.lines, self.cold
+        self.start(bad)
+        self.lines.append(f"  store i64 {site}, ptr %error, align 8")
+        words = [word for value in values for word in self.words(value)]
+        if len(words) > MAX_WORDS:
+            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {MAX_WORDS}")
+        for k, word in enumerate(words):
+            pointer = self.fresh()
+            self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",
+                           f"  store i64 {word}, ptr {pointer}, align 8"]
+        self.jump("fail")
+        self.lines = hot
+        self.start(go_on)
+
+    def words(self, atom: Atom) -> tuple[str, ...]:
+        """The value as 64-bit words: integers extended, floats as the bits of an f64; two words for a complex number."""
+        value, kind = self.reg(atom), atom.dtype
+        if kind.complex:
+            return self._float_word(value[0], kind), self._float_word(value[1], kind)
+        if kind.kind == "f":
+            return (self._float_word(value, kind),)
+        if kind.bits == 64:
+            return (value,)
+        out = self.fresh()
+        self.lines.append(f"  {out} = {'sext' if kind.kind == 'i' else 'zext'} {REGISTER[kind.name]} {value} to i64")
+        return (out,)
+
+    def _float_word(self, value, kind):
+        if REGISTER[kind.name] == "float":
+            wide = self.fresh()
+            self.lines.append(f"  {wide} = fpext float {value} to double")
+            value = wide
+        out = self.fresh()
+        self.lines.append(f"  {out} = bitcast double {value} to i64")
+        return out
+
+    def print_(self, s: Print):
+        """tracegrad.print(format, its bytes, dtypes, words): buffers pass their address and dimensions."""
+        words, kinds = [], []
+        for value in s.values:
+            if isinstance(value, Buffer):
+                address = self.fresh()
+                self.lines.append(f"  {address} = ptrtoint ptr {self.storage.base(value)} to i64")
+                words += [address, *map(self.index, value.dims)]
+                kinds.append(f"{value.dtype.name}:{len(value.dims)}")
+            else:
+                words += self.words(value)
+                kinds.append(value.dtype.name)
+        room = self.alloca(f"[{max(len(words), 1)} x i64]", 8)
+        for k, word in enumerate(words):
+            pointer = self.fresh()
+            self.lines += [f"  {pointer} = getelementptr inbounds i64, ptr {room}, i64 {k}",
+                           f"  store i64 {word}, ptr {pointer}"]
+        strings = [self.kernel.sites[s.site][1].encode(), ",".join(kinds).encode()]
+        operands = [f"ptr {self.add_global(_bytes_constant(t))}, i64 {len(t)}" for t in strings]
+        self.declare("declare void @tracegrad.print(ptr, i64, ptr, i64, ptr)")
+        self.lines.append(f"  call void @tracegrad.print({', '.join(operands)}, ptr {room})")
+
+    def lib(self, s: Lib):
+        blas.emit(self, s)
+
+    # --- the whole ----------------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        kernel = self.kernel
+        params = [self.storage.parameter(k, b) for k, b in enumerate(kernel.params)]
+        initial, self.lines = self.lines, []
+        self.body(kernel.body)
+        workspace = self.storage.workspace()
+        self.finish_scopes()
+        if self.no_memory:
+            self.cold += ["nomemory:", "  store i64 -1, ptr %error, align 8", "  br label %fail"]
+        if self.fails or self.no_memory:
+            self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
+        leave = self.storage.release(False)
+        params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
+        head = [f"define i32 @{kernel.symbol}({', '.join(params)}) nounwind {{", "entry:", *self.entry, *initial, *workspace,
+                "  br label %body"]
+        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.used(), *head, "body:",
+                 *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.attributes, *self.metadata]
+        return "\n".join(parts) + "\n"
+
+
+def _serial(loop: For) -> bool:
+    """Whether an iteration waits for the one before or branches: a variable is read, then set, but by a reduction's step."""
+    reduced = {s.target for s in loop.body if type(s) is Let and s.reassoc}
+    read, own = set(), set()                       # own: variables that an iteration sets before it reads them
+    for s in loop.body:
+        if type(s) in (If, While, Fail):
+            return True
+        if type(s) is Get:
+            read.add(s.var)
+        elif type(s) is Set and s.var not in read:
+            own.add(s.var)
+        elif type(s) is Set and s.var not in own and s.value not in reduced:
+            return True
+    return False
+
+
+def _bytes_constant(data: bytes) -> str:
+    return f'private unnamed_addr constant [{len(data)} x i8] c"' + "".join(f"\\{b:02x}" for b in data) + '"'
+
+
+def _all_zero(imm: Imm) -> bool:
+    """Whether the value's bytes are all 0 (so not -0.0)."""
+    return not any(imm.dtype.np.type(imm.value).tobytes())
+
+
+_STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
+               For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
+               Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
+               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s), Lib: Emitter.lib,
+               Fail: Emitter.fail, Print: Emitter.print_}
+
+
+def emit(kernel: Kernel, *, fastmath: bool = False) -> str:
+    """The LLVM IR text of a kernel. Constants that it reads by address must outlive the code: keep the kernel."""
+    return Emitter(kernel, fastmath).text()

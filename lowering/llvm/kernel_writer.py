@@ -1,0 +1,243 @@
+"""The lines of one kernel's LLVM IR while they are written: names, blocks, declarations, metadata, operands, addresses.
+
+Metadata of a loop's latch. LLVM unrolls no loop that does not ask for it (native/engine.py), since in long loops that doubles
+the code for little. Those ask that gain: short ones, the shortest (less than a vector, or serial) before vectorisation, which
+makes them straight code, others after it; and innermost ones with branches, which cannot be vectorised, and in which each
+copy of a branch and of a store is predicted by its own history.
+"""
+from __future__ import annotations
+
+from ...ir.errors import IRError
+from ...ir.thresholds import sizes
+from ..loopir.grammar import At, Atom, Buffer, Kernel, Scalar
+from ..math import library
+from .scalar import literal
+from .storage import Storage
+
+_UNROLL = '!{!"llvm.loop.unroll.full"}'
+_UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
+_UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
+_NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
+_NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
+
+
+class Writer:
+    """lines   the body so far          entry  allocas and initialisation, before the body          cold  blocks hardly ever run
+    regs    Scalar -> its register; of a complex one a pair
+    """
+
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.lines: list[str] = []
+        self.entry: list[str] = []
+        self.cold: list[str] = []
+        self.regs: dict[Scalar, str | tuple[str, str]] = {}
+        self.declarations: dict[str, None] = {}
+        self.vector: dict[str, library.Function] = {}
+        self.attributes: list[str] = []
+        self.metadata: list[str] = []
+        self.globals: list[str] = []
+        self._groups: dict[str, str] = {}
+        self._hints: dict[str, int] = {}
+        self._scopes: dict[int, tuple[int, int, int]] = {}
+        self._next_meta, self._unlikely, self._invariant = 1, None, None       # !0 is the module's, see native/engine.py
+        self._count = self._labels = 0
+        self.block = "body"
+        self.depth = 0                # of loops
+        self.weight = 0               # lines that unrolled loops add to those written, in the current body
+        self.calls = False            # whether the current body calls functions of vecmath
+        self.innermost = True         # whether the current body has no loop inside
+        self.serial = True            # whether what is written will not be vectorised: no loop is around it, or a serial one
+        self.group = ""               # the tag of accesses in a loop whose iterations share no memory
+        self.no_memory = self.fails = False
+        self.storage = Storage(self, kernel)
+
+    # --- names ------------------------------------------------------------------------------------------------------
+
+    def fresh(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def label(self) -> str:
+        self._labels += 1
+        return f"b{self._labels}"
+
+    def start(self, label: str) -> None:
+        """Begin a basic block."""
+        self.lines.append(label + ":")
+        self.block = label
+
+    def jump(self, label: str) -> None:
+        self.lines.append(f"  br label %{label}")
+
+    def alloca(self, kind: str, align: int = 0) -> str:
+        name = self.fresh()
+        self.entry.insert(0, f"  {name} = alloca {kind}" + (f", align {align}" if align else ""))
+        return name
+
+    def declare(self, text: str) -> None:
+        self.declarations[text] = None
+
+    def vectorisable(self, function: library.Function) -> str:
+        """Declare a function of vecmath; the attributes of its calls."""
+        self.calls = True
+        if function.name not in self.vector:
+            self.vector[function.name] = function
+            self.declarations |= dict.fromkeys(function.declarations())
+            self._groups[function.name] = f"#{len(self.vector)}"
+            self.attributes.append(f"attributes #{len(self.vector)} = {{ {function.attributes()} }}")
+        return self._groups[function.name]
+
+    def used(self) -> list[str]:
+        """Vector forms that only the vectoriser will call must not be dropped before."""
+        names = [name for f in self.vector.values() for name in f.vectors.values()]
+        if not names:
+            return []
+        return [f"@llvm.compiler.used = appending global [{len(names)} x ptr] [{', '.join(f'ptr @{n}' for n in names)}], "
+                'section "llvm.metadata"']
+
+    def add_global(self, definition: str) -> str:
+        """A private global of this kernel: `definition` is what follows its name and " = "."""
+        name = f"@{self.kernel.symbol}.g{len(self.globals)}"
+        self.globals.append(f"{name} = {definition}")
+        return name
+
+    def node(self, text: str | None = None) -> int:
+        """A metadata node; {} in the text is its own number."""
+        number = self._next_meta
+        self._next_meta += 1
+        if text is not None:
+            self.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}", 1))
+        return number
+
+    def unlikely(self) -> int:
+        if self._unlikely is None:
+            self._unlikely = self.node('!{!"branch_weights", i32 1, i32 1048575}')
+        return self._unlikely
+
+    def invariant(self) -> str:
+        if self._invariant is None:
+            self._invariant = self.node("!{}".replace("{}", "{ }"))
+        return f", !invariant.load !{self._invariant}"
+
+    def scope(self, number: int) -> str:
+        """The tags of an access in this alias scope: it is in the scope and in no other."""
+        if number not in self._scopes:
+            self._scopes[number] = (self.node(), self.node(), self.node())
+        _, own, others = self._scopes[number]
+        return f", !alias.scope !{own}, !noalias !{others}"
+
+    def finish_scopes(self):
+        if not self._scopes:
+            return
+        domain = self.node("distinct !{{}}")
+        for name, own, others in self._scopes.values():
+            rest = ", ".join(f"!{s[0]}" for s in self._scopes.values() if s[0] != name)
+            self.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}",
+                              f"!{others} = !{{{rest}}}"]
+
+    # --- operands -----------------------------------------------------------------------------------------------------
+
+    def reg(self, atom: Atom) -> str | tuple[str, str]:
+        """The operand of an atom: a register or a literal; a pair of them for a complex number."""
+        if type(atom) is Scalar:
+            try:
+                return self.regs[atom]
+            except KeyError:
+                raise IRError(f"loop IR: {atom!r} is used before it is defined") from None
+        return literal(atom.value, atom.dtype)
+
+    def index(self, size: int | str | Atom) -> str:
+        """An i64 operand from a Python int, an immediate, an index scalar, or text that is one already."""
+        if type(size) is str:
+            return size
+        if type(size) is int:
+            return str(size)
+        return self.regs[size] if type(size) is Scalar else str(int(size.value))
+
+    def times(self, a: str, b, flags: str = " nsw") -> str:
+        """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
+        b = self.index(b)
+        if a == "1" or b == "1":
+            return b if a == "1" else a
+        if a.lstrip("-").isdigit() and b.lstrip("-").isdigit():
+            return str(int(a) * int(b))
+        out = self.fresh()
+        self.lines.append(f"  {out} = mul{flags} i64 {a}, {b}")
+        return out
+
+    def product(self, sizes) -> str:
+        total = "1"
+        for size in sizes:
+            total = self.times(total, size, "")
+        return total
+
+    def sum(self, a: str, b: str) -> str:
+        if a == "0" or b == "0":
+            return b if a == "0" else a
+        out = self.fresh()
+        self.lines.append(f"  {out} = add nsw i64 {a}, {b}")
+        return out
+
+    def address(self, where: Buffer | At) -> str:
+        return self.storage.element(where.buffer, where.index) if type(where) is At else self.storage.base(where)
+
+    # --- loops --------------------------------------------------------------------------------------------------------
+
+    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
+        """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
+
+        `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.
+        """
+        body, done = self.label(), self.label()
+        if trip.isdigit():
+            if trip == "0":
+                return
+            if trip == "1":
+                write("0")
+                return
+            self.jump(body)
+        else:
+            any_ = self.fresh()
+            self.lines += [f"  {any_} = icmp sgt i64 {trip}, 0", f"  br i1 {any_}, label %{body}, label %{done}"]
+        before, index, following, more = self.block, self.fresh(), self.fresh(), self.fresh()
+        self.start(body)
+        at = len(self.lines)
+        self.lines.append("")                                    # the phi: the latch's name is known after the body
+        self.depth += 1
+        outside, self.weight, self.calls, self.innermost = self.weight, 0, False, True
+        write(index)
+        self.depth -= 1
+        written = len(self.lines) - at
+        branchy = serial or any(line.endswith(":") for line in self.lines[at:])
+        by_four = self.innermost and written <= sizes.llvm_branches and branchy
+        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group)
+        self.innermost = False
+        self.weight = outside + (written + self.weight) * times - written
+        self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
+        self.lines += [f"  {following} = add nuw nsw i64 {index}, 1", f"  {more} = icmp slt i64 {following}, {trip}",
+                       f"  br i1 {more}, label %{body}, label %{done}{hint}"]
+        self.start(done)
+
+    def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool,
+               group: int | None) -> tuple[str, int]:
+        """The metadata of a loop's latch, and how many times its body will stand in the code."""
+        hints, times = [], 1
+        if trip.isdigit():
+            if full or ((serial or int(trip) < sizes.lanes) and int(trip) * weight <= sizes.llvm_unrolled):
+                hints, times = [_UNROLL], int(trip)
+            elif int(trip) <= sizes.llvm_short:
+                hints = [_UNROLL_VECTOR]
+        if by_four and not hints:
+            hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
+        if self.calls and times == 1:
+            hints.append(_NO_INTERLEAVING)
+        if group is not None:
+            hints.append(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
+        if not hints:
+            return "", 1
+        for text in hints:
+            if text not in self._hints:
+                self._hints[text] = self.node(text)
+        number = self.node("distinct !{{}, " + ", ".join(f"!{self._hints[text]}" for text in hints) + "}")
+        return f", !llvm.loop !{number}", times

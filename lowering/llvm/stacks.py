@@ -1,0 +1,123 @@
+"""Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are) and realloc, twice as much each time."""
+from __future__ import annotations
+
+from ...ir.thresholds import sizes
+from ..loopir.grammar import Clear, Pop, Push, Scalar, Stack, Swap
+from .storage import MEMORY
+
+LEAST = 4096              # bytes of the first allocation
+
+
+class Stacks:
+    """`cells[stack]`: the allocas of (memory, used, room)."""
+
+    def __init__(self, out):
+        self.out = out
+        self.cells: dict[Stack, tuple[str, str, str]] = {}
+
+    def _cells(self, stack: Stack) -> tuple[str, str, str]:
+        found = self.cells.get(stack)
+        if found is None:
+            out = self.out
+            found = self.cells[stack] = out.alloca("ptr"), out.alloca("i64"), out.alloca("i64")
+            memory, used, room = found
+            out.entry += [f"  store ptr null, ptr {memory}", f"  store i64 0, ptr {used}", f"  store i64 0, ptr {room}"]
+            out.storage.grown.append((memory, room))
+        return found
+
+    def _load(self, kind: str, cell: str) -> str:
+        value = self.out.fresh()
+        self.out.lines.append(f"  {value} = load {kind}, ptr {cell}")
+        return value
+
+    def _tags(self, stack: Stack) -> str:
+        scopes = self.out.storage.scopes
+        number = scopes.setdefault(stack, len(scopes))
+        return self.out.scope(number) if number < sizes.scopes else ""
+
+    def clear(self, s: Clear):
+        self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")
+
+    def swap(self, s: Swap):
+        for kind, a, b in zip(("ptr", "i64", "i64"), self._cells(s.a), self._cells(s.b)):
+            x, y = self._load(kind, a), self._load(kind, b)
+            self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
+
+    def push(self, s: Push):
+        out, kind = self.out, s.stack.dtype
+        memory, used_cell, room_cell = self._cells(s.stack)
+        scalar = not hasattr(s.source, "index") and not hasattr(s.source, "dims")
+        size = str(kind.size) if scalar else out.times(out.index(s.size), kind.size)
+        used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
+        room = self._load("i64", room_cell)
+        grow, ready = out.label(), out.label()
+        out.lines += [f"  {need} = add nuw nsw i64 {used}, {size}", f"  {full} = icmp ugt i64 {need}, {room}",
+                      f"  br i1 {full}, label %{grow}, label %{ready}, !prof !{out.unlikely()}"]
+        out.start(grow)
+        self._grow(memory, room_cell, need)
+        out.jump(ready)
+        out.start(ready)
+        base, top = self._load("ptr", memory), out.fresh()
+        out.lines.append(f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {used}")
+        if scalar:
+            out.store_at(top, out.reg(s.source), kind, self._tags(s.stack))
+        else:
+            self._copy(top, out.address(s.source), size)
+        out.lines.append(f"  store i64 {need}, ptr {used_cell}")
+
+    def _grow(self, memory: str, room_cell: str, need: str):
+        out = self.out
+        twice, size, raw, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
+        old = self._load("ptr", memory)
+        out.declare("declare i64 @llvm.umax.i64(i64, i64)")
+        out.declare("declare ptr @realloc(ptr, i64)")
+        out.lines += [f"  {twice} = shl i64 {need}, 1", f"  {size} = call i64 @llvm.umax.i64(i64 {twice}, i64 {LEAST})",
+                      f"  {raw} = call ptr @realloc(ptr {old}, i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
+                      f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
+        out.no_memory = True
+        out.start(more)
+        out.lines += [f"  store ptr {raw}, ptr {memory}", f"  store i64 {size}, ptr {room_cell}"]
+
+    def _copy(self, target: str, source: str, size: str):
+        self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
+        self.out.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
+
+    def pop(self, s: Pop):
+        out, kind = self.out, s.stack.dtype
+        memory, used_cell, _ = self._cells(s.stack)
+        scalar = type(s.target) is Scalar
+        size = str(kind.size) if scalar else out.times(out.index(s.size), kind.size)
+        target = None if scalar else out.address(s.target)
+        used, enough, rest = self._load("i64", used_cell), out.fresh(), out.fresh()
+        take, empty, done = out.label(), out.label(), out.label()
+        out.lines += [f"  {enough} = icmp uge i64 {used}, {size}", f"  br i1 {enough}, label %{take}, label %{empty}"]
+        out.start(take)
+        base, top = self._load("ptr", memory), out.fresh()
+        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {size}",
+                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}",
+                      f"  store i64 {rest}, ptr {used_cell}"]
+        found = None
+        if scalar:
+            found = out.load_at(top, kind, self._tags(s.stack))
+        else:
+            self._copy(target, top, size)
+        taken = out.block
+        out.jump(done)
+        out.start(empty)
+        if not scalar:
+            out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+            out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {target}, i8 0, i64 {size}, i1 false)")
+        out.jump(done)
+        out.start(done)
+        if scalar:
+            out.regs[s.target] = self._join(kind, found, taken, empty)
+
+    def _join(self, kind, found, taken: str, empty: str):
+        """The popped value, or zero."""
+        out, parts = self.out, []
+        name = {"c64": "float", "c128": "double", "bool": "i1"}.get(kind.name, MEMORY[kind.name])
+        zero = "0.0" if kind.inexact else "false" if name == "i1" else "0"
+        for part in found if type(found) is tuple else (found,):
+            parts.append(out.fresh())
+            out.lines.append(f"  {parts[-1]} = phi {name} [{part}, %{taken}], [{zero}, %{empty}]")
+        return tuple(parts) if len(parts) == 2 else parts[0]

@@ -1,0 +1,4 @@
+"""The loop IR: loops, buffers, loads and stores, scalars in SSA form.
+
+grammar.py declares it, text.py prints it (`--stage loops`), cursor.py writes it, passes/ rewrite and check it.
+"""

@@ -1,0 +1,123 @@
+"""After emission: temporaries that are never alive together share a slot of the workspace; and the work of a kernel.
+
+Lifetimes are intervals of statement numbers in the order of the text. A temporary that is allocated outside a loop and used
+inside it lives to the end of the loop, and from its start: its contents may come from the iteration before.
+"""
+from __future__ import annotations
+
+from math import inf
+
+from ....ir.thresholds import sizes
+from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While
+
+
+class _Lives:
+    """The first and last statement of each candidate."""
+
+    def __init__(self):
+        self.clock = 0
+        self.first: dict[Buffer, int] = {}
+        self.last: dict[Buffer, int] = {}
+        self.depth: dict[Buffer, int] = {}
+        self.loops: list[list] = []                 # for each open loop: the buffers from outside that it uses
+
+    def touch(self, b):
+        if isinstance(b, At):
+            b = b.buffer
+        if isinstance(b, Buffer) and b in self.first:
+            self.last[b] = self.clock
+            for used in self.loops[self.depth[b]:]:
+                used.append(b)
+
+    def walk(self, body):
+        for s in body:
+            self.clock += 1
+            kind = type(s)
+            if kind is Load or kind is Store or kind is Fill:
+                self.touch(s.buffer)
+            elif kind is Alloc:
+                b = s.buffer
+                if b.space == "heap" and b.static and b not in self.first and b.count * b.dtype.size >= sizes.shared:
+                    self.first[b], self.depth[b] = self.clock, len(self.loops)
+                    self.last[b] = self.clock
+            elif kind is Copy:
+                self.touch(s.dst)
+                self.touch(s.src)
+            elif kind is Lib:
+                for a in s.args:
+                    self.touch(a)
+            elif kind is Push:
+                self.touch(s.source)
+            elif kind is Pop:
+                self.touch(s.target)
+            elif kind is Print:
+                for v in s.values:
+                    self.touch(v)
+            elif kind is For:
+                self.loop(s.body)
+            elif kind is While:
+                self.loop(s.head, s.body)
+            elif kind is If:
+                self.walk(s.then)
+                self.walk(s.other)
+            elif kind is Swap:
+                self.first.pop(s.a, None)
+                self.first.pop(s.b, None)
+
+    def loop(self, *bodies):
+        self.loops.append([])
+        for body in bodies:
+            self.walk(body)
+        self.clock += 1
+        for b in self.loops.pop():
+            if b in self.first:
+                self.last[b] = self.clock
+
+
+def plan_slots(kernel: Kernel):
+    """Give large static temporaries slots."""
+    lives = _Lives()
+    lives.walk(kernel.body)
+    if len(lives.first) < 2:
+        return
+    slots: list[tuple[int, int]] = []              # (size, free from)
+    for b in sorted(lives.first, key=lives.first.get):
+        size = b.count * b.dtype.size
+        free = [(abs(have - size), k) for k, (have, until) in enumerate(slots) if until < lives.first[b]]
+        if free:
+            k = min(free)[1]
+            slots[k] = (max(slots[k][0], size), lives.last[b])
+        else:
+            k = len(slots)
+            slots.append((size, lives.last[b]))
+        b.slot = k
+
+
+def work(body) -> float:
+    """A rough number of scalar operations; inf where a trip count or length is known only at run time."""
+    total = 0.0
+    for s in body:
+        kind = type(s)
+        if kind is For:
+            total += (s.trip if type(s.trip) is int else inf) * work(s.body) if s.body and s.trip != 0 else 0
+        elif kind is While:
+            total += inf
+        elif kind is If:
+            total += max(work(s.then), work(s.other))
+        elif kind is Fill or kind is Copy:
+            b = s.buffer if kind is Fill else s.dst
+            total += b.count if b.static else inf
+        elif kind is Lib:
+            total += lib_work(s)
+        else:
+            total += 1
+    return total
+
+
+def lib_work(s: Lib) -> float:
+    """The product of the sizes among the arguments."""
+    sizes = [a for a in s.args if type(a) is int]
+    product = 1.0
+    for n in sorted(sizes)[-3:]:
+        product *= max(n, 1)
+    return product if len(sizes) > 2 else inf

@@ -1,0 +1,89 @@
+"""Positions in loop IR as forms over loop counters (affine.py): what can be proved about two accesses to one buffer."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, Atom, Form
+from ....ir.analysis.affine import Facts as _Facts
+from ....ir.types import INDEX
+from ..grammar import For, Let, Scalar
+
+
+class Positions:
+    """The forms of index scalars, and what is known of them at the place where a walk over the kernel stands."""
+
+    def __init__(self):
+        self.facts = _Facts()
+        self.forms: dict[Scalar, Form] = {}
+        self.conditions: dict[Scalar, Let] = {}
+        self.unequal: list[Form] = []               # forms that are not 0
+
+    def form(self, x) -> Form:
+        """The form of an index: an int, an immediate or a scalar."""
+        if type(x) is not Scalar:
+            return Form(x if type(x) is int else int(x.value), {})
+        found = self.forms.get(x)
+        if found is None:
+            found = self.forms[x] = Form(0, {self.facts.atom(LOWEST, HIGHEST): 1})
+        return found
+
+    def let(self, s: Let) -> None:
+        """Note index arithmetic, and comparisons of positions."""
+        if s.op in _HOLDS and all(a.dtype is INDEX for a in s.args):
+            self.conditions[s.target] = s
+        if s.target.dtype is INDEX and s.op in _ARITHMETIC:
+            found = _ARITHMETIC[s.op](*map(self.form, s.args))
+            if found is not None:
+                self.forms[s.target] = found
+
+    @contextmanager
+    def loop(self, s: For):
+        """Within, the counter of a loop is from 0 to trip - 1."""
+        mark = self.facts.mark()
+        self.forms[s.index] = Form(0, {self.counter(s): 1})
+        yield
+        self.facts.undo(mark)
+
+    def counter(self, s: For) -> Atom:
+        """The number of one more iteration of a loop."""
+        i = self.facts.atom(0, LONGEST)
+        self.facts.assume(self.form(s.trip).add(-1).plus(Form(0, {i: 1}), -1))
+        return i
+
+    @contextmanager
+    def where(self, cond):
+        """Within, a condition holds."""
+        s = self.conditions.get(cond) if type(cond) is Scalar else None
+        if s is None:
+            yield
+            return
+        mark, known = self.facts.mark(), len(self.unequal)
+        a, b = map(self.form, s.args)
+        if s.op == "ne":
+            self.unequal.append(a.plus(b, -1))
+        else:
+            self.facts.assume(_HOLDS[s.op](a, b))
+        yield
+        self.facts.undo(mark)
+        del self.unequal[known:]
+
+    def differ(self, a: Form, b: Form) -> bool:
+        """Whether two positions are known to differ, in whichever direction."""
+        d = a.plus(b, -1)
+        return any(d == u or d == u.times(-1) for u in self.unequal)
+
+    def less(self, a: Form, b: Form) -> bool:
+        """Whether a < b is proved."""
+        return self.facts.nonneg(b.plus(a, -1).add(-1))
+
+
+def _mul(a: Form, b: Form) -> Form | None:
+    if a.terms and b.terms:
+        return None
+    return a.times(b.const) if a.terms else b.times(a.const)
+
+
+# What is >= 0 where a comparison holds; where two numbers differ, it is not known which is less.
+_HOLDS = {"ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
+          "lt": lambda a, b: b.plus(a, -1).add(-1), "ne": None}
+_ARITHMETIC = {"add": Form.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}

@@ -1,0 +1,64 @@
+"""Copies of statements with scalars of their own, and short loops written out."""
+from __future__ import annotations
+
+from ..cursor import operand
+from ..grammar import For, Get, If, Imm, Let, Load, Scalar, Set, Store
+
+New = dict
+
+
+def renamed(atom, new: New):
+    return new.get(atom, atom) if type(atom) is Scalar else atom
+
+
+def made(target: Scalar, new: New) -> Scalar:
+    """The copy of a scalar that a statement defines."""
+    new[target] = copy = Scalar(target.dtype, target.name, target.loc)
+    return copy
+
+
+def _index(index: tuple, new: New) -> tuple:
+    found = [renamed(i, new) for i in index]
+    return tuple([int(i.value) if type(i) is Imm else i for i in found])
+
+
+def copied(s, new: New):
+    """A copy of a Let, Load, Store, Get or Set; `new` maps scalars to their copies, and takes those that are defined."""
+    kind = type(s)
+    if kind is Let:
+        args = tuple([renamed(a, new) for a in s.args])
+        return Let(made(s.target, new), s.op, args, s.attrs, s.reassoc)
+    if kind is Load:
+        index = _index(s.index, new)
+        return Load(made(s.target, new), s.buffer, index)
+    if kind is Store:
+        return Store(s.buffer, _index(s.index, new), renamed(s.value, new))
+    if kind is Get:
+        return Get(made(s.target, new), s.var)
+    return Set(s.var, renamed(s.value, new))
+
+
+class TooMuch(Exception):
+    """What would be written out is too long, or cannot be."""
+
+
+def written_out(statements: list, new: New, shorter: int, most: int) -> list:
+    """Copies of statements in which loops of less than `shorter` iterations are written out; raises TooMuch for other loops and
+    where there are more than `most` statements."""
+    found: list = []
+    for s in statements:
+        kind = type(s)
+        if kind is For and type(s.trip) is int and s.trip < shorter:
+            for k in range(s.trip):
+                new[s.index] = operand(k)
+                found += written_out(s.body, new, shorter, most - len(found))
+        elif kind is If:
+            found.append(If(renamed(s.cond, new), *(written_out(side, new, shorter, most - len(found))
+                                                    for side in (s.then, s.other)), s.rare))
+        elif kind in (Let, Load, Store, Get, Set):
+            found.append(copied(s, new))
+        else:
+            raise TooMuch
+        if len(found) > most:
+            raise TooMuch
+    return found

@@ -1,0 +1,284 @@
+"""The loop IR's rules, checked after lowering: a finding is a defect of tracegrad and raises IRError with the statement.
+
+    scalars   defined once, before their use, in the same block or one that encloses it
+    dtypes    of operands and targets as the op says; of loads, stores, sets and fills as the buffer or variable has it
+    indices   one per dimension or one in all, of dtype index (or a Python int)
+    vars      set on every path before they are read
+    buffers   parameters, constants, or allocated in an enclosing block before use; only "out", "inout", "result", "stack" and
+              "heap" are written; Swap takes two heap buffers of one type
+    sites     a row of `sites` each, with at most six words of values
+"""
+from __future__ import annotations
+
+from ....ir.errors import IRError
+from ....ir.opdef import OPS, Elementwise
+from ....ir.types import BOOL, C64, C128, F32, INDEX, DType
+from ...libraries.blas import ROWS
+from ..grammar import (
+    INDEX_OPS,
+    Alloc,
+    At,
+    Buffer,
+    Clear,
+    Copy,
+    Fail,
+    Fill,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Lib,
+    Load,
+    Pop,
+    Print,
+    Push,
+    Scalar,
+    Set,
+    Stack,
+    Store,
+    Swap,
+    While,
+)
+
+_GIVES = {"same": lambda d: d, "bool": lambda d: BOOL, "real": lambda d: d.real, "complex": lambda d: C64 if d is F32 else C128}
+_WRITABLE = frozenset({"out", "inout", "result", "stack", "heap"})
+_PYTHON = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float), "c": (int, float, complex)}
+
+
+class _Verifier:
+    """`scalars`, `allocated` and `assigned` are what is visible at the current statement; blocks work on copies."""
+
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.defined: set[Scalar] = set()
+        self.scalars: set[Scalar] = set()
+        self.allocated: set[Buffer] = {b for b in kernel.params if b.space != "result"}
+        self.assigned: set = set()
+        self.params = set(kernel.params)
+
+    def bad(self, stmt, what):
+        raise IRError(f"loop IR of {self.kernel.name}: {what}\n  in {repr(stmt)[:500]}")
+
+    # --- operands -------------------------------------------------------------------------------------------------------
+
+    def atom(self, stmt, atom, dtype: DType | None = None) -> DType:
+        if type(atom) is Scalar:
+            if atom not in self.scalars:
+                self.bad(stmt, f"{atom!r} is not defined here")
+        elif type(atom) is not Imm:
+            self.bad(stmt, f"{atom!r} is not a scalar or immediate")
+        elif not isinstance(atom.value, _PYTHON[atom.dtype.kind]):
+            self.bad(stmt, f"the immediate {atom.value!r} is not a Python number of dtype {atom.dtype}")
+        if dtype is not None and atom.dtype is not dtype:
+            self.bad(stmt, f"{atom!r} has dtype {atom.dtype}, not {dtype}")
+        return atom.dtype
+
+    def size(self, stmt, size):
+        if type(size) is not int:
+            self.atom(stmt, size, INDEX)
+        elif size < 0:
+            self.bad(stmt, f"the size {size} is negative")
+
+    def define(self, stmt, scalar):
+        if type(scalar) is not Scalar or scalar in self.defined:
+            self.bad(stmt, f"{scalar!r} is defined twice or is no scalar")
+        self.defined.add(scalar)
+        self.scalars.add(scalar)
+
+    def buffer(self, stmt, buffer: Buffer, write: bool = False):
+        if buffer.space == "const":
+            if buffer.data is None or buffer.data.shape != buffer.dims or buffer.data.dtype != buffer.dtype.np:
+                self.bad(stmt, f"the constant {buffer!r} has not the data that it declares")
+        elif buffer not in self.allocated:
+            self.bad(stmt, f"{buffer!r} is not allocated here")
+        if write and buffer.space not in _WRITABLE:
+            self.bad(stmt, f"{buffer!r} of space {buffer.space} is written")
+
+    def element(self, stmt, buffer, index, write=False):
+        self.buffer(stmt, buffer, write)
+        if len(index) != len(buffer.dims) and len(index) != 1:
+            self.bad(stmt, f"{len(index)} indices for the {len(buffer.dims)} dimensions of {buffer!r}")
+        for i in index:
+            if type(i) is not int:
+                self.atom(stmt, i, INDEX)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def block(self, statements) -> set:
+        """Check statements in a scope of their own; returns the variables assigned after them."""
+        outer = self.scalars, self.allocated, self.assigned
+        self.scalars, self.allocated, self.assigned = set(self.scalars), set(self.allocated), set(self.assigned)
+        self.statements(statements)
+        after = self.assigned
+        self.scalars, self.allocated, self.assigned = outer
+        return after
+
+    def statements(self, statements):
+        for stmt in statements:
+            if type(stmt) not in _STATEMENTS:
+                self.bad(stmt, "no such statement")
+            _STATEMENTS[type(stmt)](self, stmt)
+
+    def let(self, s: Let):
+        kinds = [self.atom(s, a) for a in s.args]
+        want = self._let_type(s, kinds)
+        if s.target.dtype is not want:
+            self.bad(s, f"{s.op} of {kinds} gives {want}, not {s.target.dtype}")
+        self.define(s, s.target)
+
+    def _let_type(self, s, kinds):
+        if s.op in INDEX_OPS:
+            if kinds != [INDEX, INDEX]:
+                self.bad(s, f"{s.op} takes an index and a length")
+            return INDEX_OPS[s.op]
+        defn = OPS.get(s.op)
+        if not isinstance(defn, Elementwise):
+            self.bad(s, f"{s.op} is not an elementwise op")
+        if len(kinds) != defn.arity:
+            self.bad(s, f"{s.op} takes {defn.arity} operands")
+        same = kinds[1:] if s.op == "select" else kinds
+        if any(k is not same[0] for k in same) or same[0] not in defn.takes or (s.op == "select" and kinds[0] is not BOOL):
+            self.bad(s, f"{s.op} does not take {kinds}")
+        return s.target.dtype if s.op == "cast" else _GIVES[defn.gives](same[0])
+
+    def load(self, s: Load):
+        self.element(s, s.buffer, s.index)
+        if s.target.dtype is not s.buffer.dtype:
+            self.bad(s, f"a load of {s.buffer.dtype} into {s.target.dtype}")
+        self.define(s, s.target)
+
+    def store(self, s: Store):
+        self.element(s, s.buffer, s.index, write=True)
+        self.atom(s, s.value, s.buffer.dtype)
+
+    def get(self, s: Get):
+        if s.var not in self.assigned:
+            self.bad(s, f"{s.var!r} is read before it is set on every path")
+        if s.target.dtype is not s.var.dtype:
+            self.bad(s, f"a get of {s.var.dtype} into {s.target.dtype}")
+        self.define(s, s.target)
+
+    def set(self, s: Set):
+        self.atom(s, s.value, s.var.dtype)
+        self.assigned.add(s.var)
+
+    def for_(self, s: For):
+        self.size(s, s.trip)
+        if s.index.dtype is not INDEX:
+            self.bad(s, "the loop's index has not dtype index")
+        self.define(s, s.index)
+        after = self.block(s.body)
+        if type(s.trip) is int and s.trip > 0:
+            self.assigned |= after
+        self.scalars.discard(s.index)
+
+    def while_(self, s: While):
+        outer = self.scalars, self.allocated, set(self.assigned)
+        self.scalars, self.allocated = set(self.scalars), set(self.allocated)
+        self.statements(s.head)                       # runs at least once, so what it sets stays set
+        self.atom(s, s.cond, BOOL)
+        self.block(s.body)
+        self.scalars, self.allocated, _ = outer
+
+    def if_(self, s: If):
+        self.atom(s, s.cond, BOOL)
+        self.assigned = self.block(s.then) & self.block(s.other)
+
+    def alloc(self, s: Alloc):
+        buffer = s.buffer
+        for dim in buffer.dims:
+            self.size(s, dim)
+        if buffer.space == "result":
+            if buffer not in self.params:
+                self.bad(s, f"the result {buffer!r} is not a parameter")
+        elif buffer.space not in ("stack", "heap") or (buffer.space == "stack" and not buffer.static):
+            self.bad(s, f"{buffer!r} of space {buffer.space} cannot be allocated")
+        self.allocated.add(buffer)
+
+    def fill(self, s: Fill):
+        self.buffer(s, s.buffer, write=True)
+        self.atom(s, s.value, s.buffer.dtype)
+
+    def copy(self, s: Copy):
+        self.buffer(s, s.src)
+        self.buffer(s, s.dst, write=True)
+        if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
+            self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
+
+    def clear(self, s: Clear):
+        if type(s.stack) is not Stack:
+            self.bad(s, f"{s.stack!r} is no stack")
+
+    def push(self, s: Push):
+        self.clear(s)
+        if isinstance(s.source, (Buffer, At)):
+            self._elements(s, s.source, False)
+        else:
+            self.atom(s, s.source, s.stack.dtype)
+
+    def pop(self, s: Pop):
+        self.clear(s)
+        if isinstance(s.target, Scalar):
+            self.define(s, s.target)
+            if s.target.dtype is not s.stack.dtype:
+                self.bad(s, f"{s.target.dtype} from a stack of {s.stack.dtype}")
+        else:
+            self._elements(s, s.target, True)
+
+    def _elements(self, s, where, write):
+        buffer = where.buffer if isinstance(where, At) else where
+        self.element(s, buffer, where.index if isinstance(where, At) else (0,), write)
+        if buffer.dtype is not s.stack.dtype:
+            self.bad(s, f"{buffer.dtype} elements and a stack of {s.stack.dtype}")
+
+    def swap(self, s: Swap):
+        if type(s.a) is Stack and type(s.b) is Stack:
+            return
+        for buffer in (s.a, s.b):
+            self.buffer(s, buffer, write=True)
+        if s.a.dtype is not s.b.dtype or s.a.dims != s.b.dims or s.a.space != "heap" or s.b.space != "heap":
+            self.bad(s, "swap takes two heap buffers of one type")
+
+    def lib(self, s: Lib):
+        if s.name not in ROWS:
+            self.bad(s, f"there is no library routine {s.name!r}")
+        for arg in s.args:
+            if isinstance(arg, Buffer):
+                self.buffer(s, arg)
+            elif isinstance(arg, At):
+                self.element(s, arg.buffer, arg.index)
+            elif isinstance(arg, (Scalar, Imm)):
+                self.atom(s, arg)
+        if s.site is not None:
+            self.site(s, s.site, ())
+
+    def site(self, stmt, site, values):
+        if not 0 <= site < len(self.kernel.sites):
+            self.bad(stmt, f"there is no site {site}")
+        for value in values:
+            if isinstance(value, Buffer) and isinstance(stmt, Print):
+                self.buffer(stmt, value)
+            else:
+                self.atom(stmt, value)
+
+    def fail(self, s: Fail):
+        self.atom(s, s.cond, BOOL)
+        self.site(s, s.site, s.values)
+        if sum(2 if v.dtype.complex else 1 for v in s.values) > 6:
+            self.bad(s, "the error record has room for six words, two a complex number")
+
+    def print_(self, s: Print):
+        self.site(s, s.site, s.values)
+
+
+_STATEMENTS = {Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
+               For: _Verifier.for_, While: _Verifier.while_, If: _Verifier.if_, Alloc: _Verifier.alloc, Fill: _Verifier.fill,
+               Copy: _Verifier.copy, Swap: _Verifier.swap, Clear: _Verifier.clear, Push: _Verifier.push,
+               Pop: _Verifier.pop, Lib: _Verifier.lib, Fail: _Verifier.fail, Print: _Verifier.print_}
+
+
+def verify(kernel: Kernel) -> None:
+    """Raise IRError where the kernel breaks a rule of the loop IR."""
+    _Verifier(kernel).statements(kernel.body)

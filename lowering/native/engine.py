@@ -1,0 +1,289 @@
+"""LLVM IR text to machine code in this process, and back to memory.
+
+    text -> parse -> passes (O3 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
+
+Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
+`Code.close` returns the rest: an engine shared by all would keep some kilobytes of each module for ever.
+
+Code and its constants lie in one block of memory (llvmlite's memory manager), so the small code model serves: constants are
+operands of instructions. Functions outside may be far, so they are called through a table of addresses, which the attribute
+nonlazybind asks for; where a call would still need a stub, for which that manager keeps no room, the module is emitted again
+in the large code model.
+
+LLVM's global tables and its default context are not thread-safe: one lock covers every call into LLVM; machine code
+itself runs without it. What the garbage collector finds is freed by the next compilation: a finaliser may run anywhere, also
+where a signal would interrupt it.
+"""
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite.binding.newpassmanagers import NewPassManager
+
+from ...ir.errors import IRError
+from ...ir.types import DType, dtype
+from .elf import is_elf, needs_stubs, undefined
+from .locks import Lock, register
+
+LOCK = Lock(5)
+register(6, llvm.ffi.lib._lock)          # llvmlite's own, which other libraries use too
+
+
+@cache
+def host() -> tuple[llvm.Target, str, str]:
+    """(target, CPU name, feature string) of this machine."""
+    with LOCK:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        features = llvm.get_host_cpu_features()
+        features["prefer-256-bit"] = False
+        return llvm.Target.from_default_triple(), llvm.get_host_cpu_name(), features.flatten()
+
+
+@cache
+def features() -> frozenset[str]:
+    """The names of the host CPU's features."""
+    return frozenset(name[1:] for name in host()[2].split(",") if name.startswith("+"))
+
+
+def target_machine(codemodel: str = "small") -> llvm.TargetMachine:
+    target, cpu, features = host()
+    return target.create_target_machine(cpu=cpu, features=features, opt=3, reloc="pic", codemodel=codemodel)
+
+
+# Calls of library functions that LLVM inserts (memcpy, fmod …) go through the table of addresses too.
+_USE_GOT = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
+
+
+@cache
+def data_layout() -> str:
+    """The header that every module starts with: without it the optimiser assumes a generic machine."""
+    with LOCK:
+        target = host()[0]
+        machine = target_machine()
+        layout = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n{_USE_GOT}'
+        machine.close()
+        return layout
+
+
+_PROCESS = ctypes.CDLL(None)
+# External symbols are "family.name"; PROVIDERS[family](names) are their addresses. A name without a dot is the process's own.
+PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
+_bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
+# Where objects are not ELF: every declaration counts.
+_EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
+
+
+def bind_symbols(binary: bytes, source: str) -> None:
+    """Give every external symbol of an object its address. MCJIT ends the process where one is missing, so look first."""
+    wanted: dict[str, list[str]] = {}
+    for name in undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source):
+        family, _, rest = name.partition(".")
+        if name in _bound or family == "llvm":
+            continue
+        if rest and family in PROVIDERS:
+            wanted.setdefault(family, []).append(rest)
+        elif hasattr(_PROCESS, name):
+            _bound.add(name)
+        else:
+            raise IRError(f"the generated code calls {name}, which this process does not have")
+    for family, names in wanted.items():
+        for rest, address in zip(names, PROVIDERS[family](names), strict=True):
+            llvm.add_symbol(f"{family}.{rest}", address)
+            _bound.add(f"{family}.{rest}")
+
+
+class Code:
+    """Machine code of one module.
+
+    size    bytes of its text section
+    object  the relocatable object file, from which `load` makes the same code again
+    phases  milliseconds that each phase of the compilation took
+    """
+
+    __slots__ = ("_engine", "_source", "object", "phases", "size")
+
+    def __init__(self, engine, source: bytes, object: bytes, size: int, phases: dict[str, float]):
+        self._engine, self._source, self.object, self.size, self.phases = engine, source, object, size, phases
+
+    def address(self, name: str) -> int:
+        """The address of a function or global variable of the module."""
+        with LOCK:
+            if self._engine is None:
+                raise ValueError("this code has been closed")
+            address = self._engine.get_function_address(name) or self._engine.get_global_value_address(name)
+        if not address:
+            raise KeyError(name)
+        return address
+
+    @property
+    def closed(self) -> bool:
+        return self._engine is None
+
+    @property
+    def source(self) -> str:
+        """The LLVM IR text that it was compiled from."""
+        return zlib.decompress(self._source).decode()
+
+    def llvm(self) -> str:
+        """The optimised LLVM IR, made again from the source."""
+        return optimized(self.source)
+
+    def asm(self) -> str:
+        """The machine code as assembly text, made again from the source."""
+        return assembly(self.source)
+
+    def close(self) -> None:
+        """Free the machine code; nothing may be running in it."""
+        with LOCK:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.close()
+
+    def __del__(self, is_finalizing=sys.is_finalizing):       # bound here: at the end, modules may have been emptied
+        if getattr(self, "_engine", None) is not None and not is_finalizing():
+            _dropped.append(self._engine)
+
+
+_dropped: list[llvm.ExecutionEngine] = []
+
+
+def _free_dropped() -> None:
+    while _dropped:
+        _dropped.pop().close()
+
+
+@cache
+def _machine() -> llvm.TargetMachine:
+    """The target machine of all compilations; an engine takes one of its own."""
+    return target_machine()
+
+
+def _run_passes(module, machine) -> None:
+    """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
+    # `x[:] = x[::-1]` of 5 x 5 came out wrong. The loop vectoriser does not make them.
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
+    with options, llvm.create_pass_builder(machine, options) as builder:
+        manager = builder.getModulePassManager()
+        manager.run(module, builder)
+        NewPassManager._dispose(manager)          # its own close() does nothing: ObjectRef's empty _dispose comes first
+        manager.detach()
+
+
+def _far_calls(module) -> None:
+    """Have functions outside called through the table of addresses."""
+    for function in module.functions:
+        if function.is_declaration and not function.name.startswith("llvm."):
+            function.add_function_attribute("nonlazybind")
+
+
+@contextmanager
+def _optimized(source: str, ticks: list[float], optimize: bool = True):
+    """(module, target machine) after the passes, for the duration of the block."""
+    with LOCK:
+        ticks.append(time.perf_counter())
+        machine = _machine()
+        context = llvm.create_context()
+        try:
+            module = llvm.parse_assembly(data_layout() + source, context)
+            with module:
+                module.verify()
+                ticks.append(time.perf_counter())
+                if optimize:
+                    _run_passes(module, machine)
+                _far_calls(module)
+                ticks.append(time.perf_counter())
+                yield module, machine
+        finally:
+            context.close()
+
+
+def optimized(source: str) -> str:
+    """The LLVM IR text after the passes."""
+    with _optimized(source, []) as (module, _):
+        return str(module)
+
+
+def assembly(source: str) -> str:
+    """The host's assembly text."""
+    with _optimized(source, []) as (module, machine):
+        machine.set_asm_verbosity(True)
+        return machine.emit_assembly(module)
+
+
+def compile_module(source: str, optimize: bool = True) -> Code:
+    """Compile LLVM IR text; `optimize` False where it is as it should be already."""
+    ticks: list[float] = []
+    with LOCK:
+        with _optimized(source, ticks, optimize) as (module, machine):
+            binary = machine.emit_object(module)
+            if is_elf(binary) and needs_stubs(binary):
+                with target_machine("large") as large:
+                    binary = large.emit_object(module)
+            ticks.append(time.perf_counter())
+        code = load(binary, source)
+    ticks.append(time.perf_counter())
+    code.phases = {name: 1e3 * (b - a) for name, a, b in zip(_PHASES, ticks, ticks[1:], strict=False)}
+    return code
+
+
+_PHASES = ("parse", "passes", "machine", "link")
+
+
+def load(binary: bytes, source: str) -> Code:
+    """Machine code from an object file that `compile_module` made on a machine like this one."""
+    with LOCK:
+        host()
+        _free_dropped()
+        bind_symbols(binary, source)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
+        engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
+        engine.finalize_object()
+        engine.set_object_cache()
+        with llvm.ObjectFileRef.from_data(binary) as file:
+            size = sum(section.size() for section in file.sections() if section.is_text())
+    return Code(engine, zlib.compress(source.encode(), 1), binary, size, {})
+
+
+# --- printing from machine code ---------------------------------------------------------------------------------------
+
+
+def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int) -> None:
+    """Print a format filled with values. `kinds` names their dtypes, with ":rank" for an array (address, then dimensions)."""
+    names = ctypes.string_at(kinds, kinds_size).decode().split(",") if kinds_size else []
+    values, at = [], words
+    for name in names:
+        name, _, rank = name.partition(":")
+        d = dtype(name)
+        if rank:
+            address, *dims = (ctypes.c_int64 * (1 + int(rank))).from_address(at)
+            raw = ctypes.string_at(address, math.prod(dims) * d.size)
+            values.append(np.frombuffer(raw, d.np).reshape(dims))
+            at += 8 * (1 + int(rank))
+        else:
+            values.append(from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
+            at += 16 if d.complex else 8
+    print(ctypes.string_at(form, form_size).decode().format(*values), end="")
+
+
+def from_words(raw: bytes, d: DType):
+    """The NumPy scalar that a check or a print passed as 64-bit words: see `Emitter.words`."""
+    if d.inexact:
+        return d.np.type(np.frombuffer(raw, np.complex128 if d.complex else np.float64)[0])
+    return np.frombuffer(raw, np.uint64)[0].astype(np.int64 if d.kind in "ix" else np.uint64).astype(d.np)
+
+
+_PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(_printed)
+PROVIDERS["tracegrad"] = lambda names: [ctypes.cast(_PRINT, ctypes.c_void_p).value] * len(names)

@@ -1,0 +1,237 @@
+"""Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
+from __future__ import annotations
+
+from ...ir.core import Op, Value
+from ...ir.ops.reduce import identity
+from ...ir.thresholds import sizes
+from ...ir.types import BOOL, INDEX, DType
+from ..loopir.cursor import operand
+from ..loopir.grammar import Imm, While
+from .index_rules import combine, wrapped
+from .tasks import Task
+
+
+class LaneTask(Task):
+    """Works along one axis for each index of the others: `loops` are the other axes, `lane` writes the rest."""
+
+    __slots__ = ("axis",)
+
+    def __init__(self, op: Op, value: Value, program):
+        x, self.axis = op.operands[0], op.attrs["axis"]
+        others = [d for k, d in enumerate(x.type.dims) if k != self.axis]
+        super().__init__(op, value, others, program)
+        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
+        whole = list(range(len(others)))
+        self.read(x, whole[:self.axis] + [None] + whole[self.axis:])
+        self.write = tuple(whole) if value.type.rank == len(others) else tuple(whole[:self.axis] + [None] + whole[self.axis:])
+
+    def full(self, index, i):
+        return index[:self.axis] + (i,) + index[self.axis:]
+
+    def length(self, g):
+        return g.size(self.op.operands[0].type.dims[self.axis])
+
+
+class ArgTask(LaneTask):
+    """argmax and argmin: the first of equals; the first NaN if there is one."""
+
+    __slots__ = ()
+    register = True
+
+    def body(self, g, index):
+        x = self.op.operands[0]
+        d = x.type.dims[self.axis]
+        twice = (type(d) is not int or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
+        atom = self._search(g, index) if twice else self._one_pass(g, index)
+        g.remember(self.value, index, atom)
+        if self.memory and self.value.type.dims:
+            g.store_value(self.value, index, atom)
+
+    def _one_pass(self, g, index):
+        x, kind = self.op.operands[0], self.op.attrs["kind"]
+        dtype = x.type.dtype
+        best, at = g.var(dtype, "best"), g.var(INDEX, "at")
+        g.set(best, Imm(identity(kind[3:], dtype), dtype))
+        g.set(at, operand(0))
+        with g.loop(self.length(g)) as i:
+            v = g.value_at(x, self.full(index, i))
+            old = g.get(best)
+            better = _better(g, kind, v, old)
+            g.set(best, g.let("select", (better, v, old), dtype))
+            g.set(at, g.let("select", (better, i, g.get(at)), INDEX))
+        return g.get(at)
+
+    def _search(self, g, index):
+        """The extreme value first, which vectorises, and then where it is; it is found unless there are no elements."""
+        x, kind = self.op.operands[0], self.op.attrs["kind"][3:]
+        dtype, n = x.type.dtype, self.length(g)
+        best, at = g.var(dtype, "best"), g.var(INDEX, "at")
+        g.set(best, Imm(identity(kind, dtype), dtype))
+        with g.loop(n) as i:
+            g.accumulate(best, combine(kind, dtype), g.value_at(x, self.full(index, i)))
+        target = g.get(best)
+        g.set(at, operand(0))
+        with g.open() as head:
+            i = g.get(at)
+            v = g.value_at(x, self.full(index, i))
+            other = g.let("ne", (v, target), BOOL, level=g.depth)
+            if dtype.inexact:
+                nan = g.let("and", (g.let("ne", (v, v), BOOL), g.let("ne", (target, target), BOOL)), BOOL)
+                other = g.let("and", (other, g.let("not", (nan,), BOOL)), BOOL)
+        with g.open() as body:
+            g.set(at, g.let("add", (g.get(at), operand(1)), INDEX))
+        some = g.compare("gt", n, 0)
+        with g.open() as found:
+            g.write(While(head, other, body))
+        g.branch(some, found, [])
+        return g.get(at)
+
+
+def _better(g, kind: str, v, old):
+    if v.dtype is BOOL:
+        a, b = (v, old) if kind == "argmax" else (old, v)
+        return g.let("and", (a, g.let("not", (b,), BOOL)), BOOL)
+    better = g.let("gt" if kind == "argmax" else "lt", (v, old), BOOL)
+    if not v.dtype.inexact:
+        return better
+    first_nan = g.let("and", (g.let("ne", (v, v), BOOL), g.let("eq", (old, old), BOOL)), BOOL)
+    return g.let("or", (better, first_nan), BOOL)
+
+
+class ScanTask(LaneTask):
+    """Cumulative sum, product, maximum or minimum along the last axis."""
+
+    __slots__ = ()
+
+    def body(self, g, index):
+        x, kind = self.op.operands[0], self.op.attrs["kind"]
+        dtype, n = x.type.dtype, self.length(g)
+        acc = g.var(dtype, "acc")
+        g.set(acc, scan_start(kind, dtype))
+        with g.loop(n) as i:
+            k = g.iop("sub", g.iop("sub", n, 1), i) if self.op.attrs["reverse"] else i
+            at = self.full(index, k)
+            g.accumulate(acc, combine(kind, dtype), g.value_at(x, at), reassoc=False)
+            g.store_value(self.value, at, g.get(acc))
+
+
+class RowScanTask(Task):
+    """A scan along an outer axis, row by row: out[i, …] = out[i - 1, …] + x[i, …]."""
+
+    __slots__ = ()
+
+    def __init__(self, op: Op, program):
+        x, axis = op.operands[0], op.attrs["axis"]
+        super().__init__(op, op.results[0], x.type.dims[:axis], program)
+        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
+        own = tuple(range(axis)) + (None,) * (x.type.rank - axis)
+        self.read(x, own)
+        self.write = own
+
+    def body(self, g, index):
+        op = self.op
+        dims = op.operands[0].type.dims[len(index):]
+        n = g.size(dims[0])
+        with g.loop(n) as i:
+            k = g.iop("sub", g.iop("sub", n, 1), i) if op.attrs["reverse"] else i
+            self._row(g, i, index + (k,), len(index), dims[1:])
+
+    def _row(self, g, i, at, axis, dims):
+        if dims:
+            with g.loop(g.size(dims[0])) as j:
+                self._row(g, i, at + (j,), axis, dims[1:])
+            return
+        op, dtype = self.op, self.value.type.dtype
+        x = g.value_at(op.operands[0], at)
+        before = g.iop("add", at[axis], 1) if op.attrs["reverse"] else g.iop("sub", at[axis], 1)
+        first = g.compare("eq", i, 0)
+        clamped = g.let("select", (first, operand(at[axis]), operand(before)), INDEX)
+        old = g.load_value(self.value, at[:axis] + (clamped,) + at[axis + 1:])
+        new = g.let(combine(op.attrs["kind"], dtype), (old, x), dtype)
+        g.store_value(self.value, at, g.let("select", (first, x, new), dtype))
+
+
+def scan_start(kind: str, dtype: DType) -> Imm:
+    """The neutral element; of a floating sum it is -0.0, which keeps a leading -0.0."""
+    if kind == "sum" and dtype.inexact:
+        return Imm(complex(-0.0, -0.0) if dtype.complex else -0.0, dtype)
+    return Imm(identity(kind, dtype), dtype)
+
+
+class BoundsTask(Task):
+    """The check of a `wrap` of an array of positions: whether any is outside, and only then, which."""
+
+    __slots__ = ("bad",)
+    serial = True
+
+    def __init__(self, op: Op, program):
+        super().__init__(op, None, op.operands[0].type.dims, program)
+        self.first = 0
+        self.read(op.operands[0], range(len(self.loops)))
+        self.reads.add_scalars(op.operands[1:])
+
+    def begin(self, g, index):
+        self.bad = g.var(BOOL, "bad")
+        g.set(self.bad, Imm(False, BOOL))
+
+    def _outside(self, g, index):
+        i = g.value_at(self.op.operands[0], index)
+        return i, wrapped(g, i, g.scalar(self.op.operands[1]))[1]
+
+    def body(self, g, index):
+        g.accumulate(self.bad, "or", self._outside(g, index)[1])
+
+    def finish(self, g, index):
+        with g.open() as then:
+            self._report(g, ())
+        g.branch(g.get(self.bad), then, [])
+
+    def _report(self, g, index):
+        if len(index) < len(self.loops):
+            with g.loop(g.size(self.loops[len(index)])) as i:
+                self._report(g, index + (i,))
+        else:
+            i, bad = self._outside(g, index)
+            g.fail(bad, g.site_of(self.op), (i, g.scalar(self.op.operands[1])))
+
+
+class NonzeroTask(Task):
+    """The positions of true elements, in C order. Each position is written where the next one belongs, and stays if its element
+    is true: no branch depends on the data. After the last true element nothing is written."""
+
+    __slots__ = ()
+
+    def __init__(self, op: Op, program):
+        super().__init__(op, op.results[0], (), program)
+        self.memory = True
+        self.write = (None,)
+        mask = op.operands[0]
+        self.reads.add_scalars(d for d in mask.type.dims if type(d) is not int)
+        self.reads.add_scalars(op.operands[1:])
+        self.read(mask, (None,) * mask.type.rank)
+
+    def body(self, g, index):
+        count = g.var(INDEX, "count")
+        g.set(count, operand(0))
+        self._level(g, count, self.op.operands[0], ())
+
+    def _level(self, g, count, mask, index):
+        n = g.size(mask.type.dims[len(index)])
+        if len(index) < mask.type.rank - 1:
+            with g.loop(n) as i:
+                self._level(g, count, mask, (*index, i))
+            return
+        last = g.var(INDEX, "last")
+        g.set(last, operand(0))
+        with g.open() as head:
+            i, at = g.get(last), g.get(count)
+            more = g.let("lt", (at, operand(g.index(self.op.operands[1]))), BOOL, level=g.depth)
+            more = g.let("and", (g.let("lt", (i, operand(n)), BOOL), more), BOOL)
+        with g.open() as body:
+            i, at = g.get(last), g.get(count)
+            for r, k in zip(self.op.results, (*index, i)):
+                g.store_value(r, (at,), operand(k))
+            hit = g.let("cast", (g.value_at(mask, (*index, i)),), INDEX, {"dtype": INDEX})
+            g.set(count, g.let("add", (at, hit), INDEX))
+            g.set(last, g.let("add", (i, operand(1)), INDEX))
+        g.write(While(head, more, body))

@@ -1,0 +1,209 @@
+"""Overlapping additions to one array as one task: each element is written once, with all that is added to it.
+
+    out[0:n-1] += a; out[1:n] += b      becomes      out[0] += a[0]
+                                                     for i in n - 2 { out[i + 1] = out[i + 1] + a[i + 1] + b[i] }
+                                                     out[n - 1] += b[n - 2]
+
+Each axis is cut where a part begins or ends, so that in every cell of the grid of cuts the same parts meet: a loop there has
+no branch. Short segments (the ends of a stencil) are written out. The sums keep the order of the program. This is the shape
+of a stencil's adjoint: walking over the parts one after another reads and writes the array once for each.
+
+A task is joined to the one before on the same memory, and both then run in the place of the later one; `Joining` says when
+that changes nothing. A fill of the array that comes first becomes the value that the sums start from.
+"""
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+from typing import NamedTuple
+
+from ...ir.analysis.patterns import scalar_in
+from ...ir.core import Op, Value
+from ...ir.ops.index import region_axes, spec_operands
+from ...ir.thresholds import sizes
+from .index_rules import as_dim
+from .tasks import CopyTask, RegionTask, Task
+
+
+class Part(NamedTuple):
+    """One update: its operand, for each axis of the array where it starts and stops, and the axes of the operand."""
+
+    value: Value
+    adds: bool
+    spans: tuple[tuple[int, int], ...]
+    axes: tuple[int, ...]
+
+
+def part_of(op: Op) -> Part | None:
+    """An `update` or `update_add` of a region that lies at places known now, without gaps."""
+    x, v, *indices = op.operands
+    if not x.type.static or x.type.count < sizes.overlapping or not v.type.dims or not v.type.static:
+        return None
+    spans, places = [], [as_dim(i) for i in indices]
+    for char, dim, k in zip(op.attrs["spec"], x.type.dims, spec_operands(op.attrs["spec"])):
+        start, length, step = (0, dim, 1) if char == ":" else (places[k], 1, 1) if char == "i" else places[k:k + 3]
+        if type(start) is not int or type(length) is not int or step != 1 or length == 0:
+            return None
+        spans.append((start, start + length))
+    return Part(v, op.defn.name == "update_add", tuple(spans), region_axes(op.attrs["spec"]))
+
+
+def _meet(a: Part, b: Part) -> bool:
+    return all(max(s[0], t[0]) < min(s[1], t[1]) for s, t in zip(a.spans, b.spans))
+
+
+def segments(parts, axis: int, n: int):
+    """(start, stop, parts there) along an axis, in order."""
+    cuts = sorted({0, n, *(edge for p in parts for edge in p.spans[axis])})
+    for a, b in pairwise(cuts):
+        yield a, b, [p for p in parts if p.spans[axis][0] <= a and b <= p.spans[axis][1]]
+
+
+def terms(parts, dims, axis: int = 0) -> int:
+    """How many terms the code of all cells has."""
+    if axis == len(dims):
+        return len(parts)
+    short = sizes.segment
+    return sum(min(b - a, short) * terms(inside, dims, axis + 1) if b - a <= short else terms(inside, dims, axis + 1)
+               for a, b, inside in segments(parts, axis, dims[axis]) if inside)
+
+
+def visit(g, dims, parts, wanted, element, at=()):
+    """element(g, at, parts there) in loops over the cells that are wanted(parts there, whether this is the last axis).
+
+    at   for each outer axis (index, offset), whose sum is the position
+    """
+    if len(at) == len(dims):
+        element(g, at, parts)
+        return
+    for a, b, inside in segments(parts, len(at), dims[len(at)]):
+        if not wanted(inside, len(at) == len(dims) - 1):
+            continue
+        if b - a <= sizes.segment:
+            for k in range(a, b):
+                visit(g, dims, inside, wanted, element, (*at, (k, 0)))
+        else:
+            with g.loop(b - a) as i:
+                visit(g, dims, inside, wanted, element, (*at, (i, a)))
+
+
+def position(g, at) -> tuple:
+    return tuple([g.iop("add", i, offset) for i, offset in at])
+
+
+class BorderTask(CopyTask):
+    """The base of an update that overwrites most of it: only the other elements are copied, or filled."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, value: Value, source: Value, part: Part, program):
+        super().__init__(value, source, program)
+        self.part, self.loops = part, ()                                # beside no other task: `whole` writes it
+
+    def whole(self, g) -> bool:
+        visit(g, self.value.type.dims, [self.part], lambda inside, last: not (inside and last), self._element)
+        return True
+
+    def _element(self, g, at, parts):
+        index = position(g, at)
+        g.store_value(self.value, index, g.value_at(self.source, index))
+
+
+def base_copy(op: Op, program) -> CopyTask:
+    """How an update that does not work in place gets the elements that it leaves alone."""
+    value, base = op.results[0], op.operands[0]
+    part = part_of(op) if op.defn.name == "update" else None
+    if part is None or 2 * prod(b - a for a, b in part.spans) < value.type.count:
+        return CopyTask(value, base, program)
+    return BorderTask(value, base, part, program)
+
+
+class OverlapTask(Task):
+    """Several updates of parts of one array. `fill`: the scalar that the array is filled with before, or None."""
+
+    __slots__ = ("fill", "joining", "parts")
+    serial = True
+
+    def __init__(self, op: Op, parts: list[Part], fill: Value | None, program):
+        super().__init__(op, op.results[0], (), program)
+        self.memory, self.parts, self.fill, self.joining = True, parts, fill, None
+        self.write = (None,) * self.value.type.rank
+        for part in parts:
+            self.read(part.value, (None,) * part.value.type.rank)
+        if fill is not None:
+            self.reads.add_scalars((fill,))
+
+    def whole(self, g) -> bool:
+        visit(g, self.value.type.dims, self.parts, lambda inside, last: inside or self.fill is not None, self._element)
+        return True
+
+    def _element(self, g, at, parts):
+        index, dtype = position(g, at), self.value.type.dtype
+        total = None
+        if not parts or parts[0].adds:
+            total = g.load_value(self.value, index) if self.fill is None else g.scalar(self.fill)
+        for part in parts:
+            own = tuple(g.iop("add", at[k][0], at[k][1] - part.spans[k][0]) for k in part.axes)
+            term = g.value_at(part.value, own)
+            total = g.let("add", (total, term), dtype) if part.adds else term
+        g.store_value(self.value, index, total)
+
+
+class Joining:
+    """What must not have changed since a task was added for it to be joined to a later one.
+
+    The task then runs later: what it reads must still be there, and nobody may have seen what it wrote, nor stopped in between.
+    """
+
+    __slots__ = ("fill", "item", "parts", "readers", "sources")
+
+    def __init__(self, schedule, task: Task, parts: list[Part], fill: CopyTask | Value | None):
+        self.item, self.parts, self.fill = task.item, parts, fill
+        self.sources = [(access, access.writers[-1:]) for access in _sources(schedule, task)]
+        self.readers = list(schedule.access(task.value).readers)
+
+    def holds(self, schedule, task: Task) -> bool:
+        own = schedule.access(task.value)
+        return (
+            self.item > max(schedule.guard, schedule.barrier)
+            and all(access is not own and [*map(id, access.writers[-1:])] == [*map(id, last)] for access, last in self.sources)
+            and all(any(r is known for known in self.readers) for r in own.readers)
+            and schedule.only_nests(self.item)
+        )
+
+
+def _sources(schedule, task: Task):
+    return [schedule.access(leaf) for leaf, _ in task.reads.leaves]
+
+
+def joined(schedule, op: Op) -> OverlapTask | None:
+    """One task for the op and the task that wrote the array before; None where they stay apart. The earlier is withdrawn."""
+    part = part_of(op) if op.defn.name == "update_add" else None
+    own = schedule.access(op.results[0])
+    if part is None or not own.writers:
+        return None
+    before = own.writers[-1][1]
+    state = before.joining if isinstance(before, (RegionTask, OverlapTask)) else None
+    if state is None or before.value is not op.operands[0] or not any(_meet(part, p) for p in state.parts):
+        return None
+    parts = [*state.parts, part]
+    if not state.holds(schedule, before) or terms(parts, op.results[0].type.dims) > sizes.overlap_terms:
+        return None
+    fill = state.fill
+    task = OverlapTask(op, parts, scalar_in(fill.source) if isinstance(fill, CopyTask) else fill, schedule.program)
+    if any(access is own for access in _sources(schedule, task)):
+        return None
+    schedule.withdraw(before)
+    if isinstance(fill, CopyTask):
+        schedule.withdraw(fill)
+    return task
+
+
+def note(schedule, op: Op, task: Task, copy: CopyTask | None):
+    """Remember of a task that was just added what `joined` asks."""
+    if isinstance(task, OverlapTask):
+        task.joining = Joining(schedule, task, task.parts, task.fill)
+        return
+    part = part_of(op) if isinstance(task, RegionTask) else None
+    if part is not None and (copy is None or scalar_in(copy.source) is not None):
+        task.joining = Joining(schedule, task, [part], copy)

@@ -1,0 +1,213 @@
+"""The units of work that schedule/fuse.py arranges into loops: each computes one array (or a reduction) under loops of its own.
+
+A task has `loops`, the dimensions that it runs over from the outside in; schedule/fuse.py may let several tasks share outer
+loops. `body(g, index)` writes one innermost iteration. A reduction is opened before loop number `first` and closed after it.
+
+`reads` says which memory is read at which terms (schedule/index_rules.py), `write` at which terms the result is written: with
+them schedule/fuse.py decides which tasks may share loops.
+"""
+from __future__ import annotations
+
+from ...ir.core import Op, Value
+from ..loopir.grammar import Fill
+from .index_rules import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms
+
+
+class Task:
+    """memory: whether the value is stored. serial: the innermost loop must keep its order, and would keep others from
+    being vectorised. loads: whether the value's own memory is read while it is written."""
+
+    __slots__ = ("first", "item", "loops", "memory", "op", "path", "reads", "value", "write")
+    serial = False
+    adds = False               # whether it adds to a part of an array
+    register = False           # the value at an index is known in a register after `body` (or after the reduction's loop)
+
+    def __init__(self, op: Op | None, value: Value | None, loops, program):
+        self.op, self.value, self.loops = op, value, tuple(loops)
+        self.reads = Reads(program)
+        self.write: tuple | None = None
+        self.memory = value is not None and value in program.must
+        self.first: int | None = None
+        self.path: list = []
+        self.item = -1
+        for d in self.loops:
+            if type(d) is not int:
+                self.reads.scalars.add(d)
+
+    def read(self, v: Value, terms):
+        if v.type.dims:
+            self.reads.add(v, tuple(terms))
+        else:
+            self.reads.add_scalars((v,))
+
+    def whole(self, g) -> bool:
+        """Write the task in one statement, where it is alone in its nest and there is one."""
+        return False
+
+    def linear(self, g) -> bool:
+        """Whether the task may run over element numbers instead of indices."""
+        return False
+
+    def _plain(self) -> bool:
+        own = tuple(range(len(self.loops)))
+        return self.reads.plain and all(terms == own for _, terms in self.reads.leaves)
+
+    def begin(self, g, index):
+        """Before the first reduced loop."""
+
+    def finish(self, g, index):
+        """After it."""
+
+    def body(self, g, index):
+        raise NotImplementedError
+
+
+class StoreTask(Task):
+    """A virtual array computed element by element."""
+
+    register = True
+
+    def __init__(self, value: Value, program):
+        op = value.owner
+        super().__init__(op, value, value.type.dims, program)
+        self.write = tuple(range(len(self.loops)))
+        self.reads.through(op, self.write)
+
+    def whole(self, g) -> bool:
+        op, place = self.op, g.place(self.value)
+        if not self.memory or place.prefix or g.is_small(self.value.type):
+            return False
+        if op.defn.name == "empty":
+            return True
+        if op.defn.name == "broadcast" and not op.operands[0].type.dims:
+            g.write(Fill(place.buffer, g.scalar(op.operands[0])))
+            return True
+        if op.defn.name in ("stop_gradient", "reshape"):
+            return g.copy_whole(place, op.operands[0])
+        return False
+
+    def linear(self, g) -> bool:
+        return self._plain()
+
+    def body(self, g, index):
+        atom = g.compute(self.value, index)
+        if self.memory:
+            g.store_value(self.value, index, atom)
+
+
+class CopyTask(Task):
+    """One array value copied into the memory of another: the base of an update whose old contents are still needed."""
+
+    def __init__(self, value: Value, source: Value, program):
+        super().__init__(None, value, value.type.dims, program)
+        self.source, self.memory = source, True
+        self.write = tuple(range(len(self.loops)))
+        self.read(source, self.write)
+
+    __slots__ = ("source",)
+
+    def whole(self, g) -> bool:
+        place = g.place(self.value)
+        return not place.prefix and not g.is_small(self.value.type) and g.copy_whole(place, self.source)
+
+    def body(self, g, index):
+        g.store_value(self.value, index, g.value_at(self.source, index))
+
+
+class PieceTask(Task):
+    """One operand of a concatenation, into its range of the result."""
+
+    __slots__ = ("number", "piece")
+
+    def __init__(self, value: Value, number: int, program):
+        op = value.owner
+        piece = op.operands[number]
+        super().__init__(op, value, piece.type.dims, program)
+        self.piece, self.number = piece, number
+        own = tuple(range(len(self.loops)))
+        axis, offset = op.attrs["axis"], 0
+        for x in op.operands[:number]:
+            d = x.type.dims[axis]
+            if type(d) is int:
+                offset = offset + d if offset is not None else None
+            else:
+                offset = None
+                self.reads.scalars.add(d)
+        place = None if offset is None else axis if offset == 0 else ("s", axis, offset, 1)
+        self.write = own[:axis] + (place,) + own[axis + 1:]
+        self.read(piece, own)
+
+    def body(self, g, index):
+        axis = self.op.attrs["axis"]
+        atom = g.value_at(self.piece, index)
+        for k, (_, offset) in enumerate(concat_pieces(g, self.op)):
+            if k == self.number:
+                target = index[:axis] + (g.iop("add", index[axis], offset),) + index[axis + 1:]
+                g.store_value(self.value, target, atom)
+
+
+class FlatTask(Task):
+    """A reshape, in the order of its operand's axes: no division is needed."""
+
+    def __init__(self, value: Value, program):
+        op = value.owner
+        x = op.operands[0]
+        super().__init__(op, value, x.type.dims, program)
+        self.write = (None,) * value.type.rank
+        self.read(x, range(x.type.rank))
+
+    def whole(self, g) -> bool:
+        place = g.place(self.value)
+        return not place.prefix and g.copy_whole(place, self.op.operands[0])
+
+    def body(self, g, index):
+        x = self.op.operands[0]
+        g.store_value(self.value, (ravel(g, index, x.type.dims),), g.value_at(x, index))
+
+
+class RegionTask(Task):
+    """update and update_add: v into a region of the result's memory, which holds the base. `joining`: stencil_updates.py."""
+
+    __slots__ = ("adds", "joining")
+
+    def __init__(self, op: Op, program):
+        v = op.operands[1]
+        super().__init__(op, op.results[0], v.type.dims, program)
+        self.joining = None
+        own = tuple(range(len(self.loops)))
+        self.write = region_terms(op.attrs["spec"], op.operands[2:], own)
+        self.adds = op.defn.name == "update_add"
+        self.reads.add_scalars(op.operands[1:])
+        self.read(v, own)
+
+    def body(self, g, index):
+        op = self.op
+        v = op.operands[1]
+        atom = g.value_at(v, index) if v.type.dims else g.scalar(v)
+        if op in g.sums:
+            g.accumulate(g.sums[op], "add", atom)
+            return
+        where = region_index(g, op.attrs["spec"], op.operands[2:], index)
+        g.write_element(self.value, where, atom, add=op.defn.name == "update_add")
+
+
+class ScatterTask(Task):
+    """scatter and scatter_add: in C order of the index arrays, so that later ones win."""
+
+    serial = True
+
+    def __init__(self, op: Op, program):
+        v = op.operands[1]
+        super().__init__(op, op.results[0], v.type.dims, program)
+        own = tuple(range(len(self.loops)))
+        self.write, b = gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[2:], own)
+        self.read(v, own)
+        for i in op.operands[2:]:
+            self.read(i, b)
+
+    def body(self, g, index):
+        op = self.op
+        v = op.operands[1]
+        atom = g.value_at(v, index) if v.type.dims else g.scalar(v)
+        where = gather_index(g, op.attrs["axes"], op.attrs["at"], op.operands[2:], index)
+        g.write_element(self.value, where, atom, add=op.defn.name == "scatter_add")

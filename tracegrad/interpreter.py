@@ -1,0 +1,43 @@
+"""Running a program with the IR's evaluator instead of machine code: derivatives under `disable_jit`."""
+from __future__ import annotations
+
+import numpy as np
+
+from .captures import captures_of, closed
+from .compile import leaf_values, optimized, parameter_of, without_aliases
+from .ir.build import memory
+from .ir.interp import Machine
+from .lowering.build import loop_builder
+from .tracer.staging.trace_function import Call, Traced
+
+_PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
+
+
+class Evaluator:
+    """One program, run with NumPy: the same results, dtypes, structures, overwritten arguments and errors."""
+
+    def __init__(self, traced: Traced, call: Call):
+        self.traced, self.place = traced, parameter_of(traced, call)
+        self.program = without_aliases(traced, call)
+        self.captures = captures_of(traced.held)
+        f = optimized(self.program)
+        self.machine = Machine(closed(loop_builder.flatten_calls(f),
+                                      self.captures.parameters) if self.captures.parameters else f)
+
+    def __call__(self, call: Call, captured: list[np.ndarray]):
+        given = leaf_values(self.traced, call)
+        outside = [memory(x, c.type.dims) for x, c in zip(captured, self.captures.parameters)]
+        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)), *outside)
+        for param, result in self.program.writes.items():
+            given[param][...] = results[result]
+        return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])
+
+    def _leaf(self, out, results, given):
+        if out.kind == "static":
+            return out.value
+        if out.kind == "arg":
+            return given[self.place[out.value]]
+        value = np.asarray(results[out.result])
+        if out.kind == "array":
+            return value.copy()
+        return value[()] if out.kind == "numpy" else _PYTHON[out.kind](value.item())

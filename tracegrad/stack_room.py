@@ -1,0 +1,65 @@
+"""Room for programs that nest deeply: long sums, recursion of hundreds of levels, containers in containers.
+
+Syntax trees, structures and programs are walked by recursion, several frames a level, and Python allows 1,000 frames. While a
+function is compiled the limit is what the stack has room for; beyond it there is an error that names the user's line.
+"""
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable
+
+from .ir.errors import UnsupportedError
+from .tracer import tracing
+
+try:
+    import resource
+except ImportError:                 # Windows
+    resource = None
+
+_FRAME = 500                # bytes of the C stack for a frame, with a margin: 30,000 frames of a trace took less than 8 MB
+_FEWEST, _MOST = 1_000, 20_000
+_lock = threading.Lock()
+_state = {"users": 0, "before": 0}
+
+
+def _limit() -> int:
+    """Frames that fit on the stack. Threads other than the main one may have a small stack."""
+    if resource is None or (threading.current_thread() is not threading.main_thread() and sys.platform != "linux"):
+        return _FEWEST
+    size = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    return _MOST if size == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, size // _FRAME))
+
+
+def deep(method: Callable) -> Callable:
+    """A method of a compiled function that may compile."""
+    @functools.wraps(method)
+    def run(self, /, *args, **kwargs):
+        _enter()
+        try:
+            return method(self, *args, **kwargs)
+        except RecursionError as error:
+            raise UnsupportedError(
+                f"`{getattr(self, '__name__', 'the function')}`, or an argument of it, is nested too deeply to be compiled",
+                "cut a long expression, or a deep recursion, in parts: steps of a loop, statements with names of their own",
+                tracing.user_loc(error.__traceback__)) from None
+        finally:
+            _leave()
+
+    return run
+
+
+def _enter() -> None:
+    with _lock:
+        if not _state["users"]:
+            _state["before"] = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(_state["before"], _limit()))
+        _state["users"] += 1
+
+
+def _leave() -> None:
+    with _lock:
+        _state["users"] -= 1
+        if not _state["users"]:
+            sys.setrecursionlimit(_state["before"])

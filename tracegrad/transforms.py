@@ -1,0 +1,358 @@
+"""The derivative operators: grad, value_and_grad, jvp, vjp, linearize, stop_gradient.
+
+grad and value_and_grad make a compiled function; jvp, vjp and linearize evaluate at once. Each keeps what it compiled
+for a function, so calling it again on the same function and types costs a dictionary look-up. Inside traced code all of them
+become part of the program that is being traced.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from . import derivative_programs
+from .api import Jitted
+from .autodiff import forward
+from .autodiff.reverse import reverse
+from .gradients import Gradient
+from .ir.clone import inline
+from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
+from .ir.types import INDEX
+from .tracer import pytrees, tracing
+from .tracer.staging import signature, trace_function
+from .tracer.staging.trace_function import Out
+from .tracer.values import boxes
+
+_KEPT = 256                    # functions whose jvp, vjp and linearize are kept compiled
+
+
+class _Itself:
+    """A callable object that has no hash, such as an instance of a dataclass, known by its identity."""
+
+    __slots__ = ("f",)
+
+    def __init__(self, f):
+        self.f = f
+
+    def __hash__(self):
+        return id(self.f)
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and other.f is self.f
+
+
+def kept(make: Callable) -> Callable:
+    """`make(f, *options)`, with what it made kept for the functions used last."""
+    @functools.lru_cache(_KEPT)
+    def made(key, *options):
+        return make(key.f if isinstance(key, _Itself) else key, *options)
+
+    @functools.wraps(make)
+    def find(f, *options):
+        try:
+            hash(f)
+        except TypeError:
+            f = _Itself(f)
+        return made(f, *options)
+    return find
+
+
+def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
+         static_argnames=()) -> Any:
+    """The gradient of a function that returns one real scalar.
+
+    argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
+              positions (the result is a tuple)
+    has_aux   the function returns (value, aux) and the gradient comes as (gradient, aux)
+
+    A call takes the function's arguments, and by keyword `out`: arrays in the structure of the gradient, which are overwritten
+    by it and returned, with accumulate=True added to.
+
+    Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks:
+    abs'(0) = 0, ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a
+    TypeError) for an argument of integers.
+    """
+    return _gradient(grad, f, argnums, has_aux, False, static_argnums, static_argnames)
+
+
+def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
+                   static_argnames=()) -> Any:
+    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient)."""
+    return _gradient(value_and_grad, f, argnums, has_aux, True, static_argnums, static_argnames)
+
+
+def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_argnames):
+    argnums = several(argnums)
+    if f is None:
+        return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return Gradient(f, argnums, has_aux, with_value, operator.__name__, static_argnums=static_argnums,
+                    static_argnames=static_argnames)
+
+
+def several(argnums) -> int | tuple[int, ...]:
+    """`argnums` as an int or a tuple of ints."""
+    found = signature.indices(argnums, "argnums")
+    return found if isinstance(argnums, (tuple, list, set, range)) else found[0]
+
+
+# --- forward mode ----------------------------------------------------------------------------------------------------
+
+class Tangents(Jitted):
+    """`jvp` of a function: called with the primals and the tangents, one tuple each."""
+
+    def __init__(self, fn: Callable):
+        super().__init__(fn, label="jvp")
+
+    @property
+    def derives(self) -> bool:
+        return True
+
+    def flatten(self, args, kwargs) -> trace_function.Call:
+        primals, tangents = args
+        own, moves = trace_function.flatten_call(self.root, primals), trace_function.leaves_of_call(_tangents, (tangents,))
+        primals, tangents = own.tree.children[0], moves.tree.children[0].children[0]
+        if not primals.matches(tangents):
+            raise ArgumentTypeError(f"the tangents have the structure {tangents}, the primals {primals}",
+                                    "pass one tangent for each primal, of the same structure")
+        structure = derivative_programs.tuple_of(derivative_programs.tuple_of(primals, tangents), own.tree.children[1])
+        count = len(own.leaves)
+        return trace_function.Call(structure, own.leaves + moves.leaves,
+                                   own.paths + tuple("tangent of " + p for p in own.paths),
+                          own.values + moves.values,
+                          own.aliases | {k + count: first + count for k, first in moves.aliases.items()})
+
+    def program(self, call: trace_function.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+        primals, count = call.tree.children[0].children[0], call.tree.count // 2
+        own = trace_function.Call(derivative_programs.tuple_of(primals, call.tree.children[1]), call.leaves[:count],
+                                  call.paths[:count],
+                         call.values[:count], {k: v for k, v in call.aliases.items() if k < count})
+        return derivative_programs.tangents(super().program(own, trace), call)
+
+
+def _tangents(tangents):
+    """The names of tangents in messages."""
+
+
+@kept
+def _tangents_of(f) -> Tangents:
+    return Tangents(f)
+
+
+def jvp(f: Callable, primals, tangents) -> tuple:
+    """(f(*primals), its derivative at `primals` along `tangents`): forward mode.
+
+    primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
+                        shapes of its argument. A tangent of something that is no float or complex is not looked at.
+    """
+    expect_tuples("jvp", primals, tangents)
+    return _tangents_of(f)(tuple(primals), tuple(tangents))
+
+
+def expect_tuples(operator: str, primals, tangents) -> None:
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise ArgumentTypeError(f"{operator} takes the primals and the tangents as tuples",
+                                f"write tg.{operator}(f, (x,), (v,))")
+
+
+# --- the two halves of reverse mode and of linearize -----------------------------------------------------------------
+
+class Second(Jitted):
+    """The other half of a program that was cut in two: called with the residuals and the (co)tangents.
+
+    likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
+    """
+
+    def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
+        super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
+        self.function, self.residuals, self.likes = function, residuals, likes
+        self.tree_of_flows, self.outs, self.out_tree, self.what = tree_of_flows, tuple(outs), out_tree, what
+
+    @property
+    def derives(self) -> bool:
+        return True
+
+    def flatten(self, args, kwargs) -> trace_function.Call:
+        return trace_function.leaves_of_call(self.root, args, kwargs)
+
+    def check(self, flows) -> None:
+        found = pytrees.flatten(flows)[1]
+        if not self.tree_of_flows.matches(found):
+            raise ArgumentTypeError(
+                f"the {self.what} has the structure {found}, expected {self.tree_of_flows}",
+                "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"),
+            )
+
+    def program(self, call: trace_function.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+        f, n = self.function, self.residuals
+        dynamic = [k for k, leaf in enumerate(call.leaves) if leaf.kind != "static"]
+        place = {k: p for p, k in enumerate(dynamic)}
+        flows = [k for k, like in enumerate(self.likes, n) if like is not None]
+
+        def body(b, params):
+            given = [params[place[k]] if k in place else None for k in range(n + len(self.likes))]
+            lengths = _lengths(b, f, given, [*range(n), *flows])
+            held = [b.index(lengths[p]) if p in lengths else b.cast(v, p.type.dtype) for p, v in zip(f.params[:n], given)]
+            moves = [derivative_programs.matched(self.what, self.likes[k - n][0], given[k], call.leaves[k],
+                                                 _known(p.type, lengths), b)
+                     for k, p in zip(flows, f.params[n:])]
+            rest = f.params[n + len(moves):]            # what is not asked about (aux) moves nothing
+            return inline(b, f, (*held, *moves, *[b.full(0, _known(p.type, lengths).dims, p.type.dtype) for p in rest]))
+
+        names = [call.paths[k].replace("[", "_").replace("]", "") for k in dynamic]
+        g = derivative_programs.built(f.name, f, [call.leaves[k].type for k in dynamic], names, body)
+        return trace_function.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
+
+
+def _lengths(b, f, given, places) -> dict:
+    """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
+    the first half found is among the residuals, so it is checked to be that number."""
+    numbers = {}
+    for p, k in zip(f.params, places):
+        if given[k] is not None:
+            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims) if type(d) is not int and d not in numbers})
+    for d, number in numbers.items():
+        if (found := given[f.params.index(d)]) is not None:
+            b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",
+                   message=f"a tangent or cotangent of length {number}, where the value has another")
+    return numbers
+
+
+def _known(type, lengths):
+    """A type with the lengths that are known as numbers."""
+    return type.with_dims([lengths.get(d, d) if not isinstance(d, int) else d for d in type.dims])
+
+
+def _pulled(residuals, cotangent):
+    """The names of the arguments of a pullback in messages."""
+
+
+def _pushed(residuals, tangents):
+    """The names of the arguments of a linear map in messages."""
+
+
+class Halves(Jitted):
+    """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
+
+    def __init__(self, fn: Callable, parts, second, label: str):
+        super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)
+
+
+def _pull(traced, backward, wrt, residuals, has_aux: bool) -> Second:
+    """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
+    structure, likes = traced.out_tree, []
+    if has_aux:
+        structure = derivative_programs.pair_with_aux(traced)[0]
+    for out, path in zip(traced.outs, structure.paths("the result")):
+        value = None if out.kind == "static" else traced.function.results[out.result]
+        likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
+    return Second(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0], "cotangent")
+
+
+def _argument_outs(traced, wrt) -> list[Out]:
+    count = sum(child.count for child in traced.tree.children[0].children)
+    place = {k: n for n, k in enumerate(wrt)}
+    return [Out(traced.leaves[k].kind, place[k]) if k in place else Out("static", None, 0.0) for k in range(count)]
+
+
+def _push(traced, linear, wrt, residuals) -> Second:
+    """The linear map: tangents of the positional arguments in, tangents of the results out."""
+    count = sum(child.count for child in traced.tree.children[0].children)
+    chosen = set(wrt)
+    if any(pytrees.fixed(traced.out_tree)):
+        raise UnsupportedError("a function that returns a sparse matrix cannot be linearized",
+                               "return its data, or use tg.jvp", traced.function.loc)
+    likes = [(traced.paths[k], traced.leaves[k].type) if k in chosen else None for k in range(count)]
+    place, at = {}, 0
+    for k, value in enumerate(traced.function.results):
+        if value.type.dtype.inexact:
+            place[k], at = at, at + 1
+    outs = [derivative_programs._tangent_out(out, place) for out in traced.outs]
+    return Second(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
+
+
+@kept
+def _vjp_of(f, has_aux: bool) -> Halves:
+    return Halves(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
+
+
+@kept
+def _linearize_of(f) -> Halves:
+    return Halves(f, forward.linearize, _push, "linearize")
+
+
+class LinearMap:
+    """The second half with its residuals: what `vjp` and `linearize` return beside the result."""
+
+    __slots__ = ("_residuals", "_second")
+
+    def __init__(self, second: Second, residuals):
+        self._second, self._residuals = second, residuals
+
+
+class Pullback(LinearMap):
+    """cotangent of the result -> tuple of cotangents of the arguments. `primals`: the arguments, where one has a pattern."""
+
+    __slots__ = ("_primals",)
+
+    def __init__(self, second: Second, residuals, primals):
+        super().__init__(second, residuals)
+        self._primals = primals if any(pytrees.fixed(pytrees.flatten(primals)[1])) else None
+
+    def __call__(self, *cotangents):
+        if len(cotangents) != 1:
+            raise ArgumentError(f"a pullback takes one cotangent, of the result's structure, and was given {len(cotangents)}",
+                                "pass those of several results as the function returns them, for example pull((a, b))")
+        (cotangent,) = cotangents
+        self._second.check(cotangent)
+        found = self._second(self._residuals, cotangent)
+        if self._primals is None:
+            return found
+        leaves, structure = pytrees.flatten(found)
+        parts = zip(leaves, pytrees.leaves_of(self._primals), pytrees.fixed(structure))
+        return structure.unflatten([primal if flag else leaf for leaf, primal, flag in parts])
+
+
+class Pushforward(LinearMap):
+    """tangents of the arguments -> tangent of the result."""
+
+    __slots__ = ()
+
+    def __call__(self, *tangents):
+        self._second.check(tangents)
+        return self._second(self._residuals, tangents)
+
+
+def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
+    """(f(*primals), pullback): reverse mode.
+
+    pullback(cotangent) takes what has the structure and shapes of the result, and returns a tuple with a cotangent for
+    each argument (0.0 for what is no float or complex). With has_aux, f returns (result, aux) and vjp
+    (result, pullback, aux).
+    """
+    out, residuals, second = _vjp_of(f, has_aux)(*primals)
+    if has_aux:
+        return out[0], Pullback(second, residuals, primals), out[1]
+    return out, Pullback(second, residuals, primals)
+
+
+def linearize(f: Callable, *primals) -> tuple:
+    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again."""
+    out, residuals, second = _linearize_of(f)(*primals)
+    return out, Pushforward(second, residuals)
+
+
+def stop_gradient(x):
+    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity."""
+    if tracing.active() is None:
+        return x
+    builder = tracing.current().builder
+
+    def stop(leaf):
+        if not isinstance(leaf, boxes.Box) or not leaf.read().type.dtype.inexact:
+            return leaf
+        value = builder("stop_gradient", leaf.read())
+        return boxes.ArrayBox(value) if isinstance(leaf, boxes.ArrayBox) else boxes.ScalarBox(value, leaf.weak)
+
+    return pytrees.map(stop, x)
+

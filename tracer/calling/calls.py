@@ -1,0 +1,411 @@
+"""Calls and stores in rewritten code.
+
+A call f(…) is answered by the first that applies:
+
+  1. an object with `__tracegrad_call__(args, kwargs)`: jitted functions, derivatives, custom rules
+  2. numpy_table.redirect: NumPy functions, math, builtins on numbers
+  3. the builtins below: iteration, types, printing
+  4. a method that changes a list, dict or set: allowed where nothing but the traced program can see the change
+  5. a user's function, method, class or callable object: rewritten, then called
+  6. anything else: called as it stands
+"""
+from __future__ import annotations
+
+import builtins
+import collections
+import functools
+import itertools
+import sys
+import types
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from .. import pytrees, tracing
+from ..control import branches, iteration, packed_lists
+from ..regions import if_join, list_scan_outputs
+from ..syntax import source
+from ..values import captured_arrays, format_strings
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import dispatch
+
+DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
+BRANCHING = 500    # calls of functions by themselves in branches and loops that are traced: they may double at each level
+RECURSIVE = 20_000 # and in all
+
+
+def call(f, /, *args, **kwargs):
+    """f(*args, **kwargs) as rewritten code calls it."""
+    trace = tracing.active()
+    handler = _BY_TYPE.get(type(f))
+    if trace is None:
+        return handler(None, f, args, kwargs) if handler in (_function, _method) else f(*args, **kwargs)
+    if trace.growing:
+        for x in (*args, *kwargs.values()):
+            list_scan_outputs.read(trace, x)
+    if handler is _function and id(f.__code__) in tracing.PLACES:
+        return _enter(trace, f, args, kwargs)
+    own = getattr(type(f), "__tracegrad_call__", None)
+    if own is not None:
+        return own(f, args, kwargs)
+    if args and type(f) in (types.BuiltinFunctionType, type) and (name := _SPECIAL.get(f)) is not None:
+        method = getattr(type(args[0]), name, None)
+        if isinstance(method, types.FunctionType) and source.is_user(method) and source.has_source(method):
+            return call(method, *args)
+    if args and isinstance(args[0], packed_lists.Held) and f in OF_LISTS:
+        return _adopted(trace, OF_LISTS[f](*args, **kwargs))
+    for redirect in REDIRECTS:
+        instead = redirect(f)
+        if instead is not None:
+            return _adopted(trace, instead(*map(_listed, args), **kwargs))
+    try:
+        builtin = BUILTINS.get(f)
+    except TypeError:
+        builtin = None
+    if builtin is not None:
+        return _adopted(trace, builtin(*args, **kwargs))
+    return (handler or _other)(trace, f, args, kwargs)
+
+
+# Builtins that ask a method of a user's class.
+_SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
+            bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
+def _typed_container(f):
+    """numba.typed.List and Dict: in traced code what they are typed versions of."""
+    module = sys.modules.get("numba.typed") if isinstance(f, type) else None
+    return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
+
+
+# f -> what to call in its place, or None; sequences/sparse.py adds its own
+REDIRECTS = [dispatch.redirect, _typed_container]
+
+
+def _listed(x):
+    """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
+    if isinstance(x, packed_lists.Held):
+        return x.array()
+    return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
+
+
+_PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.FunctionType, types.ModuleType, type, np.generic,
+          np.dtype, range)
+
+
+def _adopted(trace, made):
+    """What a call returned: a new container or object is the traced program's own."""
+    if not isinstance(made, _PLAIN):
+        trace.note_fresh(made)
+        if type(made) in (list, tuple):
+            for part in made:
+                if isinstance(part, (list, dict, set)):
+                    trace.note_fresh(part)
+    return made
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+def _function(trace, f, args, kwargs):
+    if not source.is_user(f):
+        return f(*args, **kwargs) if trace is None else _as_it_stands(trace, f, args, kwargs)
+    if trace is None:
+        return f(*args, **kwargs)
+    return _enter(trace, source.rewritten(f), args, kwargs)
+
+
+def _enter(trace, f, args, kwargs):
+    """Call a rewritten function; recursion that no known value ends is refused."""
+    key, depth = id(f.__code__), len(trace.scopes)
+    entered = trace.depth.setdefault(key, [])
+    if entered:
+        trace.recursive[entered[-1] < depth] += 1
+        if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
+            _endless(trace, f, "calls itself without end")
+        if trace.recursive[True] > BRANCHING:
+            _endless(trace, f, f"calls itself, more than {BRANCHING} times in all,")
+        if trace.recursive[False] > RECURSIVE:
+            raise UnsupportedError(
+                f"`{f.__name__}` calls itself more than {RECURSIVE:,} times while it is traced, each of which becomes part of "
+                "the program",
+                "write it as a loop, which keeps what it has computed in an array", tracing.locate())
+    entered.append(depth)
+    if "<tg original>" in f.__dict__:
+        trace.entered.setdefault(key, f)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        entered.pop()
+
+
+def _endless(trace, f, how: str):
+    conditions = [s.cond for s in trace.scopes if s.cond is not None]
+    why = tracing.make_static(conditions[-1], "recursion") if conditions else "nothing"
+    raise UnsupportedError(
+        f"`{f.__name__}` {how} while it is traced: what ends the recursion is known only at run time (it "
+        f"depends on {why})",
+        "write it as a loop (with a stack of its own, an array, where it calls itself more than once), or let a Python int or "
+        "a shape end it", tracing.locate())
+
+
+def _as_it_stands(trace, f, args, kwargs):
+    """A call of what is not rewritten. What it reads of arrays is read now."""
+    owner = getattr(f, "__self__", None)
+    if not isinstance(owner, _STORES):
+        captured_arrays.note_read(owner, *args, kwargs)
+    return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
+
+
+_STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
+
+
+def _method(trace, f, args, kwargs):
+    function = f.__func__
+    if isinstance(f.__self__, Box) or not isinstance(function, types.FunctionType):
+        return f(*args, **kwargs)
+    return call(function, f.__self__, *args, **kwargs)
+
+
+def _builtin(trace, f, args, kwargs):
+    """A method of a built-in object, or a function written in C."""
+    owner, name = getattr(f, "__self__", None), f.__name__
+    if type(owner) is list:
+        if name == "append" and len(args) == 1 and list_scan_outputs.append(trace, owner, args[0]):
+            return None
+        list_scan_outputs.read(trace, owner)
+    if type(owner) in _CHANGES and name in _CHANGES[type(owner)]:
+        change_length(trace, owner, name, args)
+    if type(owner) is list and name in LIST_METHODS and LIST_METHODS[name](owner, args, kwargs):
+        return None
+    if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
+        tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")
+    if type(owner) is str and any(isinstance(a, Box) for a in args):
+        return format_strings.formatted(owner, name, args, kwargs)
+    return _as_it_stands(trace, f, args, kwargs)
+
+
+def change_length(trace, owner, name: str, args) -> None:
+    """A method, or `+=`, is about to change the length of a container."""
+    what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
+    try:
+        expect_own(trace, owner, what)
+        if name in ("extend", "+=") and any(isinstance(x, packed_lists.Held) and x.unbounded for x in args):
+            raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
+                                   tracing.locate())
+    except UnsupportedError:
+        for told in OUTGROWN if type(owner) is list else ():
+            told(trace, owner, name, args)
+        raise
+
+
+# told(trace, list, name, args) before a change of its length is refused (sequences/dynamic_lists.py)
+OUTGROWN: list = []
+# name -> handler(list, args, kwargs), true where it has done what the method does (sequences/list_sort.py)
+LIST_METHODS: dict = {}
+_CHANGES = {
+    list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
+    dict: {"pop", "popitem", "clear", "update", "setdefault"},
+    set: {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update",
+          "symmetric_difference_update"},
+    collections.deque: {"append", "appendleft", "pop", "popleft", "extend", "extendleft", "clear", "rotate", "insert", "remove",
+                        "reverse"},
+    collections.OrderedDict: {"pop", "popitem", "clear", "update", "setdefault", "move_to_end"},
+    collections.defaultdict: {"pop", "popitem", "clear", "update", "setdefault"},
+}
+
+
+def expect_own(trace, held, what: str) -> None:
+    """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
+    if id(held) in trace.outer:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
+                               "return the values, or pass the object in as an argument", tracing.locate())
+    if id(held) in trace.shared:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
+                               "time knows",
+                               "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+    made = trace.maker(held)
+    for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
+        if scope.kind == "loop" and scope.loop is None:
+            continue
+        if scope.kind == "function" and scope is not trace.scopes[0]:
+            raise UnsupportedError(f"{what} changes a {type(held).__name__} outside of the function that is differentiated "
+                                   "inside compiled code", "return the value instead", tracing.locate())
+        if scope.kind == "loop":
+            if scope.loop.unrollable:
+                raise tracing.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
+            _endless_growth(scope.loop, held, what)
+        if scope.kind == "branch":
+            why = tracing.make_static(scope.cond, what)
+            raise UnsupportedError(
+                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so "
+                "its length "
+                "would be known only at run time", "store into an array of the largest length and count the entries",
+                tracing.locate())
+
+
+def _endless_growth(loop, held, what):
+    trip = loop.trip
+    if trip is not None:
+        tracing.make_static(trip, what)
+    raise UnsupportedError(
+        f"{what} changes a {type(held).__name__} in a loop whose number of iterations is known only at run time",
+        "make an array of the largest length before the loop and store into it", tracing.locate())
+
+
+def _class(trace, f, args, kwargs):
+    """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
+    init = f.__init__
+    if f.__name__ == "prange" and f.__module__.startswith("numba."):
+        return iteration.range_(*args)
+    plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
+             and not issubclass(f, BaseException))
+    if not plain or not source.is_user(init) or not source.has_source(init):
+        return _as_it_stands(trace, f, args, kwargs)
+    made = trace.note_fresh(object.__new__(f))
+    call(init, made, *args, **kwargs)
+    return made
+
+
+def _partial(trace, f, args, kwargs):
+    return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
+
+
+def _chosen(trace, f: if_join.Chosen, args, kwargs):
+    """Either function, where it is the one."""
+    return branches.either(ScalarBox(f.flag, "bool"), lambda: call(f.then, *args, **kwargs),
+                           lambda: call(f.other, *args, **kwargs))
+
+
+def _other(trace, f, args, kwargs):
+    """A decorated function, a class with a metaclass, a callable object."""
+    if isinstance(f, type):
+        return _class(trace, f, args, kwargs)
+    plain = source.unwrap(f)
+    if plain is not f:
+        return call(plain, *args, **kwargs)
+    own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)
+    if isinstance(own, types.FunctionType) and source.is_user(own):
+        return call(own, f, *args, **kwargs)
+    return _as_it_stands(trace, f, args, kwargs)
+
+
+_BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
+            functools.partial: _partial, if_join.Chosen: _chosen, types.MethodWrapperType: _builtin}
+
+
+# --- builtins ---------------------------------------------------------------------------------------------------------
+
+# Function -> handler(list, …), of lists that are none to the tracer (sequences/dynamic_lists.py adds to it).
+OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, min, max)}
+_TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
+
+
+def type_of(x) -> type:
+    """The type that Python would see."""
+    captured_arrays.seen(x)                            # an array from outside is to be one at each call
+    if isinstance(x, ArrayBox):
+        return np.ndarray
+    if isinstance(x, packed_lists.Held):
+        return list
+    if isinstance(x, ScalarBox):
+        return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
+    return slice if x is slice else type(x)
+
+
+def type_(*args):
+    return type_of(args[0]) if len(args) == 1 else type(*args)
+
+
+def isinstance_(x, kinds) -> bool:
+    if isinstance(x, (Box, packed_lists.Held)):
+        return issubclass(type_of(x), kinds)
+    captured_arrays.seen(x)
+    return issubclass(x.cls, kinds) if pytrees.kind_of(x) is pytrees.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
+
+
+def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:
+    """print: at run time."""
+    if file is not None:
+        raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", tracing.locate())
+    parts, values = [], []
+    for x in args:
+        text, more = format_strings.template(format_strings.shown(x))
+        parts.append(format_strings.shifted(text, len(more), len(values)))
+        values += more
+    escaped = [format_strings.template(str(s))[0] for s in (sep if sep is not None else " ", end if end is not None else "\n")]
+    tracing.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
+
+
+def map_(function, *iterables):
+    return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
+
+
+def filter_(function, iterable):
+    items = iteration.iterate(iterable)
+    return [x for x in items if keep(x if function is None else call(function, x))]
+
+
+def reduce_(function, iterable, *initial):
+    return functools.reduce(lambda a, b: call(function, a, b), iteration.iterate(iterable), *initial)
+
+
+def keep(test) -> bool:
+    """The condition of a comprehension, which decides a length."""
+    flag = branches.truth(test)
+    if isinstance(flag, bool):
+        return flag
+    return bool(tracing.need_concrete(ScalarBox(flag, "bool"), "the condition of a comprehension, which decides a length,"))
+
+
+def _of_items(kind):
+    return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
+
+
+def _deque(iterable=(), maxlen=None):
+    """collections.deque: how many it holds is part of the program."""
+    if isinstance(maxlen, Box):
+        maxlen = int(tracing.need_concrete(maxlen, "the length of a deque"))
+    return collections.deque(iteration.iterate(iterable), maxlen)
+
+
+def _format(value, spec=""):
+    return format_strings.text((value, "", spec)) if isinstance(value, (Box, format_strings.Text)) else format(value, spec)
+
+
+def _next(iterator, *default):
+    """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
+    trace = tracing.current()
+    if trace.scopes and not isinstance(iterator, types.GeneratorType):
+        expect_own(trace, iterator, "next()")
+    return next(iterator, *default)
+
+
+def _refused(name: str, remedy: str):
+    def refuse(*args, **kwargs):
+        if not args or name in ("eval", "exec"):
+            raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
+                                   tracing.locate())
+        return getattr(builtins, name)(*args, **kwargs)
+    return refuse
+
+
+def _text_of(make, conversion: str):
+    """str or repr: a Text where the text is known only at run time."""
+    def handler(*args, **kwargs):
+        if len(args) == 1 and isinstance(args[0], (Box, format_strings.Text)):
+            return format_strings.text((args[0], conversion, ""))
+        return format_strings.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args,
+                                                                                                                  **kwargs)
+    return handler
+
+
+BUILTINS = {
+    range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
+    print: print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
+    list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
+    *stop: iter(iteration.iterate(x), *stop),
+    callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
+    np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
+    str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
+    locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
+    eval: _refused("eval", "write the expression, or make a function of it outside"),
+    exec: _refused("exec", "write the statements, or make a function of them outside"),
+}

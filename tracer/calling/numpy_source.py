@@ -1,0 +1,71 @@
+"""Functions that NumPy itself writes in Python over its other functions: they are rewritten from NumPy's source, like a
+function of the user, and so composed of what this folder knows. numpy.polynomial is such code as a whole.
+"""
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from .. import tracing
+from ..syntax import source
+from ..values.boxes import FUNCTIONS, REDIRECT, as_array
+from . import calls, dispatch
+
+_NAMES = """
+    union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint
+    diag_indices diag_indices_from tril_indices tril_indices_from triu_indices triu_indices_from mask_indices resize
+    sort_complex hamming hanning bartlett blackman asarray_chkfinite
+"""
+source.OPEN |= {"numpy.polynomial"}
+
+
+def _warn(*args, **kwargs):
+    """warnings.warn: not in a branch that only run time decides, where nobody knows yet whether it holds."""
+    if not any(scope.kind == "branch" for scope in tracing.active().scopes):
+        warnings.warn(*args, **kwargs)
+
+
+REDIRECT[warnings.warn] = _warn
+
+
+def _borrow(f):
+    inner = getattr(f, "_implementation", f)
+    source.OPENED.add(inner.__code__)
+    if inner is f:
+        return
+    handler = FUNCTIONS[f] = lambda *args, **kwargs: calls.call(inner, *args, **kwargs)
+    REDIRECT[f] = dispatch.passing(f, handler)
+
+
+for _name in _NAMES.split():
+    _borrow(getattr(np, _name))
+
+_fit = FUNCTIONS[np.polyfit]
+
+
+def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+    """NumPy's own source, but for the covariance: that multiplies by residuals of which lstsq gives one or none, as the rank
+    of the data decides; here they are summed."""
+    if full or not cov:
+        return _fit(x, y, deg, rcond, full, w)
+    c = _fit(x, y, deg, rcond, False, w)
+    x, y = as_array(x) + 0.0, as_array(y) + 0.0
+    weight = 1.0 if w is None else as_array(w) + 0.0
+    lhs = (FUNCTIONS[np.vander](x, deg + 1).T * weight).T
+    rest = (y.T * weight).T - lhs @ c
+    scale = np.sqrt(FUNCTIONS[np.sum](lhs * lhs, axis=0))
+    scaled = lhs / scale
+    base = FUNCTIONS[np.linalg.inv](scaled.T @ scaled) / FUNCTIONS[np.outer](scale, scale)
+    n = len(x)
+    if cov == "unscaled":
+        factor = 1.0
+    elif isinstance(n, int) and n <= deg + 1:
+        raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+    else:
+        factor = FUNCTIONS[np.sum](rest * rest, axis=0) / (n - (deg + 1))
+    return c, (base if len(y.dims) == 1 else base[:, :, None]) * factor
+
+
+FUNCTIONS[np.polyfit] = polyfit
+REDIRECT[np.polyfit] = dispatch.passing(np.polyfit, polyfit)

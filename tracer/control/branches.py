@@ -1,0 +1,286 @@
+"""Branches: `if`, conditional expressions, `and`, `or`, `not` on conditions that are known now or only at run time.
+
+A condition that Python knows runs one branch as Python. A traced one traces both, each from the state before, and
+joins them: a name, an item or an array that the two leave differently becomes a result of an `if` op.
+
+    if c: a[0] = 1; s = 2           %s, %a' = if %c then { %1 = update %a, 1, 0; yield 2, %1 }
+    else: s = 3                                  else { yield 3, %a }
+
+A branch that raises is an `if` without results before the other branch, which then stands outside of it.
+"""
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.core import Block, Value
+from ...ir.errors import UnsupportedError
+from ...ir.types import BOOL
+from .. import tracing
+from ..regions import if_join, leaf_types, list_scan_outputs, region_tracing
+from ..syntax import try_except
+from ..values import boxes, captured_arrays, format_strings
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import packed_lists
+
+AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+
+
+def truth(x) -> bool | Value:
+    """Whether x counts as true: a Python bool where that is known now, else a bool value."""
+    if x is True or x is False:
+        return x
+    x = captured_arrays.seen(x)
+    if not isinstance(x, Box):
+        return _plain_truth(x)
+    found = x.read()
+    if found.type.dims:
+        size = 1
+        for d in found.type.dims:
+            size = size * d if type(d) is int else None
+            if size is None:
+                break
+        if size != 1:
+            raise ValueError(AMBIGUOUS if size is None or size > 1 else
+                             "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array "
+                             "is not empty.")
+        found = tracing.current().builder.reshape(found, ())
+    number = tracing.constant(found)
+    if number is not None:
+        return bool(number)
+    if found.type.dtype is BOOL:
+        return found
+    return tracing.current().builder("ne", found, const(0, found.type.dtype))
+
+
+def _plain_truth(x) -> bool | Value:
+    if isinstance(x, (leaf_types.Unset, leaf_types.Maybe)):
+        return truth(leaf_types.value(x))
+    if type(x) is list and (trace := tracing.active()) is not None:
+        list_scan_outputs.read(trace, x)
+    own = type(x).__module__ != "builtins" and any("__bool__" in vars(c) for c in type(x).__mro__)      # not the metaclass's
+    found = x.__bool__() if own else bool(x)
+    return truth(found) if isinstance(found, Box) else bool(found)
+
+
+def as_bool(flag: bool | Value) -> Value:
+    return flag if isinstance(flag, Value) else const(flag, BOOL)
+
+
+def negate(flag: bool | Value):
+    """`not flag`, on truths."""
+    if not isinstance(flag, Value):
+        return not flag
+    if flag.op is not None and flag.op.name == "not":
+        return flag.op.operands[0]
+    return tracing.current().builder("not", flag)
+
+
+def boxed(flag: bool | Value):
+    return ScalarBox(flag, "bool") if isinstance(flag, Value) else flag
+
+
+def not_(x):
+    return boxed(negate(truth(x)))
+
+
+# --- statements and expressions ---------------------------------------------------------------------------------------
+
+def if_(test, then, other, get, put, names) -> None:
+    """The statement. get and put read and write the names that it may leave changed."""
+    flag = truth(test)
+    if flag is True:
+        then()
+    elif flag is False:
+        if other is not None:
+            other()
+    else:
+        stage(flag, then, other or _nothing, get, put, names)
+
+
+def _nothing(*_):
+    return None
+
+
+def either(test, then, other):
+    """`then() if test else other()`."""
+    flag = truth(test)
+    if not isinstance(flag, Value):
+        return then() if flag else other()
+    return stage(flag, then, other, *binding(then, other), "the conditional expression")
+
+
+def and_(first, *rest):
+    """`first and …`: the first that is false, else the last."""
+    for k, thunk in enumerate(rest):
+        flag = truth(first)
+        if flag is False:
+            return first
+        if flag is not True:
+            return stage(flag, lambda k=k, thunk=thunk: and_(thunk(), *rest[k + 1:]), lambda first=first: first,
+                         *binding(*rest[k:]), "`and`", lazy=True)
+        first = thunk()
+    return first
+
+
+def or_(first, *rest):
+    """`first or …`: the first that is true, else the last."""
+    for k, thunk in enumerate(rest):
+        flag = truth(first)
+        if flag is True:
+            return first
+        if flag is not False:
+            return stage(flag, lambda first=first: first, lambda k=k, thunk=thunk: or_(thunk(), *rest[k + 1:]),
+                         *binding(*rest[k:]), "`or`", lazy=True)
+        first = thunk()
+    return first
+
+
+class Binds:
+    """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
+
+    __slots__ = ("get", "names", "put", "thunk")
+
+    def __init__(self, thunk, get, put, names):
+        self.thunk, self.get, self.put, self.names = thunk, get, put, names
+
+    def __call__(self):
+        return self.thunk()
+
+
+def binding(*thunks) -> tuple:
+    """(get, put, names) of all the names that operands bind."""
+    found = [t for t in thunks if type(t) is Binds and t.names]
+    if len(found) < 2:
+        return (found[0].get, found[0].put, found[0].names) if found else (None, None, ())
+
+    def put(values):
+        values = iter(values)
+        for operand in found:
+            operand.put(tuple(next(values) for _ in operand.names))
+
+    return lambda: tuple(v for t in found for v in t.get()), put, tuple(n for t in found for n in t.names)
+
+
+def in_(x, items):
+    """`x in items`: for traced numbers, whether any element is equal."""
+    if type(items) is list and (trace := tracing.active()) is not None:
+        list_scan_outputs.read(trace, items)
+    items = items.array() if isinstance(items, packed_lists.Held) else captured_arrays.seen(items)
+    if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
+        found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
+        return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)
+    if isinstance(items, (list, tuple, set, frozenset)) and (isinstance(x, Box) or any(isinstance(v, Box) for v in items)):
+        found = False
+        for v in items:
+            if v is x:
+                return True
+            found = or_(found, lambda v=v: v == x)
+        return boxed(truth(found))
+    if isinstance(x, Box) and isinstance(items, dict):
+        return in_(x, list(items))
+    return x in items
+
+
+def not_in(x, items):
+    return not_(in_(x, items))
+
+
+# --- tracing both branches --------------------------------------------------------------------------------------------
+
+def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool = False):
+    """Trace both branches and join them; gives the joined value of what they return."""
+    trace = tracing.current()
+    before = get() if get else ()
+    yes = region_tracing.run(trace, region_tracing.Branch(Block(), flag), then, get, put, before)
+    if yes.raised is not None:
+        return _one_raises(trace, flag, yes, other)
+    no = region_tracing.run(trace, region_tracing.Branch(Block(), flag), other, get, put, before)
+    if no.raised is not None:
+        return _one_raises(trace, negate(flag), no, then)
+    try:
+        return _join(trace, flag, yes, no, put, names, before, what, lazy)
+    except region_tracing.Mismatch as found:
+        why = tracing.make_static(flag, "an `if` whose branches leave different things")
+        try:
+            return _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=True)
+        except region_tracing.Mismatch:
+            raise _unlike(found, why) from None
+
+
+def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
+    """`if flag: …; raise` and then the other branch, as part of what surrounds it."""
+    raising.block.yields = ()
+    empty = Block()
+    trace.builder.emit("if", flag, regions=(raising.block, empty))
+    trace.guarded += 1
+    try:
+        return other()
+    finally:
+        trace.guarded -= 1
+
+
+def _unlike(found: region_tracing.Mismatch, why: str):
+    """The error for branches that leave different things."""
+    return UnsupportedError(
+        f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, "
+        f"{found.right} in the "
+        f"other{'; ' + found.why if found.why else ''} (the condition depends on {why})",
+        "give it the same shape and structure in both, or decide with a value that is known when the function is compiled",
+        tracing.locate())
+
+
+def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
+    """Emit the `if` and put its results in place."""
+    joint = if_join.Joint(trace, flag, yes, no, flexible)
+    held = [if_join.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
+            for name, old, a, b in zip(names, before, yes.names, no.names)]
+    returned = joint.add(what, yes.returned, no.returned)
+    roots = [(root, joint.root(root, yes, no)) for root in region_tracing.roots_of(yes, no)]
+    items = [(place, joint.item(place, yes, no)) for place in region_tracing.items_of(yes, no)]
+    results = joint.emit(lazy)
+    for root, found in roots:
+        if found.differs:
+            trace.note_write(root)
+            root._value = found.build(results)
+    if put is not None and any(h.differs or a is not old for h, old, a in zip(held, before, yes.names)):
+        put(tuple(h.build(results) for h in held))
+    for place, found in items:
+        region_tracing.assign(trace, place, found.build(results))
+    region_tracing.merge_spoilt(trace, yes, no)
+    return returned.build(results)
+
+
+def assert_(test, message=None) -> None:
+    """The statement: checked now, or at run time."""
+    flag = truth(test)
+    if flag is True:
+        return
+    if flag is False:
+        raise raise_(lambda: AssertionError(message()) if message else AssertionError())
+    text, values = format_strings.template(message()) if message else ("", ())
+    tracing.current().builder.emit("check", flag, *values, error="AssertionError", message=text)
+
+
+def _says_later(error) -> bool:
+    """Whether an exception's message has traced values in it."""
+    return isinstance(error, BaseException) and any(isinstance(x, (Box, format_strings.Text)) for x in error.args)
+
+
+def raise_(made=None, cause=None) -> BaseException:
+    """The exception that a `raise` raises; where only run time knows whether it is reached, it becomes a failing check."""
+    error = made() if made else None
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    trace = tracing.active()
+    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)):
+        if error is None:
+            error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
+        if cause is not None:
+            error.__cause__ = cause()
+        return error
+    if error is not None and try_except.plainly(trace, error):
+        return error
+    return region_tracing.fail(trace, error)

@@ -1,0 +1,251 @@
+"""What a `for` runs over: sources whose item k the trace can name without having the others.
+
+  source ::= Range | Rows (of an array) | Enumerated | Zipped | Backwards | Crossed
+
+A source has a trip count, an int or an index value, and gives its item at a position, an int or an index value. What is no
+source (lists, dicts, generators) is iterated as Python does.
+"""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...ir.core import Value
+from ...ir.errors import ConcretizationError, UnsupportedError
+from .. import tracing
+from ..regions import list_scan_outputs
+from ..values import boxes, shapes, views
+from ..values.boxes import ArrayBox, Box, ScalarBox
+
+LIMIT = 10_000
+SOURCES: dict = {}            # class -> the source that an instance is (control/packed_lists.py)
+_range = range
+
+
+def _index(k):
+    """An int or index value of a bound."""
+    if isinstance(k, Box):
+        number = tracing.constant(k.read())
+        return shapes.to_index(k) if number is None else number
+    return shapes.to_index(k)
+
+
+class Source:
+    """`trip`: an int or an index value."""
+
+    __slots__ = ("trip",)
+
+    def __iter__(self) -> Iterator:
+        if type(self.trip) is not int:
+            why = tracing.make_static(self.trip, "iteration outside a for statement")
+            raise ConcretizationError(
+                f"the number of items is known only at run time, but iteration outside a for statement needs it: it depends "
+                f"on {why}",
+                "write a for statement", tracing.locate())
+        return (self.at(k) for k in _range(self.trip))
+
+    def __len__(self):
+        if type(self.trip) is int:
+            return self.trip
+        return tracing.need_concrete(ScalarBox(self.trip, "int"), "len()")
+
+
+class Range(Source):
+    """range(start, stop, step) with traced parts."""
+
+    __slots__ = ("start", "step", "stop")
+
+    def __init__(self, *bounds):
+        start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        self.start, self.stop, self.step = map(_index, (start, stop, step))
+        self.trip = self._trip()
+
+    def _trip(self):
+        """max(0, ceil((stop - start) / step))"""
+        arith, span = shapes.arith, shapes.arith("sub", self.stop, self.start)
+        if type(self.step) is int:
+            if self.step == 0:
+                raise ValueError("range() arg 3 must not be zero")
+            if self.step < 0:
+                span = arith("sub", self.start, self.stop)
+            size = abs(self.step)
+            return arith("max", arith("floordiv", arith("add", span, size - 1), size), 0)
+        builder = tracing.current().builder
+        zero = builder.index(0)
+        builder.emit("check", builder("ne", self.step, zero), error="ValueError", message="range() arg 3 must not be zero")
+        up = builder("gt", self.step, zero)
+        last = builder("select", up, builder("sub", self.step, builder.index(1)), builder("add", self.step, builder.index(1)))
+        return arith("max", arith("floordiv", arith("add", span, last), self.step), 0)
+
+    def at(self, k):
+        return boxes.count(shapes.arith("add", self.start, shapes.arith("mul", k, self.step)))
+
+
+class Rows(Source):
+    """An array along its first axis."""
+
+    __slots__ = ("box",)
+
+    def __init__(self, box: ArrayBox):
+        if not box.dims:
+            raise TypeError("iteration over a 0-d array")
+        self.box, self.trip = box, box.dims[0]
+
+    def at(self, k):
+        rank = len(self.box.dims)
+        row = self.box.view(views.Strided((k,) + (None,) * (rank - 1), tuple(_range(1, rank))))
+        return row if rank > 1 else ScalarBox(row.read())
+
+
+class Enumerated(Source):
+    __slots__ = ("inner", "start")
+
+    def __init__(self, inner: Source, start=0):
+        self.inner, self.start, self.trip = inner, start, inner.trip
+
+    def at(self, k):
+        return boxes.count(shapes.arith("add", _index(self.start), k)), self.inner.at(k)
+
+
+class Zipped(Source):
+    __slots__ = ("inners",)
+
+    def __init__(self, inners):
+        self.inners = inners
+        trips = [s.trip for s in inners]
+        self.trip = trips[0]
+        for trip in trips[1:]:
+            if not shapes.same(self.trip, trip):
+                self.trip = shapes.arith("min", self.trip, trip)
+
+    def at(self, k):
+        return tuple(s.at(k) for s in self.inners)
+
+
+class Backwards(Source):
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Source):
+        self.inner, self.trip = inner, inner.trip
+
+    def at(self, k):
+        return self.inner.at(shapes.arith("sub", shapes.arith("sub", self.trip, 1), k))
+
+
+class Crossed(Source):
+    """All combinations, the last source fastest: itertools.product, np.ndindex."""
+
+    __slots__ = ("inners",)
+
+    def __init__(self, inners):
+        self.inners = inners
+        self.trip = shapes.product([s.trip for s in inners])
+
+    def at(self, k):
+        found = []
+        for s in reversed(self.inners):
+            found.append(s.at(shapes.arith("mod", k, s.trip)))
+            k = shapes.arith("floordiv", k, s.trip)
+        return tuple(reversed(found))
+
+
+def source_of(x) -> Source | None:
+    """The source that x is, or None."""
+    if isinstance(x, Source):
+        return x
+    if isinstance(x, _range):
+        return Range(x.start, x.stop, x.step)
+    if isinstance(x, ArrayBox):
+        return Rows(x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" and x.ndim:
+        return Rows(boxes.lift(x))
+    if type(x) is list:
+        if (trace := tracing.active()) is not None:
+            list_scan_outputs.read(trace, x)
+        rows = list_scan_outputs.rows_of(x)
+        return None if rows is None else Rows(rows)
+    own = SOURCES.get(type(x))
+    return own and own(x)
+
+
+# --- the builtins -----------------------------------------------------------------------------------------------------
+
+def range_(*bounds):
+    if not any(isinstance(b, Box) for b in bounds):
+        return _range(*bounds)
+    for b in bounds:
+        if isinstance(b, Box) and (b.dims or b.dtype_ir.kind not in "iux"):
+            raise TypeError(f"'{b.weak or b.dtype_ir.np.name if isinstance(b, ScalarBox) else 'numpy.ndarray'}' object "
+                            "cannot be "
+                            "interpreted as an integer")
+    found = Range(*bounds)
+    parts = found.start, found.stop, found.step
+    return _range(*parts) if all(type(p) is int for p in parts) else found
+
+
+def enumerate_(iterable, start=0):
+    source = source_of(iterable)
+    if source is None:
+        return enumerate(iterate(iterable), start)
+    return Enumerated(source, start)
+
+
+def zip_(*iterables, strict=False):
+    sources = [source_of(x) for x in iterables]
+    if not sources or None in sources:
+        return zip(*map(iterate, iterables), strict=strict)
+    if strict:
+        for k, s in enumerate(sources[1:], 2):
+            shapes.require_equal(sources[0].trip, s.trip, f"zip() argument {k} has another length than argument 1")
+    return Zipped(sources)
+
+
+def reversed_(sequence):
+    source = source_of(sequence)
+    return reversed(sequence) if source is None else Backwards(source)
+
+
+def product_(*iterables, repeat=1):
+    sources = [source_of(x) for x in iterables] * repeat
+    if None in sources:
+        return itertools.product(*map(iterate, iterables), repeat=repeat)
+    return Crossed(sources)
+
+
+def ndindex(*shape):
+    """np.ndindex: the index tuples of a shape."""
+    dims = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    return Crossed([Range(d) for d in dims])
+
+
+def ndenumerate(x):
+    """np.ndenumerate: (index tuple, element) for each element."""
+    box = boxes.lift(x)
+    return Zipped([ndindex(tuple(map(boxes.count, box.dims))), Rows(box.reshape(-1))])
+
+
+def iterate(x):
+    """x as Python iterates it: a source item by item."""
+    if type(x) is list and (trace := tracing.active()) is not None:
+        list_scan_outputs.read(trace, x)
+    if isinstance(x, (list, tuple, dict, str)):
+        return x
+    source = None if isinstance(x, np.ndarray) else source_of(x)
+    if source is None:
+        return x
+    if type(source.trip) is int and source.trip > LIMIT:
+        too_long(source.trip)
+    return iter(source)
+
+
+def too_long(trip, why: str = "it is iterated outside a for statement"):
+    raise UnsupportedError(
+        f"{trip:,} iterations would be unrolled, more than {LIMIT:,}: {why}",
+        "write a for statement whose body works with a traced index, and store into an array", tracing.locate())
+
+
+def as_value(trip) -> Value:
+    """A trip count as an operand."""
+    return tracing.current().builder.index(trip)

@@ -1,0 +1,501 @@
+"""Loops: `for` and `while`, run by Python, unrolled or rolled into one body.
+
+A rolled loop's body is traced on parameters in place of what it changes; where an iteration leaves other types than it found
+(`s = 0` then `s += x[i]`), or changes something that the plan did not know of, it is traced again with the plan corrected,
+until it fits.
+
+    for i in range(n): s += x[i]        %s' = for %i = 0 to %n carry(%s = 0.0) { %1 = add %s, x[%i]; yield %1 }
+
+With an exit (`break`, `return`) or a condition it is a `while` over the flags that syntax/early_exit.py made. A loop is
+unrolled where it is very short, where its body needs its counter as a number or changes Python lists, or where what it carries
+changes shape.
+"""
+from __future__ import annotations
+
+import collections
+
+from ...ir.build import const
+from ...ir.core import Block, Value
+from ...ir.errors import UnsupportedError
+from ...ir.thresholds import sizes
+from ...ir.types import BOOL, INDEX, INDEX_SCALAR
+from .. import tracing
+from ..regions import buffer_rotation, leaf_types, list_scan_outputs, loop_carry, region_tracing
+from ..regions.region_tracing import Mismatch
+from ..tracing import Loop, NeedUnroll, Scope
+from ..values.boxes import ArrayBox
+from . import branches, iteration, loop_pragmas
+from .branches import as_bool, negate, truth
+from .iteration import LIMIT
+
+LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
+ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
+
+
+# --- for --------------------------------------------------------------------------------------------------------------
+
+def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None:
+    """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write;
+    `site` identifies it in the source, where its body does not."""
+    trace, hint = tracing.active(), None
+    if trace is not None and isinstance(iterable, loop_pragmas.Hint):
+        hint, iterable = type(iterable), iterable.iterable
+    source = iteration.source_of(iterable) if trace is not None else None
+    if source is None:
+        _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
+        return
+    trip, site = source.trip, site or id(body.__code__)
+    if hint is loop_pragmas.unroll:
+        if isinstance(trip, Value):
+            tracing.make_static(trip, "tg.unroll")
+        _unroll(trace, source, 0, body, get, put, names, stop, "tg.unroll")
+        return
+    short = (type(trip) is int and trip <= sizes.traced_unrolled and hint is None
+             and trace.unrolling * trip <= sizes.traced_unrolled_total)
+    if short or site in trace.unroll:
+        _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
+        return
+    loop = Loop(site, "for", trip)
+    try:
+        _roll(trace, loop, source, 0, body, get, put, names, stop, touched)
+    except NeedUnroll as signal:
+        if signal.loop is not loop:
+            raise
+        if hint is loop_pragmas.rolled:
+            raise UnsupportedError(f"this loop cannot stay rolled, as tg.rolled asks: it would have to be unrolled for "
+                                   f"{signal.reason}",
+                                   "store into an array at the counter, or leave tg.rolled away", tracing.locate()) from None
+        _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
+    except Mismatch as found:
+        _differently(trace, loop, source, found, body, get, put, names, stop, touched)
+
+
+def _each(items, body, get, put, names, stop) -> None:
+    """Iterate as Python does; once an exit's flag is known only at run time, the rest of the iterations is guarded by it."""
+    for count, item in enumerate(items):
+        flag = _stopped(stop)
+        if flag is True:
+            return
+        if count >= LIMIT and tracing.active() is not None:
+            iteration.too_long(count + 1, "a loop over a Python object")
+        if flag is False:
+            body(item)
+        else:
+            branches.stage(negate(flag), lambda item=item: body(item), branches._nothing, get, put, names)
+
+
+def _stopped(stop) -> bool | Value:
+    """Whether any flag is set."""
+    found = False
+    for flag in stop() if stop is not None else ():
+        flag = truth(flag)
+        if flag is True:
+            return True
+        if flag is not False:
+            found = flag if found is False else tracing.current().builder("or", found, flag)
+    return found
+
+
+def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str) -> None:
+    if type(source.trip) is not int:
+        raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to "
+                               f"be for {reason}",
+                               "pass the length as an argument that `static_argnums` names, or store into an array",
+                               tracing.locate())
+    if source.trip - start > LIMIT:
+        iteration.too_long(source.trip - start, reason or "the loop is asked to be")
+    if reason:
+        trace.note("unrolled", f"{source.trip} iterations, for {reason}")
+    outer, trace.unrolling = trace.unrolling, trace.unrolling * max(source.trip, 1)
+    try:
+        _each((source.at(k) for k in range(start, source.trip)), body, get, put, names, stop)
+    finally:
+        trace.unrolling = outer
+
+
+def _differently(trace, loop, source, found, body, get, put, names, stop, touched) -> None:
+    """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
+    if type(source.trip) is not int:
+        tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
+    if type(source.trip) is not int or source.trip > LIMIT or _stopped(stop) is not False:
+        _unsettled(found, "for")
+    body(source.at(0))
+    if _stopped(stop) is False:
+        again = Loop(loop.site, "for", source.trip - 1)
+        try:
+            _roll(trace, again, source, 1, body, get, put, names, stop, touched)
+            return
+        except (NeedUnroll, Mismatch) as signal:
+            if isinstance(signal, NeedUnroll) and signal.loop is not again:
+                raise
+    _unroll(trace, source, 1, body, get, put, names, stop, f"{found.place}, which changes its type")
+
+
+def _unsettled(found: Mismatch, kind: str):
+    raise UnsupportedError(
+        f"what a {kind} loop carries does not settle: {found.place} is {found.left} when an iteration begins and "
+        f"{found.right} when it "
+        f"ends{' (' + found.why + ')' if found.why else ''}",
+        "give it the type and shape of the loop's end before the loop begins", tracing.locate()) from None
+
+
+def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, touched) -> None:
+    """Stage iterations start … trip-1 as one body."""
+    trip = source.trip
+    if start:
+        trip = trip - start
+    rolled = _Rolled(trace, loop, body, get, put, names, touched)
+    if stop is None:
+        rolled.counted(source, start, trip)
+    else:
+        limit = iteration.as_value(trip)
+
+        def go(k):
+            return lambda: branches.and_(branches.not_(branches.boxed(_stopped(stop))),
+                                         lambda: branches.boxed(trace.builder("lt", k, limit)))
+
+        rolled.conditional(go, lambda k: (source.at(_plus(k, start)),), type(trip) is int and trip > 0)
+
+
+def _plus(k: Value, start: int):
+    return k if not start else tracing.current().builder("add", k, const(start, INDEX))
+
+
+# --- while ------------------------------------------------------------------------------------------------------------
+
+def while_(test, body, get, put, names, stop, touched=None) -> None:
+    """The statement. Its condition may be known for some iterations and not for others."""
+    trace, python = tracing.active(), False
+    count = 0
+    while True:
+        flag = _stopped(stop)
+        if flag is True:
+            return
+        first = _probe(trace, test, get, put) if flag is False else flag
+        if first is False:
+            test()
+            return
+        known = first is True
+        if trace is not None and not (known and python):
+            loop = Loop(id(body.__code__), "while")
+            loop.unrollable = known
+            try:
+                _roll_while(trace, loop, test, body, get, put, names, stop, touched)
+                return
+            except NeedUnroll as signal:
+                if signal.loop is not loop:
+                    raise
+                reason = signal.reason
+            except Mismatch as found:
+                if not known:
+                    tracing.make_static(first, f"a loop that changes the type of {found.place}")
+                    _unsettled(found, "while")
+                reason = f"{found.place}, which changes its type"
+            python = True
+            trace.note("unrolled", f"a while loop, for {reason}")
+        test()
+        body()
+        count += 1
+        if count > LIMIT and trace is not None:
+            iteration.too_long(count, "a while loop")
+
+
+def _probe(trace, test, get, put):
+    """What the condition is now, leaving no trace of the asking."""
+    if trace is None:
+        return truth(test())
+    scope = Scope(Block(), "loop", None)
+    return region_tracing.run(trace, scope, lambda: truth(test()), get, put, get() if get else (), always=True).returned
+
+
+def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None:
+    def rolled():
+        return _Rolled(trace, loop, lambda: body(), get, put, names, touched)
+
+    def ask():
+        return branches.boxed(truth(test()))
+
+    binds = test.__name__.startswith("<tg binds")
+    asked = branches.Binds(ask, get, put, names) if binds and get else ask
+
+    def condition():
+        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), asked)
+
+    if binds:
+        rolled().inverted(condition)
+        return
+    try:
+        rolled().conditional(lambda k: condition, None, False)
+    except _Changes:
+        loop.active = True
+        rolled().inverted(condition)
+
+
+# --- rolling ----------------------------------------------------------------------------------------------------------
+
+class _Changes(Exception):
+    """The condition of a `while` changes an array or an object."""
+
+
+class _Rolled:
+    """One loop being staged: its plan, and the trials that settle it."""
+
+    def __init__(self, trace, loop: Loop, body, get, put, names, touched):
+        self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
+        self.before, self.born = get() if get else (), tracing.stamp()
+        self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
+        self.names = loop_carry.planned(names, self.before, self.born, self.flexible)
+        self.items: dict = {}                       # mark -> (place, Carry)
+        self.roots: dict = {}                       # id -> box
+        self.spoilt: dict = {}                      # id -> (box, reason)
+        self.pairs: set = set()                     # positions in `carried` of what may hold the same array
+        self.growing: dict = {}                     # id -> list that an iteration appends to
+        self.heads: tuple = ()                      # what the names hold when an iteration begins
+        self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
+        self.ended: dict = {}                       # … and in the body that settled
+        self.pair_up(self.before)
+        for x in touched() if touched else ():
+            if type(x) is ArrayBox and not x.root.captured and type(x.root) is ArrayBox:
+                self.roots[id(x.root)] = x.root
+
+    @property
+    def carried(self):
+        return [*self.names, *(c for _, c in self.items.values())]
+
+    def pair_up(self, held) -> bool:
+        """Note which names hold, or may hold, the same array; whether that is news."""
+        seen, known = {}, len(self.pairs)
+        for k, x in enumerate(held):
+            for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.Maybe else x):
+                if isinstance(leaf, ArrayBox):
+                    root = leaf.root
+                    self.pairs |= {(j, k) for r in (root, *region_tracing.relatives(self.trace,
+                                                                                    root)) for j in seen.get(id(r), ())
+                                   if j != k}
+                    seen.setdefault(id(root), set()).add(k)
+        return len(self.pairs) > known
+
+    def link_pairs(self, head: bool = False) -> None:
+        carried = self.carried
+        for j, k in self.pairs:
+            if head and (carried[j].parting or carried[k].parting):
+                continue
+            for a in carried[j].boxes:
+                for b in carried[k].boxes:
+                    region_tracing.link(self.trace, a, b)
+
+    def block(self, *first, names=()) -> Block:
+        """A block with parameters of the types `first` and then those of what is carried."""
+        block = Block(first, names)
+        for c in self.carried:
+            c.parameters(block)
+        for root in self.roots.values():
+            loop_carry.parameter(block, root._value.type, self.name_of(root))
+        return block
+
+    def name_of(self, root) -> str | None:
+        """What the program calls an array that the body writes into."""
+        named = (c.label for c in self.carried if isinstance(c.initial, ArrayBox) and c.initial is root)
+        return next(named, root._value.name)
+
+    def inits(self) -> list[Value]:
+        builder = self.trace.builder
+        return [v for c in self.carried for v in c.inits(builder)] + [root._value for root in self.roots.values()]
+
+    def enter(self, params, asking: bool = False) -> None:
+        """Put the parameters in place of what is carried, inside the region."""
+        trace, params = self.trace, iter(params)
+        scope = trace.scopes[-1]
+        self.heads = held = tuple(c.at_head(trace, params, asking) for c in self.names)
+        if self.put is not None:
+            self.put(held)
+        for place, carry in self.items.values():
+            region_tracing.assign(trace, place, carry.at_head(trace, params, asking))
+        self.link_pairs(head=not asking)
+        self.entered = {}
+        for key, root in self.roots.items():
+            scope.roots[key] = root, root._value
+            root._value = self.entered[key] = next(params)
+        for box, reason in self.spoilt.values():
+            region_tracing.spoil(trace, box, reason)
+
+    def trial(self, block: Block, params, items, grows: bool = False) -> region_tracing.Outcome:
+        """Trace one iteration. `grows`: lists may grow in it."""
+        origin = [None] * (len(block.params) - len(params)) + self.inits_cache
+        for param, init in zip(block.params, origin):
+            self.trace.origin[param] = self.loop, init
+
+        def iteration_():
+            if grows:
+                list_scan_outputs.opened(self.trace, self.trace.scopes[-1], self.growing.values())
+            self.enter(params)
+            self.body(*items())
+
+        return region_tracing.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before)
+
+    def settle(self, make) -> tuple:
+        """Trace iterations until the plan holds; make() traces one and gives (block, outcome, …)."""
+        for _ in range(ROUNDS):
+            self.inits_cache = self.inits()
+            made = make()
+            if not self.absorb(made[1]):
+                self.loop.active, self.ended = False, self.entered
+                list_scan_outputs.expect_settled(made[1], self.heads)
+                return made
+        raise Mismatch("what the loop carries", "one type", "another, time and again")
+
+    def absorb(self, outcome: region_tracing.Outcome) -> bool:
+        if outcome.raised is not None:
+            return False
+        changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
+        for key, (held, *_) in outcome.grown.items():
+            changed |= key not in self.growing
+            self.growing[key] = held
+        for carry, final in zip(self.names, outcome.names):
+            changed |= carry.absorb(final)
+        for mark, (place, before, after) in outcome.items.items():
+            if mark in self.items:
+                changed |= self.items[mark][1].absorb(after)
+            elif after is not before:
+                if before is region_tracing.MISSING or after is region_tracing.MISSING:
+                    raise Mismatch(region_tracing.name_of(place), _absent(before), _absent(after), "the structure changes")
+                self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.born,
+                                                           self.flexible)
+                changed = True
+        for key, (root, before, after) in outcome.roots.items():
+            if key not in self.roots and after is not before:
+                self.roots[key] = root
+                changed = True
+        for box, reason in outcome.spoilt:
+            if box._born < self.born and id(box) not in self.spoilt:
+                self.spoilt[id(box)] = box, reason
+                changed = True
+        return changed
+
+    def yields(self, block: Block, outcome: region_tracing.Outcome) -> list[Value]:
+        """What the iteration hands on, emitted at its end."""
+        finals = self.finals(outcome)
+        with self.trace.builder.at(block), outcome.installed():
+            found = [v for c, final in zip(self.carried, finals) for v in c.yields(final)]
+        return found + [outcome.roots[key][2] for key in self.roots]
+
+    def finals(self, outcome) -> list:
+        if outcome.raised is not None:
+            return [c.entry for c in self.carried]
+        return [*outcome.names, *(outcome.items[mark][2] for mark in self.items)]
+
+    def leave(self, results, outcome, ran: bool, trip=None) -> None:
+        """Put the results in place. `trip` where it is the number of iterations for sure."""
+        trace, results = self.trace, iter(results)
+        taken = [[next(results) for _ in range(c.width)] for c in self.carried]
+        for key, root in self.roots.items():
+            found = next(results)
+            if outcome.roots[key][2] is not self.ended[key]:
+                trace.note_write(root)
+                root._value = found
+        finals = self.finals(outcome)
+        uses = collections.Counter(id(part) for final in finals for part in leaf_types.containers(final))
+        own = {mark for mark in outcome.fresh if uses[mark] == 1}
+        held = [c.after(trace, values, final, ran, own) for c, values, final in zip(self.carried, taken, finals)]
+        if trip is not None:
+            for k, box in buffer_rotation.settle(self, outcome, taken, trip).items():
+                held[k] = box
+        self.link_pairs()
+        if self.put is not None:
+            self.put(tuple(held[:len(self.names)]))
+        for (place, carry), found in zip(self.items.values(), held[len(self.names):]):
+            if carry.moves:
+                region_tracing.assign(trace, place, found)
+        region_tracing.merge_spoilt(trace, outcome)
+
+    # --- the forms of a loop ------------------------------------------------------------------------------------------
+
+    def counted(self, source, start: int, trip) -> None:
+        def make():
+            block = self.block(INDEX_SCALAR, names=["i"])
+            k = block.params[0]
+            return block, self.trial(block, block.params[1:], lambda: (source.at(_plus(k, start)),), type(trip) is int)
+
+        block, outcome = self.settle(make)
+        list_scan_outputs.expect_no_aliases(outcome, self.heads)
+        rows = list_scan_outputs.Rows(self.trace, outcome, trip)
+        yields = self.yields(block, outcome)
+        block.yields = (*yields, *rows.extend(block))
+        results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
+        self.leave(_named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
+        rows.leave(results[len(yields):], self.get() if self.get else ())
+
+    def conditional(self, go, item, ran: bool) -> None:
+        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter."""
+        counter = [INDEX_SCALAR] if item is not None else []
+
+        def make():
+            block = self.block(*counter, names=["i"] if counter else ())
+            k = block.params[0] if counter else None
+            return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if counter else lambda: ())
+
+        block, outcome = self.settle(make)
+        yields = self.yields(block, outcome)
+        if counter:
+            with self.trace.builder.at(block):
+                yields.insert(0, self.trace.builder.iop("add", block.params[0], 1))
+        block.yields = tuple(yields)
+        asked = self.condition(counter, go)
+        inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
+        results = self.trace.builder.emit("while", *inits, regions=(asked, block))
+        self.leave(_named(results, block.params)[len(counter):], outcome, ran)
+
+    def condition(self, counter, go) -> Block:
+        """The block that decides whether there is another iteration."""
+        block = self.block(*counter, names=["i"] if counter else ())
+        for param, init in zip(block.params[len(counter):], self.inits_cache):
+            self.trace.origin[param] = self.loop, init
+        thunk = go(block.params[0] if counter else None)
+
+        def ask():
+            self.enter(block.params[len(counter):], asking=True)
+            return as_bool(truth(thunk()))
+
+        outcome = region_tracing.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before,
+                                     always=True)
+        changed = [root for key, (root, _, after) in outcome.roots.items() if after is not self.entered.get(key)]
+        if changed or len(outcome.items) > len(self.items):
+            raise _Changes
+        block.yields = (outcome.returned,)
+        return block
+
+    def inverted(self, condition) -> None:
+        """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
+        go = as_bool(truth(condition()))
+        self.before = self.get() if self.get else ()
+        self.names = [loop_carry.Carry(c.label, held, True, self.born, self.flexible) for c,
+                      held in zip(self.names, self.before)]
+        inner, found = self.body, []
+
+        def body():
+            inner()
+            found[:] = [as_bool(truth(condition()))]
+
+        self.body = body
+
+        def make():
+            block = self.block(const(True, BOOL).type)
+            return block, self.trial(block, block.params[1:], lambda: ())
+
+        block, outcome = self.settle(make)
+        block.yields = (found[0], *self.yields(block, outcome))
+        asked = self.block(const(True, BOOL).type)
+        asked.yields = (asked.params[0],)
+        results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
+        self.leave(_named(results, block.params)[1:], outcome, False)
+
+
+def _named(results, params):
+    """The results of a loop under the names of what it carries."""
+    for r, p in zip(results, params):
+        r.name = p.name
+    return results
+
+
+def _absent(x) -> str:
+    return "missing" if x is region_tracing.MISSING else "present"

@@ -1,0 +1,273 @@
+"""Python lists of numbers that are indexed where only run time knows the position: such a list is an array from its making on.
+
+    best = [0] * (capacity + 1)                    best = Packed(zeros[capacity + 1])
+    for w, v in zip(weights, values):              a rolled loop that carries the array
+        for c in range(capacity, w - 1, -1):
+            best[c] = max(best[c], best[c - w] + v)
+
+A list starts as Python's own. Where the program indexes it with a traced number (`pack`), the trace starts again with the lists
+that are made at this place of the source packed; where it does with a packed list what only Python's can (append to it, store a
+text), it starts again with them never packed. Numbers of several kinds take the widest. A list of lists of one length is an
+array of two axes, whose rows are views; so no list may stand in it twice.
+"""
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from ...ir.types import I64, INDEX
+from .. import pytrees, tracing
+from ..numpy import creation
+from ..regions import leaf_types
+from ..values import boxes
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import iteration
+
+NEVER = None                     # of a place: its lists are not packed
+NEITHER = False                  # nor are they piles (sequences/dynamic_lists.py)
+# a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
+KEPT = True
+MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
+
+
+class Held:
+    """What is a list to the program: array() is np.array of it, packed() the same as a packed list of numbers."""
+
+    __slots__ = ()
+    shown = "list"                                        # its type, in messages
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether its length is known only at run time."""
+        return True
+
+
+class Packed(Held):
+    """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it."""
+
+    __slots__ = ("box", "kind", "site")
+    __hash__ = None
+
+    def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site=None):
+        self.box, self.kind, self.site = box, kind, site
+
+    def __len__(self):
+        return len(self.box)
+
+    def __iter__(self):
+        return (self.item(k) for k in range(len(self.box)))
+
+    def item(self, k):
+        if len(self.box.dims) > 1:
+            return Packed(self.box[k], self.kind, self.site)
+        return ScalarBox(self.box[k].read(), self.kind.weak)
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):
+            return Packed(boxes.array(self.box[key].read()), self.kind, self.site)
+        return self.item(_position(self, key))
+
+    def __setitem__(self, key, value):
+        found = leaf_types.kind_of(value)
+        if isinstance(key, slice) or len(self.box.dims) > 1 or found is None or found.form != "scalar":
+            never(self, "an assignment to it")
+        joined = leaf_types.join(self.kind, found._replace(dtype=I64) if found.dtype is INDEX else found)
+        if joined != self.kind:
+            _again(self, joined, "an assignment to it")
+        self.box[_position(self, key)] = ScalarBox(leaf_types.emit(value, self.kind))
+
+    @property
+    def unbounded(self) -> bool:
+        return type(self.box.dims[0]) is not int
+
+    def array(self):
+        return self[:].box
+
+    def packed(self):
+        return self
+
+    settled = packed
+
+    def copy(self):
+        if len(self.box.dims) > 1:
+            never(self, "a copy that shares its lists")
+        return self[:]
+
+    def __deepcopy__(self, memo):
+        return Packed(boxes.array(self.box.read()), self.kind, self.site)
+
+    def __getattr__(self, name):
+        if hasattr(list, name):
+            never(self, f"list.{name}")
+        raise AttributeError(f"'list' object has no attribute '{name}'")
+
+    def __str__(self):
+        never(self, "its text")
+
+    def __format__(self, spec):
+        return str(self)
+
+    def _as_python(self, *others):
+        never(self, "this operation")
+
+    __add__ = __radd__ = __mul__ = __rmul__ = __iadd__ = __imul__ = __eq__ = __ne__ = _as_python
+    __lt__ = __le__ = __gt__ = __ge__ = __delitem__ = __contains__ = _as_python
+
+
+def _position(held: Packed, key):
+    if not isinstance(key, (int, np.integer, ScalarBox)) or (isinstance(key, ScalarBox) and key.dtype_ir.kind not in "iux"):
+        raise TypeError("list indices must be integers or slices")
+    return key
+
+
+def _again(held: Packed, kind, what: str):
+    """Trace again with the lists of this place of another kind, or never packed."""
+    if held.site is None:
+        raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",
+                               "use a NumPy array", tracing.locate())
+    raise tracing.Restart(lists={held.site: kind})
+
+
+def never(held: Packed, what: str):
+    _again(held, NEVER, what)
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+def place():
+    """The place of the source that the program stands at."""
+    frame = sys._getframe(2)
+    while id(frame.f_code) not in tracing.PLACES:
+        frame = frame.f_back
+    return id(frame.f_code), frame.f_lasti
+
+
+def made(held):
+    """A list that the program has just made: itself, or packed."""
+    trace = tracing.active()
+    if trace is None or type(held) is not list:
+        return held
+    site = place()
+    found = trace.lists.get(site)
+    if type(found) in MAKERS:
+        instead = MAKERS[type(found)](trace, held, found, site)
+        if instead is not None:
+            return instead
+    trace.born_at[id(held)] = held, site
+    return trace.note_fresh(held)
+
+
+def collected(trace, element, source, collect) -> Packed | list:
+    """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
+    site = place()
+    if not isinstance(trace.lists.get(site), leaf_types.Kind):
+        return made(collect(element, source))
+    kinds: list = []
+
+    def row(item):
+        found = element(item)
+        if type(found) is not list and not isinstance(found, Packed):
+            return found
+        kinds.append(found.kind if isinstance(found, Packed) else element_kind(found) if found else None)
+        if kinds[-1] is None or trace.born_at.get(id(found), (None, None))[0] is not found:
+            raise tracing.Restart(lists={site: NEVER})               # no numbers, or a list that was there before
+        return creation.array(array_of(found))
+
+    held = collect(row, source)
+    kind = kinds and trace.lists[site] and leaf_types.join(kinds[0], trace.lists[site])
+    if not kinds:
+        return made(held)
+    if not kind or any(k != kinds[0] for k in kinds):
+        raise tracing.Restart(lists={site: NEVER})
+    rows = creation.array(held)
+    return Packed(boxes.array(tracing.current().builder.cast(rows.read(), kind.dtype)), kind, site)
+
+
+def _packed(trace, held, wider, site) -> Packed | None:
+    if not held:
+        return None
+    kind = element_kind(held)
+    joined = kind and leaf_types.join(kind, wider)
+    if not joined:
+        trace.lists[site] = NEVER
+        return None
+    rows = creation.array(array_of(held))
+    return Packed(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
+
+
+def array_of(held):
+    """The elements of a list, or of one in another, for np.array."""
+    return [array_of(x) for x in held] if type(held) is list else held.box if isinstance(held, Packed) else held
+
+
+def element_kind(held) -> leaf_types.Kind | None:
+    """The leaf type that holds every number of a list, or of lists of one length; None where there is none."""
+    if type(held[0]) is list:
+        if any(type(x) is not list or len(x) != len(held[0]) or not x for x in held) or len({id(x) for x in held}) < len(held):
+            return None
+        kinds = [element_kind(x) if type(x[0]) is not list else None for x in held]
+    else:
+        kinds = [leaf_types.kind_of(x) for x in held]
+    joined = kinds[0]
+    for kind in kinds:
+        joined = joined and kind and kind.form == "scalar" and leaf_types.join(joined, kind)
+    return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
+
+
+def pack(trace, held) -> None:
+    """Told before a list is indexed with a traced number: trace again with it packed, if it can be."""
+    born = trace.born_at.get(id(held))
+    if born is None or born[0] is not held or not held:
+        return
+    if born[1] in trace.lists and not isinstance(trace.lists[born[1]], leaf_types.Kind):
+        return
+    kind = element_kind(held)
+    if kind is not None:
+        raise tracing.Restart(lists={born[1]: kind})
+
+
+def settled(x):
+    """What a function returns, in which lists are as they are now."""
+    if any(isinstance(leaf, Held) for leaf in pytrees.leaves_of(x)):
+        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, Held) else leaf, x)
+    return x
+
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+class Items(iteration.Source):
+    """A packed list as what a loop runs over."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: Packed):
+        self.held, self.trip = held, held.box.dims[0]
+
+    def at(self, k):
+        return self.held.item(boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int"))
+
+
+def reduced(function, held: Held):
+    """sum, min or max of a list of numbers: a Python number."""
+    held = held.packed()
+    found = boxes.REDIRECT[function](held.box)
+    kind = held.kind if held.kind.weak != "bool" or function is not sum else held.kind._replace(weak="int", dtype=I64)
+    return ScalarBox(leaf_types.emit(found, kind), kind.weak) if isinstance(found, Box) else found
+
+
+def _split(x: Packed):
+    return (x.box,), (x.kind,)
+
+
+def _join(meta, children):
+    (kind,), (box,) = meta, children
+    if isinstance(box, np.ndarray):
+        return box.tolist() if kind.weak else [list(row) for row in box] if box.ndim > 1 else list(box)
+    return Packed(box, kind)
+
+
+iteration.SOURCES[Packed] = Items
+MAKERS[leaf_types.Kind] = _packed
+pytrees.learn(Packed, pytrees.Kind("list", _split, _join, lambda meta, n: [""]))

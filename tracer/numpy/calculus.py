@@ -1,0 +1,473 @@
+"""NumPy's numerical analysis: rounding, differences, integrals, interpolation, polynomials, convolution, histograms."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.types import BOOL, C64, C128, F32, F64, I64, INDEX
+from .. import tracing
+from ..values import boxes, shapes, ufuncs
+from ..values.boxes import FUNCTIONS, METHODS, as_array, implements, lift
+from ..values.promotion import fail, result_dtype
+from ..values.shapes import axis_of
+from . import reductions
+from .creation import iota
+from .manipulation import moveaxis, ravel, reshape
+from .selection import searchsorted, take, where
+
+
+@implements(np.round, np.around)
+def round_(a, decimals=0, out=None):
+    """rint(a * 10**d) / 10**d, as NumPy; integers stay as they are for d >= 0."""
+    box = lift(a)
+    builder, value, dtype = tracing.current().builder, boxes.to_value(a), box.dtype_ir
+    decimals = shapes.static_int(decimals, "the decimals of np.round")
+    if dtype.complex:
+        re, im = (round_(boxes.result(builder(part, value)), decimals).read() for part in ("real", "imag"))
+        found = builder("complex", re, im)
+    elif dtype.inexact:
+        found = _rounded(builder, value, decimals, dtype)
+    elif decimals >= 0:
+        found = value
+    else:
+        wide = _rounded(builder, builder.cast(value, F64), decimals, F64)
+        found = builder.cast(wide, value.type.dtype)
+    if out is not None:
+        return ufuncs.deliver("round", found, out)
+    return boxes.result(found)
+
+
+def _rounded(builder, value, decimals, dtype):
+    if decimals == 0:
+        return builder("rint", value)
+    scale = const(10.0 ** abs(decimals), dtype)
+    there, back = ("mul", "div") if decimals > 0 else ("div", "mul")
+    return builder(back, builder("rint", builder(there, value, scale)), scale)
+
+
+METHODS["round"] = round_
+
+
+@implements(np.fix)
+def fix(x, out=None):
+    return ufuncs.call(np.trunc, x, out=out)
+
+
+# below, sin(y) / y = 1 - y^2/6 + y^4/120 - y^6/5040; the quotient's second derivative errs by the dtype's precision / y^2
+SERIES = {F32: 0.5, F64: 0.03, C64: 0.5, C128: 0.03}
+
+
+@implements(np.sinc)
+def sinc(x):
+    box = lift(x)
+    dtype = result_dtype([box.kind, float])
+    y = boxes.result(boxes.to_value(box, dtype)) * math.pi
+    small = np.abs(y) < SERIES[dtype]
+    safe, square = where(small, 1.0, y), y * y
+    series = 1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0))
+    return boxes.result(where(small, series, np.sin(safe) / safe).read())
+
+
+@implements(np.i0)
+def i0(x):
+    box = lift(x)
+    if box.dtype_ir.complex:
+        raise TypeError("i0 not supported for complex values")
+    value = boxes.to_value(box, box.dtype_ir if box.dtype_ir.inexact else F64)
+    return boxes.result(tracing.current().builder("bessel_i", const(0, value.type.dtype), value))
+
+
+@implements(np.angle)
+def angle(z, deg=False):
+    box = lift(z)
+    x = FUNCTIONS[np.real](box)
+    found = np.arctan2(FUNCTIONS[np.imag](box), x)
+    return found * (180 / math.pi) if deg else found
+
+
+@implements(np.unwrap)
+def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+    p = as_array(p)
+    dd = diff(p, axis=axis)
+    high = period / 2
+    jump = high if discont is None else max(discont, high)
+    moved = np.remainder(dd + high, period) - high
+    moved = where(np.logical_and(np.equal(moved, -high), np.greater(dd, 0)), high, moved)
+    correction = where(np.less(np.absolute(dd), jump), 0.0, moved - dd)
+    k = axis_of(axis, len(p.dims))
+    out = FUNCTIONS[np.copy](p + 0.0)
+    out[(*(slice(None),) * k, slice(1, None))] += FUNCTIONS[np.cumsum](correction, axis=k)
+    return out
+
+
+# --- differences and integrals ---------------------------------------------------------------------------------------
+
+def _between(box, axis, start, stop):
+    return box[(*(slice(None),) * axis, slice(start, stop))]
+
+
+@implements(np.diff)
+def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
+    box, n = as_array(a), shapes.static_int(n, "the order of np.diff")
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    k = axis_of(axis, len(box.dims))
+
+    def edge(x):
+        part = as_array(x)
+        dims = tuple(1 if j == k else boxes.count(d) for j, d in enumerate(box.dims))
+        return part if part.dims else FUNCTIONS[np.broadcast_to](part, dims)
+
+    parts = [*([] if prepend is np._NoValue else [edge(prepend)]), box, *([] if append is np._NoValue else [edge(append)])]
+    box = FUNCTIONS[np.concatenate](parts, k) if len(parts) > 1 and n else box
+    for _ in range(n):
+        later, earlier = _between(box, k, 1, None), _between(box, k, None, -1)
+        box = np.not_equal(later, earlier) if box.dtype_ir is BOOL else np.subtract(later, earlier)
+    return box
+
+
+@implements(np.ediff1d)
+def ediff1d(ary, to_end=None, to_begin=None):
+    parts = [ravel(to_begin)] if to_begin is not None else []
+    parts.append(_differences(ravel(ary)))
+    parts += [ravel(to_end)] if to_end is not None else []
+    return parts[0] if len(parts) == 1 else FUNCTIONS[np.concatenate](parts)
+
+
+def _differences(x):
+    """x[1:] - x[:-1], which NumPy refuses of bools."""
+    return np.subtract(x[1:], x[:-1])
+
+
+@implements(np.trapezoid)
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    y = as_array(y)
+    k = axis_of(axis, len(y.dims))
+    d = dx
+    if x is not None:
+        x = as_array(x)
+        d = diff(x, axis=axis if len(x.dims) > 1 else -1)
+        if len(x.dims) == 1:
+            d = reshape(d, tuple(-1 if j == k else 1 for j in range(len(y.dims))))
+    return np.sum(d * (_between(y, k, 1, None) + _between(y, k, None, -1)) / 2.0, axis=k)
+
+
+@implements(np.gradient)
+def gradient(f, *varargs, axis=None, edge_order=1):
+    """Central differences inside, one-sided ones of the given order at the ends; spacing by number or by coordinates."""
+    f = as_array(f)
+    if f.dtype_ir is BOOL:
+        np.subtract(f, f)                                    # raises as NumPy does
+    f = f if f.dtype_ir.inexact else FUNCTIONS[np.astype](f, np.float64)
+    rank = len(f.dims)
+    axes = tuple(range(rank)) if axis is None else tuple(axis_of(k, rank)
+                                                         for k in (axis if isinstance(axis, tuple) else (axis,)))
+    steps = list(varargs) or [1.0] * len(axes)
+    steps = steps * len(axes) if len(steps) == 1 and len(axes) > 1 else steps
+    if len(steps) != len(axes):
+        raise TypeError("invalid number of arguments")
+    found = [_gradient(moveaxis(f, k, 0), h, edge_order) for k, h in zip(axes, steps)]
+    found = [boxes.array(moveaxis(g, 0, k).read()) for g, k in zip(found, axes)]
+    return found[0] if len(axes) == 1 else tuple(found)
+
+
+def _gradient(f, h, edge_order):
+    n = f.dims[0]
+    if type(n) is int and n < edge_order + 1:
+        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are "
+                         "required.")
+    out = FUNCTIONS[np.zeros_like](f)
+    spacing = lift(h)
+    if spacing.dims and spacing.dtype_ir.integer:              # differences of unsigned coordinates would wrap around
+        spacing = FUNCTIONS[np.astype](spacing, np.float64)
+    even = not spacing.dims
+    if even:
+        out[1:-1] = (f[2:] - f[:-2]) / (2.0 * h)
+        first = last = h
+    else:
+        gaps = diff(spacing)
+        wide = (-1, *(1,) * (len(f.dims) - 1))
+        a, c = reshape(gaps[:-1], wide), reshape(gaps[1:], wide)
+        out[1:-1] = -c / (a * (a + c)) * f[:-2] + (c - a) / (a * c) * f[1:-1] + a / (c * (a + c)) * f[2:]
+        first, last = gaps[0], gaps[-1]
+    if edge_order == 1:
+        out[0], out[-1] = (f[1] - f[0]) / first, (f[-1] - f[-2]) / last
+        return out
+    if even:
+        out[0] = -1.5 / h * f[0] + 2.0 / h * f[1] - 0.5 / h * f[2]
+        out[-1] = 0.5 / h * f[-3] - 2.0 / h * f[-2] + 1.5 / h * f[-1]
+        return out
+    p, q = gaps[0], gaps[1]
+    out[0] = -(2.0 * p + q) / (p * (p + q)) * f[0] + (p + q) / (p * q) * f[1] - p / (q * (p + q)) * f[2]
+    p, q = gaps[-2], gaps[-1]
+    out[-1] = q / (p * (p + q)) * f[-3] - (q + p) / (p * q) * f[-2] + (2.0 * q + p) / (q * (p + q)) * f[-1]
+    return out
+
+
+# --- interpolation and polynomials ----------------------------------------------------------------------------------
+
+@implements(np.interp)
+def interp(x, xp, fp, left=None, right=None, period=None):
+    """Linear between the two neighbours; the end values, or left and right, outside."""
+    if period is not None:
+        return interp(*_wrapped(x, xp, fp, period))
+    grid, table = as_array(xp), as_array(fp)
+    for given in (x, grid):
+        if (dtype := lift(given).dtype_ir).complex:
+            raise TypeError(f"Cannot cast array data from {dtype.np!r} to dtype('float64') according to the rule 'safe'")
+    target = np.complex128 if table.dtype_ir.complex else np.float64
+    grid, table = FUNCTIONS[np.astype](grid, np.float64), FUNCTIONS[np.astype](table, target)
+    shapes.require_equal(grid.dims[0], table.dims[0], "fp and xp are not of the same length.")
+    at = lift(x)
+    at = boxes.result(boxes.to_value(at, F64))
+    n = grid.dims[0]
+    reductions.require_elements(n, "array of sample points is empty")
+    low = table[0] if left is None else left
+    high = table[-1] if right is None else right
+    if type(n) is int and n == 1:
+        inside = line = table[0]
+    else:
+        last = boxes.count(shapes.arith("sub", n, 2))
+        k = FUNCTIONS[np.clip](searchsorted(grid, at, "right") - 1, 0, last)
+        x0, y0 = take(grid, k), take(table, k)
+        slope = (take(table, k + 1) - y0) / (take(grid, k + 1) - x0)
+        line = slope * (at - x0) + y0                          # at a point of the table the slope is that to its right
+        inside = where(np.equal(at, x0), y0, line)
+    found, smooth = (where(np.greater(at, grid[-1]), high, where(np.less(at, grid[0]), low, within))
+                     for within in (where(np.equal(at, grid[-1]), table[-1], inside), line))
+    if line is not inside:
+        found = boxes.result(tracing.current().builder("surrogate", found.read(), smooth.read()))
+    return boxes.result(where(np.isnan(at), at, found).read())
+
+
+def _wrapped(x, xp, fp, period):
+    """x and the points modulo a period, in order, with a point of the neighbouring period at each end."""
+    if type(period) in (int, float) and period == 0:
+        fail(ShapeError, "period must be a non-zero value")
+    period = np.absolute(period)
+    grid, table, cat = np.remainder(as_array(xp), period), as_array(fp), FUNCTIONS[np.concatenate]
+    order = FUNCTIONS[np.argsort](grid)
+    grid, table = grid[order], table[order]
+    return (np.remainder(lift(x), period), cat([grid[-1:] - period, grid, grid[:1] + period]),
+            cat([table[-1:], table, table[:1]]))
+
+
+@implements(np.polyval)
+def polyval(p, x):
+    x = as_array(x)                                           # of a Python number an array of its dtype, which counts
+    found = FUNCTIONS[np.zeros_like](x)
+    for c in as_array(p):
+        found = found * x + c
+    return found
+
+
+@implements(np.polyadd)
+def polyadd(a1, a2):
+    return _aligned(np.add, a1, a2)
+
+
+@implements(np.polysub)
+def polysub(a1, a2):
+    return _aligned(np.subtract, a1, a2)
+
+
+def _aligned(ufunc, a, b):
+    a, b = FUNCTIONS[np.atleast_1d](a, b)
+    short = len(b) - len(a)
+    pad = FUNCTIONS[np.pad]
+    return ufunc(pad(a, (short, 0)), b) if short > 0 else ufunc(a, pad(b, (-short, 0)))
+
+
+@implements(np.polymul)
+def polymul(a1, a2):
+    return convolve(*map(_without_leading_zeros, (a1, a2)))
+
+
+def _without_leading_zeros(p):
+    """The coefficients of a polynomial from the first that is not 0; one 0 where all are. The length depends on the values."""
+    p = FUNCTIONS[np.atleast_1d](as_array(p))
+    shapes.require_rank(p, 1, "Polynomial must be 1d only.")
+    data = boxes.frozen_data(p)
+    if data is not None:
+        found = np.trim_zeros(data, "f")
+        return lift(found if found.size else np.zeros(1, data.dtype))
+    n = boxes.count(p.dims[0])
+    if type(n) is int and n < 2:
+        return p if n else FUNCTIONS[np.zeros](1)
+    some = np.not_equal(p, 0)
+    first = where(FUNCTIONS[np.any](some), FUNCTIONS[np.argmax](some), n - 1)
+    return p[boxes.ScalarBox(first.read(), "int"):]
+
+
+@implements(np.polyder)
+def polyder(p, m=1):
+    p = as_array(p)
+    for _ in range(m):
+        n = len(p)
+        p = p[:-1] * lift(np.arange(n - 1, 0, -1))
+    return p
+
+
+# --- convolution ----------------------------------------------------------------------------------------------------
+
+@implements(np.convolve)
+def convolve(a, v, mode="full"):
+    a, v = (FUNCTIONS[np.atleast_1d](as_array(x)) for x in (a, v))
+    _expect_lines(a, v)
+    if _shorter(a, v):
+        a, v = v, a
+    return _sliding(a, v[::-1], mode)
+
+
+@implements(np.correlate)
+def correlate(a, v, mode="valid"):
+    """The longer one slides: with the operands exchanged the result is reversed and conjugated."""
+    a, v = as_array(a), as_array(v)
+    _expect_lines(a, v)
+    v = np.conjugate(v) if v.dtype_ir.complex else v
+    return boxes.array(_sliding(v, a, mode).read())[::-1] if _shorter(a, v) else _sliding(a, v, mode)
+
+
+def _expect_lines(*arrays):
+    for x in arrays:
+        shapes.require_rank(x, 1, f"object {'too deep for' if x.dims else 'of too small depth for'} desired array")
+
+
+def _shorter(a, v):
+    return type(a.dims[0]) is int and type(v.dims[0]) is int and a.dims[0] < v.dims[0]
+
+
+def _sliding(a, v, mode):
+    """sum_j a[i + j - pad] v[j]: windows of the padded array, times v, summed."""
+    builder = tracing.current().builder
+    dtype = result_dtype([a.kind, v.kind])
+    n, m = a.dims[0], v.dims[0]
+    for d, name in ((n, "a"), (m, "v")):
+        if type(d) is int and d == 0:
+            raise ValueError(f"{name} cannot be empty")
+        if type(d) is not int:
+            builder.emit("check", builder("gt", d, builder.index(0)), error="ValueError", message=f"{name} cannot be empty")
+    less = shapes.arith("sub", m, 1)
+    half = shapes.arith("floordiv", m, 2)
+    before, after = {"full": (less, less), "same": (half, shapes.arith("sub", less, half)), "valid": (0, 0)}[mode]
+    total = shapes.arith("sub", shapes.arith("add", n, shapes.arith("add", before, after)), less)
+    padded = as_array(FUNCTIONS[np.pad](boxes.array(boxes.to_value(a, dtype)),
+                                        (boxes.count(before), boxes.count(after)))).read()
+    rows = builder.reshape(iota(total, INDEX), (total, 1))
+    dims = (total, m)
+    at = builder("add", shapes.expand(rows, dims), shapes.expand(iota(m, INDEX), dims))
+    windows = builder("gather", padded, at, axes=(0,), at=0)
+    product = ufuncs.evaluate(np.multiply, [windows, shapes.expand(boxes.to_value(v, dtype), dims)], (dtype,))
+    return boxes.array(builder.reduce(product, "any" if dtype is BOOL else "sum", (1,)))
+
+
+# --- counting -------------------------------------------------------------------------------------------------------
+
+@implements(np.bincount)
+def bincount(x, /, weights=None, minlength=0):
+    builder, x = tracing.current().builder, as_array(x)
+    if len(x.dims) != 1:
+        raise ValueError("object too deep for desired array")
+    if not np.can_cast(x.kind, np.int64):
+        raise TypeError(f"Cannot cast array data from {x.kind!r} to dtype('int64') according to the rule 'safe'")
+    at = shapes.index_value(x.read())
+    fine = builder.reduce(builder("ge", at, builder.index(0)), "all", (0,))
+    builder.emit("check", fine, error="ValueError", message="'list' argument must have no negative elements")
+    least = shapes.to_index(minlength)
+    data = boxes.frozen_data(x)
+    if data is not None:
+        n = max(int(data.max(initial=-1)) + 1, least)
+    else:
+        top = builder("max", builder.reduce(at, "max", (0,)), builder.index(-1))
+        n = shapes.arith("max", shapes.arith("add", shapes.as_dim(top), 1), least)
+    dtype = I64 if weights is None else F64
+    amount = builder.full(1, at.type.dims, I64) if weights is None else boxes.to_value(weights, F64)
+    shapes.require_equal(amount.type.dims[0], at.type.dims[0], "The weights and list don't have the same length.")
+    amount = shapes.retype(amount, at.type.dims)
+    return boxes.array(builder("scatter_add", builder.full(0, (n,), dtype), amount, at, axes=(0,), at=0))
+
+
+def edges_of(a, bins, range_):
+    """The edges of a histogram, and whether they are evenly spaced by construction."""
+    given = lift(bins)
+    if given.dims:
+        edges = as_array(given)
+        shapes.require_rank(edges, 1, "`bins` must be 1d, when an array")
+        _require(FUNCTIONS[np.all](np.less_equal(edges[:-1], edges[1:])), "`bins` must increase monotonically, when an array")
+        return edges, False
+    n = shapes.static_int(bins, "the number of bins")
+    if n < 1:
+        raise ValueError("`bins` must be positive, when an integer")
+    low, high = _limits(a) if range_ is None else range_
+    low, high = lift(low) + 0.0, lift(high) + 0.0
+    finite = np.logical_and(np.isfinite(low), np.isfinite(high))
+    if range_ is None:
+        _require(finite, "autodetected range of [{0}, {1}] is not finite", low, high)
+    else:
+        _require(np.less_equal(low, high), "max must be larger than min in range parameter.")
+        _require(finite, "supplied range of [{0}, {1}] is not finite", low, high)
+    flat = np.equal(low, high)
+    low, high = (boxes.result(where(flat, x + d, x).read()) for x, d in ((low, -0.5), (high, 0.5)))
+    return FUNCTIONS[np.linspace](low, high, n + 1), True
+
+
+def _limits(a):
+    """The smallest and the largest element; 0 and 1 of none, as NumPy has it."""
+    n = a.dims[0]
+    if type(n) is int:
+        return (reductions.amin(a), reductions.amax(a)) if n else (0.0, 1.0)
+    some = boxes.count(n) > 0
+    ends = (reductions.amin(a, initial=reductions.extreme_of(a.dtype_ir, "min")),
+            reductions.amax(a, initial=reductions.extreme_of(a.dtype_ir, "max")))
+    return tuple(where(some, FUNCTIONS[np.astype](end, np.float64), other) for end, other in zip(ends, (0.0, 1.0)))
+
+
+def _require(condition, message: str, *values):
+    """At run time: a ValueError unless a truth holds."""
+    operands = [as_array(v).read() for v in values]
+    tracing.current().builder.emit("check", boxes.to_value(condition, BOOL), *operands, error="ValueError", message=message)
+
+
+def bin_of(a, edges, n):
+    """(the bin of each element, 0 … n - 1; whether it is in one)."""
+    x = FUNCTIONS[np.astype](a, result_dtype([a.kind, edges.kind]).np)
+    at = searchsorted(edges, x, "right") - 1
+    at = where(np.equal(x, edges[-1]), n - 1, at)
+    inside = np.logical_and(np.greater_equal(x, edges[0]), np.less_equal(x, edges[-1]))
+    return FUNCTIONS[np.clip](at, 0, n - 1), inside
+
+
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a, bins=10, range=None, weights=None):
+    if isinstance(bins, str):
+        fail(UnsupportedError, f"np.histogram_bin_edges with bins={bins!r} cannot be compiled", "give the number of bins")
+    return edges_of(ravel(a), bins, range)[0]
+
+
+@implements(np.histogram)
+def histogram(a, bins=10, range=None, density=None, weights=None):
+    """Bin k holds edge k <= x < edge k + 1; the last bin holds its right edge too."""
+    shape, a = as_array(a).dims, ravel(a)
+    if isinstance(bins, str):
+        fail(UnsupportedError, f"np.histogram with bins={bins!r} cannot be compiled", "give the number of bins or their edges")
+    edges, _ = edges_of(a, bins, range)
+    n = boxes.count(shapes.arith("sub", edges.dims[0], 1))
+    at, inside = bin_of(a, edges, n)
+    if weights is None:
+        counts, amount = FUNCTIONS[np.zeros](n, np.int64), FUNCTIONS[np.astype](inside, np.int64)
+    else:
+        w = as_array(weights)
+        if len(w.dims) != len(shape):
+            raise ValueError("weights should have the same shape as a.")
+        for one, other in zip(w.dims, shape):
+            shapes.require_equal(one, other, "weights should have the same shape as a.")
+        w = ravel(w)
+        counts, amount = FUNCTIONS[np.zeros](n, w.kind), where(inside, w, np.zeros((), w.kind)[()])
+    np.add.at(counts, at, amount)
+    if density:
+        widths = diff(edges)
+        return counts / widths / np.sum(counts), edges
+    return counts, edges

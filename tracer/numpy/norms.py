@@ -1,0 +1,145 @@
+"""Norms of vectors and matrices, and condition numbers."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.errors import LinAlgError, ShapeError
+from ...ir.types import BOOL
+from .. import tracing
+from ..values import boxes, shapes, ufuncs
+from ..values.boxes import FUNCTIONS, as_array, implements
+from ..values.promotion import fail
+from ..values.shapes import axes_of, axis_of
+from . import linalg, reductions, spectral
+from .creation import eye
+from .linalg import inexact
+from .reductions import root
+
+
+def _magnitude(value):
+    builder = tracing.current().builder
+    return builder("abs", value)
+
+
+def _square_sum(value, axes):
+    builder = tracing.current().builder
+    if value.type.dtype.complex:
+        re, im = builder("real", value), builder("imag", value)
+        squares = builder("add", builder("mul", re, re), builder("mul", im, im))
+    else:
+        squares = builder("mul", value, value)
+    return builder.reduce(squares, "sum", axes)
+
+
+def _vector_norm(value, order, axes):
+    builder = tracing.current().builder
+    dtype = value.type.dtype.real
+    if order is None or order == 2:
+        return root(_square_sum(value, axes))
+    if order in (math.inf, -math.inf):
+        reductions.require_elements(reductions.total_of(value.type.dims, axes),
+                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which "
+                                    f"has no identity")
+        return builder.reduce(_magnitude(value), "max" if order > 0 else "min", axes)
+    if order == 0:
+        return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
+    if order == 1:
+        return builder.reduce(_magnitude(value), "sum", axes)
+    if isinstance(order, str):
+        fail(ShapeError, f"Invalid norm order '{order}' for vectors")
+    power = boxes.to_value(order, dtype)
+    total = builder.reduce(builder("pow", _magnitude(value), power), "sum", axes)
+    return builder("pow", total, builder("div", const(1, dtype), power))
+
+
+def _matrix_norm(value, order, axes):
+    builder = tracing.current().builder
+    if order in (None, "fro", "f"):
+        return root(_square_sum(value, axes))
+    rows, columns = axes
+    if order in (1, -1, math.inf, -math.inf):
+        inside, outside = (rows, columns) if order in (1, -1) else (columns, rows)
+        lines = builder.reduce(_magnitude(value), "sum", (inside,))
+        return builder.reduce(lines, "max" if order > 0 else "min", (outside - (outside > inside),))
+    if order in (2, -2, "nuc"):
+        s = spectral.singular_values(builder.transpose(value, (*(k for k in range(value.type.rank) if k not in axes), *axes)))
+        last = s.type.rank - 1
+        if order != "nuc":
+            reductions.require_elements(s.type.dims[-1], "zero-size array to reduction operation "
+                                        f"{'maximum' if order > 0 else 'minimum'} which has no identity")
+        return builder.reduce(s, {2: "max", -2: "min", "nuc": "sum"}[order], (last,))
+    fail(ShapeError, "Invalid norm order for matrices.")
+
+
+@implements(np.linalg.norm)
+def norm(x, ord=None, axis=None, keepdims=False):
+    (value,) = inexact(as_array(x))
+    rank = value.type.rank
+    if axis is None and (ord is None or (ord in ("fro", "f") and rank == 2)):
+        value, axes, found = value, tuple(range(rank)), _vector_norm(value, None, tuple(range(rank)))
+    else:
+        if axis is None:
+            if rank not in (1, 2):
+                fail(ShapeError, "Improper number of dimensions to norm.")
+            given = tuple(range(rank))
+        else:
+            given = tuple(axis_of(k, rank) for k in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+        axes = tuple(sorted(given))
+        if len(given) == 1:
+            found = _vector_norm(value, ord, given)
+        elif len(given) == 2:
+            found = _matrix_norm(value, ord, given)
+        else:
+            fail(ShapeError, "Improper number of dimensions to norm.")
+    return reductions.finish(found, value.type.dims, axes, keepdims, None, "norm")
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    (value,) = inexact(as_array(x))
+    axes = axes_of(axis, value.type.rank)
+    return reductions.finish(_vector_norm(value, ord, axes), value.type.dims, axes, keepdims, None, "norm")
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+def _inverse_or_nan(value):
+    """The inverse, of NaN where the matrix has none."""
+    builder = tracing.current().builder
+    linalg.square(boxes.array(value))
+    pivots = FUNCTIONS[np.diagonal](boxes.array(linalg.factored(value)[0]), 0, -2, -1)
+    singular = FUNCTIONS[np.any](np.equal(pivots, 0), axis=-1, keepdims=True)
+    singular = shapes.expand(as_array(singular)[..., None].read(), value.type.dims)
+    nan = builder.full(math.nan, value.type.dims, value.type.dtype)
+    unit = shapes.expand(eye(boxes.count(value.type.dims[-1]), dtype=value.type.dtype).read(), value.type.dims)
+    inverse = linalg.inv(boxes.array(builder("select", singular, unit, value))).read()
+    return boxes.array(builder("select", singular, nan, inverse))
+
+
+@implements(np.linalg.cond)
+def cond(x, p=None):
+    """The largest singular value over the smallest, or the norm of the matrix times that of its inverse."""
+    a = as_array(x)
+    if len(a.dims) < 2:
+        fail(LinAlgError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
+    if any(type(d) is int and d == 0 for d in a.dims[-2:]):
+        fail(LinAlgError, "cond is not defined on empty arrays")
+    builder = tracing.current().builder
+    (value,) = inexact(a)
+    if p in (None, 2, -2):
+        s = spectral.singular_values(value)
+        first, last = (boxes.array(s)[..., k] for k in (0, -1))
+        found = (last / first if p == -2 else first / last).read()
+    else:
+        found = np.multiply(norm(a, p, (-2, -1)), norm(_inverse_or_nan(value), p, (-2, -1))).read()
+    nan = ufuncs.evaluate(np.isnan, [found], (BOOL,))
+    rank = value.type.rank
+    given = builder.reduce(ufuncs.evaluate(np.isnan, [value], (BOOL,)), "any", (rank - 2, rank - 1))
+    lost = builder("and", nan, builder("not", given))
+    return boxes.result(builder("select", lost, builder.full(math.inf, found.type.dims, found.type.dtype), found))

@@ -1,0 +1,396 @@
+"""Reductions and cumulative functions, with NumPy's accumulator dtypes, keepdims, initial, where and empty-axis errors."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.errors import ShapeError
+from ...ir.types import BOOL, I64, INDEX
+from .. import tracing
+from ..values import boxes, shapes, ufuncs
+from ..values.boxes import FUNCTIONS, ScalarBox, as_array, implements, lift
+from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
+from ..values.shapes import axes_of, axis_of, kept
+from .manipulation import ravel
+
+MISSING = np._NoValue
+
+
+def given(x) -> bool:
+    return x is not MISSING and x is not None
+
+
+def finish(value, whole_dims, axes, keepdims, out, name):
+    """A reduced value as NumPy returns it: with the axes kept, put into `out`, or a scalar where the rank is 0."""
+    builder = tracing.current().builder
+    if keepdims is not MISSING and keepdims:
+        value = builder.reshape(value, kept(whole_dims, axes))
+    return boxes.result(value) if out is None else ufuncs.deliver(name, value, out)
+
+
+def total_of(dims, axes):
+    return shapes.product([dims[k] for k in axes])
+
+
+def masked(value, where, filler):
+    """The value with `filler` where the mask is false."""
+    if where is MISSING or where is True or where is None:
+        return value
+    builder = tracing.current().builder
+    (mask, x), dims = shapes.align([boxes.to_value(where, BOOL), value])
+    x = shapes.expand(x, dims)
+    return builder("select", mask, x, const(filler, x.type.dtype))
+
+
+def _initial(initial, dtype):
+    """The value that a reduction starts from: a Python number as NumPy stores it in an array of the dtype, errors included."""
+    if isinstance(initial, (int, float, complex)):
+        stored = np.zeros((), dtype.np)
+        stored[()] = initial
+        return const(stored, dtype)
+    return boxes.to_value(initial, dtype)
+
+
+def _arithmetic(kind, name):
+    """np.sum and np.prod."""
+    start = 0 if kind == "sum" else 1
+    combine = "add" if kind == "sum" else "mul"
+
+    def run(a, axis=None, dtype=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+        builder, box = tracing.current().builder, lift(a)
+        value = boxes.to_value(box)
+        target = accumulator(value.type.dtype) if dtype is None else to_dtype(dtype)
+        if dtype is None and out is not None:
+            target = accumulator(value.type.dtype)
+        value = masked(boxes.converted(box, value, target), where, start)
+        axes = axes_of(axis, value.type.rank)
+        found = builder.reduce(value, kind, axes)
+        if initial is not MISSING and initial is not None:
+            found = builder(combine, found, _initial(initial, target))
+        return finish(found, value.type.dims, axes, keepdims, out, name)
+
+    return run
+
+
+sum_ = implements(np.sum, method="sum")(_arithmetic("sum", "add"))
+prod = implements(np.prod, method="prod")(_arithmetic("prod", "multiply"))
+
+
+def extreme_of(dtype, kind):
+    """The number below (for max) or above (for min) all others of a dtype."""
+    if dtype.kind == "b":
+        return kind == "min"
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype.np)
+        return info.min if kind == "max" else info.max
+    return -math.inf if kind == "max" else math.inf
+
+
+def require_elements(count, message: str) -> None:
+    """NumPy's error for a reduction without identity over no elements."""
+    if type(count) is int:
+        if count == 0:
+            fail(ShapeError, message)
+        return
+    builder = tracing.current().builder
+    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message)
+
+
+def _extremum(kind, name):
+    def run(a, axis=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+        builder, value = tracing.current().builder, boxes.to_value(a)
+        axes = axes_of(axis, value.type.rank)
+        dtype = value.type.dtype
+        if initial is MISSING or initial is None:
+            if where is not MISSING and where is not True:
+                fail(ShapeError, f"reduction operation '{name}' does not have an identity, so to use a where mask one has to "
+                                 "specify 'initial'")
+            if axes:
+                require_elements(total_of(value.type.dims, axes),
+                                 f"zero-size array to reduction operation {name} which has no identity")
+        value = masked(value, where, extreme_of(dtype, kind))
+        found = builder.reduce(value, kind, axes)
+        if initial is not MISSING and initial is not None:
+            found = builder(kind, found, _initial(initial, dtype))
+        return finish(found, value.type.dims, axes, keepdims, out, name)
+
+    return run
+
+
+amax = implements(np.max, np.amax, method="max")(_extremum("max", "maximum"))
+amin = implements(np.min, np.amin, method="min")(_extremum("min", "minimum"))
+
+
+def _logical(kind):
+    def run(a, axis=None, out=None, keepdims=MISSING, *, where=MISSING):
+        value = masked(boxes.to_value(a, BOOL), where, kind == "all")
+        axes = axes_of(axis, value.type.rank)
+        return finish(tracing.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out,
+                      f"logical_{kind}")
+
+    return run
+
+
+any_ = implements(np.any, method="any")(_logical("any"))
+all_ = implements(np.all, method="all")(_logical("all"))
+
+
+@implements(np.ptp)
+def ptp(a, axis=None, out=None, keepdims=MISSING):
+    found = amax(a, axis, keepdims=keepdims) - amin(a, axis, keepdims=keepdims)
+    return found if out is None else ufuncs.deliver("subtract", found.read(), out)
+
+
+# --- moments --------------------------------------------------------------------------------------------------------
+
+def counted(dims, axes, where, dtype):
+    """The number of elements that enter a mean, as a value of `dtype` (an array where a mask makes it differ)."""
+    builder = tracing.current().builder
+    if where is MISSING or where is True:
+        n = total_of(dims, axes)
+        return const(n, dtype) if type(n) is int else builder.cast(n, dtype)
+    mask = shapes.expand(boxes.to_value(where, BOOL), dims)
+    return builder.cast(builder.reduce(builder.cast(mask, I64), "sum", axes), dtype)
+
+
+@implements(np.mean, method="mean")
+def mean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING):
+    builder, box = tracing.current().builder, lift(a)
+    target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
+    value = masked(boxes.converted(box, box.read(), target), where, 0)
+    axes = axes_of(axis, value.type.rank)
+    total = builder.reduce(value, "sum", axes)
+    if not target.inexact:
+        total = builder.cast(total, mean_dtype(target))
+    found = builder("div", total, counted(value.type.dims, axes, where, total.type.dtype))
+    return finish(builder.cast(found, target), value.type.dims, axes, keepdims, out, "divide")
+
+
+def variance(a, axis, dtype, ddof, where, centre=MISSING):
+    """(mean of squared distances from the mean, dims, axes): two passes, as NumPy."""
+    builder, box = tracing.current().builder, lift(a)
+    target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
+    value = boxes.converted(box, box.read(), target)
+    axes = axes_of(axis, value.type.rank)
+    dims = value.type.dims
+    wide = kept(dims, axes)
+    if centre is MISSING:
+        total = builder.reduce(masked(value, where, 0), "sum", axes)
+        centre_value = builder("div", total, counted(dims, axes, where, target))
+        centre_value = builder.reshape(centre_value, wide) if wide else centre_value
+    else:
+        centre_value = boxes.to_value(centre, target)
+    (x, m), _ = shapes.align([value, centre_value])
+    distance = builder("sub", x, m)
+    if target.complex:
+        re, im = builder("real", distance), builder("imag", distance)
+        squares = builder("add", builder("mul", re, re), builder("mul", im, im))
+    else:
+        squares = builder("mul", distance, distance)
+    total = builder.reduce(masked(squares, where, 0), "sum", axes)
+    n = counted(dims, axes, where, total.type.dtype)
+    less = boxes.to_value(ddof, total.type.dtype)
+    left = builder("max", builder("sub", n, less), const(0, total.type.dtype))
+    return builder("div", total, left), dims, axes
+
+
+def root(value):
+    """The square root of a sum of squares, which counts as constant where that is 0, as |x| does at 0."""
+    return tracing.current().builder("root", value)
+
+
+@implements(np.var, method="var")
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+    value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
+    return finish(value, dims, axes, keepdims, out, "divide")
+
+
+@implements(np.std, method="std")
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+    value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
+    return finish(root(value), dims, axes, keepdims, out, "sqrt")
+
+
+_COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so until NumPy 2.3
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a, axis=None, *, keepdims=False):
+    builder = tracing.current().builder
+    truth = boxes.to_value(a, BOOL)
+    axes = axes_of(axis, truth.type.rank)
+    found = builder.reduce(builder.cast(truth, INDEX), "sum", axes)
+    if axis is None and not keepdims and _COUNTS_IN_PYTHON:
+        return ScalarBox(found, "int")
+    return finish(builder.cast(found, I64), truth.type.dims, axes, keepdims, None, "count_nonzero")
+
+
+# --- positions of extremes ------------------------------------------------------------------------------------------
+
+def _position(kind):
+    def run(a, axis=None, out=None, *, keepdims=MISSING):
+        builder, box = tracing.current().builder, as_array(a)
+        dims = box.dims
+        value = box.read()
+        if axis is None:
+            value, k, axes = builder.reshape(value, (shapes.product(dims),)), 0, tuple(range(len(dims)))
+        else:
+            k = axis_of(axis, len(dims))
+            axes = (k,)
+        require_elements(value.type.dims[k], f"attempt to get {kind} of an empty sequence")
+        found = builder.cast(builder("argreduce", value, kind=kind, axis=k), I64)
+        return finish(found, dims, axes, keepdims, out, kind)
+
+    return run
+
+
+argmax = implements(np.argmax, method="argmax")(_position("argmax"))
+argmin = implements(np.argmin, method="argmin")(_position("argmin"))
+
+
+# --- cumulative -----------------------------------------------------------------------------------------------------
+
+def _cumulative(kind, name):
+    def run(a, axis=None, dtype=None, out=None):
+        builder = tracing.current().builder
+        box = ravel(a) if axis is None or not lift(a).dims else as_array(a)
+        k = 0 if axis is None else axis_of(axis, len(box.dims))
+        if dtype is not None:
+            target = to_dtype(dtype)
+        else:
+            target = accumulator(box.dtype_ir) if kind in ("sum", "prod") else box.dtype_ir
+        value = boxes.converted(box, box.read(), target)
+        if target is BOOL:
+            value = builder.cast(value, I64)
+        found = builder.cast(builder("scan", value, kind=kind, axis=k, reverse=False), target)
+        return boxes.array(found) if out is None else ufuncs.deliver(name, found, out)
+
+    return run
+
+
+cumsum = implements(np.cumsum, method="cumsum")(_cumulative("sum", "add"))
+cumprod = implements(np.cumprod, method="cumprod")(_cumulative("prod", "multiply"))
+
+
+def _cumulative_standard(run):
+    """np.cumulative_sum and _prod of the array API."""
+    def call(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+        box = as_array(x)
+        if axis is None and len(box.dims) > 1:
+            fail(ShapeError, "For arrays which have more than one dimension ``axis`` argument is required.")
+        k = 0 if axis is None else axis_of(axis, len(box.dims))
+        found = run(box, k, dtype, out)
+        if include_initial:
+            dims = (*found.dims[:k], 1, *found.dims[k + 1:])
+            first = tracing.current().builder.full(0 if run is cumsum else 1, dims, found.dtype_ir)
+            found = FUNCTIONS[np.concatenate]([boxes.array(first), found], k)
+        return found
+
+    return call
+
+
+implements(np.cumulative_sum)(_cumulative_standard(cumsum))
+implements(np.cumulative_prod)(_cumulative_standard(cumprod))
+
+
+# --- ignoring NaN ---------------------------------------------------------------------------------------------------
+
+def without_nan(a, filler):
+    """(the array with NaN replaced, the mask of what is not NaN); arrays that hold no NaN stay as they are."""
+    box = as_array(a)
+    if not box.dtype_ir.inexact:
+        return box, boxes.array(tracing.current().builder.full(True, box.dims, BOOL))
+    good = np.logical_not(np.isnan(box))
+    return FUNCTIONS[np.where](good, box, np.zeros((), box.kind)[()] + filler), good
+
+
+def _nan_arithmetic(run, filler):
+    def call(a, axis=None, dtype=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+        return run(without_nan(a, filler)[0], axis, dtype, out, keepdims, initial, where)
+
+    return call
+
+
+implements(np.nansum)(_nan_arithmetic(sum_, 0))
+implements(np.nanprod)(_nan_arithmetic(prod, 1))
+implements(np.nancumsum)(lambda a, axis=None, dtype=None, out=None: cumsum(without_nan(a, 0)[0], axis, dtype, out))
+implements(np.nancumprod)(lambda a, axis=None, dtype=None, out=None: cumprod(without_nan(a, 1)[0], axis, dtype, out))
+
+
+def _nan_extremum(run, kind):
+    """Where all are NaN the result is NaN."""
+    def call(a, axis=None, out=None, keepdims=MISSING):
+        box = as_array(a)
+        if not box.dtype_ir.inexact:
+            return run(box, axis, out, keepdims)
+        filled, good = without_nan(box, extreme_of(box.dtype_ir, kind))
+        found = run(filled, axis, None, keepdims)
+        value = FUNCTIONS[np.where](any_(good, axis, None, keepdims), found, np.asarray(math.nan, box.kind)[()])
+        return boxes.result(value.read()) if out is None else ufuncs.deliver(kind, value.read(), out)
+
+    return call
+
+
+implements(np.nanmax)(_nan_extremum(amax, "max"))
+implements(np.nanmin)(_nan_extremum(amin, "min"))
+
+
+def _nan_moment(run):
+    def call(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+        filled, good = without_nan(a, 0)
+        if where is not MISSING:
+            good = np.logical_and(good, where)
+        return run(filled, axis, dtype, out, ddof if correction is MISSING else correction, keepdims, where=good)
+
+    return call
+
+
+@implements(np.nanmean)
+def nanmean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING):
+    filled, good = without_nan(a, 0)
+    return mean(filled, axis, dtype, out, keepdims, where=good if where is MISSING else np.logical_and(good, where))
+
+
+implements(np.nanvar)(_nan_moment(var))
+implements(np.nanstd)(_nan_moment(std))
+
+
+def _nan_position(run, kind):
+    def call(a, axis=None, out=None, *, keepdims=MISSING):
+        filled, good = without_nan(a, extreme_of(as_array(a).dtype_ir, kind))
+        builder = tracing.current().builder
+        some = any_(good, axis).read()
+        builder.emit("check", builder.reduce(some, "all", range(some.type.rank)), error="ValueError",
+                     message="All-NaN slice encountered")
+        return run(filled, axis, out, keepdims=keepdims)
+
+    return call
+
+
+implements(np.nanargmax)(_nan_position(argmax, "max"))
+implements(np.nanargmin)(_nan_position(argmin, "min"))
+
+
+# --- ufunc methods --------------------------------------------------------------------------------------------------
+
+def _as_ufunc_method(run, takes_dtype=True):
+    """np.add.reduce: axis 0 unless said."""
+    def call(array, axis=0, dtype=None, out=None, keepdims=False, initial=MISSING, where=True):
+        where = MISSING if where is True else where
+        out = out[0] if isinstance(out, tuple) else out
+        if takes_dtype:
+            return run(array, axis, dtype, out, keepdims, initial, where)
+        return run(array, axis, out, keepdims, **({"initial": initial} if initial is not MISSING else {}), where=where)
+
+    return call
+
+
+for _ufunc, _run, _with_dtype in ((np.add, sum_, True), (np.multiply, prod, True), (np.maximum, amax, False),
+                                  (np.minimum, amin, False), (np.logical_and, all_, False), (np.logical_or, any_, False)):
+    ufuncs.REDUCERS[_ufunc, "reduce"] = _as_ufunc_method(_run, _with_dtype)
+for _ufunc, _kind in ((np.add, "sum"), (np.multiply, "prod"), (np.maximum, "max"), (np.minimum, "min")):
+    _scan = _cumulative(_kind, _ufunc.__name__)
+    ufuncs.REDUCERS[_ufunc, "accumulate"] = lambda array, axis=0, dtype=None, out=None, scan=_scan: scan(
+        array, axis, dtype, out[0] if isinstance(out, tuple) else out)

@@ -1,0 +1,274 @@
+"""Nested containers: flattening to leaves and back.
+
+  tree ::= None | tuple | list | dict | namedtuple | dataclass instance | registered type | leaf
+
+The leaves of a dict come in the order of its sorted keys (as in JAX); rebuilding it gives back the insertion order. A
+`TreeDef` is hashable and says everything but the leaves: two trees that rebuild alike have equal ones.
+"""
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from ..ir.errors import ArgumentTypeError
+
+
+class Kind:
+    """How one container type is taken apart and put together.
+
+    split(x) -> (children, meta)     meta is hashable
+    join(meta, children) -> x
+    labels(meta, n) -> for each child the text that leads to it, for messages: "[0]", "['w']", ".mass"
+    """
+
+    __slots__ = ("join", "labels", "name", "split")
+
+    def __init__(self, name: str, split, join, labels):
+        self.name, self.split, self.join, self.labels = name, split, join, labels
+
+    def __repr__(self):
+        return self.name
+
+
+class TreeDef:
+    """The structure of a tree. `kind` is None for a leaf."""
+
+    __slots__ = ("children", "count", "hash", "kind", "meta")
+
+    def __init__(self, kind: Kind | None, meta=None, children: tuple[TreeDef, ...] = ()):
+        self.kind, self.meta, self.children = kind, meta, children
+        self.count = sum(c.count for c in children) if kind is not None else 1
+        self.hash = hash((kind and kind.name, meta, children))
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or (isinstance(other, TreeDef) and self.hash == other.hash and self.kind is other.kind
+                                 and self.meta == other.meta and self.children == other.children)
+
+    def matches(self, other: TreeDef) -> bool:
+        """Whether trees of both structures have the same leaves at the same places: dicts may differ in their order."""
+        if self.kind is not other.kind or len(self.children) != len(other.children):
+            return False
+        keyed = self.kind is DICT or self.kind is DEFAULT
+        same = self.meta[0] == other.meta[0] if keyed else self.meta == other.meta
+        return same and all(a.matches(b) for a, b in zip(self.children, other.children))
+
+    def __repr__(self):
+        if self.kind is None:
+            return "*"
+        parts = list(map(repr, self.children))
+        if self.kind is NONE:
+            return "None"
+        if self.kind is LIST:
+            return f"[{', '.join(parts)}]"
+        if self.kind is TUPLE:
+            return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+        if self.kind is DICT:
+            return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(self.meta[0], parts))}}}"
+        labels = self.kind.labels(self.meta, len(parts))
+        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS) else self.kind.name
+        return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
+
+    def unflatten(self, leaves):
+        """The tree of this structure with these leaves."""
+        leaves = list(leaves)
+        if len(leaves) != self.count:
+            raise ArgumentTypeError(f"a structure of {self.count} leaves was given {len(leaves)}: {self!r}")
+        return self._build(iter(leaves))
+
+    def _build(self, leaves: Iterator):
+        if self.kind is None:
+            return next(leaves)
+        return self.kind.join(self.meta, [c._build(leaves) for c in self.children])
+
+    def paths(self, prefix: str = "") -> list[str]:
+        """For each leaf, how a user would write it: params[0]['w']."""
+        if self.kind is None:
+            return [prefix]
+        labels = self.kind.labels(self.meta, len(self.children))
+        return [path for label, child in zip(labels, self.children) for path in child.paths(prefix + label)]
+
+    def flatten_up_to(self, x) -> list:
+        """The subtrees of x that stand where this structure has leaves; x's upper part must have this structure."""
+        if self.kind is None:
+            return [x]
+        kind = kind_of(x)
+        children, meta = kind.split(x) if kind else ((), None)
+        if kind is not self.kind or meta != self.meta or len(children) != len(self.children):
+            raise ArgumentTypeError(f"expected the structure {self!r}, found a {type(x).__name__} that does not fit it")
+        return [leaf for c, part in zip(self.children, children) for leaf in c.flatten_up_to(part)]
+
+
+def _indexed(meta, n):
+    return [f"[{k}]" for k in range(n)]
+
+
+def _keyed(meta, n):
+    return [f"[{k!r}]" for k in meta[0]]
+
+
+def _dotted(meta, n):
+    return [f".{name}" for name in meta[1]]
+
+
+def sorted_keys(keys) -> tuple:
+    """Sorted where the keys can be compared, else as they come."""
+    keys = tuple(keys)
+    try:
+        return tuple(sorted(keys))
+    except TypeError:
+        return keys
+
+
+def _split_dict(x):
+    keys = sorted_keys(x)
+    return [x[k] for k in keys], (keys, tuple(x))
+
+
+def _join_dict(meta, children):
+    keys, order = meta
+    if keys == order:
+        return dict(zip(keys, children))
+    found = dict(zip(keys, children))
+    return {k: found[k] for k in order}
+
+
+def _split_default(x):
+    keys = sorted_keys(x)
+    return [x[k] for k in keys], (keys, tuple(x), x.default_factory)
+
+
+def _join_default(meta, children):
+    return collections.defaultdict(meta[2], _join_dict(meta[:2], children))
+
+
+def _fields(x):
+    return tuple(f.name for f in dataclasses.fields(x) if hasattr(x, f.name))
+
+
+def _split_dataclass(x):
+    names = _fields(x)
+    return [getattr(x, n) for n in names], (type(x), names)
+
+
+def _join_dataclass(meta, children):
+    made = object.__new__(meta[0])
+    for name, child in zip(meta[1], children):
+        object.__setattr__(made, name, child)
+    return made
+
+
+NONE = Kind("None", lambda x: ((), None), lambda meta, c: None, lambda meta, n: [])
+TUPLE = Kind("tuple", lambda x: (x, None), lambda meta, c: tuple(c), _indexed)
+LIST = Kind("list", lambda x: (x, None), lambda meta, c: list(c), _indexed)
+DICT = Kind("dict", _split_dict, _join_dict, _keyed)
+ORDERED = Kind("OrderedDict", lambda x: (list(x.values()), (tuple(x),)),
+               lambda meta, c: collections.OrderedDict(zip(meta[0], c)), _keyed)
+DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
+NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
+DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
+
+SPARSE = Kind("sparse matrix", lambda x: ((x.data, x.indices, x.indptr), (getattr(x, "cls", type(x)), tuple(x.shape))),
+              None, lambda meta, n: [".data", ".indices", ".indptr"])        # sequences/sparse.py says how it is put together
+_SPARSE = {"csr_matrix", "csc_matrix", "csr_array", "csc_array"}
+
+
+def is_sparse_class(cls: type) -> bool:
+    """Whether a class is one of SciPy's, of matrices in compressed rows or columns."""
+    return cls.__name__ in _SPARSE and cls.__module__.startswith("scipy.sparse")
+
+
+def fixed(structure: TreeDef) -> list[bool]:
+    """For each leaf of a structure whether it is part of a pattern, which has no derivative of its own."""
+    if structure.kind is None:
+        return [False]
+    if structure.kind is SPARSE:
+        return [False, True, True]
+    return [flag for c in structure.children for flag in fixed(c)]
+
+
+DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
+
+_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.deque: DEQUE,
+                            collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
+_UNKNOWN = object()
+
+
+def kind_of(x) -> Kind | None:
+    """The kind of container that x is; None for a leaf."""
+    kind = _KINDS.get(type(x), _UNKNOWN)
+    return _learn(type(x)) if kind is _UNKNOWN else kind
+
+
+def _learn(cls: type) -> Kind | None:
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        kind = NAMED
+    elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array__"):
+        kind = DATACLASS
+    elif is_sparse_class(cls):
+        kind = SPARSE
+    else:
+        return None
+    _KINDS[cls] = kind
+    return kind
+
+
+def learn(cls: type, kind: Kind) -> None:
+    """Count the instances of a class among the containers of a kind."""
+    _KINDS[cls] = kind
+
+
+def register(cls: type, split: Callable, join: Callable) -> None:
+    """Make a class a container: split(x) -> (children, hashable meta), join(meta, children) -> x."""
+    _KINDS[cls] = Kind(cls.__name__, lambda x: (lambda c, m: (list(c), m))(*split(x)), join,
+                       lambda meta, n: [f".<{k}>" for k in range(n)])
+
+
+LEAF = TreeDef(None)
+_EMPTY = TreeDef(NONE)
+
+
+def flatten(x, opened: Callable | None = None) -> tuple[list, TreeDef]:
+    """(leaves, structure). `opened` may give a Kind for what would be a leaf."""
+    leaves: list = []
+    return leaves, _flatten(x, leaves, opened)
+
+
+def _flatten(x, leaves: list, opened) -> TreeDef:
+    kind = kind_of(x)
+    if kind is None and opened is not None:
+        kind = opened(x)
+    if kind is None:
+        leaves.append(x)
+        return LEAF
+    if kind is NONE:
+        return _EMPTY
+    children, meta = kind.split(x)
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
+
+
+def leaves_of(x) -> list:
+    return flatten(x)[0]
+
+
+def map(function: Callable, x, *more):
+    """The tree of function(leaf, *the subtrees of `more` at its place)."""
+    leaves, structure = flatten(x)
+    columns = [structure.flatten_up_to(y) for y in more]
+    return structure.unflatten([function(*row) for row in zip(leaves, *columns)])
+
+
+def containers(x, opened: Callable | None = None) -> Iterator:
+    """Every mutable container in a tree."""
+    kind = kind_of(x)
+    if kind is None and opened is not None:
+        kind = opened(x)
+    if kind is None or kind is NONE:
+        return
+    if kind is not TUPLE and kind is not NAMED:
+        yield x
+    for child in kind.split(x)[0]:
+        yield from containers(child, opened)

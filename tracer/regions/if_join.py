@@ -1,0 +1,273 @@
+"""Joining what the two branches of an `if` leave: results of one op, in its smallest form."""
+from __future__ import annotations
+
+import types
+
+import numpy as np
+
+from ...ir.core import Const, Value
+from ...ir.types import BOOL_SCALAR
+from .. import pytrees
+from ..tracing import Trace
+from ..values.boxes import ArrayBox, Box
+from . import leaf_types, region_tracing
+
+
+class Slot:
+    """One place after a join. `differs`: whether it must be put in place; build(results) gives what it holds."""
+
+    __slots__ = ("build", "differs")
+
+    def __init__(self, differs: bool, build):
+        self.differs, self.build = differs, build
+
+
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
+
+
+class Chosen:
+    """One of two functions, which of them only run time knows: a call of it is a branch."""
+
+    __slots__ = ("flag", "other", "then")
+
+    def __init__(self, flag: Value, then, other):
+        self.flag, self.then, self.other = flag, then, other
+
+
+class Joint:
+    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths."""
+
+    def __init__(self, trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome,
+                 flexible: bool = False):
+        self.flexible = flexible
+        self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
+        self.pairs: list[tuple[Value, Value]] = []
+        self.known: dict = {}
+        self.uses: tuple[dict, dict] = {}, {}         # id(container) -> how many places have it after a branch
+
+    def add(self, what: str, a, b) -> Slot:
+        """Join what a place holds after the one branch with what it holds after the other."""
+        if a is b:
+            return Slot(False, lambda results: a)
+        maybe = self.maybe(what, a, b)
+        if maybe is not None:
+            return maybe
+        for uses, held in zip(self.uses, (a, b)):
+            for part in leaf_types.containers(held):
+                uses[id(part)] = uses.get(id(part), 0) + 1
+        left, left_tree = leaf_types.flatten(a)
+        right, right_tree = leaf_types.flatten(b)
+        if left_tree != right_tree:
+            raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
+                                          "the structures differ")
+        paths = left_tree.paths(what)
+        slots = [self.leaf(path, x, y) for path, x, y in zip(paths, left, right)]
+        if left_tree is pytrees.LEAF:
+            return slots[0]
+
+        def build(results):
+            made = left_tree.unflatten([s.build(results) for s in slots])
+            own = self.own(a, 0) and self.own(b, 1)
+            for part in leaf_types.containers(made):
+                if own:
+                    self.trace.note_fresh(part)
+                else:
+                    self.trace.shared[id(part)] = part
+            return made
+
+        return Slot(True, build)
+
+    def own(self, held, side: int) -> bool:
+        """Whether a branch made what it leaves, and nothing else that it leaves has it too."""
+        fresh = self.outcomes[side].fresh
+        return all(id(part) in fresh and self.uses[side].get(id(part)) == 1 for part in leaf_types.containers(held))
+
+    def maybe(self, what, a, b) -> Slot | None:
+        """Where at least one branch leaves the place unset, or set on a condition."""
+        kinds = type(a), type(b)
+        if leaf_types.Unset not in kinds and leaf_types.Maybe not in kinds:
+            return None
+        if kinds == (leaf_types.Unset, leaf_types.Unset):
+            return Slot(False, lambda results: a)
+        flags = [self.set_flag(x) for x in (a, b)]
+        held_a, held_b = (x.held if type(x) is leaf_types.Maybe else x for x in (a, b))
+        if type(a) is leaf_types.Unset:
+            held = self.one_sided(held_b, 1)
+        elif type(b) is leaf_types.Unset:
+            held = self.one_sided(held_a, 0)
+        else:
+            held = self.add(what, held_a, held_b)
+        flag = self.pair(*flags)
+        return Slot(True, lambda results: leaf_types.Maybe(what, held.build(results), results[flag]))
+
+    def set_flag(self, x) -> Value:
+        if type(x) is leaf_types.Maybe:
+            return x.flag
+        return self.trace.builder.const(type(x) is not leaf_types.Unset, BOOL_SCALAR.dtype)
+
+    def one_sided(self, held, side: int) -> Slot:
+        """A value that only one branch has; the other yields zeros, which nobody reads."""
+        leaves, structure = leaf_types.flatten(held)
+        slots = []
+        for x in leaves:
+            kind = leaf_types.kind_of(x)
+            if kind is None:
+                slots.append(Slot(False, lambda results, x=x: x))
+                continue
+            for d in kind.dims:
+                if type(d) is not int:
+                    lengths = self.trace.builder.index(d), self.trace.builder.index(0)
+                    self.pair(*(lengths if side == 0 else lengths[::-1]))
+            values = [None, None]
+            values[side] = self.read(side, x, kind)
+            with self.trace.builder.at(self.blocks[1 - side]):
+                values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
+            slots.append(self.result(kind, values, (x,)))
+        return Slot(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
+
+    def leaf(self, what: str, x, y) -> Slot:
+        if x is y or (not isinstance(x, Box) and not isinstance(y, Box) and leaf_types.same_static(x, y)):
+            return Slot(False, lambda results: x)
+        left, right = leaf_types.kind_of(x), leaf_types.kind_of(y)
+        if self.stands(x, 0) and self.stands(y, 1):
+            then, other = self.function(x, 0), self.function(y, 1)
+            return Slot(True, lambda results: Chosen(self.flag, then(results), other(results)))
+        if left is None or right is None:
+            raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(x), leaf_types.describe(y))
+        kind = self.join(left, right, x, y)
+        if kind is None:
+            raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(x), leaf_types.describe(y))
+        return self.result(kind, [self.read(0, x, kind), self.read(1, y, kind)], (x, y))
+
+    def stands(self, x, side: int) -> bool:
+        """Whether x is a function, or a choice of such, that means the same after its branch: it has nothing made there."""
+        if type(x) is Chosen:
+            return self.stands(x.then, side) and self.stands(x.other, side)
+        if not isinstance(x, _FUNCTIONS):
+            return False
+        held = [c.cell_contents for c in getattr(x, "__closure__", None) or ()]
+        boxes = [leaf for h in held for leaf in leaf_types.leaves_of(h) if isinstance(leaf, Box)]
+        inner = {v for op in self.blocks[side].walk() for v in op.results} if boxes else ()
+        return not any(b.root._born > self.outcomes[side].born if isinstance(b, ArrayBox) else b.read() in inner for b in boxes)
+
+    def function(self, x, side: int):
+        """build(results) of a function; the flags of a choice that a branch made become results."""
+        if type(x) is not Chosen:
+            return lambda results: x
+        flags = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
+        flags[side] = x.flag
+        k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
+        return lambda results: Chosen(results[k], then(results), other(results))
+
+    def read(self, side: int, held, kind) -> Value:
+        """A leaf at the end of a branch."""
+        with self.trace.builder.at(self.blocks[side]), self.outcomes[side].installed():
+            return leaf_types.emit(held, kind)
+
+    def join(self, left, right, x, y):
+        """The common leaf type; lengths that differ at run time become results before the array."""
+        found = leaf_types.join(left, right, x, y)
+        if found is not None or left.form != "array" or right.form != "array" or len(left.dims) != len(right.dims):
+            return found
+        for p, q in zip(left.dims, right.dims):
+            if p is not q and p != q:
+                if type(p) is int and type(q) is int and not self.flexible:
+                    return None
+                self.pair(self.trace.builder.index(p), self.trace.builder.index(q))
+        return leaf_types.join(left, right._replace(dims=left.dims), x, y)
+
+    def result(self, kind, values, held) -> Slot:
+        k = self.pair(*values)
+        strides = {getattr(h, "_strides", None) for h in held}
+
+        def build(results):
+            made = leaf_types.wrap(results[k], kind, strides.copy().pop() if len(strides) == 1 else None)
+            if isinstance(made, ArrayBox):
+                for h in held:
+                    if isinstance(h, ArrayBox):
+                        region_tracing.link(self.trace, made, h)
+            return made
+
+        return Slot(True, build)
+
+    def pair(self, a: Value, b: Value) -> int:
+        """The position of a result that is a after the one branch and b after the other."""
+        key = a, b
+        if key not in self.known:
+            self.known[key] = len(self.pairs)
+            self.pairs.append(key)
+        return self.known[key]
+
+    def root(self, root, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> Slot:
+        values = []
+        for outcome in (yes, no):
+            entry = outcome.roots.get(id(root))
+            values.append(entry[2] if entry else root._value)
+        k = self.pair(*values)
+        return Slot(True, lambda results: results[k])
+
+    def item(self, place, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> Slot:
+        mark = id(place[0]), place[1], place[2]
+        found = [outcome.items[mark][2] if mark in outcome.items else region_tracing.peek(place) for outcome in (yes, no)]
+        if any(f is region_tracing.MISSING for f in found):
+            shown = ["missing" if f is region_tracing.MISSING else leaf_types.describe(f) for f in found]
+            raise region_tracing.Mismatch(region_tracing.name_of(place), *shown)
+        return self.add(region_tracing.name_of(place), *found)
+
+    def emit(self, lazy: bool) -> list[Value]:
+        """Emit the op; one value for each pair."""
+        return _Emission(self.trace.builder, self.flag, self.blocks, self.pairs).results(lazy)
+
+
+_FREE = {"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "xor", "isnan", "isinf", "isfinite"}
+
+
+class _Emission:
+    """An `if` in its smallest form: results that need no op, selects where the branches compute nothing, else the op."""
+
+    def __init__(self, builder, flag, blocks, pairs):
+        self.builder, self.flag, self.blocks, self.pairs = builder, flag, blocks, pairs
+
+    def results(self, lazy: bool) -> list[Value]:
+        if self.movable(8 if lazy else 2) and all(not a.type.dims for a, _ in self.pairs):
+            for block in self.blocks:
+                self.builder.block.ops.extend(block.ops)
+            return [self.short(a, b) or self.chosen(a, b) for a, b in self.pairs]
+        plain = {k: short for k, (a, b) in enumerate(self.pairs) if (short := self.outside(a, b)) is not None}
+        kept = [k for k in range(len(self.pairs)) if k not in plain]
+        if not kept and not any(op.defn.effect or op.regions for block in self.blocks for op in block.ops):
+            return [plain[k] for k in range(len(self.pairs))]
+        for side, block in enumerate(self.blocks):
+            block.yields = tuple(self.pairs[k][side] for k in kept)
+        found = dict(zip(kept, self.builder.emit("if", self.flag, regions=self.blocks)))
+        return [plain[k] if k in plain else found[k] for k in range(len(self.pairs))]
+
+    def movable(self, most: int) -> bool:
+        """Whether the branches hold nothing but a few comparisons and sums of integers, which cost less than a jump."""
+        ops = [op for block in self.blocks for op in block.ops]
+        return len(ops) <= most and all(
+            not op.regions and not op.defn.effect and not op.result.type.dims and all(not v.type.dims for v in op.operands)
+            and (op.name in _FREE or (op.name in ("add", "sub", "neg", "cast") and op.result.type.dtype.kind in "iux"))
+            for op in ops)
+
+    def outside(self, a: Value, b: Value) -> Value | None:
+        """The result where it is a value that both branches see anyway."""
+        inner = {v for block in self.blocks for op in block.ops for v in op.results}
+        return None if a in inner or b in inner else self.short(a, b)
+
+    def chosen(self, a: Value, b: Value) -> Value:
+        """c ? a : c -> c and a;  c ? c : b -> c or b"""
+        if b is self.flag:
+            return self.builder("and", self.flag, a)
+        return self.builder("or", self.flag, b) if a is self.flag else self.builder("select", self.flag, a, b)
+
+    def short(self, a: Value, b: Value) -> Value | None:
+        """c ? a : a -> a;  c ? True : False -> c;  c ? False : True -> not c"""
+        if a is b:
+            return a
+        if isinstance(a, Const) and isinstance(b, Const) and not a.type.dims and a.type == b.type and a.frozen and b.frozen:
+            if a.data.tobytes() == b.data.tobytes():
+                return a
+            if a.type == BOOL_SCALAR:
+                return self.flag if a.item else self.builder("not", self.flag)
+        return None

@@ -1,0 +1,240 @@
+"""What names, items and arrays hold across the edge of a region: types of leaves, joining two of them, unset names.
+
+  leaf type ::= Kind("scalar", dtype, weak) | Kind("array", dtype, None, dims)
+
+Joining follows NumPy's promotion; a Python scalar takes part as one (NEP 50). Values that are no numbers have no leaf type:
+they pass through a region only if the region leaves them as they are.
+"""
+from __future__ import annotations
+
+import types
+from typing import NamedTuple
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.core import Const, Value
+from ...ir.errors import UnsupportedError
+from ...ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
+from .. import pytrees, tracing
+from ..values import boxes, promotion, shapes
+from ..values.boxes import ArrayBox, Box, ScalarBox
+
+_RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
+_DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
+_WEAK = {bool: "bool", int: "int", float: "float", complex: "complex"}
+
+
+class Kind(NamedTuple):
+    """The type of a leaf. `weak` as in boxes.ScalarBox."""
+
+    form: str
+    dtype: DType
+    weak: str | None = None
+    dims: tuple = ()
+
+    @property
+    def type(self) -> Type:
+        return Type(self.dtype, self.dims)
+
+    def __str__(self):
+        if self.weak:
+            return f"a Python {self.weak}"
+        if self.form == "array":
+            return f"an array of {self.dtype.np.name} with shape {shapes.show(self.dims)}"
+        return f"a scalar of {self.dtype.np.name}"
+
+
+class Unset:
+    """What a name holds that no assignment has reached."""
+
+    __slots__ = ("name", "reason")
+
+    def __init__(self, name: str, reason: str = ""):
+        self.name, self.reason = name, reason
+
+    def __repr__(self):
+        return f"<unset {self.name}>"
+
+
+class Maybe:
+    """What a name holds that was assigned only where `flag` (a bool value) is true."""
+
+    __slots__ = ("flag", "held", "name")
+
+    def __init__(self, name: str, held, flag: Value):
+        self.name, self.held, self.flag = name, held, flag
+
+
+UNBOUND = "cannot access local variable '{name}' where it is not associated with a value"
+
+
+def value(held):
+    """A name as it is read: unset ones raise as Python does, at once or at run time."""
+    if type(held) is Unset:
+        if held.reason:
+            raise UnsupportedError(f"`{held.name}` has no value here: {held.reason}", "assign it before", tracing.locate())
+        raise UnboundLocalError(UNBOUND.format(name=held.name))
+    if type(held) is Maybe:
+        tracing.current().builder.emit("check", held.flag, error="UnboundLocalError", message=UNBOUND.format(name=held.name))
+        return held.held
+    return held
+
+
+# --- leaves -----------------------------------------------------------------------------------------------------------
+
+def kind_of(x) -> Kind | None:
+    """The leaf type of a number or an array; None for everything else."""
+    cls = type(x)
+    if isinstance(x, ScalarBox):
+        return Kind("scalar", x.dtype_ir, x.weak)
+    if cls is ArrayBox:
+        return Kind("array", x.dtype_ir, None, x.dims)
+    weak = _WEAK.get(cls)
+    if weak:
+        return Kind("scalar", _DTYPE[weak], weak) if weak != "int" or -2**63 <= x < 2**63 else None
+    if isinstance(x, Box):
+        x.read()                                              # a spoilt one raises
+    if isinstance(x, (np.generic, np.ndarray)) and x.dtype in promotion._FROM_NUMPY:
+        dtype = promotion._FROM_NUMPY[x.dtype]
+        return Kind("array", dtype, None, x.shape) if isinstance(x, np.ndarray) else Kind("scalar", dtype)
+    return None
+
+
+def _literal(x) -> bool:
+    """An int that can as well be an index: a Python int or its constant."""
+    return type(x) is int or (type(x) is ScalarBox and isinstance(x.read(), Const))
+
+
+def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
+    """The smallest leaf type that holds both; None where there is none. x and y are what they are the types of."""
+    if a == b:
+        return a
+    if a.form != b.form:
+        if a.dims or b.dims:
+            return None
+        a, b = a._replace(form="scalar"), b._replace(form="scalar")
+    if len(a.dims) != len(b.dims) or not all(p is q or (type(p) is int and p == q) for p, q in zip(a.dims, b.dims)):
+        return None
+    if a.weak and b.weak:
+        weak = a.weak if _RANK[a.weak] >= _RANK[b.weak] else b.weak
+        counts = weak == "int" and all(k.dtype is INDEX or (k.dtype is I64 and _literal(v)) for k, v in ((a, x), (b, y)))
+        return Kind("scalar", INDEX if counts and INDEX in (a.dtype, b.dtype) else _DTYPE[weak], weak)
+    if a.dtype is b.dtype:
+        return a._replace(weak=None)
+    return a._replace(dtype=promotion.result_dtype([_promotes(a), _promotes(b)]), weak=None)
+
+
+def _promotes(kind: Kind):
+    return promotion.WEAK[kind.weak] if kind.weak else kind.dtype.np
+
+
+def emit(x, kind: Kind) -> Value:
+    """x as an IR value of this leaf type."""
+    builder = tracing.current().builder
+    found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
+    if found.type.dtype is kind.dtype:
+        return found
+    if kind.dtype is BOOL:
+        return builder("ne", found, const(0, found.type.dtype))
+    return builder.cast(found, kind.dtype)
+
+
+def wrap(found: Value, kind: Kind, strides=None) -> Box:
+    """A new box for an IR value."""
+    return ArrayBox(found, strides=strides) if kind.form == "array" else ScalarBox(found, kind.weak)
+
+
+def same_static(a, b) -> bool:
+    """Whether two values that are no boxes are interchangeable."""
+    if a is b:
+        return True
+    if type(a) is not type(b) or isinstance(a, (Box, np.ndarray)):
+        return False
+    if isinstance(a, (float, complex, np.inexact)):
+        return repr(a) == repr(b)
+    try:
+        return bool(a == b)
+    except Exception:                                         # a user's __eq__ may do anything
+        return False
+
+
+def describe(x) -> str:
+    """What a value is, for messages about two that do not fit."""
+    if type(x) is Unset:
+        return "unset"
+    if type(x) is Maybe:
+        return describe(x.held) + " (not always set)"
+    kind = kind_of(x)
+    if kind is not None:
+        return str(kind)
+    if x is None or isinstance(x, str):
+        return repr(x)
+    if isinstance(x, (list, tuple, dict)):
+        parts = [describe(v) for v in (x.values() if isinstance(x, dict) else x)]
+        inside = ", ".join(parts[:3]) + (", …" if len(parts) > 3 else "")
+        return f"a {type(x).__name__} of {len(parts)} ({inside})" if parts else f"an empty {type(x).__name__}"
+    return f"a {getattr(type(x), 'shown', type(x).__name__)}"
+
+
+# --- structures -------------------------------------------------------------------------------------------------------
+
+def attributes(x) -> dict:
+    """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
+    found = dict(getattr(x, "__dict__", ()))
+    for cls in type(x).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            name = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    return found
+
+
+def _split_object(x):
+    held = attributes(x)
+    return list(held.values()), (type(x), tuple(held))
+
+
+def _join_object(meta, children):
+    made = object.__new__(meta[0])
+    for name, child in zip(meta[1], children):
+        object.__setattr__(made, name, child)
+    return made
+
+
+OBJECT = pytrees.Kind("object", _split_object, _join_object, lambda meta, n: [f".{name}" for name in meta[1]])
+DEEP = 8                                     # objects in objects are looked into so far
+
+
+def opened(x) -> pytrees.Kind | None:
+    """An instance of a plain class that holds traced values counts as a container of its attributes."""
+    return OBJECT if _holds_boxes(x, DEEP) else None
+
+
+def _holds_boxes(x, depth: int) -> bool:
+    cls = type(x)
+    if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
+        return False
+    held = None if isinstance(x, types.FunctionType | types.ModuleType | tuple) else attributes(x)
+    if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
+        return False
+    return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values()
+               for leaf in pytrees.leaves_of(value))
+
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
+def flatten(x):
+    """(leaves, structure) of what a name holds; a Maybe or Unset counts as a leaf."""
+    return pytrees.flatten(x, opened)
+
+
+def leaves_of(x) -> list:
+    return pytrees.flatten(x, opened)[0]
+
+
+def containers(x):
+    """Every mutable container and object in what a name holds."""
+    return pytrees.containers(x, opened)

@@ -1,0 +1,222 @@
+"""Lists that a rolled loop appends to: what each iteration appends becomes a row of an array.
+
+    out = []                                   %rows = for %i = 0 to 200 carry(…, %r = zeros[200, …]) {
+    for x in sequence:                             …
+        h = np.tanh(x @ w + h @ u)                 %r' = update %r[%i], %h
+        out.append(h)                              yield …, %r'
+    np.stack(out)                              }                              (np.stack(out) is %rows itself)
+
+Afterwards the list holds a box for each row, so it can be used like any other. While the loop is traced the list must not be
+read (its length there is only known at run time): whoever does has the loop unrolled instead.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...ir.core import Block, Value
+from ...ir.errors import UnsupportedError
+from ...ir.types import Type
+from .. import pytrees, tracing
+from ..tracing import NeedUnroll, Scope, Trace
+from ..values import boxes, views
+from ..values.boxes import ArrayBox, ScalarBox
+from . import leaf_types, region_tracing
+
+
+class Row(ScalarBox):
+    """A number that a loop appended: element k of the array of all, read when it is needed."""
+
+    __slots__ = ("k", "rows")
+
+    def __init__(self, rows: Value, k: int, weak: str | None):
+        self.rows, self.k, self.weak = rows, k, weak
+
+    @property
+    def _value(self) -> Value:
+        builder = tracing.current().builder
+        return builder("slice", self.rows, builder.index(self.k), spec="i")
+
+    @property
+    def dtype_ir(self):
+        return self.rows.type.dtype
+
+
+class Grown(NamedTuple):
+    """A list after its loop. `last`: the box and value of the last entry, where a name holds it too."""
+
+    held: list
+    entries: tuple
+    rows: ArrayBox
+    last: tuple | None
+
+
+# --- while the loop is traced -----------------------------------------------------------------------------------------
+
+def append(trace: Trace, held: list, value) -> bool:
+    """held.append(value) in the body of a rolled loop; False where the loop has to be unrolled for it."""
+    scope = trace.scopes[-1]
+    if scope.grown is None or id(held) in trace.outer or trace.maker(held) != len(trace.scopes) - 2:
+        return False
+    leaves = pytrees.flatten(value)[0]
+    kinds = [leaf_types.kind_of(x) for x in leaves]
+    if not kinds or None in kinds or not all(kind.type.static for kind in kinds):
+        return False
+    if any(isinstance(x, ArrayBox) and x.root._born < scope.born for x in leaves):
+        return False                              # an array from before the loop: all entries would be that one
+    scope.grown.setdefault(id(held), (held, []))[1].append(value)
+    trace.growing[id(held)] = held, scope.loop
+    return True
+
+
+def read(trace: Trace, x) -> None:
+    """Told before the traced program looks into a list."""
+    found = trace.growing.get(id(x))
+    if found is not None and found[0] is x:
+        raise NeedUnroll(found[1], "a list that the loop appends to and reads")
+
+
+def expect_no_aliases(outcome, heads) -> None:
+    """An entry that the next iteration overwrites in place would change under the list."""
+    roots = {id(x.root) for _, values, _ in outcome.grown.values() for value in values for x in pytrees.leaves_of(value)
+             if isinstance(x, ArrayBox)}
+    carried = {id(x.root) for part in (heads, outcome.names) for held in part for x in pytrees.leaves_of(held)
+               if isinstance(x, ArrayBox)}
+    if not roots & carried:
+        return
+    for held in heads:
+        for x in pytrees.leaves_of(held):
+            if isinstance(x, ArrayBox) and x.base is None and x._value.op is not None:
+                raise NeedUnroll(next(iter(outcome.grown.values()))[2],
+                                 "arrays that are appended to a list and then overwritten")
+
+
+def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
+    """Told that an array is appended to a list of run-time length, as it is now. Gives an alias of it, which cannot be read
+    once the array has been written to."""
+    for scope in trace.scopes:
+        if scope.kind == "loop":
+            if x.root._born < scope.born and id(x.root) in scope.roots:
+                _refuse_alias()
+            scope.entered.append(x)
+    alias = ArrayBox(x.read())
+    region_tracing.link(trace, alias, x)
+    return alias
+
+
+def expect_settled(outcome, heads) -> None:
+    """What an iteration appended to a list of run-time length, the next must not overwrite."""
+    roots = {id(x.root) for x in outcome.entered}
+    handed = {id(x.root) for held in outcome.names for x in pytrees.leaves_of(held) if isinstance(x, ArrayBox)}
+    if roots & handed and any(isinstance(x, ArrayBox) and x.base is None and x._value.op is not None
+                              for held in heads for x in pytrees.leaves_of(held)):
+        _refuse_alias()
+
+
+def _refuse_alias():
+    raise UnsupportedError("an array is appended to a list whose length is known only at run time, and overwritten by another "
+                           "iteration, which changes it in the list too", "append a copy: `x.copy()`", tracing.locate())
+
+
+# --- after it ---------------------------------------------------------------------------------------------------------
+
+class Rows:
+    """What one loop's iterations append, as carried arrays."""
+
+    def __init__(self, trace: Trace, outcome, trip: int):
+        self.trace, self.outcome, self.trip = trace, outcome, trip
+        self.parts: list = []                     # of each append: (list, structure, kinds)
+        for held, values, _ in outcome.grown.values():
+            for value in values:
+                leaves, structure = pytrees.flatten(value)
+                self.parts.append((held, value, structure, [leaf_types.kind_of(x) for x in leaves]))
+
+    def inits(self) -> list[Value]:
+        builder = self.trace.builder
+        return [builder.full(0, (self.trip, *kind.dims), kind.dtype) for *_, kinds in self.parts for kind in kinds]
+
+    def extend(self, block: Block) -> list[Value]:
+        """Give the body a parameter for each array; what it yields for them."""
+        builder, found = self.trace.builder, []
+        with builder.at(block), self.outcome.installed():
+            for _, value, _, kinds in self.parts:
+                for x, kind in zip(pytrees.leaves_of(value), kinds):
+                    param = Value(Type(kind.dtype, (self.trip, *kind.dims)), "rows", block, len(block.params))
+                    block.params = (*block.params, param)
+                    found.append(builder("update", param, leaf_types.emit(x, kind), block.params[0],
+                                         spec="i" + ":" * len(kind.dims)))
+        return found
+
+    def leave(self, results, names) -> None:
+        """Extend the lists. `names`: what the names hold after the loop."""
+        results = iter(results)
+        columns = [(held, value, structure, [_entries(next(results), kind, self.trip) for kind in kinds])
+                   for held, value, structure, kinds in self.parts]
+        for held in {id(c[0]): c[0] for c in columns}.values():
+            own = [c for c in columns if c[0] is held]
+            start = len(held)
+            for k in range(self.trip):
+                held.extend(structure.unflatten([column.at(k) for column in leaves]) for _, _, structure, leaves in own)
+            last = self._share_last(held, own[-1][1], names)
+            if start == 0 and len(own) == 1 and own[0][2].kind is None:
+                self.trace.grown[id(held)] = Grown(held, tuple(held), own[0][3][0].box, last)
+
+    def _share_last(self, held, value, names) -> tuple | None:
+        """Where a name is bound to what was appended last, the list's last entry is the same array."""
+        for final, now in zip(self.outcome.names, names):
+            if final is value and isinstance(now, ArrayBox):
+                held[-1] = now
+                return now, now.read()
+        return None
+
+
+def listed(structure, columns, count: int) -> list:
+    """A list of `count` items of one structure; columns: for each leaf (the value of all along the first axis, its kind)."""
+    entries = [_entries(value, kind, count) for value, kind in columns]
+    held = [structure.unflatten([column.at(k) for column in entries]) for k in range(count)]
+    if structure.kind is None:
+        tracing.current().grown[id(held)] = Grown(held, tuple(held), entries[0].box, None)
+    return held
+
+
+class _entries:
+    """The entries of one leaf of what is appended."""
+
+    __slots__ = ("box", "kind")
+
+    def __init__(self, value: Value, kind, trip: int):
+        self.box, self.kind = ArrayBox(value), kind
+
+    def at(self, k: int):
+        if self.kind.form == "scalar":
+            return Row(self.box._value, k, self.kind.weak)
+        rank = len(self.kind.dims)
+        return self.box.view(views.Strided((k,) + (None,) * rank, tuple(range(1, rank + 1))))
+
+
+def rows_of(x) -> ArrayBox | None:
+    """The array whose rows are the entries of a list that a loop made, where the list is as the loop left it."""
+    trace = tracing.active()
+    found = trace.grown.get(id(x)) if trace is not None and type(x) is list else None
+    if found is None or found.held is not x or len(x) != len(found.entries):
+        return None
+    if any(a is not b for a, b in zip(x, found.entries)) or (found.last and found.last[0].read() is not found.last[1]):
+        return None
+    return found.rows
+
+
+def stacked_rows(x, axis: int = 0) -> ArrayBox | None:
+    """np.stack of such a list: a new array."""
+    rows = rows_of(x)
+    if rows is None:
+        return None
+    value, builder = rows.read(), tracing.current().builder
+    order = list(range(1, value.rank))
+    order.insert(axis, 0)
+    return boxes.array(builder.transpose(value, order))
+
+
+def opened(trace: Trace, scope: Scope, known) -> None:
+    """Begin an iteration in which lists may grow; `known` are those of which that is known."""
+    scope.grown = {}
+    for held in known:
+        trace.growing[id(held)] = held, scope.loop

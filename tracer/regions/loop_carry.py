@@ -1,0 +1,259 @@
+"""What a loop carries from one iteration to the next: one `Carry` for each name or item that its body changes.
+
+  Fixed      holds at the head what it held before the loop
+  Carried    its numbers are parameters of the body; their types widen until an iteration fits
+  with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
+  lengths    of an array that has another shape after an iteration: parameters before the array's, of whose type they are part
+
+A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an
+iteration changes the plan no more.
+"""
+from __future__ import annotations
+
+from ...ir.build import const
+from ...ir.core import Block, Value
+from ...ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, Type
+from .. import tracing
+from ..syntax.early_exit import RETURNED, VALUE
+from ..values.boxes import ArrayBox, Box
+from . import leaf_types, region_tracing
+from .leaf_types import Kind, Maybe, Unset
+from .region_tracing import Mismatch
+
+
+class _Varying:
+    """Stands in a leaf type for a length that is carried."""
+
+    name = "?"
+
+
+VARYING = _Varying()
+
+
+def ends_loop(name: str) -> bool:
+    """Whether a name is a flag that ends a loop: false whenever an iteration begins."""
+    return name == RETURNED or name.startswith("<broke")
+
+
+class Carry:
+    """One name or item. `initial`: what it holds before the loop, `kinds`: the leaf types (None: a leaf that stays)."""
+
+    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "flexible", "initial", "kinds", "label", "leaves", "moves",
+                 "never", "stop", "structure")
+
+    def __init__(self, label: str, initial, guess: bool, born: int, flexible: bool):
+        self.flexible = flexible
+        self.label, self.initial, self.stop, self.born = label, initial, ends_loop(label), born
+        self.flag = type(initial) in (Unset, Maybe)
+        self.never, self.entry, self.boxes, self.cousins = False, None, [], []
+        self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
+        if type(initial) is not Unset:
+            self.leaves, self.structure = leaf_types.flatten(initial.held if self.flag else initial)
+            self.kinds = [None] * len(self.leaves)
+            if guess or self.flag:
+                self.guess()
+
+    def guess(self) -> None:
+        """Plan that every number changes; arrays only where the name is bound anew."""
+        self.kinds = [leaf_types.kind_of(x) for x in self.leaves]
+        self.moves = any(self.kinds)
+
+    # --- parameters ---------------------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """The number of parameters."""
+        return sum(1 + k.dims.count(VARYING) for k in self.kinds if k is not None) + self.flag if self.moves else 0
+
+    def parameters(self, block: Block) -> None:
+        """Give a block the parameters that this needs, under the names that the program has for them."""
+        paths = self.structure.paths(self.label) if self.moves and "<" not in self.label else [None] * len(self.kinds)
+        for path, kind in zip(paths, self.kinds if self.moves else ()):
+            if kind is not None:
+                dims = [parameter(block, INDEX_SCALAR) if d is VARYING else d for d in kind.dims]
+                parameter(block, Type(kind.dtype, dims), path)
+        if self.moves and self.flag:
+            parameter(block, BOOL_SCALAR)
+
+    def inits(self, builder) -> list[Value]:
+        """What the parameters start from, emitted before the loop."""
+        if not self.moves:
+            return []
+        if type(self.initial) is Unset:
+            found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
+            return [*self.with_lengths(builder, found), const(False, BOOL)]
+        found = self.with_lengths(builder, [leaf_types.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None])
+        return [*found, self.initial.flag] if self.flag else found
+
+    def with_lengths(self, builder, values) -> list[Value]:
+        """Before each value its lengths that are carried."""
+        out = []
+        for value, kind in zip(values, [k for k in self.kinds if k is not None]):
+            out += [builder.index(d) for d, planned in zip(value.type.dims, kind.dims) if planned is VARYING]
+            out.append(value)
+        return out
+
+    def at_head(self, trace, params, asking: bool = False):
+        """What the name holds when an iteration begins. `asking`: in the condition, where a flag is not known to be false."""
+        if not self.moves:
+            self.entry = self.initial
+        elif self.stop and not asking:
+            next(params)
+            self.entry = False
+        else:
+            self.entry = self._from(trace, params, asking or not self.parting)
+        return self.entry
+
+    @property
+    def parting(self) -> bool:
+        """Whether this is what the function returns: no iteration reads it, as none begins once it is set."""
+        return self.label == VALUE
+
+    def _from(self, trace, params, linked: bool = True):
+        self.boxes, leaves = [], []
+        for x, kind in zip(self.leaves, self.kinds):
+            for _ in range(kind.dims.count(VARYING) if kind is not None else 0):
+                next(params)
+            made = x if kind is None else leaf_types.wrap(next(params), kind, getattr(x, "_strides", None))
+            if isinstance(made, ArrayBox) and kind is not None:
+                self.boxes.append(made)
+                for relative in (x, *self.cousins) if linked else ():
+                    if isinstance(relative, ArrayBox):
+                        region_tracing.link(trace, made, relative, self.born)
+            leaves.append(made)
+        held = self.structure.unflatten(leaves)
+        for part in leaf_types.containers(held):
+            trace.shared[id(part)] = part
+        return Maybe(self.label, held, next(params)) if self.flag else held
+
+    # --- after an iteration -------------------------------------------------------------------------------------------
+
+    def absorb(self, final) -> bool:
+        """Correct the plan by what an iteration left; whether anything changed."""
+        if final is self.entry and not self.stop:
+            if self.moves and self.boxes and not self.never and not self.flag:
+                self.never, self.moves = True, False          # it was not bound anew after all
+                self.kinds = [None] * len(self.kinds)
+                return True
+            return False
+        held = final
+        if type(final) is Maybe:
+            held = final.held
+        if type(final) is Unset:
+            if final.reason:
+                raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial),
+                               leaf_types.describe(final), final.reason)
+            return False
+        leaves, structure = leaf_types.flatten(held)
+        if self.structure is None:
+            return self.first(leaves, structure)
+        if structure != self.structure:
+            raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial), leaf_types.describe(held),
+                           "the structure changes")
+        changed = False
+        paths = structure.paths(self.label)
+        for k, x in enumerate(leaves):
+            kind = self.widened(paths[k], k, x)
+            if kind != self.kinds[k]:
+                self.kinds[k], changed = kind, True
+            changed |= self.relate(x)
+        self.moves = self.moves or changed
+        return changed
+
+    def first(self, leaves, structure) -> bool:
+        """The first value of a name that was unset before the loop: its types are what is carried."""
+        self.leaves, self.structure = leaves, structure
+        for k in map(leaf_types.kind_of, leaves):
+            if k is not None and not k.type.static and not self.flexible:
+                raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
+            varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
+            self.kinds.append(varying)
+        self.moves = any(self.kinds)
+        return True
+
+    def widened(self, path: str, k: int, x) -> Kind | None:
+        """The leaf type that holds the planned leaf and x."""
+        before, kind = self.leaves[k], self.kinds[k]
+        if kind is None:
+            if x is before or (not isinstance(x, Box) and leaf_types.same_static(x, before)):
+                return None
+            kind = leaf_types.kind_of(before)
+        found = leaf_types.kind_of(x)
+        if kind is not None and found is not None and self.flexible:
+            kind, found = vary(kind, found)
+        joined = kind and found and leaf_types.join(kind, found, before if kind == leaf_types.kind_of(before) else None, x)
+        if not joined:
+            raise Mismatch(region_tracing.quoted(path), leaf_types.describe(before) if kind is None else str(kind),
+                           leaf_types.describe(x),
+                           trail(before, x))
+        return joined
+
+    def relate(self, x) -> bool:
+        """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
+        if not isinstance(x, ArrayBox):
+            return False
+        known = {id(c) for c in self.cousins} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
+        news = [r for r in (x.root, *region_tracing.relatives(tracing.current(), x.root)) if r._born < self.born
+                and id(r) not in known]
+        self.cousins += news
+        return bool(news)
+
+    def yields(self, final) -> list[Value]:
+        """What the parameters become, emitted at the end of the body."""
+        if not self.moves:
+            return []
+        held, flag = final, const(True, BOOL)
+        if type(final) is Maybe:
+            held, flag = final.held, final.flag
+        leaves = leaf_types.flatten(held)[0]
+        values = [leaf_types.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
+        found = self.with_lengths(tracing.current().builder, values)
+        return [*found, flag] if self.flag else found
+
+    def after(self, trace, results, final, ran: bool, own=frozenset()):
+        """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
+        if not self.moves:
+            if type(self.initial) is Unset and self.structure is not None:
+                return final if ran else Unset(self.label, "only the body of a loop sets it, to something that is no number")
+            return self.initial
+        made = self._from(trace, iter(results))
+        if ran and all(id(part) in own for part in leaf_types.containers(final)):
+            for part in leaf_types.containers(made.held if type(made) is Maybe else made):
+                trace.shared.pop(id(part))
+                trace.note_fresh(part)
+        return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
+
+
+def parameter(block: Block, type, name: str | None = None) -> Value:
+    """One parameter more of a block."""
+    found = Value(type, name, block, len(block.params))
+    block.params = (*block.params, found)
+    return found
+
+
+def vary(a: Kind, b: Kind) -> tuple[Kind, Kind]:
+    """Two array types with every length in which they differ marked as varying."""
+    if a.form != "array" or b.form != "array" or len(a.dims) != len(b.dims):
+        return a, b
+    same = [p is q or (type(p) is int and p == q) for p, q in zip(a.dims, b.dims)]
+    return tuple(k._replace(dims=tuple(d if s else VARYING for d, s in zip(k.dims, same))) for k in (a, b))
+
+
+def trail(*values) -> str:
+    """Where two values were made, for a message."""
+    lines = []
+    for x in values:
+        op = x.read().op if isinstance(x, Box) else None
+        lines.append(f"line {op.loc[-1].line}" if op is not None and op.loc else "")
+    return f"made in {lines[1]}" if not lines[0] and lines[1] else f"made in {lines[0]} and {lines[1]}" if all(lines) else ""
+
+
+def guess_of(name: str, initial) -> bool:
+    """Whether a name is planned as carried at first: not an array or object that the body only writes into (`x += 1`)."""
+    kind = leaf_types.kind_of(initial)
+    return not name.startswith("+") or (kind is not None and kind.form == "scalar")
+
+
+def planned(names, before, born: int, flexible: bool) -> list[Carry]:
+    """A carry for each name of a loop that begins at the stamp `born`. `flexible`: its arrays may change their lengths."""
+    return [Carry(name.lstrip("+"), held, guess_of(name, held), born, flexible) for name, held in zip(names, before)]

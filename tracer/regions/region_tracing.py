@@ -1,0 +1,289 @@
+"""Tracing a region on a snapshot, and what two regions leave joined into results.
+
+While a region is traced everything that it changes is logged in its scope (context.Scope); afterwards all of it is undone and
+handed over as an `Outcome`. Whoever staged the region then puts results in place of what changed.
+
+Aliases. A box that comes out of a join may be one of several arrays, as NumPy has it; as a value it is none of them. Such
+boxes are kin: a write through one makes the others unreadable ("spoilt"), and whoever reads one is told to copy. So no program
+silently gets a value that an alias would have changed.
+"""
+from __future__ import annotations
+
+import builtins
+import types
+import weakref
+from contextlib import contextmanager
+
+import numpy as np
+
+from ...ir.core import Block, Value
+from ...ir.errors import ArgumentError, TracegradError, UnsupportedError
+from ...ir.ops.checks import error_class, own_class
+from ...ir.types import BOOL_SCALAR
+from .. import tracing
+from ..syntax.early_exit import VALUE
+from ..tracing import Scope, Signal, Trace
+from ..values import format_strings
+from ..values.boxes import ArrayBox
+
+MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
+
+
+class Raised(Signal):
+    """A `raise` ended the region at hand; its check is emitted."""
+
+
+class Mismatch(Exception):
+    """Two values that cannot be joined. `place` says of what; `why` is an optional phrase."""
+
+    def __init__(self, place: str, left: str, right: str, why: str = ""):
+        super().__init__(place)
+        self.place, self.left, self.right, self.why = place, left, right, why
+
+
+# --- what a region changes --------------------------------------------------------------------------------------------
+
+class Outcome:
+    """What a traced region left. roots: id -> (root, before, after); items: id -> (place, before, after)."""
+
+    __slots__ = ("block", "born", "entered", "fresh", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
+
+    def __init__(self, scope: Scope):
+        self.block, self.born = scope.block, scope.born
+        self.names, self.returned, self.raised, self.entered = (), None, None, scope.entered
+        self.roots, self.items, self.spoilt, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
+
+    @contextmanager
+    def installed(self):
+        """Arrays as the region left them: for reading what its names hold."""
+        for root, _, after in self.roots.values():
+            root._value = after
+        for box, _ in self.spoilt:
+            box.__class__ = SpoiltBox
+        try:
+            yield
+        finally:
+            for box, _ in self.spoilt:
+                box.__class__ = ArrayBox
+            for root, before, _ in self.roots.values():
+                root._value = before
+
+
+def Branch(block: Block, cond: Value) -> Scope:
+    return Scope(block, "branch", None, cond)
+
+
+def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool = False) -> Outcome:
+    """Trace thunk(*args) into scope.block; on the way out everything is as it was before.
+
+    An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
+    """
+    outcome, growing, tries = Outcome(scope), dict(trace.growing), len(trace.tries)
+    trace.scopes.append(scope)
+    try:
+        with trace.builder.at(scope.block):
+            try:
+                outcome.returned = thunk(*args)
+            except Raised as signal:
+                outcome.raised = signal
+            except CERTAIN as error:
+                if always or scope.kind == "function" or not certain(trace, error):
+                    trace.escaped = None if always else error
+                    raise
+                outcome.raised = Raised()
+            except Exception as error:
+                trace.escaped = None if always else error
+                raise
+            outcome.names = get() if get is not None else ()
+    finally:
+        trace.scopes.pop()
+        trace.growing = growing
+        del trace.tries[tries:]
+        outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
+        _undo(scope, outcome)
+        if put is not None:
+            put(before)
+    return outcome
+
+
+def _undo(scope: Scope, outcome: Outcome) -> None:
+    for box, reason in scope.spoilt:
+        box.__class__ = ArrayBox
+        outcome.spoilt.append((box, reason))
+    for key, (root, before) in scope.roots.items():
+        outcome.roots[key] = root, before, root._value
+        root._value = before
+    for key, (*place, before) in scope.items.items():
+        outcome.items[key] = tuple(place), before, peek(place)
+        put_item(place, before)
+
+
+def peek(place):
+    """What an item or attribute holds."""
+    held, attribute, key = place
+    if attribute:
+        return getattr(held, key, MISSING)
+    try:
+        return held[key]
+    except (KeyError, IndexError):
+        return MISSING
+
+
+def put_item(place, found) -> None:
+    held, attribute, key = place
+    if found is MISSING:
+        if attribute:
+            object.__delattr__(held, key)
+        else:
+            del held[key]
+    elif attribute:
+        setattr(held, key, found)
+    else:
+        held[key] = found
+
+
+def assign(trace: Trace | None, place, found) -> None:
+    """Store into an item or attribute of a Python object, noting it in the region at hand."""
+    if trace is not None and trace.scopes:
+        scope = trace.scopes[-1]
+        held, attribute, key = place
+        if len(trace.scopes) > 1 and id(held) not in scope.fresh:
+            mark = id(held), attribute, key
+            if mark not in scope.items:
+                scope.items[mark] = (*place, peek(place))
+    put_item(place, found)
+
+
+def roots_of(*outcomes) -> list:
+    found = {}
+    for outcome in outcomes:
+        for key, (root, before, after) in outcome.roots.items():
+            if after is not before:
+                found[key] = root
+    return list(found.values())
+
+
+def items_of(*outcomes) -> list:
+    found = {}
+    for outcome in outcomes:
+        for key, (place, before, after) in outcome.items.items():
+            if after is not before:
+                found[key] = place
+    return list(found.values())
+
+
+def name_of(place) -> str:
+    held, attribute, key = place
+    if isinstance(held, types.CellType):
+        return tracing.current().cells[id(held)][1]
+    return f"attribute `{key}` of a {type(held).__name__}" if attribute else f"item [{key!r}] of a {type(held).__name__}"
+
+
+def quoted(what: str) -> str:
+    if what.startswith(VALUE):
+        return "the value returned" + what.removeprefix(VALUE)
+    return what if " " in what or "`" in what else f"`{what}`"
+
+
+# --- raising ----------------------------------------------------------------------------------------------------------
+
+def fail(trace: Trace, error) -> BaseException:
+    """A `raise` that only run time reaches: a check that fails there. Ends the region."""
+    cls = type(error)
+    known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
+    name = cls.__name__ if known else own_class(cls) if isinstance(error, Exception) else None
+    if name is None or (not known and len(error.args) > 1):
+        if error is not None and not any(s.kind != "function" for s in trace.scopes):
+            return error                                      # all that remains of the function: let it be heard at once
+        raise UnsupportedError(
+            f"`raise` of {cls.__name__} under a condition that is decided at run time: compiled code makes exceptions from a "
+            "message alone",
+            "raise ValueError, RuntimeError or an exception without an `__init__` of its own", tracing.locate())
+    text, values = format_strings.template(error.args[0]) if error.args else ("", ())
+    trace.builder.emit("check", trace.builder.const(False, BOOL_SCALAR.dtype), *values, error=name, message=text)
+    raise Raised
+
+
+CERTAIN = (IndexError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError)
+
+
+def certain(trace: Trace, error: Exception) -> bool:
+    """Emit the check that raises, where it is reached, an error of the user's code that tracing found already:
+
+        if c: a[9]        ->        if %c { check false {error="BoundsError", message="index 9 is out of bounds …"} }
+
+    False for an error of another kind.
+    """
+    cls = type(error)
+    if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
+        return False
+    loc = getattr(error, "loc", ()) or (*tracing.locate()[:-1], *tracing.user_loc(error.__traceback__))
+    message = (error.what if isinstance(error, TracegradError) else str(error)).replace("{", "{{").replace("}", "}}")
+    builder = trace.builder
+    locate, builder.locate = builder.locate, lambda: loc
+    try:
+        builder.emit("check", builder.const(False, BOOL_SCALAR.dtype), error=cls.__name__, message=message)
+    finally:
+        builder.locate = locate
+    return True
+
+
+# --- aliases ----------------------------------------------------------------------------------------------------------
+
+class SpoiltBox(ArrayBox):
+    """An array that may have been written under another name."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_):
+        raise UnsupportedError(
+            "this array may have been overwritten through another name, and which of the two it is only run time knows",
+            "make one of them a copy where the names part: `b = a.copy()`", tracing.locate())
+
+    _value = property(_refuse, _refuse)
+
+
+def link(trace: Trace, one: ArrayBox, other: ArrayBox, born: float = float("inf")) -> None:
+    """From now on these two may be the same array; so may what the second may be, as far as it is older than `born`.
+
+    What a loop's names hold in one iteration is told apart by the loop itself: `a` and `b` that trade two arrays are never the
+    same.
+    """
+    one, other = one.root, other.root
+    if one is other:
+        return
+    for kin in (other, *(r for r in relatives(trace, other) if r._born < born)):
+        _connect(trace, one, kin)
+        _connect(trace, kin, one)
+
+
+def relatives(trace: Trace, root) -> list:
+    found = trace.kin.get(id(root))
+    return [] if found is None else [r for ref in found[1] if (r := ref()) is not None]
+
+
+def _connect(trace: Trace, a, b) -> None:
+    found = trace.kin.get(id(a))
+    if found is None:
+        key, kin = id(a), trace.kin
+        found = kin[key] = weakref.ref(a, lambda _: kin.pop(key, None)), []
+    if a is not b and not any(ref() is b for ref in found[1]):
+        found[1].append(weakref.ref(b))
+
+
+def spoil_kin(trace: Trace, root) -> None:
+    """A write to `root`: whatever may be the same array cannot be read any more."""
+    for other in relatives(trace, root):
+        spoil(trace, other, "")
+
+
+def spoil(trace: Trace, box, reason) -> None:
+    if type(box) is ArrayBox:
+        box.__class__ = SpoiltBox
+        trace.scopes[-1].spoilt.append((box, reason))
+
+
+def merge_spoilt(trace: Trace, *outcomes) -> None:
+    for outcome in outcomes:
+        for box, reason in outcome.spoilt:
+            spoil(trace, box, reason)

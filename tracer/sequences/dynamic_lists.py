@@ -1,0 +1,459 @@
+"""Python lists whose length only run time knows: appended to in a branch, or in a loop that ends on a condition.
+
+    found = []                                   %s, %n = stack_new, 0
+    while error > tolerance:                     while … carry(%s, %n):
+        error = step()                               …
+        found.append(error)                          push %s, %error;  %n + 1
+    return np.array(found)                       rows[%n - 1 - i] = pop %s, for i in 0 … %n
+
+A list starts as Python's own. Where the program changes its length under a condition of run time (`grow`), the trace starts
+again with the lists that are made at this place of the source as piles: one stack for each leaf of an entry, and a count. The
+end of a pile is at hand (`append`, `pop`, `x[-1]`, `len`); whoever asks for more has it as arrays, whose rows are the entries.
+Stacks and counts are logged and carried by regions as arrays are. A stack is used once, so what empties it fills another.
+
+All entries have one structure, whose leaves are numbers, or arrays of known shape. An array is entered with its present
+contents: one that Python would change under the list, because it is written to later, is refused. The types of an entry do
+not depend on how many there are: np.array of an empty list is of shape (0, 3) where the entries are arrays of 3.
+"""
+from __future__ import annotations
+
+import builtins
+from typing import NamedTuple
+
+import numpy as np
+
+from ...ir.core import Block, Value, as_dim
+from ...ir.errors import UnsupportedError
+from ...ir.types import I64, INDEX, INDEX_SCALAR, Type
+from .. import pytrees, tracing
+from ..calling import calls
+from ..control import iteration, loops, packed_lists
+from ..regions import leaf_types, list_scan_outputs
+from ..values import boxes, promotion
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+
+EMPTY = "pop from empty list"
+OUTSIDE = "list index out of range"
+
+
+class Entry(NamedTuple):
+    """What the entries of a pile have in common: their structure and leaf types."""
+
+    structure: pytrees.TreeDef
+    kinds: tuple
+
+    @classmethod
+    def of(cls, value) -> Entry | None:
+        leaves, structure = pytrees.flatten(value)
+        kinds = [leaf_types.kind_of(x) for x in leaves]
+        if not kinds or any(k is None or not k.type.static for k in kinds):
+            return None
+        return cls(structure, tuple(k._replace(dtype=I64) if k.dtype is INDEX else k for k in kinds))
+
+    def join(self, other: Entry | None) -> Entry | None:
+        """The entry that holds both. A Python float among NumPy's numbers is one of float64."""
+        if other is None or self.structure != other.structure:
+            return None
+        kinds = tuple(map(_joined, self.kinds, other.kinds))
+        return None if None in kinds else Entry(self.structure, kinds)
+
+
+def _joined(a, b):
+    if a == b or (a.weak and b.weak):
+        return leaf_types.join(a, b)
+    if a.form != b.form or a.dims != b.dims:
+        return None
+    return a._replace(dtype=promotion.result_dtype([a.dtype.np, b.dtype.np]), weak=None)
+
+
+class Cell:
+    """A value that regions log and carry like that of an array."""
+
+    __slots__ = ("__weakref__", "_born", "_value")
+
+    def __init__(self, value: Value):
+        self._value, self._born = value, tracing.stamp()
+
+    def set(self, value: Value) -> None:
+        tracing.current().note_write(self)
+        self._value = value
+
+
+# --- becoming one -----------------------------------------------------------------------------------------------------
+
+def grow(trace, held: list, name: str, args) -> None:
+    """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
+    be."""
+    found = _entry_after(held, name, args)
+    born = trace.born_at.get(id(held))
+    if found is not None and born is not None and born[0] is held and trace.lists.get(born[1]) is not packed_lists.NEITHER:
+        raise tracing.Restart(lists={born[1]: found})
+
+
+def _entry_after(held, name: str, args) -> Entry | None:
+    more = args[0] if args and name in ("append", "extend", "+=") else ()
+    parts = [Entry.of(x) for x in held]
+    if name == "append":
+        parts.append(Entry.of(more))
+    elif isinstance(more, (list, tuple)):
+        parts += map(Entry.of, more)
+    elif isinstance(more, packed_lists.Held):
+        parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.kind,)))
+    found = parts[0] if parts else None
+    for part in parts[1:]:
+        found = found and found.join(part)
+    return found
+
+
+def piled(trace, held: list, entry: Entry, site) -> Pile | None:
+    """A list that has just been made, as a pile; None where its entries do not fit."""
+    for x in held:
+        joined = entry.join(Entry.of(x))
+        if joined is None:
+            trace.lists[site] = packed_lists.NEITHER
+            return None
+        trace.lists[site] = entry = joined
+    made = Pile(entry, site)
+    for x in held:
+        made.append(x)
+    return made
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+class Pile(packed_lists.Held):
+    """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
+    last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `witness`: an alias of
+    each array that was entered, which a write to the array makes unreadable."""
+
+    __slots__ = ("count", "entry", "seen", "site", "stacks", "top", "witness")
+    __hash__ = None
+
+    def __init__(self, entry: Entry, site):
+        builder = tracing.current().builder
+        self.entry, self.site, self.top, self.seen, self.witness = entry, site, None, None, []
+        self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
+        self.count = Cell(builder.index(0))
+
+    # --- its end ------------------------------------------------------------------------------------------------------
+
+    def append(self, value) -> None:
+        leaves = self._leaves(value)
+        builder = tracing.current().builder
+        for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
+            cell.set(builder("push", cell._value, leaf_types.emit(x, kind)))
+        self.count.set(builder.iop("add", self.count._value, 1))
+        self.top = self.stacks[0]._value, self._entry([leaf_types.emit(x, k) for x, k in zip(leaves, self.entry.kinds)])
+
+    def _leaves(self, value) -> list:
+        """The leaves of a new entry; traces again where it needs a wider type."""
+        joined = self.entry.join(Entry.of(value))
+        if joined is None:
+            _refuse("an entry unlike the others of the list: all must have one structure, and numbers or arrays of one shape",
+                    "give the entries one shape")
+        if joined != self.entry:
+            raise tracing.Restart(lists={self.site: joined})
+        leaves = pytrees.flatten(value)[0]
+        for x in leaves:
+            if isinstance(x, ArrayBox):
+                self.witness.append(list_scan_outputs.entered(tracing.current(), x))
+        return leaves
+
+    def extend(self, values) -> None:
+        source = iteration.source_of(values)
+        if source is None:
+            for x in list(iteration.iterate(values)):
+                self.append(x)
+        else:
+            loops.for_(source, self.append, None, None, (), None, site=(self.site, "extend"))
+
+    def __iadd__(self, values):
+        self.extend(values)
+        return self
+
+    def pop(self, position=-1):
+        if isinstance(position, Box) or position != -1:
+            _refuse("pop of a position other than the last, of a list whose length is known only at run time",
+                    "use an array and a counter")
+        self._expect_unwritten()
+        self._expect(1, EMPTY)
+        found = self._taken()
+        self.count.set(tracing.current().builder.iop("sub", self.count._value, 1))
+        return found
+
+    def clear(self) -> None:
+        builder = tracing.current().builder
+        for cell, kind in zip(self.stacks, self.entry.kinds):
+            cell.set(builder("stack_new", dtype=kind.dtype))
+        self.count.set(builder.index(0))
+
+    def _taken(self):
+        """The last entry, which leaves the stacks."""
+        builder, values = tracing.current().builder, []
+        for cell, kind in zip(self.stacks, self.entry.kinds):
+            below, value = builder.emit("pop", cell._value, *map(builder.index, kind.dims))
+            cell.set(below)
+            values.append(value)
+        return self._entry(values)
+
+    def last(self):
+        self._expect_unwritten()
+        if self.top is None or self.top[0] is not self.stacks[0]._value:
+            self._expect(1, OUTSIDE)
+            count, found = self.count._value, self._taken()
+            self.append(found)
+            self.count.set(count)
+        return self.top[1]
+
+    def _expect(self, least: int, message: str) -> None:
+        builder = tracing.current().builder
+        builder.emit("check", builder("ge", self.count._value, builder.index(least)), error="BoundsError", message=message)
+
+    def _expect_unwritten(self) -> None:
+        for alias in self.witness:
+            alias.read()
+
+    def _entry(self, values):
+        return self.entry.structure.unflatten([_read_only(leaf_types.wrap(v, k)) for v, k in zip(values, self.entry.kinds)])
+
+    # --- all of it ----------------------------------------------------------------------------------------------------
+
+    def columns(self) -> list[ArrayBox]:
+        """For each leaf an array whose rows are those of the entries. The stacks are emptied into it, and filled from it."""
+        self._expect_unwritten()
+        if self.seen is None or self.seen[0] is not self.stacks[0]._value:
+            if tracing.current().scopes[-1].kind != "function":
+                tracing.current().note("copied", "a list of run-time length is read while it may grow: all of it, each time")
+            rows = [_poured(cell._value, self.count._value, kind) for cell, kind in zip(self.stacks, self.entry.kinds)]
+            self._fill(rows)
+            self.seen = self.stacks[0]._value, rows
+        return [_read_only(boxes.array(v)) for v in self.seen[1]]
+
+    def _fill(self, rows) -> None:
+        for cell, value, kind in zip(self.stacks, rows, self.entry.kinds):
+            cell.set(_refilled(value, self.count._value, kind))
+
+    def array(self) -> ArrayBox:
+        """np.array of the list."""
+        columns = self.columns()
+        if self.entry.structure is pytrees.LEAF:
+            return boxes.array(columns[0].read())
+        if any(k.dims for k in self.entry.kinds) or any(c is not pytrees.LEAF for c in self.entry.structure.children):
+            _refuse("an array of a list of structures", "append numbers or arrays, to one list each")
+        return FUNCTIONS[np.stack](columns, -1)
+
+    def settled(self):
+        """The list as it is now, which does not change with it."""
+        return _listed(self.entry, self.columns())
+
+    def packed(self):
+        return self.settled().packed()
+
+    def __len__(self):
+        return tracing.need_concrete(ScalarBox(self.count._value, "int"), "len()")
+
+    def __bool__(self):
+        builder = tracing.current().builder
+        return ScalarBox(builder("ne", self.count._value, builder.index(0)), "bool")
+
+    def __getitem__(self, key):
+        if type(key) is int and key == -1:
+            return self.last()
+        return self.settled()[key]
+
+    def __setitem__(self, key, value):
+        if isinstance(key, slice):
+            _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
+        leaves, columns = self._leaves(value), [boxes.array(c.read()) for c in self.columns()]
+        for column, x, kind in zip(columns, leaves, self.entry.kinds):
+            column[key] = boxes.result(leaf_types.emit(x, kind))
+        self._fill([c.read() for c in columns])
+
+    def copy(self):
+        return self.settled()
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo):
+        return self.settled()
+
+    def __iter__(self):
+        return iter(Items(self))
+
+    def __add__(self, other):
+        return self._joined(self, other)
+
+    def __radd__(self, other):
+        return self._joined(other, self)
+
+    def _joined(self, *parts):
+        made = Pile(self.entry, self.site)
+        for part in parts:
+            made.extend(part)
+        return made
+
+    def __getattr__(self, name):
+        _other(name)
+
+
+class Entries(packed_lists.Held):
+    """What a pile held when it was read: a list that does not change."""
+
+    __slots__ = ("boxes", "entry")
+    __hash__ = None
+
+    def __init__(self, entry: Entry, columns):
+        self.entry, self.boxes = entry, columns
+
+    settled = copy = __copy__ = lambda self: self
+
+    def packed(self):
+        _refuse("sum, min or max of a list of arrays or tuples whose length is known only at run time",
+                "make it an array: `np.array(x)`")
+
+    def columns(self) -> list[ArrayBox]:
+        return self.boxes
+
+    array = Pile.array
+
+    def item(self, k):
+        return self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)])
+
+    def __bool__(self):
+        builder = tracing.current().builder
+        return ScalarBox(builder("ne", builder.index(self.boxes[0].dims[0]), builder.index(0)), "bool")
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):
+            return _listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
+        return self.item(key)
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __iter__(self):
+        return iter(Items(self))
+
+    def __getattr__(self, name):
+        _other(name)
+
+
+def _listed(entry: Entry, columns):
+    """A list of numbers as any other that is packed, others as `Entries`."""
+    if entry.structure is pytrees.LEAF and not entry.kinds[0].dims:
+        return packed_lists.Packed(boxes.array(columns[0].read()), entry.kinds[0])
+    return Entries(entry, columns)
+
+
+def _other(name: str):
+    if hasattr(list, name) and not name.startswith("__"):
+        _refuse(f"list.{name}, of a list whose length is known only at run time",
+                "make it an array when it is complete: `np.array(x)`")
+    raise AttributeError(f"'list' object has no attribute '{name}'")
+
+
+def _refuse(what: str, remedy: str):
+    raise UnsupportedError(what, remedy, tracing.locate())
+
+
+def _item(column: ArrayBox, k, kind):
+    found = column[k]
+    return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
+
+
+def _read_only(x):
+    if isinstance(x, ArrayBox):
+        x.writeable = False
+    return x
+
+
+# --- stacks and arrays ------------------------------------------------------------------------------------------------
+
+def _poured(stack: Value, count: Value, kind) -> Value:
+    """The entries of a stack as the rows of an array: for i in 0 … n: rows[n - 1 - i] = pop."""
+    builder = tracing.current().builder
+    dims = tuple(map(builder.index, kind.dims))
+    whole = Type(kind.dtype, (as_dim(count), *kind.dims))
+    block = Block((INDEX_SCALAR, stack.type, whole), ["i", "stack", "rows"])
+    i, below, rows = block.params
+    with builder.at(block):
+        below, found = builder.emit("pop", below, *dims)
+        at = builder.iop("sub", builder.iop("sub", count, 1), i)
+        block.yields = below, builder("update", rows, found, builder.index(at), spec="i" + ":" * len(kind.dims))
+    start = builder.full(0, whole.dims, kind.dtype)
+    return builder.emit("for", count, stack, start, regions=(block,))[1]
+
+
+def _refilled(rows: Value, count: Value, kind) -> Value:
+    """A stack of the rows of an array."""
+    builder = tracing.current().builder
+    start = builder("stack_new", dtype=kind.dtype)
+    block = Block((INDEX_SCALAR, start.type), ["i", "stack"])
+    with builder.at(block):
+        found = builder("slice", rows, block.params[0], spec="i" + ":" * len(kind.dims))
+        block.yields = builder("push", block.params[1], found),
+    return builder.emit("for", count, start, regions=(block,))[0]
+
+
+def _join(meta, children):
+    """The list that the caller has, of what its columns hold."""
+    (entry,) = meta
+    if not isinstance(children[0], np.ndarray):
+        return Entries(entry, children)
+    columns = [x.tolist() if kind.weak else list(x) for x, kind in zip(children, entry.kinds)]
+    return [entry.structure.unflatten(row) for row in zip(*columns)]
+
+
+class Items(iteration.Source):
+    """A pile, or what it held, as what a loop runs over."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held):
+        self.held = held.settled()
+        self.trip = self.held.boxes[0].dims[0] if type(self.held) is Entries else self.held.box.dims[0]
+
+    def at(self, k):
+        at = boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int")
+        return self.held.item(at)
+
+
+# --- functions of lists -----------------------------------------------------------------------------------------------
+
+def _stack(held, axis=0):
+    return FUNCTIONS[np.moveaxis](held.array(), 0, axis)
+
+
+def _concatenate(held, axis=0):
+    """The entries one after another: their rows, where they are joined along the first axis."""
+    rows = held.array()
+    if axis != 0 or len(rows.dims) < 2:
+        _refuse("concatenate of a list of run-time length", "use np.stack, or store into an array")
+    return FUNCTIONS[np.reshape](rows, (-1, *map(boxes.count, rows.dims[2:])))
+
+
+def _vstack(held):
+    rows = held.array()
+    return _concatenate(held) if len(rows.dims) > 2 else rows if len(rows.dims) == 2 else rows[:, None]
+
+
+def _hstack(held):
+    return held.array() if len(held.array().dims) == 1 else _concatenate(held)
+
+
+def _sorted(held, reverse=False):
+    made = held.packed()
+    found = FUNCTIONS[np.sort](made.box)
+    return packed_lists.Packed(boxes.array(found[::-1].read()) if reverse else found, made.kind)
+
+
+def _length(held):
+    return ScalarBox(held.count._value, "int") if type(held) is Pile else boxes.count(Items(held).trip)
+
+
+calls.OUTGROWN.append(grow)
+calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
+                       sorted: _sorted, builtins.len: _length, list: lambda held: held.settled()})
+packed_lists.MAKERS[Entry] = piled
+iteration.SOURCES.update({Pile: Items, Entries: Items})
+pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

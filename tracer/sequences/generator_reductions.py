@@ -1,0 +1,158 @@
+"""`sum`, `any` and `all` of a generator or a list comprehension: a loop that carries the result.
+
+    sum(a[k] * b[k] for k in range(n) if k != i)
+    ->  tg.fold(sum, lambda fold: fold.each(range(n), lambda item: fold.when(item != i, lambda: fold.take(a[item] * b[item]))))
+
+So the number of terms may be known only at run time. `any` and `all` of a generator stop at the first term that decides.
+"""
+from __future__ import annotations
+
+import builtins
+import contextlib
+
+from ...ir.errors import ConcretizationError
+from .. import tracing
+from ..calling import calls
+from ..control import branches, iteration, loops, packed_lists
+from . import dynamic_lists
+
+
+class Listed:
+    """Gathers the terms in a list: for any other function of that name."""
+
+    def __init__(self):
+        self.terms: list = []
+
+    def each(self, items, body) -> None:
+        for item in iteration.iterate(items):
+            body(item)
+
+    def when(self, test, thunk) -> None:
+        if calls.keep(test):
+            thunk()
+
+    def take(self, term) -> None:
+        self.terms.append(term)
+
+
+class Tried(Listed):
+    """Gathers the terms in a list, until something that only run time knows decides how many there are."""
+
+    def __init__(self, site):
+        super().__init__()
+        self.site = site
+
+    def each(self, items, body) -> None:
+        with self.counting():
+            items = iteration.iterate(items)
+        for item in items:
+            body(item)
+
+    def when(self, test, thunk) -> None:
+        with self.counting():
+            kept = calls.keep(test)
+        if kept:
+            thunk()
+
+    @contextlib.contextmanager
+    def counting(self):
+        try:
+            yield
+        except ConcretizationError:
+            if self.site in tracing.current().lists:
+                raise
+            raise tracing.Restart(lists={self.site: packed_lists.KEPT}) from None
+
+
+class Kept(Listed):
+    """Gathers the terms in a list whose length only run time knows."""
+
+    def __init__(self):
+        self.terms = packed_lists.made([])
+
+    def each(self, items, body) -> None:
+        loops.for_(items, _silent(body), None, None, (), None, site=id(body.__code__))
+
+    def when(self, test, thunk) -> None:
+        branches.if_(test, _silent(thunk), None, None, None, ())
+
+    def take(self, term) -> None:
+        calls.call(self.terms.append, term)
+
+
+class Fold:
+    """Carries what the terms so far amount to. `lazy`: the terms end once the result is decided."""
+
+    def __init__(self, start, lazy: bool):
+        self.value, self.lazy = start, lazy
+
+    def get(self):
+        return (self.value,)
+
+    def put(self, values) -> None:
+        (self.value,) = values
+
+    def stop(self):
+        return (self.decided(),)
+
+    def each(self, items, body) -> None:
+        loops.for_(items, _silent(body), self.get, self.put, (type(self).__name__.lower(),), self.stop if self.lazy else None,
+                   site=id(body.__code__))
+
+    def when(self, test, thunk) -> None:
+        branches.if_(test, _silent(thunk), None, self.get, self.put, (type(self).__name__.lower(),))
+
+
+def _silent(thunk):
+    """The thunk as a statement: what its comprehension gives is no part of what a branch leaves."""
+    def run(*args) -> None:
+        thunk(*args)
+    return run
+
+
+class Sum(Fold):
+    def take(self, term) -> None:
+        self.value = self.value + term
+
+
+class Any(Fold):
+    def take(self, term) -> None:
+        self.value = branches.boxed(branches.truth(branches.or_(self.value, lambda: term)))
+
+    def decided(self):
+        return self.value
+
+
+class All(Fold):
+    def take(self, term) -> None:
+        self.value = branches.boxed(branches.truth(branches.and_(self.value, lambda: term)))
+
+    def decided(self):
+        return branches.not_(self.value)
+
+
+def gather(visit):
+    """The list comprehension whose terms `visit` hands over. Where a condition is known only at run time, so is its length."""
+    trace = tracing.active()
+    if trace is None:
+        made = Listed()
+    else:
+        site = packed_lists.place()
+        known = trace.lists.get(site)
+        made = Kept() if known is packed_lists.KEPT or type(known) is dynamic_lists.Entry else Tried(site)
+    visit(made)
+    return made.terms if trace is None or type(made) is Kept else packed_lists.made(made.terms)
+
+
+def fold(function, visit, lazy: bool, *start):
+    """function(terms, *start), where visit(fold) hands the terms to fold."""
+    if tracing.active() is None or function not in (builtins.sum, builtins.any, builtins.all):
+        listed = Listed()
+        visit(listed)
+        return calls.call(function, listed.terms, *start)
+    if function is builtins.sum:
+        made = Sum(start[0] if start else 0, False)
+    else:
+        made = Any(False, lazy) if function is builtins.any else All(True, lazy)
+    visit(made)
+    return made.value

@@ -1,0 +1,198 @@
+"""Python's sequences where only run time knows an order or a position: sorted, list.sort, min and max by a key, xs[i].
+
+    sorted(xs, key=f)     ys = np.array(xs)[stable argsort of the keys]     as a list again, one array for each leaf of an item
+    max(xs, key=f)        xs[np.argmax(keys)]
+    xs[i]                 np.array(xs)[i]
+
+Items may be numbers, arrays of one shape, or tuples of such; keys numbers, or tuples of numbers, compared from the left. NaN
+comes last, as in NumPy; where Python puts it depends on the order of its comparisons.
+"""
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+
+import numpy as np
+
+from ...ir.errors import ConcretizationError, UnsupportedError
+from ...ir.thresholds import sizes
+from .. import pytrees, tracing
+from ..calling import calls
+from ..control import iteration, packed_lists
+from ..numpy import creation
+from ..regions import leaf_types, list_scan_outputs
+from ..values import boxes, captured_arrays
+from ..values.boxes import ArrayBox, Box, ScalarBox
+
+
+class Columns:
+    """A sequence as one array for each leaf of its items; None from `of` where the items are not alike."""
+
+    __slots__ = ("arrays", "count", "kinds", "structure")
+
+    def __init__(self, structure, arrays, kinds, count: int):
+        self.structure, self.arrays, self.kinds, self.count = structure, arrays, kinds, count
+
+    @classmethod
+    def of(cls, items) -> Columns | None:
+        rows = list_scan_outputs.rows_of(items)
+        if rows is not None:
+            return cls(pytrees.LEAF, [rows], [leaf_types.kind_of(items[0])], len(items))
+        parts = [pytrees.flatten(x) for x in items]
+        structure = parts[0][1]
+        if any(p[1] != structure for p in parts):
+            return None
+        arrays, kinds = [], []
+        for column in zip(*(leaves for leaves, _ in parts)):
+            kind = _common(column)
+            if kind is None:
+                return None
+            kinds.append(kind)
+            arrays.append(boxes.array(creation.stacked([leaf_types.emit(x, kind) for x in column])))
+        return cls(structure, arrays, kinds, len(parts))
+
+    def at(self, position):
+        """The item at a position, an array of no rank or a number."""
+        return self.structure.unflatten([self._leaf(a[position], kind) for a, kind in zip(self.arrays, self.kinds)])
+
+    def _leaf(self, found, kind):
+        return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else boxes.array(found.read())
+
+    def listed(self, order) -> list:
+        """The items in another order, as a list."""
+        return list_scan_outputs.listed(self.structure, [(boxes.to_value(a[order]), kind) for a,
+                                                         kind in zip(self.arrays, self.kinds)],
+                              self.count)
+
+
+def _common(column):
+    """The leaf type that holds every leaf of a column."""
+    kinds = [leaf_types.kind_of(x) for x in column]
+    if None in kinds:
+        return None
+    return functools.reduce(lambda a, b: a and leaf_types.join(a, b), kinds)
+
+
+def _traced(x) -> bool:
+    return any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(x))
+
+
+def _refuse(what: str, why: str, remedy: str):
+    raise UnsupportedError(f"{what}: {why}", remedy, tracing.locate())
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+def sorted_(iterable, /, *, key=None, reverse=False):
+    """sorted: by Python where the keys are known, else by stable argsorts of the keys' columns, the last column first."""
+    iterable = captured_arrays.seen(iterable)
+    items = iteration.iterate(iterable)
+    items = items if type(items) is list else list(items)
+    keys = items if key is None else [calls.call(key, x) for x in items]
+    keys = _deciding(keys)
+    if not any(map(_traced, keys)):
+        order = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
+        return [items[k] for k in order]
+    if len(items) < 2:
+        return list(items)
+    columns = Columns.of(items)
+    if columns is None:
+        _refuse("sorted() of objects whose order is known only at run time", "they are not all numbers of one structure",
+                "sort numbers, or use np.argsort and arrays")
+    return columns.listed(_order(keys, reverse))
+
+
+def _deciding(keys: list) -> list:
+    """The first parts of tuples, where they are known and all differ: they decide, as in the items of a dict."""
+    if all(type(k) is tuple and k and not _traced(k[0]) for k in keys):
+        firsts = [k[0] for k in keys]
+        if all(a != b for n, a in enumerate(firsts) for b in firsts[:n]):
+            return firsts
+    return keys
+
+
+def _order(keys, reverse) -> ArrayBox:
+    """Positions in ascending order of the keys; descending, equal ones stay in their order too."""
+    columns = Columns.of(keys[::-1] if reverse else keys)
+    if columns is None or any(kind.dims for kind in columns.kinds):
+        _refuse("an order that is known only at run time", "the keys are not all numbers, or tuples of numbers, alike",
+                "sort by numbers")
+    order = None
+    for column in reversed(columns.arrays):
+        now = column if order is None else column[order]
+        step = boxes.FUNCTIONS[np.argsort](now, stable=True)
+        order = step if order is None else order[step]
+    return (len(keys) - 1) - order[::-1] if reverse else order
+
+
+def _sort(held: list, args, kwargs) -> bool:
+    """held.sort(…) where the order is known only at run time; False where Python sorts."""
+    keys = held if args or kwargs.get("key") is None else [calls.call(kwargs["key"], x) for x in held]
+    if not any(map(_traced, keys)):
+        return False
+    made = held[:] = sorted_(list(held), *args, **kwargs)
+    grown = tracing.current().grown
+    if id(made) in grown:
+        grown[id(held)] = grown[id(made)]._replace(held=held)
+    return True
+
+
+def _extreme(name: str):
+    """min and max: by a key, the first of those whose key is least or greatest."""
+    plain = boxes.REDIRECT[getattr(builtins, name)]
+
+    def run(*args, key=None, **default):
+        if key is None:
+            return plain(*args, **default)
+        items = list(iteration.iterate(args[0])) if len(args) == 1 else list(args)
+        if not items:
+            return plain(items, **default)
+        keys = [calls.call(key, x) for x in items]
+        if not any(map(_traced, keys)):
+            return items[getattr(builtins, name)(range(len(items)), key=keys.__getitem__)]
+        columns, order = Columns.of(items), Columns.of(keys)
+        if columns is None or order is None or any(kind.dims for kind in order.kinds):
+            _refuse(f"{name}() by keys that are known only at run time", "the items, or the keys, are not all numbers alike",
+                    "use numbers, or write the comparison as a loop")
+        if len(order.arrays) == 1:
+            return columns.at(_first_extreme(name, order.arrays[0]))
+        ascending = _order(keys, name == "max")
+        return columns.at(ascending[0])
+
+    return run
+
+
+def _first_extreme(name: str, keys: ArrayBox):
+    """np.argmin or np.argmax; a NaN loses, unless it comes first."""
+    pick = boxes.FUNCTIONS[np.argmin if name == "min" else np.argmax]
+    if not keys.dtype_ir.inexact:
+        return pick(keys)
+    found = pick(np.where(np.isnan(keys), np.inf if name == "min" else -np.inf, keys))
+    return np.where(np.isnan(keys[0]), 0, found)
+
+
+# --- positions --------------------------------------------------------------------------------------------------------
+
+def item_at(trace, held, key: ScalarBox):
+    """held[key] of a list or tuple, at a position that only run time knows; NotImplemented where the position must be known."""
+    if type(held) not in (list, tuple) or not held or key.dtype_ir.kind not in "iux":
+        return NotImplemented
+    if tracing.constant(key.read()) is not None:
+        return NotImplemented
+    leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
+    if any(isinstance(leaf, ArrayBox) for leaf in leaves) and list_scan_outputs.rows_of(held) is None:
+        return NotImplemented                            # an alias of one of them: which one must be known
+    if any(isinstance(x, (list, dict, packed_lists.Held)) for x in held):
+        packed_lists.pack(trace, held)
+        return NotImplemented
+    if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
+        with contextlib.suppress(ConcretizationError):
+            tracing.need_concrete(key, "a Python index")     # ints may decide shapes: a loop over them is unrolled
+    columns = Columns.of(held)
+    return NotImplemented if columns is None else columns.at(key)
+
+
+calls.BUILTINS[sorted] = sorted_
+calls.LIST_METHODS["sort"] = _sort
+boxes.REDIRECT.update({builtins.min: _extreme("min"), builtins.max: _extreme("max")})

@@ -1,0 +1,49 @@
+"""What the tests that syntax/match_lowering.py makes of `match` ask of their subject while the program is traced."""
+from __future__ import annotations
+
+import collections.abc
+
+from ..calling import calls
+from ..values.boxes import Box
+
+_SELF = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)      # their one sub-pattern is the whole
+
+
+def is_sequence(subject, count: int, longer: bool) -> bool:
+    """Whether a sequence pattern of so many items fits. Arrays are no sequences, as in Python."""
+    if isinstance(subject, (str, bytes, bytearray, Box)) or not isinstance(subject, collections.abc.Sequence):
+        return False
+    return len(subject) >= count if longer else len(subject) == count
+
+
+def rest_of(subject, before: int, after: int) -> list:
+    """What `*rest` captures."""
+    return calls.call(list, subject[before:len(subject) - after])
+
+
+def has_keys(subject, keys) -> bool:
+    return isinstance(subject, collections.abc.Mapping) and all(k in subject for k in keys)
+
+
+def others_of(subject, keys) -> dict:
+    """What `**rest` captures."""
+    return calls.call(dict, [(k, v) for k, v in subject.items() if k not in keys])
+
+
+def is_instance(subject, cls, count: int, names) -> bool:
+    """Whether an object is of a class and has the attributes that a class pattern names."""
+    if not calls.isinstance_(subject, cls):
+        return False
+    known = getattr(cls, "__match_args__", ())
+    if cls not in _SELF and count > len(known):
+        raise TypeError(f"{cls.__name__}() accepts {len(known)} positional sub-patterns ({count} given)")
+    return all(hasattr(subject, n) for n in (*names, *(() if cls in _SELF else known[:count])))
+
+
+def part_of(subject, cls, k: int):
+    """What a positional sub-pattern of a class looks at."""
+    return subject if cls in _SELF else getattr(subject, cls.__match_args__[k])
+
+
+HELPERS = {"is_sequence": is_sequence, "rest_of": rest_of, "has_keys": has_keys, "others_of": others_of,
+           "is_instance": is_instance, "part_of": part_of}

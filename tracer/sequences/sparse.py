@@ -1,0 +1,261 @@
+"""SciPy's CSR and CSC matrices in traced code: the arrays `data`, `indices` and `indptr`, and what is computed with them.
+
+    A @ x        for i in rows: for k in indptr[i] … indptr[i+1]: out[i] += data[k] * x[indices[k]]       CSC: by columns
+    A.T          the same arrays, as the other format
+
+An argument that is such a matrix is a container of three arrays, so that a gradient with respect to it is a matrix of the same
+pattern. SciPy is not imported: its classes are known by name, and come with the matrices.
+"""
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from ...ir.errors import ShapeError, UnsupportedError
+from .. import pytrees
+from ..calling import calls
+from ..syntax import source
+from ..values import boxes, shapes
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ..values.promotion import fail
+
+_DENSE = "work with A.data, A.indices and A.indptr, or with a dense array"
+
+
+class Sparse:
+    """A matrix whose arrays are traced. `cls` is SciPy's class, `shape` a pair of ints."""
+
+    __slots__ = ("cls", "data", "indices", "indptr", "shape")
+    __array_ufunc__ = None
+    __hash__ = None
+
+    def __init__(self, cls: type, shape, data, indices, indptr):
+        self.cls, self.shape, self.data, self.indices, self.indptr = cls, shape, data, indices, indptr
+
+    @property
+    def format(self) -> str:
+        return self.cls.__name__[:3]
+
+    @property
+    def matrix(self) -> bool:
+        """Whether `*` is the matrix product and a sum a matrix."""
+        return self.cls.__name__.endswith("matrix")
+
+    @property
+    def dtype(self):
+        return self.data.dtype
+
+    ndim = 2
+
+    @property
+    def nnz(self):
+        return boxes.count(self.data.dims[0]) if isinstance(self.data, ArrayBox) else len(self.data)
+
+    size = nnz
+
+    def getnnz(self):
+        return self.nnz
+
+    def _with(self, data) -> Sparse:
+        return Sparse(self.cls, self.shape, data, self.indices, self.indptr)
+
+    @property
+    def T(self) -> Sparse:
+        other = {"csr": "csc", "csc": "csr"}[self.format] + self.cls.__name__[3:]
+        return Sparse(getattr(sys.modules["scipy.sparse"], other), self.shape[::-1], self.data, self.indices, self.indptr)
+
+    def transpose(self) -> Sparse:
+        return self.T
+
+    def copy(self) -> Sparse:
+        return self._with(boxes.array(boxes.to_value(self.data)))
+
+    def astype(self, dtype) -> Sparse:
+        return self._with(self.data.astype(dtype))
+
+    def power(self, n) -> Sparse:
+        return self._with(self.data ** n)
+
+    def conj(self) -> Sparse:
+        return self._with(np.conj(self.data))
+
+    def __neg__(self):
+        return self._with(-self.data)
+
+    def __abs__(self):
+        return self._with(abs(self.data))
+
+    # --- products -----------------------------------------------------------------------------------------------------
+
+    def __matmul__(self, x):
+        if pytrees.kind_of(x) is pytrees.SPARSE:
+            fail(UnsupportedError, "a product of two sparse matrices cannot be compiled: its pattern is known only at run time",
+                 "multiply a vector by one after the other, or compute the product outside")
+        x = boxes.as_array(x)
+        if len(x.dims) not in (1, 2):
+            fail(ShapeError, f"a sparse matrix multiplies arrays of one or two axes, not {len(x.dims)}")
+        shapes.require_equal(self.shape[1], x.dims[0], "dimension mismatch: {0} columns times {1} rows")
+        dims = (self.shape[0], *map(boxes.count, x.dims[1:]))
+        out = FUNCTIONS[np.zeros](dims, np.result_type(self.data.dtype, x.dtype))
+        rows = _by_rows if self.format == "csr" else _by_columns
+        calls.call(source.rewritten(rows), self.data, self.indices, self.indptr, x, out)
+        return out
+
+    def __rmatmul__(self, x):
+        x = boxes.as_array(x)
+        return self.T @ x if len(x.dims) == 1 else (self.T @ x.T).T
+
+    dot = __matmul__
+
+    def __mul__(self, x):
+        scalar = isinstance(x, (int, float, complex, np.generic, ScalarBox)) or (isinstance(x, Box) and not x.dims)
+        if scalar:
+            return self._with(self.data * x)
+        if self.matrix:
+            return self @ x
+        return _refuse("multiplication by elements")
+
+    def __rmul__(self, x):
+        return self.__mul__(x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) or not self.matrix \
+            else self.__rmatmul__(x)
+
+    def multiply(self, x):
+        return self._with(self.data * x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) \
+            else _refuse("multiplication by elements")
+
+    def __truediv__(self, x):
+        """SciPy divides in double precision."""
+        if not isinstance(x, (int, float, complex, np.generic, ScalarBox)):
+            return _refuse("division by elements")
+        data = self.data if self.data.dtype.kind == "c" else self.data.astype(np.float64)
+        return self._with(data * (1.0 / x))
+
+    def _same_pattern(self, other, operation: str):
+        """The arrays of another matrix of the same pattern, which is so where its index arrays are the same objects."""
+        alike = isinstance(other, Sparse) and (other.format, other.shape) == (self.format, self.shape)
+        if not alike or other.indices is not self.indices or other.indptr is not self.indptr:
+            _refuse(f"{operation} of matrices of different patterns")
+        return other.data
+
+    def __add__(self, other):
+        return self._with(self.data + self._same_pattern(other, "a sum"))
+
+    def __sub__(self, other):
+        return self._with(self.data - self._same_pattern(other, "a difference"))
+
+    # --- as dense arrays ----------------------------------------------------------------------------------------------
+
+    def toarray(self):
+        out = FUNCTIONS[np.zeros](self.shape, self.data.dtype)
+        fill = _fill_rows if self.format == "csr" else _fill_columns
+        calls.call(source.rewritten(fill), self.data, self.indices, self.indptr, out)
+        return out
+
+    def diagonal(self):
+        return FUNCTIONS[np.diagonal](self.toarray())
+
+    def sum(self, axis=None):
+        if axis is None:
+            return np.sum(self.data)
+        ones = np.ones(self.shape[axis % 2], self.data.dtype)
+        found = self.T @ ones if axis % 2 == 0 else self @ ones
+        return found if not self.matrix else found[None] if axis % 2 == 0 else found[:, None]
+
+    def mean(self, axis=None):
+        count = self.shape[0] * self.shape[1] if axis is None else self.shape[axis % 2]
+        return self.sum(axis) / count
+
+    def _same_format(self, name: str):
+        return self if name == self.format else _refuse(f"to{name}() of a {self.format} matrix")
+
+    def tocsr(self):
+        return self._same_format("csr")
+
+    def tocsc(self):
+        return self._same_format("csc")
+
+    def __getitem__(self, key):
+        return _refuse("indexing")
+
+    def __getattr__(self, name):
+        if name.startswith("__") or not hasattr(self.cls, name):
+            raise AttributeError(f"'{self.cls.__name__}' object has no attribute '{name}'")
+        return _refuse(f".{name}")
+
+
+def _refuse(what: str):
+    fail(UnsupportedError, f"{what} of a sparse matrix cannot be compiled", _DENSE)
+
+
+# --- what is computed, rewritten like a user's function ------------------------------------------------------------------
+
+def _by_rows(data, indices, indptr, x, out):
+    for i in range(out.shape[0]):
+        for k in range(indptr[i], indptr[i + 1]):
+            out[i] += data[k] * x[indices[k]]
+
+
+def _by_columns(data, indices, indptr, x, out):
+    for j in range(x.shape[0]):
+        for k in range(indptr[j], indptr[j + 1]):
+            out[indices[k]] += data[k] * x[j]
+
+
+def _fill_rows(data, indices, indptr, out):
+    for i in range(out.shape[0]):
+        for k in range(indptr[i], indptr[i + 1]):
+            out[i, indices[k]] += data[k]
+
+
+def _fill_columns(data, indices, indptr, out):
+    for j in range(out.shape[1]):
+        for k in range(indptr[j], indptr[j + 1]):
+            out[indices[k], j] += data[k]
+
+
+# --- matrices from outside -----------------------------------------------------------------------------------------------
+
+def lifted(x):
+    """A matrix of SciPy as a traced one: over its own memory, as an array that the function captured."""
+    if isinstance(x, Sparse) or pytrees.kind_of(x) is not pytrees.SPARSE:
+        return x
+    return Sparse(type(x), x.shape, *map(boxes.lift, (x.data, x.indices, x.indptr)))
+
+
+def redirect(f):
+    """What to call instead of a method of a matrix from outside or of a constructor; None for anything else."""
+    owner = getattr(f, "__self__", None)
+    if owner is not None and not isinstance(owner, type) and pytrees.kind_of(owner) is pytrees.SPARSE:
+        return None if isinstance(owner, Sparse) else getattr(lifted(owner), f.__name__)
+    if isinstance(f, type) and pytrees.is_sparse_class(f):
+        return lambda *args, **kwargs: _made(f, *args, **kwargs)
+    if getattr(f, "__name__", "") == "issparse" and (f.__module__ or "").startswith("scipy."):
+        return lambda x: pytrees.kind_of(x) is pytrees.SPARSE
+    return None
+
+
+def _made(cls, arg, shape=None, dtype=None, copy=False):
+    """cls((data, indices, indptr), shape=…)"""
+    arg = lifted(arg)
+    if isinstance(arg, Sparse) and arg.format == cls.__name__[:3]:
+        return arg
+    if isinstance(arg, tuple) and len(arg) == 3 and shape is not None:
+        data, indices, indptr = map(boxes.as_array, arg)
+        return Sparse(cls, tuple(shape), data if dtype is None else data.astype(dtype), indices, indptr)
+    if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(arg)):
+        fail(UnsupportedError, f"{cls.__name__} of traced values cannot be compiled, unless its pattern is given",
+             f"write {cls.__name__}((data, indices, indptr), shape=(rows, columns))")
+    return cls(arg, shape=shape, dtype=dtype, copy=copy)
+
+
+def _join(meta, children):
+    cls, shape = meta
+    if all(isinstance(c, np.ndarray) for c in children):
+        return cls(tuple(children), shape=shape)
+    return Sparse(cls, shape, *children)
+
+
+pytrees.SPARSE.join = _join
+calls.REDIRECTS.append(redirect)
+pytrees.learn(Sparse, pytrees.SPARSE)

@@ -1,0 +1,5 @@
+"""The one run of a rewritten function on boxes.
+
+signature.py says what the arguments are, trace_function.py runs and gives the IR function, runtime.py is the object that
+rewritten code calls, assignment.py its loads and stores, dunder_dispatch.py operators of users' classes.
+"""

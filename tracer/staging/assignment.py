@@ -1,0 +1,180 @@
+"""Loads and stores of items and attributes: of boxes, of arrays from outside, of Python objects."""
+from __future__ import annotations
+
+import collections
+import operator
+import types
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from .. import tracing
+from ..calling import calls, dispatch
+from ..control import packed_lists
+from ..regions import leaf_types, list_scan_outputs, region_tracing
+from ..sequences import list_sort
+from ..syntax import nonlocals, source
+from ..values import boxes
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import dunder_dispatch
+
+
+def getitem(held, key):
+    """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
+    handler, trace = dispatch.SUBSCRIPTS.get(type(held)), tracing.active()
+    if trace is not None:
+        if handler is not None:
+            return handler(held, key)
+        list_scan_outputs.read(trace, held)
+        if type(key) is ScalarBox:
+            found = list_sort.item_at(trace, held, key)
+            if found is not NotImplemented:
+                return found
+        found = dunder_dispatch.item(held, key)
+        return packed_lists.made(found) if type(held) is list and type(key) is slice else found
+    return held[key]
+
+
+def outer(x):
+    """Marks an object that the function reaches through a global or free variable."""
+    trace = tracing.active()
+    if trace is not None and isinstance(x, (list, dict, set, collections.deque)):
+        trace.outer[id(x)] = x
+    return x
+
+
+def setitem(value, held, key) -> None:
+    """held[key] = value."""
+    trace = tracing.active()
+    if trace is None or isinstance(held, ArrayBox):
+        held[key] = value
+    elif isinstance(held, np.ndarray):
+        _into_array(trace, held, key, value)
+    elif isinstance(held, packed_lists.Held):
+        held[key] = value
+    elif isinstance(held, (list, dict)):
+        _into_container(trace, held, key, value)
+    else:
+        method = getattr(type(held), "__setitem__", None)
+        if isinstance(method, types.FunctionType) and source.is_user(method):
+            calls.call(method, held, key, value)
+        else:
+            held[key] = value
+
+
+def _into_array(trace, held, key, value) -> None:
+    if trace.maker(held) < 0:
+        boxes.lift(held)[key] = value                          # says that a captured array cannot be overwritten
+    else:
+        held[key] = value
+
+
+def _into_container(trace, held, key, value) -> None:
+    list_scan_outputs.read(trace, held)
+    if id(held) in trace.outer or id(held) in trace.shared:
+        calls.expect_own(trace, held, "an assignment to an item")
+    if isinstance(key, Box):
+        packed_lists.pack(trace, held)
+        key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
+    if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
+        calls.expect_own(trace, held, "an assignment to a new item")
+        held[key] = value
+        return
+    if isinstance(held, list):
+        key = operator.index(key)
+        key += len(held) if key < 0 else 0
+    region_tracing.assign(trace, (held, False, key), value)
+
+
+def setattr_(value, held, name: str) -> None:
+    """held.name = value."""
+    trace = tracing.active()
+    if trace is None or isinstance(held, Box):
+        setattr(held, name, value)
+        return
+    descriptor = getattr(type(held), name, None)
+    if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
+        calls.call(descriptor.fset, held, value)
+        return
+    if id(held) in trace.shared:
+        calls.expect_own(trace, held, f"`.{name} =`")
+    if isinstance(held, types.CellType):
+        nonlocals.expect_own(trace, held)
+    elif trace.maker(held) < 0:
+        raise UnsupportedError(
+            f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
+            "return the value, or make the object inside the function", tracing.locate())
+    region_tracing.assign(trace, (held, True, name), value)
+
+
+def named(value, held, name: str):
+    """`(held.name := value)`, which stands for a `:=` of a variable."""
+    setattr_(value, held, name)
+    return value
+
+
+def delete(held, key, attribute: bool) -> None:
+    trace = tracing.active()
+    if trace is not None:
+        calls.expect_own(trace, held, "`del`")
+    if attribute:
+        delattr(held, key)
+    else:
+        del held[key]
+
+
+def augment(held, value, op: str):
+    """`name op= value`: what the name is bound to."""
+    trace = tracing.active()
+    if trace is not None and type(held) in (list, set, dict, collections.deque):
+        calls.change_length(trace, held, _SIGN[op], (value,))
+    elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
+        held = boxes.lift(held)
+    elif isinstance(held, packed_lists.Held) and op == "iadd":
+        held.extend(value)
+        return held
+    elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
+        return dunder_dispatch.operate(op[1:], held, value)
+    elif trace is not None and not isinstance(held, Box):
+        return dunder_dispatch.augmented(op[1:], held, value) if isinstance(getattr(type(held), f"__{op}__"),
+                                                                            types.FunctionType) \
+            else getattr(operator, op)(held, value)
+    return getattr(operator, op)(held, value)
+
+
+_SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%=", "ipow": "**=",
+         "ilshift": "<<=",
+         "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
+
+
+def aug_item(held, key):
+    """What `held[key] op= …` starts from: (held, key, held[key])."""
+    trace = tracing.active()
+    if isinstance(held, np.ndarray) and trace is not None and trace.maker(held) < 0:
+        held = boxes.lift(held)
+    if type(held) is list and isinstance(key, Box):
+        packed_lists.pack(trace, held)
+    return held, key, held[key]
+
+
+def aug_setitem(place, value, op: str) -> None:
+    held, key, found = place
+    made = augment(found, value, op)
+    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
+    if not written:                                            # a view is written through; what an index array gathered is not
+        setitem(made, held, key)
+
+
+def aug_attr(held, name: str):
+    return held, name, leaf_types.value(getattr(held, name))
+
+
+def aug_setattr(place, value, op: str) -> None:
+    held, name, found = place
+    made = augment(found, value, op)
+    if made is not found:
+        setattr_(made, held, name)
+
+
+calls.BUILTINS[setattr] = lambda held, name, value: setattr_(value, held, name)
+calls.BUILTINS[operator.setitem] = lambda held, key, value: setitem(value, held, key)

@@ -1,0 +1,148 @@
+"""Operators and properties of users' classes: their methods are rewritten like any function that traced code calls.
+
+    a + b        type(a).__add__(a, b), then type(b).__radd__(b, a), in Python's order, where one of them is a user's
+    a.norm       the property's function, where it is a user's
+"""
+from __future__ import annotations
+
+import functools
+import operator
+import types
+
+import numpy as np
+
+from .. import tracing
+from ..calling import calls
+from ..control import branches, packed_lists
+from ..sequences import sparse
+from ..syntax import source
+from ..values import captured_arrays
+from ..values.boxes import ArrayBox, Box, ScalarBox
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
+_MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+_OPERATORS = {name: (getattr(operator, name + "_" if name in ("and", "or") else name), f"__{name}__", f"__r{name}__")
+              for name in _ARITHMETIC}
+_OPERATORS |= {name: (getattr(operator, name), f"__{name}__", f"__{mirror}__") for name, mirror in _MIRROR.items()}
+_UNARY = {name: (getattr(operator, name), f"__{name}__") for name in ("neg", "pos", "invert")}
+_NATIVE = frozenset({ArrayBox, ScalarBox, bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray,
+                     np.float64,
+                     np.float32, np.int64, np.bool_, types.ModuleType, types.FunctionType, type, slice, range})
+
+
+def _method(cls: type, name: str):
+    """A user's method of a class that can be rewritten."""
+    found = getattr(cls, name, None)
+    if isinstance(found, types.FunctionType) and source.is_user(found) and source.has_source(found):
+        return found
+    return None
+
+
+def operate(name: str, a, b):
+    """a `op` b."""
+    function, forward, reflected = _OPERATORS[name]
+    first, second = type(a), type(b)
+    if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
+        return _compare_items(name, a, b)
+    if (first is np.ndarray or second is np.ndarray) and tracing.active() is not None:
+        x, y = captured_arrays.seen(a), captured_arrays.seen(b)
+        if x is not a or y is not b:
+            return operate(name, x, y)
+        return captured_arrays.made(function(a, b), a, b)
+    if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
+        return packed_lists.made(function(a, b)) if first is list or second is list else function(a, b)
+    mine = None if first in _NATIVE else _method(first, forward)
+    theirs = None if second in _NATIVE or second is first else _method(second, reflected)
+    if mine is None and theirs is None:
+        return function(sparse.lifted(a), sparse.lifted(b))
+    attempts = [(mine or getattr(first, forward, None), a, b), (theirs or getattr(second, reflected, None), b, a)]
+    if second is not first and issubclass(second, first):
+        attempts.reverse()
+    for method, left, right in attempts:
+        found = NotImplemented if method is None else calls.call(method, left, right)
+        if found is not NotImplemented:
+            return found
+    return function(a, b)                                   # raises Python's TypeError, or compares identities
+
+
+def _holds_box(*sequences) -> bool:
+    return any(isinstance(x, Box) or (type(x) in (tuple, list) and _holds_box(x)) for xs in sequences for x in xs)
+
+
+def _compare_items(name: str, a, b):
+    """Two tuples or two lists with traced items, compared from the left as Python does."""
+    if name in ("eq", "ne"):
+        same = len(a) == len(b)
+        for x, y in zip(a, b) if same else ():
+            same = branches.and_(same, lambda x=x, y=y: operate("eq", x, y))
+        return branches.not_(same) if name == "ne" else branches.boxed(branches.truth(same))
+    if not a or not b:
+        return _OPERATORS[name][0](len(a), len(b))
+    return branches.either(operate("eq", a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:]),
+                           lambda: operate(name, a[0], b[0]))
+
+
+def unary(name: str, a):
+    function, method = _UNARY[name]
+    a = captured_arrays.seen(a)
+    cls = type(a)
+    own = None if cls in _NATIVE or tracing.active() is None else _method(cls, method)
+    return function(a) if own is None else calls.call(own, a)
+
+
+# What an array says without its elements.
+_DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"})
+
+
+def attribute(held, name: str):
+    """held.name"""
+    cls = type(held)
+    if cls is np.ndarray and captured_arrays.outside(held):
+        seen = captured_arrays.seen(held)
+        found = getattr(held if name in _DESCRIBES else seen, name)
+        return captured_arrays.made(found, held) if seen is held else found
+    if cls in _NATIVE or tracing.active() is None:
+        return getattr(held, name)
+    found = getattr(cls, name, None)
+    if type(found) is property and isinstance(found.fget, types.FunctionType) and source.is_user(found.fget):
+        return calls.call(found.fget, held)
+    if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
+        return calls.call(found.func, held)
+    return getattr(held, name)
+
+
+def item(held, key):
+    """held[key] of a user's class."""
+    cls = type(held)
+    own = None if cls in _NATIVE else _method(cls, "__getitem__")
+    return held[key] if own is None else calls.call(own, held, key)
+
+
+def augmented(name: str, a, b):
+    """a `op`= b: the class's own in-place method, else the operator."""
+    own = None if type(a) in _NATIVE else _method(type(a), f"__i{name}__")
+    if own is not None:
+        found = calls.call(own, a, b)
+        if found is not NotImplemented:
+            return found
+    return operate(name, a, b)
+
+
+_IDENTITY = {"is_": operator.is_, "is_not": operator.is_not}
+_ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
+
+
+def chain(left, op, right, *rest):
+    """`left op right op …`, each operand evaluated once and only if needed."""
+    first = compare(op, left, right)
+    if not rest:
+        return first
+    return branches.and_(first, branches.Binds(lambda: chain(right, rest[0], rest[1](), *rest[2:]), *branches.binding(*rest)))
+
+
+def compare(op, a, b):
+    if op in _IDENTITY:
+        return _IDENTITY[op](a, b)
+    if op in _ORDER:
+        return operate(op, a, b)
+    return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

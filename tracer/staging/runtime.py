@@ -1,0 +1,70 @@
+"""The object that rewritten code calls: `<tg>` in its closure. One attribute for each construct that rewrite.py replaces."""
+from __future__ import annotations
+
+import types
+
+from .. import tracing
+from ..calling import calls, numpy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..control import branches, iteration, loops, packed_lists
+from ..regions import leaf_types
+from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..syntax import nonlocals, source, try_except
+from ..values import boxes, captured_arrays, format_strings
+from . import assignment, dunder_dispatch
+
+
+def fresh(made):
+    """A list, dict or set that the traced program writes down."""
+    trace = tracing.active()
+    return made if trace is None else packed_lists.made(trace.note_fresh(made))
+
+
+def unpack(items):
+    """The right side of `a, b = items`."""
+    items = captured_arrays.seen(items)
+    if isinstance(items, (iteration.Source, boxes.ArrayBox)):
+        return list(iteration.iterate(items))
+    return iteration.iterate(items) if type(items) is list else items
+
+
+def iterate(items):
+    """What a comprehension iterates over."""
+    return items if tracing.active() is None else iteration.iterate(items)
+
+
+def collect(element, items):
+    """[element(x) for x in items]: a loop that appends, where the items are known by position."""
+    trace = tracing.active()
+    source = iteration.source_of(items) if trace is not None else None
+    if source is None:
+        return fresh([element(x) for x in iterate(items)])
+    if type(source.trip) is not int:
+        return generator_reductions.gather(lambda fold: fold.each(source, lambda item: fold.take(element(item))))
+    site = id(element.__code__)
+    return packed_lists.collected(trace, element, source, lambda element, source: vectorize.collected(element, source, site))
+
+
+def returned(held):
+    """What a function returns: set on every path that reaches its end."""
+    return held.held if type(held) is leaf_types.Maybe else leaf_types.value(held)
+
+
+RUNTIME = types.SimpleNamespace(
+    call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
+    or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
+    not_in=branches.not_in,
+    assert_=branches.assert_,
+    raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Unset, returned=returned,
+    fresh=fresh,
+    unpack=unpack,
+    iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,
+    setitem=assignment.setitem,
+    setattr=assignment.setattr_, named=assignment.named,
+    delete=assignment.delete, augment=assignment.augment, aug_item=assignment.aug_item, aug_setitem=assignment.aug_setitem,
+    aug_attr=assignment.aug_attr,
+    aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
+    operate=dunder_dispatch.operate,
+    unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, cell=nonlocals.cell, own_cell=nonlocals.own_cell,
+    trying=try_except.trying, tried=try_except.tried, caught=try_except.caught, **match_runtime.HELPERS,
+)
+source.use_runtime(RUNTIME)

@@ -1,0 +1,226 @@
+"""What an argument is to the compiler: its leaf specification; and how a call's arguments meet a function's parameters.
+
+  leaf ::= Leaf("array", dtype, dims)         an ndarray, or what converts to one
+        |  Leaf("numpy", dtype)               a NumPy scalar
+        |  Leaf("float" | "int" | "complex")  a Python number, weak in promotion (NEP 50)
+        |  Leaf("static", type, mark, value)  part of the specialisation: strings, bools, functions, other hashables
+
+A leaf specification is hashable: together with the structure of the arguments it decides a specialisation.
+"""
+from __future__ import annotations
+
+import array
+import inspect
+import io
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...ir.errors import ArgumentError, ArgumentTypeError, DTypeError
+from ...ir.types import C128, F64, I64, DType, Type
+from ...ir.types import dtype as ir_dtype
+from .. import pytrees
+from ..values import boxes
+
+
+class Leaf(NamedTuple):
+    """`dtype` is the IR dtype; of a static leaf the Python type, `dims` a mark that tells equal values apart (0.0, -0.0)."""
+
+    kind: str
+    dtype: DType | type
+    dims: tuple = ()
+    value: Any = None
+
+    @property
+    def type(self) -> Type:
+        return Type(self.dtype, self.dims)
+
+
+FLOAT, INT, COMPLEX = Leaf("float", F64), Leaf("int", I64), Leaf("complex", C128)
+_NUMBERS = {float: FLOAT, int: INT, complex: COMPLEX}
+_WEAK = {"float": FLOAT, "int": INT, "complex": COMPLEX}
+_OF_DTYPE: dict = {}
+
+
+def static(value, path: str = "argument") -> Leaf:
+    """The leaf of a value that is part of the specialisation."""
+    try:
+        hash(value)
+    except TypeError:
+        if type(value) in (list, dict, np.ndarray):
+            raise ArgumentTypeError(f"{path} is a '{type(value).__name__}', which cannot be static: it is not hashable",
+                                    "pass a tuple, or do not make it static") from None
+        raise ArgumentTypeError(
+            f"{path} is a '{type(value).__name__}', which is neither an array, a number, a container of such, nor hashable",
+            "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses") from None
+    if type(value) is float and value != value:
+        value = math.nan                                     # one NaN for all: each is unequal to itself
+    return Leaf("static", type(value), _mark(value), value)
+
+
+def _mark(value) -> tuple:
+    """What tells equal values apart: 1, 1.0 and True, 0.0 and -0.0, wherever they stand in a tuple."""
+    if isinstance(value, float):
+        return (float(value).hex(),)
+    if isinstance(value, complex):
+        return (str(value),)
+    if isinstance(value, tuple):
+        return tuple([(type(x), _mark(x)) for x in value])
+    if isinstance(value, frozenset):
+        return tuple(sorted([(type(x).__name__, repr(_mark(x))) for x in value]))
+    return ()
+
+
+def dtype_of(x: np.dtype, path: str) -> DType:
+    """The IR dtype of a NumPy dtype, or an error that names the argument."""
+    found = _OF_DTYPE.get(x)
+    if found is None:
+        found = ir_dtype(x) if x.kind in "biufc" else None
+        if found is None:
+            raise DTypeError(f"{path} has dtype {x}, which cannot be compiled", _DTYPE_HELP.get(x.kind, _WIDTH_HELP))
+        _OF_DTYPE[x] = found
+    return found
+
+
+_WIDTH_HELP = "convert it with .astype(np.float32) or .astype(np.float64)"
+_DTYPE_HELP = {
+    "O": "make an array of numbers of it: np.array(list_of_rows, dtype=float)",
+    "U": "encode the strings as integers before the call", "S": "encode the strings as integers before the call",
+    "M": "pass (x - x[0]) / np.timedelta64(1, 's')", "m": "divide by np.timedelta64(1, 's')",
+    "V": "pass the fields as separate arrays",
+}
+
+
+_AS_THEY_STAND = (np.ndarray, np.generic, boxes.Box, type)
+
+
+def taken(x, path: str = "argument"):
+    """The argument itself, or the array that it gives: asked for once, as another time may give another one."""
+    if type(x) in _NUMBERS or isinstance(x, _AS_THEY_STAND) or callable(x):
+        return x
+    if not (isinstance(x, (memoryview, array.array)) or hasattr(x, "__array__")):
+        return x
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as error:
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        raise kind(f"{path} is a '{type(x).__name__}', which gives no array: {error}", "pass an array") from error
+
+
+def abstract(x, path: str = "argument") -> Leaf:
+    """The leaf specification of one argument leaf."""
+    cls = type(x)
+    if cls is np.ndarray:
+        return Leaf("array", dtype_of(x.dtype, path), x.shape)
+    found = _NUMBERS.get(cls)
+    if found is not None:
+        return found if cls is not int or -2**63 <= x < 2**63 else static(x, path)
+    if cls is bool or cls is str or x is None:
+        return Leaf("static", cls, (), x)
+    if isinstance(x, boxes.Box):
+        return _of_box(x)
+    if isinstance(x, np.generic):
+        return Leaf("numpy", dtype_of(x.dtype, path))
+    if isinstance(x, np.ndarray):
+        if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+            raise ArgumentTypeError(f"{path} is a {cls.__name__}, whose arithmetic differs from an array's",
+                                    "pass np.asarray(x), and a mask as an argument of its own")
+        return Leaf("array", dtype_of(x.dtype, path), x.shape)
+    if isinstance(x, type) or callable(x):
+        return static(x, path)
+    if isinstance(x, Iterator) and not isinstance(x, io.IOBase):
+        raise ArgumentTypeError(f"{path} is a '{cls.__name__}', which can be read only once: compiled code would read it "
+                                "while it is traced",
+                                "pass a list or an array of what it yields")
+    return static(x, path)
+
+
+def _of_box(x: boxes.Box) -> Leaf:
+    if isinstance(x, boxes.ArrayBox):
+        return Leaf("array", x.dtype_ir, x.dims)
+    return _WEAK.get(x.weak) or Leaf("numpy", x.dtype_ir)
+
+
+def indices(argnums, name: str) -> tuple[int, ...]:
+    """A position, or several, as a tuple of ints."""
+    try:
+        return tuple(operator.index(k) for k in (argnums if isinstance(argnums, (tuple, list, set, range)) else (argnums,)))
+    except TypeError:
+        raise ArgumentTypeError(f"{name} takes a position or a tuple of positions, got {argnums!r}",
+                                "count the positional arguments from 0") from None
+
+
+# --- calls and parameters -------------------------------------------------------------------------------------------
+
+_MARKS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Parameters:
+    """A function's parameters, as far as calls need them. `names` are those that can be given by position."""
+
+    __slots__ = ("function", "keywords", "names", "signature", "star")
+
+    def __init__(self, function: Callable):
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            self.signature = None
+        self.function = getattr(function, "__name__", type(function).__name__)
+        found = self.signature.parameters.values() if self.signature else ()
+        self.names = tuple(p.name for p in found if p.kind in _MARKS)
+        self.star = next((p.name for p in found if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        self.keywords = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found)
+
+    def bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """(args, kwargs) with every keyword that continues the positional arguments moved there.
+
+        A parameter left to its default stays out: its default is a constant of the program.
+        """
+        if not kwargs or self.signature is None:
+            return tuple(args), kwargs
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{self.function}() {error}") from None
+        args, kwargs = list(args), dict(kwargs)
+        for name in self.names[len(args):]:
+            if name not in kwargs:
+                break
+            args.append(kwargs.pop(name))
+        return tuple(args), {k: kwargs[k] for k in sorted(kwargs)}
+
+    def label(self, position: int) -> str:
+        if position < len(self.names):
+            return self.names[position]
+        return f"{self.star}[{position - len(self.names)}]" if self.star else f"argument {position}"
+
+    def positions(self, argnums, argnames=()) -> frozenset:
+        """Positions (ints) and keyword names of the parameters that argnums and argnames choose."""
+        chosen = set()
+        for k in indices(argnums, "static_argnums"):
+            if k < 0:
+                k += len(self.names)
+            if not self.star and self.signature is not None and not 0 <= k < len(self.names):
+                raise ArgumentError(f"there is no positional argument {k}: the parameters are {', '.join(self.names)}")
+            chosen.add(k)
+        for name in (argnames,) if isinstance(argnames, str) else argnames:
+            if self.signature is not None and name not in self.signature.parameters and not self.keywords:
+                raise ArgumentError(f"there is no argument {name!r}: the parameters are {', '.join(self.signature.parameters)}")
+            chosen.add(name)
+            if name in self.names:
+                chosen.add(self.names.index(name))
+        return frozenset(chosen)
+
+
+def paths_of(parameters: Parameters, args_tree: pytrees.TreeDef, kwargs_names) -> list[str]:
+    """For each leaf of ((args…), {kwargs…}) how a user would write it."""
+    positional, keyword = args_tree.children
+    found = []
+    for k, child in enumerate(positional.children):
+        found += child.paths(parameters.label(k))
+    for name, child in zip(kwargs_names, keyword.children):
+        found += child.paths(name)
+    return found

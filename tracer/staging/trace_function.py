@@ -1,0 +1,516 @@
+"""Staging: one run of a rewritten function on boxes gives its IR function and the structures around it.
+
+    trace(f, (x, 3), {})  ->  Traced      what a call of f on such arguments amounts to
+    trace_inner(f, …)     ->  Traced      the same inside traced code; what f uses of the enclosing trace becomes `captured`
+
+A Python int starts as a traced number. Where the run shows that it decides a shape or an unrolled loop, the run starts again
+with that argument static (context.Restart); nothing is left of the first, because it had copies of all containers.
+"""
+from __future__ import annotations
+
+import linecache
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.build import function as new_function
+from ...ir.clone import lift_free
+from ...ir.core import Function, Value
+from ...ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BoundsError,
+    ConcretizationError,
+    DTypeError,
+    Frame,
+    Loc,
+    TracegradError,
+    UnsupportedError,
+)
+from ...ir.transforms.simplify import peephole
+from ...ir.types import I64, INDEX
+from .. import pytrees, tracing
+from ..calling import calls, dispatch
+from ..control import packed_lists
+from ..regions import leaf_types, region_tracing
+from ..syntax import source
+from ..tracing import Restart, Scope, Trace
+from ..values import format_strings, promotion
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.captured_arrays import Held, reached
+from . import runtime, signature
+from .signature import Leaf
+
+_ = runtime                                          # importing it gives rewritten code its runtime
+RESTARTS = 64
+
+
+class Out(NamedTuple):
+    """One leaf of what is returned.
+
+    kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
+            `value`), or "arg" (the argument leaf number `value` itself, as in `return x`)
+    result  the result of the function that holds it, where it is computed
+    """
+
+    kind: str
+    result: int | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A traced function.
+
+    function  parameters: the dynamic leaves of the arguments in order, then one for each of `captured`;
+              results: the computed leaves of what is returned, then the final values of overwritten arguments
+    tree      structure of (args, kwargs);  leaves  one Leaf each, static ones included;  paths  how a user writes each
+    out_tree, outs   structure and leaves of what is returned
+    writes    {parameter: result}: argument arrays that the function overwrites
+    statics   leaves that were Python ints and decided a shape, made static
+    captured  values of an enclosing trace that the function uses
+    notes     (kind, text, location) for `explain`
+    touched   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
+    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
+    held      arrays from outside of the arguments, and what is needed to find them again
+    """
+
+    function: Function
+    tree: pytrees.TreeDef
+    leaves: tuple[Leaf, ...]
+    paths: tuple[str, ...]
+    out_tree: pytrees.TreeDef
+    outs: tuple[Out, ...]
+    writes: dict[int, int]
+    statics: tuple[int, ...] = ()
+    captured: tuple[Value, ...] = ()
+    notes: tuple = ()
+    touched: tuple[int, ...] = ()
+    laid: tuple[int, ...] = ()
+    held: Held = field(default_factory=Held)
+
+
+class Call(NamedTuple):
+    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
+
+    tree: pytrees.TreeDef
+    leaves: tuple[Leaf, ...]
+    paths: tuple[str, ...]
+    values: tuple
+    aliases: dict[int, int]
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+_PARAMETERS: dict = {}
+
+
+def parameters_of(function: Callable) -> signature.Parameters:
+    plain = source.unwrap(function)
+    key = getattr(plain, "__code__", None)
+    if key is None or isinstance(plain, types.MethodType):
+        return signature.Parameters(plain)
+    found = _PARAMETERS.get(id(key))
+    if found is None:
+        found = _PARAMETERS[id(key)] = key, signature.Parameters(plain)
+    return found[1]
+
+
+def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
+    try:
+        return leaves_of_call(function, args, kwargs, static_argnums, static_argnames)
+    except TracegradError as error:
+        raise error.located(_where(function)) from None
+
+
+def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The same, with errors that point nowhere: `function` only says how arguments are named."""
+    parameters = parameters_of(function)
+    args, kwargs = parameters.bind(tuple(args), kwargs or {})
+    fixed = parameters.positions(static_argnums, static_argnames)
+    values: list = []
+    kinds: list[bool] = []
+    children = [_argument(x, k in fixed, values, kinds) for k, x in enumerate(args)]
+    named = [_argument(x, k in fixed, values, kinds) for k, x in kwargs.items()]
+    positional = pytrees.TreeDef(pytrees.TUPLE, None, tuple(children))
+    keyword = pytrees.TreeDef(pytrees.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
+    structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword))
+    paths = signature.paths_of(parameters, structure, tuple(kwargs))
+    values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
+    leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
+                   for x, p, s in zip(values, paths, kinds))
+    return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
+
+
+def _argument(x, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
+    if static:
+        values.append(x)
+        kinds.append(True)
+        return pytrees.LEAF
+    leaves, structure = pytrees.flatten(x)
+    values += leaves
+    kinds += [False] * len(leaves)
+    return structure
+
+
+def _aliases(values, leaves) -> dict[int, int]:
+    """Arrays that are passed more than once."""
+    first, found = {}, {}
+    for k, (x, leaf) in enumerate(zip(values, leaves)):
+        if leaf.kind == "array":
+            earlier = first.setdefault(id(x.root if isinstance(x, ArrayBox) else x), k)
+            if earlier != k and x is values[earlier]:
+                found[k] = earlier
+    return found
+
+
+# --- tracing ----------------------------------------------------------------------------------------------------------
+
+def trace(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=(), writes: bool = True) -> Traced:
+    """Trace a call. With `writes` false, what the function does to its argument arrays is not reported."""
+    return trace_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames), writes=writes)
+
+
+def trace_call(function: Callable, call: Call, *, writes: bool = True, private: bool = False) -> Traced:
+    """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static.
+
+    private: the arguments are the function's own, as for a derivative, and it may put others into their containers."""
+    statics: set[int] = set()
+    unroll: set = set()
+    packed: dict = {}
+    known: set | None = set()
+    failed: Exception | None = None
+    for _ in range(RESTARTS):
+        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
+        try:
+            return _clean(run.run, function)
+        except Restart as signal:
+            if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
+                    and (known is None or signal.arrays <= known)):
+                break
+            statics |= signal.leaves
+            unroll |= signal.loops
+            packed |= signal.lists
+            known = known if known is None else known | signal.arrays
+            _expect_values(call, signal.leaves)
+        except Exception as error:
+            if failed is not None:
+                raise failed from failed.__cause__
+            if not run.trace.live:
+                raise
+            failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
+    raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
+                              "made static")
+
+
+def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=()) -> Traced:
+    """Trace a call inside traced code, on boxes and other values. Its arguments are fresh: writes to them stay inside."""
+    return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
+
+
+def trace_inner_call(function: Callable, call: Call, *, writes: bool = False, private: bool = False) -> Traced:
+    """`trace_inner` of a call whose arguments are known as leaves. With `writes`, what it does to them is reported."""
+    return _Run(function, call, _numbers(call), set(), writes, tracing.current(), private=private).run()
+
+
+def _numbers(call: Call) -> set[int]:
+    """Python ints inside a trace are known numbers."""
+    return {k for k, (x, leaf) in enumerate(zip(call.values, call.leaves)) if leaf.kind == "int" and not isinstance(x, Box)}
+
+
+def _expect_values(call: Call, leaves) -> None:
+    for k in leaves:
+        if not call.values or call.values[k] is None:
+            raise ConcretizationError(f"argument {call.paths[k]} decides a shape or an unrolled loop, so its value must be "
+                                      "known",
+                                      "give a number for it instead of a type")
+
+
+_WEAK = {"float": "float", "int": "int", "complex": "complex"}
+
+
+class _Run:
+    """One run of the function."""
+
+    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
+                 private: bool = False, known: set | None = frozenset()):
+        self.callable, self.call, self.writes, self.private = function, call, writes, private
+        self.statics = frozenset(statics)
+        self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
+                            leaf in enumerate(call.leaves))
+        self.dynamic = [k for k, leaf in enumerate(self.leaves) if leaf.kind != "static"]
+        plain = source.unwrap(function)
+        name = getattr(plain, "__name__", type(plain).__name__).replace("<lambda>", "lambda_")
+        self.function = new_function(name, [self.leaves[k].type for k in self.dynamic],
+                                     [_name(call.paths[k]) for k in self.dynamic],
+                                     _where(function))
+        self.outer = outer
+        self.trace = outer or Trace(self.function, peephole)
+        if outer is None:
+            self.trace.fixed = known
+        self.trace.unroll |= unroll
+        self.trace.lists = self.trace.lists if packed is None else packed
+        self.trace.spoil = region_tracing.spoil_kin
+        self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
+
+    def run(self) -> Traced:
+        trace, scope = self.trace, Scope(self.function.body)
+        if self.outer is not None:
+            return self.run_in(trace, scope)
+        return tracing.traced(trace, lambda: self.run_out(trace, scope))
+
+    def run_out(self, trace, scope) -> Traced:
+        """In a trace of its own."""
+        with trace.builder.at(self.function.body):
+            trace.scopes.append(scope)
+            return self.attempt()
+
+    def run_in(self, trace, scope) -> Traced:
+        """Inside another trace: its state must be as before afterwards."""
+        made: list = []
+        outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        self.expect_own_writes(outcome)
+        traced = made[0]
+        closed, captured = lift_free(traced.function)
+        return Traced(**{**traced.__dict__, "function": closed, "captured": tuple(captured)})
+
+    def expect_own_writes(self, outcome) -> None:
+        """Raises UnsupportedError, at the line of the write, where the function changed what is not its own."""
+        arrays = [after for _, before, after in outcome.roots.values() if after is not before]
+        places = region_tracing.items_of(outcome)
+        if arrays or places:
+            what = "an array that was made outside of it" if arrays else region_tracing.name_of(places[0])
+            op = arrays[0].op if arrays else None
+            raise UnsupportedError(
+                f"the function `{self.function.name}` is differentiated or mapped inside compiled code and changes {what}",
+                "work on a copy inside the function, and return the value instead", (op.loc if op else ()) or tracing.locate())
+
+    def attempt(self) -> Traced:
+        """A function that raises on every path returns nothing: its checks fail before it could."""
+        guarded = self.trace.guarded
+        try:
+            return self.finish(*self.execute())
+        except region_tracing.Raised:
+            self.trace.guarded = guarded
+            return self.finish(None, None, [])
+        except region_tracing.CERTAIN as error:
+            if not self.trace.guarded or not region_tracing.certain(self.trace, error):
+                raise
+            self.trace.guarded = guarded
+            return self.finish(None, None, [])
+
+    def execute(self):
+        """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
+        held = self.arguments()
+        args, kwargs = self.call.tree.unflatten(held)
+        for container in pytrees.containers((args, kwargs)):
+            self.trace.note_fresh(container)
+        return _evaluate(self.callable, args, kwargs), (args, kwargs), held
+
+    def arguments(self) -> list:
+        """For each leaf, its box or its static value."""
+        trace, params = self.trace, iter(self.function.params)
+        held: list = []
+        for k, leaf in enumerate(self.leaves):
+            if leaf.kind == "static":
+                held.append(leaf.value)
+                continue
+            param = next(params)
+            if leaf.kind == "array":
+                held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+            else:
+                held.append(ScalarBox(param, _WEAK.get(leaf.kind)))
+                if param.type.dtype.kind in "iu":
+                    self.integer(trace, k, param)
+        for k, first in self.call.aliases.items():
+            held[k] = held[first]
+        return held
+
+    def integer(self, trace, k: int, param: Value) -> None:
+        """An integer argument: it can be made static, or its value in the enclosing trace can."""
+        if self.outer is None:
+            trace.leaf_of[param] = k
+        elif isinstance(self.call.values[k], Box):
+            trace.origin[param] = tracing.Loop(None, "call"), self.call.values[k].read()
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def finish(self, returned, seen, held) -> Traced:
+        self.expect_unchanged(seen, held)
+        leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
+        results: list[Value] = []
+        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, ArrayBox)}
+        outs = tuple(self.out(x, mine, results) for x in leaves)
+        writes = self.overwritten(held, results) if self.writes else {}
+        self.function.body.yields = tuple(results)
+        for k, value in enumerate(results):
+            if value.op is not None and k < len(outs) == 1:
+                value.name = "out"
+        touched = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
+        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
+                      tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
+                      tuple(self.trace.notes), touched, tuple(k for k in touched if id(held[k]) in self.trace.laid),
+                      self.outside(bool(writes)))
+
+    def outside(self, writes: bool) -> Held:
+        """What the function reaches that is no argument."""
+        if self.outer is not None:
+            return Held()
+        return reached(self.trace, writes, [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")])
+
+    def changed(self, box, position: int) -> bool:
+        """Whether an argument is an array that the function has overwritten."""
+        if not isinstance(box, ArrayBox):
+            return False
+        return isinstance(box, region_tracing.SpoiltBox) or box._value is not self.function.params[position]
+
+    def out(self, x, mine: dict, results: list) -> Out:
+        x = leaf_types.value(x)
+        if isinstance(x, ArrayBox):
+            if id(x) in mine:
+                return Out("arg", None, mine[id(x)])
+            return self.result("array", x.read(), results)
+        if isinstance(x, ScalarBox):
+            return self.result(x.weak or "numpy", x.read(), results)
+        if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:
+            return self.result("array", const(x, promotion.to_dtype(x.dtype)), results)
+        if isinstance(x, format_strings.Text):
+            str(x)                                     # refuses
+        _expect_no_boxes(x)
+        return Out("static", None, x)
+
+    def result(self, kind: str, value: Value, results: list) -> Out:
+        if value.type.dtype is INDEX:
+            value = self.trace.builder.cast(value, I64)
+        results.append(value)
+        return Out(kind, len(results) - 1)
+
+    def overwritten(self, held, results) -> dict[int, int]:
+        writes = {}
+        for position, k in enumerate(self.dynamic if held else ()):
+            box = held[k]
+            if isinstance(box, region_tracing.SpoiltBox):
+                raise UnsupportedError(
+                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
+                    "only run "
+                    "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
+                    f"{self.call.paths[k]}.copy()`", _where(self.callable))
+            if k not in self.call.aliases and self.changed(box, position):
+                results.append(box._value)
+                writes[position] = len(results) - 1
+        return writes
+
+    def expect_unchanged(self, seen, held) -> None:
+        """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
+        try:
+            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not self.private else held
+        except ArgumentTypeError:
+            now = [None] * len(held)
+        for before, after, path in zip(held, now, self.call.paths):
+            if before is not after:
+                raise UnsupportedError(
+                    f"argument {path} is replaced inside its container, which the caller of compiled code would not see",
+                    "copy the container first (`params = dict(params)`), and return it", _where(self.callable))
+
+
+def _strides(values, k):
+    return values[k]._strides if values and isinstance(values[k], ArrayBox) and values[k].base is None else None
+
+
+def _name(path: str) -> str:
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in path).strip("_") or "x"
+
+
+def _evaluate(function, args, kwargs):
+    plain = source.unwrap(function)
+    if isinstance(plain, types.FunctionType) and dispatch.redirect(plain) is None:
+        return calls._enter(tracing.current(), source.rewritten(plain), args, kwargs)
+    return calls.call(function, *args, **kwargs)
+
+
+def _expect_no_boxes(x) -> None:
+    held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else leaf_types.attributes(x)
+    for name, value in held.items():
+        if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
+            raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
+                                   f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
+
+
+def _where(function) -> Loc:
+    """The line that a function's definition starts on, after its decorators."""
+    code = getattr(source.unwrap(function), "__code__", None)
+    if code is None:
+        return ()
+    line, lines = code.co_firstlineno, linecache.getlines(code.co_filename)
+    heads = (n for n in range(line, len(lines) + 1) if lines[n - 1].lstrip().startswith(("def ", "async def ")))
+    return Frame(code.co_filename, line if code.co_name == "<lambda>" else next(heads, line), code.co_name),
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+def _clean(run, function):
+    """Run, and let errors leave without the tracer's frames."""
+    try:
+        return run()
+    except RecursionError as error:
+        raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
+                               tracing.user_loc(error.__traceback__)) from None
+    except TracegradError as error:
+        error.located(tracing.user_loc(error.__traceback__) or _where(function))
+        raise error.with_traceback(_user_traceback(error.__traceback__)) from None
+    except Exception as error:
+        where, loc = _user_traceback(error.__traceback__), tracing.user_loc(error.__traceback__)
+        _expect_no_box_in(error, loc, where)
+        if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
+            kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
+            raise kind(_named(str(error)), "", loc or _where(function)).with_traceback(where) from None
+        raise error.with_traceback(where) from error.__cause__
+
+
+def _expect_no_box_in(error, loc: Loc, where) -> None:
+    """An error of a library that was given a traced value says so."""
+    frame = error.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    library = frame.tb_frame.f_globals.get("__name__", "")
+    if ".boxes." in str(error) and not _is_own(error.__traceback__):
+        raise UnsupportedError(f"`{frame.tb_frame.f_code.co_name}` of {library} was given a traced value, which it cannot take",
+                               "call it before the compiled function and pass the result in, or write it with NumPy",
+                               loc).with_traceback(where) from None
+
+
+# What the tracer raises where Python or NumPy would -> the same with the user's line.
+_LOCATED = {TypeError: DTypeError, ValueError: ArgumentError, IndexError: BoundsError, NotImplementedError: UnsupportedError}
+
+
+def _is_own(traceback) -> bool:
+    """Whether an exception comes from this package, not from the user's code or a library that it calls."""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
+
+
+def _named(message: str) -> str:
+    """A message of Python in which boxes go by the names of what they stand for."""
+    return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
+
+
+def _user_traceback(traceback):
+    """A traceback of the frames that are the user's."""
+    kept = []
+    while traceback is not None:
+        if id(traceback.tb_frame.f_code) in tracing.PLACES or source.is_user_file(traceback.tb_frame.f_code.co_filename):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    found = None
+    for part in reversed(kept):
+        found = types.TracebackType(found, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return found
+
+
+tracing.STOPS.add(id(trace_call.__code__))

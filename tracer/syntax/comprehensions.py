@@ -1,0 +1,100 @@
+"""The rewriting of comprehensions: loops that append, that carry a sum, or Python's own with their parts rewritten."""
+from __future__ import annotations
+
+import ast
+
+from . import early_exit
+
+THUNK, _ITEM, _FOLD = "<tg thunk>", "<item>", "<fold>"
+
+
+def arguments(*names, star: str | None = None) -> ast.arguments:
+    """Parameters by position, and perhaps a starred one."""
+    return ast.arguments([], [ast.arg(n) for n in names], ast.arg(star) if star else None, [], [], None, [])
+
+
+def folds(node: ast.Call) -> bool:
+    """Whether a call is a sum, any or all of a comprehension that can be a loop."""
+    return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all")
+            and all(k.arg == "start" and node.func.id == "sum" for k in node.keywords)
+            and 1 <= len(node.args) <= 2 - len(node.keywords)
+            and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
+            and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
+
+
+class Comprehensions:
+    """The part of the rewriter that has comprehensions."""
+
+    def comprehension(self, node):
+        """As Python's, with its iterables and elements rewritten; its names hide the function's.
+
+        [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
+        [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)))
+        """
+        if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+            return self.collected(node)
+        if isinstance(node, ast.ListComp) and any(g.ifs for g in node.generators) and not any(
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+            return self.tg("gather", [self.terms(node)], node)
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        first = node.generators[0]
+        first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
+        self.locals.append(frozenset(own))
+        for k, g in enumerate(node.generators):
+            if k:
+                g.iter = self.tg("iterate", [self.expr(g.iter)], g.iter)
+            g.ifs = [self.tg("keep", [self.expr(c)], c) for c in g.ifs]
+        for field in ("elt", "key", "value"):
+            if hasattr(node, field):
+                setattr(node, field, self.expr(getattr(node, field)))
+        self.locals.pop()
+        return node if isinstance(node, ast.GeneratorExp) else self.tg("fresh", [node], node)
+
+    def fold(self, node: ast.Call) -> ast.Call:
+        """sum(e for v in x if c)  ->  <tg>.fold(sum, lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)), True)"""
+        terms = node.args[0]
+        function = self.terms(terms)
+        lazy = early_exit.literal(isinstance(terms, ast.GeneratorExp), terms)
+        start = [*node.args[1:], *(k.value for k in node.keywords)]
+        return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, start)], node)
+
+    def terms(self, node) -> ast.Lambda:
+        """What hands each term of a comprehension to <fold>."""
+        return ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
+
+    def visit_terms(self, terms, generators) -> ast.expr:
+        """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
+        if not generators:
+            return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
+        first, *rest = generators
+        source = self.expr(first.iter)
+        self.locals.append(frozenset(n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)))
+        inner = self.visit_terms(terms, rest)
+        for test in reversed(first.ifs):
+            inner = self.of_fold("when", [self.expr(test), self.thunk(inner)], test)
+        self.locals.pop()
+        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        bound = ast.ListComp(inner, [ast.comprehension(first.target, item, [], 0)])
+        for part in (item, item.elts[0], bound):
+            ast.copy_location(part, terms.elt)
+        body = ast.copy_location(ast.Lambda(arguments(_ITEM, star=THUNK), bound), terms.elt)
+        return self.of_fold("each", [source, body], first.iter)
+
+    def of_fold(self, name: str, args, like) -> ast.Call:
+        held = ast.copy_location(ast.Name(_FOLD, ast.Load()), like)
+        return ast.copy_location(ast.Call(ast.copy_location(ast.Attribute(held, name, ast.Load()), like), args, []), like)
+
+    def collected(self, node: ast.ListComp):
+        source, target = node.generators[0].iter, node.generators[0].target
+        made = self.expr(source)
+        self.locals.append(frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name)))
+        element = self.expr(node.elt)
+        self.locals.pop()
+        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        inner = ast.ListComp(element, [ast.comprehension(target, item, [], 0)])
+        first = ast.Subscript(inner, ast.Constant(0), ast.Load())
+        function = ast.Lambda(ast.arguments([], [ast.arg(_ITEM)], None, [], [], None, []), first)
+        for part in (item, item.elts[0], inner, first, first.slice, function, function.args.args[0]):
+            ast.copy_location(part, node.elt)
+        return self.tg("collect", [function, made], node)

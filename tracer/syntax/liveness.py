@@ -1,0 +1,362 @@
+"""Names: which a statement assigns, which are live after it, which may still be unset where they are read.
+
+`analyse` works on one function after syntax/early_exit.py has lowered it, and leaves its findings on the nodes:
+
+  If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
+                                     loop, also in its next iteration
+  If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other
+  reads them If.bound, For.bound, While.bound   all names that the statement assigns
+  For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
+  For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
+                                     read before they are bound: what others hold before the loop is nobody's any more
+  statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
+  Name.unsure                        a read that may come before any assignment
+
+A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
+"""
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from .early_exit import is_internal
+
+FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def written(statements) -> tuple[set[str], set[str], set[str]]:
+    """(names bound by other than augmented assignment, names that are augmented, names with items that are assigned)."""
+    bound, augmented, items = assigned(statements), set(), set()
+    plain = set()
+    for node in ast.walk(ast.Module(statements, [])):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            augmented.add(node.target.id)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            plain.add((node.id, id(node)))
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+            items.add(node.value.id)
+    own = {id(n.target) for n in ast.walk(ast.Module(statements, [])) if isinstance(n, ast.AugAssign)}
+    return bound & {name for name, mark in plain if mark not in own}, augmented, items
+
+
+class Names(NamedTuple):
+    """A function's local names, and those of them that a staged statement assigns (bound to a marker at the start)."""
+
+    local: frozenset
+    staged: frozenset
+
+
+def parameters(node) -> list[str]:
+    a = node.args
+    found = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return found + [p.arg for p in (a.vararg, a.kwarg) if p is not None]
+
+
+def assigned(node) -> set[str]:
+    """The names that a statement, an expression or a list of them binds, functions within left aside."""
+    found: set[str] = set()
+    _collect(node, found, frozenset())
+    return found
+
+
+def _collect(node, found: set, hidden: frozenset) -> None:
+    if isinstance(node, list):
+        for child in node:
+            _collect(child, found, hidden)
+    elif isinstance(node, ast.Name):
+        if not isinstance(node.ctx, ast.Load) and node.id not in hidden:
+            found.add(node.id)
+    elif isinstance(node, ast.FunctionDef):
+        found.add(node.name)
+    elif isinstance(node, ast.alias):
+        found.add((node.asname or node.name).split(".")[0])
+    elif isinstance(node, COMPREHENSIONS):
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        for child in ast.iter_child_nodes(node):
+            _collect(child, found, hidden | own)
+    elif not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            _collect(child, found, hidden)
+
+
+def reads(node) -> set[str]:
+    """The names that an expression (or a whole statement) reads, functions within included."""
+    if node is None:
+        return set()
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def targets_of(node) -> set[str]:
+    """The names that an assignment target certainly binds."""
+    if isinstance(node, ast.Name):
+        return {node.id}
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return set().union(*map(targets_of, node.elts)) if node.elts else set()
+    return targets_of(node.value) if isinstance(node, ast.Starred) else set()
+
+
+def operands(node) -> list[ast.expr]:
+    """The parts of a node that are evaluated only where other parts, or their own statement, say so."""
+    if isinstance(node, ast.BoolOp):
+        return node.values[1:]
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.Compare):
+        return node.comparators[1:]
+    if isinstance(node, COMPREHENSIONS):
+        return list(ast.iter_child_nodes(node))
+    return [node.msg] if isinstance(node, ast.Assert) else [node.exc, node.cause] if isinstance(node, ast.Raise) else []
+
+
+def bindings(node, certain: bool = True):
+    """The `:=` in a node, functions within left aside, each with whether it is evaluated wherever the node is."""
+    if isinstance(node, FUNCTIONS):
+        return
+    if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
+        yield node, certain
+    asked = operands(node)
+    for child in ast.iter_child_nodes(node):
+        yield from bindings(child, certain and child not in asked)
+
+
+def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
+    """`shared`: local names whose stores syntax/nonlocals.py has taken away."""
+    own = set(parameters(function))
+    local = own | assigned(function.body) | shared
+    deferred = set()
+    for node in ast.walk(ast.Module(function.body, [])):
+        if isinstance(node, DEFERRED):
+            deferred |= reads(node)
+    live = _Live(frozenset(deferred & local), frozenset(local))
+    live.block(function.body, set())
+    unsure = {n.target.id for n, certain in bindings(ast.Module(function.body, [])) if not certain}
+    staged = frozenset(live.staged | unsure)
+    _Sure(local, staged - (own - live.deleted)).block(function.body, set(own))
+    return Names(frozenset(local), (staged | shared) - own)
+
+
+def before(node, out: set) -> set:
+    """The names live before an expression (or a simple statement), where `out` are after it.
+
+    (y := x) > 0 and y < z,  out = {}  ->  {x, z}
+    """
+    if node is None:
+        return out
+    if isinstance(node, (*FUNCTIONS, *COMPREHENSIONS)):
+        return out | reads(node)
+    if isinstance(node, ast.Name):
+        return out | {node.id} if isinstance(node.ctx, ast.Load) else out
+    if isinstance(node, ast.NamedExpr):
+        return before(node.value, out - targets_of(node.target))
+    asked = operands(node)
+    for child in reversed(list(ast.iter_child_nodes(node))):
+        out = before(child, out) | out if child in asked else before(child, out)
+    return out
+
+
+def _own(s) -> list:
+    """What a statement evaluates itself, and no statement in it."""
+    if isinstance(s, (ast.If, ast.While)):
+        return [s.test]
+    if isinstance(s, ast.For):
+        return [s.iter]
+    return [] if hasattr(s, "body") else [s]
+
+
+# --- liveness, backwards ----------------------------------------------------------------------------------------------
+
+class _Live:
+    def __init__(self, deferred: frozenset, local: frozenset):
+        self.deferred, self.local = deferred, local
+        self.staged: set[str] = set()
+        self.deleted: set[str] = set()
+
+    def block(self, statements, out: set) -> set:
+        for s in reversed(statements):
+            handler = _LIVE.get(type(s))
+            out = handler(self, s, out) if handler else before(s, out)
+            asked = {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} - out - self.deferred
+            s.forgotten = asked & getattr(s, "forgotten", asked)
+        return out
+
+    def mark(self, s, bound: set, live: set) -> None:
+        s.bound = tuple(sorted(bound))
+        s.state = tuple(sorted(bound & (live | self.deferred)))
+        self.staged |= bound
+        if not isinstance(s, ast.If):
+            plain, augmented, items = written(s.body)
+            s.augmented = augmented - plain
+            s.touched = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
+
+    def if_(self, s: ast.If, out):
+        inside = self.block(s.body, out) | self.block(s.orelse, out)
+        self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
+        s.dead = set(s.state) - out - self.deferred
+        return before(s.test, inside)
+
+    def while_(self, s: ast.While, out):
+        stops, asked = set(getattr(s, "stops", ())), out
+        for _ in range(2):
+            head = before(s.test, asked) | stops
+            asked = asked | self.block(s.body, head)
+        self.mark(s, assigned(s.body) | assigned(s.test), head | asked)
+        return before(s.test, asked) | stops
+
+    def for_(self, s: ast.For, out):
+        own = targets_of(s.target)
+        head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own)
+        head = head | (self.block(s.body, head) - own)
+        head = head | (self.block(s.body, head) - own)
+        self.mark(s, assigned(s.body) | assigned(s.target), head)
+        return before(s.iter, head)
+
+    def assign(self, s: ast.Assign, out):
+        for target in s.targets:
+            out = out - targets_of(target)
+        for target in s.targets:
+            out = out | reads(target)
+        return before(s.value, out)
+
+    def annotated(self, s: ast.AnnAssign, out):
+        return before(s.value, (out - targets_of(s.target) if s.value else out) | reads(s.target))
+
+    def augmented(self, s: ast.AugAssign, out):
+        return before(s.value, out | targets_of(s.target) | reads(s.target))
+
+    def with_(self, s: ast.With, out):
+        out = self.block(s.body, out)
+        for item in reversed(s.items):
+            out = before(item.context_expr, out)
+        return out
+
+    def attempt(self, s: ast.Try, out):
+        """Whatever handlers read is live all through the body, which they may interrupt anywhere."""
+        deferred = self.deferred
+        self.deferred = deferred | (reads(ast.Module([*s.handlers, *s.orelse, *s.finalbody], [])) & self.local)
+        out = out | self.block(s.finalbody, out)
+        out = out.union(self.block(s.orelse, out), *(self.block(h.body, out) | reads(h.type) for h in s.handlers))
+        out = out | self.block(s.body, out)
+        self.deferred = deferred
+        return out
+
+    def delete(self, s: ast.Delete, out):
+        gone = {t.id for t in s.targets if isinstance(t, ast.Name)}
+        self.staged |= gone
+        self.deleted |= gone
+        return (out - gone).union(*map(reads, s.targets))
+
+    def function(self, s: ast.FunctionDef, out):
+        return (out - {s.name}) | reads(s)
+
+
+_LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign,
+         ast.AnnAssign: _Live.annotated,
+         ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function,
+         ast.Try: _Live.attempt, ast.Delete: _Live.delete}
+
+
+# --- definite assignment, forwards ------------------------------------------------------------------------------------
+
+class _Sure:
+    """Marks reads of `local` names that no assignment certainly precedes.
+
+    Names that only straight code assigns are left to Python, which raises by itself: `staged` ones hold a marker instead.
+    """
+
+    def __init__(self, local: set, staged: frozenset):
+        self.local, self.staged = local, staged
+
+    def block(self, statements, sure: set) -> set:
+        for s in statements:
+            sure = self.statement(s, sure)
+        return sure
+
+    def statement(self, s, sure: set) -> set:
+        if isinstance(s, ast.If):
+            sure = self.expression(s.test, sure)
+            then, other = self.block(s.body, set(sure)), self.block(s.orelse, set(sure))
+            if _never_ends(s.body):
+                return other
+            return then if _never_ends(s.orelse) else then & other
+        if isinstance(s, ast.While):
+            sure = self.expression(s.test, sure)
+            self.block(s.body, set(sure))
+            return sure
+        if isinstance(s, ast.For):
+            sure = self.expression(s.iter, sure)
+            self.block(s.body, sure | targets_of(s.target))
+            return sure
+        if isinstance(s, ast.With):
+            for item in s.items:
+                sure = self.expression(item.context_expr, sure)
+                if item.optional_vars is not None:
+                    sure = sure | targets_of(item.optional_vars)
+            return self.block(s.body, sure)
+        if isinstance(s, ast.Try):
+            return self.attempt(s, sure)
+        if isinstance(s, ast.Delete):
+            self.mark(s, sure)
+            return sure - {t.id for t in s.targets if isinstance(t, ast.Name)}
+        if isinstance(s, ast.FunctionDef):
+            self.deferred(s)
+            return sure | {s.name}
+        if isinstance(s, ast.AugAssign):
+            if isinstance(s.target, ast.Name):
+                s.target.unsure = s.target.id in self.staged and s.target.id not in sure
+            else:
+                self.expression(s.target, sure)
+            return self.expression(s.value, sure) | targets_of(s.target)
+        if isinstance(s, (ast.Assign, ast.AnnAssign)):
+            sure = self.expression(s.value, sure) if s.value is not None else sure
+            for target in getattr(s, "targets", None) or [s.target]:
+                sure = self.expression(target, sure)
+                if s.value is not None:
+                    sure = sure | targets_of(target)
+            return sure
+        if isinstance(s, (ast.Import, ast.ImportFrom)):
+            return sure | assigned(s)
+        return self.expression(s, sure)
+
+    def attempt(self, s: ast.Try, sure: set) -> set:
+        ends = [self.block(s.orelse, self.block(s.body, set(sure)))]
+        for h in s.handlers:
+            if h.type is not None:
+                self.mark(h.type, sure)
+            end = self.block(h.body, set(sure))
+            if not _never_ends(h.body):
+                ends.append(end)
+        return set.intersection(*ends) | self.block(s.finalbody, set(sure))
+
+    def expression(self, node, sure: set) -> set:
+        """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""
+        self.mark(node, sure)
+        return sure | {n.target.id for n, certain in bindings(node) if certain}
+
+    def mark(self, node, sure: set) -> None:
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load) and node.id in self.staged and node.id not in sure and not is_internal(node.id):
+                node.unsure = True
+        elif isinstance(node, FUNCTIONS):
+            self.deferred(node)
+        elif isinstance(node, COMPREHENSIONS):
+            own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+            for child in ast.iter_child_nodes(node):
+                self.mark(child, sure | own)
+        else:
+            for child in ast.iter_child_nodes(node):
+                self.mark(child, sure)
+
+    def deferred(self, function) -> None:
+        """Reads in a nested function of names that may be unset when it is called."""
+        own = set(parameters(function))
+        if isinstance(function, ast.FunctionDef):
+            own |= assigned(function.body)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.staged - own:
+                node.unsure = not is_internal(node.id)
+
+
+def _never_ends(statements) -> bool:
+    return any(isinstance(s, ast.Raise) for s in statements)

@@ -1,0 +1,491 @@
+"""The rewriting of one function's syntax: calls, branches, loops and stores become calls of the runtime, here `tg`.
+
+  f(a, *b, k=c)          tg.call(f, a, *b, k=c)
+  a and b                tg.and_(a, lambda: b)                 `or`, `not` and conditional expressions likewise
+  a < b < c              tg.chain(a, "lt", lambda: b, "lt", lambda: c)
+  x in xs                tg.in_(x, xs)
+  xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
+  xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
+  f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
+  try: A                 tg.trying, tg.tried, tg.caught: syntax/try_except.py; `match` has become `if` before:
+                         syntax/match_lowering.py
+  if c: A                def then(): nonlocal x; A             x: what A or B assigns
+  else: B                def other(): nonlocal x; B
+                         def get(): return (x,)                of these, what is read afterwards
+                         def put(values): nonlocal x; (x,) = values
+                         tg.if_(c, then, other, get, put, ("x",))
+  for t in xs: A         def body(item): nonlocal t, x; t = item; A
+                         tg.for_(xs, body, get, put, ("t", "x"), stop)       stop: () -> whether an exit's flag is set
+  while c: A             tg.while_(test, body, get, put, ("x",), stop)
+
+Names that a staged statement assigns hold an `Unset` marker from the function's start; a read that may come first asks for it
+(`tg.value(x)`). Generated functions have names that no program can have: "<tg then>", with the user's lines and columns.
+"""
+from __future__ import annotations
+
+import ast
+import copy
+
+from . import early_exit, liveness, match_lowering, nonlocals, try_except
+from .comprehensions import THUNK, Comprehensions, arguments, folds
+from .early_exit import TG
+
+_OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
+        ast.IsNot: "is_not",
+        ast.In: "in_", ast.NotIn: "not_in"}
+_IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv",
+             ast.Mod: "imod",
+             ast.Pow: "ipow", ast.LShift: "ilshift", ast.RShift: "irshift", ast.BitOr: "ior", ast.BitXor: "ixor",
+             ast.BitAnd: "iand", ast.MatMult: "imatmul"}
+_OF_THE_FRAME = frozenset({"breakpoint", "globals"})     # what they do is about the frame that calls them: the user's
+_UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
+_CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
+
+
+def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -> ast.FunctionDef | ast.Lambda:
+    """The rewritten function; the node given is taken apart."""
+    rewriter = _Rewriter(class_name)
+    if isinstance(node, ast.Lambda):
+        return rewriter.lambda_(node)
+    return rewriter.function(node)
+
+
+class _Rewriter(Comprehensions):
+    def __init__(self, class_name: str | None):
+        self.class_name = class_name.lstrip("_") if class_name else None
+        self.locals: list[frozenset] = []          # of the functions around, outermost first
+        self.first: list[str | None] = []          # their first parameters, for super()
+        self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
+        self.temporaries = 0
+
+    # --- making nodes -------------------------------------------------------------------------------------------------
+
+    def tg(self, name: str, args, like, keywords=()) -> ast.Call:
+        at = ast.copy_location(ast.Name(TG, ast.Load()), like)
+        return ast.copy_location(
+            ast.Call(ast.copy_location(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
+
+    def thunk(self, value: ast.expr) -> ast.expr:
+        """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
+        bound = sorted({name for n in ast.walk(value) for name in self.bound_by(n)})
+        if not bound:
+            return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
+        name = self.temporary("<tg binds")
+        returned = ast.copy_location(ast.Return(value), value)
+        names = [name, *(self.temporary(f"<tg {word}") for word in ("get", "put"))]
+        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, *names[1:], value)]
+        listed = ast.copy_location(ast.Tuple([early_exit.literal(n, value) for n in bound], ast.Load()), value)
+        made = self.tg("binds", [*(early_exit.load(n, value) for n in names), listed], value)
+        made.binds = bound
+        return made
+
+    @staticmethod
+    def bound_by(node) -> list[str]:
+        """The names that a rewritten expression binds by `:=` itself, or by an operand that became a function."""
+        return [node.target.id] if isinstance(node, ast.NamedExpr) else getattr(node, "binds", [])
+
+    def temporary(self, stem: str = "<tmp") -> str:
+        self.temporaries += 1
+        return f"{stem} {self.temporaries}>"
+
+    def definition(self, name, arguments, bound, body, like) -> ast.FunctionDef:
+        if bound:
+            body = [ast.copy_location(ast.Nonlocal(list(bound)), like), *body]
+        return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None),
+                                 like)
+
+    def mangle(self, name: str) -> str:
+        """Python's private names: `__x` in a class is `_Class__x`."""
+        if self.class_name and name.startswith("__") and not name.endswith("__"):
+            return f"_{self.class_name}{name}"
+        return name
+
+    # --- functions ----------------------------------------------------------------------------------------------------
+
+    def function(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        match_lowering.lower(node)
+        shared, declared = nonlocals.lower(node)
+        early_exit.lower(node)
+        names = liveness.analyse(node, shared)
+        self.enter(node.args, names.local)
+        body = self.statements(node.body)
+        self.leave()
+        start = [self.unset(n, node) for n in sorted(names.staged)]
+        start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
+        docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
+        made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
+                               [], None)
+        return ast.copy_location(made, node)
+
+    def cell(self, name: str, own: bool, like) -> ast.stmt:
+        """<cell n> = <tg>.cell("n", lambda: n)"""
+        read = ast.Lambda(arguments(), early_exit.load(self.mangle(name), like))
+        made = self.tg("own_cell" if own else "cell", [early_exit.literal(name, like), ast.copy_location(read, like)], like)
+        return early_exit.store(nonlocals.cell_name(name), made, like)
+
+    def enter(self, arguments: ast.arguments, local) -> None:
+        first = (*arguments.posonlyargs, *arguments.args)
+        self.locals.append(frozenset(local))
+        self.first.append(first[0].arg if first else None)
+
+    def leave(self) -> None:
+        self.locals.pop()
+        self.first.pop()
+
+    def parameters(self, a: ast.arguments) -> ast.arguments:
+        """Without annotations; defaults as expressions of the function around."""
+        def plain(p):
+            return ast.copy_location(ast.arg(self.mangle(p.arg)), p) if p else None
+        return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], plain(a.vararg),
+                             [plain(p) for p in a.kwonlyargs], [self.expr(d) if d else None for d in a.kw_defaults],
+                             plain(a.kwarg), [self.expr(d) for d in a.defaults])
+
+    def lambda_(self, node: ast.Lambda) -> ast.Lambda:
+        arguments = self.parameters(node.args)
+        self.enter(node.args, liveness.parameters(node))
+        body = self.expr(node.body)
+        self.leave()
+        return ast.copy_location(ast.Lambda(arguments, body), node)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def statements(self, body) -> list[ast.stmt]:
+        found = []
+        for s in body:
+            outer, self.pending = self.pending, []
+            made = getattr(self, "s_" + type(s).__name__, self.s_other)(s)
+            forgotten = [] if isinstance(s, ast.While) else self.forgotten(s)
+            found += forgotten + self.pending + (made if isinstance(made, list) else [made])
+            self.pending = outer
+        return found
+
+    def forgotten(self, s) -> list[ast.stmt]:
+        """Unset the names that operands may bind: what they hold may be of an iteration that was traced before."""
+        return [self.unset(n, s) for n in sorted(getattr(s, "forgotten", ()))]
+
+    def unset(self, name: str, like) -> ast.Assign:
+        return early_exit.store(self.mangle(name), self.tg("unset", [early_exit.literal(name, like)], like), like)
+
+    def s_other(self, s):
+        for field, value in ast.iter_fields(s):
+            if isinstance(value, ast.expr):
+                setattr(s, field, self.expr(value))
+        return s
+
+    def s_FunctionDef(self, s):
+        decorators = [self.expr(d) for d in s.decorator_list]
+        made = self.function(s)
+        made.decorator_list = decorators
+        return made
+
+    def s_Delete(self, s):
+        """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
+        return [self.unset(t.id, t) if isinstance(t, ast.Name)
+                else ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
+
+    def s_Try(self, s):
+        return try_except.rewrite(self, s)
+
+    def place(self, target) -> list[ast.expr]:
+        """(object, key, whether an attribute) of a subscript or attribute."""
+        if isinstance(target, ast.Subscript):
+            return [self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)]
+        return [self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
+                early_exit.literal(True, target)]
+
+    def s_Assign(self, s):
+        return self.assign(s.targets, self.expr(s.value), s)
+
+    def s_AnnAssign(self, s):
+        return self.assign([s.target], self.expr(s.value), s) if s.value else ast.copy_location(ast.Pass(), s)
+
+    def assign(self, targets, value, s) -> list[ast.stmt]:
+        if len(targets) == 1:
+            return self.assign_one(targets[0], value, s)
+        name = self.temporary()
+        out = [early_exit.store(name, value, s)]
+        for target in targets:
+            out += self.assign_one(target, early_exit.load(name, s), s)
+        return out
+
+    def assign_one(self, target, value, s) -> list[ast.stmt]:
+        if isinstance(target, ast.Name):
+            return [early_exit.store(self.mangle(target.id), value, s)]
+        if isinstance(target, (ast.Subscript, ast.Attribute)):
+            return [ast.copy_location(ast.Expr(self.store(target, value)), s)]
+        after: list[ast.stmt] = []
+        pattern = self.pattern(target, after, s)
+        return [ast.copy_location(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
+
+    def pattern(self, target, after, s):
+        """An unpacking target in which every subscript and attribute is a temporary, stored `after`; starred lists are new."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return ast.copy_location(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
+        if isinstance(target, ast.Starred):
+            at, inner = len(after), self.pattern(target.value, after, s)
+            if isinstance(inner, ast.Name):
+                after.insert(at, early_exit.store(inner.id, self.tg("fresh", [early_exit.load(inner.id, target)], target),
+                                                  target))
+            return ast.copy_location(ast.Starred(inner, ast.Store()), target)
+        if isinstance(target, ast.Name):
+            return ast.copy_location(ast.Name(self.mangle(target.id), ast.Store()), target)
+        name = self.temporary()
+        after.append(ast.copy_location(ast.Expr(self.store(target, early_exit.load(name, target))), s))
+        return ast.copy_location(ast.Name(name, ast.Store()), target)
+
+    def store(self, target, value) -> ast.Call:
+        """tg.setitem(value, xs, i) or tg.setattr(value, x, name)."""
+        held, key, attribute = self.place(target)
+        return self.tg("setattr" if attribute.value else "setitem", [value, held, key], target)
+
+    def s_AugAssign(self, s):
+        value, op = s.value, _IN_PLACE[type(s.op)]
+        if isinstance(s.target, ast.Name):
+            s.value = self.expr(value)
+            name = self.mangle(s.target.id)
+            held = early_exit.load(name, s.target)
+            if getattr(s.target, "unsure", False):
+                held = self.tg("value", [held], s.target)
+            return early_exit.store(name, self.tg("augment", [held, s.value, early_exit.literal(op, s)], s), s)
+        held, key, attribute = self.place(s.target)
+        kind = "attr" if attribute.value else "item"
+        loaded = self.tg("aug_" + kind, [held, key], s.target)
+        return ast.copy_location(ast.Expr(self.tg("aug_set" + kind, [loaded, self.expr(value), early_exit.literal(op, s)],
+                                                  s)), s)
+
+    def s_Assert(self, s):
+        message = [self.thunk(self.expr(s.msg))] if s.msg else []
+        return ast.copy_location(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
+
+    def s_Raise(self, s):
+        made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]
+        return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
+
+    def s_With(self, s):
+        for item in s.items:
+            item.context_expr = self.expr(item.context_expr)
+        s.body = self.statements(s.body)
+        return s
+
+    def s_Return(self, s):
+        if isinstance(s.value, ast.Name) and s.value.id == early_exit.VALUE:
+            s.value = self.tg("returned", [s.value], s)
+        elif s.value is not None:
+            s.value = self.expr(s.value)
+        return s
+
+    # --- staged statements --------------------------------------------------------------------------------------------
+
+    def state(self, s) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """(definitions of get and put, the arguments that name them)."""
+        names = [self.mangle(n) for n in s.state]
+        if not names:
+            return [], [early_exit.literal(None, s), early_exit.literal(None, s), ast.copy_location(ast.Tuple([], ast.Load()),
+                                                                                                    s)]
+        only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
+        shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
+        listed = ast.copy_location(ast.Tuple([early_exit.literal(n, s) for n in shown], ast.Load()), s)
+        return self.access(names, "<tg get>", "<tg put>", s), [early_exit.load("<tg get>", s), early_exit.load("<tg put>", s),
+                                                               listed]
+
+    def access(self, names, get: str, put: str, s) -> list[ast.stmt]:
+        """The functions that read and write the names."""
+        read = ast.copy_location(ast.Tuple([early_exit.load(n, s) for n in names], ast.Load()), s)
+        write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
+        return [self.definition(get, arguments(), (), [ast.copy_location(ast.Return(read), s)], s),
+                self.definition(put, arguments("<values>"), names,
+                                [ast.copy_location(ast.Assign([write], early_exit.load("<values>", s)), s)], s)]
+
+    def bound(self, s) -> list[str]:
+        return [self.mangle(n) for n in s.bound]
+
+    def s_If(self, s):
+        test = self.expr(s.test)
+        then = self.definition("<tg then>", arguments(), self.bound(s), self.statements(s.body), s)
+        made, other = [then], early_exit.literal(None, s)
+        if s.orelse:
+            made.append(self.definition("<tg other>", arguments(), self.bound(s), self.statements(s.orelse), s))
+            other = early_exit.load("<tg other>", s)
+        definitions, state = self.state(s)
+        call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state], s.test)
+        return [*made, *definitions, ast.copy_location(ast.Expr(call), s)]
+
+    def stop(self, s) -> tuple[list[ast.stmt], ast.expr]:
+        """The function that says whether an exit's flag ends the loop."""
+        flags = getattr(s, "stops", ())
+        if not flags:
+            return [], early_exit.literal(None, s)
+        names = ast.copy_location(ast.Tuple([early_exit.load(f, s) for f in flags], ast.Load()), s)
+        return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
+            early_exit.load("<tg stop>", s)
+
+    def touched(self, s) -> tuple[list[ast.stmt], ast.expr]:
+        """The function that gives what the arrays' names hold that the body may write into."""
+        if not s.touched:
+            return [], early_exit.literal(None, s)
+        held = ast.copy_location(ast.Tuple([early_exit.load(self.mangle(n), s) for n in s.touched], ast.Load()), s)
+        return [self.definition("<tg touched>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
+            early_exit.load("<tg touched>", s)
+
+    def s_For(self, s):
+        source = self.expr(s.iter)
+        target = self.assign([s.target], early_exit.load("<item>", s.target), s.target)
+        body = self.definition("<tg body>", arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
+        definitions, state = self.state(s)
+        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
+        call = self.tg("for_", [source, early_exit.load("<tg body>", s), *state, stop_name, touched_name], s.iter)
+        return [body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
+
+    def s_While(self, s):
+        outer, self.pending = self.pending, []
+        value = self.expr(s.test)
+        test_body = [*self.forgotten(s), *self.pending, ast.copy_location(ast.Return(value), s.test)]
+        self.pending = outer
+        bound = [self.mangle(n) for n in sorted(liveness.assigned(s.test))]
+        test = self.definition("<tg binds>" if bound else "<tg test>", arguments(), bound, test_body, s.test)
+        body = self.definition("<tg body>", arguments(), self.bound(s), self.statements(s.body), s)
+        definitions, state = self.state(s)
+        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
+        call = self.tg("while_", [early_exit.load(test.name, s), early_exit.load("<tg body>", s), *state, stop_name,
+                                  touched_name],
+                       s.test)
+        return [test, body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def expr(self, node):
+        handler = _EXPRESSIONS.get(type(node))
+        if handler:
+            return handler(self, node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expr(value))
+            elif isinstance(value, list):
+                setattr(node, field, [self.expr(v) if isinstance(v, ast.expr) else v for v in value])
+        if type(node) in _CONTAINERS:
+            return self.tg("fresh", [node], node)
+        return node
+
+    def index(self, node):
+        """A subscript as a value: slices become slice objects."""
+        if isinstance(node, ast.Slice):
+            parts = [self.expr(p) if p else early_exit.literal(None, node) for p in (node.lower, node.upper, node.step)]
+            return self.tg("slice", parts, node)
+        if isinstance(node, ast.Tuple):
+            return ast.copy_location(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
+        return self.expr(node)
+
+    def outer(self, node):
+        """The object of a store or a method call; marked where it is reached through a name of no function around."""
+        made = self.expr(node)
+        if isinstance(node, ast.Name) and not any(node.id in names for names in self.locals):
+            return self.tg("outer", [made], node)
+        return made
+
+    def e_Name(self, node):
+        node.id = self.mangle(node.id)
+        return self.tg("value", [node], node) if getattr(node, "unsure", False) else node
+
+    def e_Subscript(self, node):
+        """xs[i] is tg.getitem(xs, i)."""
+        return self.tg("getitem", [self.expr(node.value), self.index(node.slice)], node)
+
+    def e_Attribute(self, node):
+        return self.tg("attribute", [self.expr(node.value), early_exit.literal(self.mangle(node.attr), node)], node)
+
+    def e_Starred(self, node):
+        """`*xs` among arguments or items."""
+        return ast.copy_location(ast.Starred(self.tg("unpack", [self.expr(node.value)], node), node.ctx), node)
+
+    def e_BinOp(self, node):
+        return self.tg("operate",
+                       [early_exit.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)],
+                       node)
+
+    def e_Call(self, node):
+        function = node.func
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == TG:
+            return self.tg(function.attr, map(self.expr, node.args), node)
+        if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
+            node.args = [early_exit.load("__class__", node), early_exit.load(self.first[-1], node)]
+            return node
+        if isinstance(function, ast.Name) and function.id in _OF_THE_FRAME:
+            return node
+        if folds(node):
+            return self.fold(node)
+        if isinstance(function, ast.Attribute):
+            function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()),
+                                         function)
+        else:
+            function = self.expr(function)
+        for keyword in node.keywords:
+            keyword.value = self.expr(keyword.value)
+        return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
+
+    def e_BoolOp(self, node):
+        first, *rest = node.values
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        return self.tg(name, [self.expr(first), *(self.thunk(self.expr(v)) for v in rest)], node)
+
+    def e_UnaryOp(self, node):
+        node.operand = self.expr(node.operand)
+        if isinstance(node.operand, ast.Constant):
+            return node if not isinstance(node.op, ast.Not) else self.tg("not_", [node.operand], node)
+        name = _UNARY[type(node.op)]
+        return self.tg("not_", [node.operand],
+                       node) if name is None else self.tg("unary", [early_exit.literal(name, node), node.operand], node)
+
+    def e_IfExp(self, node):
+        parts = [self.expr(node.test), self.thunk(self.expr(node.body)), self.thunk(self.expr(node.orelse))]
+        return self.tg("either", parts, node)
+
+    def e_Compare(self, node):
+        left, right = self.expr(node.left), [self.expr(c) for c in node.comparators]
+        names = [_OPS[type(op)] for op in node.ops]
+        if len(names) == 1:
+            if names[0] in ("in_", "not_in"):
+                return self.tg(names[0], [left, right[0]], node)
+            if names[0] in ("is_", "is_not"):
+                node.left, node.comparators = left, right
+                return node
+            return self.tg("operate", [early_exit.literal(names[0], node), left, right[0]], node)
+        parts = [left, early_exit.literal(names[0], node), right[0]]
+        for name, value in zip(names[1:], right[1:]):
+            parts += [early_exit.literal(name, node), self.thunk(value)]
+        return self.tg("chain", parts, node)
+
+    def e_JoinedStr(self, node):
+        parts = []
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                conversion = chr(value.conversion) if value.conversion > 0 else ""
+                spec = self.expr(value.format_spec) if value.format_spec else early_exit.literal("", node)
+                parts.append(ast.copy_location(
+                    ast.Tuple([self.expr(value.value), early_exit.literal(conversion, node), spec], ast.Load()), value))
+            else:
+                parts.append(value)
+        return self.tg("text", parts, node)
+
+    def e_NamedExpr(self, node):
+        # of a variable that functions within rebind (syntax/nonlocals.py)
+        if isinstance(node.target, ast.Attribute):
+            return self.tg("named", [self.expr(node.value), *self.place(node.target)[:2]], node)
+        node.target = ast.copy_location(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
+        node.value = self.expr(node.value)
+        return node
+
+
+_EXPRESSIONS = {
+    ast.Name: _Rewriter.e_Name, ast.Starred: _Rewriter.e_Starred,
+    ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
+    ast.BinOp: _Rewriter.e_BinOp, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,
+    ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
+    ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
+    ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
+    ast.GeneratorExp: _Rewriter.comprehension, ast.Constant: lambda self, node: node,
+}
+
+
+def detached(node: ast.AST) -> ast.AST:
+    """A copy that may be taken apart."""
+    return copy.deepcopy(node)

@@ -1,0 +1,260 @@
+"""From a user's function to its rewritten one: source, syntax tree, rewriting, compilation under the same file and lines.
+
+The rewritten function shares the globals, the closure cells, the defaults and the name of the original, so later rebinding of
+what it captures is seen. Results are kept per code object: the work is done once for all closures over one `def`.
+"""
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import os
+import site
+import sysconfig
+import types
+import weakref
+
+from ...ir.errors import Frame, UnsupportedError
+from .. import tracing
+from . import fence, rewrite, source_check
+from .early_exit import TG
+
+_TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
+_TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
+_REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which staging/runtime.py fills
+
+
+def use_runtime(runtime) -> None:
+    """What rewritten code calls as `<tg>`."""
+    _RUNTIME.cell_contents = runtime
+
+
+class Template:
+    """The rewritten code of one original code object."""
+
+    __slots__ = ("code", "original", "qualname")
+
+    def __init__(self, original, code, qualname):
+        self.original, self.code, self.qualname = original, code, qualname
+
+
+# --- whose code is rewritten ------------------------------------------------------------------------------------------
+
+def _library_roots() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = {paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
+    here = os.path.abspath(os.path.join(__file__, "..", "..", ".."))      # the checkout, or the installed package
+    found |= {os.path.join(here, part) for part in ("ir", "tracer", "autodiff", "lowering", "tracegrad")}
+    return tuple(sorted(os.path.normcase(os.path.abspath(p)) + os.sep for p in found if p))
+
+
+_LIBRARIES = _library_roots()
+_OWN: dict[str, bool] = {}
+
+
+def is_user_file(file: str) -> bool:
+    """Whether a file is the user's: neither of the standard library nor of an installed package, nor tracegrad's own."""
+    found = _OWN.get(file)
+    if found is None:
+        full = os.path.normcase(os.path.abspath(file))
+        library = full.startswith(_LIBRARIES) or "site-packages" in full or "dist-packages" in full
+        found = _OWN[file] = not library and not file.startswith("<frozen")
+    return found
+
+
+# packages of libraries whose functions are rewritten like the user's (calling/numpy_source.py)
+OPEN: set = set()
+OPENED: set = set()               # code objects of single functions
+
+
+def is_user(function) -> bool:
+    """Whether a Python function is rewritten when traced code calls it.
+
+    That is so for the user's own files, and for the package that the traced function itself lives in.
+    """
+    code = function.__code__
+    if id(code) in tracing.PLACES:
+        return True
+    trace = tracing.active()
+    module = function.__module__ or ""
+    if code in OPENED or module.rpartition(".")[0] in OPEN:
+        tracing.LIBRARIES.add(code.co_filename)
+        return True
+    package = module.split(".")[0]
+    return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
+
+
+def has_source(function) -> bool:
+    """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
+    "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
+    file = function.__code__.co_filename
+    return bool(linecache.getlines(file, function.__globals__)) and (file != "<string>" or _found(function) is not None)
+
+
+# --- finding the syntax -----------------------------------------------------------------------------------------------
+
+def _no_source(function, why: str):
+    code = function.__code__
+    raise UnsupportedError(
+        f"the source of function `{function.__qualname__}` cannot be had: {why}", "define it in a file or a notebook cell",
+        (Frame(code.co_filename, code.co_firstlineno, code.co_name),)) from None
+
+
+def _end_line(code) -> int:
+    """The last line with bytecode of a code object or of one in it."""
+    last = max((end for _, end, _, _ in code.co_positions() if end is not None), default=code.co_firstlineno)
+    return max([last, *(_end_line(c) for c in code.co_consts if isinstance(c, types.CodeType))])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def find(function) -> ast.FunctionDef | ast.Lambda:
+    """The syntax tree of a function, with the line and column numbers of its file."""
+    node = _found(function)
+    if node is not None:
+        return node
+    code = function.__code__
+    if code.co_firstlineno > len(linecache.getlines(code.co_filename, function.__globals__)):
+        _no_source(function, f"{code.co_filename!r} has no such lines")
+    _no_source(function, "the file has changed since it was imported, or the function was not made from it")
+
+
+def _found(function) -> ast.FunctionDef | ast.Lambda | None:
+    """The syntax tree of a function, None where no lines give its code. Lines that are at hand may be older than the function,
+    those of the file newer."""
+    code = function.__code__
+    for look in (lambda: None, lambda: linecache.checkcache(code.co_filename)):
+        look()
+        lines = linecache.getlines(code.co_filename, function.__globals__)
+        if lines and code.co_firstlineno <= len(lines):
+            node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
+            if node is not None and (isinstance(node, ast.AsyncFunctionDef) or source_check.agrees(node, function)):
+                return node
+    return None
+
+
+def _find_def(function, lines) -> ast.FunctionDef | None:
+    """Parse just the lines of a `def`: from its first to the next line that is not indented more."""
+    code = function.__code__
+    first, last = code.co_firstlineno - 1, _end_line(code)
+    indent = _indent(lines[first])
+    while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > indent):
+        last += 1
+    text = "".join(lines[first:last])
+    if indent:
+        text = "if 1:\n" + text
+    try:
+        module = ast.parse(text)
+    except SyntaxError:
+        return _find_in_module(function, lines)
+    ast.increment_lineno(module, first - (1 if indent else 0))
+    node = module.body[0].body[0] if indent else module.body[0]
+    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
+
+
+def _module(file: str, lines) -> ast.Module | None:
+    kept = _TREES.get(file)
+    if kept is None or kept[0] is not lines:
+        try:
+            kept = _TREES[file] = lines, ast.parse("".join(lines))
+        except SyntaxError:
+            return None
+    return kept[1]
+
+
+def _find_in_module(function, lines):
+    code, module = function.__code__, _module(function.__code__.co_filename, lines)
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return rewrite.detached(node)
+    return None
+
+
+def _find_lambda(function, lines):
+    """The innermost lambda that has all columns of the code's own positions in its body."""
+    code, module = function.__code__, _module(function.__code__.co_filename, lines)
+    spans = [(line, col, end, end_col) for line, end, col, end_col in code.co_positions() if end_col]
+    first, last = min((s[:2] for s in spans), default=(0, 0)), max((s[2:] for s in spans), default=(0, 0))
+
+    def holds(node):
+        start = len(lines[node.body.lineno - 1].encode()[:node.body.col_offset].rstrip(b" ("))       # parentheses count
+        return (node.body.lineno, start) <= first and last <= (node.end_lineno, node.end_col_offset)
+
+    candidates = [node for node in (ast.walk(module) if module else ())
+                  if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno)
+                  and source_check.has_parameters(node, code)]
+    around = [node for node in candidates if holds(node)]
+    if around:
+        return rewrite.detached(max(around, key=lambda node: (node.lineno, node.col_offset)))
+    return rewrite.detached(candidates[0]) if len(candidates) == 1 else None
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+def _template(function) -> Template:
+    code = function.__code__
+    found = _TEMPLATES.get(id(code))
+    if found is None:
+        node = find(function)
+        fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        made = rewrite.rewrite(node, source_check.class_of(code))
+        found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
+    return found
+
+
+def _compile(node, original):
+    """The code object of a rewritten definition, inside a factory that gives it its free variables."""
+    if isinstance(node, ast.Lambda):
+        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
+                                                 None), node)
+    node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
+    node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
+    node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
+    free = [ast.arg(name) for name in (TG, *original.co_freevars)]
+    factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
+    outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    factory_code = next(c for c in outer if isinstance(c, types.CodeType))
+    code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
+    code = code.replace(co_name=original.co_name,
+                        **({"co_qualname": original.co_qualname} if hasattr(original, "co_qualname") else {}))
+    return tracing.adopt(code, original.co_name)
+
+
+def rewritten(function: types.FunctionType) -> types.FunctionType:
+    """The rewritten form of a Python function (the function itself, where it is one already)."""
+    if id(function.__code__) in tracing.PLACES:
+        return function
+    found = _REWRITTEN.get(function)
+    if (found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__
+            and found[1].__kwdefaults__ is function.__kwdefaults__):
+        return found[1]
+    template = _template(function)
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+    cells[TG] = _RUNTIME
+    made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,
+                              tuple(cells[name] for name in template.code.co_freevars))
+    made.__dict__["<tg original>"] = weakref.ref(function)
+    for name in ("__kwdefaults__", "__qualname__", "__module__", "__doc__"):
+        setattr(made, name, getattr(function, name))
+    _REWRITTEN[function] = function.__code__, made
+    return made
+
+
+def unwrap(function):
+    """The Python function that a decorated object stands for: numba's dispatchers, functools caches and static methods."""
+    while True:
+        if isinstance(function, (staticmethod, classmethod)):
+            function = function.__func__
+        elif hasattr(function, "py_func"):
+            function = function.py_func
+        elif isinstance(function, functools._lru_cache_wrapper):
+            function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
+        else:
+            return function

@@ -1,0 +1,390 @@
+"""The trace under way: where IR is emitted, where the user's program stands, what Python asks of traced values.
+
+A trace is a stack of scopes. The outermost one is the function; each staged branch or loop body opens another. A scope logs
+what is changed while it is traced (arrays, items, attributes), so that the region's results can be told and the change undone.
+
+Python sometimes needs a number where the trace has only a value: `np.zeros(n)`, `names[i]`. `need_concrete` then asks what
+the value depends on: where that is only argument ints and loop counters, the trace starts again with these ints static
+(`Restart`) or with that loop unrolled (`NeedUnroll`); everything else is the user's error.
+"""
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import types
+from contextlib import contextmanager
+
+from ..ir.build import Builder, const
+from ..ir.core import Block, Const, Value
+from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
+
+_STATE = threading.local()
+stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
+
+
+class Signal(BaseException):
+    """Control flow of the tracer itself: not an Exception, so that no user's or library's handler stops it."""
+
+
+class Restart(Signal):
+    """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
+    elements of these arrays from outside (by id) part of the program."""
+
+    def __init__(self, leaves=(), loops=(), lists=None, arrays=()):
+        self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
+
+
+class NeedUnroll(Signal):
+    """Trace this loop again, unrolled."""
+
+    def __init__(self, loop: Loop, reason: str):
+        self.loop, self.reason = loop, reason
+
+
+class Loop:
+    """A staged loop. `site` identifies it in the source, `unrollable` says that its trip count is a number."""
+
+    __slots__ = ("active", "kind", "site", "trip", "unrollable")
+
+    def __init__(self, site, kind: str, trip=None):
+        self.site, self.kind, self.trip = site, kind, trip
+        self.unrollable = type(trip) is int
+        self.active = True
+
+
+class Scope:
+    """A region that is being traced.
+
+    kind    "function", "loop" (then `loop` says which) or "branch" (then `cond` is its condition)
+    roots   id(box) -> (box, its value before) for each older array that the region wrote
+    items   (id(object), attribute?, key) -> (object, attribute?, key, what it held before) for each place that it assigned
+    fresh   id(object) -> object for each list, dict or instance that it made
+    spoilt  boxes that it made unreadable
+    grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
+    entered arrays that it appended to lists of run-time length
+    """
+
+    __slots__ = ("block", "born", "cond", "entered", "fresh", "grown", "items", "kind", "loop", "roots", "spoilt")
+
+    def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
+        self.block, self.kind, self.loop, self.cond, self.born = block, kind, loop, cond, stamp()
+        self.roots, self.items, self.fresh, self.spoilt, self.grown, self.entered = {}, {}, {}, [], None, []
+
+
+class Trace:
+    """One run of a function with boxes for arguments.
+
+    lifted   id(array) -> what boxes.lift made of an array that the function captured
+    live     constant -> the array from outside that it stands for (values/captured_arrays.py)
+    known    id(array) -> array from outside whose elements are part of the program
+    fixed    ids of the arrays from outside that are known from the start; None for all
+    changing ids of the arrays from outside whose elements have changed since an earlier trace
+    entered  id(code) -> rewritten function that has run
+    leaf_of  parameter -> argument leaf, for Python ints, which can be made static
+    origin   region parameter -> (its Loop, the value it starts from)
+    unroll   sites of the loops to unroll
+    outer    id(object) -> object, for what the function reaches through a global or free variable
+    shared   id(object) -> object, for a container that stands for one of two, which only run time knows
+    laid     id(root) -> root of what was reshaped or made contiguous: a view or a copy, as NumPy's array lies in memory
+    kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
+    growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
+    grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
+    guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
+    packages top-level packages of the functions that were given to be traced
+    short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
+    notes    (kind, text, location) for `explain`
+    cells    id(cell) -> (cell, name), for the variables that nested functions rebind (syntax/nonlocals.py)
+    lists    place of the source -> the leaf type of the lists that are packed there, None for never (control/packed_lists.py)
+    born_at  id(list) -> (list, the place of the source that made it)
+    depth    id(code) -> the number of open scopes at each activation under way
+    recursive  how many calls of functions by themselves there were, without and with a scope between the two
+    tries    the `try` statements whose bodies are being traced, outermost first (syntax/try_except.py)
+    escaped  the last exception that left a staged region: whether it is raised only run time knows
+    """
+
+    def __init__(self, function=None, peephole=None):
+        self.function = function
+        self.builder = Builder(locate, peephole)
+        self.scopes: list[Scope] = []
+        self.lifted: dict[int, tuple] = {}
+        self.live: dict = {}
+        self.known: dict = {}
+        self.fixed: set | None = set()
+        self.changing = getattr(_STATE, "changing", frozenset())
+        self.entered: dict = {}
+        self.leaf_of: dict[Value, int] = {}
+        self.origin: dict[Value, tuple[Loop, Value | None]] = {}
+        self.unroll: set = set()
+        self.outer: dict[int, object] = {}
+        self.shared: dict[int, object] = {}
+        self.kin: dict[int, list] = {}
+        self.growing: dict[int, tuple] = {}
+        self.grown: dict[int, tuple] = {}
+        self.spoil = None
+        self.memo: dict = {}
+        self.depth: dict = {}
+        self.recursive = {False: 0, True: 0}
+        self.packages: set[str] = set()
+        self.laid: dict = {}
+        self.short: set[Value] = set()
+        self.notes: list = []
+        self.cells: dict[int, tuple] = {}
+        self.lists: dict = {}
+        self.born_at: dict[int, tuple] = {}
+        self.tries: list = []
+        self.escaped = None
+        self.unrolling = 1
+        self.guarded = 0
+
+    def note_write(self, root) -> None:
+        """Called before every change of a root's value."""
+        if self.kin and id(root) in self.kin:
+            self.spoil(self, root)
+        if self.scopes:
+            scope = self.scopes[-1]
+            if root._born < scope.born and id(root) not in scope.roots:
+                scope.roots[id(root)] = root, root._value
+
+    def note_fresh(self, made):
+        """An object that the traced program made: changing it is nobody else's business."""
+        self.scopes[-1].fresh[id(made)] = made
+        return made
+
+    def maker(self, made) -> int:
+        """The depth of the scope that made an object; -1 where none did."""
+        for depth in range(len(self.scopes) - 1, -1, -1):
+            if id(made) in self.scopes[depth].fresh:
+                return depth
+        return -1
+
+    def note(self, kind: str, text: str) -> None:
+        entry = (kind, text, locate())
+        if entry not in self.notes:
+            self.notes.append(entry)
+
+
+def current() -> Trace:
+    stack = getattr(_STATE, "stack", None)
+    if not stack:
+        raise UnsupportedError("a traced value is used after its trace has ended", "return the value instead of storing it")
+    return stack[-1]
+
+
+def active() -> Trace | None:
+    """The trace under way, if there is one."""
+    stack = getattr(_STATE, "stack", None)
+    return stack[-1] if stack else None
+
+
+def traced(trace: Trace, run):
+    """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
+    change of the state and the block that ends it."""
+    before = getattr(_STATE, "stack", ())
+    try:
+        _STATE.stack = (*before, trace)
+        return run()
+    finally:
+        _STATE.stack = before
+
+
+@contextmanager
+def changing(arrays):
+    """Traces inside read these arrays from outside at run time where they can."""
+    before = getattr(_STATE, "changing", frozenset())
+    _STATE.changing = before | {id(x) for x in arrays}
+    try:
+        yield
+    finally:
+        _STATE.changing = before
+
+
+# --- where the user's program stands ---------------------------------------------------------------------------------
+
+class Place:
+    """What is known of one rewritten code object. `owner` is the place of the function around a generated one."""
+
+    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
+
+    def __init__(self, owner: Place | None, function: str, inner: bool):
+        self.owner, self.function, self.inner = owner, function, inner
+        self.code = self.file = self.positions = None
+        self.frames = {}
+
+    def frame(self, lasti: int) -> Frame:
+        """The user's line and columns at a bytecode offset."""
+        found = self.frames.get(lasti)
+        if found is None:
+            if self.positions is None:
+                self.positions = list(self.code.co_positions())
+            line, end_line, col, end_col = self.positions[lasti // 2]
+            if end_line is not None and end_line != line:
+                end_col = None
+            found = Frame(self.file, line or self.code.co_firstlineno, self.function, col, end_col)
+            self.frames[lasti] = found
+        return found
+
+
+PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten code object (which the Place keeps alive)
+# files whose functions are rewritten like the user's, but never shown (calling/numpy_source.py)
+LIBRARIES: set[str] = set()
+STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
+
+
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+def adopt(code, function: str, owner=None):
+    """Make a rewritten code object, and all that it contains, known to `locate`; gives the code object to run.
+
+    What the rewriting generated (a branch, a body, a thunk) gets the name of the function around it and counts as part of it.
+    """
+    name = code.co_name
+    inner = owner is not None and (name.startswith("<tg") or name in _COMPREHENSIONS or "<tg thunk>" in code.co_varnames)
+    place = Place(owner if inner else None, function if inner else name, inner)
+    own = place.owner or place
+    constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    shown = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
+    renamed = {"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}
+    code = code.replace(co_consts=constants, co_qualname=shown, **renamed)
+    place.code, place.file = code, code.co_filename
+    PLACES[id(code)] = place
+    return code
+
+
+def locate() -> Loc:
+    """The stack of user frames, innermost last. Frames of branches and bodies stand for the function around them."""
+    frames, skip = [], None
+    f = sys._getframe(1)
+    while f is not None:
+        key = id(f.f_code)
+        place = PLACES.get(key)
+        if place is not None:
+            if skip is None:
+                if place.file not in LIBRARIES:
+                    frames.append(place.frame(f.f_lasti))
+                skip = place.owner
+            elif place is skip:
+                skip = None
+        elif key in STOPS:
+            break
+        f = f.f_back
+    frames.reverse()
+    return tuple(frames)
+
+
+def user_loc(traceback) -> Loc:
+    """The user's frames of a traceback, those of generated functions merged into the function around them."""
+    frames: list = []
+    while traceback is not None:
+        place = PLACES.get(id(traceback.tb_frame.f_code))
+        if place is not None and place.file not in LIBRARIES:
+            frame = place.frame(traceback.tb_lasti)
+            if place.owner is not None and frames:
+                frames.pop()
+            frames.append(frame)
+        traceback = traceback.tb_next
+    return tuple(frames)
+
+
+# --- what Python asks of traced values -------------------------------------------------------------------------------
+
+_CHAIN = ("elementwise", "linear", "bilinear", "none", "special")
+
+
+def constant(value: Value):
+    """The Python scalar of a value computed from constants alone, else None."""
+    if isinstance(value, Const):
+        return value.data.item() if value.frozen and value.data.ndim == 0 else None
+    op = value.op
+    if op is None or value.type.dims or op.defn.rule not in ("elementwise", "linear") or op.defn.evaluate is None:
+        return None
+    arrays = [x.data for x in op.operands if isinstance(x, Const) and x.frozen]
+    if len(arrays) != len(op.operands):
+        parts = [constant(x) for x in op.operands]
+        if None in parts:
+            return None
+        arrays = [const(p, x.type.dtype).data for p, x in zip(parts, op.operands)]
+    return op.defn.evaluate(op, *arrays)[value.slot].item()
+
+
+class Roots:
+    """What a value depends on: argument leaves, loops and arrays from outside that can be made concrete, a phrase for what
+    cannot."""
+
+    __slots__ = ("arrays", "leaves", "loops", "stop")
+
+    def __init__(self):
+        self.leaves, self.loops, self.arrays, self.stop = set(), set(), set(), None
+
+
+def roots_of(trace: Trace, value: Value) -> Roots:
+    found, seen, todo = Roots(), set(), [value]
+    while todo:
+        v = todo.pop()
+        if isinstance(v, Const) or v in seen:
+            if isinstance(v, Const) and not v.frozen:
+                if v in trace.live:
+                    found.arrays.add(id(trace.live[v]))
+                else:
+                    found.stop = found.stop or "the elements of an array that the function captured"
+            continue
+        seen.add(v)
+        if v in trace.leaf_of:
+            found.leaves.add(trace.leaf_of[v])
+        elif v in trace.origin:
+            loop, init = trace.origin[v]
+            if loop.kind == "for" or loop.unrollable:
+                found.loops.add(loop)
+                todo += [init] if init is not None else []
+                todo += [loop.trip] if isinstance(loop.trip, Value) else []
+            elif init is not None:
+                todo.append(init)
+                found.stop = found.stop or (isinstance(init, Const) and "the iterations of a while loop") or None
+        elif v.op is not None and v.op.defn.rule in _CHAIN and v.op.defn.evaluate is not None:
+            todo += v.op.operands
+        elif v.op is not None and v.op.name == "if":
+            todo.append(v.op.operands[0])
+            todo += [region.yields[v.slot] for region in v.op.regions]
+        else:
+            what = f"argument `{v.name}`" if v.op is None and v.name else "a loop" if v.op is not None else "an argument"
+            found.stop = found.stop or (("the elements of " if v.type.dims else "") + what)
+    return found
+
+
+def make_static(value: Value, what: str, remedy: str = "") -> str:
+    """Restarts so that `value` is a number next time; returns what it depends on, where that cannot be."""
+    trace = current()
+    roots = roots_of(trace, value)
+    if roots.stop is None:
+        if roots.leaves or roots.arrays:
+            raise Restart(roots.leaves, arrays=roots.arrays)
+        for loop in roots.loops:
+            if not loop.unrollable:
+                return "the counter of a loop whose length is known only at run time"
+        for loop in roots.loops:
+            if loop.active:
+                raise NeedUnroll(loop, what)
+        if roots.loops:
+            raise Restart((), [loop.site for loop in roots.loops])
+    return roots.stop or "a value computed at run time"
+
+
+def need_static(box, what: str) -> None:
+    """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
+    trace = current()
+    roots = roots_of(trace, box.read())
+    if (roots.leaves or roots.arrays) and not roots.loops and roots.stop is None:
+        raise Restart(roots.leaves, arrays=roots.arrays)
+
+
+def need_concrete(box, what: str):
+    """The Python number that `box` holds, for `what`; restarts or raises where it is known only at run time."""
+    value = box.read()
+    number = constant(value)
+    if number is not None:
+        return number
+    why = make_static(value, what)
+    raise ConcretizationError(
+        f"{what} needs a number when the function is compiled, but this value is known only at run time: it depends on {why}",
+        "compute it from Python ints or shapes, or pass it as an argument that `static_argnums` names", locate())

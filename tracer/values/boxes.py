@@ -1,0 +1,434 @@
+"""Boxes: what stands for arrays and numbers while a function is traced.
+
+  box       ::= ArrayBox | ScalarBox
+  ArrayBox  ::= root (holds the current IR value) | view (base box, path)         mutable, as an ndarray is
+  ScalarBox ::= an IR value of rank 0 and `weak`                                  immutable, as a number is
+  weak      ::= None (a NumPy scalar) | "int" | "float" | "complex" | "bool"      (a Python scalar, NEP 50)
+
+A weak int is held as i64, or as index where it counts elements (lengths, loop counters): sums and products of index
+values and literals stay index, so that equal lengths are the same value. What arrays and numbers can do is found in tables
+that the other modules of the tracer fill: `METHODS` and `PROPERTIES` by name, `FUNCTIONS` by NumPy function, `UFUNCS` below.
+"""
+from __future__ import annotations
+
+import types
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.core import Const, Value
+from ...ir.errors import ConcretizationError, DTypeError, ShapeError, UnsupportedError
+from ...ir.types import BOOL, C128, F64, I64, INDEX, DType
+from .. import tracing
+from . import shapes, views
+from .promotion import WEAK, check_range, fail, to_dtype
+
+FUNCTIONS: dict = {}              # NumPy function -> handler(*args, **kwargs)
+METHODS: dict = {}                # ndarray method -> handler(box, *args, **kwargs)
+PROPERTIES: dict = {}             # ndarray attribute -> handler(box)
+PYTHON: dict = {}                 # weak -> {attribute of the Python scalar: handler(box)}
+UFUNC_METHODS: dict = {}          # "__call__", "reduce" … -> handler(ufunc, *inputs, **kwargs)
+# "getitem", "setitem", "binary", "unary": filled by values/indexing.py and values/scalar_arithmetic.py
+HOOKS: dict = {}
+REDIRECT: dict = {}               # callable -> what traced code calls in its place (calling/dispatch.py fills it)
+INSTEAD: dict = {}                # NumPy function or its name -> what to write instead
+
+
+def implements(*functions, method: str | None = None, instead_of_calling: bool = False):
+    """Register a handler for NumPy functions and for the ndarray method of that name.
+
+    instead_of_calling: also where no argument is traced (creation functions: traced code must be able to write to the result).
+    """
+    def register(handler):
+        for f in functions:
+            FUNCTIONS[f] = handler
+            if instead_of_calling:
+                REDIRECT[f] = handler
+        if method is not None:
+            METHODS[method] = handler
+        return handler
+
+    return register
+
+
+class Box:
+    """A traced value."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
+
+    def __array_function__(self, function, kinds, args, kwargs):
+        handler = FUNCTIONS.get(function)
+        if handler is None:
+            refuse(function)
+        return handler(*args, **kwargs)
+
+    def __array__(self, dtype=None, copy=None):
+        tracing.need_concrete(self, "np.asarray")
+
+    def __bool__(self):
+        return bool(concrete(self, "the truth value"))
+
+    def __int__(self):
+        return int(concrete(self, "int()"))
+
+    def __float__(self):
+        return float(concrete(self, "float()"))
+
+    def __complex__(self):
+        return complex(concrete(self, "complex()"))
+
+    def __index__(self):
+        if self.dtype_ir.kind not in "iux" or self.dims:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return shapes.static_int(self, "a Python index")
+
+    def __repr__(self):
+        return f"<traced {self.read().type!r}>"
+
+    def __str__(self):
+        fail(ConcretizationError, "the text of a traced value is known only at run time",
+             "print it, or use it in an f-string that is printed or is the message of assert or raise")
+
+    def __reduce_ex__(self, protocol):
+        fail(ConcretizationError, "a traced value cannot be pickled", "pickle what the compiled function returns")
+
+    def __format__(self, spec):
+        return repr(self)
+
+    def __getitem__(self, key):
+        return HOOKS["getitem"](self, key)
+
+    def __iter__(self):
+        if not self.dims:
+            raise TypeError("iteration over a 0-d array" if isinstance(self, ArrayBox) else "'float' object is not iterable")
+        n = self.dims[0]
+        if type(n) is not int:
+            tracing.need_concrete(self, "unpacking or iterating outside a for statement")
+        return (HOOKS["getitem"](self, k) for k in range(n))
+
+    def __getattr__(self, name):
+        found = PROPERTIES.get(name)
+        if found is not None:
+            return found(self)
+        found = METHODS.get(name)
+        if found is not None:
+            return types.MethodType(found, self)
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            fail(UnsupportedError, f"ndarray.{name} cannot be compiled", INSTEAD.get(name, ""))
+        raise AttributeError(f"'numpy.ndarray' object has no attribute '{name}'")
+
+
+class ScalarBox(Box):
+    """A traced number."""
+
+    __slots__ = ("_value", "weak")
+
+    def __init__(self, value: Value, weak: str | None = None):
+        self._value, self.weak = value, weak
+
+    dims = ()
+
+    def read(self) -> Value:
+        return self._value
+
+    @property
+    def dtype_ir(self) -> DType:
+        return self._value.type.dtype
+
+    @property
+    def kind(self):
+        """What takes part in promotion."""
+        return WEAK[self.weak] if self.weak else self._value.type.dtype.np
+
+    def __len__(self):
+        raise TypeError(f"object of type '{self.weak or self.dtype_ir.np.name}' has no len()")
+
+    def __hash__(self):
+        return hash(concrete(self, "a dict key or set member"))
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __getattr__(self, name):
+        if self.weak is None:
+            return Box.__getattr__(self, name)
+        found = PYTHON[self.weak].get(name)
+        if found is None:
+            if hasattr(_PYTHON[self.weak], name):
+                return getattr(_PYTHON[self.weak](concrete(self, f"{self.weak}.{name}")), name)
+            raise AttributeError(f"'{self.weak}' object has no attribute '{name}'")
+        return found(self)
+
+    def __getitem__(self, key):
+        if self.weak:
+            raise TypeError(f"'{self.weak}' object is not subscriptable")
+        return HOOKS["getitem"](self, key)
+
+
+_PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
+
+
+class ArrayBox(Box):
+    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
+
+    __slots__ = ("__weakref__", "_born", "_strides", "_value", "base", "captured", "path", "writeable")
+
+    def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
+        self._value, self.base, self.path, self._strides = value, base, path, strides
+        self.writeable, self.captured, self._born = True, False, tracing.stamp()
+
+    weak = None
+
+    def read(self) -> Value:
+        """The current IR value."""
+        return self._value if self.base is None else self.path.read(self.base.read())
+
+    def write(self, value: Value) -> None:
+        """Make `value`, of the same dtype and dims, the current one; views and bases see it."""
+        self.writable()
+        if self.base is not None:
+            self.base.write(self.path.write(self.base.read(), value))
+            return
+        tracing.current().note_write(self)
+        self._value = value
+
+    def writable(self) -> None:
+        if not self.writeable:
+            fail(ShapeError, views.READ_ONLY)
+        if self.captured:
+            fail(UnsupportedError, "this array was made outside the compiled function, which therefore cannot overwrite it",
+                 "pass it as an argument: an argument that is overwritten is overwritten for the caller")
+        if self.base is not None:
+            self.base.writable()
+
+    @property
+    def root(self) -> ArrayBox:
+        box = self
+        while box.base is not None:
+            box = box.base
+        return box
+
+    @property
+    def dims(self) -> tuple:
+        return self._value.type.dims if self.base is None else self.path.dims(self.base.dims)
+
+    @property
+    def dtype_ir(self) -> DType:
+        if self.base is None:
+            return self._value.type.dtype
+        found = self.base.dtype_ir
+        return found.real if type(self.path) is views.Part else found
+
+    @property
+    def kind(self):
+        return self.dtype_ir.np
+
+    @property
+    def strides_known(self) -> tuple | None:
+        """Element strides of NumPy's array, or None where a length is known only at run time."""
+        if self._strides is None:
+            if self.base is None:
+                return views.c_strides(self.dims)
+            below = self.base.strides_known
+            self._strides = below and self.path.strides(below, self.base.dims)
+        return self._strides
+
+    @property
+    def permuted(self) -> bool:
+        """Whether the axes are not in the order of memory, as far as is known."""
+        if self.base is None:
+            return self._strides is not None
+        return self.path.permuting or self.base.permuted
+
+    def view(self, path=None) -> ArrayBox:
+        """A view of this box; given no path, it is the user's `a.view()` or `a.view(dtype)`."""
+        if not isinstance(path, views.PATHS):
+            return METHODS["view"](self, *(() if path is None else (path,)))
+        base = self
+        if type(path) is views.Strided and type(self.path) is views.Strided:
+            joined = path.after(self.path)
+            if joined is not None:
+                base, path = self.base, joined
+        box = ArrayBox(None, base, path)
+        box.writeable = self.writeable and not isinstance(path, views.READS)
+        return box
+
+    def __len__(self):
+        if not self.dims:
+            raise TypeError("len() of unsized object")
+        n = self.dims[0]
+        if type(n) is not int:
+            tracing.need_concrete(self, "len()")
+        return n
+
+    def __hash__(self):
+        raise TypeError("unhashable type: 'numpy.ndarray'")
+
+    def __copy__(self):
+        return ArrayBox(self.read())
+
+    def __deepcopy__(self, memo):
+        return ArrayBox(self.read())
+
+    def __setitem__(self, key, value):
+        HOOKS["setitem"](self, key, value)
+
+
+
+def _settable(name):
+    def write(self, value):
+        HOOKS["setitem"](PROPERTIES[name](self), Ellipsis, value)
+
+    return property(lambda self: PROPERTIES[name](self), write)
+
+
+def _unsettable(name):
+    def refuse_write(self, value):
+        fail(UnsupportedError, f"assigning ndarray.{name} cannot be compiled", "use reshape, astype or slice assignment")
+
+    return property(lambda self: PROPERTIES[name](self), refuse_write)
+
+
+for _name in ("real", "imag"):
+    setattr(ArrayBox, _name, _settable(_name))
+ArrayBox.flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
+for _name in ("shape", "dtype", "strides"):
+    setattr(ArrayBox, _name, _unsettable(_name))
+
+
+# --- making boxes ---------------------------------------------------------------------------------------------------
+
+_WEAK_OF = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), complex: ("complex", C128)}
+
+
+def array(value: Value, strides=None) -> ArrayBox:
+    """A new array."""
+    return ArrayBox(value, strides=strides)
+
+
+def result(value: Value, strides=None):
+    """What a ufunc or a reduction returns: a NumPy scalar where the rank is 0, else a new array."""
+    return ArrayBox(value, strides=strides) if value.type.dims else ScalarBox(value)
+
+
+def count(dim):
+    """A length as Python sees it: an int, or a traced Python int."""
+    return dim if type(dim) is int else ScalarBox(dim, "int")
+
+
+def lift(x) -> Box:
+    """The box of anything that NumPy can make an array of."""
+    if isinstance(x, Box):
+        return x
+    found = _WEAK_OF.get(type(x))
+    if found is not None:
+        return _number(x, *found)
+    if isinstance(x, np.ndarray):
+        return HOOKS["captured"](x)
+    if isinstance(x, np.generic):
+        return ScalarBox(const(x, to_dtype(x.dtype)))
+    if isinstance(x, (list, tuple, range)):
+        return HOOKS["array"](x)
+    for kind, row in _WEAK_OF.items():
+        if isinstance(x, kind):
+            return _number(kind(x), *row)
+    if hasattr(x, "__array__"):
+        return HOOKS["captured"](np.asarray(x))
+    fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")
+
+
+def _number(x, weak: str, dtype: DType) -> ScalarBox:
+    if weak == "int" and not -2**63 <= x < 2**63:
+        return ScalarBox(const(x, to_dtype(np.uint64)), weak) if 0 < x < 2**64 else too_large(x)
+    return ScalarBox(const(x, dtype), weak)
+
+
+def too_large(x: int):
+    fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
+
+
+def as_array(x) -> ArrayBox:
+    """The array box of anything array-like; a number becomes a new array of rank 0."""
+    box = x if isinstance(x, Box) else lift(x)
+    return box if type(box) is ArrayBox else ArrayBox(to_value(box))
+
+
+def to_value(x, dtype: DType | None = None) -> Value:
+    """The IR value of anything array-like, in `dtype` where it is given (a Python int must fit in it)."""
+    box = x if isinstance(x, Box) else lift(x)
+    value = box.read()
+    if dtype is None:
+        return tracing.current().builder.cast(value, I64) if value.type.dtype is INDEX else value
+    return converted(box, value, dtype)
+
+
+def converted(box: Box, value: Value, dtype: DType) -> Value:
+    """A box's value as an operand of `dtype`."""
+    have = value.type.dtype
+    if have is dtype:
+        return value
+    builder = tracing.current().builder
+    weak_int = type(box) is ScalarBox and box.weak == "int" and dtype.kind in "iu"
+    if weak_int and isinstance(value, Const):
+        check_range(value.data.item(), dtype)
+    elif weak_int and (dtype.bits < 64 or dtype.kind == "u"):
+        _check_fits(builder, value, dtype)
+    if type(box) is ScalarBox and box.weak == "float" and dtype.kind in "iu":
+        _check_whole(builder, value, dtype)
+    if dtype is BOOL:
+        return builder("ne", value, const(0, have))
+    return builder.cast(value, dtype)
+
+
+def _check_whole(builder, value, dtype):
+    """A Python float stored as an integer: as int() has it, and within the dtype."""
+    number = builder.expr(value)
+    for good, error, message in (((number == number), "ValueError", "cannot convert float NaN to integer"),
+                                 (~number.isinf(), "OverflowError", "cannot convert float infinity to integer")):
+        builder.emit("check", good.value, error=error, message=message)
+    info = np.iinfo(dtype.np)
+    whole = number.trunc()
+    fits = (whole >= float(info.min)) & (whole < float(info.max) + 1.0 if dtype.bits == 64 else whole <= float(info.max))
+    builder.emit("check", fits.value, whole.value, error="OverflowError",
+                 message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
+
+
+def _check_fits(builder, value, dtype):
+    info = np.iinfo(dtype.np)
+    fits = builder("ge", value, const(info.min, value.type.dtype))
+    if dtype.bits < 64:
+        fits = builder("and", fits, builder("le", value, const(info.max, value.type.dtype)))
+    builder.emit("check", fits, value, error="OverflowError", message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
+
+
+def concrete(box: Box, what: str):
+    """The number itself where the trace knows it; else the context decides: a restart with a static argument, or an error."""
+    value = box.read()
+    if isinstance(value, Const) and value.frozen and value.data.size == 1:
+        return value.data.item()
+    if value.type.dtype.kind in "iux" and not value.type.dims:
+        tracing.need_static(box, what)
+    tracing.need_concrete(box, what)
+
+
+def frozen_data(x):
+    """The array of a box whose elements are all known while tracing (None where they are not)."""
+    value = x.read() if isinstance(x, Box) else None
+    return value.data if isinstance(value, Const) and value.frozen else None
+
+
+def refuse(function):
+    """The error for a NumPy function that is not in the tables."""
+    name, module = getattr(function, "__name__", repr(function)), getattr(function, "__module__", None)
+    if module is None and getattr(np, name, None) is function:
+        module = "numpy"                             # a ufunc; those of other libraries do not say whose they are
+    name = f"{module.replace('numpy', 'np')}.{name}" if module else name
+    usual = "compose it from functions that are, or call it before the compiled function and pass the result in"
+    fail(UnsupportedError, f"{name} cannot be compiled", INSTEAD.get(function, usual))

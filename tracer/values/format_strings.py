@@ -1,0 +1,120 @@
+"""Texts that contain traced values: f-strings, messages of assert and raise, what print shows. Run time fills them in.
+
+  template ::= a text for str.format, with {0}, {1:.2f} … for the traced values, and {{ }} for braces
+"""
+from __future__ import annotations
+
+import string
+
+from ...ir.core import Value
+from ...ir.errors import ConcretizationError, UnsupportedError
+from ...ir.types import I64, INDEX
+from .. import tracing
+from .boxes import Box, ScalarBox
+
+
+class Text:
+    """A text with traced parts."""
+
+    __slots__ = ("template", "values")
+
+    def __init__(self, template: str, values: tuple):
+        self.template, self.values = template, values
+
+    def __str__(self):
+        for value in self.values:
+            tracing.need_static(ScalarBox(value), "a text")
+        raise ConcretizationError("a text with traced values in it is known only at run time",
+                                  "print it, or use it as the message of assert or raise", tracing.locate())
+
+    __repr__ = __hash__ = __len__ = __str__
+
+    def __format__(self, spec):
+        return str(self)
+
+    def __add__(self, other):
+        return joined([self, other])
+
+    def __radd__(self, other):
+        return joined([other, self])
+
+
+def template(message) -> tuple[str, tuple[Value, ...]]:
+    """(template, values) of what may be a Text, a box or any object."""
+    if isinstance(message, Text):
+        return message.template, message.values
+    if isinstance(message, Box):
+        return "{0}", (_value(message),)
+    return str(message).replace("{", "{{").replace("}", "}}"), ()
+
+
+def _value(box: Box) -> Value:
+    found = box.read()
+    return tracing.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
+
+
+def shifted(inner: str, count: int, by: int) -> str:
+    """A template whose `count` placeholders start at `by`."""
+    for k in reversed(range(count)) if by else ():
+        for end in "}:!":
+            inner = inner.replace("{" + str(k) + end, "{" + str(k + by) + end)
+    return inner
+
+
+def joined(parts) -> Text:
+    out, values = [], []
+    for part in parts:
+        inner, more = template(part)
+        out.append(shifted(inner, len(more), len(values)))
+        values += more
+    return Text("".join(out), tuple(values))
+
+
+def text(*parts):
+    """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
+    if not any(type(p) is tuple and isinstance(p[0], (Box, Text)) for p in parts):
+        return "".join(p if type(p) is str else _formatted(*p) for p in parts)
+    return joined([p if type(p) is str else _part(*p) for p in parts])
+
+
+def _part(x, conversion: str, spec: str):
+    if isinstance(x, Text):
+        return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
+    if not isinstance(x, Box):
+        return _formatted(x, conversion, spec)
+    number = tracing.constant(x.read())
+    if number is not None:
+        return _formatted(number, conversion, spec)
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (_value(x),))
+
+
+def _formatted(x, conversion: str, spec: str) -> str:
+    x = {"r": repr, "s": str, "a": ascii}[conversion](x) if conversion else x
+    return format(x, spec)
+
+
+def shown(x, plain=str):
+    """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
+    if isinstance(x, (Box, Text)):
+        return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
+    if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
+        parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
+        return joined(["{", *parts, "}"])
+    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x):
+        opening, closing = "[]" if type(x) is list else "()"
+        parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
+        return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    return plain(x)
+
+
+def formatted(pattern: str, method: str, args, kwargs):
+    """A method of a str that takes traced arguments: "…".format(…)."""
+    if method != "format" or kwargs:
+        raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
+    parts, auto = [], 0
+    for literal, name, spec, conversion in string.Formatter().parse(pattern):
+        parts.append(literal)
+        if name is not None:
+            parts.append(_part(args[int(name) if name else auto], conversion or "", spec))
+            auto += not name
+    return joined(parts)
