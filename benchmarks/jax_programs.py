@@ -1,4 +1,5 @@
-"""The programs of tests/cases as a JAX user writes them: `lax.scan` and `fori_loop` for loops, `.at[]` for in-place writes.
+"""The programs of tests/programs/cases as a JAX user writes them: `lax.scan` and `fori_loop` for loops, `.at[]` for in-place
+writes.
 
 A program that JAX's reverse mode cannot take (a `while` whose end depends on the data) is not here.
 """

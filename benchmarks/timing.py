@@ -6,8 +6,8 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests"))
-from cases import CASES, copied, loss  # the programs of tests/cases, for the benchmarks to import from here
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests" / "programs"))
+from cases import CASES, copied, loss  # the programs of tests/programs/cases, for the benchmarks to import from here
 
 __all__ = ["CASES", "copied", "geometric_mean", "loss", "seconds", "shown"]
 

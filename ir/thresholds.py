@@ -1,7 +1,7 @@
 """Every size at which a decision of the compiler changes: one table.
 
 A decision by size must not change what a program means: so tests run programs with each size at the least and at the greatest
-value that it can have, and small arrays then go the ways of large ones (tests/test_thresholds.py). The compiler reads
+value that it can have, and small arrays then go the ways of large ones (tests/lowering/test_thresholds.py). The compiler reads
 attributes of `sizes` while it compiles; nothing reads them in a call.
 """
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `m` is a vecbuilder.Math, which computes in f64 or, of some functions of f32, in f32. Polynomials are Chebyshev fits on the
 reduced range; the comment at each gives what it approximates and how well, relative to the function. A sum written as
 (hi, lo) is their unevaluated exact sum. Each formula's error, against mpmath over its whole range, stands in
-tests/test_vecmath.py.
+tests/lowering/math/test_vecmath.py.
 """
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 
 import tracegrad as tg
 
-PATH = pathlib.Path(__file__).parent.parent / "examples" / "implicit.py"
+PATH = pathlib.Path(__file__).parents[2] / "examples" / "implicit.py"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from cases import CASES, copied
-from programs import Source, Writer
+from program_writer import Source, Writer
 from scipy.optimize import rosen_hess
 from scipy.sparse import csr_array
 from test_random_programs import loaded

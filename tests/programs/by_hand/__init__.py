@@ -1,6 +1,6 @@
 """More programs as scientists and engineers write them, one function each: plain Python and NumPy, unmodified.
 
-`PROGRAMS` maps a name to a `cases.Case`; tests/test_by_hand.py holds each against Python and against differences.
+`PROGRAMS` maps a name to a `cases.Case`; tests/programs/test_by_hand.py holds each against Python and against differences.
 """
 
 from __future__ import annotations

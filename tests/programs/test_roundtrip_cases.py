@@ -1,4 +1,4 @@
-"""The IR of every program of tests/cases, and of its derivative: prints, parses back equal, verifies, evaluates to the same."""
+"""The IR of every program of tests/programs/cases, and of its derivative: prints, parses back equal, verifies, evaluates to the same."""
 import numpy as np
 import pytest
 from cases import CASES, copied, loss

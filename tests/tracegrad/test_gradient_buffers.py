@@ -1,5 +1,6 @@
 """Gradients written into arrays of the caller: out= and accumulate=."""
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -256,7 +257,7 @@ def test_minibatches_take_no_memory_of_the_size_of_the_parameters(way, tmp_path)
         pytest.skip("the evaluator is NumPy, which makes temporaries")
     script = tmp_path / "mark.py"
     script.write_text(MARK)
-    places = os.path.dirname(os.path.dirname(tg.__file__)), os.path.dirname(__file__)
+    places = os.path.dirname(os.path.dirname(tg.__file__)), str(pathlib.Path(__file__).parents[1] / "support")
     found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True,
                            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)})
     assert int(found.stdout) < 2_000_000

@@ -1,6 +1,6 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
-The table is tests/special_points. `TRACEGRAD_NIGHTLY=1` asks the third order too, and the second on the evaluator.
+The table is tests/support/special_points. `TRACEGRAD_NIGHTLY=1` asks the third order too, and the second on the evaluator.
 """
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def declared(name: str) -> bool:
 
 def test_every_function_declares_its_special_points():
     missing = sorted(name for name in REGISTERED if not declared(name))
-    assert missing == [], "give these a row in tests/special_points, or a reason in tests/special_points/undeclared.py"
+    assert missing == [], "give these a row in tests/support/special_points, or a reason in tests/support/special_points/undeclared.py"
 
 
 def test_no_reason_is_given_for_what_is_gone():

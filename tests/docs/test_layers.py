@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 MAY_IMPORT = {"ir": {"ir"}, "tracer": {"tracer", "ir"}, "autodiff": {"autodiff", "ir"}, "lowering": {"lowering", "ir"},
               "tracegrad": {"tracegrad", "ir", "tracer", "autodiff", "lowering"}}
 ONLY_IN = {"llvmlite": {"lowering"}, "ast": {"tracer"}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PAGE = pathlib.Path(__file__).parent.parent.parent / "docs" / "exactness.md"
+PAGE = pathlib.Path(__file__).parents[3] / "docs" / "exactness.md"
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 
 

@@ -3,7 +3,7 @@
 A tape is an array from `empty` of which every iteration writes a part, or a stack. Counting on the evaluator shows what a run
 really keeps: the elements of `empty` and those that are pushed.
 """
-import os
+import pathlib
 import subprocess
 import sys
 
@@ -229,7 +229,7 @@ def test_a_budget_bounds_what_is_kept():
 def test_ten_million_steps_in_64_megabytes():
     script = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import tracegrad as tg
 from cases import CASES, loss
 case = CASES["damped_spring"]
@@ -239,7 +239,7 @@ with tg.config(memory_budget="64MB"):
 # not ru_maxrss, which begins with what the process that started this one had
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
-    tests = os.path.dirname(__file__)
+    tests = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("support", "programs")]
     found = subprocess.run([sys.executable, "-c", script.format(tests=tests)], capture_output=True, text=True, check=True)
     assert int(found.stdout) < 200_000                         # KiB
 

@@ -1,4 +1,5 @@
-"""Random programs (programs.py): compiled equals Python equals evaluator; each derivative equals every other way to have it.
+"""Random programs (program_writer.py): compiled equals Python equals evaluator; each derivative equals every other way to have
+it.
 
 Python decides: the values, dtypes and shapes that it returns, the arguments that it overwrites, the class of the error that it
 raises. A program whose result moves by more than rounding when its inputs move by rounding says nothing, and is passed over.
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
-from programs import Program, Source, Writer
+from program_writer import Program, Source, Writer
 from tracegrad.ir.thresholds import sizes
 
 import tracegrad as tg

@@ -1,4 +1,4 @@
-"""The programs of tests/by_hand: compiled equals Python, equals the evaluator; gradient, both modes, second order."""
+"""The programs of tests/programs/by_hand: compiled equals Python, equals the evaluator; gradient, both modes, second order."""
 import dataclasses
 
 import numpy as np

@@ -1,5 +1,6 @@
-"""The derivatives of the programs of tests/cases on other arguments, and on the evaluator: what test_cases.py says of arrays in
-C order and float64 holds of float32, strided, reversed and Fortran arrays, and compiled derivatives equal evaluated ones.
+"""The derivatives of the programs of tests/programs/cases on other arguments, and on the evaluator: what test_cases.py says of
+arrays in C order and float64 holds of float32, strided, reversed and Fortran arrays, and compiled derivatives equal evaluated
+ones.
 
 A layout changes no value, so there every derivative must be the one of the plain arrays to 1e-12. A float32 array has a
 gradient in float32, which must agree with the gradient in float64 and with forward mode as far as float32 goes.
@@ -12,8 +13,8 @@ from test_cases import SMOOTH, args_of, assert_same, inner, once, value_and_grad
 
 import tracegrad as tg
 
-# What tests/cases declares without arguments to differentiate, and why. `single_precision_stays` has a derivative, in float32
-# only, where a difference quotient tells nothing: it is tested below.
+# What tests/programs/cases declares without arguments to differentiate, and why. `single_precision_stays` has a derivative, in
+# float32 only, where a difference quotient tells nothing: it is tested below.
 WITHOUT = {
     "collatz_length": "takes one integer",
     "escape_times": "returns numbers of steps, whose derivative is zero",

@@ -1,5 +1,5 @@
 """What a gradient really allocates: the high-water mark of a process against the plan, and the notes against the plan."""
-import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -19,7 +19,7 @@ import tracegrad as tg
 
 HIGH_WATER = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import numpy as np
 import tracegrad as tg
 from cases import CASES, loss
@@ -46,7 +46,8 @@ print(rise(lambda: gradient(*args)))
 def test_a_gradient_stays_below_twice_the_arrays_and_a_number_a_write(name, args, arrays, writes):
     """`arrays`: the elements of the function's own arrays, `writes`: those that its loops write (of the elimination, those of
     the factors only: what it writes to the rest, 9 million numbers, is nowhere kept)."""
-    script = HIGH_WATER.format(tests=os.path.dirname(__file__), name=name, args=args)
+    tests = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("support", "programs")]
+    script = HIGH_WATER.format(tests=tests, name=name, args=args)
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(found.stdout) <= 8 * (2 * arrays + writes)
 

@@ -9,7 +9,7 @@ import pytest
 import tracegrad as tg
 from tracegrad.cli import main
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOUR = ROOT / "docs" / "architecture.md"
 FOLDERS = ("ir", "tracer", "autodiff", "lowering", "tracegrad")

@@ -8,7 +8,7 @@ import pytest
 
 import tracegrad as tg
 
-FOLDER = pathlib.Path(__file__).parent.parent / "examples"
+FOLDER = pathlib.Path(__file__).parents[2] / "examples"
 
 
 def load(name):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from by_hand import PROGRAMS, trees
 from cases import CASES
-from programs import Source, Writer
+from program_writer import Source, Writer
 from test_random_programs import check_gradients
 from tracegrad.ir.thresholds import TABLE, sizes
 from tracegrad.ir.types import BOOL, F64
