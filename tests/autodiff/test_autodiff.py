@@ -4,12 +4,12 @@ import pytest
 import tracegrad.ir.ops  # noqa: F401
 from derivatives import check, draw, sound
 from tracegrad.autodiff.activity import positions
-from tracegrad.autodiff.custom_rules.jvp_rules import SPECIAL
-from tracegrad.autodiff.custom_rules.transpose_rules import TRANSPOSE
 from tracegrad.autodiff.forward import jvp
 from tracegrad.autodiff.forward_control import CONTROL as CONTROL_FORWARD
-from tracegrad.autodiff.reverse.reverse.control_flow import CONTROL as CONTROL_REVERSE
-from tracegrad.autodiff.reverse.reverse.reverse import vjp
+from tracegrad.autodiff.reverse.control_flow import CONTROL as CONTROL_REVERSE
+from tracegrad.autodiff.reverse.reverse import vjp
+from tracegrad.autodiff.rules.jvp_rules import SPECIAL
+from tracegrad.autodiff.rules.transpose_rules import TRANSPOSE
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.interp import run
 from tracegrad.ir.opdef import COMPLEXES, OPS, Elementwise

@@ -4,9 +4,9 @@ import pytest
 from derivatives import check, check_parts, sound
 from smooth_ir import program
 from tracegrad.autodiff.forward import jvp
-from tracegrad.autodiff.reverse.reverse.reverse import Reverse, vjp
+from tracegrad.autodiff.reverse.reverse import Reverse, vjp
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text.printer.printer import parse, print_function
+from tracegrad.ir.text.printer import parse, print_function
 
 import tracegrad as tg
 

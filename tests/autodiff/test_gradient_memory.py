@@ -12,9 +12,9 @@ import pytest
 from cases import CASES, loss
 from derivatives import draw, inexact
 from smooth_ir import program
-from tracegrad.autodiff.reverse.reverse.reverse import vjp
+from tracegrad.autodiff.reverse.reverse import vjp
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text.printer.printer import parse
+from tracegrad.ir.text.printer import parse
 from tracegrad.ir.transforms import pipeline
 from tracegrad.ir.verify import verify
 

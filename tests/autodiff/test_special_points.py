@@ -45,7 +45,7 @@ def declared(name: str) -> bool:
 
 def test_every_function_declares_its_special_points():
     missing = sorted(name for name in REGISTERED if not declared(name))
-    assert missing == [], "give these a row in tests/support/special_points, or a reason in tests/support/special_points/undeclared.py"
+    assert missing == [], "give these a row in tests/support/special_points, or a reason in its undeclared.py"
 
 
 def test_no_reason_is_given_for_what_is_gone():

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from nest_check import at, build, check, for_, if_, map_, put, while_
-from tracegrad.autodiff.reverse.reverse import reverse
+from tracegrad.autodiff.reverse import reverse
 from tracegrad.ir.transforms import pipeline
 from tracegrad.ir.types import BOOL, F64, INDEX
 

@@ -7,7 +7,7 @@ import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import BoundsError, DTypeError, Frame, IRError, ShapeError
 from tracegrad.ir.interp import Counter, Machine, run
-from tracegrad.ir.text.printer.printer import parse
+from tracegrad.ir.text.printer import parse
 from tracegrad.ir.types import F64, INDEX, Type
 
 

@@ -14,7 +14,7 @@ from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame
 from tracegrad.ir.interp import run
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.text.printer import equal, parse, print_function
 from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.transforms.simplify import RULES, peephole
 from tracegrad.ir.types import BOOL, DTYPES, F32, F64, I32, I64, INDEX, U8, Type

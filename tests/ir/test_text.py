@@ -9,7 +9,7 @@ import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.opdef import OPS
-from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.text.printer import equal, parse, print_function
 from tracegrad.ir.types import BOOL, C128, DTYPES, F32, F64, INDEX, StackType, Type
 from tracegrad.ir.verify import verify
 

@@ -7,7 +7,7 @@ import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.core import Block, Const
 from tracegrad.ir.errors import Frame, IRError
-from tracegrad.ir.text.printer.printer import parse
+from tracegrad.ir.text.printer import parse
 from tracegrad.ir.types import F64, I64, INDEX, INDEX_SCALAR, Type
 from tracegrad.ir.verify import verify
 

@@ -13,7 +13,7 @@ from program_writer import Source, Writer
 from test_random_programs import check_gradients
 from tracegrad.ir.thresholds import TABLE, sizes
 from tracegrad.ir.types import BOOL, F64
-from tracegrad.lowering.loopir.grammar.grammar import (
+from tracegrad.lowering.loopir.grammar import (
     Alloc,
     At,
     Buffer,
@@ -28,7 +28,7 @@ from tracegrad.lowering.loopir.grammar.grammar import (
     Push,
     Stack,
 )
-from tracegrad.lowering.loopir.grammar.passes.buffer_coloring import plan_slots
+from tracegrad.lowering.loopir.passes.buffer_coloring import plan_slots
 
 import tracegrad as tg
 

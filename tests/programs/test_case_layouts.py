@@ -1,4 +1,4 @@
-"""The programs of tests/programs/cases on other arguments: float32, strided, reversed, in Fortran order, of one element, of none."""
+"""The programs of cases/ on other arguments: float32, strided, reversed, in Fortran order, of one element, of none."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The 49 programs of tests/programs/cases: compiled equals Python, and every derivative agrees with every other way to have it."""
+"""The 49 programs of cases/: compiled equals Python, and every derivative agrees with every other way to have it."""
 import numpy as np
 import pytest
 from cases import CASES, copied, directional, leaves, loss

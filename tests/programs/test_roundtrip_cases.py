@@ -1,10 +1,10 @@
-"""The IR of every program of tests/programs/cases, and of its derivative: prints, parses back equal, verifies, evaluates to the same."""
+"""The IR of every program of cases/, and of its derivative: prints, parses back equal, verifies, evaluates to the same."""
 import numpy as np
 import pytest
 from cases import CASES, copied, loss
-from tracegrad.autodiff.reverse.reverse import reverse
+from tracegrad.autodiff.reverse import reverse
 from tracegrad.ir import interp
-from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.text.printer import equal, parse, print_function
 from tracegrad.ir.transforms import pipeline
 from tracegrad.ir.verify import verify
 from tracegrad.tracer import pytrees

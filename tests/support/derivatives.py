@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 from tracegrad.autodiff.forward import jvp, linearize
-from tracegrad.autodiff.reverse.reverse.reverse import split, vjp
+from tracegrad.autodiff.reverse.reverse import split, vjp
 from tracegrad.ir.interp import run
-from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.text.printer import equal, parse, print_function
 from tracegrad.ir.verify import verify
 
 STEP = 1e-5

@@ -5,7 +5,7 @@ import ctypes
 import gc
 import os
 
-from tracegrad.lowering.loopir.passes.buffer_coloring import scratch_pool
+from tracegrad.lowering.memory import scratch_pool
 
 MARKED = os.access("/proc/self/clear_refs", os.W_OK)
 REASON = "this system keeps no high-water mark"

@@ -5,7 +5,7 @@ import ctypes
 
 import numpy as np
 from tracegrad.lowering.llvm.emit import emit
-from tracegrad.lowering.loopir.grammar.passes.verifier import verify
+from tracegrad.lowering.loopir.passes.verifier import verify
 from tracegrad.lowering.native import engine
 
 

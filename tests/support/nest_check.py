@@ -10,7 +10,7 @@ from tracegrad.ir.transforms.pipeline import simplify
 from tracegrad.ir.types import F64, INDEX_SCALAR, Type, dtype
 from tracegrad.ir.verify import verify
 from tracegrad.lowering.build.loop_builder import lower
-from tracegrad.lowering.loopir.grammar.passes.verifier import verify as verify_loops
+from tracegrad.lowering.loopir.passes.verifier import verify as verify_loops
 
 
 def build(types, body, **attrs):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tracegrad.ir import interp
 from tracegrad.ir.build import function
-from tracegrad.ir.text.printer.printer import equal, parse, print_function
+from tracegrad.ir.text.printer import equal, parse, print_function
 from tracegrad.ir.types import C128, F64, I64, Type
 from tracegrad.ir.verify import verify
 from tracegrad.tracer import tracing

@@ -3,7 +3,7 @@ import copy
 
 import numpy as np
 from tracegrad.ir import interp
-from tracegrad.ir.text.printer import printer
+from tracegrad.ir.text import printer
 from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
 from tracegrad.tracer.staging import trace_function

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from tracegrad.autodiff.forward import jvp
-from tracegrad.autodiff.reverse.reverse.reverse import vjp
+from tracegrad.autodiff.reverse.reverse import vjp
 from tracegrad.ir.interp import run
-from tracegrad.ir.text.printer.printer import parse
+from tracegrad.ir.text.printer import parse
 
 import tracegrad as tg
 

@@ -10,9 +10,9 @@ import pytest
 from cases import CASES, loss
 from high_water import MARKED, REASON
 from tracegrad.autodiff.remarks import described
-from tracegrad.autodiff.reverse.reverse.reverse import Reverse
+from tracegrad.autodiff.reverse.reverse import Reverse
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text.printer.printer import parse
+from tracegrad.ir.text.printer import parse
 from tracegrad.tracer.pytrees import flatten
 
 import tracegrad as tg

@@ -15,6 +15,7 @@ import numpy as np
 from ...ir.build import const
 from ...ir.errors import UnsupportedError
 from ...ir.types import F64, I64
+from .. import tracing
 from ..numpy import (  # noqa: F401
     calculus,
     creation,
@@ -192,7 +193,7 @@ def item(x, *index):
         x = manipulation.ravel(x)[index[0]] if flat else x[index[0] if isinstance(index[0], tuple) else index]
     value = scalar_functions.scalar(x, "item()")
     weak, dtype = _PYTHON_KIND.get(value.type.dtype.kind, ("int", I64))
-    builder = boxes.context.current().builder
+    builder = tracing.current().builder
     return ScalarBox(builder.cast(value, dtype or to_dtype(np.complex128)) if weak != "bool" else value, weak)
 
 

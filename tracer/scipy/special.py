@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ...ir.ops.elementwise import like
+from .. import tracing
 from ..values import boxes
 from ..values.boxes import as_array
 from ..values.ufuncs import SPECIAL, direct
@@ -70,7 +71,7 @@ def _shifted(x, axis):
 
 def _constant(box):
     """What is subtracted and added again, so that its own derivative cancels: it has none."""
-    return as_array(boxes.result(boxes.context.current().builder("stop_gradient", as_array(box).read())))
+    return as_array(boxes.result(tracing.current().builder("stop_gradient", as_array(box).read())))
 
 
 @_function("logsumexp")
@@ -90,7 +91,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
 
 def _weighted(b, shifted, full):
     """b exp(x), and 0 where b is 0 whatever x; its slope by b there is exp(x) all the same."""
-    builder = boxes.context.current().builder
+    builder = tracing.current().builder
     terms = as_array(b * np.exp(shifted))
     smooth = builder("mulz", *[boxes.to_value(v, terms.dtype_ir) for v in (b, np.exp(full))])
     return boxes.array(builder("surrogate", terms.read(), smooth))
@@ -114,7 +115,7 @@ def multigammaln(a, d):
     """log Γ_d(a) = d(d-1)/4 log π + Σ log Γ(a - k/2)"""
     box, total = _floating(a), 0.25 * d * (d - 1) * math.log(math.pi)
     for k in range(d):
-        total = total + boxes.result(SPECIAL["gammaln"](boxes.context.current().builder, [(box - 0.5 * k).read()],
+        total = total + boxes.result(SPECIAL["gammaln"](tracing.current().builder, [(box - 0.5 * k).read()],
                                                         (box.dtype_ir,)))
     return total
 

@@ -8,7 +8,7 @@ import smooth_ir
 import tracegrad.ir.ops  # noqa: F401
 from nest_check import execute
 from tracegrad.autodiff import forward
-from tracegrad.autodiff.reverse.reverse import reverse
+from tracegrad.autodiff.reverse import reverse
 from tracegrad.ir.batching import map_to_batch
 from tracegrad.ir.batching.batched import Tally
 from tracegrad.ir.batching.control import CONTROL

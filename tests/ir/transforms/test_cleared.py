@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tracegrad.ir import interp
-from tracegrad.ir.text.printer.parser import parse
+from tracegrad.ir.text.parser import parse
 from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
 

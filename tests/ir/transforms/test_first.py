@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nest_check import check
 from tracegrad.ir import interp
-from tracegrad.ir.text.printer.parser import parse
+from tracegrad.ir.text.parser import parse
 from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
 

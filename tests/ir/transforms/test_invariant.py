@@ -8,7 +8,7 @@ from random_integers import program as integer_program
 from test_passes import parsed
 from test_ranges import same_outcome, typed
 from tracegrad.ir.interp import Counter, run
-from tracegrad.ir.text.printer.printer import print_function
+from tracegrad.ir.text.printer import print_function
 from tracegrad.ir.transforms.licm import invariant
 from tracegrad.ir.transforms.pipeline import dead_code, optimize, simplify
 from tracegrad.ir.verify import verify

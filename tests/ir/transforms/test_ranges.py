@@ -11,7 +11,7 @@ from test_passes import body, parsed, same_bits
 from tracegrad.ir.analysis import induction
 from tracegrad.ir.analysis.affine import Facts, Form
 from tracegrad.ir.interp import run
-from tracegrad.ir.text.printer.printer import parse, print_function
+from tracegrad.ir.text.printer import parse, print_function
 from tracegrad.ir.transforms.pipeline import dead_code, optimize, simplify
 from tracegrad.ir.transforms.range_checks import ranges
 from tracegrad.ir.verify import verify

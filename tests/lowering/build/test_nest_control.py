@@ -6,7 +6,7 @@ import pytest
 from nest_check import at, build, check, execute, for_, if_, map_, put, run, while_, zeros
 from tracegrad.ir import interp
 from tracegrad.ir.types import BOOL, F64, INDEX
-from tracegrad.lowering.loopir.grammar.grammar import Copy, For, Swap, walk
+from tracegrad.lowering.loopir.grammar import Copy, For, Swap, walk
 
 RNG = np.random.default_rng(1)
 

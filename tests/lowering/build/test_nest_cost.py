@@ -6,7 +6,7 @@ import math
 from nest_check import at, build, for_, put, zeros
 from tracegrad.ir.types import F64
 from tracegrad.lowering.build.loop_builder import lower
-from tracegrad.lowering.loopir.grammar.grammar import Alloc, Copy, Fill, For, If, Let, Load, Store, walk
+from tracegrad.lowering.loopir.grammar import Alloc, Copy, Fill, For, If, Let, Load, Store, walk
 
 
 def traffic(body) -> int:

@@ -9,7 +9,7 @@ import pytest
 from native_calls import calling, copies, identity
 from tracegrad.ir.types import C128, F64
 from tracegrad.lowering.call.calling_convention import Arguments, ArrayIn, ArrayOut, Node
-from tracegrad.lowering.loopir.passes.buffer_coloring.result_pool import BLOCKS, LARGE, limit, pool
+from tracegrad.lowering.memory.result_pool import BLOCKS, LARGE, limit, pool
 from tracegrad.lowering.native import c_layouts
 
 pytestmark = pytest.mark.skipif(not c_layouts.NATIVE, reason="no native calls")

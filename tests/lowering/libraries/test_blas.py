@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from loop_run import Compiled, Failed
 from tracegrad.ir.types import C64, C128, F32, F64, INDEX
-from tracegrad.lowering.loopir.grammar.grammar import Alloc, At, Buffer, For, Imm, Kernel, Lib, Load, Scalar
+from tracegrad.lowering.loopir.grammar import Alloc, At, Buffer, For, Imm, Kernel, Lib, Load, Scalar
 
 DTYPES = [F32, F64, C64, C128]
 TOLERANCE = {"f32": 1e-4, "c64": 1e-4, "f64": 1e-12, "c128": 1e-12}

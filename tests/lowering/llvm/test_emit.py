@@ -12,7 +12,7 @@ from op_samples import evaluate, specials
 from tracegrad.ir.opdef import OPS, Elementwise
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, I32, I64, INDEX, U8
 from tracegrad.ir.types import dtype as dtype_of
-from tracegrad.lowering.loopir.grammar.grammar import (
+from tracegrad.lowering.loopir.grammar import (
     Alloc,
     At,
     Buffer,

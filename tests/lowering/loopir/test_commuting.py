@@ -6,7 +6,7 @@ import pytest
 import tracegrad.ir.ops
 from loop_run import Compiled
 from tracegrad.ir.types import BOOL, I64, INDEX
-from tracegrad.lowering.loopir.grammar.grammar import (
+from tracegrad.lowering.loopir.grammar import (
     Buffer,
     For,
     Get,
@@ -21,8 +21,8 @@ from tracegrad.lowering.loopir.grammar.grammar import (
     Var,
     walk,
 )
-from tracegrad.lowering.loopir.grammar.passes.reorder_iterations import commute
-from tracegrad.lowering.loopir.grammar.passes.verifier import verify
+from tracegrad.lowering.loopir.passes.reorder_iterations import commute
+from tracegrad.lowering.loopir.passes.verifier import verify
 
 import tracegrad as tg
 

@@ -6,7 +6,7 @@ import pytest
 import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
-from tracegrad.lowering.loopir.grammar.grammar import (
+from tracegrad.lowering.loopir.grammar import (
     Alloc,
     At,
     Buffer,
@@ -29,8 +29,8 @@ from tracegrad.lowering.loopir.grammar.grammar import (
     Var,
     While,
 )
-from tracegrad.lowering.loopir.grammar.passes.verifier import verify
-from tracegrad.lowering.loopir.grammar.text import print_kernel
+from tracegrad.lowering.loopir.passes.verifier import verify
+from tracegrad.lowering.loopir.text import print_kernel
 
 ONE = Imm(1.0, F64)
 

@@ -9,7 +9,7 @@ import threading
 import llvmlite.binding as llvm
 import pytest
 from tracegrad.ir.errors import IRError
-from tracegrad.lowering.loopir.passes.buffer_coloring import scratch_pool
+from tracegrad.lowering.memory import scratch_pool
 from tracegrad.lowering.native import engine
 from tracegrad.lowering.native.elf import needs_stubs, undefined
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nest_check import build, check
-from tracegrad.lowering.loopir.grammar.grammar import For, Store, walk
+from tracegrad.lowering.loopir.grammar import For, Store, walk
 
 import tracegrad as tg
 

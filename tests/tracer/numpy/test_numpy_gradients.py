@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from derivatives import check_first
 from numpy_trace import build, expressions
-from tracegrad.autodiff.reverse.reverse.reverse import vjp
+from tracegrad.autodiff.reverse.reverse import vjp
 from tracegrad.ir.interp import run
 
 RNG = np.random.default_rng(6)
