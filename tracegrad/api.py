@@ -220,7 +220,7 @@ class Jitted(Dispatcher):
 
 def _expect_unshared(traced: trace_function.Traced, call: trace_function.Call) -> None:
     for k, first in call.aliases.items():
-        if {k, first} & set(traced.touched):
+        if {k, first} & set(traced.mutated):
             raise ArgumentError(
                 f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
                 "a derivative with respect to one of them alone does not exist",

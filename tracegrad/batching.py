@@ -16,7 +16,7 @@ import numpy as np
 from .api import Jitted
 from .batch_axes import axes_of, axis_in, expect_axis
 from .derivative_programs import built, dynamic, explicit
-from .ir.batching.batched import Lifted
+from .ir.batching.batched import BatchedValue
 from .ir.batching.map_to_batch import batched
 from .ir.build import const
 from .ir.clone import dce, dims_of, free_values, inline
@@ -104,7 +104,7 @@ def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
         _expect_lengths(region, traced, paths)
         lifted = batched(b, region, b.index(size))
         if lifted is None:
-            lifted = [Lifted(v, 0) for v in b.emit("map", b.index(size), regions=[region])]
+            lifted = [BatchedValue(v, 0) for v in b.emit("map", b.index(size), regions=[region])]
         results = [x.value for x in lifted]
         for out, place, path in zip(traced.outs, places, paths):
             if out.result is not None:
@@ -112,7 +112,7 @@ def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
                 results[out.result] = _placed(b, lifted[out.result], size, place, path, shared)
             elif place is not None and _is_number(out):
                 number = const(out.value, dtype(type(out.value)))
-                results.append(_placed(b, Lifted(number, None), size, place, path, True))
+                results.append(_placed(b, BatchedValue(number, None), size, place, path, True))
         return results
 
     g = built(f.name + "_vmap", f, types, [p.name for p in f.params], body)
@@ -146,7 +146,7 @@ def _expect_lengths(region: Block, traced: Traced, paths) -> None:
                              (y.op.loc if y.op is not None else ()) or traced.function.loc)
 
 
-def _placed(b, x: Lifted, size, place, path: str, shared: bool):
+def _placed(b, x: BatchedValue, size, place, path: str, shared: bool):
     """A result with the axis of the batch where `out_axes` wants it; without it for None, where all elements have the same."""
     rank = x.rank + 1
     if place is None:
@@ -160,7 +160,7 @@ def _placed(b, x: Lifted, size, place, path: str, shared: bool):
     return b.transpose(value, order)
 
 
-def _single(b, x: Lifted, size, path: str, shared: bool):
+def _single(b, x: BatchedValue, size, path: str, shared: bool):
     """What all elements have in common, of the first one."""
     if not shared:
         raise ArgumentError(f"out_axes is None for {path}, but each element of the batch has one of its own",

@@ -31,7 +31,7 @@ from .lowering.call.calling_convention import (
     UnreadIn,
     match_given,
 )
-from .tracer.values.captured_arrays import Held, span
+from .tracer.values.captured_arrays import Captured, span
 
 LONGEST, MOST = 4096, 20_000            # items of a container that are looked at, and objects in all
 _KEYS = (str, int, float, bool, type(None))
@@ -43,7 +43,7 @@ class Captures:
     parameters   the constants that stand for them in the program, in the order of the kernel's parameters behind the arguments
     """
 
-    def __init__(self, held: Held):
+    def __init__(self, held: Captured):
         self.parameters = tuple(c for c, _ in held.live)
         known = {id(x): x.copy(order="K") for x in held.known}
         self.given: tuple[tuple[Any, In], ...] = tuple(_Finder(held, known).checks()) if self.parameters or known else ()
@@ -82,10 +82,10 @@ class Captures:
         return found
 
 
-NOTHING = Captures(Held())
+NOTHING = Captures(Captured())
 
 
-def captures_of(held: Held) -> Captures:
+def captures_of(held: Captured) -> Captures:
     """Looked for once, when the trace has just ended: an array that is bound anew later is not to be found any more."""
     if held.ways is None:
         held.ways = Captures(held) if held.live or held.known else NOTHING
@@ -130,7 +130,7 @@ class _Edge(NamedTuple):
 
 
 class _Finder:
-    def __init__(self, held: Held, kept: dict[int, np.ndarray]):
+    def __init__(self, held: Captured, kept: dict[int, np.ndarray]):
         self.kept = kept
         self.wanted = {id(x): x for x in (*(x for _, x in held.live), *held.known)}
         self.param = {id(x): k for k, (_, x) in enumerate(held.live)}

@@ -26,7 +26,7 @@ from .tracer.staging.trace_function import Call, Traced
 
 
 @dataclass
-class About:
+class CompileInfo:
     """What a specialisation remembers of its making."""
 
     traced: Traced
@@ -79,7 +79,7 @@ def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
 
 def leaf_values(traced: Traced, call: Call) -> list:
     """The leaf of each kernel parameter, for a call from Python."""
-    for k in traced.laid:
+    for k in traced.layout_dependent:
         if not call.values[k].flags.c_contiguous:
             raise ArgumentError(
                 f"argument {call.paths[k]} does not lie in memory in C order, and the function both overwrites and reshapes "
@@ -235,5 +235,5 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         fastmath=config.fastmath and not config.check_numerics,
         options=config.code,
         phases=phases,
-        about=About(traced, types_of(traced), [*traced.notes, *kernel.notes], captures),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures),
     )

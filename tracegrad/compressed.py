@@ -26,7 +26,7 @@ from .ir.core import Block, Function, Value
 from .ir.errors import UnsupportedError
 from .ir.types import I64, INDEX_SCALAR, Type
 from .jacobian_spec import Sides, offsets
-from .sparsity import RECENT, Emitted, Plan, Structured, csr, kept, located_blocks, unflattened
+from .sparsity import RECENT, Emitted, PatternDependent, Plan, csr, kept, located_blocks, unflattened
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.staging import trace_function
@@ -90,7 +90,7 @@ class CompressedPlan(Plan):
         return kept(self.kernels, key, made, RECENT)
 
 
-class Compressed(Structured):
+class Compressed(PatternDependent):
     """A Jacobian by compression.
 
     mode    "forward" colours columns, "reverse" rows, else whichever takes fewer colours; "auto" without `sparse` also

@@ -36,7 +36,7 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.pytrees import LEAF
 from .tracer.staging.trace_function import Call, Out, Traced
-from .tracer.values.captured_arrays import Held
+from .tracer.values.captured_arrays import Captured
 
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays
 
@@ -44,7 +44,7 @@ RECENT = 8           # patterns that are kept for one specialisation, for differ
 class Emitted(Jitted):
     """A program that no user wrote, compiled. Called with one operand for each parameter; returns a tuple of arrays."""
 
-    def __init__(self, function: Function, label: str, held: Held):
+    def __init__(self, function: Function, label: str, held: Captured):
         super().__init__(_operands, label=label)
         self.function, self.held = function, held
 
@@ -160,7 +160,7 @@ class Plan:
     recent: dict[tuple[bytes, ...], Any]
 
 
-_made: weakref.WeakSet[Structured] = weakref.WeakSet()
+_made: weakref.WeakSet[PatternDependent] = weakref.WeakSet()
 
 
 def _unlock() -> None:
@@ -173,7 +173,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 
 
-class Structured(Jitted):
+class PatternDependent(Jitted):
     """A function whose result hangs on the pattern of a derivative: it runs from Python, with compiled parts."""
 
     plan_class = Plan
@@ -285,4 +285,4 @@ def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, s
     if f is None:
         return functools.partial(sparsity, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
-    return Structured(f, argnums, "sparsity", static_argnums=static_argnums, static_argnames=static_argnames)
+    return PatternDependent(f, argnums, "sparsity", static_argnums=static_argnums, static_argnames=static_argnames)

@@ -157,7 +157,7 @@ def expect_tuples(operator: str, primals, tangents) -> None:
 
 # --- the two halves of reverse mode and of linearize -----------------------------------------------------------------
 
-class Second(Jitted):
+class LinearProgram(Jitted):
     """The other half of a program that was cut in two: called with the residuals and the (co)tangents.
 
     likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
@@ -231,14 +231,14 @@ def _pushed(residuals, tangents):
     """The names of the arguments of a linear map in messages."""
 
 
-class Halves(Jitted):
+class SplitProgram(Jitted):
     """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
 
     def __init__(self, fn: Callable, parts, second, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)
 
 
-def _pull(traced, backward, wrt, residuals, has_aux: bool) -> Second:
+def _pull(traced, backward, wrt, residuals, has_aux: bool) -> LinearProgram:
     """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
     structure, likes = traced.out_tree, []
     if has_aux:
@@ -246,7 +246,8 @@ def _pull(traced, backward, wrt, residuals, has_aux: bool) -> Second:
     for out, path in zip(traced.outs, structure.paths("the result")):
         value = None if out.kind == "static" else traced.function.results[out.result]
         likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
-    return Second(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0], "cotangent")
+    return LinearProgram(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0],
+                         "cotangent")
 
 
 def _argument_outs(traced, wrt) -> list[Out]:
@@ -255,7 +256,7 @@ def _argument_outs(traced, wrt) -> list[Out]:
     return [Out(traced.leaves[k].kind, place[k]) if k in place else Out("static", None, 0.0) for k in range(count)]
 
 
-def _push(traced, linear, wrt, residuals) -> Second:
+def _push(traced, linear, wrt, residuals) -> LinearProgram:
     """The linear map: tangents of the positional arguments in, tangents of the results out."""
     count = sum(child.count for child in traced.tree.children[0].children)
     chosen = set(wrt)
@@ -268,17 +269,17 @@ def _push(traced, linear, wrt, residuals) -> Second:
         if value.type.dtype.inexact:
             place[k], at = at, at + 1
     outs = [derivative_programs._tangent_out(out, place) for out in traced.outs]
-    return Second(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
+    return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
 
 
 @kept
-def _vjp_of(f, has_aux: bool) -> Halves:
-    return Halves(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
+def _vjp_of(f, has_aux: bool) -> SplitProgram:
+    return SplitProgram(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
 
 
 @kept
-def _linearize_of(f) -> Halves:
-    return Halves(f, forward.linearize, _push, "linearize")
+def _linearize_of(f) -> SplitProgram:
+    return SplitProgram(f, forward.linearize, _push, "linearize")
 
 
 class LinearMap:
@@ -286,7 +287,7 @@ class LinearMap:
 
     __slots__ = ("_residuals", "_second")
 
-    def __init__(self, second: Second, residuals):
+    def __init__(self, second: LinearProgram, residuals):
         self._second, self._residuals = second, residuals
 
 
@@ -295,7 +296,7 @@ class Pullback(LinearMap):
 
     __slots__ = ("_primals",)
 
-    def __init__(self, second: Second, residuals, primals):
+    def __init__(self, second: LinearProgram, residuals, primals):
         super().__init__(second, residuals)
         self._primals = primals if any(pytrees.fixed(pytrees.flatten(primals)[1])) else None
 

@@ -65,11 +65,11 @@ class Scope:
     entered arrays that it appended to lists of run-time length
     """
 
-    __slots__ = ("block", "born", "cond", "entered", "fresh", "grown", "items", "kind", "loop", "roots", "spoilt")
+    __slots__ = ("block", "cond", "entered", "epoch", "fresh", "grown", "items", "kind", "loop", "poisoned", "roots")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
-        self.block, self.kind, self.loop, self.cond, self.born = block, kind, loop, cond, stamp()
-        self.roots, self.items, self.fresh, self.spoilt, self.grown, self.entered = {}, {}, {}, [], None, []
+        self.block, self.kind, self.loop, self.cond, self.epoch = block, kind, loop, cond, stamp()
+        self.roots, self.items, self.fresh, self.poisoned, self.grown, self.entered = {}, {}, {}, [], None, []
 
 
 class Trace:
@@ -118,7 +118,7 @@ class Trace:
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
-        self.kin: dict[int, list] = {}
+        self.may_alias: dict[int, list] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, tuple] = {}
         self.spoil = None
@@ -126,7 +126,7 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.laid: dict = {}
+        self.layout_dependent: dict = {}
         self.short: set[Value] = set()
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
@@ -139,11 +139,11 @@ class Trace:
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""
-        if self.kin and id(root) in self.kin:
+        if self.may_alias and id(root) in self.may_alias:
             self.spoil(self, root)
         if self.scopes:
             scope = self.scopes[-1]
-            if root._born < scope.born and id(root) not in scope.roots:
+            if root._epoch < scope.epoch and id(root) not in scope.roots:
                 scope.roots[id(root)] = root, root._value
 
     def note_fresh(self, made):

@@ -13,14 +13,14 @@ inside the loop gives way to its bounds, and then
 """
 from __future__ import annotations
 
-from ...ir.analysis.affine import Form
+from ...ir.analysis.affine import AffineExpr
 from ...ir.analysis.induction import counter_of
 from ...ir.analysis.patterns import number
 from ...ir.core import Block, Op, Value
 from ...ir.ops.index import spec_operands
 from ...ir.transforms.range_checks import Ranges
 
-Interval = tuple[Form | None, Form | None]
+Interval = tuple[AffineExpr | None, AffineExpr | None]
 
 
 class Settled:
@@ -40,7 +40,7 @@ class Settled:
             if op.defn.name == "for":
                 counter_of(r, op)
 
-    def form(self, v: Value) -> Form:
+    def form(self, v: Value) -> AffineExpr:
         r = self.ranges
         form = r.form(v)
         for known in r.order[self.seen:]:
@@ -136,7 +136,7 @@ class Settled:
                 return True
         return False
 
-    def _bounds(self, form: Form, side: int, local, later):
+    def _bounds(self, form: AffineExpr, side: int, local, later):
         """Forms that bound a position of a write on one side, in terms of what the read knows."""
         hull = self.ranges.facts.hull
         for f in hull(form, local, side):
@@ -169,7 +169,7 @@ class Settled:
         for axis, char in enumerate(spec):
             at = first + starts[axis]
             if char == ":":
-                found.append((Form(0, {}), self._size(x, axis)))
+                found.append((AffineExpr(0, {}), self._size(x, axis)))
             elif char == "i":
                 i = self.form(op.operands[at])
                 found.append((i, i))
@@ -179,14 +179,14 @@ class Settled:
 
     def _scattered(self, x: Value, op: Op) -> list[Interval]:
         axes, indices = op.attrs["axes"], op.operands[2:]
-        found = [(Form(0, {}), self._size(x, axis)) for axis in range(len(x.type.dims))]
+        found = [(AffineExpr(0, {}), self._size(x, axis)) for axis in range(len(x.type.dims))]
         for axis, i in zip(axes, indices):
             found[axis] = (self.form(i), self.form(i))
         return found
 
-    def _size(self, x: Value, axis: int) -> Form:
+    def _size(self, x: Value, axis: int) -> AffineExpr:
         d = x.type.dims[axis]
-        return (Form(d, {}) if type(d) is int else self.form(d)).add(-1)
+        return (AffineExpr(d, {}) if type(d) is int else self.form(d)).add(-1)
 
     def _run(self, start: Value, length: Value, step: Value) -> Interval:
         """Positions start, start + step …; an empty run touches nothing, so that its bounds may be anything."""

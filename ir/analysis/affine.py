@@ -5,12 +5,12 @@
           lows    (s, form): s * atom >= form      highs   (s, form): s * atom <= form      s > 0
           cases   (guards, form)…: atom is one of these forms, each where its guards (forms) are >= 0
 
-`Facts.nonneg(form)` looks for a proof that a form is never negative, by putting bounds in place of atoms:
+`Constraints.nonneg(form)` looks for a proof that a form is never negative, by putting bounds in place of atoms:
 
     n - 1 - i, i <= n - 2   ->   n - 1 - (n - 2) = 1 >= 0
 
-All of it holds for integers, so that s * form > -s suffices for form >= 0. `Facts.assume(form)` records form >= 0 as a bound
-of each of its atoms, until `undo`.
+All of it holds for integers, so that s * form > -s suffices for form >= 0. `Constraints.assume(form)` records form >= 0 as a
+bound of each of its atoms, until `undo`.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUEL = 48                  # steps of one proof
 MANY = 12                  # of the bounds of an atom, so many of the newest are tried
 
 
-class Atom:
+class Symbol:
     """An integer of which only bounds are known. `array`: the element of an array at the position of the form.
 
     over  where this is max(over, c) with c <= 0: it equals `over` wherever it is positive
@@ -38,12 +38,12 @@ class Atom:
         return f"a{self.number}"
 
 
-class Form:
+class AffineExpr:
     """const + sum of coefficient * atom. Immutable."""
 
     __slots__ = ("const", "terms")
 
-    def __init__(self, const: int, terms: dict[Atom, int]):
+    def __init__(self, const: int, terms: dict[Symbol, int]):
         self.const, self.terms = const, terms
 
     def __eq__(self, other):
@@ -55,22 +55,22 @@ class Form:
     def key(self):
         return self.const, frozenset(self.terms.items())
 
-    def plus(self, other: Form, times: int = 1) -> Form:
+    def plus(self, other: AffineExpr, times: int = 1) -> AffineExpr:
         """self + times * other."""
         if not other.terms:
-            return Form(self.const + times * other.const, self.terms)
-        return Form(self.const + times * other.const, _sum(self.terms, 1, other.terms, times))
+            return AffineExpr(self.const + times * other.const, self.terms)
+        return AffineExpr(self.const + times * other.const, _sum(self.terms, 1, other.terms, times))
 
-    def add(self, const: int) -> Form:
-        return Form(self.const + const, self.terms) if const else self
+    def add(self, const: int) -> AffineExpr:
+        return AffineExpr(self.const + const, self.terms) if const else self
 
-    def times(self, factor: int) -> Form:
+    def times(self, factor: int) -> AffineExpr:
         if factor == 1:
             return self
-        return Form(self.const * factor, {a: c * factor for a, c in self.terms.items()} if factor else {})
+        return AffineExpr(self.const * factor, {a: c * factor for a, c in self.terms.items()} if factor else {})
 
     @property
-    def atom(self) -> Atom | None:
+    def atom(self) -> Symbol | None:
         """The atom, of a form that is one and nothing else."""
         if self.const == 0 and len(self.terms) == 1:
             ((atom, c),) = self.terms.items()
@@ -107,11 +107,11 @@ def _sum(x: dict, p: int, y: dict, q: int) -> dict:
     return terms
 
 
-def _newest(atom: Atom) -> int:
+def _newest(atom: Symbol) -> int:
     return -atom.number
 
 
-class Facts:
+class Constraints:
     """The bounds of all atoms, some of which hold only in a part of the program: `mark`, `assume` …, `undo`."""
 
     __slots__ = ("count", "fuel", "trail", "used")
@@ -119,9 +119,9 @@ class Facts:
     def __init__(self):
         self.count, self.fuel, self.trail, self.used = 0, 0, [], set()
 
-    def atom(self, low: int, high: int, array: bool = False) -> Atom:
+    def atom(self, low: int, high: int, array: bool = False) -> Symbol:
         self.count += 1
-        return Atom(self.count, low, high, array)
+        return Symbol(self.count, low, high, array)
 
     # --- what holds for a while ----------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Facts:
             else:
                 setattr(atom, field, old)
 
-    def assume(self, form: Form) -> bool:
+    def assume(self, form: AffineExpr) -> bool:
         """form >= 0 from here on; False where that contradicts what is known.
 
         What holds for all elements of an array says nothing about other numbers, as there may be none: then only array atoms
@@ -156,14 +156,14 @@ class Facts:
                     trail.append(("low", a, a.low))
                     a.low = low
                 if not alone:
-                    a.lows.append((c, Form(-form.const, {t: -k for t, k in terms.items() if t is not a})))
+                    a.lows.append((c, AffineExpr(-form.const, {t: -k for t, k in terms.items() if t is not a})))
                     trail.append(("lows", a, None))
             else:
                 if (high := others // -c) < a.high:
                     trail.append(("high", a, a.high))
                     a.high = high
                 if not alone:
-                    a.highs.append((-c, Form(form.const, {t: k for t, k in terms.items() if t is not a})))
+                    a.highs.append((-c, AffineExpr(form.const, {t: k for t, k in terms.items() if t is not a})))
                     trail.append(("highs", a, None))
         return True
 
@@ -173,7 +173,7 @@ class Facts:
             consistent &= self.assume(form)
         return consistent
 
-    def assume_unequal(self, form: Form) -> bool:
+    def assume_unequal(self, form: AffineExpr) -> bool:
         """form != 0: says something where its sign is known."""
         if self.nonneg(form):
             return self.assume(form.add(-1))
@@ -182,7 +182,7 @@ class Facts:
 
     # --- proofs --------------------------------------------------------------------------------------------------------------
 
-    def nonneg(self, form: Form) -> bool:
+    def nonneg(self, form: AffineExpr) -> bool:
         """Whether a proof is found that form >= 0."""
         if form.low >= 0:
             return True
@@ -236,7 +236,7 @@ class Facts:
 
     # --- bounds without some atoms ------------------------------------------------------------------------------------------
 
-    def hull(self, form: Form, local, side: int, limit: int = 4) -> list[Form]:
+    def hull(self, form: AffineExpr, local, side: int, limit: int = 4) -> list[AffineExpr]:
         """Forms without atoms of which `local` is true that bound the form: from below (side -1) or above (side 1)."""
         found, todo = [], [form]
         while todo and len(found) < limit and len(todo) < 16:
@@ -248,7 +248,7 @@ class Facts:
                 continue
             a = min(inner, key=_newest)
             c = form.terms[a]
-            rest = Form(form.const, {t: k for t, k in form.terms.items() if t is not a})
+            rest = AffineExpr(form.const, {t: k for t, k in form.terms.items() if t is not a})
             below = (c > 0) == (side < 0)
             number = a.low if below else a.high
             if LOWEST // 2 < number < HIGHEST // 2 and number not in (LONGEST, LONGEST - 1):

@@ -20,7 +20,7 @@ from ..clone import dims_of, has_effect
 from ..core import Block, Op, Value
 from ..opdef import OPS
 from ..types import INDEX, INDEX_SCALAR
-from .affine import HIGHEST, LONGEST, LOWEST, Atom, Form
+from .affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from .integer_forms import exact, is_integer, limits, opaque
 
 ROUNDS = 6
@@ -28,7 +28,7 @@ GUESSES = 8                # on each side of a carried value
 NESTED = 2                 # of a loop that has not been walked yet, loops so deep inside are looked into
 
 
-class Carried:
+class InductionVariable:
     """One scalar integer of a loop.
 
     step    the change in each iteration, or None
@@ -37,33 +37,33 @@ class Carried:
 
     __slots__ = ("bounds", "form", "guessed", "init", "param", "slot", "step", "tried", "value")
 
-    def __init__(self, r, slot: int, param: Value, value: Value, init: Form):
+    def __init__(self, r, slot: int, param: Value, value: Value, init: AffineExpr):
         self.slot, self.param, self.value, self.init = slot, param, value, init
         self.step, self.tried, self.guessed, self.form = None, False, False, None
         self.bounds = {-1: [], 1: []}
         least, most = limits(param.type.dtype)
         for side, extreme, limit in ((-1, init.low, least), (1, init.high, most)):
             if extreme != limit:
-                self.guess(side, Form(extreme, {}))
+                self.guess(side, AffineExpr(extreme, {}))
             if init.terms:
                 self.guess(side, init)
         if init.low > 0:
-            self.guess(-1, Form(0, {}))
+            self.guess(-1, AffineExpr(0, {}))
 
-    def guess(self, side: int, base: Form, slope: int = 0) -> bool:
+    def guess(self, side: int, base: AffineExpr, slope: int = 0) -> bool:
         held = self.bounds[side]
         if len(held) >= GUESSES or any(b == base and s == slope for b, s in held):
             return False
         held.append((base, slope))
         return True
 
-    def enter(self, r, counter: Atom, regions_params) -> None:
+    def enter(self, r, counter: Symbol, regions_params) -> None:
         """The form of the parameter, as far as it is guessed."""
-        self.form = self.at(r, Form(0, {counter: 1}), self.param)
+        self.form = self.at(r, AffineExpr(0, {counter: 1}), self.param)
         for p in regions_params:
             r.set(p, self.form)
 
-    def at(self, r, count: Form, v: Value) -> Form:
+    def at(self, r, count: AffineExpr, v: Value) -> AffineExpr:
         """What it is after so many iterations."""
         if self.step is not None:
             return self.init.plus(count, self.step) if self.step else self.init
@@ -96,7 +96,7 @@ class Carried:
                 self.bounds[side], ok = kept, False
         return ok
 
-    def holds(self, r, region: Block, counter: Atom, start: int) -> bool:
+    def holds(self, r, region: Block, counter: Symbol, start: int) -> bool:
         """Whether what is guessed survives an iteration; what does not is dropped or improved."""
         after = r.form(region.yields[self.slot])
         change = after.plus(self.form, -1)
@@ -118,13 +118,13 @@ class Carried:
             for base, slope in held[:]:
                 above = after.plus(base, -1)
                 if slope:
-                    above = above.plus(Form(1, {counter: 1}), -slope)
+                    above = above.plus(AffineExpr(1, {counter: 1}), -slope)
                 if not r.facts.nonneg(above.times(-side)):
                     held.remove((base, slope))
                     ok = False
         return ok
 
-    def improve(self, r, after: Form, start: int) -> bool:
+    def improve(self, r, after: AffineExpr, start: int) -> bool:
         """Guess from what an iteration may yield: p + c grows by at most c each time, anything else brings its own bounds."""
         news, local = False, lambda atom: atom.number > start
         for side, pick, extreme in ((-1, min, self.init.low), (1, max, self.init.high)):
@@ -137,20 +137,20 @@ class Carried:
                     for f in r.facts.hull(leaf, local, side):
                         news |= self.guess(side, f)
             if LOWEST // 2 < (extreme := pick(extremes)) < HIGHEST // 2:
-                news |= self.guess(side, Form(extreme, {}))
+                news |= self.guess(side, AffineExpr(extreme, {}))
             if (slope := pick(slopes)) and abs(slope) < LONGEST:
                 news |= self.guess(side, self.init, slope)
         return news
 
 
-def leaves(form: Form, limit: int = 8) -> list[Form]:
+def leaves(form: AffineExpr, limit: int = 8) -> list[AffineExpr]:
     """The forms that one of several cases may be."""
     found, todo = [], [form]
     while todo:
         form = todo.pop()
         for atom, c in form.terms.items():
             if atom.cases and c == 1 and len(found) + len(todo) + len(atom.cases) <= limit:
-                rest = Form(form.const, {t: k for t, k in form.terms.items() if t is not atom})
+                rest = AffineExpr(form.const, {t: k for t, k in form.terms.items() if t is not atom})
                 todo += [rest.plus(f) for _, f in atom.cases]
                 break
         else:
@@ -160,7 +160,7 @@ def leaves(form: Form, limit: int = 8) -> list[Form]:
 
 # --- loops ---------------------------------------------------------------------------------------------------------------
 
-def counter_of(r, op: Op) -> Atom:
+def counter_of(r, op: Op) -> Symbol:
     """An atom for the number of iterations before this one; it is the counter of `for` and `map`."""
     if op.defn.name == "while":
         return r.facts.atom(0, LONGEST)
@@ -171,7 +171,7 @@ def counter_of(r, op: Op) -> Atom:
     return form.atom
 
 
-def positive(trip: Form) -> list[Form]:
+def positive(trip: AffineExpr) -> list[AffineExpr]:
     """The forms that a trip count equals where there is an iteration: that of max(n, 0) is n."""
     found = [trip]
     while (atom := found[-1].atom) is not None and atom.over is not None:
@@ -188,7 +188,7 @@ def assume_iteration(r, op: Op) -> None:
             r.facts.assume(bound.add(-1))
 
 
-def settle(r, op: Op) -> list[Carried]:
+def settle(r, op: Op) -> list[InductionVariable]:
     """Give forms to the parameters and results of a loop."""
     start = r.facts.count
     counter = counter_of(r, op)
@@ -197,7 +197,7 @@ def settle(r, op: Op) -> list[Carried]:
     plan = []
     for k, p in enumerate(body.params[fixed:]):
         if is_integer(p) and not p.type.dims:
-            plan.append(Carried(r, k, p, op.results[k], r.form(op.operands[fixed + k])))
+            plan.append(InductionVariable(r, k, p, op.results[k], r.form(op.operands[fixed + k])))
     if plan:
         places = [[region.params[fixed + c.slot] for region in op.regions] for c in plan]
         if r.nested <= NESTED:
@@ -212,7 +212,7 @@ def settle(r, op: Op) -> list[Carried]:
     return plan
 
 
-def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) -> None:
+def _prove(r, op: Op, plan: list[InductionVariable], places, counter: Symbol, start: int) -> None:
     """Drop what does not hold of the plan."""
     for _ in range(ROUNDS):
         mark, made = r.facts.mark(), len(r.order)
@@ -231,12 +231,12 @@ def _prove(r, op: Op, plan: list[Carried], places, counter: Atom, start: int) ->
     _give_up(plan)
 
 
-def _give_up(plan: list[Carried]) -> None:
+def _give_up(plan: list[InductionVariable]) -> None:
     for c in plan:
         c.step, c.bounds = None, {-1: [], 1: []}
 
 
-def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
+def _leave(r, op: Op, plan: list[InductionVariable], counter: Symbol) -> None:
     """The results: what is carried, after the last iteration."""
     if op.defn.name == "while":
         for c in plan:
@@ -247,7 +247,7 @@ def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
         count = r.facts.atom(0, max(trip.high, 0))
         count.lows.append((1, trip))
         count.over = trip
-        trip = Form(0, {count: 1})
+        trip = AffineExpr(0, {count: 1})
     for c in plan:
         v = op.results[c.slot]
         if c.step is None:
@@ -260,7 +260,7 @@ def _leave(r, op: Op, plan: list[Carried], counter: Atom) -> None:
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
-def _condition(op: Op, plan: list[Carried]):
+def _condition(op: Op, plan: list[InductionVariable]):
     """(the steady value, the comparison, the bound from outside) that decide whether a `while` goes on, or None."""
     head = op.regions[0]
     cond = head.yields[0].op
@@ -277,7 +277,7 @@ def _condition(op: Op, plan: list[Carried]):
     return None
 
 
-def counted(r, op: Op, plan: list[Carried]) -> Op | None:
+def counted(r, op: Op, plan: list[InductionVariable]) -> Op | None:
     """The `for` that a `while` is; the ops that count its iterations are emitted. The body of `op` becomes its body.
 
     i < b, step s > 0:   (b - i0 + s - 1) // s iterations, or none where that is negative
@@ -308,13 +308,13 @@ def counted(r, op: Op, plan: list[Carried]) -> Op | None:
 
 # --- steady values as expressions of the counter ------------------------------------------------------------------------
 
-def rewritable(plan: list[Carried], op: Op) -> list[Carried]:
+def rewritable(plan: list[InductionVariable], op: Op) -> list[InductionVariable]:
     """Those that can leave the loop: no other carried value has them as a length."""
     lengths = {d for p in op.regions[-1].params for d in dims_of(p.type)}
     return [c for c in plan if c.step is not None and c.param not in lengths]
 
 
-def by_counter(op: Op, c: Carried, count: Value, block: Block) -> Value:
+def by_counter(op: Op, c: InductionVariable, count: Value, block: Block) -> Value:
     """init + step * count; the ops are put at the head of the block."""
     init, dtype = op.operands[len(op.operands) - len(op.results) + c.slot], c.param.type.dtype
     if not c.step:

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import Const, Op, Value
 from ..thresholds import sizes
 from ..types import Type
-from .affine import LONGEST, Form
+from .affine import LONGEST, AffineExpr
 from .patterns import number
 
 INTEGER_KINDS = frozenset("iux")
@@ -33,21 +33,21 @@ def is_integer(v: Value) -> bool:
     return v.type.__class__ is Type and v.type.dtype.kind in INTEGER_KINDS
 
 
-def of_constant(facts, v: Const) -> Form:
+def of_constant(facts, v: Const) -> AffineExpr:
     if not v.type.dims and v.frozen:
-        return Form(int(v.data), {})
+        return AffineExpr(int(v.data), {})
     if v.frozen and 0 < v.data.size <= sizes.searched:
-        return Form(0, {facts.atom(int(v.data.min()), int(v.data.max()), True): 1})
+        return AffineExpr(0, {facts.atom(int(v.data.min()), int(v.data.max()), True): 1})
     return opaque(facts, v)
 
 
-def opaque(facts, v: Value, low=None, high=None) -> Form:
+def opaque(facts, v: Value, low=None, high=None) -> AffineExpr:
     """An atom with the bounds of its dtype, or these."""
     least, most = limits(v.type.dtype)
-    return Form(0, {facts.atom(least if low is None else low, most if high is None else high, bool(v.type.dims)): 1})
+    return AffineExpr(0, {facts.atom(least if low is None else low, most if high is None else high, bool(v.type.dims)): 1})
 
 
-def exact(r, v: Value, form: Form) -> Form:
+def exact(r, v: Value, form: AffineExpr) -> AffineExpr:
     """The form of a sum, where the dtype has room for it."""
     least, most = limits(v.type.dtype)
     return form if form.low >= least and form.high <= most else opaque(r.facts, v)
@@ -55,21 +55,21 @@ def exact(r, v: Value, form: Form) -> Form:
 
 # --- arithmetic ----------------------------------------------------------------------------------------------------------
 
-def _add(r, op: Op, slot: int) -> Form:
+def _add(r, op: Op, slot: int) -> AffineExpr:
     x, y = op.operands
     return exact(r, op.results[0], r.form(x).plus(r.form(y)))
 
 
-def _sub(r, op: Op, slot: int) -> Form:
+def _sub(r, op: Op, slot: int) -> AffineExpr:
     x, y = op.operands
     return exact(r, op.results[0], r.form(x).plus(r.form(y), -1))
 
 
-def _neg(r, op: Op, slot: int) -> Form:
+def _neg(r, op: Op, slot: int) -> AffineExpr:
     return exact(r, op.results[0], r.form(op.operands[0]).times(-1))
 
 
-def _mul(r, op: Op, slot: int) -> Form:
+def _mul(r, op: Op, slot: int) -> AffineExpr:
     x, y = map(r.form, op.operands)
     if not x.terms:
         x, y = y, x
@@ -83,7 +83,7 @@ def _mul(r, op: Op, slot: int) -> Form:
     return opaque(r.facts, op.results[0], low, high)
 
 
-def _floordiv(r, op: Op, slot: int) -> Form:
+def _floordiv(r, op: Op, slot: int) -> AffineExpr:
     """q = floor(a / c), c > 0:  c q <= a <= c q + c - 1.  A divisor of unknown size, but positive: q is between 0 and a."""
     a, b = map(r.form, op.operands)
     v, c = op.results[0], b.const
@@ -94,21 +94,21 @@ def _floordiv(r, op: Op, slot: int) -> Form:
         q.atom.highs.append((1, a))
         return q
     if c <= 0:
-        return Form(0, {}) if c == 0 else opaque(r.facts, v)            # by 0 it is 0
+        return AffineExpr(0, {}) if c == 0 else opaque(r.facts, v)            # by 0 it is 0
     if all(k % c == 0 for k in a.terms.values()):
-        return Form(a.const // c, {t: k // c for t, k in a.terms.items()})
+        return AffineExpr(a.const // c, {t: k // c for t, k in a.terms.items()})
     q = opaque(r.facts, v, a.low // c, a.high // c)
     q.atom.lows.append((c, a.add(1 - c)))
     q.atom.highs.append((c, a))
     return q
 
 
-def _mod(r, op: Op, slot: int) -> Form:
+def _mod(r, op: Op, slot: int) -> AffineExpr:
     """0 <= a mod b < b for b > 0, and a itself where a is in that range already."""
     a, b = map(r.form, op.operands)
     v = op.results[0]
     if b.low < 1:
-        return Form(0, {}) if not b.terms and b.const == 0 else opaque(r.facts, v)
+        return AffineExpr(0, {}) if not b.terms and b.const == 0 else opaque(r.facts, v)
     positive = r.facts.nonneg(a)
     if positive and r.facts.nonneg(b.plus(a, -1).add(-1)):
         return a
@@ -123,7 +123,7 @@ def _mod(r, op: Op, slot: int) -> Form:
 
 def _extreme(sign: int):
     """max (1) and min (-1): one of the two, at or beyond both."""
-    def rule(r, op: Op, slot: int) -> Form:
+    def rule(r, op: Op, slot: int) -> AffineExpr:
         a, b = map(r.form, op.operands)
         above = a.plus(b, -1).times(sign)                               # >= 0 where the result is a
         if r.facts.nonneg(above):
@@ -144,7 +144,7 @@ def _extreme(sign: int):
     return rule
 
 
-def _abs(r, op: Op, slot: int) -> Form:
+def _abs(r, op: Op, slot: int) -> AffineExpr:
     a = r.form(op.operands[0])
     if r.facts.nonneg(a):
         return a
@@ -156,12 +156,12 @@ def _abs(r, op: Op, slot: int) -> Form:
     return v
 
 
-def _sign(r, op: Op, slot: int) -> Form:
+def _sign(r, op: Op, slot: int) -> AffineExpr:
     a = r.form(op.operands[0])
     return opaque(r.facts, op.results[0], 0 if a.low >= 0 else -1, 0 if a.high <= 0 else 1)
 
 
-def _and(r, op: Op, slot: int) -> Form:
+def _and(r, op: Op, slot: int) -> AffineExpr:
     """Bits in common with something that is not negative: between 0 and that."""
     tops = [f for f in map(r.form, op.operands) if f.low >= 0]
     if not tops:
@@ -171,7 +171,7 @@ def _and(r, op: Op, slot: int) -> Form:
     return v
 
 
-def _shift(r, op: Op, slot: int) -> Form:
+def _shift(r, op: Op, slot: int) -> AffineExpr:
     """x >> c = floor(x / 2**c);  x << c = x * 2**c."""
     x, c = r.form(op.operands[0]), number(op.operands[1])
     v = op.results[0]
@@ -185,7 +185,7 @@ def _shift(r, op: Op, slot: int) -> Form:
     return q
 
 
-def _cast(r, op: Op, slot: int) -> Form:
+def _cast(r, op: Op, slot: int) -> AffineExpr:
     (x,), v = op.operands, op.results[0]
     if x.type.dtype.kind == "b":
         return opaque(r.facts, v, 0, 1)
@@ -194,7 +194,7 @@ def _cast(r, op: Op, slot: int) -> Form:
     return exact(r, v, r.form(x))
 
 
-def _select(r, op: Op, slot: int) -> Form:
+def _select(r, op: Op, slot: int) -> AffineExpr:
     cond, x, y = op.operands
     known = r.decide(cond)
     if known is not None:
@@ -204,11 +204,11 @@ def _select(r, op: Op, slot: int) -> Form:
 
 # --- positions and lengths -----------------------------------------------------------------------------------------------
 
-def _dim(r, op: Op, slot: int) -> Form:
+def _dim(r, op: Op, slot: int) -> AffineExpr:
     return opaque(r.facts, op.results[0], 0, LONGEST)
 
 
-def below(r, v: Value, n: Form, known: bool = True) -> Form:
+def below(r, v: Value, n: AffineExpr, known: bool = True) -> AffineExpr:
     """An atom in [0, n); where it is not `known` that n > 0, it may be 0 as well."""
     known = known or r.facts.nonneg(n.add(-1))
     v = opaque(r.facts, v, 0, max(n.high - 1, 0))
@@ -217,7 +217,7 @@ def below(r, v: Value, n: Form, known: bool = True) -> Form:
     return v
 
 
-def _wrap(r, op: Op, slot: int) -> Form:
+def _wrap(r, op: Op, slot: int) -> AffineExpr:
     i, n = map(r.form, op.operands)
     side = r.side(i, n)
     if side is not None:
@@ -230,27 +230,27 @@ def _wrap(r, op: Op, slot: int) -> Form:
     return v
 
 
-def _argreduce(r, op: Op, slot: int) -> Form:
+def _argreduce(r, op: Op, slot: int) -> AffineExpr:
     return below(r, op.results[0], r.size(op.operands[0].type.dims[op.attrs["axis"]]), False)
 
 
-def _argsort(r, op: Op, slot: int) -> Form:
+def _argsort(r, op: Op, slot: int) -> AffineExpr:
     return below(r, op.results[0], r.size(op.operands[0].type.dims[op.attrs["axis"]]))
 
 
-def _iota(r, op: Op, slot: int) -> Form:
+def _iota(r, op: Op, slot: int) -> AffineExpr:
     return exact(r, op.results[0], below(r, op.results[0], r.form(op.operands[0])))
 
 
-def _nonzero(r, op: Op, slot: int) -> Form:
+def _nonzero(r, op: Op, slot: int) -> AffineExpr:
     return below(r, op.results[slot], r.size(op.operands[0].type.dims[slot]))
 
 
-def _searchsorted(r, op: Op, slot: int) -> Form:
+def _searchsorted(r, op: Op, slot: int) -> AffineExpr:
     return below(r, op.results[0], r.size(op.operands[0].type.dims[0]).add(1))
 
 
-def _lu(r, op: Op, slot: int) -> Form:
+def _lu(r, op: Op, slot: int) -> AffineExpr:
     v = op.results[slot]
     return below(r, v, r.size(v.type.dims[-1]))
 
@@ -259,12 +259,12 @@ def _lu(r, op: Op, slot: int) -> Form:
 
 def _element(count: int):
     """Elements of the operands, at other positions."""
-    def rule(r, op: Op, slot: int) -> Form:
+    def rule(r, op: Op, slot: int) -> AffineExpr:
         return somewhere(r, op.results[slot], [r.form(v) for v in op.operands[:count]])
     return rule
 
 
-def somewhere(r, v: Value, forms) -> Form:
+def somewhere(r, v: Value, forms) -> AffineExpr:
     """An atom that is an element of one of these, wherever it stands."""
     first, facts = forms[0], r.facts
     if len(forms) == 1 and not any(a.array for a in first.terms):
@@ -281,7 +281,7 @@ def _is_array(atom) -> bool:
     return atom.array
 
 
-def _reduce(r, op: Op, slot: int) -> Form:
+def _reduce(r, op: Op, slot: int) -> AffineExpr:
     """max and min are elements, where there are any; a count of true elements is at most the number of them."""
     x, kind, v = op.operands[0], op.attrs["kind"], op.results[0]
     if kind in ("max", "min"):
@@ -299,17 +299,17 @@ def _reduce(r, op: Op, slot: int) -> Form:
     return opaque(r.facts, v)
 
 
-def _scan(r, op: Op, slot: int) -> Form:
+def _scan(r, op: Op, slot: int) -> AffineExpr:
     if op.attrs["kind"] in ("max", "min"):
         return somewhere(r, op.results[0], [r.form(op.operands[0])])
     return opaque(r.facts, op.results[0])
 
 
-def _update(r, op: Op, slot: int) -> Form:
+def _update(r, op: Op, slot: int) -> AffineExpr:
     return somewhere(r, op.results[0], [r.form(op.operands[0]), r.form(op.operands[1])])
 
 
-def _same(r, op: Op, slot: int) -> Form:
+def _same(r, op: Op, slot: int) -> AffineExpr:
     return r.form(op.operands[0])
 
 

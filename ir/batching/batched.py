@@ -10,7 +10,7 @@ from ..thresholds import sizes
 # Measured on loops of sums, Horner's rule, sines, integrators, over batches of 64 to 20,000.
 
 
-class Lifted(NamedTuple):
+class BatchedValue(NamedTuple):
     """A value of the body over the batch. `axis` is None where all elements share it."""
 
     value: Value
@@ -27,7 +27,7 @@ class Lifted(NamedTuple):
 
 
 @dataclass
-class Tally:
+class BatchCost:
     """What a lifted region gains, and what it loses.
 
     gains    products with a large matrix that all elements share, and loops that pay
@@ -53,5 +53,5 @@ class NotBatched(Exception):
     """The body has what cannot stand outside of it: lengths that differ, stacks, printing."""
 
 
-class Apart(Exception):
+class Unprofitable(Exception):
     """A loop whose elements do not go together, or gain nothing by it."""

@@ -14,7 +14,7 @@ from ..core import Block, Op
 from ..opdef import Elementwise
 from ..thresholds import sizes
 from ..types import INDEX_SCALAR, Type
-from .batched import Apart, Lifted, NotBatched, Tally
+from .batched import BatchCost, BatchedValue, NotBatched, Unprofitable
 from .rules import select
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _if(lift: Lift, op: Op):
         with b.at(new):
             new.yields = tuple([x.value if axis is None else lift.moved(x, axis) for x, axis in zip(end, places)])
     results = b.emit("if", cond.value, regions=blocks, **op.attrs)
-    return [Lifted(r, axis) for r, axis in zip(results, places)]
+    return [BatchedValue(r, axis) for r, axis in zip(results, places)]
 
 
 def _plain(region: Block) -> bool:
@@ -46,7 +46,7 @@ def _plain(region: Block) -> bool:
     return len(region.ops) <= sizes.lifted_branch and all(isinstance(op.defn, Elementwise) for op in region.ops)
 
 
-def _chosen(lift: Lift, op: Op, cond: Lifted):
+def _chosen(lift: Lift, op: Op, cond: BatchedValue):
     """Both branches, and what each element takes of them. The derivative of what is not taken is exactly zero, as in `if`."""
     ends = [[lift.get(y) for y in lift.block(region)] for region in op.regions]
     return [select(lift, r, [cond, x, y]) for x, y, r in zip(*ends, op.results)]
@@ -58,13 +58,13 @@ def _kept(lift: Lift, op: Op):
     if any(lift.get(v).axis is not None for v in used):
         return lift.alone(op)
     mapping = {v: lift.get(v).value for v in used}
-    return [Lifted(r, None) for r in copy_op(lift.b, op, mapping)]
+    return [BatchedValue(r, None) for r in copy_op(lift.b, op, mapping)]
 
 
 @contextmanager
 def _weighed(lift: Lift):
     """A lifted region with a tally of its own."""
-    outer, lift.tally = lift.tally, Tally()
+    outer, lift.tally = lift.tally, BatchCost()
     try:
         yield lift.tally
     finally:
@@ -74,7 +74,7 @@ def _weighed(lift: Lift):
 def _expect(lift: Lift, gain: bool) -> None:
     """What pays counts as one gain outside. Raises Apart for what does not."""
     if not gain:
-        raise Apart
+        raise Unprofitable
     lift.tally.gains += 1
 
 
@@ -88,7 +88,7 @@ def _loop(lift: Lift, op: Op):
     lift.loops += 1
     try:
         regions, axes = _together(lift, op, fixed, [x.axis for x in inits])
-    except (Apart, NotBatched):
+    except (Unprofitable, NotBatched):
         regions = None
     finally:
         lift.loops -= 1
@@ -97,7 +97,7 @@ def _loop(lift: Lift, op: Op):
     operands = [x.value if axis is None else lift.moved(x, axis) for x, axis in zip(inits, axes)]
     shared = [lift.get(v).value for v in op.operands[:fixed]]
     results = lift.b.emit(op.defn, *shared, *operands, regions=regions, **op.attrs)
-    return [Lifted(r, axis) for r, axis in zip(results, axes)]
+    return [BatchedValue(r, axis) for r, axis in zip(results, axes)]
 
 
 def _together(lift: Lift, op: Op, fixed: int, axes):
@@ -120,12 +120,12 @@ def _lifted_regions(lift: Lift, op: Op, fixed: int, axes):
         types = [Type(p.type.dtype, _inserted(lift.dims(p.type), axis, lift.length))
                  for p, axis in zip(region.params, [None] * fixed + axes)]
         new = Block(types, [p.name for p in region.params])
-        lift.at.update({p: Lifted(q, axis) for p, q, axis in zip(region.params, new.params, [None] * fixed + axes)})
+        lift.at.update({p: BatchedValue(q, axis) for p, q, axis in zip(region.params, new.params, [None] * fixed + axes)})
         with b.at(new):
             yields = [lift.get(y) for y in lift.block(region)]
             if not last:
                 if yields[0].axis is not None:
-                    raise Apart
+                    raise Unprofitable
                 new.yields = (yields[0].value,)
             else:
                 found = [y.axis if axis is None else axis for y, axis in zip(yields, axes)]
@@ -144,16 +144,16 @@ def _map(lift: Lift, op: Op):
     if trip.axis is not None:
         raise NotBatched
     new = Block([INDEX_SCALAR], [region.params[0].name])
-    lift.at[region.params[0]] = Lifted(new.params[0], None)
+    lift.at[region.params[0]] = BatchedValue(new.params[0], None)
     try:
         with lift.b.at(new), _weighed(lift) as tally:
             ends = [lift.get(y) for y in lift.block(region)]
         _expect(lift, tally.gains > 0)
-    except (Apart, NotBatched):
+    except (Unprofitable, NotBatched):
         return _kept(lift, op)
     new.yields = tuple([x.value for x in ends])
     results = lift.b.emit("map", trip.value, regions=[new], **op.attrs)
-    return [Lifted(r, None if x.axis is None else x.axis + 1) for r, x in zip(results, ends)]
+    return [BatchedValue(r, None if x.axis is None else x.axis + 1) for r, x in zip(results, ends)]
 
 
 def _call(lift: Lift, op: Op):

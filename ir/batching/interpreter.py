@@ -1,8 +1,8 @@
 """Lifting: the ops of one element of a batch become ops on all of them.
 
-Each value of the body becomes a `Lifted` one. An op on shared values is emitted as it is; for each other one batching/rules.py
-has a row, or batching/control.py for branches, loops and calls. Where elements may take different ways (a `while` that data
-ends, a branch with effects), a `map` of its own runs that op:
+Each value of the body becomes a `BatchedValue` one. An op on shared values is emitted as it is; for each other one
+batching/rules.py has a row, or batching/control.py for branches, loops and calls. Where elements may take different ways (a
+`while` that data ends, a branch with effects), a `map` of its own runs that op:
 
     %r = while … { … }       ->       %r = map %i = 0 to %n { yield while … { … } }
 """
@@ -15,7 +15,7 @@ from ..core import Block, Op, Value, as_dim
 from ..costs import COST
 from ..opdef import Elementwise
 from ..types import INDEX, INDEX_SCALAR, Type
-from .batched import Apart, Lifted, NotBatched, Tally
+from .batched import BatchCost, BatchedValue, NotBatched, Unprofitable
 from .control import CONTROL
 from .rules import RULES
 
@@ -27,20 +27,20 @@ class Lift:
     def __init__(self, b: Builder, counter: Value, length: int, start: Value | None = None):
         self.b, self.trip, self.start = b, b.index(length), start
         iota = b("iota", self.trip, dtype=INDEX)
-        self.iota = Lifted(iota if start is None else b("add", iota, start), 0)
-        self.at: dict[Value, Lifted] = {counter: self.iota}
+        self.iota = BatchedValue(iota if start is None else b("add", iota, start), 0)
+        self.at: dict[Value, BatchedValue] = {counter: self.iota}
         self.loops = 0                                       # how many lifted loops are open
-        self.tally = Tally()
+        self.tally = BatchCost()
 
-    def results(self, body: Block) -> tuple[Lifted, ...]:
+    def results(self, body: Block) -> tuple[BatchedValue, ...]:
         """What the body yields. Raises Apart where nothing gains."""
         found = tuple(map(self.get, self.block(body)))
         if not self.tally.gains:
-            raise Apart
+            raise Unprofitable
         return found
 
-    def get(self, v: Value) -> Lifted:
-        return self.at.get(v) or Lifted(v, None)
+    def get(self, v: Value) -> BatchedValue:
+        return self.at.get(v) or BatchedValue(v, None)
 
     def shared(self, v: Value) -> Value:
         """A value that must be the same for all elements, such as a length."""
@@ -61,7 +61,7 @@ class Lift:
         found = sorted([a for a in axes if a is not None])
         return (found or [rank])[-1] if self.loops else (found or [0])[0]
 
-    def moved(self, x: Lifted, axis: int) -> Value:
+    def moved(self, x: BatchedValue, axis: int) -> Value:
         """The array with the batch at this axis; repeated over the batch where it is shared."""
         b, value = self.b, x.value
         if x.axis is None:
@@ -100,14 +100,14 @@ class Lift:
         self.b.loc = outer
         return block.yields
 
-    def op(self, op: Op) -> list[Lifted]:
+    def op(self, op: Op) -> list[BatchedValue]:
         name = op.defn.name
         if name in CONTROL:
             return CONTROL[name](self, op)
         xs = [self.get(v) for v in op.operands]
         if all(x.axis is None for x in xs):
             self.count(op, shared=True)
-            return [Lifted(r, None) for r in self.b.emit(op.defn, *[x.value for x in xs], **op.attrs)]
+            return [BatchedValue(r, None) for r in self.b.emit(op.defn, *[x.value for x in xs], **op.attrs)]
         self.count(op)
         rule = RULES["elementwise"] if isinstance(op.defn, Elementwise) else RULES.get(name)
         if rule is None:
@@ -125,10 +125,10 @@ class Lift:
         elif not shared or cost > 1:
             self.tally.work += cost
 
-    def alone(self, op: Op) -> list[Lifted]:
+    def alone(self, op: Op) -> list[BatchedValue]:
         """`map i { op on element i }`. In a loop that would be a loop over the batch in each iteration: there it is refused."""
         if self.loops:
-            raise Apart
+            raise Unprofitable
         b, region = self.b, Block([INDEX_SCALAR], ["i"])
         used = dict.fromkeys([*op.operands, *[v for r in op.regions for v in free_values(r)]])
         with b.at(region):
@@ -138,9 +138,9 @@ class Lift:
             if any(type(r.type) is not Type or not inside.isdisjoint(dims_of(r.type)) for r in results):
                 raise NotBatched
             region.yields = tuple(results)
-        return [Lifted(r, 0) for r in b.emit("map", self.trip, regions=[region])]
+        return [BatchedValue(r, 0) for r in b.emit("map", self.trip, regions=[region])]
 
-    def _row(self, x: Lifted, i: Value) -> Value:
+    def _row(self, x: BatchedValue, i: Value) -> Value:
         if x.axis is None:
             return x.value
         if x is self.iota:

@@ -16,7 +16,7 @@ from ..analysis.patterns import number
 from ..build import Builder
 from ..core import Block, Value
 from ..types import INDEX_SCALAR, Type
-from .batched import Apart, Lifted, NotBatched
+from .batched import BatchedValue, NotBatched, Unprofitable
 from .interpreter import Lift
 
 _GAINS = frozenset({"dot", "for", "while"})       # where nothing of this is, nothing can gain
@@ -27,7 +27,7 @@ _CHUNK_BYTES, _CACHE = 1 << 18, 1 << 19           # of the temporaries of a chun
 _FEWEST, _MOST = 32, 256                          # elements of a chunk: enough for products of matrices and for vectors
 
 
-def batched(b: Builder, region: Block, trip: Value) -> tuple[Lifted, ...] | None:
+def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] | None:
     """What `map trip region` yields, over the batch; None where the loop is the better form, or the only one.
 
     The region has been built and stands nowhere; where this gives None it is unchanged, and nothing has been emitted.
@@ -39,7 +39,7 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[Lifted, ...] | None
     try:
         with b.at(scratch):
             results = _lifted(b, region, count)
-    except (NotBatched, Apart):
+    except (NotBatched, Unprofitable):
         return None
     b.block.ops += scratch.ops
     return results
@@ -50,7 +50,7 @@ def _prints(region: Block) -> bool:
     return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"].body)) for op in region.walk())
 
 
-def _lifted(b: Builder, region: Block, count: int) -> tuple[Lifted, ...]:
+def _lifted(b: Builder, region: Block, count: int) -> tuple[BatchedValue, ...]:
     length = chunk(region, count)
     if length == count:
         return Lift(b, region.params[0], count).results(region)
@@ -63,7 +63,7 @@ def _lifted(b: Builder, region: Block, count: int) -> tuple[Lifted, ...]:
     if rest:
         lift = Lift(b, region.params[0], rest, b.index(whole * length))
         parts = [b("concat", part, lift.moved(x, 0), axis=0) for part, x in zip(parts, lift.results(region))]
-    return tuple([Lifted(part, 0) for part in parts])
+    return tuple([BatchedValue(part, 0) for part in parts])
 
 
 def chunk(region: Block, count: int) -> int:
@@ -71,7 +71,7 @@ def chunk(region: Block, count: int) -> int:
     Raises Apart where it has no room for a few: gradients of each element by a large matrix are best made one by one."""
     size = sum([_bytes(r.type) for op in region.walk() if op.defn.name not in _PLACES for r in op.results])
     if size * _FEWEST > _CACHE:
-        raise Apart
+        raise Unprofitable
     most = min(max(_FEWEST, _CHUNK_BYTES // max(size, 1)), _MOST)
     if count <= 2 * most:
         return count

@@ -1,7 +1,8 @@
 """How each op works on a whole batch: one row an op, (lift, op, operands) -> results.
 
-Operands and results are `Lifted`: an array and the axis that the batch has in it. At least one operand differs from element to
-element. A rule gives None where one op cannot do it for all elements: then a `map` runs the op (batching/interpreter.py).
+Operands and results are `BatchedValue`: an array and the axis that the batch has in it. At least one operand differs from
+element to element. A rule gives None where one op cannot do it for all elements: then a `map` runs the op
+(batching/interpreter.py).
 """
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from ..ops.index import region_axes
 from ..ops.linalg import dot_axes
 from ..ops.shape import concat_parts
 from ..thresholds import sizes
-from .batched import Apart, Lifted
+from .batched import BatchedValue, Unprofitable
 
 if TYPE_CHECKING:
     from .interpreter import Lift
@@ -25,13 +26,13 @@ def _shared(xs) -> bool:
     return all(x.axis is None for x in xs)
 
 
-def _emit(lift: Lift, op: Op, operands, batch: int, /, **attrs) -> list[Lifted]:
-    return [Lifted(r, batch) for r in lift.b.emit(op.defn, *operands, **{**op.attrs, **attrs})]
+def _emit(lift: Lift, op: Op, operands, batch: int, /, **attrs) -> list[BatchedValue]:
+    return [BatchedValue(r, batch) for r in lift.b.emit(op.defn, *operands, **{**op.attrs, **attrs})]
 
 
 # --- single elements -----------------------------------------------------------------------------------------------------
 
-def _elementwise(lift: Lift, op: Op, xs) -> list[Lifted]:
+def _elementwise(lift: Lift, op: Op, xs) -> list[BatchedValue]:
     """Arrays are aligned; numbers stay numbers where the result is one, or where all elements share them."""
     result = op.results[0].type
     return _emit(lift, op, *_aligned(lift, result, xs))
@@ -44,18 +45,18 @@ def _aligned(lift: Lift, result, xs):
     return [_fitted(lift, x, result, axis) for x in xs], axis
 
 
-def _fitted(lift: Lift, x: Lifted, result, axis: int) -> Value:
+def _fitted(lift: Lift, x: BatchedValue, result, axis: int) -> Value:
     if x.rank == len(result.dims):
         return x.value if not x.rank and x.axis is None else lift.moved(x, axis)
     return x.value if x.axis is None else lift.spread(x.value, lift.dims(result), axis)
 
 
-def select(lift: Lift, result: Value, xs) -> Lifted:
+def select(lift: Lift, result: Value, xs) -> BatchedValue:
     """`select` of lifted values: a condition, and two of the type of `result`."""
     axis = lift.place([x.axis for x in xs if x.rank == result.rank], result.rank)
     cond, yes, no = xs
     ends = [_fitted(lift, x, result.type, axis) for x in (yes, no)]
-    return Lifted(lift.b("select", _fitted(lift, cond, result.type, axis), *ends), axis)
+    return BatchedValue(lift.b("select", _fitted(lift, cond, result.type, axis), *ends), axis)
 
 
 # --- axes ----------------------------------------------------------------------------------------------------------------
@@ -65,18 +66,18 @@ def _broadcast(lift: Lift, op: Op, xs):
     dims = lift.dims(op.results[0].type)
     if not x.rank:
         axis = lift.place([], rank)
-        return [Lifted(lift.spread(x.value, dims, axis), axis)]
+        return [BatchedValue(lift.spread(x.value, dims, axis), axis)]
     value, axis = x.value, x.axis + rank - x.rank
     if x.axis == 0 and rank > x.rank:                        # [batch, …] to [batch, new…, …]
         value, axis = lift.b.reshape(value, [lift.length, *[1] * (rank - x.rank), *value.type.dims[1:]]), 0
-    return [Lifted(lift.b.broadcast(value, [*dims[:axis], lift.length, *dims[axis:]]), axis)]
+    return [BatchedValue(lift.b.broadcast(value, [*dims[:axis], lift.length, *dims[axis:]]), axis)]
 
 
 def _reshape(lift: Lift, op: Op, xs):
     x, dims = xs[0], lift.dims(op.results[0].type)
     if x.rank and x.axis == x.rank:
-        return [Lifted(lift.b.reshape(x.value, [*dims, lift.length]), len(dims))]
-    return [Lifted(lift.b.reshape(lift.moved(x, 0), [lift.length, *dims]), 0)]
+        return [BatchedValue(lift.b.reshape(x.value, [*dims, lift.length]), len(dims))]
+    return [BatchedValue(lift.b.reshape(lift.moved(x, 0), [lift.length, *dims]), 0)]
 
 
 def _transpose(lift: Lift, op: Op, xs):
@@ -84,7 +85,7 @@ def _transpose(lift: Lift, op: Op, xs):
     order = [x.outer(k) for k in op.attrs["perm"]]
     axis = len(order) if x.axis == x.rank else 0
     order.insert(axis, x.axis)
-    return [Lifted(lift.b.transpose(x.value, order), axis)]
+    return [BatchedValue(lift.b.transpose(x.value, order), axis)]
 
 
 def _concat(lift: Lift, op: Op, xs):
@@ -96,7 +97,7 @@ def _concat(lift: Lift, op: Op, xs):
 
 def _dim(lift: Lift, op: Op, xs):
     (x,) = xs
-    return [Lifted(lift.b.dim(x.value, x.outer(op.attrs["axis"])), None)]
+    return [BatchedValue(lift.b.dim(x.value, x.outer(op.attrs["axis"])), None)]
 
 
 def _along(lift: Lift, op: Op, xs):
@@ -133,22 +134,22 @@ def _slice(lift: Lift, op: Op, xs):
     if x.axis is None and len(idx) == 1 and idx[0] is lift.iota:
         return [_rows(lift, x.value, axes[0])]
     at, positions = _own_positions(lift, x, idx, axes, 0)
-    return [Lifted(lift.b("gather", x.value, *positions, axes=at, at=0), 0)]
+    return [BatchedValue(lift.b("gather", x.value, *positions, axes=at, at=0), 0)]
 
 
-def _rows(lift: Lift, x: Value, axis: int) -> Lifted:
+def _rows(lift: Lift, x: Value, axis: int) -> BatchedValue:
     """Element i is row i: a run of rows, or the array itself."""
     if lift.start is None and x.type.dims[axis] == lift.length:
-        return Lifted(x, axis)
+        return BatchedValue(x, axis)
     b, start = lift.b, lift.b.index(0) if lift.start is None else lift.start
-    return Lifted(b("slice", x, start, lift.trip, b.index(1), spec=":" * axis + "s" + ":" * (x.rank - axis - 1)), axis)
+    return BatchedValue(b("slice", x, start, lift.trip, b.index(1), spec=":" * axis + "s" + ":" * (x.rank - axis - 1)), axis)
 
 
-def _own_positions(lift: Lift, x: Lifted, idx, axes, rank: int):
+def _own_positions(lift: Lift, x: BatchedValue, idx, axes, rank: int):
     """(axes, index arrays [batch, …] of this rank for one element): the part of each element at its own positions. In a loop
     over the whole batch no two of them would be near each other: there it is refused."""
     if lift.loops:
-        raise Apart
+        raise Unprofitable
     at, positions = [x.outer(k) for k in axes], [lift.moved(i, 0) for i in idx]
     if x.axis is not None:
         own = lift.iota.value if not rank else lift.spread(lift.iota.value, positions[0].type.dims[1:], 0)
@@ -166,17 +167,17 @@ def _update(lift: Lift, op: Op, xs):
     if not _shared(idx):
         if "s" in spec:
             return None
-        x = x if x.axis is not None else Lifted(lift.moved(x, x.rank), x.rank)
+        x = x if x.axis is not None else BatchedValue(lift.moved(x, x.rank), x.rank)
         at, positions = _own_positions(lift, x, idx, [k for k, char in enumerate(spec) if char == "i"], 0)
         found = lift.b(_SCATTER[op.defn.name], x.value, lift.moved(v, 0), *positions, axes=at, at=0)
-        return [Lifted(found, x.axis)]
+        return [BatchedValue(found, x.axis)]
     axis = x.axis if x.axis is not None else lift.place([], x.rank) if ":" * x.rank == spec else x.rank
     at = spec[:axis] + ":" + spec[axis:]
     operands = [lift.moved(x, axis), lift.moved(v, region_axes(at).index(axis)), *[i.value for i in idx]]
     return _emit(lift, op, operands, axis, spec=at)
 
 
-def _part_axis(x: Lifted, attrs, rank: int) -> tuple[tuple[int, ...], int, int]:
+def _part_axis(x: BatchedValue, attrs, rank: int) -> tuple[tuple[int, ...], int, int]:
     """(axes, at, the axis of the batch in the parts) of a gather from x with the batch, at shared positions of this rank."""
     axes = tuple([x.outer(k) for k in attrs["axes"]])
     before, at = x.axis - sum([k < x.axis for k in axes]), attrs["at"]
@@ -197,7 +198,7 @@ def _gather(lift: Lift, op: Op, xs):
 def _scatter(lift: Lift, op: Op, xs):
     x, v, *idx = xs
     lift.tally.columns += 1
-    x = x if x.axis is not None else Lifted(lift.moved(x, 0), 0)
+    x = x if x.axis is not None else BatchedValue(lift.moved(x, 0), 0)
     rank = op.operands[2].rank
     if _shared(idx):
         axes, at, axis = _part_axis(x, op.attrs, rank)
@@ -237,7 +238,7 @@ def _dot(lift: Lift, op: Op, xs):
     return _emit(lift, op, [x.value for x in xs], 0 if both else len(a_batch) + free, **attrs)
 
 
-def _weigh(lift: Lift, op: Op, factor: Lifted | None) -> None:
+def _weigh(lift: Lift, op: Op, factor: BatchedValue | None) -> None:
     """A product in the tally; `factor` is what all elements share. Small ones are as fast one after the other, and a vector for
     each element stays in the cache in a loop."""
     tally = lift.tally

@@ -14,7 +14,7 @@ iteration. What a loop carries gets bounds that hold on entry and, if they hold 
 from __future__ import annotations
 
 from ..analysis import induction
-from ..analysis.affine import LONGEST, Facts, Form
+from ..analysis.affine import LONGEST, AffineExpr, Constraints
 from ..analysis.integer_forms import FORMS, is_integer, of_constant, opaque
 from ..analysis.patterns import number
 from ..build import const, make_op
@@ -51,8 +51,8 @@ class Ranges:
     """The analysis of one function, which rewrites as it walks."""
 
     def __init__(self, f: Function):
-        self.f, self.facts = f, Facts()
-        self.forms: dict[Value, Form] = {}
+        self.f, self.facts = f, Constraints()
+        self.forms: dict[Value, AffineExpr] = {}
         self.order: list[Value] = []                # the keys of `forms`, oldest first
         self.known: dict = {}                       # (dtype, form) -> a scalar in scope that has it
         self.entered: list = []                     # the keys of `known`, oldest first
@@ -82,7 +82,7 @@ class Ranges:
 
     # --- forms ------------------------------------------------------------------------------------------------------------
 
-    def form(self, v: Value) -> Form:
+    def form(self, v: Value) -> AffineExpr:
         found = self.forms.get(v)
         if found is None:
             self.depth += 1
@@ -93,12 +93,12 @@ class Ranges:
             self.set(v, found)
         return found
 
-    def set(self, v: Value, form: Form) -> None:
+    def set(self, v: Value, form: AffineExpr) -> None:
         if v not in self.forms:
             self.order.append(v)
         self.forms[v] = form
 
-    def made(self, v: Value) -> Form:
+    def made(self, v: Value) -> AffineExpr:
         if v.__class__ is Const:
             return of_constant(self.facts, v)
         op = v.op
@@ -120,10 +120,10 @@ class Ranges:
         while len(self.order) > mark:
             del self.forms[self.order.pop()]
 
-    def size(self, d) -> Form:
-        return Form(d, {}) if d.__class__ is int else self.form(d)
+    def size(self, d) -> AffineExpr:
+        return AffineExpr(d, {}) if d.__class__ is int else self.form(d)
 
-    def either(self, v: Value, cond: Value, a: Form, b: Form) -> Form:
+    def either(self, v: Value, cond: Value, a: AffineExpr, b: AffineExpr) -> AffineExpr:
         """a where cond holds, else b."""
         if a == b:
             return a
@@ -141,7 +141,7 @@ class Ranges:
         made.atom.cases = tuple(cases)
         return made
 
-    def side(self, i: Form, n: Form) -> int | None:
+    def side(self, i: AffineExpr, n: AffineExpr) -> int | None:
         """1 where 0 <= i < n, -1 where -n <= i < 0, for sure."""
         facts = self.facts
         if i.low >= 0 or (i.high >= 0 and facts.nonneg(i)):
@@ -397,7 +397,7 @@ class Ranges:
         self.ops.append(op)
 
 
-def _of_elements(form: Form) -> bool:
+def _of_elements(form: AffineExpr) -> bool:
     """Whether the form is about elements of arrays. (Else it may be about none, and a fact about it says nothing.)"""
     return any(a.array for a in form.terms)
 

@@ -14,7 +14,7 @@ access certainly ends before the element or begins after it.
 """
 from __future__ import annotations
 
-from ...ir.analysis.affine import Form
+from ...ir.analysis.affine import AffineExpr
 from ...ir.analysis.induction import assume_iteration, counter_of
 from ...ir.analysis.patterns import number
 from ...ir.core import Block, Const, Function, Op
@@ -99,13 +99,13 @@ class _Proofs:
         facts.undo(mark)
         return found
 
-    def _clear(self, place: list[Form], op: Op) -> bool:
+    def _clear(self, place: list[AffineExpr], op: Op) -> bool:
         for at, (first, last) in zip(place, self._region(op)):
             if (first is not None and self._before(at, first)) or (last is not None and self._before(last, at)):
                 return True
         return False
 
-    def _before(self, a: Form, b: Form) -> bool:
+    def _before(self, a: AffineExpr, b: AffineExpr) -> bool:
         return self.ranges.facts.nonneg(b.plus(a, -1).add(-1))
 
     def _region(self, op: Op):

@@ -52,7 +52,7 @@ def call(f, /, *args, **kwargs):
         method = getattr(type(args[0]), name, None)
         if isinstance(method, types.FunctionType) and source.is_user(method) and source.has_source(method):
             return call(method, *args)
-    if args and isinstance(args[0], packed_lists.Held) and f in OF_LISTS:
+    if args and isinstance(args[0], packed_lists.ListValue) and f in OF_LISTS:
         return _adopted(trace, OF_LISTS[f](*args, **kwargs))
     for redirect in REDIRECTS:
         instead = redirect(f)
@@ -82,7 +82,7 @@ REDIRECTS = [dispatch.redirect, _typed_container]
 
 def _listed(x):
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
-    if isinstance(x, packed_lists.Held):
+    if isinstance(x, packed_lists.ListValue):
         return x.array()
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
@@ -187,7 +187,7 @@ def change_length(trace, owner, name: str, args) -> None:
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
     try:
         expect_own(trace, owner, what)
-        if name in ("extend", "+=") and any(isinstance(x, packed_lists.Held) and x.unbounded for x in args):
+        if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
     except UnsupportedError:
@@ -268,7 +268,7 @@ def _partial(trace, f, args, kwargs):
     return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
 
 
-def _chosen(trace, f: if_join.Chosen, args, kwargs):
+def _chosen(trace, f: if_join.FunctionPhi, args, kwargs):
     """Either function, where it is the one."""
     return branches.either(ScalarBox(f.flag, "bool"), lambda: call(f.then, *args, **kwargs),
                            lambda: call(f.other, *args, **kwargs))
@@ -288,7 +288,7 @@ def _other(trace, f, args, kwargs):
 
 
 _BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
-            functools.partial: _partial, if_join.Chosen: _chosen, types.MethodWrapperType: _builtin}
+            functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin}
 
 
 # --- builtins ---------------------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def type_of(x) -> type:
     captured_arrays.seen(x)                            # an array from outside is to be one at each call
     if isinstance(x, ArrayBox):
         return np.ndarray
-    if isinstance(x, packed_lists.Held):
+    if isinstance(x, packed_lists.ListValue):
         return list
     if isinstance(x, ScalarBox):
         return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
@@ -315,7 +315,7 @@ def type_(*args):
 
 
 def isinstance_(x, kinds) -> bool:
-    if isinstance(x, (Box, packed_lists.Held)):
+    if isinstance(x, (Box, packed_lists.ListValue)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
     return issubclass(x.cls, kinds) if pytrees.kind_of(x) is pytrees.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)

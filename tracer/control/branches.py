@@ -56,7 +56,7 @@ def truth(x) -> bool | Value:
 
 
 def _plain_truth(x) -> bool | Value:
-    if isinstance(x, (leaf_types.Unset, leaf_types.Maybe)):
+    if isinstance(x, (leaf_types.Undefined, leaf_types.MaybeUndefined)):
         return truth(leaf_types.value(x))
     if type(x) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, x)
@@ -168,7 +168,7 @@ def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
-    items = items.array() if isinstance(items, packed_lists.Held) else captured_arrays.seen(items)
+    items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)
@@ -234,8 +234,8 @@ def _unlike(found: region_tracing.Mismatch, why: str):
 
 def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
     """Emit the `if` and put its results in place."""
-    joint = if_join.Joint(trace, flag, yes, no, flexible)
-    held = [if_join.Slot(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
+    joint = if_join.IfJoin(trace, flag, yes, no, flexible)
+    held = [if_join.JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
             for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)
     roots = [(root, joint.root(root, yes, no)) for root in region_tracing.roots_of(yes, no)]

@@ -34,8 +34,8 @@ ROUNDS = 12                   # a plan that is still changing after so many iter
 
 # --- for --------------------------------------------------------------------------------------------------------------
 
-def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None:
-    """The statement. body(item) is one iteration; stop() gives the flags that end the loop; touched() arrays it may write;
+def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None:
+    """The statement. body(item) is one iteration; stop() gives the flags that end the loop; mutated() arrays it may write;
     `site` identifies it in the source, where its body does not."""
     trace, hint = tracing.active(), None
     if trace is not None and isinstance(iterable, loop_pragmas.Hint):
@@ -57,7 +57,7 @@ def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None
         return
     loop = Loop(site, "for", trip)
     try:
-        _roll(trace, loop, source, 0, body, get, put, names, stop, touched)
+        _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
     except NeedUnroll as signal:
         if signal.loop is not loop:
             raise
@@ -67,7 +67,7 @@ def for_(iterable, body, get, put, names, stop, touched=None, site=None) -> None
                                    "store into an array at the counter, or leave tg.rolled away", tracing.locate()) from None
         _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
     except Mismatch as found:
-        _differently(trace, loop, source, found, body, get, put, names, stop, touched)
+        _differently(trace, loop, source, found, body, get, put, names, stop, mutated)
 
 
 def _each(items, body, get, put, names, stop) -> None:
@@ -113,7 +113,7 @@ def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str)
         trace.unrolling = outer
 
 
-def _differently(trace, loop, source, found, body, get, put, names, stop, touched) -> None:
+def _differently(trace, loop, source, found, body, get, put, names, stop, mutated) -> None:
     """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
@@ -123,7 +123,7 @@ def _differently(trace, loop, source, found, body, get, put, names, stop, touche
     if _stopped(stop) is False:
         again = Loop(loop.site, "for", source.trip - 1)
         try:
-            _roll(trace, again, source, 1, body, get, put, names, stop, touched)
+            _roll(trace, again, source, 1, body, get, put, names, stop, mutated)
             return
         except (NeedUnroll, Mismatch) as signal:
             if isinstance(signal, NeedUnroll) and signal.loop is not again:
@@ -139,12 +139,12 @@ def _unsettled(found: Mismatch, kind: str):
         "give it the type and shape of the loop's end before the loop begins", tracing.locate()) from None
 
 
-def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, touched) -> None:
+def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mutated) -> None:
     """Stage iterations start … trip-1 as one body."""
     trip = source.trip
     if start:
         trip = trip - start
-    rolled = _Rolled(trace, loop, body, get, put, names, touched)
+    rolled = _Rolled(trace, loop, body, get, put, names, mutated)
     if stop is None:
         rolled.counted(source, start, trip)
     else:
@@ -163,7 +163,7 @@ def _plus(k: Value, start: int):
 
 # --- while ------------------------------------------------------------------------------------------------------------
 
-def while_(test, body, get, put, names, stop, touched=None) -> None:
+def while_(test, body, get, put, names, stop, mutated=None) -> None:
     """The statement. Its condition may be known for some iterations and not for others."""
     trace, python = tracing.active(), False
     count = 0
@@ -180,7 +180,7 @@ def while_(test, body, get, put, names, stop, touched=None) -> None:
             loop = Loop(id(body.__code__), "while")
             loop.unrollable = known
             try:
-                _roll_while(trace, loop, test, body, get, put, names, stop, touched)
+                _roll_while(trace, loop, test, body, get, put, names, stop, mutated)
                 return
             except NeedUnroll as signal:
                 if signal.loop is not loop:
@@ -208,9 +208,9 @@ def _probe(trace, test, get, put):
     return region_tracing.run(trace, scope, lambda: truth(test()), get, put, get() if get else (), always=True).returned
 
 
-def _roll_while(trace, loop, test, body, get, put, names, stop, touched) -> None:
+def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None:
     def rolled():
-        return _Rolled(trace, loop, lambda: body(), get, put, names, touched)
+        return _Rolled(trace, loop, lambda: body(), get, put, names, mutated)
 
     def ask():
         return branches.boxed(truth(test()))
@@ -240,21 +240,21 @@ class _Changes(Exception):
 class _Rolled:
     """One loop being staged: its plan, and the trials that settle it."""
 
-    def __init__(self, trace, loop: Loop, body, get, put, names, touched):
+    def __init__(self, trace, loop: Loop, body, get, put, names, mutated):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
-        self.before, self.born = get() if get else (), tracing.stamp()
+        self.before, self.epoch = get() if get else (), tracing.stamp()
         self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
-        self.names = loop_carry.planned(names, self.before, self.born, self.flexible)
+        self.names = loop_carry.planned(names, self.before, self.epoch, self.flexible)
         self.items: dict = {}                       # mark -> (place, Carry)
         self.roots: dict = {}                       # id -> box
-        self.spoilt: dict = {}                      # id -> (box, reason)
+        self.poisoned: dict = {}                      # id -> (box, reason)
         self.pairs: set = set()                     # positions in `carried` of what may hold the same array
         self.growing: dict = {}                     # id -> list that an iteration appends to
         self.heads: tuple = ()                      # what the names hold when an iteration begins
         self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
         self.ended: dict = {}                       # … and in the body that settled
         self.pair_up(self.before)
-        for x in touched() if touched else ():
+        for x in mutated() if mutated else ():
             if type(x) is ArrayBox and not x.root.captured and type(x.root) is ArrayBox:
                 self.roots[id(x.root)] = x.root
 
@@ -266,7 +266,7 @@ class _Rolled:
         """Note which names hold, or may hold, the same array; whether that is news."""
         seen, known = {}, len(self.pairs)
         for k, x in enumerate(held):
-            for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.Maybe else x):
+            for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.MaybeUndefined else x):
                 if isinstance(leaf, ArrayBox):
                     root = leaf.root
                     self.pairs |= {(j, k) for r in (root, *region_tracing.relatives(self.trace,
@@ -278,7 +278,7 @@ class _Rolled:
     def link_pairs(self, head: bool = False) -> None:
         carried = self.carried
         for j, k in self.pairs:
-            if head and (carried[j].parting or carried[k].parting):
+            if head and (carried[j].is_return_value or carried[k].is_return_value):
                 continue
             for a in carried[j].boxes:
                 for b in carried[k].boxes:
@@ -316,7 +316,7 @@ class _Rolled:
         for key, root in self.roots.items():
             scope.roots[key] = root, root._value
             root._value = self.entered[key] = next(params)
-        for box, reason in self.spoilt.values():
+        for box, reason in self.poisoned.values():
             region_tracing.spoil(trace, box, reason)
 
     def trial(self, block: Block, params, items, grows: bool = False) -> region_tracing.Outcome:
@@ -359,16 +359,16 @@ class _Rolled:
             elif after is not before:
                 if before is region_tracing.MISSING or after is region_tracing.MISSING:
                     raise Mismatch(region_tracing.name_of(place), _absent(before), _absent(after), "the structure changes")
-                self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.born,
+                self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.epoch,
                                                            self.flexible)
                 changed = True
         for key, (root, before, after) in outcome.roots.items():
             if key not in self.roots and after is not before:
                 self.roots[key] = root
                 changed = True
-        for box, reason in outcome.spoilt:
-            if box._born < self.born and id(box) not in self.spoilt:
-                self.spoilt[id(box)] = box, reason
+        for box, reason in outcome.poisoned:
+            if box._epoch < self.epoch and id(box) not in self.poisoned:
+                self.poisoned[id(box)] = box, reason
                 changed = True
         return changed
 
@@ -468,7 +468,7 @@ class _Rolled:
         """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
         go = as_bool(truth(condition()))
         self.before = self.get() if self.get else ()
-        self.names = [loop_carry.Carry(c.label, held, True, self.born, self.flexible) for c,
+        self.names = [loop_carry.Carry(c.label, held, True, self.epoch, self.flexible) for c,
                       held in zip(self.names, self.before)]
         inner, found = self.body, []
 

@@ -32,7 +32,7 @@ KEPT = True
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 
 
-class Held:
+class ListValue:
     """What is a list to the program: array() is np.array of it, packed() the same as a packed list of numbers."""
 
     __slots__ = ()
@@ -44,7 +44,7 @@ class Held:
         return True
 
 
-class Packed(Held):
+class PackedList(ListValue):
     """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it."""
 
     __slots__ = ("box", "kind", "site")
@@ -61,12 +61,12 @@ class Packed(Held):
 
     def item(self, k):
         if len(self.box.dims) > 1:
-            return Packed(self.box[k], self.kind, self.site)
+            return PackedList(self.box[k], self.kind, self.site)
         return ScalarBox(self.box[k].read(), self.kind.weak)
 
     def __getitem__(self, key):
         if isinstance(key, slice):
-            return Packed(boxes.array(self.box[key].read()), self.kind, self.site)
+            return PackedList(boxes.array(self.box[key].read()), self.kind, self.site)
         return self.item(_position(self, key))
 
     def __setitem__(self, key, value):
@@ -96,7 +96,7 @@ class Packed(Held):
         return self[:]
 
     def __deepcopy__(self, memo):
-        return Packed(boxes.array(self.box.read()), self.kind, self.site)
+        return PackedList(boxes.array(self.box.read()), self.kind, self.site)
 
     def __getattr__(self, name):
         if hasattr(list, name):
@@ -116,13 +116,13 @@ class Packed(Held):
     __lt__ = __le__ = __gt__ = __ge__ = __delitem__ = __contains__ = _as_python
 
 
-def _position(held: Packed, key):
+def _position(held: PackedList, key):
     if not isinstance(key, (int, np.integer, ScalarBox)) or (isinstance(key, ScalarBox) and key.dtype_ir.kind not in "iux"):
         raise TypeError("list indices must be integers or slices")
     return key
 
 
-def _again(held: Packed, kind, what: str):
+def _again(held: PackedList, kind, what: str):
     """Trace again with the lists of this place of another kind, or never packed."""
     if held.site is None:
         raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",
@@ -130,7 +130,7 @@ def _again(held: Packed, kind, what: str):
     raise tracing.Restart(lists={held.site: kind})
 
 
-def never(held: Packed, what: str):
+def never(held: PackedList, what: str):
     _again(held, NEVER, what)
 
 
@@ -159,7 +159,7 @@ def made(held):
     return trace.note_fresh(held)
 
 
-def collected(trace, element, source, collect) -> Packed | list:
+def collected(trace, element, source, collect) -> PackedList | list:
     """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
     site = place()
     if not isinstance(trace.lists.get(site), leaf_types.Kind):
@@ -168,9 +168,9 @@ def collected(trace, element, source, collect) -> Packed | list:
 
     def row(item):
         found = element(item)
-        if type(found) is not list and not isinstance(found, Packed):
+        if type(found) is not list and not isinstance(found, PackedList):
             return found
-        kinds.append(found.kind if isinstance(found, Packed) else element_kind(found) if found else None)
+        kinds.append(found.kind if isinstance(found, PackedList) else element_kind(found) if found else None)
         if kinds[-1] is None or trace.born_at.get(id(found), (None, None))[0] is not found:
             raise tracing.Restart(lists={site: NEVER})               # no numbers, or a list that was there before
         return creation.array(array_of(found))
@@ -182,10 +182,10 @@ def collected(trace, element, source, collect) -> Packed | list:
     if not kind or any(k != kinds[0] for k in kinds):
         raise tracing.Restart(lists={site: NEVER})
     rows = creation.array(held)
-    return Packed(boxes.array(tracing.current().builder.cast(rows.read(), kind.dtype)), kind, site)
+    return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), kind.dtype)), kind, site)
 
 
-def _packed(trace, held, wider, site) -> Packed | None:
+def _packed(trace, held, wider, site) -> PackedList | None:
     if not held:
         return None
     kind = element_kind(held)
@@ -194,12 +194,12 @@ def _packed(trace, held, wider, site) -> Packed | None:
         trace.lists[site] = NEVER
         return None
     rows = creation.array(array_of(held))
-    return Packed(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
+    return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
 
 
 def array_of(held):
     """The elements of a list, or of one in another, for np.array."""
-    return [array_of(x) for x in held] if type(held) is list else held.box if isinstance(held, Packed) else held
+    return [array_of(x) for x in held] if type(held) is list else held.box if isinstance(held, PackedList) else held
 
 
 def element_kind(held) -> leaf_types.Kind | None:
@@ -218,38 +218,38 @@ def element_kind(held) -> leaf_types.Kind | None:
 
 def pack(trace, held) -> None:
     """Told before a list is indexed with a traced number: trace again with it packed, if it can be."""
-    born = trace.born_at.get(id(held))
-    if born is None or born[0] is not held or not held:
+    epoch = trace.born_at.get(id(held))
+    if epoch is None or epoch[0] is not held or not held:
         return
-    if born[1] in trace.lists and not isinstance(trace.lists[born[1]], leaf_types.Kind):
+    if epoch[1] in trace.lists and not isinstance(trace.lists[epoch[1]], leaf_types.Kind):
         return
     kind = element_kind(held)
     if kind is not None:
-        raise tracing.Restart(lists={born[1]: kind})
+        raise tracing.Restart(lists={epoch[1]: kind})
 
 
 def settled(x):
     """What a function returns, in which lists are as they are now."""
-    if any(isinstance(leaf, Held) for leaf in pytrees.leaves_of(x)):
-        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, Held) else leaf, x)
+    if any(isinstance(leaf, ListValue) for leaf in pytrees.leaves_of(x)):
+        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, ListValue) else leaf, x)
     return x
 
 
 # --- use --------------------------------------------------------------------------------------------------------------
 
-class Items(iteration.Source):
+class PackedListItems(iteration.Source):
     """A packed list as what a loop runs over."""
 
     __slots__ = ("held",)
 
-    def __init__(self, held: Packed):
+    def __init__(self, held: PackedList):
         self.held, self.trip = held, held.box.dims[0]
 
     def at(self, k):
         return self.held.item(boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int"))
 
 
-def reduced(function, held: Held):
+def reduced(function, held: ListValue):
     """sum, min or max of a list of numbers: a Python number."""
     held = held.packed()
     found = boxes.REDIRECT[function](held.box)
@@ -257,7 +257,7 @@ def reduced(function, held: Held):
     return ScalarBox(leaf_types.emit(found, kind), kind.weak) if isinstance(found, Box) else found
 
 
-def _split(x: Packed):
+def _split(x: PackedList):
     return (x.box,), (x.kind,)
 
 
@@ -265,9 +265,9 @@ def _join(meta, children):
     (kind,), (box,) = meta, children
     if isinstance(box, np.ndarray):
         return box.tolist() if kind.weak else [list(row) for row in box] if box.ndim > 1 else list(box)
-    return Packed(box, kind)
+    return PackedList(box, kind)
 
 
-iteration.SOURCES[Packed] = Items
+iteration.SOURCES[PackedList] = PackedListItems
 MAKERS[leaf_types.Kind] = _packed
-pytrees.learn(Packed, pytrees.Kind("list", _split, _join, lambda meta, n: [""]))
+pytrees.learn(PackedList, pytrees.Kind("list", _split, _join, lambda meta, n: [""]))

@@ -106,13 +106,13 @@ def _multiply(a, a_names, b, b_names, names):
     """Without a contraction: an elementwise product of both, broadcast."""
     builder = tracing.current().builder
 
-    def laid(x, own):
+    def layout_dependent(x, own):
         order = [n for n in names if n in own]
         x = builder.transpose(x, tuple(map(own.index, order)))
         dims = iter(x.type.dims)
         return builder.reshape(x, tuple(next(dims) if n in own else 1 for n in names))
 
-    (x, y), _ = shapes.align([laid(a, a_names), laid(b, b_names)])
+    (x, y), _ = shapes.align([layout_dependent(a, a_names), layout_dependent(b, b_names)])
     return builder("and" if x.type.dtype is BOOL else "mul", x, y)
 
 

@@ -40,7 +40,7 @@ def reshaped(box: ArrayBox, dims) -> ArrayBox:
 
 def _depends_on_layout(box: ArrayBox) -> None:
     """Whether NumPy gives a view or a copy here depends on how the array lies in memory."""
-    tracing.current().laid[id(box.root)] = box.root
+    tracing.current().layout_dependent[id(box.root)] = box.root
 
 
 def c_contiguous(box: ArrayBox) -> bool:

@@ -46,12 +46,12 @@ def cycles(mapping: dict[int, int]) -> list[list[int]]:
 
 def settle(rolled, outcome, taken, trip) -> dict[int, ArrayBox]:
     """Give the arrays of each cycle their contents after `trip` iterations; what the names hold then, where that is sure."""
-    spoilt, held = {id(box) for box, _ in outcome.spoilt if box._born < rolled.born}, {}
+    poisoned, held = {id(box) for box, _ in outcome.poisoned if box._epoch < rolled.epoch}, {}
     for cycle in cycles(permutation(rolled, outcome)):
         arrays = [rolled.names[k].initial for k in cycle]
-        if not any(id(a) in spoilt for a in arrays) or (not isinstance(trip, int) and len(cycle) > 2):
+        if not any(id(a) in poisoned for a in arrays) or (not isinstance(trip, int) and len(cycle) > 2):
             continue
-        if any(set(map(id, region_tracing.relatives(rolled.trace, a))) & spoilt - set(map(id, arrays)) for a in arrays):
+        if any(set(map(id, region_tracing.relatives(rolled.trace, a))) & poisoned - set(map(id, arrays)) for a in arrays):
             continue
         values = [taken[k][0] for k in cycle]
         if isinstance(trip, int):
@@ -62,7 +62,7 @@ def settle(rolled, outcome, taken, trip) -> dict[int, ArrayBox]:
         else:
             for array, value in zip(arrays, _by_parity(rolled.trace, trip, values)):
                 _put(rolled.trace, array, value)
-        outcome.spoilt[:] = [(box, reason) for box, reason in outcome.spoilt if not any(box is a for a in arrays)]
+        outcome.poisoned[:] = [(box, reason) for box, reason in outcome.poisoned if not any(box is a for a in arrays)]
     return held
 
 
@@ -76,6 +76,6 @@ def _by_parity(trace, trip: Value, values) -> tuple[Value, Value]:
 
 def _put(trace, array: ArrayBox, value: Value) -> None:
     scope = trace.scopes[-1]
-    if array._born < scope.born and id(array) not in scope.roots:
+    if array._epoch < scope.epoch and id(array) not in scope.roots:
         scope.roots[id(array)] = array, array._value
     array._value = value

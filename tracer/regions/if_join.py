@@ -13,7 +13,7 @@ from ..values.boxes import ArrayBox, Box
 from . import leaf_types, region_tracing
 
 
-class Slot:
+class JoinedValue:
     """One place after a join. `differs`: whether it must be put in place; build(results) gives what it holds."""
 
     __slots__ = ("build", "differs")
@@ -25,7 +25,7 @@ class Slot:
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
 
 
-class Chosen:
+class FunctionPhi:
     """One of two functions, which of them only run time knows: a call of it is a branch."""
 
     __slots__ = ("flag", "other", "then")
@@ -34,7 +34,7 @@ class Chosen:
         self.flag, self.then, self.other = flag, then, other
 
 
-class Joint:
+class IfJoin:
     """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths."""
 
     def __init__(self, trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome,
@@ -45,10 +45,10 @@ class Joint:
         self.known: dict = {}
         self.uses: tuple[dict, dict] = {}, {}         # id(container) -> how many places have it after a branch
 
-    def add(self, what: str, a, b) -> Slot:
+    def add(self, what: str, a, b) -> JoinedValue:
         """Join what a place holds after the one branch with what it holds after the other."""
         if a is b:
-            return Slot(False, lambda results: a)
+            return JoinedValue(False, lambda results: a)
         maybe = self.maybe(what, a, b)
         if maybe is not None:
             return maybe
@@ -75,44 +75,44 @@ class Joint:
                     self.trace.shared[id(part)] = part
             return made
 
-        return Slot(True, build)
+        return JoinedValue(True, build)
 
     def own(self, held, side: int) -> bool:
         """Whether a branch made what it leaves, and nothing else that it leaves has it too."""
         fresh = self.outcomes[side].fresh
         return all(id(part) in fresh and self.uses[side].get(id(part)) == 1 for part in leaf_types.containers(held))
 
-    def maybe(self, what, a, b) -> Slot | None:
+    def maybe(self, what, a, b) -> JoinedValue | None:
         """Where at least one branch leaves the place unset, or set on a condition."""
         kinds = type(a), type(b)
-        if leaf_types.Unset not in kinds and leaf_types.Maybe not in kinds:
+        if leaf_types.Undefined not in kinds and leaf_types.MaybeUndefined not in kinds:
             return None
-        if kinds == (leaf_types.Unset, leaf_types.Unset):
-            return Slot(False, lambda results: a)
+        if kinds == (leaf_types.Undefined, leaf_types.Undefined):
+            return JoinedValue(False, lambda results: a)
         flags = [self.set_flag(x) for x in (a, b)]
-        held_a, held_b = (x.held if type(x) is leaf_types.Maybe else x for x in (a, b))
-        if type(a) is leaf_types.Unset:
+        held_a, held_b = (x.held if type(x) is leaf_types.MaybeUndefined else x for x in (a, b))
+        if type(a) is leaf_types.Undefined:
             held = self.one_sided(held_b, 1)
-        elif type(b) is leaf_types.Unset:
+        elif type(b) is leaf_types.Undefined:
             held = self.one_sided(held_a, 0)
         else:
             held = self.add(what, held_a, held_b)
         flag = self.pair(*flags)
-        return Slot(True, lambda results: leaf_types.Maybe(what, held.build(results), results[flag]))
+        return JoinedValue(True, lambda results: leaf_types.MaybeUndefined(what, held.build(results), results[flag]))
 
     def set_flag(self, x) -> Value:
-        if type(x) is leaf_types.Maybe:
+        if type(x) is leaf_types.MaybeUndefined:
             return x.flag
-        return self.trace.builder.const(type(x) is not leaf_types.Unset, BOOL_SCALAR.dtype)
+        return self.trace.builder.const(type(x) is not leaf_types.Undefined, BOOL_SCALAR.dtype)
 
-    def one_sided(self, held, side: int) -> Slot:
+    def one_sided(self, held, side: int) -> JoinedValue:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
         leaves, structure = leaf_types.flatten(held)
         slots = []
         for x in leaves:
             kind = leaf_types.kind_of(x)
             if kind is None:
-                slots.append(Slot(False, lambda results, x=x: x))
+                slots.append(JoinedValue(False, lambda results, x=x: x))
                 continue
             for d in kind.dims:
                 if type(d) is not int:
@@ -123,15 +123,15 @@ class Joint:
             with self.trace.builder.at(self.blocks[1 - side]):
                 values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
             slots.append(self.result(kind, values, (x,)))
-        return Slot(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
+        return JoinedValue(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
 
-    def leaf(self, what: str, x, y) -> Slot:
+    def leaf(self, what: str, x, y) -> JoinedValue:
         if x is y or (not isinstance(x, Box) and not isinstance(y, Box) and leaf_types.same_static(x, y)):
-            return Slot(False, lambda results: x)
+            return JoinedValue(False, lambda results: x)
         left, right = leaf_types.kind_of(x), leaf_types.kind_of(y)
         if self.stands(x, 0) and self.stands(y, 1):
             then, other = self.function(x, 0), self.function(y, 1)
-            return Slot(True, lambda results: Chosen(self.flag, then(results), other(results)))
+            return JoinedValue(True, lambda results: FunctionPhi(self.flag, then(results), other(results)))
         if left is None or right is None:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(x), leaf_types.describe(y))
         kind = self.join(left, right, x, y)
@@ -141,23 +141,24 @@ class Joint:
 
     def stands(self, x, side: int) -> bool:
         """Whether x is a function, or a choice of such, that means the same after its branch: it has nothing made there."""
-        if type(x) is Chosen:
+        if type(x) is FunctionPhi:
             return self.stands(x.then, side) and self.stands(x.other, side)
         if not isinstance(x, _FUNCTIONS):
             return False
         held = [c.cell_contents for c in getattr(x, "__closure__", None) or ()]
         boxes = [leaf for h in held for leaf in leaf_types.leaves_of(h) if isinstance(leaf, Box)]
         inner = {v for op in self.blocks[side].walk() for v in op.results} if boxes else ()
-        return not any(b.root._born > self.outcomes[side].born if isinstance(b, ArrayBox) else b.read() in inner for b in boxes)
+        return not any(b.root._epoch > self.outcomes[side].epoch if isinstance(b,
+                                                                               ArrayBox) else b.read() in inner for b in boxes)
 
     def function(self, x, side: int):
         """build(results) of a function; the flags of a choice that a branch made become results."""
-        if type(x) is not Chosen:
+        if type(x) is not FunctionPhi:
             return lambda results: x
         flags = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
         flags[side] = x.flag
         k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
-        return lambda results: Chosen(results[k], then(results), other(results))
+        return lambda results: FunctionPhi(results[k], then(results), other(results))
 
     def read(self, side: int, held, kind) -> Value:
         """A leaf at the end of a branch."""
@@ -176,7 +177,7 @@ class Joint:
                 self.pair(self.trace.builder.index(p), self.trace.builder.index(q))
         return leaf_types.join(left, right._replace(dims=left.dims), x, y)
 
-    def result(self, kind, values, held) -> Slot:
+    def result(self, kind, values, held) -> JoinedValue:
         k = self.pair(*values)
         strides = {getattr(h, "_strides", None) for h in held}
 
@@ -188,7 +189,7 @@ class Joint:
                         region_tracing.link(self.trace, made, h)
             return made
 
-        return Slot(True, build)
+        return JoinedValue(True, build)
 
     def pair(self, a: Value, b: Value) -> int:
         """The position of a result that is a after the one branch and b after the other."""
@@ -198,15 +199,15 @@ class Joint:
             self.pairs.append(key)
         return self.known[key]
 
-    def root(self, root, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> Slot:
+    def root(self, root, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
         values = []
         for outcome in (yes, no):
             entry = outcome.roots.get(id(root))
             values.append(entry[2] if entry else root._value)
         k = self.pair(*values)
-        return Slot(True, lambda results: results[k])
+        return JoinedValue(True, lambda results: results[k])
 
-    def item(self, place, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> Slot:
+    def item(self, place, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
         mark = id(place[0]), place[1], place[2]
         found = [outcome.items[mark][2] if mark in outcome.items else region_tracing.peek(place) for outcome in (yes, no)]
         if any(f is region_tracing.MISSING for f in found):

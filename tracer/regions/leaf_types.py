@@ -45,7 +45,7 @@ class Kind(NamedTuple):
         return f"a scalar of {self.dtype.np.name}"
 
 
-class Unset:
+class Undefined:
     """What a name holds that no assignment has reached."""
 
     __slots__ = ("name", "reason")
@@ -57,7 +57,7 @@ class Unset:
         return f"<unset {self.name}>"
 
 
-class Maybe:
+class MaybeUndefined:
     """What a name holds that was assigned only where `flag` (a bool value) is true."""
 
     __slots__ = ("flag", "held", "name")
@@ -71,11 +71,11 @@ UNBOUND = "cannot access local variable '{name}' where it is not associated with
 
 def value(held):
     """A name as it is read: unset ones raise as Python does, at once or at run time."""
-    if type(held) is Unset:
+    if type(held) is Undefined:
         if held.reason:
             raise UnsupportedError(f"`{held.name}` has no value here: {held.reason}", "assign it before", tracing.locate())
         raise UnboundLocalError(UNBOUND.format(name=held.name))
-    if type(held) is Maybe:
+    if type(held) is MaybeUndefined:
         tracing.current().builder.emit("check", held.flag, error="UnboundLocalError", message=UNBOUND.format(name=held.name))
         return held.held
     return held
@@ -161,9 +161,9 @@ def same_static(a, b) -> bool:
 
 def describe(x) -> str:
     """What a value is, for messages about two that do not fit."""
-    if type(x) is Unset:
+    if type(x) is Undefined:
         return "unset"
-    if type(x) is Maybe:
+    if type(x) is MaybeUndefined:
         return describe(x.held) + " (not always set)"
     kind = kind_of(x)
     if kind is not None:

@@ -61,7 +61,7 @@ def append(trace: Trace, held: list, value) -> bool:
     kinds = [leaf_types.kind_of(x) for x in leaves]
     if not kinds or None in kinds or not all(kind.type.static for kind in kinds):
         return False
-    if any(isinstance(x, ArrayBox) and x.root._born < scope.born for x in leaves):
+    if any(isinstance(x, ArrayBox) and x.root._epoch < scope.epoch for x in leaves):
         return False                              # an array from before the loop: all entries would be that one
     scope.grown.setdefault(id(held), (held, []))[1].append(value)
     trace.growing[id(held)] = held, scope.loop
@@ -95,7 +95,7 @@ def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
     once the array has been written to."""
     for scope in trace.scopes:
         if scope.kind == "loop":
-            if x.root._born < scope.born and id(x.root) in scope.roots:
+            if x.root._epoch < scope.epoch and id(x.root) in scope.roots:
                 _refuse_alias()
             scope.entered.append(x)
     alias = ArrayBox(x.read())

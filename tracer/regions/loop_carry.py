@@ -17,7 +17,7 @@ from .. import tracing
 from ..syntax.early_exit import RETURNED, VALUE
 from ..values.boxes import ArrayBox, Box
 from . import leaf_types, region_tracing
-from .leaf_types import Kind, Maybe, Unset
+from .leaf_types import Kind, MaybeUndefined, Undefined
 from .region_tracing import Mismatch
 
 
@@ -38,16 +38,30 @@ def ends_loop(name: str) -> bool:
 class Carry:
     """One name or item. `initial`: what it holds before the loop, `kinds`: the leaf types (None: a leaf that stays)."""
 
-    __slots__ = ("born", "boxes", "cousins", "entry", "flag", "flexible", "initial", "kinds", "label", "leaves", "moves",
-                 "never", "stop", "structure")
+    __slots__ = (
+        "boxes",
+        "entry",
+        "epoch",
+        "flag",
+        "flexible",
+        "initial",
+        "kinds",
+        "label",
+        "leaves",
+        "may_alias",
+        "moves",
+        "never",
+        "stop",
+        "structure",
+    )
 
-    def __init__(self, label: str, initial, guess: bool, born: int, flexible: bool):
+    def __init__(self, label: str, initial, guess: bool, epoch: int, flexible: bool):
         self.flexible = flexible
-        self.label, self.initial, self.stop, self.born = label, initial, ends_loop(label), born
-        self.flag = type(initial) in (Unset, Maybe)
-        self.never, self.entry, self.boxes, self.cousins = False, None, [], []
+        self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
+        self.flag = type(initial) in (Undefined, MaybeUndefined)
+        self.never, self.entry, self.boxes, self.may_alias = False, None, [], []
         self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
-        if type(initial) is not Unset:
+        if type(initial) is not Undefined:
             self.leaves, self.structure = leaf_types.flatten(initial.held if self.flag else initial)
             self.kinds = [None] * len(self.leaves)
             if guess or self.flag:
@@ -79,7 +93,7 @@ class Carry:
         """What the parameters start from, emitted before the loop."""
         if not self.moves:
             return []
-        if type(self.initial) is Unset:
+        if type(self.initial) is Undefined:
             found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
             return [*self.with_lengths(builder, found), const(False, BOOL)]
         found = self.with_lengths(builder, [leaf_types.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None])
@@ -101,11 +115,11 @@ class Carry:
             next(params)
             self.entry = False
         else:
-            self.entry = self._from(trace, params, asking or not self.parting)
+            self.entry = self._from(trace, params, asking or not self.is_return_value)
         return self.entry
 
     @property
-    def parting(self) -> bool:
+    def is_return_value(self) -> bool:
         """Whether this is what the function returns: no iteration reads it, as none begins once it is set."""
         return self.label == VALUE
 
@@ -117,14 +131,14 @@ class Carry:
             made = x if kind is None else leaf_types.wrap(next(params), kind, getattr(x, "_strides", None))
             if isinstance(made, ArrayBox) and kind is not None:
                 self.boxes.append(made)
-                for relative in (x, *self.cousins) if linked else ():
+                for relative in (x, *self.may_alias) if linked else ():
                     if isinstance(relative, ArrayBox):
-                        region_tracing.link(trace, made, relative, self.born)
+                        region_tracing.link(trace, made, relative, self.epoch)
             leaves.append(made)
         held = self.structure.unflatten(leaves)
         for part in leaf_types.containers(held):
             trace.shared[id(part)] = part
-        return Maybe(self.label, held, next(params)) if self.flag else held
+        return MaybeUndefined(self.label, held, next(params)) if self.flag else held
 
     # --- after an iteration -------------------------------------------------------------------------------------------
 
@@ -137,9 +151,9 @@ class Carry:
                 return True
             return False
         held = final
-        if type(final) is Maybe:
+        if type(final) is MaybeUndefined:
             held = final.held
-        if type(final) is Unset:
+        if type(final) is Undefined:
             if final.reason:
                 raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial),
                                leaf_types.describe(final), final.reason)
@@ -192,10 +206,10 @@ class Carry:
         """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
         if not isinstance(x, ArrayBox):
             return False
-        known = {id(c) for c in self.cousins} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
-        news = [r for r in (x.root, *region_tracing.relatives(tracing.current(), x.root)) if r._born < self.born
+        known = {id(c) for c in self.may_alias} | {id(y.root) for y in self.leaves if isinstance(y, ArrayBox)}
+        news = [r for r in (x.root, *region_tracing.relatives(tracing.current(), x.root)) if r._epoch < self.epoch
                 and id(r) not in known]
-        self.cousins += news
+        self.may_alias += news
         return bool(news)
 
     def yields(self, final) -> list[Value]:
@@ -203,7 +217,7 @@ class Carry:
         if not self.moves:
             return []
         held, flag = final, const(True, BOOL)
-        if type(final) is Maybe:
+        if type(final) is MaybeUndefined:
             held, flag = final.held, final.flag
         leaves = leaf_types.flatten(held)[0]
         values = [leaf_types.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
@@ -213,15 +227,16 @@ class Carry:
     def after(self, trace, results, final, ran: bool, own=frozenset()):
         """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
         if not self.moves:
-            if type(self.initial) is Unset and self.structure is not None:
-                return final if ran else Unset(self.label, "only the body of a loop sets it, to something that is no number")
+            if type(self.initial) is Undefined and self.structure is not None:
+                return final if ran else Undefined(self.label,
+                                                   "only the body of a loop sets it, to something that is no number")
             return self.initial
         made = self._from(trace, iter(results))
         if ran and all(id(part) in own for part in leaf_types.containers(final)):
-            for part in leaf_types.containers(made.held if type(made) is Maybe else made):
+            for part in leaf_types.containers(made.held if type(made) is MaybeUndefined else made):
                 trace.shared.pop(id(part))
                 trace.note_fresh(part)
-        return made.held if type(made) is Maybe and ran and type(final) is not Maybe else made
+        return made.held if type(made) is MaybeUndefined and ran and type(final) is not MaybeUndefined else made
 
 
 def parameter(block: Block, type, name: str | None = None) -> Value:
@@ -254,6 +269,6 @@ def guess_of(name: str, initial) -> bool:
     return not name.startswith("+") or (kind is not None and kind.form == "scalar")
 
 
-def planned(names, before, born: int, flexible: bool) -> list[Carry]:
-    """A carry for each name of a loop that begins at the stamp `born`. `flexible`: its arrays may change their lengths."""
-    return [Carry(name.lstrip("+"), held, guess_of(name, held), born, flexible) for name, held in zip(names, before)]
+def planned(names, before, epoch: int, flexible: bool) -> list[Carry]:
+    """A carry for each name of a loop that begins at the stamp `epoch`. `flexible`: its arrays may change their lengths."""
+    return [Carry(name.lstrip("+"), held, guess_of(name, held), epoch, flexible) for name, held in zip(names, before)]

@@ -46,24 +46,24 @@ class Mismatch(Exception):
 class Outcome:
     """What a traced region left. roots: id -> (root, before, after); items: id -> (place, before, after)."""
 
-    __slots__ = ("block", "born", "entered", "fresh", "grown", "items", "names", "raised", "returned", "roots", "spoilt")
+    __slots__ = ("block", "entered", "epoch", "fresh", "grown", "items", "names", "poisoned", "raised", "returned", "roots")
 
     def __init__(self, scope: Scope):
-        self.block, self.born = scope.block, scope.born
+        self.block, self.epoch = scope.block, scope.epoch
         self.names, self.returned, self.raised, self.entered = (), None, None, scope.entered
-        self.roots, self.items, self.spoilt, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
+        self.roots, self.items, self.poisoned, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
 
     @contextmanager
     def installed(self):
         """Arrays as the region left them: for reading what its names hold."""
         for root, _, after in self.roots.values():
             root._value = after
-        for box, _ in self.spoilt:
-            box.__class__ = SpoiltBox
+        for box, _ in self.poisoned:
+            box.__class__ = PoisonedBox
         try:
             yield
         finally:
-            for box, _ in self.spoilt:
+            for box, _ in self.poisoned:
                 box.__class__ = ArrayBox
             for root, before, _ in self.roots.values():
                 root._value = before
@@ -107,9 +107,9 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
 
 
 def _undo(scope: Scope, outcome: Outcome) -> None:
-    for box, reason in scope.spoilt:
+    for box, reason in scope.poisoned:
         box.__class__ = ArrayBox
-        outcome.spoilt.append((box, reason))
+        outcome.poisoned.append((box, reason))
     for key, (root, before) in scope.roots.items():
         outcome.roots[key] = root, before, root._value
         root._value = before
@@ -230,7 +230,7 @@ def certain(trace: Trace, error: Exception) -> bool:
 
 # --- aliases ----------------------------------------------------------------------------------------------------------
 
-class SpoiltBox(ArrayBox):
+class PoisonedBox(ArrayBox):
     """An array that may have been written under another name."""
 
     __slots__ = ()
@@ -243,8 +243,8 @@ class SpoiltBox(ArrayBox):
     _value = property(_refuse, _refuse)
 
 
-def link(trace: Trace, one: ArrayBox, other: ArrayBox, born: float = float("inf")) -> None:
-    """From now on these two may be the same array; so may what the second may be, as far as it is older than `born`.
+def link(trace: Trace, one: ArrayBox, other: ArrayBox, epoch: float = float("inf")) -> None:
+    """From now on these two may be the same array; so may what the second may be, as far as it is older than `epoch`.
 
     What a loop's names hold in one iteration is told apart by the loop itself: `a` and `b` that trade two arrays are never the
     same.
@@ -252,21 +252,21 @@ def link(trace: Trace, one: ArrayBox, other: ArrayBox, born: float = float("inf"
     one, other = one.root, other.root
     if one is other:
         return
-    for kin in (other, *(r for r in relatives(trace, other) if r._born < born)):
-        _connect(trace, one, kin)
-        _connect(trace, kin, one)
+    for may_alias in (other, *(r for r in relatives(trace, other) if r._epoch < epoch)):
+        _connect(trace, one, may_alias)
+        _connect(trace, may_alias, one)
 
 
 def relatives(trace: Trace, root) -> list:
-    found = trace.kin.get(id(root))
+    found = trace.may_alias.get(id(root))
     return [] if found is None else [r for ref in found[1] if (r := ref()) is not None]
 
 
 def _connect(trace: Trace, a, b) -> None:
-    found = trace.kin.get(id(a))
+    found = trace.may_alias.get(id(a))
     if found is None:
-        key, kin = id(a), trace.kin
-        found = kin[key] = weakref.ref(a, lambda _: kin.pop(key, None)), []
+        key, may_alias = id(a), trace.may_alias
+        found = may_alias[key] = weakref.ref(a, lambda _: may_alias.pop(key, None)), []
     if a is not b and not any(ref() is b for ref in found[1]):
         found[1].append(weakref.ref(b))
 
@@ -279,11 +279,11 @@ def spoil_kin(trace: Trace, root) -> None:
 
 def spoil(trace: Trace, box, reason) -> None:
     if type(box) is ArrayBox:
-        box.__class__ = SpoiltBox
-        trace.scopes[-1].spoilt.append((box, reason))
+        box.__class__ = PoisonedBox
+        trace.scopes[-1].poisoned.append((box, reason))
 
 
 def merge_spoilt(trace: Trace, *outcomes) -> None:
     for outcome in outcomes:
-        for box, reason in outcome.spoilt:
+        for box, reason in outcome.poisoned:
             spoil(trace, box, reason)

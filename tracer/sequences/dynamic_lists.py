@@ -69,10 +69,10 @@ def _joined(a, b):
 class Cell:
     """A value that regions log and carry like that of an array."""
 
-    __slots__ = ("__weakref__", "_born", "_value")
+    __slots__ = ("__weakref__", "_epoch", "_value")
 
     def __init__(self, value: Value):
-        self._value, self._born = value, tracing.stamp()
+        self._value, self._epoch = value, tracing.stamp()
 
     def set(self, value: Value) -> None:
         tracing.current().note_write(self)
@@ -85,9 +85,9 @@ def grow(trace, held: list, name: str, args) -> None:
     """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
     be."""
     found = _entry_after(held, name, args)
-    born = trace.born_at.get(id(held))
-    if found is not None and born is not None and born[0] is held and trace.lists.get(born[1]) is not packed_lists.NEITHER:
-        raise tracing.Restart(lists={born[1]: found})
+    epoch = trace.born_at.get(id(held))
+    if found is not None and epoch is not None and epoch[0] is held and trace.lists.get(epoch[1]) is not packed_lists.NEITHER:
+        raise tracing.Restart(lists={epoch[1]: found})
 
 
 def _entry_after(held, name: str, args) -> Entry | None:
@@ -97,7 +97,7 @@ def _entry_after(held, name: str, args) -> Entry | None:
         parts.append(Entry.of(more))
     elif isinstance(more, (list, tuple)):
         parts += map(Entry.of, more)
-    elif isinstance(more, packed_lists.Held):
+    elif isinstance(more, packed_lists.ListValue):
         parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.kind,)))
     found = parts[0] if parts else None
     for part in parts[1:]:
@@ -105,7 +105,7 @@ def _entry_after(held, name: str, args) -> Entry | None:
     return found
 
 
-def piled(trace, held: list, entry: Entry, site) -> Pile | None:
+def piled(trace, held: list, entry: Entry, site) -> DynamicList | None:
     """A list that has just been made, as a pile; None where its entries do not fit."""
     for x in held:
         joined = entry.join(Entry.of(x))
@@ -113,7 +113,7 @@ def piled(trace, held: list, entry: Entry, site) -> Pile | None:
             trace.lists[site] = packed_lists.NEITHER
             return None
         trace.lists[site] = entry = joined
-    made = Pile(entry, site)
+    made = DynamicList(entry, site)
     for x in held:
         made.append(x)
     return made
@@ -121,17 +121,18 @@ def piled(trace, held: list, entry: Entry, site) -> Pile | None:
 
 # --- the list ---------------------------------------------------------------------------------------------------------
 
-class Pile(packed_lists.Held):
+class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
-    last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `witness`: an alias of
+    last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
+    of
     each array that was entered, which a write to the array makes unreadable."""
 
-    __slots__ = ("count", "entry", "seen", "site", "stacks", "top", "witness")
+    __slots__ = ("count", "entry", "seen", "site", "stacks", "top", "write_guard")
     __hash__ = None
 
     def __init__(self, entry: Entry, site):
         builder = tracing.current().builder
-        self.entry, self.site, self.top, self.seen, self.witness = entry, site, None, None, []
+        self.entry, self.site, self.top, self.seen, self.write_guard = entry, site, None, None, []
         self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
         self.count = Cell(builder.index(0))
 
@@ -156,7 +157,7 @@ class Pile(packed_lists.Held):
         leaves = pytrees.flatten(value)[0]
         for x in leaves:
             if isinstance(x, ArrayBox):
-                self.witness.append(list_scan_outputs.entered(tracing.current(), x))
+                self.write_guard.append(list_scan_outputs.entered(tracing.current(), x))
         return leaves
 
     def extend(self, values) -> None:
@@ -210,7 +211,7 @@ class Pile(packed_lists.Held):
         builder.emit("check", builder("ge", self.count._value, builder.index(least)), error="BoundsError", message=message)
 
     def _expect_unwritten(self) -> None:
-        for alias in self.witness:
+        for alias in self.write_guard:
             alias.read()
 
     def _entry(self, values):
@@ -278,7 +279,7 @@ class Pile(packed_lists.Held):
         return self.settled()
 
     def __iter__(self):
-        return iter(Items(self))
+        return iter(DynamicListItems(self))
 
     def __add__(self, other):
         return self._joined(self, other)
@@ -287,7 +288,7 @@ class Pile(packed_lists.Held):
         return self._joined(other, self)
 
     def _joined(self, *parts):
-        made = Pile(self.entry, self.site)
+        made = DynamicList(self.entry, self.site)
         for part in parts:
             made.extend(part)
         return made
@@ -296,7 +297,7 @@ class Pile(packed_lists.Held):
         _other(name)
 
 
-class Entries(packed_lists.Held):
+class Entries(packed_lists.ListValue):
     """What a pile held when it was read: a list that does not change."""
 
     __slots__ = ("boxes", "entry")
@@ -314,7 +315,7 @@ class Entries(packed_lists.Held):
     def columns(self) -> list[ArrayBox]:
         return self.boxes
 
-    array = Pile.array
+    array = DynamicList.array
 
     def item(self, k):
         return self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)])
@@ -332,7 +333,7 @@ class Entries(packed_lists.Held):
         return self
 
     def __iter__(self):
-        return iter(Items(self))
+        return iter(DynamicListItems(self))
 
     def __getattr__(self, name):
         _other(name)
@@ -341,7 +342,7 @@ class Entries(packed_lists.Held):
 def _listed(entry: Entry, columns):
     """A list of numbers as any other that is packed, others as `Entries`."""
     if entry.structure is pytrees.LEAF and not entry.kinds[0].dims:
-        return packed_lists.Packed(boxes.array(columns[0].read()), entry.kinds[0])
+        return packed_lists.PackedList(boxes.array(columns[0].read()), entry.kinds[0])
     return Entries(entry, columns)
 
 
@@ -404,7 +405,7 @@ def _join(meta, children):
     return [entry.structure.unflatten(row) for row in zip(*columns)]
 
 
-class Items(iteration.Source):
+class DynamicListItems(iteration.Source):
     """A pile, or what it held, as what a loop runs over."""
 
     __slots__ = ("held",)
@@ -444,16 +445,16 @@ def _hstack(held):
 def _sorted(held, reverse=False):
     made = held.packed()
     found = FUNCTIONS[np.sort](made.box)
-    return packed_lists.Packed(boxes.array(found[::-1].read()) if reverse else found, made.kind)
+    return packed_lists.PackedList(boxes.array(found[::-1].read()) if reverse else found, made.kind)
 
 
 def _length(held):
-    return ScalarBox(held.count._value, "int") if type(held) is Pile else boxes.count(Items(held).trip)
+    return ScalarBox(held.count._value, "int") if type(held) is DynamicList else boxes.count(DynamicListItems(held).trip)
 
 
 calls.OUTGROWN.append(grow)
 calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
                        sorted: _sorted, builtins.len: _length, list: lambda held: held.settled()})
 packed_lists.MAKERS[Entry] = piled
-iteration.SOURCES.update({Pile: Items, Entries: Items})
+iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

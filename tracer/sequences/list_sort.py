@@ -183,7 +183,7 @@ def item_at(trace, held, key: ScalarBox):
     leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
     if any(isinstance(leaf, ArrayBox) for leaf in leaves) and list_scan_outputs.rows_of(held) is None:
         return NotImplemented                            # an alias of one of them: which one must be known
-    if any(isinstance(x, (list, dict, packed_lists.Held)) for x in held):
+    if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
         return NotImplemented
     if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):

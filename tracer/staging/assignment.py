@@ -50,7 +50,7 @@ def setitem(value, held, key) -> None:
         held[key] = value
     elif isinstance(held, np.ndarray):
         _into_array(trace, held, key, value)
-    elif isinstance(held, packed_lists.Held):
+    elif isinstance(held, packed_lists.ListValue):
         held[key] = value
     elif isinstance(held, (list, dict)):
         _into_container(trace, held, key, value)
@@ -130,7 +130,7 @@ def augment(held, value, op: str):
         calls.change_length(trace, held, _SIGN[op], (value,))
     elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
         held = boxes.lift(held)
-    elif isinstance(held, packed_lists.Held) and op == "iadd":
+    elif isinstance(held, packed_lists.ListValue) and op == "iadd":
         held.extend(value)
         return held
     elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):

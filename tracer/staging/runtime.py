@@ -46,7 +46,7 @@ def collect(element, items):
 
 def returned(held):
     """What a function returns: set on every path that reaches its end."""
-    return held.held if type(held) is leaf_types.Maybe else leaf_types.value(held)
+    return held.held if type(held) is leaf_types.MaybeUndefined else leaf_types.value(held)
 
 
 RUNTIME = types.SimpleNamespace(
@@ -54,7 +54,7 @@ RUNTIME = types.SimpleNamespace(
     or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
-    raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Unset, returned=returned,
+    raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     fresh=fresh,
     unpack=unpack,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,

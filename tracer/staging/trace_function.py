@@ -41,7 +41,7 @@ from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import format_strings, promotion
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.captured_arrays import Held, reached
+from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
 from .signature import Leaf
 
@@ -74,7 +74,7 @@ class Traced:
     statics   leaves that were Python ints and decided a shape, made static
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
-    touched   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
+    mutated   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
     laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
     held      arrays from outside of the arguments, and what is needed to find them again
     """
@@ -89,9 +89,9 @@ class Traced:
     statics: tuple[int, ...] = ()
     captured: tuple[Value, ...] = ()
     notes: tuple = ()
-    touched: tuple[int, ...] = ()
-    laid: tuple[int, ...] = ()
-    held: Held = field(default_factory=Held)
+    mutated: tuple[int, ...] = ()
+    layout_dependent: tuple[int, ...] = ()
+    held: Captured = field(default_factory=Captured)
 
 
 class Call(NamedTuple):
@@ -351,23 +351,23 @@ class _Run:
         for k, value in enumerate(results):
             if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
-        touched = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
+        mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes), touched, tuple(k for k in touched if id(held[k]) in self.trace.laid),
+                      tuple(self.trace.notes), mutated, tuple(k for k in mutated if id(held[k]) in self.trace.layout_dependent),
                       self.outside(bool(writes)))
 
-    def outside(self, writes: bool) -> Held:
+    def outside(self, writes: bool) -> Captured:
         """What the function reaches that is no argument."""
         if self.outer is not None:
-            return Held()
+            return Captured()
         return reached(self.trace, writes, [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")])
 
     def changed(self, box, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""
         if not isinstance(box, ArrayBox):
             return False
-        return isinstance(box, region_tracing.SpoiltBox) or box._value is not self.function.params[position]
+        return isinstance(box, region_tracing.PoisonedBox) or box._value is not self.function.params[position]
 
     def out(self, x, mine: dict, results: list) -> Out:
         x = leaf_types.value(x)
@@ -394,7 +394,7 @@ class _Run:
         writes = {}
         for position, k in enumerate(self.dynamic if held else ()):
             box = held[k]
-            if isinstance(box, region_tracing.SpoiltBox):
+            if isinstance(box, region_tracing.PoisonedBox):
                 raise UnsupportedError(
                     f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
                     "only run "

@@ -7,7 +7,7 @@
   If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other
   reads them If.bound, For.bound, While.bound   all names that the statement assigns
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
-  For.touched, While.touched         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
+  For.mutated, While.mutated         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
   Name.unsure                        a read that may come before any assignment
@@ -133,7 +133,7 @@ def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
     live.block(function.body, set())
     unsure = {n.target.id for n, certain in bindings(ast.Module(function.body, [])) if not certain}
     staged = frozenset(live.staged | unsure)
-    _Sure(local, staged - (own - live.deleted)).block(function.body, set(own))
+    DefiniteAssignment(local, staged - (own - live.deleted)).block(function.body, set(own))
     return Names(frozenset(local), (staged | shared) - own)
 
 
@@ -188,7 +188,7 @@ class _Live:
         if not isinstance(s, ast.If):
             plain, augmented, items = written(s.body)
             s.augmented = augmented - plain
-            s.touched = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
+            s.mutated = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
 
     def if_(self, s: ast.If, out):
         inside = self.block(s.body, out) | self.block(s.orelse, out)
@@ -259,7 +259,7 @@ _LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.As
 
 # --- definite assignment, forwards ------------------------------------------------------------------------------------
 
-class _Sure:
+class DefiniteAssignment:
     """Marks reads of `local` names that no assignment certainly precedes.
 
     Names that only straight code assigns are left to Python, which raises by itself: `staged` ones hold a marker instead.

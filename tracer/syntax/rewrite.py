@@ -18,8 +18,8 @@
                          tg.for_(xs, body, get, put, ("t", "x"), stop)       stop: () -> whether an exit's flag is set
   while c: A             tg.while_(test, body, get, put, ("x",), stop)
 
-Names that a staged statement assigns hold an `Unset` marker from the function's start; a read that may come first asks for it
-(`tg.value(x)`). Generated functions have names that no program can have: "<tg then>", with the user's lines and columns.
+Names that a staged statement assigns hold an `Undefined` marker from the function's start; a read that may come first asks for
+it (`tg.value(x)`). Generated functions have names that no program can have: "<tg then>", with the user's lines and columns.
 """
 from __future__ import annotations
 
@@ -319,22 +319,22 @@ class _Rewriter(Comprehensions):
         return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
             early_exit.load("<tg stop>", s)
 
-    def touched(self, s) -> tuple[list[ast.stmt], ast.expr]:
+    def mutated(self, s) -> tuple[list[ast.stmt], ast.expr]:
         """The function that gives what the arrays' names hold that the body may write into."""
-        if not s.touched:
+        if not s.mutated:
             return [], early_exit.literal(None, s)
-        held = ast.copy_location(ast.Tuple([early_exit.load(self.mangle(n), s) for n in s.touched], ast.Load()), s)
-        return [self.definition("<tg touched>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
-            early_exit.load("<tg touched>", s)
+        held = ast.copy_location(ast.Tuple([early_exit.load(self.mangle(n), s) for n in s.mutated], ast.Load()), s)
+        return [self.definition("<tg mutated>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
+            early_exit.load("<tg mutated>", s)
 
     def s_For(self, s):
         source = self.expr(s.iter)
         target = self.assign([s.target], early_exit.load("<item>", s.target), s.target)
         body = self.definition("<tg body>", arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
         definitions, state = self.state(s)
-        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
-        call = self.tg("for_", [source, early_exit.load("<tg body>", s), *state, stop_name, touched_name], s.iter)
-        return [body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
+        (stop, stop_name), (mutated, mutated_name) = self.stop(s), self.mutated(s)
+        call = self.tg("for_", [source, early_exit.load("<tg body>", s), *state, stop_name, mutated_name], s.iter)
+        return [body, *definitions, *stop, *mutated, ast.copy_location(ast.Expr(call), s)]
 
     def s_While(self, s):
         outer, self.pending = self.pending, []
@@ -345,11 +345,11 @@ class _Rewriter(Comprehensions):
         test = self.definition("<tg binds>" if bound else "<tg test>", arguments(), bound, test_body, s.test)
         body = self.definition("<tg body>", arguments(), self.bound(s), self.statements(s.body), s)
         definitions, state = self.state(s)
-        (stop, stop_name), (touched, touched_name) = self.stop(s), self.touched(s)
+        (stop, stop_name), (mutated, mutated_name) = self.stop(s), self.mutated(s)
         call = self.tg("while_", [early_exit.load(test.name, s), early_exit.load("<tg body>", s), *state, stop_name,
-                                  touched_name],
+                                  mutated_name],
                        s.test)
-        return [test, body, *definitions, *stop, *touched, ast.copy_location(ast.Expr(call), s)]
+        return [test, body, *definitions, *stop, *mutated, ast.copy_location(ast.Expr(call), s)]
 
     # --- expressions --------------------------------------------------------------------------------------------------
 

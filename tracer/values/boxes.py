@@ -178,11 +178,11 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
 
-    __slots__ = ("__weakref__", "_born", "_strides", "_value", "base", "captured", "path", "writeable")
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "path", "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._born = True, False, tracing.stamp()
+        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
 
     weak = None
 

@@ -29,7 +29,7 @@ _DEEP = 3                 # containers inside of each other in which the argumen
 
 
 @dataclass(eq=False)
-class Held:
+class Captured:
     """What a trace reached outside of its arguments.
 
     functions   the rewritten functions that ran, whose globals, cells and defaults it was reached by
@@ -46,14 +46,14 @@ class Held:
     ways: Any = field(default=None, repr=False)
 
 
-def reached(trace, writes: bool, objects) -> Held:
+def reached(trace, writes: bool, objects) -> Captured:
     """What a trace that has ended reached. With `writes`, the memory of known arrays matters, too: an argument that is
     overwritten may lie there."""
     seen = {id(x) for x in trace.live.values()}
     for x in trace.known.values() if writes else ():
         if id(x) not in seen and _readable(x):
             trace.live[_constant(x)] = x
-    found = Held(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()))
+    found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()))
     for table in (trace.lifted, trace.live, trace.known):
         table.clear()                                  # what nobody holds can be resized
     return found

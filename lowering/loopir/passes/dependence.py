@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, Atom, Form
-from ....ir.analysis.affine import Facts as _Facts
+from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
+from ....ir.analysis.affine import Constraints as _Facts
 from ....ir.types import INDEX
 from ..grammar import For, Let, Scalar
 
@@ -14,17 +14,17 @@ class Positions:
 
     def __init__(self):
         self.facts = _Facts()
-        self.forms: dict[Scalar, Form] = {}
+        self.forms: dict[Scalar, AffineExpr] = {}
         self.conditions: dict[Scalar, Let] = {}
-        self.unequal: list[Form] = []               # forms that are not 0
+        self.unequal: list[AffineExpr] = []               # forms that are not 0
 
-    def form(self, x) -> Form:
+    def form(self, x) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
         if type(x) is not Scalar:
-            return Form(x if type(x) is int else int(x.value), {})
+            return AffineExpr(x if type(x) is int else int(x.value), {})
         found = self.forms.get(x)
         if found is None:
-            found = self.forms[x] = Form(0, {self.facts.atom(LOWEST, HIGHEST): 1})
+            found = self.forms[x] = AffineExpr(0, {self.facts.atom(LOWEST, HIGHEST): 1})
         return found
 
     def let(self, s: Let) -> None:
@@ -40,14 +40,14 @@ class Positions:
     def loop(self, s: For):
         """Within, the counter of a loop is from 0 to trip - 1."""
         mark = self.facts.mark()
-        self.forms[s.index] = Form(0, {self.counter(s): 1})
+        self.forms[s.index] = AffineExpr(0, {self.counter(s): 1})
         yield
         self.facts.undo(mark)
 
-    def counter(self, s: For) -> Atom:
+    def counter(self, s: For) -> Symbol:
         """The number of one more iteration of a loop."""
         i = self.facts.atom(0, LONGEST)
-        self.facts.assume(self.form(s.trip).add(-1).plus(Form(0, {i: 1}), -1))
+        self.facts.assume(self.form(s.trip).add(-1).plus(AffineExpr(0, {i: 1}), -1))
         return i
 
     @contextmanager
@@ -67,17 +67,17 @@ class Positions:
         self.facts.undo(mark)
         del self.unequal[known:]
 
-    def differ(self, a: Form, b: Form) -> bool:
+    def differ(self, a: AffineExpr, b: AffineExpr) -> bool:
         """Whether two positions are known to differ, in whichever direction."""
         d = a.plus(b, -1)
         return any(d == u or d == u.times(-1) for u in self.unequal)
 
-    def less(self, a: Form, b: Form) -> bool:
+    def less(self, a: AffineExpr, b: AffineExpr) -> bool:
         """Whether a < b is proved."""
         return self.facts.nonneg(b.plus(a, -1).add(-1))
 
 
-def _mul(a: Form, b: Form) -> Form | None:
+def _mul(a: AffineExpr, b: AffineExpr) -> AffineExpr | None:
     if a.terms and b.terms:
         return None
     return a.times(b.const) if a.terms else b.times(a.const)
@@ -86,4 +86,4 @@ def _mul(a: Form, b: Form) -> Form | None:
 # What is >= 0 where a comparison holds; where two numbers differ, it is not known which is less.
 _HOLDS = {"ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
           "lt": lambda a, b: b.plus(a, -1).add(-1), "ne": None}
-_ARITHMETIC = {"add": Form.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}
+_ARITHMETIC = {"add": AffineExpr.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from ....ir.analysis.affine import Form
+from ....ir.analysis.affine import AffineExpr
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..grammar import For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While
@@ -33,7 +33,7 @@ class Access(NamedTuple):
 
     kind: str
     statement: Load | Store
-    forms: tuple[Form, ...]
+    forms: tuple[AffineExpr, ...]
     at: tuple[int, ...]
 
     @property
@@ -245,7 +245,7 @@ class _Iterations:
         return len(a.forms) == len(b.forms) and any(
             f == g and self._follows(f) for f, g in zip(a.forms, b.forms))
 
-    def _follows(self, f: Form) -> bool:
+    def _follows(self, f: AffineExpr) -> bool:
         return self.counter in f.terms and not any(t in self.local for t in f.terms if t is not self.counter)
 
     def _apart(self, a: Access, b: Access) -> bool:
@@ -254,7 +254,7 @@ class _Iterations:
         for f, g in zip(a.forms, b.forms):
             if self.local.isdisjoint(f.terms) and self.local.isdisjoint(g.terms) and self.positions.differ(f, g):
                 return True
-            g = Form(g.const, {self.other.get(t, t): c for t, c in g.terms.items()})
+            g = AffineExpr(g.const, {self.other.get(t, t): c for t, c in g.terms.items()})
             if self.positions.less(f, g) or self.positions.less(g, f):
                 return True
         return False

@@ -10,7 +10,7 @@ from nest_check import execute
 from tracegrad.autodiff import forward
 from tracegrad.autodiff.reverse import reverse
 from tracegrad.ir.batching import map_to_batch
-from tracegrad.ir.batching.batched import Tally
+from tracegrad.ir.batching.batched import BatchCost
 from tracegrad.ir.batching.control import CONTROL
 from tracegrad.ir.batching.map_to_batch import batched
 from tracegrad.ir.batching.rules import RULES
@@ -31,8 +31,8 @@ GENERATORS = [random_ir, smooth_ir]
 def everything_is_lifted(monkeypatch):
     """Here lifting is tested, not when it pays."""
     monkeypatch.setattr(map_to_batch, "_GAINS", frozenset(OPS))
-    monkeypatch.setattr(Tally, "pays", lambda self, trip: True)
-    monkeypatch.setattr(Tally, "gains", property(lambda self: 1, lambda self, count: None), raising=False)
+    monkeypatch.setattr(BatchCost, "pays", lambda self, trip: True)
+    monkeypatch.setattr(BatchCost, "gains", property(lambda self: 1, lambda self, count: None), raising=False)
 
 
 def over(f, axes, size=SIZE, lifted=True):

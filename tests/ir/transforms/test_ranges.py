@@ -9,7 +9,7 @@ import random_ir
 from random_integers import program as integer_program
 from test_passes import body, parsed, same_bits
 from tracegrad.ir.analysis import induction
-from tracegrad.ir.analysis.affine import Facts, Form
+from tracegrad.ir.analysis.affine import AffineExpr, Constraints
 from tracegrad.ir.interp import run
 from tracegrad.ir.text.printer import parse, print_function
 from tracegrad.ir.transforms.pipeline import dead_code, optimize, simplify
@@ -29,11 +29,11 @@ def counts(f, *names):
 # --- forms ------------------------------------------------------------------------------------------------------------
 
 def test_proofs():
-    facts = Facts()
+    facts = Constraints()
     n, i, q = facts.atom(0, 1 << 56), facts.atom(0, 1 << 56), facts.atom(0, 1 << 56)
 
     def form(const, **terms):
-        return Form(const, {{"n": n, "i": i, "q": q}[k]: c for k, c in terms.items()})
+        return AffineExpr(const, {{"n": n, "i": i, "q": q}[k]: c for k, c in terms.items()})
 
     assert facts.nonneg(form(0, n=1)) and not facts.nonneg(form(-1, n=1))
     mark = facts.mark()
@@ -51,13 +51,13 @@ def test_proofs():
 
 def steps_of_a_proof(bounds, monkeypatch):
     """The steps of a search in vain over an atom with so many bounds, each of them by two more atoms."""
-    facts, prove, steps = Facts(), Facts._prove, []
+    facts, prove, steps = Constraints(), Constraints._prove, []
     n = facts.atom(0, 1 << 40)
     for _ in range(bounds):
-        facts.assume(Form(0, {n: -1, facts.atom(0, 1 << 40): 1, facts.atom(0, 1 << 40): 1}))        # n <= i + j
+        facts.assume(AffineExpr(0, {n: -1, facts.atom(0, 1 << 40): 1, facts.atom(0, 1 << 40): 1}))        # n <= i + j
     with monkeypatch.context() as patch:
-        patch.setattr(Facts, "_prove", lambda *args: steps.append(1) or prove(*args))
-        assert not facts.nonneg(Form(1 << 20, {n: -1}))
+        patch.setattr(Constraints, "_prove", lambda *args: steps.append(1) or prove(*args))
+        assert not facts.nonneg(AffineExpr(1 << 20, {n: -1}))
     return len(steps)
 
 
@@ -68,9 +68,9 @@ def test_a_proof_does_not_take_longer_with_more_bounds(monkeypatch):
 
 
 def test_proofs_by_cases():
-    facts = Facts()
+    facts = Constraints()
     a, b, m = (facts.atom(-9, 9) for _ in range(3))
-    x, y, z = (Form(0, {t: 1}) for t in (a, b, m))
+    x, y, z = (AffineExpr(0, {t: 1}) for t in (a, b, m))
     m.cases = ([x.plus(y, -1)], x), ([y.plus(x, -1)], y)        # m = max(a, b)
     assert facts.nonneg(z.plus(x, -1)) and facts.nonneg(z.plus(y, -1)) and not facts.nonneg(x.plus(z, -1))
     assert facts.nonneg(z.times(2).plus(x, -1).plus(y, -1)) and not facts.nonneg(z.times(2).plus(x, -1).plus(y, -1).add(-1))
