@@ -23,7 +23,7 @@ from .options import config
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
-from .tracer.staging import trace_function
+from .tracer.staging import arguments, trace_function
 from .tracer.values import boxes
 
 RECENT = 64          # states of what a function captures that are kept for one key
@@ -88,17 +88,17 @@ class Jitted(Dispatcher):
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
-    def flatten(self, args, kwargs) -> trace_function.Call:
+    def flatten(self, args, kwargs) -> arguments.Call:
         if self.derive is None and isinstance(self.fn, Jitted) and self.static is self.fn.static:
             return self.fn.flatten(args, kwargs)             # `jit` of a derivative: what that takes
-        return trace_function.flatten_call(self.root, args, kwargs, **self.static)
+        return arguments.flatten_call(self.root, args, kwargs, **self.static)
 
-    def program(self, call: trace_function.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
+    def program(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """What the call amounts to. `trace` makes the program of the user's function."""
         found = self.source(call, trace)
         return self.derive(found) if self.derive else found
 
-    def source(self, call: trace_function.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
+    def source(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
         the containers of its arguments are its own."""
         trace = functools.partial(trace, writes=True, private=True) if self.derives else trace
@@ -118,7 +118,7 @@ class Jitted(Dispatcher):
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
         call = self.flatten(args, kwargs)
-        form = compile.form_of(call, trace_function.parameters_of(self.root).names, args, kwargs)
+        form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         key, captured = self.known(call)
         while True:
             found = self._cache.get(key) if captured is not None else None
@@ -129,8 +129,8 @@ class Jitted(Dispatcher):
                 captured = found.about.captures.find()
                 if captured is None:                        # another thread has just changed what was captured
                     continue
-            elif (arguments := compile.another_form(found, call, form)) is not None:
-                self.add_form(found, arguments)
+            elif (layout := compile.another_form(found, call, form)) is not None:
+                self.add_form(found, layout)
             with suppress(ClosedError):                     # evicted by another thread since
                 return found.invoke([*compile.leaf_values(found.about.traced, call), *captured])
 
@@ -145,7 +145,7 @@ class Jitted(Dispatcher):
             self._programs[key], captured = made, made.captures.find()
         return self._programs[key](call, captured)
 
-    def known(self, call: trace_function.Call) -> tuple[Any, list | None]:
+    def known(self, call: arguments.Call) -> tuple[Any, list | None]:
         """(the key of a call, with the captures of an earlier one that hold now; the captured arrays), or (…, None)."""
         key = self.key(call)
         for captures in self._captures.get(key, (NOTHING,)):
@@ -155,18 +155,18 @@ class Jitted(Dispatcher):
         return key, None
 
     @contextmanager
-    def reading(self, call: trace_function.Call):
+    def reading(self, call: arguments.Call):
         """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
         now = [x for captures in self._captures.get(self.key(call), ()) for x in captures.changed()]
         with tracing.changing(now):
             yield
 
-    def key(self, call: trace_function.Call):
+    def key(self, call: arguments.Call):
         """What decides the specialisation of a call."""
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: trace_function.Call, traced: trace_function.Traced, captures: Captures):
+    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures):
         """Note which Python ints and captured arrays the program depends on; the key that they complete."""
         if traced.statics:
             base = self.key(call)[0]
@@ -176,7 +176,7 @@ class Jitted(Dispatcher):
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
         return key, captures if captures.given else NOTHING
 
-    def specialise(self, call: trace_function.Call, form: compile.Form):
+    def specialise(self, call: arguments.Call, form: compile.Form):
         start = time.perf_counter()
         with self.reading(call):
             traced = self.program(call)
@@ -218,7 +218,7 @@ class Jitted(Dispatcher):
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
 
 
-def _expect_unshared(traced: trace_function.Traced, call: trace_function.Call) -> None:
+def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> None:
     for k, first in call.aliases.items():
         if {k, first} & set(traced.mutated):
             raise ArgumentError(
@@ -229,7 +229,7 @@ def _expect_unshared(traced: trace_function.Traced, call: trace_function.Call) -
             )
 
 
-def emitted(traced: trace_function.Traced, call: trace_function.Call, emit: Callable = inline):
+def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable = inline):
     """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
 
     emit(builder, function, operands) -> results: how the program gets there

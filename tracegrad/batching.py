@@ -24,8 +24,9 @@ from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
 from .ir.types import INDEX_SCALAR, dtype
 from .tracer.staging import trace_function
+from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
-from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.shapes import unify
 
 

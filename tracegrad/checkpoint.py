@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .api import emitted
 from .ir.errors import ArgumentTypeError
 from .tracer import tracing
-from .tracer.staging import trace_function
+from .tracer.staging import arguments, trace_function
 
 
 class Checkpoint:
@@ -32,7 +32,7 @@ class Checkpoint:
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code."""
-        call = trace_function.flatten_call(self.fun, args, kwargs)
+        call = arguments.flatten_call(self.fun, args, kwargs)
         traced = trace_function.trace_inner_call(self.fun, call, writes=True)
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, checkpoint=True))
 

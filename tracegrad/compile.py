@@ -21,8 +21,9 @@ from .lowering.loopir.passes import verifier
 from .nan_check import checked
 from .options import config
 from .tracer import pytrees
+from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
-from .tracer.staging.trace_function import Call, Traced
+from .tracer.staging.trace_function import Traced
 
 
 @dataclass

@@ -30,7 +30,8 @@ from .sparsity import RECENT, Emitted, PatternDependent, Plan, csr, kept, locate
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.staging import trace_function
-from .tracer.staging.trace_function import Call, Traced
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Traced
 
 WORTH = 256      # inputs and outputs from which "auto" looks for a pattern: below, the whole Jacobian is sooner made
 SAVES = 4        # "auto" compresses where that takes at most a fourth of the pushes or pulls

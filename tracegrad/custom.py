@@ -27,9 +27,10 @@ from .ir.clone import dims_of, inline, lift_free
 from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Loc, ShapeError, UnsupportedError
 from .tracer import pytrees, tracing
-from .tracer.staging import signature, trace_function
+from .tracer.staging import arguments, signature, trace_function
+from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
-from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.staging.trace_function import Out, Traced
 
 _NO_TANGENT = signature.static(0.0)              # the tangent of something that is no float
 _NO_KEYWORDS = pytrees.TreeDef(pytrees.DICT, ((), ()), ())
@@ -68,8 +69,8 @@ class Custom:
         """A call in traced code."""
         if not self.rules:
             raise ArgumentError(f"`{self.name}` is a {self.operator} without a rule", self.definition,
-                                trace_function._where(self.fun))
-        call = trace_function.flatten_call(self.fun, self.positional(args, kwargs))
+                                arguments.where(self.fun))
+        call = arguments.flatten_call(self.fun, self.positional(args, kwargs))
         traced = trace_function.trace_inner_call(self.fun, call, writes=True)
         if traced.writes:
             path = traced.paths[dynamic(traced)[next(iter(traced.writes))]]
@@ -81,7 +82,7 @@ class Custom:
 
     def positional(self, args, kwargs) -> tuple:
         """All arguments by position, those left to their defaults too."""
-        if not kwargs and len(args) == len(trace_function.parameters_of(self.fun).names):
+        if not kwargs and len(args) == len(arguments.parameters_of(self.fun).names):
             return tuple(args)
         try:
             bound = inspect.signature(self.fun).bind(*args, **kwargs)
@@ -137,7 +138,7 @@ class CustomJVP(Custom):
 
     def rule(self, primal: _Primal) -> Rule:
         (rule,) = self.rules
-        return Rule(self.name, primal.inputs, primal.count, loc=trace_function._where(rule),
+        return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(rule),
                     tangents=lambda: _tangents(primal, rule))
 
 
@@ -160,7 +161,7 @@ class CustomVJP(Custom):
 
     def rule(self, primal: _Primal) -> Rule:
         fwd, bwd = self.rules
-        return Rule(self.name, primal.inputs, primal.count, loc=trace_function._where(bwd), halves=lambda: _halves(primal,
+        return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(bwd), halves=lambda: _halves(primal,
                                                                                                                    fwd, bwd))
 
 
@@ -231,7 +232,7 @@ class _Primal:
         for k in custom.nondiff_argnums:
             if not -count <= k < count:
                 raise ArgumentError(f"nondiff_argnums names argument {k} of `{custom.name}`, which was given {count} arguments",
-                                    "name positions of arguments", trace_function._where(custom.fun))
+                                    "name positions of arguments", arguments.where(custom.fun))
         chosen = {k % count for k in custom.nondiff_argnums}
         self.fixed, self.moving = sorted(chosen), [k for k in range(count) if k not in chosen]
         self.ahead = "*nondiff, " if self.fixed else ""      # what a rule gets before all else
@@ -245,7 +246,7 @@ class _Primal:
         if any(d not in known for r in self.function.results for d in dims_of(r.type)):
             raise UnsupportedError(f"`{custom.name}` has a custom derivative and returns a length that depends on values",
                                    "return arrays whose lengths follow from those of the arguments",
-                                   trace_function._where(custom.fun))
+                                   arguments.where(custom.fun))
 
     def structures(self, positions) -> _Chosen:
         """The arguments at these positions."""
@@ -265,7 +266,7 @@ def _expect_takes(rule: Callable, count: int, form: str) -> None:
     except TypeError:
         raise ArgumentTypeError(f"the rule `{_named(rule)}` takes {inspect.signature(rule)}, and is called as {form}, with "
                                 f"{count} argument{'s' * (count != 1)}", f"give it the parameters of {form}",
-                                trace_function._where(rule)) from None
+                                arguments.where(rule)) from None
     except ValueError:                           # a builtin that does not say what it takes
         return
 
@@ -282,7 +283,7 @@ def _pair(rule: Callable, traced: Traced, what: str) -> tuple[pytrees.TreeDef, p
     structure = traced.out_tree
     if structure.kind is not pytrees.TUPLE or len(structure.children) != 2:
         raise ArgumentTypeError(f"the rule `{_named(rule)}` must return a pair {what}, but returns {structure!r}",
-                                f"write return {what}", trace_function._where(rule))
+                                f"write return {what}", arguments.where(rule))
     return structure.children
 
 
@@ -348,7 +349,7 @@ def _known(primal: _Primal, params) -> dict[Value, Value]:
 # --- forward mode: params, tangents -> results, tangents --------------------------------------------------------------------
 
 def _tangents(primal: _Primal, rule: Callable) -> Function:
-    f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, trace_function._where(rule)
+    f, leaves, paths, loc = primal.function, primal.traced.leaves, primal.traced.paths, arguments.where(rule)
     fixed, moving = primal.structures(primal.fixed), primal.structures(primal.moving)
     order = [*fixed.leaves, *moving.leaves]
     tangents = [leaves[k] if inexact(leaves[k]) else _NO_TANGENT for k in moving.leaves]
@@ -392,7 +393,7 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
     ahead = _trace_rule(fwd, primal.arguments, traced.leaves, traced.paths, "fwd(*args)")
     out_tree, res_tree = _pair(fwd, ahead, "(out, residuals)")
     primal.expect("out of the forward rule", out_tree, traced.out_tree, "return (f(*args), residuals)",
-                  trace_function._where(fwd))
+                  arguments.where(fwd))
     kept = ahead.outs[out_tree.count:]
     back, fixed = _trace_backward(primal, bwd, ahead, kept, res_tree)
     free = lift_free(back.function)[1]
@@ -404,13 +405,13 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
         known = _known(primal, params)
         found, values = _run(primal, ahead, known, b, params[:primal.own], True)
         known |= dict(zip(inside, values[len(values) - len(inside):]))
-        results = _results(primal, b, found[:out_tree.count], trace_function._where(fwd), known)
+        results = _results(primal, b, found[:out_tree.count], arguments.where(fwd), known)
         residuals = [*[params[primal.param[k]] for k in fixed], *[values[k] for k in dynamic_residuals]]
         residuals += [known[v] for v in free]
         lengths = [d for v in (*results, *residuals) for d in dims_of(v.type)]
         return [*results, *residuals, *[d for d in dict.fromkeys(lengths) if d not in residuals]]
 
-    forward = closed(f"{f.name}_forward", f.params, [p.name for p in f.params], emit, trace_function._where(fwd))
+    forward = closed(f"{f.name}_forward", f.params, [p.name for p in f.params], emit, arguments.where(fwd))
     return forward, _backward(primal, bwd, forward, back, free)
 
 
@@ -430,7 +431,7 @@ def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tre
 
 
 def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, free) -> Function:
-    loc, count = trace_function._where(bwd), primal.count
+    loc, count = arguments.where(bwd), primal.count
     residuals = forward.results[count:]
     flows = [Value(r.type, "out_bar") for r in forward.results[:count] if r.type.dtype.inexact]
     places = _cotangent_places(primal, bwd, back.out_tree, loc)

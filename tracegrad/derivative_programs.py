@@ -23,8 +23,9 @@ from .ir.transforms.simplify import peephole
 from .ir.types import StackType, Type, dtype
 from .options import config
 from .tracer.pytrees import LEAF, TUPLE, TreeDef, fixed
+from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
-from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.staging.trace_function import Out, Traced
 
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 

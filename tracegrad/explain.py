@@ -18,7 +18,8 @@ from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
 from .lowering.build import loop_builder
 from .tracer.staging import trace_function
-from .tracer.staging.trace_function import Call, Traced
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Traced
 
 KINDS = {
     "copy": "copies",

@@ -22,8 +22,9 @@ from .ir.core import Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .out_accumulation import accumulated
 from .tracer import pytrees
-from .tracer.staging import signature, trace_function
-from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.staging import arguments, signature, trace_function
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Out, Traced
 from .tracer.values import boxes
 
 OPTIONS = ("accumulate", "out")
@@ -40,13 +41,13 @@ class Gradient(Jitted):
     def flatten(self, args, kwargs) -> Call:
         if not kwargs or not any(name in kwargs for name in OPTIONS):
             return super().flatten(args, kwargs)
-        names = trace_function.parameters_of(self.root).names
+        names = arguments.parameters_of(self.root).names
         own = {name: kwargs[name] for name in OPTIONS if name in kwargs and name not in names}
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name not in own})
         return _with_options(call, own) if own else call
 
     def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
-        base, out = _without_options(call, trace_function.parameters_of(self.root).names)
+        base, out = _without_options(call, arguments.parameters_of(self.root).names)
         traced = super().program(base, trace)
         return traced if out is None else self._into(traced, call, len(base.leaves), out)
 
@@ -93,7 +94,7 @@ def _with_options(call: Call, own) -> Call:
     leaves = (*call.leaves, signature.static(accumulate), *added)
     values = (*call.values, accumulate, *held)
     paths = (*call.paths, "accumulate", *paths)
-    aliases = trace_function._aliases(values, leaves)
+    aliases = arguments.aliases_of(values, leaves)
     _expect_apart(values, paths, aliases, len(call.leaves) + 1)
     return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
 

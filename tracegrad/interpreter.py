@@ -8,7 +8,8 @@ from .compile import leaf_values, optimized, parameter_of, without_aliases
 from .ir.build import memory
 from .ir.interp import Machine
 from .lowering.build import loop_builder
-from .tracer.staging.trace_function import Call, Traced
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Traced
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
 

@@ -17,7 +17,8 @@ from .lowering.loopir.text import print_kernel
 from .lowering.native.engine import assembly
 from .lowering.native.engine import optimized as optimized_llvm
 from .options import config
-from .tracer.staging.trace_function import Call, Traced
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Traced
 
 STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
 

@@ -35,7 +35,8 @@ from .options import config
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.pytrees import LEAF
-from .tracer.staging.trace_function import Call, Out, Traced
+from .tracer.staging.arguments import Call
+from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.captured_arrays import Captured
 
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays

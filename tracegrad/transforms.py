@@ -19,7 +19,7 @@ from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from .ir.types import INDEX
 from .tracer import pytrees, tracing
-from .tracer.staging import signature, trace_function
+from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.trace_function import Out
 from .tracer.values import boxes
 
@@ -108,23 +108,23 @@ class Tangents(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args, kwargs) -> trace_function.Call:
+    def flatten(self, args, kwargs) -> arguments.Call:
         primals, tangents = args
-        own, moves = trace_function.flatten_call(self.root, primals), trace_function.leaves_of_call(_tangents, (tangents,))
+        own, moves = arguments.flatten_call(self.root, primals), arguments.leaves_of_call(_tangents, (tangents,))
         primals, tangents = own.tree.children[0], moves.tree.children[0].children[0]
         if not primals.matches(tangents):
             raise ArgumentTypeError(f"the tangents have the structure {tangents}, the primals {primals}",
                                     "pass one tangent for each primal, of the same structure")
         structure = derivative_programs.tuple_of(derivative_programs.tuple_of(primals, tangents), own.tree.children[1])
         count = len(own.leaves)
-        return trace_function.Call(structure, own.leaves + moves.leaves,
+        return arguments.Call(structure, own.leaves + moves.leaves,
                                    own.paths + tuple("tangent of " + p for p in own.paths),
                           own.values + moves.values,
                           own.aliases | {k + count: first + count for k, first in moves.aliases.items()})
 
-    def program(self, call: trace_function.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+    def program(self, call: arguments.Call, trace=trace_function.trace_call) -> trace_function.Traced:
         primals, count = call.tree.children[0].children[0], call.tree.count // 2
-        own = trace_function.Call(derivative_programs.tuple_of(primals, call.tree.children[1]), call.leaves[:count],
+        own = arguments.Call(derivative_programs.tuple_of(primals, call.tree.children[1]), call.leaves[:count],
                                   call.paths[:count],
                          call.values[:count], {k: v for k, v in call.aliases.items() if k < count})
         return derivative_programs.tangents(super().program(own, trace), call)
@@ -172,8 +172,8 @@ class LinearProgram(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args, kwargs) -> trace_function.Call:
-        return trace_function.leaves_of_call(self.root, args, kwargs)
+    def flatten(self, args, kwargs) -> arguments.Call:
+        return arguments.leaves_of_call(self.root, args, kwargs)
 
     def check(self, flows) -> None:
         found = pytrees.flatten(flows)[1]
@@ -183,7 +183,7 @@ class LinearProgram(Jitted):
                 "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"),
             )
 
-    def program(self, call: trace_function.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+    def program(self, call: arguments.Call, trace=trace_function.trace_call) -> trace_function.Traced:
         f, n = self.function, self.residuals
         dynamic = [k for k, leaf in enumerate(call.leaves) if leaf.kind != "static"]
         place = {k: p for p, k in enumerate(dynamic)}

@@ -1,6 +1,6 @@
 """Lifting of control flow: (lift, op) -> results, a row for each op with regions or a callee.
 
-A loop is lifted where all elements make the same iterations and where it pays (lift.Tally); else it runs for one element after
+A loop is lifted where all elements make the same iterations and where it pays (`BatchCost`); else it runs for one element after
 the other, so that its arrays keep their place in the cache.
 """
 from __future__ import annotations

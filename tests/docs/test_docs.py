@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOUR = ROOT / "docs" / "architecture.md"
 FOLDERS = ("ir", "tracer", "autodiff", "lowering", "tracegrad")
-NO_DUTY = {"ir/__init__.py", "tracer/__init__.py", "autodiff/__init__.py", "lowering/__init__.py"}    # a docstring each
+NO_DUTY = {"__init__.py"}                       # says what its folder is for
 
 
 def links(document):
@@ -30,7 +30,8 @@ def test_links_lead_somewhere(document):
 
 def test_the_tour_passes_every_module():
     linked = {str((TOUR.parent / target).resolve().relative_to(ROOT)) for target in links(TOUR)}
-    modules = {str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} - NO_DUTY
+    modules = {str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")
+               if path.name not in NO_DUTY}
     assert sorted(modules - linked) == [], "modules that docs/architecture.md does not mention"
 
 

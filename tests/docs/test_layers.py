@@ -1,6 +1,7 @@
 """Imports point one way: ir <- {tracer, autodiff, lowering} <- tracegrad (docs/architecture.md)."""
 import ast
 import pathlib
+import tomllib
 
 import pytest
 
@@ -42,3 +43,81 @@ def test_imports_point_one_way(path):
             assert layer in ONLY_IN[name], f"{name} belongs in {ONLY_IN[name]}"
         elif name in LAZY:
             assert inside, f"{name} is imported at the top, which slows `import tracegrad`"
+
+
+# --- inside a folder ------------------------------------------------------------------------------------------------
+
+def module_of(path) -> tuple[str, ...]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "tracegrad" else ("tracegrad", *parts)
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def wanted(path) -> set[tuple[str, ...]]:
+    """The modules of ours that a file imports when it runs; what only type checkers read does not count."""
+    package = module_of(path) if path.name == "__init__.py" else module_of(path)[:-1]
+    tree = ast.parse(path.read_text())
+    unread = {id(n) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+              for n in ast.walk(block)}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in unread:
+            base = package[: len(package) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
+            found |= {(*base, a.name) if (*base, a.name) in MODULES else base for a in node.names}
+    return found
+
+
+def circle(arrows):
+    """A list of nodes that lead back to the first one, or None."""
+    done, way = set(), []
+
+    def visit(node):
+        if node in way:
+            return [*way[way.index(node):], node]
+        if node in done:
+            return None
+        way.append(node)
+        for other in sorted(arrows.get(node, ())):
+            if found := visit(other):
+                return found
+        done.add(way.pop())
+        return None
+
+    return next((found for node in sorted(arrows) if (found := visit(node))), None)
+
+
+def test_no_circle_of_imports_between_files():
+    found = circle({module: wanted(path) - {module} for module, path in MODULES.items()})
+    assert found is None, " -> ".join(".".join(m) for m in found)
+
+
+def test_rooms_import_one_way():
+    """A room is a folder below one of the five; files that stand beside rooms count for themselves."""
+
+    def room(module):
+        path = MODULES[module]
+        folder = path.relative_to(ROOT).parts[:-1]
+        return folder if len(folder) > 1 else module
+
+    arrows = {}
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            arrows.setdefault(room(module), set()).update(room(m) for m in wanted(path) if room(m) != room(module))
+    found = circle(arrows)
+    assert found is None, " -> ".join("/".join(m) for m in found)
+
+
+def test_every_room_says_what_it_is_for_and_is_packaged():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent for path in FILES}
+    assert sorted(packages) == sorted(".".join(module_of(folder / "__init__.py")) for folder in folders)
+    for folder in folders:
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
+
+
+def test_no_file_is_long():
+    lengths = sorted(len(path.read_text().splitlines()) for path in FILES)
+    assert lengths[-1] <= 500 and lengths[len(lengths) // 2] <= 180, (lengths[-1], lengths[len(lengths) // 2])

@@ -6,7 +6,7 @@ from tracegrad.ir import interp
 from tracegrad.ir.text import printer
 from tracegrad.ir.transforms.pipeline import optimize
 from tracegrad.ir.verify import verify
-from tracegrad.tracer.staging import trace_function
+from tracegrad.tracer.staging import arguments, trace_function
 
 
 def evaluate(traced, call, optimized=False):
@@ -29,7 +29,7 @@ def evaluate(traced, call, optimized=False):
 
 
 def run(fn, *args, optimized=False, **kwargs):
-    call = trace_function.flatten_call(fn, args, kwargs)
+    call = arguments.flatten_call(fn, args, kwargs)
     return evaluate(trace_function.trace_call(fn, call), call, optimized)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from trace_check import check, ops, run, same
 from tracegrad.ir.errors import ArgumentTypeError, ConcretizationError, DTypeError, ShapeError, UnsupportedError
-from tracegrad.tracer.staging import trace_function
+from tracegrad.tracer.staging import arguments, trace_function
 from tracegrad.tracer.syntax import source
 from tracegrad.tracer.values import boxes
 
@@ -387,7 +387,7 @@ def test_the_same_array_twice():
         return a + b
 
     x = X.copy()
-    call = trace_function.flatten_call(fn, (x, x))
+    call = arguments.flatten_call(fn, (x, x))
     assert call.aliases == {1: 0}
     expected = X.copy()
     result = fn(expected, expected)

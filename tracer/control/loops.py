@@ -358,7 +358,8 @@ class _Rolled:
                 changed |= self.items[mark][1].absorb(after)
             elif after is not before:
                 if before is region_tracing.MISSING or after is region_tracing.MISSING:
-                    raise Mismatch(region_tracing.name_of(place), _absent(before), _absent(after), "the structure changes")
+                    was, now = ("missing" if x is region_tracing.MISSING else "present" for x in (before, after))
+                    raise Mismatch(region_tracing.name_of(place), was, now, "the structure changes")
                 self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.epoch,
                                                            self.flexible)
                 changed = True
@@ -495,7 +496,3 @@ def _named(results, params):
     for r, p in zip(results, params):
         r.name = p.name
     return results
-
-
-def _absent(x) -> str:
-    return "missing" if x is region_tracing.MISSING else "present"

@@ -227,7 +227,7 @@ _PACKAGE = __name__.partition(".")[0] + "."
 
 
 def flatten(x):
-    """(leaves, structure) of what a name holds; a Maybe or Unset counts as a leaf."""
+    """(leaves, structure) of what a name holds; a MaybeUndefined or Undefined counts as a leaf."""
     return pytrees.flatten(x, opened)
 
 

@@ -4,11 +4,10 @@
     trace_inner(f, …)     ->  Traced      the same inside traced code; what f uses of the enclosing trace becomes `captured`
 
 A Python int starts as a traced number. Where the run shows that it decides a shape or an unrolled loop, the run starts again
-with that argument static (context.Restart); nothing is left of the first, because it had copies of all containers.
+with that argument static (tracing.Restart); nothing is left of the first, because it had copies of all containers.
 """
 from __future__ import annotations
 
-import linecache
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from ...ir.errors import (
     BoundsError,
     ConcretizationError,
     DTypeError,
-    Frame,
     Loc,
     TracegradError,
     UnsupportedError,
@@ -43,6 +41,7 @@ from ..values import format_strings, promotion
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
+from .arguments import Call, flatten_call, where
 from .signature import Leaf
 
 _ = runtime                                          # importing it gives rewritten code its runtime
@@ -92,81 +91,6 @@ class Traced:
     mutated: tuple[int, ...] = ()
     layout_dependent: tuple[int, ...] = ()
     held: Captured = field(default_factory=Captured)
-
-
-class Call(NamedTuple):
-    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
-
-    tree: pytrees.TreeDef
-    leaves: tuple[Leaf, ...]
-    paths: tuple[str, ...]
-    values: tuple
-    aliases: dict[int, int]
-
-
-# --- arguments --------------------------------------------------------------------------------------------------------
-
-_PARAMETERS: dict = {}
-
-
-def parameters_of(function: Callable) -> signature.Parameters:
-    plain = source.unwrap(function)
-    key = getattr(plain, "__code__", None)
-    if key is None or isinstance(plain, types.MethodType):
-        return signature.Parameters(plain)
-    found = _PARAMETERS.get(id(key))
-    if found is None:
-        found = _PARAMETERS[id(key)] = key, signature.Parameters(plain)
-    return found[1]
-
-
-def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
-    """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
-    try:
-        return leaves_of_call(function, args, kwargs, static_argnums, static_argnames)
-    except TracegradError as error:
-        raise error.located(_where(function)) from None
-
-
-def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
-    """The same, with errors that point nowhere: `function` only says how arguments are named."""
-    parameters = parameters_of(function)
-    args, kwargs = parameters.bind(tuple(args), kwargs or {})
-    fixed = parameters.positions(static_argnums, static_argnames)
-    values: list = []
-    kinds: list[bool] = []
-    children = [_argument(x, k in fixed, values, kinds) for k, x in enumerate(args)]
-    named = [_argument(x, k in fixed, values, kinds) for k, x in kwargs.items()]
-    positional = pytrees.TreeDef(pytrees.TUPLE, None, tuple(children))
-    keyword = pytrees.TreeDef(pytrees.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
-    structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword))
-    paths = signature.paths_of(parameters, structure, tuple(kwargs))
-    values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
-    leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
-                   for x, p, s in zip(values, paths, kinds))
-    return Call(structure, leaves, tuple(paths), tuple(values), _aliases(values, leaves))
-
-
-def _argument(x, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
-    if static:
-        values.append(x)
-        kinds.append(True)
-        return pytrees.LEAF
-    leaves, structure = pytrees.flatten(x)
-    values += leaves
-    kinds += [False] * len(leaves)
-    return structure
-
-
-def _aliases(values, leaves) -> dict[int, int]:
-    """Arrays that are passed more than once."""
-    first, found = {}, {}
-    for k, (x, leaf) in enumerate(zip(values, leaves)):
-        if leaf.kind == "array":
-            earlier = first.setdefault(id(x.root if isinstance(x, ArrayBox) else x), k)
-            if earlier != k and x is values[earlier]:
-                found[k] = earlier
-    return found
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
@@ -248,7 +172,7 @@ class _Run:
         name = getattr(plain, "__name__", type(plain).__name__).replace("<lambda>", "lambda_")
         self.function = new_function(name, [self.leaves[k].type for k in self.dynamic],
                                      [_name(call.paths[k]) for k in self.dynamic],
-                                     _where(function))
+                                     where(function))
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
@@ -399,7 +323,7 @@ class _Run:
                     f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
                     "only run "
                     "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
-                    f"{self.call.paths[k]}.copy()`", _where(self.callable))
+                    f"{self.call.paths[k]}.copy()`", where(self.callable))
             if k not in self.call.aliases and self.changed(box, position):
                 results.append(box._value)
                 writes[position] = len(results) - 1
@@ -415,7 +339,7 @@ class _Run:
             if before is not after:
                 raise UnsupportedError(
                     f"argument {path} is replaced inside its container, which the caller of compiled code would not see",
-                    "copy the container first (`params = dict(params)`), and return it", _where(self.callable))
+                    "copy the container first (`params = dict(params)`), and return it", where(self.callable))
 
 
 def _strides(values, k):
@@ -441,16 +365,6 @@ def _expect_no_boxes(x) -> None:
                                    f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
 
 
-def _where(function) -> Loc:
-    """The line that a function's definition starts on, after its decorators."""
-    code = getattr(source.unwrap(function), "__code__", None)
-    if code is None:
-        return ()
-    line, lines = code.co_firstlineno, linecache.getlines(code.co_filename)
-    heads = (n for n in range(line, len(lines) + 1) if lines[n - 1].lstrip().startswith(("def ", "async def ")))
-    return Frame(code.co_filename, line if code.co_name == "<lambda>" else next(heads, line), code.co_name),
-
-
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 def _clean(run, function):
@@ -461,15 +375,15 @@ def _clean(run, function):
         raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
                                tracing.user_loc(error.__traceback__)) from None
     except TracegradError as error:
-        error.located(tracing.user_loc(error.__traceback__) or _where(function))
+        error.located(tracing.user_loc(error.__traceback__) or where(function))
         raise error.with_traceback(_user_traceback(error.__traceback__)) from None
     except Exception as error:
-        where, loc = _user_traceback(error.__traceback__), tracing.user_loc(error.__traceback__)
-        _expect_no_box_in(error, loc, where)
+        shown, loc = _user_traceback(error.__traceback__), tracing.user_loc(error.__traceback__)
+        _expect_no_box_in(error, loc, shown)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
-            raise kind(_named(str(error)), "", loc or _where(function)).with_traceback(where) from None
-        raise error.with_traceback(where) from error.__cause__
+            raise kind(_named(str(error)), "", loc or where(function)).with_traceback(shown) from None
+        raise error.with_traceback(shown) from error.__cause__
 
 
 def _expect_no_box_in(error, loc: Loc, where) -> None:

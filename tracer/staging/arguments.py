@@ -1,0 +1,97 @@
+"""The arguments of a call as leaves: what a specialisation is chosen by, and what a trace starts from."""
+from __future__ import annotations
+
+import linecache
+import types
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...ir.errors import Frame, Loc, TracegradError
+from .. import pytrees
+from ..syntax import source
+from ..values.boxes import ArrayBox
+from . import signature
+from .signature import Leaf
+
+
+class Call(NamedTuple):
+    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
+
+    tree: pytrees.TreeDef
+    leaves: tuple[Leaf, ...]
+    paths: tuple[str, ...]
+    values: tuple
+    aliases: dict[int, int]
+
+
+_PARAMETERS: dict = {}
+
+
+def parameters_of(function: Callable) -> signature.Parameters:
+    plain = source.unwrap(function)
+    key = getattr(plain, "__code__", None)
+    if key is None or isinstance(plain, types.MethodType):
+        return signature.Parameters(plain)
+    found = _PARAMETERS.get(id(key))
+    if found is None:
+        found = _PARAMETERS[id(key)] = key, signature.Parameters(plain)
+    return found[1]
+
+
+def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
+    try:
+        return leaves_of_call(function, args, kwargs, static_argnums, static_argnames)
+    except TracegradError as error:
+        raise error.located(where(function)) from None
+
+
+def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+    """The same, with errors that point nowhere: `function` only says how arguments are named."""
+    parameters = parameters_of(function)
+    args, kwargs = parameters.bind(tuple(args), kwargs or {})
+    fixed = parameters.positions(static_argnums, static_argnames)
+    values: list = []
+    kinds: list[bool] = []
+    children = [_argument(x, k in fixed, values, kinds) for k, x in enumerate(args)]
+    named = [_argument(x, k in fixed, values, kinds) for k, x in kwargs.items()]
+    positional = pytrees.TreeDef(pytrees.TUPLE, None, tuple(children))
+    keyword = pytrees.TreeDef(pytrees.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
+    structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword))
+    paths = signature.paths_of(parameters, structure, tuple(kwargs))
+    values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
+    leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
+                   for x, p, s in zip(values, paths, kinds))
+    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves))
+
+
+def _argument(x, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
+    if static:
+        values.append(x)
+        kinds.append(True)
+        return pytrees.LEAF
+    leaves, structure = pytrees.flatten(x)
+    values += leaves
+    kinds += [False] * len(leaves)
+    return structure
+
+
+def aliases_of(values, leaves) -> dict[int, int]:
+    """Arrays that are passed more than once."""
+    first, found = {}, {}
+    for k, (x, leaf) in enumerate(zip(values, leaves)):
+        if leaf.kind == "array":
+            earlier = first.setdefault(id(x.root if isinstance(x, ArrayBox) else x), k)
+            if earlier != k and x is values[earlier]:
+                found[k] = earlier
+    return found
+
+
+def where(function) -> Loc:
+    """The line that a function's definition starts on, after its decorators."""
+    code = getattr(source.unwrap(function), "__code__", None)
+    if code is None:
+        return ()
+    line, lines = code.co_firstlineno, linecache.getlines(code.co_filename)
+    heads = (n for n in range(line, len(lines) + 1) if lines[n - 1].lstrip().startswith(("def ", "async def ")))
+    return Frame(code.co_filename, line if code.co_name == "<lambda>" else next(heads, line), code.co_name),
