@@ -14,15 +14,13 @@ from __future__ import annotations
 from ..ir.build import Builder, key_of, make_op
 from ..ir.clone import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.core import Block, Function, Op, Value
-from ..ir.opdef import OPS
+from ..ir.opdef import OPS, Elementwise
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
-
-_INDEX_OPS = frozenset({"add", "sub", "mul", "floordiv", "mod", "max", "min", "dim", "cast", "neg", "select"})
 
 
 def prepare(f: Function, name: str) -> Function:
@@ -106,7 +104,8 @@ def _taken_out(region: Block) -> list[Op]:
     inside: set[Value] = set(region.params)
     moved, kept = [], []
     for op in region.ops:
-        if (op.defn.name in _INDEX_OPS and op.results[0].type.dtype is INDEX and not op.results[0].type.dims
+        arithmetic = isinstance(op.defn, Elementwise) or op.defn.name == "dim"
+        if (arithmetic and op.results[0].type.dtype is INDEX and not op.results[0].type.dims
                 and not any(v in inside for v in op.operands)):
             moved.append(op)
         else:

@@ -16,8 +16,6 @@ from ..ir.build import Builder
 from ..ir.clone import copy_block, dims_of, free_values, mapped
 from ..ir.core import Block, Const, Function, Op, Value, subst_type
 
-_MADE_AGAIN = frozenset({"broadcast", "reshape", "transpose", "iota"})
-
 
 class Parts(NamedTuple):
     """`forward` returns the results of the function and the residuals that are neither parameters nor results of it.
@@ -48,7 +46,7 @@ def _residuals(first: Block, second: Block, flows) -> tuple[list[Value], list[Op
             return
         for d in dims_of(v.type):
             visit(d)
-        if v.op is not None and v.op.defn.name in _MADE_AGAIN:
+        if v.op is not None and (v.op.defn.name == "iota" or (v.op.defn.view and not v.op.defn.reads)):
             for operand in v.op.operands:
                 visit(operand)
             again[v.op] = None

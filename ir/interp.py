@@ -19,8 +19,6 @@ from .ops.checks import noted
 from .ops.index import WRITES
 from .types import StackType, Type
 
-_VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "stop_gradient", "dim", "stack_new", "pop"})
-
 
 @dataclass
 class Counter:
@@ -46,7 +44,7 @@ class Counter:
     def note(self, op: Op, operands, results) -> None:
         name = op.defn.name
         self.ops[name] += 1
-        if name in _VIEWS:
+        if op.defn.view or name in ("stop_gradient", "dim", "stack_new", "pop"):
             return
         for array in operands[1:2] if name in WRITES or name == "push" else results:
             self.elements[name] += np.size(array)

@@ -26,6 +26,7 @@ COMPLEXES = frozenset({C64, C128})
 REALS = INTS | FLOATS
 INEXACT = FLOATS | COMPLEXES
 NUMBERS = REALS | COMPLEXES
+LIGHT = 4                     # up to this cost, computing once more is less than keeping and loading
 ALL = NUMBERS | {BOOL}
 
 
@@ -37,6 +38,19 @@ class OpDef:
     evaluate(op, *arrays) -> tuple of arrays: the meaning, in NumPy (None for control, which ir/interp.py runs itself).
              `op` gives attributes and result dtypes; an index operand arrives as a NumPy int64 scalar.
     effect   must run, in order, even where no result is used (checks, printing).
+
+    What passes ask, instead of listing names:
+
+    cost        of one element of the result, in additions, where it is computed once more in place of being kept
+    view        the result is the first operand's memory under other indices
+    moves       each element of the result is one of an operand's, or a position: nothing is computed
+    reads       a part of the first operand at positions: outside of it there is nothing to read
+    folds       on small constants it is computed by the compiler; so is every elementwise op
+    combines    an element of the result is made of many of the operands'
+    register    a result of one element needs no memory
+    overwrites  the operand whose memory the result may take, with a part of it written; None for others
+    loop        its regions are run many times
+    factors     a factorisation whose vectors are not unique where values are equal
     """
 
     name: str
@@ -46,6 +60,16 @@ class OpDef:
     linear_in: tuple[int, ...] = ()
     effect: bool = False
     doc: str = ""
+    cost: int = 1
+    view: bool = False
+    moves: bool = False
+    reads: bool = False
+    folds: bool = False
+    combines: bool = False
+    register: bool = False
+    overwrites: int | None = None
+    loop: bool = False
+    factors: bool = False
 
     def __post_init__(self):
         assert self.name not in OPS, f"{self.name} is declared twice"
@@ -77,6 +101,9 @@ class Elementwise(OpDef):
     forgets   finite, with a partial of 0, where an operand is infinite: what has overflowed before leaves no slope (steep.py)
     flat      forgets, and so often meets an infinite tangent, as erf((b - m)/s) with a bound at infinity, that each pays for it
     domain    a sample interval (low, high) per operand, inside which it is smooth
+    steep     a partial is infinite at a finite point of the domain, where the value is finite
+    overflows  the value can be infinite where the operands are finite and moderate
+    lanewise  its machine code is as good on vectors as on one number; what is not is computed where it is needed only
     """
 
     numpy: Callable | None = None
@@ -90,3 +117,6 @@ class Elementwise(OpDef):
     formula: Callable | None = None
     forgets: bool = False
     flat: bool = False
+    steep: bool = False
+    overflows: bool = False
+    lanewise: bool = True

@@ -14,7 +14,6 @@ from .errors import IRError
 from .text.printer import op_text
 from .types import StackType
 
-_REPEATED = frozenset({"for", "while", "map"})
 
 def verify(f: Function, where: str = "") -> Function:
     """Raise IRError with the name of the pass `where`, the op as text and the user's line, unless `f` is well formed."""
@@ -126,7 +125,7 @@ class _Verifier:
         if op.regions and op.defn.rule != "control":
             self.fail(f"{op.defn.name} takes no regions")
         barred = self.barred
-        if op.defn.name in _REPEATED:
+        if op.defn.loop:
             self.barred = self.stacks & self.defined
         for region in op.regions:
             self.block(region, region.params)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from ...ir.build import const, key_of
 from ...ir.core import Block, Const, Op, Value
+from ...ir.ops.index import WRITES
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, Type
 from .invertible_induction import step_of, stepped
@@ -30,7 +31,6 @@ from .remat_cost import cheap, simple
 from .tapes import is_loop, keep
 
 CONDITION = Type(BOOL)
-_WRITES = frozenset({"update", "update_add", "scatter", "scatter_add"})
 _PART = 4              # several values that are kept instead are at most this part of it
 _SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
 
@@ -274,7 +274,7 @@ def _if_bases(run, op):
     return found
 
 
-_BASES = {**dict.fromkeys(_WRITES, _write_base), "for": _loop_bases, "while": _loop_bases, "if": _if_bases}
+_BASES = {**dict.fromkeys(WRITES, _write_base), "for": _loop_bases, "while": _loop_bases, "if": _if_bases}
 
 
 def chain(run, v: Value, block: Block) -> Value:
@@ -331,7 +331,7 @@ def _holding(frame, write: Op) -> Value | None:
     if frame.yielded(array) is None or not is_loop(frame) or bases(frame.run, write)[0].owner is not block:
         return None
     earlier = write.operands[0]
-    if any(op.defn.name in ("slice", "gather") and op.operands[0] is earlier and not _overwritten_next(frame, op)
+    if any(op.defn.reads and op.operands[0] is earlier and not _overwritten_next(frame, op)
            and _settled(frame, op) is None for op in block.ops):
         return frame.get(array)
     return None
@@ -355,7 +355,7 @@ def undo(frame, base: Value) -> Value:
 
 
 def _undo(frame, base: Value, op: Op, k: int, after: Value) -> Value:
-    if op.defn.name not in _WRITES:
+    if op.defn.overwrites is None:
         frame.run.restore[op.defn.name](frame, op, k)
         return frame.known[base]
     old = _destroyed(frame, op)
@@ -402,13 +402,13 @@ def _reads_target(read: Op, write: Op) -> bool:
 
 def _overwritten_next(frame, op: Op) -> bool:
     """Whether op reads just the elements that the next write to its array destroys: then keeping them is all there is to do."""
-    if op.defn.name not in ("slice", "gather"):
+    if not op.defn.reads:
         return False
     x = op.operands[0]
     if x in frame.known or not (frame.owns(x) or _overwritten_in(frame, x)):
         return False
     step = versions(frame.run, frame.block).get(x)
-    return bool(step) and step[0].defn.name in _WRITES and _reads_target(op, step[0])
+    return bool(step) and step[0].defn.overwrites is not None and _reads_target(op, step[0])
 
 
 def _overwritten_in(frame, x: Value) -> bool:

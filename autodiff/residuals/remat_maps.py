@@ -25,8 +25,6 @@ from ..checkpoint.segments import SEGMENT
 
 STEPS = 1024                # iterations that a loop of unknown length is taken to have
 _TRIPS = {"while": lambda op: STEPS, **dict.fromkeys(("for", "map"), lambda op: number(op.operands[0]) or STEPS)}
-_PARTS = frozenset({"slice", "gather"})
-_READS = _PARTS | {"reshape", "transpose", "dim", "iota"}
 
 
 def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
@@ -66,9 +64,9 @@ def _parted(op: Op) -> set[Op]:
     (region,) = op.regions
     found: set[Op] = set()
     for inner in region.ops:
-        simple = inner.defn.name in _READS or (isinstance(inner.defn, Elementwise) and not inner.results[0].type.dims
-                                               and not inexact(inner.results[0]))
-        if simple and not inner.regions and all(v.op in found for v in inner.operands if _made_in(region, v)):
+        found_again = inner.defn.moves and inner.defn.name not in ("broadcast", "concat")
+        number = isinstance(inner.defn, Elementwise) and not inner.results[0].type.dims and not inexact(inner.results[0])
+        if (found_again or number) and not inner.regions and all(v.op in found for v in inner.operands if _made_in(region, v)):
             found.add(inner)
     return found
 
@@ -95,7 +93,7 @@ def _worth(op: Op, reads: set[Op], budget: int | None, reverse: Callable) -> boo
         return False
     row, rest = max(record, sizes.record) // number(op.operands[0]), _rest(op, reads)
     shared = {v for v in free_values(rest) if inexact(v)} - _own(op, reads)
-    in_parts = {v for inner in rest.walk() if inner.defn.name in _PARTS for v in inner.operands if v in shared}
+    in_parts = {v for inner in rest.walk() if inner.defn.reads for v in inner.operands if v in shared}
     return all(v.type.static and _size(v) <= row for v in in_parts)
 
 

@@ -22,7 +22,6 @@ from ...ir.opdef import Elementwise
 
 # Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
 # used, so is the derivative.
-_STEEP = frozenset({"sqrt", "cbrt", "asin", "acos", "acosh", "pow", "power_slope"})
 
 
 def is_steep(op: Op) -> bool:
@@ -33,7 +32,7 @@ def is_steep(op: Op) -> bool:
         y = op.operands[1]
         known = y.__class__ is Const and not y.data.ndim and y.data.dtype.kind != "c"
         return not (known and (y.item >= 1 or y.item == 0))
-    return op.defn.name in _STEEP or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
+    return getattr(op.defn, "steep", False) or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
 
 
 def _positive(v: Value) -> bool:
@@ -67,8 +66,6 @@ def _square(v: Value) -> bool:
 
 
 # Ops that overflow to an infinity.
-_OVERFLOWS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
-
 def forgets(op: Op) -> bool:
     """Whether an op is finite, with a partial of 0, where an operand is infinite."""
     return op.defn.__class__ is Elementwise and op.defn.forgets
@@ -76,7 +73,8 @@ def forgets(op: Op) -> bool:
 
 def overflows(op: Op) -> bool:
     """Whether a tangent may become infinite with the value of an op."""
-    return op.defn.name in _OVERFLOWS or ("callee" in op.attrs and any(map(overflows, op.attrs["callee"].body.walk())))
+    return getattr(op.defn, "overflows", False) or ("callee" in op.attrs and any(map(overflows,
+                                                                                     op.attrs["callee"].body.walk())))
 
 
 _KEEPS = frozenset({"add", "sub", "mul", "mulz", "neg", "div", "pow", "broadcast", "reshape", "transpose", "slice", "select"})

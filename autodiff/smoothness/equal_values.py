@@ -26,7 +26,6 @@ from ..rules.jvp_rules import adjoint
 from .factor_flow import RULES
 from .vector_mixing import Flow, Frame, columns_of, of_each, same_length
 
-_FACTORS = frozenset({"eigh", "eigvalsh", "svd", "svdvals"})
 # Relative differences below which values are close: there the mean of two slopes, wrong by the square of the difference, is
 # better than the quotient, whose rounding errors are divided by it.
 _NEAR = {F64: 1e-5, F32: 4e-3}
@@ -34,7 +33,7 @@ _NEAR = {F64: 1e-5, F32: 4e-3}
 
 def smooth(f: Function) -> Function:
     """A copy of `f`, or `f` where there is nothing to follow."""
-    if not any(op.defn.name in _FACTORS and "near" not in op.attrs for op in f.body.walk()):
+    if not any(op.defn.factors and "near" not in op.attrs for op in f.body.walk()):
         return f
     return _Following().function(f) or f
 
@@ -69,7 +68,7 @@ class _Following:
 
     def op(self, builder: Builder, op: Op, mapping):
         name = op.defn.name
-        if name in _FACTORS and "near" not in op.attrs:
+        if op.defn.factors and "near" not in op.attrs:
             return self.start(builder, op, mapping)
         flows = [self.flows.get(v) for v in op.operands]
         if op.regions or not any(flows):

@@ -12,7 +12,6 @@ from ..analysis.patterns import made_by
 from ..build import Builder
 from ..clone import copy_op, dims_of, free_values
 from ..core import Block, Op, Value, as_dim
-from ..costs import COST
 from ..opdef import Elementwise
 from ..types import INDEX, INDEX_SCALAR, Type
 from .batched import BatchCost, BatchedValue, NotBatched, Unprofitable
@@ -119,7 +118,7 @@ class Lift:
         """An op in the tally. A number that all elements share is computed once, not once for each."""
         if not isinstance(op.defn, Elementwise):
             return
-        cost = COST.get(op.defn.name, 1)
+        cost = op.defn.cost
         if op.results[0].type.dims:
             self.tally.arrays += not shared
         elif not shared or cost > 1:

@@ -15,14 +15,11 @@ from __future__ import annotations
 from ..analysis.patterns import number
 from ..build import Builder
 from ..core import Block, Value
+from ..opdef import OpDef
 from ..types import INDEX_SCALAR, Type
 from .batched import BatchedValue, NotBatched, Unprofitable
 from .interpreter import Lift
 
-_GAINS = frozenset({"dot", "for", "while"})       # where nothing of this is, nothing can gain
-# what has no memory of its own: parts, repetitions, and what stands where something else was
-_PLACES = frozenset({"slice", "broadcast", "transpose", "reshape", "dim", "wrap", "iota", "update", "update_add", "scatter",
-                     "scatter_add", "for", "while", "if"})
 _CHUNK_BYTES, _CACHE = 1 << 18, 1 << 19           # of the temporaries of a chunk: what is aimed at, and the most
 _FEWEST, _MOST = 32, 256                          # elements of a chunk: enough for products of matrices and for vectors
 
@@ -33,7 +30,7 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     The region has been built and stands nowhere; where this gives None it is unchanged, and nothing has been emitted.
     """
     count = number(trip)
-    if not count or not any(op.defn.name in _GAINS for op in region.walk()) or _prints(region):
+    if not count or not any(_gains(op.defn) for op in region.walk()) or _prints(region):
         return None
     scratch = Block()
     try:
@@ -66,10 +63,22 @@ def _lifted(b: Builder, region: Block, count: int) -> tuple[BatchedValue, ...]:
     return tuple([BatchedValue(part, 0) for part in parts])
 
 
+def _gains(defn: OpDef) -> bool:
+    """Whether the batch may be faster in one such op; where there is none, nothing can gain."""
+    return defn.name == "dot" or (defn.loop and defn.name != "map")
+
+
+def _placed(defn: OpDef) -> bool:
+    """Whether a result has no memory of its own: parts, repetitions, and what stands where something else was."""
+    if defn.name in ("gather", "concat", "map"):
+        return False
+    return defn.moves or defn.loop or defn.name == "if" or defn.overwrites is not None
+
+
 def chunk(region: Block, count: int) -> int:
     """How many elements to take together: as many as the cache has room for, all in parts of one length where there is one.
-    Raises Apart where it has no room for a few: gradients of each element by a large matrix are best made one by one."""
-    size = sum([_bytes(r.type) for op in region.walk() if op.defn.name not in _PLACES for r in op.results])
+    Raises Unprofitable where it has no room for a few: gradients of each element by a large matrix are best made one by one."""
+    size = sum([_bytes(r.type) for op in region.walk() if not _placed(op.defn) for r in op.results])
     if size * _FEWEST > _CACHE:
         raise Unprofitable
     most = min(max(_FEWEST, _CHUNK_BYTES // max(size, 1)), _MOST)

@@ -111,5 +111,6 @@ def _evaluate_print(op, *values):
 
 
 OpDef("check", _infer_check, _evaluate_check, effect=True, doc="Raise unless a condition holds.")
-OpDef("wrap", _infer_wrap, _evaluate_wrap, effect=True, doc="A position counted from either end, checked against the length.")
+OpDef("wrap", _infer_wrap, _evaluate_wrap, effect=True, doc="A position counted from either end, checked against the length.",
+      cost=2, moves=True)
 OpDef("print", _infer_print, _evaluate_print, effect=True, doc="Print values, in program order.")

@@ -131,7 +131,8 @@ def _expect_regions(name: str, regions: tuple[Block, ...], params: tuple[int, ..
 
 
 OpDef("if", _infer_if, rule="control", doc="One of two branches.")
-OpDef("for", _infer_for, rule="control", doc="A counted loop with carried values.")
-OpDef("while", _infer_while, rule="control", doc="A loop with a condition on its carried values.")
-OpDef("map", _infer_map, rule="control", doc="Independent iterations; the yields are stacked along a new first axis.")
+OpDef("for", _infer_for, rule="control", doc="A counted loop with carried values.", loop=True)
+OpDef("while", _infer_while, rule="control", doc="A loop with a condition on its carried values.", loop=True)
+OpDef("map", _infer_map, rule="control", doc="Independent iterations; the yields are stacked along a new first axis.",
+      loop=True)
 OpDef("call", _infer_call, rule="control", doc="A call of another function.")

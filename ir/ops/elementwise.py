@@ -80,12 +80,14 @@ def _evaluate(function):
 
 
 def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, formula=None, partials=(), rule=None,
-            linear_in=(), singular=(), forgets=False, flat=False, domain=(), doc="", evaluate=None):
+            linear_in=(), singular=(), forgets=False, flat=False, domain=(), doc="", evaluate=None, **traits):
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
     rule = rule or ("elementwise" if partials else "none")
+    traits.setdefault("cost", 1 if formula is None else 14)
     doc = doc or f"np.{getattr(numpy, '__name__', name)}, element by element."
-    Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, False, doc,
-                numpy, arity, takes, gives, partials, singular, recipe, domain, formula, forgets or flat, flat)
+    Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, doc=doc,
+                numpy=numpy, arity=arity, takes=takes, gives=gives, partials=partials, singular=singular, recipe=recipe,
+                domain=domain, formula=formula, forgets=forgets or flat, flat=flat, **traits)
 
 
 def like(x: Expr, value) -> Expr:
@@ -125,23 +127,29 @@ def _cbrt_reciprocal(k, x):
 LN2, LN10 = math.log(2.0), math.log(10.0)
 POSITIVE = (0.2, 3.0)
 
-declare("exp", np.exp, 1, INEXACT, partials=(lambda x, out: out,), singular=(0,), forgets=True, domain=(ANY,), recipe=R.EXP)
-declare("exp2", np.exp2, 1, INEXACT, partials=(lambda x, out: out * LN2,), singular=(0,),
+declare("exp", np.exp, 1, INEXACT, cost=14, overflows=True, partials=(lambda x, out: out,), singular=(0,), forgets=True,
+        domain=(ANY,), recipe=R.EXP)
+declare("exp2", np.exp2, 1, INEXACT, cost=14, overflows=True, partials=(lambda x, out: out * LN2,), singular=(0,),
         forgets=True, domain=(ANY,), recipe=R.EXP2)
-declare("expm1", np.expm1, 1, INEXACT, partials=(lambda x, out: x.exp(),), singular=(0,),
+declare("expm1", np.expm1, 1, INEXACT, cost=14, overflows=True, partials=(lambda x, out: x.exp(),), singular=(0,),
         forgets=True, domain=(ANY,), recipe=R.EXPM1)
-declare("log", np.log, 1, INEXACT, partials=(lambda x, out: 1 / (x + 0.0),), singular=(0,), domain=(POSITIVE,), recipe=R.LOG)
-declare("log2", np.log2, 1, INEXACT, partials=(lambda x, out: (1 / LN2) / (x + 0.0),), singular=(0,), domain=(POSITIVE,),
+declare("log", np.log, 1, INEXACT, cost=14, partials=(lambda x, out: 1 / (x + 0.0),), singular=(0,), domain=(POSITIVE,),
+        recipe=R.LOG)
+declare("log2", np.log2, 1, INEXACT, cost=14, partials=(lambda x, out: (1 / LN2) / (x + 0.0),), singular=(0,),
+        domain=(POSITIVE,),
         recipe=R.LOG2)
-declare("log10", np.log10, 1, INEXACT, partials=(lambda x, out: (1 / LN10) / (x + 0.0),), singular=(0,), domain=(POSITIVE,),
+declare("log10", np.log10, 1, INEXACT, cost=14, partials=(lambda x, out: (1 / LN10) / (x + 0.0),), singular=(0,),
+        domain=(POSITIVE,),
         recipe=R.LOG10)
-declare("log1p", np.log1p, 1, INEXACT, partials=(lambda x, out: 1 / (1 + x),), singular=(0,), domain=((-0.8, 2.0),),
+declare("log1p", np.log1p, 1, INEXACT, cost=14, partials=(lambda x, out: 1 / (1 + x),), singular=(0,), domain=((-0.8, 2.0),),
         recipe=R.LOG1P)
-declare("sqrt", np.sqrt, 1, INEXACT, partials=(lambda x, out: 1 / (out + 0.0) * 0.5,), singular=(0,), domain=(POSITIVE,),
+declare("sqrt", np.sqrt, 1, INEXACT, cost=4, steep=True, partials=(lambda x, out: 1 / (out + 0.0) * 0.5,), singular=(0,),
+        domain=(POSITIVE,),
         recipe=R.SQRT)
 declare("root", np.sqrt, 1, INEXACT, formula=lambda x: x.sqrt(), partials=(lambda x, out: (x == 0).select(0, 0.5 / out),),
         singular=(0,), domain=(POSITIVE,), doc="np.sqrt of a sum of squares: a norm, whose slope at 0 is 0.")
-declare("cbrt", np.cbrt, 1, FLOATS, partials=(lambda x, out: like(x, 2).cbrt_reciprocal(x) * (1 / 3),), singular=(0,),
+declare("cbrt", np.cbrt, 1, FLOATS, cost=14, steep=True, partials=(lambda x, out: like(x, 2).cbrt_reciprocal(x) * (1 / 3),),
+        singular=(0,),
         domain=(POSITIVE,),
         recipe=R.CBRT)
 
@@ -163,25 +171,30 @@ def _asinh_partial(x, out):
 # 0 where x is infinite, and so is its slope -2 x/(1 + x²)²
 declare("cauchy", cauchy, 1, INEXACT, formula=lambda x: 1 / (1 + x * x), singular=(0,), flat=True, domain=(ANY,),
         partials=(lambda x, out: out.mulz(x).mulz(out) * -2.0,), doc="1 / (1 + x²), the slope of arctan.")
-declare("sin", np.sin, 1, INEXACT, partials=(lambda x, out: x.cos(),), domain=(ANY,), recipe=R.SIN)
-declare("cos", np.cos, 1, INEXACT, partials=(lambda x, out: -x.sin(),), domain=(ANY,), recipe=R.COS)
-declare("tan", np.tan, 1, INEXACT, partials=(lambda x, out: 1 + out * out,), domain=((-1.3, 1.3),), recipe=R.TAN)
+declare("sin", np.sin, 1, INEXACT, cost=14, partials=(lambda x, out: x.cos(),), domain=(ANY,), recipe=R.SIN)
+declare("cos", np.cos, 1, INEXACT, cost=14, partials=(lambda x, out: -x.sin(),), domain=(ANY,), recipe=R.COS)
+declare("tan", np.tan, 1, INEXACT, cost=14, partials=(lambda x, out: 1 + out * out,), domain=((-1.3, 1.3),), recipe=R.TAN)
 # 1 - x^2 as (1 - x)(1 + x): exact where x is near 1
-declare("asin", np.arcsin, 1, INEXACT, partials=(lambda x, out: 1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
+declare("asin", np.arcsin, 1, INEXACT, cost=14, steep=True, partials=(lambda x, out: 1 / ((1 - x) * (1 + x)).sqrt(),),
+        singular=(0,),
         domain=(UNIT,), recipe=R.ASIN)
-declare("acos", np.arccos, 1, INEXACT, partials=(lambda x, out: -1 / ((1 - x) * (1 + x)).sqrt(),), singular=(0,),
+declare("acos", np.arccos, 1, INEXACT, cost=14, steep=True, partials=(lambda x, out: -1 / ((1 - x) * (1 + x)).sqrt(),),
+        singular=(0,),
         domain=(UNIT,), recipe=R.ACOS)
-declare("atan", np.arctan, 1, INEXACT, partials=(lambda x, out: x.cauchy(),), singular=(0,),
+declare("atan", np.arctan, 1, INEXACT, cost=14, partials=(lambda x, out: x.cauchy(),), singular=(0,),
         forgets=True, domain=(ANY,), recipe=R.ATAN)
-declare("sinh", np.sinh, 1, INEXACT, partials=(lambda x, out: x.cosh(),), singular=(0,), domain=(ANY,), recipe=R.SINH)
-declare("cosh", np.cosh, 1, INEXACT, partials=(lambda x, out: x.sinh(),), singular=(0,), domain=(ANY,), recipe=R.COSH)
-declare("tanh", np.tanh, 1, INEXACT, partials=(lambda x, out: 1 - out * out,), forgets=True, domain=(ANY,), recipe=R.TANH)
-declare("asinh", np.arcsinh, 1, INEXACT, partials=(_asinh_partial,), singular=(0,), domain=(ANY,), recipe=R.ASINH)
+declare("sinh", np.sinh, 1, INEXACT, cost=14, overflows=True, partials=(lambda x, out: x.cosh(),), singular=(0,),
+        domain=(ANY,), recipe=R.SINH)
+declare("cosh", np.cosh, 1, INEXACT, cost=14, overflows=True, partials=(lambda x, out: x.sinh(),), singular=(0,),
+        domain=(ANY,), recipe=R.COSH)
+declare("tanh", np.tanh, 1, INEXACT, cost=14, partials=(lambda x, out: 1 - out * out,), forgets=True, domain=(ANY,),
+        recipe=R.TANH)
+declare("asinh", np.arcsinh, 1, INEXACT, cost=14, partials=(_asinh_partial,), singular=(0,), domain=(ANY,), recipe=R.ASINH)
 # sqrt(x - 1) sqrt(x + 1), not sqrt(x^2 - 1): the same branch as arccosh for a complex x of negative real part
-declare("acosh", np.arccosh, 1, INEXACT, partials=(lambda x, out: 1 / (x - 1).sqrt() * (1 / (x + 1).sqrt()),), singular=(0,),
-        domain=((1.2, 3.0),), recipe=R.ACOSH)
+declare("acosh", np.arccosh, 1, INEXACT, cost=14, steep=True, singular=(0,), domain=((1.2, 3.0),), recipe=R.ACOSH,
+        partials=(lambda x, out: 1 / (x - 1).sqrt() * (1 / (x + 1).sqrt()),))
 # 1/(1 - x²) in two fractions: at an end of the domain a product would have 0 times infinity in its own derivative
-declare("atanh", np.arctanh, 1, INEXACT, partials=(lambda x, out: 0.5 / (1 - x) + 0.5 / (1 + x),), singular=(0,),
+declare("atanh", np.arctanh, 1, INEXACT, cost=14, partials=(lambda x, out: 0.5 / (1 - x) + 0.5 / (1 + x),), singular=(0,),
         domain=(UNIT,),
         recipe=R.ATANH)
 
@@ -192,16 +205,19 @@ TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 # 0 from |x| = 28 on, and so is its slope: nothing times infinity
 declare("bell", bell, formula=lambda x: (-(x * x)).exp(), partials=(lambda x, out: out.mulz(x) * -2.0,), flat=True,
         domain=(ANY,), doc="exp(-x²), the slope of erf but for a factor.")
-declare("erf", Special("erf"), partials=(lambda x, out: TWO_OVER_SQRT_PI * x.bell(),),
+declare("erf", Special("erf"), cost=14, lanewise=False, partials=(lambda x, out: TWO_OVER_SQRT_PI * x.bell(),),
         flat=True, domain=(ANY,), recipe=R.ERF)
-declare("erfc", Special("erfc"), partials=(lambda x, out: -TWO_OVER_SQRT_PI * x.bell(),),
+declare("erfc", Special("erfc"), cost=14, lanewise=False, partials=(lambda x, out: -TWO_OVER_SQRT_PI * x.bell(),),
         flat=True, domain=(ANY,), recipe=R.ERFC)
-declare("lgamma", Special("gammaln"), partials=(lambda x, out: x.digamma(),), singular=(0,), domain=((0.3, 4.0),),
+declare("lgamma", Special("gammaln"), cost=30, lanewise=False, partials=(lambda x, out: x.digamma(),), singular=(0,),
+        domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
-declare("digamma", Special("psi"), partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,), domain=((0.3, 4.0),),
+declare("digamma", Special("psi"), cost=30, lanewise=False, partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,),
+        domain=((0.3, 4.0),),
         recipe=R.DIGAMMA)
 # The order n is a positive integer, so there is no derivative by it.
-declare("polygamma", polygamma, 2, partials=(None, lambda n, x, out: (n + 1).polygamma(x)), singular=(1,),
+declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lambda n, x, out: (n + 1).polygamma(x)),
+        singular=(1,),
         domain=((1.0, 1.0), (0.5, 4.0)), recipe=R.POLYGAMMA, doc="The n-th derivative of digamma, n = 1, 2 …: polygamma(n, x).")
 
 # --- rounding, sign, classification -----------------------------------------------------------------------------------
@@ -212,7 +228,7 @@ def _copysign_partial(a, b, out):
     return a.sign() * like(a, 1).copysign(b)
 
 
-declare("abs", np.absolute, 1, NUMBERS, "real", partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
+declare("abs", np.absolute, 1, NUMBERS, "real", cost=4, partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
         doc="np.absolute. The partial is that of a real argument; a complex one has a row in autodiff.")
 declare("sign", np.sign, 1, REALS, recipe=R.SIGN)
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
@@ -225,7 +241,8 @@ declare("not", np.logical_not, 1, BOOLS, recipe=R.NOT)
 declare("invert", np.invert, 1, INTS, recipe=R.INVERT)
 declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)),
         recipe=R.COPYSIGN)
-declare("nextafter", np.nextafter, 2, FLOATS, partials=(lambda a, b, out: like(a, 1), None), domain=(ANY, (3.0, 4.0)),
+declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(lambda a, b, out: like(a, 1), None),
+        domain=(ANY, (3.0, 4.0)),
         recipe=R.NEXTAFTER)
 
 # --- division, powers, extremes ---------------------------------------------------------------------------------------
@@ -259,20 +276,23 @@ def _share(wins):
 
 NONZERO = (0.5, 2.0)
 
-declare("div", np.true_divide, 2, INEXACT, partials=(lambda a, b, out: 1 / b, lambda a, b, out: -out / b), singular=(0, 1),
+declare("div", np.true_divide, 2, INEXACT, cost=4, partials=(lambda a, b, out: 1 / b, lambda a, b, out: -out / b),
+        singular=(0, 1),
         forgets=True, domain=(ANY, NONZERO), recipe=R.DIV)
-declare("floordiv", np.floor_divide, 2, REALS, recipe=R.FLOORDIV)
-declare("mod", np.remainder, 2, REALS, partials=(lambda a, b, out: like(a, 1), lambda a, b, out: -(a // b)), singular=(1,),
-        domain=((2.1, 2.9), (0.91, 0.99)), recipe=R.MOD)
-declare("pow", np.power, 2, NUMBERS, partials=(_pow_base, _pow_exponent), singular=(0, 1),
+declare("floordiv", np.floor_divide, 2, REALS, cost=4, lanewise=False, recipe=R.FLOORDIV)
+declare("mod", np.remainder, 2, REALS, cost=4, lanewise=False, singular=(1,), domain=((2.1, 2.9), (0.91, 0.99)), recipe=R.MOD,
+        partials=(lambda a, b, out: like(a, 1), lambda a, b, out: -(a // b)))
+declare("pow", np.power, 2, NUMBERS, cost=24, steep=True, lanewise=False, partials=(_pow_base, _pow_exponent), singular=(0, 1),
         forgets=True, domain=(POSITIVE, ANY), recipe=R.POW,
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
-declare("power_slope", power_slope, 2, FLOATS, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
+declare("power_slope", power_slope, 2, FLOATS, steep=True, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
         partials=(lambda x, y, out: y.mulz(x.power_slope(y - 1)), _power_slope_exponent),
         doc="y x^(y-1), the slope of x^y by x; 0 where y is 0.")
-declare("atan2", np.arctan2, 2, FLOATS, singular=(0, 1), forgets=True, domain=(NONZERO, ANY), recipe=R.ATAN2,
+declare("atan2", np.arctan2, 2, FLOATS, cost=14, lanewise=False, singular=(0, 1), forgets=True, domain=(NONZERO, ANY),
+        recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
-declare("hypot", np.hypot, 2, FLOATS, partials=(lambda x, y, out: share_of(x, out), lambda x, y, out: share_of(y, out)),
+declare("hypot", np.hypot, 2, FLOATS, cost=6, lanewise=False, partials=(lambda x, y, out: share_of(x, out), lambda x, y,
+                                                                        out: share_of(y, out)),
         singular=(0, 1), domain=(NONZERO, ANY), recipe=R.HYPOT)
 declare("max", np.maximum, 2, ALL, partials=_share(lambda a, b: a > b),
         forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MAX)
@@ -335,4 +355,4 @@ declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value,
         partials=(None, lambda value, smooth, out: like(smooth, 1)),
         doc="The first operand, with the derivative of the second: two formulas of one function, one smooth where it is.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
-            doc="The operand, which counts as a constant for differentiation.")
+            cost=0, moves=True, doc="The operand, which counts as a constant for differentiation.")

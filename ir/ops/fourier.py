@@ -48,8 +48,8 @@ def _evaluate_fft(op, x):
     return (np.fft.ifft(x, norm="forward") if op.attrs["inverse"] else np.fft.fft(x),)
 
 
-OpDef("fft", _infer_fft, _evaluate_fft, rule="linear", linear_in=(0,), doc="Discrete Fourier transform.")
+OpDef("fft", _infer_fft, _evaluate_fft, rule="linear", linear_in=(0,), doc="Discrete Fourier transform.", combines=True)
 OpDef("rfft", _infer_rfft, lambda op, x, m: (np.fft.rfft(x),), rule="linear", linear_in=(0,),
-      doc="Half the Fourier transform of real numbers.")
+      doc="Half the Fourier transform of real numbers.", combines=True)
 OpDef("irfft", _infer_irfft, lambda op, x, n: (np.fft.irfft(x, int(n), norm="forward"),), rule="linear", linear_in=(0,),
-      doc="Real numbers from half their Fourier transform.")
+      doc="Real numbers from half their Fourier transform.", combines=True)

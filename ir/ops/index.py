@@ -211,16 +211,17 @@ def _evaluate_searchsorted(op, grid, x):
 
 
 OpDef("slice", _infer_slice, lambda op, x, *idx: (x[region(op.attrs["spec"], idx)],),
-      rule="linear", linear_in=(0,), doc="A region of x.")
+      rule="linear", linear_in=(0,), doc="A region of x.", cost=0, view=True, moves=True, reads=True, folds=True)
 OpDef("update", _infer_update("update", ALL), _evaluate_write("update"),
-      rule="linear", linear_in=(0, 1), doc="x with a region replaced by v.")
+      rule="linear", linear_in=(0, 1), doc="x with a region replaced by v.", overwrites=0)
 OpDef("update_add", _infer_update("update_add", NUMBERS), _evaluate_write("update_add"),
-      rule="linear", linear_in=(0, 1), doc="x with v added to a region.")
-OpDef("gather", _infer_gather, _evaluate_gather, rule="linear", linear_in=(0,), doc="Parts of x at arrays of positions.")
+      rule="linear", linear_in=(0, 1), doc="x with v added to a region.", overwrites=0)
+OpDef("gather", _infer_gather, _evaluate_gather, rule="linear", linear_in=(0,), doc="Parts of x at arrays of positions.",
+      cost=2, moves=True, reads=True, folds=True)
 OpDef("scatter", _infer_scatter("scatter", ALL), _evaluate_write("scatter"),
-      rule="linear", linear_in=(0, 1), doc="x with parts at arrays of positions replaced by v's; later ones win.")
+      rule="linear", linear_in=(0, 1), doc="x with parts at arrays of positions replaced by v's; later ones win.", overwrites=0)
 OpDef("scatter_add", _infer_scatter("scatter_add", NUMBERS), _evaluate_write("scatter_add"),
-      rule="linear", linear_in=(0, 1), doc="x with v's parts added at arrays of positions.")
+      rule="linear", linear_in=(0, 1), doc="x with v's parts added at arrays of positions.", overwrites=0)
 OpDef("nonzero", _infer_nonzero, lambda op, mask, count: tuple(i.astype(np.int64) for i in np.nonzero(mask)),
       doc="The positions of the true elements of a mask, one array an axis.")
-OpDef("searchsorted", _infer_searchsorted, _evaluate_searchsorted, doc="Insertion points of x in an ascending grid.")
+OpDef("searchsorted", _infer_searchsorted, _evaluate_searchsorted, doc="Insertion points of x in an ascending grid.", cost=40)

@@ -169,9 +169,11 @@ def _evaluate_triangular_solve(op, t, b):
     return (out,)
 
 
-OpDef("dot", _infer_dot, _evaluate_dot, rule="bilinear", linear_in=(0, 1), doc="Sum of products over paired axes.")
-OpDef("cholesky", _infer_cholesky, _evaluate_cholesky, rule="special", effect=True, doc="The lower Cholesky factor.")
-OpDef("lu", _infer_lu, _evaluate_lu, rule="special", doc="LU factors with partial pivoting.")
-OpDef("lu_solve", _infer_lu_solve, _evaluate_lu_solve, rule="special", effect=True, doc="Solve by an LU factor.")
+OpDef("dot", _infer_dot, _evaluate_dot, rule="bilinear", linear_in=(0, 1), doc="Sum of products over paired axes.",
+      combines=True, register=True)
+OpDef("cholesky", _infer_cholesky, _evaluate_cholesky, rule="special", effect=True, doc="The lower Cholesky factor.",
+      combines=True)
+OpDef("lu", _infer_lu, _evaluate_lu, rule="special", doc="LU factors with partial pivoting.", combines=True)
+OpDef("lu_solve", _infer_lu_solve, _evaluate_lu_solve, rule="special", effect=True, doc="Solve by an LU factor.", combines=True)
 OpDef("triangular_solve", _infer_triangular_solve, _evaluate_triangular_solve, rule="special", effect=True,
-      doc="Solve with a triangular matrix.")
+      doc="Solve with a triangular matrix.", combines=True)

@@ -125,11 +125,14 @@ def _evaluate_scan(op, x):
 
 
 OpDef("reduce", _infer_reduce, _evaluate_reduce, rule="special",
-      doc="Combine all elements along axes. sum is linear; max and min share among equals; prod has its own rule.")
-OpDef("argreduce", _infer_argreduce, _evaluate_argreduce, doc="The position of the largest or smallest element along an axis.")
-OpDef("scan", _infer_scan, _evaluate_scan, rule="special", doc="Cumulative sum, prod, max or min along an axis. sum is linear.")
+      doc="Combine all elements along axes. sum is linear; max and min share among equals; prod has its own rule.",
+      combines=True, folds=True, register=True)
+OpDef("argreduce", _infer_argreduce, _evaluate_argreduce, combines=True, register=True,
+      doc="The position of the largest or smallest element along an axis.")
+OpDef("scan", _infer_scan, _evaluate_scan, rule="special", combines=True,
+      doc="Cumulative sum, prod, max or min along an axis. sum is linear.")
 OpDef("sort", _infer_along("sort", ALL), lambda op, x: (np.sort(x, axis=op.attrs["axis"], kind="stable"),),
-      rule="special", doc="Ascending along an axis, NaN last.")
+      rule="special", doc="Ascending along an axis, NaN last.", combines=True)
 OpDef("argsort", _infer_along("argsort", ALL, INDEX),
       lambda op, x: (np.argsort(x, axis=op.attrs["axis"], kind="stable").astype(np.int64),),
-      doc="The stable permutation that sorts along an axis.")
+      doc="The stable permutation that sorts along an axis.", combines=True)

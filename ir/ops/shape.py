@@ -93,13 +93,15 @@ def _evaluate_concat(op, *arrays):
     return (np.concatenate(arrays[:len(parts)], axis=op.attrs["axis"]),)
 
 
-OpDef("dim", _infer_dim, lambda op, x: (np.int64(x.shape[op.attrs["axis"]]),), doc="The length of an axis.")
-OpDef("iota", _infer_iota, lambda op, n: (np.arange(int(n)).astype(op.attrs["dtype"].np),), doc="0, 1 … n-1.")
+OpDef("dim", _infer_dim, lambda op, x: (np.int64(x.shape[op.attrs["axis"]]),), doc="The length of an axis.", moves=True)
+OpDef("iota", _infer_iota, lambda op, n: (np.arange(int(n)).astype(op.attrs["dtype"].np),), doc="0, 1 … n-1.", cost=0,
+      moves=True)
 OpDef("broadcast", _infer_broadcast, lambda op, x, *dims: (np.broadcast_to(x, tuple(map(int, dims))),),
-      rule="linear", linear_in=(0,), doc="x repeated along new or expanded axes.")
+      rule="linear", linear_in=(0,), doc="x repeated along new or expanded axes.", cost=0, view=True, moves=True)
 OpDef("reshape", _infer_reshape, lambda op, x, *dims: (np.reshape(x, tuple(map(int, dims))),),
-      rule="linear", linear_in=(0,), doc="The same elements in C order under other dimensions.")
+      rule="linear", linear_in=(0,), view=True, moves=True, folds=True,
+      doc="The same elements in C order under other dimensions.")
 OpDef("transpose", _infer_transpose, lambda op, x: (np.transpose(x, op.attrs["perm"]),),
-      rule="linear", linear_in=(0,), doc="Axes in another order.")
+      rule="linear", linear_in=(0,), doc="Axes in another order.", cost=0, view=True, moves=True, folds=True)
 OpDef("concat", _infer_concat, _evaluate_concat, rule="linear",
-      doc="Arrays one after the other along an axis. Linear in all parts jointly.")
+      doc="Arrays one after the other along an axis. Linear in all parts jointly.", moves=True, folds=True)

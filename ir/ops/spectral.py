@@ -122,18 +122,18 @@ def _evaluate_pinv(op, a, rcond, k):
 
 
 OpDef("eigh", _infer_hermitian("eigh", True), lambda op, a: tuple(np.linalg.eigh(a, _triangle(op))), rule="special",
-      effect=True, doc="Eigenvalues and eigenvectors of a Hermitian matrix.")
+      effect=True, doc="Eigenvalues and eigenvectors of a Hermitian matrix.", combines=True, factors=True)
 OpDef("eigvalsh", _infer_hermitian("eigvalsh", False), lambda op, a: (np.linalg.eigvalsh(a, _triangle(op)),), rule="special",
-      doc="Eigenvalues of a Hermitian matrix.")
+      doc="Eigenvalues of a Hermitian matrix.", combines=True, factors=True)
 OpDef("eig", _infer_eig("eig", True), lambda op, a: tuple(np.linalg.eig(a)), rule="special", effect=True,
-      doc="Eigenvalues and eigenvectors of a complex matrix.")
+      doc="Eigenvalues and eigenvectors of a complex matrix.", combines=True)
 OpDef("eigvals", _infer_eig("eigvals", False), lambda op, a: (np.linalg.eigvals(a),), rule="special",
-      doc="Eigenvalues of a complex matrix.")
+      doc="Eigenvalues of a complex matrix.", combines=True)
 OpDef("svd", _infer_svd, lambda op, a, k: tuple(np.linalg.svd(a, full_matrices=op.attrs["full"])), rule="special", effect=True,
-      doc="Singular values and vectors.")
-OpDef("svdvals", _infer_svdvals, _evaluate_svdvals, rule="special", doc="Singular values.")
+      doc="Singular values and vectors.", combines=True, factors=True)
+OpDef("svdvals", _infer_svdvals, _evaluate_svdvals, rule="special", doc="Singular values.", combines=True, factors=True)
 OpDef("qr", _infer_qr, lambda op, a, k: tuple(np.linalg.qr(a, "complete" if op.attrs["complete"] else "reduced")),
-      rule="special", doc="An orthonormal and a triangular factor.")
-OpDef("pinv", _infer_pinv, _evaluate_pinv, rule="special", effect=True, doc="The pseudo-inverse.")
+      rule="special", doc="An orthonormal and a triangular factor.", combines=True)
+OpDef("pinv", _infer_pinv, _evaluate_pinv, rule="special", effect=True, doc="The pseudo-inverse.", combines=True)
 OpDef("couple", _infer_couple, lambda op, a, u, v, k: (np.zeros(k.shape, a.dtype),), rule="special",
       doc="Zeros with a derivative: how a change of a mixes singular vectors or eigenvectors.")

@@ -12,7 +12,6 @@ from ..clone import copy_op, copy_region, mapped, sweep
 from ..core import Block, Function, Op, Value
 from ..text.printer import everything
 
-FACTORS = frozenset({"eigh", "eigvalsh", "svd", "svdvals"})
 _EACH = frozenset({"mul", "mulz", "dot"})                                                 # 0 where one operand is
 _FIRST = frozenset({"neg", "conj", "real", "imag", "cast", "transpose", "broadcast", "reshape", "reduce", "slice", "div"})
 
@@ -59,7 +58,7 @@ class _Vanishing:
 
     def op(self, builder: Builder, op: Op, mapping):
         name = op.defn.name
-        if name in FACTORS:
+        if op.defn.factors:
             return self.factors(builder, op, mapping)
         if op.regions:
             outer, self.known = self.known, dict(self.known)

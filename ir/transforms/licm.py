@@ -19,25 +19,21 @@ from __future__ import annotations
 from ..analysis.patterns import number
 from ..clone import dims_of, has_effect
 from ..core import Block, Const, Function, Op, Value
-from ..opdef import Elementwise
+from ..opdef import LIGHT, Elementwise, OpDef
 from ..text.printer import everything
 from ..types import StackType
 
-HEAVY = frozenset({
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "polygamma", "pow", "atan2", "hypot", "mod",
-    "reduce", "argreduce", "scan", "sort", "argsort", "searchsorted", "dot", "lu",
-})
-SHRINKING = frozenset({"reduce", "argreduce"})          # what they make is smaller than what they read
-READS = frozenset({"slice", "gather"})
-LIGHT = frozenset({"transpose", "reshape", "broadcast", "iota", "concat"}) | READS
+
+def _heavy(defn: OpDef) -> bool:
+    """Whether an array of such elements is worth its memory."""
+    return defn.combines or defn.cost > LIGHT or not getattr(defn, "lanewise", True)
 
 
 def invariant(f: Function) -> bool:
     """In place, on a function and what it calls; whether anything moved."""
     moved = False
     for g in everything(f):
-        if any(op.defn.name in _BODIES for op in g.body.walk()):
+        if any(op.defn.loop for op in g.body.walk()):
             moved |= _Motion(g).run()
     return moved
 
@@ -96,7 +92,7 @@ class _Motion:
     def control(self, op: Op) -> None:
         name = op.defn.name
         for k, region in enumerate(op.regions):
-            loop = name in _BODIES
+            loop = op.defn.loop
             at_once = name == "while" and k == 0                     # the condition is asked at least once
             once = name in ("for", "map") and (number(op.operands[0]) or 0) >= 1
             self.block(region, loop, at_once or once)
@@ -111,24 +107,24 @@ class _Motion:
         """An op without effect in the body of a loop: move it now, let it come along later, or leave it."""
         target = self.target(op)
         name, frames = op.defn.name, self.frames
-        if name in READS and not _in_bounds(op):
+        if op.defn.reads and not _in_bounds(op):
             while target < depth and not all(f.sure and f.quiet for f in frames[target + 1:]):
                 target += 1
         if target >= depth:
             self.stay(op, depth)
             return
         scalar = not any(r.type.__class__ is StackType or r.type.dims for r in op.results)
-        if scalar and (op.defn.__class__ is Elementwise or name in READS or name == "dim"):
+        if scalar and (op.defn.__class__ is Elementwise or op.defn.reads or name == "dim"):
             self.move(op, target)
             return
-        if name in HEAVY and self.backed_result(op):
+        if _heavy(op.defn) and self.backed_result(op):
             while target < depth and not (frames[target].inside is False or all(f.sure for f in frames[target + 1:])):
                 target += 1
             if target < depth:
                 self.move(op, target)
                 return
         self.stay(op, depth)
-        if name in LIGHT or op.defn.__class__ is Elementwise:
+        if op.defn.moves or op.defn.__class__ is Elementwise:
             self.light[op] = depth
             self.level.update((r, target) for r in op.results)
 
@@ -160,10 +156,12 @@ class _Motion:
 
     def backed_result(self, op: Op) -> bool:
         """Whether arrays that exist anyway are at least as large as the result."""
-        if op.defn.name in SHRINKING or all(not r.type.dims for r in op.results):
+        if all(not r.type.dims for r in op.results):
             return True
         if op.defn.name == "dot":
             return bool(op.attrs["contract"][0]) and all(self.backed(v) for v in op.operands)
+        if len(op.results[0].type.dims) < len(op.operands[0].type.dims):
+            return True
         return any(v.type.dims == op.results[0].type.dims and self.backed(v) for v in op.operands if v.type.dims)
 
     def backed(self, v: Value) -> bool:
@@ -176,9 +174,6 @@ class _Motion:
         if op.defn.__class__ is Elementwise:
             return any(o.type.dims == v.type.dims and self.backed(o) for o in op.operands if o.type.dims)
         return False
-
-
-_BODIES = frozenset({"for", "while", "map"})
 
 
 def _in_bounds(op: Op) -> bool:

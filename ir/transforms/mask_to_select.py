@@ -19,9 +19,6 @@ from ..clone import copy_op, copy_region, mapped
 from ..core import Block, Function, Op, Value
 from ..opdef import Elementwise
 
-_DEAR = frozenset({"pow", "lgamma", "digamma", "polygamma", "floordiv", "mod", "nextafter", "hypot", "erf", "erfc", "atan2"})
-_PUTS = frozenset({"scatter", "scatter_add"})
-
 
 def masked(f: Function) -> Function | None:
     """The function with such elements left in their arrays; None where there are none."""
@@ -58,7 +55,7 @@ def _picked(nonzero: Op, block: Block) -> list[Op]:
             if not _fits(op, mask, positions, parts):
                 return []
             found.append(op)
-            if op.defn.name not in _PUTS and op.defn.name != "reduce":
+            if not _puts(op) and op.defn.name != "reduce":
                 parts.update(op.results)
         elif any(v in parts for region in op.regions for v in _used(region)):
             return []
@@ -73,15 +70,20 @@ def _used(region: Block):
             yield from inner.yields
 
 
+def _puts(op: Op) -> bool:
+    """Whether an op writes at arrays of positions."""
+    return op.defn.overwrites is not None and "axes" in op.attrs
+
+
 def _fits(op: Op, mask: Value, positions, parts) -> bool:
     name, operands, picked = op.defn.name, op.operands, parts.difference(positions)
-    if name == "gather" or name in _PUTS:
+    if name == "gather" or _puts(op):
         first = 1 if name == "gather" else 2
         return (op.attrs["axes"] == tuple(range(mask.type.rank)) and op.attrs["at"] == 0 and operands[first:] == positions
                 and operands[0].type.dims == mask.type.dims and (first == 1 or _part(operands[1], picked)))
     if name == "reduce":
         return op.attrs["kind"] == "sum" and op.attrs["axes"] == (0,) and operands[0] in picked
-    return (isinstance(op.defn, Elementwise) and name not in _DEAR and all(_part(v, picked) for v in operands)
+    return (isinstance(op.defn, Elementwise) and op.defn.lanewise and all(_part(v, picked) for v in operands)
             and not any(v.type.dtype.complex for v in (*operands, *op.results)))
 
 
@@ -95,7 +97,7 @@ def _whole(b: Builder, op: Op, mapping, nonzero: Op) -> Value:
     if name == "gather":
         return mapping.get(op.operands[0], op.operands[0])
     mask, = mapped(nonzero.operands[:1], mapping)
-    if name in _PUTS:
+    if _puts(op):
         base, = mapped(op.operands[:1], mapping)
         value = _operand(op.operands[1], mapping)
         return b("select", mask, b("add", base, value) if name == "scatter_add" else value, base)

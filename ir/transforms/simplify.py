@@ -18,7 +18,7 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
     """The results that replace an op, or None where it stays."""
     name = defn.name
     rule = RULES.get(name)
-    if defn.__class__ is Elementwise or name in FOLDED:
+    if defn.__class__ is Elementwise or defn.folds:
         for v in operands:
             if v.__class__ is not Const or not v.frozen or v.data.size > sizes.folded:
                 break
@@ -51,9 +51,6 @@ def _dims(operands: Operands):
 # --- folding --------------------------------------------------------------------------------------------------------------
 
 # besides elementwise ops; `broadcast` and `iota` stay, since they say more than an array of numbers
-FOLDED = frozenset({"slice", "gather", "reshape", "transpose", "concat", "reduce"})
-
-
 def _fold(defn: OpDef, operands: Operands, attrs: dict):
     """An op on small constants is evaluated."""
     op = make_op(defn, operands, attrs)

@@ -9,8 +9,6 @@ from ..core import Op, Value
 from ..ops.linalg import dot_axes
 from ..thresholds import sizes
 
-_WRITES = frozenset({"update", "update_add", "scatter", "scatter_add", "call"})
-
 # --- shape -------------------------------------------------------------------------------------------------------------------
 
 def _dim(b: Builder, operands: Operands, attrs):
@@ -237,7 +235,7 @@ def _just_read(b: Builder, op: Op) -> bool:
     for earlier in reversed(b.block.ops[-sizes.ops_back:]):
         if earlier is op:
             return True
-        if earlier.regions or earlier.defn.name in _WRITES:
+        if earlier.regions or earlier.defn.name == "call" or earlier.defn.overwrites is not None:
             return False
     return False
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ...ir.core import Const, Op, Value
 from .index_rules import region_index, region_terms
 from .library_calls import by_library, product_into
-from .materialize import BASED, Program
+from .materialize import Program
 from .reductions import AxisReduce, DotTask
 
 
@@ -47,7 +47,7 @@ def _lies_there(program: Program, base: Value, y: Op) -> bool:
     """Whether an array is in memory before the block begins or by an op that ends there. What loops of the block compute they
     may compute in the loops of the sum, which would have to wait for the last element."""
     op = base.op
-    return op is None or program.home[op] is not program.home[y] or bool(op.regions) or op.defn.name in BASED
+    return op is None or program.home[op] is not program.home[y] or bool(op.regions) or op.defn.overwrites is not None
 
 
 def called(part: Op) -> bool:

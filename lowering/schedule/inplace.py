@@ -18,7 +18,7 @@ from ...ir.core import Block, Const, Op, Value
 from ...ir.thresholds import sizes
 from .accumulating_contractions import base_of
 from .index_rules import Reads, gather_terms, region_terms, rule
-from .materialize import BASED, Program, floats, is_virtual
+from .materialize import Program, floats, is_virtual
 
 
 class Storage:
@@ -85,7 +85,7 @@ class Stores:
             name = op.defn.name
             for region in op.regions:
                 self._collect(region, depth + (name != "if"))
-            if name in BASED:
+            if op.defn.overwrites is not None:
                 self._edge(depth, op.operands[0], op.results[0])
             elif op in self.program.sums:
                 self._edge(depth, base_of(self.program, op), op.results[0])
@@ -193,7 +193,7 @@ class Stores:
         op = y.owner
         if not isinstance(op, Op) or op.regions:
             return False
-        if op.defn.name in BASED:
+        if op.defn.overwrites is not None:
             own = based_terms(op)
             return any(self.of.get(x) is other and not self._apart(terms, own) for x, terms in based_operands(op))
         reads = Reads(self.program)
@@ -260,7 +260,7 @@ class Stores:
         for op in block.ops:
             for region in op.regions:
                 self._separate(region)
-            if op.defn.name in BASED:
+            if op.defn.overwrites is not None:
                 own = based_terms(op)
                 s = self.storage(op.results[0])
                 for x, terms in based_operands(op):

@@ -15,22 +15,18 @@ from math import inf, prod
 
 from ...ir.analysis.uses import one_to_one, position
 from ...ir.core import Block, Const, Function, Op, Value
-from ...ir.costs import COST
 from ...ir.opdef import Elementwise
+from ...ir.ops.index import WRITES
 from ...ir.ops.shape import concat_parts
 from ...ir.thresholds import sizes
 
-FREE = frozenset({"broadcast", "transpose", "slice", "iota", "empty", "stop_gradient"})
-VIRTUAL = FREE | {"reshape", "concat", "gather", "searchsorted", "cast", "wrap"}
-LOOPS = frozenset({"for", "while", "map"})
-BASED = frozenset({"update", "update_add", "scatter", "scatter_add"})     # overwrite operand 0
-REGISTER = frozenset({"reduce", "dot", "argreduce"})      # roots whose result may stay in a register
 REPEAT = 3           # … or computed again in every iteration of a loop
 
 
 def is_virtual(op: Op) -> bool:
     name = op.defn.name
-    return isinstance(op.defn, Elementwise) or name in VIRTUAL or (name == "reduce" and reduced(op) <= sizes.few_terms)
+    element = isinstance(op.defn, Elementwise) or op.defn.moves or name in ("empty", "searchsorted")
+    return element or (name == "reduce" and reduced(op) <= sizes.few_terms)
 
 
 def reduced(op: Op) -> float:
@@ -150,11 +146,11 @@ class Program:
     def _decide_value(self, op: Op, v: Value):
         if not is_virtual(op) or (op.defn.name == "reduce" and op.operands[0] in self.rooted):
             self.rooted.add(v)
-            if op.defn.name not in REGISTER or self._needs_memory(op, v):
+            if not op.defn.register or self._needs_memory(op, v):
                 self.must.add(v)
             self.cost[v] = 1
             return
-        cost, chain = COST.get(op.defn.name, 0 if op.defn.name in FREE else 1), 0
+        cost, chain = op.defn.cost, 0
         if op.defn.name == "reshape" and not trivial_reshape(op):
             cost = 4
         for operand in dict.fromkeys(op.operands):
@@ -183,7 +179,7 @@ class Program:
                 if not filled or up is None or up[0].defn.name == "map":
                     return True
                 continue
-            if filled and (user.regions or user.defn.name in BASED):
+            if filled and (user.regions or user.defn.overwrites is not None):
                 continue
             need = NEEDS_MEMORY.get(user.defn.name)
             if need is not None and need(user, k):
@@ -208,7 +204,7 @@ class Program:
 
     def _repeats(self, inner: Block, outer: Block) -> bool:
         for op, _ in self.ancestors(inner):
-            if op.defn.name in LOOPS:
+            if op.defn.loop:
                 return True
             if self.home[op] is outer:
                 return False
@@ -225,7 +221,7 @@ class Program:
             return False
         axes = [position(read, k) for k, char in enumerate(read.attrs["spec"]) if char == "i"]
         for op, region in self.ancestors(self.home[read]):
-            if op.defn.name in LOOPS:
+            if op.defn.loop:
                 body = op.regions[region]
                 at = next((v for v in axes if op.defn.name != "while" and one_to_one(v, body.params[0], body)), None)
                 if at is None:
@@ -301,7 +297,7 @@ class Program:
         inside = block
         while inside is not home and (up := self.parent[inside]) is not None:
             inside = self.home[up[0]]
-            if up[0].defn.name in LOOPS:
+            if up[0].defn.loop:
                 at, block = self.end[up[0]], inside
         return at, block
 
@@ -345,7 +341,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = dict.fromkeys(BASED, _first) | dict.fromkeys(("for", "while", "push", "print"), _always)
+NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

@@ -22,8 +22,6 @@ from ...ir.ops.index import spec_operands
 from ...ir.transforms.range_checks import Ranges
 from ...ir.types import Type
 
-_WRITES = frozenset({"update", "update_add"})
-
 
 def alone(f: Function) -> dict[Op, dict[Op, int]]:
     """For each `for` loop that has them: {addition: number of the carried array}."""
@@ -54,7 +52,7 @@ def _accesses(body: Block, k: int) -> list[Op] | None:
     versions, writes = {p}, []
     while v is not p:
         op = v.owner
-        if not isinstance(op, Op) or op.defn.name not in _WRITES:
+        if not isinstance(op, Op) or op.defn.overwrites is None or "spec" not in op.attrs:
             return None
         versions.add(v)
         writes.append(op)

@@ -4,6 +4,8 @@ import pathlib
 import tomllib
 
 import pytest
+import tracegrad.ir.ops  # noqa: F401  (declares the ops)
+from tracegrad.ir.opdef import OPS
 
 ROOT = pathlib.Path(__file__).parents[2]
 MAY_IMPORT = {"ir": {"ir"}, "tracer": {"tracer", "ir"}, "autodiff": {"autodiff", "ir"}, "lowering": {"lowering", "ir"},
@@ -121,3 +123,22 @@ def test_every_room_says_what_it_is_for_and_is_packaged():
 def test_no_file_is_long():
     lengths = sorted(len(path.read_text().splitlines()) for path in FILES)
     assert lengths[-1] <= 500 and lengths[len(lengths) // 2] <= 180, (lengths[-1], lengths[len(lengths) // 2])
+
+
+# Each set says which rows a rule of its own file has; no other file asks the same.
+RULES = {"ir/ops", "ir/text/printer.py", "ir/transforms/drop_couplings.py", "autodiff/rules/nonfinite_partials.py",
+         "autodiff/rules/transpose_rules.py", "autodiff/smoothness/vector_mixing.py", "autodiff/smoothness/kink_products.py",
+         "lowering/math/library.py", "lowering/schedule/index_rules.py"}
+
+
+def test_passes_ask_an_op_and_keep_no_sets_of_names():
+    """A property of ops stands in their declarations (ir/opdef.py), where the next op's author sees it."""
+    found = set()
+    for path in FILES:
+        place = path.relative_to(ROOT)
+        if place.parts[0] in ("ir", "autodiff", "lowering"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [n.value for n in node.elts if isinstance(n, ast.Constant)] if isinstance(node, ast.Set) else []
+                if sum(name in OPS for name in names) > 1:
+                    found.add("ir/ops" if place.parts[:2] == ("ir", "ops") else str(place))
+    assert found - RULES == set()

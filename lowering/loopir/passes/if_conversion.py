@@ -14,8 +14,6 @@ from __future__ import annotations
 from ....ir.types import INDEX
 from ..grammar import Buffer, For, If, Kernel, Let, Load, Scalar, Store, While
 
-_FOLLOWS = frozenset({"add", "sub"})
-
 
 def choose(kernel: Kernel) -> None:
     """Rewrite the kernel's loops in place."""
@@ -31,7 +29,7 @@ def _body(statements: list, index: Scalar | None) -> None:
         kind = type(s)
         if kind is Load:
             seen.add((s.buffer, s.index))
-        elif kind is Let and s.target.dtype is INDEX and s.op in _FOLLOWS and any(_follows(a, following) for a in s.args):
+        elif kind is Let and s.target.dtype is INDEX and s.op in ("add", "sub") and any(_follows(a, following) for a in s.args):
             following.add(s.target)
         elif kind is For:
             _body(s.body, s.index)

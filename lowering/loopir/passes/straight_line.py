@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ....ir.opdef import LIGHT, OPS, Elementwise
 from ....ir.thresholds import sizes
 from ..grammar import Atom, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, walk
 
-_CHEAP = frozenset({"add", "sub", "mul", "mulz", "neg", "abs", "sign", "select", "max", "min", "div", "sqrt", "eq", "ne", "lt",
-                    "le", "gt", "ge", "and", "or", "xor", "not", "floor", "ceil", "copysign", "isnan", "isfinite"})
+
+def _speculates(name: str) -> bool:
+    """Whether an op may be computed on both sides of a branch."""
+    defn = OPS[name]
+    return isinstance(defn, Elementwise) and defn.cost <= LIGHT and defn.lanewise
 
 
 class _Branching(Exception):
@@ -64,7 +68,7 @@ class _Straight:
         for s in statements:
             kind = type(s)
             if kind is Let:
-                if branch and not (s.op in _CHEAP and all(a.dtype.kind in "fb" for a in (s.target, *s.args))):
+                if branch and not (_speculates(s.op) and all(a.dtype.kind in "fb" for a in (s.target, *s.args))):
                     raise _Branching
                 self.out.append(Let(s.target, s.op, self.atoms(s.args), s.attrs, s.reassoc))
             elif kind is Get and s.var in held:
