@@ -17,7 +17,6 @@ from .lowering.build import loop_builder
 from .lowering.call import calling_convention
 from .lowering.call.assemble import assemble
 from .lowering.call.specialisation import Specialisation
-from .lowering.loopir.passes import verifier
 from .nan_check import checked
 from .options import config
 from .tracer import pytrees
@@ -223,9 +222,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     if captures.parameters:                                  # functions that it calls may read captured arrays, too
         f = closed(loop_builder.flatten_calls(f), captures.parameters)
     tick("optimize")
-    kernel = loop_builder.lower(f)
-    if config.verify:
-        verifier.verify(kernel)
+    kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")
     place = parameter_of(traced, call)
     return assemble(

@@ -13,6 +13,7 @@ from .ir.text.printer import print_function
 from .ir.transforms import pipeline
 from .lowering.build import loop_builder
 from .lowering.llvm.emit import emit
+from .lowering.loopir.passes import pipeline as loop_passes
 from .lowering.loopir.text import print_kernel
 from .lowering.native.engine import assembly
 from .lowering.native.engine import optimized as optimized_llvm
@@ -39,13 +40,16 @@ class Lowered:
         return self._program.function
 
     def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:
-        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm".
+        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm"; or as it
+        is after one pass, as in "after:licm".
 
         margin: with the user's source lines beside the ops; color: with terminal colours. Raises ArgumentError for
         another stage.
         """
+        if stage.startswith("after:"):
+            return self._after(stage.removeprefix("after:"), margin, color)
         if stage not in STAGES:
-            raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES))
+            raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES) + ", or after: and a pass")
         if stage in ("loops", "llvm", "asm"):
             kernel = loop_builder.lower(compile.optimized(self._program))
             if stage == "loops":
@@ -55,6 +59,17 @@ class Lowered:
             return colored(text, stage) if color else text
         text = print_function(self._staged(stage), margin=margin, color=color)
         return self._notes() + text if stage == "vjp" else text
+
+    def _after(self, name: str, margin: bool, color: bool) -> str:
+        """The program after the pass of that name, in the IR or in the loop IR."""
+        names = [known for known, _ in (*pipeline.PASSES, *loop_passes.PASSES)]
+        if name not in names:
+            raise ArgumentError(f"there is no pass {name!r}", "use one of " + ", ".join(names))
+        if name in dict(pipeline.PASSES):
+            program = pipeline.optimize(self.function, verify=config.verify, until=name)
+            return print_function(program, margin=margin, color=color)
+        kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
+        return print_kernel(kernel, margin=margin, color=color)
 
     def _notes(self) -> str:
         """What the derivative's loops recompute, restore and tape, as comments."""

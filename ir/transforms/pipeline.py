@@ -1,20 +1,17 @@
 """Passes over a whole function: each makes a new function or works on one that it owns; the input is never changed.
 
-    vanish     takes out what only derivatives need of a factorisation (ir/transforms/drop_couplings.py)
-    simplify   one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which folds
-               constants and finds common subexpressions; control whose outcome is known is replaced by it. Functions that are
-               one op for differentiation become their formulas
-    dce        drops ops, carried values and results that nothing needs
-    ranges     removes checks, wraps and clippings that cannot fire (ir/transforms/range_checks.py), then simplifies anew if
-               there were any
-    cleared    lets loops not carry an array of which each iteration reads and writes a part of its own
-               (ir/transforms/dead_carries.py)
-    first      makes additions to zeros writes where each element is hit once (ir/transforms/accumulate_to_store.py)
-    masked     leaves elements that a mask picks in their arrays where they are only added up or put back
-               (ir/transforms/mask_to_select.py)
-    invariant  moves out of loops what gives the same in every iteration (ir/transforms/licm.py)
+    drop_couplings   takes out what only derivatives need of a factorisation
+    simplify         one rebuilding walk: every op is emitted anew through the peephole table and the interning builder, which
+                     folds constants and finds common subexpressions; control whose outcome is known is replaced by it.
+                     Functions that are one op for differentiation become their formulas
+    dce              drops ops, carried values and results that nothing needs
+    range_checks     removes checks, wraps and clippings that cannot fire, then simplifies anew if there were any
+    dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, and makes
+                     additions to zeros writes where each element is hit once (accumulate_to_store.py)
+    mask_to_select   leaves elements that a mask picks in their arrays where they are only added up or put back
+    licm             moves out of loops what gives the same in every iteration
 
-`optimize` runs them in that order.
+Each but simplify and dce has a file of its name beside this one. `optimize` runs them in that order.
 """
 from __future__ import annotations
 
@@ -37,12 +34,15 @@ from .range_checks import ranges
 from .simplify import expanding
 
 
-def optimize(f: Function, verify: bool = True) -> Function:
-    """An equal, simpler function. Effects (checks, printing) stay, in order."""
+def optimize(f: Function, verify: bool = True, until: str | None = None) -> Function:
+    """An equal, simpler function, or what it is after the pass called `until`. Effects (checks, printing) stay, in order.
+    verify: check it after each pass; a finding raises IRError with the name of the pass."""
     for name, run in PASSES:
         f = run(f)
         if verify:
             check(f, name)
+        if name == until:
+            break
     return f
 
 
@@ -81,8 +81,8 @@ def motion(f: Function) -> Function:
     return f
 
 
-PASSES = (("vanish", vanish), ("simplify", simplify), ("dce", dead_code), ("ranges", sure), ("cleared", uncarried),
-          ("masked", unpicked), ("invariant", motion))
+PASSES = (("drop_couplings", vanish), ("simplify", simplify), ("dce", dead_code), ("range_checks", sure),
+          ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
 
 
 class _Simplifier:

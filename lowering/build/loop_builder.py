@@ -21,9 +21,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
-from ..loopir.passes.buffer_coloring import plan_slots, work
-from ..loopir.passes.if_conversion import choose
-from ..loopir.passes.reorder_iterations import commute
+from ..loopir.passes import pipeline
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
@@ -69,10 +67,6 @@ class Nester(Values):
         self.kernel.params = [buffers[k] for k in range(len(f.params))] + [self.outs[k] for k in results]
         self.block(self.plan)
         self._finish()
-        choose(self.kernel)
-        commute(self.kernel)
-        plan_slots(self.kernel)
-        self.kernel.work = work(self.kernel.body)
         return self.kernel
 
     def _result(self, k: int, type: Type) -> Buffer:
@@ -343,6 +337,11 @@ def flatten_calls(f: Function) -> Function:
     return Function(f.name, copy_region(Builder(), f.body, {}, _INLINED), f.loc, dict(f.attrs))
 
 
-def lower(f: Function) -> Kernel:
-    """The kernel of a function."""
+def build(f: Function) -> Kernel:
+    """The kernel of a function, as it is before the passes over loop IR."""
     return Nester(flatten_calls(f)).run()
+
+
+def lower(f: Function, verify: bool = False, until: str | None = None) -> Kernel:
+    """The kernel of a function. verify, until: as in `pipeline.optimize`."""
+    return pipeline.optimize(build(f), verify, until)

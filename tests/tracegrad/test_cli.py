@@ -7,6 +7,9 @@ import textwrap
 
 import numpy as np
 import pytest
+from tracegrad.ir.errors import IRError
+from tracegrad.ir.transforms import pipeline
+from tracegrad.lowering.loopir.passes import pipeline as loop_passes
 
 import tracegrad as tg
 from tracegrad.cli import main
@@ -180,7 +183,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "--args 'f64[n]' cannot be read: name 'n' is not defined\n  Instead: write types",
         ),
         ("model.py:loss", ("--args", "f64[-1]"), 2, "negative dimensions are not allowed"),
-        ("model.py:loss", ("--stage", "assembler"), 2, "invalid choice: 'assembler'"),
+        ("model.py:loss", ("--stage", "assembler"), 2, "there is no stage 'assembler'"),
         (
             "raises.py:f",
             (),
@@ -277,3 +280,18 @@ def test_imports_of_the_file_work(tmp_path, capsys):
     """))
     assert main(["ir", f"{tmp_path}/a.py:f", "--args", "f64[2]"]) == 0
     assert "mul %x, 2.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name, _ in (*pipeline.PASSES, *loop_passes.PASSES)])
+def test_each_pass_can_be_printed_by_name(name):
+    text = tg.jit(lambda x, y: np.sum(np.where(x > y, x, y))).lower(np.ones(5), 2.0).text(f"after:{name}")
+    assert text.startswith(("func", "kernel"))
+
+
+def test_a_finding_names_the_pass_and_the_line(monkeypatch):
+    def spoil(kernel):
+        kernel.body += kernel.body
+
+    monkeypatch.setattr(loop_passes, "PASSES", (("spoiling", spoil),))
+    with pytest.raises(IRError, match=r"after spoiling(.|\n)*test_cli.py"):
+        tg.jit(lambda x: np.sin(x) * 2.0)(3.0)

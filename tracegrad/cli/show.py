@@ -7,8 +7,8 @@ a NumPy scalar, and float, int and complex for Python numbers; tuples, lists, di
 themselves. A Python int that decides a shape or an unrolled loop needs its value.
 
 Stages, in the order of the work: traced, optimized (the IR before and after the passes), jvp, vjp (its derivatives), loops
-(the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly). The lines of the source that each part comes from
-stand in the margin of the IR and of the loops.
+(the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly); after:licm and its like show what one pass made. The
+lines of the source that each part comes from stand in the margin of the IR and of the loops.
 """
 from __future__ import annotations
 
@@ -25,12 +25,19 @@ from .load import FileError, load, parse_args
 HELP = "print the IR, the loops or the machine code of a function"
 
 
+def _stage(text: str) -> str:
+    if text not in STAGES and not text.startswith("after:"):
+        raise argparse.ArgumentTypeError(f"there is no stage {text!r}, only {', '.join(STAGES)} and after:PASS")
+    return text
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="FILE.py:FUNCTION")
     parser.add_argument(
         "--args", default="", metavar="TYPES", help="the arguments, for example \"f64[100,3], f64, mode='soft'\""
     )
-    parser.add_argument("--stage", default="optimized", choices=STAGES)
+    parser.add_argument("--stage", default="optimized", type=_stage, metavar="STAGE",
+                        help="one of " + ", ".join(STAGES) + ", or after:PASS")
     parser.add_argument("--color", default="auto", choices=("auto", "always", "never"))
     parser.add_argument("--no-margin", action="store_true", help="leave out the source lines")
 

@@ -50,16 +50,19 @@ _PYTHON = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float), "c": (int
 class _Verifier:
     """`scalars`, `allocated` and `assigned` are what is visible at the current statement; blocks work on copies."""
 
-    def __init__(self, kernel: Kernel):
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, where: str):
+        self.kernel, self.where = kernel, where
         self.defined: set[Scalar] = set()
         self.scalars: set[Scalar] = set()
         self.allocated: set[Buffer] = {b for b in kernel.params if b.space != "result"}
         self.assigned: set = set()
         self.params = set(kernel.params)
+        self.loc = None                             # the user's frames of the last statement that has some
 
     def bad(self, stmt, what):
-        raise IRError(f"loop IR of {self.kernel.name}: {what}\n  in {repr(stmt)[:500]}")
+        after = f" after {self.where}" if self.where else ""
+        loc = getattr(getattr(stmt, "target", None), "loc", None) or self.loc
+        raise IRError(f"loop IR of {self.kernel.name}{after}: {what}\n  in {repr(stmt)[:500]}", "", loc or ())
 
     # --- operands -------------------------------------------------------------------------------------------------------
 
@@ -117,6 +120,7 @@ class _Verifier:
 
     def statements(self, statements):
         for stmt in statements:
+            self.loc = getattr(getattr(stmt, "target", None), "loc", None) or self.loc
             if type(stmt) not in _STATEMENTS:
                 self.bad(stmt, "no such statement")
             _STATEMENTS[type(stmt)](self, stmt)
@@ -279,6 +283,6 @@ _STATEMENTS = {Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store,
                Pop: _Verifier.pop, Lib: _Verifier.lib, Fail: _Verifier.fail, Print: _Verifier.print_}
 
 
-def verify(kernel: Kernel) -> None:
-    """Raise IRError where the kernel breaks a rule of the loop IR."""
-    _Verifier(kernel).statements(kernel.body)
+def verify(kernel: Kernel, where: str = "") -> None:
+    """Raise IRError, with the name of the pass `where`, the statement and the user's line, where the kernel breaks a rule."""
+    _Verifier(kernel, where).statements(kernel.body)
