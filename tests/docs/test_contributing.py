@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = ("ir", "tracer", "autodiff", "lowering", "tracegrad")
 CHAPTER = (ROOT / "docs" / "contributing.md").read_text().split("## What a change costs")[1]
 EXAMPLES = dict(part.split("\n", 1) for part in CHAPTER.split("\n### ")[1:])
-STEP = re.compile(r"(Append to|New file|Replace in|Then) `?([^`:\n]*)`?:?(?: `([^`]+)` by)?[^\n]*\n\n```python[^\n]*\n(.*?)```", re.S)
+STEP = re.compile(r"(Append to|New file|Replace in|Then) `?([^`:\n]*)`?:?(?: `([^`]+)` by)?[^\n]*\n\n"
+                  r"```python[^\n]*\n(.*?)```", re.S)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
