@@ -11,6 +11,7 @@ import numpy as np
 
 from ...ir.build import memory
 from ...ir.errors import ArgumentError, IRError
+from ..llvm.polls import RAISED
 from ..native import c_layouts
 from ..native.compile_fast import compile_glue
 from ..native.engine import Code
@@ -40,10 +41,20 @@ class Failure:
 
     def __call__(self, address: int) -> NoReturn:
         site, *words = (ctypes.c_int64 * ERROR_WORDS).from_address(address)
+        if site == RAISED:
+            raise _owned(words[:3])
         if site < 0:
             raise MemoryError("not enough memory for the temporaries of a compiled function")
         self.report(site, tuple(words))
         raise IRError(f"the report of failed check {site} raised nothing")
+
+
+def _owned(addresses: list[int]) -> BaseException:
+    """The exception of a signal's handler: type, value and traceback, each held by the error record until now."""
+    error = ctypes.cast(addresses[1], ctypes.py_object).value
+    for address in filter(None, addresses):
+        ctypes.pythonapi.Py_DecRef(ctypes.c_void_p(address))
+    return error
 
 
 class Specialisation:

@@ -1,0 +1,89 @@
+"""Kernels that run for long ask now and then whether a signal has come, as Python's own loops do: Ctrl-C raises.
+
+    %left = alloca i64 (N)               one for each loop, in a register after LLVM's passes
+    loop:  %left -= 1; where that is 0: %left = N, ask CPython, leave with -2 if it has raised     N iterations: about 5 ms
+
+Only loops count that are worth it: those around other loops, and those that can be no vectors. So the count is an addition and
+a branch beside an iteration that waits for the one before, and vectors are not disturbed; a single sweep over an array in
+memory ends soon by itself. A kernel whose work is known to be small has none of this.
+"""
+from __future__ import annotations
+
+from math import inf
+
+from ..loopir.grammar import For, Kernel, Load, Store, While, walk
+from ..loopir.passes.buffer_coloring import work
+
+CHUNK = 1 << 20              # iterations of a loop that can become vectors
+WORK = 10_000_000            # scalar operations between two questions: about 5 ms
+_UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
+RAISED = -2                  # the site in the error record: the exception's type, value and traceback follow
+
+# All registers are kept (preserve_allcc), else vectors would be spilt around a call that is hardly ever made. The exception
+# goes into the error record, because the caller of the kernel may have to call Python before it raises.
+_ASK = f"""declare i32 @PyGILState_Ensure()
+declare void @PyGILState_Release(i32)
+declare i32 @PyErr_CheckSignals()
+declare void @PyErr_Fetch(ptr, ptr, ptr)
+declare void @PyErr_NormalizeException(ptr, ptr, ptr)
+define internal preserve_allcc i32 @ask_for_signals(ptr %error) cold noinline nounwind memory(argmem: readwrite,
+inaccessiblemem: readwrite) {{
+  %state = call i32 @PyGILState_Ensure()
+  %code = call i32 @PyErr_CheckSignals()
+  %raised = icmp ne i32 %code, 0
+  br i1 %raised, label %keep, label %done
+keep:
+  %kind = getelementptr inbounds i8, ptr %error, i64 8
+  %value = getelementptr inbounds i8, ptr %error, i64 16
+  %traceback = getelementptr inbounds i8, ptr %error, i64 24
+  call void @PyErr_Fetch(ptr %kind, ptr %value, ptr %traceback)
+  call void @PyErr_NormalizeException(ptr %kind, ptr %value, ptr %traceback)
+  store i64 {RAISED}, ptr %error, align 8
+  br label %done
+done:
+  call void @PyGILState_Release(i32 %state)
+  ret i32 %code
+}}"""
+
+
+def _work_of(body) -> int:
+    done = work(body)
+    return _UNKNOWN if done == inf else int(min(done, WORK)) + 1
+
+
+class Polls:
+    """The questions of one kernel. `out` is the emitter of its text."""
+
+    def __init__(self, out, kernel: Kernel):
+        self.out = out
+        self.wanted = kernel.work > WORK
+
+    def iteration(self, loop: For | While, serial: bool) -> None:
+        """At the start of an iteration: count it, and ask where enough has been counted."""
+        body = [*loop.head, *loop.body] if type(loop) is While else loop.body
+        nested = any(type(s) in (For, While) for s in walk(body))
+        if self.wanted and (serial or nested) and work([loop]) > WORK:
+            self.question(_work_of(body))
+
+    def in_chunks(self, loop: For, serial: bool) -> bool:
+        """Whether a loop that can become vectors is no walk over an array: what its length is, nothing bounds."""
+        short = type(loop.trip) is int and loop.trip < 64 * CHUNK
+        if not self.wanted or serial or short or any(type(s) in (For, While) for s in walk(loop.body)):
+            return False
+        return not any(loop.trip in s.buffer.dims for s in walk(loop.body) if type(s) in (Load, Store))
+
+    def question(self, amount: int) -> None:
+        """Ask each time that about WORK operations have been done, where this place is passed after each `amount` of them."""
+        out, cell, often = self.out, self.out.alloca("i64"), max(WORK // amount, 1)
+        out.entry.append(f"  store i64 {often}, ptr {cell}")
+        out.declare(_ASK)
+        left, rest, due, code, raised = (out.fresh() for _ in range(5))
+        ask, go_on = out.label(), out.label()
+        out.lines += [f"  {left} = load i64, ptr {cell}", f"  {rest} = add nsw i64 {left}, -1",
+                      f"  store i64 {rest}, ptr {cell}", f"  {due} = icmp eq i64 {rest}, 0",
+                      f"  br i1 {due}, label %{ask}, label %{go_on}, !prof !{out.unlikely()}"]
+        out.fails = True
+        out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}",
+                     f"  {code} = call preserve_allcc i32 @ask_for_signals(ptr %error)",
+                     f"  {raised} = icmp ne i32 {code}, 0", f"  br i1 {raised}, label %fail, label %{go_on}"]
+        out.start(go_on)

@@ -1,0 +1,121 @@
+"""Long kernels notice signals: an exception of the handler leaves the kernel, and everything works afterwards."""
+import gc
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture
+def alarm():
+    """alarm(handler): it is called in a tenth of a second, and then each tenth."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def start(handler):
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+
+    yield start
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def stop(*_):
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    raise Stopped("by the handler")
+
+
+def counted(steps, a):
+    s = 0.0
+    for i in range(steps):
+        s = a * s + i % 7
+    return s
+
+
+def nested(steps, x):
+    s = 0.0
+    for i in range(steps):
+        for j in range(x.shape[0]):
+            s += np.sin(x[j] * i)
+    return s
+
+
+def endless(x, limit):
+    while x < limit:
+        x = np.sqrt(x * x + 1e-300)
+    return x
+
+
+def written(steps, out):
+    for i in range(steps):
+        for j in range(out.shape[0]):
+            out[j] = 0.5 * out[j] + i
+
+
+LONG = 10**12
+PROGRAMS = {"counted": (counted, (LONG, 0.5), (10, 0.5)), "nested": (nested, (LONG, np.ones(5)), (10, np.ones(5))),
+            "endless": (endless, (1.0, 2.0), (3.0, 2.0)), "written": (written, (LONG, np.ones(3)), (3, np.ones(3)))}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_exception_of_a_handler_leaves_the_kernel(name, alarm):
+    fn, long, short = PROGRAMS[name]
+    f = tg.jit(fn)
+    f(*short)
+    alarm(stop)
+    start = time.perf_counter()
+    with pytest.raises(Stopped, match="by the handler"):
+        f(*long)
+    assert time.perf_counter() - start < 5.0                   # 0.1 s on a quiet machine
+    x, y = (np.copy(short[-1]) for _ in range(2))
+    assert f(*short[:-1], x) == fn(*short[:-1], y) or f(*short[:-1], x) is None
+
+
+def test_of_a_gradient(alarm):
+    f = tg.grad(endless)
+    f(3.0, 2.0)
+    alarm(stop)
+    with pytest.raises(Stopped):
+        f(1.0, 2.0)
+
+
+def test_a_handler_that_returns_changes_nothing(alarm):
+    seen = []
+    f = tg.jit(counted)
+    f(1, 0.5)
+    alarm(lambda *_: seen.append(1))
+    steps = 100_000_000
+    found = f(steps, 0.5)
+    while len(seen) < 2:
+        steps *= 2
+        found = f(steps, 0.5)
+    assert found == f(steps, 0.5)
+
+
+def test_the_exception_is_held_once(alarm):
+    """Its type, value and traceback are not leaked, and not freed twice."""
+    f = tg.jit(endless)
+    f(3.0, 2.0)
+    before = sys.getrefcount(Stopped)
+    for _ in range(5):
+        alarm(stop)
+        with pytest.raises(Stopped):
+            f(1.0, 2.0)
+    gc.collect()
+    assert abs(sys.getrefcount(Stopped) - before) < 4
+
+
+def test_small_kernels_ask_nothing():
+    text = tg.jit(lambda x: np.sum(x * x)).lower(np.ones(10)).text("llvm")
+    assert "PyErr_CheckSignals" not in text
+    assert "PyErr_CheckSignals" in tg.jit(counted).lower(3, 0.5).text("llvm")
