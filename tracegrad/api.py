@@ -26,7 +26,8 @@ from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
 from .tracer.values import boxes
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 RECENT = 64          # states of what a function captures that are kept for one key
 
 

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -29,8 +29,6 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.shapes import unify
-
-P, R = ParamSpec("P"), TypeVar("R")
 
 
 class Batched(Jitted):
@@ -191,11 +189,11 @@ def _batched(f: Callable, in_axes, out_axes, static_argnums, static_argnames) ->
 
 
 @overload
-def vmap(f: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, *,
-         static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, R]: ...
+def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, *,
+         static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[..., Any]: ...
 @overload
 def vmap(f: None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (), static_argnames: Any = ()
-         ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+         ) -> Callable[[Callable], Jitted[..., Any]]: ...
 def vmap(f=None, in_axes=0, out_axes=0, *, static_argnums=(), static_argnames=()):
     """`f` over a batch: the function of one element runs in a parallel loop.
 

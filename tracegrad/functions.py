@@ -21,7 +21,8 @@ from .lowering.call.forwarding import Answer, forward, retire
 from .options import config
 from .tracer import tracing
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Step:

@@ -28,7 +28,8 @@ from .jacobian_spec import nested, offsets, sides
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 MODES = ("auto", "forward", "reverse", "compressed")
 
 

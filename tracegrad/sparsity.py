@@ -40,7 +40,8 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.captured_arrays import Captured
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays
 
 

@@ -24,7 +24,8 @@ from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.trace_function import Out
 from .tracer.values import boxes
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @overload
