@@ -7,12 +7,14 @@ from os import path as _path
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
 
-from .api import Jitted, jit
+from . import version
+from .api import Jitted
 from .batching import vmap
 from .check import GradientMismatch, check_grads
 from .checkpoint import checkpoint
 from .custom import custom_jvp, custom_vjp
 from .explain import explain
+from .functions import jit
 from .ir.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -35,7 +37,6 @@ for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationErro
                NumericsError, ShapeError, TracegradError, UnsupportedError):
     _error.__module__ = __name__                 # as users name them, in tracebacks too
 
-__version__ = "0.1.0"
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
@@ -73,3 +74,16 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+
+def __dir__() -> list[str]:
+    """What users name."""
+    return sorted([*__all__, "__version__"])
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, which is asked for rarely, as reading it takes longer than all else here."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = version.found()
+    return found

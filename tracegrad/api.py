@@ -1,4 +1,4 @@
-"""`jit`, and the object that it returns: a function that compiles itself for the arguments of each call.
+"""`Jitted`: a function that compiles itself for the arguments of each call.
 
     call -> native entry of a specialisation (lowering/call/entry.py) -> on a miss `Jitted.miss`:
             leaves and key of the call (tracer/staging/trace_function.py) -> a specialisation from the cache, or
@@ -10,7 +10,7 @@ import functools
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from . import compile, interpreter, lowered
 from .captures import NOTHING, Captures
@@ -26,6 +26,8 @@ from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
 from .tracer.values import boxes
 
+P = ParamSpec("P")
+R = TypeVar("R")
 RECENT = 64          # states of what a function captures that are kept for one key
 
 
@@ -52,12 +54,15 @@ class SpecializationInfo(NamedTuple):
         return f"<({self.types}): {self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>"
 
 
-class Jitted(Dispatcher):
+class Jitted(Dispatcher, Generic[P, R]):
     """A compiled function. Call it like the function that it was made from.
 
     fn       the user's function, or another Jitted that this one derives from
     derive   from the traced program of `fn` to the one that is run (derivative_programs.py); None for the program itself
     """
+
+    if TYPE_CHECKING:
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     def __init__(
         self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit"
@@ -251,18 +256,3 @@ def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable 
         else:
             leaves.append(boxes.ScalarBox(results[out.result], None if out.kind == "numpy" else out.kind))
     return traced.out_tree.unflatten(leaves)
-
-
-def jit(f: Callable | None = None, *, static_argnums=(), static_argnames=()) -> Any:
-    """Compile `f` for the types and shapes that it is called with.
-
-    Works bare (`@tg.jit`) and with options (`@tg.jit(static_argnums=1)`). Arguments: arrays, numbers, and nested
-    tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
-    part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
-    NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
-    """
-    if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
-    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames)
-
-

@@ -9,13 +9,14 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .api import Jitted
 from .batch_axes import axes_of, axis_in, expect_axis
 from .derivative_programs import built, dynamic, explicit
+from .functions import Frozen, derived, maker
 from .ir.batching.batched import BatchedValue
 from .ir.batching.map_to_batch import batched
 from .ir.build import const
@@ -176,7 +177,24 @@ def _single(b, x: BatchedValue, size, path: str, shared: bool):
     return b("slice", x.value, b.index(0), spec=":" * x.axis + "i" + ":" * (x.value.rank - x.axis - 1))
 
 
-def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums=(), static_argnames=()) -> Any:
+def _option(axes: Any) -> Any:
+    """Structures of other types may be equal: a namedtuple is a tuple, True is 1."""
+    plain = type(axes) is tuple and all(type(a) in (int, type(None)) for a in axes)
+    return axes if plain or type(axes) in (int, type(None)) else Frozen(axes)
+
+
+@maker("vmap")
+def _batched(f: Callable, in_axes, out_axes, static_argnums, static_argnames) -> Batched:
+    return Batched(f, in_axes, out_axes, {"static_argnums": static_argnums, "static_argnames": static_argnames})
+
+
+@overload
+def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, *,
+         static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[..., Any]: ...
+@overload
+def vmap(f: None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+         ) -> Callable[[Callable], Jitted[..., Any]]: ...
+def vmap(f=None, in_axes=0, out_axes=0, *, static_argnums=(), static_argnames=()):
     """`f` over a batch: the function of one element runs in a parallel loop.
 
     in_axes    the axis to map over: one int for all arguments, or a tuple with an int, None (shared by all elements) or a
@@ -191,4 +209,4 @@ def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, stat
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:
         return functools.partial(vmap, in_axes=in_axes, out_axes=out_axes, **static)
-    return Batched(f, in_axes, out_axes, static)
+    return derived(f, "vmap", _option(in_axes), _option(out_axes), static_argnums, static_argnames)

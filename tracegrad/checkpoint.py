@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from . import pickling
 from .api import emitted
 from .ir.errors import ArgumentTypeError
 from .tracer import tracing
@@ -18,14 +19,23 @@ class Checkpoint:
             raise ArgumentTypeError(
                 f"tg.checkpoint takes a function, got a {type(fun).__name__}", "write @tg.checkpoint above a def"
             )
+        functools.update_wrapper(self, fun)
         self.fun = fun
-        functools.update_wrapper(self, fun, updated=())
 
     def __repr__(self):
         return f"<tracegrad.checkpoint of {getattr(self.fun, '__qualname__', self.fun)}>"
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
+
+    def __copy__(self) -> Checkpoint:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Checkpoint:
+        return self
+
+    def __reduce_ex__(self, protocol) -> str | tuple:
+        return pickling.reduced_object(self, self.fun, (), {})
 
     def __call__(self, *args, **kwargs):
         return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)

@@ -18,6 +18,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from . import pickling
 from .api import emitted
 from .autodiff.custom_calls import closed
 from .autodiff.custom_rules import Rule
@@ -46,10 +47,10 @@ class Custom:
         if not callable(fun):
             raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
                                     f"write @tg.{self.operator} above a def")
+        functools.update_wrapper(self, fun)
         self.fun = fun
         self.nondiff_argnums = signature.indices(nondiff_argnums, "nondiff_argnums")
         self.rules: tuple = ()
-        functools.update_wrapper(self, fun, updated=())
 
     @property
     def name(self) -> str:
@@ -61,6 +62,14 @@ class Custom:
     def __get__(self, instance, owner=None):
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
+
+    def __deepcopy__(self, memo: dict | None = None) -> Custom:
+        return self
+
+    __copy__ = __deepcopy__
+
+    def __reduce_ex__(self, protocol) -> str | tuple:
+        return pickling.reduced_object(self, self.fun, (self.nondiff_argnums,), {"rules": self.rules})
 
     def __call__(self, *args, **kwargs):
         return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)

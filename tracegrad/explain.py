@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .api import Jitted, jit
+from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
 from .compile import optimized, without_aliases
+from .functions import jit
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise

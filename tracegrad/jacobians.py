@@ -11,13 +11,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from .api import Jitted
 from .autodiff import forward
 from .autodiff.reverse import reverse
 from .compressed import Compressed, mapped_over
 from .derivative_programs import built, halves, only_returned
+from .functions import MAKERS, derived, maker
 from .ir.build import Builder
 from .ir.clone import inline
 from .ir.core import Value
@@ -25,8 +26,10 @@ from .ir.errors import ArgumentError
 from .ir.types import Type
 from .jacobian_spec import nested, offsets, sides
 from .tracer.staging.trace_function import Out, Traced
-from .transforms import expect_tuples, grad, jvp, kept, several
+from .transforms import expect_tuples, grad, jvp, several
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MODES = ("auto", "forward", "reverse", "compressed")
 
 
@@ -109,8 +112,8 @@ def _inexact_places(f) -> dict[int, int]:
     return {k: n for n, k in enumerate(found)}
 
 
-def _operator(name: str, f, argnums, mode: str, static, sparse: bool = False) -> Any:
-    argnums = several(argnums)
+def _operator(name: str, f: Callable, argnums, mode: str, sparse: bool, static_argnums, static_argnames) -> Jitted:
+    argnums, static = several(argnums), {"static_argnums": static_argnums, "static_argnames": static_argnames}
 
     def whole(traced: Traced) -> Traced:
         return jacobian_of(traced, argnums, mode)
@@ -119,7 +122,17 @@ def _operator(name: str, f, argnums, mode: str, static, sparse: bool = False) ->
     return Jitted(f, whole, label=name, **static)
 
 
-def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+for _name in ("jacfwd", "jacrev", "jacobian"):
+    maker(_name)(functools.partial(_operator, _name))
+
+
+@overload
+def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+           static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacfwd(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
     """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
 
     For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
@@ -127,18 +140,29 @@ def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sta
     """
     if f is None:
         return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
-    return _operator("jacfwd", f, argnums, "forward", {"static_argnums": static_argnums, "static_argnames": static_argnames})
+    return derived(f, "jacfwd", argnums, "forward", False, static_argnums, static_argnames)
 
 
-def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+@overload
+def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+           static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacrev(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
     """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`."""
     if f is None:
         return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
-    return _operator("jacrev", f, argnums, "reverse", {"static_argnums": static_argnums, "static_argnames": static_argnames})
+    return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames)
 
 
-def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
-             static_argnums=(), static_argnames=()) -> Any:
+@overload
+def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacobian(f=None, argnums=0, *, mode="auto", sparse=False, static_argnums=(), static_argnames=()):
     """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
 
     mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
@@ -154,29 +178,34 @@ def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, m
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:
         return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **static)
-    return _operator("jacobian", f, argnums, mode, static, sparse)
+    return derived(f, "jacobian", argnums, mode, sparse, static_argnums, static_argnames)
 
 
-def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums=(),
-            static_argnames=()) -> Any:
+@overload
+def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def hessian(f=None, argnums=0, *, sparse=False, static_argnums=(), static_argnames=()):
     """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
 
     sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
             its pattern has colours; see `jacobian`
     """
-    static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:
-        return functools.partial(hessian, argnums=argnums, sparse=sparse, **static)
-    gradient = grad(f, argnums, **static)
-    if sparse:
-        argnums = several(argnums)
-        return Compressed(gradient, argnums, "forward", True, None, "hessian", symmetric=True, **static)
-    return jacfwd(gradient, argnums, **static)
+        return functools.partial(hessian, argnums=argnums, sparse=sparse, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return derived(f, "hessian", argnums, sparse, static_argnums, static_argnames)
 
 
-@kept
-def _gradient_of(f, argnums) -> Jitted:
-    return grad(f, argnums)
+@maker("hessian")
+def _hessian(f: Callable, argnums, sparse: bool, static_argnums, static_argnames) -> Jitted:
+    gradient = MAKERS["grad"](f, argnums, False, static_argnums, static_argnames)
+    if not sparse:
+        return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames)
+    return Compressed(gradient, several(argnums), "forward", True, None, "hessian", symmetric=True,
+                      static_argnums=static_argnums, static_argnames=static_argnames)
 
 
 def hvp(f: Callable, primals, tangents) -> Any:
@@ -187,4 +216,4 @@ def hvp(f: Callable, primals, tangents) -> Any:
     """
     expect_tuples("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(_gradient_of(f, argnums), primals, tangents)[1]
+    return jvp(grad(f, argnums), primals, tangents)[1]

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from .autodiff.sparsity.interpreter import pattern as pattern_program
 from .captures import captures_of, live
 from .coloring import Pattern
 from .derivative_programs import dynamic, tuple_of
+from .functions import derived, maker
 from .ir.clone import free_values
 from .ir.core import Block, Function
 from .ir.errors import UnsupportedError
@@ -39,6 +40,8 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.captured_arrays import Captured
 
+P = ParamSpec("P")
+R = TypeVar("R")
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays
 
 
@@ -274,7 +277,19 @@ def csr(pattern: Pattern, data: np.ndarray):
     return made
 
 
-def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums=(), static_argnames=()) -> Any:
+@maker("sparsity")
+def _pattern_of(f: Callable, argnums, static_argnums, static_argnames) -> PatternDependent:
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    return PatternDependent(f, argnums, "sparsity", static_argnums=static_argnums, static_argnames=static_argnames)
+
+
+@overload
+def sparsity(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def sparsity(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+             ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def sparsity(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
     """The pattern of the Jacobian of `f`: a function of the same arguments that returns SciPy CSR arrays of bools.
 
     For a result of shape `out` and an argument of shape `in` a matrix of shape (size of out, size of in), elements in C order;
@@ -285,5 +300,4 @@ def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, s
     """
     if f is None:
         return functools.partial(sparsity, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
-    return PatternDependent(f, argnums, "sparsity", static_argnums=static_argnums, static_argnames=static_argnames)
+    return derived(f, "sparsity", argnums, static_argnums, static_argnames)

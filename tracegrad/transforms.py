@@ -1,19 +1,20 @@
 """The derivative operators: grad, value_and_grad, jvp, vjp, linearize, stop_gradient.
 
-grad and value_and_grad make a compiled function; jvp, vjp and linearize evaluate at once. Each keeps what it compiled
-for a function, so calling it again on the same function and types costs a dictionary look-up. Inside traced code all of them
-become part of the program that is being traced.
+grad and value_and_grad make a compiled function; jvp, vjp and linearize evaluate at once. What was compiled for a function is
+found again (functions.py), so calling one of them again on the same function and types costs a dictionary look-up. Inside
+traced code all of them become part of the program that is being traced.
 """
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from . import derivative_programs
 from .api import Jitted
 from .autodiff import forward
 from .autodiff.reverse import reverse
+from .functions import derived, maker
 from .gradients import Gradient
 from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
@@ -23,42 +24,18 @@ from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.trace_function import Out
 from .tracer.values import boxes
 
-_KEPT = 256                    # functions whose jvp, vjp and linearize are kept compiled
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class _Itself:
-    """A callable object that has no hash, such as an instance of a dataclass, known by its identity."""
-
-    __slots__ = ("f",)
-
-    def __init__(self, f):
-        self.f = f
-
-    def __hash__(self):
-        return id(self.f)
-
-    def __eq__(self, other):
-        return isinstance(other, _Itself) and other.f is self.f
-
-
-def kept(make: Callable) -> Callable:
-    """`make(f, *options)`, with what it made kept for the functions used last."""
-    @functools.lru_cache(_KEPT)
-    def made(key, *options):
-        return make(key.f if isinstance(key, _Itself) else key, *options)
-
-    @functools.wraps(make)
-    def find(f, *options):
-        try:
-            hash(f)
-        except TypeError:
-            f = _Itself(f)
-        return made(f, *options)
-    return find
-
-
-def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
-         static_argnames=()) -> Any:
+@overload
+def grad(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
+         static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
+         static_argnums: Any = (), static_argnames: Any = ()
+         ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def grad(f=None, argnums=0, *, has_aux=False, static_argnums=(), static_argnames=()):
     """The gradient of a function that returns one real scalar.
 
     argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
@@ -72,21 +49,36 @@ def grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_a
     abs'(0) = 0, ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a
     TypeError) for an argument of integers.
     """
-    return _gradient(grad, f, argnums, has_aux, False, static_argnums, static_argnames)
+    return _gradient(grad, f, argnums, has_aux, static_argnums, static_argnames)
 
 
-def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums=(),
-                   static_argnames=()) -> Any:
+@overload
+def value_and_grad(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
+                   static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, tuple[R, Any]]: ...
+@overload
+def value_and_grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
+                   static_argnums: Any = (), static_argnames: Any = ()
+                   ) -> Callable[[Callable[P, R]], Jitted[P, tuple[R, Any]]]: ...
+def value_and_grad(f=None, argnums=0, *, has_aux=False, static_argnums=(), static_argnames=()):
     """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient)."""
-    return _gradient(value_and_grad, f, argnums, has_aux, True, static_argnums, static_argnames)
+    return _gradient(value_and_grad, f, argnums, has_aux, static_argnums, static_argnames)
 
 
-def _gradient(operator, f, argnums, has_aux, with_value, static_argnums, static_argnames):
-    argnums = several(argnums)
+def _gradient(operator, f, argnums, has_aux, static_argnums, static_argnames):
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
-    return Gradient(f, argnums, has_aux, with_value, operator.__name__, static_argnums=static_argnums,
+    return derived(f, operator.__name__, argnums, has_aux, static_argnums, static_argnames)
+
+
+@maker("grad")
+def _made_grad(f, argnums, has_aux, static_argnums, static_argnames) -> Gradient:
+    return Gradient(f, several(argnums), has_aux, False, "grad", static_argnums=static_argnums, static_argnames=static_argnames)
+
+
+@maker("value_and_grad")
+def _made_value_and_grad(f, argnums, has_aux, static_argnums, static_argnames) -> Gradient:
+    return Gradient(f, several(argnums), has_aux, True, "value_and_grad", static_argnums=static_argnums,
                     static_argnames=static_argnames)
 
 
@@ -134,9 +126,7 @@ def _tangents(tangents):
     """The names of tangents in messages."""
 
 
-@kept
-def _tangents_of(f) -> Tangents:
-    return Tangents(f)
+maker("jvp")(Tangents)
 
 
 def jvp(f: Callable, primals, tangents) -> tuple:
@@ -146,7 +136,7 @@ def jvp(f: Callable, primals, tangents) -> tuple:
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
     """
     expect_tuples("jvp", primals, tangents)
-    return _tangents_of(f)(tuple(primals), tuple(tangents))
+    return derived(f, "jvp")(tuple(primals), tuple(tangents))
 
 
 def expect_tuples(operator: str, primals, tangents) -> None:
@@ -272,13 +262,13 @@ def _push(traced, linear, wrt, residuals) -> LinearProgram:
     return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
 
 
-@kept
-def _vjp_of(f, has_aux: bool) -> SplitProgram:
+@maker("vjp")
+def _split(f, has_aux: bool) -> SplitProgram:
     return SplitProgram(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
 
 
-@kept
-def _linearize_of(f) -> SplitProgram:
+@maker("linearize")
+def _linearized(f) -> SplitProgram:
     return SplitProgram(f, forward.linearize, _push, "linearize")
 
 
@@ -289,6 +279,17 @@ class LinearMap:
 
     def __init__(self, second: LinearProgram, residuals):
         self._second, self._residuals = second, residuals
+
+    def __copy__(self) -> LinearMap:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> LinearMap:
+        return self
+
+    def __reduce__(self) -> tuple:
+        raise ArgumentTypeError(f"a {type(self).__name__.lower()} cannot be pickled: it holds what one evaluation in this "
+                                "process has kept, and the compiled code for it",
+                                "pickle the function and its arguments, and call tg.vjp or tg.linearize where they arrive")
 
 
 class Pullback(LinearMap):
@@ -331,7 +332,7 @@ def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
     each argument (0.0 for what is no float or complex). With has_aux, f returns (result, aux) and vjp
     (result, pullback, aux).
     """
-    out, residuals, second = _vjp_of(f, has_aux)(*primals)
+    out, residuals, second = derived(f, "vjp", has_aux)(*primals)
     if has_aux:
         return out[0], Pullback(second, residuals, primals), out[1]
     return out, Pullback(second, residuals, primals)
@@ -339,7 +340,7 @@ def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
 
 def linearize(f: Callable, *primals) -> tuple:
     """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again."""
-    out, residuals, second = _linearize_of(f)(*primals)
+    out, residuals, second = derived(f, "linearize")(*primals)
     return out, Pushforward(second, residuals)
 
 

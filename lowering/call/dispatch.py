@@ -20,11 +20,11 @@ from ..native.compile_fast import compile_glue
 from ..native.entry_writer import TABLE
 from ..native.locks import Lock
 from .calling_convention import Arguments
-from .entry import MISS, TRAMPOLINE, trampoline
+from .entry import GUARD, MISS, TRAMPOLINE, trampoline
 from .entry_variant import link
 from .specialisation import ClosedError, Specialisation
 
-_VECTORCALL, _HEAD = c_layouts.OFFSETS["callable.vectorcall"], c_layouts.OFFSETS["callable.head"]
+_VECTORCALL, _HEAD, _BOUND = (c_layouts.OFFSETS["callable." + name] for name in ("vectorcall", "head", "bound"))
 _LOCK = Lock(2)
 _removed: list[Specialisation] = []    # taken out of their chains, but with a call still running when last seen
 
@@ -43,13 +43,14 @@ class _Spec(ctypes.Structure):
                 ("slots", ctypes.POINTER(_Slot))]
 
 
-_members = (_Member * 2)(_Member(b"__vectorcalloffset__", 19, _VECTORCALL, 1, None), _Member())     # T_PYSSIZET, READONLY
+_members = (_Member * 4)(_Member(b"__vectorcalloffset__", 19, _VECTORCALL, 1, None),                # T_PYSSIZET, READONLY
+                         _Member(b"_vectorcall", 18, _VECTORCALL, 0, None), _Member(b"_bound", 18, _BOUND, 0, None), _Member())
 _slots = (_Slot * 2)(_Slot(72, ctypes.addressof(_members)), _Slot())                                # Py_tp_members
-_spec = _Spec(b"tracegrad.lowering.call.dispatch.NativeCallable", _HEAD + 8, 0, 1 << 10 | 1 << 18, _slots)   # BASETYPE, DEFAULT
+_spec = _Spec(b"tracegrad.lowering.call.dispatch.NativeCallable", _BOUND + 8, 0, 1 << 10 | 1 << 18, _slots)  # BASETYPE, DEFAULT
 
 
 def _native_base() -> type:
-    """A type with room for the two addresses, and with the first declared as its instances' vector call."""
+    """A type with room for the addresses, and with the first declared as its instances' vector call."""
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))
     return make(ctypes.addressof(_spec))
 
@@ -92,13 +93,13 @@ class _Trampoline:
         entry = trampoline()
         self._code = compile_glue(entry.text)
         link(self._code.address(TABLE), entry.links, miss=id(_forward))
-        self.call, self.miss = self._code.address(TRAMPOLINE), self._code.address(MISS)
+        self.call, self.miss, self.guard = (self._code.address(name) for name in (TRAMPOLINE, MISS, GUARD))
 
 
 _trampoline: _Trampoline | None = None
 
 
-def _the_trampoline() -> _Trampoline:
+def the_trampoline() -> _Trampoline:
     global _trampoline
     with _LOCK:
         if _trampoline is None:
@@ -160,7 +161,7 @@ class Dispatcher(NativeCallable):
                 self._rechain(tuple(s for s in self._chain if s is not specialisation))
             for form in specialisation.forms:
                 if form.entry:                         # a call may still be on its way through its checks
-                    form.set_next(_the_trampoline().miss)
+                    form.set_next(the_trampoline().miss)
             _removed.append(specialisation)
         reap()
 
@@ -173,7 +174,7 @@ class Dispatcher(NativeCallable):
     def _rechain(self, chain: tuple[Specialisation, ...]) -> None:
         """Link from the end, so that the chain is whole at every moment."""
         if c_layouts.NATIVE:
-            permanent = _the_trampoline()
+            permanent = the_trampoline()
             following = permanent.miss
             for form in reversed([form for specialisation in chain for form in specialisation.forms if form.entry]):
                 form.set_next(following)

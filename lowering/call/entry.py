@@ -25,9 +25,9 @@ from .box import Packer
 from .calling_convention import Signature
 from .unbox import Unpacker
 
-ENTRY, TRAMPOLINE, MISS = "tg.entry", "tg.call", "tg.miss"
+ENTRY, TRAMPOLINE, MISS, GUARD = "tg.entry", "tg.call", "tg.miss", "tg.guard"
 ERROR_WORDS = 7                      # the kernel's error record: site, six values
-_HEAD_OFFSET = c_layouts.OFFSETS["callable.head"]
+_HEAD_OFFSET, _BOUND_OFFSET = c_layouts.OFFSETS["callable.head"], c_layouts.OFFSETS["callable.bound"]
 
 
 class Entry(NamedTuple):
@@ -144,6 +144,9 @@ def trampoline() -> Entry:
 
     `tg.call` goes to the first entry of the callable's chain. `tg.miss` calls the Python function `miss` with the
     callable as its first argument. Callers may hold `tg.call` while anything runs, so entries themselves can be freed.
+
+    `tg.guard` is where calls enter that another callable answers (call/forwarding.py). Its words are that callable, a
+    count, and so many pairs of an address and what must be there. Where something else is, Python looks again.
     """
     w = Writer(MISS)
     bound = w.call("PyMethod_New", "ptr", f"ptr {w.link('miss')}", "ptr %self")
@@ -162,6 +165,39 @@ def trampoline() -> Entry:
   %head = load ptr, ptr %cell
   %result = musttail call ptr %head({SIGNATURE})
   ret ptr %result
+}}
+define ptr @{GUARD}({SIGNATURE}) {{
+start:
+  %cell = getelementptr i8, ptr %self, i64 {_BOUND_OFFSET}
+  %words = load ptr, ptr %cell
+  %second = getelementptr i64, ptr %words, i64 1
+  %count = load i64, ptr %second
+  br label %next
+next:
+  %k = phi i64 [0, %start], [%following, %held]
+  %place = phi ptr [%second, %start], [%expected, %held]
+  %done = icmp eq i64 %k, %count
+  br i1 %done, label %enter, label %check
+check:
+  %where = getelementptr i64, ptr %place, i64 1
+  %expected = getelementptr i64, ptr %place, i64 2
+  %address = load ptr, ptr %where
+  %found = load i64, ptr %address
+  %wanted = load i64, ptr %expected
+  %same = icmp eq i64 %found, %wanted
+  br i1 %same, label %held, label %otherwise
+held:
+  %following = add i64 %k, 1
+  br label %next
+enter:
+  %answering = load ptr, ptr %words
+  %link = getelementptr i8, ptr %answering, i64 {_HEAD_OFFSET}
+  %head = load ptr, ptr %link
+  %result = musttail call ptr %head({SIGNATURE})
+  ret ptr %result
+otherwise:
+  %asked = musttail call ptr @{MISS}({SIGNATURE})
+  ret ptr %asked
 }}
 """
     return Entry(w.text() + text, tuple(w.links))

@@ -24,8 +24,9 @@ OFFSETS = {
     "tuple.items": 24,               # the items themselves
     "list.items": 24,                # a pointer to the items
     "cell.contents": 16,
+    "function.code": 48, "function.defaults": 56, "function.kwdefaults": 64,
     "traceback.next": 16,
-    "callable.vectorcall": 16, "callable.head": 24,    # call/dispatch.py's own objects
+    "callable.vectorcall": 16, "callable.head": 24, "callable.bound": 32,    # call/dispatch.py's own objects
 }
 C_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400
 VECTORCALL_OFFSET_BIT = 1 << 63      # PY_VECTORCALL_ARGUMENTS_OFFSET, in the argument count of a vector call
@@ -141,6 +142,13 @@ def _check_containers(at=OFFSETS) -> bool:
             and all(uint64_at(id(c) + at["type"]) == id(type(c)) for c in (items, array, table, 1.0, np)))
 
 
+def _check_function_fields(at=OFFSETS) -> bool:
+    def sample(x=1.5, *, y=1.0):
+        return x, y
+    held = {"code": sample.__code__, "defaults": sample.__defaults__, "kwdefaults": sample.__kwdefaults__}
+    return all(uint64_at(id(sample) + at[f"function.{name}"]) == id(x) for name, x in held.items())
+
+
 def _check_types(at=OFFSETS) -> bool:
     class Sample:
         pass
@@ -177,8 +185,8 @@ ADDRESSES: dict[str, int] = {}
 if REASON is None:
     try:
         ADDRESSES = _addresses()
-        for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_types, _check_functions,
-                      _check_owner, _check_traceback):
+        for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_function_fields, _check_types,
+                      _check_functions, _check_owner, _check_traceback):
             if not check():
                 REASON = f"{check.__name__} found another layout"
                 break

@@ -16,7 +16,8 @@ import argparse
 import sys
 import traceback
 
-from ..api import Jitted, jit
+from ..api import Jitted
+from ..functions import jit
 from ..ir.errors import TracegradError
 from ..lowered import STAGES
 from ..tracer.syntax.source import is_user_file
