@@ -26,6 +26,7 @@ from .numeric import (
     cbrt_reciprocal,
     complex_of,
     int_pow,
+    lgamma,
     mulz,
     polygamma,
     power_slope,
@@ -209,7 +210,7 @@ declare("erf", Special("erf"), cost=14, lanewise=False, partials=(lambda x, out:
         flat=True, domain=(ANY,), recipe=R.ERF)
 declare("erfc", Special("erfc"), cost=14, lanewise=False, partials=(lambda x, out: -TWO_OVER_SQRT_PI * x.bell(),),
         flat=True, domain=(ANY,), recipe=R.ERFC)
-declare("lgamma", Special("gammaln"), cost=30, lanewise=False, partials=(lambda x, out: x.digamma(),), singular=(0,),
+declare("lgamma", lgamma, cost=30, lanewise=False, partials=(lambda x, out: x.digamma(),), singular=(0,),
         domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
 declare("digamma", Special("psi"), cost=30, lanewise=False, partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,),

@@ -26,6 +26,11 @@ class Special:
         return _special(self.__name__)(*arrays)
 
 
+def lgamma(x):
+    """log |gamma(x)| as C has it: inf at -inf, where SciPy has -inf."""
+    return np.where(x == -np.inf, np.abs(x), _special("gammaln")(x))
+
+
 def mulz(a, b):
     return np.where(a == 0, a.dtype.type(0), a * b)
 

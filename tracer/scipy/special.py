@@ -33,7 +33,9 @@ _SAME_NAME = """
     xlogy xlog1py entr rel_entr kl_div exprel boxcox inv_boxcox pseudo_huber
 """
 SPECIAL.update({name: direct(name) for name in _SAME_NAME.split()})
-SPECIAL.update(gammaln=direct("lgamma"), psi=direct("digamma"), digamma=direct("digamma"), round=direct("rint"))
+SPECIAL.update(psi=direct("digamma"), digamma=direct("digamma"), round=direct("rint"))
+# SciPy's is -inf there, C's and Python's math.lgamma is inf
+_formula("gammaln")(lambda x: (x == -math.inf).select(-math.inf, x.lgamma()))
 _formula("exp10")(lambda x: 10.0 ** x)
 _formula("i0")(lambda x: like(x, 0).bessel_i(x))
 _formula("i1")(lambda x: like(x, 1).bessel_i(x))

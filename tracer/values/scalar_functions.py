@@ -40,6 +40,12 @@ def _check(cond, error, message):
     tracing.current().builder.emit("check", cond, error=error, message=message)
 
 
+def _no_pole(b, x):
+    """Not 0, -1, -2 … At -inf there is none."""
+    pole = b("and", b("le", x, const(0.0)), b("eq", x, b("floor", x)))
+    return b("not", b("and", pole, b("isfinite", x)))
+
+
 def _finite(b, x):
     return b("not", b("isinf", x))
 
@@ -59,7 +65,7 @@ _ELEMENTARY = {
     "acosh": ("acosh", lambda b, x: b("not", b("lt", x, const(1.0))), 0.0, False),
     "atanh": ("atanh", lambda b, x: b("not", b("ge", b("abs", x), const(1.0))), 2.0, False),
     "erf": ("erf", None, None, False), "erfc": ("erfc", None, None, False), "fabs": ("abs", None, None, False),
-    "lgamma": ("lgamma", lambda b, x: b("not", b("and", b("le", x, const(0.0)), b("eq", x, b("floor", x)))), -1.0, True),
+    "lgamma": ("lgamma", _no_pole, -1.0, True),
 }
 _OVERFLOW = _message(math.exp, 1000.0)
 

@@ -115,3 +115,10 @@ def test_math_gamma():
 def test_refused():
     with pytest.raises(UnsupportedError, match="hyp2f1 cannot be compiled"):
         tg.jit(lambda x: sp.hyp2f1(x, 1.0, 2.0, 0.5))(0.5)
+
+
+def test_gammaln_at_minus_infinity():
+    """SciPy's is -inf, Python's math.lgamma inf."""
+    x = np.array([-np.inf, np.inf, -1.0, 0.0, 0.5])
+    np.testing.assert_array_equal(tg.jit(lambda x: sp.gammaln(x))(x), sp.gammaln(x))
+    assert tg.jit(lambda x: math.lgamma(x))(-math.inf) == math.inf
