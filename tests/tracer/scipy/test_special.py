@@ -120,5 +120,5 @@ def test_refused():
 def test_gammaln_at_minus_infinity():
     """SciPy's is -inf, Python's math.lgamma inf."""
     x = np.array([-np.inf, np.inf, -1.0, 0.0, 0.5])
-    np.testing.assert_array_equal(tg.jit(lambda x: sp.gammaln(x))(x), sp.gammaln(x))
+    np.testing.assert_allclose(tg.jit(lambda x: sp.gammaln(x))(x), sp.gammaln(x), rtol=1e-14)
     assert tg.jit(lambda x: math.lgamma(x))(-math.inf) == math.inf
