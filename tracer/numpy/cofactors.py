@@ -7,8 +7,8 @@ det A is a polynomial in the elements. Its slope is the matrix of cofactors, whi
 has all its derivatives right, for those of K are: K_dot = -K A_dot K (R. A. Horn, C. R. Johnson, Matrix Analysis, 2nd ed.,
 0.8.2 and 0.8.10). Of a matrix with the condition κ they have relative errors of κ ε. So another form is taken beyond `WELL`.
 
-**Nearly singular.** Rows and columns are divided by powers of two of the product 1, which leaves the determinant as it is. With
-the factors U, S, V^H of A0 as constants, B = U^H A V is diagonal at A0, exactly: there its value is S, and only its slope is that
+**Nearly singular.** Rows and columns are divided by powers of two of the product 1, which leaves the determinant as it is, where
+they are of different units. With the factors U, S, V^H of A0 as constants, B = U^H A V is diagonal at A0, exactly: there its value is S, and only its slope is that
 of U^H A V. Let the small singular values, and always the last, be the second block. By Schur's complement (ibid. 0.8.5)
 
     det A = det(U V^H) det(B11) det(C),    C = B22 - B21 B11^-1 B12                                                        (2)
@@ -36,6 +36,7 @@ from .linalg import factored, matmul_values
 
 WELL = 4000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
+UNEVEN = 1e-3         # and this part, small enough to ask for the reason
 SAFE = 1e280           # products of pivots below this, and above its reciprocal, are no over- or underflow
 
 
@@ -155,24 +156,40 @@ def _by_inverse(x, k, first, second):
 
 
 def _ill(f: Factored, halves):
-    """Which matrices, if all their elements are finite, the inverse does not serve: of a condition that the units in which rows
-    and columns are given do not change, too large, or with a determinant out of range."""
-    size, k = _constant(np.abs(boxes.array(f.x))), _constant(np.abs(f.inverse))
-    rows = _reduced(size, "max")
-    columns = _reduced(size / rows[..., None], "max", (-2,))
-    condition = _reduced(_product(k, rows[..., None])[..., 0] * columns, "max")
+    """Which matrices, if all their elements are finite, the inverse does not serve: too close to singular ones, or of a
+    determinant out of range."""
+    largest = _reduced(_constant(np.abs(boxes.array(f.x))), "max", (-2, -1))
+    condition = largest * _reduced(_reduced(_constant(np.abs(f.inverse)), "sum"), "max")
     limit = WELL * np.sqrt(boxes.array(tracing.current().builder.cast(boxes.to_value(_count(f.pivots)), F64)))
-    well = condition < limit
+    well = (condition < limit) & ~f.singular
     for half in halves:
         well = well & (np.abs(half) < SAFE) & (np.abs(half) > 1 / SAFE)
-    finite = _reduced(size, "max", (-2, -1)) < np.inf
-    return ~(well & ~f.singular) & finite
+    return ~well & (largest < np.inf)
 
 
 # --- by singular values --------------------------------------------------------------------------------------------------------
 
-def _exponents(size):
-    return np.floor(np.log2(_where(size > 0, size, 1.0)))
+def _units(size):
+    """Logarithms of a size for each row and each column, with which elements become about 1: by the means of the logarithms
+    (A. R. Curtis, J. K. Reid, "On the automatic scaling of matrices for Gaussian elimination", IMA Journal of Applied
+    Mathematics 10, 1972) but for what is negligible, by the largest."""
+    some = size > 0
+    logs, by_row, by_column = np.log2(_where(some, size, 1.0)), lambda v: v[..., None], lambda v: v[..., None, :]
+    number = boxes.array(tracing.current().builder.cast(some.read(), F64))
+    sides = ((-1,), by_row), ((-2,), by_column)
+    rows = columns = None
+    rest = logs
+    for kind in ("sum", "sum", "max"):
+        parts = []
+        for axes, spread in sides:
+            if kind == "sum":
+                part = _reduced(_where(some, rest, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)
+            else:
+                part = _where(_any(some, axes), _reduced(_where(some, rest, -np.inf), "max", axes), 0.0)
+            rest = rest - spread(part)
+            parts.append(part)
+        rows, columns = parts if rows is None else (rows + parts[0], columns + parts[1])
+    return np.floor(rows), np.floor(columns)
 
 
 def _shifted(x, exponents):
@@ -182,15 +199,18 @@ def _shifted(x, exponents):
 
 
 def _evened(x):
-    """Rows and columns times powers of two, which make them about equally large and whose product is 1."""
-    size = _constant(np.abs(x))
-    rows = _exponents(_reduced(size, "max"))
-    columns = _exponents(_reduced(_shifted(size, -rows[..., None]), "max", (-2,)))
+    """Rows and columns times powers of two whose product is 1, which make them about equally large, where two singular values
+    or more are small: that may be by the units of the rows. (One may be 0, and its row had better be left alone.)"""
+    builder, size = tracing.current().builder, _constant(np.abs(x))
+    fixed = boxes.to_value(_constant(x))
+    s = boxes.array(builder("svdvals", fixed, builder.dim(fixed, -1)))
+    uneven = _reduced(boxes.array(builder.cast((s <= UNEVEN * s[..., :1]).read(), I64)), "sum") > 1
+    rows, columns = _units(size)
     total = _reduced(rows, "sum") + _reduced(columns, "sum")
     i, n = _places(x), _count(x)
     share = np.floor(total / n)
     rows = rows - share[..., None] - (i < (total - n * share)[..., None])
-    return _shifted(x, -(rows[..., None] + columns[..., None, :]))
+    return _shifted(x, _where(_each(uneven), -(rows[..., None] + columns[..., None, :]), 0.0))
 
 
 def _diagonalised(x):
