@@ -37,6 +37,7 @@ from .linalg import factored, matmul_values
 WELL = 4000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
 UNEVEN = 1e-3         # and this part, small enough to ask for the reason
+SWEEPS = 2             # over rows and columns, for their units
 SAFE = 1e280           # products of pivots below this, and above its reciprocal, are no over- or underflow
 
 
@@ -172,45 +173,49 @@ def _ill(f: Factored, halves):
 def _units(size):
     """Logarithms of a size for each row and each column, with which elements become about 1: by the means of the logarithms
     (A. R. Curtis, J. K. Reid, "On the automatic scaling of matrices for Gaussian elimination", IMA Journal of Applied
-    Mathematics 10, 1972) but for what is negligible, by the largest."""
+    Mathematics 10, 1972), and at last by the largest, as what is negligible has a logarithm too."""
     some = size > 0
-    logs, by_row, by_column = np.log2(_where(some, size, 1.0)), lambda v: v[..., None], lambda v: v[..., None, :]
     number = boxes.array(tracing.current().builder.cast(some.read(), F64))
-    sides = ((-1,), by_row), ((-2,), by_column)
-    rows = columns = None
-    rest = logs
-    for kind in ("sum", "sum", "max"):
-        parts = []
-        for axes, spread in sides:
-            if kind == "sum":
-                part = _reduced(_where(some, rest, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)
-            else:
-                part = _where(_any(some, axes), _reduced(_where(some, rest, -np.inf), "max", axes), 0.0)
-            rest = rest - spread(part)
-            parts.append(part)
-        rows, columns = parts if rows is None else (rows + parts[0], columns + parts[1])
+    mean = lambda v, axes: _reduced(_where(some, v, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)  # noqa: E731
+    largest = lambda v, axes: _where(_any(some, axes), _reduced(_where(some, v, -np.inf), "max", axes), 0.0)             # noqa: E731
+
+    def pared(which, rest, rows, columns):
+        by_row = which(rest, (-1,))
+        rest = rest - by_row[..., None]
+        by_column = which(rest, (-2,))
+        return rest - by_column[..., None, :], rows + by_row, columns + by_column
+
+    zeros = size[..., 0] * 0.0
+    found = _repeated(SWEEPS, lambda step, *parts: pared(mean, *parts), np.log2(_where(some, size, 1.0)), zeros, zeros)
+    _, rows, columns = pared(largest, *found)
     return np.floor(rows), np.floor(columns)
 
 
-def _shifted(x, exponents):
-    """x 2^e, in two steps: each power for itself is in range."""
-    half = np.floor(exponents * 0.5)
-    return x * np.exp2(half) * np.exp2(exponents - half)
+def _repeated(trips, step, *start):
+    """What a step makes of some arrays, so many times: step(k, *arrays) -> arrays of the same types."""
+    builder, values = tracing.current().builder, [boxes.to_value(v) for v in start]
+    body = Block([INDEX_SCALAR, *(v.type for v in values)])
+    with builder.at(body):
+        found = step(*map(boxes.array, body.params))
+        body.yields = tuple(shapes.retype(boxes.to_value(v), old.type.dims) for v, old in zip(found, values))
+    return [boxes.array(v) for v in builder.emit("for", builder.index(trips), *values, regions=[body])]
 
 
 def _evened(x):
     """Rows and columns times powers of two whose product is 1, which make them about equally large, where two singular values
     or more are small: that may be by the units of the rows. (One may be 0, and its row had better be left alone.)"""
-    builder, size = tracing.current().builder, _constant(np.abs(x))
-    fixed = boxes.to_value(_constant(x))
-    s = boxes.array(builder("svdvals", fixed, builder.dim(fixed, -1)))
+    builder, fixed = tracing.current().builder, _constant(x)
+    s = boxes.array(builder("svdvals", fixed.read(), builder.dim(fixed.read(), -1)))
     uneven = _reduced(boxes.array(builder.cast((s <= UNEVEN * s[..., :1]).read(), I64)), "sum") > 1
-    rows, columns = _units(size)
+    rows, columns = _units(np.abs(fixed))
     total = _reduced(rows, "sum") + _reduced(columns, "sum")
     i, n = _places(x), _count(x)
     share = np.floor(total / n)
     rows = rows - share[..., None] - (i < (total - n * share)[..., None])
-    return _shifted(x, _where(_each(uneven), -(rows[..., None] + columns[..., None, :]), 0.0))
+    for part in (np.floor, np.ceil):                           # in two steps: each factor is in range
+        for units, at in ((rows, (..., None)), (columns, (..., None, slice(None)))):
+            x = x * np.exp2(_where(uneven[..., None], part(units * -0.5), 0.0))[at]
+    return x
 
 
 def _diagonalised(x):
@@ -251,17 +256,15 @@ def _without_division(c, rows):
     above = i[:, None] < i
     weights = builder.cast(above.read(), c.type.dtype)
     most = builder.reduce(boxes.to_value(rows), "max", range(len(rows.dims)))
-    trips = builder.iop("max", builder.iop("sub", builder.cast(most, INDEX), 1), 0)
-    body = Block([INDEX_SCALAR, c.type], ("t", "x"))
-    with builder.at(body):
-        step, held = map(boxes.array, body.params)
+
+    def step(k, held):
         later = matmul_values(held.view(diagonal(c.type.rank, n)).read(), builder.transpose(weights, (1, 0)))
         mu = _unit(held) * boxes.array(later)[..., None] - held * boxes.array(weights)
-        more = boxes.array(builder.cast(step.read(), I64)) < rows - 1
-        found = _where(_each(more), _product(mu, boxes.array(c)), held)
-        body.yields = (shapes.retype(found.read(), c.type.dims),)
-    (last,) = builder.emit("for", trips, c, regions=[body])
-    on = boxes.array(last).view(diagonal(c.type.rank, n))
+        more = boxes.array(builder.cast(k.read(), I64)) < rows - 1
+        return (_where(_each(more), _product(mu, boxes.array(c)), held),)
+
+    (last,) = _repeated(builder.iop("max", builder.iop("sub", builder.cast(most, INDEX), 1), 0), step, boxes.array(c))
+    on = last.view(diagonal(c.type.rank, n))
     corner = i == (_count(on) - rows)[..., None]
     return _reduced(_where(corner, on, boxes.array(const(0, c.type.dtype))), "sum")
 
