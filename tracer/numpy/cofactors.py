@@ -34,7 +34,7 @@ from ..values.boxes import FUNCTIONS
 from .creation import eye, iota
 from .linalg import factored, matmul_values
 
-WELL = 4000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
+WELL = 2000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
 UNEVEN = 1e-3         # and this part, small enough to ask for the reason
 SWEEPS = 2             # over rows and columns, for their units
@@ -177,7 +177,7 @@ def _units(size):
     some = size > 0
     number = boxes.array(tracing.current().builder.cast(some.read(), F64))
     mean = lambda v, axes: _reduced(_where(some, v, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)  # noqa: E731
-    largest = lambda v, axes: _where(_any(some, axes), _reduced(_where(some, v, -np.inf), "max", axes), 0.0)             # noqa: E731
+    largest = lambda v, axes: _where(_any(some, axes), _reduced(_where(some, v, -1e9), "max", axes), 0.0)             # noqa: E731
 
     def pared(which, rest, rows, columns):
         by_row = which(rest, (-1,))
