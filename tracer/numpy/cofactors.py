@@ -36,20 +36,23 @@ from .linalg import factored, matmul_values
 
 WELL = 2000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
-UNEVEN = 1e-3         # and this part, small enough to ask for the reason
+UNEVEN = 1e-3          # and this part, small enough to ask for the reason
+LEAST = 1e-100         # and pivots of this part: an inverse would soon be infinite, which 0 times it is not
 SWEEPS = 2             # over rows and columns, for their units
 SAFE = 1e280           # products of pivots below this, and above its reciprocal, are no over- or underflow
 
 
 class Factored:
-    """Matrices in double precision with the factors of what they are, and which of them have a pivot that is 0."""
+    """Matrices in double precision with their factors, and which of them have a pivot that is 0 or less than this part of the
+    largest: those have no inverse here."""
 
-    def __init__(self, x):
+    def __init__(self, x, least):
         builder = tracing.current().builder
         self.x = builder.cast(x, C128 if x.type.dtype.complex else F64)
         self.lu, self.perm = factored(builder("stop_gradient", self.x))
         self.pivots, self.sign = pivots_of(self.lu, self.perm)
-        self.singular = _any(self.pivots == 0)
+        size = np.abs(self.pivots)
+        self.singular = _any(size <= _reduced(size, "max")[..., None] * least)
         self.inverse = _inverse(self.x, self.lu, self.perm, self.singular)
 
 
@@ -202,20 +205,31 @@ def _repeated(trips, step, *start):
 
 
 def _evened(x):
-    """Rows and columns times powers of two whose product is 1, which make them about equally large, where two singular values
-    or more are small: that may be by the units of the rows. (One may be 0, and its row had better be left alone.)"""
-    builder, fixed = tracing.current().builder, _constant(x)
-    s = boxes.array(builder("svdvals", fixed.read(), builder.dim(fixed.read(), -1)))
-    uneven = _reduced(boxes.array(builder.cast((s <= UNEVEN * s[..., :1]).read(), I64)), "sum") > 1
+    """Rows and columns times powers of two whose product is 1, which make them about equally large, where it is by their units
+    that two singular values or more are small. (A single one may be 0, and its row had better be left alone.)"""
+    fixed = _constant(x)
     rows, columns = _units(np.abs(fixed))
     total = _reduced(rows, "sum") + _reduced(columns, "sum")
     i, n = _places(x), _count(x)
     share = np.floor(total / n)
     rows = rows - share[..., None] - (i < (total - n * share)[..., None])
-    for part in (np.floor, np.ceil):                           # in two steps: each factor is in range
-        for units, at in ((rows, (..., None)), (columns, (..., None, slice(None)))):
-            x = x * np.exp2(_where(uneven[..., None], part(units * -0.5), 0.0))[at]
+    before, after = _spread(fixed), _spread(_scaled(fixed, rows, columns))
+    uneven = (before < UNEVEN) & (before < after * UNEVEN)
+    return _scaled(x, *(_where(uneven[..., None], units, 0.0) for units in (rows, columns)))
+
+
+def _scaled(x, rows, columns):
+    """x over powers of two, in two steps: each factor is in range."""
+    for part in (np.floor, np.ceil):
+        x = x * np.exp2(part(rows * -0.5))[..., None] * np.exp2(part(columns * -0.5))[..., None, :]
     return x
+
+
+def _spread(x):
+    """The smallest singular value but one, as a part of the largest."""
+    builder, value = tracing.current().builder, x.read()
+    s = boxes.array(builder("svdvals", value, builder.dim(value, -1)))
+    return _reduced(_where(_places(s) < _count(s) - 1, s, s[..., :1]), "min") / s[..., 0]
 
 
 def _diagonalised(x):
@@ -273,7 +287,7 @@ def _without_division(c, rows):
 
 def determinant(x):
     """What has the derivatives of det x; its value is not that."""
-    f = Factored(x)
+    f = Factored(x, LEAST)
     halves = _halves(f)
     ill = _ill(f, halves)
     builder, whole = tracing.current().builder, boxes.array(f.x)
@@ -299,7 +313,7 @@ def _of_some(f, x, halves, ill):
 
 def log_determinant(x, singular):
     """0 for each matrix, with the slope of log det: x^-T, and NaN where det x = 0, also of what is not an inverse by then."""
-    f = Factored(x)
+    f = Factored(x, 0.0)
     whole = boxes.array(f.x)
     none = f.singular | singular
     total = _reduced(whole, "sum", (-2, -1))
