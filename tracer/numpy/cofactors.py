@@ -245,16 +245,17 @@ def _diagonalised(x):
 
 def _by_singular_values(x):
     """det x in the form (2)."""
-    x = _evened(x)
+    builder, x = tracing.current().builder, _evened(x)
     b, s, turn = _diagonalised(x)
     i, n = _places(x), _count(x)
     large = (s > TINY * s[..., :1]) & (i < n - 1)
     upper, left = large[..., None], large[..., None, :]
     block = lambda rows, columns: _where(rows & columns, b, boxes.array(const(0, b.dtype_ir)))         # noqa: E731
     first = _where(upper & left, b, _unit(b))
-    k = boxes.array(tracing.current().builder("lu_solve", first.read(), _constant(first).read(),
+    k = boxes.array(builder("lu_solve", first.read(), _constant(first).read(),
                                               _positions(s.read()), _expanded_unit(b), trans=False, spare=True))
-    of_first = _reduced(_where(large, s, 1.0), "prod") * np.exp(potential(first, _turned(k)))
+    product = boxes.array(builder.cast(_reduced(_where(large, s, 1.0), "prod").read(), b.dtype_ir))
+    of_first = boxes.array(builder("surrogate", product.read(), _by_inverse(first, k, 1.0, product).read()))
     rest = block(~upper, ~left) - _product(block(~upper, left), k, block(upper, ~left))
     small = _reduced(boxes.array(tracing.current().builder.cast((~large).read(), I64)), "sum")
     return turn * of_first * _without_division(rest, small)
