@@ -1,25 +1,30 @@
 """Functions that stand for a determinant where it is differentiated: right to every order, also near singular matrices.
 
-det A is a polynomial in the elements. Its slope is the matrix of cofactors, which is det(A) A^-T where there is an inverse K, and
+det A is a polynomial in the elements. Its slope is the matrix of cofactors: det(A) K^T where there is an inverse K, and
 
-    w = log(det A / det A0),   w_dot = tr(K A_dot)    so    det A = det(A0) exp(w),   of the slope det(A) K^T              (1)
+    w = log(det A / det A0),   w_dot = tr(K A_dot)    so    det A = det(A0) exp(w),   of the slope det(A) K^T             (1)
 
 has all its derivatives right, for those of K are: K_dot = -K A_dot K (R. A. Horn, C. R. Johnson, Matrix Analysis, 2nd ed.,
-0.8.2 and 0.8.10). Of a matrix with the condition κ they have relative errors of κ ε. So another form is taken beyond `WELL`.
+0.8.2 and 0.8.10). At a condition κ the first and the second have relative errors of κ ε, so beyond `WELL` there is another form.
+(The second is det(A) (tr(K A_dot) K - K A_dot K)^T, of which the part κ² cancels; but each column of K solves a system close to
+that of A, so what is left of it is of size κ, too.)
 
-**Nearly singular.** Rows and columns are divided by powers of two of the product 1, which leaves the determinant as it is, where
-they are of different units. With the factors U, S, V^H of A0 as constants, B = U^H A V is diagonal at A0, exactly: there its value is S, and only its slope is that
-of U^H A V. Let the small singular values, and always the last, be the second block. By Schur's complement (ibid. 0.8.5)
+**Nearly singular.** With the factors U, S, V^H of A0 as constants, B = U^H A V is diagonal at A0, and exactly: its value is S,
+and only its slope is that of U^H A V. Let the small singular values, and always the last, be the second block. By Schur's
+complement (ibid. 0.8.5)
 
-    det A = det(U V^H) det(B11) det(C),    C = B22 - B21 B11^-1 B12                                                        (2)
+    det A = det(U V^H) det(B11) det(C),    C = B22 - B21 B11^-1 B12                                                       (2)
 
 B11 is diagonal, so (1) loses nothing there. C, usually 1 x 1, is small or 0, and has no inverse: for it a computation without
 divisions is taken (R. S. Bird, "A simple division-free algorithm for computing determinants", Information Processing Letters
-111, 2011). It would be wrong on all of B by as much as its sums exceed the determinant; in C everything is of one size, 0.
+111, 2011). Its sums may exceed the determinant by much, which is why it would not do on all of B.
 
     X ← C;   k - 1 times: X ← μ(X) C,   μ(X) = Σ_(j>i) X_jj on the diagonal, with -X above it;   det C = X_00
 
 As how many rows C has depends on the numbers, it stands in a matrix of all rows, zeros elsewhere; X_00 then is in its corner.
+
+**Units.** The errors of S are parts of the largest singular value. Where rows or columns are of very different units, powers of
+two with the product 1 even them first, which leaves the determinant as it is.
 """
 from __future__ import annotations
 
@@ -34,7 +39,7 @@ from ..values.boxes import FUNCTIONS
 from .creation import eye, iota
 from .linalg import factored, matmul_values
 
-WELL = 2000.0          # times √n: conditions (the largest sum of a row of |K|, A scaled) up to which an inverse serves
+WELL = 2000.0          # times √n: conditions (largest element of A times largest sum of a row of |K|) that (1) is good for
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
 UNEVEN = 1e-3          # and this part, small enough to ask for the reason
 LEAST = 1e-100         # and pivots of this part: an inverse would soon be infinite, which 0 times it is not
@@ -56,7 +61,7 @@ class Factored:
         self.inverse = _inverse(self.x, self.lu, self.perm, self.singular)
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------------
+# --- parts --------------------------------------------------------------------------------------------------------------
 
 def _any(x, axes=(-1,)):
     return _reduced(x, "any", axes)
@@ -81,6 +86,10 @@ def _count(x):
 
 def _unit(x):
     return eye(_count(x), dtype=x.dtype_ir)
+
+
+def _unit_of_each(x):
+    return shapes.expand(_unit(x).read(), x.dims)
 
 
 def _turned(x):
@@ -125,7 +134,7 @@ def _inverse(x, lu, perm, without):
     unit = _unit(x)
     order = builder("select", shapes.expand(without[..., None].read(), perm.type.dims), _positions(perm), perm)
     left, factor = (_where(_each(without), unit, boxes.array(v)).read() for v in (x.read(), lu))
-    return boxes.array(builder("lu_solve", left, factor, order, shapes.expand(unit.read(), x.dims), trans=False, spare=True))
+    return boxes.array(builder("lu_solve", left, factor, order, _unit_of_each(x), trans=False, spare=True))
 
 
 def _positions(like):
@@ -143,7 +152,7 @@ def potential(x, slope):
     return _reduced(boxes.array(builder("sloped", builder.zeros_like(x), x, slope)), "sum", (-2, -1))
 
 
-# --- by an inverse -------------------------------------------------------------------------------------------------------------
+# --- by an inverse ------------------------------------------------------------------------------------------------------
 
 def _halves(f: Factored):
     """The determinant as two factors, which are in range oftener than it."""
@@ -171,7 +180,7 @@ def _ill(f: Factored, halves):
     return ~well & (largest < np.inf)
 
 
-# --- by singular values --------------------------------------------------------------------------------------------------------
+# --- by singular values -------------------------------------------------------------------------------------------------
 
 def _units(size):
     """Logarithms of a size for each row and each column, with which elements become about 1: by the means of the logarithms
@@ -179,8 +188,12 @@ def _units(size):
     Mathematics 10, 1972), and at last by the largest, as what is negligible has a logarithm too."""
     some = size > 0
     number = boxes.array(tracing.current().builder.cast(some.read(), F64))
-    mean = lambda v, axes: _reduced(_where(some, v, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)  # noqa: E731
-    largest = lambda v, axes: _where(_any(some, axes), _reduced(_where(some, v, -1e9), "max", axes), 0.0)             # noqa: E731
+
+    def mean(v, axes):
+        return _reduced(_where(some, v, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)
+
+    def largest(v, axes):
+        return _where(_any(some, axes), _reduced(_where(some, v, -1e9), "max", axes), 0.0)
 
     def pared(which, rest, rows, columns):
         by_row = which(rest, (-1,))
@@ -247,22 +260,20 @@ def _by_singular_values(x):
     """det x in the form (2)."""
     builder, x = tracing.current().builder, _evened(x)
     b, s, turn = _diagonalised(x)
-    i, n = _places(x), _count(x)
-    large = (s > TINY * s[..., :1]) & (i < n - 1)
+    large = (s > TINY * s[..., :1]) & (_places(x) < _count(x) - 1)
     upper, left = large[..., None], large[..., None, :]
-    block = lambda rows, columns: _where(rows & columns, b, boxes.array(const(0, b.dtype_ir)))         # noqa: E731
+
+    def block(rows, columns):
+        return _where(rows & columns, b, boxes.array(const(0, b.dtype_ir)))
+
     first = _where(upper & left, b, _unit(b))
-    k = boxes.array(builder("lu_solve", first.read(), _constant(first).read(),
-                                              _positions(s.read()), _expanded_unit(b), trans=False, spare=True))
+    k = boxes.array(builder("lu_solve", first.read(), _constant(first).read(), _positions(s.read()), _unit_of_each(b),
+                            trans=False, spare=True))           # a diagonal matrix is its own factor
     product = boxes.array(builder.cast(_reduced(_where(large, s, 1.0), "prod").read(), b.dtype_ir))
     of_first = boxes.array(builder("surrogate", product.read(), _by_inverse(first, k, 1.0, product).read()))
     rest = block(~upper, ~left) - _product(block(~upper, left), k, block(upper, ~left))
-    small = _reduced(boxes.array(tracing.current().builder.cast((~large).read(), I64)), "sum")
+    small = _reduced(boxes.array(builder.cast((~large).read(), I64)), "sum")
     return turn * of_first * _without_division(rest, small)
-
-
-def _expanded_unit(x):
-    return shapes.expand(_unit(x).read(), x.dims)
 
 
 def _without_division(c, rows):
@@ -284,7 +295,7 @@ def _without_division(c, rows):
     return _reduced(_where(corner, on, boxes.array(const(0, c.type.dtype))), "sum")
 
 
-# --- together --------------------------------------------------------------------------------------------------------------------
+# --- together -----------------------------------------------------------------------------------------------------------
 
 def determinant(x):
     """What has the derivatives of det x; its value is not that."""

@@ -1,4 +1,4 @@
-"""Derivatives of determinants at and near singular matrices, against exact arithmetic: numbers are Python's whole numbers over 2**BITS.
+"""Derivatives of determinants at and near singular matrices, against Python's whole numbers, as multiples of 2**-BITS.
 
 There det A is det(A + δ E), δ = 2**-120, of which all derivatives differ from those of det A by parts of δ, and which has an
 inverse K: the slope is det K^T, the second one in the direction D is det (tr(K D) K - K D K)^T.
@@ -14,7 +14,7 @@ BITS, SHIFT = 800, 120
 ONE = 1 << BITS
 
 
-# --- the reference -----------------------------------------------------------------------------------------------------------
+# --- the reference ------------------------------------------------------------------------------------------------------
 
 @np.vectorize(otypes=[object])
 def exact(x):
@@ -56,7 +56,7 @@ def error(got, want, least=0.0):
     return float(Fraction(int(np.max(np.abs(exact(got) - want))), size))
 
 
-# --- matrices ------------------------------------------------------------------------------------------------------------------
+# --- matrices -----------------------------------------------------------------------------------------------------------
 
 def whole(rng, n, rank):
     """Of whole numbers, and so exactly of this rank."""
@@ -111,7 +111,7 @@ LOST = {"rank n-2": 2, "rank n-3": 3}          # singular values that are 0, whe
 
 
 def least(a, lost, order):
-    """What a derivative of this order is compared with where it is 0, as more singular values are than there are factors of d."""
+    """What a derivative of this order is compared with where it is 0: where more singular values are."""
     s = np.linalg.svd(a, compute_uv=False)
     return max(np.prod(s[:len(a) - lost]) * s[0] ** (lost - order), 1.0) if lost > order else 0.0
 
@@ -149,8 +149,8 @@ def test_units(n, rank, rows):
 def test_large_and_small_elements(n, exponent):
     """The slope is in range where the determinant is not."""
     rng = np.random.default_rng(4)
-    a, power = whole(rng, n, n) + np.eye(n), exponent * (1020 - 7 * n // 2) // (n - 1)
-    for a in (a, whole(rng, n, n - 1)):
+    power = exponent * (1020 - 7 * n // 2) // (n - 1)
+    for a in (whole(rng, n, n) + np.eye(n), whole(rng, n, n - 1)):
         slope, _ = reference(a / 8, a)
         assert error(gradient(np.ldexp(a, power - 3)) / 2.0 ** (power * (n - 1)), slope, 1e-3) < 1e-12 * n
 
@@ -249,7 +249,7 @@ def test_the_evaluator_agrees():
             assert error(gradient(a), reference(a, d)[0], 100.0) < 1e-12
 
 
-# --- slogdet --------------------------------------------------------------------------------------------------------------------
+# --- slogdet ------------------------------------------------------------------------------------------------------------
 
 def logarithm(a):
     return np.linalg.slogdet(a)[1]
@@ -292,7 +292,7 @@ def test_the_complex_logarithm():
     np.testing.assert_allclose(found[1], moved.real, rtol=1e-12)
 
 
-# --- what it costs -----------------------------------------------------------------------------------------------------------------
+# --- what it costs ------------------------------------------------------------------------------------------------------
 
 def test_a_value_alone_costs_a_factor():
     """No solution and no singular value is computed for a derivative that nobody asks for."""
