@@ -182,9 +182,10 @@ def replace(block: Block, mapping: Mapping[Value, Value]) -> None:
 # --- dead code -----------------------------------------------------------------------------------------------------------
 
 def has_effect(op: Op, memo: dict[object, bool]) -> bool:
-    """Whether an op, or one inside it or in a function that it calls, must run."""
+    """Whether an op, or one inside it or in a function that it calls, must run. Of a factorisation or solution that only
+    derivatives need, {spare}, nobody waits for the error."""
     if op.defn.effect:
-        return True
+        return not op.attrs.get("spare")
     if "callee" in op.attrs:
         callee = op.attrs["callee"]
         if callee not in memo:

@@ -31,6 +31,7 @@ from .numeric import (
     polygamma,
     power_slope,
     select,
+    sloped,
     surrogate,
 )
 
@@ -355,5 +356,8 @@ Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "l
 declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value, domain=(ANY, ANY),
         partials=(None, lambda value, smooth, out: like(smooth, 1)),
         doc="The first operand, with the derivative of the second: two formulas of one function, one smooth where it is.")
+declare("sloped", sloped, 3, INEXACT, formula=lambda value, x, slope: value, domain=(ANY, ANY, ANY), singular=(1,),
+        partials=(None, lambda value, x, slope, out: slope, None),
+        doc="The first operand, whose derivative in the second is the third: a slope that is known before the function is.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
             cost=0, moves=True, doc="The operand, which counts as a constant for differentiation.")

@@ -132,6 +132,10 @@ def surrogate(value, smooth):
     return np.broadcast_arrays(value, smooth)[0].copy()[()]
 
 
+def sloped(value, x, slope):
+    return np.broadcast_arrays(value, x, slope)[0].copy()[()]
+
+
 def cast(x, dtype: DType):
     """x in another dtype: of a complex number the real part, unless the new dtype is bool or complex."""
     if x.dtype.kind == "c" and dtype.kind not in "cb":
