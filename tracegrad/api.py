@@ -24,7 +24,7 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
-from .tracer.values import boxes
+from .tracer.values import boxes, generators
 
 RECENT = 64          # states of what a function captures that are kept for one key
 
@@ -236,7 +236,8 @@ def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable 
     """
     builder = tracing.current().builder
     dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
-    params = [boxes.to_value(call.values[k], traced.leaves[k].dtype) for k in dynamic]
+    params = [box.value if (box := generators.boxed(call.values[k])) else boxes.to_value(call.values[k], traced.leaves[k].dtype)
+              for k in dynamic]
     results = emit(builder, traced.function, (*params, *traced.captured))
     for param, result in traced.writes.items():
         call.values[dynamic[param]][...] = boxes.ArrayBox(results[result])

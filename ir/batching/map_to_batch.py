@@ -33,7 +33,7 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     The region has been built and stands nowhere; where this gives None it is unchanged, and nothing has been emitted.
     """
     count = number(trip)
-    if not count or not any(op.defn.name in _GAINS for op in region.walk()) or _prints(region):
+    if not count or not any(op.defn.name in _GAINS for op in region.walk()) or _ordered(region):
         return None
     scratch = Block()
     try:
@@ -45,9 +45,12 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     return results
 
 
-def _prints(region: Block) -> bool:
-    """Whether each element prints: the order of what is printed is that of the elements."""
-    return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"].body)) for op in region.walk())
+_ORDERED = frozenset({"print", "draw", "random_call"})
+
+
+def _ordered(region: Block) -> bool:
+    """Whether each element prints or draws: the order of that is the order of the elements."""
+    return any(op.defn.name in _ORDERED or ("callee" in op.attrs and _ordered(op.attrs["callee"].body)) for op in region.walk())
 
 
 def _lifted(b: Builder, region: Block, count: int) -> tuple[BatchedValue, ...]:
