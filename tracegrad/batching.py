@@ -20,9 +20,9 @@ from .ir.batching.batched import BatchedValue
 from .ir.batching.map_to_batch import batched
 from .ir.build import const
 from .ir.clone import dce, dims_of, free_values, inline
-from .ir.ops.random import KINDS
 from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
+from .ir.ops.random import KINDS
 from .ir.types import INDEX_SCALAR, dtype
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call

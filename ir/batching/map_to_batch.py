@@ -12,6 +12,7 @@ Temporaries then have the length of the batch. A large batch is cut in chunks wh
 """
 from __future__ import annotations
 
+from ..analysis.draws import is_draw
 from ..analysis.patterns import number
 from ..build import Builder
 from ..core import Block, Value
@@ -45,12 +46,10 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     return results
 
 
-_ORDERED = frozenset({"print", "draw", "random_call"})
-
-
 def _ordered(region: Block) -> bool:
-    """Whether each element prints or draws: the order of that is the order of the elements."""
-    return any(op.defn.name in _ORDERED or ("callee" in op.attrs and _ordered(op.attrs["callee"].body)) for op in region.walk())
+    """Whether each element prints or draws random numbers: the order of that is the order of the elements."""
+    return any(op.defn.name == "print" or is_draw(op) or ("callee" in op.attrs and _ordered(op.attrs["callee"].body))
+               for op in region.walk())
 
 
 def _lifted(b: Builder, region: Block, count: int) -> tuple[BatchedValue, ...]:

@@ -69,10 +69,10 @@ def _infer_draw(operands, attrs, regions):
     if wanted is None:
         fail(f"draw: there is no distribution {dist!r}")
     expect_count(f"draw of {dist}", operands[1 + rank:], len(wanted))
-    for p, dtype in zip(operands[1 + rank:], wanted):
+    for p, takes in zip(operands[1 + rank:], wanted):
         t = array_type("draw", p)
-        if t.dtype is not dtype or (t.dims and not same_dims(t.dims, dims)):
-            fail(f"draw of {dist}: a parameter {t!r} for {dtype!r} and dimensions {list(dims)!r}")
+        if t.dtype is not takes or (t.dims and not same_dims(t.dims, dims)):
+            fail(f"draw of {dist}: a parameter {t!r} for {takes!r} and dimensions {list(dims)!r}")
     return [Type(attrs["dtype"], dims)]
 
 
@@ -149,7 +149,7 @@ _OWN = {
 }
 
 
-# --- random_call -------------------------------------------------------------------------------------------------------------
+# --- random_call -----------------------------------------------------------------------------------------------------------
 
 def _infer_call(operands, attrs, regions):
     expect_choice("random_call", "kind", attrs["kind"], KINDS)
@@ -250,7 +250,11 @@ def _seeded(generator, seed) -> None:
     generator.seed(_seed(seed))
 
 
-_METHODS = {"drop": _drop, "spawn": _spawn, "seed": _seeded,
+def _between(generator, low, high, size, kind):
+    return _integers(generator, kind, size, low, high)
+
+
+_METHODS = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
             **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")}}
 
 OpDef("draw", _infer_draw, _evaluate_draw, effect=True, doc="Numbers drawn from a generator.")

@@ -3,14 +3,16 @@
     draw         target, kind, dist, generator, parameter…
                  one number of a distribution into the memory at `target`
     random_call  text, operands, target, rank, dimension…, operand…
-                 a method of a generator, by Python: text is (kind, method, form, result) of the op `random_call`, operands their
-                 dtypes, with ":rank" for an array (its address, then its dimensions); target is None where nothing is returned
-                 Error: what the method raises, which `pending` keeps for the report.
+                 a method of a generator, by Python: text is (kind, method, form, result) of the op `random_call`,
+                 operands their dtypes, with ":rank" for an array (its address, then its dimensions); target is None where
+                 nothing is returned
+
+    Error: what the method raises, which `pending` keeps for the report.
 
 NumPy's wheel has its distributions as a static library (numpy/random/lib/libnpyrandom.a), made for Numba's and Cython's users.
-They take a bitgen_t: the state and the functions of a bit generator, which lies inside the Python object. Where it lies is found
-out once, and checked, on real objects. What neither NumPy's library nor `_LEGACY` has (and all, where the library is not there)
-is asked of the Python object, number by number: the same stream, more slowly.
+They take a bitgen_t: the state and the functions of a bit generator, which lies inside the Python object. Where it lies is
+found out once, and checked, on real objects. What neither NumPy's library nor `_OWN` has (and all, where the library is not
+there) is asked of the Python object, number by number: the same stream, more slowly.
 """
 from __future__ import annotations
 
@@ -31,23 +33,21 @@ from ..loopir.grammar import At
 from ..native import engine
 from . import blas
 
-# --- NumPy's library ---------------------------------------------------------------------------------------------------------
+# --- NumPy's library -------------------------------------------------------------------------------------------------------
 
 
 def _members(path: str):
     """The object files in a static library (the common format of `ar`)."""
     with open(path, "rb") as file:
         raw = file.read()
-    names, at = b"", 8
+    at = 8
     while at + 60 <= len(raw) and raw.startswith(b"!<arch>\n"):
         name, size = raw[at:at + 16].strip(), int(raw[at + 48:at + 58])
         body = raw[at + 60:at + 60 + size]
         at += 60 + size + (size & 1)
-        if name == b"//":
-            names = body
-        elif name.startswith(b"#1/"):                                  # the name stands in front of the contents
+        if name.startswith(b"#1/"):                                    # the name stands in front of the contents
             yield body[int(name[3:]):]
-        elif name not in (b"/", b"/SYM64/"):
+        elif name not in (b"/", b"//", b"/SYM64/"):
             yield body
 
 
@@ -81,7 +81,7 @@ def _address(name: str) -> int:
 engine.PROVIDERS["npyrandom"] = lambda names: [_address(name) for name in names]
 
 
-# --- where a generator has its bitgen_t -----------------------------------------------------------------------------------------
+# --- where a generator has its bitgen_t ------------------------------------------------------------------------------------
 
 def _words(x) -> tuple[int, ...]:
     count = type(x).__basicsize__ // 8
@@ -109,7 +109,7 @@ def place_of(kind: str) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-# --- which distributions machine code draws ------------------------------------------------------------------------------------
+# --- which distributions machine code draws --------------------------------------------------------------------------------
 
 class _Row(NamedTuple):
     """symbol(bitgen, parameter…): `how` writes the call where it is another one."""
@@ -119,7 +119,8 @@ class _Row(NamedTuple):
 
 
 _ROWS: dict[tuple[str, str, str], _Row] = {}          # (kind, distribution, dtype)
-_BOTH = {"random": _Row("uniform", "uniform"), "laplace": _Row("random_laplace"), "gumbel": _Row("random_gumbel"), "logistic": _Row("random_logistic")}
+_BOTH = {"random": _Row("uniform", "uniform"), "laplace": _Row("random_laplace"), "gumbel": _Row("random_gumbel"),
+         "logistic": _Row("random_logistic")}
 _INTEGERS = ("poisson", "geometric", "zipf", "logseries", "negative_binomial", "hypergeometric")
 _FLOATS = ("standard_normal", "standard_exponential", "standard_gamma", "standard_cauchy", "beta", "rayleigh", "vonmises",
            "wald", "noncentral_chisquare", "noncentral_f")
@@ -233,7 +234,7 @@ def row_of(kind: str, dist: str, dtype: str) -> _Row | None:
     return row if row is not None and _library() is not None and place_of(kind) is not None else None
 
 
-# --- the rows in machine code ----------------------------------------------------------------------------------------------------
+# --- the rows in machine code ----------------------------------------------------------------------------------------------
 
 def _draw(out, site, target, kind, dist, generator, *params):
     dtype = (target.buffer if isinstance(target, At) else target).dtype
@@ -316,7 +317,7 @@ _HOW = {"call": _call, "own": _call, "legacy": _call, "uniform": _uniform, "lemi
         "masked": _bounded(True), "binomial": _binomial}
 
 
-# --- asking Python ----------------------------------------------------------------------------------------------------------------
+# --- asking Python ---------------------------------------------------------------------------------------------------------
 
 class _Pending(threading.local):
     """What a method has raised in this thread, on its way to the report of the failed check."""

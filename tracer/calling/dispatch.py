@@ -28,6 +28,7 @@ from ..numpy import (  # noqa: F401
     norms,
     quantiles,
     random,
+    random_calls,
     setops,
     spectral,
     statistics,
@@ -104,6 +105,8 @@ def redirect(f):
         return passing(f, special_function)
     if generators.random.kind_of(owner) is not None:
         return random.redirect(f)
+    if _draws(f) and (found := random_calls.function(f)) is not None:
+        return found
     if _draws(owner.__class__) or _draws(f):
         return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)
     return None

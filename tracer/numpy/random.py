@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ...ir.build import Expr, const
-from ...ir.core import Const, Value
-from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
+from ...ir.core import Value
+from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError
 from ...ir.types import BOOL, F32, F64, I64, DType
 from .. import tracing
 from ..values import boxes, generators, shapes
-from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.boxes import ArrayBox, ScalarBox
 from ..values.generators import METHODS, GeneratorBox
 from ..values.promotion import fail, to_dtype
 
-# --- parameters --------------------------------------------------------------------------------------------------------------
+# --- parameters ------------------------------------------------------------------------------------------------------------
 
 _POISSON_MOST = float(np.iinfo(np.int64).max - np.sqrt(np.iinfo(np.int64).max) * 10)
 
@@ -63,7 +63,7 @@ class _Distribution(NamedTuple):
     dtype: DType = F64
 
 
-class _Source:
+class Source:
     """Where the numbers of one call come from, and their dimensions (None: one number)."""
 
     def __init__(self, box: GeneratorBox, dims: tuple, dtype: DType = F64):
@@ -93,9 +93,9 @@ class _Source:
         return [b.expr(b("slice", drawn, b.index(k), spec=spec)) for k in range(n)]
 
 
-# --- distributions -------------------------------------------------------------------------------------------------------------
+# --- distributions ---------------------------------------------------------------------------------------------------------
 
-def _gamma(s: _Source, shape):
+def _gamma(s: Source, shape):
     return s.draw("standard_gamma", shape)
 
 
@@ -223,9 +223,9 @@ def _distribution(name: str, row: _Distribution):
         for p, v in zip(row.parameters, values):
             _expect(name, p, v, box.kind)
         _EXTRA.get(name, lambda *values: None)(*values)
-        source = _Source(box, dims)
+        source = Source(box, dims)
         params = [source.builder.expr(source.whole(v, dims)) for v in values]
-        return _result(row.make(source, *params).value, dims, scalar or given["size"] is None and not dims,
+        return result_of(row.make(source, *params).value, dims, scalar or (given["size"] is None and not dims),
                        row.dtype)
 
     return call
@@ -259,10 +259,10 @@ def _expect(name: str, p: _Parameter, value: Value, kind: str) -> None:
     b = tracing.current().builder
     for asked in p.asked:
         good, message = _ASKED[asked]
-        _check(good(b.expr(value)).value, message.replace("{}", p.name))
+        check(good(b.expr(value)).value, message.replace("{}", p.name))
 
 
-def _check(good: Value, message: str) -> None:
+def check(good: Value, message: str) -> None:
     b = tracing.current().builder
     if good.type.dims:
         good = b.reduce(good, "all", tuple(range(len(good.type.dims))))
@@ -288,16 +288,16 @@ def _ordered(left, mode, right):
     b = tracing.current().builder
     dims = shapes.broadcast_dims(left.type.dims, mode.type.dims, right.type.dims)
     left, mode, right = (b.expr(b.broadcast(v, dims)) for v in (left, mode, right))
-    _check((~(left > mode)).value, "left > mode")
-    _check((~(mode > right)).value, "mode > right")
-    _check((~(left == right)).value, "left == right")
+    check((~(left > mode)).value, "left > mode")
+    check((~(mode > right)).value, "mode > right")
+    check((~(left == right)).value, "left == right")
 
 
 _EXTRA = {"uniform": _finite("high - low range exceeds valid bounds"), "triangular": _ordered}
 _WEAK = {F64: "float", F32: "float", I64: "int", BOOL: "bool"}
 
 
-def _result(value: Value, dims, scalar: bool, dtype: DType):
+def result_of(value: Value, dims, scalar: bool, dtype: DType):
     """A Python number where NumPy's method returns one, else an array."""
     if not scalar:
         return boxes.array(value)
@@ -306,7 +306,7 @@ def _result(value: Value, dims, scalar: bool, dtype: DType):
     return ScalarBox(value, _WEAK[dtype])
 
 
-# --- standard draws: they take a dtype and an array to fill ----------------------------------------------------------------------
+# --- standard draws: they take a dtype and an array to fill ----------------------------------------------------------------
 
 def _standard(name: str, dist: Callable, parameters=(), more=()):
     signature = _signature(parameters, [("size", None), ("dtype", np.float64), *more, ("out", None)])
@@ -329,12 +329,12 @@ def _standard(name: str, dist: Callable, parameters=(), more=()):
         for p, v in zip(parameters, values):
             _expect(name, p, v, box.kind)
         dims = tuple(size) if out is not None else _dims(size, values)
-        source = _Source(box, dims, dtype)
+        source = Source(box, dims, dtype)
         value = source.draw(dist(given), *values).value
         if out is not None:
             out.write(value)
             return out
-        return _result(value, dims, given["size"] is None and not dims, dtype)
+        return result_of(value, dims, given["size"] is None and not dims, dtype)
 
     return call
 
@@ -358,7 +358,7 @@ def _legacy(dist: str, parameters=()):
         for p, v in zip(parameters, values):
             _expect(dist, p, v, box.kind)
         dims = _dims(given["size"], values)
-        return _result(_Source(box, dims).draw(dist, *values).value, dims, given["size"] is None and not dims, F64)
+        return result_of(Source(box, dims).draw(dist, *values).value, dims, given["size"] is None and not dims, F64)
 
     return call
 
@@ -382,7 +382,7 @@ METHODS |= {
 }
 
 
-# --- np.random.normal …: methods of NumPy's own generator --------------------------------------------------------------------------
+# --- np.random.normal …: methods of NumPy's own generator ------------------------------------------------------------------
 
 def redirect(f):
     """What traced code calls in place of a method of a generator from outside, or of a function of np.random."""

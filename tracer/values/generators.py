@@ -9,6 +9,7 @@ from ...ir.types import I64
 from .. import tracing
 from .promotion import fail
 
+DROP: list = []                           # dropped(trace, scope) at the end of a region, which lets go of what it has made
 METHODS: dict = {}                        # (kind, method) -> handler(box, …): numpy/random.py fills it
 
 
