@@ -30,12 +30,12 @@ _POISSON_MOST = float(np.iinfo(np.int64).max - np.sqrt(np.iinfo(np.int64).max) *
 _ASKED: dict[str, tuple[Callable[[Expr], Expr], str]] = {
     "not negative": (lambda p: p.isnan() | ~p.signbit(), "{} < 0"),
     "positive": (lambda p: ~(p <= 0), "{} <= 0"),
-    "positive, no NaN": (lambda p: p > 0, "{} <= 0 or {} contains NaNs"),
-    "probability": (lambda p: (p >= 0) & (p <= 1), "{} < 0, {} > 1 or {} contains NaNs"),
+    "no NaN": (lambda p: ~p.isnan(), "{} must not be NaN"),
+    "probability": (lambda p: (p >= 0) & (p <= 1), "{} < 0, {} > 1 or {} NAN"),
     "probability > 0": (lambda p: (p > 0) & (p <= 1), "{} <= 0, {} > 1 or {} contains NaNs"),
-    "probability < 1": (lambda p: (p >= 0) & (p < 1), "{} < 0, {} >= 1 or {} contains NaNs"),
-    "more than 1": (lambda p: p > 1, "{} <= 1 or {} contains NaNs"),
-    "at least 0": (lambda p: p >= 0, "{} < 0 or {} contains NaNs"),
+    "probability < 1": (lambda p: (p >= 0) & (p < 1), "{} < 0, {} >= 1 or {} NAN"),
+    "more than 1": (lambda p: p > 1, "{} <= 1 or {} NAN"),
+    "at least 0": (lambda p: p >= 0, "{} < 0 or {} NAN"),
     "a count": (lambda p: p >= 0, "{} < 0"),
     "rate": (lambda p: p <= _POISSON_MOST, "{} value too large"),
 }
@@ -187,11 +187,11 @@ _DISTRIBUTIONS = {
     "wald": _row(_plain("wald"), "mean: positive", "scale: positive"),
     "noncentral_chisquare": _row(_plain("noncentral_chisquare"), "df: positive", "nonc: not negative"),
     "noncentral_f": _row(_plain("noncentral_f"), "dfnum: positive", "dfden: positive", "nonc: not negative"),
-    "poisson": _counts("poisson", "lam=1: at least 0/rate"),
+    "poisson": _counts("poisson", "lam=1: rate/at least 0"),
     "geometric": _counts("geometric", "p: probability > 0"), "zipf": _counts("zipf", "a: more than 1"),
     "logseries": _counts("logseries", "p: probability < 1"),
     "binomial": _counts("binomial", "int n: a count", "p: probability"),
-    "negative_binomial": _counts("negative_binomial", "n: positive", "p: probability > 0"),
+    "negative_binomial": _counts("negative_binomial", "n: positive/no NaN", "p: probability > 0"),
     "hypergeometric": _counts("hypergeometric", "int ngood: a count", "int nbad: a count", "int nsample: a count"),
 }
 
@@ -222,7 +222,8 @@ def _distribution(name: str, row: _Distribution):
         dims = _dims(given["size"], values)
         for p, v in zip(row.parameters, values):
             _expect(name, p, v, box.kind)
-        _EXTRA.get(name, lambda *values: None)(*values)
+        if name in _EXTRA:
+            _EXTRA[name](box.kind, *values)
         source = Source(box, dims)
         params = [source.builder.expr(source.whole(v, dims)) for v in values]
         return result_of(row.make(source, *params).value, dims, scalar or (given["size"] is None and not dims),
@@ -257,43 +258,61 @@ def _dims(size, values) -> tuple:
 def _expect(name: str, p: _Parameter, value: Value, kind: str) -> None:
     """A ValueError, as NumPy raises, where a parameter is not what it must be."""
     b = tracing.current().builder
-    for asked in p.asked:
+    for asked in p.asked if value.type.dims else reversed(p.asked):
         good, message = _ASKED[asked]
-        check(good(b.expr(value)).value, message.replace("{}", p.name))
+        check(good(b.expr(value)).value, message.replace("NAN", "contains NaNs" if value.type.dims else "is NaN").replace(
+            "{}", p.name))
 
 
-def check(good: Value, message: str) -> None:
+def check(good: Value, message: str, error: str = "ValueError") -> None:
     b = tracing.current().builder
     if good.type.dims:
         good = b.reduce(good, "all", tuple(range(len(good.type.dims))))
-    b.emit("check", good, error="ValueError", message=message)
+    b.emit("check", good, error=error, message=message)
 
 
-def _finite(message: str):
-    """uniform: the range must be finite."""
-    def check(low, high):
-        b = tracing.current().builder
-        x, y = b.expr(low), b.expr(high)
-        dims = shapes.broadcast_dims(low.type.dims, high.type.dims)
-        width = b.expr(b.broadcast(y.value, dims)) - b.expr(b.broadcast(x.value, dims))
-        good = width.isfinite().value
-        if good.type.dims:
-            good = b.reduce(good, "all", tuple(range(len(good.type.dims))))
-        b.emit("check", good, error="OverflowError", message=message)
-
-    return check
+def _together(*values: Value) -> list[Expr]:
+    b, dims = tracing.current().builder, shapes.broadcast_dims(*[v.type.dims for v in values])
+    return [b.expr(b.broadcast(v, dims)) for v in values]
 
 
-def _ordered(left, mode, right):
-    b = tracing.current().builder
-    dims = shapes.broadcast_dims(left.type.dims, mode.type.dims, right.type.dims)
-    left, mode, right = (b.expr(b.broadcast(v, dims)) for v in (left, mode, right))
+def _width(kind: str, low: Value, high: Value) -> None:
+    """uniform: the range must be finite, and that of a Generator not negative."""
+    x, y = _together(low, high)
+    scalar = kind == "Generator" and not low.type.dims and not high.type.dims
+    check((y - x).isfinite().value, "high - low range exceeds valid bounds" if scalar else "Range exceeds valid bounds",
+          "OverflowError")
+    if kind == "Generator":
+        check((~(y - x).signbit()).value, "high - low < 0")
+
+
+_LARGEST = 10**9           # what NumPy's method for hypergeometric counts can take
+
+
+def _sample(kind: str, good: Value, bad: Value, sample: Value) -> None:
+    good, bad, sample = _together(good, bad, sample)
+    if kind == "Generator":
+        check(((good < _LARGEST) & (bad < _LARGEST)).value, f"both ngood and nbad must be less than {_LARGEST}")
+    check((good + bad >= sample).value, "ngood + nbad < nsample")
+
+
+def _ordered(kind: str, *values: Value) -> None:
+    left, mode, right = _together(*values)
     check((~(left > mode)).value, "left > mode")
     check((~(mode > right)).value, "mode > right")
     check((~(left == right)).value, "left == right")
 
 
-_EXTRA = {"uniform": _finite("high - low range exceeds valid bounds"), "triangular": _ordered}
+def _failures(kind: str, n: Value, p: Value) -> None:
+    """The rate of the Poisson numbers behind a negative binomial one."""
+    n, p = _together(n, p)
+    check((~((1.0 - p) / p * (n + 10.0 * n.sqrt()) > _POISSON_MOST)).value,
+          "n too large or p too small, see Generator.negative_binomial Notes")
+
+
+# what NumPy asks of several parameters together
+_EXTRA = {"uniform": _width, "triangular": _ordered, "hypergeometric": _sample,
+          "negative_binomial": _failures}
 _WEAK = {F64: "float", F32: "float", I64: "int", BOOL: "bool"}
 
 

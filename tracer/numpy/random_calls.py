@@ -51,7 +51,8 @@ def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endp
     target = to_dtype(dtype)
     if target.kind not in "iub":
         fail(ArgumentTypeError, f"Unsupported dtype dtype('{target.np}') for integers")
-    if high is None:
+    nonpositive = high is None
+    if nonpositive:
         low, high = 0, low
     first, last = _bound_of(low), _bound_of(high)
     b = tracing.current().builder
@@ -63,7 +64,8 @@ def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endp
     check((x >= lowest).value, f"low is out of bounds for {target.np.name}")
     check((y <= highest if endpoint or target in _WIDE else y <= highest + 1).value,
           f"high is out of bounds for {target.np.name}")
-    check((x <= y if endpoint else x < y).value, "low > high" if endpoint else "low >= high")
+    what = ("high < 0" if endpoint else "high <= 0") if nonpositive else "low > high" if endpoint else "low >= high"
+    check((x <= y if endpoint else x < y).value, what)
     top = y if endpoint else y - 1
     if target is I64:
         value = Source(box, dims, I64).draw("integers", x, top).value
@@ -265,7 +267,7 @@ def _bits(name: str):
 
 def _made(method: str, kind: str, bits: str, seed) -> GeneratorBox:
     trace = tracing.current()
-    made = GeneratorBox(_call(None, method, [bits, _seed_of(seed)], result=I64, kind=kind), kind)
+    made = GeneratorBox(_call(None, method, [bits, _seed_of(seed)], result=I64, kind=kind), kind, True)
     trace.scopes[-1].generators.append(made)
     return made
 
@@ -303,7 +305,7 @@ def _random_state(seed=None):
 
 def _spawn(box: GeneratorBox, n_children):
     count = shapes.static_int(n_children, "the number of generators to spawn")
-    made = [GeneratorBox(_call(box, "spawn", result=I64), box.kind) for _ in range(count)]
+    made = [GeneratorBox(_call(box, "spawn", result=I64), box.kind, True) for _ in range(count)]
     tracing.current().scopes[-1].generators.extend(made)
     return made
 

@@ -29,20 +29,23 @@ class Method:
 
 
 class GeneratorBox:
-    """A traced generator: `value` stands for the object (ir/ops/random.py), `kind` is "Generator" or "RandomState"."""
+    """A traced generator: `value` stands for the object (ir/ops/random.py), `kind` is "Generator" or "RandomState".
 
-    __slots__ = ("kind", "value")
+    made   by the traced program, in a region that lets go of it at its end
+    """
 
-    def __init__(self, value: Value, kind: str):
-        self.value, self.kind = value, kind
+    __slots__ = ("kind", "made", "value")
 
-    shown = "generator of random numbers"
+    def __init__(self, value: Value, kind: str, made: bool = False):
+        self.value, self.kind, self.made = value, kind, made
+
+    shown = "generator of random numbers that the compiled function makes"
 
     def __getattr__(self, name):
         handler = METHODS.get((self.kind, name))
         if handler is not None:
             return Method(self, name, handler)
-        if hasattr(random.class_of(self.kind), name):
+        if not name.startswith("__") and hasattr(random.class_of(self.kind), name):
             fail(UnsupportedError, f"np.random.{self.kind}.{name} cannot be compiled",
                  "use it before the compiled function, and pass the generator in")
         raise AttributeError(f"'numpy.random.{self.kind}' object has no attribute '{name}'")
