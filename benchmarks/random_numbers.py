@@ -23,8 +23,8 @@ LEGACY = {"random_sample": (), "standard_normal": (), "normal": (0.5, 2.0), "exp
 
 def looped(name: str, parameters: tuple):
     """A function that draws `count` numbers one by one and adds them up."""
-    text = f"def f(rng, count):\n    total = 0.0\n    for _ in range(count):\n        total += rng.{name}{_call(parameters)}\n" \
-           "    return total\n"
+    text = ("def f(rng, count):\n    total = 0.0\n    for _ in range(count):\n"
+            f"        total += rng.{name}{_call(parameters)}\n    return total\n")
     return _made(text, f"looped_{name}")
 
 

@@ -11,7 +11,7 @@
 
 NumPy's wheel has its distributions as a static library (numpy/random/lib/libnpyrandom.a), made for Numba's and Cython's users.
 They take a bitgen_t: the state and the functions of a bit generator, which lies inside the Python object. Where it lies is
-found out once, and checked, on real objects. What neither NumPy's library nor `_OWN` has (and all, where the library is not
+found out once, and checked, on real objects. What neither NumPy's library nor random_functions.py has (and all, where the library is not
 there) is asked of the Python object, number by number: the same stream, more slowly.
 """
 from __future__ import annotations
@@ -31,7 +31,9 @@ from ...ir.ops import random
 from ...ir.types import dtype as dtype_of
 from ..loopir.grammar import At
 from ..native import engine
+from ..native.elf import contents, is_elf
 from . import blas
+from .random_functions import FUNCTIONS, TABLES, UNIFORM, ZIGGURAT
 
 # --- NumPy's library -------------------------------------------------------------------------------------------------------
 
@@ -52,13 +54,20 @@ def _members(path: str):
 
 
 @cache
-def _library():
-    """NumPy's distributions linked into this process, or None. It stays for as long as the process."""
+def _objects() -> list[bytes]:
     folder = os.path.dirname(np.__file__)
     try:
-        objects = [o for part in ("random/lib/libnpyrandom.a", "_core/lib/libnpymath.a") for o in
-                   _members(os.path.join(folder, part)) if not o.startswith(b"__.SYMDEF")]
+        return [o for part in ("random/lib/libnpyrandom.a", "_core/lib/libnpymath.a") for o in
+                _members(os.path.join(folder, part)) if not o.startswith(b"__.SYMDEF")]
     except OSError:
+        return []
+
+
+@cache
+def _library():
+    """NumPy's distributions linked into this process, or None. It stays for as long as the process."""
+    objects = _objects()
+    if not objects:
         return None
     with engine.LOCK:
         target = engine.host()[0]
@@ -78,7 +87,18 @@ def _address(name: str) -> int:
     return _library()[1][name]
 
 
+@cache
+def _tables() -> dict[str, ctypes.Array] | None:
+    """The tables of NumPy's ziggurats, from the same objects; None where they are not found."""
+    for binary in _objects() if ZIGGURAT else ():
+        found = {name: contents(binary, name) for name in TABLES} if is_elf(binary) else {}
+        if found and all(raw is not None and len(raw) == 2048 for raw in found.values()):
+            return {name: ctypes.create_string_buffer(raw, 2048) for name, raw in found.items()}
+    return None
+
+
 engine.PROVIDERS["npyrandom"] = lambda names: [_address(name) for name in names]
+engine.PROVIDERS["npytables"] = lambda names: [ctypes.addressof(_tables()[name]) for name in names]
 
 
 # --- where a generator has its bitgen_t ------------------------------------------------------------------------------------
@@ -143,87 +163,7 @@ _ROWS |= {
     ("RandomState", "integers", "i64"): _Row("random_bounded_uint64", "masked"),
 }
 
-# bitgen_t is {state, next_uint64, next_uint32, next_double, next_raw}; a legacy one {bitgen_t*, i32 has_gauss, f64 gauss}
-_UNIFORM = """define internal double @tracegrad.uniform(ptr %bits) alwaysinline {
-  %state = load ptr, ptr %bits
-  %place = getelementptr inbounds i8, ptr %bits, i64 24
-  %next = load ptr, ptr %place
-  %x = call double %next(ptr %state)
-  ret double %x
-}"""
-_OWN = {
-    "tracegrad.normal_or_gamma": """declare double @npyrandom.random_standard_normal(ptr)
-declare double @npyrandom.random_standard_gamma(ptr, double)
-define internal double @tracegrad.normal_or_gamma(ptr %bits, double %a) {
-  %negative = fcmp olt double %a, 0.0
-  br i1 %negative, label %normal, label %gamma
-normal:
-  %x = call double @npyrandom.random_standard_normal(ptr %bits)
-  ret double %x
-gamma:
-  %y = call double @npyrandom.random_standard_gamma(ptr %bits, double %a)
-  ret double %y
-}""",
-    "tracegrad.exponential_or_zero": """declare double @npyrandom.random_standard_exponential(ptr)
-define internal double @tracegrad.exponential_or_zero(ptr %bits, double %a) {
-  %zero = fcmp oeq double %a, 0.0
-  br i1 %zero, label %nothing, label %some
-nothing:
-  ret double 0.0
-some:
-  %x = call double @npyrandom.random_standard_exponential(ptr %bits)
-  ret double %x
-}""",
-    # legacy-distributions.c: -log(1 - U)
-    "tracegrad.legacy_exponential": """declare double @log(double)
-define internal double @tracegrad.legacy_exponential(ptr %bits) {
-  %u = call double @tracegrad.uniform(ptr %bits)
-  %v = fsub double 1.0, %u
-  %w = call double @log(double %v)
-  %x = fneg double %w
-  ret double %x
-}""",
-    # legacy-distributions.c: pairs by Marsaglia's polar method, of which the second is kept
-    "tracegrad.legacy_normal": """declare double @log(double)
-declare double @llvm.sqrt.f64(double)
-define internal double @tracegrad.legacy_normal(ptr %legacy) {
-  %bits = load ptr, ptr %legacy
-  %flag = getelementptr inbounds i8, ptr %legacy, i64 8
-  %kept = getelementptr inbounds i8, ptr %legacy, i64 16
-  %has = load i32, ptr %flag
-  %some = icmp ne i32 %has, 0
-  br i1 %some, label %second, label %pair
-second:
-  %y = load double, ptr %kept
-  store double 0.0, ptr %kept
-  store i32 0, ptr %flag
-  ret double %y
-pair:
-  %u1 = call double @tracegrad.uniform(ptr %bits)
-  %d1 = fmul double 2.0, %u1
-  %x1 = fsub double %d1, 1.0
-  %u2 = call double @tracegrad.uniform(ptr %bits)
-  %d2 = fmul double 2.0, %u2
-  %x2 = fsub double %d2, 1.0
-  %s1 = fmul double %x1, %x1
-  %s2 = fmul double %x2, %x2
-  %r2 = fadd double %s1, %s2
-  %out = fcmp oge double %r2, 1.0
-  %zero = fcmp oeq double %r2, 0.0
-  %again = or i1 %out, %zero
-  br i1 %again, label %pair, label %done
-done:
-  %log = call double @log(double %r2)
-  %minus = fmul double -2.0, %log
-  %ratio = fdiv double %minus, %r2
-  %f = call double @llvm.sqrt.f64(double %ratio)
-  %z1 = fmul double %f, %x1
-  store double %z1, ptr %kept
-  store i32 1, ptr %flag
-  %z2 = fmul double %f, %x2
-  ret double %z2
-}""",
-}
+_ZIGGURATS = {"standard_normal": _Row("tracegrad.normal", "own"), "standard_exponential": _Row("tracegrad.exponential", "own")}
 _TYPE = {"f64": "double", "f32": "float", "i64": "i64"}
 _ZEROS = 136              # bytes of a binomial_t, which keeps what a draw has computed of its parameters
 
@@ -231,6 +171,8 @@ _ZEROS = 136              # bytes of a binomial_t, which keeps what a draw has c
 def row_of(kind: str, dist: str, dtype: str) -> _Row | None:
     """How machine code draws such a number; None where Python does."""
     row = _ROWS.get((kind, dist, dtype))
+    if (kind, dtype) == ("Generator", "f64") and dist in _ZIGGURATS and _tables() is not None:
+        row = _ZIGGURATS[dist]
     return row if row is not None and _library() is not None and place_of(kind) is not None else None
 
 
@@ -264,10 +206,10 @@ def _call(out, row: _Row, bits: str, params, kind: str, more=()) -> str:
         given = [given[0], *[("float", _narrow(out, x)) for _, x in given[1:]]]
     symbol, result = f"npyrandom.{row.symbol}" if row.how not in ("own", "legacy") else row.symbol, out.fresh()
     if row.how in ("own", "legacy"):
-        out.declare(_UNIFORM)
-        for line in _OWN[row.symbol].split("\ndefine", 1)[0].splitlines():
+        out.declare(UNIFORM)
+        for line in FUNCTIONS[row.symbol].split("\ndefine", 1)[0].splitlines():
             out.declare(line)
-        out.declare("define" + _OWN[row.symbol].split("\ndefine", 1)[1])
+        out.declare("define" + FUNCTIONS[row.symbol].split("\ndefine", 1)[1])
     else:
         out.declare(f"declare {kind} @{symbol}({', '.join(t for t, _ in given)})")
     out.lines.append(f"  {result} = call {kind} @{symbol}({', '.join(f'{t} {x}' for t, x in given)})")
@@ -281,7 +223,7 @@ def _narrow(out, x: str) -> str:
 
 
 def _uniform(out, row, bits, params, kind):
-    out.declare(_UNIFORM)
+    out.declare(UNIFORM)
     result = out.fresh()
     out.lines.append(f"  {result} = call double @tracegrad.uniform(ptr {bits})")
     return result

@@ -30,7 +30,6 @@ _POISSON_MOST = float(np.iinfo(np.int64).max - np.sqrt(np.iinfo(np.int64).max) *
 _ASKED: dict[str, tuple[Callable[[Expr], Expr], str]] = {
     "not negative": (lambda p: p.isnan() | ~p.signbit(), "{} < 0"),
     "positive": (lambda p: ~(p <= 0), "{} <= 0"),
-    "no NaN": (lambda p: ~p.isnan(), "{} must not be NaN"),
     "probability": (lambda p: (p >= 0) & (p <= 1), "{} < 0, {} > 1 or {} NAN"),
     "probability > 0": (lambda p: (p > 0) & (p <= 1), "{} <= 0, {} > 1 or {} contains NaNs"),
     "probability < 1": (lambda p: (p >= 0) & (p < 1), "{} < 0, {} >= 1 or {} NAN"),
@@ -191,7 +190,7 @@ _DISTRIBUTIONS = {
     "geometric": _counts("geometric", "p: probability > 0"), "zipf": _counts("zipf", "a: more than 1"),
     "logseries": _counts("logseries", "p: probability < 1"),
     "binomial": _counts("binomial", "int n: a count", "p: probability"),
-    "negative_binomial": _counts("negative_binomial", "n: positive/no NaN", "p: probability > 0"),
+    "negative_binomial": _counts("negative_binomial", "n: positive", "p: probability > 0"),
     "hypergeometric": _counts("hypergeometric", "int ngood: a count", "int nbad: a count", "int nsample: a count"),
 }
 
@@ -304,8 +303,11 @@ def _ordered(kind: str, *values: Value) -> None:
 
 
 def _failures(kind: str, n: Value, p: Value) -> None:
-    """The rate of the Poisson numbers behind a negative binomial one."""
+    """The rate of the Poisson numbers behind a negative binomial one. A RandomState draws whatever comes."""
+    if kind == "RandomState":
+        return
     n, p = _together(n, p)
+    check((~n.isnan()).value, "n must not be NaN")
     check((~((1.0 - p) / p * (n + 10.0 * n.sqrt()) > _POISSON_MOST)).value,
           "n too large or p too small, see Generator.negative_binomial Notes")
 

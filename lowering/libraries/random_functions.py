@@ -1,0 +1,223 @@
+"""Distributions as functions in LLVM's language, where NumPy's library has none or a slower one.
+
+    uniform, normal, exponential    of a bit generator; the latter two by the ziggurat method, with NumPy's tables
+                                    (distributions.c). Compiled here they have no branch on the sign and no call into a library
+                                    but that of the bit generator.
+    normal_or_gamma, exponential_or_zero     see ir/ops/random.py
+    legacy_normal, legacy_exponential        of a RandomState (legacy-distributions.c)
+
+Each is NumPy's own sequence of roundings, so the numbers are equal to the last bit. A bitgen_t is {state, next_uint64,
+next_uint32, next_double, next_raw}, a legacy one {bitgen_t*, i32 has_gauss, f64 gauss}.
+"""
+from __future__ import annotations
+
+import platform
+import struct
+
+TABLES = ("ki_double", "wi_double", "fi_double", "ke_double", "we_double", "fe_double")       # of 256 words of 64 bits
+# Where C compilers fuse a product and a sum by themselves, NumPy's library may round otherwise.
+ZIGGURAT = platform.machine() in ("x86_64", "AMD64")
+
+UNIFORM = """define internal double @tracegrad.uniform(ptr %bits) alwaysinline {
+  %state = load ptr, ptr %bits
+  %place = getelementptr inbounds i8, ptr %bits, i64 24
+  %next = load ptr, ptr %place
+  %x = call double %next(ptr %state)
+  ret double %x
+}"""
+
+
+def _table(name: str, kind: str) -> str:
+    return f"@npytables.{name} = external global [256 x {kind}]"
+
+
+def _bits_of(x: float) -> str:
+    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+
+
+_NEXT = """  %state = load ptr, ptr %bits
+  %place = getelementptr inbounds i8, ptr %bits, i64 8
+  %next = load ptr, ptr %place
+"""
+
+
+def _wedge(table: str, exponent: str) -> str:
+    """Between two steps of a ziggurat: (f[i - 1] - f[i]) U + f[i] < exp(…)."""
+    return f"""wedge:
+  %before = sub i64 %k, 1
+  %f0p = getelementptr inbounds double, ptr @npytables.{table}, i64 %before
+  %f1p = getelementptr inbounds double, ptr @npytables.{table}, i64 %k
+  %f0 = load double, ptr %f0p
+  %f1 = load double, ptr %f1p
+  %u = call double @tracegrad.uniform(ptr %bits)
+  %gap = fsub double %f0, %f1
+  %part = fmul double %gap, %u
+  %height = fadd double %part, %f1
+{exponent}
+  %curve = call double @exp(double %power)
+  %below = fcmp olt double %height, %curve
+  br i1 %below, label %take, label %again
+"""
+
+
+_HALF_SQUARE = "  %half = fmul double -0.5, %x\n  %power = fmul double %half, %x"
+
+_NORMAL = f"""{_table("ki_double", "i64")}
+{_table("wi_double", "double")}
+{_table("fi_double", "double")}
+declare double @exp(double)
+declare double @log1p(double)
+define internal double @tracegrad.normal(ptr %bits) {{
+{_NEXT}  br label %again
+again:
+  %r = call i64 %next(ptr %state)
+  %k = and i64 %r, 255
+  %sign = shl i64 %r, 55
+  %top = and i64 %sign, -9223372036854775808
+  %r9 = lshr i64 %r, 9
+  %rabs = and i64 %r9, 4503599627370495
+  %wide = sitofp i64 %rabs to double
+  %wp = getelementptr inbounds double, ptr @npytables.wi_double, i64 %k
+  %w = load double, ptr %wp
+  %size = fmul double %wide, %w
+  %bare = bitcast double %size to i64
+  %signed = xor i64 %bare, %top
+  %x = bitcast i64 %signed to double
+  %kp = getelementptr inbounds i64, ptr @npytables.ki_double, i64 %k
+  %limit = load i64, ptr %kp
+  %inside = icmp ult i64 %rabs, %limit
+  br i1 %inside, label %take, label %edge, !prof !{{!"branch_weights", i32 993, i32 7}}
+take:
+  ret double %x
+edge:
+  %first = icmp eq i64 %k, 0
+  br i1 %first, label %tail, label %wedge
+tail:
+  %u1 = call double @tracegrad.uniform(ptr %bits)
+  %n1 = fneg double %u1
+  %l1 = call double @log1p(double %n1)
+  %xx = fmul double {_bits_of(-0.27366123732975827203338247596)}, %l1
+  %u2 = call double @tracegrad.uniform(ptr %bits)
+  %n2 = fneg double %u2
+  %l2 = call double @log1p(double %n2)
+  %yy = fneg double %l2
+  %twice = fadd double %yy, %yy
+  %square = fmul double %xx, %xx
+  %far = fcmp ogt double %twice, %square
+  br i1 %far, label %out, label %tail
+out:
+  %r8 = lshr i64 %rabs, 8
+  %odd = and i64 %r8, 1
+  %negative = icmp eq i64 %odd, 1
+  %sum = fadd double {_bits_of(3.6541528853610087963519472518)}, %xx
+  %minus = fneg double %sum
+  %z = select i1 %negative, double %minus, double %sum
+  ret double %z
+{_wedge("fi_double", _HALF_SQUARE)}}}"""
+
+_EXPONENTIAL = f"""{_table("ke_double", "i64")}
+{_table("we_double", "double")}
+{_table("fe_double", "double")}
+declare double @exp(double)
+declare double @log1p(double)
+define internal double @tracegrad.exponential(ptr %bits) {{
+{_NEXT}  br label %again
+again:
+  %r = call i64 %next(ptr %state)
+  %r3 = lshr i64 %r, 3
+  %k = and i64 %r3, 255
+  %rest = lshr i64 %r3, 8
+  %wide = sitofp i64 %rest to double
+  %wp = getelementptr inbounds double, ptr @npytables.we_double, i64 %k
+  %w = load double, ptr %wp
+  %x = fmul double %wide, %w
+  %kp = getelementptr inbounds i64, ptr @npytables.ke_double, i64 %k
+  %limit = load i64, ptr %kp
+  %inside = icmp ult i64 %rest, %limit
+  br i1 %inside, label %take, label %edge, !prof !{{!"branch_weights", i32 989, i32 11}}
+take:
+  ret double %x
+edge:
+  %first = icmp eq i64 %k, 0
+  br i1 %first, label %tail, label %wedge
+tail:
+  %u1 = call double @tracegrad.uniform(ptr %bits)
+  %n1 = fneg double %u1
+  %l1 = call double @log1p(double %n1)
+  %z = fsub double {_bits_of(7.69711747013104972)}, %l1
+  ret double %z
+{_wedge("fe_double", "  %power = fneg double %x")}}}"""
+FUNCTIONS = {
+    "tracegrad.normal": _NORMAL, "tracegrad.exponential": _EXPONENTIAL,
+    "tracegrad.normal_or_gamma": """declare double @npyrandom.random_standard_normal(ptr)
+declare double @npyrandom.random_standard_gamma(ptr, double)
+define internal double @tracegrad.normal_or_gamma(ptr %bits, double %a) {
+  %negative = fcmp olt double %a, 0.0
+  br i1 %negative, label %normal, label %gamma
+normal:
+  %x = call double @npyrandom.random_standard_normal(ptr %bits)
+  ret double %x
+gamma:
+  %y = call double @npyrandom.random_standard_gamma(ptr %bits, double %a)
+  ret double %y
+}""",
+    "tracegrad.exponential_or_zero": """declare double @npyrandom.random_standard_exponential(ptr)
+define internal double @tracegrad.exponential_or_zero(ptr %bits, double %a) {
+  %zero = fcmp oeq double %a, 0.0
+  br i1 %zero, label %nothing, label %some
+nothing:
+  ret double 0.0
+some:
+  %x = call double @npyrandom.random_standard_exponential(ptr %bits)
+  ret double %x
+}""",
+    # legacy-distributions.c: -log(1 - U)
+    "tracegrad.legacy_exponential": """declare double @log(double)
+define internal double @tracegrad.legacy_exponential(ptr %bits) {
+  %u = call double @tracegrad.uniform(ptr %bits)
+  %v = fsub double 1.0, %u
+  %w = call double @log(double %v)
+  %x = fneg double %w
+  ret double %x
+}""",
+    # legacy-distributions.c: pairs by Marsaglia's polar method, of which the second is kept
+    "tracegrad.legacy_normal": """declare double @log(double)
+declare double @llvm.sqrt.f64(double)
+define internal double @tracegrad.legacy_normal(ptr %legacy) {
+  %bits = load ptr, ptr %legacy
+  %flag = getelementptr inbounds i8, ptr %legacy, i64 8
+  %kept = getelementptr inbounds i8, ptr %legacy, i64 16
+  %has = load i32, ptr %flag
+  %some = icmp ne i32 %has, 0
+  br i1 %some, label %second, label %pair
+second:
+  %y = load double, ptr %kept
+  store double 0.0, ptr %kept
+  store i32 0, ptr %flag
+  ret double %y
+pair:
+  %u1 = call double @tracegrad.uniform(ptr %bits)
+  %d1 = fmul double 2.0, %u1
+  %x1 = fsub double %d1, 1.0
+  %u2 = call double @tracegrad.uniform(ptr %bits)
+  %d2 = fmul double 2.0, %u2
+  %x2 = fsub double %d2, 1.0
+  %s1 = fmul double %x1, %x1
+  %s2 = fmul double %x2, %x2
+  %r2 = fadd double %s1, %s2
+  %out = fcmp oge double %r2, 1.0
+  %zero = fcmp oeq double %r2, 0.0
+  %again = or i1 %out, %zero
+  br i1 %again, label %pair, label %done
+done:
+  %log = call double @log(double %r2)
+  %minus = fmul double -2.0, %log
+  %ratio = fdiv double %minus, %r2
+  %f = call double @llvm.sqrt.f64(double %ratio)
+  %z1 = fmul double %f, %x1
+  store double %z1, ptr %kept
+  store i32 1, ptr %flag
+  %z2 = fmul double %f, %x2
+  ret double %z2
+}""",
+}
