@@ -17,6 +17,7 @@ from .ir.analysis.draws import DRAWS
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
+from .ir.ops.random import LINKED
 from .lowering.build import loop_builder
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
@@ -120,7 +121,7 @@ def _inexact(v: Value) -> bool:
 def without_derivative(f: Function) -> list[tuple[str, Loc]]:
     found, asked = {}, _only_checked(f)
     for op in f.body.walk():
-        if _stops(op) and not asked.issuperset(op.results):
+        if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in LINKED:
             name = op.attrs.get("dist") or op.attrs.get("method") or op.name
             what = f"a draw of `{name}` has derivative zero with respect to its parameters" if op.defn.name in DRAWS else \
                 f"`{name}` has derivative zero wherever it has one"

@@ -82,6 +82,7 @@ def _expect_handle(name: str, v: Value) -> None:
 
 
 _HANDLE = Type(I64)
+LINKED = frozenset({"standard_gamma", "normal_or_gamma"})      # whose derivative by a parameter an op behind has (gamma_draw)
 _F, _I = F64, I64
 
 # distribution -> the dtypes of its parameters

@@ -11,7 +11,7 @@
 
 NumPy's wheel has its distributions as a static library (numpy/random/lib/libnpyrandom.a), made for Numba's and Cython's users.
 They take a bitgen_t: the state and the functions of a bit generator, which lies inside the Python object. Where it lies is
-found out once, and checked, on real objects. What neither NumPy's library nor random_functions.py has (and all, where the library is not
+found out once, and checked, on real objects. What neither that library nor random_functions.py has (and all, where it is not
 there) is asked of the Python object, number by number: the same stream, more slowly.
 """
 from __future__ import annotations
@@ -98,6 +98,7 @@ def _tables() -> dict[str, ctypes.Array] | None:
 
 
 engine.PROVIDERS["npyrandom"] = lambda names: [_address(name) for name in names]
+engine.PROVIDERS["clibrary"] = lambda names: [ctypes.cast(getattr(ctypes.CDLL(None), n), ctypes.c_void_p).value for n in names]
 engine.PROVIDERS["npytables"] = lambda names: [ctypes.addressof(_tables()[name]) for name in names]
 
 

@@ -6,6 +6,7 @@
     normal_or_gamma, exponential_or_zero     see ir/ops/random.py
     legacy_normal, legacy_exponential        of a RandomState (legacy-distributions.c)
 
+The functions of the C library have names of their own here: what the kernel around them declares may differ in its attributes.
 Each is NumPy's own sequence of roundings, so the numbers are equal to the last bit. A bitgen_t is {state, next_uint64,
 next_uint32, next_double, next_raw}, a legacy one {bitgen_t*, i32 has_gauss, f64 gauss}.
 """
@@ -54,7 +55,7 @@ def _wedge(table: str, exponent: str) -> str:
   %part = fmul double %gap, %u
   %height = fadd double %part, %f1
 {exponent}
-  %curve = call double @exp(double %power)
+  %curve = call double @clibrary.exp(double %power)
   %below = fcmp olt double %height, %curve
   br i1 %below, label %take, label %again
 """
@@ -65,8 +66,8 @@ _HALF_SQUARE = "  %half = fmul double -0.5, %x\n  %power = fmul double %half, %x
 _NORMAL = f"""{_table("ki_double", "i64")}
 {_table("wi_double", "double")}
 {_table("fi_double", "double")}
-declare double @exp(double)
-declare double @log1p(double)
+declare double @clibrary.exp(double)
+declare double @clibrary.log1p(double)
 define internal double @tracegrad.normal(ptr %bits) {{
 {_NEXT}  br label %again
 again:
@@ -95,11 +96,11 @@ edge:
 tail:
   %u1 = call double @tracegrad.uniform(ptr %bits)
   %n1 = fneg double %u1
-  %l1 = call double @log1p(double %n1)
+  %l1 = call double @clibrary.log1p(double %n1)
   %xx = fmul double {_bits_of(-0.27366123732975827203338247596)}, %l1
   %u2 = call double @tracegrad.uniform(ptr %bits)
   %n2 = fneg double %u2
-  %l2 = call double @log1p(double %n2)
+  %l2 = call double @clibrary.log1p(double %n2)
   %yy = fneg double %l2
   %twice = fadd double %yy, %yy
   %square = fmul double %xx, %xx
@@ -118,8 +119,8 @@ out:
 _EXPONENTIAL = f"""{_table("ke_double", "i64")}
 {_table("we_double", "double")}
 {_table("fe_double", "double")}
-declare double @exp(double)
-declare double @log1p(double)
+declare double @clibrary.exp(double)
+declare double @clibrary.log1p(double)
 define internal double @tracegrad.exponential(ptr %bits) {{
 {_NEXT}  br label %again
 again:
@@ -143,7 +144,7 @@ edge:
 tail:
   %u1 = call double @tracegrad.uniform(ptr %bits)
   %n1 = fneg double %u1
-  %l1 = call double @log1p(double %n1)
+  %l1 = call double @clibrary.log1p(double %n1)
   %z = fsub double {_bits_of(7.69711747013104972)}, %l1
   ret double %z
 {_wedge("fe_double", "  %power = fneg double %x")}}}"""
@@ -172,16 +173,16 @@ some:
   ret double %x
 }""",
     # legacy-distributions.c: -log(1 - U)
-    "tracegrad.legacy_exponential": """declare double @log(double)
+    "tracegrad.legacy_exponential": """declare double @clibrary.log(double)
 define internal double @tracegrad.legacy_exponential(ptr %bits) {
   %u = call double @tracegrad.uniform(ptr %bits)
   %v = fsub double 1.0, %u
-  %w = call double @log(double %v)
+  %w = call double @clibrary.log(double %v)
   %x = fneg double %w
   ret double %x
 }""",
     # legacy-distributions.c: pairs by Marsaglia's polar method, of which the second is kept
-    "tracegrad.legacy_normal": """declare double @log(double)
+    "tracegrad.legacy_normal": """declare double @clibrary.log(double)
 declare double @llvm.sqrt.f64(double)
 define internal double @tracegrad.legacy_normal(ptr %legacy) {
   %bits = load ptr, ptr %legacy
@@ -210,7 +211,7 @@ pair:
   %again = or i1 %out, %zero
   br i1 %again, label %pair, label %done
 done:
-  %log = call double @log(double %r2)
+  %log = call double @clibrary.log(double %r2)
   %minus = fmul double -2.0, %log
   %ratio = fdiv double %minus, %r2
   %f = call double @llvm.sqrt.f64(double %ratio)

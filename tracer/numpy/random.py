@@ -95,7 +95,7 @@ class Source:
 # --- distributions ---------------------------------------------------------------------------------------------------------
 
 def _gamma(s: Source, shape):
-    return s.draw("standard_gamma", shape)
+    return shape.gamma_draw(s.draw("standard_gamma", shape))
 
 
 def _chisquare(s, df):
@@ -107,12 +107,13 @@ def _half(df: Expr) -> Expr:
 
 
 def _f(s, num, den):
-    x, y = s.rows("standard_gamma", _half(num), _half(den))
+    x, y = (p.gamma_draw(x) for p, x in zip((_half(num), _half(den)), s.rows("standard_gamma", _half(num), _half(den))))
     return (x * 2.0 * den) / (y * 2.0 * num)
 
 
 def _standard_t(s, df):
     normal, gamma = s.rows("normal_or_gamma", const(-1.0), _half(df))
+    gamma = _half(df).gamma_draw(gamma)
     return _half(df).sqrt() * normal / gamma.sqrt()
 
 
@@ -351,13 +352,22 @@ def _standard(name: str, dist: Callable, parameters=(), more=()):
             _expect(name, p, v, box.kind)
         dims = tuple(size) if out is not None else _dims(size, values)
         source = Source(box, dims, dtype)
-        value = source.draw(dist(given), *values).value
+        value = _drawn(source, dist(given), values)
         if out is not None:
             out.write(value)
             return out
         return result_of(value, dims, given["size"] is None and not dims, dtype)
 
     return call
+
+
+def _drawn(source: Source, dist: str, values) -> Value:
+    """Standard draws; those of a gamma distribution have a derivative by its shape."""
+    drawn, b = source.draw(dist, *values), source.builder
+    if dist != "standard_gamma":
+        return drawn.value
+    shape = b.expr(source.whole(values[0], source.dims))
+    return shape.gamma_draw(drawn.cast(F64)).cast(source.dtype).value
 
 
 def _how(given) -> str:
@@ -379,7 +389,7 @@ def _legacy(dist: str, parameters=()):
         for p, v in zip(parameters, values):
             _expect(dist, p, v, box.kind)
         dims = _dims(given["size"], values)
-        return result_of(Source(box, dims).draw(dist, *values).value, dims, given["size"] is None and not dims, F64)
+        return result_of(_drawn(Source(box, dims), dist, values), dims, given["size"] is None and not dims, F64)
 
     return call
 
