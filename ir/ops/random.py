@@ -17,8 +17,8 @@ dx/da = -(dF/da) / (dF/dx) (implicit reparameterisation: Figurnov, Mohamed, Mnih
 """
 from __future__ import annotations
 
-import ast
 import ctypes
+import json
 import sys
 
 import numpy as np
@@ -174,13 +174,13 @@ def _evaluate_call(op, *operands):
 
 
 def run_call(kind: str, method: str, form: str, operands, dims: tuple[int, ...]):
-    """What the op `random_call` does. `form` is the text of ((argument…), ((keyword, argument)…)), where an argument is
-    ("x", k) for operand k behind the generator, ("d", n) for the first n dimensions of the result, ("t", name) for a dtype or
-    ("c", literal)."""
+    """What the op `random_call` does. `form` is JSON: [[argument…], [[keyword, argument]…]], where an argument is
+    ["x", k] for operand k behind the generator, ["d", n] for the first n dimensions of the result, ["t", name] for a dtype or
+    ["c", literal]."""
     made = method in ("new", "random_state")
     given = operands if made else operands[1:]
     read = {"x": lambda k: given[k], "d": lambda n: dims[:n], "t": np.dtype, "c": lambda value: value}
-    args, kwargs = ast.literal_eval(form)
+    args, kwargs = json.loads(form)
     args = [read[how](what) for how, what in args]
     kwargs = {name: read[how](what) for name, (how, what) in kwargs}
     if made:

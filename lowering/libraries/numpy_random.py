@@ -16,8 +16,8 @@ there) is asked of the Python object, number by number: the same stream, more sl
 """
 from __future__ import annotations
 
-import ast
 import ctypes
+import json
 import os
 import struct
 import threading
@@ -306,7 +306,7 @@ def _write(target: int, made: np.ndarray) -> None:
 
 
 def _called(text: int, size: int, words: int, target: int) -> None:
-    kind, method, form, result, rank, kinds = ast.literal_eval(_text(text, size))
+    kind, method, form, result, rank, kinds = json.loads(_text(text, size))
     dims, at, operands = (ctypes.c_int64 * rank).from_address(words)[:] if rank else [], words + 8 * rank, []
     for name in kinds:
         name, _, axes = name.partition(":")
@@ -362,7 +362,7 @@ def _random_call(out, site, spec, kinds, target, rank, *rest):
         address = out.fresh()
         out.lines.append(f"  {address} = ptrtoint ptr {out.address(left.pop(0))} to i64")
         words += [address, *[out.index(left.pop(0)) for _ in range(int(axes))]]
-    _python(out, site, "call", repr((*spec, rank, tuple(kinds))), words, "null" if target is None else out.address(target))
+    _python(out, site, "call", json.dumps([*spec, rank, kinds]), words, "null" if target is None else out.address(target))
 
 
 blas.ROWS |= {"draw": _draw, "random_call": _random_call}

@@ -221,10 +221,7 @@ class Schedule:
         self.items.append(step)
         at = len(self.items) - 1
         for r in step.op.results:
-            if not r.type.dims:
-                self.when[r] = at
-            else:
-                self.here[r] = at
+            (self.here if r.type.dims else self.when)[r] = at
         return at
 
     def _control(self, op: Op):

@@ -162,7 +162,7 @@ STRUCTURAL = {
     "empty": ([Type(INDEX), 3], {"dtype": F32}), "stack_new": ([], {"dtype": F32}),
     "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
     "draw": ([Type(I64), 3, Type(F64)], {"dist": "poisson", "kind": "Generator", "dtype": I64, "rank": 1}),
-    "random_call": ([Type(I64), Type(I64), 3], {"kind": "RandomState", "method": "choice", "form": '((("x", 0), ("d", 1)), ())',
+    "random_call": ([Type(I64), Type(I64), 3], {"kind": "RandomState", "method": "choice", "form": '[[["x", 0], ["d", 1]], []]',
                                                "result": "i64", "rank": 1}),
     "reshape": ([X, 2, 6], {}), "transpose": ([X], {"perm": (1, 0)}), "concat": ([V, V], {"axis": 0}),
 }

@@ -6,6 +6,7 @@ as NumPy does: derivatives pass through the elements.
 """
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
@@ -34,7 +35,7 @@ def _call(box: GeneratorBox | None, method: str, args=(), kwargs=(), result: DTy
             return "t", x.np.name
         return ("d", len(dims)) if x is DIMS else ("d", x[1]) if type(x) is tuple and x[:1] == (DIMS,) else ("c", x)
 
-    text = repr((tuple(map(form, args)), tuple((name, form(x)) for name, x in kwargs)))
+    text = json.dumps([list(map(form, args)), [(name, form(x)) for name, x in kwargs]])
     found = b.emit("random_call", *operands, *map(b.index, dims), kind=box.kind if box is not None else kind, method=method,
                    form=text, result="none" if result is None else result.name, rank=len(dims))
     return found[0] if found else None
