@@ -36,64 +36,66 @@ def _bits_of(x: float) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
 
 
-_NEXT = """  %state = load ptr, ptr %bits
+def _ziggurat(name: str, tables: str, numbers: str, likely: str, edge: str) -> str:
+    """A number is nearly always found inside of a step of the ziggurat; the rest is a function of its own, so that this one is
+    small where it is inlined. Between two steps: (f[k - 1] - f[k]) U + f[k] < exp(…), else all begins again."""
+    return f"""{_table("k" + tables, "i64")}
+{_table("w" + tables, "double")}
+{_table("f" + tables, "double")}
+declare double @clibrary.exp(double)
+declare double @clibrary.log1p(double)
+define internal double @tracegrad.{name}(ptr %bits) alwaysinline {{
+  %state = load ptr, ptr %bits
   %place = getelementptr inbounds i8, ptr %bits, i64 8
   %next = load ptr, ptr %place
-"""
-
-
-def _wedge(table: str, exponent: str) -> str:
-    """Between two steps of a ziggurat: (f[i - 1] - f[i]) U + f[i] < exp(…)."""
-    return f"""wedge:
+  %r = call i64 %next(ptr %state)
+{numbers}
+  %kp = getelementptr inbounds i64, ptr @npytables.k{tables}, i64 %k
+  %limit = load i64, ptr %kp
+  %inside = icmp ult i64 %rest, %limit
+  br i1 %inside, label %take, label %edge, !prof !{{!"branch_weights", {likely}}}
+take:
+  ret double %x
+edge:
+  %y = call double @tracegrad.{name}_edge(ptr %bits, i64 %k, i64 %rest, double %x)
+  ret double %y
+}}
+define internal double @tracegrad.{name}_edge(ptr %bits, i64 %k, i64 %rest, double %x) noinline {{
+  %first = icmp eq i64 %k, 0
+  br i1 %first, label %tail, label %wedge
+{edge}
   %before = sub i64 %k, 1
-  %f0p = getelementptr inbounds double, ptr @npytables.{table}, i64 %before
-  %f1p = getelementptr inbounds double, ptr @npytables.{table}, i64 %k
+  %f0p = getelementptr inbounds double, ptr @npytables.f{tables}, i64 %before
+  %f1p = getelementptr inbounds double, ptr @npytables.f{tables}, i64 %k
   %f0 = load double, ptr %f0p
   %f1 = load double, ptr %f1p
   %u = call double @tracegrad.uniform(ptr %bits)
   %gap = fsub double %f0, %f1
   %part = fmul double %gap, %u
   %height = fadd double %part, %f1
-{exponent}
   %curve = call double @clibrary.exp(double %power)
   %below = fcmp olt double %height, %curve
-  br i1 %below, label %take, label %again
-"""
+  br i1 %below, label %yes, label %no
+yes:
+  ret double %x
+no:
+  %again = call double @tracegrad.{name}(ptr %bits)
+  ret double %again
+}}"""
 
 
-_HALF_SQUARE = "  %half = fmul double -0.5, %x\n  %power = fmul double %half, %x"
-
-_NORMAL = f"""{_table("ki_double", "i64")}
-{_table("wi_double", "double")}
-{_table("fi_double", "double")}
-declare double @clibrary.exp(double)
-declare double @clibrary.log1p(double)
-define internal double @tracegrad.normal(ptr %bits) {{
-{_NEXT}  br label %again
-again:
-  %r = call i64 %next(ptr %state)
-  %k = and i64 %r, 255
+_NORMAL = _ziggurat("normal", "i_double", """  %k = and i64 %r, 255
   %sign = shl i64 %r, 55
   %top = and i64 %sign, -9223372036854775808
   %r9 = lshr i64 %r, 9
-  %rabs = and i64 %r9, 4503599627370495
-  %wide = sitofp i64 %rabs to double
+  %rest = and i64 %r9, 4503599627370495
+  %wide = sitofp i64 %rest to double
   %wp = getelementptr inbounds double, ptr @npytables.wi_double, i64 %k
   %w = load double, ptr %wp
   %size = fmul double %wide, %w
   %bare = bitcast double %size to i64
   %signed = xor i64 %bare, %top
-  %x = bitcast i64 %signed to double
-  %kp = getelementptr inbounds i64, ptr @npytables.ki_double, i64 %k
-  %limit = load i64, ptr %kp
-  %inside = icmp ult i64 %rabs, %limit
-  br i1 %inside, label %take, label %edge, !prof !{{!"branch_weights", i32 993, i32 7}}
-take:
-  ret double %x
-edge:
-  %first = icmp eq i64 %k, 0
-  br i1 %first, label %tail, label %wedge
-tail:
+  %x = bitcast i64 %signed to double""", "i32 993, i32 7", f"""tail:
   %u1 = call double @tracegrad.uniform(ptr %bits)
   %n1 = fneg double %u1
   %l1 = call double @clibrary.log1p(double %n1)
@@ -107,47 +109,32 @@ tail:
   %far = fcmp ogt double %twice, %square
   br i1 %far, label %out, label %tail
 out:
-  %r8 = lshr i64 %rabs, 8
+  %r8 = lshr i64 %rest, 8
   %odd = and i64 %r8, 1
   %negative = icmp eq i64 %odd, 1
   %sum = fadd double {_bits_of(3.6541528853610087963519472518)}, %xx
   %minus = fneg double %sum
   %z = select i1 %negative, double %minus, double %sum
   ret double %z
-{_wedge("fi_double", _HALF_SQUARE)}}}"""
+wedge:
+  %half = fmul double -0.5, %x
+  %power = fmul double %half, %x""")
 
-_EXPONENTIAL = f"""{_table("ke_double", "i64")}
-{_table("we_double", "double")}
-{_table("fe_double", "double")}
-declare double @clibrary.exp(double)
-declare double @clibrary.log1p(double)
-define internal double @tracegrad.exponential(ptr %bits) {{
-{_NEXT}  br label %again
-again:
-  %r = call i64 %next(ptr %state)
-  %r3 = lshr i64 %r, 3
+_EXPONENTIAL = _ziggurat("exponential", "e_double", """  %r3 = lshr i64 %r, 3
   %k = and i64 %r3, 255
   %rest = lshr i64 %r3, 8
   %wide = sitofp i64 %rest to double
   %wp = getelementptr inbounds double, ptr @npytables.we_double, i64 %k
   %w = load double, ptr %wp
-  %x = fmul double %wide, %w
-  %kp = getelementptr inbounds i64, ptr @npytables.ke_double, i64 %k
-  %limit = load i64, ptr %kp
-  %inside = icmp ult i64 %rest, %limit
-  br i1 %inside, label %take, label %edge, !prof !{{!"branch_weights", i32 989, i32 11}}
-take:
-  ret double %x
-edge:
-  %first = icmp eq i64 %k, 0
-  br i1 %first, label %tail, label %wedge
-tail:
+  %x = fmul double %wide, %w""", "i32 989, i32 11", f"""tail:
   %u1 = call double @tracegrad.uniform(ptr %bits)
   %n1 = fneg double %u1
   %l1 = call double @clibrary.log1p(double %n1)
   %z = fsub double {_bits_of(7.69711747013104972)}, %l1
   ret double %z
-{_wedge("fe_double", "  %power = fneg double %x")}}}"""
+wedge:
+  %power = fneg double %x""")
+
 FUNCTIONS = {
     "tracegrad.normal": _NORMAL, "tracegrad.exponential": _EXPONENTIAL,
     "tracegrad.normal_or_gamma": """declare double @npyrandom.random_standard_normal(ptr)
