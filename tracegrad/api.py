@@ -24,7 +24,7 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
-from .tracer.values import boxes
+from .tracer.values import boxes, generators
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -241,7 +241,8 @@ def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable 
     """
     builder = tracing.current().builder
     dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
-    params = [boxes.to_value(call.values[k], traced.leaves[k].dtype) for k in dynamic]
+    params = [box.value if (box := generators.boxed(call.values[k])) else boxes.to_value(call.values[k], traced.leaves[k].dtype)
+              for k in dynamic]
     results = emit(builder, traced.function, (*params, *traced.captured))
     for param, result in traced.writes.items():
         call.values[dynamic[param]][...] = boxes.ArrayBox(results[result])

@@ -23,6 +23,7 @@ from .ir.build import const
 from .ir.clone import dce, dims_of, free_values, inline
 from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
+from .ir.ops.random import KINDS
 from .ir.types import INDEX_SCALAR, dtype
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
@@ -78,7 +79,7 @@ class Batched(Jitted):
                  zip(starts, positional.children)]
         axes = axes_of(self.in_axes, positional, "in_axes", "the positional arguments", heads)
         axes += [0] * keyword.count
-        return [None if leaf.kind == "static" else axis for leaf, axis in zip(call.leaves, axes)]
+        return [None if leaf.kind == "static" or leaf.kind in KINDS else axis for leaf, axis in zip(call.leaves, axes)]
 
 
 def _element(leaf: Leaf, axis: int) -> Leaf:

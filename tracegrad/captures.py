@@ -19,6 +19,8 @@ import numpy as np
 from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
+from .ir.ops.random import kind_of
+from .ir.types import I64
 from .lowering.call.calling_convention import (
     MISSING,
     HeldIn,
@@ -27,6 +29,7 @@ from .lowering.call.calling_convention import (
     Node,
     Place,
     SameIn,
+    ScalarIn,
     StaticIn,
     UnreadIn,
     match_given,
@@ -239,6 +242,8 @@ class _Finder:
                 yield x, self.layout(x, bound)
 
     def layout(self, x, bound: set[int]) -> In:
+        if id(x) in self.wanted and (kind := kind_of(x)) is not None:
+            return ScalarIn(kind, I64, self.param[id(x)])
         if id(x) in self.wanted:
             param = self.param.get(id(x))
             if id(x) in bound and param is not None:
@@ -288,6 +293,8 @@ def _shifted(layout: In, first: int) -> In:
         return SameIn(layout.first + first, layout.param)
     if type(layout) is HeldIn and layout.param is not None:
         return layout.at(layout.param + first)
+    if type(layout) is ScalarIn:
+        return layout._replace(param=layout.param + first)
     if type(layout) is Node:
         return layout._replace(children=tuple([_shifted(child, first) for child in layout.children]))
     return layout

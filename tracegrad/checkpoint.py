@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from . import pickling
 from .api import emitted
+from .ir.analysis.draws import draws
 from .ir.errors import ArgumentTypeError
 from .tracer import tracing
 from .tracer.staging import arguments, trace_function
@@ -44,6 +45,8 @@ class Checkpoint:
         """A call in traced code."""
         call = arguments.flatten_call(self.fun, args, kwargs)
         traced = trace_function.trace_inner_call(self.fun, call, writes=True)
+        if draws(traced.function.body):
+            return emitted(traced, call)             # what it has drawn is kept, and the rest with it
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, checkpoint=True))
 
 
@@ -52,5 +55,6 @@ def checkpoint(fun: Callable) -> Checkpoint:
 
     Use it where the intermediate values of a part of a program take more memory than running that part twice is worth. Values
     and derivatives are the same, in every mode and order. The option `memory_budget` does the like for long loops by itself.
+    A function that draws random numbers is not run a second time: its values are kept.
     """
     return Checkpoint(fun)

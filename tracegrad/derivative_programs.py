@@ -15,10 +15,11 @@ import numpy as np
 from .autodiff import forward
 from .autodiff.reverse import reverse
 from .captures import closed, live
+from .ir.analysis.draws import draws
 from .ir.build import Builder, const, function
 from .ir.clone import inline
 from .ir.core import Function, Value, subst_type
-from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from .ir.transforms.simplify import peephole
 from .ir.types import StackType, Type, dtype
 from .options import config
@@ -281,6 +282,10 @@ def halves(f: Function, wrt, parts) -> tuple[Function, Function]:
     f = closed(f, constants)                  # what is captured is a residual: the second half is of the same arrays
     first, second = parts(f, wrt, *([config.memory_bytes] if parts is reverse.split else []))
     if any(type(v.type) is StackType for v in first.results):
+        if draws(f.body):
+            raise UnsupportedError("this derivative runs the function anew for each of its linear parts, as a loop of unknown "
+                                   "length keeps values, and random numbers must not be drawn again",
+                                   "take tg.grad or tg.jvp, which run it once, or make the loop a `for` with a `break`", f.loc)
         first, second = _run_again(f, wrt, parts)
     return _opened(first, constants), second
 

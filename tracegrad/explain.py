@@ -14,9 +14,11 @@ from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
 from .compile import optimized, without_aliases
 from .functions import jit
+from .ir.analysis.draws import DRAWS
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
+from .ir.ops.random import LINKED
 from .lowering.build import loop_builder
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
@@ -118,11 +120,34 @@ def _inexact(v: Value) -> bool:
 
 
 def without_derivative(f: Function) -> list[tuple[str, Loc]]:
-    found = {}
+    found, asked = {}, _only_checked(f)
     for op in f.body.walk():
-        if _stops(op):
-            found.setdefault((op.name, op.loc), (f"`{op.name}` has derivative zero wherever it has one", op.loc))
+        if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in LINKED:
+            name = op.attrs.get("dist") or op.attrs.get("method") or op.name
+            what = f"a draw of `{name}` has derivative zero with respect to its parameters" if op.defn.name in DRAWS else \
+                f"`{name}` has derivative zero wherever it has one"
+            found.setdefault((name, op.loc), (what, op.loc))
     return list(found.values())
+
+
+def _only_checked(f: Function) -> set[Value]:
+    """The values that nothing uses but checks."""
+    users: dict[Value, list[Op | None]] = {}
+    ops = list(f.body.walk())
+    for op in ops:
+        for v in op.operands:
+            users.setdefault(v, []).append(op)
+        for v in [y for region in op.regions for y in region.yields]:
+            users.setdefault(v, []).append(None)
+    for v in f.results:
+        users.setdefault(v, []).append(None)
+    found: set[Value] = set()
+    for op in reversed(ops):
+        for r in op.results:
+            if r in users and all(u is not None and (u.defn.name == "check" or (u.results and found.issuperset(u.results)))
+                                  for u in users[r]):
+                found.add(r)
+    return found
 
 
 def independent(traced: Traced, f: Function, aliases) -> list[Note]:

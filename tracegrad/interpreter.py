@@ -6,12 +6,19 @@ import numpy as np
 from .captures import captures_of, closed
 from .compile import leaf_values, optimized, parameter_of, without_aliases
 from .ir.build import memory
+from .ir.core import Value
 from .ir.interp import Machine
+from .ir.ops.random import handle_of, kind_of
 from .lowering.build import loop_builder
 from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Traced
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
+
+
+def _number(x, v: Value) -> np.ndarray:
+    """What the evaluator gets for an argument that is no array from outside."""
+    return np.array(x if kind_of(x) is None else handle_of(x), v.type.dtype.np)
 
 
 class Evaluator:
@@ -27,8 +34,9 @@ class Evaluator:
 
     def __call__(self, call: Call, captured: list[np.ndarray]):
         given = leaf_values(self.traced, call)
-        outside = [memory(x, c.type.dims) for x, c in zip(captured, self.captures.parameters)]
-        results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)), *outside)
+        outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
+                   zip(captured, self.captures.parameters)]
+        results = self.machine(*(_number(x, p) for x, p in zip(given, self.program.function.params)), *outside)
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])

@@ -63,13 +63,16 @@ class Scope:
     spoilt  boxes that it made unreadable
     grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
     entered arrays that it appended to lists of run-time length
+    generators   generators of random numbers that it made (numpy/random_calls.py)
     """
 
-    __slots__ = ("block", "cond", "entered", "epoch", "fresh", "grown", "items", "kind", "loop", "poisoned", "roots")
+    __slots__ = ("block", "cond", "entered", "epoch", "fresh", "generators", "grown", "items", "kind", "loop", "poisoned",
+                 "roots")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.epoch = block, kind, loop, cond, stamp()
         self.roots, self.items, self.fresh, self.poisoned, self.grown, self.entered = {}, {}, {}, [], None, []
+        self.generators: list = []
 
 
 class Trace:

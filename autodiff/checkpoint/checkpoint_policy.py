@@ -24,6 +24,7 @@ from collections.abc import Callable
 from math import ceil, log2
 from typing import NamedTuple
 
+from ...ir.analysis.draws import draws
 from ...ir.build import FOLDED, Builder
 from ...ir.clone import copy_op, copy_region, dims_of, mapped
 from ...ir.core import Block, Const, Function, Op, Value
@@ -213,7 +214,10 @@ def _expect_room(builder: Builder, trip, row, state, least, fan, levels: int, bu
 # --- how much an iteration keeps ---------------------------------------------------------------------------------------------
 
 def _cut(op: Op, reverse: Callable) -> Cut | None:
-    """What a loop keeps; None where that is nothing, or the loop is one over segments."""
+    """What a loop keeps; None where that is nothing, the loop is one over segments, or it draws random numbers: those are not
+    to be drawn again."""
+    if any(map(draws, op.regions)):
+        return None
     if (not any(inexact(r) for r in op.results) or any(r.type.__class__ is StackType for r in op.results)
             or any(inner.attrs.get("checkpoint") == SEGMENT for inner in op.regions[-1].ops)):
         return None

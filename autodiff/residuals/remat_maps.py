@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...ir.analysis.draws import draws
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_op, copy_region, free_values, lift_free, mapped, new_params
@@ -46,7 +47,8 @@ def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
 
 def _candidate(op: Op, least: int) -> bool:
     """Whether all values of all iterations are large together; what is kept are some of them."""
-    return op.defn.name == "map" and any(map(inexact, op.results)) and (number(op.operands[0]) or 0) * _bytes(op) >= least
+    return (op.defn.name == "map" and any(map(inexact, op.results)) and (number(op.operands[0]) or 0) * _bytes(op) >= least
+            and not draws(op.regions[0]))
 
 
 def _bytes(op: Op) -> int:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...ir.analysis.draws import DRAWS
 from ...ir.build import Builder, key_of
 from ...ir.clone import dims_of
 from ...ir.core import Block, Const, Function, Op, Value, subst_type
@@ -150,7 +151,7 @@ class Walk:
             dims = self.dims(op.operands[0].type)
             return None if dims is None else (self.b.index(dims[op.attrs["axis"]]),)
         operands = [self.value(v) for v in op.operands]
-        if None in operands or name == "print":
+        if None in operands or name == "print" or name in DRAWS:
             return None
         if self.sure:
             return self.b.emit(op.defn, *operands, **op.attrs)

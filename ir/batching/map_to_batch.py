@@ -12,6 +12,7 @@ Temporaries then have the length of the batch. A large batch is cut in chunks wh
 """
 from __future__ import annotations
 
+from ..analysis.draws import is_draw
 from ..analysis.patterns import number
 from ..build import Builder
 from ..core import Block, Value
@@ -30,7 +31,7 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     The region has been built and stands nowhere; where this gives None it is unchanged, and nothing has been emitted.
     """
     count = number(trip)
-    if not count or not any(_gains(op.defn) for op in region.walk()) or _prints(region):
+    if not count or not any(_gains(op.defn) for op in region.walk()) or _ordered(region):
         return None
     scratch = Block()
     try:
@@ -42,9 +43,10 @@ def batched(b: Builder, region: Block, trip: Value) -> tuple[BatchedValue, ...] 
     return results
 
 
-def _prints(region: Block) -> bool:
-    """Whether each element prints: the order of what is printed is that of the elements."""
-    return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"].body)) for op in region.walk())
+def _ordered(region: Block) -> bool:
+    """Whether each element prints or draws random numbers: the order of that is the order of the elements."""
+    return any(op.defn.name == "print" or is_draw(op) or ("callee" in op.attrs and _ordered(op.attrs["callee"].body))
+               for op in region.walk())
 
 
 def _lifted(b: Builder, region: Block, count: int) -> tuple[BatchedValue, ...]:

@@ -10,6 +10,8 @@ from . import (  # noqa: F401
     fourier,
     index,
     linalg,
+    random,
+    random_functions,
     reduce,
     shape,
     special,

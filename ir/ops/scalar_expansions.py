@@ -5,6 +5,7 @@
             |  ("icmp" | "fcmp", predicate)
             |  ("intrinsic", name)        llvm.<name>.<type>
             |  ("libm", name)             the C function of doubles; name + "f" for f32
+            |  ("exact", name)            the C function of doubles and no other
             |  ("clibm", name)            the C function of double complex; name + "f" for c64
             |  ("signbit",)               the sign bit of a float, as bool
             |  ("real",) ("imag",) ("complex",)   a complex number is a pair of registers: take one, put two together

@@ -3,6 +3,7 @@
     arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…))
     in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
+                                                | "Generator" | "RandomState": the kernel gets the object's address
           |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
           |  HeldIn(like, dims, param, kept)    an ndarray of the type, dtype, shape and strides of `like`; the kernel gets
                                                 its memory as an array of `dims`; its elements are those of `kept`, if given
@@ -38,6 +39,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...ir.ops import random
 from ...ir.types import DType, dtype
 
 BY_VALUE = (str, int, float)
@@ -238,6 +240,16 @@ class Mismatch(Exception):
 _PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
 
 
+def python_class(kind: str) -> type:
+    """The class of a scalar that is no NumPy scalar."""
+    return _PYTHON_KINDS.get(kind) or random.class_of(kind)
+
+
+def scalar_of(x, leaf: ScalarIn) -> np.ndarray:
+    """What the kernel gets for a scalar."""
+    return np.array(random.handle_of(x) if leaf.kind in random.KINDS else x, leaf.dtype.np)
+
+
 def is_plain_namedtuple(cls: type) -> bool:
     """A class made by collections.namedtuple or typing.NamedTuple whose construction nobody has changed."""
     new = getattr(cls, "__new__", None)
@@ -322,7 +334,7 @@ def _match(layout: In, x, found: dict, lengths: dict) -> None:
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
-            ok = type(x) is _PYTHON_KINDS[kind] and (kind != "int" or -(1 << 63) <= x < 1 << 63)
+            ok = type(x) is python_class(kind) and (kind != "int" or -(1 << 63) <= x < 1 << 63)
         case SameIn(first, param):
             if found.get(first) is not x:
                 raise Mismatch

@@ -16,7 +16,7 @@ from ..native import c_layouts
 from ..native.compile_fast import compile_glue
 from ..native.engine import Code
 from ..native.locks import register
-from .calling_convention import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature, build, match
+from .calling_convention import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature, build, match, scalar_of
 from .entry import ERROR_WORDS
 from .entry_variant import Form, shape_of
 
@@ -184,7 +184,7 @@ class Specialisation:
         lengths: dict[str, int] = {}
         for param, leaf in signature.inputs().items():
             if isinstance(leaf, ScalarIn):
-                given[param] = np.array(given[param], leaf.dtype.np)
+                given[param] = scalar_of(given[param], leaf)
                 continue
             if param in signature.writes and not given[param].flags.writeable:
                 raise ValueError("assignment destination is read-only")

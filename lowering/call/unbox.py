@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...ir.ops import random
 from ..native import c_layouts
 from ..native.entry_writer import RUNNING, Writer
 from .calling_convention import (
@@ -21,11 +22,11 @@ from .calling_convention import (
     StaticIn,
     UnreadIn,
     is_sequence,
+    python_class,
 )
 
 _AT = c_layouts.OFFSETS
 _INT64 = range(-(1 << 63), 1 << 63)
-_PYTHON_TYPES = {"float": float, "int": int, "complex": complex}
 
 
 class Unpacker:
@@ -193,7 +194,12 @@ class Unpacker:
 
     def _scalar(self, layout: ScalarIn, x: str, mutable: bool) -> None:
         w = self.w
-        self._type(x, layout.dtype.np.type if layout.kind == "numpy" else _PYTHON_TYPES[layout.kind])
+        self._type(x, layout.dtype.np.type if layout.kind == "numpy" else python_class(layout.kind))
+        if layout.kind in random.KINDS:
+            cell = w.alloca("i64")
+            w(f"store i64 {w.value(f'ptrtoint ptr {x} to i64')}, ptr {cell}")
+            self._bind(layout.param, x, cell, mutable)
+            return
         if layout.kind != "int":
             self._bind(layout.param, x, w.at(x, _AT["value"]), mutable)
             return

@@ -125,6 +125,9 @@ class Scalars:
             return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)}) {group}", dtype)
         return self.call(name + ("f" if dtype is F32 else ""), args, dtype)
 
+    def exact(self, rule, args, target):
+        return self.call(rule[1], args, args[-1][1])
+
     def clibm(self, rule, args, target):
         """A C function of complex numbers: how they are passed is the platform's convention."""
         dtype = args[-1][1]
@@ -236,7 +239,8 @@ class Scalars:
 
 _INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
-          "libm": Scalars.libm, "clibm": Scalars.clibm, "signbit": Scalars.signbit, "real": Scalars.part,
+          "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact,
+          "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,
           "cast": Scalars.cast}
 

@@ -1,4 +1,4 @@
-"""What a relocatable ELF object needs from outside."""
+"""What a relocatable ELF object needs from outside, and what it has."""
 from __future__ import annotations
 
 import struct
@@ -46,6 +46,21 @@ def undefined(binary: bytes) -> list[str]:
                     start = strings + name
                     names.append(binary[start:binary.index(b"\0", start)].decode())
     return names
+
+
+def contents(binary: bytes, symbol: str) -> bytes | None:
+    """The bytes that the object has for a symbol, or None."""
+    sections = _sections(binary)
+    for table in sections:
+        if table.kind == _SYMTAB:
+            strings = sections[table.link].offset
+            for at in range(table.offset, table.offset + table.size, 24):
+                name, _, _, section, value, size = struct.unpack_from("<IBBHQQ", binary, at)
+                start = strings + name
+                if 0 < section < len(sections) and binary[start:binary.index(b"\0", start)].decode() == symbol:
+                    start = sections[section].offset + value
+                    return binary[start:start + size]
+    return None
 
 
 def needs_stubs(binary: bytes) -> bool:

@@ -24,6 +24,7 @@ from .index_rules import Reads, rule
 from .inplace import Stores
 from .library_calls import by_library
 from .materialize import Program, reshape_groups, same_dim
+from .random import DrawTask
 from .reductions import AxisReduce, DotTask
 from .sorting import SortTask
 from .spectral import ROUTINES
@@ -168,6 +169,14 @@ class Schedule:
             self.made[r], self.here[r] = task, task.item
             self.access(r).writers.append((task.item, task, (None,)))
 
+    def _draw(self, op: Op):
+        """In a nest of its own: what is drawn first is drawn first."""
+        task, nest = DrawTask(op, self.program), Nest()
+        self.items.append(nest)
+        self._join(nest, task, [])
+        self.guard = self.effects = len(self.items) - 1
+        self._record(task, self.guard)
+
     def _wrap(self, op: Op):
         if not op.results[0].type.dims:
             self._scalar(op, effect=True)
@@ -212,10 +221,7 @@ class Schedule:
         self.items.append(step)
         at = len(self.items) - 1
         for r in step.op.results:
-            if not r.type.dims:
-                self.when[r] = at
-            else:
-                self.here[r] = at
+            (self.here if r.type.dims else self.when)[r] = at
         return at
 
     def _control(self, op: Op):
@@ -488,6 +494,7 @@ _TASKS = {
     "argsort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
     "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
+    "draw": Schedule._draw,
     "check": lambda s, op: s._scalar(op, effect=True), "print": Schedule._print, "dim": Schedule._scalar,
     "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
 }

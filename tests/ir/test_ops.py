@@ -202,8 +202,9 @@ def sample(defn, dtype, rng, n=40):
     return out
 
 
-# the derivative of these is not that of their value
-DIFFERENTIABLE = [d for d in ELEMENTWISE.values() if d.rule == "elementwise" and d.name not in ("surrogate", "sloped")]
+# the derivative of these is not that of their value, or (gamma_draw_bend) is not known
+OTHERWISE = ("surrogate", "sloped", "gamma_draw", "gamma_draw_bend")
+DIFFERENTIABLE = [d for d in ELEMENTWISE.values() if d.rule == "elementwise" and d.name not in OTHERWISE]
 PARTIALS = [(d.name, t.name, k) for d in DIFFERENTIABLE for t in (F64, C128) for k in range(d.arity)
             if t in d.takes and d.partials[k] is not None and not (t is C128 and d.name == "abs")]
 

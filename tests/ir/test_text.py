@@ -10,7 +10,7 @@ from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.opdef import OPS
 from tracegrad.ir.text.printer import equal, parse, print_function
-from tracegrad.ir.types import BOOL, C128, DTYPES, F32, F64, INDEX, StackType, Type
+from tracegrad.ir.types import BOOL, C128, DTYPES, F32, F64, I64, INDEX, StackType, Type
 from tracegrad.ir.verify import verify
 
 CONTROL = """
@@ -161,6 +161,9 @@ STRUCTURAL = {
     "dim": ([X], {"axis": 1}), "iota": ([Type(INDEX)], {"dtype": F32}), "broadcast": ([V, Type(INDEX), 3], {}),
     "empty": ([Type(INDEX), 3], {"dtype": F32}), "stack_new": ([], {"dtype": F32}),
     "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
+    "draw": ([Type(I64), 3, Type(F64)], {"dist": "poisson", "kind": "Generator", "dtype": I64, "rank": 1}),
+    "random_call": ([Type(I64), Type(I64), 3], {"kind": "RandomState", "method": "choice", "form": '[[["x", 0], ["d", 1]], []]',
+                                               "result": "i64", "rank": 1}),
     "reshape": ([X, 2, 6], {}), "transpose": ([X], {"perm": (1, 0)}), "concat": ([V, V], {"axis": 0}),
 }
 

@@ -109,6 +109,8 @@ class _Run:
             return _icmp(rule[1], *args) if head == "icmp" else PREDICATES[rule[1]](*args)
         if head == "intrinsic":
             return INTRINSICS[rule[1]](*args)
+        if head == "exact":
+            return OPS["libm_" + rule[1]].numpy(*args)
         if head == "libm":
             return _libm(rule[1], *args)
         if head == "clibm":

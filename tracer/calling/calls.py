@@ -21,12 +21,14 @@ import types
 import numpy as np
 
 from ...ir.errors import UnsupportedError
+from ...ir.ops.random import class_of
 from .. import pytrees, tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, format_strings
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.generators import GeneratorBox
 from . import dispatch
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -305,6 +307,8 @@ def type_of(x) -> type:
         return np.ndarray
     if isinstance(x, packed_lists.ListValue):
         return list
+    if isinstance(x, GeneratorBox):
+        return class_of(x.kind)
     if isinstance(x, ScalarBox):
         return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
     return slice if x is slice else type(x)
@@ -315,7 +319,7 @@ def type_(*args):
 
 
 def isinstance_(x, kinds) -> bool:
-    if isinstance(x, (Box, packed_lists.ListValue)):
+    if isinstance(x, (Box, packed_lists.ListValue, GeneratorBox)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
     return issubclass(x.cls, kinds) if pytrees.kind_of(x) is pytrees.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)

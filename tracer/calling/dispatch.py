@@ -27,12 +27,14 @@ from ..numpy import (  # noqa: F401
     manipulation,
     norms,
     quantiles,
+    random,
+    random_calls,
     setops,
     spectral,
     statistics,
 )
 from ..scipy import special
-from ..values import boxes, captured_arrays, indexing, scalar_functions, ufuncs  # noqa: F401
+from ..values import boxes, captured_arrays, generators, indexing, scalar_functions, ufuncs  # noqa: F401
 from ..values.boxes import (
     FUNCTIONS,
     INSTEAD,
@@ -101,6 +103,10 @@ def redirect(f):
     special_function = special.redirect(f)
     if special_function is not None:
         return passing(f, special_function)
+    if generators.random.kind_of(owner) is not None:
+        return random.redirect(f)
+    if _draws(f) and (found := random_calls.function(f)) is not None:
+        return found
     if _draws(owner.__class__) or _draws(f):
         return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)
     return None

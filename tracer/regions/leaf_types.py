@@ -1,6 +1,7 @@
 """What names, items and arrays hold across the edge of a region: types of leaves, joining two of them, unset names.
 
   leaf type ::= Kind("scalar", dtype, weak) | Kind("array", dtype, None, dims)
+             |  Kind("generator", i64, class)         of random numbers, from outside of the traced function
 
 Joining follows NumPy's promotion; a Python scalar takes part as one (NEP 50). Values that are no numbers have no leaf type:
 they pass through a region only if the region leaves them as they are.
@@ -15,10 +16,12 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Const, Value
 from ...ir.errors import UnsupportedError
+from ...ir.ops import random
 from ...ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
 from .. import pytrees, tracing
-from ..values import boxes, promotion, shapes
+from ..values import boxes, generators, promotion, shapes
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.generators import GeneratorBox
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
@@ -38,6 +41,8 @@ class Kind(NamedTuple):
         return Type(self.dtype, self.dims)
 
     def __str__(self):
+        if self.form == "generator":
+            return f"a np.random.{self.weak}"
         if self.weak:
             return f"a Python {self.weak}"
         if self.form == "array":
@@ -95,6 +100,9 @@ def kind_of(x) -> Kind | None:
         return Kind("scalar", _DTYPE[weak], weak) if weak != "int" or -2**63 <= x < 2**63 else None
     if isinstance(x, Box):
         x.read()                                              # a spoilt one raises
+    generator = x.kind if cls is GeneratorBox else random.kind_of(x)
+    if generator is not None:
+        return None if cls is GeneratorBox and x.made else Kind("generator", I64, generator)
     if isinstance(x, (np.generic, np.ndarray)) and x.dtype in promotion._FROM_NUMPY:
         dtype = promotion._FROM_NUMPY[x.dtype]
         return Kind("array", dtype, None, x.shape) if isinstance(x, np.ndarray) else Kind("scalar", dtype)
@@ -110,6 +118,8 @@ def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
     """The smallest leaf type that holds both; None where there is none. x and y are what they are the types of."""
     if a == b:
         return a
+    if "generator" in (a.form, b.form):
+        return None
     if a.form != b.form:
         if a.dims or b.dims:
             return None
@@ -132,6 +142,8 @@ def _promotes(kind: Kind):
 def emit(x, kind: Kind) -> Value:
     """x as an IR value of this leaf type."""
     builder = tracing.current().builder
+    if kind.form == "generator":
+        return generators.boxed(x).value
     found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
     if found.type.dtype is kind.dtype:
         return found
@@ -142,6 +154,8 @@ def emit(x, kind: Kind) -> Value:
 
 def wrap(found: Value, kind: Kind, strides=None) -> Box:
     """A new box for an IR value."""
+    if kind.form == "generator":
+        return GeneratorBox(found, kind.weak)
     return ArrayBox(found, strides=strides) if kind.form == "array" else ScalarBox(found, kind.weak)
 
 

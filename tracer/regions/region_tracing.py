@@ -23,7 +23,7 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import format_strings
+from ..values import format_strings, generators
 from ..values.boxes import ArrayBox
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
@@ -95,6 +95,8 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
                 trace.escaped = None if always else error
                 raise
             outcome.names = get() if get is not None else ()
+            if scope.generators and outcome.raised is None:
+                generators.DROP[0](trace, scope)
     finally:
         trace.scopes.pop()
         trace.growing = growing

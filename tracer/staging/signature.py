@@ -3,6 +3,7 @@
   leaf ::= Leaf("array", dtype, dims)         an ndarray, or what converts to one
         |  Leaf("numpy", dtype)               a NumPy scalar
         |  Leaf("float" | "int" | "complex")  a Python number, weak in promotion (NEP 50)
+        |  Leaf("Generator" | "RandomState", i64)     a generator of random numbers, which stands for itself
         |  Leaf("static", type, mark, value)  part of the specialisation: strings, bools, functions, other hashables
 
 A leaf specification is hashable: together with the structure of the arguments it decides a specialisation.
@@ -20,10 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import ArgumentError, ArgumentTypeError, DTypeError
+from ...ir.ops import random
 from ...ir.types import C128, F64, I64, DType, Type
 from ...ir.types import dtype as ir_dtype
 from .. import pytrees
-from ..values import boxes
+from ..values import boxes, generators
 
 
 class Leaf(NamedTuple):
@@ -124,6 +126,9 @@ def abstract(x, path: str = "argument") -> Leaf:
         return _of_box(x)
     if isinstance(x, np.generic):
         return Leaf("numpy", dtype_of(x.dtype, path))
+    kind = x.kind if cls is generators.GeneratorBox else random.kind_of(x)
+    if kind is not None:
+        return Leaf(kind, I64)
     if isinstance(x, np.ndarray):
         if isinstance(x, (np.ma.MaskedArray, np.matrix)):
             raise ArgumentTypeError(f"{path} is a {cls.__name__}, whose arithmetic differs from an array's",

@@ -29,6 +29,7 @@ from ...ir.errors import (
     TracegradError,
     UnsupportedError,
 )
+from ...ir.ops import random
 from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
@@ -37,7 +38,7 @@ from ..control import packed_lists
 from ..regions import leaf_types, region_tracing
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import format_strings, promotion
+from ..values import format_strings, generators, promotion
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
@@ -247,6 +248,8 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+            elif leaf.kind in random.KINDS:
+                held.append(generators.GeneratorBox(param, leaf.kind))
             else:
                 held.append(ScalarBox(param, _WEAK.get(leaf.kind)))
                 if param.type.dtype.kind in "iu":
@@ -268,9 +271,11 @@ class _Run:
         self.expect_unchanged(seen, held)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
         results: list[Value] = []
-        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, ArrayBox)}
+        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, (ArrayBox, generators.GeneratorBox))}
         outs = tuple(self.out(x, mine, results) for x in leaves)
         writes = self.overwritten(held, results) if self.writes else {}
+        if self.outer is None and self.trace.scopes[-1].generators:
+            generators.DROP[0](self.trace, self.trace.scopes[-1])
         self.function.body.yields = tuple(results)
         for k, value in enumerate(results):
             if value.op is not None and k < len(outs) == 1:
@@ -303,6 +308,11 @@ class _Run:
             return self.result(x.weak or "numpy", x.read(), results)
         if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:
             return self.result("array", const(x, promotion.to_dtype(x.dtype)), results)
+        if isinstance(x, generators.GeneratorBox):
+            if id(x) in mine:
+                return Out("arg", None, mine[id(x)])
+            raise UnsupportedError("a generator of random numbers that compiled code makes cannot be returned by it",
+                                   "make it before the call, and pass it in", tracing.locate())
         if isinstance(x, format_strings.Text):
             str(x)                                     # refuses
         _expect_no_boxes(x)

@@ -10,6 +10,8 @@ from math import inf
 from ....ir.thresholds import sizes
 from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While
 
+DRAW = 20              # scalar operations
+
 
 class _Lives:
     """The first and last statement of each candidate."""
@@ -115,7 +117,9 @@ def work(body) -> float:
 
 
 def lib_work(s: Lib) -> float:
-    """The product of the sizes among the arguments."""
+    """The product of the sizes among the arguments; a draw is a little work."""
+    if s.name == "draw":
+        return DRAW
     sizes = [a for a in s.args if type(a) is int]
     product = 1.0
     for n in sorted(sizes)[-3:]:

@@ -213,7 +213,8 @@ def test_each_op(name):
 
 
 def test_every_op_has_a_row():
-    """Those without one make the whole body stay a loop: lengths that data decide, tapes, printing. `couple` is gone before."""
+    """Those without one make the whole body stay a loop: lengths that data decide, tapes, printing, random numbers. `couple` is
+    gone before."""
     plain = {name for name, op in OPS.items() if not isinstance(op, Elementwise)}
     assert plain - set(RULES) - set(CONTROL) == {
-        "print", "nonzero", "iota", "empty", "stack_new", "push", "pop", "couple"}
+        "print", "nonzero", "iota", "empty", "stack_new", "push", "pop", "couple", "draw", "random_call"}

@@ -1,0 +1,262 @@
+"""Random numbers: ops that draw from a NumPy generator, in program order.
+
+    draw g, d…, p… {dist, kind, dtype, rank}      -> dtype[d…]    numbers of one distribution, in C order; each parameter p has
+                                                                 the result's dimensions or rank 0
+    random_call g…, x…, d… {kind, method, form, result, rank}
+                                                  -> result       what a method of a generator returns that is no distribution
+                                                                 of single numbers; `result` "none": its effect alone
+
+A generator is an i64: the address of the Python object (a numpy.random.Generator or RandomState; `kind` says which), which
+whoever calls the program holds meanwhile, or which `random_call` has made. The meaning of a draw is NumPy's own method of that
+object, so the numbers and the state that it leaves are NumPy's. Draws have an effect: none is removed, repeated or moved over
+another.
+
+The parameters have no derivative here. Where a distribution is a function of standard draws and parameters, the tracer writes
+that function; where only its distribution function F is smooth in a parameter a, a draw x moves along a level of it:
+dx/da = -(dF/da) / (dF/dx) (implicit reparameterisation: Figurnov, Mohamed, Mnih 2018; see special_draws).
+"""
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+
+import numpy as np
+
+from ..core import Value
+from ..opdef import OpDef
+from ..types import F64, I64, Type, dtype
+from .common import array_type, expect_at_least, expect_choice, expect_count, expect_index, fail, same_dims
+
+KINDS = ("Generator", "RandomState")
+_HOME = {"Generator": "numpy.random._generator", "RandomState": "numpy.random.mtrand"}
+
+
+# --- generators ------------------------------------------------------------------------------------------------------------
+
+def kind_of(x) -> str | None:
+    """Which kind of generator an object is; None for anything else. (np.random is not imported to tell.)"""
+    cls = type(x)
+    home = _HOME.get(cls.__name__)
+    return cls.__name__ if home is not None and cls is getattr(sys.modules.get(home), cls.__name__, None) else None
+
+
+def class_of(kind: str) -> type:
+    return getattr(np.random, kind)
+
+
+def handle_of(generator) -> int:
+    """What stands for a generator in a program."""
+    return id(generator)
+
+
+def generator_at(handle) -> object:
+    return ctypes.cast(int(handle), ctypes.py_object).value
+
+
+_MADE: dict[int, object] = {}        # the generators that programs have made and not dropped yet
+
+
+# --- draw ------------------------------------------------------------------------------------------------------------------
+
+def _infer_draw(operands, attrs, regions):
+    rank, dist = attrs["rank"], attrs["dist"]
+    expect_at_least("draw", operands, 1 + rank)
+    _expect_handle("draw", operands[0])
+    expect_choice("draw", "kind", attrs["kind"], KINDS)
+    dims = tuple([expect_index("draw", d) for d in operands[1:1 + rank]])
+    wanted = PARAMETERS.get(dist)
+    if wanted is None:
+        fail(f"draw: there is no distribution {dist!r}")
+    expect_count(f"draw of {dist}", operands[1 + rank:], len(wanted))
+    for p, takes in zip(operands[1 + rank:], wanted):
+        t = array_type("draw", p)
+        if t.dtype is not takes or (t.dims and not same_dims(t.dims, dims)):
+            fail(f"draw of {dist}: a parameter {t!r} for {takes!r} and dimensions {list(dims)!r}")
+    return [Type(attrs["dtype"], dims)]
+
+
+def _expect_handle(name: str, v: Value) -> None:
+    if v.type != _HANDLE:
+        fail(f"{name} takes a generator, an i64 scalar, not {v.type!r}")
+
+
+_HANDLE = Type(I64)
+LINKED = frozenset({"standard_gamma", "normal_or_gamma"})      # whose derivative by a parameter an op behind has (gamma_draw)
+_F, _I = F64, I64
+
+# distribution -> the dtypes of its parameters
+PARAMETERS = {
+    "random": (), "standard_normal": (), "standard_exponential": (), "standard_exponential_inv": (), "standard_cauchy": (),
+    "standard_gamma": (_F,), "normal_or_gamma": (_F,), "exponential_or_zero": (_F,), "beta": (_F, _F),
+    "laplace": (_F, _F), "gumbel": (_F, _F), "logistic": (_F, _F), "rayleigh": (_F,), "vonmises": (_F, _F), "wald": (_F, _F),
+    "noncentral_chisquare": (_F, _F), "noncentral_f": (_F, _F, _F), "poisson": (_F,), "geometric": (_F,), "zipf": (_F,),
+    "logseries": (_F,), "binomial": (_I, _F), "negative_binomial": (_F, _F), "hypergeometric": (_I, _I, _I),
+    "integers": (_I, _I),
+}
+
+
+def _evaluate_draw(op, handle, *operands):
+    rank, dtype = op.attrs["rank"], op.attrs["dtype"].np
+    shape, params = tuple(map(int, operands[:rank])), operands[rank:]
+    found = draw(generator_at(handle), op.attrs["dist"], dtype, shape if rank else None, params)
+    return (np.asarray(found, dtype)[()] if not rank else np.asarray(found, dtype),)
+
+
+def draw(generator, dist: str, dtype: np.dtype, shape: tuple | None, params):
+    """Numbers of a distribution by NumPy's method: one where `shape` is None, else an array."""
+    own = _OWN.get(dist)
+    if own is not None:
+        return own(generator, dtype, shape, *params)
+    single = {"dtype": np.float32} if dtype == np.float32 else {}
+    return getattr(generator, dist)(*params, size=shape, **single)
+
+
+def _one_by_one(draw_one):
+    """A distribution that NumPy has no method for, element by element."""
+    def run(generator, dtype, shape, a):
+        if shape is None:
+            return draw_one(generator, float(a))
+        out = np.empty(shape, dtype)
+        each = np.broadcast_to(a, shape)
+        for at in np.ndindex(*shape):
+            out[at] = draw_one(generator, float(each[at]))
+        return out
+
+    return run
+
+
+def _random(generator, dtype, shape):
+    return generator.random(shape, dtype=np.float32) if dtype == np.float32 else generator.random(shape)
+
+
+def _inverted(generator, dtype, shape):
+    return generator.standard_exponential(shape, dtype=dtype, method="inv")
+
+
+def _integers(generator, dtype, shape, low, high):
+    """Both ends included."""
+    if kind_of(generator) == "Generator":
+        return generator.integers(low, high, shape, dtype=dtype, endpoint=True)
+    if np.ndim(low) or np.ndim(high):
+        return generator.randint(low, np.asarray(high, object) + 1, shape, dtype=dtype)
+    return generator.randint(int(low), int(high) + 1, shape, dtype=dtype)
+
+
+_OWN = {
+    "random": _random, "standard_exponential_inv": _inverted, "integers": _integers,
+    "normal_or_gamma": _one_by_one(lambda g, a: g.standard_normal() if a < 0 else g.standard_gamma(a)),
+    "exponential_or_zero": _one_by_one(lambda g, a: 0.0 if a == 0 else g.standard_exponential()),
+}
+
+
+# --- random_call -----------------------------------------------------------------------------------------------------------
+
+def _infer_call(operands, attrs, regions):
+    expect_choice("random_call", "kind", attrs["kind"], KINDS)
+    rank, result = attrs["rank"], attrs["result"]
+    expect_at_least("random_call", operands, rank)
+    if attrs["method"] not in ("new", "random_state"):
+        expect_at_least("random_call", operands, 1)
+        _expect_handle("random_call", operands[0])
+    dims = tuple([expect_index("random_call", d) for d in operands[len(operands) - rank:]]) if rank else ()
+    return [] if result == "none" else [Type(dtype(result), dims)]
+
+
+def _evaluate_call(op, *operands):
+    rank, result = op.attrs["rank"], op.attrs["result"]
+    found = run_call(op.attrs["kind"], op.attrs["method"], op.attrs["form"], operands[:len(operands) - rank],
+                     tuple(map(int, operands[len(operands) - rank:])))
+    if result == "none":
+        return ()
+    found = np.asarray(found, dtype(result).np)
+    return (found if rank else found[()],)
+
+
+def run_call(kind: str, method: str, form: str, operands, dims: tuple[int, ...]):
+    """What the op `random_call` does. `form` is JSON: [[argument…], [[keyword, argument]…]], where an argument is
+    ["x", k] for operand k behind the generator, ["d", n] for the first n dimensions of the result, ["t", name] for a dtype or
+    ["c", literal]."""
+    made = method in ("new", "random_state")
+    given = operands if made else operands[1:]
+    read = {"x": lambda k: given[k], "d": lambda n: dims[:n], "t": np.dtype, "c": lambda value: value}
+    args, kwargs = json.loads(form)
+    args = [read[how](what) for how, what in args]
+    kwargs = {name: read[how](what) for name, (how, what) in kwargs}
+    if made:
+        return _hold(_NEW[method](*args, **kwargs))
+    generator = generator_at(operands[0])
+    own = _METHODS.get(method)
+    return own(generator, *args, **kwargs) if own else getattr(generator, method)(*args, **kwargs)
+
+
+def _new(bits: str, seed):
+    seed = _seed(seed)
+    return np.random.default_rng(seed) if not bits else np.random.Generator(getattr(np.random, bits)(seed))
+
+
+def _random_state(bits: str, seed):
+    seed = _seed(seed)
+    return np.random.RandomState(getattr(np.random, bits)(seed) if bits else seed)
+
+
+def _seed(seed):
+    """A number of the program as Python's: NumPy tells them apart from arrays of one."""
+    return seed if seed is None or isinstance(seed, (int, list, tuple)) or np.ndim(seed) else int(seed)
+
+
+_NEW = {"new": _new, "random_state": _random_state}
+
+
+def _hold(generator) -> int:
+    _MADE[id(generator)] = generator
+    return id(generator)
+
+
+def _drop(generator) -> None:
+    _MADE.pop(id(generator), None)
+
+
+def _spawn(generator) -> int:
+    return _hold(generator.spawn(1)[0])
+
+
+def _moved(method: str):
+    """Where a method that changes the order of an array takes each of its elements from: the positions along `axis`."""
+    def run(generator, shape, axis):
+        along = 0 if axis is None else axis
+        if method == "permuted":
+            return _permuted(generator, shape, axis)
+        lengths = [n if k == along else min(n, 1) for k, n in enumerate(shape)]
+        places = np.arange(shape[along]).reshape([-1 if k == along else 1 for k in range(len(shape))])
+        places = np.array(np.broadcast_to(places, lengths))
+        extra = {} if along == 0 else {"axis": along}
+        if method == "shuffle":
+            generator.shuffle(places, **extra)
+        else:
+            places = generator.permutation(places, **extra)
+        return places.reshape(-1) if places.size else np.arange(shape[along])
+
+    return run
+
+
+def _permuted(generator, shape, axis):
+    if axis is None:
+        return generator.permuted(np.arange(int(np.prod(shape))).reshape(shape))
+    places = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return generator.permuted(np.array(np.broadcast_to(places, shape)), axis=axis)
+
+
+def _seeded(generator, seed) -> None:
+    generator.seed(_seed(seed))
+
+
+def _between(generator, low, high, size, kind):
+    return _integers(generator, kind, size, low, high)
+
+
+_METHODS = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
+            **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")}}
+
+OpDef("draw", _infer_draw, _evaluate_draw, effect=True, doc="Numbers drawn from a generator.")
+OpDef("random_call", _infer_call, _evaluate_call, effect=True, doc="What a method of a generator returns.")

@@ -1,0 +1,71 @@
+"""Generators of random numbers as traced code sees them: arguments, objects from outside, and those that a program makes."""
+from __future__ import annotations
+
+from ...ir.build import const
+from ...ir.core import Value
+from ...ir.errors import UnsupportedError
+from ...ir.ops import random
+from ...ir.types import I64
+from .. import tracing
+from .promotion import fail
+
+DROP: list = []                           # dropped(trace, scope) at the end of a region, which lets go of what it has made
+METHODS: dict = {}                        # (kind, method) -> handler(box, …): numpy/random.py fills it
+
+
+class Method:
+    """A method of a generator, bound. Traced code calls it by `__tracegrad_call__`."""
+
+    __slots__ = ("box", "handler", "name")
+
+    def __init__(self, box: GeneratorBox, name: str, handler):
+        self.box, self.name, self.handler = box, name, handler
+
+    def __call__(self, *args, **kwargs):
+        return self.handler(self.box, *args, **kwargs)
+
+    def __tracegrad_call__(self, args, kwargs):
+        return self(*args, **kwargs)
+
+
+class GeneratorBox:
+    """A traced generator: `value` stands for the object (ir/ops/random.py), `kind` is "Generator" or "RandomState".
+
+    made   by the traced program, in a region that lets go of it at its end
+    """
+
+    __slots__ = ("kind", "made", "value")
+
+    def __init__(self, value: Value, kind: str, made: bool = False):
+        self.value, self.kind, self.made = value, kind, made
+
+    shown = "generator of random numbers that the compiled function makes"
+
+    def __getattr__(self, name):
+        handler = METHODS.get((self.kind, name))
+        if handler is not None:
+            return Method(self, name, handler)
+        if not name.startswith("__") and hasattr(random.class_of(self.kind), name):
+            fail(UnsupportedError, f"np.random.{self.kind}.{name} cannot be compiled",
+                 "use it before the compiled function, and pass the generator in")
+        raise AttributeError(f"'numpy.random.{self.kind}' object has no attribute '{name}'")
+
+    def __repr__(self):
+        return f"<traced np.random.{self.kind}>"
+
+
+def boxed(x) -> GeneratorBox | None:
+    """The box of a generator: of one from outside, a live constant, for which each call looks up the object that is there then.
+    None for anything else."""
+    if isinstance(x, GeneratorBox):
+        return x
+    kind = random.kind_of(x)
+    if kind is None:
+        return None
+    trace = tracing.current()
+    found = trace.lifted.get(id(x))
+    if found is None:
+        value = const(0, I64, frozen=False)
+        trace.live[value] = x
+        found = trace.lifted[id(x)] = x, GeneratorBox(value, kind)
+    return found[1]
