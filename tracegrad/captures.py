@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .captured_layouts import ValueLayouts, numbers_of
 from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
@@ -25,8 +26,10 @@ from .lowering.call.calling_convention import (
     In,
     Mismatch,
     Node,
+    PartsIn,
     Place,
     SameIn,
+    ScalarIn,
     StaticIn,
     UnreadIn,
     match_given,
@@ -44,15 +47,17 @@ class Captures:
     """
 
     def __init__(self, held: Captured):
-        self.parameters = tuple(c for c, _ in held.live)
+        self.parameters = (*(c for c, _ in held.live), *held.inputs)
         known = {id(x): x.copy(order="K") for x in held.known}
-        self.given: tuple[tuple[Any, In], ...] = tuple(_Finder(held, known).checks()) if self.parameters or known else ()
-        held.live = held.known = ()
+        arrays = tuple(_Finder(held, known).checks()) if held.live or known else ()
+        self.numbers, values = numbers_of(held.reads), ValueLayouts({c: k for k, c in enumerate(self.parameters)})
+        self.given: tuple[tuple[Any, In], ...] = (*values.checks(held.reads), *arrays)
+        held.live = held.known = held.reads = held.inputs = ()
         for c in self.parameters:
             c.data = np.broadcast_to(np.zeros((), c.data.dtype), c.data.shape)     # let go of the array: calls look it up
 
-    def find(self) -> list[np.ndarray] | None:
-        """The arrays of the parameters as they are now; None where the program does not hold for what is there."""
+    def find(self) -> list | None:
+        """The arrays and numbers of the parameters as they are now; None where the program does not hold for what is there."""
         found: dict[int, np.ndarray] = {}
         try:
             match_given(self.given, found, {})
@@ -82,13 +87,22 @@ class Captures:
         return found
 
 
+def varying(known: tuple[Captures, ...]) -> set[tuple]:
+    """Paths of the numbers that had two values at earlier traces: the third is read at run time, as are all later ones."""
+    values: dict[tuple, set] = {}
+    for captures in known:
+        for path, x in captures.numbers.items():
+            values.setdefault(path, set()).add((type(x), repr(x)))
+    return {path for path, found in values.items() if len(found) > 1}
+
+
 NOTHING = Captures(Captured())
 
 
 def captures_of(held: Captured) -> Captures:
     """Looked for once, when the trace has just ended: an array that is bound anew later is not to be found any more."""
     if held.ways is None:
-        held.ways = Captures(held) if held.live or held.known else NOTHING
+        held.ways = Captures(held) if held.live or held.known or held.reads else NOTHING
     return held.ways
 
 
@@ -288,6 +302,10 @@ def _shifted(layout: In, first: int) -> In:
         return SameIn(layout.first + first, layout.param)
     if type(layout) is HeldIn and layout.param is not None:
         return layout.at(layout.param + first)
+    if type(layout) is ScalarIn:
+        return layout._replace(param=layout.param + first)
+    if type(layout) is PartsIn:
+        return layout._replace(parts=tuple([(kind, key, _shifted(part, first)) for kind, key, part in layout.parts]))
     if type(layout) is Node:
         return layout._replace(children=tuple([_shifted(child, first) for child in layout.children]))
     return layout

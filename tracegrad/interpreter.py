@@ -25,9 +25,10 @@ class Evaluator:
         self.machine = Machine(closed(loop_builder.flatten_calls(f),
                                       self.captures.parameters) if self.captures.parameters else f)
 
-    def __call__(self, call: Call, captured: list[np.ndarray]):
+    def __call__(self, call: Call, captured: list):
         given = leaf_values(self.traced, call)
-        outside = [memory(x, c.type.dims) for x, c in zip(captured, self.captures.parameters)]
+        outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else np.array(x, c.type.dtype.np)
+                   for x, c in zip(captured, self.captures.parameters)]
         results = self.machine(*(np.array(x, p.type.dtype.np) for x, p in zip(given, self.program.function.params)), *outside)
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
