@@ -33,7 +33,8 @@ _ROWS = (
     ("what a user types", "ask outside and pass the answer in", {"builtins": "input"}),
 )
 _ALIASES = {"posix": "os", "nt": "os", "_io": "io", "_pickle": "pickle", "_random": "random", "_socket": "socket",
-            "pathlib._local": "pathlib", "pathlib._abc": "pathlib", "numpy.lib._npyio_impl": "numpy", "numpy.lib.npyio": "numpy", "_datetime": "datetime"}
+            "pathlib._local": "pathlib", "pathlib._abc": "pathlib",
+            "numpy.lib._npyio_impl": "numpy", "numpy.lib.npyio": "numpy", "_datetime": "datetime"}
 _TABLE = {(module, name): (what, remedy) for what, remedy, modules in _ROWS for module, names in modules.items()
           for name in names.split()}
 _RANDOM, _ENVIRONMENT = _ROWS[1][:2], _ROWS[2][:2]
