@@ -81,7 +81,7 @@ class ValueLayouts:
         if x is ABSENT:
             return AbsentIn()
         if isinstance(x, np.ndarray):
-            return UnreadIn()                                # found and described by those who look for arrays
+            return TypeIn(type(x))                           # more is checked where its elements are read (captures.py)
         if isinstance(x, ATOMS):
             return StaticIn(x)
         if id(reading) in self.open:
@@ -96,11 +96,11 @@ class ValueLayouts:
             return self.tuple(x, reading)
         if type(x) is types.MethodType:
             return PartsIn(TypeIn(types.MethodType), self.parts(reading))
-        if type(x) in (list, dict) and not reading.whole:
+        if (type(x) is list or isinstance(x, dict)) and not reading.whole:
             return PartsIn(TypeIn(type(x)), self.parts(reading))
         if type(x) in (list, dict):
             return self.whole(x, reading)
-        if reading.whole and hasattr(x, "__iter__"):
+        if reading.whole and hasattr(x, "__iter__") and not isinstance(x, tuple):
             return PartsIn(KeptIn.of(x), self.parts(reading))
         parts = self.parts(reading) if id(reading) not in self.done else ()
         self.done.add(id(reading))
@@ -132,8 +132,7 @@ class ValueLayouts:
         found = []
         for (kind, key), part in reading.parts.items():
             layout = self.layout(part)
-            if type(layout) is not UnreadIn:
-                found.append((kind, key, layout))
+            found.append((kind, key, layout))
         return tuple(found)
 
 

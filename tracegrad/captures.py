@@ -31,6 +31,7 @@ from .lowering.call.calling_convention import (
     SameIn,
     ScalarIn,
     StaticIn,
+    TypeIn,
     UnreadIn,
     match_given,
 )
@@ -261,6 +262,9 @@ class _Finder:
             return HeldIn(x, span(x) if param is not None else (), param, self.kept.get(id(x)))
         if isinstance(x, np.ndarray):
             return UnreadIn()
+        if type(x) is types.MethodType:
+            return PartsIn(TypeIn(types.MethodType), (("field", "__func__", StaticIn(x.__func__)),
+                                                      ("field", "__self__", StaticIn(x.__self__))))
         if self.open(x):
             parts = list(x.values()) if type(x) is dict else x
             return Node(type(x), tuple([self.layout(y, bound) for y in parts]), tuple(x) if type(x) is dict else ())

@@ -11,7 +11,8 @@
           |  WeakIn(reference)                  the object that is weakly referred to
           |  TypeIn(type)                       an object of exactly that type
           |  PartsIn(in, (part…))               what `in` says, with parts: ("item", key, in) of a list or dict,
-                                                ("attr", name, in), ("field", name, in) of a function or a bound method
+                                                ("attr", name, in), ("field", name, in) of a function or a bound method,
+                                                ("member", key, in) of a set
           |  AbsentIn()                         a part: there is none
           |  KeptIn(copy)                       a container with the items of the copy; Python compares them
           |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
@@ -113,7 +114,8 @@ class Place(NamedTuple):
 
 
 MISSING = (LookupError, AttributeError, ValueError, TypeError)
-_FIND = {"item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents}
+_FIND = {"item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
+         "member": lambda held, key: {True: True}[key in held]}
 
 
 class StaticIn:

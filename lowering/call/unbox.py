@@ -186,6 +186,11 @@ class Unpacker:
         found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', key)}")
         return self._present(found, absent)
 
+    def _member(self, holder: str, cls: type, key, absent: bool) -> None:
+        w = self.w
+        found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
+        w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
+
     def _field(self, holder: str, cls: type, key: str, absent: bool) -> str:
         """A member of a function or bound method; null stands for None."""
         found = self.w.field(holder, _AT[_FIELDS[key]])
@@ -313,7 +318,16 @@ class Unpacker:
         self._type(x, layout.type)
 
     def _kept(self, layout: KeptIn, x: str, mutable: bool) -> None:
-        self.w.require("false")
+        """A list with the same objects; equal ones, and other containers, are compared in Python."""
+        w = self.w
+        if layout.type is not list or not layout.items:
+            w.require("false")
+            return
+        self._type(x, list)
+        self._size(x, len(layout.items))
+        kept = w.at(w.link("object", layout.items), _AT["tuple.items"])
+        order = w.call("memcmp", "i32", f"ptr {w.field(x, _AT['list.items'])}", f"ptr {kept}", f"i64 {8 * len(layout.items)}")
+        w.require(w.value(f"icmp eq i32 {order}, 0"))
 
     def _parts(self, layout: PartsIn, x: str, mutable: bool) -> None:
         self._check(layout.whole, x, mutable)
@@ -403,7 +417,7 @@ def _is_attribute(given: tuple) -> bool:
 def _in_table(what, layout: In) -> bool:
     """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
     return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str
-            and type(layout) in (StaticIn, WeakIn, AbsentIn))
+            and type(layout) in (StaticIn, WeakIn, TypeIn, AbsentIn))
 
 
 def _tables(given: tuple) -> dict[int, tuple[dict, list]]:
@@ -424,7 +438,8 @@ _FIELDS = {"__code__": "function.code", "__defaults__": "function.defaults", "__
            "__func__": "method.function", "__self__": "method.self"}
 _EQUAL = {str: Unpacker._equal_text, bytes: Unpacker._equal_object, int: Unpacker._equal_int, float: Unpacker._equal_bytes,
           complex: Unpacker._equal_bytes}
-_PARTS = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field}
+_PARTS = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
+          "member": Unpacker._member}
 _CHECKS = {ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
            SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node, WeakIn: Unpacker._weak,
            TypeIn: Unpacker._typed, KeptIn: Unpacker._kept, PartsIn: Unpacker._parts}

@@ -45,7 +45,7 @@ _PYTHON_NAMES = (
     "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
     "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
     "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyDict_GetItemWithError",
-    "PyType_GenericAlloc", "PyObject_RichCompareBool", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyType_GenericAlloc", "PyObject_RichCompareBool", "PySet_Contains", "PyEval_SaveThread", "PyEval_RestoreThread",
 )
 
 

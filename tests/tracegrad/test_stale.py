@@ -3,6 +3,7 @@
 Each kind of change is a row: a factory gives the function, what changes it, and what changes it back. The compiled function is
 held to Python before, after and back again, and to a number of compilations: the old state is found again without one.
 """
+import collections
 import dataclasses
 import enum
 import functools
@@ -590,6 +591,84 @@ def the_truth_of_a_list():
 def a_list_made_an_array():
     rows = [[1.0, 2.0], [3.0, 4.0]]
     return lambda x: x * np.array(rows).sum(), lambda: rows[1].__setitem__(0, 9.0), lambda: rows[1].__setitem__(0, 3.0)
+
+
+@kind
+def an_array_that_is_only_asked_for():
+    o = types.SimpleNamespace(mask=np.ones(3))
+    return (lambda x: x if o.mask is None else -x, lambda: setattr(o, "mask", None),
+            lambda: setattr(o, "mask", np.ones(3)))
+
+
+@kind
+def a_global_read_by_globals():
+    return lambda x: x * globals()["NUMBER"], *space("NUMBER", 5.0)
+
+
+@kind
+def a_list_in_a_namedtuple():
+    pair = collections.namedtuple("Pair", "rates name")([2.0], "p")
+    return lambda x: x * pair.rates[0] * pair[0][0], lambda: pair.rates.__setitem__(0, 3.0), lambda: pair.rates.__setitem__(0, 2.0)
+
+
+@kind
+def a_list_in_a_tuple():
+    pair = ([2.0], "p")
+    return lambda x: x * pair[0][0], lambda: pair[0].__setitem__(0, 3.0), lambda: pair[0].__setitem__(0, 2.0)
+
+
+class Attributes(dict):
+    __getattr__ = dict.__getitem__
+
+
+@kind
+def a_dict_with_attributes():
+    o = Attributes(k=2.0)
+    return lambda x: x * o.k, lambda: o.update(k=3.0), lambda: o.update(k=2.0)
+
+
+@kind
+def an_ordered_dict():
+    o = collections.OrderedDict(k=2.0)
+    return lambda x: x * o["k"], lambda: o.update(k=3.0), lambda: o.update(k=2.0)
+
+
+@kind
+def a_deque():
+    o = collections.deque([2.0, 3.0])
+    return lambda x: x * sum(o), lambda: o.append(3.0), lambda: o.pop()
+
+
+@kind
+def a_set_that_is_iterated():
+    return lambda x: x * sum(MEMBERS), lambda: MEMBERS.add(5.0), lambda: MEMBERS.discard(5.0)
+
+
+@kind
+def a_text_in_a_set():
+    names = {"a", "b"}
+    return lambda x: x if TEXT in names else -x, lambda: names.add("double"), lambda: names.discard("double")
+
+
+@kind
+def the_attributes_of_an_object():
+    o = Options()
+    return lambda x: x * dataclasses.asdict(o)["rate"], lambda: setattr(o, "rate", 3.0), lambda: setattr(o, "rate", 0.5)
+
+
+@kind
+def a_callable_attribute():
+    o, new, old = types.SimpleNamespace(), lambda x: -x, lambda x: 2 * x
+    o.act = old
+    return lambda x: o.act(x), lambda: setattr(o, "act", new), lambda: setattr(o, "act", old)
+
+
+@kind
+def a_class_bound_anew():
+    class Other:
+        def __init__(self, x):
+            self.x = -x
+    return lambda x: Vector(x).x, *space("Vector", Other)
 
 
 @pytest.mark.parametrize("name", KINDS)

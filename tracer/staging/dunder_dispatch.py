@@ -154,7 +154,7 @@ def item(held, key):
     if own is not None:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
-    if cls is dict and type(key) in captured_values.KEYS and key not in held:
+    if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)
     return captured_values.item(held, key, held[key])
 

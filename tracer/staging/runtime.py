@@ -35,6 +35,14 @@ def mapping(items):
     return items
 
 
+def space(names):
+    """globals()"""
+    trace = tracing.active()
+    if trace is not None:
+        captured_values.root(trace, names)
+    return names
+
+
 def iterate(items):
     """What a comprehension iterates over."""
     return items if tracing.active() is None else iteration.iterate(items)
@@ -76,7 +84,7 @@ RUNTIME = types.SimpleNamespace(
     assert_=branches.assert_,
     raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     fresh=fresh,
-    unpack=unpack, mapping=mapping,
+    unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,
     setitem=assignment.setitem,
     setattr=assignment.setattr_, named=assignment.named,

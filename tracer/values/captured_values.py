@@ -14,6 +14,7 @@ trace needs it as a number, it starts again (`tracing.Restart`), as for the elem
 """
 from __future__ import annotations
 
+import enum
 import functools
 import sys
 import types
@@ -126,7 +127,7 @@ def attribute(held, key: str, value):
     cls = type(held)
     if cls is types.ModuleType:
         space = vars(held)
-        known = key in space and not _fixed(held.__name__) and not isinstance(value, types.ModuleType)
+        known = key in space and not _fixed(held.__name__)
         return _root(trace, "item", space, key, value, value) if known else value
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if _users(held) else value
@@ -139,6 +140,8 @@ def attribute(held, key: str, value):
             _of_class(trace, cls, key)
         return value
     if _computed(held, cls, key):
+        if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
+            return item(held, key, value)
         opaque(trace, reading)
         return value
     return _given(trace, _part(trace, reading, "attr", key, value))
@@ -168,7 +171,9 @@ def item(held, key, value):
     if reading is None or trace.freezing:
         return value
     cls = type(held)
-    if (cls is dict and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
+    if type(key) is int and (fields := _fields(cls)):
+        return attribute(held, fields[key], value)
+    if (_is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
         return _given(trace, _part(trace, reading, "item", key, value))
     whole(held)
     return value
@@ -178,8 +183,10 @@ def presence(held, key) -> None:
     """Whether a dict has a key decides something."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
-    if reading is not None and not trace.freezing and type(held) is dict and type(key) in KEYS:
-        _part(trace, reading, "item", key, held.get(key, ABSENT))
+    if reading is not None and not trace.freezing and _is_dict(type(held)) and type(key) in KEYS:
+        _part(trace, reading, "item", key, dict.get(held, key, ABSENT))
+    elif reading is not None and not trace.freezing and type(held) in (set, frozenset) and type(key) in KEYS:
+        _part(trace, reading, "member", key, True if key in held else ABSENT)
     else:
         whole(held)
 
@@ -217,7 +224,7 @@ def opaque(trace, reading: Reading) -> None:
     if isinstance(held, (list, dict, set)):
         reading.whole = True
     own = getattr(held, "__dict__", None)
-    if type(own) is not dict or len(own) > _LONGEST or not _users(type(held)):
+    if type(own) is not dict or isinstance(held, enum.Enum) or not (_users(type(held)) or type(held).__module__ in _OPEN):
         return
     note_read(*own.values())
     for key, value in list(own.items()):
@@ -226,6 +233,7 @@ def opaque(trace, reading: Reading) -> None:
             whole(value, deep=_DEEP)
 
 
+_OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
 _CONTAINERS = (list, tuple, dict)
 _NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType})
 
@@ -233,6 +241,8 @@ _NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types
 def _all(trace, reading: Reading) -> None:
     x = reading.value
     reading.whole = True
+    for field in _fields(type(x)):
+        _python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
     if type(x) not in _CONTAINERS or len(x) > _LONGEST:
         return
     for key, value in x.items() if type(x) is dict else enumerate(x):
@@ -328,4 +338,15 @@ def _computed(held, cls: type, key: str) -> bool:
     if found is ABSENT:
         return key not in getattr(held, "__dict__", ())
     plain = (types.FunctionType, staticmethod, classmethod, types.MemberDescriptorType, types.GetSetDescriptorType)
-    return hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in getattr(held, "__dict__", ())
+    return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in getattr(held, "__dict__", ())
+            and key not in _fields(cls))
+
+
+def _fields(cls: type) -> tuple[str, ...]:
+    """The names of a namedtuple's items."""
+    return getattr(cls, "_fields", ()) if issubclass(cls, tuple) else ()
+
+
+def _is_dict(cls: type) -> bool:
+    """Whether items of the class are looked up as a dict's."""
+    return issubclass(cls, dict) and cls.__getitem__ is dict.__getitem__ and cls.__contains__ is dict.__contains__

@@ -5,6 +5,7 @@ Traced code runs once, so that their value would be frozen: they are refused, un
 from __future__ import annotations
 
 import collections.abc
+import contextvars
 import io
 import os
 import types
@@ -91,6 +92,8 @@ def _row(f, args) -> tuple[str, str] | None:
         return _ENVIRONMENT
     if _module(type(owner)) == "random" and not isinstance(owner, types.ModuleType):        # methods of a generator
         return _RANDOM
+    if type(owner) is contextvars.ContextVar:
+        return "a context variable", "read it outside and pass the value in"
     if isinstance(owner, io.IOBase):
         return _ROWS[3][:2]
     module, name = _module(f), getattr(f, "__qualname__", None) or ""
