@@ -10,6 +10,7 @@ import functools
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from . import compile, interpreter, lowered
@@ -24,7 +25,7 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
-from .tracer.values import boxes
+from .tracer.values import boxes, captured_arrays
 
 ATTEMPTS = 8         # traces that may find that what they captured has changed before they have ended
 RECENT = 64          # states of what a function captures that are kept for one key
@@ -99,6 +100,12 @@ class Jitted(Dispatcher):
         found = self.source(call, trace)
         return self.derive(found) if self.derive else found
 
+    def with_captures(self, call: arguments.Call) -> trace_function.Traced:
+        """The program of a call, with all that it captures: also what was captured by rules that users gave for derivatives."""
+        with tracing.gathering() as parts:
+            found = self.program(call)
+        return replace(found, held=captured_arrays.merged(parts)) if len(parts) > 1 else found
+
     def source(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
         the containers of its arguments are its own."""
@@ -146,7 +153,7 @@ class Jitted(Dispatcher):
         attempts = ATTEMPTS
         while captured is None or key not in self._programs:
             with self.reading(call):
-                made = interpreter.Evaluator(self.program(call), call)
+                made = interpreter.Evaluator(self.with_captures(call), call)
             key = self.remember(call, made.traced, made.captures, self._programs.get)
             made = self._programs.setdefault(key, made)
             captured = made.captures.find()
@@ -193,7 +200,7 @@ class Jitted(Dispatcher):
     def specialise(self, call: arguments.Call, form: compile.Form):
         start = time.perf_counter()
         with self.reading(call):
-            traced = self.program(call)
+            traced = self.with_captures(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
 
     def __tracegrad_call__(self, args, kwargs):

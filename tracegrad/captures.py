@@ -45,16 +45,19 @@ class Captures:
     """The arrays that one trace used, and where each call finds them.
 
     parameters   the constants that stand for them in the program, in the order of the kernel's parameters behind the arguments
+    repeats      constants of further traces for arrays that have one: constant -> the one among the parameters
     """
 
     def __init__(self, held: Captured):
-        self.parameters = (*(c for c, _ in held.live), *held.inputs)
+        first: dict[int, Const] = {}
+        self.repeats = {c: first[id(x)] for c, x in held.live if first.setdefault(id(x), c) is not c}
+        self.parameters = (*first.values(), *held.inputs)
         known = {id(x): x.copy(order="K") for x in held.known}
         arrays = tuple(_Finder(held, known).checks()) if held.live or known else ()
         self.numbers, values = numbers_of(held.reads), ValueLayouts({c: k for k, c in enumerate(self.parameters)})
         self.given: tuple[tuple[Any, In], ...] = (*values.checks(held.reads), *arrays)
         held.live = held.known = held.reads = held.inputs = ()
-        for c in self.parameters:
+        for c in (*self.parameters, *self.repeats):
             c.data = np.broadcast_to(np.zeros((), c.data.dtype), c.data.shape)     # let go of the array: calls look it up
 
     def find(self) -> list | None:
@@ -73,7 +76,7 @@ class Captures:
     def now(self, constants: tuple[Const, ...], captured: list[np.ndarray]) -> list[np.ndarray]:
         """What some of the constants stand for, among what `find` has found."""
         place = {c: k for k, c in enumerate(self.parameters)}
-        return [captured[place[c]] for c in constants]
+        return [captured[place[self.repeats.get(c, c)]] for c in constants]
 
     def changed(self) -> list[np.ndarray]:
         """The arrays whose elements are others than the trace saw, although they are described as they were."""
@@ -118,13 +121,14 @@ def live(f: Function) -> tuple[Const, ...]:
     return tuple(found)
 
 
-def closed(f: Function, constants: tuple[Const, ...]) -> Function:
-    """The program with parameters in place of these constants, behind its own."""
+def closed(f: Function, constants: tuple[Const, ...], repeats=()) -> Function:
+    """The program with parameters in place of these constants, behind its own, and in place of what repeats one of them."""
     if not constants:
         return f
     names = [*(p.name for p in f.params), *(f"captured{k}" for k in range(len(constants)))]
     made = function(f.name, [*(p.type for p in f.params), *(c.type for c in constants)], names, f.loc)
     mapping = dict(zip((*f.params, *constants), made.params))
+    mapping |= {c: mapping[first] for c, first in dict(repeats).items()}
     for p in made.params:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
@@ -148,7 +152,7 @@ class _Finder:
     def __init__(self, held: Captured, kept: dict[int, np.ndarray]):
         self.kept = kept
         self.wanted = {id(x): x for x in (*(x for _, x in held.live), *held.known)}
-        self.param = {id(x): k for k, (_, x) in enumerate(held.live)}
+        self.param = {key: k for k, key in enumerate(dict.fromkeys(id(x) for _, x in held.live))}
         self.names = {name for f in held.functions for name in _names(f.__code__)}
         self.edges: dict[int, dict[Any, _Edge]] = {}
         self.objects: dict[int, Any] = {}
@@ -216,7 +220,7 @@ class _Finder:
     def attributes(self, x) -> Iterator[tuple[Any, Place]]:
         """Attributes that Python reads without running code of the user."""
         cls = type(x)
-        if cls.__getattribute__ is not object.__getattribute__ or cls.__module__.partition(".")[0] == _OWN:
+        if type(cls.__getattribute__) is not types.WrapperDescriptorType or cls.__module__.partition(".")[0] == _OWN:
             return
         own = getattr(x, "__dict__", None)
         own = own if type(own) is dict else {}

@@ -209,6 +209,23 @@ def changing(arrays, paths=()):
         _STATE.changing, _STATE.varying = before
 
 
+@contextmanager
+def gathering():
+    """A list to which each trace that ends inside adds what it reached outside of its arguments."""
+    before = getattr(_STATE, "gathered", None)
+    _STATE.gathered = found = []
+    try:
+        yield found
+    finally:
+        _STATE.gathered = before
+
+
+def gathered() -> list:
+    """The list of the innermost `gathering`, else one that nobody reads."""
+    found = getattr(_STATE, "gathered", None)
+    return [] if found is None else found
+
+
 # --- where the user's program stands ---------------------------------------------------------------------------------
 
 class Place:

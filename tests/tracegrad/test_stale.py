@@ -4,14 +4,21 @@ Each kind of change is a row: a factory gives the function, what changes it, and
 held to Python before, after and back again, and to a number of compilations: the old state is found again without one.
 """
 import collections
+import contextvars
 import dataclasses
+import datetime
 import enum
 import functools
 import importlib
+import io
+import itertools
 import os
+import pathlib
+import random
 import sys
 import time
 import types
+import uuid
 
 import numpy as np
 import pytest
@@ -607,8 +614,9 @@ def a_global_read_by_globals():
 
 @kind
 def a_list_in_a_namedtuple():
-    pair = collections.namedtuple("Pair", "rates name")([2.0], "p")
-    return lambda x: x * pair.rates[0] * pair[0][0], lambda: pair.rates.__setitem__(0, 3.0), lambda: pair.rates.__setitem__(0, 2.0)
+    rates = [2.0]
+    pair = collections.namedtuple("Pair", "rates name")(rates, "p")
+    return lambda x: x * pair.rates[0] * pair[0][0], lambda: rates.__setitem__(0, 3.0), lambda: rates.__setitem__(0, 2.0)
 
 
 @kind
@@ -759,6 +767,97 @@ def test_an_input_that_is_a_condition():
     for box.k in range(10):
         assert f(2.0) == (2.0 if box.k % 2 else -2.0)
     assert f.cache_info().misses <= 4
+
+
+def test_what_a_rule_for_a_derivative_reads():
+    box, twos = types.SimpleNamespace(k=2.0), types.SimpleNamespace(w=np.ones(2))
+
+    @tg.custom_jvp
+    def f(x):
+        return x**2
+
+    def rule(primals, tangents):
+        return f(*primals), 2 * primals[0] * tangents[0] * box.k * np.sum(twos.w)
+    f.defjvp(rule)
+    slope = tg.grad(lambda x: f(x))
+    inside = tg.jit(lambda x: tg.grad(lambda y: f(y))(x))
+    for box.k in (2.0, 3.0, 4.0, 2.0):
+        assert slope(1.0) == inside(1.0) == tg.jvp(f, (1.0,), (1.0,))[1] == 4.0 * box.k
+    twos.w = np.full(2, 3.0)
+    assert slope(1.0) == inside(1.0) == 24.0
+    f.defjvp(lambda primals, tangents: (f(*primals), 7.0 * tangents[0]))
+    assert slope(1.0) == inside(1.0) == 7.0
+
+
+REFUSED = {
+    "clock": (lambda x: x + time.time(), "the clock"),
+    "counter": (lambda x: x + time.perf_counter_ns(), "the clock"),
+    "today": (lambda x: x + datetime.datetime.now().year, "the clock"),
+    "date": (lambda x: x + datetime.date.today().year, "the clock"),
+    "random": (lambda x: x + random.random(), "random numbers"),
+    "generator": (lambda x: x + DRAW.gauss(0.0, 1.0), "random numbers"),
+    "uuid": (lambda x: x + uuid.uuid4().int % 7, "random numbers"),
+    "bytes": (lambda x: x + len(os.urandom(3)), "random numbers"),
+    "environ": (lambda x: x + len(os.environ["PATH"]), "the environment"),
+    "environ.get": (lambda x: x + len(os.environ.get("PATH", "")), "the environment"),
+    "environ in": (lambda x: x if "PATH" in os.environ else -x, "the environment"),
+    "getenv": (lambda x: x + len(os.getenv("PATH", "")), "the environment"),
+    "open": (lambda x: x + len(open(__file__).read()), "a file"),       # noqa: SIM115
+    "load": (lambda x: x + np.load("nothing.npy"), "a file"),
+    "loadtxt": (lambda x: x + np.loadtxt("nothing.txt"), "a file"),
+    "path": (lambda x: x + len(pathlib.Path(__file__).read_text()), "a file"),
+    "exists": (lambda x: x if os.path.exists(__file__) else -x, "a file"),
+    "input": (lambda x: x + float(input()), "what a user types"),
+    "context": (lambda x: x + CONTEXT.get(), "a context variable"),
+    "next": (lambda x: x + next(ITERATOR), "consumed"),
+    "for": (lambda x: x + sum(k for k in ITERATOR), "consumed"),
+    "file": (lambda x: x + sum(len(line) for line in FILE), "consumed"),
+}
+DRAW, ITERATOR, FILE = random.Random(1), iter([1.0, 2.0]), io.StringIO("a\nb")
+CONTEXT = contextvars.ContextVar("c", default=1.0)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("way", ["jit", "grad", "vmap"])
+def test_what_cannot_be_captured_is_refused(name, way):
+    f, what = REFUSED[name]
+    call = {"jit": tg.jit(f), "grad": tg.grad(f), "vmap": tg.vmap(f)}[way]
+    with pytest.raises(tg.UnsupportedError, match=what) as caught:
+        call(np.ones(2) if way == "vmap" else 1.0)
+    assert "test_stale.py" in str(caught.value) and "Instead" in str(caught.value) and "outside" in str(caught.value)
+
+
+def test_static_freezes_what_is_meant_to_be_frozen():
+    box = types.SimpleNamespace(k=2.0)
+    f = tg.jit(lambda x: x * tg.static(box.k) + tg.static(random.random()) + tg.static(len(os.environ.get("PATH", ""))))
+    first = f(1.0)
+    box.k = 5.0
+    assert f(1.0) == first and f.cache_info().misses == 1
+    assert tg.static(3) == 3
+
+
+def test_static_makes_an_integer_part_of_the_specialisation():
+    f = tg.jit(lambda n, x: x * 2.0 if tg.static(n) > 2 else x)
+    assert [f(n, 1.0) for n in (1, 5, 1, 5)] == [1.0, 2.0, 1.0, 2.0] and f.cache_info().misses == 2
+    with pytest.raises(tg.TracegradError, match=r"tg\.static"):
+        tg.jit(lambda x: tg.static(x))(1.0)
+    with pytest.raises(tg.UnsupportedError, match=r"tg\.static"):
+        tg.jit(lambda x: tg.static(x))(np.ones(2))
+
+
+def test_another_function_called_static_is_a_function():
+    class Holder:
+        @staticmethod
+        def static(x):
+            return x * 2.0
+    assert tg.jit(lambda x: Holder.static(x))(1.5) == 3.0
+
+
+def test_an_iterator_made_inside_is_consumed_as_in_python():
+    def f(x):
+        counter = itertools.count(1)
+        return x + next(counter) + next(counter)
+    assert tg.jit(f)(1.0) == f(1.0) == 4.0
 
 
 def test_a_module_that_is_loaded_again(tmp_path, monkeypatch):

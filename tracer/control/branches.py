@@ -21,7 +21,7 @@ from ...ir.types import BOOL
 from .. import tracing
 from ..regions import if_join, leaf_types, list_scan_outputs, region_tracing
 from ..syntax import try_except
-from ..values import boxes, captured_arrays, captured_values, format_strings
+from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
 
@@ -169,6 +169,7 @@ def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
+    unrepeatable.expect_no_environment(items)
     if isinstance(x, Box):
         captured_values.whole(items)
     else:

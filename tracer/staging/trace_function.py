@@ -109,7 +109,9 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     packed: dict = {}
     known: set | None = set()
     failed: Exception | None = None
+    begun = len(tracing.gathered())
     for _ in range(RESTARTS):
+        del tracing.gathered()[begun:]               # by a run that was given up
         run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
         try:
             return _clean(run.run, function)

@@ -10,6 +10,7 @@ alone, while the function is traced, makes them known, too.
 """
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,14 @@ def reached(trace, writes: bool, objects) -> Captured:
                      tuple(trace.reads.values()), tuple(trace.inputs))
     for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs):
         table.clear()                                  # what nobody holds can be resized
+    tracing.gathered().append(found)
     return found
+
+
+def merged(parts: list[Captured]) -> Captured:
+    """What several traces reached whose programs became one: that of a function, and those of rules for its derivative."""
+    columns = zip(*((p.functions, p.objects, p.live, p.known, p.reads, p.inputs) for p in parts))
+    return Captured(*(tuple(itertools.chain(*column)) for column in columns))
 
 
 def outside(x) -> bool:

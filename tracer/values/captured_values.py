@@ -154,6 +154,13 @@ def class_part(cls: type, key: str) -> None:
         _of_class(trace, cls, key)
 
 
+def state(held, key: str) -> None:
+    """An attribute of an object of this package that a user may set."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing:
+        _all(trace, _part(trace, root(trace, held), "attr", key, getattr(held, key)))
+
+
 def absent(held, key: str) -> None:
     """An object was found to have no such attribute."""
     trace = tracing.active()
