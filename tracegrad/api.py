@@ -100,10 +100,10 @@ class Jitted(Dispatcher):
         found = self.source(call, trace)
         return self.derive(found) if self.derive else found
 
-    def with_captures(self, call: arguments.Call) -> trace_function.Traced:
+    def with_captures(self, call: arguments.Call, make: Callable | None = None) -> trace_function.Traced:
         """The program of a call, with all that it captures: also what was captured by rules that users gave for derivatives."""
         with tracing.gathering() as parts:
-            found = self.program(call)
+            found = (make or self.program)(call)
         return replace(found, held=captured_arrays.merged(parts)) if len(parts) > 1 else found
 
     def source(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:

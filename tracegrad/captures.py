@@ -110,6 +110,19 @@ def captures_of(held: Captured) -> Captures:
     return held.ways
 
 
+def joined(held: Captured, more: list[Captured]) -> Captured:
+    """What a program captures that was made of a traced one, and of rules that were traced while it was made."""
+    if not more:
+        return held
+    made = Captures(Captured())
+    for ways in map(captures_of, (held, *more)):
+        made.given += ways.layouts(len(made.parameters))
+        made.parameters += ways.parameters
+        made.repeats |= ways.repeats
+        made.numbers |= ways.numbers
+    return Captured(ways=made)
+
+
 def live(f: Function) -> tuple[Const, ...]:
     """The constants of a program that stand for arrays that the function captured."""
     found: dict[Value, None] = {}

@@ -789,6 +789,20 @@ def test_what_a_rule_for_a_derivative_reads():
     assert slope(1.0) == inside(1.0) == 7.0
 
 
+def test_sparse_derivatives_see_what_rules_read():
+    box = types.SimpleNamespace(w=np.ones(3), k=2.0)
+
+    @tg.custom_jvp
+    def f(x):
+        return x**2
+    f.defjvp(lambda primals, tangents: (f(*primals), 2 * primals[0] * tangents[0] * box.w * box.k))
+    jacobian, hessian = tg.jacobian(lambda x: f(x), sparse=True), tg.hessian(lambda x: np.sum(f(x)), sparse=True)
+    for box.k, factor in ((2.0, 1.0), (3.0, 1.0), (3.0, 5.0), (4.0, 2.0), (2.0, 1.0)):
+        box.w = np.full(3, factor)
+        for matrix in (jacobian(np.ones(3)), hessian(np.ones(3))):
+            assert matrix.toarray().diagonal().tolist() == [2.0 * factor * box.k] * 3
+
+
 REFUSED = {
     "clock": (lambda x: x + time.time(), "the clock"),
     "counter": (lambda x: x + time.perf_counter_ns(), "the clock"),
