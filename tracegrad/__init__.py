@@ -31,6 +31,7 @@ from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .options import config, disable_jit
 from .sparsity import sparsity
 from .tracer.control.loop_pragmas import rolled, unroll
+from .tracer.values.unrepeatable import static
 from .transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
@@ -68,6 +69,7 @@ __all__ = [
     "linearize",
     "rolled",
     "sparsity",
+    "static",
     "stop_gradient",
     "unroll",
     "value_and_grad",

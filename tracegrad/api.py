@@ -10,10 +10,11 @@ import functools
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from . import compile, interpreter, lowered
-from .captures import NOTHING, Captures
+from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .lowering.call.cache import Cache, CacheInfo
@@ -24,10 +25,11 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
-from .tracer.values import boxes, generators
+from .tracer.values import boxes, captured_arrays, generators
 
 P = ParamSpec("P")
 R = TypeVar("R")
+ATTEMPTS = 8         # traces that may find that what they captured has changed before they have ended
 RECENT = 64          # states of what a function captures that are kept for one key
 
 
@@ -103,6 +105,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         found = self.source(call, trace)
         return self.derive(found) if self.derive else found
 
+    def with_captures(self, call: arguments.Call, make: Callable | None = None) -> trace_function.Traced:
+        """The program of a call, with all that it captures: also what was captured by rules that users gave for derivatives."""
+        with tracing.gathering() as parts:
+            found = (make or self.program)(call)
+        return replace(found, held=captured_arrays.merged(parts)) if len(parts) > 1 else found
+
     def source(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
         the containers of its arguments are its own."""
@@ -125,14 +133,18 @@ class Jitted(Dispatcher, Generic[P, R]):
         call = self.flatten(args, kwargs)
         form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         key, captured = self.known(call)
+        attempts = ATTEMPTS
         while True:
             found = self._cache.get(key) if captured is not None else None
             if found is None:
                 found = self.specialise(call, form)
-                key = self.remember(call, found.about.traced, found.about.captures)
+                key = self.remember(call, found.about.traced, found.about.captures, self._cache.get)
                 found = self._cache.put(key, found)
                 captured = found.about.captures.find()
                 if captured is None:                        # another thread has just changed what was captured
+                    attempts -= 1
+                    if not attempts:
+                        raise _unsettled(found.about)
                     continue
             elif (layout := compile.another_form(found, call, form)) is not None:
                 self.add_form(found, layout)
@@ -143,11 +155,16 @@ class Jitted(Dispatcher, Generic[P, R]):
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
         call = self.flatten(args, kwargs)
         key, captured = self.known(call)
+        attempts = ATTEMPTS
         while captured is None or key not in self._programs:
             with self.reading(call):
-                made = interpreter.Evaluator(self.program(call), call)
-            key = self.remember(call, made.traced, made.captures)
-            self._programs[key], captured = made, made.captures.find()
+                made = interpreter.Evaluator(self.with_captures(call), call)
+            key = self.remember(call, made.traced, made.captures, self._programs.get)
+            made = self._programs.setdefault(key, made)
+            captured = made.captures.find()
+            attempts -= 1
+            if captured is None and not attempts:
+                raise _unsettled(made)
         return self._programs[key](call, captured)
 
     def known(self, call: arguments.Call) -> tuple[Any, list | None]:
@@ -162,8 +179,8 @@ class Jitted(Dispatcher, Generic[P, R]):
     @contextmanager
     def reading(self, call: arguments.Call):
         """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
-        now = [x for captures in self._captures.get(self.key(call), ()) for x in captures.changed()]
-        with tracing.changing(now):
+        known = self._captures.get(self.key(call), ())
+        with tracing.changing([x for captures in known for x in captures.changed()], varying(known)):
             yield
 
     def key(self, call: arguments.Call):
@@ -171,12 +188,16 @@ class Jitted(Dispatcher, Generic[P, R]):
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures):
-        """Note which Python ints and captured arrays the program depends on; the key that they complete."""
+    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures, served: Callable):
+        """Note which Python ints and captured objects the program depends on; the key that they complete. Where another thread
+        was faster, so that `served(key)` has a program that holds now, that one's."""
         if traced.statics:
             base = self.key(call)[0]
             self._statics[base] = tuple(sorted({*self._statics.get(base, ()), *traced.statics}))
         key = self.key(call)
+        for known in self._captures.get(key, ()) if captures.given else ():
+            if served((key, known)) is not None and known.find() is not None:
+                return key, known
         if captures.given:
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
         return key, captures if captures.given else NOTHING
@@ -184,7 +205,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def specialise(self, call: arguments.Call, form: compile.Form):
         start = time.perf_counter()
         with self.reading(call):
-            traced = self.program(call)
+            traced = self.with_captures(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
 
     def __tracegrad_call__(self, args, kwargs):
@@ -221,6 +242,12 @@ class Jitted(Dispatcher, Generic[P, R]):
     def specializations(self) -> list[SpecializationInfo]:
         """The compiled forms, newest first."""
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
+
+
+def _unsettled(made) -> ArgumentError:
+    return ArgumentError(
+        "what the function reads outside of its arguments changes each time that it is traced",
+        "let it change nothing outside, or pass what changes as an argument", made.traced.function.loc)
 
 
 def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .captured_layouts import ValueLayouts, numbers_of
 from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
@@ -27,10 +28,12 @@ from .lowering.call.calling_convention import (
     In,
     Mismatch,
     Node,
+    PartsIn,
     Place,
     SameIn,
     ScalarIn,
     StaticIn,
+    TypeIn,
     UnreadIn,
     match_given,
 )
@@ -44,18 +47,23 @@ class Captures:
     """The arrays that one trace used, and where each call finds them.
 
     parameters   the constants that stand for them in the program, in the order of the kernel's parameters behind the arguments
+    repeats      constants of further traces for arrays that have one: constant -> the one among the parameters
     """
 
     def __init__(self, held: Captured):
-        self.parameters = tuple(c for c, _ in held.live)
+        first: dict[int, Const] = {}
+        self.repeats = {c: first[id(x)] for c, x in held.live if first.setdefault(id(x), c) is not c}
+        self.parameters = (*first.values(), *held.inputs)
         known = {id(x): x.copy(order="K") for x in held.known}
-        self.given: tuple[tuple[Any, In], ...] = tuple(_Finder(held, known).checks()) if self.parameters or known else ()
-        held.live = held.known = ()
-        for c in self.parameters:
+        arrays = tuple(_Finder(held, known).checks()) if held.live or known else ()
+        self.numbers, values = numbers_of(held.reads), ValueLayouts({c: k for k, c in enumerate(self.parameters)})
+        self.given: tuple[tuple[Any, In], ...] = (*values.checks(held.reads), *arrays)
+        held.live = held.known = held.reads = held.inputs = ()
+        for c in (*self.parameters, *self.repeats):
             c.data = np.broadcast_to(np.zeros((), c.data.dtype), c.data.shape)     # let go of the array: calls look it up
 
-    def find(self) -> list[np.ndarray] | None:
-        """The arrays of the parameters as they are now; None where the program does not hold for what is there."""
+    def find(self) -> list | None:
+        """The arrays and numbers of the parameters as they are now; None where the program does not hold for what is there."""
         found: dict[int, np.ndarray] = {}
         try:
             match_given(self.given, found, {})
@@ -70,7 +78,7 @@ class Captures:
     def now(self, constants: tuple[Const, ...], captured: list[np.ndarray]) -> list[np.ndarray]:
         """What some of the constants stand for, among what `find` has found."""
         place = {c: k for k, c in enumerate(self.parameters)}
-        return [captured[place[c]] for c in constants]
+        return [captured[place[self.repeats.get(c, c)]] for c in constants]
 
     def changed(self) -> list[np.ndarray]:
         """The arrays whose elements are others than the trace saw, although they are described as they were."""
@@ -85,14 +93,36 @@ class Captures:
         return found
 
 
+def varying(known: tuple[Captures, ...]) -> set[tuple]:
+    """Paths of the numbers that had two values at earlier traces: the third is read at run time, as are all later ones."""
+    values: dict[tuple, set] = {}
+    for captures in known:
+        for path, x in captures.numbers.items():
+            values.setdefault(path, set()).add((type(x), repr(x)))
+    return {path for path, found in values.items() if len(found) > 1}
+
+
 NOTHING = Captures(Captured())
 
 
 def captures_of(held: Captured) -> Captures:
     """Looked for once, when the trace has just ended: an array that is bound anew later is not to be found any more."""
     if held.ways is None:
-        held.ways = Captures(held) if held.live or held.known else NOTHING
+        held.ways = Captures(held) if held.live or held.known or held.reads else NOTHING
     return held.ways
+
+
+def joined(held: Captured, more: list[Captured]) -> Captured:
+    """What a program captures that was made of a traced one, and of rules that were traced while it was made."""
+    if not more:
+        return held
+    made = Captures(Captured())
+    for ways in map(captures_of, (held, *more)):
+        made.given += ways.layouts(len(made.parameters))
+        made.parameters += ways.parameters
+        made.repeats |= ways.repeats
+        made.numbers |= ways.numbers
+    return Captured(ways=made)
 
 
 def live(f: Function) -> tuple[Const, ...]:
@@ -106,13 +136,14 @@ def live(f: Function) -> tuple[Const, ...]:
     return tuple(found)
 
 
-def closed(f: Function, constants: tuple[Const, ...]) -> Function:
-    """The program with parameters in place of these constants, behind its own."""
+def closed(f: Function, constants: tuple[Const, ...], repeats=()) -> Function:
+    """The program with parameters in place of these constants, behind its own, and in place of what repeats one of them."""
     if not constants:
         return f
     names = [*(p.name for p in f.params), *(f"captured{k}" for k in range(len(constants)))]
     made = function(f.name, [*(p.type for p in f.params), *(c.type for c in constants)], names, f.loc)
     mapping = dict(zip((*f.params, *constants), made.params))
+    mapping |= {c: mapping[first] for c, first in dict(repeats).items()}
     for p in made.params:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
@@ -136,7 +167,7 @@ class _Finder:
     def __init__(self, held: Captured, kept: dict[int, np.ndarray]):
         self.kept = kept
         self.wanted = {id(x): x for x in (*(x for _, x in held.live), *held.known)}
-        self.param = {id(x): k for k, (_, x) in enumerate(held.live)}
+        self.param = {key: k for k, key in enumerate(dict.fromkeys(id(x) for _, x in held.live))}
         self.names = {name for f in held.functions for name in _names(f.__code__)}
         self.edges: dict[int, dict[Any, _Edge]] = {}
         self.objects: dict[int, Any] = {}
@@ -204,7 +235,7 @@ class _Finder:
     def attributes(self, x) -> Iterator[tuple[Any, Place]]:
         """Attributes that Python reads without running code of the user."""
         cls = type(x)
-        if cls.__getattribute__ is not object.__getattribute__ or cls.__module__.partition(".")[0] == _OWN:
+        if type(cls.__getattribute__) is not types.WrapperDescriptorType or cls.__module__.partition(".")[0] == _OWN:
             return
         own = getattr(x, "__dict__", None)
         own = own if type(own) is dict else {}
@@ -252,6 +283,9 @@ class _Finder:
             return HeldIn(x, span(x) if param is not None else (), param, self.kept.get(id(x)))
         if isinstance(x, np.ndarray):
             return UnreadIn()
+        if type(x) is types.MethodType:
+            return PartsIn(TypeIn(types.MethodType), (("field", "__func__", StaticIn(x.__func__)),
+                                                      ("field", "__self__", StaticIn(x.__self__))))
         if self.open(x):
             parts = list(x.values()) if type(x) is dict else x
             return Node(type(x), tuple([self.layout(y, bound) for y in parts]), tuple(x) if type(x) is dict else ())
@@ -295,6 +329,8 @@ def _shifted(layout: In, first: int) -> In:
         return layout.at(layout.param + first)
     if type(layout) is ScalarIn:
         return layout._replace(param=layout.param + first)
+    if type(layout) is PartsIn:
+        return layout._replace(parts=tuple([(kind, key, _shifted(part, first)) for kind, key, part in layout.parts]))
     if type(layout) is Node:
         return layout._replace(children=tuple([_shifted(child, first) for child in layout.children]))
     return layout

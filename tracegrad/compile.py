@@ -220,7 +220,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
     captures = captures_of(traced.held)
     f = optimized(program)
     if captures.parameters:                                  # functions that it calls may read captured arrays, too
-        f = closed(loop_builder.flatten_calls(f), captures.parameters)
+        f = closed(loop_builder.flatten_calls(f), captures.parameters, captures.repeats)
     tick("optimize")
     kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")

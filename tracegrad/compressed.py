@@ -18,6 +18,7 @@ from . import coloring
 from .api import Jitted
 from .autodiff import forward
 from .autodiff.reverse import reverse
+from .captures import captures_of, joined
 from .coloring import Coloring, Pattern
 from .derivative_programs import built, dynamic, halves
 from .ir.build import Builder
@@ -86,8 +87,11 @@ class CompressedPlan(Plan):
 
     def kernel(self, by_columns: bool, count: int) -> Emitted:
         key = by_columns, count
-        made = self.kernels.pop(key, None) or Emitted(program(self.sides, by_columns, count), "jacobian",
-                                                      self.sides.traced.held)
+        made = self.kernels.pop(key, None)
+        if made is None or captures_of(made.held).find() is None:            # a rule for a derivative reads something else now
+            with tracing.gathering() as rules:
+                made = Emitted(program(self.sides, by_columns, count), "jacobian", self.detector.held)
+            made.held = joined(made.held, rules)
         return kept(self.kernels, key, made, RECENT)
 
 

@@ -32,6 +32,7 @@ from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Out, Traced
+from .tracer.values import captured_values
 
 _NO_TANGENT = signature.static(0.0)              # the tangent of something that is no float
 _NO_KEYWORDS = pytrees.TreeDef(pytrees.DICT, ((), ()), ())
@@ -76,6 +77,7 @@ class Custom:
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code."""
+        captured_values.state(self, "rules")
         if not self.rules:
             raise ArgumentError(f"`{self.name}` is a {self.operator} without a rule", self.definition,
                                 arguments.where(self.fun))

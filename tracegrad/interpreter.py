@@ -29,10 +29,11 @@ class Evaluator:
         self.program = without_aliases(traced, call)
         self.captures = captures_of(traced.held)
         f = optimized(self.program)
-        self.machine = Machine(closed(loop_builder.flatten_calls(f),
-                                      self.captures.parameters) if self.captures.parameters else f)
+        if self.captures.parameters:
+            f = closed(loop_builder.flatten_calls(f), self.captures.parameters, self.captures.repeats)
+        self.machine = Machine(f)
 
-    def __call__(self, call: Call, captured: list[np.ndarray]):
+    def __call__(self, call: Call, captured: list):
         given = leaf_values(self.traced, call)
         outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
                    zip(captured, self.captures.parameters)]

@@ -23,7 +23,7 @@ import numpy as np
 from . import coloring
 from .api import Jitted
 from .autodiff.sparsity.interpreter import pattern as pattern_program
-from .captures import captures_of, live
+from .captures import captures_of, joined, live
 from .coloring import Pattern
 from .derivative_programs import dynamic, tuple_of
 from .functions import derived, maker
@@ -75,13 +75,14 @@ class Detector:
     def __init__(self, s: Sides):
         f, held = s.function, dynamic(s.traced)
         known = [p for p, k in enumerate(held) if p not in s.wrt and not f.params[p].type.dtype.inexact]
-        program = dead_code(simplify(pattern_program(f, s.wrt, known)))
+        with tracing.gathering() as rules:
+            program = dead_code(simplify(pattern_program(f, s.wrt, known)))
         read = set(free_values(_unbound(program)))
         self.leaves = [held[p] for p in known]
         self.read = [held[p] for p, value in zip(known, program.params) if value in read]
         self.captured = live(program)
-        self.captures = captures_of(s.traced.held)
-        self.kernel = Emitted(program, "sparsity", s.traced.held)
+        self.held = joined(s.traced.held, rules)
+        self.captures, self.kernel = captures_of(self.held), Emitted(program, "sparsity", self.held)
         self.ins = s.ins
         numbers = itertools.count()
         self.outs = [next(numbers) if t.dtype.inexact else None for t in s.results]
@@ -213,13 +214,15 @@ class PatternDependent(Jitted):
         """The plan of a call, and the captured arrays as they are now."""
         key, captured = self.known(call)
         plan = self._plans.pop(key, None) if captured is not None else None
-        while plan is None or captured is None:
+        captured = None if plan is None else plan.detector.captures.find()
+        while captured is None:
             with self.reading(call):
-                traced = self.source(call)
+                traced = self.with_captures(call, self.source)
             captures = captures_of(traced.held)
-            key = self.remember(call, traced, captures)
+            key = self.remember(call, traced, captures, lambda key: None)
             s = sides(traced, self.argnums)
-            plan, captured = self.plan_class(s, Detector(s), {}), captures.find()
+            plan = self.plan_class(s, Detector(s), {})
+            captured = plan.detector.captures.find()
         return kept(self._plans, key, plan, config.cache_size), captured
 
     def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]):

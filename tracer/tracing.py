@@ -29,7 +29,7 @@ class Signal(BaseException):
 
 class Restart(Signal):
     """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
-    elements of these arrays from outside (by id) part of the program."""
+    elements of these arrays from outside (by id), and the numbers at these paths, part of the program."""
 
     def __init__(self, leaves=(), loops=(), lists=None, arrays=()):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
@@ -84,6 +84,11 @@ class Trace:
     fixed    ids of the arrays from outside that are known from the start; None for all
     changing ids of the arrays from outside whose elements have changed since an earlier trace
     entered  id(code) -> rewritten function that has run
+    reads    path -> what was read of objects from outside, from each root (values/captured_values.py)
+    outside  id(object) -> what was read of it, for the objects that these led to
+    inputs   constant -> path of the number from outside that it stands for
+    varying  paths of the numbers from outside that have changed since earlier traces
+    freezing how many calls of `static` are under way, within which what is read is not noted
     leaf_of  parameter -> argument leaf, for Python ints, which can be made static
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
@@ -116,6 +121,11 @@ class Trace:
         self.fixed: set | None = set()
         self.changing = getattr(_STATE, "changing", frozenset())
         self.entered: dict = {}
+        self.reads: dict = {}
+        self.outside: dict = {}
+        self.inputs: dict = {}
+        self.varying = getattr(_STATE, "varying", frozenset())
+        self.freezing = 0
         self.leaf_of: dict[Value, int] = {}
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
@@ -192,14 +202,31 @@ def traced(trace: Trace, run):
 
 
 @contextmanager
-def changing(arrays):
-    """Traces inside read these arrays from outside at run time where they can."""
-    before = getattr(_STATE, "changing", frozenset())
-    _STATE.changing = before | {id(x) for x in arrays}
+def changing(arrays, paths=()):
+    """Traces inside read these arrays, and the numbers at these paths, from outside at run time where they can."""
+    before = getattr(_STATE, "changing", frozenset()), getattr(_STATE, "varying", frozenset())
+    _STATE.changing, _STATE.varying = before[0] | {id(x) for x in arrays}, before[1] | frozenset(paths)
     try:
         yield
     finally:
-        _STATE.changing = before
+        _STATE.changing, _STATE.varying = before
+
+
+@contextmanager
+def gathering():
+    """A list to which each trace that ends inside adds what it reached outside of its arguments."""
+    before = getattr(_STATE, "gathered", None)
+    _STATE.gathered = found = []
+    try:
+        yield found
+    finally:
+        _STATE.gathered = before
+
+
+def gathered() -> list:
+    """The list of the innermost `gathering`, else one that nobody reads."""
+    found = getattr(_STATE, "gathered", None)
+    return [] if found is None else found
 
 
 # --- where the user's program stands ---------------------------------------------------------------------------------
@@ -329,6 +356,8 @@ def roots_of(trace: Trace, value: Value) -> Roots:
             if isinstance(v, Const) and not v.frozen:
                 if v in trace.live:
                     found.arrays.add(id(trace.live[v]))
+                elif v in trace.inputs:
+                    found.arrays.add(trace.inputs[v])
                 else:
                     found.stop = found.stop or "the elements of an array that the function captured"
             continue

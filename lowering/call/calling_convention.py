@@ -8,7 +8,14 @@
           |  HeldIn(like, dims, param, kept)    an ndarray of the type, dtype, shape and strides of `like`; the kernel gets
                                                 its memory as an array of `dims`; its elements are those of `kept`, if given
           |  UnreadIn()                         any object
-          |  StaticIn(object)                   that object; or, for an exact str, int or float, an equal one
+          |  StaticIn(object)                   that object; or, for an exact str, bytes or number, an equal one
+          |  WeakIn(reference)                  the object that is weakly referred to
+          |  TypeIn(type)                       an object of exactly that type
+          |  PartsIn(in, (part…))               what `in` says, with parts: ("item", key, in) of a list or dict,
+                                                ("attr", name, in), ("field", name, in) of a function or a bound method,
+                                                ("member", key, in) of a set
+          |  AbsentIn()                         a part: there is none
+          |  KeptIn(copy)                       a container with the items of the copy; Python compares them
           |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
                                                 any other class, whose children are its attributes `keys`
     from ::= Place("item", dict or list, key)   what is looked up there at each call
@@ -31,8 +38,11 @@ The functions here say in Python what the machine code does: `match` is the chec
 """
 from __future__ import annotations
 
+import collections.abc
 import copy
+import functools
 import operator
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -42,7 +52,7 @@ import numpy as np
 from ...ir.ops import random
 from ...ir.types import DType, dtype
 
-BY_VALUE = (str, int, float)
+BY_VALUE = (str, int, float, complex, bytes)
 
 
 class ArrayIn(NamedTuple):
@@ -106,7 +116,8 @@ class Place(NamedTuple):
 
 
 MISSING = (LookupError, AttributeError, ValueError, TypeError)
-_FIND = {"item": operator.getitem, "attr": getattr, "cell": lambda cell, _: cell.cell_contents}
+_FIND = {"item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
+         "member": lambda held, key: {True: True}[key in held]}
 
 
 class StaticIn:
@@ -125,6 +136,37 @@ class StaticIn:
 
     def __hash__(self):
         return hash(self._key())
+
+
+class WeakIn:
+    """Identity without a claim on the object's life: where it has died, nothing is it any more."""
+
+    __slots__ = ("reference",)
+
+    def __init__(self, x: Any):
+        self.reference = weakref.ref(x)
+
+
+class TypeIn(NamedTuple):
+    type: type
+
+
+class AbsentIn(NamedTuple):
+    pass
+
+
+class KeptIn(NamedTuple):
+    type: type
+    items: tuple
+
+    @classmethod
+    def of(cls, x) -> KeptIn:
+        return cls(type(x), items_of(x))
+
+
+class PartsIn(NamedTuple):
+    whole: StaticIn | WeakIn | TypeIn | KeptIn
+    parts: tuple[tuple[str, Any, In], ...]
 
 
 class Node(NamedTuple):
@@ -180,14 +222,17 @@ class Arguments(NamedTuple):
             yield layout
 
 
-In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | Node
+In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | WeakIn | TypeIn | AbsentIn | KeptIn | PartsIn | Node
 Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node
 
 
 def leaves(layout: In | Out) -> Iterator[In | Out]:
-    """Every layout that is not a Node, left to right."""
+    """Every layout without children, left to right."""
     if isinstance(layout, Node):
         for child in layout.children:
+            yield from leaves(child)
+    elif isinstance(layout, PartsIn):
+        for _, _, child in layout.parts:
             yield from leaves(child)
     else:
         yield layout
@@ -275,11 +320,30 @@ def children_of(layout: Node, x) -> tuple | None:
 
 
 def _same(x, value) -> bool:
-    """Identity; equality for exact str, int and float (floats by their bits)."""
+    """Identity; equality for exact str, bytes and numbers (by their bits)."""
     if x is value:
         return True
     kind = type(value)
-    return type(x) is kind and kind in BY_VALUE and (x.hex() == value.hex() if kind is float else x == value)
+    if type(x) is not kind:
+        return False
+    if kind is float or kind is complex:
+        return np.array(x).tobytes() == np.array(value).tobytes() or (x != x and value != value and kind is float)
+    if isinstance(value, np.generic):
+        return x.dtype == value.dtype and value.dtype.kind in "biufcSUMm" and x.tobytes() == value.tobytes()
+    return kind in BY_VALUE and x == value
+
+
+def items_of(x) -> tuple:
+    """What a container holds, in an order that equal ones share: the pairs of a mapping, the members of a set by their hash."""
+    if isinstance(x, collections.abc.Mapping):
+        return tuple(x.items())
+    return tuple(sorted(x, key=hash)) if isinstance(x, collections.abc.Set) else tuple(x)
+
+
+def _equal_items(a, b) -> bool:
+    if type(a) is tuple and type(b) is tuple:
+        return len(a) == len(b) and all(map(_equal_items, a, b))
+    return _same(a, b)
 
 
 def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
@@ -303,11 +367,17 @@ def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
 def match_given(given: tuple[tuple[Any, In], ...], found: dict, lengths: dict) -> None:
     """Look up what is no argument; puts the leaf of each parameter into `found`."""
     for what, layout in given:
-        try:
-            x = what.find() if type(what) is Place else what
-        except MISSING:
-            raise Mismatch from None
-        _match(layout, x, found, lengths)
+        _match_found(what.find if type(what) is Place else lambda what=what: what, layout, found, lengths)
+
+
+def _match_found(find: Callable, layout: In, found: dict, lengths: dict) -> None:
+    try:
+        x = find()
+    except MISSING:
+        if type(layout) is AbsentIn:
+            return
+        raise Mismatch from None
+    _match(layout, x, found, lengths)
 
 
 def _match(layout: In, x, found: dict, lengths: dict) -> None:
@@ -345,9 +415,24 @@ def _match(layout: In, x, found: dict, lengths: dict) -> None:
             if not _same(x, value):
                 raise Mismatch
             return
+        case PartsIn(whole, parts):
+            _match(whole, x, found, lengths)
+            for kind, key, part in parts:
+                _match_found(functools.partial(_FIND[kind], x, key), part, found, lengths)
+            return
+        case AbsentIn():
+            raise Mismatch
+        case WeakIn() | TypeIn() | KeptIn():
+            if not _WHOLE[type(layout)](layout, x):
+                raise Mismatch
+            return
     if not ok:
         raise Mismatch
     found[layout.param] = x
+
+
+_WHOLE = {WeakIn: lambda layout, x: layout.reference() is x, TypeIn: lambda layout, x: type(x) is layout.type,
+          KeptIn: lambda layout, x: type(x) is layout.type and _equal_items(items_of(x), layout.items)}
 
 
 # ---------------------------------------------------------------------------------------------------------------- build

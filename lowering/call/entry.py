@@ -34,6 +34,7 @@ class Entry(NamedTuple):
     """links: what each table word after the state holds.
 
     ("api", C name) | ("object", object) | ("address", integer) | ("pool", attribute)
+    | ("weak", what has a weak `reference`) | ("zero", …)
     | ("kernel", None) | ("fail", None)        what the specialisation has of its own
     """
 

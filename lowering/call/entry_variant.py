@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -29,18 +30,32 @@ def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
                 table[k] = what
             case "pool":
                 table[k] = getattr(pool(), what)
+            case "zero":
+                table[k] = 0
+            case "weak":
+                table[k] = 0 if (x := what.reference()) is None else id(x)
             case _:
                 table[k] = own[kind]
+
+
+def forget(address: int, links: tuple[tuple, ...]) -> list[weakref.ref]:
+    """References that make a word null when the object dies which it points to: another one may get its address."""
+    def reference(k: int, x) -> weakref.ref:
+        word = ctypes.c_uint64.from_address(address + 8 * k)
+        return weakref.ref(x, lambda _: setattr(word, "value", 0))
+
+    return [reference(k, x) for k, (kind, what) in enumerate(links, STATE)
+            if kind == "weak" and (x := what.reference()) is not None]
 
 
 class Form:
     """The native entry for calls of one form. Without `native` it has no code, and only Python matches its arguments."""
 
-    __slots__ = ("_code", "_final", "_links", "_state", "arguments", "entry", "milliseconds")
+    __slots__ = ("_code", "_final", "_links", "_state", "_weak", "arguments", "entry", "milliseconds")
 
     def __init__(self, signature: Signature, arguments: Arguments, kernel: int, fail: Callable, native: bool):
         self.arguments, self.entry, self.milliseconds = arguments, 0, 0.0
-        self._code = self._state = self._links = None
+        self._code = self._state = self._links = self._weak = None
         self._final = (0, 0)
         if not native:
             return
@@ -50,6 +65,7 @@ class Form:
         self.milliseconds = sum(self._code.phases.values())
         table = self._code.address(TABLE)
         link(table, made.links, fail=id(fail), kernel=kernel)
+        self._weak = forget(table, made.links)
         self._state = (ctypes.c_int64 * STATE).from_address(table)
         self.entry = self._code.address(ENTRY)
 
@@ -83,7 +99,7 @@ class Form:
         """Free the machine code, when no call is running in it."""
         if self._state:
             self._final = (self._state[CALLS], self._state[TICK])
-            self._state = None
+            self._state = self._weak = None
             self._code.close()
 
 

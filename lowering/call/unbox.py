@@ -11,16 +11,21 @@ from ...ir.ops import random
 from ..native import c_layouts
 from ..native.entry_writer import RUNNING, Writer
 from .calling_convention import (
+    AbsentIn,
     ArrayIn,
     HeldIn,
     In,
+    KeptIn,
     Node,
+    PartsIn,
     Place,
     SameIn,
     ScalarIn,
     Signature,
     StaticIn,
+    TypeIn,
     UnreadIn,
+    WeakIn,
     is_sequence,
     python_class,
 )
@@ -51,9 +56,13 @@ class Unpacker:
         self._form()
         for k, layout in enumerate((*arguments.positional, *(layout for _, layout in arguments.keywords))):
             self._check(layout, w.field("%args", 8 * k), False)
+        for table, names in _tables(arguments.given).values():
+            self._entries(table, names)
         for what, layout in arguments.given:
-            placed = type(what) is Place
-            self._check(layout, _PLACES[what.kind](self, what) if placed else w.link("object", what), placed)
+            if type(what) is not Place:
+                self._check(layout, w.link("object", what), False)
+            elif not _in_table(what, layout):
+                self._part(what.kind, w.link("object", what.holder), type(what.holder), what.key, layout)
         for name, param in arguments.lengths:
             self.pointers[param] = self._lengths[name][1]
         if self.signature.writes:
@@ -152,22 +161,52 @@ class Unpacker:
 
     # Where captured objects are found
 
-    def _cell(self, place: Place) -> str:
-        found = self.w.field(self.w.link("object", place.holder), _AT["cell.contents"])
-        self.w.require(self.w.value(f"icmp ne ptr {found}, null"))
-        return found
+    def _part(self, kind: str, holder: str, cls: type, key, layout: In) -> None:
+        """Check what a holder of a class has at a place."""
+        x = _PARTS[kind](self, holder, cls, key, type(layout) is AbsentIn)
+        if x is not None:
+            self._check(layout, x, True)
 
-    def _item(self, place: Place) -> str:
-        w, holder = self.w, self.w.link("object", place.holder)
-        if type(place.holder) is list:
-            w.require(w.value(f"icmp ugt i64 {w.field(holder, _AT['size'], 'i64')}, {place.key}"))
-            return w.field(w.field(holder, _AT["list.items"]), 8 * place.key)
-        found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', place.key)}")
-        w.require(w.value(f"icmp ne ptr {found}, null"))
-        return found
+    def _cell(self, holder: str, cls: type, key, absent: bool) -> str | None:
+        return self._present(self.w.field(holder, _AT["cell.contents"]), absent)
 
-    def _attribute(self, place: Place) -> str:
-        return self._value_of(self.w.link("object", place.holder), place.key)
+    def _present(self, found: str, absent: bool, otherwise: str = "%other") -> str | None:
+        self.w.require(self.w.value(f"icmp {'eq' if absent else 'ne'} ptr {found}, null"), otherwise)
+        return None if absent else found
+
+    def _item(self, holder: str, cls: type, key, absent: bool) -> str | None:
+        w = self.w
+        if cls is list:
+            size = w.field(holder, _AT["size"], "i64")
+            w.require(w.value(f"icmp uge i64 {size}, {key + 1 if key >= 0 else -key}"))
+            items = w.field(holder, _AT["list.items"])
+            if key >= 0:
+                return w.field(items, 8 * key)
+            end = w.value(f"getelementptr ptr, ptr {items}, i64 {size}")
+            return w.field(end, 8 * key)
+        found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', key)}")
+        return self._present(found, absent)
+
+    def _member(self, holder: str, cls: type, key, absent: bool) -> None:
+        w = self.w
+        found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
+        w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
+
+    def _field(self, holder: str, cls: type, key: str, absent: bool) -> str:
+        """A member of a function or bound method; null stands for None."""
+        found = self.w.field(holder, _AT[_FIELDS[key]])
+        none = self.w.link("object", None)
+        return self.w.value(f"select i1 {self.w.value(f'icmp eq ptr {found}, null')}, ptr {none}, ptr {found}")
+
+    def _attribute(self, holder: str, cls: type, key: str, absent: bool) -> str | None:
+        if not absent:
+            return self._value_of(holder, key)
+        w = self.w
+        found = w.call("PyObject_GetAttr", "ptr", f"ptr {holder}", f"ptr {w.link('object', key)}")
+        w(f"store ptr {found}, ptr {w.new_slot()}")
+        self._present(found, True)
+        w.call("PyErr_Clear", "void")
+        return None
 
     def _value_of(self, x: str, name: str) -> str:
         """An attribute's value, which is owned until the call ends."""
@@ -176,6 +215,25 @@ class Unpacker:
         w.require(w.value(f"icmp ne ptr {found}, null"), "%unreadable")
         w(f"store ptr {found}, ptr {w.new_slot()}")
         return found
+
+    def _entries(self, table: dict, names: list) -> None:
+        """Names of a module. A change of any entry gives its dict another version (until CPython 3.12): while it is the one at
+        which all of them have been found as they should be, nothing is looked up."""
+        w, holder = self.w, self.w.link("object", table)
+        if not c_layouts.VERSIONED:
+            for name, layout in names:
+                self._part("item", holder, dict, name, layout)
+            return
+        seen, look, done = w.cell(), w.block(), w.block()
+        now = w.field(holder, _AT["dict.version"], "i64")
+        same = w.value(f"icmp eq i64 {now}, {w.value(f'load i64, ptr {seen}')}")
+        w(f"br i1 {same}, label {done}, label {look}")
+        w.begin(look)
+        for name, layout in names:
+            self._part("item", holder, dict, name, layout)
+        w(f"store i64 {now}, ptr {seen}")
+        w(f"br label {done}")
+        w.begin(done)
 
     def _length(self, dims: str, axis: int, expected: int | str) -> str | None:
         """The condition that the length is right; None for the first sight of a run-time length."""
@@ -223,26 +281,65 @@ class Unpacker:
         self._object(layout.value, x)
 
     def _object(self, value, x: str) -> None:
-        """x is the value itself, or an equal str, int or float: comparing these runs no Python code."""
+        """x is the value itself, or an equal str, bytes or number: comparing these runs no Python code."""
         w = self.w
         same = w.value(f"icmp eq ptr {x}, {w.link('object', value)}")
-        if not (type(value) in (str, float) or (type(value) is int and value in _INT64)):
+        equal = _EQUAL.get(type(value)) or (Unpacker._equal_bytes if _plain_number(value) else None)
+        if equal is None:
             w.require(same)
             return
         look, done = w.block(), w.block()
         w(f"br i1 {same}, label {done}, label {look}")
         w.begin(look)
         self._type(x, type(value))
-        if type(value) is str:
-            order = w.call("PyUnicode_Compare", "i32", f"ptr {x}", f"ptr {w.link('object', value)}")
-            equal = w.value(f"icmp eq i32 {order}, 0")
-        elif type(value) is int:
-            equal = w.value(f"icmp eq i64 {self._integer(x)}, {value}")
-        else:
-            bits = w.field(w.link("object", value), _AT["value"], "i64")
-            equal = w.value(f"icmp eq i64 {w.field(x, _AT['value'], 'i64')}, {bits}")
-        w(f"br i1 {equal}, label {done}, label %other")
+        w(f"br i1 {equal(self, value, x)}, label {done}, label %other")
         w.begin(done)
+
+    def _equal_text(self, value: str, x: str) -> str:
+        w = self.w
+        return w.value(f"icmp eq i32 {w.call('PyUnicode_Compare', 'i32', f'ptr {x}', 'ptr ' + w.link('object', value))}, 0")
+
+    def _equal_object(self, value: bytes, x: str) -> str:
+        w = self.w
+        found = w.call("PyObject_RichCompareBool", "i32", f"ptr {x}", f"ptr {w.link('object', value)}", "i32 2")    # Py_EQ
+        return w.value(f"icmp eq i32 {found}, 1")
+
+    def _equal_int(self, value: int, x: str) -> str:
+        if value not in _INT64:
+            return self._equal_object(value, x)
+        return self.w.value(f"icmp eq i64 {self._integer(x)}, {value}")
+
+    def _equal_bytes(self, value, x: str) -> str:
+        """A number by the bytes of its value: 0.0 is not -0.0, and NaN is NaN."""
+        w, size = self.w, np.dtype(type(value)).itemsize
+        other = w.link("object", value)
+        part = f"i{8 * min(size, 8)}"
+        pairs = [[w.field(y, _AT["value"] + at, part) for y in (x, other)] for at in range(0, size, 8)]
+        return w.all_of([w.value(f"icmp eq {part} {a}, {b}") for a, b in pairs])
+
+    def _weak(self, layout: WeakIn, x: str, mutable: bool) -> None:
+        self.w.require(self.w.value(f"icmp eq ptr {x}, {self.w.link('weak', layout)}"))
+
+    def _typed(self, layout: TypeIn, x: str, mutable: bool) -> None:
+        self._type(x, layout.type)
+
+    def _kept(self, layout: KeptIn, x: str, mutable: bool) -> None:
+        """A list with the same objects; equal ones, and other containers, are compared in Python."""
+        w = self.w
+        if layout.type is not list or not layout.items:
+            w.require("false")
+            return
+        self._type(x, list)
+        self._size(x, len(layout.items))
+        kept = w.at(w.link("object", layout.items), _AT["tuple.items"])
+        order = w.call("memcmp", "i32", f"ptr {w.field(x, _AT['list.items'])}", f"ptr {kept}", f"i64 {8 * len(layout.items)}")
+        w.require(w.value(f"icmp eq i32 {order}, 0"))
+
+    def _parts(self, layout: PartsIn, x: str, mutable: bool) -> None:
+        self._check(layout.whole, x, mutable)
+        cls = layout.whole.type if type(layout.whole) is TypeIn else object
+        for kind, key, part in layout.parts:
+            self._part(kind, x, cls, key, part)
 
     def _node(self, layout: Node, x: str, mutable: bool) -> None:
         self._type(x, layout.type)
@@ -311,6 +408,8 @@ class Unpacker:
 
 def _attributes(layout: In) -> int:
     """How many attribute values checking this layout owns."""
+    if isinstance(layout, PartsIn):
+        return sum((kind == "attr") + _attributes(part) for kind, _, part in layout.parts)
     if not isinstance(layout, Node):
         return 0
     own = 0 if layout.type is dict or is_sequence(layout.type) else len(layout.keys)
@@ -321,6 +420,32 @@ def _is_attribute(given: tuple) -> bool:
     return type(given[0]) is Place and given[0].kind == "attr"
 
 
-_PLACES = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute}
+def _in_table(what, layout: In) -> bool:
+    """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
+    return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str
+            and type(layout) in (StaticIn, WeakIn, TypeIn, AbsentIn))
+
+
+def _tables(given: tuple) -> dict[int, tuple[dict, list]]:
+    """The names of `given` that are looked up together: id(dict) -> (dict, names with what is expected there)."""
+    found: dict[int, tuple[dict, list]] = {}
+    for what, layout in given:
+        if _in_table(what, layout):
+            found.setdefault(id(what.holder), (what.holder, []))[1].append((what.key, layout))
+    return found
+
+
+def _plain_number(value) -> bool:
+    """Whether the bytes of a NumPy scalar's value lie in its object and say all."""
+    return isinstance(value, np.generic) and value.dtype.kind in "biufc" and value.dtype.itemsize <= 16
+
+
+_FIELDS = {"__code__": "function.code", "__defaults__": "function.defaults", "__kwdefaults__": "function.kwdefaults",
+           "__func__": "method.function", "__self__": "method.self"}
+_EQUAL = {str: Unpacker._equal_text, bytes: Unpacker._equal_object, int: Unpacker._equal_int, float: Unpacker._equal_bytes,
+          complex: Unpacker._equal_bytes}
+_PARTS = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
+          "member": Unpacker._member}
 _CHECKS = {ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
-           SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node}
+           SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node, WeakIn: Unpacker._weak,
+           TypeIn: Unpacker._typed, KeptIn: Unpacker._kept, PartsIn: Unpacker._parts}

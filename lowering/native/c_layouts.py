@@ -24,7 +24,9 @@ OFFSETS = {
     "tuple.items": 24,               # the items themselves
     "list.items": 24,                # a pointer to the items
     "cell.contents": 16,
+    "dict.version": 24,              # another number after each change, where VERSIONED
     "function.code": 48, "function.defaults": 56, "function.kwdefaults": 64,
+    "method.function": 16, "method.self": 24,
     "traceback.next": 16,
     "callable.vectorcall": 16, "callable.head": 24, "callable.bound": 32,    # call/dispatch.py's own objects
 }
@@ -43,7 +45,7 @@ _PYTHON_NAMES = (
     "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
     "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
     "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyDict_GetItemWithError",
-    "PyType_GenericAlloc", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyType_GenericAlloc", "PyObject_RichCompareBool", "PySet_Contains", "PyEval_SaveThread", "PyEval_RestoreThread",
 )
 
 
@@ -142,11 +144,31 @@ def _check_containers(at=OFFSETS) -> bool:
             and all(uint64_at(id(c) + at["type"]) == id(type(c)) for c in (items, array, table, 1.0, np)))
 
 
-def _check_function_fields(at=OFFSETS) -> bool:
-    def sample(x=1.5, *, y=1.0):
+def _check_functions_of_python(at=OFFSETS) -> bool:
+    """The fields of functions and bound methods."""
+    def sample(x=1, *, y=2):
         return x, y
-    held = {"code": sample.__code__, "defaults": sample.__defaults__, "kwdefaults": sample.__kwdefaults__}
-    return all(uint64_at(id(sample) + at[f"function.{name}"]) == id(x) for name, x in held.items())
+
+    method = types.MethodType(sample, at)
+    fields = {"function.code": sample.__code__, "function.defaults": sample.__defaults__,
+              "function.kwdefaults": sample.__kwdefaults__}
+    return (all(uint64_at(id(sample) + at[name]) == id(x) for name, x in fields.items())
+            and uint64_at(id(method) + at["method.function"]) == id(sample)
+            and uint64_at(id(method) + at["method.self"]) == id(at))
+
+
+def _versioned(at=OFFSETS) -> bool:
+    """Whether each change of a dict, and nothing else, replaces its version. CPython 3.13 keeps none."""
+    if sys.version_info >= (3, 13):
+        return False
+    table, other, seen = {"a": 1}, {}, []
+    for key, value in (("a", 2.5), ("b", 3), ("a", 4.5)):
+        table[key] = value
+        seen.append(uint64_at(id(table) + at["dict.version"]))
+        other[key] = value
+        if uint64_at(id(table) + at["dict.version"]) != seen[-1]:
+            return False
+    return len(set(seen)) == 3
 
 
 def _check_types(at=OFFSETS) -> bool:
@@ -185,11 +207,12 @@ ADDRESSES: dict[str, int] = {}
 if REASON is None:
     try:
         ADDRESSES = _addresses()
-        for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_function_fields, _check_types,
-                      _check_functions, _check_owner, _check_traceback):
+        for check in (_check_array, _check_dtypes, _check_scalars, _check_containers, _check_types, _check_functions,
+                      _check_owner, _check_traceback, _check_functions_of_python):
             if not check():
                 REASON = f"{check.__name__} found another layout"
                 break
     except (AttributeError, TypeError, ValueError, struct.error) as error:
         REASON = f"{type(error).__name__}: {error}"
 NATIVE = REASON is None
+VERSIONED = NATIVE and _versioned()

@@ -84,6 +84,11 @@ class Writer:
             self.links.append((kind, what))
         return self.value(f"load ptr, ptr getelementptr (i64, ptr @{TABLE}, i64 {self._words[key]}), !invariant.load !90")
 
+    def cell(self) -> str:
+        """The address of a table word of its own, 0 at first."""
+        self.links.append(("zero", len(self.links)))
+        return self.word(STATE + len(self.links) - 1)
+
     def call(self, function: str, result: str, *args: str) -> str:
         """Call a C function by name; the register of its result ("" for void)."""
         call = f"call {result} {self.link('api', function)}({', '.join(args)})"

@@ -5,7 +5,8 @@ import pytest
 
 import tracegrad as tg
 
-PAGES = [pathlib.Path(__file__).parents[2] / "docs" / name for name in ("differentiation.md", "exactness.md", "random.md")]
+FOLDER = pathlib.Path(__file__).parents[2] / "docs"
+PAGES = [FOLDER / name for name in ("differentiation.md", "exactness.md", "random.md", "sharp_bits.md")]
 
 
 @pytest.mark.parametrize("way", ["compiled", "evaluator"])

@@ -26,7 +26,7 @@ from .. import pytrees, tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, format_strings
+from ..values import captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.generators import GeneratorBox
 from . import dispatch
@@ -59,12 +59,14 @@ def call(f, /, *args, **kwargs):
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
+            captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
             return _adopted(trace, instead(*map(_listed, args), **kwargs))
     try:
         builtin = BUILTINS.get(f)
     except TypeError:
         builtin = None
     if builtin is not None:
+        captured_values.whole(*args, *kwargs.values())
         return _adopted(trace, builtin(*args, **kwargs))
     return (handler or _other)(trace, f, args, kwargs)
 
@@ -132,6 +134,8 @@ def _enter(trace, f, args, kwargs):
     entered.append(depth)
     if "<tg original>" in f.__dict__:
         trace.entered.setdefault(key, f)
+        if (original := f.__dict__["<tg original>"]()) is not None:
+            captured_values.entered(trace, original)
     try:
         return f(*args, **kwargs)
     finally:
@@ -151,6 +155,8 @@ def _endless(trace, f, how: str):
 def _as_it_stands(trace, f, args, kwargs):
     """A call of what is not rewritten. What it reads of arrays is read now."""
     owner = getattr(f, "__self__", None)
+    unrepeatable.expect_repeatable(trace, f, args)
+    captured_values.handed_over(owner, *args, *kwargs.values())
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
@@ -161,6 +167,8 @@ _STORES = (list, dict, set, collections.deque)          # their methods hand on 
 
 def _method(trace, f, args, kwargs):
     function = f.__func__
+    if trace is not None:
+        captured_values.start(trace, f)
     if isinstance(f.__self__, Box) or not isinstance(function, types.FunctionType):
         return f(*args, **kwargs)
     return call(function, f.__self__, *args, **kwargs)
@@ -169,6 +177,9 @@ def _method(trace, f, args, kwargs):
 def _builtin(trace, f, args, kwargs):
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
+    if type(owner) is dict and name == "get" and args and type(args[0]) in captured_values.KEYS:
+        captured_values.presence(owner, args[0])
+        return captured_values.item(owner, args[0], owner[args[0]]) if args[0] in owner else f(*args, **kwargs)
     if type(owner) is list:
         if name == "append" and len(args) == 1 and list_scan_outputs.append(trace, owner, args[0]):
             return None
@@ -261,12 +272,15 @@ def _class(trace, f, args, kwargs):
              and not issubclass(f, BaseException))
     if not plain or not source.is_user(init) or not source.has_source(init):
         return _as_it_stands(trace, f, args, kwargs)
+    captured_values.class_part(f, "__init__")
     made = trace.note_fresh(object.__new__(f))
     call(init, made, *args, **kwargs)
     return made
 
 
 def _partial(trace, f, args, kwargs):
+    for field in ("func", "args", "keywords"):
+        captured_values.whole(captured_values.attribute(f, field, getattr(f, field)))
     return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
 
 
@@ -285,6 +299,7 @@ def _other(trace, f, args, kwargs):
         return call(plain, *args, **kwargs)
     own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)
     if isinstance(own, types.FunctionType) and source.is_user(own):
+        captured_values.class_part(type(f), "__call__")
         return call(own, f, *args, **kwargs)
     return _as_it_stands(trace, f, args, kwargs)
 
@@ -377,6 +392,7 @@ def _format(value, spec=""):
 def _next(iterator, *default):
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
+    unrepeatable.expect_not_consumed(iterator)
     if trace.scopes and not isinstance(iterator, types.GeneratorType):
         expect_own(trace, iterator, "next()")
     return next(iterator, *default)

@@ -21,7 +21,7 @@ from ...ir.types import BOOL
 from .. import tracing
 from ..regions import if_join, leaf_types, list_scan_outputs, region_tracing
 from ..syntax import try_except
-from ..values import boxes, captured_arrays, format_strings
+from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
 
@@ -60,6 +60,7 @@ def _plain_truth(x) -> bool | Value:
         return truth(leaf_types.value(x))
     if type(x) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, x)
+    captured_values.handed_over(x)
     own = type(x).__module__ != "builtins" and any("__bool__" in vars(c) for c in type(x).__mro__)      # not the metaclass's
     found = x.__bool__() if own else bool(x)
     return truth(found) if isinstance(found, Box) else bool(found)
@@ -168,6 +169,11 @@ def in_(x, items):
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
+    unrepeatable.expect_no_environment(items)
+    if isinstance(x, Box):
+        captured_values.whole(items)
+    else:
+        captured_values.presence(items, x)
     items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)

@@ -16,7 +16,7 @@ from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..regions import list_scan_outputs
-from ..values import boxes, shapes, views
+from ..values import boxes, captured_values, shapes, unrepeatable, views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
 LIMIT = 10_000
@@ -162,6 +162,7 @@ def source_of(x) -> Source | None:
     if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" and x.ndim:
         return Rows(boxes.lift(x))
     if type(x) is list:
+        captured_values.whole(x)
         if (trace := tracing.active()) is not None:
             list_scan_outputs.read(trace, x)
         rows = list_scan_outputs.rows_of(x)
@@ -228,6 +229,8 @@ def ndenumerate(x):
 
 def iterate(x):
     """x as Python iterates it: a source item by item."""
+    captured_values.whole(x)
+    unrepeatable.expect_not_consumed(x)
     if type(x) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, x)
     if isinstance(x, (list, tuple, dict, str)):

@@ -5,9 +5,9 @@ det A is a polynomial in the elements. Its slope is the matrix of cofactors: det
     w = log(det A / det A0),   w_dot = tr(K A_dot)    so    det A = det(A0) exp(w),   of the slope det(A) K^T             (1)
 
 has all its derivatives right, for those of K are: K_dot = -K A_dot K (R. A. Horn, C. R. Johnson, Matrix Analysis, 2nd ed.,
-0.8.2 and 0.8.10). At a condition κ the first and the second have relative errors of κ ε, so beyond `WELL` there is another form.
-(The second is det(A) (tr(K A_dot) K - K A_dot K)^T, of which the part κ² cancels; but each column of K solves a system close to
-that of A, so what is left of it is of size κ, too.)
+0.8.2 and 0.8.10). At a condition κ the first and the second have relative errors of κ ε, so beyond `WELL` there is another
+form. (The second is det(A) (tr(K A_dot) K - K A_dot K)^T, of which the part κ² cancels; but each column of K solves a system
+close to that of A, so what is left of it is of size κ, too.)
 
 **Nearly singular.** With the factors U, S, V^H of A0 as constants, B = U^H A V is diagonal at A0, and exactly: its value is S,
 and only its slope is that of U^H A V. Let the small singular values, and always the last, be the second block. By Schur's

@@ -4,6 +4,7 @@ from __future__ import annotations
 import collections.abc
 
 from ..calling import calls
+from ..values import captured_values
 from ..values.boxes import Box
 
 _SELF = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)      # their one sub-pattern is the whole
@@ -13,6 +14,7 @@ def is_sequence(subject, count: int, longer: bool) -> bool:
     """Whether a sequence pattern of so many items fits. Arrays are no sequences, as in Python."""
     if isinstance(subject, (str, bytes, bytearray, Box)) or not isinstance(subject, collections.abc.Sequence):
         return False
+    captured_values.whole(subject)
     return len(subject) >= count if longer else len(subject) == count
 
 
@@ -22,11 +24,16 @@ def rest_of(subject, before: int, after: int) -> list:
 
 
 def has_keys(subject, keys) -> bool:
-    return isinstance(subject, collections.abc.Mapping) and all(k in subject for k in keys)
+    if not isinstance(subject, collections.abc.Mapping):
+        return False
+    for k in keys:
+        captured_values.presence(subject, k)
+    return all(k in subject for k in keys)
 
 
 def others_of(subject, keys) -> dict:
     """What `**rest` captures."""
+    captured_values.whole(subject)
     return calls.call(dict, [(k, v) for k, v in subject.items() if k not in keys])
 
 
@@ -37,12 +44,12 @@ def is_instance(subject, cls, count: int, names) -> bool:
     known = getattr(cls, "__match_args__", ())
     if cls not in _SELF and count > len(known):
         raise TypeError(f"{cls.__name__}() accepts {len(known)} positional sub-patterns ({count} given)")
-    return all(hasattr(subject, n) for n in (*names, *(() if cls in _SELF else known[:count])))
+    return all(calls.call(hasattr, subject, n) for n in (*names, *(() if cls in _SELF else known[:count])))
 
 
 def part_of(subject, cls, k: int):
     """What a positional sub-pattern of a class looks at."""
-    return subject if cls in _SELF else getattr(subject, cls.__match_args__[k])
+    return subject if cls in _SELF else calls.call(getattr, subject, cls.__match_args__[k])
 
 
 HELPERS = {"is_sequence": is_sequence, "rest_of": rest_of, "has_keys": has_keys, "others_of": others_of,

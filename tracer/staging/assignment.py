@@ -14,7 +14,7 @@ from ..control import packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..sequences import list_sort
 from ..syntax import nonlocals, source
-from ..values import boxes
+from ..values import boxes, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import dunder_dispatch
 
@@ -27,6 +27,7 @@ def getitem(held, key):
             return handler(held, key)
         list_scan_outputs.read(trace, held)
         if type(key) is ScalarBox:
+            captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
             if found is not NotImplemented:
                 return found

@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+import collections
 import functools
 import operator
 import types
@@ -16,7 +17,7 @@ from ..calling import calls
 from ..control import branches, packed_lists
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays
+from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
@@ -25,6 +26,8 @@ _OPERATORS = {name: (getattr(operator, name + "_" if name in ("and", "or") else 
               for name in _ARITHMETIC}
 _OPERATORS |= {name: (getattr(operator, name), f"__{name}__", f"__{mirror}__") for name, mirror in _MIRROR.items()}
 _UNARY = {name: (getattr(operator, name), f"__{name}__") for name in ("neg", "pos", "invert")}
+_BOXES = frozenset({ArrayBox, ScalarBox})
+_HOLDERS = frozenset({list, tuple, dict, set, frozenset, collections.deque})
 _NATIVE = frozenset({ArrayBox, ScalarBox, bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray,
                      np.float64,
                      np.float32, np.int64, np.bool_, types.ModuleType, types.FunctionType, type, slice, range})
@@ -34,6 +37,7 @@ def _method(cls: type, name: str):
     """A user's method of a class that can be rewritten."""
     found = getattr(cls, name, None)
     if isinstance(found, types.FunctionType) and source.is_user(found) and source.has_source(found):
+        captured_values.class_part(cls, name)
         return found
     return None
 
@@ -49,6 +53,8 @@ def operate(name: str, a, b):
         if x is not a or y is not b:
             return operate(name, x, y)
         return captured_arrays.made(function(a, b), a, b)
+    if first in _HOLDERS or second in _HOLDERS:
+        captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
         return packed_lists.made(function(a, b)) if first is list or second is list else function(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
@@ -101,21 +107,56 @@ def attribute(held, name: str):
         seen = captured_arrays.seen(held)
         found = getattr(held if name in _DESCRIBES else seen, name)
         return captured_arrays.made(found, held) if seen is held else found
-    if cls in _NATIVE or tracing.active() is None:
+    if cls in _BOXES or tracing.active() is None:
         return getattr(held, name)
-    found = getattr(cls, name, None)
+    found = None if cls in _NATIVE else getattr(cls, name, None)
     if type(found) is property and isinstance(found.fget, types.FunctionType) and source.is_user(found.fget):
+        captured_values.class_part(cls, name)
         return calls.call(found.fget, held)
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
+        captured_values.class_part(cls, name)
         return calls.call(found.func, held)
-    return getattr(held, name)
+    return captured_values.attribute(held, name, getattr(held, name))
+
+
+def method(held, name: str):
+    """held.name, which is about to be called."""
+    return getattr(held, name) if type(held) is np.ndarray else attribute(held, name)
+
+
+def getattr_(held, name: str, *default):
+    """The builtin: an attribute that is not there is noted, too."""
+    try:
+        return attribute(held, name)
+    except AttributeError:
+        captured_values.absent(held, name)
+        if not default:
+            raise
+        return default[0]
+
+
+def hasattr_(held, name: str) -> bool:
+    try:
+        attribute(held, name)
+    except AttributeError:
+        captured_values.absent(held, name)
+        return False
+    return True
+
+
+calls.BUILTINS[getattr], calls.BUILTINS[hasattr] = getattr_, hasattr_
 
 
 def item(held, key):
     """held[key] of a user's class."""
     cls = type(held)
     own = None if cls in _NATIVE else _method(cls, "__getitem__")
-    return held[key] if own is None else calls.call(own, held, key)
+    if own is not None:
+        return calls.call(own, held, key)
+    unrepeatable.expect_no_environment(held)
+    if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
+        captured_values.presence(held, key)
+    return captured_values.item(held, key, held[key])
 
 
 def augmented(name: str, a, b):

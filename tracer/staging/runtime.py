@@ -9,7 +9,7 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
 from ..syntax import nonlocals, source, try_except
-from ..values import boxes, captured_arrays, format_strings
+from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from . import assignment, dunder_dispatch
 
 
@@ -22,9 +22,25 @@ def fresh(made):
 def unpack(items):
     """The right side of `a, b = items`."""
     items = captured_arrays.seen(items)
+    captured_values.whole(items)
+    unrepeatable.expect_not_consumed(items)
     if isinstance(items, (iteration.Source, boxes.ArrayBox)):
         return list(iteration.iterate(items))
     return iteration.iterate(items) if type(items) is list else items
+
+
+def mapping(items):
+    """`**items`"""
+    captured_values.whole(items)
+    return items
+
+
+def space(names):
+    """globals()"""
+    trace = tracing.active()
+    if trace is not None:
+        captured_values.root(trace, names)
+    return names
 
 
 def iterate(items):
@@ -49,6 +65,18 @@ def returned(held):
     return held.held if type(held) is leaf_types.MaybeUndefined else leaf_types.value(held)
 
 
+def static(function, thunk):
+    """A call of something named `static` with one argument, which may be what `tg.static` is told to freeze."""
+    trace = tracing.active()
+    if function is not unrepeatable.static or trace is None:
+        return calls.call(function, thunk())
+    try:
+        trace.freezing += 1
+        return unrepeatable.static(thunk())
+    finally:
+        trace.freezing -= 1
+
+
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
@@ -56,7 +84,7 @@ RUNTIME = types.SimpleNamespace(
     assert_=branches.assert_,
     raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     fresh=fresh,
-    unpack=unpack,
+    unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,
     setitem=assignment.setitem,
     setattr=assignment.setattr_, named=assignment.named,
@@ -64,7 +92,9 @@ RUNTIME = types.SimpleNamespace(
     aug_attr=assignment.aug_attr,
     aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
     operate=dunder_dispatch.operate,
-    unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, cell=nonlocals.cell, own_cell=nonlocals.own_cell,
+    unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, method=dunder_dispatch.method,
+    name=captured_values.name, variable=captured_values.variable, static=static, cell=nonlocals.cell,
+    own_cell=nonlocals.own_cell,
     trying=try_except.trying, tried=try_except.tried, caught=try_except.caught, **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

@@ -38,7 +38,7 @@ from ..control import packed_lists
 from ..regions import leaf_types, region_tracing
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import format_strings, generators, promotion
+from ..values import captured_values, format_strings, generators, promotion
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
@@ -110,7 +110,9 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     packed: dict = {}
     known: set | None = set()
     failed: Exception | None = None
+    begun = len(tracing.gathered())
     for _ in range(RESTARTS):
+        del tracing.gathered()[begun:]               # by a run that was given up
         run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
         try:
             return _clean(run.run, function)
@@ -126,7 +128,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         except Exception as error:
             if failed is not None:
                 raise failed from failed.__cause__
-            if not run.trace.live:
+            if not (run.trace.live or run.trace.inputs):
                 raise
             failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
@@ -233,6 +235,8 @@ class _Run:
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
         held = self.arguments()
         args, kwargs = self.call.tree.unflatten(held)
+        for x in self.objects():
+            captured_values.start(self.trace, x)
         for container in pytrees.containers((args, kwargs)):
             self.trace.note_fresh(container)
         return _evaluate(self.callable, args, kwargs), (args, kwargs), held
@@ -269,6 +273,7 @@ class _Run:
 
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
+        captured_values.whole(returned, deep=captured_values.ALL)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
         results: list[Value] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, (ArrayBox, generators.GeneratorBox))}
@@ -290,7 +295,11 @@ class _Run:
         """What the function reaches that is no argument."""
         if self.outer is not None:
             return Captured()
-        return reached(self.trace, writes, [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")])
+        return reached(self.trace, writes, self.objects())
+
+    def objects(self) -> list:
+        """The callable, and the arguments that are part of the specialisation."""
+        return [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")]
 
     def changed(self, box, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""

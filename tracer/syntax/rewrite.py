@@ -6,6 +6,9 @@
   x in xs                tg.in_(x, xs)
   xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
   xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
+  tg.static(e)           <tg>.static(tg.static, lambda: e)
+  K                      tg.name(K, "K")                       a name of the module, or a builtin one
+  k                      tg.variable(k, lambda: k)             a variable of a function around the one that is rewritten
   f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
   try: A                 tg.trying, tg.tried, tg.caught: syntax/try_except.py; `match` has become `if` before:
                          syntax/match_lowering.py
@@ -26,7 +29,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from . import early_exit, liveness, match_lowering, nonlocals, try_except
+from . import early_exit, liveness, match_lowering, nonlocals, outside_names, try_except
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
 
@@ -42,17 +45,18 @@ _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
 _CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
 
 
-def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -> ast.FunctionDef | ast.Lambda:
-    """The rewritten function; the node given is taken apart."""
-    rewriter = _Rewriter(class_name)
+def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None, free=()) -> ast.FunctionDef | ast.Lambda:
+    """The rewritten function, which has the free variables `free`; the node given is taken apart."""
+    rewriter = _Rewriter(class_name, free)
     if isinstance(node, ast.Lambda):
         return rewriter.lambda_(node)
     return rewriter.function(node)
 
 
-class _Rewriter(Comprehensions):
-    def __init__(self, class_name: str | None):
+class _Rewriter(Comprehensions, outside_names.OutsideNames):
+    def __init__(self, class_name: str | None, free):
         self.class_name = class_name.lstrip("_") if class_name else None
+        self.free = frozenset(free)
         self.locals: list[frozenset] = []          # of the functions around, outermost first
         self.first: list[str | None] = []          # their first parameters, for super()
         self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
@@ -362,6 +366,8 @@ class _Rewriter(Comprehensions):
                 setattr(node, field, self.expr(value))
             elif isinstance(value, list):
                 setattr(node, field, [self.expr(v) if isinstance(v, ast.expr) else v for v in value])
+        if type(node) is ast.Dict:
+            node.values = [v if k else self.tg("mapping", [v], v) for k, v in zip(node.keys, node.values)]
         if type(node) in _CONTAINERS:
             return self.tg("fresh", [node], node)
         return node
@@ -374,17 +380,6 @@ class _Rewriter(Comprehensions):
         if isinstance(node, ast.Tuple):
             return ast.copy_location(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
         return self.expr(node)
-
-    def outer(self, node):
-        """The object of a store or a method call; marked where it is reached through a name of no function around."""
-        made = self.expr(node)
-        if isinstance(node, ast.Name) and not any(node.id in names for names in self.locals):
-            return self.tg("outer", [made], node)
-        return made
-
-    def e_Name(self, node):
-        node.id = self.mangle(node.id)
-        return self.tg("value", [node], node) if getattr(node, "unsure", False) else node
 
     def e_Subscript(self, node):
         """xs[i] is tg.getitem(xs, i)."""
@@ -410,16 +405,18 @@ class _Rewriter(Comprehensions):
             node.args = [early_exit.load("__class__", node), early_exit.load(self.first[-1], node)]
             return node
         if isinstance(function, ast.Name) and function.id in _OF_THE_FRAME:
-            return node
+            return self.tg("space", [node], node) if function.id == "globals" else node
         if folds(node):
             return self.fold(node)
+        if outside_names.frozen(node):
+            return self.static(node)
         if isinstance(function, ast.Attribute):
-            function = ast.copy_location(ast.Attribute(self.outer(function.value), self.mangle(function.attr), ast.Load()),
-                                         function)
+            function = self.tg("method", [self.outer(function.value),
+                                          early_exit.literal(self.mangle(function.attr), function)], function)
         else:
             function = self.expr(function)
         for keyword in node.keywords:
-            keyword.value = self.expr(keyword.value)
+            keyword.value = self.expr(keyword.value) if keyword.arg else self.tg("mapping", [self.expr(keyword.value)], node)
         return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
 
     def e_BoolOp(self, node):

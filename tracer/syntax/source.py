@@ -203,7 +203,7 @@ def _template(function) -> Template:
     if found is None:
         node = find(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
-        made = rewrite.rewrite(node, source_check.class_of(code))
+        made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found
 

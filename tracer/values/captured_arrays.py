@@ -10,6 +10,7 @@ alone, while the function is traced, makes them known, too.
 """
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class Captured:
     objects     the callable that was traced, and the arguments that are part of the specialisation
     live        (constant, the array that it stands for)
     known       arrays whose elements are part of the program
+    reads       what was read of other objects, from each root (values/captured_values.py)
+    inputs      constants that stand for numbers among these
     ways        how calls find them again, once somebody has looked for that
     """
 
@@ -43,6 +46,8 @@ class Captured:
     objects: tuple = ()
     live: tuple[tuple[Const, np.ndarray], ...] = ()
     known: tuple[np.ndarray, ...] = ()
+    reads: tuple[tuple, ...] = ()
+    inputs: tuple[Const, ...] = ()
     ways: Any = field(default=None, repr=False)
 
 
@@ -53,10 +58,18 @@ def reached(trace, writes: bool, objects) -> Captured:
     for x in trace.known.values() if writes else ():
         if id(x) not in seen and _readable(x):
             trace.live[_constant(x)] = x
-    found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()))
-    for table in (trace.lifted, trace.live, trace.known):
+    found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()),
+                     tuple(trace.reads.values()), tuple(trace.inputs))
+    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs):
         table.clear()                                  # what nobody holds can be resized
+    tracing.gathered().append(found)
     return found
+
+
+def merged(parts: list[Captured]) -> Captured:
+    """What several traces reached whose programs became one: that of a function, and those of rules for its derivative."""
+    columns = zip(*((p.functions, p.objects, p.live, p.known, p.reads, p.inputs) for p in parts))
+    return Captured(*(tuple(itertools.chain(*column)) for column in columns))
 
 
 def outside(x) -> bool:

@@ -10,6 +10,7 @@ from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.types import I64, INDEX
 from .. import tracing
+from . import captured_values
 from .boxes import Box, ScalarBox
 
 
@@ -78,6 +79,7 @@ def text(*parts):
 
 
 def _part(x, conversion: str, spec: str):
+    captured_values.handed_over(x)
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
     if not isinstance(x, Box):

@@ -1,0 +1,359 @@
+"""What traced code reads of Python objects that exist outside of the trace: each value, with the place that it was found at.
+
+A name of a module or of a closure is a root. What it leads to is told apart by parts, as far as the program looks: attributes,
+items, the fields of a function that is called. Whoever compiles the program makes checks of these readings: a call finds the
+program again only where every place holds what it held.
+
+    K = 2.0; cfg = Config(rate=0.1)
+
+    def f(x):                                  ("item", globals, "K")     2.0
+        return x * K * cfg.rate                ("item", globals, "cfg")   the object    ("attr", "rate")   0.1
+
+A number that has changed twice since the function was first traced is an input: the program reads it at each call. Where the
+trace needs it as a number, it starts again (`tracing.Restart`), as for the elements of captured arrays.
+"""
+from __future__ import annotations
+
+import enum
+import functools
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.core import Const
+from ...ir.types import C128, F64, I64
+from .. import tracing
+from .boxes import Box, ScalarBox
+from .captured_arrays import note_read
+from .promotion import to_dtype
+
+ABSENT = type("Absent", (), {"__repr__": lambda self: "nothing"})()
+ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, types.CodeType, range, slice, type(Ellipsis))
+KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
+_DEEP, ALL, _LONGEST = 3, 100, 100_000
+_WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
+# packages whose own names and classes are taken to stay as they are
+_FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
+
+
+class Reading:
+    """What was read at one place.
+
+    path   the places from the root on;  parts  (kind, key) -> what was read of the value;  whole  whether all of it was
+    raw    whether Python has got the value;  const  what stands for it in the program where it is an input
+    """
+
+    __slots__ = ("const", "parts", "path", "raw", "value", "whole")
+
+    def __init__(self, value: Any, path: tuple):
+        self.value, self.path = value, path
+        self.parts: dict[tuple, Reading] = {}
+        self.whole = self.raw = False
+        self.const: Const | None = None
+
+
+# --- roots -----------------------------------------------------------------------------------------------------------
+
+def name(value, key: str):
+    """A name that is no variable of the function or of those around: of its module, or a builtin one."""
+    trace = tracing.active()
+    if trace is None:
+        return value
+    space = sys._getframe(1).f_globals
+    if _fixed(space.get("__name__")):
+        return value
+    return _root(trace, "item", space, key, value if key in space else ABSENT, value)
+
+
+def variable(value, thunk):
+    """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
+    trace = tracing.active()
+    return value if trace is None else _root(trace, "cell", thunk.__closure__[0], None, value, value)
+
+
+def _root(trace, kind: str, holder, key, found, value):
+    path = ((kind, id(holder), key),)
+    known = trace.reads.get(path)
+    if known is None:
+        if trace.freezing or _inside(trace, value):
+            return value
+        known = trace.reads[path] = kind, holder, key, _reading(trace, found, path)
+    return value if found is ABSENT else _given(trace, known[3])
+
+
+def root(trace, x) -> Reading:
+    """An object that the trace starts from: a function that ran, a class, the object of a method."""
+    known = trace.outside.get(id(x))
+    if known is None:
+        path = (("object", id(x), None),)
+        known = _reading(trace, x, path)
+        trace.reads[path] = "object", x, None, known
+    return known
+
+
+def start(trace, x) -> None:
+    """The callable that is traced, or an argument that is part of the specialisation."""
+    if isinstance(x, types.MethodType):
+        x = x.__self__
+    if not isinstance(x, (*ATOMS, np.ndarray)) and not _inside(trace, x) and (_users(type(x)) or isinstance(x, _WRAPPERS)):
+        root(trace, x)
+
+
+_WRAPPERS = (functools.partial,)
+
+
+def entered(trace, function: types.FunctionType) -> None:
+    """A user's function runs: its code and its defaults are part of the program."""
+    if trace.freezing:
+        return
+    reading = root(trace, function)
+    for field in ("__code__", "__defaults__", "__kwdefaults__"):
+        if ("field", field) not in reading.parts:
+            made = _part(trace, reading, "field", field, getattr(function, field))
+            if type(made.value) in (tuple, dict):
+                _all(trace, made)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+def attribute(held, key: str, value):
+    """held.key, which is `value`: itself, or the box of an input."""
+    trace = tracing.active()
+    if trace is None or trace.freezing:
+        return value
+    cls = type(held)
+    if cls is types.ModuleType:
+        space = vars(held)
+        known = key in space and not _fixed(held.__name__)
+        return _root(trace, "item", space, key, value, value) if known else value
+    if isinstance(held, type):
+        return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if _users(held) else value
+    if cls is super:
+        _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
+        return value
+    reading = trace.outside.get(id(held))
+    if reading is None:
+        if _users(cls) and key not in getattr(held, "__dict__", ()):
+            _of_class(trace, cls, key)
+        return value
+    if _computed(held, cls, key):
+        if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
+            return item(held, key, value)
+        opaque(trace, reading)
+        return value
+    return _given(trace, _part(trace, reading, "attr", key, value))
+
+
+def class_part(cls: type, key: str) -> None:
+    """A method or property that was found in a class is about to run."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing and _users(cls):
+        _of_class(trace, cls, key)
+
+
+def state(held, key: str) -> None:
+    """An attribute of an object of this package that a user may set."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing:
+        _all(trace, _part(trace, root(trace, held), "attr", key, getattr(held, key)))
+
+
+def absent(held, key: str) -> None:
+    """An object was found to have no such attribute."""
+    trace = tracing.active()
+    reading = None if trace is None else trace.outside.get(id(held))
+    if reading is not None and not trace.freezing:
+        _part(trace, reading, "attr", key, ABSENT)
+    elif trace is not None and isinstance(held, types.ModuleType) and not _fixed(held.__name__):
+        _root(trace, "item", vars(held), key, ABSENT, None)
+
+
+def item(held, key, value):
+    """held[key], which is `value` (ABSENT: there is none) of a list, tuple or dict, or of what a library made."""
+    trace = tracing.active()
+    reading = None if trace is None else trace.outside.get(id(held))
+    if reading is None or trace.freezing:
+        return value
+    cls = type(held)
+    if type(key) is int and (fields := _fields(cls)):
+        return attribute(held, fields[key], value)
+    if (_is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
+        return _given(trace, _part(trace, reading, "item", key, value))
+    whole(held)
+    return value
+
+
+def presence(held, key) -> None:
+    """Whether a dict has a key decides something."""
+    trace = tracing.active()
+    reading = None if trace is None else trace.outside.get(id(held))
+    if reading is not None and not trace.freezing and _is_dict(type(held)) and type(key) in KEYS:
+        _part(trace, reading, "item", key, dict.get(held, key, ABSENT))
+    elif reading is not None and not trace.freezing and type(held) in (set, frozenset) and type(key) in KEYS:
+        _part(trace, reading, "member", key, True if key in held else ABSENT)
+    else:
+        whole(held)
+
+
+def whole(*held, deep: int = 1) -> None:
+    """Python is about to look at all that containers hold, and (deep > 1) at what those within hold."""
+    trace = tracing.active()
+    if trace is None or not trace.outside or trace.freezing:
+        return
+    for x in held:
+        reading = trace.outside.get(id(x))
+        if reading is not None and type(x) not in _NO_CONTAINERS:
+            _all(trace, reading)
+            if deep > 1:
+                whole(*(part.value for part in reading.parts.values()), deep=deep - 1)
+        elif reading is None and deep > 1 and type(x) in (list, tuple, dict):
+            whole(*(x.values() if type(x) is dict else x), deep=deep - 1)
+
+
+def handed_over(*held) -> None:
+    """A library is about to read objects while the function is traced."""
+    trace = tracing.active()
+    if trace is None or not trace.outside or trace.freezing:
+        return
+    whole(*held, deep=_DEEP)
+    for x in held:
+        reading = trace.outside.get(id(x))
+        if reading is not None and type(x) not in _NO_CONTAINERS and type(x) not in _CONTAINERS:
+            opaque(trace, reading)
+
+
+def opaque(trace, reading: Reading) -> None:
+    """Code that is not traced looks into an object: all of its attributes matter."""
+    held = reading.value
+    if isinstance(held, (list, dict, set)):
+        reading.whole = True
+    own = getattr(held, "__dict__", None)
+    if type(own) is not dict or isinstance(held, enum.Enum) or not (_users(type(held)) or type(held).__module__ in _OPEN):
+        return
+    note_read(*own.values())
+    for key, value in list(own.items()):
+        if type(key) is str:
+            _python(trace, _part(trace, reading, "attr", key, value))
+            whole(value, deep=_DEEP)
+
+
+_OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
+_CONTAINERS = (list, tuple, dict)
+_NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType})
+
+
+def _all(trace, reading: Reading) -> None:
+    x = reading.value
+    reading.whole = True
+    for field in _fields(type(x)):
+        _python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
+    if type(x) not in _CONTAINERS or len(x) > _LONGEST:
+        return
+    for key, value in x.items() if type(x) is dict else enumerate(x):
+        if type(x) is not dict or type(key) in KEYS:
+            _python(trace, _part(trace, reading, "item", key, value))
+
+
+def _part(trace, reading: Reading, kind: str, key, value) -> Reading:
+    known = reading.parts.get((kind, key))
+    if known is None:
+        known = reading.parts[kind, key] = _reading(trace, value, (*reading.path, (kind, key)))
+    return known
+
+
+def _reading(trace, value, path: tuple) -> Reading:
+    if isinstance(value, types.MethodType):                            # made anew by each look at the attribute
+        made = Reading(value, path)
+        for field in ("__func__", "__self__"):
+            _part(trace, made, "field", field, getattr(value, field))
+        return made
+    if isinstance(value, (*ATOMS, np.ndarray)) or value is ABSENT or _inside(trace, value):
+        return Reading(value, path)
+    return trace.outside.setdefault(id(value), Reading(value, path))
+
+
+def _inside(trace, value) -> bool:
+    """Whether the traced program made the object."""
+    return isinstance(value, Box) or (not isinstance(value, ATOMS) and trace.maker(value) >= 0)
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+def _given(trace, reading: Reading):
+    """What the program gets: the value, or the box of an input."""
+    if reading.const is None and not reading.raw and _varies(trace, reading):
+        dtype = _WEAK[type(reading.value)][1] if type(reading.value) in _WEAK else to_dtype(reading.value.dtype)
+        reading.const = const(np.array(reading.value, dtype.np), dtype, frozen=False)
+        trace.inputs[reading.const] = reading.path
+    if reading.const is not None:
+        return ScalarBox(reading.const, _WEAK.get(type(reading.value), (None,))[0])
+    reading.raw = True
+    return reading.value
+
+
+def _varies(trace, reading: Reading) -> bool:
+    x = reading.value
+    if reading.path not in trace.varying or trace.fixed is None or reading.path in trace.fixed:
+        return False
+    if isinstance(x, np.generic):
+        return x.dtype.kind in "iufc" and x.dtype.itemsize <= 16
+    return type(x) in _WEAK and (type(x) is not int or -2**63 <= x < 2**63)
+
+
+def _python(trace, reading: Reading) -> None:
+    """Python takes the value itself."""
+    if reading.const is not None:
+        raise tracing.Restart(arrays={reading.path})
+    reading.raw = True
+
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+def _fixed(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in _FIXED
+
+
+@functools.lru_cache(maxsize=4096)
+def _users(cls: type) -> bool:
+    return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
+
+
+def _of_class(trace, cls: type, key: str) -> None:
+    if not _users(cls):
+        return
+    try:
+        value = getattr(cls, key)
+    except AttributeError:
+        return
+    if not isinstance(value, types.MethodType) or isinstance(cls.__dict__.get(key), classmethod):
+        _part(trace, root(trace, cls), "attr", key, value)
+
+
+def _after(held: super, key: str) -> type:
+    """The class in which super() finds a name."""
+    order = held.__self_class__.__mro__
+    rest = order[order.index(held.__thisclass__) + 1:]
+    return next((base for base in rest if key in vars(base)), object)
+
+
+def _computed(held, cls: type, key: str) -> bool:
+    """Whether code that is not traced computes the attribute, so that another look may give another object."""
+    found = next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), ABSENT)
+    if found is ABSENT:
+        return key not in getattr(held, "__dict__", ())
+    plain = (types.FunctionType, staticmethod, classmethod, types.MemberDescriptorType, types.GetSetDescriptorType)
+    return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in getattr(held, "__dict__", ())
+            and key not in _fields(cls))
+
+
+def _fields(cls: type) -> tuple[str, ...]:
+    """The names of a namedtuple's items."""
+    return getattr(cls, "_fields", ()) if issubclass(cls, tuple) else ()
+
+
+def _is_dict(cls: type) -> bool:
+    """Whether items of the class are looked up as a dict's."""
+    return issubclass(cls, dict) and cls.__getitem__ is dict.__getitem__ and cls.__contains__ is dict.__contains__
