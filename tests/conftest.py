@@ -1,11 +1,41 @@
-"""Options of the test run."""
+"""Options of the test run.
+
+Tests marked `sweep` are many of one kind. A plain run takes a third of them, another one each day; TRACEGRAD_NIGHTLY=1 takes
+all, TRACEGRAD_PART=0, 1 or 2 says which.
+"""
 from __future__ import annotations
 
+import datetime
+import os
 import pathlib
+import zlib
 
 import pytest
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
+PARTS = 3
+PART = int(os.environ.get("TRACEGRAD_PART", datetime.date.today().toordinal())) % PARTS
+NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sweep: one of many tests of a kind; a plain run takes a third of them")
+
+
+def pytest_report_header():
+    return "sweeps: all" if NIGHTLY else f"sweeps: part {PART} of {PARTS} (TRACEGRAD_PART; TRACEGRAD_NIGHTLY=1 for all)"
+
+
+def pytest_collection_modifyitems(config, items):
+    """One test alone, or a file named on the command line with -k, is not cut."""
+    if NIGHTLY or any("::" in arg for arg in config.args) or config.option.keyword:
+        return
+    away = [item for item in items
+            if item.get_closest_marker("sweep") and zlib.crc32(item.name.encode()) % PARTS != PART]
+    if away:
+        config.hook.pytest_deselected(items=away)
+        gone = set(map(id, away))
+        items[:] = [item for item in items if id(item) not in gone]
 
 
 def pytest_addoption(parser):
