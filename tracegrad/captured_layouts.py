@@ -117,7 +117,8 @@ class ValueLayouts:
         keys = tuple(x) if type(x) is dict else tuple(range(len(x)))
         parts = [reading.parts.get(("item", k)) for k in keys]
         if None in parts or (len(x) > _LONGEST and all(isinstance(p.value, ATOMS) and p.const is None for p in parts)):
-            return KeptIn.of(x)
+            rest = [p for p in reading.parts.items() if p[1].const is not None or not isinstance(p[1].value, ATOMS)]
+            return PartsIn(KeptIn.of(x), tuple([(kind, key, self.layout(part)) for (kind, key), part in rest]))
         return Node(type(x), tuple(map(self.layout, parts)), keys if type(x) is dict else ())
 
     def itself(self, x) -> In:

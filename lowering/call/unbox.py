@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...ir.ops import random
-from ..native import c_layouts
+from ..native import c_layouts, dict_entries
 from ..native.entry_writer import RUNNING, Writer
 from .calling_convention import (
     AbsentIn,
@@ -176,10 +176,10 @@ class Unpacker:
 
     def _item(self, holder: str, cls: type, key, absent: bool) -> str | None:
         w = self.w
-        if cls is list:
+        if cls is list or cls is tuple:
             size = w.field(holder, _AT["size"], "i64")
             w.require(w.value(f"icmp uge i64 {size}, {key + 1 if key >= 0 else -key}"))
-            items = w.field(holder, _AT["list.items"])
+            items = w.field(holder, _AT["list.items"]) if cls is list else w.at(holder, _AT["tuple.items"])
             if key >= 0:
                 return w.field(items, 8 * key)
             end = w.value(f"getelementptr ptr, ptr {items}, i64 {size}")
@@ -221,19 +221,29 @@ class Unpacker:
         which all of them have been found as they should be, nothing is looked up."""
         w, holder = self.w, self.w.link("object", table)
         if not c_layouts.VERSIONED:
-            for name, layout in names:
-                self._part("item", holder, dict, name, layout)
+            self._names(holder, names)
             return
         seen, look, done = w.cell(), w.block(), w.block()
         now = w.field(holder, _AT["dict.version"], "i64")
         same = w.value(f"icmp eq i64 {now}, {w.value(f'load i64, ptr {seen}')}")
         w(f"br i1 {same}, label {done}, label {look}")
         w.begin(look)
-        for name, layout in names:
-            self._part("item", holder, dict, name, layout)
+        self._names(holder, names)
         w(f"store i64 {now}, ptr {seen}")
         w(f"br label {done}")
         w.begin(done)
+
+    def _names(self, holder: str, names: list) -> None:
+        w = self.w
+        for name, layout in names:
+            if type(layout) is AbsentIn or not c_layouts.ENTRIES:
+                self._part("item", holder, dict, name, layout)
+                continue
+            w.helpers[dict_entries.TEXT] = None
+            given = ", ".join(["ptr " + x for x in (holder, w.link("object", name), w.cell(),
+                                                    w.link("api", "PyDict_GetItemWithError"))])
+            found = self._present(w.value(f"call ptr @{dict_entries.LOOKUP}({given})"), False)
+            self._check(layout, found, True)
 
     def _length(self, dims: str, axis: int, expected: int | str) -> str | None:
         """The condition that the length is right; None for the first sight of a run-time length."""
@@ -337,7 +347,7 @@ class Unpacker:
 
     def _parts(self, layout: PartsIn, x: str, mutable: bool) -> None:
         self._check(layout.whole, x, mutable)
-        cls = layout.whole.type if type(layout.whole) is TypeIn else object
+        cls = layout.whole.type if type(layout.whole) in (TypeIn, KeptIn) else object
         for kind, key, part in layout.parts:
             self._part(kind, x, cls, key, part)
 

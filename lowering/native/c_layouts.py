@@ -25,6 +25,8 @@ OFFSETS = {
     "list.items": 24,                # a pointer to the items
     "cell.contents": 16,
     "dict.version": 24,              # another number after each change, where VERSIONED
+    "dict.keys": 32, "dict.values": 40,                # the table of entries, as native/dict_entries.py says, where ENTRIES
+    "keys.index_bytes": 9, "keys.kind": 10, "keys.entries": 24, "keys.indices": 32,
     "function.code": 48, "function.defaults": 56, "function.kwdefaults": 64,
     "method.function": 16, "method.self": 24,
     "traceback.next": 16,
@@ -171,6 +173,22 @@ def _versioned(at=OFFSETS) -> bool:
     return len(set(seen)) == 3
 
 
+def _entries(at=OFFSETS) -> bool:
+    """Whether the entries of a dict whose keys are texts are where native/dict_entries.py looks for them."""
+    for count in (1, 5, 200, 70_000):
+        names = [f"name {k}" for k in range(count)]
+        table = dict(zip(names, names[::-1]))
+        keys = uint64_at(id(table) + at["dict.keys"])
+        start = keys + at["keys.indices"] + (1 << bytes_at(keys + at["keys.index_bytes"], 1)[0])
+        found = struct.unpack(f"{2 * count}Q", bytes_at(start, 16 * count))
+        if (uint64_at(id(table) + at["dict.values"]) or bytes_at(keys + at["keys.kind"], 1) != b"\1"
+                or int64_at(keys + at["keys.entries"]) != count
+                or found[::2] != tuple(map(id, names)) or found[1::2] != tuple(map(id, names[::-1]))):
+            return False
+    table = {1: 2}
+    return bytes_at(uint64_at(id(table) + at["dict.keys"]) + at["keys.kind"], 1) == b"\0"
+
+
 def _check_types(at=OFFSETS) -> bool:
     class Sample:
         pass
@@ -216,3 +234,4 @@ if REASON is None:
         REASON = f"{type(error).__name__}: {error}"
 NATIVE = REASON is None
 VERSIONED = NATIVE and _versioned()
+ENTRIES = NATIVE and _entries()

@@ -46,6 +46,7 @@ class Writer:
         self.header: list[str] = []
         self.constants: dict[tuple[int, ...], str] = {}
         self.links: list[tuple] = []
+        self.helpers: dict[str, None] = {}           # texts of the functions that it calls
         self.slots = 0
         self._words: dict = {}
         self._count = 0
@@ -154,7 +155,7 @@ class Writer:
         constants = [f"{name} = private constant [{len(dims)} x i64] [{', '.join(f'i64 {d}' for d in dims)}]"
                      for dims, name in self.constants.items()]
         return "\n".join([
-            f"@{TABLE} = externally_initialized global [{words} x i64] zeroinitializer", *constants, _RELEASE,
+            f"@{TABLE} = externally_initialized global [{words} x i64] zeroinitializer", *constants, _RELEASE, *self.helpers,
             f"define ptr @{self.function}({SIGNATURE}) {{", "start:",
             f"  %slots = alloca [{slots} x ptr], align 8", *self.header,
             f"  store [{slots} x ptr] zeroinitializer, ptr %slots", *self.lines, "}", "!90 = !{}", ""])

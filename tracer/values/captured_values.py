@@ -139,6 +139,8 @@ def attribute(held, key: str, value):
         if _users(cls) and key not in getattr(held, "__dict__", ()):
             _of_class(trace, cls, key)
         return value
+    if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)) and value.__self__ is held:
+        return value                                                     # a method written in C, bound anew by each look
     if _computed(held, cls, key):
         if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
             return item(held, key, value)
@@ -229,7 +231,7 @@ def opaque(trace, reading: Reading) -> None:
     """Code that is not traced looks into an object: all of its attributes matter."""
     held = reading.value
     if isinstance(held, (list, dict, set)):
-        reading.whole = True
+        _all(trace, reading)
     own = getattr(held, "__dict__", None)
     if type(own) is not dict or isinstance(held, enum.Enum) or not (_users(type(held)) or type(held).__module__ in _OPEN):
         return
