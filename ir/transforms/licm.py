@@ -20,6 +20,7 @@ from ..analysis.patterns import number
 from ..clone import dims_of, has_effect
 from ..core import Block, Const, Function, Op, Value
 from ..opdef import Elementwise
+from ..ops.special_library import ROUTINES
 from ..text.printer import everything
 from ..types import StackType
 
@@ -27,7 +28,7 @@ HEAVY = frozenset({
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
     "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "polygamma", "pow", "atan2", "hypot", "mod",
     "reduce", "argreduce", "scan", "sort", "argsort", "searchsorted", "dot", "lu",
-})
+}) | frozenset(ROUTINES)
 SHRINKING = frozenset({"reduce", "argreduce"})          # what they make is smaller than what they read
 READS = frozenset({"slice", "gather"})
 LIGHT = frozenset({"transpose", "reshape", "broadcast", "iota", "concat"}) | READS

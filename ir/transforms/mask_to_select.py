@@ -18,8 +18,10 @@ from ..build import Builder, const
 from ..clone import copy_op, copy_region, mapped
 from ..core import Block, Function, Op, Value
 from ..opdef import Elementwise
+from ..ops.special_library import ROUTINES
 
-_DEAR = frozenset({"pow", "lgamma", "digamma", "polygamma", "floordiv", "mod", "nextafter", "hypot", "erf", "erfc", "atan2"})
+_DEAR = frozenset({"pow", "lgamma", "digamma", "polygamma", "floordiv", "mod", "nextafter", "hypot", "erf", "erfc", "atan2",
+                   *ROUTINES})
 _PUTS = frozenset({"scatter", "scatter_add"})
 
 
