@@ -13,7 +13,8 @@ from ..types import DType
 def _special(name: str):
     import scipy.special
 
-    return getattr(scipy.special, name)
+    found = getattr(scipy.special, name, None)
+    return found if callable(found) else getattr(scipy.special._ufuncs, name)
 
 
 class Special:

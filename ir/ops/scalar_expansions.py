@@ -7,6 +7,7 @@
             |  ("libm", name)             the C function of doubles; name + "f" for f32
             |  ("exact", name)            the C function of doubles and no other
             |  ("clibm", name)            the C function of double complex; name + "f" for c64
+            |  ("scipy", routine)         a ufunc of scipy.special: `special_library.Routine`
             |  ("signbit",)               the sign bit of a float, as bool
             |  ("real",) ("imag",) ("complex",)   a complex number is a pair of registers: take one, put two together
             |  ("select",)                of each register of a complex number

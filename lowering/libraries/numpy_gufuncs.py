@@ -32,7 +32,7 @@ SIGNATURES = {
 }
 _LETTER = {"f32": "f", "f64": "d", "c64": "F", "c128": "D"}
 _BYTES = {"f": 4, "d": 8, "F": 8, "D": 16}
-_MODULES = ("numpy.linalg._umath_linalg", "numpy.fft._pocketfft_umath")
+_MODULES = ("numpy.linalg._umath_linalg", "numpy.fft._pocketfft_umath", "scipy.special", "scipy.special._ufuncs")
 _OLDER = {"svd": "svd_n", "svd_f": "svd_n_f", "svd_s": "svd_n_s", "qr_r_raw": "qr_r_raw_n"}     # names before NumPy 2.2
 _FIELDS = {"nin": 16, "nout": 20, "nargs": 24, "functions": 32, "data": 40, "ntypes": 48, "types": 64}
 _GET_STATUS, _INVALID = 28, 8     # PyUFunc_getfperr among NumPy's functions of ufuncs: reads and clears; NPY_FPE_INVALID

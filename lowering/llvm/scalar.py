@@ -19,6 +19,7 @@ from ...ir.errors import IRError
 from ...ir.opdef import OPS
 from ...ir.ops.scalar_expansions import Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F32, F64, I64, INDEX, DType
+from ..libraries import scipy_ufuncs
 from ..loopir.grammar import Let
 from ..math import library
 
@@ -150,6 +151,9 @@ class Scalars:
         pair = self.line(f"call <2 x float> @{name}({', '.join('<2 x float> ' + v for v in vectors)})", C64)[0]
         return tuple(self.line(f"extractelement <2 x float> {pair}, i32 {k}", C64)[0] for k in range(2)), C64
 
+    def scipy(self, rule, args, target):
+        return scipy_ufuncs.call(self, rule[1], args, target)
+
     def signbit(self, rule, args, target):
         value, dtype = args[0]
         bits = f"i{dtype.bits}"
@@ -239,7 +243,7 @@ class Scalars:
 
 _INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
-          "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact,
+          "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy,
           "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,
           "cast": Scalars.cast}

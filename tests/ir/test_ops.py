@@ -11,9 +11,10 @@ from tracegrad.ir.build import Builder, Expr
 from tracegrad.ir.core import Block, Const
 from tracegrad.ir.errors import IRError
 from tracegrad.ir.opdef import OPS, Elementwise
+from tracegrad.ir.ops.special_library import ROUTINES
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, INDEX, Type
 
-ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise)}
+ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ROUTINES}
 CASES = [(d.name, t.name) for d in ELEMENTWISE.values() for t in DTYPES.values() if t in d.takes]
 ORDERED = ("polygamma", "exprel_n", "log1prel_n", "cbrt_reciprocal", "bessel_i")      # the first operand is a whole number
 NAMES = """

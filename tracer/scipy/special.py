@@ -1,4 +1,4 @@
-"""scipy.special: what traced code computes in place of its functions. SciPy itself is not imported for that.
+"""scipy.special: what traced code computes in place of its functions.
 
 `ufuncs.SPECIAL` maps the name of a ufunc to its rule, a formula over one element; `FUNCTIONS` that of another function to a
 handler that is composed of NumPy's. Formulas are those of SciPy's documentation unless a comment derives another. Derivatives
@@ -7,14 +7,18 @@ follow from the formulas.
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
+from ...ir.errors import DTypeError, UnsupportedError
+from ...ir.opdef import OPS
 from ...ir.ops.elementwise import like
 from .. import tracing
-from ..values import boxes
+from ..values import boxes, ufuncs
 from ..values.boxes import as_array
-from ..values.ufuncs import SPECIAL, direct
+from ..values.promotion import fail
+from ..values.ufuncs import SPECIAL, SUBSTITUTES, direct
 
 FUNCTIONS: dict = {}
 
@@ -39,6 +43,64 @@ _formula("gammaln")(lambda x: (x == -math.inf).select(-math.inf, x.lgamma()))
 _formula("exp10")(lambda x: 10.0 ** x)
 _formula("i0")(lambda x: like(x, 0).bessel_i(x))
 _formula("i1")(lambda x: like(x, 1).bessel_i(x))
+
+
+# --- SciPy's routines -------------------------------------------------------------------------------------------------
+
+def _routine(*names: str):
+    """The rule of a ufunc that is a routine of SciPy, or several for its results. All operands have the result's dtype; a
+    degree or order that is an integer takes SciPy's routine for integers, the op "…_n"."""
+    def run(b, xs, outs):
+        found, whole_operand = [], any(x.type.dtype.kind in "iu" for x in xs)
+        for name in names:
+            whole = name + "_n" if whole_operand and name + "_n" in OPS else name
+            if whole not in OPS or outs[0] not in OPS[whole].takes:
+                fail(DTypeError, f"scipy.special.{name} of {outs[0].np} cannot be compiled", "convert with .astype() first")
+            found.append(b(whole, *(b.cast(x, outs[0]) for x in xs)))
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return run
+
+
+_OWN_NAME = """
+    gammainc gammaincc gammaincinv gammainccinv betainc betaincc betaincinv betainccinv stdtr stdtrit chdtr chdtrc chdtri gdtr
+    gdtrc pdtr pdtrc fdtr fdtrc fdtri bdtr bdtrc nbdtr nbdtrc kolmogorov kolmogi smirnov smirnovi owens_t ndtri_exp jv yv iv kv
+    jve yve ive kve hankel1 hankel2 hankel1e hankel2e j0 j1 y0 y1 i0e i1e k0 k1 k0e k1e yn kn struve modstruve ber bei ker kei
+    berp beip kerp keip hyp0f1 hyp1f1 hyp2f1 hyperu binom poch wrightomega erfcx erfi dawsn wofz voigt_profile exp1 expi expn
+    spence cosm1 sindg cosdg tandg cotdg powm1 boxcox1p ellipk ellipe ellipkm1 elliprc elliprd elliprf elliprg elliprj ellipkinc
+    ellipeinc zetac eval_jacobi eval_sh_jacobi eval_gegenbauer eval_genlaguerre eval_laguerre eval_legendre eval_sh_legendre
+    eval_chebyt eval_chebyu eval_chebyc eval_chebys eval_sh_chebyt eval_sh_chebyu eval_hermite eval_hermitenorm
+"""
+SPECIAL.update({name: _routine(name) for name in _OWN_NAME.split()})
+SPECIAL.update({
+    "jn": _routine("jv"), "sici": _routine("sine_integral", "cosine_integral"), "fresnel": _routine("fresnel_s", "fresnel_c"),
+    "shichi": _routine("sinh_integral", "cosh_integral"),
+    "airy": _routine("airy_ai", "airy_ai_slope", "airy_bi", "airy_bi_slope"),
+    "ellipj": _routine("jacobi_sn", "jacobi_cn", "jacobi_dn", "jacobi_am"), "_zeta": _routine("zeta"),
+    "_riemann_zeta": _routine("riemann_zeta"), "_lambertw": _routine("lambertw")})
+ROUTINE_NAMES = {*_OWN_NAME.split(), "jn", "sici", "fresnel", "shichi", "airy", "ellipj", "_zeta", "_riemann_zeta", "_lambertw",
+                 "loggamma", "inv_boxcox1p", "lambertw", "zeta", "comb", "perm", "factorial",
+                 "polygamma"}
+for _name, _op in (("erf", "erf_z"), ("erfc", "erfc_z"), ("ndtr", "ndtr_z"), ("log_ndtr", "log_ndtr_z"), ("gamma", "gamma_z"),
+                   ("rgamma", "rgamma_z"), ("digamma", "digamma_z")):
+    SUBSTITUTES[_name, "c"] = lambda b, x, op=_op: b(op, x)
+
+
+@_formula("inv_boxcox1p")
+def _inv_boxcox1p(y, power):
+    zero = power == 0
+    return zero.select(y.expm1(), ((y * power).log1p() / zero.select(1.0, power)).expm1()).surrogate(y.inv_boxcox(power))
+
+
+def _loggamma(b, xs, outs):
+    """Of real numbers log Γ(x), NaN left of 0, where Γ has both signs."""
+    if outs[0].complex:
+        return b("loggamma", xs[0])
+    x = b.expr(xs[0])
+    return (x < 0).select(math.nan, x.lgamma()).value
+
+
+SPECIAL["loggamma"] = _loggamma
 
 
 # --- losses and transforms --------------------------------------------------------------------------------------------
@@ -120,6 +182,66 @@ def multigammaln(a, d):
         total = total + boxes.result(SPECIAL["gammaln"](tracing.current().builder, [(box - 0.5 * k).read()],
                                                         (box.dtype_ir,)))
     return total
+
+
+def _ufunc(name: str, *args):
+    """A ufunc of scipy.special, which is at hand: the user has called a function of that package."""
+    return ufuncs.call(getattr(sys.modules["scipy.special"]._ufuncs, name), *args)
+
+
+@_function("lambertw")
+def lambertw(z, k=0, tol=1e-8):
+    return _ufunc("_lambertw", z, k if isinstance(k, int) else as_array(k).astype(np.int64), tol)
+
+
+@_function("zeta")
+def zeta(x, q=None, out=None):
+    found = _ufunc("_riemann_zeta", x) if q is None else _ufunc("_zeta", x, q)
+    if out is not None:
+        out[...] = found
+    return found
+
+
+@_function("polygamma")
+def polygamma(n, x):
+    """(-1)^(n+1) n! ζ(n+1, x), of order 0 ψ(x)."""
+    if isinstance(n, int) and n == 0:
+        return _ufunc("psi", _floating(x))
+    order, x = _floating(n), _floating(x)
+    sign = 1.0 - 2.0 * np.mod(order + 1.0, 2.0)
+    higher = sign * _ufunc("gamma", order + 1.0) * _ufunc("_zeta", order + 1.0, x)
+    return higher if isinstance(n, int) else np.where(order == 0, _ufunc("psi", x), higher)
+
+
+def _inexact(name: str, exact) -> None:
+    if exact:
+        fail(UnsupportedError, f"scipy.special.{name} with exact=True makes integers without bound: it cannot be compiled",
+             "use exact=False, or call it before the compiled function")
+
+
+@_function("comb")
+def comb(N, k, *, exact=False, repetition=False):
+    _inexact("comb", exact)
+    N, k = as_array(N), as_array(k)
+    if repetition:
+        return np.where((k == 0) & (N >= 0), 1.0, _ufunc("binom", N + k - 1, k))
+    return np.where((k <= N) & (N >= 0) & (k >= 0), _ufunc("binom", N, k), 0.0)
+
+
+@_function("perm")
+def perm(N, k, exact=False):
+    _inexact("perm", exact)
+    N, k = as_array(N), as_array(k)
+    return np.where((k <= N) & (N >= 0) & (k >= 0), _ufunc("poch", N - k + 1, k), 0.0)
+
+
+@_function("factorial")
+def factorial(n, exact=False, extend="zero"):
+    _inexact("factorial", exact)
+    if extend != "zero":
+        fail(UnsupportedError, f"scipy.special.factorial with extend={extend!r} cannot be compiled", "use gamma(n + 1)")
+    n = as_array(n)
+    return np.where(n < 0, 0.0, _ufunc("gamma", n + 1))
 
 
 def redirect(f):

@@ -10,6 +10,7 @@ import tracegrad.ir.ops  # noqa: F401
 from loop_run import Compiled, Failed
 from op_samples import evaluate, specials
 from tracegrad.ir.opdef import OPS, Elementwise
+from tracegrad.ir.ops.special_library import ROUTINES
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, I32, I64, INDEX, U8
 from tracegrad.ir.types import dtype as dtype_of
 from tracegrad.lowering.loopir.grammar import (
@@ -35,7 +36,7 @@ from tracegrad.lowering.loopir.grammar import (
     While,
 )
 
-ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise) and d.recipe}
+ELEMENTWISE = {name: d for name, d in OPS.items() if isinstance(d, Elementwise) and d.recipe and name not in ROUTINES}
 CASES = [(d.name, t.name) for d in ELEMENTWISE.values() for t in DTYPES.values() if t in d.takes and d.name != "cast"]
 
 # Relative errors, in units of the last place, where the implementation is another than NumPy's. Of a complex number: of its

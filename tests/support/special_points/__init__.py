@@ -3,9 +3,21 @@
 A new function gets a row in the module of its family: `Points` where it acts element by element, `Arrays` where it does not.
 What has none stands in `undeclared`, with the reason.
 """
-from . import arrays, check, complexes, compositions, elementary, matrices, pythons, reductions, remaining, special_functions
+from . import (
+    arrays,
+    check,
+    complexes,
+    compositions,
+    elementary,
+    matrices,
+    pythons,
+    reductions,
+    remaining,
+    special_functions,
+    special_routines,
+)
 
-FAMILIES = (elementary, special_functions, remaining, reductions, matrices, compositions, pythons, complexes)
+FAMILIES = (elementary, special_functions, special_routines, remaining, reductions, matrices, compositions, pythons, complexes)
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 
 

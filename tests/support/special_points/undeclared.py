@@ -1,6 +1,11 @@
 """What has no special points, and why: every other function of the registries is a row of a table."""
 from __future__ import annotations
 
+from tracegrad.ir.ops import special_library
+from tracegrad.tracer.scipy import special
+
+from . import special_functions, special_routines
+
 REASONS = {
     "integers, bools or positions as results, or only shapes and dtypes are looked at": """
         isnan isinf isfinite signbit equal not_equal less less_equal greater greater_equal bitwise_and bitwise_or bitwise_xor
@@ -46,3 +51,9 @@ REASONS = {
 }
 
 UNDECLARED = {name: reason for reason, names in REASONS.items() for name in names.split()}
+
+# Those with a row of their own are in special_routines.py
+ROUTINES_REASON = "a routine of SciPy, smooth inside of its domain: see tests/tracer/scipy/test_special_routines.py"
+_ROWS = {name for row in (*special_routines.ROWS, *special_functions.ROWS) for name in (row.name, *row.covers)}
+_NAMES = [*(f"op:{name}" for name in special_library.ROUTINES), *special.ROUTINE_NAMES]
+UNDECLARED |= {name: ROUTINES_REASON for name in _NAMES if name not in _ROWS and name.removeprefix("op:") not in _ROWS}

@@ -113,8 +113,10 @@ def test_math_gamma():
 
 
 def test_refused():
-    with pytest.raises(UnsupportedError, match="hyp2f1 cannot be compiled"):
-        tg.jit(lambda x: sp.hyp2f1(x, 1.0, 2.0, 0.5))(0.5)
+    with pytest.raises(UnsupportedError, match="mathieu_a cannot be compiled"):
+        tg.jit(lambda x: sp.mathieu_a(1, x))(0.5)
+    with pytest.raises(UnsupportedError, match="comb with exact=True"):
+        tg.jit(lambda n: sp.comb(n, 2, exact=True))(5)
 
 
 def test_gammaln_at_minus_infinity():
@@ -122,3 +124,40 @@ def test_gammaln_at_minus_infinity():
     x = np.array([-np.inf, np.inf, -1.0, 0.0, 0.5])
     np.testing.assert_allclose(tg.jit(lambda x: sp.gammaln(x))(x), sp.gammaln(x), rtol=1e-14)
     assert tg.jit(lambda x: math.lgamma(x))(-math.inf) == math.inf
+
+
+def test_functions_of_python():
+    n, k, x = np.array([5, 4, 3, -1]), np.array([2, 0, 7, 1]), np.array([0.7, 1.0, 2.5, 3.0])
+    for f, args in ((lambda n, k: sp.comb(n, k), (n, k)), (lambda n, k: sp.comb(n, k, repetition=True), (n, k)),
+                    (lambda n, k: sp.perm(n, k), (n, k)), (lambda n: sp.factorial(n), (n,)), (lambda x: sp.zeta(x + 1.5), (x,)),
+                    (lambda x: sp.zeta(2.5, x), (x,)), (lambda x: sp.polygamma(2, x), (x,)),
+                    (lambda x: sp.polygamma(0, x), (x,)),
+                    (lambda n, x: sp.polygamma(n, x), (k, x)), (lambda x: sp.lambertw(x), (x,)),
+                    (lambda x: sp.lambertw(-0.1 * x / 3, -1), (x,))):
+        found, right = tg.jit(f)(*args), f(*args)
+        np.testing.assert_allclose(found, right, rtol=4e-15)
+        assert found.dtype == right.dtype
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(sp.polygamma(1, x)))(x), sp.polygamma(2, x), rtol=1e-14)
+    w = sp.lambertw(x).real
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(sp.lambertw(x).real))(x), w / (x * (1 + w)), rtol=1e-13)
+    assert tg.grad(lambda x: sp.lambertw(x).real)(0.0) == 1.0
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "ndtr", "log_ndtr", "gamma", "rgamma", "loggamma", "erfcx", "erfi", "dawsn",
+                                  "wofz", "exp1", "expi", "wrightomega"])
+def test_complex_arguments(name):
+    f, z = getattr(sp, name), np.array([0.4 + 0.3j, 1.2 - 0.7j])
+    np.testing.assert_allclose(tg.jit(lambda z: f(z))(z), f(z), rtol=1e-15)
+    single = tg.jit(lambda z: f(z))(z.astype(np.complex64))
+    np.testing.assert_allclose(single, f(z.astype(np.complex64)), rtol=1e-6)
+    assert single.dtype == np.complex64
+    tangent = tg.jvp(lambda z: f(z), (z,), (np.ones(2, complex),))[1]
+    np.testing.assert_allclose(tangent, (f(z + 1e-6) - f(z - 1e-6)) / 2e-6, rtol=1e-8)
+
+
+def test_bessel_functions_of_complex_arguments():
+    z = np.array([0.4 + 0.3j, 1.2 - 0.7j])
+    for f in (sp.jv, sp.yv, sp.iv, sp.kv, sp.hankel1, sp.hankel2, sp.hankel1e, sp.hankel2e):
+        np.testing.assert_allclose(tg.jit(lambda z, f=f: f(1.5, z))(z), f(1.5, z), rtol=1e-15)
+        tangent = tg.jvp(lambda z, f=f: f(1.5, z), (z,), (np.ones(2, complex),))[1]
+        np.testing.assert_allclose(tangent, (f(1.5, z + 1e-6) - f(1.5, z - 1e-6)) / 2e-6, rtol=1e-8)
