@@ -99,8 +99,9 @@ class Trace:
     born_at  id(list) -> (list, the place of the source that made it)
     depth    id(code) -> the number of open scopes at each activation under way
     recursive  how many calls of functions by themselves there were, without and with a scope between the two
-    tries    the `try` statements whose bodies are being traced, outermost first (syntax/try_except.py)
-    escaped  the last exception that left a staged region: whether it is raised only run time knows
+    targets  what may be left early while its body is traced, outermost first (regions/escapes.py)
+    frames   the code whose rest may become a branch, outermost first (regions/escapes.py)
+    handled  the exceptions of run time whose handlers are being traced (control/try_statement.py)
     """
 
     def __init__(self, function=None, peephole=None):
@@ -132,8 +133,9 @@ class Trace:
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
         self.born_at: dict[int, tuple] = {}
-        self.tries: list = []
-        self.escaped = None
+        self.targets: list = []
+        self.frames: list = []
+        self.handled: list = []
         self.unrolling = 1
         self.guarded = 0
 

@@ -177,7 +177,7 @@ def _builtin(trace, f, args, kwargs):
         return None
     if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
         tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")
-    if type(owner) is str and any(isinstance(a, Box) for a in args):
+    if type(owner) is str and any(isinstance(format_strings.said(a), (Box, format_strings.Text)) for a in args):
         return format_strings.formatted(owner, name, args, kwargs)
     return _as_it_stands(trace, f, args, kwargs)
 
@@ -390,7 +390,7 @@ def _refused(name: str, remedy: str):
 def _text_of(make, conversion: str):
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args, **kwargs):
-        if len(args) == 1 and isinstance(args[0], (Box, format_strings.Text)):
+        if len(args) == 1 and isinstance(format_strings.said(args[0]), (Box, format_strings.Text)):
             return format_strings.text((args[0], conversion, ""))
         return format_strings.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args,
                                                                                                                   **kwargs)

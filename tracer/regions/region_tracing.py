@@ -69,6 +69,13 @@ class Outcome:
                 root._value = before
 
 
+class State:
+    """An object of the tracer whose attributes regions hand on like names. `label`: what messages and carries call one."""
+
+    def label(self, key: str) -> str:
+        return f"<{key}>"
+
+
 def Branch(block: Block, cond: Value) -> Scope:
     return Scope(block, "branch", None, cond)
 
@@ -78,7 +85,7 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
 
     An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
     """
-    outcome, growing, tries = Outcome(scope), dict(trace.growing), len(trace.tries)
+    outcome, growing, targets = Outcome(scope), dict(trace.growing), len(trace.targets)
     trace.scopes.append(scope)
     try:
         with trace.builder.at(scope.block):
@@ -88,25 +95,22 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
                 outcome.raised = signal
             except CERTAIN as error:
                 if always or scope.kind == "function" or not certain(trace, error):
-                    trace.escaped = None if always else error
                     raise
                 outcome.raised = Raised()
-            except Exception as error:
-                trace.escaped = None if always else error
-                raise
             outcome.names = get() if get is not None else ()
     finally:
         trace.scopes.pop()
         trace.growing = growing
-        del trace.tries[tries:]
+        del trace.targets[targets:]
         outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
-        _undo(scope, outcome)
+        undo(scope, outcome)
         if put is not None:
             put(before)
     return outcome
 
 
-def _undo(scope: Scope, outcome: Outcome) -> None:
+def undo(scope: Scope, outcome: Outcome) -> None:
+    """Put back what a region changed, and note it in its outcome."""
     for box, reason in scope.poisoned:
         box.__class__ = ArrayBox
         outcome.poisoned.append((box, reason))
@@ -174,6 +178,8 @@ def items_of(*outcomes) -> list:
 
 def name_of(place) -> str:
     held, attribute, key = place
+    if isinstance(held, State):
+        return held.label(key)
     if isinstance(held, types.CellType):
         return tracing.current().cells[id(held)][1]
     return f"attribute `{key}` of a {type(held).__name__}" if attribute else f"item [{key!r}] of a {type(held).__name__}"

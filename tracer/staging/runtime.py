@@ -5,10 +5,10 @@ import types
 
 from .. import tracing
 from ..calling import calls, numpy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
-from ..control import branches, iteration, loops, packed_lists
+from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
-from ..syntax import nonlocals, source, try_except
+from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, format_strings
 from . import assignment, dunder_dispatch
 
@@ -65,6 +65,6 @@ RUNTIME = types.SimpleNamespace(
     aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, cell=nonlocals.cell, own_cell=nonlocals.own_cell,
-    trying=try_except.trying, tried=try_except.tried, caught=try_except.caught, **match_runtime.HELPERS,
+    try_=try_statement.try_, **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

@@ -197,7 +197,12 @@ class _Run:
     def run_in(self, trace, scope) -> Traced:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
-        outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        targets, trace.targets = trace.targets, []                 # what is around is not left from inside of another function
+        hooked, trace.builder.peephole = trace.builder.peephole, peephole
+        try:
+            outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        finally:
+            trace.targets, trace.builder.peephole = targets, hooked
         self.expect_own_writes(outcome)
         traced = made[0]
         closed, captured = lift_free(traced.function)

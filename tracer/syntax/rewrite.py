@@ -7,8 +7,7 @@
   xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
   xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
   f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
-  try: A                 tg.trying, tg.tried, tg.caught: syntax/try_except.py; `match` has become `if` before:
-                         syntax/match_lowering.py
+  try: A                 tg.try_(…): syntax/try_except.py; `match` has become `if` before: syntax/match_lowering.py
   if c: A                def then(): nonlocal x; A             x: what A or B assigns
   else: B                def other(): nonlocal x; B
                          def get(): return (x,)                of these, what is read afterwards
