@@ -204,12 +204,13 @@ def changing(arrays):
 # --- where the user's program stands ---------------------------------------------------------------------------------
 
 class Place:
-    """What is known of one rewritten code object. `owner` is the place of the function around a generated one."""
+    """What is known of one rewritten code object. `owner` is the place of the function around a generated one; `plain`: it was
+    not rewritten, as its source cannot be read."""
 
-    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
+    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "plain", "positions")
 
-    def __init__(self, owner: Place | None, function: str, inner: bool):
-        self.owner, self.function, self.inner = owner, function, inner
+    def __init__(self, owner: Place | None, function: str, inner: bool, plain: bool = False):
+        self.owner, self.function, self.inner, self.plain = owner, function, inner, plain
         self.code = self.file = self.positions = None
         self.frames = {}
 
@@ -236,16 +237,16 @@ STOPS: set[int] = set()              # id(code) of the functions below which no 
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
-def adopt(code, function: str, owner=None):
+def adopt(code, function: str, owner=None, plain: bool = False):
     """Make a rewritten code object, and all that it contains, known to `locate`; gives the code object to run.
 
     What the rewriting generated (a branch, a body, a thunk) gets the name of the function around it and counts as part of it.
     """
     name = code.co_name
     inner = owner is not None and (name.startswith("<tg") or name in _COMPREHENSIONS or "<tg thunk>" in code.co_varnames)
-    place = Place(owner if inner else None, function if inner else name, inner)
+    place = Place(owner if inner else None, function if inner else name, inner, plain)
     own = place.owner or place
-    constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    constants = tuple(adopt(c, place.function, own, plain) if isinstance(c, types.CodeType) else c for c in code.co_consts)
     shown = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
     renamed = {"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}
     code = code.replace(co_consts=constants, co_qualname=shown, **renamed)
@@ -273,6 +274,15 @@ def locate() -> Loc:
         f = f.f_back
     frames.reverse()
     return tuple(frames)
+
+
+def plain_function() -> str | None:
+    """The name of the innermost function of the user's, where its source cannot be read."""
+    f = sys._getframe(1)
+    while f is not None and id(f.f_code) not in PLACES:
+        f = f.f_back
+    place = PLACES[id(f.f_code)] if f is not None else None
+    return place.function if place is not None and place.plain else None
 
 
 def user_loc(traceback) -> Loc:
@@ -387,6 +397,9 @@ def need_concrete(box, what: str):
     if number is not None:
         return number
     why = make_static(value, what)
+    name = plain_function()
     raise ConcretizationError(
         f"{what} needs a number when the function is compiled, but this value is known only at run time: it depends on {why}",
+        f"the source of `{name}` cannot be read, so its branches and loops are decided while it is compiled: define it in a "
+        "file or a notebook cell" if name else
         "compute it from Python ints or shapes, or pass it as an argument that `static_argnums` names", locate())

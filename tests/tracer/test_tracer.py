@@ -562,13 +562,6 @@ def test_the_users_own_exceptions_pass():
         trace_function.trace(fn, (X,))
 
 
-def test_functions_without_source():
-    scope = {}
-    exec("def made(x):\n    return x * 2\n", scope)
-    with pytest.raises(UnsupportedError, match="the source of function `made` cannot be had"):
-        trace_function.trace(scope["made"], (X,))
-
-
 def test_rewriting_is_done_once_per_function():
     def make(k):
         def fn(x):

@@ -18,7 +18,7 @@ from ...ir.ops.checks import error_class, own_class, wrap_message
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import format_strings, shapes
+from ..values import format_strings, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
 from . import escapes, leaf_types, region_tracing
 
@@ -187,8 +187,8 @@ def _wrap(trace: Trace, operands, attrs):
     if target is None or not escapes.can_leave(trace):
         return None
     builder, (i, n) = trace.builder, operands
-    if isinstance(i, Const) and isinstance(n, Const) and i.frozen and np.all((i.data >= -n.item) & (i.data < n.item)):
-        return None
+    if not i.type.dims and index_bounds.on_axis(i, n):
+        return _unguarded(target, builder, operands, attrs)
     inside = builder("and", builder("ge", i, builder.broadcast(builder("neg", n), i.type.dims)),
                      builder("lt", i, builder.broadcast(n, i.type.dims)))
     ok = builder.reduce(inside, "all", range(len(i.type.dims)))
@@ -199,6 +199,11 @@ def _wrap(trace: Trace, operands, attrs):
 
     if tracing.constant(ok) is not True:
         throw(trace, target, record, ok)
+    return _unguarded(target, builder, operands, attrs)
+
+
+def _unguarded(target: Catch, builder, operands, attrs):
+    """The op, which cannot fail where it stands."""
     found = builder.emit("wrap", *operands, **attrs)
     target.safe.add(found[0].op)
     return found
