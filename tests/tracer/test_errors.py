@@ -720,10 +720,6 @@ def appends(x):
     return x
 
 
-def yields(x):
-    yield x
-
-
 def declares(x):
     global kept
     kept = x
@@ -743,12 +739,6 @@ def opens(x):
             "list.append changes a list that exists outside of the traced function",
             "kept.append(x)",
             "return the values, or pass the object in as an argument",
-        ),
-        (
-            yields,
-            "a generator cannot be compiled: its pauses have no place in a compiled function",
-            "yield x",
-            "collect the values in a list and return it",
         ),
         (
             declares,

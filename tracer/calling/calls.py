@@ -54,6 +54,8 @@ def call(f, /, *args, **kwargs):
             return call(method, *args)
     if args and isinstance(args[0], packed_lists.ListValue) and f in OF_LISTS:
         return _adopted(trace, OF_LISTS[f](*args, **kwargs))
+    if args and type(args[0]) in GENERATORS and isinstance(f, _BUILTIN) and f in CONSUMERS:
+        return CONSUMERS[f](*args, **kwargs)
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
@@ -76,6 +78,10 @@ def _typed_container(f):
     return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
 
 
+# class of generators in traced code -> what makes a list of one; function -> its handler for one (sequences/generators.py)
+GENERATORS: dict = {}
+CONSUMERS: dict = {}
+_BUILTIN = (types.BuiltinFunctionType, type)
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
 REDIRECTS = [dispatch.redirect, _typed_container]
 
@@ -84,6 +90,8 @@ def _listed(x):
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
     if isinstance(x, packed_lists.ListValue):
         return x.array()
+    if type(x) in GENERATORS:
+        return _listed(GENERATORS[type(x)](x))
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
 

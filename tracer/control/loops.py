@@ -32,6 +32,9 @@ def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None
     trace, hint = tracing.active(), None
     if trace is not None and isinstance(iterable, loop_pragmas.Hint):
         hint, iterable = type(iterable), iterable.iterable
+    if trace is not None and type(iterable) in iteration.DRIVEN:
+        iteration.DRIVEN[type(iterable)](iterable, body, get, put, names, stop)
+        return
     source = iteration.source_of(iterable) if trace is not None else None
     if source is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
@@ -65,7 +68,7 @@ def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None
 def _each(items, body, get, put, names, stop) -> None:
     """Iterate as Python does; once an exit's flag is known only at run time, the rest of the iterations is guarded by it."""
     for count, item in enumerate(items):
-        flag = _stopped(stop)
+        flag = stopped(stop)
         if flag is True:
             return
         if count >= LIMIT and tracing.active() is not None:
@@ -76,7 +79,7 @@ def _each(items, body, get, put, names, stop) -> None:
             branches.stage(negate(flag), lambda item=item: body(item), branches._nothing, get, put, names)
 
 
-def _stopped(stop) -> bool | Value:
+def stopped(stop) -> bool | Value:
     """Whether any flag is set, or anything around the loop is left."""
     trace, found = tracing.active(), False
     for flag in (*(stop() if stop is not None else ()), *(t.left for t in (trace.targets if trace is not None else ()))):
@@ -109,10 +112,10 @@ def _differently(trace, loop, source, found, body, get, put, names, stop, mutate
     """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
-    if type(source.trip) is not int or source.trip > LIMIT or _stopped(stop) is not False:
+    if type(source.trip) is not int or source.trip > LIMIT or stopped(stop) is not False:
         _unsettled(found, "for")
     body(source.at(0))
-    if _stopped(stop) is False:
+    if stopped(stop) is False:
         again = Loop(loop.site, "for", source.trip - 1)
         try:
             _roll(trace, again, source, 1, body, get, put, names, stop, mutated)
@@ -145,7 +148,7 @@ def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mu
     limit = iteration.as_value(trip)
 
     def go(k):
-        return lambda: branches.and_(branches.not_(branches.boxed(_stopped(stop))),
+        return lambda: branches.and_(branches.not_(branches.boxed(stopped(stop))),
                                      lambda: branches.boxed(trace.builder("lt", k, limit)))
 
     rolled = RolledLoop(trace, loop, body, get, put, names, mutated)
@@ -160,7 +163,7 @@ def while_(test, body, get, put, names, stop, mutated=None) -> None:
     trace, python = tracing.active(), False
     count = 0
     while True:
-        flag = _stopped(stop)
+        flag = stopped(stop)
         if flag is True:
             return
         first = _probe(trace, test, get, put, names) if flag is False else flag
@@ -208,14 +211,19 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None
     def rolled():
         return RolledLoop(trace, loop, lambda: body(), get, put, names, mutated)
 
+    always = True
+
     def ask():
-        return branches.boxed(truth(test()))
+        nonlocal always
+        flag = truth(test())
+        always = always and flag is True
+        return branches.boxed(flag)
 
     binds = test.__name__.startswith("<tg binds")
     asked = branches.Binds(ask, get, put, names) if binds and get else ask
 
     def condition():
-        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), asked)
+        return branches.and_(branches.not_(branches.boxed(stopped(stop))), asked)
 
     if binds:
         rolled().inverted(condition)
@@ -225,4 +233,6 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None
         except Changes:
             loop.active = True
             rolled().inverted(condition)
+    if always and stop is None:
+        escapes.ended(trace)
     escapes.resume(trace)

@@ -207,6 +207,13 @@ def negated(trace: Trace, flag: Value) -> Value:
     return flag.op.operands[0] if flag.op is not None and flag.op.name == "not" else trace.builder("not", flag)
 
 
+def ended(trace: Trace) -> None:
+    """After a loop that ends only by leaving something around it: what that is is clear where there is one candidate."""
+    marked = [target for target in trace.targets if target.left is not False]
+    if len(marked) == 1:
+        marked[0].store(trace, left=True)
+
+
 def left(target: Target) -> bool | Value:
     """Whether a target was left, after its body."""
     if isinstance(target.left, bool):

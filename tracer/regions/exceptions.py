@@ -225,7 +225,7 @@ _RAISING = {"check": _check, "wrap": _wrap}
 
 def expect_caught(catch: Catch) -> None:
     """At the end of a body: nothing is left in it that may fail at run time in a way that a handler would catch."""
-    for op, conditions in _ops(catch.block.ops[catch.start:]):
+    for op, conditions in ops_in(catch.block.ops[catch.start:]):
         if op in catch.safe:
             continue
         for cls in _failures(op):
@@ -233,15 +233,15 @@ def expect_caught(catch: Catch) -> None:
                 _refuse(cls, op, conditions)
 
 
-def _ops(ops, conditions=()):
+def ops_in(ops, conditions=()):
     """Every op, with the conditions of the branches that it is in."""
     for op in ops:
         yield op, conditions
         inner = (*conditions, op.operands[0]) if op.name == "if" else conditions
         for region in op.regions:
-            yield from _ops(region.ops, inner)
+            yield from ops_in(region.ops, inner)
         if op.name == "call":
-            yield from _ops(op.attrs["callee"].body.ops, inner)
+            yield from ops_in(op.attrs["callee"].body.ops, inner)
 
 
 def _failures(op) -> tuple[type, ...]:

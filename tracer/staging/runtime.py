@@ -7,7 +7,7 @@ from .. import tracing
 from ..calling import calls, numpy_source, sourceless  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
-from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..sequences import dynamic_lists, generator_reductions, generators, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, format_strings
 from . import assignment, dunder_dispatch
@@ -35,6 +35,8 @@ def iterate(items):
 def collect(element, items):
     """[element(x) for x in items]: a loop that appends, where the items are known by position."""
     trace = tracing.active()
+    if type(items) is generators.Generator:
+        return generators.listed(items, element)
     source = iteration.source_of(items) if trace is not None else None
     if source is None:
         return fresh([element(x) for x in iterate(items)])
@@ -50,7 +52,7 @@ def returned(held):
 
 
 RUNTIME = types.SimpleNamespace(
-    call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
+    call=calls.call, if_=branches.if_, for_=generators.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
@@ -65,6 +67,7 @@ RUNTIME = types.SimpleNamespace(
     aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, cell=nonlocals.cell, own_cell=nonlocals.own_cell,
-    try_=try_statement.try_, **match_runtime.HELPERS,
+    generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
+    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

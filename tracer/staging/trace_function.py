@@ -35,6 +35,7 @@ from .. import pytrees, tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import leaf_types, region_tracing
+from ..sequences import generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import format_strings, promotion
@@ -310,6 +311,9 @@ class _Run:
             return self.result("array", const(x, promotion.to_dtype(x.dtype)), results)
         if isinstance(x, format_strings.Text):
             str(x)                                     # refuses
+        if isinstance(x, (generators.Generator, types.GeneratorType)):
+            raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
+                                   "return its values: `return list(...)`", where(self.callable))
         _expect_no_boxes(x)
         return Out("static", None, x)
 

@@ -63,6 +63,14 @@ def lower(function: ast.FunctionDef) -> None:
     function.body = lowered
 
 
+def lowered(statements) -> list[ast.stmt]:
+    """Statements that leave nothing around them, with the exits from their own loops lowered."""
+    if not _exits(statements):
+        return statements
+    passes = _Exits()
+    return passes.strip(passes.block(statements, None)[0])
+
+
 _LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 
 

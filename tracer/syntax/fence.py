@@ -18,14 +18,10 @@ _PLAIN = (
     ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr,
     ast.Constant, ast.Attribute, ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice, ast.expr_context,
     ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Delete, ast.Nonlocal, ast.Global, ast.Try, ast.ExceptHandler,
-    ast.Match, ast.match_case, ast.pattern,
+    ast.Match, ast.match_case, ast.pattern, ast.Yield, ast.YieldFrom,
 )
 
 _REFUSED = {
-    ast.Yield: ("a generator cannot be compiled: its pauses have no place in a compiled function",
-                "collect the values in a list and return it"),
-    ast.YieldFrom: ("a generator cannot be compiled: its pauses have no place in a compiled function",
-                    "collect the values in a list and return it"),
     ast.Await: ("asynchronous code cannot be compiled", "await outside and pass the result in"),
     ast.AsyncFunctionDef: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     ast.AsyncFor: ("asynchronous code cannot be compiled", "collect the items outside and pass them in"),
@@ -70,6 +66,8 @@ class _Fence:
             self.refuse(node, *row)
         if not isinstance(node, _PLAIN):
             self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
+        if cls is ast.Lambda and any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(node.body)):
+            self.refuse(node, "a lambda with a `yield` cannot be compiled", "write it as a `def`")
         if cls is ast.Lambda or cls in liveness.COMPREHENSIONS:
             self.operands(node)
         if cls is ast.FunctionDef or cls is ast.Lambda:

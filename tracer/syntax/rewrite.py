@@ -25,7 +25,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from . import early_exit, liveness, match_lowering, nonlocals, try_except
+from . import early_exit, generators, liveness, match_lowering, nonlocals, try_except
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
 
@@ -49,12 +49,13 @@ def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -
     return rewriter.function(node)
 
 
-class _Rewriter(Comprehensions):
+class _Rewriter(Comprehensions, generators.Steps):
     def __init__(self, class_name: str | None):
         self.class_name = class_name.lstrip("_") if class_name else None
         self.locals: list[frozenset] = []          # of the functions around, outermost first
         self.first: list[str | None] = []          # their first parameters, for super()
         self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
+        self.stepwise: list[bool] = []             # whether the functions around give their values one by one
         self.temporaries = 0
 
     # --- making nodes -------------------------------------------------------------------------------------------------
@@ -102,12 +103,20 @@ class _Rewriter(Comprehensions):
     # --- functions ----------------------------------------------------------------------------------------------------
 
     def function(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if generators.is_generator(node):
+            node = generators.split(node)
+        stepwise = node.name == generators.STEPS
         match_lowering.lower(node)
         shared, declared = nonlocals.lower(node)
-        early_exit.lower(node)
+        if stepwise:
+            node.body = generators.lowered(node.body)
+        else:
+            early_exit.lower(node)
         names = liveness.analyse(node, shared)
         self.enter(node.args, names.local)
-        body = self.statements(node.body)
+        self.stepwise.append(stepwise)
+        body = self.steps(node.body) if stepwise else self.statements(node.body)
+        self.stepwise.pop()
         self.leave()
         start = [self.unset(n, node) for n in sorted(names.staged)]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
@@ -408,7 +417,7 @@ class _Rewriter(Comprehensions):
         if isinstance(function, ast.Name) and function.id == "super" and not node.args and self.first[-1]:
             node.args = [early_exit.load("__class__", node), early_exit.load(self.first[-1], node)]
             return node
-        if isinstance(function, ast.Name) and function.id in _OF_THE_FRAME:
+        if (isinstance(function, ast.Name) and function.id in _OF_THE_FRAME) or getattr(node, "made", False):
             return node
         if folds(node):
             return self.fold(node)
@@ -420,6 +429,19 @@ class _Rewriter(Comprehensions):
         for keyword in node.keywords:
             keyword.value = self.expr(keyword.value)
         return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
+
+    def e_Yield(self, node):
+        value = self.expr(node.value) if node.value is not None else early_exit.literal(None, node)
+        if self.stepwise[-1]:
+            node.value = value
+            return node
+        return self.tg("yield_", [early_exit.load(generators.SINK, node), value], node)
+
+    def e_YieldFrom(self, node):
+        if self.stepwise[-1]:
+            node.value = self.tg("iterate", [self.expr(node.value)], node)
+            return node
+        return self.tg("delegate", [early_exit.load(generators.SINK, node), self.expr(node.value)], node)
 
     def e_BoolOp(self, node):
         first, *rest = node.values
@@ -481,7 +503,8 @@ _EXPRESSIONS = {
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
-    ast.GeneratorExp: _Rewriter.comprehension, ast.Constant: lambda self, node: node,
+    ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.e_Yield, ast.YieldFrom: _Rewriter.e_YieldFrom,
+    ast.Constant: lambda self, node: node,
 }
 
 

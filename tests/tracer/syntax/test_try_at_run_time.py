@@ -271,7 +271,7 @@ def unset(a, b):
     try:
         y = a / b
     except ZeroDivisionError:
-        b = 1.0  # noqa: F841
+        b = 1.0
     return y
 
 
