@@ -276,12 +276,17 @@ def locate() -> Loc:
     return tuple(frames)
 
 
-def plain_function() -> str | None:
-    """The name of the innermost function of the user's, where its source cannot be read."""
+def innermost() -> Place | None:
+    """The place of the innermost function that is part of the trace."""
     f = sys._getframe(1)
     while f is not None and id(f.f_code) not in PLACES:
         f = f.f_back
-    place = PLACES[id(f.f_code)] if f is not None else None
+    return PLACES[id(f.f_code)] if f is not None else None
+
+
+def plain_function() -> str | None:
+    """The name of the innermost function, where its source cannot be read."""
+    place = innermost()
     return place.function if place is not None and place.plain else None
 
 

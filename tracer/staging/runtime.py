@@ -4,10 +4,18 @@ from __future__ import annotations
 import types
 
 from .. import tracing
-from ..calling import calls, numpy_source, sourceless  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..calling import calls, numpy_source, sourceless  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
-from ..sequences import dynamic_lists, generator_reductions, generators, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..sequences import (  # noqa: F401  (vectorize and ufunc_methods fill tables)
+    context_managers,
+    dynamic_lists,
+    generator_reductions,
+    generators,
+    match_runtime,
+    ufunc_methods,
+    vectorize,
+)
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, format_strings
 from . import assignment, dunder_dispatch
@@ -68,6 +76,7 @@ RUNTIME = types.SimpleNamespace(
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, cell=nonlocals.cell, own_cell=nonlocals.own_cell,
     generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
-    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, **match_runtime.HELPERS,
+    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=context_managers.with_,
+    **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

@@ -31,8 +31,6 @@ _REFUSED = {
 if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
 
-_CONTEXTS = {"errstate", "catch_warnings", "nullcontext", "suppress"}
-
 
 def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str):
     end = node.end_col_offset if getattr(node, "end_lineno", None) == node.lineno else None
@@ -80,18 +78,13 @@ class _Fence:
             self.visit(child)
 
     def with_(self, node):
+        """A file would be opened to find out that it cannot be."""
         for item in node.items:
-            call = item.context_expr
-            name = call.func if isinstance(call, ast.Call) else call
-            name = getattr(name, "attr", getattr(name, "id", ""))
-            if name not in _CONTEXTS:
+            called = getattr(item.context_expr, "func", None)
+            if isinstance(called, ast.Name) and called.id == "open":
                 self.refuse(item.context_expr,
                             "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
-            for keyword in call.keywords if name == "errstate" and isinstance(call, ast.Call) else ():
-                if not (isinstance(keyword.value, ast.Constant) and keyword.value.value == "ignore"):
-                    self.refuse(item.context_expr, "compiled code neither warns nor raises at floating-point errors",
-                                "test with np.isfinite, or run under tg.config(check_numerics=True); \"ignore\" is accepted")
 
     def global_(self, node):
         names = ", ".join(node.names)

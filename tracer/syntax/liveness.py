@@ -227,10 +227,14 @@ class _Live:
         return before(s.value, out | targets_of(s.target) | reads(s.target))
 
     def with_(self, s: ast.With, out):
-        out = self.block(s.body, out)
+        inside = self.block(s.body, out) | out             # the manager may swallow an exception of its body
+        deferred, self.deferred = self.deferred, self.deferred | (out & self.local)
+        inside = inside | self.block(s.body, out)
+        self.deferred = deferred
+        self.mark(s, assigned(s.body), out | inside)
         for item in reversed(s.items):
-            out = before(item.context_expr, out)
-        return out
+            inside = before(item.context_expr, inside)
+        return inside
 
     def attempt(self, s: ast.Try, out):
         """Whatever is live where handlers begin is live all through the body, which they may interrupt anywhere."""
@@ -296,9 +300,8 @@ class DefiniteAssignment:
         if isinstance(s, ast.With):
             for item in s.items:
                 sure = self.expression(item.context_expr, sure)
-                if item.optional_vars is not None:
-                    sure = sure | targets_of(item.optional_vars)
-            return self.block(s.body, sure)
+            self.block(s.body, set(sure))
+            return sure                                        # the manager may swallow an exception of the body
         if isinstance(s, ast.Try):
             return self.attempt(s, sure)
         if isinstance(s, ast.Delete):

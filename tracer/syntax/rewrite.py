@@ -7,7 +7,8 @@
   xs[i] = v              tg.setitem(v, xs, i)                  objects' attributes likewise
   xs[i] += v             tg.aug_setitem(tg.aug_item(xs, i), v, "iadd")
   f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
-  try: A                 tg.try_(…): syntax/try_except.py; `match` has become `if` before: syntax/match_lowering.py
+  try: A                 tg.try_(…): syntax/try_except.py; `with` likewise: syntax/with_statement.py; `match` has become `if`
+                         before: syntax/match_lowering.py
   if c: A                def then(): nonlocal x; A             x: what A or B assigns
   else: B                def other(): nonlocal x; B
                          def get(): return (x,)                of these, what is read afterwards
@@ -25,7 +26,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from . import early_exit, generators, liveness, match_lowering, nonlocals, try_except
+from . import early_exit, generators, liveness, match_lowering, nonlocals, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
 
@@ -270,10 +271,7 @@ class _Rewriter(Comprehensions, generators.Steps):
         return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
 
     def s_With(self, s):
-        for item in s.items:
-            item.context_expr = self.expr(item.context_expr)
-        s.body = self.statements(s.body)
-        return s
+        return with_statement.rewrite(self, s)
 
     def s_Return(self, s):
         if isinstance(s.value, ast.Name) and s.value.id == early_exit.VALUE:
