@@ -18,7 +18,7 @@ from .lowering.call import calling_convention
 from .lowering.call.assemble import assemble
 from .lowering.call.specialisation import Specialisation
 from .lowering.loopir.passes import verifier
-from .nan_check import checked
+from .nan_check import checked, note_error_state
 from .options import config
 from .tracer import pytrees
 from .tracer.staging.arguments import Call
@@ -217,6 +217,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         now = time.perf_counter()
         phases[phase], clock = 1e3 * (now - clock), now
 
+    if not config.check_numerics:
+        note_error_state()
     program = without_aliases(traced, call)
     captures = captures_of(traced.held)
     f = optimized(program)

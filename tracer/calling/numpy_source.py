@@ -22,7 +22,7 @@ source.OPEN |= {"numpy.polynomial"}
 
 
 def _warn(*args, **kwargs):
-    """warnings.warn, while the function is compiled: not in a branch or loop of run time, where nobody knows yet whether it holds.
+    """warnings.warn, while the function is compiled: not in a branch or loop of run time, where nobody knows whether it holds.
     NumPy's own warnings are left out there, those of the user's program refused."""
     place = tracing.innermost()
     if not any(scope.kind != "function" for scope in tracing.active().scopes):

@@ -202,9 +202,9 @@ def _wrap(trace: Trace, operands, attrs):
     return _unguarded(target, builder, operands, attrs)
 
 
-def _unguarded(target: Catch, builder, operands, attrs):
+def _unguarded(target: Catch, builder, operands, attrs, name: str = "wrap"):
     """The op, which cannot fail where it stands."""
-    found = builder.emit("wrap", *operands, **attrs)
+    found = builder.emit(name, *operands, **attrs)
     target.safe.add(found[0].op)
     return found
 
@@ -218,7 +218,13 @@ def _first(builder, i: Value, inside: Value) -> Value:
     return builder("slice", builder.reshape(i, (size,)), builder("argreduce", outside, kind="argmax", axis=0), spec="i")
 
 
-_RAISING = {"check": _check, "wrap": _wrap}
+def _lu_solve(trace: Trace, operands, attrs):
+    """Behind a check of the factors (numpy/linalg.py)."""
+    target = catching(trace, np.linalg.LinAlgError)
+    return _unguarded(target, trace.builder, operands, attrs, "lu_solve") if target is not None else None
+
+
+_RAISING = {"check": _check, "wrap": _wrap, "lu_solve": _lu_solve}
 
 
 # --- what cannot be caught ----------------------------------------------------------------------------------------------

@@ -88,8 +88,23 @@ def lowered(statements) -> list[ast.stmt]:
     return found
 
 
-class Steps:
-    """The part of the rewriter that has this form."""
+class Generators:
+    """The part of the rewriter that has generators. `stepwise`: for each function around, whether it has the second form."""
+
+    stepwise: list[bool]
+
+    def yield_(self, node: ast.Yield):
+        value = self.expr(node.value) if node.value is not None else early_exit.literal(None, node)
+        if self.stepwise[-1]:
+            node.value = value
+            return node
+        return self.tg("yield_", [early_exit.load(SINK, node), value], node)
+
+    def yield_from(self, node: ast.YieldFrom):
+        if self.stepwise[-1]:
+            node.value = self.tg("iterate", [self.expr(node.value)], node)
+            return node
+        return self.tg("delegate", [early_exit.load(SINK, node), self.expr(node.value)], node)
 
     def steps(self, statements) -> list[ast.stmt]:
         found = []
@@ -141,5 +156,5 @@ def _plain(rewriter, s) -> list[ast.stmt]:
     return rewriter.statements([s])
 
 
-_STEPS = {ast.If: Steps.step_if, ast.While: Steps.step_while, ast.For: Steps.step_for, ast.Try: Steps.step_refused,
-          ast.With: Steps.step_refused}
+_STEPS = {ast.If: Generators.step_if, ast.While: Generators.step_while, ast.For: Generators.step_for,
+          ast.Try: Generators.step_refused, ast.With: Generators.step_refused}

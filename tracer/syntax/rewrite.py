@@ -50,13 +50,13 @@ def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None) -
     return rewriter.function(node)
 
 
-class _Rewriter(Comprehensions, generators.Steps):
+class _Rewriter(Comprehensions, generators.Generators):
     def __init__(self, class_name: str | None):
         self.class_name = class_name.lstrip("_") if class_name else None
         self.locals: list[frozenset] = []          # of the functions around, outermost first
         self.first: list[str | None] = []          # their first parameters, for super()
         self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
-        self.stepwise: list[bool] = []             # whether the functions around give their values one by one
+        self.stepwise: list[bool] = []
         self.temporaries = 0
 
     # --- making nodes -------------------------------------------------------------------------------------------------
@@ -428,19 +428,6 @@ class _Rewriter(Comprehensions, generators.Steps):
             keyword.value = self.expr(keyword.value)
         return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
 
-    def e_Yield(self, node):
-        value = self.expr(node.value) if node.value is not None else early_exit.literal(None, node)
-        if self.stepwise[-1]:
-            node.value = value
-            return node
-        return self.tg("yield_", [early_exit.load(generators.SINK, node), value], node)
-
-    def e_YieldFrom(self, node):
-        if self.stepwise[-1]:
-            node.value = self.tg("iterate", [self.expr(node.value)], node)
-            return node
-        return self.tg("delegate", [early_exit.load(generators.SINK, node), self.expr(node.value)], node)
-
     def e_BoolOp(self, node):
         first, *rest = node.values
         name = "and_" if isinstance(node.op, ast.And) else "or_"
@@ -501,7 +488,7 @@ _EXPRESSIONS = {
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
-    ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.e_Yield, ast.YieldFrom: _Rewriter.e_YieldFrom,
+    ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.yield_, ast.YieldFrom: _Rewriter.yield_from,
     ast.Constant: lambda self, node: node,
 }
 

@@ -198,6 +198,13 @@ def test_derivatives(fn, x):
     tg.check_grads(fn, (x,), order=2)
 
 
+def test_an_error_state_around_the_call_is_told_of():
+    with np.errstate(divide="raise"), pytest.warns(RuntimeWarning, match=r"asks for divide='raise'.*check_numerics"):
+        assert tg.jit(lambda x: 1.0 / x)(np.zeros(1))[0] == np.inf
+    with np.errstate(all="raise"), tg.config(check_numerics=True), pytest.raises(FloatingPointError):
+        tg.jit(lambda x: 1.0 / x)(np.zeros(1))
+
+
 LOCK = threading.Lock()
 
 

@@ -385,3 +385,32 @@ def test_what_a_library_raises_in_the_middle_is_refused():
 
     with pytest.raises(UnsupportedError, match=r"LinAlgError.*inside a `try` that would catch it"):
         tg.jit(fn)(np.eye(2))
+
+
+def solves(a, b):
+    try:
+        return np.linalg.solve(a, b) + np.linalg.inv(a) @ b
+    except np.linalg.LinAlgError as e:
+        print(e)
+        return b * a[0, 0]
+
+
+def newton(x):
+    for _ in range(10):
+        j = np.array([[x[0], x[1]], [x[1], x[0]]])
+        try:
+            x = x - np.linalg.solve(j, np.array([x[0] ** 2 + x[1] ** 2 - 4, x[0] * x[1] - 1.0]))
+        except np.linalg.LinAlgError:
+            x = x + np.array([1.0, 0.0])
+    return x
+
+
+@pytest.mark.parametrize("a", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0], [2.0, 4.0]]), np.zeros((2, 2))])
+def test_singular_matrices(a, capsys):
+    b = np.array([1.0, 2.0])
+    for run in (solves, tg.jit(solves), tg.jit(solves).interpret):
+        np.testing.assert_allclose(run(a, b), solves(a, b), rtol=1e-14)
+    assert set(capsys.readouterr().out.split("\n")) <= {"", "Singular matrix"}
+    tg.check_grads(lambda b: solves(a, b), (b,), order=2)
+    tg.check_grads(newton, (np.array([2.1, 0.4]),), order=2)
+    assert np.all(np.isfinite(tg.jacobian(newton)(np.array([1.0, 1.0]))))
