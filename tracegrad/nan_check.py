@@ -38,9 +38,11 @@ def note_error_state() -> None:
     """Warns where NumPy is asked to raise or tell of floating-point errors (np.seterr, np.errstate around the call)."""
     loud = {kind: mode for kind, mode in np.geterr().items() if mode not in ("ignore", "warn")}
     if loud:
+        asked = ", ".join(f"{kind}={mode!r}" for kind, mode in loud.items())
         warnings.warn(
-            f"np.seterr or np.errstate asks for {', '.join(f'{k}={v!r}' for k, v in loud.items())}: compiled code neither warns nor "
-            "raises at floating-point errors, unless it runs under tg.config(check_numerics=True)", RuntimeWarning, stacklevel=2)
+            f"np.seterr or np.errstate asks for {asked}: compiled code neither warns "
+            "nor raises at floating-point errors, unless it runs under tg.config(check_numerics=True)", RuntimeWarning,
+            stacklevel=2)
 
 
 def checked(f: Function) -> Function:

@@ -405,6 +405,6 @@ def need_concrete(box, what: str):
     name = plain_function()
     raise ConcretizationError(
         f"{what} needs a number when the function is compiled, but this value is known only at run time: it depends on {why}",
-        f"the source of `{name}` cannot be read, so its branches and loops are decided while it is compiled: define it in a "
-        "file or a notebook cell" if name else
+        f"the source of `{name}` cannot be read, or has changed since it was imported, so its branches and loops are decided "
+        "while it is compiled: define it in a file or a notebook cell, or import it again" if name else
         "compute it from Python ints or shapes, or pass it as an argument that `static_argnums` names", locate())

@@ -1,4 +1,5 @@
-"""Functions whose source cannot be read: of `python -c`, `exec`, `eval`, standard input. They run on boxes as they are.
+"""Functions whose source cannot be read: of `python -c`, `exec`, `eval`, standard input, of files that have changed since they
+were imported. They run on boxes as they are.
 
 Their own code object runs. What it gets through global names is exchanged on the way, so that a call in it is answered as in
 rewritten code (calling/calls.py): modules become `Namespace`s, functions and builtin types `Called`s, arrays boxes. Branches
@@ -70,7 +71,7 @@ def _expect_plain(code: types.CodeType) -> None:
             _expect_plain(inner)
 
 
-REMEDY = "define it in a file or a notebook cell"
+REMEDY = "define it in a file or a notebook cell, or import it again where its file has changed since"
 
 
 class Globals(dict):
@@ -113,7 +114,7 @@ class Called:
     def __call__(self, *args, **kwargs):
         made = calls.call(self.function, *map(_original, args), **{k: _original(v) for k, v in kwargs.items()})
         if isinstance(made, range) and len(made) > iteration.LIMIT:
-            iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY}, and it is not)")
+            iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY})")
         return _known(made) if isinstance(made, type) else made
 
     def __tracegrad_call__(self, args, kwargs):

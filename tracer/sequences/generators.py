@@ -293,7 +293,11 @@ def _folded(function, items, *start):
 
 
 def _of_values(function, items, *args, **kwargs):
-    return calls.call(function, listed(items), *args, **kwargs)
+    made = listed(items)
+    if "default" in kwargs and isinstance(made, packed_lists.ListValue):         # whether it is empty run time may decide
+        default = kwargs.pop("default")
+        return branches.either(calls.call(len, made) > 0, lambda: calls.call(function, made, *args, **kwargs), lambda: default)
+    return calls.call(function, made, *args, **kwargs)
 
 
 def opened(items):

@@ -251,6 +251,32 @@ def captured(x):
     return handed(values)
 
 
+def extremes(x, t):
+    return max(v * v for v in x), min((v for v in x if v > t), default=9.0), max(enumerate(x), key=lambda p: p[1])[0]
+
+
+def tries(x, b):
+    for i in range(x.size):
+        try:
+            yield float(x[i]) / float(b[i])
+        except ZeroDivisionError:
+            yield -1.0
+        finally:
+            b[i] += 1
+
+
+def over_tries(x, b):
+    s = 0.0
+    for v in tries(x, b):
+        if v > 1.5:
+            break
+        try:
+            s += 1 / (v + 1.0)
+        except ZeroDivisionError:
+            s += 50.0
+    return s
+
+
 def exactly(found, want):
     assert type(found) is type(want)
     np.testing.assert_equal(found, want)
@@ -263,7 +289,9 @@ def exactly(found, want):
     *((f, (a,)) for f in (digits, one_by_one, hands_on, captured) for a in (3.0, 0.5)),
     *((f, (x,)) for f in (matrix, of_views, shared) for x in (X, X[::-1], X[:4])), (matrix, (X[:0],)),
     *((closed_early, (x, np.zeros(2), t)) for x in (X, X[:0], X[:3]) for t in (1.0, 9.0)), (endless, (2.0, 7.0)),
-    (first, (X, 1.0)), (first, (X, 9.0)), (objects, (2.0, 3)), (raises, (1.0,)), (raises, (2.2,)),
+    (extremes, (X, 0.7)), (extremes, (X, 7.0)), *((over_tries, (X, b)) for b in (np.arange(12) % 4.0, np.ones(12))),
+    (over_tries, (X[:3], np.zeros(3))), (first, (X, 1.0)),
+    (first, (X, 9.0)), (objects, (2.0, 3)), (raises, (1.0,)), (raises, (2.2,)),
     (not_for_the_generator, (2.0,)), (not_for_the_generator, (0.0,))], ids=lambda v: getattr(v, "__name__", ""))
 def test_values(fn, args):
     compiled = tg.jit(fn)
