@@ -359,6 +359,20 @@ def inv(a):
     return boxes.array(builder("lu_solve", x, lu, perm, shapes.expand(unit, x.type.dims), trans=False))
 
 
+def _expect_definite(x) -> None:
+    """Where a `try` may catch it: whether a matrix has a factor. Where it has none, LAPACK leaves the pivot at which it stopped
+    on the diagonal, which is not positive."""
+    trace = tracing.current()
+    if not trace.targets:
+        return
+    builder = trace.builder
+    found = builder("cholesky", builder("stop_gradient", x), quiet=True)
+    pivots = boxes.array(diagonal(boxes.array(found), 0, -2, -1).read()).real.read()
+    definite = builder("not", builder("le", pivots, builder.zeros_like(pivots)))
+    builder.emit("check", builder.reduce(definite, "all", range(pivots.type.rank)), error="LinAlgError",
+                 message="Matrix is not positive definite")
+
+
 @implements(np.linalg.cholesky)
 def cholesky(a, /, *, upper=False):
     a = as_array(a)
@@ -366,5 +380,6 @@ def cholesky(a, /, *, upper=False):
     (x,) = inexact(a)
     if upper:
         x = conjugate(swapaxes(boxes.array(x), -1, -2).read())
+    _expect_definite(x)
     found = tracing.current().builder("cholesky", x)
     return boxes.array(conjugate(swapaxes(boxes.array(found), -1, -2).read()) if upper else found)

@@ -218,13 +218,15 @@ def _first(builder, i: Value, inside: Value) -> Value:
     return builder("slice", builder.reshape(i, (size,)), builder("argreduce", outside, kind="argmax", axis=0), spec="i")
 
 
-def _lu_solve(trace: Trace, operands, attrs):
-    """Behind a check of the factors (numpy/linalg.py)."""
-    target = catching(trace, np.linalg.LinAlgError)
-    return _unguarded(target, trace.builder, operands, attrs, "lu_solve") if target is not None else None
+def _checked(name: str):
+    """An op behind a check that it can do what it is to do (numpy/linalg.py)."""
+    def handler(trace: Trace, operands, attrs):
+        target = catching(trace, np.linalg.LinAlgError)
+        return _unguarded(target, trace.builder, operands, attrs, name) if target is not None else None
+    return handler
 
 
-_RAISING = {"check": _check, "wrap": _wrap, "lu_solve": _lu_solve}
+_RAISING = {"check": _check, "wrap": _wrap, "lu_solve": _checked("lu_solve"), "cholesky": _checked("cholesky")}
 
 
 # --- what cannot be caught ----------------------------------------------------------------------------------------------

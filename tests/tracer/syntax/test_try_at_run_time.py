@@ -376,15 +376,15 @@ def test_limits_of_compiled_code_are_not_caught():
         tg.jit(fn)(1e30)
 
 
-def test_what_a_library_raises_in_the_middle_is_refused():
-    def fn(a):
+def test_what_fails_in_a_function_that_is_mapped_is_refused():
+    def fn(x, b):
         try:
-            return np.linalg.cholesky(a)
-        except np.linalg.LinAlgError:
-            return a
+            return tg.vmap(lambda v: float(v) / b)(x)
+        except ZeroDivisionError:
+            return x
 
-    with pytest.raises(UnsupportedError, match=r"LinAlgError.*inside a `try` that would catch it"):
-        tg.jit(fn)(np.eye(2))
+    with pytest.raises(UnsupportedError, match=r"ZeroDivisionError.*inside a `try` that would catch it"):
+        tg.jit(fn)(X, 2.0)
 
 
 def solves(a, b):
@@ -411,6 +411,38 @@ def test_singular_matrices(a, capsys):
     for run in (solves, tg.jit(solves), tg.jit(solves).interpret):
         np.testing.assert_allclose(run(a, b), solves(a, b), rtol=1e-14)
     assert set(capsys.readouterr().out.split("\n")) <= {"", "Singular matrix"}
-    tg.check_grads(lambda b: solves(a, b), (b,), order=2)
-    tg.check_grads(newton, (np.array([2.1, 0.4]),), order=2)
+    tg.check_grads(lambda b: solves(a, b), (b,))
+
+
+def test_derivatives_around_singular_matrices():
+    tg.check_grads(newton, (np.array([2.1, 0.4]),))
     assert np.all(np.isfinite(tg.jacobian(newton)(np.array([1.0, 1.0]))))
+
+
+def factor(a):
+    eps = 1e-10
+    for k in range(12):
+        try:
+            return np.linalg.cholesky(a + eps * np.eye(a.shape[-1])), k
+        except np.linalg.LinAlgError:
+            eps *= 10
+    return a, -1
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 17, 65])
+def test_matrices_that_are_not_definite(n):
+    m = np.random.default_rng(n).standard_normal((n, n))
+    low = m[:, :(n + 1) // 2]
+    for a in (m @ m.T, low @ low.T, m @ m.T - 0.5 * n * np.eye(n), -np.eye(n), np.full((n, n), np.nan)):
+        for run in (tg.jit(factor), tg.jit(factor).interpret):
+            found, tries = run(a)
+            assert tries == factor(a)[1]
+            np.testing.assert_allclose(found, factor(a)[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("t", [0.3, 1.5])
+def test_derivatives_of_factors(t):
+    def fn(t):
+        return np.sum(np.log(np.diag(factor(np.array([[1.0, t], [t, 1.0]]))[0])))
+
+    tg.check_grads(fn, (t,), order=2)
