@@ -59,13 +59,22 @@ class Builder:
     @contextmanager
     def at(self, block: Block):
         """Emit into `block`; what it interns is forgotten afterwards, what encloses it is seen."""
-        outer, self.block = self.block, block
-        self._scopes.append({})
+        outer = self.enter(block)
         try:
             yield block
         finally:
-            self._scopes.pop()
-            self.block = outer
+            self.leave(outer)
+
+    def enter(self, block: Block) -> Block | None:
+        """Begin to emit into `block`; gives the block before, which `leave` takes."""
+        outer, self.block = self.block, block
+        self._scopes.append({})
+        return outer
+
+    def leave(self, outer: Block | None) -> None:
+        """Go on with the block before."""
+        self._scopes.pop()
+        self.block = outer
 
     def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs) -> tuple[Value, ...]:
         """Emit one op (or find the interned or simplified one) and return its results."""

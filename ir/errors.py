@@ -94,6 +94,10 @@ class BoundsError(TracegradError, IndexError):
     """An index outside its axis."""
 
 
+class LimitError(TracegradError, OverflowError):
+    """A number that Python could hold, and compiled code cannot: no `except` within compiled code catches it."""
+
+
 class NumericsError(TracegradError, FloatingPointError):
     """An operation that makes a NaN or an infinity, under `check_numerics`."""
 

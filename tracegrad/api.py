@@ -25,7 +25,7 @@ from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
-from .tracer.values import boxes, captured_arrays, generators
+from .tracer.values import boxes, captured_arrays, random_generators
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -268,7 +268,8 @@ def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable 
     """
     builder = tracing.current().builder
     dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
-    params = [box.value if (box := generators.boxed(call.values[k])) else boxes.to_value(call.values[k], traced.leaves[k].dtype)
+    params = [box.value if (box := random_generators.boxed(call.values[k])) else boxes.to_value(call.values[k],
+                                                                                                traced.leaves[k].dtype)
               for k in dynamic]
     results = emit(builder, traced.function, (*params, *traced.captured))
     for param, result in traced.writes.items():

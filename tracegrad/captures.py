@@ -180,7 +180,8 @@ class _Finder:
             self.expand(self.todo.popleft())
 
     def enter(self, f: types.FunctionType) -> None:
-        space = f.__globals__
+        original = f.__dict__["<tg original>"]()
+        space = (original or f).__globals__
         for name in _names(f.__code__):
             if name in space:
                 self.reach(space[name], _Edge(Place("item", space, name), None))
@@ -190,7 +191,6 @@ class _Finder:
                     self.reach(cell.cell_contents, _Edge(Place("cell", cell), None))
                 except ValueError:                           # empty
                     continue
-        original = f.__dict__["<tg original>"]()
         if original is not None:
             for name in ("__defaults__", "__kwdefaults__"):
                 self.reach(getattr(original, name), _Edge(Place("attr", original, name), None))

@@ -17,7 +17,7 @@ from .lowering.build import loop_builder
 from .lowering.call import calling_convention
 from .lowering.call.assemble import assemble
 from .lowering.call.specialisation import Specialisation
-from .nan_check import checked
+from .nan_check import checked, note_error_state
 from .options import config
 from .tracer import pytrees
 from .tracer.staging.arguments import Call
@@ -216,6 +216,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         now = time.perf_counter()
         phases[phase], clock = 1e3 * (now - clock), now
 
+    if not config.check_numerics:
+        note_error_state()
     program = without_aliases(traced, call)
     captures = captures_of(traced.held)
     f = optimized(program)

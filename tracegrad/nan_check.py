@@ -16,6 +16,10 @@ In a program that has ops of a derivative (their locations say so), a message sa
 """
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
+
 from .ir.build import Builder, const
 from .ir.clone import copy_op, copy_region, mapped
 from .ir.core import Block, Function, Op, Value
@@ -28,6 +32,17 @@ _MOVES = frozenset({"select", "stop_gradient", "neg", "real", "imag", "conj", "c
 _MAKERS = frozenset({"dot", "lu", "lu_solve", "cholesky", "triangular_solve", "scan", "reduce", "cast"})
 _SUMS = {"update_add": "slice", "scatter_add": "gather"}       # adds to a part of an array: how that part is read
 _VALUES = 6                                                    # numbers that a failed check can report
+
+
+def note_error_state() -> None:
+    """Warns where NumPy is asked to raise or tell of floating-point errors (np.seterr, np.errstate around the call)."""
+    loud = {kind: mode for kind, mode in np.geterr().items() if mode not in ("ignore", "warn")}
+    if loud:
+        asked = ", ".join(f"{kind}={mode!r}" for kind, mode in loud.items())
+        warnings.warn(
+            f"np.seterr or np.errstate asks for {asked}: compiled code neither warns "
+            "nor raises at floating-point errors, unless it runs under tg.config(check_numerics=True)", RuntimeWarning,
+            stacklevel=2)
 
 
 def checked(f: Function) -> Function:

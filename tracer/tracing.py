@@ -107,8 +107,9 @@ class Trace:
     born_at  id(list) -> (list, the place of the source that made it)
     depth    id(code) -> the number of open scopes at each activation under way
     recursive  how many calls of functions by themselves there were, without and with a scope between the two
-    tries    the `try` statements whose bodies are being traced, outermost first (syntax/try_except.py)
-    escaped  the last exception that left a staged region: whether it is raised only run time knows
+    targets  what may be left early while its body is traced, outermost first (regions/escapes.py)
+    frames   the code whose rest may become a branch, outermost first (regions/escapes.py)
+    handled  the exceptions of run time whose handlers are being traced (control/try_statement.py)
     """
 
     def __init__(self, function=None, peephole=None):
@@ -145,8 +146,9 @@ class Trace:
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
         self.born_at: dict[int, tuple] = {}
-        self.tries: list = []
-        self.escaped = None
+        self.targets: list = []
+        self.frames: list = []
+        self.handled: list = []
         self.unrolling = 1
         self.guarded = 0
 
@@ -232,12 +234,13 @@ def gathered() -> list:
 # --- where the user's program stands ---------------------------------------------------------------------------------
 
 class Place:
-    """What is known of one rewritten code object. `owner` is the place of the function around a generated one."""
+    """What is known of one rewritten code object. `owner` is the place of the function around a generated one; `plain`: it was
+    not rewritten, as its source cannot be read."""
 
-    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "positions")
+    __slots__ = ("code", "file", "frames", "function", "inner", "owner", "plain", "positions")
 
-    def __init__(self, owner: Place | None, function: str, inner: bool):
-        self.owner, self.function, self.inner = owner, function, inner
+    def __init__(self, owner: Place | None, function: str, inner: bool, plain: bool = False):
+        self.owner, self.function, self.inner, self.plain = owner, function, inner, plain
         self.code = self.file = self.positions = None
         self.frames = {}
 
@@ -264,16 +267,16 @@ STOPS: set[int] = set()              # id(code) of the functions below which no 
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
-def adopt(code, function: str, owner=None):
+def adopt(code, function: str, owner=None, plain: bool = False):
     """Make a rewritten code object, and all that it contains, known to `locate`; gives the code object to run.
 
     What the rewriting generated (a branch, a body, a thunk) gets the name of the function around it and counts as part of it.
     """
     name = code.co_name
     inner = owner is not None and (name.startswith("<tg") or name in _COMPREHENSIONS or "<tg thunk>" in code.co_varnames)
-    place = Place(owner if inner else None, function if inner else name, inner)
+    place = Place(owner if inner else None, function if inner else name, inner, plain)
     own = place.owner or place
-    constants = tuple(adopt(c, place.function, own) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    constants = tuple(adopt(c, place.function, own, plain) if isinstance(c, types.CodeType) else c for c in code.co_consts)
     shown = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
     renamed = {"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}
     code = code.replace(co_consts=constants, co_qualname=shown, **renamed)
@@ -301,6 +304,20 @@ def locate() -> Loc:
         f = f.f_back
     frames.reverse()
     return tuple(frames)
+
+
+def innermost() -> Place | None:
+    """The place of the innermost function that is part of the trace."""
+    f = sys._getframe(1)
+    while f is not None and id(f.f_code) not in PLACES:
+        f = f.f_back
+    return PLACES[id(f.f_code)] if f is not None else None
+
+
+def plain_function() -> str | None:
+    """The name of the innermost function, where its source cannot be read."""
+    place = innermost()
+    return place.function if place is not None and place.plain else None
 
 
 def user_loc(traceback) -> Loc:
@@ -417,6 +434,9 @@ def need_concrete(box, what: str):
     if number is not None:
         return number
     why = make_static(value, what)
+    name = plain_function()
     raise ConcretizationError(
         f"{what} needs a number when the function is compiled, but this value is known only at run time: it depends on {why}",
+        f"the source of `{name}` cannot be read, or has changed since it was imported, so its branches and loops are decided "
+        "while it is compiled: define it in a file or a notebook cell, or import it again" if name else
         "compute it from Python ints or shapes, or pass it as an argument that `static_argnums` names", locate())

@@ -2,7 +2,8 @@
 
     dot a, b {contract, batch}           contract, batch: (axes of a, axes of b), pairwise of equal length; the result has the
                                          batch axes, then a's other axes, then b's
-    cholesky a                           [..., n, n] -> lower L with L L^H = a; only a's lower triangle is read
+    cholesky a {quiet}                   [..., n, n] -> lower L with L L^H = a; only a's lower triangle is read.
+                                         Where `quiet`, a matrix without a factor gives what has no positive diagonal
     lu a                                 [..., n, n] -> (lu, perm index[..., n]): rows a[perm] = L U, L unit lower; never raises
     lu_solve a, lu, perm, b {trans}      b [..., n, k]: x with a x = b (a^T x = b where trans), by the factor; `a` itself is
                                          there for differentiation only
@@ -83,6 +84,7 @@ def _infer_cholesky(operands, attrs, regions):
     expect_count("cholesky", operands, 1)
     a = array_type("cholesky", operands[0])
     _square("cholesky", a)
+    expect_choice("cholesky", "quiet", attrs.get("quiet", False), (True, False))
     return [a]
 
 
@@ -121,7 +123,15 @@ def _lapack(name, *arrays):
 
 
 def _evaluate_cholesky(op, a):
-    return (np.linalg.cholesky(a),)
+    if not op.attrs.get("quiet"):
+        return (np.linalg.cholesky(a),)
+    out = np.empty_like(a, order="C")
+    for k in np.ndindex(a.shape[:-2]):
+        try:
+            out[k] = np.linalg.cholesky(a[k])
+        except np.linalg.LinAlgError:
+            out[k] = -1.0
+    return (out,)
 
 
 def _evaluate_lu(op, a):

@@ -253,7 +253,7 @@ def _cholesky(g, op: Op):
     if _empty(g, r):
         return
     n = g.size(r.type.dims[-1])
-    site = g.site("LinAlgError", "Matrix is not positive definite", op.loc)
+    site = None if op.attrs.get("quiet") else g.site("LinAlgError", "Matrix is not positive definite", op.loc)
     with ExitStack() as loops:
         index = batched(g, r, loops)
         g.write(Lib("cholesky", (at_batch(g, r, index), n, n), site))

@@ -481,14 +481,12 @@ def looks_up_in_a_branch(x):
     return y
 
 
-@pytest.mark.parametrize(("fn", "args", "name"), [
-    (divides, (1.0, 2.0), "ZeroDivisionError"), (indexes, (X, np.array([2])), "IndexError"),
-    (raises_in_a_branch, (X,), "ValueError"), (looks_up_in_a_branch, (X,), "KeyError")],
+@pytest.mark.parametrize(("fn", "args"), [
+    (divides, (1.0, 2.0)), (divides, (1.0, 0.0)), (indexes, (X, np.array([2]))), (indexes, (X, np.array([20]))),
+    (raises_in_a_branch, (X,)), (raises_in_a_branch, (X + 1,)), (looks_up_in_a_branch, (X,)), (looks_up_in_a_branch, (X + 1,))],
     ids=lambda v: getattr(v, "__name__", ""))
-def test_try_around_what_run_time_decides_is_refused(fn, args, name):
-    with pytest.raises(UnsupportedError, match=f"{name}.*inside a `try` that would catch") as caught:
-        trace_function.trace(fn, args)
-    assert "  Instead: " in str(caught.value) and caught.value.loc
+def test_try_around_what_run_time_decides(fn, args):
+    check(fn, *args)
 
 
 def test_a_handler_does_not_see_refusals_of_the_tracer():

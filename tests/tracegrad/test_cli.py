@@ -207,7 +207,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             1,
             "raised KeyError: 'k' ({folder}/model.py, line 23: return {{}}[\"k\"] * x)",
         ),
-        ("model.py:generator", ("--args", "f64"), 1, "UnsupportedError: a generator cannot be compiled"),
+        ("model.py:generator", ("--args", "f64"), 1, "UnsupportedError: a generator cannot be returned"),
         ("model.py:slope", ("--args", "i64[3]"), 1, "DTypeError: argument x is of dtype int64: there is no derivative"),
     ],
 )

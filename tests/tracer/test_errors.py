@@ -720,17 +720,6 @@ def appends(x):
     return x
 
 
-def tries(x):
-    try:
-        return math.sqrt(x)
-    except ValueError:
-        return x
-
-
-def yields(x):
-    yield x
-
-
 def declares(x):
     global kept
     kept = x
@@ -752,19 +741,6 @@ def opens(x):
             "return the values, or pass the object in as an argument",
         ),
         (
-            tries,
-            "this may raise ValueError at run time, inside a `try` that would catch it: compiled code has no exceptions to "
-            "catch, only checks that end the call",
-            "math.sqrt(x)",
-            "test the condition with `if`, or catch the error around the call of the compiled function",
-        ),
-        (
-            yields,
-            "a generator cannot be compiled: its pauses have no place in a compiled function",
-            "yield x",
-            "collect the values in a list and return it",
-        ),
-        (
             declares,
             "`global kept` cannot be compiled: a compiled function may read global names, not bind them",
             "global kept",
@@ -784,13 +760,6 @@ def test_refusals(f, what, where, remedy):
     assert type(error) is tg.UnsupportedError
     assert (found.what, found.function, found.remedy) == (what, f.__name__, remedy) and where.startswith(found.at)
     assert kept == []
-
-
-def test_functions_without_source():
-    namespace = {}
-    exec("def made(x):\n    return x", namespace)
-    with pytest.raises(tg.UnsupportedError, match="the source of function `made` cannot be had"):
-        tg.jit(namespace["made"])(1.0)
 
 
 def test_a_value_that_outlives_its_trace():

@@ -28,7 +28,7 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.generators import GeneratorBox
+from ..values.random_generators import GeneratorBox
 from . import dispatch
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -56,6 +56,8 @@ def call(f, /, *args, **kwargs):
             return call(method, *args)
     if args and isinstance(args[0], packed_lists.ListValue) and f in OF_LISTS:
         return _adopted(trace, OF_LISTS[f](*args, **kwargs))
+    if args and type(args[0]) in GENERATORS and isinstance(f, _BUILTIN) and f in CONSUMERS:
+        return CONSUMERS[f](*args, **kwargs)
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
@@ -80,6 +82,10 @@ def _typed_container(f):
     return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
 
 
+# class of generators in traced code -> what makes a list of one; function -> its handler for one (sequences/generators.py)
+GENERATORS: dict = {}
+CONSUMERS: dict = {}
+_BUILTIN = (types.BuiltinFunctionType, type)
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
 REDIRECTS = [dispatch.redirect, _typed_container]
 
@@ -88,6 +94,8 @@ def _listed(x):
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
     if isinstance(x, packed_lists.ListValue):
         return x.array()
+    if type(x) in GENERATORS:
+        return _listed(GENERATORS[type(x)](x))
     return list(x) if isinstance(x, (types.GeneratorType, collections.abc.ValuesView, map, filter, zip)) else x
 
 
@@ -190,7 +198,7 @@ def _builtin(trace, f, args, kwargs):
         return None
     if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
         tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")
-    if type(owner) is str and any(isinstance(a, Box) for a in args):
+    if type(owner) is str and any(isinstance(format_strings.said(a), (Box, format_strings.Text)) for a in args):
         return format_strings.formatted(owner, name, args, kwargs)
     return _as_it_stands(trace, f, args, kwargs)
 
@@ -410,7 +418,7 @@ def _refused(name: str, remedy: str):
 def _text_of(make, conversion: str):
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args, **kwargs):
-        if len(args) == 1 and isinstance(args[0], (Box, format_strings.Text)):
+        if len(args) == 1 and isinstance(format_strings.said(args[0]), (Box, format_strings.Text)):
             return format_strings.text((args[0], conversion, ""))
         return format_strings.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args,
                                                                                                                   **kwargs)

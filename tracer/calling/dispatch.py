@@ -34,7 +34,7 @@ from ..numpy import (  # noqa: F401
     statistics,
 )
 from ..scipy import special
-from ..values import boxes, captured_arrays, generators, indexing, scalar_functions, ufuncs  # noqa: F401
+from ..values import boxes, captured_arrays, indexing, random_generators, scalar_functions, ufuncs  # noqa: F401
 from ..values.boxes import (
     FUNCTIONS,
     INSTEAD,
@@ -103,7 +103,7 @@ def redirect(f):
     special_function = special.redirect(f)
     if special_function is not None:
         return passing(f, special_function)
-    if generators.random.kind_of(owner) is not None:
+    if random_generators.random.kind_of(owner) is not None:
         return random.redirect(f)
     if _draws(f) and (found := random_calls.function(f)) is not None:
         return found

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, REDIRECT, as_array
@@ -21,9 +22,14 @@ source.OPEN |= {"numpy.polynomial"}
 
 
 def _warn(*args, **kwargs):
-    """warnings.warn: not in a branch that only run time decides, where nobody knows yet whether it holds."""
-    if not any(scope.kind == "branch" for scope in tracing.active().scopes):
+    """warnings.warn, while the function is compiled: not in a branch or loop of run time, where nobody knows whether it holds.
+    NumPy's own warnings are left out there, those of the user's program refused."""
+    place = tracing.innermost()
+    if not any(scope.kind != "function" for scope in tracing.active().scopes):
         warnings.warn(*args, **kwargs)
+    elif place is not None and place.file not in tracing.LIBRARIES:
+        raise UnsupportedError("warnings.warn in a branch or a loop that is decided at run time: compiled code does not warn",
+                               "print the text, or return what the caller is to be warned of", tracing.locate())
 
 
 REDIRECT[warnings.warn] = _warn

@@ -16,11 +16,9 @@ import numpy as np
 
 from ...ir.build import const
 from ...ir.core import Block, Value
-from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL
 from .. import tracing
-from ..regions import if_join, leaf_types, list_scan_outputs, region_tracing
-from ..syntax import try_except
+from ..regions import escapes, exceptions, if_join, leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
@@ -200,20 +198,15 @@ def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool 
     """Trace both branches and join them; gives the joined value of what they return."""
     trace = tracing.current()
     before = get() if get else ()
-    yes = region_tracing.run(trace, region_tracing.Branch(Block(), flag), then, get, put, before)
+    yes = escapes.run(trace, region_tracing.Branch(Block(), flag), then, get, put, before, names=names)
     if yes.raised is not None:
         return _one_raises(trace, flag, yes, other)
-    no = region_tracing.run(trace, region_tracing.Branch(Block(), flag), other, get, put, before)
+    no = escapes.run(trace, region_tracing.Branch(Block(), flag), other, get, put, before, names=names)
     if no.raised is not None:
         return _one_raises(trace, negate(flag), no, then)
-    try:
-        return _join(trace, flag, yes, no, put, names, before, what, lazy)
-    except region_tracing.Mismatch as found:
-        why = tracing.make_static(flag, "an `if` whose branches leave different things")
-        try:
-            return _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=True)
-        except region_tracing.Mismatch:
-            raise _unlike(found, why) from None
+    found = if_join.joined(trace, flag, yes, no, put, names, before, what, lazy)
+    escapes.resume(trace)
+    return found
 
 
 def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
@@ -226,37 +219,6 @@ def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
         return other()
     finally:
         trace.guarded -= 1
-
-
-def _unlike(found: region_tracing.Mismatch, why: str):
-    """The error for branches that leave different things."""
-    return UnsupportedError(
-        f"the branches of an `if` that is decided at run time leave {found.place} different: {found.left} in one, "
-        f"{found.right} in the "
-        f"other{'; ' + found.why if found.why else ''} (the condition depends on {why})",
-        "give it the same shape and structure in both, or decide with a value that is known when the function is compiled",
-        tracing.locate())
-
-
-def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
-    """Emit the `if` and put its results in place."""
-    joint = if_join.IfJoin(trace, flag, yes, no, flexible)
-    held = [if_join.JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
-            for name, old, a, b in zip(names, before, yes.names, no.names)]
-    returned = joint.add(what, yes.returned, no.returned)
-    roots = [(root, joint.root(root, yes, no)) for root in region_tracing.roots_of(yes, no)]
-    items = [(place, joint.item(place, yes, no)) for place in region_tracing.items_of(yes, no)]
-    results = joint.emit(lazy)
-    for root, found in roots:
-        if found.differs:
-            trace.note_write(root)
-            root._value = found.build(results)
-    if put is not None and any(h.differs or a is not old for h, old, a in zip(held, before, yes.names)):
-        put(tuple(h.build(results) for h in held))
-    for place, found in items:
-        region_tracing.assign(trace, place, found.build(results))
-    region_tracing.merge_spoilt(trace, yes, no)
-    return returned.build(results)
 
 
 def assert_(test, message=None) -> None:
@@ -281,12 +243,15 @@ def raise_(made=None, cause=None) -> BaseException:
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     trace = tracing.active()
+    if error is None and trace is not None and trace.handled:
+        exceptions.raise_again(trace, trace.handled[-1])
+    if error is not None and (target := exceptions.catching(trace, type(error))) is not None:
+        error.__cause__ = cause() if cause is not None else None
+        exceptions.throw(trace, target, lambda: exceptions.record_of(error))
     if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)):
         if error is None:
             error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:
             error.__cause__ = cause()
-        return error
-    if error is not None and try_except.plainly(trace, error):
         return error
     return region_tracing.fail(trace, error)

@@ -21,6 +21,7 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 
 LIMIT = 10_000
 SOURCES: dict = {}            # class -> the source that an instance is (control/packed_lists.py)
+DRIVEN: dict = {}             # class -> drive(iterable, body, get, put, names, stop): runs a loop (sequences/generators.py)
 _range = range
 
 

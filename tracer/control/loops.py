@@ -12,25 +12,17 @@ changes shape.
 """
 from __future__ import annotations
 
-import collections
-
-from ...ir.build import const
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, INDEX, INDEX_SCALAR
 from .. import tracing
-from ..regions import buffer_rotation, leaf_types, list_scan_outputs, loop_carry, region_tracing
+from ..regions import escapes, leaf_types
 from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, NeedUnroll, Scope
-from ..values.boxes import ArrayBox
-from . import branches, iteration, loop_pragmas
-from .branches import as_bool, negate, truth
+from . import branches, iteration, loop_pragmas, rolled_loops
+from .branches import negate, truth
 from .iteration import LIMIT
-
-LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
-ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
-
+from .rolled_loops import Changes, Leaves, RolledLoop
 
 # --- for --------------------------------------------------------------------------------------------------------------
 
@@ -40,6 +32,9 @@ def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None
     trace, hint = tracing.active(), None
     if trace is not None and isinstance(iterable, loop_pragmas.Hint):
         hint, iterable = type(iterable), iterable.iterable
+    if trace is not None and type(iterable) in iteration.DRIVEN:
+        iteration.DRIVEN[type(iterable)](iterable, body, get, put, names, stop)
+        return
     source = iteration.source_of(iterable) if trace is not None else None
     if source is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
@@ -73,7 +68,7 @@ def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None
 def _each(items, body, get, put, names, stop) -> None:
     """Iterate as Python does; once an exit's flag is known only at run time, the rest of the iterations is guarded by it."""
     for count, item in enumerate(items):
-        flag = _stopped(stop)
+        flag = stopped(stop)
         if flag is True:
             return
         if count >= LIMIT and tracing.active() is not None:
@@ -84,10 +79,10 @@ def _each(items, body, get, put, names, stop) -> None:
             branches.stage(negate(flag), lambda item=item: body(item), branches._nothing, get, put, names)
 
 
-def _stopped(stop) -> bool | Value:
-    """Whether any flag is set."""
-    found = False
-    for flag in stop() if stop is not None else ():
+def stopped(stop) -> bool | Value:
+    """Whether any flag is set, or anything around the loop is left."""
+    trace, found = tracing.active(), False
+    for flag in (*(stop() if stop is not None else ()), *(t.left for t in (trace.targets if trace is not None else ()))):
         flag = truth(flag)
         if flag is True:
             return True
@@ -117,10 +112,10 @@ def _differently(trace, loop, source, found, body, get, put, names, stop, mutate
     """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
-    if type(source.trip) is not int or source.trip > LIMIT or _stopped(stop) is not False:
+    if type(source.trip) is not int or source.trip > LIMIT or stopped(stop) is not False:
         _unsettled(found, "for")
     body(source.at(0))
-    if _stopped(stop) is False:
+    if stopped(stop) is False:
         again = Loop(loop.site, "for", source.trip - 1)
         try:
             _roll(trace, again, source, 1, body, get, put, names, stop, mutated)
@@ -144,21 +139,21 @@ def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mu
     trip = source.trip
     if start:
         trip = trip - start
-    rolled = _Rolled(trace, loop, body, get, put, names, mutated)
     if stop is None:
-        rolled.counted(source, start, trip)
-    else:
-        limit = iteration.as_value(trip)
+        try:
+            RolledLoop(trace, loop, body, get, put, names, mutated).counted(source, start, trip)
+            return
+        except Leaves:
+            loop.active = True
+    limit = iteration.as_value(trip)
 
-        def go(k):
-            return lambda: branches.and_(branches.not_(branches.boxed(_stopped(stop))),
-                                         lambda: branches.boxed(trace.builder("lt", k, limit)))
+    def go(k):
+        return lambda: branches.and_(branches.not_(branches.boxed(stopped(stop))),
+                                     lambda: branches.boxed(trace.builder("lt", k, limit)))
 
-        rolled.conditional(go, lambda k: (source.at(_plus(k, start)),), type(trip) is int and trip > 0)
-
-
-def _plus(k: Value, start: int):
-    return k if not start else tracing.current().builder("add", k, const(start, INDEX))
+    rolled = RolledLoop(trace, loop, body, get, put, names, mutated)
+    rolled.conditional(go, lambda k: (source.at(rolled_loops.plus(k, start)),), type(trip) is int and trip > 0)
+    escapes.resume(trace)
 
 
 # --- while ------------------------------------------------------------------------------------------------------------
@@ -168,10 +163,10 @@ def while_(test, body, get, put, names, stop, mutated=None) -> None:
     trace, python = tracing.active(), False
     count = 0
     while True:
-        flag = _stopped(stop)
+        flag = stopped(stop)
         if flag is True:
             return
-        first = _probe(trace, test, get, put) if flag is False else flag
+        first = _probe(trace, test, get, put, names) if flag is False else flag
         if first is False:
             test()
             return
@@ -200,299 +195,44 @@ def while_(test, body, get, put, names, stop, mutated=None) -> None:
             iteration.too_long(count, "a while loop")
 
 
-def _probe(trace, test, get, put):
+def _probe(trace, test, get, put, names):
     """What the condition is now, leaving no trace of the asking."""
     if trace is None:
         return truth(test())
     scope = Scope(Block(), "loop", None)
-    return region_tracing.run(trace, scope, lambda: truth(test()), get, put, get() if get else (), always=True).returned
+    found = escapes.run(trace, scope, lambda: branches.boxed(truth(test())), get, put, get() if get else (), names=names,
+                        always=True).returned
+    if type(found) is leaf_types.Undefined:
+        test()                                            # which leaves what is around the loop
+    return truth(found)
 
 
 def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None:
     def rolled():
-        return _Rolled(trace, loop, lambda: body(), get, put, names, mutated)
+        return RolledLoop(trace, loop, lambda: body(), get, put, names, mutated)
+
+    always = True
 
     def ask():
-        return branches.boxed(truth(test()))
+        nonlocal always
+        flag = truth(test())
+        always = always and flag is True
+        return branches.boxed(flag)
 
     binds = test.__name__.startswith("<tg binds")
     asked = branches.Binds(ask, get, put, names) if binds and get else ask
 
     def condition():
-        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), asked)
+        return branches.and_(branches.not_(branches.boxed(stopped(stop))), asked)
 
     if binds:
         rolled().inverted(condition)
-        return
-    try:
-        rolled().conditional(lambda k: condition, None, False)
-    except _Changes:
-        loop.active = True
-        rolled().inverted(condition)
-
-
-# --- rolling ----------------------------------------------------------------------------------------------------------
-
-class _Changes(Exception):
-    """The condition of a `while` changes an array or an object."""
-
-
-class _Rolled:
-    """One loop being staged: its plan, and the trials that settle it."""
-
-    def __init__(self, trace, loop: Loop, body, get, put, names, mutated):
-        self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
-        self.before, self.epoch = get() if get else (), tracing.stamp()
-        self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
-        self.names = loop_carry.planned(names, self.before, self.epoch, self.flexible)
-        self.items: dict = {}                       # mark -> (place, Carry)
-        self.roots: dict = {}                       # id -> box
-        self.poisoned: dict = {}                      # id -> (box, reason)
-        self.pairs: set = set()                     # positions in `carried` of what may hold the same array
-        self.growing: dict = {}                     # id -> list that an iteration appends to
-        self.heads: tuple = ()                      # what the names hold when an iteration begins
-        self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
-        self.ended: dict = {}                       # … and in the body that settled
-        self.pair_up(self.before)
-        for x in mutated() if mutated else ():
-            if type(x) is ArrayBox and not x.root.captured and type(x.root) is ArrayBox:
-                self.roots[id(x.root)] = x.root
-
-    @property
-    def carried(self):
-        return [*self.names, *(c for _, c in self.items.values())]
-
-    def pair_up(self, held) -> bool:
-        """Note which names hold, or may hold, the same array; whether that is news."""
-        seen, known = {}, len(self.pairs)
-        for k, x in enumerate(held):
-            for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.MaybeUndefined else x):
-                if isinstance(leaf, ArrayBox):
-                    root = leaf.root
-                    self.pairs |= {(j, k) for r in (root, *region_tracing.relatives(self.trace,
-                                                                                    root)) for j in seen.get(id(r), ())
-                                   if j != k}
-                    seen.setdefault(id(root), set()).add(k)
-        return len(self.pairs) > known
-
-    def link_pairs(self, head: bool = False) -> None:
-        carried = self.carried
-        for j, k in self.pairs:
-            if head and (carried[j].is_return_value or carried[k].is_return_value):
-                continue
-            for a in carried[j].boxes:
-                for b in carried[k].boxes:
-                    region_tracing.link(self.trace, a, b)
-
-    def block(self, *first, names=()) -> Block:
-        """A block with parameters of the types `first` and then those of what is carried."""
-        block = Block(first, names)
-        for c in self.carried:
-            c.parameters(block)
-        for root in self.roots.values():
-            loop_carry.parameter(block, root._value.type, self.name_of(root))
-        return block
-
-    def name_of(self, root) -> str | None:
-        """What the program calls an array that the body writes into."""
-        named = (c.label for c in self.carried if isinstance(c.initial, ArrayBox) and c.initial is root)
-        return next(named, root._value.name)
-
-    def inits(self) -> list[Value]:
-        builder = self.trace.builder
-        return [v for c in self.carried for v in c.inits(builder)] + [root._value for root in self.roots.values()]
-
-    def enter(self, params, asking: bool = False) -> None:
-        """Put the parameters in place of what is carried, inside the region."""
-        trace, params = self.trace, iter(params)
-        scope = trace.scopes[-1]
-        self.heads = held = tuple(c.at_head(trace, params, asking) for c in self.names)
-        if self.put is not None:
-            self.put(held)
-        for place, carry in self.items.values():
-            region_tracing.assign(trace, place, carry.at_head(trace, params, asking))
-        self.link_pairs(head=not asking)
-        self.entered = {}
-        for key, root in self.roots.items():
-            scope.roots[key] = root, root._value
-            root._value = self.entered[key] = next(params)
-        for box, reason in self.poisoned.values():
-            region_tracing.spoil(trace, box, reason)
-
-    def trial(self, block: Block, params, items, grows: bool = False) -> region_tracing.Outcome:
-        """Trace one iteration. `grows`: lists may grow in it."""
-        origin = [None] * (len(block.params) - len(params)) + self.inits_cache
-        for param, init in zip(block.params, origin):
-            self.trace.origin[param] = self.loop, init
-
-        def iteration_():
-            if grows:
-                list_scan_outputs.opened(self.trace, self.trace.scopes[-1], self.growing.values())
-            self.enter(params)
-            self.body(*items())
-
-        return region_tracing.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before)
-
-    def settle(self, make) -> tuple:
-        """Trace iterations until the plan holds; make() traces one and gives (block, outcome, …)."""
-        for _ in range(ROUNDS):
-            self.inits_cache = self.inits()
-            made = make()
-            if not self.absorb(made[1]):
-                self.loop.active, self.ended = False, self.entered
-                list_scan_outputs.expect_settled(made[1], self.heads)
-                return made
-        raise Mismatch("what the loop carries", "one type", "another, time and again")
-
-    def absorb(self, outcome: region_tracing.Outcome) -> bool:
-        if outcome.raised is not None:
-            return False
-        changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
-        for key, (held, *_) in outcome.grown.items():
-            changed |= key not in self.growing
-            self.growing[key] = held
-        for carry, final in zip(self.names, outcome.names):
-            changed |= carry.absorb(final)
-        for mark, (place, before, after) in outcome.items.items():
-            if mark in self.items:
-                changed |= self.items[mark][1].absorb(after)
-            elif after is not before:
-                if before is region_tracing.MISSING or after is region_tracing.MISSING:
-                    was, now = ("missing" if x is region_tracing.MISSING else "present" for x in (before, after))
-                    raise Mismatch(region_tracing.name_of(place), was, now, "the structure changes")
-                self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.epoch,
-                                                           self.flexible)
-                changed = True
-        for key, (root, before, after) in outcome.roots.items():
-            if key not in self.roots and after is not before:
-                self.roots[key] = root
-                changed = True
-        for box, reason in outcome.poisoned:
-            if box._epoch < self.epoch and id(box) not in self.poisoned:
-                self.poisoned[id(box)] = box, reason
-                changed = True
-        return changed
-
-    def yields(self, block: Block, outcome: region_tracing.Outcome) -> list[Value]:
-        """What the iteration hands on, emitted at its end."""
-        finals = self.finals(outcome)
-        with self.trace.builder.at(block), outcome.installed():
-            found = [v for c, final in zip(self.carried, finals) for v in c.yields(final)]
-        return found + [outcome.roots[key][2] for key in self.roots]
-
-    def finals(self, outcome) -> list:
-        if outcome.raised is not None:
-            return [c.entry for c in self.carried]
-        return [*outcome.names, *(outcome.items[mark][2] for mark in self.items)]
-
-    def leave(self, results, outcome, ran: bool, trip=None) -> None:
-        """Put the results in place. `trip` where it is the number of iterations for sure."""
-        trace, results = self.trace, iter(results)
-        taken = [[next(results) for _ in range(c.width)] for c in self.carried]
-        for key, root in self.roots.items():
-            found = next(results)
-            if outcome.roots[key][2] is not self.ended[key]:
-                trace.note_write(root)
-                root._value = found
-        finals = self.finals(outcome)
-        uses = collections.Counter(id(part) for final in finals for part in leaf_types.containers(final))
-        own = {mark for mark in outcome.fresh if uses[mark] == 1}
-        held = [c.after(trace, values, final, ran, own) for c, values, final in zip(self.carried, taken, finals)]
-        if trip is not None:
-            for k, box in buffer_rotation.settle(self, outcome, taken, trip).items():
-                held[k] = box
-        self.link_pairs()
-        if self.put is not None:
-            self.put(tuple(held[:len(self.names)]))
-        for (place, carry), found in zip(self.items.values(), held[len(self.names):]):
-            if carry.moves:
-                region_tracing.assign(trace, place, found)
-        region_tracing.merge_spoilt(trace, outcome)
-
-    # --- the forms of a loop ------------------------------------------------------------------------------------------
-
-    def counted(self, source, start: int, trip) -> None:
-        def make():
-            block = self.block(INDEX_SCALAR, names=["i"])
-            k = block.params[0]
-            return block, self.trial(block, block.params[1:], lambda: (source.at(_plus(k, start)),), type(trip) is int)
-
-        block, outcome = self.settle(make)
-        list_scan_outputs.expect_no_aliases(outcome, self.heads)
-        rows = list_scan_outputs.Rows(self.trace, outcome, trip)
-        yields = self.yields(block, outcome)
-        block.yields = (*yields, *rows.extend(block))
-        results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
-        self.leave(_named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
-        rows.leave(results[len(yields):], self.get() if self.get else ())
-
-    def conditional(self, go, item, ran: bool) -> None:
-        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter."""
-        counter = [INDEX_SCALAR] if item is not None else []
-
-        def make():
-            block = self.block(*counter, names=["i"] if counter else ())
-            k = block.params[0] if counter else None
-            return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if counter else lambda: ())
-
-        block, outcome = self.settle(make)
-        yields = self.yields(block, outcome)
-        if counter:
-            with self.trace.builder.at(block):
-                yields.insert(0, self.trace.builder.iop("add", block.params[0], 1))
-        block.yields = tuple(yields)
-        asked = self.condition(counter, go)
-        inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
-        results = self.trace.builder.emit("while", *inits, regions=(asked, block))
-        self.leave(_named(results, block.params)[len(counter):], outcome, ran)
-
-    def condition(self, counter, go) -> Block:
-        """The block that decides whether there is another iteration."""
-        block = self.block(*counter, names=["i"] if counter else ())
-        for param, init in zip(block.params[len(counter):], self.inits_cache):
-            self.trace.origin[param] = self.loop, init
-        thunk = go(block.params[0] if counter else None)
-
-        def ask():
-            self.enter(block.params[len(counter):], asking=True)
-            return as_bool(truth(thunk()))
-
-        outcome = region_tracing.run(self.trace, Scope(block, "loop", self.loop), ask, self.get, self.put, self.before,
-                                     always=True)
-        changed = [root for key, (root, _, after) in outcome.roots.items() if after is not self.entered.get(key)]
-        if changed or len(outcome.items) > len(self.items):
-            raise _Changes
-        block.yields = (outcome.returned,)
-        return block
-
-    def inverted(self, condition) -> None:
-        """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
-        go = as_bool(truth(condition()))
-        self.before = self.get() if self.get else ()
-        self.names = [loop_carry.Carry(c.label, held, True, self.epoch, self.flexible) for c,
-                      held in zip(self.names, self.before)]
-        inner, found = self.body, []
-
-        def body():
-            inner()
-            found[:] = [as_bool(truth(condition()))]
-
-        self.body = body
-
-        def make():
-            block = self.block(const(True, BOOL).type)
-            return block, self.trial(block, block.params[1:], lambda: ())
-
-        block, outcome = self.settle(make)
-        block.yields = (found[0], *self.yields(block, outcome))
-        asked = self.block(const(True, BOOL).type)
-        asked.yields = (asked.params[0],)
-        results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
-        self.leave(_named(results, block.params)[1:], outcome, False)
-
-
-def _named(results, params):
-    """The results of a loop under the names of what it carries."""
-    for r, p in zip(results, params):
-        r.name = p.name
-    return results
+    else:
+        try:
+            rolled().conditional(lambda k: condition, None, False)
+        except Changes:
+            loop.active = True
+            rolled().inverted(condition)
+    if always and stop is None:
+        escapes.ended(trace)
+    escapes.resume(trace)

@@ -290,6 +290,18 @@ def factored(a):
     return builder.emit("lu", a)
 
 
+def _invertible(a):
+    """The factors of a matrix whose equations are to be solved."""
+    trace = tracing.current()
+    if trace.targets:                  # a `try` may catch what lu_solve raises: a zero on the diagonal of the upper factor
+        builder, held = trace.builder, trace.builder("stop_gradient", a)         # whose tangent is for regular ones only
+        pivots = diagonal(boxes.array(factored(held)[0]), 0, -2, -1).read()
+        regular = builder("ne", pivots, builder.zeros_like(pivots))
+        builder.emit("check", builder.reduce(regular, "all", range(pivots.type.rank)), error="LinAlgError",
+                     message="Singular matrix")
+    return factored(a)
+
+
 @implements(np.linalg.solve)
 def solve(a, b):
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
@@ -304,7 +316,7 @@ def solve(a, b):
     lead = shapes.broadcast_dims(x.type.dims[:-2], y.type.dims[:-2])
     x = shapes.expand(shapes.retype(x, (*x.type.dims[:-2], n, n)), (*lead, n, n))
     y = shapes.expand(shapes.retype(y, (*y.type.dims[:-2], n, y.type.dims[-1])), (*lead, n, y.type.dims[-1]))
-    lu, perm = factored(x)
+    lu, perm = _invertible(x)
     found = builder("lu_solve", x, lu, perm, y, trans=False)
     return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)
 
@@ -343,8 +355,22 @@ def inv(a):
     square(a)
     (x,) = inexact(a)
     unit = eye(boxes.count(x.type.dims[-1]), dtype=x.type.dtype).read()
-    lu, perm = factored(x)
+    lu, perm = _invertible(x)
     return boxes.array(builder("lu_solve", x, lu, perm, shapes.expand(unit, x.type.dims), trans=False))
+
+
+def _expect_definite(x) -> None:
+    """Where a `try` may catch it: whether a matrix has a factor. Where it has none, LAPACK leaves the pivot at which it stopped
+    on the diagonal, which is not positive."""
+    trace = tracing.current()
+    if not trace.targets:
+        return
+    builder = trace.builder
+    found = builder("cholesky", builder("stop_gradient", x), quiet=True)
+    pivots = boxes.array(diagonal(boxes.array(found), 0, -2, -1).read()).real.read()
+    definite = builder("not", builder("le", pivots, builder.zeros_like(pivots)))
+    builder.emit("check", builder.reduce(definite, "all", range(pivots.type.rank)), error="LinAlgError",
+                 message="Matrix is not positive definite")
 
 
 @implements(np.linalg.cholesky)
@@ -354,5 +380,6 @@ def cholesky(a, /, *, upper=False):
     (x,) = inexact(a)
     if upper:
         x = conjugate(swapaxes(boxes.array(x), -1, -2).read())
+    _expect_definite(x)
     found = tracing.current().builder("cholesky", x)
     return boxes.array(conjugate(swapaxes(boxes.array(found), -1, -2).read()) if upper else found)

@@ -17,10 +17,10 @@ from ...ir.core import Value
 from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError
 from ...ir.types import BOOL, F32, F64, I64, DType
 from .. import tracing
-from ..values import boxes, generators, shapes
+from ..values import boxes, random_generators, shapes
 from ..values.boxes import ArrayBox, ScalarBox
-from ..values.generators import METHODS, GeneratorBox
 from ..values.promotion import fail, to_dtype
+from ..values.random_generators import METHODS, GeneratorBox
 
 # --- parameters ------------------------------------------------------------------------------------------------------------
 
@@ -418,5 +418,5 @@ METHODS |= {
 def redirect(f):
     """What traced code calls in place of a method of a generator from outside, or of a function of np.random."""
     owner = getattr(f, "__self__", None)
-    box = generators.boxed(owner) if owner is not None else None
+    box = random_generators.boxed(owner) if owner is not None else None
     return None if box is None else getattr(box, f.__name__)

@@ -16,10 +16,10 @@ from ...ir.core import Value
 from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, F64, I64, DType, dtype
 from .. import tracing
-from ..values import boxes, generators, shapes
+from ..values import boxes, random_generators, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
-from ..values.generators import METHODS, GeneratorBox
 from ..values.promotion import fail, to_dtype
+from ..values.random_generators import METHODS, GeneratorBox
 from .random import Source, check
 
 
@@ -279,11 +279,11 @@ def drop(trace, scope) -> None:
         _call(made, "drop")
 
 
-generators.DROP.append(drop)
+random_generators.DROP.append(drop)
 
 
 def _default_rng(seed=None):
-    box = generators.boxed(seed)
+    box = random_generators.boxed(seed)
     if box is not None and box.kind == "Generator":
         return box
     if isinstance(seed, Bits):
@@ -325,7 +325,7 @@ def function(f):
         return _default_rng
     if name in _CLASSES:
         return _CLASSES[name]
-    shared = generators.boxed(module.mtrand._rand)
+    shared = random_generators.boxed(module.mtrand._rand)
     return getattr(shared, _SHARED[name]) if name in _SHARED else None
 
 

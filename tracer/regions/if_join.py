@@ -6,8 +6,9 @@ import types
 import numpy as np
 
 from ...ir.core import Const, Value
+from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
-from .. import pytrees
+from .. import pytrees, tracing
 from ..tracing import Trace
 from ..values.boxes import ArrayBox, Box
 from . import leaf_types, region_tracing
@@ -218,6 +219,52 @@ class IfJoin:
     def emit(self, lazy: bool) -> list[Value]:
         """Emit the op; one value for each pair."""
         return _Emission(self.trace.builder, self.flag, self.blocks, self.pairs).results(lazy)
+
+
+def joined(trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome, put, names, before, what: str,
+           lazy: bool = False, about: str = "the branches of an `if` that is decided at run time leave"):
+    """Emit the `if` of two branches, put its results in place, and give what they return, joined.
+
+    `names` with what they held `before` and `put`, which sets them; `about` begins the message for branches that do not fit.
+    """
+    try:
+        return _join(trace, flag, yes, no, put, names, before, what, lazy)
+    except region_tracing.Mismatch as found:
+        why = tracing.make_static(flag, "an `if` whose branches leave different things")
+        try:
+            return _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=True)
+        except region_tracing.Mismatch:
+            raise _unlike(found, why, about) from None
+
+
+def _unlike(found: region_tracing.Mismatch, why: str, about: str):
+    """The error for branches that leave different things."""
+    return UnsupportedError(
+        f"{about} {found.place} different: {found.left} in one, {found.right} in the other"
+        f"{'; ' + found.why if found.why else ''} (the condition depends on {why})",
+        "give it the same shape and structure in both, or decide with a value that is known when the function is compiled",
+        tracing.locate())
+
+
+def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
+    """Emit the `if` and put its results in place."""
+    joint = IfJoin(trace, flag, yes, no, flexible)
+    held = [JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
+            for name, old, a, b in zip(names, before, yes.names, no.names)]
+    returned = joint.add(what, yes.returned, no.returned)
+    roots = [(root, joint.root(root, yes, no)) for root in region_tracing.roots_of(yes, no)]
+    items = [(place, joint.item(place, yes, no)) for place in region_tracing.items_of(yes, no)]
+    results = joint.emit(lazy)
+    for root, found in roots:
+        if found.differs:
+            trace.note_write(root)
+            root._value = found.build(results)
+    if put is not None and any(h.differs or a is not old for h, old, a in zip(held, before, yes.names)):
+        put(tuple(h.build(results) for h in held))
+    for place, found in items:
+        region_tracing.assign(trace, place, found.build(results))
+    region_tracing.merge_spoilt(trace, yes, no)
+    return returned.build(results)
 
 
 _FREE = {"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "xor", "isnan", "isinf", "isfinite"}

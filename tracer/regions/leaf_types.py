@@ -19,9 +19,9 @@ from ...ir.errors import UnsupportedError
 from ...ir.ops import random
 from ...ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
 from .. import pytrees, tracing
-from ..values import boxes, generators, promotion, shapes
+from ..values import boxes, promotion, random_generators, shapes
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.generators import GeneratorBox
+from ..values.random_generators import GeneratorBox
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
@@ -143,7 +143,7 @@ def emit(x, kind: Kind) -> Value:
     """x as an IR value of this leaf type."""
     builder = tracing.current().builder
     if kind.form == "generator":
-        return generators.boxed(x).value
+        return random_generators.boxed(x).value
     found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
     if found.type.dtype is kind.dtype:
         return found

@@ -32,7 +32,7 @@ VARYING = _Varying()
 
 def ends_loop(name: str) -> bool:
     """Whether a name is a flag that ends a loop: false whenever an iteration begins."""
-    return name == RETURNED or name.startswith("<broke")
+    return name == RETURNED or name.startswith(("<broke", "<left"))
 
 
 class Carry:

@@ -23,7 +23,7 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import format_strings, generators
+from ..values import format_strings, random_generators
 from ..values.boxes import ArrayBox
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
@@ -69,6 +69,13 @@ class Outcome:
                 root._value = before
 
 
+class State:
+    """An object of the tracer whose attributes regions hand on like names. `label`: what messages and carries call one."""
+
+    def label(self, key: str) -> str:
+        return f"<{key}>"
+
+
 def Branch(block: Block, cond: Value) -> Scope:
     return Scope(block, "branch", None, cond)
 
@@ -78,7 +85,7 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
 
     An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
     """
-    outcome, growing, tries = Outcome(scope), dict(trace.growing), len(trace.tries)
+    outcome, growing, targets = Outcome(scope), dict(trace.growing), len(trace.targets)
     trace.scopes.append(scope)
     try:
         with trace.builder.at(scope.block):
@@ -88,27 +95,24 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
                 outcome.raised = signal
             except CERTAIN as error:
                 if always or scope.kind == "function" or not certain(trace, error):
-                    trace.escaped = None if always else error
                     raise
                 outcome.raised = Raised()
-            except Exception as error:
-                trace.escaped = None if always else error
-                raise
             outcome.names = get() if get is not None else ()
             if scope.generators and outcome.raised is None:
-                generators.DROP[0](trace, scope)
+                random_generators.DROP[0](trace, scope)
     finally:
         trace.scopes.pop()
         trace.growing = growing
-        del trace.tries[tries:]
+        del trace.targets[targets:]
         outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
-        _undo(scope, outcome)
+        undo(scope, outcome)
         if put is not None:
             put(before)
     return outcome
 
 
-def _undo(scope: Scope, outcome: Outcome) -> None:
+def undo(scope: Scope, outcome: Outcome) -> None:
+    """Put back what a region changed, and note it in its outcome."""
     for box, reason in scope.poisoned:
         box.__class__ = ArrayBox
         outcome.poisoned.append((box, reason))
@@ -176,6 +180,8 @@ def items_of(*outcomes) -> list:
 
 def name_of(place) -> str:
     held, attribute, key = place
+    if isinstance(held, State):
+        return held.label(key)
     if isinstance(held, types.CellType):
         return tracing.current().cells[id(held)][1]
     return f"attribute `{key}` of a {type(held).__name__}" if attribute else f"item [{key!r}] of a {type(held).__name__}"

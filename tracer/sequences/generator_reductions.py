@@ -14,6 +14,7 @@ from ...ir.errors import ConcretizationError
 from .. import tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
+from ..regions import leaf_types
 from . import dynamic_lists
 
 
@@ -43,6 +44,8 @@ class Tried(Listed):
         self.site = site
 
     def each(self, items, body) -> None:
+        if type(items) in iteration.DRIVEN:
+            raise tracing.Restart(lists={self.site: packed_lists.KEPT})
         with self.counting():
             items = iteration.iterate(items)
         for item in items:
@@ -84,7 +87,7 @@ class Fold:
     """Carries what the terms so far amount to. `lazy`: the terms end once the result is decided."""
 
     def __init__(self, start, lazy: bool):
-        self.value, self.lazy = start, lazy
+        self.value, self.lazy, self.names = start, lazy, (type(self).__name__.lower(),)
 
     def get(self):
         return (self.value,)
@@ -96,11 +99,11 @@ class Fold:
         return (self.decided(),)
 
     def each(self, items, body) -> None:
-        loops.for_(items, _silent(body), self.get, self.put, (type(self).__name__.lower(),), self.stop if self.lazy else None,
+        loops.for_(items, _silent(body), self.get, self.put, self.names, self.stop if self.lazy else None,
                    site=id(body.__code__))
 
     def when(self, test, thunk) -> None:
-        branches.if_(test, _silent(thunk), None, self.get, self.put, (type(self).__name__.lower(),))
+        branches.if_(test, _silent(thunk), None, self.get, self.put, self.names)
 
 
 def _silent(thunk):
@@ -131,6 +134,35 @@ class All(Fold):
         return branches.not_(self.value)
 
 
+class First(Fold):
+    """The first term: next() of a generator expression. `start`: the default, if there is one."""
+
+    def __init__(self, *start):
+        super().__init__(*(start or (leaf_types.Undefined("the first value"),)), True)
+        self.found, self.names = False, ("the first value", "whether there is one")
+
+    def get(self):
+        return self.value, self.found
+
+    def put(self, values) -> None:
+        self.value, self.found = values
+
+    def take(self, term) -> None:
+        self.value, self.found = term, True
+
+    def decided(self):
+        return self.found
+
+    def result(self, missing: bool):
+        """The value. `missing`: there is no default."""
+        found = branches.truth(self.found)
+        if missing and found is False:
+            raise branches.raise_(StopIteration)
+        if missing and found is not True:
+            tracing.current().builder.emit("check", found, error="StopIteration", message="")
+        return self.value.held if type(self.value) is leaf_types.MaybeUndefined else self.value
+
+
 def gather(visit):
     """The list comprehension whose terms `visit` hands over. Where a condition is known only at run time, so is its length."""
     trace = tracing.active()
@@ -146,10 +178,15 @@ def gather(visit):
 
 def fold(function, visit, lazy: bool, *start):
     """function(terms, *start), where visit(fold) hands the terms to fold."""
+    if function is builtins.next and tracing.active() is not None:
+        first = First(*start)
+        visit(first)
+        return first.result(not start)
     if tracing.active() is None or function not in (builtins.sum, builtins.any, builtins.all):
         listed = Listed()
         visit(listed)
-        return calls.call(function, listed.terms, *start)
+        terms = iter(listed.terms) if function is builtins.next else listed.terms
+        return calls.call(function, terms, *start)
     if function is builtins.sum:
         made = Sum(start[0] if start else 0, False)
     else:

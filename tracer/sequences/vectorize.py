@@ -212,6 +212,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
 
 @_implements(np.fromiter)
 def fromiter(iter, dtype, count=-1, *, like=None):
+    if isinstance(iter, boxes.ArrayBox) and count < 0:
+        return FUNCTIONS[np.array](iter, dtype)
     items = list(iteration.iterate(iter))
     if count >= 0 and len(items) < count:
         fail(ShapeError, f"iterator too short: Expected {count} but iterator had only {len(items)} items.")

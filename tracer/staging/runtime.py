@@ -4,11 +4,19 @@ from __future__ import annotations
 import types
 
 from .. import tracing
-from ..calling import calls, numpy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
-from ..control import branches, iteration, loops, packed_lists
+from ..calling import calls, numpy_source, sourceless  # noqa: F401  (fill tables)
+from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
-from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
-from ..syntax import nonlocals, source, try_except
+from ..sequences import (  # noqa: F401  (vectorize and ufunc_methods fill tables)
+    context_managers,
+    dynamic_lists,
+    generator_reductions,
+    generators,
+    match_runtime,
+    ufunc_methods,
+    vectorize,
+)
+from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from . import assignment, dunder_dispatch
 
@@ -51,6 +59,8 @@ def iterate(items):
 def collect(element, items):
     """[element(x) for x in items]: a loop that appends, where the items are known by position."""
     trace = tracing.active()
+    if type(items) is generators.Generator:
+        return generators.listed(items, element)
     source = iteration.source_of(items) if trace is not None else None
     if source is None:
         return fresh([element(x) for x in iterate(items)])
@@ -78,7 +88,7 @@ def static(function, thunk):
 
 
 RUNTIME = types.SimpleNamespace(
-    call=calls.call, if_=branches.if_, for_=loops.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
+    call=calls.call, if_=branches.if_, for_=generators.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
@@ -95,6 +105,8 @@ RUNTIME = types.SimpleNamespace(
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, method=dunder_dispatch.method,
     name=captured_values.name, variable=captured_values.variable, static=static, cell=nonlocals.cell,
     own_cell=nonlocals.own_cell,
-    trying=try_except.trying, tried=try_except.tried, caught=try_except.caught, **match_runtime.HELPERS,
+    generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
+    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=context_managers.with_,
+    **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

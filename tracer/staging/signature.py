@@ -25,7 +25,7 @@ from ...ir.ops import random
 from ...ir.types import C128, F64, I64, DType, Type
 from ...ir.types import dtype as ir_dtype
 from .. import pytrees
-from ..values import boxes, generators
+from ..values import boxes, random_generators
 
 
 class Leaf(NamedTuple):
@@ -126,7 +126,7 @@ def abstract(x, path: str = "argument") -> Leaf:
         return _of_box(x)
     if isinstance(x, np.generic):
         return Leaf("numpy", dtype_of(x.dtype, path))
-    kind = x.kind if cls is generators.GeneratorBox else random.kind_of(x)
+    kind = x.kind if cls is random_generators.GeneratorBox else random.kind_of(x)
     if kind is not None:
         return Leaf(kind, I64)
     if isinstance(x, np.ndarray):

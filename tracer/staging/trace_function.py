@@ -36,9 +36,10 @@ from .. import pytrees, tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import leaf_types, region_tracing
+from ..sequences import generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, generators, promotion
+from ..values import captured_values, format_strings, promotion, random_generators
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
@@ -200,7 +201,12 @@ class _Run:
     def run_in(self, trace, scope) -> Traced:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
-        outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        targets, trace.targets = trace.targets, []                 # what is around is not left from inside of another function
+        hooked, trace.builder.peephole = trace.builder.peephole, peephole
+        try:
+            outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        finally:
+            trace.targets, trace.builder.peephole = targets, hooked
         self.expect_own_writes(outcome)
         traced = made[0]
         closed, captured = lift_free(traced.function)
@@ -253,7 +259,7 @@ class _Run:
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
             elif leaf.kind in random.KINDS:
-                held.append(generators.GeneratorBox(param, leaf.kind))
+                held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
                 held.append(ScalarBox(param, _WEAK.get(leaf.kind)))
                 if param.type.dtype.kind in "iu":
@@ -276,11 +282,12 @@ class _Run:
         captured_values.whole(returned, deep=captured_values.ALL)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
         results: list[Value] = []
-        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, (ArrayBox, generators.GeneratorBox))}
+        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,
+                                                                                   (ArrayBox, random_generators.GeneratorBox))}
         outs = tuple(self.out(x, mine, results) for x in leaves)
         writes = self.overwritten(held, results) if self.writes else {}
         if self.outer is None and self.trace.scopes[-1].generators:
-            generators.DROP[0](self.trace, self.trace.scopes[-1])
+            random_generators.DROP[0](self.trace, self.trace.scopes[-1])
         self.function.body.yields = tuple(results)
         for k, value in enumerate(results):
             if value.op is not None and k < len(outs) == 1:
@@ -317,13 +324,16 @@ class _Run:
             return self.result(x.weak or "numpy", x.read(), results)
         if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:
             return self.result("array", const(x, promotion.to_dtype(x.dtype)), results)
-        if isinstance(x, generators.GeneratorBox):
+        if isinstance(x, random_generators.GeneratorBox):
             if id(x) in mine:
                 return Out("arg", None, mine[id(x)])
             raise UnsupportedError("a generator of random numbers that compiled code makes cannot be returned by it",
                                    "make it before the call, and pass it in", tracing.locate())
         if isinstance(x, format_strings.Text):
             str(x)                                     # refuses
+        if isinstance(x, (generators.Generator, types.GeneratorType)):
+            raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
+                                   "return its values: `return list(...)`", where(self.callable))
         _expect_no_boxes(x)
         return Out("static", None, x)
 

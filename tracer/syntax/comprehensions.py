@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import ast
+import copy
 
 from . import early_exit
 
-THUNK, _ITEM, _FOLD = "<tg thunk>", "<item>", "<fold>"
+THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
 
 def arguments(*names, star: str | None = None) -> ast.arguments:
@@ -14,7 +15,11 @@ def arguments(*names, star: str | None = None) -> ast.arguments:
 
 
 def folds(node: ast.Call) -> bool:
-    """Whether a call is a sum, any or all of a comprehension that can be a loop."""
+    """Whether a call is a sum, any or all of a comprehension that can be a loop, or next() of a generator expression."""
+    if isinstance(node.func, ast.Name) and node.func.id == "next":
+        return (1 <= len(node.args) <= 2 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp)
+                and not isinstance(node.args[-1], ast.Starred)
+                and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
     return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all")
             and all(k.arg == "start" and node.func.id == "sum" for k in node.keywords)
             and 1 <= len(node.args) <= 2 - len(node.keywords)
@@ -37,9 +42,25 @@ class Comprehensions:
         if isinstance(node, ast.ListComp) and any(g.ifs for g in node.generators) and not any(
                 isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
             return self.tg("gather", [self.terms(node)], node)
-        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        if isinstance(node, ast.GeneratorExp) and not any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)):
+            return self.generator(node)
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
+        return self.as_python(node)
+
+    def generator(self, node: ast.GeneratorExp):
+        """(e for v in x)  ->  (lambda <first>: <tg>.genexp(lambda <fold>: …, lambda: (e for v in <first>)))(x)"""
+        outermost = node.generators[0]
+        source, outermost.iter = self.expr(outermost.iter), early_exit.load(_FIRST, outermost.iter)
+        terms = self.terms(copy.deepcopy(node))
+        outermost.iter = self.tg("iterate", [outermost.iter], node)
+        steps = ast.copy_location(ast.Lambda(arguments(star=THUNK), self.as_python(node)), node)
+        made = ast.copy_location(ast.Lambda(arguments(_FIRST, star=THUNK), self.tg("genexp", [terms, steps], node)), node)
+        return ast.copy_location(ast.Call(made, [source], []), node)
+
+    def as_python(self, node):
+        """A comprehension whose first iterable is done."""
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         self.locals.append(frozenset(own))
         for k, g in enumerate(node.generators):
             if k:

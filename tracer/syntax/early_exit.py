@@ -63,6 +63,14 @@ def lower(function: ast.FunctionDef) -> None:
     function.body = lowered
 
 
+def lowered(statements) -> list[ast.stmt]:
+    """Statements that leave nothing around them, with the exits from their own loops lowered."""
+    if not _exits(statements):
+        return statements
+    passes = _Exits()
+    return passes.strip(passes.block(statements, None)[0])
+
+
 _LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 
 
@@ -87,7 +95,7 @@ def _blocks(s) -> list[list[ast.stmt]]:
 def _leaves(statements) -> bool:
     """Whether the statements never reach their end."""
     for s in statements:
-        if isinstance(s, _LEAVES) or (isinstance(s, ast.With) and _leaves(s.body)):
+        if isinstance(s, _LEAVES):
             return True
         if isinstance(s, ast.If) and _leaves(s.body) and _leaves(s.orelse):
             return True
@@ -139,7 +147,7 @@ class _Exits:
                 if always:
                     return out + more, flags | set_, True
             elif kind in (ast.With, ast.Try):
-                set_, always = self.with_(s, loop) if kind is ast.With else self.attempt(s, loop)
+                set_, always = (self.with_ if kind is ast.With else self.attempt)(s, loop)
                 more = [s]
                 if always:
                     return out + more, flags | set_, True
@@ -195,8 +203,9 @@ class _Exits:
         return out, beyond
 
     def with_(self, s: ast.With, loop):
-        s.body, flags, always = self.block(s.body, loop)
-        return flags, always
+        """A manager may swallow an exception of its body: what follows is reached from there, too."""
+        s.body, flags, _ = self.block(s.body, loop)
+        return flags, False
 
     def attempt(self, s: ast.Try, loop):
         """`else` runs where the body came to its end, not where it left. `finally` has no exits: the fence sees to that."""

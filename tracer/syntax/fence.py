@@ -18,14 +18,10 @@ _PLAIN = (
     ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr,
     ast.Constant, ast.Attribute, ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice, ast.expr_context,
     ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Delete, ast.Nonlocal, ast.Global, ast.Try, ast.ExceptHandler,
-    ast.Match, ast.match_case, ast.pattern,
+    ast.Match, ast.match_case, ast.pattern, ast.Yield, ast.YieldFrom,
 )
 
 _REFUSED = {
-    ast.Yield: ("a generator cannot be compiled: its pauses have no place in a compiled function",
-                "collect the values in a list and return it"),
-    ast.YieldFrom: ("a generator cannot be compiled: its pauses have no place in a compiled function",
-                    "collect the values in a list and return it"),
     ast.Await: ("asynchronous code cannot be compiled", "await outside and pass the result in"),
     ast.AsyncFunctionDef: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     ast.AsyncFor: ("asynchronous code cannot be compiled", "collect the items outside and pass them in"),
@@ -34,8 +30,6 @@ _REFUSED = {
 }
 if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
-
-_CONTEXTS = {"errstate", "catch_warnings", "nullcontext", "suppress"}
 
 
 def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str):
@@ -70,6 +64,8 @@ class _Fence:
             self.refuse(node, *row)
         if not isinstance(node, _PLAIN):
             self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
+        if cls is ast.Lambda and any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(node.body)):
+            self.refuse(node, "a lambda with a `yield` cannot be compiled", "write it as a `def`")
         if cls is ast.Lambda or cls in liveness.COMPREHENSIONS:
             self.operands(node)
         if cls is ast.FunctionDef or cls is ast.Lambda:
@@ -82,18 +78,13 @@ class _Fence:
             self.visit(child)
 
     def with_(self, node):
+        """A file would be opened to find out that it cannot be."""
         for item in node.items:
-            call = item.context_expr
-            name = call.func if isinstance(call, ast.Call) else call
-            name = getattr(name, "attr", getattr(name, "id", ""))
-            if name not in _CONTEXTS:
+            called = getattr(item.context_expr, "func", None)
+            if isinstance(called, ast.Name) and called.id == "open":
                 self.refuse(item.context_expr,
                             "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
-            for keyword in call.keywords if name == "errstate" and isinstance(call, ast.Call) else ():
-                if not (isinstance(keyword.value, ast.Constant) and keyword.value.value == "ignore"):
-                    self.refuse(item.context_expr, "compiled code neither warns nor raises at floating-point errors",
-                                "test with np.isfinite, or run under tg.config(check_numerics=True); \"ignore\" is accepted")
 
     def global_(self, node):
         names = ", ".join(node.names)

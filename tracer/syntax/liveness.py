@@ -2,8 +2,8 @@
 
 `analyse` works on one function after syntax/early_exit.py has lowered it, and leaves its findings on the nodes:
 
-  If.state, For.state, While.state   sorted names that the statement may assign and that somebody may read afterwards; for a
-                                     loop, also in its next iteration
+  If.state, For.state, …             sorted names that the statement may assign and that somebody may read afterwards; for a
+                                     loop, also in its next iteration; for a `try`, also in its other parts
   If.dead                            names in `state` that nobody reads after the `if`: one branch assigns them, the other
   reads them If.bound, For.bound, While.bound   all names that the statement assigns
   For.augmented, While.augmented     names in `state` that the body assigns by `+=` and its like only
@@ -22,6 +22,7 @@ from typing import NamedTuple
 from .early_exit import is_internal
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+LOOPS = (ast.For, ast.While)
 DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -185,7 +186,7 @@ class _Live:
         s.bound = tuple(sorted(bound))
         s.state = tuple(sorted(bound & (live | self.deferred)))
         self.staged |= bound
-        if not isinstance(s, ast.If):
+        if isinstance(s, LOOPS):
             plain, augmented, items = written(s.body)
             s.augmented = augmented - plain
             s.mutated = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
@@ -226,20 +227,28 @@ class _Live:
         return before(s.value, out | targets_of(s.target) | reads(s.target))
 
     def with_(self, s: ast.With, out):
-        out = self.block(s.body, out)
+        inside = self.block(s.body, out) | out             # the manager may swallow an exception of its body
+        deferred, self.deferred = self.deferred, self.deferred | (out & self.local)
+        inside = inside | self.block(s.body, out)
+        self.deferred = deferred
+        self.mark(s, assigned(s.body), out | inside)
         for item in reversed(s.items):
-            out = before(item.context_expr, out)
-        return out
+            inside = before(item.context_expr, inside)
+        return inside
 
     def attempt(self, s: ast.Try, out):
-        """Whatever handlers read is live all through the body, which they may interrupt anywhere."""
+        """Whatever is live where handlers begin is live all through the body, which they may interrupt anywhere."""
         deferred = self.deferred
-        self.deferred = deferred | (reads(ast.Module([*s.handlers, *s.orelse, *s.finalbody], [])) & self.local)
-        out = out | self.block(s.finalbody, out)
-        out = out.union(self.block(s.orelse, out), *(self.block(h.body, out) | reads(h.type) for h in s.handlers))
-        out = out | self.block(s.body, out)
+        final = out | self.block(s.finalbody, out)
+        self.deferred = deferred | (final & self.local)
+        handled = final.union(*(self.block(h.body, final) | reads(h.type) for h in s.handlers))
+        self.deferred = deferred | (handled & self.local)
+        other = self.block(s.orelse, final)
+        inside = handled | self.block(s.body, other | final)
         self.deferred = deferred
-        return out
+        self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
+                  | set().union(*(assigned(h.body) for h in s.handlers)), out | other | inside)
+        return inside
 
     def delete(self, s: ast.Delete, out):
         gone = {t.id for t in s.targets if isinstance(t, ast.Name)}
@@ -291,9 +300,8 @@ class DefiniteAssignment:
         if isinstance(s, ast.With):
             for item in s.items:
                 sure = self.expression(item.context_expr, sure)
-                if item.optional_vars is not None:
-                    sure = sure | targets_of(item.optional_vars)
-            return self.block(s.body, sure)
+            self.block(s.body, set(sure))
+            return sure                                        # the manager may swallow an exception of the body
         if isinstance(s, ast.Try):
             return self.attempt(s, sure)
         if isinstance(s, ast.Delete):

@@ -11,14 +11,14 @@ What a container holds and of which class an object is, tracing knows; a number 
 run time, and then the `if` is staged. A guard sees the captured parts before they are bound, so a case whose guard fails binds
 no names.
 
-`with suppress(E): A` becomes `try: A` with a handler for E that does nothing.
+`try` and `with` are numbered on the way (syntax/try_except.py, syntax/with_statement.py).
 """
 from __future__ import annotations
 
 import ast
 import copy
 
-from . import early_exit, try_except
+from . import early_exit, try_except, with_statement
 from .early_exit import TG
 
 
@@ -43,15 +43,8 @@ class _Patterns(ast.NodeTransformer):
 
     def visit_With(self, node):
         self.generic_visit(node)
-        for k in reversed(range(len(node.items))):
-            call = node.items[k].context_expr
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) == "suppress":
-                inner = node.body if k == len(node.items) - 1 else [_with(node, node.items[k + 1:])]
-                kinds = ast.copy_location(ast.Tuple(call.args, ast.Load()), call)
-                quiet = ast.copy_location(ast.ExceptHandler(kinds, None, [ast.copy_location(ast.Pass(), node)]), node)
-                tried = self.numbered(ast.copy_location(ast.Try(inner, [quiet], [], []), node))
-                node = _with(node, node.items[:k], [tried]) if k else tried
-        return node
+        self.tries += len(node.items)
+        return with_statement.lower(node, self.tries - len(node.items) + 1)
 
     def visit_Try(self, node):
         return self.numbered(self.generic_visit(node))
@@ -72,10 +65,6 @@ class _Patterns(ast.NodeTransformer):
             bound = [early_exit.store(n, copy.deepcopy(part), case.pattern) for n, part in captured]
             rest = [_if(tests, bound + case.body, rest, case.pattern)] if tests else bound + case.body
         return [early_exit.store(name, node.subject, node), *rest]
-
-
-def _with(node: ast.With, items, body=None) -> ast.With:
-    return ast.copy_location(ast.With(items, node.body if body is None else body), node)
 
 
 def _if(tests, body, orelse, like) -> ast.If:

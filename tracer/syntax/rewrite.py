@@ -10,8 +10,8 @@
   K                      tg.name(K, "K")                       a name of the module, or a builtin one
   k                      tg.variable(k, lambda: k)             a variable of a function around the one that is rewritten
   f"{x:.2f} m"           tg.text((x, "", ".2f"), " m")
-  try: A                 tg.trying, tg.tried, tg.caught: syntax/try_except.py; `match` has become `if` before:
-                         syntax/match_lowering.py
+  try: A                 tg.try_(…): syntax/try_except.py; `with` likewise: syntax/with_statement.py; `match` has become `if`
+                         before: syntax/match_lowering.py
   if c: A                def then(): nonlocal x; A             x: what A or B assigns
   else: B                def other(): nonlocal x; B
                          def get(): return (x,)                of these, what is read afterwards
@@ -29,7 +29,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from . import early_exit, liveness, match_lowering, nonlocals, outside_names, try_except
+from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
 
@@ -53,13 +53,14 @@ def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None, f
     return rewriter.function(node)
 
 
-class _Rewriter(Comprehensions, outside_names.OutsideNames):
+class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideNames):
     def __init__(self, class_name: str | None, free):
         self.class_name = class_name.lstrip("_") if class_name else None
         self.free = frozenset(free)
         self.locals: list[frozenset] = []          # of the functions around, outermost first
         self.first: list[str | None] = []          # their first parameters, for super()
         self.pending: list[ast.stmt] = []          # definitions that go before the statement at hand
+        self.stepwise: list[bool] = []
         self.temporaries = 0
 
     # --- making nodes -------------------------------------------------------------------------------------------------
@@ -107,12 +108,20 @@ class _Rewriter(Comprehensions, outside_names.OutsideNames):
     # --- functions ----------------------------------------------------------------------------------------------------
 
     def function(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if generators.is_generator(node):
+            node = generators.split(node)
+        stepwise = node.name == generators.STEPS
         match_lowering.lower(node)
         shared, declared = nonlocals.lower(node)
-        early_exit.lower(node)
+        if stepwise:
+            node.body = generators.lowered(node.body)
+        else:
+            early_exit.lower(node)
         names = liveness.analyse(node, shared)
         self.enter(node.args, names.local)
-        body = self.statements(node.body)
+        self.stepwise.append(stepwise)
+        body = self.steps(node.body) if stepwise else self.statements(node.body)
+        self.stepwise.pop()
         self.leave()
         start = [self.unset(n, node) for n in sorted(names.staged)]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
@@ -266,10 +275,7 @@ class _Rewriter(Comprehensions, outside_names.OutsideNames):
         return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
 
     def s_With(self, s):
-        for item in s.items:
-            item.context_expr = self.expr(item.context_expr)
-        s.body = self.statements(s.body)
-        return s
+        return with_statement.rewrite(self, s)
 
     def s_Return(self, s):
         if isinstance(s.value, ast.Name) and s.value.id == early_exit.VALUE:
@@ -406,6 +412,8 @@ class _Rewriter(Comprehensions, outside_names.OutsideNames):
             return node
         if isinstance(function, ast.Name) and function.id in _OF_THE_FRAME:
             return self.tg("space", [node], node) if function.id == "globals" else node
+        if getattr(node, "made", False):
+            return node
         if folds(node):
             return self.fold(node)
         if outside_names.frozen(node):
@@ -479,7 +487,8 @@ _EXPRESSIONS = {
     ast.UnaryOp: _Rewriter.e_UnaryOp, ast.IfExp: _Rewriter.e_IfExp, ast.Compare: _Rewriter.e_Compare,
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
-    ast.GeneratorExp: _Rewriter.comprehension, ast.Constant: lambda self, node: node,
+    ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.yield_, ast.YieldFrom: _Rewriter.yield_from,
+    ast.Constant: lambda self, node: node,
 }
 
 

@@ -15,7 +15,6 @@ import sysconfig
 import types
 import weakref
 
-from ...ir.errors import Frame, UnsupportedError
 from .. import tracing
 from . import fence, rewrite, source_check
 from .early_exit import TG
@@ -23,12 +22,18 @@ from .early_exit import TG
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
 _REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_WITHOUT_SOURCE: list = []
 _RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which staging/runtime.py fills
 
 
 def use_runtime(runtime) -> None:
     """What rewritten code calls as `<tg>`."""
     _RUNTIME.cell_contents = runtime
+
+
+def use_without_source(run) -> None:
+    """run(function): what takes the place of a rewritten function where there is no source (calling/sourceless.py)."""
+    _WITHOUT_SOURCE[:] = [run]
 
 
 class Template:
@@ -90,17 +95,10 @@ def has_source(function) -> bool:
     """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
     "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
     file = function.__code__.co_filename
-    return bool(linecache.getlines(file, function.__globals__)) and (file != "<string>" or _found(function) is not None)
+    return bool(linecache.getlines(file, function.__globals__)) and _found(function) is not None
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
-
-def _no_source(function, why: str):
-    code = function.__code__
-    raise UnsupportedError(
-        f"the source of function `{function.__qualname__}` cannot be had: {why}", "define it in a file or a notebook cell",
-        (Frame(code.co_filename, code.co_firstlineno, code.co_name),)) from None
-
 
 def _end_line(code) -> int:
     """The last line with bytecode of a code object or of one in it."""
@@ -110,17 +108,6 @@ def _end_line(code) -> int:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def find(function) -> ast.FunctionDef | ast.Lambda:
-    """The syntax tree of a function, with the line and column numbers of its file."""
-    node = _found(function)
-    if node is not None:
-        return node
-    code = function.__code__
-    if code.co_firstlineno > len(linecache.getlines(code.co_filename, function.__globals__)):
-        _no_source(function, f"{code.co_filename!r} has no such lines")
-    _no_source(function, "the file has changed since it was imported, or the function was not made from it")
 
 
 def _found(function) -> ast.FunctionDef | ast.Lambda | None:
@@ -201,7 +188,7 @@ def _template(function) -> Template:
     code = function.__code__
     found = _TEMPLATES.get(id(code))
     if found is None:
-        node = find(function)
+        node = _found(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
@@ -235,6 +222,8 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     if (found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__
             and found[1].__kwdefaults__ is function.__kwdefaults__):
         return found[1]
+    if id(function.__code__) not in _TEMPLATES and not has_source(function):
+        return _WITHOUT_SOURCE[0](function)
     template = _template(function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
     cells[TG] = _RUNTIME

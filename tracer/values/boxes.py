@@ -97,7 +97,7 @@ class Box:
         fail(ConcretizationError, "a traced value cannot be pickled", "pickle what the compiled function returns")
 
     def __format__(self, spec):
-        return repr(self)
+        return str(self) if tracing.plain_function() else repr(self)
 
     def __getitem__(self, key):
         return HOOKS["getitem"](self, key)

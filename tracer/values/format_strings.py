@@ -40,8 +40,16 @@ class Text:
         return joined([other, self])
 
 
+def said(x):
+    """What str() gives of an exception that has traced values in its message; everything else as it is."""
+    if isinstance(x, BaseException) and len(x.args) == 1 and isinstance(x.args[0], (Box, Text)):
+        return x.args[0]
+    return x
+
+
 def template(message) -> tuple[str, tuple[Value, ...]]:
     """(template, values) of what may be a Text, a box or any object."""
+    message = said(message)
     if isinstance(message, Text):
         return message.template, message.values
     if isinstance(message, Box):
@@ -73,13 +81,14 @@ def joined(parts) -> Text:
 
 def text(*parts):
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
-    if not any(type(p) is tuple and isinstance(p[0], (Box, Text)) for p in parts):
+    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
     return joined([p if type(p) is str else _part(*p) for p in parts])
 
 
 def _part(x, conversion: str, spec: str):
     captured_values.handed_over(x)
+    x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
     if not isinstance(x, Box):
@@ -97,7 +106,7 @@ def _formatted(x, conversion: str, spec: str) -> str:
 
 def shown(x, plain=str):
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
-    if isinstance(x, (Box, Text)):
+    if isinstance(said(x), (Box, Text)):
         return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
     if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
         parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]

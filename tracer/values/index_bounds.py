@@ -75,6 +75,22 @@ def _ends(v: Value) -> tuple[int, int] | None:
     return ends and (ends[0] // d[1], ends[1] // d[1])
 
 
+def on_axis(i: Value, n: Value) -> bool:
+    """Whether a position lies on an axis of length n in every iteration: it has known bounds, or it is a loop's counter."""
+    found, length = form(i), form(n)
+    ends = bounds(found)
+    if ends is not None and not length[0]:
+        return -length[1] <= ends[0] and ends[1] < length[1]
+    terms, first = found
+    if list(terms.values()) != [1] or first < 0:
+        return False
+    loop, init = tracing.current().origin.get(*terms, (None, None))
+    if loop is None or init is not None or loop.trip is None:
+        return False
+    terms, room = _plus(length, form(loop.trip), -1)          # i < trip + first <= n
+    return not terms and room >= first
+
+
 def at_most_one(start, stop) -> bool:
     """Whether `start:stop` has one element, or none where it leaves the axis."""
     return form(stop) == _plus(form(start), ({}, 1), 1)

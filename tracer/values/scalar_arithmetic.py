@@ -332,11 +332,16 @@ def _expect_int(builder, value) -> None:
     fits = builder("lt", builder("abs", value), builder.const(2.0**63, value.type.dtype))
     if isinstance(value, Const) and value.frozen and abs(value.item) < 2.0**63:
         return
+    if tracing.current().targets:                      # a `try` may catch what is wrong: then each has a check of its own
+        _require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
+        _require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
+        builder.emit("check", fits, value, error="LimitError", message=_TOO_LARGE)
+        return
     fine, wrong = Block(), Block()
     with builder.at(wrong):
         _require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
         _require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
-        builder.emit("check", builder.const(False, BOOL), value, error="OverflowError", message=_TOO_LARGE)
+        builder.emit("check", builder.const(False, BOOL), value, error="LimitError", message=_TOO_LARGE)
     builder.emit("if", fits, regions=(fine, wrong))
 
 

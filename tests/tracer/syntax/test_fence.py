@@ -11,13 +11,8 @@ X = np.arange(4.0)
 COUNT = 0
 
 
-def generator(x):
-    for v in x:
-        yield 2 * v  # here
-
-
-def delegates(x):
-    yield from x  # here
+def yields_in_a_lambda(x):
+    return lambda: (yield x)  # here
 
 
 async def coroutine(x):  # here
@@ -71,8 +66,7 @@ def binds_in_a_comprehension(x):
 
 MAYBE = "`:=` in a part of an expression that may not be evaluated"
 REASONS = {
-    generator: ("a generator cannot be compiled", "collect the values in a list and return it"),
-    delegates: ("a generator cannot be compiled", "collect the values in a list and return it"),
+    yields_in_a_lambda: ("a lambda with a `yield` cannot be compiled", "write it as a `def`"),
     coroutine: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     awaits: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     returns_in_finally: ("`return` in a `finally` cannot be compiled", "put it after the `try`"),

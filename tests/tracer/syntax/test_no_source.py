@@ -1,0 +1,153 @@
+"""Functions whose source cannot be read run on boxes as they are; what would need rewriting is refused, with the remedy."""
+import math
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X = np.array([1.0, 2.0, 3.0])
+CODE = '''
+def helper(x, k):
+    return math.sin(x[k]) + float(x[0])
+
+def calls(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += helper(x, i) * i
+    y = np.zeros(3)
+    y[1] = s
+    y += A @ x
+    return y * max(s, 2.0), [v * 2 for v in x], type(s) is float, isinstance(x, np.ndarray)
+
+def static(x, n, flag=True):
+    if n > 3 and flag:
+        return x * n
+    return x
+
+def prints(x):
+    print("x", x, sum(x))
+    return np.dot(A * 2, x)
+
+def captures(k):
+    def inner(x):
+        return x * k + B
+    return inner
+
+def manages(x):
+    with np.errstate(divide="ignore"):
+        return 1 / x
+
+def converts(x):
+    return np.array([x[0], x[1] * 2]), x.astype(float), np.stack([x, x]), abs(x), round(float(x[1]), 1)
+
+def writes(x):
+    x[1:] *= 2
+    x[0] = x.sum()
+
+class Gain:
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, x):
+        return self.k * x
+
+def makes(x):
+    return Gain(x[0])(x)
+
+B = np.ones(3)
+inner = captures(3.0)
+square, cube = lambda x: x * x, lambda x: x ** 3
+gain = Gain(B)
+
+def uses(x):
+    return gain(x) + gain.k
+'''
+
+
+@pytest.fixture
+def names():
+    found = {"np": np, "math": math, "A": np.arange(9.0).reshape(3, 3)}
+    exec(CODE, found)
+    return found
+
+
+@pytest.mark.parametrize("name", ["calls", "prints", "inner", "manages", "converts", "square", "cube", "makes", "uses"])
+def test_values(names, name, capsys):
+    def outcome(run):
+        return run(X), capsys.readouterr().out
+
+    f = names[name]
+    compiled = tg.jit(f)
+    np.testing.assert_equal(outcome(compiled), outcome(f))
+    np.testing.assert_equal(outcome(compiled.interpret), outcome(f))
+    names["A"][:] += 1.0                                   # what is captured is looked up at each call
+    names["B"][:] += 4.0
+    np.testing.assert_equal(outcome(compiled), outcome(f))
+
+
+def test_values_that_python_decides(names):
+    f = tg.jit(names["static"])
+    for n in (2, 5):
+        np.testing.assert_equal(f(X, n), names["static"](X, n))
+    np.testing.assert_equal(f(X, 5, flag=False), X)
+
+
+def test_arguments_that_are_written(names):
+    mine, theirs = X.copy(), X.copy()
+    tg.jit(names["writes"])(mine)
+    names["writes"](theirs)
+    np.testing.assert_equal(mine, theirs)
+
+
+def test_derivatives(names):
+    def around(x):
+        return np.sum(names["inner"](x) ** 2) if x[0] > 0 else 0.0
+
+    tg.check_grads(around, (X,), order=2)
+    tg.check_grads(lambda x: names["calls"](x)[0], (X,), order=2)
+    assert tg.grad(names["square"])(3.0) == 6.0 and tg.grad(eval("lambda x: x * x"))(3.0) == 6.0
+
+
+def test_lambdas_that_cannot_be_told_apart():
+    fs = [lambda x, k=k: x * k for k in range(2)] + [(lambda x: x * 2), (lambda x: x * 2)]
+    assert [tg.jit(f)(3.0) for f in fs] == [0.0, 3.0, 6.0, 6.0]
+
+
+def test_functions_made_of_code_objects():
+    source = compile("def fn(x):\n    return x * gain", "nowhere.py", "exec")
+    code = next(c for c in source.co_consts if isinstance(c, types.CodeType))
+    made = types.FunctionType(code, {"gain": 3.0}, "made")
+    assert tg.jit(made)(2.0) == 6.0 and tg.grad(made)(2.0) == 3.0
+
+
+REFUSED = {
+    "def f(x):\n    return x if x > 0 else -x": "the source of `f` cannot be read, or has changed",
+    "def f(x):\n    while x > 1:\n        x = x / 2\n    return x": "define it in a file or a notebook cell",
+    "def f(x):\n    try:\n        return 1 / x\n    except ZeroDivisionError:\n        return x": "`f` has a `try`",
+    "def f(x):\n    global q\n    q = x": "binds a global name",
+    "async def f(x):\n    return x": "is asynchronous",
+    "def f(x):\n    return len(f'{x}')": "the text of a traced value",
+    "def f(x):\n    for k in range(10**7):\n        x = x + k\n    return x": "define it in a file or a notebook cell",
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_what_needs_rewriting_is_refused(code):
+    made = {}
+    exec(code, made)
+    with pytest.raises(tg.TracegradError) as caught:
+        tg.jit(made["f"])(2.0)
+    assert REFUSED[code] in str(caught.value) and "Instead: " in str(caught.value)
+
+
+PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0), tg.jit(lambda x: x + 1)(1.0))"
+
+
+@pytest.mark.parametrize("how", [["-c", PROGRAM], ["-"]], ids=["-c", "standard input"])
+def test_programs_that_no_file_holds(how):
+    done = subprocess.run([sys.executable, *how], input=PROGRAM, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["6.0", "2.0"], done.stderr

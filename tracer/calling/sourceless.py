@@ -1,0 +1,176 @@
+"""Functions whose source cannot be read: of `python -c`, `exec`, `eval`, standard input, of files that have changed since they
+were imported. They run on boxes as they are.
+
+Their own code object runs. What it gets through global names is exchanged on the way, so that a call in it is answered as in
+rewritten code (calling/calls.py): modules become `Namespace`s, functions and builtin types `Called`s, arrays boxes. Branches
+and loops are Python's while the function is traced, so a condition that only run time knows is refused, with the remedy.
+"""
+from __future__ import annotations
+
+import builtins
+import dis
+import types
+import weakref
+
+import numpy as np
+
+from ...ir.errors import Frame, UnsupportedError
+from .. import tracing
+from ..control import iteration
+from ..regions import leaf_types
+from ..syntax import source
+from ..values import captured_arrays
+from . import calls
+
+_CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
+_MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what `import` asks of globals
+
+
+def as_it_is(function: types.FunctionType) -> types.FunctionType:
+    """The function over exchanged globals, cells and defaults: what takes the place of a rewritten one."""
+    code = function.__code__
+    known = _CODES.get(id(code))
+    if known is None:
+        _expect_plain(code)
+        known = _CODES[id(code)] = code, tracing.adopt(code, code.co_name, plain=True)
+    made = types.FunctionType(known[1], Globals(function.__globals__), function.__name__,
+                              tuple(map(exchanged, function.__defaults__ or ())), tuple(map(_cell, function.__closure__ or ())))
+    made.__kwdefaults__ = {k: exchanged(v) for k, v in function.__kwdefaults__.items()} if function.__kwdefaults__ else None
+    for name in ("__qualname__", "__module__", "__doc__"):
+        setattr(made, name, getattr(function, name))
+    made.__dict__["<tg original>"] = weakref.ref(function)
+    return made
+
+
+def _cell(cell: types.CellType) -> types.CellType:
+    """A cell with what a function sees of what it holds; the cell itself where that is the same."""
+    try:
+        held = cell.cell_contents
+    except ValueError:                                   # empty
+        return cell
+    found = exchanged(held)
+    return cell if found is held else types.CellType(found)
+
+
+def _expect_plain(code: types.CodeType) -> None:
+    """Refuse what needs to be rewritten: `try`, whose handlers would see the tracer's own errors, and `global`."""
+    found = [(i.opname, i.positions) for i in dis.get_instructions(code)]
+    names = [name for name, _ in found]
+    what = None
+    if any(name in ("STORE_GLOBAL", "DELETE_GLOBAL") for name in names):
+        what = "binds a global name"
+    elif names.count("PUSH_EXC_INFO") > names.count("WITH_EXCEPT_START"):
+        what = "has a `try`"
+    elif code.co_flags & (0x80 | 0x200):
+        what = "is asynchronous"
+    if what is not None:
+        raise UnsupportedError(f"`{code.co_name}` {what}, and its source cannot be read", REMEDY,
+                               (Frame(code.co_filename, code.co_firstlineno, code.co_name),))
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            _expect_plain(inner)
+
+
+REMEDY = "define it in a file or a notebook cell, or import it again where its file has changed since"
+
+
+class Globals(dict):
+    """The globals of a function, as its code sees them. They are looked up at each access, as Python does."""
+
+    def __init__(self, original: dict):
+        super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=builtins)
+        self.original = original
+
+    def __getitem__(self, name: str):
+        found = self.original.get(name, self)
+        if found is self:
+            own = self.original.get("__builtins__", builtins)
+            found = own[name] if isinstance(own, dict) else vars(own)[name]
+        return exchanged(found)
+
+
+class Namespace:
+    """A module, whose functions are exchanged."""
+
+    def __init__(self, module: types.ModuleType):
+        self.__dict__["<module>"] = module
+
+    def __getattr__(self, name: str):
+        return exchanged(getattr(self.__dict__["<module>"], name))
+
+    def __setattr__(self, name: str, value):
+        raise UnsupportedError(f"a module is changed (`{name}`) by a function whose source cannot be read", REMEDY,
+                               tracing.locate())
+
+
+class Called:
+    """A function or a builtin type: calls of it are answered as in rewritten code."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        made = calls.call(self.function, *map(_original, args), **{k: _original(v) for k, v in kwargs.items()})
+        if isinstance(made, range) and len(made) > iteration.LIMIT:
+            iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY})")
+        return _known(made) if isinstance(made, type) else made
+
+    def __tracegrad_call__(self, args, kwargs):
+        return self(*args, **kwargs)
+
+    def __getattr__(self, name: str):
+        return exchanged(getattr(self.function, name))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of a builtin type, which NumPy takes for its dtype."""
+        return np.dtype(self.function)
+
+    def __eq__(self, other):
+        return _original(other) is self.function
+
+    def __hash__(self):
+        return hash(self.function)
+
+
+_SAME: dict = {}                      # function or type -> its Called, so that `type(x) is float` means what it says
+
+
+def _known(x) -> Called:
+    if x not in _SAME:
+        _SAME[x] = Called(x)
+    return _SAME[x]
+
+
+def _original(x):
+    return x.function if type(x) is Called else x.__dict__["<module>"] if type(x) is Namespace else x
+
+
+_TYPES = frozenset({bool, int, float, complex, str, list, tuple, set, dict, range, enumerate, zip, map, filter, reversed, type,
+                    np.ndenumerate, np.ndindex})
+_CALLABLE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.sum))
+
+
+def exchanged(x):
+    """What a function whose source cannot be read gets for a global, a free variable or a default."""
+    if isinstance(x, types.ModuleType):
+        return Namespace(x)
+    if isinstance(x, type):
+        return _known(x) if x in _TYPES or _is_rewritten(x) else x
+    if isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__"):
+        return x if type(x) is Called else Called(x)
+    if isinstance(x, np.ndarray):
+        return captured_arrays.seen(x)
+    captured_arrays.note_read(x, *(leaf_types.attributes(x).values() if type(x).__module__ != "builtins" else ()))
+    return x
+
+
+def _is_rewritten(cls: type) -> bool:
+    """Whether calls of a class are answered by its rewritten __init__."""
+    return (isinstance(cls.__init__, types.FunctionType) and not issubclass(cls, BaseException)
+            and source.is_user(cls.__init__))
+
+
+source.use_without_source(as_it_is)

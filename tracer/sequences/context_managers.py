@@ -1,0 +1,175 @@
+"""The `with` statement, while a function is traced.
+
+    the program's own class       __enter__ and __exit__ are called as traced code; __exit__ once for the body that comes to its
+                                  end and once for the one that an exception leaves, which it may swallow
+    contextlib.contextmanager     the body takes the place of `yield` in the generator, and its exceptions are raised there
+    suppress, nullcontext         as what they mean
+    np.errstate, catch_warnings   where they ask for silence, which compiled code keeps anyway; refused otherwise
+
+Any other manager would act while the function is compiled, and not when it runs: it is refused.
+"""
+from __future__ import annotations
+
+import contextlib
+import types
+import warnings
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from .. import tracing
+from ..calling import calls
+from ..control import branches, try_statement
+from ..regions import escapes, exceptions, region_tracing
+from ..syntax import source
+from ..tracing import Trace
+from . import generators
+
+
+def with_(manager, body, get, put, names) -> None:
+    """The statement with one manager; body(what it gives)."""
+    trace = tracing.active()
+    if trace is None:
+        with manager as entered:
+            body(entered)
+        return
+    for cls, handler in _HANDLERS.items():
+        if isinstance(manager, cls):
+            handler(trace, manager, body, get, put, names)
+            return
+    enter, leave = getattr(type(manager), "__enter__", None), getattr(type(manager), "__exit__", None)
+    if not _is_users(leave) or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__):
+        raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
+                               "enter it around the call of the compiled function", tracing.locate())
+    _Users(trace, manager, get, put, names).run(enter, leave, body)
+
+
+def _is_users(method) -> bool:
+    return isinstance(method, types.FunctionType) and source.is_user(method)
+
+
+class _Users:
+    """A manager of the program's own class."""
+
+    def __init__(self, trace: Trace, manager, get, put, names):
+        self.trace, self.manager = trace, manager
+        self.names = get, put, names
+        self.caught = try_statement.Caught(trace, lambda: (BaseException,), get, put, names)
+
+    def run(self, enter, leave, body) -> None:
+        entered = calls.call(enter, self.manager) if _is_users(enter) else self.manager
+        self.caught.trace_body(lambda: body(entered))
+        cases = [([code], lambda code=code: self.failed(leave, self.caught.target.record(code))) for code in self.caught.codes]
+        self.caught.branch(lambda: self.caught.choose(cases), lambda: _silently(leave, self.manager))
+
+    def failed(self, leave, record: exceptions.Record) -> None:
+        """__exit__ of an exception, which goes on where the result is not true."""
+        error = record.shown()
+        swallowed = branches.truth(calls.call(leave, self.manager, type(error), error, None))
+        if isinstance(swallowed, bool):
+            if not swallowed:
+                exceptions.raise_again(self.trace, record)
+            return
+        branches.stage(swallowed, branches._nothing, lambda: exceptions.raise_again(self.trace, record), *self.names)
+
+
+def _silently(leave, manager) -> None:
+    calls.call(leave, manager, None, None, None)
+
+
+# --- the standard library's and NumPy's ---------------------------------------------------------------------------------
+
+class _Yielded(region_tracing.State):
+    """Whether the generator of a manager has come to its `yield`."""
+
+    def __init__(self, trace: Trace):
+        self.once = False
+        trace.note_fresh(self)
+
+
+def _generator(trace: Trace, manager, body, get, put, names) -> None:
+    """contextlib.contextmanager: what surrounds `yield` surrounds the body."""
+    made = calls.call(manager.func, *manager.args, **manager.kwds)
+    if not isinstance(made, generators.Generator):
+        raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
+                               "enter it around the call of the compiled function", tracing.locate())
+    consumer = generators.ConsumerNames(trace, get, put, names) if get else None
+    yielded, depth = _Yielded(trace), len(trace.scopes)
+
+    def sink(value) -> None:
+        if yielded.once is not False or any(s.kind == "loop" for s in trace.scopes[depth:]):
+            raise UnsupportedError("a context manager that may come to `yield` more than once",
+                                   "write a loop instead of a `with`", tracing.locate())
+        before = get() if get else ()
+        escapes.Frame(get, put, names).run(trace, lambda: body(value))
+        if consumer is not None:
+            consumer.noted(trace, before)
+        region_tracing.assign(trace, (yielded, True, "once"), True)
+        escapes.resume(trace)
+
+    made.run(sink)
+    reached = branches.truth(yielded.once)
+    if reached is False:
+        raise RuntimeError("generator didn't yield")
+    if reached is not True:
+        trace.builder.emit("check", reached, error="RuntimeError", message="generator didn't yield")
+
+
+def _suppress(trace: Trace, manager, body, get, put, names) -> None:
+    caught = try_statement.Caught(trace, lambda: manager._exceptions, get, put, names)
+    caught.trace_body(lambda: body(None))
+    caught.branch(branches._nothing, branches._nothing)
+
+
+def _plain(trace: Trace, manager, body, get, put, names) -> None:
+    body(manager.enter_result)
+
+
+def _errstate(trace: Trace, manager, body, get, put, names) -> None:
+    before = np.geterr()
+    with manager:
+        asked = np.geterr()
+    loud = [f"{k}={asked[k]!r}" for k in asked if asked[k] != "ignore" and asked[k] != before[k]]
+    if loud:
+        raise UnsupportedError(f"compiled code neither warns nor raises at floating-point errors ({', '.join(loud)})",
+                               "test with np.isfinite, or run under tg.config(check_numerics=True); \"ignore\" is accepted",
+                               tracing.locate())
+    with np.errstate(**asked):                             # for what NumPy computes while the function is traced
+        body(None)
+
+
+def _catch_warnings(trace: Trace, manager, body, get, put, names) -> None:
+    with manager as recorded:
+        if recorded is not None:
+            raise UnsupportedError("compiled code does not warn, so there is nothing to record", "record them around the call",
+                                   tracing.locate())
+        body(None)
+
+
+_HANDLERS = {contextlib._GeneratorContextManager: _generator, contextlib.suppress: _suppress, contextlib.nullcontext: _plain,
+             np.errstate: _errstate, warnings.catch_warnings: _catch_warnings}
+
+
+# --- what would change how warnings are given -----------------------------------------------------------------------------
+
+def _filtered(function):
+    """warnings.simplefilter and filterwarnings: compiled code does not warn, so what keeps it silent has nothing to do."""
+    def handler(action, *args, **kwargs):
+        if action == "error":
+            raise UnsupportedError(f"{function.__name__}(\"error\"): compiled code does not warn, so it raises nothing instead",
+                                   "test with np.isfinite, or run under tg.config(check_numerics=True)", tracing.locate())
+        function(action, *args, **kwargs)
+    return handler
+
+
+def _refused(function):
+    def handler(*args, **kwargs):
+        raise UnsupportedError(f"np.{function.__name__} would act while the function is compiled, not when it runs",
+                               "call it outside; compiled code neither warns nor raises at floating-point errors, unless it "
+                               "runs under tg.config(check_numerics=True)", tracing.locate())
+    return handler
+
+
+calls.BUILTINS.update({np.seterr: _refused(np.seterr), np.seterrcall: _refused(np.seterrcall),
+                       warnings.simplefilter: _filtered(warnings.simplefilter),
+                       warnings.filterwarnings: _filtered(warnings.filterwarnings)})
