@@ -14,6 +14,7 @@ trace needs it as a number, it starts again (`tracing.Restart`), as for the elem
 """
 from __future__ import annotations
 
+import collections.abc
 import enum
 import functools
 import sys
@@ -33,7 +34,7 @@ from .promotion import to_dtype
 ABSENT = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, types.CodeType, range, slice, type(Ellipsis))
 KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
-_DEEP, ALL, _LONGEST = 3, 100, 100_000
+ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
 # packages whose own names and classes are taken to stay as they are
 _FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
@@ -216,21 +217,29 @@ def whole(*held, deep: int = 1) -> None:
 
 
 def handed_over(*held) -> None:
-    """A library is about to read objects while the function is traced."""
+    """A library is about to read objects while the function is traced: all that they hold, and what these hold, matters."""
     trace = tracing.active()
     if trace is None or not trace.outside or trace.freezing:
         return
-    whole(*held, deep=_DEEP)
-    for x in held:
+    seen: set[int] = set()
+    todo = list(held)
+    while todo and len(seen) < _MOST:
+        x = todo.pop()
+        if id(x) in seen or isinstance(x, ATOMS) or type(x) in _NO_CONTAINERS:
+            continue
+        seen.add(id(x))
         reading = trace.outside.get(id(x))
-        if reading is not None and type(x) not in _NO_CONTAINERS and type(x) not in _CONTAINERS:
+        if reading is not None:
             opaque(trace, reading)
+            todo += [part.value for part in reading.parts.values()]
+        elif type(x) in _CONTAINERS:
+            todo += x.values() if type(x) is dict else x
 
 
 def opaque(trace, reading: Reading) -> None:
-    """Code that is not traced looks into an object: all of its attributes matter."""
+    """Code that is not traced looks into an object: all of its items and attributes matter."""
     held = reading.value
-    if isinstance(held, (list, dict, set)):
+    if isinstance(held, collections.abc.Collection):
         _all(trace, reading)
     own = getattr(held, "__dict__", None)
     if type(own) is not dict or isinstance(held, enum.Enum) or not (_users(type(held)) or type(held).__module__ in _OPEN):
@@ -239,7 +248,6 @@ def opaque(trace, reading: Reading) -> None:
     for key, value in list(own.items()):
         if type(key) is str:
             _python(trace, _part(trace, reading, "attr", key, value))
-            whole(value, deep=_DEEP)
 
 
 _OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
