@@ -136,9 +136,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         attempts = ATTEMPTS
         while True:
             found = self._cache.get(key) if captured is not None else None
-            if found is None:
+            captured = None if found is None else found.about.captures.find()
+            if captured is None:
+                if found is not None:
+                    self._cache.evict(key)
                 found = self.specialise(call, form)
-                key = self.remember(call, found.about.traced, found.about.captures, self._cache.get)
+                key = self.remember(call, found.about.traced, found.about.captures)
                 found = self._cache.put(key, found)
                 captured = found.about.captures.find()
                 if captured is None:                        # another thread has just changed what was captured
@@ -155,17 +158,18 @@ class Jitted(Dispatcher, Generic[P, R]):
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
         call = self.flatten(args, kwargs)
         key, captured = self.known(call)
-        attempts = ATTEMPTS
-        while captured is None or key not in self._programs:
+        attempts, made = ATTEMPTS, self._programs.get(key)
+        captured = None if captured is None or made is None else made.captures.find()
+        while captured is None:
             with self.reading(call):
                 made = interpreter.Evaluator(self.with_captures(call), call)
-            key = self.remember(call, made.traced, made.captures, self._programs.get)
+            key = self.remember(call, made.traced, made.captures)
             made = self._programs.setdefault(key, made)
             captured = made.captures.find()
             attempts -= 1
             if captured is None and not attempts:
                 raise _unsettled(made)
-        return self._programs[key](call, captured)
+        return made(call, captured)
 
     def known(self, call: arguments.Call) -> tuple[Any, list | None]:
         """(the key of a call, with the captures of an earlier one that hold now; the captured arrays), or (…, None)."""
@@ -188,15 +192,15 @@ class Jitted(Dispatcher, Generic[P, R]):
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures, served: Callable):
+    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures):
         """Note which Python ints and captured objects the program depends on; the key that they complete. Where another thread
-        was faster, so that `served(key)` has a program that holds now, that one's."""
+        was faster, its: then this key's program has other captures than the key says, of the same state."""
         if traced.statics:
             base = self.key(call)[0]
             self._statics[base] = tuple(sorted({*self._statics.get(base, ()), *traced.statics}))
         key = self.key(call)
         for known in self._captures.get(key, ()) if captures.given else ():
-            if served((key, known)) is not None and known.find() is not None:
+            if known.find() is not None:
                 return key, known
         if captures.given:
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]

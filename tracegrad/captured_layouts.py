@@ -1,11 +1,13 @@
 """From what a trace has read of objects outside of its arguments to what each call checks before it uses the program.
 
 Scalars are compared by value, functions by identity and by their code and defaults, lists and dicts by the parts that were
-read, other objects by identity (weakly: nothing lives longer for being checked) and by the attributes that were read. A number
-that is an input of the program is handed to the kernel instead.
+read, objects of users' classes by their class and the attributes that were read, and by identity (weakly: nothing lives longer
+for being checked) where it may matter, as that of all other objects. A number that is an input of the program is handed to the
+kernel instead.
 """
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +24,7 @@ from .lowering.call.calling_convention import (
     Node,
     PartsIn,
     Place,
+    SameIn,
     ScalarIn,
     StaticIn,
     TypeIn,
@@ -32,6 +35,7 @@ from .tracer.values.captured_values import ABSENT, ATOMS, Reading
 
 _NUMBERS = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
 _LONGEST = 64                       # items that are checked one by one; those of a longer container in one step
+_OFTEN = 4                          # ways to one object along which its attributes are checked, not its identity
 _STRONG = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, np.ufunc)
 
 
@@ -56,6 +60,8 @@ class ValueLayouts:
     def __init__(self, param: dict[Const, int]):
         self.param = param
         self.open: set[int] = set()                          # readings whose layouts are being made: an object may hold itself
+        self.count: collections.Counter[int] = collections.Counter()
+        self.bound: set[int] = set()                         # parameters that have got their place
         self.done: set[int] = set()                          # objects known by identity whose parts are checked once
 
     def checks(self, reads) -> Iterator[tuple[Any, In]]:
@@ -77,7 +83,11 @@ class ValueLayouts:
         x = reading.value
         if reading.const is not None:
             kind, dtype = _NUMBERS.get(type(x)) or ("numpy", ir_dtype(x.dtype))
-            return ScalarIn(kind, dtype, self.param[reading.const])
+            param = self.param[reading.const]
+            if param in self.bound:                          # there are two ways to the object that has it
+                return SameIn(param)
+            self.bound.add(param)
+            return ScalarIn(kind, dtype, param)
         if x is ABSENT:
             return AbsentIn()
         if isinstance(x, np.ndarray):
@@ -102,6 +112,9 @@ class ValueLayouts:
             return self.whole(x, reading)
         if reading.whole and hasattr(x, "__iter__") and not isinstance(x, tuple):
             return PartsIn(KeptIn.of(x), self.parts(reading))
+        if not reading.itself and reading.parts and self.count[id(reading)] < _OFTEN:
+            self.count[id(reading)] += 1
+            return PartsIn(TypeIn(type(x)), self.parts(reading))
         parts = self.parts(reading) if id(reading) not in self.done else ()
         self.done.add(id(reading))
         return PartsIn(self.itself(x), parts) if parts else self.itself(x)

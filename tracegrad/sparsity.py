@@ -219,7 +219,7 @@ class PatternDependent(Jitted):
             with self.reading(call):
                 traced = self.with_captures(call, self.source)
             captures = captures_of(traced.held)
-            key = self.remember(call, traced, captures, lambda key: None)
+            key = self.remember(call, traced, captures)
             s = sides(traced, self.argnums)
             plan = self.plan_class(s, Detector(s), {})
             captured = plan.detector.captures.find()

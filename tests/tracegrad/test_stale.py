@@ -779,6 +779,67 @@ def test_globals_closures_and_items_become_inputs_with_right_derivatives():
     assert g.cache_info().misses == 3
 
 
+Setting = collections.namedtuple("Setting", "rate mode")
+
+
+@pytest.mark.parametrize("make", [lambda k: Options(k), lambda k: Setting(k, "a"), lambda k: types.SimpleNamespace(rate=k)])
+def test_objects_that_are_made_anew_share_programs(make):
+    box = [None]
+    f = tg.jit(lambda x: x * box[0].rate)
+    for k in range(10):
+        box[0] = make(float(k))
+        assert f(1.5) == 1.5 * k
+    assert f.cache_info().misses == 3
+
+
+class Bag:
+    def __init__(self, x):
+        self.x = x
+
+
+IDENTITY = {
+    "is": lambda box: lambda x: x if box.a is box.b else -x, "is not": lambda box: lambda x: x if box.a is not box.b else -x,
+    "equal": lambda box: lambda x: x if box.a == box.b else -x * box.a.x,
+    "in": lambda box: lambda x: x if box.a in [box.b] else -x,
+    "key": lambda box: lambda x: x * {box.b: 2.0}.get(box.a, 3.0) * box.a.x, "id": lambda box: lambda x: x * (id(box.a) % 7),
+    "returned": lambda box: lambda x: (x * box.a.x, box.a)[0], "two ways": lambda box: lambda x: x * box.a.x + box.b.x,
+}
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_which_object_it_is_may_matter(name):
+    first, second = Bag(2.0), Bag(2.0)
+    box = types.SimpleNamespace(a=first, b=first)
+    plain = IDENTITY[name](box)
+    f = tg.jit(plain)
+    for box.a in (first, second, first, Bag(2.0), second):
+        assert f(1.5) == plain(1.5)
+    box.b = second
+    for box.a.x in (3.0, 4.0, 5.0, 6.0):
+        assert f(1.5) == plain(1.5)
+    box.a = first
+    assert f(1.5) == plain(1.5)
+
+
+def test_a_returned_object_is_the_one_of_now():
+    box = types.SimpleNamespace(a=Model())
+    f = tg.jit(lambda x: (x * box.a.k, box.a))
+    for box.a in (Model(), Model(), Model()):
+        assert f(1.0)[1] is box.a
+
+
+def test_an_item_along_two_ways():
+    items = [1.0]
+    box = types.SimpleNamespace(items=items)
+    f = tg.jit(lambda x: x * items[0] + box.items[0])
+    for items[0] in (1.0, 2.0, 3.0, 4.0):
+        assert f(1.0) == 2 * items[0]
+    box.items = [100.0]
+    assert f(1.0) == 104.0
+    items[0] = 5.0
+    assert f(1.0) == 105.0
+
+
 def test_a_number_that_decides_a_shape_stays_a_number():
     box = types.SimpleNamespace(n=1)
     f = tg.jit(lambda x: np.ones(box.n) * x)

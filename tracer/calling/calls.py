@@ -164,7 +164,7 @@ def _as_it_stands(trace, f, args, kwargs):
     """A call of what is not rewritten. What it reads of arrays is read now."""
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)
-    captured_values.handed_over(owner, *args, *kwargs.values())
+    captured_values.handed_over(f, owner, *args, *kwargs.values())
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
@@ -411,6 +411,7 @@ def _refused(name: str, remedy: str):
         if not args or name in ("eval", "exec"):
             raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
                                    tracing.locate())
+        captured_values.handed_over(*args)
         return getattr(builtins, name)(*args, **kwargs)
     return refuse
 

@@ -168,6 +168,7 @@ def in_(x, items):
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
     unrepeatable.expect_no_environment(items)
+    captured_values.compared(x, *(items if isinstance(items, (list, tuple)) else ()))
     if isinstance(x, Box):
         captured_values.whole(items)
     else:

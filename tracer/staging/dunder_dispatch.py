@@ -57,6 +57,7 @@ def operate(name: str, a, b):
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
         return packed_lists.made(function(a, b)) if first is list or second is list else function(a, b)
+    captured_values.compared(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
@@ -154,6 +155,7 @@ def item(held, key):
     if own is not None:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
+    captured_values.compared(key)
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)
     return captured_values.item(held, key, held[key])
@@ -169,8 +171,15 @@ def augmented(name: str, a, b):
     return operate(name, a, b)
 
 
-_IDENTITY = {"is_": operator.is_, "is_not": operator.is_not}
+_IDENTITY = {"is_", "is_not"}
 _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
+
+
+def identical(a, b) -> bool:
+    """a is b"""
+    if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
+        captured_values.compared(a, b)
+    return a is b
 
 
 def chain(left, op, right, *rest):
@@ -183,7 +192,7 @@ def chain(left, op, right, *rest):
 
 def compare(op, a, b):
     if op in _IDENTITY:
-        return _IDENTITY[op](a, b)
+        return identical(a, b) is (op == "is_")
     if op in _ORDER:
         return operate(op, a, b)
     return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

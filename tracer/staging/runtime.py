@@ -103,6 +103,7 @@ RUNTIME = types.SimpleNamespace(
     aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, method=dunder_dispatch.method,
+    identical=dunder_dispatch.identical,
     name=captured_values.name, variable=captured_values.variable, static=static, cell=nonlocals.cell,
     own_cell=nonlocals.own_cell,
     generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,

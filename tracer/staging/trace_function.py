@@ -279,7 +279,7 @@ class _Run:
 
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
-        captured_values.whole(returned, deep=captured_values.ALL)
+        captured_values.returned(returned)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
         results: list[Value] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,

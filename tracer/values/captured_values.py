@@ -14,6 +14,7 @@ trace needs it as a number, it starts again (`tracing.Restart`), as for the elem
 """
 from __future__ import annotations
 
+import collections.abc
 import enum
 import functools
 import sys
@@ -33,7 +34,7 @@ from .promotion import to_dtype
 ABSENT = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, types.CodeType, range, slice, type(Ellipsis))
 KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
-_DEEP, ALL, _LONGEST = 3, 100, 100_000
+ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
 # packages whose own names and classes are taken to stay as they are
 _FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
@@ -44,14 +45,16 @@ class Reading:
 
     path   the places from the root on;  parts  (kind, key) -> what was read of the value;  whole  whether all of it was
     raw    whether Python has got the value;  const  what stands for it in the program where it is an input
+    itself whether which object it is may matter: it was compared, returned, used as a key or handed to a library
     """
 
-    __slots__ = ("const", "parts", "path", "raw", "value", "whole")
+    __slots__ = ("const", "itself", "parts", "path", "raw", "value", "whole")
 
     def __init__(self, value: Any, path: tuple):
         self.value, self.path = value, path
         self.parts: dict[tuple, Reading] = {}
         self.whole = self.raw = False
+        self.itself = not _plain(type(value))
         self.const: Const | None = None
 
 
@@ -215,31 +218,59 @@ def whole(*held, deep: int = 1) -> None:
             whole(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
 
+def compared(*held) -> None:
+    """Which objects these are decides something."""
+    trace = tracing.active()
+    for x in held if trace is not None and trace.outside else ():
+        reading = trace.outside.get(id(x))
+        if reading is not None:
+            reading.itself = True
+
+
+def returned(x) -> None:
+    """What the function returns, with all that it holds, is the same at each call."""
+    whole(x, deep=ALL)
+    todo = [x]
+    while todo:
+        y = todo.pop()
+        compared(y)
+        todo += y.values() if type(y) is dict else y if type(y) in (list, tuple) else ()
+
+
 def handed_over(*held) -> None:
-    """A library is about to read objects while the function is traced."""
+    """A library is about to read objects while the function is traced: all that they hold, and what these hold, matters."""
     trace = tracing.active()
     if trace is None or not trace.outside or trace.freezing:
         return
-    whole(*held, deep=_DEEP)
-    for x in held:
+    seen: set[int] = set()
+    todo = list(held)
+    while todo and len(seen) < _MOST:
+        x = todo.pop()
+        if id(x) in seen or isinstance(x, ATOMS) or type(x) in _NO_CONTAINERS:
+            continue
+        seen.add(id(x))
         reading = trace.outside.get(id(x))
-        if reading is not None and type(x) not in _NO_CONTAINERS and type(x) not in _CONTAINERS:
+        if reading is not None:
             opaque(trace, reading)
+            todo += [part.value for part in reading.parts.values()]
+        elif type(x) in _CONTAINERS:
+            todo += x.values() if type(x) is dict else x
 
 
 def opaque(trace, reading: Reading) -> None:
-    """Code that is not traced looks into an object: all of its attributes matter."""
-    held = reading.value
-    if isinstance(held, (list, dict, set)):
+    """Code that is not traced looks into an object: all of its items and attributes matter."""
+    held, reading.itself = reading.value, True
+    if isinstance(held, collections.abc.Collection):
         _all(trace, reading)
     own = getattr(held, "__dict__", None)
-    if type(own) is not dict or isinstance(held, enum.Enum) or not (_users(type(held)) or type(held).__module__ in _OPEN):
+    if type(own) is not dict or isinstance(held, enum.Enum):
         return
     note_read(*own.values())
+    if not (_users(type(held)) or type(held).__module__ in _OPEN):
+        return
     for key, value in list(own.items()):
         if type(key) is str:
             _python(trace, _part(trace, reading, "attr", key, value))
-            whole(value, deep=_DEEP)
 
 
 _OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
@@ -321,6 +352,17 @@ def _fixed(module: str | None) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _users(cls: type) -> bool:
     return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain(cls: type) -> bool:
+    """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
+    if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
+        return False
+    return bool(_fields(cls)) or ((_users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
+
+
+_C_METHOD = types.WrapperDescriptorType
 
 
 def _of_class(trace, cls: type, key: str) -> None:
