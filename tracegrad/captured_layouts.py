@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .ir.core import Const
+from .ir.ops import random
 from .ir.types import C128, F64, I64
 from .ir.types import dtype as ir_dtype
 from .lowering.call.calling_convention import (
@@ -90,8 +91,8 @@ class ValueLayouts:
             return ScalarIn(kind, dtype, param)
         if x is ABSENT:
             return AbsentIn()
-        if isinstance(x, np.ndarray):
-            return TypeIn(type(x))                           # more is checked where its elements are read (captures.py)
+        if isinstance(x, np.ndarray) or random.kind_of(x) is not None:
+            return TypeIn(type(x))                           # more is checked where elements are read or drawn (captures.py)
         if isinstance(x, ATOMS):
             return StaticIn(x)
         if id(reading) in self.open:
