@@ -186,6 +186,13 @@ def test_batches():
     assert state(a) == state(b)
 
 
+def test_vectorize():
+    """NumPy asks a function without otypes once more for its first element."""
+    check(lambda rng, x: np.vectorize(lambda v: v * rng.random(), otypes=[float])(x), lambda: np.random.default_rng(5), X)
+    with pytest.raises(tg.UnsupportedError, match="once more"):
+        tg.jit(lambda rng, x: np.vectorize(lambda v: v * rng.random())(x))(np.random.default_rng(5), X)
+
+
 # --- where generators come from --------------------------------------------------------------------------------------------
 
 
