@@ -20,6 +20,7 @@ from .ir.build import Builder, const, function
 from .ir.clone import inline
 from .ir.core import Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
+from .ir.ops.random import KINDS
 from .ir.transforms.simplify import peephole
 from .ir.types import StackType, Type, dtype
 from .options import config
@@ -132,6 +133,8 @@ def _refuse_wrt(traced: Traced, k: int):
     remedy = "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums"
     what = "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}" if leaf.kind != "static" else (
         "a Python int" if type(leaf.value) is int else f"{leaf.value!r}, which is no number")
+    if leaf.kind in KINDS:
+        what, remedy = "a generator of random numbers", "name other arguments in argnums"
     if leaf.kind == "static" and isinstance(leaf.value, (float, complex, np.inexact)):
         what, remedy = f"static ({leaf.value!r})", "leave it out of static_argnums, or name other arguments in argnums"
     raise DTypeError(f"argument {traced.paths[k]} is {what}: there is no derivative with respect to it", remedy,

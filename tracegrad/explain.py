@@ -18,7 +18,7 @@ from .ir.analysis.draws import DRAWS
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
-from .ir.ops.random import LINKED
+from .ir.ops import random
 from .lowering.build import loop_builder
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
@@ -87,7 +87,7 @@ def explain(f, *args, **kwargs) -> Explanation:
     return Explanation(
         getattr(jitted, "__name__", repr(jitted)),
         ", ".join(
-            f"{p}: {leaf.value!r}" if leaf.kind == "static" else f"{p}: {leaf.type}"
+            f"{p}: {leaf.value!r}" if leaf.kind == "static" else f"{p}: {leaf.kind if leaf.kind in random.KINDS else leaf.type}"
             for p, leaf in zip(traced.paths, traced.leaves)
         ),
         notes,
@@ -122,7 +122,7 @@ def _inexact(v: Value) -> bool:
 def without_derivative(f: Function) -> list[tuple[str, Loc]]:
     found, asked = {}, _only_checked(f)
     for op in f.body.walk():
-        if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in LINKED:
+        if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in random.LINKED:
             name = op.attrs.get("dist") or op.attrs.get("method") or op.name
             what = f"a draw of `{name}` has derivative zero with respect to its parameters" if op.defn.name in DRAWS else \
                 f"`{name}` has derivative zero wherever it has one"

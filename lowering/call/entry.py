@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from ..native import c_layouts
 from ..native.entry_writer import CALLS, NEXT, RUNNING, SIGNATURE, TICK, Writer
+from . import generator_locks
 from .box import Packer
 from .calling_convention import Signature
 from .unbox import Unpacker
@@ -81,11 +82,27 @@ def _start(w: Writer, unpacker: Unpacker) -> None:
 
 def _call_kernel(w: Writer, signature: Signature, registers: dict, error: str) -> None:
     pointers = [f"ptr {registers[kind][k]}" for kind, k in signature.kernel]
+    held = _generators(w, signature, registers["in"]) if signature.release else ""
+    if held:
+        w(f"call void {w.link('address', generator_locks.TAKE)}({held})")
     state = w.call("PyEval_SaveThread", "ptr") if signature.release else ""
     code = w.value(f"call i32 {w.link('kernel')}({', '.join([*pointers, f'ptr {error}'])})")
     if signature.release:
         w.call("PyEval_RestoreThread", "void", f"ptr {state}")
+    if held:
+        w(f"call void {w.link('address', generator_locks.GIVE_BACK)}({held})")
     w.require(w.value(f"icmp eq i32 {code}, 0"), "%raise")
+
+
+def _generators(w: Writer, signature: Signature, pointers: dict) -> str:
+    """The operands of what takes and gives back the locks of generators; "" where there are none."""
+    params = generator_locks.parameters(signature)
+    if not params:
+        return ""
+    array = w.alloca(f"[{len(params)} x i64]")
+    for n, k in enumerate(params):
+        w(f"store i64 {w.field(pointers[k], 0, 'i64')}, ptr {w.at(array, 8 * n)}")
+    return f"ptr {array}, i64 {len(params)}"
 
 
 def _failures(w: Writer, packer: Packer, error: str) -> None:

@@ -16,6 +16,7 @@ from ..native import c_layouts
 from ..native.compile_fast import compile_glue
 from ..native.engine import Code
 from ..native.locks import register
+from . import generator_locks
 from .calling_convention import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature, build, match, scalar_of
 from .entry import ERROR_WORDS
 from .entry_variant import Form, shape_of
@@ -169,7 +170,12 @@ class Specialisation:
         error = (ctypes.c_int64 * ERROR_WORDS)()
         outputs = {k: ctypes.addressof(late[k]) if k in late else results[k].ctypes.data for k in signature.results()}
         pointers = [inputs[k].ctypes.data if kind == "in" else outputs[k] for kind, k in signature.kernel]
-        failed = self._kernel(*pointers, ctypes.addressof(error))
+        drawn_from = [int(inputs[k]) for k in generator_locks.parameters(signature)]
+        generator_locks.take(drawn_from)
+        try:
+            failed = self._kernel(*pointers, ctypes.addressof(error))
+        finally:
+            generator_locks.give_back(drawn_from)
         for param in signature.writes:
             if inputs[param] is not leaves[param]:
                 leaves[param][...] = inputs[param]

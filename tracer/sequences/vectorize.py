@@ -14,6 +14,7 @@ import re
 
 import numpy as np
 
+from ...ir.analysis.draws import draws, is_draw
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import BOOL, C128, F64, I64
 from .. import tracing
@@ -99,8 +100,13 @@ def _numpy_vectorize(f, args, kwargs):
     if f.signature is not None:
         fail(UnsupportedError, f"np.vectorize with the signature {f.signature!r} cannot be compiled",
              "write a loop over the leading axes")
+    block = tracing.current().builder.block
+    before = len(block.ops)
     found, dims, usual, element = _elements(f.pyfunc, args, kwargs, f.excluded, dispatch.item, (id(f.pyfunc), "elements"))
     kinds = f.otypes
+    if not kinds and not f.cache and any(is_draw(op) or any(map(draws, op.regions)) for op in block.ops[before:]):
+        fail(UnsupportedError, "np.vectorize calls a function that draws random numbers once more, to see what it returns",
+             "say that it returns floats, np.vectorize(f, otypes=[float]): then it is called once for each element")
     if not kinds and not usual:
         sample = element(0, lambda x: x)
         kinds = [np.result_type(x.kind) for x in map(lift, sample if isinstance(sample, tuple) else (sample,))]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -185,6 +186,13 @@ def test_batches():
     assert state(a) == state(b)
 
 
+def test_vectorize():
+    """NumPy asks a function without otypes once more for its first element."""
+    check(lambda rng, x: np.vectorize(lambda v: v * rng.random(), otypes=[float])(x), lambda: np.random.default_rng(5), X)
+    with pytest.raises(tg.UnsupportedError, match="once more"):
+        tg.jit(lambda rng, x: np.vectorize(lambda v: v * rng.random())(x))(np.random.default_rng(5), X)
+
+
 # --- where generators come from --------------------------------------------------------------------------------------------
 
 
@@ -269,6 +277,41 @@ def test_one_of_two():
         assert tg.jit(f)(*args()) == f(*args())
     given = np.random.default_rng(1)
     assert tg.jit(lambda g: g)(given) is given
+
+
+def test_threads_share_a_generator():
+    """What NumPy and compiled code draw at the same time are different numbers of one stream; a failed check gives the lock
+    back."""
+    count, drawn, shared = 200_000, [], np.random.default_rng(3)
+    compiled = tg.jit(lambda rng, n: rng.standard_normal(n))
+    compiled(np.random.default_rng(1), count)
+
+    def repeat(draw):
+        for _ in range(5):
+            drawn.append(draw())
+
+    threads = [threading.Thread(target=repeat, args=(draw,)) for draw in (
+        lambda: compiled(shared, count), lambda: shared.standard_normal(count), lambda: compiled(shared, count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    want = np.random.default_rng(3).standard_normal(15 * count)
+    assert np.array_equal(np.sort(np.concatenate(drawn)), np.sort(want))
+
+    def failing(rng, n):
+        total = 0.0
+        for _ in range(n):
+            total += rng.standard_normal()
+        raise ValueError(f"{total}")
+
+    with pytest.raises(ValueError):
+        tg.jit(failing)(shared, 1_000_000)
+    free = []
+    thread = threading.Thread(target=lambda: free.append(shared.bit_generator.lock.acquire(timeout=5)))
+    thread.start()
+    thread.join()
+    assert free == [True]
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------------
