@@ -4,7 +4,7 @@ from __future__ import annotations
 import types
 
 from .. import tracing
-from ..calling import calls, numpy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..calling import calls, numpy_source, scipy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
