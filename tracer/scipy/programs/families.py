@@ -2,8 +2,8 @@
 shapes. `stats.py` adds location and scale, supports and what follows from the others (pdf from logpdf, sf from cdf …).
 
 A family says: `shapes`, names of its parameters; `support(*shapes)`; `valid(*shapes)`, where positive is not all that they must
-be; `logpdf` or, of a discrete one, `logpmf`; `cdf`, and `sf`, `pdf`, `logcdf`, `logsf`, `ppf`, `isf` where the general way loses
-digits; `mean`, `var`, `entropy`. Formulas are those of SciPy's documentation.
+be; `logpdf` or, of a discrete one, `logpmf`; `cdf`, and `sf`, `logcdf`, `logsf`, `ppf`, `isf` where the general way
+loses digits; `mean`, `var`, `entropy`. Formulas are those of SciPy's documentation.
 """
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ sp = _Special()
 class Family:
     shapes: tuple[str, ...] = ()
     discrete = False
+    ends_outside = False           # whether the ends of the support are no part of it
 
     def __init_subclass__(cls):
         FAMILIES[cls.__name__ + "_gen"] = cls
@@ -281,6 +282,7 @@ class f(Positive):
 
 class lognorm(Positive):
     shapes = ("s",)
+    ends_outside = True
 
     def logpdf(x, s):
         return np.where(x == 0, -INF, -np.log(x) ** 2 / (2 * s * s) - np.log(s * x) - LOG_ROOT_2PI)

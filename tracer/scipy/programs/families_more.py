@@ -69,8 +69,7 @@ class pareto(Family):
 
 
 class rayleigh(Positive):
-    def pdf(x):
-        return x * np.exp(x * x * -0.5)
+    ends_outside = True
 
     def logpdf(x):
         return np.log(x) - x * x / 2
@@ -154,6 +153,7 @@ class halfcauchy(Positive):
 
 class invgamma(Positive):
     shapes = ("a",)
+    ends_outside = True
 
     def logpdf(x, a):
         return -(a + 1) * np.log(x) - sp.gammaln(a) - 1 / x

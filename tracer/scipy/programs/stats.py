@@ -34,15 +34,14 @@ def _density(family, log, x, *args, **kwargs):
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     low, high = family.support(*shapes)
-    inside = (low <= x) & (x <= high)
+    inside = (low < x) & (x < high) if family.ends_outside else (low <= x) & (x <= high)
     if family.discrete:
         inside = inside & (x == np.floor(x))
         value = family.logpmf(x, *shapes)
     else:
         value = family.logpdf(x, *shapes) - np.log(scale)
-    own = getattr(family, "pdf", None)
     if not log:
-        value = np.exp(value) if own is None else own(x, *shapes) / scale
+        value = np.exp(value)
     found = np.where(inside, value, -INF if log else 0.0)
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
