@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import linalg, matrices, multivariate, stats
+from ..scipy.programs import filters, linalg, matrices, multivariate, sampled, stats
 from ..syntax import source
 from ..values.boxes import Box
 from ..values.promotion import fail
@@ -23,7 +23,9 @@ def _programs(module) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices)}
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL, "ndimage": filters.IMAGE,
+            "integrate": sampled.INTEGRATE, "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
 
 
 def _boxed(x) -> bool:
@@ -45,7 +47,12 @@ def redirect(f):
     owner = getattr(f, "__self__", None)
     if parts[:2] == ["scipy", "stats"] or (getattr(type(owner), "__module__", None) or "").startswith("scipy.stats"):
         return _distribution(f, owner)
-    if parts[0] != "scipy" or len(parts) < 2 or not isinstance(f, types.FunctionType):
+    if parts[0] != "scipy" or len(parts) < 2:
+        return None
+    if type(f).__name__ in _PIECEWISE:
+        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
+            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
+    if type(f).__name__ not in ("function", "_Function"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
     if program is not None:
