@@ -7,6 +7,7 @@ import scipy.interpolate as sx
 import scipy.ndimage as sn
 import scipy.signal as sg
 import scipy.spatial.distance as sd
+from nightly import some
 
 import tracegrad as tg
 
@@ -39,14 +40,16 @@ CASES = {
     "uniform_filter": (lambda x: sn.uniform_filter(x, 3), (M,)),
     "trapezoid": (lambda y, x: si.trapezoid(y, x), (X, np.cumsum(np.abs(X)))),
     "cumulative_trapezoid": (lambda y: si.cumulative_trapezoid(y, dx=0.3, axis=0, initial=0), (M,)),
-    "simpson": (lambda y, x: si.simpson(y, x), (X, np.cumsum(np.abs(X)))), "simpson even": (lambda y: si.simpson(y, dx=0.3), (M,)),
+    "simpson": (lambda y, x: si.simpson(y, x), (X, np.cumsum(np.abs(X)))),
+    "simpson even": (lambda y: si.simpson(y, dx=0.3), (M,)),
     "simpson even x": (lambda y, x: si.simpson(y, x=x), (X[:8], np.cumsum(np.abs(X[:8])))),
     "fixed_quad": (lambda a, b: si.fixed_quad(lambda x: np.exp(-x * x), a, b, n=6)[0], (0.2, 1.4)),
     **{f"cdist {m}": (lambda a, b, m=m: sd.cdist(a, b, m), (POINTS, OTHERS)) for m in (
         "euclidean", "sqeuclidean", "cityblock", "chebyshev", "cosine", "correlation", "canberra", "braycurtis")},
     "cdist minkowski": (lambda a, b: sd.cdist(a, b, "minkowski", p=3), (POINTS, OTHERS)),
     "pdist": (lambda a: sd.pdist(a), (POINTS,)),
-    "squareform": (lambda a: sd.squareform(sd.pdist(a)), (POINTS,)), "euclidean": (lambda a, b: sd.euclidean(a, b), (X, X[::-1])),
+    "squareform": (lambda a: sd.squareform(sd.pdist(a)), (POINTS,)),
+    "euclidean": (lambda a, b: sd.euclidean(a, b), (X, X[::-1])),
     "spline": (lambda x: SPLINE(x), (AT,)), "spline slope": (lambda x: SPLINE(x, 1), (AT,)),
     "pchip": (lambda x: PCHIP(x), (T[:-1] + 0.4 * np.diff(T),)),
     "rfft": (lambda x: np.abs(sf.rfft(x)), (X,)), "ifft2": (lambda x: np.abs(sf.ifft2(x)), (M,)),
@@ -55,7 +58,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", some(CASES, 4))
 def test_values_and_derivatives(name):
     f, args = CASES[name]
     found, right = tg.jit(f)(*args), f(*args)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_FEW = 64                  # elements of a kernel that is applied shift by shift; larger ones of several axes go by Fourier's way
+_FEW = 64              # elements of a kernel that is applied shift by shift; larger ones of several axes go by transforms
 
 
 def _centred(full, size):
@@ -21,7 +21,8 @@ def _cropped(full, a, b, mode):
         return _centred(full, a)
     if mode != "valid":
         raise ValueError("acceptable mode flags are 'valid', 'same', or 'full'")
-    if not (all([m >= n for m, n in zip(a, b)]) or all([m <= n for m, n in zip(a, b)])):
+    more = [m - n for m, n in zip(a, b)]
+    if min(more) < 0 < max(more):
         raise ValueError("For 'valid' mode, one must be at least as large as the other in every dimension")
     return _centred(full, [abs(m - n) + 1 for m, n in zip(a, b)])
 
@@ -76,7 +77,7 @@ oaconvolve = fftconvolve
 def correlate(in1, in2, mode="full", method="auto"):
     a, b = _matched(in1, in2)
     turned = np.conj(np.flip(b))
-    if mode == "valid" and any([m < n for m, n in zip(a.shape, b.shape)]):
+    if mode == "valid" and min([m - n for m, n in zip(a.shape, b.shape)], default=0) < 0:
         return np.conj(np.flip(correlate(b, a, mode, method)))
     return convolve(a, turned, mode, method)
 
