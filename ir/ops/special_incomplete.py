@@ -38,8 +38,9 @@ def _gamma_density(a, x):
     logs = ((a - 1) * x.log() - x - large.select(a, 31.0).lgamma()).exp()
     small = large.select(1.0, a)
     near = x ** (small - 1) * (-x).exp() * small.rgamma()
-    return large.select((x == 0).select(0.0, logs), (x > 700).select((small.rgamma() == 0).select(0.0, ((small - 1) * x.log()
+    found = large.select((x == 0).select(0.0, logs), (x > 700).select((small.rgamma() == 0).select(0.0, ((small - 1) * x.log()
                         - x).exp() * small.rgamma()), near))
+    return (x == math.inf).select(0.0, found)
 
 
 def _gamma_by_shape(a, x, out):
@@ -90,7 +91,7 @@ def _gamma_value(a, x):
 
 def _gamma_step(a, x):
     """P changes over sqrt(a) where it is not small, and as (x/a)^a where it is."""
-    ratio = (_larger(x, like(x, 1e-300)) / a).log().abs()
+    ratio = (_least(_larger(x, like(x, 1e-300)), like(x, 1e300)) / a).log().abs()
     return _least(a, a.sqrt(), 1 / _larger(ratio, like(a, 1e-3))) * _SHORT
 
 

@@ -170,6 +170,11 @@ def _as_it_stands(trace, f, args, kwargs):
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
 
 
+def as_it_stands(f, args, kwargs):
+    """The same where a redirection finds that f need not be redirected."""
+    return _as_it_stands(tracing.active(), f, args, kwargs)
+
+
 _STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
 
 

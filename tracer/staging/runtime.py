@@ -4,7 +4,7 @@ from __future__ import annotations
 import types
 
 from .. import tracing
-from ..calling import calls, numpy_source, sourceless  # noqa: F401  (fill tables)
+from ..calling import calls, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (vectorize and ufunc_methods fill tables)

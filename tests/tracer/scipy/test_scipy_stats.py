@@ -1,0 +1,118 @@
+"""scipy.stats in traced code: the methods of distributions against SciPy, derivatives in the argument and in all parameters."""
+import numpy as np
+import pytest
+import scipy.stats as ss
+from nightly import some
+from tracegrad.ir.errors import UnsupportedError
+
+import tracegrad as tg
+
+X = np.array([[-0.7, 0.2, 0.9], [1.6, 3.0, 0.55]])
+Q = np.array([0.05, 0.3, 0.5, 0.85, 0.99])
+# family -> its shapes; the argument is loc + scale * x with x from a support that fits
+CONTINUOUS = {
+    "norm": (), "uniform": (), "expon": (), "gamma": (2.3,), "beta": (1.7, 2.6), "t": (3.4,), "chi2": (3.6,), "f": (5.2, 7.4),
+    "lognorm": (0.8,), "cauchy": (), "laplace": (), "logistic": (), "gumbel_r": (), "gumbel_l": (), "weibull_min": (1.8,),
+    "pareto": (2.7,), "rayleigh": (), "halfnorm": (), "halfcauchy": (), "invgamma": (3.3,), "truncnorm": (-1.2, 2.1),
+    "skewnorm": (1.4,), "loguniform": (0.3, 4.0),
+}
+DISCRETE = {"poisson": (2.3,), "binom": (7, 0.35), "nbinom": (3.5, 0.4), "geom": (0.3,), "bernoulli": (0.6,)}
+LOC, SCALE = 0.25, 1.3
+NO_PPF, NO_ENTROPY = ("skewnorm",), ("skewnorm", "poisson", "binom", "nbinom")
+
+
+def methods(name):
+    if name in DISCRETE:
+        return ("pmf", "logpmf", "cdf", "sf", "logcdf", "logsf")
+    return ("pdf", "logpdf", "cdf", "sf", "logcdf", "logsf")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", some({**CONTINUOUS, **DISCRETE}, 2))
+def test_values(name):
+    d, shapes = getattr(ss, name), (CONTINUOUS | DISCRETE)[name]
+    scale = {} if name in DISCRETE else {"scale": SCALE}
+    x = np.array([[-1.0, 0, 1], [2, 2.5, 6]]) if name in DISCRETE else X
+    x = np.concatenate((x, [[np.nan, np.inf, -np.inf]]))
+
+    def all_of(x, q, shapes, loc, scale):
+        frozen = d(*shapes, loc=loc, **scale)
+        found = [getattr(d, m)(x, *shapes, loc=loc, **scale) for m in methods(name)]
+        found += [d.mean(*shapes, loc=loc, **scale), d.var(*shapes, loc=loc, **scale), d.std(*shapes, loc, **scale)]
+        found += [frozen.cdf(x), frozen.mean()]
+        if name in CONTINUOUS and name not in NO_PPF:
+            found += [d.ppf(q, *shapes, loc=loc, **scale), d.isf(q, *shapes, loc=loc, **scale), d.median(*shapes)]
+        if name not in NO_ENTROPY:
+            found.append(d.entropy(*shapes, loc=loc, **scale))
+        return found
+
+    loc = 0.0 if name in DISCRETE else LOC
+    args = (x, np.concatenate((Q, [0.0, 1.0, 1.5, np.nan])), tuple(map(float, shapes)), loc, scale)
+    for k, (found, right) in enumerate(zip(tg.jit(all_of)(*args), all_of(*args), strict=True)):
+        np.testing.assert_allclose(found, right, rtol=2e-11, atol=1e-14, err_msg=str(k))
+        assert np.shape(found) == np.shape(right)
+        assert np.asarray(found).dtype == np.float64
+    bad = tg.jit(lambda x, loc: getattr(d, methods(name)[0])(x, *[-s for s in shapes], loc=loc))(x, 0.0)
+    np.testing.assert_array_equal(np.isnan(bad), np.isnan(getattr(d, methods(name)[0])(x, *[-s for s in shapes], loc=0.0)))
+
+
+@pytest.mark.parametrize("name", some(CONTINUOUS, 3, 1))
+def test_derivatives(name):
+    d, shapes = getattr(ss, name), CONTINUOUS[name]
+    u = np.array([0.2, 0.45, 0.8])
+    x = LOC + SCALE * d.ppf(u, *shapes)
+
+    def total(x, u, loc, scale, *shapes):
+        found = (d.logpdf(x, *shapes, loc=loc, scale=scale) + 0.7 * d.cdf(x, *shapes, loc, scale)
+                 + 0.4 * d.logsf(x, *shapes, loc=loc, scale=scale) - 0.3 * d.logcdf(x, *shapes, loc=loc, scale=scale))
+        if name not in NO_PPF:
+            found = found + 0.2 * d.ppf(u, *shapes, loc=loc, scale=scale)
+        return np.sum(found * np.array([1.0, 1.5, 0.7]))
+
+    tg.check_grads(total, (x, u, LOC, SCALE, *shapes), order=1)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_derivatives_of_discrete_ones(name):
+    d, shapes = getattr(ss, name), DISCRETE[name]
+    k = np.array([1.0, 2.0, 3.0]) if name != "bernoulli" else np.array([0.0, 1.0])
+    for m in ("logpmf", "cdf", "sf"):
+        f = getattr(d, m)
+        fixed = shapes[:1] if name == "binom" else ()
+
+        def total(*free, f=f, fixed=fixed):
+            return np.sum(f(k, *fixed, *free))
+
+        tg.check_grads(total, shapes[len(fixed):], order=1)
+
+
+def test_multivariate_normal():
+    cov, mean = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, -0.2], [0.1, -0.2, 0.7]]), np.array([0.1, 0.2, -0.3])
+    x = np.array([[0.3, 0.7, 1.5], [0.1, 0.2, 0.3]])
+    captured = ss.multivariate_normal(mean, cov)
+    for f in (lambda x, m, c: ss.multivariate_normal.logpdf(x, m, c),
+              lambda x, m, c: ss.multivariate_normal.pdf(x, mean=m, cov=c),
+              lambda x, m, c: ss.multivariate_normal(m, c).logpdf(x), lambda x, m, c: captured.logpdf(x),
+              lambda x, m, c: ss.multivariate_normal.logpdf(x, cov=2.5 * np.eye(3)),
+              lambda x, m, c: ss.multivariate_normal.entropy(m, c)):
+        for points in (x, x[0]):
+            np.testing.assert_allclose(tg.jit(f)(points, mean, cov), f(points, mean, cov), rtol=1e-13)
+    tg.check_grads(lambda x, m, c: np.sum(ss.multivariate_normal.logpdf(x, m, (c + c.T) / 2)), (x, mean, cov), order=2)
+
+
+def test_captured_and_inner_frozen_distributions():
+    captured = ss.gamma(2.0, scale=2.0)
+    x = np.array([0.3, 0.7, 1.5])
+    np.testing.assert_allclose(tg.jit(lambda x: captured.cdf(x))(x), captured.cdf(x), rtol=1e-15)
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(captured.cdf(x)))(x), captured.pdf(x), rtol=1e-13)
+    found = tg.grad(lambda m: np.sum(ss.norm(m, 2.0).logpdf(x)))(0.1)
+    np.testing.assert_allclose(found, np.sum((x - 0.1) / 4), rtol=1e-13)
+
+
+def test_what_is_refused():
+    for f, name in ((lambda x: ss.norm.rvs(x), "norm.rvs"), (lambda x: ss.kstest(x, "norm"), "kstest"),
+                    (lambda x: ss.alpha.pdf(x, 2.0), "alpha.pdf"), (lambda x: ss.norm(x).rvs(), "norm.rvs")):
+        with pytest.raises(UnsupportedError, match=f"scipy.stats.{name} cannot be compiled"):
+            tg.jit(f)(X[0])
+    with pytest.raises(TypeError, match="unexpected"):
+        tg.jit(lambda x: ss.norm.pdf(x, shape=2.0))(X)

@@ -1,0 +1,82 @@
+"""Functions of SciPy on boxes: the NumPy programs of scipy/programs, which are rewritten like a function of the user.
+
+A function is known by the name of its package and its own, so SciPy need not be imported to tell. One of SciPy's that has no
+program is refused by name where an argument is traced.
+"""
+from __future__ import annotations
+
+import types
+
+from ...ir.errors import UnsupportedError
+from ..scipy.programs import filters, linalg, matrices, multivariate, sampled, stats
+from ..syntax import source
+from ..values.boxes import Box
+from ..values.promotion import fail
+from . import calls, dispatch
+
+source.OPEN |= {linalg.__name__.rpartition(".")[0]}
+_REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
+
+
+def _programs(module) -> dict:
+    return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
+            and not name.startswith("_")}
+
+
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL, "ndimage": filters.IMAGE,
+            "integrate": sampled.INTEGRATE, "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
+
+
+def _boxed(x) -> bool:
+    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(_boxed, x)))
+
+
+def _refusing(f, name: str):
+    def call(*args, **kwargs):
+        if any(map(_boxed, (*args, *kwargs.values()))):
+            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
+        return calls.as_it_stands(f, args, kwargs)
+
+    return call
+
+
+def redirect(f):
+    """What traced code calls in place of a function of SciPy, or None."""
+    parts = (getattr(f, "__module__", None) or "").split(".")
+    owner = getattr(f, "__self__", None)
+    if parts[:2] == ["scipy", "stats"] or (getattr(type(owner), "__module__", None) or "").startswith("scipy.stats"):
+        return _distribution(f, owner)
+    if parts[0] != "scipy" or len(parts) < 2:
+        return None
+    if type(f).__name__ in _PIECEWISE:
+        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
+            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
+    if type(f).__name__ not in ("function", "_Function"):           # uarray's: scipy.fft
+        return None
+    program = PROGRAMS.get(parts[1], {}).get(f.__name__)
+    if program is not None:
+        return dispatch.passing(f, lambda *args, **kwargs: calls.call(program, *args, **kwargs))
+    return _refusing(f, f"scipy.{parts[1]}.{f.__name__}")
+
+
+def _distribution(f, owner):
+    """A distribution that is called, which freezes it, or a method of one, frozen or not."""
+    kinds = {k.__name__ for k in type(f).__mro__}
+    if kinds & {"rv_generic", "multi_rv_generic"}:
+        frozen = stats.frozen(type(f).__name__)
+        return None if frozen is None else dispatch.passing(f, lambda *args, **kwargs: frozen(f, args, kwargs))
+    name = f"scipy.stats.{getattr(owner, 'name', None) or type(owner).__name__.removesuffix('_gen')}.{f.__name__}"
+    if isinstance(f, types.FunctionType):
+        return _refusing(f, f"scipy.stats.{f.__name__}")
+    if not isinstance(f, types.MethodType):
+        return None
+    dist, args, kwargs = stats.parts(owner)
+    program = stats.program(dist, f.__name__)
+    if program is None:
+        return _refusing(f, name)
+    return dispatch.passing(f, lambda *xs, **more: calls.call(program, *xs, *args, **kwargs, **more))
+
+
+stats.FROZEN["multivariate_normal_gen"] = multivariate.METHODS
+calls.REDIRECTS.append(redirect)

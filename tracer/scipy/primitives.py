@@ -1,0 +1,31 @@
+"""Ops that the programs of this folder use and NumPy has no name for. They are called, not rewritten."""
+from __future__ import annotations
+
+from .. import tracing
+from ..numpy.linalg import inexact, square
+from ..values import boxes, shapes
+from ..values.boxes import as_array
+
+
+def lu_factors(a):
+    """(L and U in one matrix, the permutation with a[permutation] = L U)."""
+    builder, a = tracing.current().builder, as_array(a)
+    square(a)
+    (x,) = inexact(a)
+    lu, order = builder.emit("lu", x)
+    return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
+
+
+def solve_triangle(a, b, lower, trans, unit):
+    """x with a x = b, or a^T x = b, from one triangle of a; b a vector or a matrix."""
+    builder, a, b = tracing.current().builder, as_array(a), as_array(b)
+    square(a)
+    x, y = inexact(a, b)
+    vector = y.type.rank == 1
+    if vector:
+        y = builder.reshape(y, (*y.type.dims, 1))
+    n = shapes.unify(x.type.dims[-1], y.type.dims[-2], "shapes of a {0} and b {1} are incompatible")
+    x = shapes.retype(x, (*x.type.dims[:-2], n, n))
+    y = shapes.retype(y, (*y.type.dims[:-2], n, y.type.dims[-1]))
+    found = builder("triangular_solve", x, y, lower=lower, trans=trans, unit=unit)
+    return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)

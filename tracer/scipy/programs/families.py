@@ -1,0 +1,457 @@
+"""Families of distributions in their standard form, as scipy.stats has them: functions of the standardised argument and the
+shapes. `stats.py` adds location and scale, supports and what follows from the others (pdf from logpdf, sf from cdf …).
+
+A family says: `shapes`, names of its parameters; `support(*shapes)`; `valid(*shapes)`, where positive is not all that they must
+be; `logpdf` or, of a discrete one, `logpmf`; `cdf`, and `sf`, `logcdf`, `logsf`, `ppf`, `isf` where the general way
+loses digits; `mean`, `var`, `entropy`. Formulas are those of SciPy's documentation.
+"""
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+INF, EULER = np.inf, float(np.euler_gamma)
+LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
+FAMILIES: dict[str, type] = {}
+
+
+class _Special:
+    """scipy.special, imported where a distribution is used."""
+
+    def __getattr__(self, name):
+        return getattr(importlib.import_module("scipy.special"), name)
+
+
+sp = _Special()
+
+
+class Family:
+    shapes: tuple[str, ...] = ()
+    discrete = False
+    ends_outside = False           # whether the ends of the support are no part of it
+
+    def __init_subclass__(cls):
+        FAMILIES[cls.__name__ + "_gen"] = cls
+
+    def support():
+        return -INF, INF
+
+    def valid(*shapes):
+        good = True
+        for shape in shapes:
+            good = good & (shape > 0)
+        return good
+
+
+class norm(Family):
+    def logpdf(x):
+        return x * x * -0.5 - LOG_ROOT_2PI
+
+    def cdf(x):
+        return sp.ndtr(x)
+
+    def sf(x):
+        return sp.ndtr(-x)
+
+    def logcdf(x):
+        return sp.log_ndtr(x)
+
+    def logsf(x):
+        return sp.log_ndtr(-x)
+
+    def ppf(q):
+        return sp.ndtri(q)
+
+    def isf(q):
+        return -sp.ndtri(q)
+
+    def mean():
+        return 0.0
+
+    def var():
+        return 1.0
+
+    def entropy():
+        return LOG_ROOT_2PI + 0.5
+
+
+class Positive(Family):
+    def support(*shapes):
+        return 0.0, INF
+
+
+class uniform(Family):
+    def support():
+        return 0.0, 1.0
+
+    def logpdf(x):
+        return x * 0.0
+
+    def cdf(x):
+        return x
+
+    def ppf(q):
+        return q
+
+    def mean():
+        return 0.5
+
+    def var():
+        return 1 / 12
+
+    def entropy():
+        return 0.0
+
+
+class expon(Positive):
+    def logpdf(x):
+        return -x
+
+    def cdf(x):
+        return -np.expm1(-x)
+
+    def sf(x):
+        return np.exp(-x)
+
+    def logsf(x):
+        return -x
+
+    def ppf(q):
+        return -np.log1p(-q)
+
+    def isf(q):
+        return -np.log(q)
+
+    def mean():
+        return 1.0
+
+    def var():
+        return 1.0
+
+    def entropy():
+        return 1.0
+
+
+class gamma(Positive):
+    shapes = ("a",)
+
+    def logpdf(x, a):
+        return sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)
+
+    def cdf(x, a):
+        return sp.gammainc(a, x)
+
+    def sf(x, a):
+        return sp.gammaincc(a, x)
+
+    def ppf(q, a):
+        return sp.gammaincinv(a, q)
+
+    def isf(q, a):
+        return sp.gammainccinv(a, q)
+
+    def mean(a):
+        return a
+
+    def var(a):
+        return a
+
+    def entropy(a):
+        return sp.psi(a) * (1 - a) + a + sp.gammaln(a)
+
+
+class beta(Family):
+    shapes = ("a", "b")
+
+    def support(a, b):
+        return 0.0, 1.0
+
+    def logpdf(x, a, b):
+        return sp.xlog1py(b - 1.0, -x) + sp.xlogy(a - 1.0, x) - sp.betaln(a, b)
+
+    def cdf(x, a, b):
+        return sp.betainc(a, b, x)
+
+    def sf(x, a, b):
+        return sp.betaincc(a, b, x)
+
+    def ppf(q, a, b):
+        return sp.betaincinv(a, b, q)
+
+    def isf(q, a, b):
+        return sp.betainccinv(a, b, q)
+
+    def mean(a, b):
+        return a / (a + b)
+
+    def var(a, b):
+        return a * b / ((a + b) ** 2 * (a + b + 1))
+
+    def entropy(a, b):
+        return sp.betaln(a, b) - (a - 1) * sp.psi(a) - (b - 1) * sp.psi(b) + (a + b - 2) * sp.psi(a + b)
+
+
+class t(Family):
+    shapes = ("df",)
+
+    def support(df):
+        return -INF, INF
+
+    def logpdf(x, df):
+        return -sp.betaln(df / 2, df * 0.0 + 0.5) - 0.5 * np.log(df) - (df + 1) / 2 * np.log1p(x * x / df)
+
+    def cdf(x, df):
+        return sp.stdtr(df, x)
+
+    def sf(x, df):
+        return sp.stdtr(df, -x)
+
+    def ppf(q, df):
+        return sp.stdtrit(df, q)
+
+    def isf(q, df):
+        return -sp.stdtrit(df, q)
+
+    def mean(df):
+        return np.where(df > 1, 0.0, INF)
+
+    def var(df):
+        return np.where(df > 2, df / (df - 2), np.where(df > 1, INF, np.nan))
+
+    def entropy(df):
+        half = df / 2
+        return (half + 0.5) * (sp.psi(half + 0.5) - sp.psi(half)) + np.log(df) / 2 + sp.betaln(half, df * 0.0 + 0.5)
+
+
+class chi2(Positive):
+    shapes = ("df",)
+
+    def logpdf(x, df):
+        return sp.xlogy(df / 2 - 1, x) - x / 2 - sp.gammaln(df / 2) - float(np.log(2)) * df / 2
+
+    def cdf(x, df):
+        return sp.chdtr(df, x)
+
+    def sf(x, df):
+        return sp.chdtrc(df, x)
+
+    def ppf(q, df):
+        return 2 * sp.gammaincinv(df / 2, q)
+
+    def isf(q, df):
+        return sp.chdtri(df, q)
+
+    def mean(df):
+        return df
+
+    def var(df):
+        return 2 * df
+
+    def entropy(df):
+        half = df / 2
+        return half + float(np.log(2)) + sp.gammaln(half) + (1 - half) * sp.psi(half)
+
+
+class f(Positive):
+    shapes = ("dfn", "dfd")
+
+    def logpdf(x, m, n):
+        return (m / 2 * np.log(m) + n / 2 * np.log(n) + sp.xlogy(m / 2 - 1, x) - (n + m) / 2 * np.log(n + m * x)
+                - sp.betaln(m / 2, n / 2))
+
+    def cdf(x, m, n):
+        return sp.fdtr(m, n, x)
+
+    def sf(x, m, n):
+        return sp.fdtrc(m, n, x)
+
+    def ppf(q, m, n):
+        return sp.fdtri(m, n, q)
+
+    def mean(m, n):
+        return np.where(n > 2, n / (n - 2), INF)
+
+    def var(m, n):
+        return np.where(n > 4, 2 * n * n * (m + n - 2) / (m * (n - 2) ** 2 * (n - 4)), INF)
+
+    def entropy(m, n):
+        m, n, total = m / 2, n / 2, (m + n) / 2
+        return np.log(n) - np.log(m) + sp.betaln(m, n) + (1 - m) * sp.psi(m) - (1 + n) * sp.psi(n) + total * sp.psi(total)
+
+
+class lognorm(Positive):
+    shapes = ("s",)
+    ends_outside = True
+
+    def logpdf(x, s):
+        return np.where(x == 0, -INF, -np.log(x) ** 2 / (2 * s * s) - np.log(s * x) - LOG_ROOT_2PI)
+
+    def cdf(x, s):
+        return sp.ndtr(np.log(x) / s)
+
+    def sf(x, s):
+        return sp.ndtr(-np.log(x) / s)
+
+    def logcdf(x, s):
+        return sp.log_ndtr(np.log(x) / s)
+
+    def logsf(x, s):
+        return sp.log_ndtr(-np.log(x) / s)
+
+    def ppf(q, s):
+        return np.exp(s * sp.ndtri(q))
+
+    def isf(q, s):
+        return np.exp(-s * sp.ndtri(q))
+
+    def mean(s):
+        return np.exp(s * s / 2)
+
+    def var(s):
+        return np.expm1(s * s) * np.exp(s * s)
+
+    def entropy(s):
+        return LOG_ROOT_2PI + 0.5 + np.log(s)
+
+
+class cauchy(Family):
+    def logpdf(x):
+        return -np.log1p(x * x) - float(np.log(np.pi))
+
+    def cdf(x):
+        return np.arctan2(1.0, -x) / np.pi
+
+    def sf(x):
+        return np.arctan2(1.0, x) / np.pi
+
+    def ppf(q):
+        return np.tan(np.pi * q - np.pi / 2)
+
+    def isf(q):
+        return -np.tan(np.pi * q - np.pi / 2)
+
+    def mean():
+        return np.nan
+
+    def var():
+        return np.nan
+
+    def entropy():
+        return float(np.log(4 * np.pi))
+
+
+class laplace(Family):
+    def logpdf(x):
+        return -np.abs(x) - float(np.log(2))
+
+    def cdf(x):
+        return np.where(x > 0, 1.0 - 0.5 * np.exp(-x), 0.5 * np.exp(x))
+
+    def sf(x):
+        return np.where(x < 0, 1.0 - 0.5 * np.exp(x), 0.5 * np.exp(-x))
+
+    def ppf(q):
+        return np.where(q > 0.5, -np.log(2 * (1 - q)), np.log(2 * q))
+
+    def isf(q):
+        return np.where(q > 0.5, np.log(2 * (1 - q)), -np.log(2 * q))
+
+    def mean():
+        return 0.0
+
+    def var():
+        return 2.0
+
+    def entropy():
+        return float(np.log(2)) + 1
+
+
+class logistic(Family):
+    def logpdf(x):
+        return sp.log_expit(x) + sp.log_expit(-x)
+
+    def cdf(x):
+        return sp.expit(x)
+
+    def sf(x):
+        return sp.expit(-x)
+
+    def logcdf(x):
+        return sp.log_expit(x)
+
+    def logsf(x):
+        return sp.log_expit(-x)
+
+    def ppf(q):
+        return sp.logit(q)
+
+    def isf(q):
+        return -sp.logit(q)
+
+    def mean():
+        return 0.0
+
+    def var():
+        return float(np.pi ** 2 / 3)
+
+    def entropy():
+        return 2.0
+
+
+class gumbel_r(Family):
+    def logpdf(x):
+        return -x - np.exp(-x)
+
+    def cdf(x):
+        return np.exp(-np.exp(-x))
+
+    def logcdf(x):
+        return -np.exp(-x)
+
+    def sf(x):
+        return -np.expm1(-np.exp(-x))
+
+    def ppf(q):
+        return -np.log(-np.log(q))
+
+    def isf(q):
+        return -np.log(-np.log1p(-q))
+
+    def mean():
+        return EULER
+
+    def var():
+        return float(np.pi ** 2 / 6)
+
+    def entropy():
+        return EULER + 1
+
+
+class gumbel_l(Family):
+    def logpdf(x):
+        return x - np.exp(x)
+
+    def cdf(x):
+        return -np.expm1(-np.exp(x))
+
+    def sf(x):
+        return np.exp(-np.exp(x))
+
+    def logsf(x):
+        return -np.exp(x)
+
+    def ppf(q):
+        return np.log(-np.log1p(-q))
+
+    def isf(q):
+        return np.log(-np.log(q))
+
+    def mean():
+        return -EULER
+
+    def var():
+        return float(np.pi ** 2 / 6)
+
+    def entropy():
+        return EULER + 1

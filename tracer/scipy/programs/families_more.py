@@ -1,0 +1,434 @@
+"""Further families of distributions, in the form of families.py: of positive numbers, truncated and skewed, discrete."""
+from __future__ import annotations
+
+import numpy as np
+
+from .families import EULER, INF, LOG_ROOT_2PI, Family, Positive, sp
+
+
+class weibull_min(Positive):
+    shapes = ("c",)
+
+    def logpdf(x, c):
+        return np.log(c) + sp.xlogy(c - 1, x) - x ** c
+
+    def cdf(x, c):
+        return -np.expm1(-(x ** c))
+
+    def sf(x, c):
+        return np.exp(-(x ** c))
+
+    def logsf(x, c):
+        return -(x ** c)
+
+    def ppf(q, c):
+        return (-np.log1p(-q)) ** (1 / c)
+
+    def isf(q, c):
+        return (-np.log(q)) ** (1 / c)
+
+    def mean(c):
+        return sp.gamma(1 + 1 / c)
+
+    def var(c):
+        return sp.gamma(1 + 2 / c) - sp.gamma(1 + 1 / c) ** 2
+
+    def entropy(c):
+        return -EULER / c - np.log(c) + EULER + 1
+
+
+class pareto(Family):
+    shapes = ("b",)
+
+    def support(b):
+        return 1.0, INF
+
+    def logpdf(x, b):
+        return np.log(b) - (b + 1) * np.log(x)
+
+    def cdf(x, b):
+        return -np.expm1(-b * np.log(x))
+
+    def sf(x, b):
+        return x ** -b
+
+    def ppf(q, b):
+        return (1 - q) ** (-1 / b)
+
+    def isf(q, b):
+        return q ** (-1 / b)
+
+    def mean(b):
+        return np.where(b > 1, b / (b - 1), INF)
+
+    def var(b):
+        return np.where(b > 2, b / ((b - 2) * (b - 1) ** 2), INF)
+
+    def entropy(b):
+        return 1 + 1 / b - np.log(b)
+
+
+class rayleigh(Positive):
+    ends_outside = True
+
+    def logpdf(x):
+        return np.log(x) - x * x / 2
+
+    def cdf(x):
+        return -np.expm1(x * x * -0.5)
+
+    def sf(x):
+        return np.exp(x * x * -0.5)
+
+    def logsf(x):
+        return x * x * -0.5
+
+    def ppf(q):
+        return np.sqrt(-2 * np.log1p(-q))
+
+    def isf(q):
+        return np.sqrt(-2 * np.log(q))
+
+    def mean():
+        return float(np.sqrt(np.pi / 2))
+
+    def var():
+        return float((4 - np.pi) / 2)
+
+    def entropy():
+        return float(EULER / 2 + 1 - np.log(2) / 2)
+
+
+class halfnorm(Positive):
+    def logpdf(x):
+        return x * x * -0.5 + float(np.log(2 / np.pi) / 2)
+
+    def cdf(x):
+        return sp.erf(x * float(np.sqrt(0.5)))
+
+    def sf(x):
+        return 2 * sp.ndtr(-x)
+
+    def ppf(q):
+        return sp.ndtri((1 + q) / 2)
+
+    def isf(q):
+        return -sp.ndtri(q / 2)
+
+    def mean():
+        return float(np.sqrt(2 / np.pi))
+
+    def var():
+        return float(1 - 2 / np.pi)
+
+    def entropy():
+        return float(np.log(np.pi / 2) / 2) + 0.5
+
+
+class halfcauchy(Positive):
+    def logpdf(x):
+        return float(np.log(2 / np.pi)) - np.log1p(x * x)
+
+    def cdf(x):
+        return np.arctan(x) * (2 / np.pi)
+
+    def sf(x):
+        return np.arctan2(1.0, x) * (2 / np.pi)
+
+    def ppf(q):
+        return np.tan(np.pi / 2 * q)
+
+    def isf(q):
+        return 1 / np.tan(np.pi / 2 * q)
+
+    def mean():
+        return INF
+
+    def var():
+        return INF
+
+    def entropy():
+        return float(np.log(2 * np.pi))
+
+
+class invgamma(Positive):
+    shapes = ("a",)
+    ends_outside = True
+
+    def logpdf(x, a):
+        return -(a + 1) * np.log(x) - sp.gammaln(a) - 1 / x
+
+    def cdf(x, a):
+        return sp.gammaincc(a, 1 / x)
+
+    def sf(x, a):
+        return sp.gammainc(a, 1 / x)
+
+    def ppf(q, a):
+        return 1 / sp.gammainccinv(a, q)
+
+    def isf(q, a):
+        return 1 / sp.gammaincinv(a, q)
+
+    def mean(a):
+        return np.where(a > 1, 1 / (a - 1), INF)
+
+    def var(a):
+        return np.where(a > 2, 1 / ((a - 1) ** 2 * (a - 2)), INF)
+
+    def entropy(a):
+        return a - (a + 1) * sp.psi(a) + sp.gammaln(a)
+
+
+def _log_mass(a, b):
+    """log(Φ(b) - Φ(a)): of two values on one side by their logarithms from that side."""
+    right = a > 0
+    low, high = np.where(right, -b, a), np.where(right, -a, b)
+    one_side = sp.log_ndtr(high) + np.log1p(-np.exp(sp.log_ndtr(low) - sp.log_ndtr(high)))
+    return np.where(right | (b <= 0), one_side, np.log1p(-sp.ndtr(a) - sp.ndtr(-b)))
+
+
+def _edge(a):
+    """(φ(a), a φ(a)), 0 at infinity"""
+    finite = np.isfinite(a)
+    density = np.where(finite, np.exp(a * a * -0.5 - LOG_ROOT_2PI), 0.0)
+    return density, np.where(finite, a * density, 0.0)
+
+
+class truncnorm(Family):
+    shapes = ("a", "b")
+
+    def support(a, b):
+        return a, b
+
+    def valid(a, b):
+        return a < b
+
+    def logpdf(x, a, b):
+        return x * x * -0.5 - LOG_ROOT_2PI - _log_mass(a, b)
+
+    def logcdf(x, a, b):
+        return _log_mass(a, x) - _log_mass(a, b)
+
+    def logsf(x, a, b):
+        return _log_mass(x, b) - _log_mass(a, b)
+
+    def cdf(x, a, b):
+        return np.exp(_log_mass(a, x) - _log_mass(a, b))
+
+    def sf(x, a, b):
+        return np.exp(_log_mass(x, b) - _log_mass(a, b))
+
+    def ppf(q, a, b):
+        mass = _log_mass(a, b)
+        left = sp.ndtri_exp(np.logaddexp(sp.log_ndtr(a), np.log(q) + mass))
+        right = -sp.ndtri_exp(np.logaddexp(sp.log_ndtr(-b), np.log1p(-q) + mass))
+        return np.where(a < 0, left, right)
+
+    def mean(a, b):
+        (left, _), (right, _) = _edge(a), _edge(b)
+        return (left - right) / np.exp(_log_mass(a, b))
+
+    def var(a, b):
+        (left, left_times), (right, right_times) = _edge(a), _edge(b)
+        mass = np.exp(_log_mass(a, b))
+        return 1 + (left_times - right_times) / mass - ((left - right) / mass) ** 2
+
+    def entropy(a, b):
+        mass = _log_mass(a, b)
+        return LOG_ROOT_2PI + 0.5 + mass + (_edge(a)[1] - _edge(b)[1]) / (2 * np.exp(mass))
+
+
+class skewnorm(Family):
+    shapes = ("a",)
+
+    def support(a):
+        return -INF, INF
+
+    def valid(a):
+        return np.isfinite(a)
+
+    def logpdf(x, a):
+        return float(np.log(2)) + x * x * -0.5 - LOG_ROOT_2PI + sp.log_ndtr(a * x)
+
+    def cdf(x, a):
+        return sp.ndtr(x) - 2 * sp.owens_t(x, a)
+
+    def sf(x, a):
+        return sp.ndtr(-x) + 2 * sp.owens_t(x, a)
+
+    def mean(a):
+        return float(np.sqrt(2 / np.pi)) * a / np.sqrt(1 + a * a)
+
+    def var(a):
+        return 1 - a * a * float(2 / np.pi) / (1 + a * a)
+
+
+class reciprocal(Family):
+    shapes = ("a", "b")
+
+    def support(a, b):
+        return a, b
+
+    def valid(a, b):
+        return (a > 0) & (b > a)
+
+    def logpdf(x, a, b):
+        return -np.log(x) - np.log(np.log(b) - np.log(a))
+
+    def cdf(x, a, b):
+        return (np.log(x) - np.log(a)) / (np.log(b) - np.log(a))
+
+    def ppf(q, a, b):
+        return np.exp(np.log(a) + q * (np.log(b) - np.log(a)))
+
+    def mean(a, b):
+        return (b - a) / (np.log(b) - np.log(a))
+
+    def var(a, b):
+        log = np.log(b) - np.log(a)
+        return (b * b - a * a) / (2 * log) - ((b - a) / log) ** 2
+
+    def entropy(a, b):
+        return 0.5 * (np.log(a) + np.log(b)) + np.log(np.log(b) - np.log(a))
+
+
+# --- discrete distributions -------------------------------------------------------------------------------------------
+
+class Counts(Family):
+    discrete = True
+
+    def support(*shapes):
+        return 0.0, INF
+
+
+class poisson(Counts):
+    shapes = ("mu",)
+
+    def valid(mu):
+        return mu >= 0
+
+    def logpmf(k, mu):
+        return sp.xlogy(k, mu) - sp.gammaln(k + 1) - mu
+
+    def cdf(k, mu):
+        return sp.pdtr(k, mu)
+
+    def sf(k, mu):
+        return sp.pdtrc(k, mu)
+
+    def mean(mu):
+        return mu
+
+    def var(mu):
+        return mu
+
+
+def _probability(p):
+    return (p >= 0) & (p <= 1)
+
+
+class binom(Counts):
+    shapes = ("n", "p")
+
+    def support(n, p):
+        return 0.0, n
+
+    def valid(n, p):
+        return (n >= 0) & (n == np.floor(n)) & _probability(p)
+
+    def logpmf(k, n, p):
+        return (sp.gammaln(n + 1) - (sp.gammaln(k + 1) + sp.gammaln(n - k + 1)) + sp.xlogy(k, p) + sp.xlog1py(n - k, -p))
+
+    def cdf(k, n, p):
+        return sp.betaincc(k + 1, np.maximum(n - k, 1.0), p)
+
+    def sf(k, n, p):
+        return sp.betainc(k + 1, np.maximum(n - k, 1.0), p)
+
+    def mean(n, p):
+        return n * p
+
+    def var(n, p):
+        return n * p * (1 - p)
+
+
+class nbinom(Counts):
+    shapes = ("n", "p")
+
+    def valid(n, p):
+        return (n > 0) & (p > 0) & (p <= 1)
+
+    def logpmf(k, n, p):
+        return sp.gammaln(n + k) - sp.gammaln(k + 1) - sp.gammaln(n) + n * np.log(p) + sp.xlog1py(k, -p)
+
+    def cdf(k, n, p):
+        return sp.betainc(n, k + 1, p)
+
+    def sf(k, n, p):
+        return sp.betaincc(n, k + 1, p)
+
+    def mean(n, p):
+        return n * (1 - p) / p
+
+    def var(n, p):
+        return n * (1 - p) / (p * p)
+
+
+class geom(Counts):
+    shapes = ("p",)
+
+    def support(p):
+        return 1.0, INF
+
+    def valid(p):
+        return (p > 0) & (p <= 1)
+
+    def logpmf(k, p):
+        return sp.xlog1py(k - 1, -p) + np.log(p)
+
+    def cdf(k, p):
+        return -np.expm1(np.log1p(-p) * k)
+
+    def sf(k, p):
+        return np.exp(np.log1p(-p) * k)
+
+    def logsf(k, p):
+        return np.log1p(-p) * k
+
+    def mean(p):
+        return 1 / p
+
+    def var(p):
+        return (1 - p) / (p * p)
+
+    def entropy(p):
+        return -np.log(p) - np.log1p(-p) * (1 - p) / p
+
+
+class bernoulli(Counts):
+    shapes = ("p",)
+
+    def support(p):
+        return 0.0, 1.0
+
+    def valid(p):
+        return _probability(p)
+
+    def logpmf(k, p):
+        return sp.xlogy(k, p) + sp.xlog1py(1 - k, -p)
+
+    def cdf(k, p):
+        return np.where(k >= 1, 1.0, 1 - p)
+
+    def sf(k, p):
+        return np.where(k >= 1, 0.0, p)
+
+    def mean(p):
+        return p
+
+    def var(p):
+        return p * (1 - p)
+
+    def entropy(p):
+        return sp.entr(p) + sp.entr(1 - p)

@@ -1,0 +1,226 @@
+"""Convolutions and filters of scipy.signal and scipy.ndimage as NumPy programs."""
+from __future__ import annotations
+
+import numpy as np
+
+_FEW = 64              # elements of a kernel that is applied shift by shift; larger ones of several axes go by transforms
+
+
+def _centred(full, size):
+    """The middle of an array, of this size."""
+    for axis, n in enumerate(size):
+        first = (full.shape[axis] - n) // 2
+        full = np.moveaxis(np.moveaxis(full, axis, 0)[first:first + n], 0, axis)
+    return full
+
+
+def _cropped(full, a, b, mode):
+    if mode == "full":
+        return full
+    if mode == "same":
+        return _centred(full, a)
+    if mode != "valid":
+        raise ValueError("acceptable mode flags are 'valid', 'same', or 'full'")
+    more = [m - n for m, n in zip(a, b)]
+    if min(more) < 0 < max(more):
+        raise ValueError("For 'valid' mode, one must be at least as large as the other in every dimension")
+    return _centred(full, [abs(m - n) + 1 for m, n in zip(a, b)])
+
+
+def _by_shifts(a, b):
+    out = np.zeros([m + n - 1 for m, n in zip(a.shape, b.shape)], np.result_type(a, b))
+    for index in np.ndindex(*b.shape):
+        part = tuple([slice(k, k + m) for k, m in zip(index, a.shape)])
+        out[part] += a * b[index]
+    return out
+
+
+def _by_fourier(a, b):
+    size = [m + n - 1 for m, n in zip(a.shape, b.shape)]
+    if np.iscomplexobj(a) or np.iscomplexobj(b):
+        return np.fft.ifftn(np.fft.fftn(a, size) * np.fft.fftn(b, size))
+    return np.fft.irfftn(np.fft.rfftn(a, size) * np.fft.rfftn(b, size), size)
+
+
+def _matched(in1, in2):
+    a, b = np.asarray(in1), np.asarray(in2)
+    if a.ndim != b.ndim:
+        raise ValueError("in1 and in2 should have the same dimensionality")
+    return a, b
+
+
+def convolve(in1, in2, mode="full", method="auto"):
+    a, b = _matched(in1, in2)
+    if a.ndim == 0:
+        return a * b
+    if method == "fft":
+        full = _by_fourier(a, b)
+    elif a.ndim == 1:
+        full = np.convolve(a, b)
+    elif min(a.size, b.size) <= _FEW or not np.issubdtype(np.result_type(a, b), np.inexact):
+        full = _by_shifts(a, b) if b.size <= a.size else _by_shifts(b, a)
+    else:
+        full = _by_fourier(a, b)
+    return _cropped(full, a.shape, b.shape, mode)
+
+
+def fftconvolve(in1, in2, mode="full", axes=None):
+    a, b = _matched(in1, in2)
+    if axes is not None:
+        raise NotImplementedError("fftconvolve with axes= cannot be compiled")
+    return _cropped(_by_fourier(a, b), a.shape, b.shape, mode)
+
+
+oaconvolve = fftconvolve
+
+
+def correlate(in1, in2, mode="full", method="auto"):
+    a, b = _matched(in1, in2)
+    turned = np.conj(np.flip(b))
+    if mode == "valid" and min([m - n for m, n in zip(a.shape, b.shape)], default=0) < 0:
+        return np.conj(np.flip(correlate(b, a, mode, method)))
+    return convolve(a, turned, mode, method)
+
+
+def lfilter(b, a, x, axis=-1, zi=None):
+    """The transposed direct form II: y = b0 x + z0, z_i = b_(i+1) x + z_(i+1) - a_(i+1) y."""
+    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), np.asarray(x)
+    order = max(b.shape[0], a.shape[0]) - 1
+    dtype = np.result_type(b, a, x, np.float32) if zi is None else np.result_type(b, a, x, np.asarray(zi), np.float32)
+    b, a = b / a[0], a / a[0]
+    b = np.concatenate((b, np.zeros(order + 1 - b.shape[0]))).astype(dtype)
+    a = np.concatenate((a, np.zeros(order + 1 - a.shape[0]))).astype(dtype)
+    rows = np.moveaxis(x, axis, 0).astype(dtype)
+    rest = (1,) * (rows.ndim - 1)
+    z = np.zeros((order + 1, *rows.shape[1:]), dtype)           # the last row stays 0
+    if zi is not None:
+        z[:order] = np.moveaxis(np.asarray(zi), axis, 0)
+    later_b, later_a = b[1:].reshape(order, *rest), a[1:].reshape(order, *rest)
+    out = np.zeros(rows.shape, dtype)
+    for n in range(rows.shape[0]):
+        y = b[0] * rows[n] + z[0]
+        z[:order] = z[1:] + later_b * rows[n] - later_a * y
+        out[n] = y
+    found = np.moveaxis(out, 0, axis)
+    return found if zi is None else (found, np.moveaxis(z[:order], 0, axis))
+
+
+def sosfilt(sos, x, axis=-1, zi=None):
+    sos = np.asarray(sos)
+    if zi is not None:
+        raise NotImplementedError("sosfilt with zi= cannot be compiled: filter section by section with lfilter")
+    for k in range(sos.shape[0]):
+        x = lfilter(sos[k, :3], sos[k, 3:], x, axis)
+    return x
+
+
+# --- scipy.ndimage ----------------------------------------------------------------------------------------------------
+
+_MODES = {"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect", "nearest": "edge", "wrap": "wrap",
+          "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant"}
+
+
+def _padded(x, axis, before, after, mode, cval):
+    if mode not in _MODES:
+        raise RuntimeError("boundary mode not supported")
+    widths = [(0, 0)] * x.ndim
+    widths[axis] = (before, after)
+    return np.pad(x, widths, constant_values=cval) if _MODES[mode] == "constant" else np.pad(x, widths, mode=_MODES[mode])
+
+
+def _plain(output):
+    if output is not None:
+        raise NotImplementedError("output= of a filter cannot be compiled: assign the result")
+
+
+def _correlate_axis(input, weights, axis, mode, cval, origin):
+    size, n = weights.shape[0], input.shape[axis]
+    before = size // 2
+    wide = np.moveaxis(_padded(input + 0.0, axis, before + origin, size - before - 1 - origin, mode, cval), axis, 0)
+    out = np.zeros((n, *wide.shape[1:]), wide.dtype)
+    for j in range(size):
+        out = out + weights[j] * wide[j:j + n]
+    return np.moveaxis(out, 0, axis).astype(input.dtype)
+
+
+def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    _plain(output)
+    input = np.asarray(input)
+    return _correlate_axis(input, np.asarray(weights), axis % input.ndim, mode, cval, origin)
+
+
+def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    weights = np.asarray(weights)
+    return correlate1d(input, weights[::-1], axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
+
+
+def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    return correlate1d(input, np.full(size, 1.0 / size), axis, output, mode, cval, origin)
+
+
+def _gaussian(sigma, order, radius):
+    """The weights: of a derivative of the Gaussian, q(x) φ(x) with q' - q x/σ² applied `order` times to 1."""
+    x = np.arange(-radius, radius + 1)
+    variance = sigma * sigma
+    phi = np.exp(-0.5 / variance * x ** 2)
+    phi = phi / np.sum(phi)
+    q = [1.0] + [0.0] * order
+    for _ in range(order):
+        q = [(q[k + 1] * (k + 1) if k < order else 0.0) - (q[k - 1] / variance if k else 0.0) for k in range(order + 1)]
+    total = x * 0.0
+    for c in q[::-1]:
+        total = total * x + c
+    return total * phi
+
+
+def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *, radius=None):
+    radius = int(truncate * float(sigma) + 0.5) if radius is None else radius
+    return correlate1d(input, _gaussian(sigma, order, radius)[::-1], axis, output, mode, cval, 0)
+
+
+def _each(value, axes):
+    return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
+
+
+def gaussian_filter(input, sigma, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *, radius=None, axes=None):
+    _plain(output)
+    found = np.asarray(input)
+    axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
+    for axis, s, k, m, r in zip(axes, *[_each(v, axes) for v in (sigma, order, mode, radius)]):
+        found = gaussian_filter1d(found, s, axis, k, None, m, cval, truncate, radius=r)
+    return found
+
+
+def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    _plain(output)
+    found = np.asarray(input)
+    axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
+    for axis, n, m, o in zip(axes, *[_each(v, axes) for v in (size, mode, origin)]):
+        found = uniform_filter1d(found, n, axis, None, m, cval, o)
+    return found
+
+
+def nd_correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    _plain(output)
+    input, weights = np.asarray(input), np.asarray(weights)
+    if weights.ndim != input.ndim or axes is not None:
+        raise RuntimeError("filter weights array has incorrect shape.")
+    wide = input + 0.0
+    for axis, (n, o) in enumerate(zip(weights.shape, _each(origin, weights.shape))):
+        wide = _padded(wide, axis, n // 2 + o, n - n // 2 - 1 - o, mode, cval)
+    out = np.zeros(input.shape, wide.dtype)
+    for index in np.ndindex(*weights.shape):
+        out = out + weights[index] * wide[tuple([slice(k, k + n) for k, n in zip(index, input.shape)])]
+    return out.astype(input.dtype)
+
+
+def nd_convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    weights = np.asarray(weights)
+    moved = [-o - (n % 2 == 0) for o, n in zip(_each(origin, weights.shape), weights.shape)]
+    return nd_correlate(input, np.flip(weights), output, mode, cval, moved, axes=axes)
+
+
+_SIGNAL = ("convolve", "fftconvolve", "oaconvolve", "correlate", "lfilter", "sosfilt")
+_IMAGE = ("correlate1d", "convolve1d", "uniform_filter1d", "gaussian_filter1d", "gaussian_filter", "uniform_filter")
+SIGNAL = {name: globals()[name] for name in _SIGNAL}
+IMAGE = {**{name: globals()[name] for name in _IMAGE}, "correlate": nd_correlate, "convolve": nd_convolve}

@@ -1,0 +1,461 @@
+"""scipy.linalg as NumPy programs: SciPy's signatures, dtypes and errors over NumPy's factorisations.
+
+`overwrite_*`, `lapack_driver` and their kin say how, not what: they are taken and have no effect. Sources: N. J. Higham,
+Functions of Matrices (SIAM 2008), for exp, log and the square root.
+"""
+from __future__ import annotations
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from ..primitives import lu_factors, solve_triangle
+from .matrices import circulant, toeplitz
+
+
+def _ready(a, check_finite=True, least=2):
+    """An inexact array of at least so many dimensions, with a check of its values where that is asked for."""
+    a = np.asarray(a)
+    if not np.issubdtype(a.dtype, np.inexact):
+        a = a.astype(np.float64)
+    if a.ndim < least:
+        raise ValueError(f"array must have at least {least} dimensions, it has {a.ndim}")
+    if check_finite and not np.all(np.isfinite(a)):
+        raise ValueError("array must not contain infs or NaNs")
+    return a
+
+
+def _doubled(a):
+    """In double precision, which some functions give whatever they get."""
+    return a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
+
+
+def _square(a):
+    if a.shape[-1] != a.shape[-2]:
+        raise ValueError("Expected a square matrix")
+    return a
+
+
+def _adjoint(a):
+    return np.conj(np.swapaxes(a, -1, -2))
+
+
+def _from_triangle(a, lower, hermitian=True):
+    """The symmetric or Hermitian matrix of which one triangle is given."""
+    part = np.tril(a, -1) if lower else np.triu(a, 1)
+    other = _adjoint(part) if hermitian else np.swapaxes(part, -1, -2)
+    diagonal = np.tril(np.triu(a))
+    return part + other + (np.real(diagonal) if hermitian and np.iscomplexobj(a) else diagonal)
+
+
+# --- solving ----------------------------------------------------------------------------------------------------------
+
+def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=True, assume_a=None, transposed=False):
+    a, b = _square(_ready(a, check_finite)), _ready(b, check_finite, 1)
+    if assume_a in ("sym", "symmetric", "her", "hermitian", "pos", "positive definite"):
+        a = _from_triangle(a, lower, assume_a not in ("sym", "symmetric"))
+        if assume_a in ("pos", "positive definite"):
+            return cho_solve((cholesky(a, True), True), b) if a.ndim == 2 else np.linalg.solve(a, b)
+    elif assume_a in ("lower triangular", "upper triangular"):
+        return solve_triangular(a, b, trans=int(transposed), lower=assume_a == "lower triangular")
+    elif assume_a == "diagonal":
+        a = np.tril(np.triu(a))
+    elif assume_a not in (None, "gen", "general", "banded", "tridiagonal"):
+        raise ValueError(f"{assume_a} is not a recognized option")
+    if transposed:
+        a = np.swapaxes(a, -1, -2)
+    return np.linalg.solve(a, b)
+
+
+def inv(a, overwrite_a=False, check_finite=True, *, assume_a=None, lower=False):
+    a = _square(_ready(a, check_finite))
+    if assume_a in ("sym", "her", "pos", "symmetric", "hermitian", "positive definite"):
+        a = _from_triangle(a, lower, assume_a not in ("sym", "symmetric"))
+    elif assume_a in ("lower triangular", "upper triangular"):
+        a = np.tril(a) if assume_a == "lower triangular" else np.triu(a)
+    return np.linalg.inv(a)
+
+
+def det(a, overwrite_a=False, check_finite=True):
+    return np.linalg.det(_doubled(_square(_ready(a, check_finite))))
+
+
+def norm(a, ord=None, axis=None, keepdims=False, check_finite=True):
+    return np.linalg.norm(_ready(a, check_finite, 0), ord, axis, keepdims)
+
+
+def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False, overwrite_b=False, check_finite=True):
+    a, b = _square(_ready(a, check_finite)), _ready(b, check_finite, 1)
+    if a.shape[-1] != b.shape[0 if b.ndim == 1 else -2]:
+        raise ValueError(f"shapes of a {a.shape} and b {b.shape} are incompatible")
+    if trans in (2, "C"):
+        return np.conj(solve_triangle(a, np.conj(b), lower, True, unit_diagonal))
+    return solve_triangle(a, b, lower, trans in (1, "T"), unit_diagonal)
+
+
+def cholesky(a, lower=False, overwrite_a=False, check_finite=True):
+    a = _square(_ready(a, check_finite))
+    found = np.linalg.cholesky(a if lower else _adjoint(a))
+    return found if lower else _adjoint(found)
+
+
+def cho_factor(a, lower=False, overwrite_a=False, check_finite=True):
+    """The factor in its triangle; the other holds what LAPACK leaves there, the matrix."""
+    a = _square(_ready(a, check_finite))
+    found = cholesky(a, lower)
+    return found + (np.triu(a, 1) if lower else np.tril(a, -1)), lower
+
+
+def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
+    c, lower = c_and_lower
+    c, b = _square(_ready(c, check_finite)), _ready(b, check_finite, 1)
+    if lower:
+        return solve_triangular(c, solve_triangular(c, b, 0, True), 2, True)
+    return solve_triangular(c, solve_triangular(c, b, 2, False), 0, False)
+
+
+def _exchanges(order):
+    """LAPACK's row exchanges from a permutation: row i was exchanged with row piv[i]."""
+    n = order.shape[0]
+    now, piv = np.arange(n), np.zeros(n, np.int32)
+    for i in range(n):
+        j = np.argmax(now == order[i])
+        piv[i] = j
+        other = now[i]
+        now[i] = now[j]
+        now[j] = other
+    return piv
+
+
+def lu_factor(a, overwrite_a=False, check_finite=True):
+    a = _square(_ready(a, check_finite))
+    if a.ndim > 2:
+        raise NotImplementedError("lu_factor of stacked matrices cannot be compiled: use solve, or a loop")
+    factors, order = lu_factors(a)
+    return factors, _exchanges(order)
+
+
+def lu_solve(lu_and_piv, b, trans=0, overwrite_b=False, check_finite=True):
+    factors, piv = lu_and_piv
+    x = _ready(b, check_finite, 1) + np.zeros((), factors.dtype)
+    n = factors.shape[0]
+    if n != x.shape[0]:
+        raise ValueError(f"Shapes of lu {factors.shape} and b {x.shape} are incompatible")
+    order = np.arange(n)
+    for i in range(n):
+        other = order[i]
+        order[i] = order[piv[i]]
+        order[piv[i]] = other
+    if trans == 0:
+        return solve_triangular(factors, solve_triangular(factors, x[order], 0, True, True), 0, False)
+    y = solve_triangular(factors, solve_triangular(factors, x, trans, False), trans, True, True)
+    return y[np.argsort(order)]
+
+
+def lu(a, permute_l=False, overwrite_a=False, check_finite=True, p_indices=False):
+    a = _ready(a, check_finite)
+    if a.ndim > 2 or a.shape[0] != a.shape[1]:
+        raise NotImplementedError("scipy.linalg.lu of matrices that are not square, or stacked, cannot be compiled")
+    factors, order = lu_factors(a)
+    n = a.shape[0]
+    lower, upper = np.tril(factors, -1) + np.eye(n, dtype=a.dtype), np.triu(factors)
+    back = np.argsort(order)                          # a = lower[back] upper
+    if permute_l:
+        return lower[back], upper
+    return (back if p_indices else np.eye(n, dtype=np.real(a).dtype)[back]), lower, upper
+
+
+def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None):
+    a, b = _ready(a, check_finite), _ready(b, check_finite, 1)
+    return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
+
+
+def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
+    a = _ready(a, check_finite)
+    s = np.linalg.svd(a, compute_uv=False)
+    top = np.max(s, initial=0.0)
+    if rtol is None:
+        rtol = max(a.shape) * np.finfo(a.dtype).eps if atol is None else 0.0
+    cut = (0.0 if atol is None else atol) + top * rtol
+    found = np.linalg.pinv(a, rcond=cut / np.where(top == 0, 1.0, top))
+    return (found, np.sum(s > cut)) if return_rank else found
+
+
+def solve_banded(l_and_u, ab, b, overwrite_ab=False, overwrite_b=False, check_finite=True):
+    """Elimination with exchanges of rows on the window of l + 1 rows and l + u + 1 columns that a step can reach."""
+    low, up = l_and_u
+    ab, b = _ready(ab, check_finite), _ready(b, check_finite, 1)
+    n, width = ab.shape[1], low + up + 1
+    if n != b.shape[0]:
+        raise ValueError("shapes of ab and b are not compatible.")
+    if low + up + 1 != ab.shape[0]:
+        raise ValueError(f"invalid values for the number of lower and upper diagonals: l+u+1 ({low + up + 1}) does not equal "
+                         f"ab.shape[0] ({ab.shape[0]})")
+    zero = np.zeros((), ab.dtype) + np.zeros((), b.dtype)
+    right = (b if b.ndim == 2 else b[:, None]) + zero
+    # rows[i] = A[i, i-l : i+u+1], which ab has as a diagonal
+    rows = np.zeros((n + low + 1, width), zero.dtype)
+    for d in range(-low, up + 1):
+        first, last = max(0, -d), min(n, n - d)
+        if last > first:
+            rows[first:last, d + low] = ab[up - d, first + d:last + d]
+    window = np.zeros((low + 1, width), zero.dtype)
+    sides = np.zeros((low + 1, right.shape[1]), zero.dtype)
+    for r in range(min(low + 1, n)):                       # row r begins at column r - l: its part from column 0 on
+        window[r, :width - low + r] = rows[r, low - r:]
+        sides[r] = right[r]
+    upper, y = np.zeros((n, width), zero.dtype), np.zeros(right.shape, zero.dtype)
+    for k in range(n):
+        p = np.argmax(np.abs(window[:, 0]))
+        top, side = window[p].copy(), sides[p].copy()
+        if top[0] == 0:
+            raise LinAlgError("singular matrix")
+        window[p], sides[p] = window[0], sides[0]
+        upper[k], y[k] = top, side
+        if low > 0:
+            factors = window[1:, :1] / top[0]
+            rest, others = window[1:] - factors * top, sides[1:] - factors * side
+            window[:low, :width - 1] = rest[:, 1:]
+            window[:low, width - 1] = 0.0
+            sides[:low] = others
+        window[low], sides[low] = 0.0, 0.0
+        if k + low + 1 < n:
+            window[low] = rows[k + low + 1]
+            sides[low] = right[k + low + 1]
+    x = np.zeros((n + width, right.shape[1]), zero.dtype)
+    for j in range(n):
+        k = n - 1 - j
+        x[k] = (y[k] - upper[k, 1:] @ x[k + 1:k + width]) / upper[k, 0]
+    return x[:n] if b.ndim == 2 else x[:n, 0]
+
+
+def solveh_banded(ab, b, overwrite_ab=False, overwrite_b=False, lower=False, check_finite=True):
+    ab = _ready(ab, check_finite)
+    m, n = ab.shape[0] - 1, ab.shape[1]
+    full = np.zeros((2 * m + 1, n), ab.dtype)
+    for d in range(m + 1):
+        line = ab[d, :n - d] if lower else ab[m - d, d:]          # the d-th diagonal
+        full[m + d, :n - d] = line if lower else np.conj(line)
+        full[m - d, d:] = np.conj(line) if lower else line
+    return solve_banded((m, m), full, b, check_finite=check_finite)
+
+
+def solve_toeplitz(c_or_cr, b, check_finite=True):
+    c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, np.conj(np.asarray(c_or_cr)))
+    return np.linalg.solve(_doubled(_ready(toeplitz(c, r), check_finite)), _ready(b, check_finite, 1))
+
+
+def solve_circulant(c, b, singular="raise", tol=None, caxis=-1, baxis=0, outaxis=0):
+    return np.linalg.solve(circulant(c), b)
+
+
+# --- factorisations ---------------------------------------------------------------------------------------------------
+
+def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True):
+    if pivoting:
+        raise NotImplementedError("scipy.linalg.qr with pivoting=True cannot be compiled: its order depends on the data")
+    if mode not in ("full", "r", "economic"):
+        raise ValueError("Mode argument should be one of ['full', 'r', 'economic'] in compiled code")
+    a = _ready(a, check_finite)
+    if mode == "r":
+        return (np.linalg.qr(a, "complete")[1],)
+    q, r = np.linalg.qr(a, "complete" if mode == "full" else "reduced")
+    return q, r
+
+
+def svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+    return np.linalg.svd(_ready(a, check_finite), full_matrices, compute_uv)
+
+
+def svdvals(a, overwrite_a=False, check_finite=True):
+    return np.linalg.svd(_ready(a, check_finite), compute_uv=False)
+
+
+def diagsvd(s, M, N):
+    s = np.asarray(s)
+    out = np.zeros((M, N), s.dtype)
+    for i in range(min(M, N)):
+        out[i, i] = s[i]
+    return out
+
+
+def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False, type=1, check_finite=True,
+         subset_by_index=None, subset_by_value=None, driver=None):
+    if subset_by_value is not None or type != 1:
+        raise NotImplementedError("scipy.linalg.eigh with subset_by_value or type 2 and 3 cannot be compiled: pick the values "
+                                  "after eigh(a, b)")
+    a = _square(_ready(a, check_finite))
+    uplo = "L" if lower else "U"
+    if b is not None:
+        factor = np.linalg.cholesky(_from_triangle(_square(_ready(b, check_finite)), lower))
+        left = solve_triangular(factor, _from_triangle(a, lower), 0, True)
+        a, uplo = _adjoint(solve_triangular(factor, _adjoint(left), 0, True)), "L"
+    part = slice(None) if subset_by_index is None else slice(subset_by_index[0], subset_by_index[1] + 1)
+    if eigvals_only:
+        return np.linalg.eigvalsh(a, uplo)[..., part]
+    w, v = np.linalg.eigh(a, uplo)
+    if b is not None:
+        v = solve_triangular(factor, v, 2, True)
+    return w[..., part], v[..., part]
+
+
+def eigvalsh(a, b=None, *, lower=True, overwrite_a=False, overwrite_b=False, type=1, check_finite=True, subset_by_index=None,
+             subset_by_value=None, driver=None):
+    return eigh(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, subset_by_index=subset_by_index,
+                subset_by_value=subset_by_value)
+
+
+def _complexed(a):
+    return a if np.iscomplexobj(a) else a.astype(np.complex64 if a.dtype == np.float32 else np.complex128)
+
+
+def eigvals(a, b=None, overwrite_a=False, check_finite=True, homogeneous_eigvals=False):
+    if b is not None or homogeneous_eigvals:
+        raise NotImplementedError("generalised eigenvalues cannot be compiled: use eigvals(solve(b, a))")
+    return np.linalg.eigvals(_complexed(_square(_ready(a, check_finite))))
+
+
+def eig(a, b=None, left=False, right=True, overwrite_a=False, overwrite_b=False, check_finite=True, homogeneous_eigvals=False):
+    if b is not None or left or homogeneous_eigvals:
+        raise NotImplementedError("scipy.linalg.eig with b=, left= or homogeneous_eigvals= cannot be compiled")
+    if not right:
+        return eigvals(a, check_finite=check_finite)
+    a = _square(_ready(a, check_finite))
+    if not np.iscomplexobj(a):
+        raise NotImplementedError("scipy.linalg.eig of a real matrix cannot be compiled: whether its vectors are real depends "
+                                  "on the data; pass a.astype(complex)")
+    return np.linalg.eig(a)
+
+
+def polar(a, side="right"):
+    if side not in ("right", "left"):
+        raise ValueError("`side` must be either 'right' or 'left'")
+    w, s, vh = np.linalg.svd(_ready(a), full_matrices=False)
+    u = w @ vh
+    return u, (_adjoint(vh) * s[..., None, :]) @ vh if side == "right" else (w * s[..., None, :]) @ _adjoint(w)
+
+
+def orth(A, rcond=None):
+    A = _ready(A)
+    u, s, _ = np.linalg.svd(A, full_matrices=False)
+    rcond = np.finfo(s.dtype).eps * max(A.shape) if rcond is None else rcond
+    return u[:, :np.sum(s > np.max(s, initial=0.0) * rcond)]
+
+
+def null_space(A, rcond=None, *, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+    A = _ready(A, check_finite)
+    _, s, vh = np.linalg.svd(A, full_matrices=True)
+    rcond = np.finfo(s.dtype).eps * max(A.shape) if rcond is None else rcond
+    return _adjoint(vh[np.sum(s > np.max(s, initial=0.0) * rcond):, :])
+
+
+# --- functions of matrices --------------------------------------------------------------------------------------------
+
+_PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
+         10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
+
+
+def expm(A):
+    """Scaling and squaring with the Padé approximant of order 13 (Higham, algorithm 10.20). The norm is brought below 4.25, the
+    bound at which the derivative of the approximant is the derivative of the exponential to rounding too (Al-Mohy and Higham,
+    SIAM J. Matrix Anal. Appl. 30, 2009): so the program itself is differentiated."""
+    a = np.asarray(A)
+    if a.ndim < 2:
+        if a.size == 1:
+            return np.exp(_ready(a, False, 0)).reshape((1, 1))
+        raise LinAlgError("The input array must be at least two-dimensional")
+    if a.shape[-1] != a.shape[-2]:
+        raise LinAlgError("Last 2 dimensions of the array must be square")
+    a = _ready(a, False)
+    if a.size == 0:
+        return np.zeros(a.shape, a.dtype)
+    if a.shape[-1] == 1:
+        return np.exp(a)
+    size = np.max(np.sum(np.abs(a), axis=-2))
+    if not np.isfinite(size):
+        return a * np.nan
+    squarings = int(np.maximum(np.ceil(np.log2(np.maximum(size, 1e-300) / 4.25)), 0.0))
+    a = a * np.exp2(-float(squarings)).astype(np.real(a).dtype)
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    a2 = a @ a
+    a4 = a2 @ a2
+    a6 = a2 @ a4
+    c = _PADE
+    odd = a @ (a6 @ (a6 * c[13] + a4 * c[11] + a2 * c[9]) + a6 * c[7] + a4 * c[5] + a2 * c[3] + one * c[1])
+    even = a6 @ (a6 * c[12] + a4 * c[10] + a2 * c[8]) + a6 * c[6] + a4 * c[4] + a2 * c[2] + one * c[0]
+    found = np.linalg.solve(even - odd, even + odd)
+    for _ in range(squarings):
+        found = found @ found
+    return found
+
+
+def _root(a):
+    """The principal square root by the product form of Denman and Beavers' iteration (Higham, 6.29), which converges
+    quadratically where a has no eigenvalues on the negative real axis."""
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    m, x = a, a
+    for _ in range(24):
+        inverse = np.linalg.inv(m)
+        x = x @ (one + inverse) * 0.5
+        m = (one + (m + inverse) * 0.5) * 0.5
+    return x
+
+
+def _checked_root(a, name):
+    found = _root(a)
+    bound = 1e3 * np.finfo(a.dtype).eps * a.shape[-1] * (np.max(np.abs(found)) ** 2 + 1e-300)
+    if not np.max(np.abs(found @ found - a)) <= bound:
+        raise ValueError(name + ": the matrix is singular or has eigenvalues on the negative real axis, so that its root is "
+                         "not real or does not exist: pass a.astype(complex), or compute it outside")
+    return found
+
+
+def sqrtm(A, disp=None, blocksize=None):
+    a = _square(_ready(A))
+    if a.size == 0:
+        return a
+    return _checked_root(a, "scipy.linalg.sqrtm")
+
+
+# Gauss-Legendre nodes and weights on [0, 1]: log(I + X) = ∫ X (I + tX)^-1 dt (Higham, 11.1), the Padé approximant of order 8
+_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
+
+
+def logm(A, disp=None):
+    """Inverse scaling and squaring: square roots until the matrix is close to I, then the Padé approximant."""
+    a = _doubled(_square(_ready(A)))
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    x, scale = a, 1.0
+    while np.max(np.sum(np.abs(x - one), axis=-2)) > 0.25 and scale < 1e18:
+        x = _checked_root(x, "scipy.linalg.logm")
+        scale = scale * 2.0
+    x = x - one
+    total = x * 0.0
+    for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist()):
+        total = total + np.linalg.solve(one + x * node, x) * weight
+    return total * scale
+
+
+def solve_sylvester(a, b, q):
+    """a x + x b = q as one system of linear equations, (I ⊗ a + b^T ⊗ I) vec x = vec q by rows."""
+    a, b, q = _square(_ready(a)), _square(_ready(b)), _ready(q)
+    m, n = a.shape[0], b.shape[0]
+    if q.shape != (m, n):
+        raise ValueError(f"Dimension mismatch: q has shape {q.shape}, not {(m, n)}")
+    if m * n > 4096:
+        raise NotImplementedError("solve_sylvester of more than 4096 unknowns cannot be compiled")
+    system = np.kron(a, np.eye(n, dtype=a.dtype)) + np.kron(np.eye(m, dtype=b.dtype), b.T)
+    return np.linalg.solve(system, q.reshape(-1)).reshape(m, n)
+
+
+def solve_continuous_lyapunov(a, q):
+    return solve_sylvester(a, _adjoint(np.asarray(a)), q)
+
+
+def solve_discrete_lyapunov(a, q, method=None):
+    """x = a x a^H + q"""
+    a, q = _doubled(_square(_ready(a))), _ready(q)
+    n = a.shape[0]
+    if n * n > 4096:
+        raise NotImplementedError("solve_discrete_lyapunov of more than 4096 unknowns cannot be compiled")
+    system = np.eye(n * n, dtype=a.dtype) - np.kron(a, np.conj(a))
+    return np.linalg.solve(system, q.reshape(-1)).reshape(n, n)

@@ -1,0 +1,165 @@
+"""The methods of SciPy's distributions as NumPy programs over the standard forms of families.py: location and scale, supports,
+what is NaN and what is 0. Results are in double precision, as SciPy's are.
+"""
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ....ir.errors import UnsupportedError
+from ...values.promotion import fail
+from . import families_more  # noqa: F401  (fills the table)
+from .families import FAMILIES, INF
+
+
+def _parsed(family, args, kwargs):
+    """(shapes, location, scale) from what follows the argument of a method."""
+    names = (*family.shapes, "loc", *(() if family.discrete else ("scale",)))
+    if len(args) > len(names):
+        raise TypeError(f"{family.__name__} takes {len(names)} parameters, not {len(args)}")
+    given = dict(zip(names, args))
+    for name in kwargs:
+        if name not in names or name in given:
+            raise TypeError(f"{family.__name__} got an unexpected or repeated parameter {name!r}")
+    given = {"loc": 0.0, "scale": 1.0, **given, **kwargs}
+    missing = [name for name in family.shapes if name not in given]
+    if missing:
+        raise TypeError(f"{family.__name__} needs its parameter {missing[0]!r}")
+    shapes = [np.asarray(given[name]).astype(np.float64) for name in family.shapes]
+    return shapes, np.asarray(given["loc"]).astype(np.float64), np.asarray(given["scale"]).astype(np.float64)
+
+
+def _density(family, log, x, *args, **kwargs):
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    x = (np.asarray(x).astype(np.float64) - loc) / scale
+    low, high = family.support(*shapes)
+    inside = (low < x) & (x < high) if family.ends_outside else (low <= x) & (x <= high)
+    if family.discrete:
+        inside = inside & (x == np.floor(x))
+        value = family.logpmf(x, *shapes)
+    else:
+        value = family.logpdf(x, *shapes) - np.log(scale)
+    if not log:
+        value = np.exp(value)
+    found = np.where(inside, value, -INF if log else 0.0)
+    return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
+
+
+def _standard(family, name, x, shapes):
+    """A distribution function in standard form, by its own formula or that of its complement."""
+    own = getattr(family, name, None)
+    if own is not None:
+        return own(x, *shapes)
+    if name == "logcdf":
+        return np.log(_standard(family, "cdf", x, shapes))
+    if name == "logsf":
+        return np.log(_standard(family, "sf", x, shapes))
+    return 1.0 - _standard(family, "cdf", x, shapes)
+
+
+def _cumulative(family, name, x, *args, **kwargs):
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    x = (np.asarray(x).astype(np.float64) - loc) / scale
+    if family.discrete:
+        x = np.floor(x)
+    low, high = family.support(*shapes)
+    first, last = {"cdf": (0.0, 1.0), "sf": (1.0, 0.0), "logcdf": (-INF, 0.0), "logsf": (0.0, -INF)}[name]
+    below = x < low if family.discrete else x <= low
+    found = np.where(below, first, np.where(x >= high, last, _standard(family, name, x, shapes)))
+    return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
+
+
+def _quantile(family, name, q, *args, **kwargs):
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    q = np.asarray(q).astype(np.float64)
+    own = getattr(family, name, None)
+    inside = own(q, *shapes) if own is not None else family.ppf(1.0 - q, *shapes)
+    low, high = family.support(*shapes)
+    if name == "isf":
+        low, high = high, low
+    found = np.where(q == 0, low * scale + loc, np.where(q == 1, high * scale + loc, inside * scale + loc))
+    return np.where(family.valid(*shapes) & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
+
+
+def _moment(family, name, *args, **kwargs):
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    if name == "mean":
+        found = family.mean(*shapes) * scale + loc
+    elif name == "entropy":
+        found = family.entropy(*shapes) + np.log(scale)
+    else:
+        found = family.var(*shapes) * scale * scale + loc * 0.0
+    if name == "std":
+        found = np.sqrt(found)
+    return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
+
+
+def _median(family, *args, **kwargs):
+    return _quantile(family, "ppf", 0.5, *args, **kwargs)
+
+
+# method -> (program, what it takes besides the family, what the family must have)
+_METHODS = {
+    "logpdf": (_density, (True,), "logpdf"), "pdf": (_density, (False,), "logpdf"), "logpmf": (_density, (True,), "logpmf"),
+    "pmf": (_density, (False,), "logpmf"), **{name: (_cumulative, (name,), "cdf") for name in ("cdf", "sf", "logcdf", "logsf")},
+    **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
+    "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
+    "median": (_median, (), "ppf"),
+}
+
+
+class Bound:
+    """A program with its first arguments: a method of a distribution."""
+
+    def __init__(self, program, first):
+        self.program, self.first = program, first
+
+    def __call__(self, *args, **kwargs):
+        return self.program(*self.first, *args, **kwargs)
+
+
+FROZEN: dict = {}                  # class of a multivariate distribution -> its programs; scipy_source.py fills it
+
+
+def program(dist, name: str):
+    """The program of a method of a distribution, None where there is none."""
+    if type(dist).__name__ in FROZEN:
+        return FROZEN[type(dist).__name__].get(name)
+    family = FAMILIES.get(type(dist).__name__)
+    if family is None or name not in _METHODS or not hasattr(family, _METHODS[name][2]):
+        return None
+    return Bound(_METHODS[name][0], (family, *_METHODS[name][1]))
+
+
+def parts(owner):
+    """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
+    if type(owner).__name__ == "multivariate_normal_frozen":
+        return owner._dist, (owner.mean, owner.cov), {}
+    if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
+        return owner.dist, owner.args, owner.kwds
+    return owner, (), {}
+
+
+class Frozen:
+    """A distribution whose parameters are given inside traced code."""
+
+    def __init__(self, dist, args, kwargs):
+        self.dist, self.args, self.kwds = dist, args, kwargs
+
+    def __getattr__(self, name):
+        found = program(self.dist, name)
+        if found is None and name.startswith("__"):
+            raise AttributeError(name)
+        if found is None:
+            fail(UnsupportedError, f"scipy.stats.{type(self.dist).__name__.removesuffix('_gen')}.{name} cannot be compiled",
+                 "call it before the compiled function and pass the result in")
+        return functools.partial(_late, found, self.args, self.kwds)
+
+
+def _late(found, args, kwds, *xs):
+    return found(*xs, *args, **kwds)
+
+
+def frozen(name: str):
+    return Frozen if name in FAMILIES or name in FROZEN else None
