@@ -20,7 +20,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, INDEX_SCALAR
 from .. import tracing
-from ..regions import buffer_rotation, leaf_types, list_scan_outputs, loop_carry, region_tracing
+from ..regions import buffer_rotation, identity, leaf_types, list_scan_outputs, loop_carry, region_tracing
 from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, NeedUnroll, Scope
 from ..values.boxes import ArrayBox
@@ -96,6 +96,10 @@ def _stopped(stop) -> bool | Value:
     return found
 
 
+def _goes_on(stop):
+    return branches.not_(branches.boxed(_stopped(stop)))
+
+
 def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str) -> None:
     if type(source.trip) is not int:
         raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to "
@@ -151,8 +155,7 @@ def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mu
         limit = iteration.as_value(trip)
 
         def go(k):
-            return lambda: branches.and_(branches.not_(branches.boxed(_stopped(stop))),
-                                         lambda: branches.boxed(trace.builder("lt", k, limit)))
+            return lambda: branches.and_(_goes_on(stop), lambda: branches.boxed(trace.builder("lt", k, limit)))
 
         rolled.conditional(go, lambda k: (source.at(_plus(k, start)),), type(trip) is int and trip > 0)
 
@@ -219,7 +222,7 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None
     asked = branches.Binds(ask, get, put, names) if binds and get else ask
 
     def condition():
-        return branches.and_(branches.not_(branches.boxed(_stopped(stop))), asked)
+        return branches.and_(_goes_on(stop), asked)
 
     if binds:
         rolled().inverted(condition)
@@ -269,9 +272,8 @@ class _Rolled:
             for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.MaybeUndefined else x):
                 if isinstance(leaf, ArrayBox):
                     root = leaf.root
-                    self.pairs |= {(j, k) for r in (root, *region_tracing.relatives(self.trace,
-                                                                                    root)) for j in seen.get(id(r), ())
-                                   if j != k}
+                    same = (root, *region_tracing.relatives(self.trace, root))
+                    self.pairs |= {(j, k) for r in same for j in seen.get(id(r), ()) if j != k}
                     seen.setdefault(id(root), set()).add(k)
         return len(self.pairs) > known
 
@@ -311,6 +313,8 @@ class _Rolled:
             self.put(held)
         for place, carry in self.items.values():
             region_tracing.assign(trace, place, carry.at_head(trace, params, asking))
+        if trace.clock is not None and not asking:
+            identity.tick(trace)
         self.link_pairs(head=not asking)
         self.entered = {}
         for key, root in self.roots.items():
@@ -347,12 +351,16 @@ class _Rolled:
     def absorb(self, outcome: region_tracing.Outcome) -> bool:
         if outcome.raised is not None:
             return False
+        moving = [c for c in self.names if c.moves]
         changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
         for key, (held, *_) in outcome.grown.items():
             changed |= key not in self.growing
             self.growing[key] = held
         for carry, final in zip(self.names, outcome.names):
             changed |= carry.absorb(final)
+        if not all(c.moves for c in moving):                  # it was the same array all the time, and no other name of it
+            self.poisoned.clear()
+            outcome.poisoned.clear()
         for mark, (place, before, after) in outcome.items.items():
             if mark in self.items:
                 changed |= self.items[mark][1].absorb(after)
@@ -360,8 +368,8 @@ class _Rolled:
                 if before is region_tracing.MISSING or after is region_tracing.MISSING:
                     was, now = ("missing" if x is region_tracing.MISSING else "present" for x in (before, after))
                     raise Mismatch(region_tracing.name_of(place), was, now, "the structure changes")
-                self.items[mark] = place, loop_carry.Carry(region_tracing.name_of(place), before, True, self.epoch,
-                                                           self.flexible)
+                name = region_tracing.name_of(place)
+                self.items[mark] = place, loop_carry.Carry(name, before, True, self.epoch, self.flexible)
                 changed = True
         for key, (root, before, after) in outcome.roots.items():
             if key not in self.roots and after is not before:
@@ -423,7 +431,7 @@ class _Rolled:
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
-        self.leave(_named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
+        self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
     def conditional(self, go, item, ran: bool) -> None:
@@ -444,7 +452,7 @@ class _Rolled:
         asked = self.condition(counter, go)
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
-        self.leave(_named(results, block.params)[len(counter):], outcome, ran)
+        self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, ran)
 
     def condition(self, counter, go) -> Block:
         """The block that decides whether there is another iteration."""
@@ -469,8 +477,8 @@ class _Rolled:
         """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
         go = as_bool(truth(condition()))
         self.before = self.get() if self.get else ()
-        self.names = [loop_carry.Carry(c.label, held, True, self.epoch, self.flexible) for c,
-                      held in zip(self.names, self.before)]
+        self.names = [loop_carry.Carry(c.label, held, True, self.epoch, self.flexible)
+                      for c, held in zip(self.names, self.before)]
         inner, found = self.body, []
 
         def body():
@@ -488,11 +496,4 @@ class _Rolled:
         asked = self.block(const(True, BOOL).type)
         asked.yields = (asked.params[0],)
         results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
-        self.leave(_named(results, block.params)[1:], outcome, False)
-
-
-def _named(results, params):
-    """The results of a loop under the names of what it carries."""
-    for r, p in zip(results, params):
-        r.name = p.name
-    return results
+        self.leave(loop_carry.named(results, block.params)[1:], outcome, False)

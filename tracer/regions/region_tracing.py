@@ -96,7 +96,7 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
                 raise
             outcome.names = get() if get is not None else ()
     finally:
-        trace.scopes.pop()
+        trace.end(trace.scopes.pop())
         trace.growing = growing
         del trace.tries[tries:]
         outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
@@ -236,11 +236,18 @@ class PoisonedBox(ArrayBox):
     __slots__ = ()
 
     def _refuse(self, *_):
+        expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",
             "make one of them a copy where the names part: `b = a.copy()`", tracing.locate())
 
     _value = property(_refuse, _refuse)
+
+
+def expect_identities(trace: Trace) -> None:
+    """Which array a name holds is needed: trace again with identities (regions/identity.py), if that has not been tried."""
+    if trace.clock is None:
+        raise tracing.Restart(identities=True)
 
 
 def link(trace: Trace, one: ArrayBox, other: ArrayBox, epoch: float = float("inf")) -> None:

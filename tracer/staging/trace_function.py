@@ -34,7 +34,7 @@ from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
-from ..regions import leaf_types, region_tracing
+from ..regions import identity, leaf_types, region_tracing
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import format_strings, promotion
@@ -109,14 +109,17 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     packed: dict = {}
     known: set | None = set()
     failed: Exception | None = None
+    identities = False
     for _ in range(RESTARTS):
-        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
+        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
+                   identities=identities)
         try:
             return _clean(run.run, function)
         except Restart as signal:
             if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
-                    and (known is None or signal.arrays <= known)):
+                    and (known is None or signal.arrays <= known) and signal.identities <= identities):
                 break
+            identities |= signal.identities
             statics |= signal.leaves
             unroll |= signal.loops
             packed |= signal.lists
@@ -162,7 +165,7 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
-                 private: bool = False, known: set | None = frozenset()):
+                 private: bool = False, known: set | None = frozenset(), identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -177,9 +180,10 @@ class _Run:
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
             self.trace.fixed = known
+            self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
-        self.trace.spoil = region_tracing.spoil_kin
+        self.trace.spoil, self.trace.propagate = region_tracing.spoil_kin, identity.propagate
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
     def run(self) -> Traced:
@@ -197,7 +201,13 @@ class _Run:
     def run_in(self, trace, scope) -> Traced:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
-        outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        clock = trace.clock
+        trace.clock = clock and identity.Clock()
+        try:
+            outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
+        finally:
+            inner, trace.clock = trace.clock, clock
+        outcome.items.pop((id(inner), True, "now"), None)
         self.expect_own_writes(outcome)
         traced = made[0]
         closed, captured = lift_free(traced.function)
@@ -319,6 +329,7 @@ class _Run:
         for position, k in enumerate(self.dynamic if held else ()):
             box = held[k]
             if isinstance(box, region_tracing.PoisonedBox):
+                region_tracing.expect_identities(self.trace)
                 raise UnsupportedError(
                     f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
                     "only run "

@@ -178,11 +178,12 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "path", "writeable")
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
+                 "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
 
     weak = None
 
@@ -196,8 +197,10 @@ class ArrayBox(Box):
         if self.base is not None:
             self.base.write(self.path.write(self.base.read(), value))
             return
-        tracing.current().note_write(self)
+        trace, before = tracing.current(), self._value
+        trace.note_write(self)
         self._value = value
+        trace.note_written(self, before)
 
     def writable(self) -> None:
         if not self.writeable:
