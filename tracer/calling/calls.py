@@ -43,6 +43,9 @@ def call(f, /, *args, **kwargs):
     if trace.growing:
         for x in (*args, *kwargs.values()):
             list_scan_outputs.read(trace, x)
+    for x in (*args, *kwargs.values()):
+        if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
+            return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
     own = getattr(type(f), "__tracegrad_call__", None)
@@ -78,6 +81,10 @@ def _typed_container(f):
 
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
 REDIRECTS = [dispatch.redirect, _typed_container]
+
+
+# class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
+SPREAD: dict = {}
 
 
 def _listed(x):

@@ -191,7 +191,8 @@ class Carry:
     def first(self, leaves, structure) -> bool:
         """The first value of a name that was unset before the loop: its types are what is carried."""
         self.leaves, self.structure, self.opaque = leaves, structure, any(map(identity.opaque, leaves))
-        for k in map(leaf_types.kind_of, leaves):
+        for x in leaves:
+            k = None if isinstance(x, ArrayBox) and x._epoch < self.epoch else leaf_types.kind_of(x)     # that very array
             if k is not None and not k.type.static and not self.flexible:
                 raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
             varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))

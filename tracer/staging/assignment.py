@@ -12,7 +12,7 @@ from .. import tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
-from ..sequences import list_sort
+from ..sequences import array_choice, list_sort
 from ..syntax import nonlocals, source
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -135,6 +135,8 @@ def augment(held, value, op: str):
         return held
     elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
         return dunder_dispatch.operate(op[1:], held, value)
+    elif type(held) is array_choice.ArrayChoice:
+        return held.augmented(op, value)
     elif trace is not None and not isinstance(held, Box):
         return dunder_dispatch.augmented(op[1:], held, value) if isinstance(getattr(type(held), f"__{op}__"),
                                                                             types.FunctionType) \
@@ -153,14 +155,20 @@ def aug_item(held, key):
     if isinstance(held, np.ndarray) and trace is not None and trace.maker(held) < 0:
         held = boxes.lift(held)
     if type(held) is list and isinstance(key, Box):
+        found = list_sort.item_at(trace, held, key)
+        if type(found) is array_choice.ArrayChoice:
+            return held, key, found
         packed_lists.pack(trace, held)
     return held, key, held[key]
 
 
 def aug_setitem(place, value, op: str) -> None:
     held, key, found = place
+    if type(held) is array_choice.ArrayChoice and isinstance(found, ArrayBox):
+        found = boxes.array(held[key].read())                  # which array it is a view of is not known: a copy, stored back
     made = augment(found, value, op)
-    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
+    written = made is found and (type(found) is array_choice.ArrayChoice or (
+        isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root))
     if not written:                                            # a view is written through; what an index array gathered is not
         setitem(made, held, key)
 

@@ -35,6 +35,7 @@ from .. import pytrees, tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import identity, leaf_types, region_tracing
+from ..sequences import array_choice
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import format_strings, promotion
@@ -276,7 +277,7 @@ class _Run:
 
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
-        leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
+        leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x, ArrayBox)}
         outs = tuple(self.out(x, mine, results) for x in leaves)

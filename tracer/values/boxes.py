@@ -58,6 +58,8 @@ class Box:
     __array_priority__ = 1000.0
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if any(hasattr(type(x), "__tracegrad_box__") for x in inputs):
+            return NotImplemented
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function, kinds, args, kwargs):
@@ -342,6 +344,8 @@ def lift(x) -> Box:
     for kind, row in _WEAK_OF.items():
         if isinstance(x, kind):
             return _number(kind(x), *row)
+    if hasattr(x, "__tracegrad_box__"):
+        return x.__tracegrad_box__()
     if hasattr(x, "__array__"):
         return HOOKS["captured"](np.asarray(x))
     fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")
