@@ -35,6 +35,7 @@ class Restart(Signal):
     def __init__(self, leaves=(), loops=(), lists=None, arrays=(), identities=False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities = identities
+        self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
 class NeedUnroll(Signal):
@@ -104,6 +105,7 @@ class Trace:
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (control/packed_lists.py)
     born_at  id(list) -> (list, the place of the source that made it)
     depth    id(code) -> the number of open scopes at each activation under way
+    recursions  id(code) -> Recursion, of functions that are traced with calls of themselves in them (calling/recursion.py)
     recursive  how many calls of functions by themselves there were, without and with a scope between the two
     tries    the `try` statements whose bodies are being traced, outermost first (syntax/try_except.py)
     escaped  the last exception that left a staged region: whether it is raised only run time knows
@@ -130,6 +132,7 @@ class Trace:
         self.spoil = self.propagate = self.clock = None
         self.epoch, self.ended = stamp(), []
         self.memo: dict = {}
+        self.recursions: dict = {}
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()

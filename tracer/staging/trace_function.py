@@ -117,6 +117,8 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         try:
             return _clean(run.run, function)
         except Restart as signal:
+            if signal.otherwise is not None and any(not call.values or call.values[k] is None for k in signal.leaves):
+                signal = Restart((), [signal.otherwise])
             if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
                     and (known is None or signal.arrays <= known) and signal.identities <= identities):
                 break

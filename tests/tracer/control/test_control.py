@@ -1089,7 +1089,17 @@ def test_recursion_that_only_traced_values_end():
     def halve(x):
         return x if x < 1 else halve(x / 2)
 
-    assert "`halve` calls itself without end" in message_of(UnsupportedError, halve, 9.0)
+    check(halve, 9.0)
+
+    def endless(x):
+        return endless(x / 2) if x > 1 else endless(x + 1)
+
+    assert "no path through it returns without calling it again" in message_of(UnsupportedError, endless, 9.0)
+
+    def smaller(x):
+        return x.sum() if x[0] > 1 else smaller(x[1:])
+
+    assert "it hands on an array of another shape" in message_of(UnsupportedError, lambda x: smaller(x[:]), X)
 
 
 def test_loops_too_long_to_unroll():
