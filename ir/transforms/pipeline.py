@@ -5,8 +5,8 @@
                constants and finds common subexpressions; control whose outcome is known is replaced by it. Functions that are
                one op for differentiation become their formulas
     dce        drops ops, carried values and results that nothing needs
-    ranges     removes checks, wraps and clippings that cannot fire (ir/transforms/range_checks.py), then simplifies anew if
-               there were any
+    ranges     removes checks, wraps and clippings that cannot fire (ir/transforms/range_checks.py) and checks of overflow that
+               do not matter (ir/transforms/overflow_checks.py), then simplifies anew if there were any
     cleared    lets loops not carry an array of which each iteration reads and writes a part of its own
                (ir/transforms/dead_carries.py)
     first      makes additions to zeros writes where each element is hit once (ir/transforms/accumulate_to_store.py)
@@ -33,6 +33,7 @@ from .dead_carries import cleared
 from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
+from .overflow_checks import without_needless_overflow_checks
 from .range_checks import ranges
 from .simplify import expanding
 
@@ -59,7 +60,8 @@ def dead_code(f: Function) -> Function:
 
 def sure(f: Function) -> Function:
     """In place: without what range analysis proves needless."""
-    return dead_code(simplify(f)) if ranges(f) else f
+    without = without_needless_overflow_checks(f)
+    return dead_code(simplify(f)) if ranges(f) or without else f
 
 
 def uncarried(f: Function) -> Function:

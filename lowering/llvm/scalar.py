@@ -147,6 +147,13 @@ class Scalars:
         pair = self.line(f"call <2 x float> @{name}({', '.join('<2 x float> ' + v for v in vectors)})", C64)[0]
         return tuple(self.line(f"extractelement <2 x float> {pair}, i32 {k}", C64)[0] for k in range(2)), C64
 
+    def fits(self, rule, args, target):
+        kind, name = TYPE[args[-1][1].name], f"llvm.{rule[1]}.with.overflow.{letters(args[-1][1])}"
+        self.out.declare(f"declare {{{kind}, i1}} @{name}({kind}, {kind})")
+        pair = self.line(f"call {{{kind}, i1}} @{name}({', '.join(f'{kind} {a[0]}' for a in args)})", BOOL)[0]
+        over = self.line(f"extractvalue {{{kind}, i1}} {pair}, 1", BOOL)[0]
+        return self.line(f"xor i1 {over}, true", BOOL)
+
     def signbit(self, rule, args, target):
         value, dtype = args[0]
         bits = f"i{dtype.bits}"
@@ -236,7 +243,7 @@ class Scalars:
 
 _INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
-          "libm": Scalars.libm, "clibm": Scalars.clibm, "signbit": Scalars.signbit, "real": Scalars.part,
+          "libm": Scalars.libm, "clibm": Scalars.clibm, "fits": Scalars.fits, "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,
           "cast": Scalars.cast}
 

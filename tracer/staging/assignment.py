@@ -100,11 +100,16 @@ def setattr_(value, held, name: str) -> None:
         calls.expect_own(trace, held, f"`.{name} =`")
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)
-    elif trace.maker(held) < 0:
+    elif trace.maker(held) < 0 and not _inner(trace, held):
         raise UnsupportedError(
             f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
             "return the value, or make the object inside the function", tracing.locate())
     region_tracing.assign(trace, (held, True, name), value)
+
+
+def _inner(trace, held) -> bool:
+    """Whether this is a function that the traced program has made."""
+    return isinstance(held, types.FunctionType) and id(held.__code__) in tracing.PLACES and id(held) not in trace.outer
 
 
 def named(value, held, name: str):

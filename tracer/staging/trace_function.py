@@ -29,6 +29,7 @@ from ...ir.errors import (
     TracegradError,
     UnsupportedError,
 )
+from ...ir.transforms.overflow_checks import without_needless_overflow_checks
 from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
@@ -285,6 +286,7 @@ class _Run:
         outs = tuple(self.out(x, mine, results) for x in leaves)
         writes = self.overwritten(held, results) if self.writes else {}
         self.function.body.yields = tuple(results)
+        without_needless_overflow_checks(self.function)
         for k, value in enumerate(results):
             if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
