@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal(6)
 A = RNG.standard_normal((3, 4))
@@ -297,11 +299,11 @@ def test_the_constructor_of_arrays():
         d[1] += 1
         return a, b, c, d, np.real_if_close(x) * 2, np.i0(x[0])
 
-    got, want = run(lambda x: fn(x.copy()), X), fn(X.copy())
+    got, want = tg.jit(fn)(X.copy()), fn(X.copy())
     for a, b in zip(got, want):
         assert np.asarray(a).dtype == np.asarray(b).dtype
         np.testing.assert_allclose(a, b, rtol=1e-12)
     with pytest.raises(NotImplementedError, match="over a buffer"):
-        run(lambda x: np.ndarray((2,), np.int64, x), X)
+        tg.jit(lambda x: np.ndarray((2,), np.int64, x))(X)
     with pytest.raises(NotImplementedError, match="real_if_close of complex"):
-        run(lambda x: np.real_if_close(x + 0j), X)
+        tg.jit(lambda x: np.real_if_close(x + 0j))(X)

@@ -91,7 +91,8 @@ def test_checks_that_stay():
 
 OPERATIONS = {
     "*": lambda a, b: a * b, "+": lambda a, b: a + b, "-": lambda a, b: a - b, "**": lambda a, b: a**b,
-    "<<": lambda a, b: a << b, "neg": lambda a, b: -a, "abs": lambda a, b: abs(a), "//": lambda a, b: a // b, "cube": lambda a, b: a**3,
+    "<<": lambda a, b: a << b, "neg": lambda a, b: -a, "abs": lambda a, b: abs(a), "//": lambda a, b: a // b,
+    "cube": lambda a, b: a**3,
     "two": lambda a, b: 2**b, "square": lambda a, b: a**2}
 
 
