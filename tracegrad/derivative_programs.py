@@ -115,10 +115,7 @@ def chosen_leaves(traced: Traced, argnums) -> list[int]:
         start = sum(child.count for child in positional[:position % len(positional)])
         structure = positional[position % len(positional)]
         leaves = range(start, start + structure.count)
-        if not leaves:
-            raise ArgumentTypeError(f"argument {position} is {structure}, which holds no numbers",
-                                    "name other arguments in argnums", traced.function.loc)
-        if not any(inexact(traced.leaves[k]) for k in leaves):
+        if leaves and not any(inexact(traced.leaves[k]) for k in leaves):
             _refuse_wrt(traced, leaves[0])
         found += leaves
     return found

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from .ir.errors import UnsupportedError
 from .tracer import tracing
+from .tracer.calling import recursion
 
 try:
     import resource
@@ -40,6 +41,8 @@ def deep(method: Callable) -> Callable:
         try:
             return method(self, *args, **kwargs)
         except RecursionError as error:
+            if getattr(error, "__notes__", None):           # the program's own, with its lines (ir/ops/checks.py)
+                raise
             raise UnsupportedError(
                 f"`{getattr(self, '__name__', 'the function')}`, or an argument of it, is nested too deeply to be compiled",
                 "cut a long expression, or a deep recursion, in parts: steps of a loop, statements with names of their own",
@@ -53,7 +56,7 @@ def deep(method: Callable) -> Callable:
 def _enter() -> None:
     with _lock:
         if not _state["users"]:
-            _state["before"] = sys.getrecursionlimit()
+            _state["before"] = recursion.LIMIT["calls"] = sys.getrecursionlimit()
             sys.setrecursionlimit(max(_state["before"], _limit()))
         _state["users"] += 1
 

@@ -9,6 +9,7 @@ the value depends on: where that is only argument ints and loop counters, the tr
 """
 from __future__ import annotations
 
+import bisect
 import itertools
 import sys
 import threading
@@ -29,10 +30,13 @@ class Signal(BaseException):
 
 class Restart(Signal):
     """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
-    elements of these arrays from outside (by id), and the numbers at these paths, part of the program."""
+    elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
+    run-time identities."""
 
-    def __init__(self, leaves=(), loops=(), lists=None, arrays=()):
+    def __init__(self, leaves=(), loops=(), lists=None, arrays=(), identities=False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
+        self.identities = identities
+        self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
 class NeedUnroll(Signal):
@@ -64,15 +68,17 @@ class Scope:
     grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
     entered arrays that it appended to lists of run-time length
     generators   generators of random numbers that it made (numpy/random_calls.py)
+    clock   what tells this iteration from others, in a loop's body, where arrays have identities (regions/identity.py)
     """
 
-    __slots__ = ("block", "cond", "entered", "epoch", "fresh", "generators", "grown", "items", "kind", "loop", "poisoned",
-                 "roots")
+    __slots__ = ("block", "clock", "cond", "entered", "epoch", "fresh", "generators", "grown", "items", "kind", "loop",
+                 "poisoned", "roots")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.epoch = block, kind, loop, cond, stamp()
         self.roots, self.items, self.fresh, self.poisoned, self.grown, self.entered = {}, {}, {}, [], None, []
         self.generators: list = []
+        self.clock = None
 
 
 class Trace:
@@ -95,6 +101,8 @@ class Trace:
     outer    id(object) -> object, for what the function reaches through a global or free variable
     shared   id(object) -> object, for a container that stands for one of two, which only run time knows
     laid     id(root) -> root of what was reshaped or made contiguous: a view or a copy, as NumPy's array lies in memory
+    clock    what identities are told apart by (regions/identity.py); None: arrays have none
+    ended    [(stamp, stamp)] of the regions that have ended, outermost only, in order
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
     growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
@@ -106,6 +114,7 @@ class Trace:
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (control/packed_lists.py)
     born_at  id(list) -> (list, the place of the source that made it)
     depth    id(code) -> the number of open scopes at each activation under way
+    recursions  id(code) -> Recursion, of functions that are traced with calls of themselves in them (calling/recursion.py)
     recursive  how many calls of functions by themselves there were, without and with a scope between the two
     targets  what may be left early while its body is traced, outermost first (regions/escapes.py)
     frames   the code whose rest may become a branch, outermost first (regions/escapes.py)
@@ -135,8 +144,10 @@ class Trace:
         self.may_alias: dict[int, list] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, tuple] = {}
-        self.spoil = None
+        self.spoil = self.propagate = self.clock = None
+        self.epoch, self.ended = stamp(), []
         self.memo: dict = {}
+        self.recursions: dict = {}
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
@@ -154,8 +165,28 @@ class Trace:
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""
-        if self.may_alias and id(root) in self.may_alias:
+        if self.clock is None and self.may_alias and id(root) in self.may_alias:
             self.spoil(self, root)
+        self.log_root(root)
+
+    def note_written(self, root, before: Value) -> None:
+        """Called after a write of the program; `before` is what the root held."""
+        if self.clock is not None and id(root) in self.may_alias:
+            self.propagate(self, root, before)
+
+    def end(self, scope: Scope) -> None:
+        """A region has ended: what was made in it is not to be seen any more."""
+        while self.ended and self.ended[-1][0] > scope.epoch:
+            self.ended.pop()
+        self.ended.append((scope.epoch, stamp()))
+
+    def closed(self, epoch: int) -> bool:
+        """Whether this stamp is that of something made in a region that has ended."""
+        k = bisect.bisect(self.ended, (epoch,)) - 1
+        return k >= 0 and epoch < self.ended[k][1]
+
+    def log_root(self, root) -> None:
+        """Note in the region at hand that a root's value changes."""
         if self.scopes:
             scope = self.scopes[-1]
             if root._epoch < scope.epoch and id(root) not in scope.roots:

@@ -9,13 +9,14 @@ abs'(0) = 0; equal arguments of max and min share equally; 0**0 is constant in i
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
 from ..build import Expr, const
 from ..core import Const
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
-from ..types import BOOL, C64, C128, F32, Type
+from ..types import BOOL, C64, C128, F32, I64, INDEX, Type
 from . import scalar_expansions as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
 from .numeric import (
@@ -25,12 +26,14 @@ from .numeric import (
     cauchy,
     cbrt_reciprocal,
     complex_of,
+    fits,
     int_pow,
     lgamma,
     mulz,
     polygamma,
     power_slope,
     select,
+    shifted,
     sloped,
     surrogate,
 )
@@ -324,6 +327,12 @@ declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR)
 declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR)
 declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
+
+# whether the exact sum, difference, product, x 2^y is a machine integer: what Python's ints are asked about
+FITS = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
+for _name, _exact in FITS.items():
+    declare(_name, fits(_exact), 2, frozenset({I64, INDEX}), "bool", recipe=R.FITS[_name],
+            doc=f"Whether the exact result of `{_name.removesuffix('_fits')}` is within the dtype.")
 
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 

@@ -125,6 +125,21 @@ def bell(x):
         return np.exp(-x * x)
 
 
+def shifted(x: int, y: int) -> int:
+    """x 2^y, as far as it matters to whether it fits; of a negative count as of a large one."""
+    return x << (y if 0 <= y < 64 else 64)
+
+
+def fits(exact):
+    """A function that says, element by element, whether the exact result for two integers of 64 bits is one."""
+    def function(x, y):
+        x, y = np.broadcast_arrays(x, y)
+        found = [-2**63 <= exact(a, b) < 2**63 for a, b in zip(x.ravel().tolist(), y.ravel().tolist())]
+        return np.array(found, bool).reshape(x.shape)[()]
+
+    return function
+
+
 def select(cond, a, b):
     return np.where(cond, a, b)
 

@@ -8,6 +8,7 @@
             |  ("exact", name)            the C function of doubles and no other
             |  ("clibm", name)            the C function of double complex; name + "f" for c64
             |  ("scipy", routine)         a ufunc of scipy.special: `special_library.Routine`
+            |  ("fits", name)             whether llvm.<name>.with.overflow does not overflow
             |  ("signbit",)               the sign bit of a float, as bool
             |  ("real",) ("imag",) ("complex",)   a complex number is a pair of registers: take one, put two together
             |  ("select",)                of each register of a complex number
@@ -271,9 +272,11 @@ INVERT = ((INT, A ^ -1),)
 # A shift by the width or more, or by a negative number, shifts everything out; for LLVM it has no defined result.
 _IN_RANGE = N(("icmp", "ult"), B, BITS)
 _SHIFT = select(_IN_RANGE, B, 0)
+FITS = {f"{name}_fits": ((INT, ("fits", f"s{name}")),) for name in ("add", "sub", "mul")}
 SHL = ((INT, select(_IN_RANGE, instr("shl", A, _SHIFT), 0)),)
 SHR = (("u", select(_IN_RANGE, instr("lshr", A, _SHIFT), 0)),
        ("ix", instr("ashr", A, select(_IN_RANGE, B, BITS - 1))))
+FITS["shl_fits"] = ((INT, N("eq", N("shr", N("shl", A, B), B), A)),)
 
 # --- sign, rounding, classification -----------------------------------------------------------------------------------
 

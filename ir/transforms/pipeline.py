@@ -5,7 +5,8 @@
                      folds constants and finds common subexpressions; control whose outcome is known is replaced by it.
                      Functions that are one op for differentiation become their formulas
     dce              drops ops, carried values and results that nothing needs
-    range_checks     removes checks, wraps and clippings that cannot fire, then simplifies anew if there were any
+    range_checks     removes checks, wraps and clippings that cannot fire, and checks of overflow that do not matter
+                     (overflow_checks.py), then simplifies anew if there were any
     dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, and makes
                      additions to zeros writes where each element is hit once (accumulate_to_store.py)
     mask_to_select   leaves elements that a mask picks in their arrays where they are only added up or put back
@@ -30,6 +31,7 @@ from .dead_carries import cleared
 from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
+from .overflow_checks import without_needless_overflow_checks
 from .range_checks import ranges
 from .simplify import expanding
 
@@ -59,7 +61,8 @@ def dead_code(f: Function) -> Function:
 
 def sure(f: Function) -> Function:
     """In place: without what range analysis proves needless."""
-    return dead_code(simplify(f)) if ranges(f) else f
+    without = without_needless_overflow_checks(f)
+    return dead_code(simplify(f)) if ranges(f) or without else f
 
 
 def uncarried(f: Function) -> Function:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from ..analysis import induction
 from ..analysis.affine import LONGEST, AffineExpr, Constraints
-from ..analysis.integer_forms import FORMS, is_integer, of_constant, opaque
+from ..analysis.integer_forms import FORMS, is_integer, limits, of_constant, opaque
 from ..analysis.patterns import number
 from ..build import const, make_op
 from ..clone import dims_of, replace
 from ..core import Block, Const, Function, Op, Value
 from ..opdef import OPS
+from ..ops.elementwise import FITS
 from ..text.printer import everything
 from ..types import BOOL, INDEX
 
@@ -213,7 +214,22 @@ class Ranges:
             if (name == "or") in found:
                 return name == "or"
             return None if None in found else name == "and"
+        elif name in FITS:
+            return self.fits(op) or None
         return None
+
+    def fits(self, op: Op) -> bool:
+        """Whether the exact result is sure to be within the dtype."""
+        x, y = map(self.form, op.operands)
+        least, most = limits(op.operands[0].type.dtype)
+        if op.name in ("add_fits", "sub_fits"):
+            exact = x.plus(y, 1 if op.name == "add_fits" else -1)
+            return self.facts.nonneg(exact.add(-least)) and self.facts.nonneg(exact.times(-1).add(most))
+        if op.name == "shl_fits" and not 0 <= y.low <= y.high < 64:
+            return False
+        ends = (1 << y.low, 1 << y.high) if op.name == "shl_fits" else (y.low, y.high)
+        corners = [p * q for p in (x.low, x.high) for q in ends]
+        return min(corners) >= least and max(corners) <= most
 
     # --- the walk ----------------------------------------------------------------------------------------------------------
 

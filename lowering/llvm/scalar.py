@@ -154,6 +154,13 @@ class Scalars:
     def scipy(self, rule, args, target):
         return scipy_ufuncs.call(self, rule[1], args, target)
 
+    def fits(self, rule, args, target):
+        kind, name = TYPE[args[-1][1].name], f"llvm.{rule[1]}.with.overflow.{letters(args[-1][1])}"
+        self.out.declare(f"declare {{{kind}, i1}} @{name}({kind}, {kind})")
+        pair = self.line(f"call {{{kind}, i1}} @{name}({', '.join(f'{kind} {a[0]}' for a in args)})", BOOL)[0]
+        over = self.line(f"extractvalue {{{kind}, i1}} {pair}, 1", BOOL)[0]
+        return self.line(f"xor i1 {over}, true", BOOL)
+
     def signbit(self, rule, args, target):
         value, dtype = args[0]
         bits = f"i{dtype.bits}"
@@ -243,7 +250,7 @@ class Scalars:
 
 _INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
-          "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy,
+          "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy, "fits": Scalars.fits,
           "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,
           "cast": Scalars.cast}

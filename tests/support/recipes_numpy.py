@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 from tracegrad.ir.opdef import OPS
-from tracegrad.ir.ops.numeric import cast
+from tracegrad.ir.ops.numeric import cast, fits
 from tracegrad.ir.ops.scalar_expansions import Node, rule_of
 from tracegrad.ir.types import DTYPES
 from tracegrad.ir.types import dtype as dtype_of
@@ -116,6 +117,8 @@ class _Run:
         if head == "clibm":
             name = rule[1][1:]
             return getattr(np, _LIBM.get(name, name))(*args)
+        if head == "fits":
+            return fits(getattr(operator, rule[1][1:]))(*args)
         if head == "cast":
             return cast(args[0], self.dtype if rule[1] == "operand" else DTYPES[rule[1]])
         return {"signbit": np.signbit, "real": np.real, "imag": np.imag, "copy": lambda x: x, "complex": _complex,

@@ -480,3 +480,11 @@ def test_arguments_that_advance_themselves():
     assert start.place.tolist() == [1.0, 2.0] and start.time == 0.5
     with pytest.raises(tg.UnsupportedError, match=r"start\.time is replaced inside its container"):
         tg.jit(value)(start, 7)
+
+
+@pytest.mark.parametrize("empty", [[], {}, None, (), {"a": []}], ids=str)
+def test_arguments_without_numbers_are_returned(empty):
+    assert tg.grad(lambda e: 1.0)(empty) == empty
+    assert tg.value_and_grad(lambda x, e: x * 2.0, argnums=(0, 1))(1.0, empty) == (2.0, (2.0, empty))
+    assert tg.jacrev(lambda e: 1.0)(empty) == empty == tg.jacfwd(lambda e: 1.0)(empty)
+    assert tg.jit(tg.grad(lambda e: 1.0))(empty) == empty

@@ -196,3 +196,37 @@ def test_sums_stay_loops():
 
     assert ops(fn, X, 10) == ops(fn, X, 10_000_000)
     check(fn, X, 20)
+
+
+def test_attributes_of_inner_functions():
+    def fn(x):
+        def square(y):
+            return y * y
+
+        def counted(f):
+            @functools.wraps(f)
+            def run(y):
+                run.calls += 1
+                return f(y)
+            run.calls = 0
+            return run
+
+        square.__name__, square.scale = "sq", 1.0
+        if x[0] > 0:
+            square.scale = 3.0
+        f = counted(square)
+        return f(x[0]) + f(x[1]) + f.calls + square.scale
+
+    check(fn, X)
+    check(fn, -X)
+
+    def outside(x):
+        helper_with_state.calls = 1
+        return x
+
+    with pytest.raises(UnsupportedError, match="changes a function that exists outside"):
+        trace_function.trace(outside, (X,))
+
+
+def helper_with_state(x):
+    return x

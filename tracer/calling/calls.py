@@ -29,9 +29,10 @@ from ..syntax import source
 from ..values import captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.random_generators import GeneratorBox
-from . import dispatch
+from . import dispatch, recursion
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
+SHALLOW = 8        # the same, where Python's stack does not suffice for more
 BRANCHING = 500    # calls of functions by themselves in branches and loops that are traced: they may double at each level
 RECURSIVE = 20_000 # and in all
 
@@ -45,6 +46,9 @@ def call(f, /, *args, **kwargs):
     if trace.growing:
         for x in (*args, *kwargs.values()):
             list_scan_outputs.read(trace, x)
+    for x in (*args, *kwargs.values()):
+        if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
+            return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
     own = getattr(type(f), "__tracegrad_call__", None)
@@ -90,6 +94,10 @@ _BUILTIN = (types.BuiltinFunctionType, type)
 REDIRECTS = [dispatch.redirect, _typed_container]
 
 
+# class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
+SPREAD: dict = {}
+
+
 def _listed(x):
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
     if isinstance(x, packed_lists.ListValue):
@@ -125,20 +133,16 @@ def _function(trace, f, args, kwargs):
 
 
 def _enter(trace, f, args, kwargs):
-    """Call a rewritten function; recursion that no known value ends is refused."""
+    """Call a rewritten function; recursion that no known value ends becomes a loop."""
     key, depth = id(f.__code__), len(trace.scopes)
+    if recursion.mark(f) in trace.unroll:
+        return recursion.enter(trace, f, args, kwargs)
     entered = trace.depth.setdefault(key, [])
     if entered:
         trace.recursive[entered[-1] < depth] += 1
-        if len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]:
-            _endless(trace, f, "calls itself without end")
-        if trace.recursive[True] > BRANCHING:
-            _endless(trace, f, f"calls itself, more than {BRANCHING} times in all,")
-        if trace.recursive[False] > RECURSIVE:
-            raise UnsupportedError(
-                f"`{f.__name__}` calls itself more than {RECURSIVE:,} times while it is traced, each of which becomes part of "
-                "the program",
-                "write it as a loop, which keeps what it has computed in an array", tracing.locate())
+        deep = len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]
+        if deep or trace.recursive[True] > BRANCHING or trace.recursive[False] > RECURSIVE:
+            _endless(trace, f)
     entered.append(depth)
     if "<tg original>" in f.__dict__:
         trace.entered.setdefault(key, f)
@@ -146,18 +150,24 @@ def _enter(trace, f, args, kwargs):
             captured_values.entered(trace, original)
     try:
         return f(*args, **kwargs)
+    except RecursionError:
+        if len(entered) > SHALLOW and entered[-SHALLOW] < entered[-1]:
+            _endless(trace, f)
+        raise
     finally:
         entered.pop()
 
 
-def _endless(trace, f, how: str):
+def _endless(trace, f):
+    """Only run time ends this recursion: trace again with it as a loop, unless a number that can be made static ends it."""
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
-    why = tracing.make_static(conditions[-1], "recursion") if conditions else "nothing"
-    raise UnsupportedError(
-        f"`{f.__name__}` {how} while it is traced: what ends the recursion is known only at run time (it "
-        f"depends on {why})",
-        "write it as a loop (with a stack of its own, an array, where it calls itself more than once), or let a Python int or "
-        "a shape end it", tracing.locate())
+    try:
+        if conditions:
+            tracing.make_static(conditions[-1], "recursion")
+    except tracing.Restart as signal:
+        signal.otherwise = recursion.mark(f)
+        raise
+    raise tracing.Restart((), [recursion.mark(f)])
 
 
 def _as_it_stands(trace, f, args, kwargs):

@@ -12,7 +12,7 @@ from ...ir.build import const
 from ...ir.core import Block, Value
 from ...ir.types import BOOL, INDEX, INDEX_SCALAR
 from .. import tracing
-from ..regions import buffer_rotation, escapes, leaf_types, list_scan_outputs, loop_carry, region_tracing
+from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_outputs, loop_carry, region_tracing
 from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, Scope
 from ..values.boxes import ArrayBox, Box
@@ -106,6 +106,8 @@ class RolledLoop:
             self.put(held)
         for place, carry in self.items.values():
             region_tracing.assign(trace, place, carry.at_head(trace, params, asking))
+        if trace.clock is not None and not asking:
+            identity.tick(trace)
         self.link_pairs(head=not asking)
         self.entered = {}
         for key, root in self.roots.items():
@@ -143,12 +145,16 @@ class RolledLoop:
     def absorb(self, outcome: region_tracing.Outcome) -> bool:
         if outcome.raised is not None:
             return False
+        moving = [c for c in self.names if c.moves]
         changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
         for key, (held, *_) in outcome.grown.items():
             changed |= key not in self.growing
             self.growing[key] = held
         for carry, final in zip(self.names, outcome.names):
             changed |= carry.absorb(final)
+        if not all(c.moves for c in moving):                  # it was the same array all the time, and no other name of it
+            self.poisoned.clear()
+            outcome.poisoned.clear()
         for mark, (place, before, after) in outcome.items.items():
             if mark in self.items:
                 changed |= self.items[mark][1].absorb(after)
@@ -222,7 +228,7 @@ class RolledLoop:
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
-        self.leave(_named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
+        self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
     def conditional(self, go, item, ran: bool) -> None:
@@ -243,7 +249,7 @@ class RolledLoop:
         asked = self.condition(counter, go)
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
-        self.leave(_named(results, block.params)[len(counter):], outcome, ran)
+        self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, ran)
 
     def condition(self, counter, go) -> Block:
         """The block that decides whether there is another iteration."""
@@ -290,7 +296,7 @@ class RolledLoop:
         asked = self.block(const(True, BOOL).type)
         asked.yields = (asked.params[0],)
         results = self.trace.builder.emit("while", go, *self.inits_cache, regions=(asked, block))
-        self.leave(_named(results, block.params)[1:], outcome, False)
+        self.leave(loop_carry.named(results, block.params)[1:], outcome, False)
 
 
 def may_leave(outcome: region_tracing.Outcome) -> bool:
@@ -306,10 +312,3 @@ def flag_of(returned) -> Value:
 
 def plus(k: Value, start: int):
     return k if not start else tracing.current().builder("add", k, const(start, INDEX))
-
-
-def _named(results, params):
-    """The results of a loop under the names of what it carries."""
-    for r, p in zip(results, params):
-        r.name = p.name
-    return results

@@ -10,8 +10,8 @@ from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import BOOL, C64, C128, F32, F64, I64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, METHODS, as_array, implements, lift
-from ..values.promotion import fail, result_dtype
+from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, as_array, implements, lift
+from ..values.promotion import fail, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from . import reductions
 from .creation import iota
@@ -78,6 +78,19 @@ def i0(x):
         raise TypeError("i0 not supported for complex values")
     value = boxes.to_value(box, box.dtype_ir if box.dtype_ir.inexact else F64)
     return boxes.result(tracing.current().builder("bessel_i", const(0, value.type.dtype), value))
+
+
+@implements(np.real_if_close)
+def real_if_close(a, tol=100):
+    """Real numbers as they are. Of complex ones the elements decide the dtype, which only constants can do."""
+    box = lift(a)
+    if not box.dtype_ir.complex:
+        return box if type(box) is ArrayBox else boxes.array(boxes.to_value(box))
+    known = boxes.frozen_data(box)
+    if known is None:
+        fail(UnsupportedError, "np.real_if_close of complex numbers makes a real or a complex array as their elements are",
+             "take np.real where you know that it is real")
+    return boxes.array(const(np.real_if_close(known, tol), to_dtype(np.real_if_close(known, tol).dtype)))
 
 
 @implements(np.angle)

@@ -6,12 +6,12 @@ import math
 import numpy as np
 
 from ...ir.build import const
-from ...ir.errors import DTypeError, ShapeError
+from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, I64, INDEX
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS, HOOKS, ArrayBox, Box, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, result_dtype, strong, to_dtype
 
 
@@ -44,6 +44,24 @@ def ones(shape, dtype=None, order="C", *, device=None, like=None):
 def empty(shape, dtype=float, order="C", *, device=None, like=None):
     """What an uninitialised array holds is nobody's business: the op `empty`."""
     return _filled(None, shapes.shape_of(shape), to_dtype(dtype or float), order)
+
+
+@creates(np.ndarray)
+def ndarray(shape, dtype=float, buffer=None, offset=0, strides=None, order=None):
+    """The constructor: an uninitialised array, or one over the elements of another."""
+    if buffer is None:
+        return empty(shape, dtype or float, order or "C")
+    box, dtype = as_array(buffer), to_dtype(dtype or float)
+    step = dtype.np.itemsize
+    if strides is not None or order == "F" or dtype is not box.dtype_ir or type(offset) is not int or offset % step:
+        fail(UnsupportedError, "np.ndarray over a buffer takes its dtype, a known offset of whole elements and C order here",
+             "use slices, reshape and transpose of the buffer")
+    dims, size = shapes.shape_of(shape), 1
+    for d in dims:
+        size = shapes.arith("mul", size, d)
+    start = offset // step
+    part = METHODS["reshape"](box, -1)[start:boxes.count(shapes.arith("add", start, size))]
+    return METHODS["reshape"](part, tuple(map(boxes.count, dims)))
 
 
 @creates(np.full)

@@ -11,7 +11,7 @@ from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
 from ..values.boxes import ArrayBox, Box
-from . import leaf_types, region_tracing
+from . import identity, leaf_types, region_tracing
 
 
 class JoinedValue:
@@ -123,7 +123,7 @@ class IfJoin:
             values[side] = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
                 values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
-            slots.append(self.result(kind, values, (x,)))
+            slots.append(self.result(kind, values, (x, None) if side == 0 else (None, x)))
         return JoinedValue(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
 
     def leaf(self, what: str, x, y) -> JoinedValue:
@@ -180,7 +180,8 @@ class IfJoin:
 
     def result(self, kind, values, held) -> JoinedValue:
         k = self.pair(*values)
-        strides = {getattr(h, "_strides", None) for h in held}
+        known = self.which(kind, held)
+        strides = {getattr(h, "_strides", None) for h in held if h is not None}
 
         def build(results):
             made = leaf_types.wrap(results[k], kind, strides.copy().pop() if len(strides) == 1 else None)
@@ -188,9 +189,22 @@ class IfJoin:
                 for h in held:
                     if isinstance(h, ArrayBox):
                         region_tracing.link(self.trace, made, h)
+                made.identity = results[known] if isinstance(known, int) else known
             return made
 
         return JoinedValue(True, build)
+
+    def which(self, kind, held):
+        """The position of the result that says which array a joined name holds, where that is asked for."""
+        if self.trace.clock is None or kind.form != "array":
+            return None
+        if any(map(identity.opaque, held)):
+            return identity.OPAQUE
+        numbers = []
+        for block, h in zip(self.blocks, held):
+            with self.trace.builder.at(block):
+                numbers.append(identity.number(self.trace, h))
+        return self.pair(*numbers)
 
     def pair(self, a: Value, b: Value) -> int:
         """The position of a result that is a after the one branch and b after the other."""

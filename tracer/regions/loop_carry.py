@@ -4,6 +4,7 @@
   Carried    its numbers are parameters of the body; their types widen until an iteration fits
   with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
   lengths    of an array that has another shape after an iteration: parameters before the array's, of whose type they are part
+  identity   of an array, where the trace has them: a parameter after the array's
 
 A carry is planned from what is known, tried by tracing the body, and corrected by what the body left (`absorb`), until an
 iteration changes the plan no more.
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 from ...ir.build import const
 from ...ir.core import Block, Value
-from ...ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, Type
+from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Type
 from .. import tracing
 from ..syntax.early_exit import RETURNED, VALUE
 from ..values.boxes import ArrayBox, Box
-from . import leaf_types, region_tracing
+from . import identity, leaf_types, region_tracing
 from .leaf_types import Kind, MaybeUndefined, Undefined
 from .region_tracing import Mismatch
 
@@ -51,6 +52,7 @@ class Carry:
         "may_alias",
         "moves",
         "never",
+        "opaque",
         "stop",
         "structure",
     )
@@ -60,9 +62,10 @@ class Carry:
         self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
         self.flag = type(initial) in (Undefined, MaybeUndefined)
         self.never, self.entry, self.boxes, self.may_alias = False, None, [], []
-        self.structure, self.leaves, self.kinds, self.moves = None, [], [], False
+        self.structure, self.leaves, self.kinds, self.moves, self.opaque = None, [], [], False, False
         if type(initial) is not Undefined:
             self.leaves, self.structure = leaf_types.flatten(initial.held if self.flag else initial)
+            self.opaque = any(map(identity.opaque, self.leaves))
             self.kinds = [None] * len(self.leaves)
             if guess or self.flag:
                 self.guess()
@@ -77,7 +80,9 @@ class Carry:
     @property
     def width(self) -> int:
         """The number of parameters."""
-        return sum(1 + k.dims.count(VARYING) for k in self.kinds if k is not None) + self.flag if self.moves else 0
+        if not self.moves:
+            return 0
+        return sum(1 + k.dims.count(VARYING) + numbered(k) for k in self.kinds if k is not None) + self.flag
 
     def parameters(self, block: Block) -> None:
         """Give a block the parameters that this needs, under the names that the program has for them."""
@@ -86,6 +91,8 @@ class Carry:
             if kind is not None:
                 dims = [parameter(block, INDEX_SCALAR) if d is VARYING else d for d in kind.dims]
                 parameter(block, Type(kind.dtype, dims), path)
+                if numbered(kind):
+                    parameter(block, Type(I64))
         if self.moves and self.flag:
             parameter(block, BOOL_SCALAR)
 
@@ -95,16 +102,19 @@ class Carry:
             return []
         if type(self.initial) is Undefined:
             found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
-            return [*self.with_lengths(builder, found), const(False, BOOL)]
-        found = self.with_lengths(builder, [leaf_types.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None])
+            return [*self.described(builder, found, [None] * len(self.kinds)), const(False, BOOL)]
+        values = [leaf_types.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None]
+        found = self.described(builder, values, self.leaves)
         return [*found, self.initial.flag] if self.flag else found
 
-    def with_lengths(self, builder, values) -> list[Value]:
-        """Before each value its lengths that are carried."""
+    def described(self, builder, values, leaves) -> list[Value]:
+        """Before each value its lengths that are carried, and after it its identity."""
         out = []
-        for value, kind in zip(values, [k for k in self.kinds if k is not None]):
+        for value, (kind, leaf) in zip(values, [(k, x) for k, x in zip(self.kinds, leaves) if k is not None]):
             out += [builder.index(d) for d, planned in zip(value.type.dims, kind.dims) if planned is VARYING]
             out.append(value)
+            if numbered(kind):
+                out.append(identity.number(tracing.current(), leaf))
         return out
 
     def at_head(self, trace, params, asking: bool = False):
@@ -130,6 +140,9 @@ class Carry:
                 next(params)
             made = x if kind is None else leaf_types.wrap(next(params), kind, getattr(x, "_strides", None))
             if isinstance(made, ArrayBox) and kind is not None:
+                if numbered(kind):
+                    number = next(params)
+                    made.identity = identity.OPAQUE if self.opaque else number
                 self.boxes.append(made)
                 for relative in (x, *self.may_alias) if linked else ():
                     if isinstance(relative, ArrayBox):
@@ -170,14 +183,16 @@ class Carry:
             kind = self.widened(paths[k], k, x)
             if kind != self.kinds[k]:
                 self.kinds[k], changed = kind, True
-            changed |= self.relate(x)
+            changed |= self.relate(x) or (identity.opaque(x) and not self.opaque)
+            self.opaque |= identity.opaque(x)
         self.moves = self.moves or changed
         return changed
 
     def first(self, leaves, structure) -> bool:
         """The first value of a name that was unset before the loop: its types are what is carried."""
-        self.leaves, self.structure = leaves, structure
-        for k in map(leaf_types.kind_of, leaves):
+        self.leaves, self.structure, self.opaque = leaves, structure, any(map(identity.opaque, leaves))
+        for x in leaves:
+            k = None if isinstance(x, ArrayBox) and x._epoch < self.epoch else leaf_types.kind_of(x)     # that very array
             if k is not None and not k.type.static and not self.flexible:
                 raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
             varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
@@ -221,7 +236,7 @@ class Carry:
             held, flag = final.held, final.flag
         leaves = leaf_types.flatten(held)[0]
         values = [leaf_types.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
-        found = self.with_lengths(tracing.current().builder, values)
+        found = self.described(tracing.current().builder, values, leaves)
         return [*found, flag] if self.flag else found
 
     def after(self, trace, results, final, ran: bool, own=frozenset()):
@@ -237,6 +252,18 @@ class Carry:
                 trace.shared.pop(id(part))
                 trace.note_fresh(part)
         return made.held if type(made) is MaybeUndefined and ran and type(final) is not MaybeUndefined else made
+
+
+def named(results, params):
+    """The results of a loop under the names of what it carries."""
+    for r, p in zip(results, params):
+        r.name = p.name
+    return results
+
+
+def numbered(kind: Kind) -> bool:
+    """Whether the identity of what a leaf holds is carried."""
+    return kind.form == "array" and tracing.current().clock is not None
 
 
 def parameter(block: Block, type, name: str | None = None) -> Value:

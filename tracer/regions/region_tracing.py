@@ -101,7 +101,7 @@ def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool
             if scope.generators and outcome.raised is None:
                 random_generators.DROP[0](trace, scope)
     finally:
-        trace.scopes.pop()
+        trace.end(trace.scopes.pop())
         trace.growing = growing
         del trace.targets[targets:]
         outcome.grown = {key: (*found, scope.loop) for key, found in (scope.grown or {}).items()}
@@ -244,11 +244,18 @@ class PoisonedBox(ArrayBox):
     __slots__ = ()
 
     def _refuse(self, *_):
+        expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",
             "make one of them a copy where the names part: `b = a.copy()`", tracing.locate())
 
     _value = property(_refuse, _refuse)
+
+
+def expect_identities(trace: Trace) -> None:
+    """Which array a name holds is needed: trace again with identities (regions/identity.py), if that has not been tried."""
+    if trace.clock is None:
+        raise tracing.Restart(identities=True)
 
 
 def link(trace: Trace, one: ArrayBox, other: ArrayBox, epoch: float = float("inf")) -> None:

@@ -224,7 +224,7 @@ class DynamicList(packed_lists.ListValue):
         self._expect_unwritten()
         if self.seen is None or self.seen[0] is not self.stacks[0]._value:
             if tracing.current().scopes[-1].kind != "function":
-                tracing.current().note("copied", "a list of run-time length is read while it may grow: all of it, each time")
+                tracing.current().note("copy", "a list of run-time length is read while it may grow: all of it, each time")
             rows = [_poured(cell._value, self.count._value, kind) for cell, kind in zip(self.stacks, self.entry.kinds)]
             self._fill(rows)
             self.seen = self.stacks[0]._value, rows

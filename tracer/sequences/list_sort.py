@@ -24,6 +24,7 @@ from ..numpy import creation
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, captured_arrays
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import array_choice
 
 
 class Columns:
@@ -182,7 +183,7 @@ def item_at(trace, held, key: ScalarBox):
         return NotImplemented
     leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
     if any(isinstance(leaf, ArrayBox) for leaf in leaves) and list_scan_outputs.rows_of(held) is None:
-        return NotImplemented                            # an alias of one of them: which one must be known
+        return array_choice.item_at(trace, held, key)    # one of them, under another name
     if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
         return NotImplemented

@@ -12,7 +12,7 @@ from .. import tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
-from ..sequences import list_sort
+from ..sequences import array_choice, list_sort
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -101,11 +101,16 @@ def setattr_(value, held, name: str) -> None:
         calls.expect_own(trace, held, f"`.{name} =`")
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)
-    elif trace.maker(held) < 0:
+    elif trace.maker(held) < 0 and not _inner(trace, held):
         raise UnsupportedError(
             f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
             "return the value, or make the object inside the function", tracing.locate())
     region_tracing.assign(trace, (held, True, name), value)
+
+
+def _inner(trace, held) -> bool:
+    """Whether this is a function that the traced program has made."""
+    return isinstance(held, types.FunctionType) and id(held.__code__) in tracing.PLACES and id(held) not in trace.outer
 
 
 def named(value, held, name: str):
@@ -136,6 +141,8 @@ def augment(held, value, op: str):
         return held
     elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
         return dunder_dispatch.operate(op[1:], held, value)
+    elif type(held) is array_choice.ArrayChoice:
+        return held.augmented(op, value)
     elif trace is not None and not isinstance(held, Box):
         return dunder_dispatch.augmented(op[1:], held, value) if isinstance(getattr(type(held), f"__{op}__"),
                                                                             types.FunctionType) \
@@ -154,14 +161,20 @@ def aug_item(held, key):
     if isinstance(held, np.ndarray) and trace is not None and trace.maker(held) < 0:
         held = boxes.lift(held)
     if type(held) is list and isinstance(key, Box):
+        found = list_sort.item_at(trace, held, key)
+        if type(found) is array_choice.ArrayChoice:
+            return held, key, found
         packed_lists.pack(trace, held)
     return held, key, held[key]
 
 
 def aug_setitem(place, value, op: str) -> None:
     held, key, found = place
+    if type(held) is array_choice.ArrayChoice and isinstance(found, ArrayBox):
+        found = boxes.array(held[key].read())                  # which array it is a view of is not known: a copy, stored back
     made = augment(found, value, op)
-    written = made is found and isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root
+    written = made is found and (type(found) is array_choice.ArrayChoice or (
+        isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root))
     if not written:                                            # a view is written through; what an index array gathered is not
         setitem(made, held, key)
 

@@ -30,13 +30,14 @@ from ...ir.errors import (
     UnsupportedError,
 )
 from ...ir.ops import random
+from ...ir.transforms.overflow_checks import without_needless_overflow_checks
 from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
-from ..regions import leaf_types, region_tracing
-from ..sequences import generators
+from ..regions import identity, leaf_types, region_tracing
+from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import captured_values, format_strings, promotion, random_generators
@@ -111,16 +112,21 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     packed: dict = {}
     known: set | None = set()
     failed: Exception | None = None
+    identities = False
     begun = len(tracing.gathered())
     for _ in range(RESTARTS):
         del tracing.gathered()[begun:]               # by a run that was given up
-        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known)
+        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
+                   identities=identities)
         try:
             return _clean(run.run, function)
         except Restart as signal:
+            if signal.otherwise is not None and any(not call.values or call.values[k] is None for k in signal.leaves):
+                signal = Restart((), [signal.otherwise])
             if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
-                    and (known is None or signal.arrays <= known)):
+                    and (known is None or signal.arrays <= known) and signal.identities <= identities):
                 break
+            identities |= signal.identities
             statics |= signal.leaves
             unroll |= signal.loops
             packed |= signal.lists
@@ -166,7 +172,7 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
-                 private: bool = False, known: set | None = frozenset()):
+                 private: bool = False, known: set | None = frozenset(), identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -181,9 +187,10 @@ class _Run:
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
             self.trace.fixed = known
+            self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
-        self.trace.spoil = region_tracing.spoil_kin
+        self.trace.spoil, self.trace.propagate = region_tracing.spoil_kin, identity.propagate
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
     def run(self) -> Traced:
@@ -203,10 +210,14 @@ class _Run:
         made: list = []
         targets, trace.targets = trace.targets, []                 # what is around is not left from inside of another function
         hooked, trace.builder.peephole = trace.builder.peephole, peephole
+        clock = trace.clock
+        trace.clock = clock and identity.Clock()
         try:
             outcome = region_tracing.run(trace, scope, lambda: made.append(self.attempt()), None, None, ())
         finally:
+            inner, trace.clock = trace.clock, clock
             trace.targets, trace.builder.peephole = targets, hooked
+        outcome.items.pop((id(inner), True, "now"), None)
         self.expect_own_writes(outcome)
         traced = made[0]
         closed, captured = lift_free(traced.function)
@@ -280,7 +291,7 @@ class _Run:
     def finish(self, returned, seen, held) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
-        leaves, out_tree = pytrees.flatten(packed_lists.settled(leaf_types.value(returned)))
+        leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,
                                                                                    (ArrayBox, random_generators.GeneratorBox))}
@@ -289,6 +300,7 @@ class _Run:
         if self.outer is None and self.trace.scopes[-1].generators:
             random_generators.DROP[0](self.trace, self.trace.scopes[-1])
         self.function.body.yields = tuple(results)
+        without_needless_overflow_checks(self.function)
         for k, value in enumerate(results):
             if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
@@ -348,6 +360,7 @@ class _Run:
         for position, k in enumerate(self.dynamic if held else ()):
             box = held[k]
             if isinstance(box, region_tracing.PoisonedBox):
+                region_tracing.expect_identities(self.trace)
                 raise UnsupportedError(
                     f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
                     "only run "

@@ -58,6 +58,8 @@ class Box:
     __array_priority__ = 1000.0
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if any(hasattr(type(x), "__tracegrad_box__") for x in inputs):
+            return NotImplemented
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function, kinds, args, kwargs):
@@ -178,11 +180,12 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "path", "writeable")
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
+                 "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
 
     weak = None
 
@@ -196,8 +199,10 @@ class ArrayBox(Box):
         if self.base is not None:
             self.base.write(self.path.write(self.base.read(), value))
             return
-        tracing.current().note_write(self)
+        trace, before = tracing.current(), self._value
+        trace.note_write(self)
         self._value = value
+        trace.note_written(self, before)
 
     def writable(self) -> None:
         if not self.writeable:
@@ -339,6 +344,8 @@ def lift(x) -> Box:
     for kind, row in _WEAK_OF.items():
         if isinstance(x, kind):
             return _number(kind(x), *row)
+    if hasattr(x, "__tracegrad_box__"):
+        return x.__tracegrad_box__()
     if hasattr(x, "__array__"):
         return HOOKS["captured"](np.asarray(x))
     fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")

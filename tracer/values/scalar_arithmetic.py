@@ -1,7 +1,8 @@
 """Python's own arithmetic on traced Python scalars, its builtins, and the math module.
 
 Two Python scalars follow Python: ints divide to floats, division by zero raises, comparison gives a bool. Ints are 64 bits
-wide and wrap around. Where one of two is a NumPy value, NumPy's rules hold (values/ufuncs.py).
+wide; where Python's would be wider there is an OverflowError (values/python_ints.py). Where one of two is a NumPy value,
+NumPy's rules hold (values/ufuncs.py).
 """
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from ...ir.core import Block, Const
 from ...ir.errors import DTypeError, UnsupportedError
 from ...ir.types import BOOL, C128, F64, I64, INDEX
 from .. import tracing
-from . import boxes, operators, shapes, ufuncs
+from . import boxes, operators, python_ints, shapes, ufuncs
 from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from .promotion import fail
 
@@ -120,7 +121,10 @@ def _at_least_int(weak):
 
 def _arith(name, a, b, weak):
     weak = _at_least_int(weak)
-    return ScalarBox(tracing.current().builder(name, *_pair(a, b, weak)), weak)
+    x, y = _pair(a, b, weak)
+    if weak == "int" and name in ("add", "sub", "mul"):
+        python_ints.expect_fit(name, x, y)
+    return ScalarBox(tracing.current().builder(name, x, y), weak)
 
 
 def _bits(name, a, b, weak):
@@ -133,11 +137,17 @@ def _shift(name, a, b, weak):
     builder = tracing.current().builder
     x, y = (builder.cast(v, I64) for v in _pair(a, b, "int"))
     _require(builder("ge", y, const(0, I64)), y, "ValueError", "negative shift count")
+    if name == "lshift":
+        python_ints.expect_fit("shl", x, y)
     return ScalarBox(builder("shl" if name == "lshift" else "shr", x, y), "int")
 
 
 def _compare(name, a, b, weak):
     builder = tracing.current().builder
+    if weak == "float" and {weak_of(a), weak_of(b)} == {"int", "float"}:
+        exact = python_ints.compare_with_float(name, lift(a), lift(b))
+        if exact is not None:
+            return exact
     x, y = _pair(a, b, _at_least_int(weak))
     return ScalarBox(builder(name, x, y), "bool")
 
@@ -169,6 +179,8 @@ def _divide(name, a, b, weak):
     weak = _at_least_int(weak)
     x, y = _pair(a, b, weak)
     _nonzero(y, name, weak)
+    if weak == "int" and name == "floordiv":
+        python_ints.expect_quotient(x, y)
     if name == "truediv" and weak == "int":
         weak = "float"
         x, y = builder.cast(x, F64), builder.cast(y, F64)
@@ -200,10 +212,12 @@ def _int_power(a, b, known, exponent):
     builder = tracing.current().builder
     x, y = python_scalar(a, "int"), builder.cast(python_scalar(b, "int"), I64)
     if known and exponent == 2:
+        python_ints.expect_fit("mul", x, x)
         return ScalarBox(builder("mul", x, x), "int")
     if not known:
         _require(builder("ge", y, const(0, I64)), y, "DTypeError",
                  "an int to a negative power is a float: make the base a float")
+    python_ints.expect_power(builder.cast(x, I64), y)
     return ScalarBox(builder("pow", builder.cast(x, I64), y), "int")
 
 
@@ -243,6 +257,8 @@ def unary(name, ufunc, x):
         if weak != "int":
             raise TypeError(f"bad operand type for unary ~: '{weak}'")
         return ScalarBox(builder("invert", builder.cast(value, I64)), weak)
+    if weak == "int":
+        python_ints.expect_negative(value)
     return ScalarBox(builder(name, value), "float" if weak == "complex" and name == "abs" else weak)
 
 
@@ -324,6 +340,8 @@ def to_int(x) -> ScalarBox:
         return ScalarBox(value, "int")
     if dtype.inexact:
         _expect_int(builder, value)
+    elif dtype.kind == "u" and dtype.bits == 64:
+        python_ints.expect_signed(value)
     return ScalarBox(builder.cast(value, I64), "int")
 
 

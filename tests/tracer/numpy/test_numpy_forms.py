@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal(6)
 A = RNG.standard_normal((3, 4))
@@ -283,3 +285,25 @@ def test_errors(error, message, fn):
         return
     with pytest.raises(error, match=message):
         run(fn, A)
+
+
+def test_the_constructor_of_arrays():
+    def fn(x):
+        a = np.ndarray((2, 3), dtype=x.dtype)
+        a[:] = x[:3]
+        b = np.ndarray(4, np.float32)
+        b[:] = x[:4]
+        c = np.ndarray(shape=(3, 2), buffer=x)
+        c[1, 0] *= 9.0
+        d = np.ndarray((2,), float, x, 8)
+        d[1] += 1
+        return a, b, c, d, np.real_if_close(x) * 2, np.i0(x[0])
+
+    got, want = tg.jit(fn)(X.copy()), fn(X.copy())
+    for a, b in zip(got, want):
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    with pytest.raises(NotImplementedError, match="over a buffer"):
+        tg.jit(lambda x: np.ndarray((2,), np.int64, x))(X)
+    with pytest.raises(NotImplementedError, match="real_if_close of complex"):
+        tg.jit(lambda x: np.real_if_close(x + 0j))(X)

@@ -1,0 +1,129 @@
+"""xs[i] of arrays, where only run time knows i: reads, writes, helpers, loops, of equal and of different shapes."""
+import numpy as np
+import pytest
+from trace_check import check
+
+import tracegrad as tg
+
+A = np.arange(6.0).reshape(2, 3) + 1
+B = A[::-1] * 0.5
+C = np.arange(4.0).reshape(4, 1)
+
+
+def trade(x, y, n):
+    t, k, s = [x, y], 0, 0.0
+    while s < n:
+        a = t[k]
+        a[0, -1] += 0.5
+        a *= 1.01
+        s += np.sum(a[0])
+        a[1] = a[0] ** 2 * 0.1
+        k = 1 - k
+    return s, t, k
+
+
+def by_element(x, y, n):
+    t, k, s = (x, y), 0, 0.0
+    while s < n:
+        a = t[k]
+        for i in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                a[i, j] += 0.1 * s
+        for row in a:
+            s += row[-1] * 0.2
+        s += a.sum() * 0.1 + np.mean(a) + len(a) + a.size
+        k = (k + 1) % 2
+    return s, x, y
+
+
+def norm(v, w=1.0):
+    s = 0.0
+    for row in v:
+        s += np.dot(row, row) * w
+    return np.sqrt(s)
+
+
+def helpers(x, y, n):
+    t = (x, y)
+    j = int(np.argmax(x[0]))
+    return norm(t[j % 2]), norm(v=t[j - 1], w=2.0), t[j - 2].mean(), (t[-(j % 2)] * 2).sum()
+
+
+def rows_by_square(x, y, n):
+    t, total = [x[0], y[0], x[1]], 0.0
+    for i in range(n * 4):
+        v = t[(i * i) % 3]
+        total += v[-1] * v.shape[0] + np.dot(v, v)
+        v[0] = np.sin(0.1 * total)
+    return total, x, y
+
+
+def in_tuples(x, y, n):
+    t = ((x, 1.5), (y, 2.5))
+    v, w = t[int(np.argmax(x[0])) - 1]
+    v[1] = 7 * w
+    return x, y, np.sum(v) * w
+
+
+def in_dicts(x, y, n):
+    layers, s = [{"W": x, "b": 1.0}, {"W": y, "b": 2.0}], 0.0
+    j = int(np.argmax(x[0]))
+    for q in range(50):
+        p = layers[(q + j) % 2]
+        s += np.sum(p["W"]) * p["b"]
+        p["W"][0] += 0.1
+    return s, x
+
+
+def two_at_once(x, y, n):
+    t = [x, y]
+    j, k = int(np.argmax(x[0])), int(np.argmin(y[0]))
+    t[j - 1][:, 0] = t[k][::-1, 0][0] + t[j - 1][0, 0]
+    t[k] += t[j - 1][0, 0]
+    return x, y, t[k].sum()
+
+
+def kept_name(x, y, n):
+    t, best = (x, y), x
+    for i in range(n):
+        best = t[1 if x[0, i % 3] > y[1, 0] else 0]
+        best[0] -= 0.1
+    return x, y
+
+
+@pytest.mark.parametrize("shapes", ["equal", "different", "float32"])
+@pytest.mark.parametrize("f", [trade, by_element, helpers, rows_by_square, in_tuples, in_dicts, two_at_once],
+                         ids=lambda f: f.__name__)
+def test_reads_and_writes(f, shapes):
+    x, y = (A, B) if shapes == "equal" else (A, C) if shapes == "different" else (A.astype("f4"), C.astype("f4"))
+    if shapes != "different":
+        check(f, x.copy(), y.copy(), 3)
+    if shapes == "float32":
+        return
+    ours, theirs = (x.copy(), y.copy()), (x.copy(), y.copy())
+    got, want = tg.jit(f)(*ours, 3), f(*theirs, 3)
+    np.testing.assert_allclose(got[0], want[0])
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b)
+    tg.check_grads(lambda x, y: np.sum(f(x.copy(), y.copy(), 2)[0]), (x, y), order=2)
+
+
+def test_a_name_that_a_loop_binds_anew():
+    check(kept_name, A.copy(), B.copy(), 40)
+
+
+def test_the_position_is_checked():
+    def f(x, y):
+        return (x, y)[int(x[0])].sum()
+
+    with pytest.raises(IndexError, match="tuple index out of range"):
+        tg.jit(f)(np.array([2.0]), np.ones(3))
+    assert tg.jit(f)(np.array([-1.0]), np.ones(3)) == 3.0
+
+
+def test_a_result_is_an_array_of_its_own_shape():
+    def f(x, y):
+        return (x, y)[int(np.argmax(x))]
+
+    got = tg.jit(f)(np.array([1.0, 2.0]), np.ones(5))
+    np.testing.assert_array_equal(got, np.ones(5))

@@ -1,0 +1,210 @@
+"""xs[i] of arrays, where only run time knows i: one of them, and what is done with it is done with the one that it is.
+
+    t = tables[k]                t = ArrayChoice(k, tables)
+    t[0] = t.shape[1]            if k == 0: tables[0][0] = tables[0].shape[1]
+                                 else:      tables[1][0] = tables[1].shape[1]
+    f(t, x)                      f(tables[0], x) if k == 0 else f(tables[1], x)
+
+The arrays may differ in their shapes: each case is traced by itself, and a choice stands for the array under all of its names,
+so a write reaches it. In the eyes of regions a choice is a container of its number and its arrays.
+"""
+from __future__ import annotations
+
+import contextlib
+import functools
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from ...ir.build import const
+from ...ir.errors import ConcretizationError
+from ...ir.types import I64
+from .. import pytrees, tracing
+from ..calling import calls
+from ..control import branches, iteration
+from ..regions import leaf_types
+from ..values import boxes, shapes
+from ..values.boxes import METHODS, Box, ScalarBox
+
+ROUNDS = 4               # a loop that takes each array so often at most is unrolled, where its length is known
+
+
+class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
+    """members[key], 0 <= key < len(members)."""
+
+    __slots__ = ("key", "members")
+    __hash__ = None
+    shown = "choice of arrays"
+
+    def __init__(self, key: ScalarBox, members):
+        self.key, self.members = key, tuple(map(boxes.lift, members))
+
+    def each(self, f: Callable):
+        """f(the array that it is)."""
+        return _switch(self.key, [functools.partial(f, m) for m in self.members])
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        return over(getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function, kinds, args, kwargs):
+        return over(function, args, kwargs)
+
+    def __getitem__(self, key):
+        return self.each(lambda m: m[key])
+
+    def __setitem__(self, key, value):
+        self.each(lambda m: operator.setitem(m, key, value))
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in METHODS:
+            return functools.partial(self.method, name)
+        return self.each(lambda m: getattr(m, name))
+
+    def method(self, name: str, *args, **kwargs):
+        return over(lambda m, *args, **kwargs: getattr(m, name)(*args, **kwargs), (self, *args), kwargs)
+
+    def __iter__(self):
+        return iter(Items(self))
+
+    def __bool__(self):
+        return bool(self.__tracegrad_box__())
+
+    def __tracegrad_box__(self) -> Box:
+        """The array as a value: a copy."""
+        return boxes.array(boxes.as_array(self.each(lambda m: m)).read())
+
+    def augmented(self, op: str, value) -> ArrayChoice:
+        """self op= value"""
+        over(getattr(operator, op), (self, value), {})
+        return self
+
+
+def _switch(key: ScalarBox, cases):
+    """cases[key]()"""
+    if len(cases) == 1:
+        return cases[0]()
+    half = len(cases) // 2
+    first, rest = cases[:half], cases[half:]
+    builder = tracing.current().builder
+    below = ScalarBox(builder("lt", key.read(), const(half, I64)), "bool")
+    shifted = ScalarBox(builder("sub", key.read(), const(half, I64)), "int") if len(rest) > 1 else key
+    return branches.either(below, lambda: _switch(key, first), lambda: _switch(shifted, rest))
+
+
+def over(f: Callable, args, kwargs):
+    """f(*args, **kwargs) with each array in the place of a choice; those of one number are the same case."""
+    (args, kwargs), choices = (list(args), dict(kwargs)), []
+    _replace((args, kwargs), choices.append)
+    if not choices:
+        return f(*args, **kwargs)
+    first = choices[0]
+
+    def case(k: int):
+        taken = _replace((args, kwargs), lambda c: c.members[k] if c.key.read() is first.key.read() else c)
+        return over(f, *taken)
+
+    return _switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
+
+
+def _replace(x, function):
+    """x with function(choice) for each choice in it, in lists, tuples and dicts too."""
+    if type(x) is ArrayChoice:
+        return function(x)
+    if type(x) in (list, tuple):
+        return type(x)([_replace(v, function) for v in x]) if any(map(_holds, x)) else x
+    if type(x) is dict:
+        return {k: _replace(v, function) for k, v in x.items()} if any(map(_holds, x.values())) else x
+    return x
+
+
+def _holds(x) -> bool:
+    return type(x) is ArrayChoice or (type(x) in (list, tuple) and any(map(_holds, x))) or (
+        type(x) is dict and any(map(_holds, x.values())))
+
+
+def spread(f, args, kwargs):
+    """A call with a choice among its arguments; NotImplemented where it is handed on as it is, to be kept."""
+    keeps = isinstance(f, type) and calls.BUILTINS.get(f) is None
+    if keeps or isinstance(getattr(f, "__self__", None), (list, dict, set)):
+        return NotImplemented
+    return over(functools.partial(calls.call, f), args, kwargs)
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+def item_at(trace, held, key: ScalarBox):
+    """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
+    known."""
+    roots = tracing.roots_of(trace, key.read())
+    few = ROUNDS * len(held)
+    if all(type(loop.trip) is int and loop.trip <= few for loop in roots.loops):
+        with contextlib.suppress(ConcretizationError):
+            tracing.need_concrete(key, "a Python index")
+    parts = [pytrees.flatten(x) for x in held]
+    structure = parts[0][1]
+    columns = list(zip(*(leaves for leaves, _ in parts)))
+    if any(s != structure for _, s in parts) or not all(map(_alike, columns)):
+        return NotImplemented
+    number = _position(trace, key, len(held), type(held).__name__)
+    found = structure.unflatten([_chosen(number, column) for column in columns])
+    for part in pytrees.containers(found):
+        trace.shared[id(part)] = part
+    return found
+
+
+def _alike(column) -> bool:
+    kinds = [leaf_types.kind_of(x) for x in column]
+    return all(kinds) and len({k.form for k in kinds}) == 1
+
+
+def _position(trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
+    """A position from the start, checked."""
+    builder = trace.builder
+    at = builder.expr(builder.cast(key.read(), I64))
+    builder.emit("check", ((at >= -count) & (at < count)).value, error="IndexError", message=f"{what} index out of range")
+    return ScalarBox((at < 0).select(at + count, at).value, "int")
+
+
+def _chosen(number: ScalarBox, column):
+    if all(x is column[0] for x in column):
+        return column[0]
+    if leaf_types.kind_of(column[0]).form == "array":
+        return ArrayChoice(number, column)
+    return _switch(number, [lambda x=x: x for x in column])
+
+
+def settled(x):
+    """What a function returns, with arrays in place of choices."""
+    if type(x) is ArrayChoice:
+        return x.__tracegrad_box__()
+    kind = pytrees.kind_of(x)
+    if kind is None or not any(isinstance(part, ArrayChoice) for part in pytrees.containers(x)):
+        return x
+    children, meta = kind.split(x)
+    return kind.join(meta, [settled(c) for c in children])
+
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+class Items(iteration.Source):
+    """A choice as what a loop runs over."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: ArrayChoice):
+        self.held = held
+        count = held.each(lambda m: boxes.count(m.dims[0]))
+        self.trip = count if type(count) is int else shapes.to_index(count)
+
+    def at(self, k):
+        return self.held[boxes.count(k)]
+
+
+iteration.SOURCES[ArrayChoice] = Items
+calls.SPREAD[ArrayChoice] = spread
+pytrees.learn(ArrayChoice, pytrees.Kind("choice of arrays", lambda x: ([x.key, *x.members], None),
+                                        lambda meta, c: ArrayChoice(c[0], c[1:]),
+                                        lambda meta, n: [".<index>", *(f"[{k}]" for k in range(n - 1))]))
