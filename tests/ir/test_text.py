@@ -179,7 +179,7 @@ def test_every_op_roundtrips(name):
     else:
         attrs = {"dtype": F32} if name == "cast" else {}
         takes = sorted(defn.takes, key=str)
-        variants = [([Type(BOOL, (3,)), Type(d, (3,)), d] if name == "select" else [Type(d, (3,)), d][:defn.arity], attrs)
+        variants = [([Type(BOOL, (3,)), Type(d, (3,)), d] if name == "select" else [Type(d, (3,)), d, d, d][:defn.arity], attrs)
                     for d in takes]
     for operands, attrs in variants:
         f = function("f", [t for t in operands if isinstance(t, (Type, StackType))])
