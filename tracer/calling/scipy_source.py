@@ -47,7 +47,7 @@ def redirect(f):
     owner = getattr(f, "__self__", None)
     if parts[:2] == ["scipy", "stats"] or (getattr(type(owner), "__module__", None) or "").startswith("scipy.stats"):
         return _distribution(f, owner)
-    if parts[0] != "scipy" or len(parts) < 2:
+    if parts[0] != "scipy" or len(parts) < 2 or parts[1] in ("sparse", "_lib"):        # which sequences/sparse.py knows
         return None
     if type(f).__name__ in _PIECEWISE:
         return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(

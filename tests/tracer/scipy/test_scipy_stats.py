@@ -100,6 +100,15 @@ def test_multivariate_normal():
     tg.check_grads(lambda x, m, c: np.sum(ss.multivariate_normal.logpdf(x, m, (c + c.T) / 2)), (x, mean, cov), order=2)
 
 
+def test_t_of_infinite_degrees_of_freedom():
+    df = np.array([2.5, np.inf])
+    for f in (lambda df: ss.t.pdf(0.7, df), lambda df: ss.t.cdf(0.7, df), lambda df: ss.t.var(df), lambda df: ss.t.entropy(df),
+              lambda df: ss.t.ppf(0.7, df)):
+        np.testing.assert_allclose(tg.jit(f)(df), f(df), rtol=1e-12)
+    found = tg.jit(lambda s: ss.norm.interval(0.9, scale=s))(2.0)
+    np.testing.assert_allclose(found, ss.norm.interval(0.9, scale=2.0), rtol=1e-13)
+
+
 def test_captured_and_inner_frozen_distributions():
     captured = ss.gamma(2.0, scale=2.0)
     x = np.array([0.3, 0.7, 1.5])

@@ -199,7 +199,10 @@ class t(Family):
         return -INF, INF
 
     def logpdf(x, df):
-        return -sp.betaln(df / 2, df * 0.0 + 0.5) - 0.5 * np.log(df) - (df + 1) / 2 * np.log1p(x * x / df)
+        finite = df < INF                       # without end of degrees of freedom it is the normal distribution
+        v = np.where(finite, df, 1.0)
+        found = -sp.betaln(v / 2, v * 0.0 + 0.5) - 0.5 * np.log(v) - (v + 1) / 2 * np.log1p(x * x / v)
+        return np.where(finite, found, x * x * -0.5 - LOG_ROOT_2PI)
 
     def cdf(x, df):
         return sp.stdtr(df, x)
@@ -217,11 +220,14 @@ class t(Family):
         return np.where(df > 1, 0.0, INF)
 
     def var(df):
-        return np.where(df > 2, df / (df - 2), np.where(df > 1, INF, np.nan))
+        return np.where(df == INF, 1.0, np.where(df > 2, df / (df - 2), np.where(df > 1, INF, np.nan)))
 
     def entropy(df):
+        finite = df < INF
+        df = np.where(finite, df, 1.0)
         half = df / 2
-        return (half + 0.5) * (sp.psi(half + 0.5) - sp.psi(half)) + np.log(df) / 2 + sp.betaln(half, df * 0.0 + 0.5)
+        found = (half + 0.5) * (sp.psi(half + 0.5) - sp.psi(half)) + np.log(df) / 2 + sp.betaln(half, df * 0.0 + 0.5)
+        return np.where(finite, found, LOG_ROOT_2PI + 0.5)
 
 
 class chi2(Positive):

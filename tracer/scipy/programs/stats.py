@@ -99,13 +99,18 @@ def _median(family, *args, **kwargs):
     return _quantile(family, "ppf", 0.5, *args, **kwargs)
 
 
+def _interval(family, confidence, *args, **kwargs):
+    tail = (1.0 - np.asarray(confidence)) / 2
+    return _quantile(family, "ppf", tail, *args, **kwargs), _quantile(family, "ppf", 1.0 - tail, *args, **kwargs)
+
+
 # method -> (program, what it takes besides the family, what the family must have)
 _METHODS = {
     "logpdf": (_density, (True,), "logpdf"), "pdf": (_density, (False,), "logpdf"), "logpmf": (_density, (True,), "logpmf"),
     "pmf": (_density, (False,), "logpmf"), **{name: (_cumulative, (name,), "cdf") for name in ("cdf", "sf", "logcdf", "logsf")},
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
-    "median": (_median, (), "ppf"),
+    "median": (_median, (), "ppf"), "interval": (_interval, (), "ppf"),
 }
 
 
