@@ -485,18 +485,7 @@ def _cotangent_places(primal: _Primal, bwd: Callable, found: pytrees.TreeDef, lo
     places: list[int | None] = []
     counter = iter(range(found.count))
     for m, part, whole in zip(primal.moving, found.children, expected):
-        if not _match(part, whole, counter, places):
+        if not pytrees.places_of(part, whole, counter, places):
             raise ArgumentTypeError(f"the cotangent of argument {m} has the structure {part!r}, the argument {whole!r}",
                                     "return it in the structure of the argument, with None for parts that are zero", loc)
     return dict(zip(primal.leaves, places))
-
-
-def _match(part: pytrees.TreeDef, whole: pytrees.TreeDef, counter, places: list) -> bool:
-    if part.kind is pytrees.NONE:
-        places += [None] * whole.count
-        return True
-    if part.kind is None:
-        places.append(next(counter))
-        return whole.kind is None
-    return (part.kind is whole.kind and part.meta == whole.meta and len(part.children) == len(whole.children)
-            and all(_match(p, w, counter, places) for p, w in zip(part.children, whole.children)))

@@ -272,3 +272,16 @@ def containers(x, opened: Callable | None = None) -> Iterator:
         yield x
     for child in kind.split(x)[0]:
         yield from containers(child, opened)
+
+
+def places_of(part: TreeDef, whole: TreeDef, counter, places: list) -> bool:
+    """Whether `part` is the structure `whole`, but for a None in place of whole parts; adds to `places` what of `counter` stands
+    for each leaf of `whole`, None where nothing does."""
+    if part.kind is NONE:
+        places += [None] * whole.count
+        return True
+    if part.kind is None:
+        places.append(next(counter))
+        return whole.kind is None
+    return (part.kind is whole.kind and part.meta == whole.meta and len(part.children) == len(whole.children)
+            and all(places_of(p, w, counter, places) for p, w in zip(part.children, whole.children)))
