@@ -50,6 +50,7 @@ class OpDef:
     register    a result of one element needs no memory
     overwrites  the operand whose memory the result may take, with a part of it written; None for others
     loop        its regions are run many times
+    draws       takes numbers from a generator: runs once, in the program's order
     factors     a factorisation whose vectors are not unique where values are equal
     """
 
@@ -69,6 +70,7 @@ class OpDef:
     register: bool = False
     overwrites: int | None = None
     loop: bool = False
+    draws: bool = False
     factors: bool = False
 
     def __post_init__(self):

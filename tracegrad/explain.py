@@ -14,7 +14,6 @@ from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
 from .compile import optimized, without_aliases
 from .functions import jit
-from .ir.analysis.draws import DRAWS
 from .ir.core import Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
@@ -124,7 +123,7 @@ def without_derivative(f: Function) -> list[tuple[str, Loc]]:
     for op in f.body.walk():
         if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in random.LINKED:
             name = op.attrs.get("dist") or op.attrs.get("method") or op.name
-            what = f"a draw of `{name}` has derivative zero with respect to its parameters" if op.defn.name in DRAWS else \
+            what = f"a draw of `{name}` has derivative zero with respect to its parameters" if op.defn.draws else \
                 f"`{name}` has derivative zero wherever it has one"
             found.setdefault((name, op.loc), (what, op.loc))
     return list(found.values())

@@ -275,7 +275,8 @@ def containers(x, opened: Callable | None = None) -> Iterator:
 
 
 def places_of(part: TreeDef, whole: TreeDef, counter, places: list) -> bool:
-    """Whether `part` is the structure `whole`, but for a None in place of whole parts; adds to `places` what of `counter` stands
+    """Whether `part` is the structure `whole`, but for a None in place of whole parts; adds to `places` what of `counter`
+    stands
     for each leaf of `whole`, None where nothing does."""
     if part.kind is NONE:
         places += [None] * whole.count

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...ir.analysis.draws import DRAWS
 from ...ir.build import Builder, key_of
 from ...ir.clone import dims_of
 from ...ir.core import Block, Const, Function, Op, Value, subst_type
@@ -151,7 +150,7 @@ class Walk:
             dims = self.dims(op.operands[0].type)
             return None if dims is None else (self.b.index(dims[op.attrs["axis"]]),)
         operands = [self.value(v) for v in op.operands]
-        if None in operands or name == "print" or name in DRAWS:
+        if None in operands or name == "print" or op.defn.draws:
             return None
         if self.sure:
             return self.b.emit(op.defn, *operands, **op.attrs)

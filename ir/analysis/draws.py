@@ -3,8 +3,6 @@ from __future__ import annotations
 
 from ..core import Block, Op
 
-DRAWS = frozenset({"draw", "random_call"})
-
 
 def draws(block: Block) -> bool:
     """Whether an op of a block draws, in its regions and the functions that it calls, too."""
@@ -12,4 +10,4 @@ def draws(block: Block) -> bool:
 
 
 def is_draw(op: Op) -> bool:
-    return op.defn.name in DRAWS or ("callee" in op.attrs and draws(op.attrs["callee"].body))
+    return op.defn.draws or ("callee" in op.attrs and draws(op.attrs["callee"].body))

@@ -258,5 +258,5 @@ def _between(generator, low, high, size, kind):
 _METHODS = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
             **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")}}
 
-OpDef("draw", _infer_draw, _evaluate_draw, effect=True, doc="Numbers drawn from a generator.")
-OpDef("random_call", _infer_call, _evaluate_call, effect=True, doc="What a method of a generator returns.")
+OpDef("draw", _infer_draw, _evaluate_draw, effect=True, draws=True, doc="Numbers drawn from a generator.")
+OpDef("random_call", _infer_call, _evaluate_call, effect=True, draws=True, doc="What a method of a generator returns.")
