@@ -158,8 +158,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-                               "lower", "cache_info", "cache_clear"),
-          property: ("derives", "specializations", "specialisations")}
+                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear"),
+          property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:
         setattr(Found, _name, _of_core(_name, _kind))
