@@ -28,8 +28,6 @@ from .tracer.staging import arguments
 from .tracer.staging.trace_function import Traced
 
 if TYPE_CHECKING:
-    from scipy import LowLevelCallable
-
     from .api import Jitted
 
 _LONGEST = 8                # arguments that a C function takes one by one, where no signature is asked for
@@ -55,7 +53,7 @@ def cfunc(jitted: Jitted, args: tuple, signature: str | None = None, user: Any =
     return found
 
 
-def low_level_callable(jitted: Jitted, args: tuple, signature: str | None, user: Any) -> LowLevelCallable:
+def low_level_callable(jitted: Jitted, args: tuple, signature: str | None, user: Any) -> Any:
     """A scipy.LowLevelCallable of it."""
     from scipy import LowLevelCallable
 

@@ -1,0 +1,1 @@
+"""Solutions of equations as functions of their parameters, differentiated by the implicit function theorem."""
