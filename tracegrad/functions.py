@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from . import pickling
 from .api import Jitted
 from .closures import KEY, Family, new_table, table_of
+from .frozen_closures import HOLDERS, frozen
 from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
 from .options import config
@@ -145,6 +146,14 @@ class Found(Jitted):
 
     def __reduce_ex__(self, protocol):
         return pickling.reduced(self, rebuilt, self.root, tuple([(s.name, s.options) for s in self.chain]))
+
+
+def _frozen(found: Found, memo: dict[int, Any]) -> Jitted:
+    root = frozen(found.root, memo)
+    return found if root is found.root else functools.reduce(Found, found.chain, root)
+
+
+HOLDERS[Found] = _frozen
 
 
 def _of_core(name: str, kind: type) -> Any:
