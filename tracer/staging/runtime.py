@@ -7,7 +7,14 @@ from .. import tracing
 from ..calling import calls, numpy_source  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
-from ..sequences import dynamic_lists, generator_reductions, match_runtime, ufunc_methods, vectorize  # noqa: F401  (borrowed, mapping, piles and ufunc_methods fill tables)
+from ..sequences import (  # noqa: F401  (some fill tables)
+    dynamic_lists,
+    generator_reductions,
+    match_runtime,
+    stencils,
+    ufunc_methods,
+    vectorize,
+)
 from ..syntax import nonlocals, source, try_except
 from ..values import boxes, captured_arrays, format_strings
 from . import assignment, dunder_dispatch

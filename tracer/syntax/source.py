@@ -260,6 +260,8 @@ def unwrap(function):
             function = function.__func__
         elif hasattr(function, "py_func"):
             function = function.py_func
+        elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
+            function = function._pyfunc
         elif isinstance(function, functools._lru_cache_wrapper):
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:
