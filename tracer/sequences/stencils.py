@@ -11,6 +11,7 @@ what Numba reads off its constants, or its option `neighborhood`. Array argument
 from __future__ import annotations
 
 import inspect
+import operator
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Window:
     def __getitem__(self, key: Any) -> Any:
         offsets = key if isinstance(key, tuple) else (key,)
         if len(offsets) != len(self.place) or any(isinstance(k, slice) for k in offsets):
-            fail(UnsupportedError, f"a stencil's array of {len(self.place)} axes is read with {len(offsets)} positions, or a slice",
+            fail(UnsupportedError, f"an array with {len(self.place)} axes is read with {len(offsets)} positions, or slices",
                  "read one element: a[0, 1]")
         return self.array[tuple([p + k for p, k in zip(self.place, offsets)])]
 
@@ -107,29 +108,50 @@ def _reach(f: Any, names: set[str], rank: int) -> list[tuple[int, int]]:
 
 def _offsets(kernel: Any, names: set[str]) -> Any:
     """The positions that a kernel reads, from Numba's own program of it."""
-    from numba.core import ir, ir_utils
+    from numba.core import ir
 
     for block in kernel.blocks.values():
         for read in [s.value for s in block.body if isinstance(s, ir.Assign) and isinstance(s.value, ir.Expr)]:
             if read.op not in ("getitem", "static_getitem") or _origin(kernel, read.value) not in names:
                 continue
-            index = read.index if read.op == "getitem" else read.index_var if read.index is None else read.index
-            if isinstance(index, ir.Var):
-                index = ir_utils.guard(ir_utils.find_const, kernel, index)
+            index = read.index if read.op == "static_getitem" else _constant(kernel, read.index)
             offsets = index if isinstance(index, tuple) else (index,)
             if not all(isinstance(k, (int, np.integer)) for k in offsets):
                 fail(UnsupportedError, "a position that the stencil reads is no constant", _NEEDED)
             yield offsets
 
 
+def _constant(kernel: Any, variable: Any) -> Any:
+    """What a variable of the kernel is in every run: a number, a tuple of such; None where runs differ."""
+    from numba.core import ir
+
+    found = _definition(kernel, variable)
+    if isinstance(found, (ir.Const, ir.Global, ir.FreeVar)):
+        return found.value
+    if isinstance(found, ir.Expr) and found.op == "build_tuple":
+        return tuple([_constant(kernel, x) for x in found.items])
+    if isinstance(found, ir.Expr) and found.op == "unary" and found.fn is operator.neg:
+        inner = _constant(kernel, found.value)
+        return None if inner is None else -inner
+    return None
+
+
 def _origin(kernel: Any, variable: Any) -> str | None:
     """The name of the argument that a variable of the kernel is."""
+    from numba.core import ir
+
+    found = _definition(kernel, variable)
+    return found.name if isinstance(found, ir.Arg) else None
+
+
+def _definition(kernel: Any, variable: Any) -> Any:
+    """What a variable is bound to, once for all; None where there are several."""
     from numba.core import ir, ir_utils
 
     found = ir_utils.guard(ir_utils.get_definition, kernel, variable)
     while isinstance(found, ir.Var):
         found = ir_utils.guard(ir_utils.get_definition, kernel, found)
-    return found.name if isinstance(found, ir.Arg) else None
+    return found
 
 
 def _redirect(f: Any) -> Any:
