@@ -7,6 +7,7 @@ import pytest
 from scipy import integrate, optimize, sparse
 
 import tracegrad as tg
+from tracegrad.scipy.compiled import vector
 
 
 def valley(x, a=1.0):
@@ -116,3 +117,11 @@ def test_errors_stand_at_the_users_lines():
 def test_scipy_is_imported_when_it_is_used():
     program = "import tracegrad as tg, sys; tg.scipy, tg.implicit, tg.interop; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_kernels_are_found_again():
+    before = []
+    for _ in range(3):
+        tg.scipy.solve_ivp(heat, (0, 1), np.ones(5), args=(1.0,))
+        before.append(tg.jit(vector(heat)).cache_info().misses)
+    assert len(set(before)) == 1
