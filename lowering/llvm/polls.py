@@ -22,7 +22,7 @@ WORK = 10_000_000            # scalar operations between two questions: about 5 
 _UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
 RAISED = -2                  # the site in the error record: the exception's type, value and traceback follow
 
-# An ordinary call: under the convention that keeps all registers (preserve_allcc) LLVM 20 lets vectors be overwritten. The
+# An ordinary call: under the convention that keeps all registers (preserve_allcc) LLVM 22 lets vectors be overwritten. The
 # exception goes into the error record, because the caller of the kernel may have to call Python before it raises.
 _ASK = f"""declare i32 @PyGILState_Ensure()
 declare void @PyGILState_Release(i32)
