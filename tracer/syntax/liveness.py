@@ -249,7 +249,7 @@ class _Live:
         inside = handled | self.block(s.body, other | final)
         self.deferred = deferred
         self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
-                  | set().union(*(assigned(h.body) for h in s.handlers)), out | other | inside)
+                  | set().union(*(assigned(h.body) for h in s.handlers)), final | other | handled)
         s.anew = set(s.state) - inside - deferred
         return inside
 

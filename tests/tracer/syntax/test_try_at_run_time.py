@@ -315,6 +315,19 @@ def assigned_by_parts(x, b):
     return total
 
 
+def last_read_in_the_body(a, b):
+    total = 0.0
+    if a > 1:
+        c = a * 0.7
+    try:
+        total += c
+        if b > 1:
+            c = b                                  # nobody reads this one
+    finally:
+        total += 0.25
+    return total
+
+
 def solved(a, y):
     try:
         step = np.linalg.solve(a, y)
@@ -324,6 +337,7 @@ def solved(a, y):
 
 
 @pytest.mark.parametrize(("fn", "args"), [
+    *((last_read_in_the_body, (a, b)) for a in (2.0, 0.5) for b in (2.0, 0.5)),
     *((solved, (np.eye(2) * s + s, np.ones(2))) for s in (1.0, 0.0)),
     *((f, (1.5, b)) for f in (divides, unset, around_a_while) for b in (4.0, 0.0)),
     *((modulo, (7, b)) for b in (2, 0, -3)),
