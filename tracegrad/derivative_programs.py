@@ -26,6 +26,7 @@ from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError,
 from .ir.ops.random import KINDS
 from .ir.transforms.simplify import peephole
 from .ir.types import StackType, Type, dtype
+from .lowering.build import loop_builder
 from .options import config
 from .tracer import pytrees
 from .tracer.pytrees import LEAF, TUPLE, TreeDef, fixed
@@ -300,7 +301,24 @@ def halves(f: Function, wrt, parts) -> tuple[Function, Function]:
                                    "length keeps values, and random numbers must not be drawn again",
                                    "take tg.grad or tg.jvp, which run it once, or make the loop a `for` with a `break`", f.loc)
         first, second = _run_again(f, wrt, parts)
-    return _opened(first, constants), second
+    return _shared(_opened(first, constants), second, len(f.results))
+
+
+def _shared(first: Function, second: Function, results: int) -> tuple[Function, Function]:
+    """What the rules of calls captured stands in the second half only now: it becomes a residual, too."""
+    flat = loop_builder.flatten_calls(second)
+    constants = live(flat)
+    if not constants:
+        return first, second
+    both, kept, taken = closed(flat, constants), len(first.results) - results, len(constants)
+    types, names = [p.type for p in both.params], [p.name for p in both.params]
+    order = [*range(kept), *range(len(types) - taken, len(types)), *range(kept, len(types) - taken)]
+    place = {old: new for new, old in enumerate(order)}
+    second = built(second.name, second, [types[k] for k in order], [names[k] for k in order],
+                   lambda b, params: inline(b, both, [params[place[k]] for k in range(len(types))]))
+    first = built(first.name, first, [p.type for p in first.params], [p.name for p in first.params],
+                  lambda b, params: (*inline(b, first, params), *constants))
+    return first, second
 
 
 def _opened(first: Function, constants) -> Function:
