@@ -20,6 +20,7 @@ from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
 from .lowering.call.specialisation import ClosedError
 from .options import config
+from .persistence.calls import Saved
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
@@ -177,10 +178,21 @@ class Jitted(Dispatcher):
         return key, captures if captures.given else NOTHING
 
     def specialise(self, call: arguments.Call, form: compile.Form):
+        """From the disk, or compiled."""
+        saved = Saved(self, call)
+        found = saved.load(form)
+        if found is not None:
+            return found
+        found = self._compiled(call, form, saved.possible)
+        saved.save(found)
+        found.about.stages = {}
+        return found
+
+    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
         start = time.perf_counter()
         with self.reading(call):
             traced = self.program(call)
-        return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
+        return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start), stages)
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""

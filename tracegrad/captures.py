@@ -51,6 +51,13 @@ class Captures:
         for c in self.parameters:
             c.data = np.broadcast_to(np.zeros((), c.data.dtype), c.data.shape)     # let go of the array: calls look it up
 
+    @classmethod
+    def of(cls, given: tuple[tuple[Any, In], ...], count: int) -> Captures:
+        """Those of a program that is compiled already, with `count` arrays."""
+        made = cls(Captured())
+        made.given, made.parameters = given, (None,) * count
+        return made
+
     def find(self) -> list[np.ndarray] | None:
         """The arrays of the parameters as they are now; None where the program does not hold for what is there."""
         found: dict[int, np.ndarray] = {}

@@ -49,6 +49,7 @@ class Failure:
 class Specialisation:
     """A kernel with the signature that it serves.
 
+    symbol  the kernel's name in `code`;  report  raises the exception of a failed check
     phases  milliseconds of compilation by phase
     about   whatever its maker wants to remember (types, notes, IR …);  keep  what the machine code has the address of
     """
@@ -56,6 +57,7 @@ class Specialisation:
     def __init__(self, signature: Signature, code: Code, kernel: str, report: Callable[[int, tuple[int, ...]], NoReturn], *,
                  native: bool = True, phases: dict[str, float] | None = None, about: Any = None, keep: Any = None):
         self.signature, self.code, self.about, self._keep = signature, code, about, keep
+        self.symbol, self.report = kernel, report
         self.phases = dict(phases or {}) | dict(code.phases)
         self._failure = Failure(report)
         self._invoking = self._invoked = self._invoked_at = 0
