@@ -12,9 +12,11 @@ A specialisation that cannot be written so that it is found again with the same 
 """
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import zlib
+from contextlib import contextmanager
 from typing import Any
 
 from .. import compile
@@ -57,6 +59,18 @@ def seen_by(jitted, call: Call) -> Fingerprint:
     return seen
 
 
+@contextmanager
+def uncollected():
+    """No garbage collection in a block: going once through all objects of a program takes longer than loading code for it."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
 class Saved:
     """The place of one call in the disk cache. `seen` is None where the call has none."""
 
@@ -70,7 +84,8 @@ class Saved:
         if own is None:
             return
         try:
-            self.seen = seen_by(jitted, call)
+            with uncollected():
+                self.seen = seen_by(jitted, call)
         except Unknown as reason:
             LOG.info("%s is not kept on disk: %s", jitted, reason)
             return
@@ -88,6 +103,10 @@ class Saved:
         """The specialisation that an earlier process has saved."""
         if self.seen is None:
             return None
+        with uncollected():
+            return self._load(form)
+
+    def _load(self, form: compile.Form) -> Specialisation | None:
         name = self._name(())
         found = files.read(name, count=True)
         if found is not None and "decided by" in found.fields:
