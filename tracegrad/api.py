@@ -35,14 +35,16 @@ class SpecializationInfo(NamedTuple):
 
     types       the arguments with their dtypes and shapes, and the values of those that are part of the specialisation
     phases      milliseconds of its compilation: trace, optimize (the IR), loops, emit, then LLVM's parse, passes, machine
-                and link, and entry, the code that takes calls
+                and link (or load, of code that was on the disk), and entry, the code that takes calls
     code_bytes  machine code;  hits  calls that it served
+    origin      "compiled", or "disk": an earlier process compiled it
     """
 
     types: str
     phases: dict[str, float]
     code_bytes: int
     hits: int
+    origin: str = "compiled"
 
     @property
     def compile_ms(self) -> float:
@@ -50,7 +52,8 @@ class SpecializationInfo(NamedTuple):
 
     def __repr__(self):
         phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
-        return f"<({self.types}): {self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>"
+        return (f"<({self.types}): from disk, " if self.origin == "disk" else f"<({self.types}): ") + (
+            f"{self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>")
 
 
 class Jitted(Dispatcher):
@@ -227,7 +230,7 @@ class Jitted(Dispatcher):
     @property
     def specializations(self) -> list[SpecializationInfo]:
         """The compiled forms, newest first."""
-        return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
+        return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits, s.about.origin) for s in self.specialisations]
 
 
 def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> None:

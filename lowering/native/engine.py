@@ -18,10 +18,12 @@ where a signal would interrupt it.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 import re
 import sys
 import time
+import weakref
 import zlib
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -94,6 +96,17 @@ _PLAIN = re.compile(r"""malloc|calloc|realloc|free|mem(cpy|move|set|cmp)|bzero
     |__(mul|div)[sd]c3|__u?(div|mod|divmod)ti[34]|__multi3|__powi[sd]f2|__(trunc|extend)[a-z]+2|__(fix|float)[a-z]+""", re.X)
 
 
+# The elements of large constant arrays, by the name of their content; whoever runs the code keeps them alive.
+_constants: weakref.WeakValueDictionary[str, np.ndarray] = weakref.WeakValueDictionary()
+PROVIDERS["constant"] = lambda names: [_constants[name].ctypes.data for name in names]
+
+
+def constant(data: np.ndarray) -> tuple[str, np.ndarray]:
+    """(the external symbol of a contiguous array whose elements never change, the array of these elements that it leads to)."""
+    name = hashlib.sha256(data.tobytes()).hexdigest()[:40]
+    return f"constant.{name}", _constants.setdefault(name, data)
+
+
 def is_allowed(name: str) -> bool:
     """Whether code from disk may refer to a symbol."""
     family, _, rest = name.partition(".")
@@ -118,7 +131,8 @@ def bind_symbols(names: list[str]) -> None:
             if not address:
                 raise IRError(f"there is no {family}.{rest} in this process")
             llvm.add_symbol(f"{family}.{rest}", address)
-            _bound.add(f"{family}.{rest}")
+            if family != "constant":                # of these the address changes when the array has been given up
+                _bound.add(f"{family}.{rest}")
 
 
 class Code:
@@ -295,8 +309,13 @@ def object_key(source: str, how: str) -> str | None:
     """The name under which the machine code of a text is kept; None where it cannot be, as the text holds an address."""
     if folder.path() is None or "inttoptr (i64 " in source:
         return None
+    return objects.key_of(source, (how, *target_names()))
+
+
+def target_names() -> tuple[str, ...]:
+    """What machine code is made for and by: the CPU with its features, and LLVM's version."""
     _, cpu, features = host()
-    return objects.key_of(source, (how, cpu, features, *map(str, llvm.llvm_version_info), llvmlite.__version__))
+    return cpu, features, ".".join(map(str, llvm.llvm_version_info)), llvmlite.__version__
 
 
 def keep(code: Code, source: str, key: str | None) -> None:

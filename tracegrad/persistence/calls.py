@@ -4,9 +4,8 @@
     name.code    the kernel's object code (lowering/cache/objects.py), which other calls may share
 
 The name of a call is a digest of the function and all that it can read (fingerprint.py), of the structure, types and static values
-of the arguments, of the options, of this package's source, and of the versions of Python, NumPy and SciPy; that of its code says
-the CPU and LLVM. Integers that turned out to decide a shape are part of the name, too: a file under the name without them says
-which they are.
+of the arguments, of the options, of this package's source, of the versions of Python, NumPy, SciPy and LLVM, and of the CPU.
+Integers that turned out to decide a shape are part of the name, too: a file under the name without them says which they are.
 
 A specialisation that cannot be written so that it is found again with the same meaning is not written; the log says why.
 """
@@ -18,6 +17,8 @@ import logging
 import zlib
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from .. import compile
 from ..captures import NOTHING, Captures
@@ -89,7 +90,7 @@ class Saved:
         except Unknown as reason:
             LOG.info("%s is not kept on disk: %s", jitted, reason)
             return
-        self.base = _digest(own, *environment.versions(), self.seen.digest())
+        self.base = _digest(own, *environment.versions(), *engine.target_names(), self.seen.digest())
 
     @property
     def possible(self) -> bool:
@@ -122,17 +123,21 @@ class Saved:
 
     def _specialisation(self, found: files.Content, form: compile.Form) -> Specialisation | None:
         x, call = found.fields, self.call
+        read = Decoder(self.seen, found.parts)
+        captures = Captures.of(tuple(map(read.given, x["given"])), x["captured"]) if x["given"] else NOTHING
+        if captures.find() is None:
+            LOG.info("%s finds no entry on the disk for what it captures now", self.jitted)
+            return None
+        constants = [engine.constant(np.frombuffer(found.parts[k], np.uint8).copy())[1] for k in x["constants"]]
         code = engine.from_disk(x["code"])
         if code is None:
             return None
-        read = Decoder(self.seen, found.parts)
         statics = tuple(x["statics"])
         leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf
                        for k, leaf in enumerate(call.leaves))
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]))
-        captures = Captures.of(tuple(map(read.given, x["given"])), x["captured"]) if x["given"] else NOTHING
         results = [Type(DTYPES[name], tuple(Value(Type(DTYPES["index"])) if d is None else d for d in dims))
                    for name, dims in x["results"]]
         place = compile.parameter_of(traced, call)
@@ -141,9 +146,8 @@ class Saved:
         made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
         report = Reporter(tuple((name, text, loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})
-        about = compile.CompileInfo(traced, x["types"], [(kind, text, loc_in(loc)) for kind, text, loc in x["notes"]], captures,
-                                    origin="disk")
-        return Specialisation(made, code, x["symbol"], report, about=about)
+        about = compile.CompileInfo(traced, x["types"], [], captures, origin="disk")
+        return Specialisation(made, code, x["symbol"], report, about=about, constants=constants)
 
     def save(self, made: Specialisation) -> None:
         """Write a specialisation that has just been compiled for the call."""
@@ -188,8 +192,10 @@ class Saved:
             "pointers": given.kernel, "writes": given.writes, "release": given.release,
             "sites": [[name, text, loc_out(loc)] for name, text, loc in made.report.sites],
             "values": {str(site): [d.name for d in dtypes] for site, dtypes in made.report.dtypes.items()},
-            "notes": [[kind, text, loc_out(loc)] for kind, text, loc in about.notes],
         }
+        large = [array.tobytes() for array in made.constants if array.nbytes > sizes.constant]
+        fields["constants"] = [len(write.parts) + k for k in range(len(large))]
+        write.parts += large
         fields["stages"] = {name: len(write.parts) + k for k, name in enumerate(stages)}
         return fields, [*write.parts, *stages.values()]
 

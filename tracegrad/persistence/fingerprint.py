@@ -43,11 +43,11 @@ _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
-_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "_chain", "__wrapped__", "__doc__", "__name__", "__qualname__",
+_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "_chain", "_plans", "_lock", "__wrapped__", "__doc__", "__name__", "__qualname__",
                        "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
 _NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__abstractmethods__",
                          "_abc_impl", "__static_attributes__", "__firstlineno__", "__parameters__", "__orig_bases__",
-                         "__dataclass_params__", "__annotate__", "__annotate_func__", "__annotations_cache__"})
+                         "__annotate__", "__annotate_func__", "__annotations_cache__"})
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
                 types.ClassMethodDescriptorType)
 
@@ -231,11 +231,14 @@ class Fingerprint:
             self.add(type(cls))
         for base in cls.__bases__:
             self.add(base)
+        made = "__dataclass_fields__" in vars(cls)
         for name, x in vars(cls).items():
-            if name in _NO_MEANING:
+            if name in _NO_MEANING or (made and isinstance(x, types.FunctionType) and _is_generated(x)):
                 continue
             self.put(name)
-            if name == "__dataclass_fields__":
+            if name == "__dataclass_params__":
+                self.put(repr(x))
+            elif name == "__dataclass_fields__":
                 for field in x.values():
                     self.put(field.name, field.init, field.kw_only, field.compare)
                     self.add(field.default)
@@ -331,6 +334,12 @@ _WALKS: dict[type, Callable[[Fingerprint, Any], None]] = {
     tuple: Fingerprint._items, list: Fingerprint._items, dict: Fingerprint._dict, set: Fingerprint._set,
     frozenset: Fingerprint._set, slice: Fingerprint._slice,
 }
+
+
+def _is_generated(f: types.FunctionType) -> bool:
+    """Whether `dataclasses` has written a method: its fields and parameters say all of it."""
+    wrapped = getattr(f, "__wrapped__", f)
+    return wrapped.__code__.co_filename == "<string>"
 
 
 def _is_library_function(x) -> bool:
