@@ -103,7 +103,7 @@ def read(name: str, *, count: bool = False) -> Content | None:
 
 def read_in(folder: int, name: str, count: bool) -> Content | None:
     try:
-        found = unpacked(name, _bytes(folder, name))
+        found = unpacked(name, bytes_in(folder, name))
     except FileNotFoundError:
         return None
     except (OSError, BadEntry) as error:
@@ -113,7 +113,8 @@ def read_in(folder: int, name: str, count: bool) -> Content | None:
     return found
 
 
-def _bytes(folder: int, name: str) -> bytes:
+def bytes_in(folder: int, name: str) -> bytes:
+    """The bytes of a file. Raises OSError or BadEntry where it is not to be trusted."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         found = os.fstat(fd)

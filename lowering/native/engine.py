@@ -38,7 +38,7 @@ from ...ir.errors import IRError
 from ...ir.types import DType, dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
-from .elf import is_elf, needs_stubs, undefined
+from .elf import is_elf, is_linkable, needs_stubs, undefined
 from .locks import Lock, register
 
 LOCK = Lock(5)
@@ -292,13 +292,13 @@ def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = No
     with LOCK:
         host()
         _free_dropped()
+        with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
+            size = sum(section.size() for section in file.sections() if section.is_text())
         bind_symbols(names)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()
-        with llvm.ObjectFileRef.from_data(binary) as file:
-            size = sum(section.size() for section in file.sections() if section.is_text())
     return Code(engine, source, binary, size, {}, key)
 
 
@@ -320,7 +320,7 @@ def target_names() -> tuple[str, ...]:
 
 def keep(code: Code, source: str, key: str | None) -> None:
     """Keep an object for other processes, unless it asks for what none may give it."""
-    if key is not None and is_elf(code.object) and all(map(is_allowed, undefined(code.object))):
+    if key is not None and is_linkable(code.object) and all(map(is_allowed, undefined(code.object))):
         objects.keep(key, code.object, source, code.phases, host()[1])
         code.key = key
 
@@ -332,6 +332,8 @@ def from_disk(key: str | None) -> Code | None:
     if found is None:
         return None
     try:
+        if not is_linkable(found.binary):
+            raise IRError("it is no object file for this machine")
         names = undefined(found.binary)
         foreign = [name for name in names if not is_allowed(name)]
         if foreign:

@@ -11,6 +11,7 @@ A specialisation that cannot be written so that it is found again with the same 
 """
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import logging
@@ -35,6 +36,7 @@ from ..options import KNOBS, config
 from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.syntax import source
 from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out
 from .fingerprint import Fingerprint, Unknown
 from .purity import is_pure
@@ -177,8 +179,10 @@ class Saved:
             raise NotStorable("it reads an array to which no name leads")
         write = Encoder(self.seen)
         stages = {name: zlib.compress(text.encode(), 1) for name, text in about.stages.items()}
+        file, line, name = _place(self.jitted.root)
         fields = {
-            "label": self.jitted.label, "function": traced.function.name, "loc": loc_out(traced.function.loc),
+            "name": name, "file": file, "line": line, "label": self.jitted.label,
+            "function": traced.function.name, "loc": loc_out(traced.function.loc),
             "types": about.types, "options": [[n, str(getattr(config, n))] for n in KNOBS if getattr(config, n) != KNOBS[n][0]
                                               and n not in _ELSEWHERE],
             "code": made.code.key, "symbol": made.symbol, "phases": made.phases, "cpu": engine.host()[1],
@@ -207,6 +211,17 @@ class Saved:
                 continue
             if original is None or id(original.__code__) not in self.seen.codes:
                 raise NotStorable(f"it calls {f.__qualname__}, to which no name leads")
+
+
+def _place(function) -> tuple[str, int, str]:
+    """(file, line, name) of a function, for a table."""
+    plain = source.unwrap(function)
+    while isinstance(plain, functools.partial):
+        plain = plain.func
+    plain = plain if hasattr(plain, "__code__") or not hasattr(type(plain), "__call__") else type(plain).__call__
+    code = getattr(getattr(plain, "__func__", plain), "__code__", None)
+    return (code.co_filename if code else "", code.co_firstlineno if code else 0,
+            getattr(plain, "__qualname__", type(plain).__qualname__))
 
 
 def repr_of(what) -> str:
