@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from . import compile, interpreter, lowered
+from . import compile, interpreter, log, lowered
 from .captures import NOTHING, Captures
 from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError
@@ -182,14 +182,23 @@ class Jitted(Dispatcher):
 
     def specialise(self, call: arguments.Call, form: compile.Form):
         """From the disk, or compiled."""
+        start, why = time.perf_counter(), self._why(call)
         saved = Saved(self, call)
         found = saved.load(form)
-        if found is not None:
-            return found
-        found = self._compiled(call, form, saved.possible)
-        saved.save(found)
-        found.about.stages = {}
+        if found is None:
+            found = self._compiled(call, form, saved.possible)
+            saved.save(found)
+            found.about.stages = {}
+        log.COMPILE.info("%s of %s(%s), %s: %s, %.1f ms", self.label, getattr(self.root, "__qualname__", self.root),
+                         found.about.types, "from disk" if found.about.origin == "disk" else "compiled", why,
+                         1e3 * (time.perf_counter() - start))
         return found
+
+    def _why(self, call: arguments.Call) -> str:
+        """Why a call needs another specialisation."""
+        if not len(self._cache):
+            return "first call"
+        return "what it captures has changed" if self.key(call) in self._captures else "other arguments or options"
 
     def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
         start = time.perf_counter()

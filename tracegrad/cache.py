@@ -136,7 +136,7 @@ def _wrong(name: str, names: set[str]) -> str:
 
 def prune(size: int | str) -> int:
     """Remove what has been unused for longest, until at most `size` bytes (or "64MB") are left; how many files went."""
-    limit = 0 if size == 0 else bytes_of(size)
+    limit = 0 if str(size).strip() == "0" else bytes_of(size)
     if limit is None:
         raise ArgumentError(f"prune takes a number of bytes or a text such as \"64MB\", got {size!r}")
     return len(files.prune(limit))

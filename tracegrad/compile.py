@@ -212,6 +212,18 @@ def optimized(traced: Traced) -> Function:
     return f
 
 
+def final(program: Traced, captures: Captures) -> Function:
+    """What goes to lowering: the program after the passes, with a parameter for each array that it captures."""
+    f = optimized(program)
+    if captures.parameters:                                  # functions that it calls may read captured arrays, too
+        f = closed(loop_builder.flatten_calls(f), captures.parameters)
+    return f
+
+
+def uses_fastmath() -> bool:
+    return config.fastmath and not config.check_numerics
+
+
 def another_form(found: Specialisation, call: Call, form: Form) -> calling_convention.Arguments | None:
     """The layout of a call that is written otherwise than those which the specialisation serves; None if it serves it."""
     if any(known.shape == form.shape for known in found.forms):
@@ -235,9 +247,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
 
     program = without_aliases(traced, call)
     captures = captures_of(traced.held)
-    f = optimized(program)
-    if captures.parameters:                                  # functions that it calls may read captured arrays, too
-        f = closed(loop_builder.flatten_calls(f), captures.parameters)
+    f = final(program, captures)
     tick("optimize")
     kernel = loop_builder.lower(f)
     if config.verify:
@@ -249,7 +259,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values())))),
         output_of(program, results, place),
         f.attrs.get("inout"),
-        fastmath=config.fastmath and not config.check_numerics,
+        fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
         about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results,

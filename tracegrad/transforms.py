@@ -135,7 +135,8 @@ def _tangents(tangents):
 
 
 @kept
-def _tangents_of(f) -> Tangents:
+def tangents_of(f) -> Tangents:
+    """What `jvp` compiles."""
     return Tangents(f)
 
 
@@ -146,7 +147,7 @@ def jvp(f: Callable, primals, tangents) -> tuple:
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
     """
     expect_tuples("jvp", primals, tangents)
-    return _tangents_of(f)(tuple(primals), tuple(tangents))
+    return tangents_of(f)(tuple(primals), tuple(tangents))
 
 
 def expect_tuples(operator: str, primals, tangents) -> None:
@@ -275,6 +276,11 @@ def _push(traced, linear, wrt, residuals) -> LinearProgram:
 @kept
 def _vjp_of(f, has_aux: bool) -> SplitProgram:
     return SplitProgram(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
+
+
+def first_half(f) -> SplitProgram:
+    """What `vjp` compiles for a function; the second half is among what it returns."""
+    return _vjp_of(f, False)
 
 
 @kept

@@ -80,8 +80,8 @@ def table(entries: list[cache.Entry], width: int) -> str:
     for k in sorted((k for k, column in enumerate(_COLUMNS) if column[1]), key=lambda k: full[k]):
         more = max(0, min(full[k] - widths[k], room))
         widths[k], room = widths[k] + more, room - more
-    while room < 0 and max(widths) > 3:                     # a narrow terminal
-        k = widths.index(max(widths))
+    while room < 0 and max(widths[1:]) > 3:                 # a narrow terminal: the key is needed whole
+        k = widths.index(max(widths[1:]), 1)
         widths[k], room = widths[k] - 1, room + 1
     return "\n".join(_GAP.join(_cut(text, w, title in _NUMBERS) for text, w, (title, _, _) in zip(row, widths, _COLUMNS)).rstrip()
                      for row in rows)
