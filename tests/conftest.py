@@ -7,7 +7,8 @@ import tempfile
 
 import pytest
 
-# Tests count compilations and read what the compiler says: nothing may come from a disk, least of all from the user's own folder.
+# Tests count compilations and read what the compiler says: nothing may come from a disk, least of all from the user's own
+# folder.
 os.environ["TRACEGRAD_CACHE"] = "0"
 os.environ["TRACEGRAD_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"tracegrad-tests-{os.getpid()}")
 

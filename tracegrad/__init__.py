@@ -1,6 +1,7 @@
 """tracegrad: machine code and exact derivatives for ordinary NumPy functions.
 
-jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; see docs/ for the manual.
+jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; see docs/ for the
+manual.
 """
 from os import path as _path
 

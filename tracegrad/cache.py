@@ -61,7 +61,8 @@ class Entry:
         if stage in ("llvm", "asm"):
             code = files.read(self._content.fields["code"] + _CODE)
             if code is None:
-                raise ArgumentError(f"the machine code of {self.key} is no longer there", "call the function: it is compiled again")
+                raise ArgumentError(f"the machine code of {self.key} is no longer there",
+                                    "call the function: it compiles again")
             source = zlib.decompress(code.parts[0]).decode()
             return optimized_llvm(source) if stage == "llvm" else assembly(source)
         return zlib.decompress(self._content.parts[self._content.fields["stages"][stage]]).decode()

@@ -37,7 +37,7 @@ KNOBS = {
     "cache": (
         True,
         (bool, str),
-        "keep compiled code on disk for other processes: a folder, or True for TRACEGRAD_CACHE_DIR or the user's folder of caches",
+        "keep compiled code on disk for other processes: a folder, or True for TRACEGRAD_CACHE_DIR or the user's caches",
     ),
 }
 

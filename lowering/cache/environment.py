@@ -1,8 +1,8 @@
 """What compiled code depends on besides its program: this package's own source, libraries and the interpreter, as digests.
 
 The package is known by the content of its files, not by its version, which a checkout does not change with every edit. Reading
-them all takes longer than a warm start may, so a file of the cache maps their sizes and times to the digest of what they contain.
-A process that has imported older files than those on the disk keeps no code at all.
+them all takes longer than a warm start may, so a file of the cache maps their sizes and times to the digest of what they
+contain. A process that has imported older files than those on the disk keeps no code at all.
 """
 from __future__ import annotations
 

@@ -4,10 +4,10 @@
     fields  ::= JSON, an object; its "parts" are the lengths of what follows
     payload ::= part*                              bytes, one part after another
 
-The checksum covers the file's own name, the JSON and the payload, so a file that was renamed, cut, or changed in any byte is not
-believed. A file is written under another name and then moved into its place: readers see all of it or nothing, and of several
-writers the last one wins. Whatever else goes wrong (no room, no permission, a foreign file) is logged, and means that there is no
-such file.
+The checksum covers the file's own name, the JSON and the payload, so a file that was renamed, cut, or changed in any byte is
+not believed. A file is written under another name and then moved into its place: readers see all of it or nothing, and of
+several writers the last one wins. Whatever else goes wrong (no room, no permission, a foreign file) is logged, and means that
+there is no such file.
 
 A file's time of modification is that of its last use: the longest unused go first. `name.use` has a byte for each use.
 """
@@ -135,7 +135,8 @@ def _note_use(folder: int, name: str, count: bool) -> None:
         if time.time() - os.stat(name, dir_fd=folder).st_mtime > _TOUCHED:
             os.utime(name, dir_fd=folder)
         if count:
-            fd = os.open(name + _USE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(name + _USE, flags, 0o600, dir_fd=folder)
             try:
                 os.write(fd, b".")
             finally:
@@ -202,7 +203,8 @@ def rows(folder: int) -> list[Row]:
     for name, size in sizes.items():
         if not name.endswith(_USE):
             uses = sizes.get(name + _USE)
-            found.append(Row(name, size.st_size, max(size.st_mtime, uses.st_mtime if uses else 0.0), uses.st_size if uses else 0))
+            found.append(Row(name, size.st_size, max(size.st_mtime, uses.st_mtime), uses.st_size) if uses else
+                         Row(name, size.st_size, size.st_mtime, 0))
     return found
 
 

@@ -69,7 +69,7 @@ def _address(name: str) -> int:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """The OpenBLAS of SciPy's wheels, to which its modules' functions only lead: without those it loads in 2 ms instead of 20."""
+    """The OpenBLAS of SciPy's wheels, to which its modules' functions lead: without those it loads in 2 ms instead of 20."""
     package = importlib.util.find_spec("scipy")
     for folder in (package.submodule_search_locations or ()) if package else ():
         found = glob.glob(os.path.join(os.path.dirname(folder), "scipy.libs", "libscipy_openblas-*.so"))

@@ -32,7 +32,8 @@ def is_elf(binary: bytes) -> bool:
 
 def is_linkable(binary: bytes) -> bool:
     """Whether it is a relocatable object file for machines like this one."""
-    return is_elf(binary) and len(binary) >= 64 and struct.unpack_from("<HH", binary, 16) == (_REL, _MACHINES.get(platform.machine()))
+    expected = _REL, _MACHINES.get(platform.machine())
+    return is_elf(binary) and len(binary) >= 64 and struct.unpack_from("<HH", binary, 16) == expected
 
 
 def _sections(binary: bytes) -> list[Section]:

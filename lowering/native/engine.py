@@ -263,6 +263,12 @@ def compile_module(source: str, optimize: bool = True) -> Code:
     return from_disk(key) or _compiled(source, optimize, key)
 
 
+def compile_named(name: str, make: Callable[[], str]) -> Code:
+    """Machine code of text that this package writes: the name says which, so that a warm start need not write it again."""
+    key = object_key(name, "named")
+    return from_disk(key) or _compiled(make(), False, key)
+
+
 def _compiled(source: str, optimize: bool, key: str | None) -> Code:
     ticks: list[float] = []
     with LOCK:
@@ -326,7 +332,7 @@ def keep(code: Code, source: str, key: str | None) -> None:
 
 
 def from_disk(key: str | None) -> Code | None:
-    """The machine code that is kept under a name, linked into this process; None, and a line in the log, where there is none."""
+    """The machine code that is kept under a name, linked into this process; None where there is none that can be used."""
     start = time.perf_counter()
     found = objects.find(key)
     if found is None:

@@ -5,7 +5,7 @@ import pytest
 
 import tracegrad as tg
 
-PAGES = [pathlib.Path(__file__).parents[2] / "docs" / name for name in ("differentiation.md", "exactness.md")]
+PAGES = [pathlib.Path(__file__).parents[2] / "docs" / name for name in ("caching.md", "differentiation.md", "exactness.md")]
 
 
 @pytest.mark.parametrize("way", ["compiled", "evaluator"])

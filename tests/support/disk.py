@@ -8,9 +8,9 @@ import textwrap
 import types
 
 import pytest
+from tracegrad.lowering.cache import environment
 
 import tracegrad as tg
-from tracegrad.lowering.cache import environment
 
 
 @pytest.fixture

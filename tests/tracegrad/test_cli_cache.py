@@ -1,4 +1,4 @@
-"""`tracegrad cache`, `ir --of`, `explain`, the log, and `tg.cache`: what is shown is what is there, and what a call compiles."""
+"""`tracegrad cache`, `ir --of`, `explain`, the log, `tg.cache`: what is shown is what is there, and what a call compiles."""
 import json
 import logging
 import os
@@ -75,7 +75,7 @@ def test_entries(filled, folder, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("stage, contains", [("traced", "func @slope"), ("optimized", "func @slope"), ("loops", "kernel slope"),
-                                             ("llvm", "@kernel.slope("), ("asm", ".text")])
+                                             ("llvm", "@kernel.slope"), ("asm", ".text")])
 def test_every_stage_of_an_entry(filled, stage, contains):
     entry = next(e for e in tg.cache.entries() if e.of == "grad")
     assert contains in entry.text(stage)
@@ -107,7 +107,7 @@ def test_ls_fits_the_terminal(filled, run, monkeypatch, width):
     code, out, _ = run("cache", "ls")
     rows = out.splitlines()
     assert code == 0 and len(rows) == 3 and max(map(len, rows)) <= width
-    assert rows[0].split() == ["KEY", *[w for w in rows[0].split()[1:]]] and re.match(r"[0-9a-f]{8}  ", rows[1])
+    assert rows[0].startswith("KEY ") and re.match(r"[0-9a-f]{8}  ", rows[1])
     if width >= 128:
         assert "grad of slope" in out and "program.py:13" in out and "TABLE" in out and "a: f64[500], b: float" in out
 
@@ -160,8 +160,8 @@ def program(tmp_path, monkeypatch):
     return module(tmp_path, PROGRAM)
 
 
-MADE = {"value": lambda f: tg.jit(f), "grad": lambda f: tg.grad(f, argnums=(0, 1)), "hessian": lambda f: tg.hessian(f, argnums=(0, 1)),
-        "value_and_grad": lambda f: tg.value_and_grad(f, argnums=(0, 1))}
+MADE = {"value": lambda f: tg.jit(f), "grad": lambda f: tg.grad(f, argnums=(0, 1)),
+        "hessian": lambda f: tg.hessian(f, argnums=(0, 1)), "value_and_grad": lambda f: tg.value_and_grad(f, argnums=(0, 1))}
 
 
 @pytest.mark.parametrize("of", MADE)
@@ -174,7 +174,8 @@ def test_ir_shows_what_the_call_compiles(program, run, of, stage):
     assert out.replace("model.py", "program.py").strip() == expected.strip()
 
 
-@pytest.mark.parametrize("of, contains", [("jvp", ["func @loop_jvp", "%x_dot"]), ("vjp", ["# tg.vjp(", "# its pullback", "%cotangent: f64"])])
+@pytest.mark.parametrize("of, contains", [("jvp", ["func @loop_jvp", "%x_dot"]),
+                                          ("vjp", ["# tg.vjp(", "# its pullback", "%cotangent: f64"])])
 @pytest.mark.parametrize("stage", ["traced", "optimized", "loops", "llvm", "asm"])
 def test_ir_of_the_operators_that_evaluate(program, run, of, contains, stage):
     code, out, err = run("ir", "model.py:loop", "--args", "f64[30], f64[30]", "--of", of, "--stage", stage)

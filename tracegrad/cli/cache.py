@@ -83,7 +83,7 @@ def table(entries: list[cache.Entry], width: int) -> str:
     while room < 0 and max(widths[1:]) > 3:                 # a narrow terminal: the key is needed whole
         k = widths.index(max(widths[1:]), 1)
         widths[k], room = widths[k] - 1, room + 1
-    return "\n".join(_GAP.join(_cut(text, w, title in _NUMBERS) for text, w, (title, _, _) in zip(row, widths, _COLUMNS)).rstrip()
+    return "\n".join(_GAP.join(_cut(text, w, column[0] in _NUMBERS) for text, w, column in zip(row, widths, _COLUMNS)).rstrip()
                      for row in rows)
 
 

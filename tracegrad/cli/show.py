@@ -10,7 +10,8 @@ Stages, in the order of the work: traced, optimized (the IR before and after the
 shown, by all its arguments), loops (the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly). The lines of the
 source that each part comes from stand in the margin of the IR and of the loops.
 
-What is shown is what a call compiles: of the function itself, or with --of of its derivative, as tg.grad and the others make it.
+What is shown is what a call compiles: of the function itself, or with --of of its derivative, as tg.grad and the others make
+it.
 
     tracegrad ir examples/logistic.py:loss --args "f64[100,3], f64[100], f64[3]" --of grad --argnums 2 --stage asm
 """

@@ -3,9 +3,10 @@
     name.call    what the call checks, takes and returns (encoding.py), and how its program looked at each stage
     name.code    the kernel's object code (lowering/cache/objects.py), which other calls may share
 
-The name of a call is a digest of the function and all that it can read (fingerprint.py), of the structure, types and static values
-of the arguments, of the options, of this package's source, of the versions of Python, NumPy, SciPy and LLVM, and of the CPU.
-Integers that turned out to decide a shape are part of the name, too: a file under the name without them says which they are.
+The name of a call is a digest of the function and all that it can read (fingerprint.py), of the structure, types and static
+values of the arguments, of the options, of this package's source, of the versions of Python, NumPy, SciPy and LLVM, and of the
+CPU. Integers that turned out to decide a shape are part of the name, too: a file under the name without them says which they
+are.
 
 A specialisation that cannot be written so that it is found again with the same meaning is not written; the log says why.
 """
@@ -15,6 +16,7 @@ import functools
 import gc
 import hashlib
 import logging
+import types
 import zlib
 from contextlib import contextmanager
 from typing import Any
@@ -218,7 +220,8 @@ def _place(function) -> tuple[str, int, str]:
     plain = source.unwrap(function)
     while isinstance(plain, functools.partial):
         plain = plain.func
-    plain = plain if hasattr(plain, "__code__") or not hasattr(type(plain), "__call__") else type(plain).__call__
+    if not isinstance(plain, types.FunctionType | types.MethodType) and callable(plain):
+        plain = type(plain).__call__
     code = getattr(getattr(plain, "__func__", plain), "__code__", None)
     return (code.co_filename if code else "", code.co_firstlineno if code else 0,
             getattr(plain, "__qualname__", type(plain).__qualname__))

@@ -5,8 +5,8 @@
            |  ["o", number]                       an object that the fingerprint has met, under that number
            |  ["c", module, name]                 a class or function of a library that tracing may depend on (purity.py)
     tree  ::= "*" | [kind, value, tree…]
-    in    ::= ["held", class, dtype, shape, strides, dims, param, null or [part, strides]] | ["same", first, param] | ["unread"]
-           |  ["static", value] | ["node", class, keys, in…]
+    in    ::= ["held", class, dtype, shape, strides, dims, param, null or [part, strides]]
+           |  ["same", first, param] | ["unread"] | ["static", value] | ["node", class, keys, in…]
     given ::= [["item" | "cell" | "attr", value, value], in]  |  [["itself", value], in]
 
 Nothing is executed to read this: classes are found in modules that have been imported already.
@@ -25,7 +25,8 @@ from ..tracer.pytrees import LEAF, TreeDef
 from .fingerprint import Fingerprint
 from .purity import is_pure
 
-_KINDS = {kind.name: kind for kind in (pytrees.NONE, pytrees.TUPLE, pytrees.LIST, pytrees.DICT, pytrees.ORDERED, pytrees.DEFAULT,
+_KINDS = {kind.name: kind
+          for kind in (pytrees.NONE, pytrees.TUPLE, pytrees.LIST, pytrees.DICT, pytrees.ORDERED, pytrees.DEFAULT,
                                        pytrees.NAMED, pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE)}
 _BUILTIN: dict[str, type] = {"tuple": tuple, "list": list, "dict": dict, "ndarray": np.ndarray, "memmap": np.memmap}
 

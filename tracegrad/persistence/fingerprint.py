@@ -1,7 +1,7 @@
 """One digest of everything that tracing a call can read.
 
-Before anything is traced, nobody knows what a trace will read; so the digest covers what it could. It starts from the function and
-the arguments that are part of the specialisation, and follows what these lead to:
+Before anything is traced, nobody knows what a trace will read; so the digest covers what it could. It starts from the function
+and the arguments that are part of the specialisation, and follows what these lead to:
 
     function    its code (with the lines that errors point at), the globals and the attributes of modules that its code names,
                 its closure cells, defaults and attributes
@@ -14,13 +14,13 @@ the arguments that are part of the specialisation, and follows what these lead t
     library     functions, classes and modules of `purity.PURE`: their names
 
 Whatever is met a second time is a reference to the first, so two graphs have equal digests only if they are equal, cycles
-included. What is known by neither name nor content is `Unknown`. The order of the walk follows from what it finds, so the number
-under which it meets an object names that object in another process, too: a saved specialisation refers to objects that way.
+included. What is known by neither name nor content is `Unknown`. The order of the walk follows from what it finds, so the
+number under which it meets an object names that object in another process, too: a saved specialisation refers to objects that
+way.
 """
 from __future__ import annotations
 
 import copyreg
-
 import dis
 import functools
 import hashlib
@@ -43,9 +43,11 @@ _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
-_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "_chain", "_plans", "_lock", "__wrapped__", "__doc__", "__name__", "__qualname__",
+_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "_chain", "_plans", "_lock", "__wrapped__", "__doc__",
+                       "__name__", "__qualname__",
                        "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
-_NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__abstractmethods__",
+_NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__",
+                         "__abstractmethods__",
                          "_abc_impl", "__static_attributes__", "__firstlineno__", "__parameters__", "__orig_bases__",
                          "__annotate__", "__annotate_func__", "__annotations_cache__"})
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
@@ -406,7 +408,8 @@ def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], tuple[
 
 
 _LOAD_GLOBAL, _IMPORT = opcode.opmap["LOAD_GLOBAL"], opcode.opmap["IMPORT_NAME"]
-_READS = frozenset(opcode.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") if name in opcode.opmap)
+_READS = frozenset(opcode.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+                   if name in opcode.opmap)
 
 
 def _arguments(code: types.CodeType, wanted) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,6 @@ import struct
 import time
 
 import pytest
-
 from tracegrad.lowering.cache import files
 from tracegrad.lowering.cache import folder as folders
 

@@ -6,12 +6,12 @@ import zlib
 import numpy as np
 import pytest
 from disk import folder, module, origin  # noqa: F401
-
-import tracegrad as tg
 from tracegrad.ir.errors import IRError
 from tracegrad.lowering.cache import files, objects
 from tracegrad.lowering.native import elf, engine
 from tracegrad.lowering.native.compile_fast import compile_glue
+
+import tracegrad as tg
 
 ADD = "define i32 @add(i32 %a, i32 %b) {\n  %c = add i32 %a, %b\n  ret i32 %c\n}\n"
 
@@ -84,7 +84,7 @@ def test_a_bad_entry_of_a_call_is_a_miss(folder, tmp_path, caplog):  # noqa: F81
     whole = entry.read_bytes()
     content = files.unpacked(entry.name, whole)
     bad = [whole[:k] for k in range(0, len(whole), 512)]
-    shown = {"captured", "options", "phases", "stages", "label", "cpu", "captures", "file", "line", "name"}      # only to look at
+    shown = {"captured", "options", "phases", "stages", "label", "cpu", "captures", "file", "line", "name"}    # to look at
     bad += [files.packed(entry.name, {k: v for k, v in content.fields.items() if k != name}, content.parts)
             for name in content.fields if name not in shown]
     bad.append(files.packed(entry.name, {}, []))
@@ -110,8 +110,8 @@ def test_a_call_whose_code_is_gone(folder, tmp_path):  # noqa: F811
 
 
 def test_what_code_asks_for_is_read_from_the_object():
-    assert "sin" in elf.undefined(engine.compile_module(
-        "declare double @sin(double)\ndefine double @f(double %x) {\n  %y = call double @sin(double %x)\n  ret double %y\n}\n").object)
+    text = "declare double @sin(double)\ndefine double @f(double %x) {\n  %y = call double @sin(double %x)\n  ret double %y }\n"
+    assert "sin" in elf.undefined(engine.compile_module(text).object)
 
 
 def test_a_folder_as_option_and_errors(tmp_path):

@@ -93,7 +93,8 @@ def clip(x):
 clip.defvjp(lambda x: (clip(x), x), lambda x, g: (g * 0.5,))
 f = tg.grad(lambda x: np.sum(clip(x)))
 """, "f, (np.arange(3.0),)"),
-    "checkpoint": ("@tg.checkpoint\ndef g(x):\n    return np.sin(x)\nf = tg.grad(lambda x: np.sum(g(x)))", "f, (np.arange(3.0),)"),
+    "checkpoint": ("@tg.checkpoint\ndef g(x):\n    return np.sin(x)\nf = tg.grad(lambda x: np.sum(g(x)))",
+                   "f, (np.arange(3.0),)"),
     "local import": ("@tg.jit\ndef f(x):\n    import math\n    return math.sin(x)", "f, (0.5,)"),
     "prints": ("@tg.jit\ndef f(x):\n    print('x is', x)\n    return x", "f, (0.5,)"),
     "large constant": ("@tg.jit\ndef f(x):\n    return x + np.linspace(0.0, 1.0, 30_000) ** 2", "f, (0.5,)"),

@@ -4,10 +4,10 @@ import logging
 import numpy as np
 import pytest
 from disk import folder, module, origin  # noqa: F401
-
-import tracegrad as tg
 from tracegrad.lowering.cache import environment
 from tracegrad.lowering.native import engine
+
+import tracegrad as tg
 
 HEAD = """
 import collections, dataclasses, enum, functools, math, os, random, time
@@ -17,7 +17,10 @@ import tracegrad as tg
 """
 JIT = "\n@tg.jit\ndef f(x):\n    "
 
-# name: (before, after, what stands for the values where these are None: x -> f(x) of each)
+DEEP = "def make(k):\n    def g(x):\n        return x * k\n    return tg.jit(lambda x: g(x))\n"
+RULE = "@tg.custom_jvp\ndef g(x):\n    return x\nf = tg.grad(lambda x: np.sum(g(x)))\n"
+
+# name: (before, after)
 EDITS = {
     "function": (JIT + "return x + 1", JIT + "return x + 2"),
     "helper": ("def h(x):\n    return x + 1" + JIT + "return h(x)", "def h(x):\n    return x + 2" + JIT + "return h(x)"),
@@ -56,8 +59,7 @@ EDITS = {
              "class E(enum.Enum):\n    A = 2.0" + JIT + "return x * E.A.value"),
     "closure": ("def make(k):\n    return tg.jit(lambda x: x * k)\nf = make(1.0)",
                 "def make(k):\n    return tg.jit(lambda x: x * k)\nf = make(2.0)"),
-    "closure of a closure": ("def make(k):\n    def g(x):\n        return x * k\n    return tg.jit(lambda x: g(x))\nf = make(1.0)",
-                             "def make(k):\n    def g(x):\n        return x * k\n    return tg.jit(lambda x: g(x))\nf = make(2.0)"),
+    "closure of a closure": (DEEP + "f = make(1.0)", DEEP + "f = make(2.0)"),
     "default": ("\n@tg.jit\ndef f(x, k=1.0):\n    return x * k", "\n@tg.jit\ndef f(x, k=2.0):\n    return x * k"),
     "default from elsewhere": ("K = 1.0\n@tg.jit\ndef f(x, k=K):\n    return x * k",
                                "K = 2.0\n@tg.jit\ndef f(x, k=K):\n    return x * k"),
@@ -68,7 +70,8 @@ EDITS = {
                 "def g(k, x):\n    return k * x\nf = tg.jit(functools.partial(g, 2.0))"),
     "function in a table": ("T = {'a': lambda x: x}" + JIT + "return T['a'](x)",
                             "T = {'a': lambda x: -x}" + JIT + "return T['a'](x)"),
-    "inner function": (JIT + "def g(y):\n        return y + 1\n    return g(x)", JIT + "def g(y):\n        return y + 2\n    return g(x)"),
+    "inner function": (JIT + "def g(y):\n        return y + 1\n    return g(x)",
+                       JIT + "def g(y):\n        return y + 2\n    return g(x)"),
     "other NumPy function": ("op = np.sin" + JIT + "return op(x)", "op = np.cos" + JIT + "return op(x)"),
     "NumPy scalar": ("A = np.float64(1.0)" + JIT + "return x * A", "A = np.float64(2.0)" + JIT + "return x * A"),
     "dtype": ("D = np.dtype('f8')" + JIT + "return x.astype(D)", "D = np.dtype('f4')" + JIT + "return x.astype(D)"),
@@ -78,11 +81,10 @@ EDITS = {
     "large array": ("A = np.full(3000, 2.0)" + JIT + "return A[:3] * x", "A = np.full(3000, 5.0)" + JIT + "return A[:3] * x"),
     "shape of an array": ("A = np.full((3, 900), 2.0)" + JIT + "return A[0, 0] * x",
                           "A = np.full((3, 901), 3.0)" + JIT + "return A[0, 0] * x"),
-    "custom rule": ("@tg.custom_jvp\ndef g(x):\n    return x\ng.defjvp(lambda p, t: (p[0], t[0]))\nf = tg.grad(lambda x: np.sum(g(x)))",
-                    "@tg.custom_jvp\ndef g(x):\n    return x\ng.defjvp(lambda p, t: (p[0], 2 * t[0]))\nf = tg.grad(lambda x: np.sum(g(x)))"),
+    "custom rule": (RULE + "g.defjvp(lambda p, t: (p[0], t[0]))", RULE + "g.defjvp(lambda p, t: (p[0], 2 * t[0]))"),
     "which argument": ("def g(x, y=3.0):\n    return np.sum(x * x)\nf = tg.grad(g)",
                        "def g(x, y=3.0):\n    return np.sum(x * x)\nf = tg.value_and_grad(g)"),
-    "has aux": ("f = tg.grad(lambda x: (np.sum(x * x), x))\ntry:\n    f(np.ones(1))\nexcept TypeError:\n    f = tg.jit(lambda x: x)",
+    "has aux": ("f = tg.jit(lambda x: (np.sum(x * x), x))",
                 "f = tg.grad(lambda x: (np.sum(x * x), x), has_aux=True)"),
     "assertion": (JIT + "assert x[0] < 9, 'a'\n    return x", JIT + "assert x[0] < 9, 'b'\n    return x * 2"),
     "unit of a pragma": (JIT + "s = 0.0\n    for k in tg.unroll(range(3)):\n        s = s + x[k]\n    return s",
@@ -127,7 +129,8 @@ def test_another_environment_has_entries_of_its_own(folder, tmp_path, monkeypatc
     value(tmp_path, source)
     target, names = engine.target_names(), environment.versions()
     monkeypatch.setattr(*{
-        "source": (environment, "source_digest", lambda: "other"), "versions": (environment, "versions", lambda: (*names, "1.2")),
+        "source": (environment, "source_digest", lambda: "other"),
+        "versions": (environment, "versions", lambda: (*names, "1.2")),
         "cpu": (engine, "target_names", lambda: ("z80", *target[1:])),
         "features": (engine, "target_names", lambda: (target[0], "-sse", *target[2:])),
         "llvm": (engine, "target_names", lambda: (*target[:2], "0", *target[3:]))}[change])
@@ -170,6 +173,7 @@ def test_what_no_name_says_is_not_kept(folder, tmp_path, caplog, name):  # noqa:
 
 def test_functions_that_nothing_leads_to_are_not_kept(folder, tmp_path, caplog):  # noqa: F811
     caplog.set_level(logging.INFO, "tracegrad.cache")
-    f, _ = value(tmp_path, "def make():\n    table = {'h': lambda x: x * 2}\n    return table.get\nG = make()" + JIT + "return G('h')(x)")
-    g, _ = value(tmp_path, "def make():\n    table = {'h': lambda x: x * 3}\n    return table.get\nG = make()" + JIT + "return G('h')(x)")
+    head, tail = "def make():\n    t = {'h': lambda x: x * ", "}\n    return t.get\nG = make()" + JIT + "return G('h')(x)"
+    value(tmp_path, head + "2" + tail)
+    g, _ = value(tmp_path, head + "3" + tail)
     np.testing.assert_array_equal(g(np.ones(2)), np.full(2, 3.0))
