@@ -148,7 +148,7 @@ class Saved:
         arguments = compile.arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values()))))
         output = compile.output_of(traced, results, place)
         made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
-        report = Reporter(tuple((name, text, loc_in(loc)) for name, text, loc in x["sites"]),
+        report = Reporter(tuple((read.error(name), text, loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})
         about = compile.CompileInfo(traced, x["types"], [], captures, origin="disk")
         return Specialisation(made, code, x["symbol"], report, about=about, constants=constants)
@@ -196,7 +196,7 @@ class Saved:
             "given": [write.given(what, layout) for what, layout in about.captures.given],
             "captured": len(about.captures.parameters),
             "pointers": given.kernel, "writes": given.writes, "release": given.release,
-            "sites": [[name, text, loc_out(loc)] for name, text, loc in made.report.sites],
+            "sites": [[write.error(name), text, loc_out(loc)] for name, text, loc in made.report.sites],
             "values": {str(site): [d.name for d in dtypes] for site, dtypes in made.report.dtypes.items()},
         }
         large = [array.tobytes() for array in made.constants if array.nbytes > sizes.constant]

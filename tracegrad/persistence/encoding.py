@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import Frame, Loc, SlopeFrame
+from ..ir.ops.checks import own_class, users_class
 from ..lowering.call.calling_convention import HeldIn, In, Node, Place, SameIn, StaticIn, UnreadIn
 from ..tracer import pytrees
 from ..tracer.pytrees import LEAF, TreeDef
@@ -100,6 +101,11 @@ class Encoder:
                 return ["node", self.builtin(kind), self.value(tuple(keys)), *map(self.layout, children)]
         raise NotStorable(f"it looks up a {type(x).__name__}")
 
+    def error(self, name: str) -> Any:
+        """The name of an exception class in a check, or the user's class that it stands for."""
+        cls = users_class(name)
+        return name if cls is None else self.value(cls, True)
+
     def builtin(self, cls: type) -> str:
         if _BUILTIN.get(cls.__name__) is not cls:
             raise NotStorable(f"it looks up a '{cls.__qualname__}'")
@@ -148,6 +154,14 @@ class Decoder:
             return LEAF
         kind, meta, *children = x
         return TreeDef(_KINDS[kind], self.value(meta), tuple(map(self.tree, children)))
+
+    def error(self, x) -> str:
+        if type(x) is str:
+            return x
+        name = own_class(self.value(x))
+        if name is None:
+            raise ValueError("an exception class is not as it was")
+        return name
 
     def given(self, x) -> tuple[Any, In]:
         (kind, holder, *key), layout = x
