@@ -75,6 +75,9 @@ def _open(where: str, make: bool) -> int | None:
     if not hasattr(os, "geteuid"):
         complain(where, "this system does not say whose files are whose")
         return None
+    if not os.path.isabs(where):                      # ~ stays where nobody knows a home
+        complain(where, "it is no absolute path")
+        return None
     try:
         try:
             fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -91,7 +91,7 @@ class Saved:
         try:
             with uncollected():
                 self.seen = seen_by(jitted, call)
-        except Unknown as reason:
+        except Exception as reason:                   # Unknown; or what users' objects raise when they are looked at
             LOG.info("%s is not kept on disk: %s", jitted, reason)
             return
         self.base = _digest(own, *environment.versions(), *engine.target_names(), self.seen.digest())
@@ -161,9 +161,11 @@ class Saved:
             if seen_by(self.jitted, self.call).digest() != self.seen.digest():
                 raise NotStorable("something that it reads has changed while it was compiled")
             fields, parts = self._fields(made)
-        except (NotStorable, Unknown) as reason:
+            self._write(fields, parts)
+        except Exception as reason:                   # NotStorable, Unknown; nothing here may keep the call from its result
             LOG.info("%s is not kept on disk: %s", self.jitted, reason)
-            return
+
+    def _write(self, fields: dict[str, Any], parts: list[bytes]) -> None:
         statics = fields["statics"]
         if statics:
             known = files.read(self._name(()))

@@ -37,7 +37,7 @@ from ..tracer.syntax.source import unwrap
 from ..tracer.values.captured_arrays import SMALL
 from .purity import IMPURE, REFLECTIVE, forbidden, is_pure, root_of
 
-MOST = 20_000                      # objects of one walk
+MOST, LONGEST = 10_000, 100_000    # objects of one walk, and values in all
 _OWN = __name__.partition(".")[0]
 _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
@@ -77,6 +77,8 @@ class Fingerprint:
 
     def put(self, *what) -> None:
         """Plain values."""
+        if len(self._out) >= LONGEST:
+            raise Unknown(f"it leads to more than {LONGEST:,} values")
         self._out.append(repr(what))
 
     def first(self, x, kind: str) -> bool:
@@ -107,9 +109,9 @@ class Fingerprint:
             self._numpy(x)
         elif root_of(cls.__module__) == _OWN:
             self._own_object(x)
-        elif (plain := unwrap(x)) is not x:           # numba's functions, functools.lru_cache
+        elif isinstance(x, functools._lru_cache_wrapper) or (root_of(cls.__module__) == "numba" and hasattr(x, "py_func")):
             self.put("wrapped", cls.__name__)
-            self.add(plain)
+            self.add(unwrap(x))
         elif _is_library_function(x):
             self.put("library", x.__module__, x.__name__)
         else:

@@ -198,7 +198,8 @@ def test_failed_checks_raise_the_same_error_at_the_same_line(folder, tmp_path): 
 
 
 def test_users_exceptions(folder, tmp_path):  # noqa: F811
-    source = HEAD + "class Odd(ValueError):\n    pass\n@tg.jit\ndef f(x):\n    if x > 3:\n        raise Odd(f'not {x}')\n    return x"
+    source = HEAD + ("class Odd(ValueError):\n    pass\n@tg.jit\ndef f(x):\n    if x > 3:\n"
+                     "        raise Odd(f'not {x}')\n    return x")
     for expected in ("compiled", "disk"):
         made = module(tmp_path, source)
         assert made.f(2.0) == 2.0 and origin(made.f) == expected

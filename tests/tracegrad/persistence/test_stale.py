@@ -155,6 +155,10 @@ UNKNOWN = {
     "globals": "K = 1" + JIT + "return x * globals()['K']",
     "identity": JIT + "return x * min(id(x), 1)",
     "iterators": "I = iter([1.0, 2.0])" + JIT + "return x * next(I)",
+    "objects that answer everything": "class M:\n    def __getattr__(self, name):\n        raise RuntimeError(name)\n"
+                                      "class N:\n    __slots__ = ()\n    @property\n    def __dict__(self):\n        1 / 0\n"
+                                      "M, N = M(), N()" + JIT + "return x if M is not N else -x",
+    "more than is looked at": "L = list(range(200_000))" + JIT + "return x * L[1]",
     "computed attributes": "import helpers" + JIT + "return x * getattr(helpers, 'K' + 'K')",
 }
 
