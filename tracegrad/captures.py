@@ -29,6 +29,7 @@ from .lowering.call.calling_convention import (
     SameIn,
     StaticIn,
     UnreadIn,
+    children_of,
     match_given,
 )
 from .tracer.values.captured_arrays import Captured, span
@@ -76,6 +77,14 @@ class Captures:
         place = {c: k for k, c in enumerate(self.parameters)}
         return [captured[place[c]] for c in constants]
 
+    def arrays(self) -> Iterator[np.ndarray]:
+        """The arrays of the program, wherever they are now."""
+        for what, layout in self.given:
+            try:
+                yield from _held(layout, what.find() if type(what) is Place else what)
+            except MISSING:
+                continue
+
     def changed(self) -> list[np.ndarray]:
         """The arrays whose elements are others than the trace saw, although they are described as they were."""
         found = []
@@ -87,6 +96,14 @@ class Captures:
             if type(layout) is HeldIn and layout.kept is not None and not layout.takes(x) and np.shape(x) == layout.shape:
                 found.append(x)
         return found
+
+
+def _held(layout: In, x) -> Iterator[np.ndarray]:
+    if type(layout) is HeldIn:
+        yield x
+    elif type(layout) is Node:
+        for child, y in zip(layout.children, children_of(layout, x) or ()):
+            yield from _held(child, y)
 
 
 NOTHING = Captures(Captured())

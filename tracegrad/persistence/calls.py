@@ -40,10 +40,11 @@ from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.syntax import source
 from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out
-from .fingerprint import Fingerprint, Unknown
+from .fingerprint import Fingerprint, Unknown, content
 from .purity import is_pure
 
 LOG = logging.getLogger("tracegrad.cache")
+UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them
 _ELSEWHERE = ("cache", "cache_size", "disable_jit", "verify")          # options that a program does not depend on
 
 
@@ -132,6 +133,9 @@ class Saved:
         if captures.find() is None:
             LOG.info("%s finds no entry on the disk for what it captures now", self.jitted)
             return None
+        if any(content(self.seen.objects[n]) != digest for n, digest in x["unused"]):
+            LOG.info("%s finds no entry on the disk for the arrays that it could read", self.jitted)
+            return None
         constants = [engine.constant(np.frombuffer(found.parts[k], np.uint8).copy())[1] for k in x["constants"]]
         code = engine.from_disk(x["code"])
         if code is None:
@@ -196,7 +200,7 @@ class Saved:
             "outs": [[out.kind, out.result, write.value(out.value)] for out in traced.outs],
             "results": [[t.dtype.name, [d if isinstance(d, int) else None for d in t.dims]] for t in about.results],
             "given": [write.given(what, layout) for what, layout in about.captures.given],
-            "captured": len(about.captures.parameters),
+            "captured": len(about.captures.parameters), "unused": self._unused(about.captures),
             "pointers": given.kernel, "writes": given.writes, "release": given.release,
             "sites": [[write.error(name), text, loc_out(loc)] for name, text, loc in made.report.sites],
             "values": {str(site): [d.name for d in dtypes] for site, dtypes in made.report.dtypes.items()},
@@ -206,6 +210,14 @@ class Saved:
         write.parts += large
         fields["stages"] = {name: len(write.parts) + k for k, name in enumerate(stages)}
         return fields, [*write.parts, *stages.values()]
+
+    def _unused(self, captures: Captures) -> list[list]:
+        """[number, digest] of the arrays that the walk has met and the trace has not used, as far as it knows."""
+        used = {id(x) for x in captures.arrays()}
+        found = [n for n in self.seen.described if id(self.seen.objects[n]) not in used]
+        if sum(self.seen.objects[n].nbytes for n in found) > UNUSED:
+            raise NotStorable("it leads to large arrays that it does not use")
+        return [[n, content(self.seen.objects[n])] for n in found]
 
     def _expect_seen(self, traced: Traced) -> None:
         """Raises NotStorable where a function has been traced that the walk has not met: what it reads is in no name."""

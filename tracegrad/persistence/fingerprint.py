@@ -10,7 +10,8 @@ and the arguments that are part of the specialisation, and follows what these le
     container   its items in their order
     number, string, enum …    the value, with its type
     array       dtype, shape and strides: its elements are read at each call, or compared with those that the trace saw. Of a
-                small one also the elements, since these may decide what is traced
+                small one also the elements, since these may decide what is traced; of one that the trace has not used, a saved
+                specialisation has a digest (calls.py), as code that is not traced may have read them
     library     functions, classes and modules of `purity.PURE`: their names
 
 Whatever is met a second time is a reference to the first, so two graphs have equal digests only if they are equal, cycles
@@ -59,11 +60,16 @@ class Unknown(Exception):
 
 
 class Fingerprint:
-    """The walk. `objects` are what it has met, by number; `codes` the code objects of the functions among them."""
+    """The walk.
+
+    objects    what it has met, by number;  codes  the code objects of the functions among them
+    described  the numbers of arrays whose elements the digest does not say
+    """
 
     def __init__(self):
         self.objects: list[Any] = []
         self.codes: set[int] = set()
+        self.described: list[int] = []
         self._numbers: dict[int, int] = {}
         self._out: list[str] = []
         self._own = 0                                 # inside objects of tracegrad, where arrays are what they contain
@@ -285,7 +291,9 @@ class Fingerprint:
         elif self.first(x, "array"):
             self.put(type(x).__name__, repr(x.dtype), x.shape, x.strides)
             if self._own or x.nbytes <= SMALL:
-                self.put(x.tobytes())
+                self.put(content(x))
+            else:
+                self.described.append(self._numbers[id(x)])
 
     def _own_object(self, x) -> None:
         """An object of this package: a compiled function, a custom rule, a structure."""
@@ -326,9 +334,12 @@ class Fingerprint:
         if base is not object:
             self.add(base(x))
         found = dict(_slots(x)) | getattr(x, "__dict__", {})
+        library = is_pure(cls.__module__)             # its code is not traced, so nobody sees which elements it reads
+        self._own += library
         for name, y in found.items():
             self.put(name)
             self.add(y)
+        self._own -= library
 
 
 _WALKS: dict[type, Callable[[Fingerprint, Any], None]] = {
@@ -338,6 +349,11 @@ _WALKS: dict[type, Callable[[Fingerprint, Any], None]] = {
     tuple: Fingerprint._items, list: Fingerprint._items, dict: Fingerprint._dict, set: Fingerprint._set,
     frozenset: Fingerprint._set, slice: Fingerprint._slice,
 }
+
+
+def content(x: np.ndarray) -> str:
+    """The digest of an array's elements."""
+    return hashlib.sha256(x.tobytes()).hexdigest()
 
 
 def _is_generated(f: types.FunctionType) -> bool:

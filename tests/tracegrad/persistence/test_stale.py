@@ -123,6 +123,28 @@ def test_helper_in_another_file(folder, tmp_path):  # noqa: F811
     assert origin(f) == "disk"
 
 
+UNSEEN = {
+    "__array__": "class C:\n    def __array__(self, *a, **k):\n        return A[5:8]\nC = C()"
+                 + JIT + "return x * np.asarray(C)",
+    "key": "def key(i):\n    return A[i]" + JIT + "return x * max([5, 6, 7], key=key)",
+    "map": "def g(i):\n    return float(A[i])" + JIT + "return x * sum(list(map(g, [5, 6])))",
+    "library": "P = np.polynomial.Polynomial(A)" + JIT + "return x * P.coef[5]",
+    "apply": "def g(r):\n    return r.sum() + A[5]\nS = np.ones((2, 3))" + JIT + "return x * np.apply_along_axis(g, 1, S)[0]",
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_elements_that_code_reads_which_is_not_traced(folder, tmp_path, name):  # noqa: F811
+    sources = [f"A = np.arange(300.0) {change}\n" + UNSEEN[name] for change in ("", "+ 1", "* -1", "")]
+    for source in sources:
+        with tg.config(cache=False):
+            try:
+                right = value(tmp_path, source)[1]
+            except (tg.TracegradError, TypeError):
+                pytest.skip("refused by the tracer")
+        np.testing.assert_array_equal(value(tmp_path, source)[1], right)
+
+
 @pytest.mark.parametrize("change", ["source", "versions", "cpu", "features", "llvm"])
 def test_another_environment_has_entries_of_its_own(folder, tmp_path, monkeypatch, change):  # noqa: F811
     source = JIT + "return x + 1"
