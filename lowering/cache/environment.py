@@ -41,29 +41,42 @@ def _own_files() -> list[os.DirEntry]:
     return [entry for folder in folders for entry in _python_files(folder)]
 
 
+def _stats() -> tuple[str, float]:
+    """(sizes and times of this package's files, the time of the newest)."""
+    found = [(entry.path, entry.stat()) for entry in _own_files()]
+    rows = [f"{p} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}" for p, s in found]
+    return "\n".join(rows), max((s.st_mtime for _, s in found), default=_IMPORTED)
+
+
+try:
+    _IMPORTED_FILES, _NEWEST = _stats()                   # now, when they are being imported
+except OSError:
+    _IMPORTED_FILES, _NEWEST = "", _IMPORTED
+
+
 @cache
 def source_digest() -> str | None:
     """Of the content of this package's files; None where it cannot be told what this process has imported."""
+    if _NEWEST > _IMPORTED - _MARGIN:
+        LOG.warning("nothing is kept on disk by this process: the source of tracegrad has been changed just now")
+        return None
+    name = hashlib.sha256(_IMPORTED_FILES.encode()).hexdigest()[:40] + ".source"
+    known = files.read(name)
+    if known is not None and type(known.fields.get("digest")) is str:
+        return known.fields["digest"]
     try:
-        found = [(entry.path, entry.stat()) for entry in _own_files()]
-        newest = max(s.st_mtime for _, s in found)
-        if newest > _IMPORTED - _MARGIN:
-            LOG.warning("nothing is kept on disk by this process: the source of tracegrad has been changed just now")
-            return None
-        times = "\n".join(f"{p} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}" for p, s in found)
-        name = hashlib.sha256(times.encode()).hexdigest()[:40] + ".source"
-        known = files.read(name)
-        if known is not None:
-            return str(known.fields["digest"])
         digest = hashlib.sha256()
-        for p, s in found:
-            with open(p, "rb") as file:
-                digest.update(f"{os.path.relpath(p, _ROOT)} {s.st_size}\n".encode() + file.read())
-        files.write(name, {"digest": digest.hexdigest()}, [])
-        return digest.hexdigest()
-    except (OSError, ValueError, KeyError) as error:
+        for entry in _own_files():
+            with open(entry.path, "rb") as file:
+                digest.update(f"{os.path.relpath(entry.path, _ROOT)} {entry.stat().st_size}\n".encode() + file.read())
+        if _stats()[0] != _IMPORTED_FILES:
+            LOG.warning("nothing is kept on disk by this process: the source of tracegrad has changed since it was imported")
+            return None
+    except OSError as error:
         LOG.warning("nothing is kept on disk by this process: the source of tracegrad cannot be read (%s)", error)
         return None
+    files.write(name, {"digest": digest.hexdigest()}, [])
+    return digest.hexdigest()
 
 
 @cache
