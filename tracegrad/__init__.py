@@ -1,13 +1,14 @@
 """tracegrad: machine code and exact derivatives for ordinary NumPy functions.
 
-jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config; see docs/ for the manual.
+jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; see docs/ for the
+manual.
 """
 from os import path as _path
 
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
 
-from . import version
+from . import cache, version
 from .api import Jitted
 from .batching import vmap
 from .check import GradientMismatch, check_grads
@@ -51,6 +52,7 @@ __all__ = [
     "ShapeError",
     "TracegradError",
     "UnsupportedError",
+    "cache",
     "check_grads",
     "checkpoint",
     "config",

@@ -6,7 +6,7 @@ import pytest
 import tracegrad as tg
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs"
-PAGES = [FOLDER / name for name in ("differentiation.md", "exactness.md", "random.md", "sharp_bits.md")]
+PAGES = [FOLDER / name for name in ("caching.md", "differentiation.md", "exactness.md", "random.md", "sharp_bits.md")]
 
 
 @pytest.mark.parametrize("way", ["compiled", "evaluator"])
