@@ -22,6 +22,7 @@ IMPURE = {
                            "hash", "dir", "help", "__loader__", "__spec__"}),
     "numpy": frozenset({"random", "load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "memmap", "ctypeslib", "f2py",
                         "geterr", "geterrcall", "getbufsize", "get_printoptions", "show_config", "save", "savez", "savetxt",
+                        "datetime64",
                         "test", "testing", "DataSource"}),
     "scipy": frozenset({"io", "datasets", "test", "show_config"}),
     "tracegrad": frozenset({"config", "cache"}),
