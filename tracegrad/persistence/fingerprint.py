@@ -274,7 +274,8 @@ class Fingerprint:
                 self.add(y)
 
     def _set(self, x: set | frozenset) -> None:
-        self.put(type(x).__name__, sorted(map(_constant, x)))
+        if self.first(x, type(x).__name__):
+            self.put(sorted(map(_constant, x)))
 
     def _slice(self, x: slice) -> None:
         if self.first(x, "slice"):
