@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .captured_layouts import ValueLayouts, numbers_of
+from .captured_layouts import ValueLayouts, numbers_in, numbers_of
 from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
@@ -67,7 +67,7 @@ class Captures:
     def of(cls, given: tuple[tuple[Any, In], ...], count: int) -> Captures:
         """Those of a program that is compiled already, with `count` arrays and numbers."""
         made = cls(Captured())
-        made.given, made.parameters = given, (None,) * count
+        made.given, made.parameters, made.numbers = given, (None,) * count, numbers_in(given)
         return made
 
     def find(self) -> list | None:

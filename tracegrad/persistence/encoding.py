@@ -19,6 +19,7 @@ Nothing is executed to read this: classes are found in modules that have been im
 """
 from __future__ import annotations
 
+import collections.abc
 import sys
 import types
 from typing import Any
@@ -55,6 +56,7 @@ _KINDS = {kind.name: kind
                                        pytrees.NAMED, pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE)}
 _BUILTIN: dict[str, type] = {"tuple": tuple, "list": list, "dict": dict, "ndarray": np.ndarray, "memmap": np.memmap,
                              "method": types.MethodType}
+_ORDERED = (bool, int, float, complex)                # whose hashes are the same in every process
 _UFUNCS = ("numpy", "scipy.special")                  # modules that have ufuncs under their names
 
 
@@ -143,6 +145,8 @@ class Encoder:
             case AbsentIn():
                 return ["absent"]
             case KeptIn(kind, items):
+                if issubclass(kind, collections.abc.Set) and not all(type(y) in _ORDERED for y in items):
+                    raise NotStorable("it goes through a set, whose order is another in each process")
                 return ["kept", self.type(kind), *map(self.value, items)]
             case PartsIn(whole, parts):
                 return ["parts", self.layout(whole), *[[k, self.value(key), self.layout(part)] for k, key, part in parts]]

@@ -21,10 +21,12 @@ way.
 """
 from __future__ import annotations
 
+import builtins
 import copyreg
 import dis
 import functools
 import hashlib
+import itertools
 import opcode
 import sys
 import types
@@ -152,6 +154,8 @@ class Fingerprint:
         attributes, reads, imports = _names(f.__code__)
         if bad := (attributes | reads) & REFLECTIVE:
             raise Unknown(f"{f.__qualname__} reads {min(bad)}")
+        if _makes_sets(f.__code__) or reads & {"set", "frozenset"}:
+            raise Unknown(f"{f.__qualname__} makes a set, whose order is another in each process")
         if self.first(f.__globals__, "globals"):
             self.put(f.__globals__.get("__name__"))
         for name in sorted(reads):
@@ -160,6 +164,8 @@ class Fingerprint:
                 self.add(f.__globals__[name], attributes)
             elif name in IMPURE["builtins"]:
                 raise Unknown(f"{f.__qualname__} calls {name}()")
+            elif name in vars(builtins):
+                self.add(vars(builtins)[name])
         for name in imports:
             if name not in sys.modules:
                 raise Unknown(f"{f.__qualname__} imports {name}")
@@ -431,6 +437,20 @@ def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], tuple[
             reads |= inner[1]
             imports += inner[2]
     return frozenset(attributes), frozenset(reads), tuple(imports)
+
+
+@functools.lru_cache(4096)
+def _makes_sets(code: types.CodeType) -> bool:
+    """Whether a code object, or one within it, makes a set or goes through one: `x in {"a", "b"}` does neither."""
+    if any(isinstance(c, types.CodeType) and _makes_sets(c) for c in code.co_consts):
+        return True
+    found = list(dis.get_instructions(code)) if _has_sets(code) else []
+    return any(a.opname == "BUILD_SET" or (type(a.argval) is frozenset and b.opname != "CONTAINS_OP")
+               for a, b in itertools.pairwise(found))
+
+
+def _has_sets(code: types.CodeType) -> bool:
+    return opcode.opmap["BUILD_SET"] in code.co_code[::2] or any(type(c) is frozenset for c in code.co_consts)
 
 
 _LOAD_GLOBAL, _IMPORT = opcode.opmap["LOAD_GLOBAL"], opcode.opmap["IMPORT_NAME"]

@@ -152,6 +152,15 @@ def test_what_was_changed_back_is_found_again(folder, tmp_path):  # noqa: F811
     assert sorted(s.origin for s in made.f.specializations) == ["compiled", "disk"]
 
 
+def test_numbers_that_were_loaded_count_among_those_that_change(folder, tmp_path):  # noqa: F811
+    source = PROGRAM + "\nf = tg.jit(lambda x: x * SCALE)\n"
+    module(tmp_path, source).f(1.0)
+    made = module(tmp_path, source)
+    for made.SCALE in (2.0, 3.0, 4.0, 5.0, 6.0):
+        assert made.f(1.0) == made.SCALE
+    assert sorted(s.origin for s in made.f.specializations) == ["compiled", "compiled", "disk"]
+
+
 def test_numbers_that_change_become_inputs_of_loaded_programs_too(folder, tmp_path):  # noqa: F811
     source = PROGRAM + "\n@tg.jit\ndef f(x):\n    return x * SCALE + model.w\n"
     for _ in range(2):
@@ -193,7 +202,40 @@ def test_two_real_processes(tmp_path):
         assert run.stdout.split() == [expected, expected, "1"]
 
 
+ORDERS = {
+    "captured": "S = {'a', 'b', 'c'}\nD = {'a': 1.0, 'b': 2.0, 'c': 3.0}\nf = tg.jit(lambda x: [x * D[k] for k in S])",
+    "made": "D = {'a': 1.0, 'b': 2.0, 'c': 3.0}\nf = tg.jit(lambda x: [x * D[k] for k in {'a', 'b', 'c'}])",
+    "called": "D = {'a': 1.0, 'b': 2.0, 'c': 3.0}\nf = tg.jit(lambda x: [x * D[k] for k in set('abc')])",
+    "in a loop": "D = {'a': 1.0, 'b': 2.0}\n@tg.jit\ndef f(x):\n    r = []\n    for k in {'a', 'b'}:\n"
+                 "        r.append(x * D[k])\n    return r",
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_order_of_sets_is_that_of_the_process(folder, tmp_path, name):  # noqa: F811
+    source = "import tracegrad as tg\n" + ORDERS[name]
+    for _ in range(2):
+        made = module(tmp_path, source)
+        made.f(1.0)
+        assert origin(made.f) == "compiled"
+
+
+def test_membership_of_sets_is_kept(folder, tmp_path):  # noqa: F811
+    source = "import tracegrad as tg\n@tg.jit\ndef f(x, m):\n    return x if m in {'a', 'b'} else -x\n"
+    for expected in ("compiled", "disk"):
+        made = module(tmp_path, source)
+        assert made.f(1.0, "b") == 1.0 and origin(made.f) == expected
+
+
+def test_names_that_builtins_was_given_count(folder, tmp_path, monkeypatch):  # noqa: F811
+    source = "import tracegrad as tg\nf = tg.jit(lambda x: x * ADDED)"
+    for value in (2.0, 3.0, 2.0):
+        monkeypatch.setattr(builtins, "ADDED", value, raising=False)
+        assert module(tmp_path, source).f(1.0) == value
+
+
 @pytest.mark.parametrize("program", [
+    "from numpy.random import default_rng as d\n@tg.jit\ndef f(x):\n    return x + d(1).normal()",
     "RNG = np.random.default_rng(1)\n@tg.jit\ndef f(x):\n    return x + RNG.normal()",
     "@tg.jit\ndef f(x, rng=np.random.default_rng(1)):\n    return x + rng.random()",
     "RNG = np.random.default_rng(1)\ng = tg.jit(lambda x, rng: x * rng.standard_normal())\ndef f(x):\n    return g(x, RNG)",
