@@ -40,7 +40,7 @@ from ..loopir.grammar import (
     While,
 )
 from .kernel_writer import Writer
-from .polls import CHUNK, Polls
+from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
@@ -133,32 +133,34 @@ class Emitter(Writer):
         def write(index):
             self.regs[s.index] = index
             self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
-            self.polls.iteration(s, inside)
+            self.polls.iteration(s)
             self.body(s.body)
 
-        if self.polls.in_chunks(s, inside):
-            self.chunks(self.index(s.trip), write, group)
+        length = self.polls.chunk(s)
+        if length:
+            self.chunks(self.index(s.trip), length, write, inside, group)
         else:
             self.loop(self.index(s.trip), write, s.unroll, inside, group)
         self.serial, self.group = outside
 
-    def chunks(self, trip: str, write, group) -> None:
-        """A loop that can become vectors, in chunks between which signals are asked for."""
+    def chunks(self, trip: str, length: int, write, serial: bool, group: int | None) -> None:
+        """A loop in chunks of `length` iterations, between which signals are asked for."""
         several, count, room, size = (self.fresh() for _ in range(4))
-        self.lines += [f"  {several} = add i64 {trip}, {CHUNK - 1}", f"  {count} = sdiv i64 {several}, {CHUNK}"]
+        self.lines += [f"  {several} = add i64 {trip}, {length - 1}", f"  {count} = sdiv i64 {several}, {length}"]
 
         def chunk(number):
-            self.polls.question(CHUNK)
+            self.polls.question(WORK)
             start, left = self.fresh(), self.fresh()
-            self.lines += [f"  {start} = mul nsw i64 {number}, {CHUNK}", f"  {left} = sub nsw i64 {trip}, {start}",
-                           f"  {room} = icmp slt i64 {left}, {CHUNK}", f"  {size} = select i1 {room}, i64 {left}, i64 {CHUNK}"]
+            self.lines += [f"  {start} = mul nsw i64 {number}, {length}", f"  {left} = sub nsw i64 {trip}, {start}",
+                           f"  {room} = icmp slt i64 {left}, {length}",
+                           f"  {size} = select i1 {room}, i64 {left}, i64 {length}"]
 
             def element(within):
                 index = self.fresh()
                 self.lines.append(f"  {index} = add nsw i64 {start}, {within}")
                 write(index)
 
-            self.loop(size, element, False, False, group)
+            self.loop(size, element, False, serial, group)
 
         self.loop(count, chunk, False, True)
 
@@ -171,7 +173,7 @@ class Emitter(Writer):
         self.body(s.head)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{body}, label %{done}")
         self.start(body)
-        self.polls.iteration(s, True)
+        self.polls.iteration(s)
         self.body(s.body)
         self.depth -= 1
         self.jump(head)

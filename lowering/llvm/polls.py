@@ -1,20 +1,23 @@
 """Kernels that run for long ask now and then whether a signal has come, as Python's own loops do: Ctrl-C raises.
 
-    %left = alloca i64 (N)               one for each loop, in a register after LLVM's passes
-    loop:  %left -= 1; where that is 0: %left = N, ask CPython, leave with -2 if it has raised     N iterations: about 5 ms
+A `for` that stands in no other loop runs in chunks, between which it asks: nothing is added to its iterations.
 
-Only loops count that are worth it: those around other loops, and those that can be no vectors. So the count is an addition and
-a branch beside an iteration that waits for the one before, and vectors are not disturbed; a single sweep over an array in
-memory ends soon by itself. A kernel whose work is known to be small has none of this.
+    for i = 0 to n: A      ->      for c = 0 to ⌈n/N⌉ { ask; for i = N c to min(N (c + 1), n): A }      N iterations: about 5 ms
+
+A `while`, which nothing bounds, and a `for` around two levels of loops, at any depth, count in a register:
+
+    %left -= 1; where that is 0: %left = N, ask CPython, leave with -2 if it has raised
+
+That is an addition and a branch beside an iteration that waits for the one before, or beside whole loops. Other loops end soon
+enough: vectors and short inner loops are not disturbed. A kernel whose work is known to be small has none of this.
 """
 from __future__ import annotations
 
 from math import inf
 
-from ..loopir.grammar import For, Kernel, Load, Store, While, walk
+from ..loopir.grammar import For, If, Kernel, Load, Store, While, walk
 from ..loopir.passes.buffer_coloring import work
 
-CHUNK = 1 << 20              # iterations of a loop that can become vectors
 WORK = 10_000_000            # scalar operations between two questions: about 5 ms
 _UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
 RAISED = -2                  # the site in the error record: the exception's type, value and traceback follow
@@ -51,6 +54,12 @@ def _work_of(body) -> int:
     return _UNKNOWN if done == inf else int(min(done, WORK)) + 1
 
 
+def _levels(body) -> int:
+    """How many loops stand in each other in a body, at most."""
+    inner = [_levels(s.body) + 1 for s in body if type(s) in (For, While)]
+    return max([*inner, *(max(_levels(s.then), _levels(s.other)) for s in body if type(s) is If)], default=0)
+
+
 class Polls:
     """The questions of one kernel. `out` is the emitter of its text."""
 
@@ -58,19 +67,24 @@ class Polls:
         self.out = out
         self.wanted = kernel.work > WORK
 
-    def iteration(self, loop: For | While, serial: bool) -> None:
+    def iteration(self, loop: For | While) -> None:
         """At the start of an iteration: count it, and ask where enough has been counted."""
-        body = [*loop.head, *loop.body] if type(loop) is While else loop.body
-        nested = any(type(s) in (For, While) for s in walk(body))
-        if self.wanted and (serial or nested) and work([loop]) > WORK:
-            self.question(_work_of(body))
+        if not self.wanted or work([loop]) <= WORK:
+            return
+        if type(loop) is While:
+            self.question(_work_of([*loop.head, *loop.body]))
+        elif self.out.depth > 1 and _levels(loop.body) > 1:
+            self.question(_work_of(loop.body))
 
-    def in_chunks(self, loop: For, serial: bool) -> bool:
-        """Whether a loop that can become vectors is no walk over an array: what its length is, nothing bounds."""
-        short = type(loop.trip) is int and loop.trip < 64 * CHUNK
-        if not self.wanted or serial or short or any(type(s) in (For, While) for s in walk(loop.body)):
-            return False
-        return not any(loop.trip in s.buffer.dims for s in walk(loop.body) if type(s) in (Load, Store))
+    def chunk(self, loop: For) -> int:
+        """The iterations of a chunk; 0 where a loop runs as a whole: inside of others, short, or as long as an array."""
+        if not self.wanted or self.out.depth or work([loop]) <= WORK:
+            return 0
+        accesses = [s for s in walk(loop.body) if type(s) in (Load, Store)]
+        along = type(loop.trip) is int or any(loop.trip in s.buffer.dims for s in accesses)
+        if along and _levels(loop.body) <= (work(loop.body) == inf) and not any(type(s) is While for s in walk(loop.body)):
+            return 0                                # a sweep; or one over rows whose lengths stand in the data
+        return max(WORK // _work_of(loop.body), 1)
 
     def question(self, amount: int) -> None:
         """Ask each time that about WORK operations have been done, where this place is passed after each `amount` of them."""
