@@ -340,15 +340,16 @@ class Fingerprint:
                 self.put(getattr(x, "__name__", ""))
             return
         base = _solid_base(cls)
-        if base is not object and base not in _BASES:
+        if base is not object and base is not types.SimpleNamespace and base not in _BASES:
             raise Unknown(f"a '{cls.__module__}.{cls.__qualname__}' is known neither by its name nor by its content")
         if not self.first(x, "object"):
             return
         self.add(cls)
-        if base is not object:
+        if base in _BASES:
             self.add(base(x))
         found = dict(_slots(x)) | getattr(x, "__dict__", {})
-        library = is_pure(cls.__module__)             # its code is not traced, so nobody sees which elements it reads
+        # the code of a library's class is not traced, so nobody sees which elements it reads
+        library = is_pure(cls.__module__) and cls is not types.SimpleNamespace
         self._own += library
         for name, y in found.items():
             self.put(name)

@@ -10,7 +10,7 @@ import pytest
 from disk import folder, module, origin  # noqa: F401
 
 PROGRAM = """
-import enum
+import enum, functools, types
 from typing import NamedTuple
 import numpy as np
 import tracegrad as tg
@@ -68,6 +68,8 @@ class Pair(NamedTuple):
 
 model, slots, pair = Model(1.0), Slots(), Pair(1.0, 2.0)
 slots.k = 3.0
+space = types.SimpleNamespace(k=1.0, w=np.arange(2000.0))
+scaled = functools.partial(default, k=2.0)
 
 def make(k, h):
     def inner(x):
@@ -110,10 +112,12 @@ CHANGES = {
     "property": ("model.twice + x", ["model.w = 8.0", "Model.twice = property(lambda self: 11.0)"]),
     "callable object": ("model(x)", ["model.w = 4.0", "Model.__call__ = lambda self, x: x + 100"]),
     "attribute that appears": ("x * getattr(model, 'extra', 1.0)", ["model.extra = 5.0"]),
+    "namespace": ("space.k * x + space.w[0]", ["space.k = 4.0", "space.w += 1.0", "space = types.SimpleNamespace(k=1.0, w=A)"]),
+    "keywords of a partial": ("scaled(x)", ["scaled.keywords['k'] = 3.0", "scaled.keywords['shift'] = 1.0"]),
     "slots": ("slots.k * x", ["slots.k = 4.0"]),
     "namedtuple": ("pair.a * x + pair[1]", ["pair = Pair(3.0, 4.0)"]),
     "function of NumPy": ("OP(x)", ["OP = np.cos"]),
-    "module": ("np.sin(x)", ["np = __import__('types').SimpleNamespace(sin=lambda x: 5.0 * x, sum=np.sum)"]),
+    "module": ("np.sin(x)", ["np = types.SimpleNamespace(sin=lambda x: 5.0 * x, sum=np.sum)"]),
     "dtype": ("x.astype(DTYPE)", ["DTYPE = np.dtype('f8')"]),
     "array": ("A * x[0]", ["A += 1.0", "A = np.ones(2000)", "A = np.ones(3)", "A = np.ones(3, 'f4')", "A = 2.0"]),
     "array that decides": ("np.ones(SMALL[0]) * x[0]", ["SMALL[0] = 4", "SMALL = np.array([1, 1])"]),
