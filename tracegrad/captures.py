@@ -267,6 +267,8 @@ class _Finder:
             if type(name) is str and not hasattr(getattr(cls, name, None), "__set__"):
                 yield y, Place("attr", x, name)
         for name, y in _class_values(cls):
+            if name == "__dict__":                           # its items are the attributes above
+                continue
             if isinstance(y, types.MemberDescriptorType):
                 try:
                     yield y.__get__(x), Place("attr", x, name)
