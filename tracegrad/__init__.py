@@ -1,9 +1,11 @@
 """tracegrad: machine code and exact derivatives for ordinary NumPy functions.
 
-jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; see docs/ for the
-manual.
+jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
+implicit and interop; see docs/ for the manual.
 """
+from importlib import import_module as _import_module
 from os import path as _path
+from typing import Any as _Any
 
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
@@ -63,6 +65,8 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "implicit",
+    "interop",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -70,6 +74,7 @@ __all__ = [
     "jvp",
     "linearize",
     "rolled",
+    "scipy",
     "sparsity",
     "static",
     "stop_gradient",
@@ -85,8 +90,13 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, which is asked for rarely, as reading it takes longer than all else here."""
+_LATER = ("implicit", "interop", "scipy")         # packages that are imported when they are asked for
+
+
+def __getattr__(name: str) -> _Any:
+    """What is asked for rarely: `__version__`, as reading it takes longer than all else here, and packages for neighbours."""
+    if name in _LATER:
+        return _import_module(f"{__name__}.{name}")
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found = version.found()

@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from . import compile, interpreter, log, lowered
+from . import c_functions, compile, interpreter, log, lowered
 from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError
+from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
 from .lowering.call.specialisation import ClosedError
@@ -89,6 +90,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
         self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
+        self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
 
     def __repr__(self):
@@ -258,6 +260,39 @@ class Jitted(Dispatcher, Generic[P, R]):
         """The program of a call at every stage, without running it."""
         call = self.flatten(args, kwargs)
         return lowered.Lowered(self.with_captures(call), call)
+
+    # --- for other languages -----------------------------------------------------------------------------------------
+
+    @deep
+    def cfunc(self, *args, signature: str | None = None) -> CFunction:
+        """The function as a C function, compiled for example arguments (floats for all parameters where there are none).
+
+        signature   "double (double, double)": one number for each; "double (int, double *)": the numbers of all arguments, one
+                    after the other, how many first; or one that a routine of SciPy calls (docs/neighbours.md has the table)
+
+        What is returned has `address`, `ctypes` (callable, from Numba's compiled functions too) and `signature`, and must live
+        as long as it is called. A failed check sets its Python exception and returns NaN.
+        """
+        return c_functions.cfunc(self, args, signature)
+
+    @deep
+    def low_level_callable(self, *args, signature: str | None = None, user_data=None):
+        """A scipy.LowLevelCallable, for integrate.quad, integrate.nquad and the filters of ndimage.
+
+        signature   as of `cfunc`, or the name of SciPy's function, such as "generic_filter"
+        user_data   an array that the function's last parameter stands for: it is read where it lies, at each call
+        """
+        return c_functions.low_level_callable(self, args, signature, user_data)
+
+    @property
+    def ctypes(self):
+        """The function of floats as a ctypes function: `cfunc().ctypes`."""
+        return self.cfunc().ctypes
+
+    @property
+    def address(self) -> int:
+        """Where the C function `double f(double, …)` starts; valid as long as this function lives."""
+        return self.cfunc().address
 
     def cache_info(self) -> CacheInfo:
         """hits, misses, maxsize, currsize, evictions, code_bytes."""

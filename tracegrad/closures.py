@@ -210,7 +210,8 @@ class _Look:
 
 def _extras(f: Callable) -> bool:
     """Whether somebody has given a function attributes of its own."""
-    return any(name != KEY for name in f.__dict__)
+    held = [cell.cell_contents for cell in getattr(f, "__closure__", None) or () if cell != types.CellType()]
+    return any(name != KEY and not (name == "__wrapped__" and any(x is y for y in held)) for name, x in f.__dict__.items())
 
 
 class _Cell:

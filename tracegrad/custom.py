@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,7 +21,8 @@ from . import pickling
 from .api import emitted
 from .autodiff.custom_calls import closed
 from .autodiff.custom_rules import Rule
-from .derivative_programs import dynamic, explicit, inexact, tuple_of
+from .derivative_programs import dynamic, explicit, inexact, summed, tuple_of
+from .frozen_closures import HOLDERS, frozen
 from .ir.build import const
 from .ir.clone import dims_of, inline, lift_free
 from .ir.core import Function, Value, subst_type
@@ -88,7 +88,7 @@ class Custom:
             raise UnsupportedError(f"`{self.name}` has a custom derivative and overwrites its argument {path}",
                                    f"let it work on a copy: {path} = {path}.copy()", tracing.locate())
         traced = explicit(traced)
-        rule = self.rule(_Primal(self, traced))
+        rule = _frozen(self, {}).rule(_Primal(self, traced))
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, rule=rule))
 
     def positional(self, args, kwargs) -> tuple:
@@ -139,7 +139,7 @@ class CustomJVP(Custom):
                                     "give one for each, None where there is none")
             out = fun_of(self)(*primals)
             parts = [trace_function.calls.call(rule, t, out, *primals) for rule, t in zip(rules, tangents) if rule is not None]
-            return out, _sum(parts, out)
+            return out, summed(parts, out)
 
         def fun_of(custom):
             return lambda *args: trace_function.calls.call(custom, *args)
@@ -172,8 +172,17 @@ class CustomVJP(Custom):
 
     def rule(self, primal: _Primal) -> Rule:
         fwd, bwd = self.rules
-        return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(bwd), halves=lambda: _halves(primal,
-                                                                                                                   fwd, bwd))
+        return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(bwd), halves=lambda: _halves(primal, fwd, bwd))
+
+
+def _frozen(custom: Custom, memo: dict[int, Any]) -> Custom:
+    """The same with its rules as they are now: they are traced later."""
+    made = memo[id(custom)] = type(custom)(custom.fun, custom.nondiff_argnums)
+    made.fun, made.rules = frozen(custom.fun, memo), tuple([frozen(rule, memo) for rule in custom.rules])
+    return made
+
+
+HOLDERS |= {CustomJVP: _frozen, CustomVJP: _frozen}
 
 
 def _named(function: Callable) -> str:
@@ -184,15 +193,6 @@ def _expect_callable(rule, method: str) -> None:
     if not callable(rule):
         raise ArgumentTypeError(f"{method} takes functions, got a {type(rule).__name__}",
                                 f"write f.{method}(rule), not f.{method}(rule(…))")
-
-
-def _sum(parts, out):
-    """The sum of structures; zeros of the structure of `out` where there are none."""
-    leaves, structure = pytrees.flatten(out)
-    columns = [structure.flatten_up_to(part) for part in parts]
-    if not columns:
-        return structure.unflatten([leaf * 0.0 for leaf in leaves])
-    return structure.unflatten([functools.reduce(operator.add, row) for row in zip(*columns)])
 
 
 def custom_jvp(fun: Callable | None = None, nondiff_argnums=()) -> Any:

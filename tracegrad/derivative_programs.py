@@ -8,7 +8,10 @@ A derivative overwrites nothing: what the function writes to its arguments stays
 """
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +27,7 @@ from .ir.ops.random import KINDS
 from .ir.transforms.simplify import peephole
 from .ir.types import StackType, Type, dtype
 from .options import config
+from .tracer import pytrees
 from .tracer.pytrees import LEAF, TUPLE, TreeDef, fixed
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
@@ -44,6 +48,15 @@ def shown(structure: TreeDef) -> str:
 
 def tuple_of(*children: TreeDef) -> TreeDef:
     return TreeDef(TUPLE, None, children)
+
+
+def summed(parts: list, out: Any) -> Any:
+    """The sum of structures; zeros of the structure of `out` where there are none."""
+    leaves, structure = pytrees.flatten(out)
+    columns = [structure.flatten_up_to(part) for part in parts]
+    if not columns:
+        return structure.unflatten([leaf * 0.0 for leaf in leaves])
+    return structure.unflatten([functools.reduce(operator.add, row) for row in zip(*columns)])
 
 
 def dynamic(traced: Traced) -> list[int]:

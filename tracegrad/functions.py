@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from . import pickling
 from .api import Jitted
 from .closures import KEY, Family, new_table, table_of
+from .frozen_closures import HOLDERS, frozen
 from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
 from .options import config
@@ -147,6 +148,14 @@ class Found(Jitted):
         return pickling.reduced(self, rebuilt, self.root, tuple([(s.name, s.options) for s in self.chain]))
 
 
+def _frozen(found: Found, memo: dict[int, Any]) -> Jitted:
+    root = frozen(found.root, memo)
+    return found if root is found.root else functools.reduce(Found, found.chain, root)
+
+
+HOLDERS[Found] = _frozen
+
+
 def _of_core(name: str, kind: type) -> Any:
     if kind is property:
         return property(lambda self: getattr(self.core, name), doc=getattr(Jitted, name).__doc__)
@@ -158,8 +167,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-                               "lower", "cache_info", "cache_clear"),
-          property: ("derives", "specializations", "specialisations")}
+                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear"),
+          property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:
         setattr(Found, _name, _of_core(_name, _kind))

@@ -29,7 +29,7 @@ def assemble(
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
     attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
     start = time.perf_counter()
-    held = [_held(buffer) for buffer in constants(kernel)]
+    held = held_constants(kernel)
     text = emit(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
@@ -38,8 +38,12 @@ def assemble(
                           constants=held)
 
 
+def held_constants(kernel: Kernel) -> list[np.ndarray]:
+    """The arrays whose addresses the code of a kernel has; ask before the code is made, and keep them as long as it is run."""
+    return [_held(buffer) for buffer in constants(kernel)]
+
+
 def _held(buffer: Buffer) -> np.ndarray:
-    """The array whose address the code of a constant has."""
     return constant(buffer.data)[1] if buffer.frozen and buffer.data.nbytes > sizes.constant else buffer.data
 
 

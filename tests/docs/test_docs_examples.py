@@ -6,7 +6,8 @@ import pytest
 import tracegrad as tg
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs"
-PAGES = [FOLDER / name for name in ("caching.md", "differentiation.md", "exactness.md", "random.md", "sharp_bits.md")]
+NAMES = ("caching.md", "differentiation.md", "exactness.md", "random.md", "sharp_bits.md", "neighbours.md")
+PAGES = [FOLDER / name for name in NAMES]
 
 
 @pytest.mark.parametrize("way", ["compiled", "evaluator"])

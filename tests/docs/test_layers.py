@@ -11,7 +11,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 MAY_IMPORT = {"ir": {"ir"}, "tracer": {"tracer", "ir"}, "autodiff": {"autodiff", "ir"}, "lowering": {"lowering", "ir"},
               "tracegrad": {"tracegrad", "ir", "tracer", "autodiff", "lowering"}}
 ONLY_IN = {"llvmlite": {"lowering"}, "ast": {"tracer"}}
-LAZY = {"scipy", "numba", "pygments", "mpmath"}      # heavy and optional: may be imported inside functions, never at the top
+# heavy and optional: may be imported inside functions, never at the top
+LAZY = {"scipy", "numba", "pygments", "mpmath", "torch", "jax", "pytensor"}
 FILES = sorted(p for layer in MAY_IMPORT for p in (ROOT / layer).rglob("*.py"))
 
 

@@ -439,3 +439,31 @@ def test_a_rule_that_was_only_read_from_a_text():
     for differentiate in (vjp, jvp):
         with pytest.raises(tg.UnsupportedError, match="custom_jvp of f only the name"):
             differentiate(g, (0,))
+
+
+def test_rules_read_closures_as_they_were_at_the_call():
+    def numbered(a):
+        t = 0.0
+        for k in range(4):
+            @tg.custom_jvp
+            def g(x):
+                return x * k
+
+            @g.defjvp
+            def rule(primals, tangents):
+                return g(primals[0]), tangents[0] * k
+            t = t + g(a)
+        return t
+
+    def overwritten(a):
+        kept = np.full(2, 3.0)
+
+        @tg.custom_vjp
+        def g(x):
+            return x * kept[0]
+        g.defvjp(lambda x: (g(x), x), lambda x, bar: (bar * kept[0],))
+        y = g(a)
+        kept[:] = 7.0
+        return y + np.sum(kept)
+    assert tg.grad(numbered)(2.0) == 6.0 and tg.jvp(numbered, (2.0,), (1.0,)) == (12.0, 6.0)
+    assert tg.grad(overwritten)(2.0) == 3.0

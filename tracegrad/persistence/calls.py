@@ -42,7 +42,7 @@ from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.syntax import source
 from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out
 from .fingerprint import Fingerprint, Unknown, content
-from .purity import is_pure, root_of
+from .purity import is_pure
 
 LOG = logging.getLogger("tracegrad.cache")
 UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them
@@ -52,8 +52,6 @@ _ELSEWHERE = ("cache", "cache_size", "disable_jit", "verify")          # options
 def seen_by(jitted, call: Call) -> Fingerprint:
     """The walk over all that tracing this call can read. Raises Unknown."""
     seen = Fingerprint()
-    if root_of(getattr(jitted.root, "__module__", "")) == root_of(__name__):
-        raise Unknown("it is made of a program, not of a function")
     try:
         seen.add(jitted)
         seen.add(call.tree)

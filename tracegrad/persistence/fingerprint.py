@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 
 from ..closures import KEY
+from ..ir.core import Function
 from ..ir.types import DType
 from ..tracer.syntax.source import unwrap
 from ..tracer.values.captured_arrays import SMALL
@@ -47,10 +48,9 @@ _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
-_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "_chain", "_plans", "_lock", "answer", "_vectorcall",
-                       "_bound", "__wrapped__", "__doc__",
-                       "__name__", "__qualname__",
-                       "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
+_INTERNAL = frozenset({"_cache", "_statics", "_captures", "_programs", "c_functions", "_chain", "_plans", "_lock", "answer",
+                       "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__", "__qualname__", "__module__",
+                       "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
 _NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__",
                          "__abstractmethods__",
                          "_abc_impl", "__static_attributes__", "__firstlineno__", "__parameters__", "__orig_bases__",
@@ -313,6 +313,8 @@ class Fingerprint:
         if isinstance(x, DType):
             self.put("ir dtype", x.name)
             return
+        if isinstance(x, Function):
+            raise Unknown("it is made of a program, not of a function")
         if not self.first(x, f"own {type(x).__module__}.{type(x).__qualname__}"):
             return
         self._own += 1

@@ -88,8 +88,11 @@ def aliases_of(values, leaves) -> dict[int, int]:
 
 
 def where(function) -> Loc:
-    """The line that a function's definition starts on, after its decorators."""
-    code = getattr(source.unwrap(function), "__code__", None)
+    """The line that a function's definition starts on, after its decorators; of one of ours around it, the user's."""
+    plain = source.unwrap(function)
+    while hasattr(plain, "__wrapped__") and source.is_open(plain):
+        plain = source.unwrap(plain.__wrapped__)
+    code = getattr(plain, "__code__", None)
     if code is None:
         return ()
     line, lines = code.co_firstlineno, linecache.getlines(code.co_filename)

@@ -103,13 +103,20 @@ def taken(x, path: str = "argument"):
     """The argument itself, or the array that it gives: asked for once, as another time may give another one."""
     if type(x) in _NUMBERS or isinstance(x, _AS_THEY_STAND) or callable(x):
         return x
-    if not (isinstance(x, (memoryview, array.array)) or hasattr(x, "__array__")):
+    if not (isinstance(x, (memoryview, array.array)) or any(hasattr(x, name) for name in _ARRAY_LIKE)):
         return x
     try:
-        return np.asarray(x)
-    except (TypeError, ValueError) as error:
+        found = np.from_dlpack(x) if not hasattr(x, "__array__") and hasattr(x, "__dlpack__") else np.asarray(x)
+    except Exception as error:                               # other libraries raise what they like
         kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
-        raise kind(f"{path} is a '{type(x).__name__}', which gives no array: {error}", "pass an array") from error
+        raise kind(f"{path} is a '{type(x).__name__}', which gives no array: {error}",
+                   "pass an array: for a PyTorch tensor x.detach().cpu().numpy(), or use tg.interop.torch.as_function(f)"
+                   if type(x).__module__.partition(".")[0] == "torch" else "pass an array") from error
+    return found
+
+
+# How other libraries' arrays hand out theirs, without a copy where they lie in the computer's own memory.
+_ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
 
 def abstract(x, path: str = "argument") -> Leaf:

@@ -74,6 +74,11 @@ OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
 
 
+def is_open(function) -> bool:
+    """Whether a library's function is one that is rewritten like the user's."""
+    return getattr(function, "__code__", None) in OPENED or (function.__module__ or "").rpartition(".")[0] in OPEN
+
+
 def is_user(function) -> bool:
     """Whether a Python function is rewritten when traced code calls it.
 
@@ -84,8 +89,7 @@ def is_user(function) -> bool:
         return True
     trace = tracing.active()
     module = function.__module__ or ""
-    if code in OPENED or module.rpartition(".")[0] in OPEN:
-        tracing.LIBRARIES.add(code.co_filename)
+    if is_open(function):
         return True
     package = module.split(".")[0]
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
@@ -188,6 +192,8 @@ def _template(function) -> Template:
     code = function.__code__
     found = _TEMPLATES.get(id(code))
     if found is None:
+        if is_open(function):
+            tracing.LIBRARIES.add(code.co_filename)
         node = _found(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
@@ -243,6 +249,8 @@ def unwrap(function):
             function = function.__func__
         elif hasattr(function, "py_func"):
             function = function.py_func
+        elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
+            function = function._pyfunc
         elif isinstance(function, functools._lru_cache_wrapper):
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:

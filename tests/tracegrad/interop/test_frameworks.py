@@ -1,0 +1,193 @@
+"""Functions for PyTorch, JAX and PyTensor, each against the real package where it is installed."""
+import importlib.util
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X, W = np.linspace(-1.0, 2.0, 4), np.array([0.5, -1.0, 2.0])
+
+
+def total(x, w):
+    s = 0.0
+    for i in range(x.shape[0]):
+        s = s + np.sin(x[i]) * np.sum(w * x[i])
+    return s
+
+
+def parts(p, n):
+    return {"a": np.tanh(p["x"]) * n, "k": np.argmax(p["x"])}
+
+
+def overwrites(x):
+    x[0] = 1.0
+    return np.sum(x)
+
+
+# --- PyTorch ----------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+
+
+def test_torch(torch):
+    f = tg.interop.torch.as_function(total)
+    x, w = (torch.tensor(a, requires_grad=True) for a in (X, W))
+    assert f(x, w).item() == total(X, W) and f.__name__ == "total"
+    assert torch.autograd.gradcheck(f, (x, w)) and torch.autograd.gradgradcheck(f, (x, w))
+    strided = torch.tensor(np.stack([X, X], 1), requires_grad=True)
+    assert torch.autograd.gradcheck(f, (strided[:, 0], w))
+    one, three = torch.ones(3, 2).t().requires_grad_(), torch.tensor(3)
+    out = tg.interop.torch.as_function(lambda x, n: np.sum(x @ x.T) * n)(one, 1.0)
+    out.backward()
+    assert out.dtype == one.grad.dtype == torch.float32 and one.grad.tolist() == (4 * torch.ones(2, 3)).tolist()
+    out = tg.interop.torch.as_function(lambda x, n: x * n)(one, three)
+    assert out.tolist() == (3 * torch.ones(2, 3)).tolist()
+    assert tg.interop.torch.as_function(lambda x: x[:0])(x).shape == (0,)
+    same = tg.interop.torch.as_function(lambda x: x)(x)
+    assert same.grad_fn is not None and same.data_ptr() != x.data_ptr()
+
+
+def test_torch_structures_and_modules(torch):
+    x = torch.tensor(X, requires_grad=True)
+    out = tg.interop.torch.as_function(parts)({"x": x}, 3.0)
+    assert out["k"].item() == 3 and not out["k"].requires_grad
+    out["a"].sum().backward()
+    np.testing.assert_allclose(x.grad, 3 * (1 - np.tanh(X)**2))
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.f = torch.nn.Parameter(torch.tensor(W)), tg.interop.torch.as_function(total)
+
+        def forward(self, x):
+            return self.f(x, self.w)
+    layer = Layer()
+    layer(torch.tensor(X)).backward()
+    np.testing.assert_allclose(layer.w.grad, tg.grad(total, 1)(X, W))
+    compiled = torch.compile(lambda x, w: 2 * layer.f(x, w), backend="eager")
+    assert compiled(x, layer.w).item() == pytest.approx(2 * total(X, W))
+
+
+def test_torch_misuse(torch):
+    x = torch.tensor(X, requires_grad=True)
+    for f, args, says in ((overwrites, (x,), "read-only"), (total, (x.to(torch.complex64), x), "real dense"),
+                          (3, (), "takes a function")):
+        with pytest.raises((tg.TracegradError, ValueError), match=says):
+            tg.interop.torch.as_function(f)(*args)
+    with pytest.raises(tg.ArgumentError, match="as_function"):
+        tg.jit(np.sum)(x)
+    assert x.tolist() == X.tolist()
+
+
+# --- JAX --------------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def jax():
+    jax = pytest.importorskip("jax", reason="jax is not installed: pip install jax")
+    with jax.enable_x64(True):
+        yield jax
+
+
+def reference(jax, x, w):
+    return jax.numpy.sum(jax.numpy.sin(x) * jax.numpy.sum(w) * x)
+
+
+def test_jax(jax):
+    f, g = tg.interop.jax.as_function(total), lambda x, w: reference(jax, x, w)
+    assert f(X, W) == pytest.approx(total(X, W)) and jax.jit(f)(X, W) == pytest.approx(total(X, W))
+    for made, wanted in zip(jax.grad(f, (0, 1))(X, W), jax.grad(g, (0, 1))(X, W)):
+        np.testing.assert_allclose(made, wanted, rtol=1e-13)
+    np.testing.assert_allclose(jax.jit(jax.grad(lambda x: f(2 * x, W)**2))(X), jax.grad(lambda x: g(2 * x, W)**2)(X))
+    np.testing.assert_allclose(jax.jacrev(jax.grad(f))(X, W), jax.hessian(g)(X, W), atol=1e-12)
+    both = np.stack([X, 2 * X])
+    np.testing.assert_allclose(jax.vmap(jax.grad(f), (0, None))(both, W), jax.vmap(jax.grad(g), (0, None))(both, W))
+    forward = tg.interop.jax.as_function(total, mode="forward")
+    np.testing.assert_allclose(jax.jvp(forward, (X, W), (X, W)), jax.jvp(g, (X, W), (X, W)))
+    np.testing.assert_allclose(jax.jacfwd(jax.jacfwd(forward))(X, W), jax.hessian(g)(X, W), atol=1e-12)
+    found = jax.grad(lambda p: tg.interop.jax.as_function(parts)(p, 3)["a"].sum())({"x": X})
+    np.testing.assert_allclose(found["x"], 3 * (1 - np.tanh(X)**2))
+    out, moved = jax.jvp(lambda x: tg.interop.jax.as_function(parts, mode="forward")({"x": x}, 3), (X,), (X,))
+    np.testing.assert_allclose(moved["a"], 3 * (1 - np.tanh(X)**2) * X)
+    assert out["k"] == 3 and moved["k"].dtype == jax.dtypes.float0
+
+
+def test_jax_misuse(jax):
+    for f, mode, says in ((total, "both", "no mode"), (3, "reverse", "takes a function"),
+                          (lambda x: x[x > 0], "reverse", "only at run time")):
+        with pytest.raises(tg.TracegradError, match=says):
+            tg.interop.jax.as_function(f, mode)(X)
+
+
+# --- PyTensor ---------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def pytensor():
+    return pytest.importorskip("pytensor", reason="pytensor is not installed: pip install pytensor")
+
+
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")
+def test_pytensor(pytensor):
+    pt = pytensor.tensor
+    x = pt.dvector("x")
+    value = tg.interop.pytensor.as_op(total, np.zeros(2), W)(x, W)
+    slope = pytensor.grad(value, x)
+    found = pytensor.function([x], [value, slope, pytensor.gradient.hessian(value, x)], mode="FAST_COMPILE")(X)
+    for made, wanted in zip(found, (total(X, W), tg.grad(total)(X, W), tg.hessian(total)(X, W))):
+        np.testing.assert_allclose(made, wanted, rtol=1e-12, atol=1e-14)
+    first, last = tg.interop.pytensor.as_op(lambda a, n: (a * n, np.sum(a)), np.zeros(3), 2)(x, 3)
+    assert last.ndim == 0
+    assert pytensor.function([x], pytensor.grad(first.sum(), x), mode="FAST_COMPILE")(X).tolist() == [3.0] * 4
+    op = tg.interop.pytensor.as_op(total, X, W)
+    for args, says in (((x,), "example was"), ((pt.dmatrix(), W), "2 axes")):
+        with pytest.raises(tg.ArgumentError, match=says):
+            op(*args)
+    with pytest.raises(tg.ArgumentError, match="example"):
+        tg.interop.pytensor.as_op(total)
+
+
+# --- without them -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["torch", "jax", "pytensor"])
+def test_a_package_that_is_missing_is_one_line(name):
+    if importlib.util.find_spec(name) is not None:
+        pytest.skip(f"{name} is installed")
+    module = getattr(tg.interop, name)
+    with pytest.raises(ImportError, match=f"pip install {name}"):
+        (module.as_op if name == "pytensor" else module.as_function)(total)
+
+
+class Handing:
+    """An array of another library."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __dlpack__(self, **options):
+        return self.x.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.x.__dlpack_device__()
+
+
+class Elsewhere(Handing):
+    def __dlpack__(self, **options):
+        raise BufferError("it lies on a GPU")
+
+
+class Interface:
+    def __init__(self, x):
+        self.__array_interface__, self.x = x.__array_interface__, x
+
+
+def test_arrays_of_other_libraries_as_arguments():
+    f = tg.jit(lambda x: np.sum(x**2))
+    for wrap in (Handing, Interface, memoryview):
+        assert f(wrap(X)) == f(X) and tg.grad(f)(wrap(X)).tolist() == (2 * X).tolist()
+    with pytest.raises(tg.ArgumentError, match="GPU"):
+        f(Elsewhere(X))
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    assert f(torch.tensor(X)) == f(X)
+    assert torch.from_numpy(tg.grad(f)(torch.tensor(X))).tolist() == torch.from_dlpack(2 * X).tolist()

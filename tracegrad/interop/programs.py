@@ -1,0 +1,79 @@
+"""What frameworks need of a function beside its value: its pullback and its pushforward as functions, and its result's types.
+
+Derivatives of higher order are made by the frameworks: the pullback is itself a function with a pullback.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..derivative_programs import explicit
+from ..functions import derived
+from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
+from ..tracer.pytrees import TreeDef
+from ..tracer.syntax import source
+from ..transforms import jvp, vjp
+
+source.OPEN |= {__package__}
+
+
+class MissingPackageError(TracegradError, ImportError):
+    """A package is not installed."""
+
+
+def package(name: str, pip: str) -> ModuleType:
+    """The imported package, or one line that says how to get it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(f"{name.partition('.')[0]} cannot be imported: {error}", f"pip install {pip}") from error
+
+
+def pulled(f: Callable) -> Callable:
+    """(args, cotangents of the results) -> the cotangents of args."""
+    @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
+    def pull(args, bars):
+        return vjp(f, *args)[1](bars)
+    return pull
+
+
+def pushed(f: Callable) -> Callable:
+    """(args, tangents) -> the tangents of the results."""
+    @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
+    def push(args, dots):
+        return jvp(f, args, dots)[1]
+    return push
+
+
+class Results(NamedTuple):
+    """The structure of what a function returns, and the shape and dtype of each leaf."""
+
+    structure: TreeDef
+    leaves: tuple[tuple[tuple[int, ...], np.dtype], ...]
+
+
+def results(f: Callable, args: tuple) -> Results:
+    """What f returns for arguments of these types."""
+    jitted = derived(f, "jit", (), ()).core
+    traced = explicit(jitted.program(jitted.flatten(args, {})))
+    found = []
+    for out in traced.outs:
+        if out.result is None:
+            raise ArgumentTypeError(f"`{traced.function.name}` returns {out.value!r}, which is no array",
+                                    "return arrays and floats", traced.function.loc)
+        kind = traced.function.results[out.result].type
+        if not all(isinstance(d, int) for d in kind.dims):
+            raise ArgumentError(f"the length of what `{traced.function.name}` returns is known only at run time",
+                                "return an array whose length the arguments' shapes give", traced.function.loc)
+        found.append((tuple(kind.dims), kind.dtype.np))
+    return Results(traced.out_tree, tuple(found))
+
+
+def expect_function(f: Any, name: str) -> None:
+    if not callable(f):
+        raise ArgumentTypeError(f"{name} takes a function, got a {type(f).__name__}", "pass the function itself")

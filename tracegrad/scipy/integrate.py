@@ -1,0 +1,32 @@
+"""scipy.integrate with compiled functions and exact Jacobians."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..functions import jit
+from .compiled import jacobian_for, vector
+
+_IMPLICIT = {"Radau": True, "BDF": True, "LSODA": False}        # methods that take a Jacobian; whether a sparse one
+
+
+def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any = None, dense_output: bool = False,
+              events: Any = None, vectorized: bool = False, args: Any = None, **options: Any) -> Any:
+    """scipy.integrate.solve_ivp, with the right side compiled and its Jacobian for implicit methods, sparse where it is.
+
+    `vectorized` says that `fun` takes many states at once, which nothing here asks for. Returns SciPy's result.
+    """
+    from scipy import integrate
+
+    name = method if isinstance(method, str) else getattr(method, "__name__", "")
+    more = () if args is None else tuple(args)
+    y = np.atleast_1d(np.asarray(y0))
+    y = y if y.dtype.kind in "fc" else y.astype(float)
+    right = jit(vector(fun))
+    if name in _IMPLICIT and options.get("jac") is None and y.dtype.kind == "f":
+        jac = jacobian_for(fun, (float(t_span[0]), y, *more), argnum=1, sparse=_IMPLICIT[name])
+        options["jac"] = lambda t, y, *args: jac(float(t), y, *args)
+    return integrate.solve_ivp(lambda t, y, *args: right(float(t), y, *args), t_span, y, method, t_eval, dense_output, events,
+                               False, args, **options)
