@@ -22,14 +22,14 @@ WORK = 10_000_000            # scalar operations between two questions: about 5 
 _UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
 RAISED = -2                  # the site in the error record: the exception's type, value and traceback follow
 
-# All registers are kept (preserve_allcc), else vectors would be spilt around a call that is hardly ever made. The exception
-# goes into the error record, because the caller of the kernel may have to call Python before it raises.
+# An ordinary call: under the convention that keeps all registers (preserve_allcc) LLVM 22 lets vectors be overwritten. The
+# exception goes into the error record, because the caller of the kernel may have to call Python before it raises.
 _ASK = f"""declare i32 @PyGILState_Ensure()
 declare void @PyGILState_Release(i32)
 declare i32 @PyErr_CheckSignals()
 declare void @PyErr_Fetch(ptr, ptr, ptr)
 declare void @PyErr_NormalizeException(ptr, ptr, ptr)
-define internal preserve_allcc i32 @ask_for_signals(ptr %error) cold noinline nounwind memory(argmem: readwrite,
+define internal i32 @ask_for_signals(ptr %error) cold noinline nounwind memory(argmem: readwrite,
 inaccessiblemem: readwrite) {{
   %state = call i32 @PyGILState_Ensure()
   %code = call i32 @PyErr_CheckSignals()
@@ -98,6 +98,6 @@ class Polls:
                       f"  br i1 {due}, label %{ask}, label %{go_on}, !prof !{out.unlikely()}"]
         out.fails = True
         out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}",
-                     f"  {code} = call preserve_allcc i32 @ask_for_signals(ptr %error)",
+                     f"  {code} = call i32 @ask_for_signals(ptr %error)",
                      f"  {raised} = icmp ne i32 {code}, 0", f"  br i1 {raised}, label %fail, label %{go_on}"]
         out.start(go_on)

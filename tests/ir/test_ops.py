@@ -229,7 +229,8 @@ def test_partials(name, dtype, k):
         np.testing.assert_allclose(np.broadcast_to(found, want.shape), want, rtol=2e-9, atol=2e-9)
 
 
-@pytest.mark.parametrize("name, dtype, k", PARTIALS)
+# of a gamma draw the third derivative, in which the second of its slope ends, is not known: NaN
+@pytest.mark.parametrize("name, dtype, k", [row for row in PARTIALS if row[0] != "gamma_draw_slope"])
 def test_second_partials(name, dtype, k):
     """The partial differentiated by the same table, against differences of it."""
     defn, dtype = ELEMENTWISE[name], DTYPES[dtype]

@@ -537,13 +537,6 @@ def says(x):
             "an order that is known only at run time: the keys are not all numbers, or tuples of numbers, alike",
             "sorted([x, x + 1])",
         ),
-        (
-            lambda x: x + np.random.rand(3),
-            (X,),
-            tg.UnsupportedError,
-            "random numbers cannot be drawn in compiled code (np.random.rand)",
-            "np.random.rand(3)",
-        ),
         (lambda x: x.ctypes, (X,), tg.UnsupportedError, "ndarray.ctypes cannot be compiled", "x.ctypes"),
     ],
 )

@@ -34,16 +34,26 @@ def _square_sum(value, axes):
     return builder.reduce(squares, "sum", axes)
 
 
+def _extreme(value, largest: bool, axes):
+    """The largest of numbers that are not negative, 0 where there are none, or the smallest, where that is an error."""
+    builder, count = tracing.current().builder, reductions.total_of(value.type.dims, axes)
+    if not largest:
+        reductions.require_elements(count, "zero-size array to reduction operation minimum which has no identity")
+        return builder.reduce(value, "min", axes)
+    found = builder.reduce(value, "max", axes)
+    if type(count) is int and count:
+        return found
+    zero = const(0, value.type.dtype)
+    return builder("select", builder("lt", found, zero), zero, found)           # the IR's largest number of none is -inf
+
+
 def _vector_norm(value, order, axes):
     builder = tracing.current().builder
     dtype = value.type.dtype.real
     if order is None or order == 2:
         return root(_square_sum(value, axes))
     if order in (math.inf, -math.inf):
-        reductions.require_elements(reductions.total_of(value.type.dims, axes),
-                                    f"zero-size array to reduction operation {'maximum' if order > 0 else 'minimum'} which "
-                                    f"has no identity")
-        return builder.reduce(_magnitude(value), "max" if order > 0 else "min", axes)
+        return _extreme(_magnitude(value), order > 0, axes)
     if order == 0:
         return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
     if order == 1:
@@ -63,14 +73,11 @@ def _matrix_norm(value, order, axes):
     if order in (1, -1, math.inf, -math.inf):
         inside, outside = (rows, columns) if order in (1, -1) else (columns, rows)
         lines = builder.reduce(_magnitude(value), "sum", (inside,))
-        return builder.reduce(lines, "max" if order > 0 else "min", (outside - (outside > inside),))
+        return _extreme(lines, order > 0, (outside - (outside > inside),))
     if order in (2, -2, "nuc"):
         s = spectral.singular_values(builder.transpose(value, (*(k for k in range(value.type.rank) if k not in axes), *axes)))
         last = s.type.rank - 1
-        if order != "nuc":
-            reductions.require_elements(s.type.dims[-1], "zero-size array to reduction operation "
-                                        f"{'maximum' if order > 0 else 'minimum'} which has no identity")
-        return builder.reduce(s, {2: "max", -2: "min", "nuc": "sum"}[order], (last,))
+        return builder.reduce(s, "sum", (last,)) if order == "nuc" else _extreme(s, order > 0, (last,))
     fail(ShapeError, "Invalid norm order for matrices.")
 
 

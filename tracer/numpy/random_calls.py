@@ -61,12 +61,18 @@ def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endp
     x, y = b.expr(b.broadcast(first, dims) if first.type.dims else first), b.expr(
         b.broadcast(last, dims) if last.type.dims else last)
     info = np.iinfo(target.np) if target is not BOOL else None
+    nothing = const(False, BOOL) if size is None else b("eq", b.index(shapes.product(dims)), b.index(0))
+
+    def expect(good, message: str) -> None:
+        """As NumPy, which looks at the bounds where it is to draw something."""
+        check((good | b.expr(nothing)).value, message)
+
     lowest, highest = (0, 1) if info is None else (int(info.min), int(min(info.max, np.iinfo(np.int64).max)))
-    check((x >= lowest).value, f"low is out of bounds for {target.np.name}")
-    check((y <= highest if endpoint or target in _WIDE else y <= highest + 1).value,
-          f"high is out of bounds for {target.np.name}")
+    expect(x >= lowest, f"low is out of bounds for {target.np.name}")
+    expect(y <= highest if endpoint or target in _WIDE else y <= highest + 1,
+           f"high is out of bounds for {target.np.name}")
     what = ("high < 0" if endpoint else "high <= 0") if nonpositive else "low > high" if endpoint else "low >= high"
-    check((x <= y if endpoint else x < y).value, what)
+    expect(x <= y if endpoint else x < y, what)
     top = y if endpoint else y - 1
     if target is I64:
         value = Source(box, dims, I64).draw("integers", x, top).value

@@ -76,6 +76,11 @@ def returned(held):
     return held.held if type(held) is leaf_types.MaybeUndefined else leaf_types.value(held)
 
 
+def settled(held):
+    """What a name holds behind a statement that assigns it in whatever way it comes to its end."""
+    return held.held if type(held) is leaf_types.MaybeUndefined else held
+
+
 def static(function, thunk):
     """A call of something named `static` with one argument, which may be what `tg.static` is told to freeze."""
     trace = tracing.active()
@@ -94,6 +99,7 @@ RUNTIME = types.SimpleNamespace(
     not_in=branches.not_in,
     assert_=branches.assert_,
     raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
+    settled=settled,
     fresh=fresh,
     unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,

@@ -34,7 +34,7 @@ from ...ir.transforms.overflow_checks import without_needless_overflow_checks
 from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
-from ..calling import calls, dispatch
+from ..calling import calls
 from ..control import packed_lists
 from ..regions import identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
@@ -394,7 +394,7 @@ def _name(path: str) -> str:
 
 def _evaluate(function, args, kwargs):
     plain = source.unwrap(function)
-    if isinstance(plain, types.FunctionType) and dispatch.redirect(plain) is None:
+    if isinstance(plain, types.FunctionType) and not any(redirect(plain) for redirect in calls.REDIRECTS):
         return calls._enter(tracing.current(), source.rewritten(plain), args, kwargs)
     return calls.call(function, *args, **kwargs)
 

@@ -13,7 +13,8 @@ Elsewhere a flag is set, what follows is guarded by it, and a loop asks it befor
     rest                                   else: total += v
                                        rest
 
-A flag that nobody reads is not set. `else` of a loop becomes `if not <broke1>`. Statements after an exit are dropped.
+A flag that nobody reads is not set. Where each `return` gives None, there is no <value>.
+`else` of a loop becomes `if not <broke1>`. Statements after an exit are dropped.
 The passes annotate loops: `loop.stops` lists the names of the flags that end it.
 """
 from __future__ import annotations
@@ -54,12 +55,12 @@ def lower(function: ast.FunctionDef) -> None:
             body.append(ast.copy_location(ast.Return(literal(None, body[-1])), body[-1]))
         return
     end = ast.copy_location(ast.Return(literal(None, body[-1])), body[-1])
-    passes = _Exits()
+    passes = _Exits(nothing=all(map(_is_none, _returned(body))))
     lowered, _, _ = passes.block([*body, end], None)
     lowered = passes.strip(lowered)
     if RETURNED in passes.read:
         lowered.insert(0, store(RETURNED, literal(False, body[0]), body[0]))
-    lowered.append(ast.copy_location(ast.Return(load(VALUE, end)), end))
+    lowered.append(end if passes.nothing else ast.copy_location(ast.Return(load(VALUE, end)), end))
     function.body = lowered
 
 
@@ -90,6 +91,21 @@ def _blocks(s) -> list[list[ast.stmt]]:
     """The blocks of statements in a statement."""
     found = [getattr(s, field, []) for field in ("body", "orelse", "finalbody")]
     return found + [h.body for h in getattr(s, "handlers", ())]
+
+
+def _returned(statements) -> list[ast.expr | None]:
+    """What the `return`s in the statements give back, functions within left aside."""
+    found = []
+    for s in statements:
+        if isinstance(s, ast.Return):
+            found.append(s.value)
+        elif not isinstance(s, (ast.FunctionDef, ast.ClassDef)):
+            found += [value for block in _blocks(s) for value in _returned(block)]
+    return found
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _leaves(statements) -> bool:
@@ -126,7 +142,10 @@ class _Loop:
 
 
 class _Exits:
-    def __init__(self):
+    """`nothing`: the function returns None everywhere, so no value has to be carried to its end."""
+
+    def __init__(self, nothing: bool = False):
+        self.nothing = nothing
         self.read: set[str] = set()
         self.loops = 0
 
@@ -221,6 +240,8 @@ class _Exits:
 
     def leave(self, s: ast.Return, loop, flags):
         flags.add(RETURNED)
+        if self.nothing:
+            return [store(RETURNED, literal(True, s), s)]
         value = s.value if s.value is not None else literal(None, s)
         return [store(VALUE, value, s), store(RETURNED, literal(True, s), s)]
 

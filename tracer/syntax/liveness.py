@@ -10,6 +10,8 @@
   For.mutated, While.mutated         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
+  Try.anew                           names in `state` whose value from before the statement nobody needs
+  Try.done, Try.settled              names that its body, or the whole statement, assigns wherever it comes to its end
   Name.unsure                        a read that may come before any assignment
 
 A name that a nested function reads counts as live everywhere, as nobody knows when that function is called.
@@ -247,7 +249,8 @@ class _Live:
         inside = handled | self.block(s.body, other | final)
         self.deferred = deferred
         self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
-                  | set().union(*(assigned(h.body) for h in s.handlers)), out | other | inside)
+                  | set().union(*(assigned(h.body) for h in s.handlers)), final | other | handled)
+        s.anew = set(s.state) - inside - deferred
         return inside
 
     def delete(self, s: ast.Delete, out):
@@ -269,7 +272,7 @@ _LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.As
 # --- definite assignment, forwards ------------------------------------------------------------------------------------
 
 class DefiniteAssignment:
-    """Marks reads of `local` names that no assignment certainly precedes.
+    """Marks reads of `local` names that no assignment certainly precedes, and what a `try` assigns for certain.
 
     Names that only straight code assigns are left to Python, which raises by itself: `staged` ones hold a marker instead.
     """
@@ -328,14 +331,17 @@ class DefiniteAssignment:
         return self.expression(s, sure)
 
     def attempt(self, s: ast.Try, sure: set) -> set:
-        ends = [self.block(s.orelse, self.block(s.body, set(sure)))]
+        done = self.block(s.body, set(sure))
+        ends = [self.block(s.orelse, set(done))]
         for h in s.handlers:
             if h.type is not None:
                 self.mark(h.type, sure)
             end = self.block(h.body, set(sure))
             if not _never_ends(h.body):
                 ends.append(end)
-        return set.intersection(*ends) | self.block(s.finalbody, set(sure))
+        end = set.intersection(*ends) | self.block(s.finalbody, set(sure))
+        s.done, s.settled = (done - sure) & self.staged, (end - sure) & self.staged
+        return end
 
     def expression(self, node, sure: set) -> set:
         """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""

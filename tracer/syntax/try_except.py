@@ -4,6 +4,10 @@
     except KeyError as e:     def handler(<caught 1>): nonlocal e, x; e = <caught 1>; B
         B                     def final(): nonlocal x; C
     finally: C                tg.try_(body, ((lambda: KeyError, handler, True),), None, final, False, get, put, ("x",))
+                              x = tg.settled(x)
+
+The last line is there for each name that A and B both assign: the body, whose end is not reached where something fails, leaves
+it set on a condition, which holds wherever the statement is left by its end. So `else` begins for the names that A assigns.
 """
 from __future__ import annotations
 
@@ -41,11 +45,15 @@ def rewrite(rewriter, node: ast.Try) -> list[ast.stmt]:
     """The statements that take the place of a `try`; `rewriter` rewrites its parts."""
     made: list[ast.stmt] = []
 
-    def part(name: str, statements, *parameters) -> ast.expr:
+    def settled(names) -> list[ast.stmt]:
+        return [early_exit.store(n, rewriter.tg("settled", [early_exit.load(n, node)], node), node)
+                for n in map(rewriter.mangle, sorted(names))]
+
+    def part(name: str, statements, *parameters, known=()) -> ast.expr:
         if not statements:
             return early_exit.literal(None, node)
         named = rewriter.temporary(f"<tg {name}")
-        body = rewriter.statements(statements)
+        body = [*settled(known), *rewriter.statements(statements)]
         made.append(rewriter.definition(named, arguments(*parameters), rewriter.bound(node), body, node))
         return early_exit.load(named, node)
 
@@ -55,8 +63,9 @@ def rewrite(rewriter, node: ast.Try) -> list[ast.stmt]:
         run = part("handler", handler.body, handler.name)
         parts = [rewriter.thunk(kinds), run, early_exit.literal(handler.apart, handler)]
         handlers.append(ast.copy_location(ast.Tuple(parts, ast.Load()), handler))
-    orelse, final = part("orelse", node.orelse), part("final", node.finalbody)
+    orelse, final = part("orelse", node.orelse, known=node.done), part("final", node.finalbody)
     definitions, state = rewriter.state(node)
     listed = ast.copy_location(ast.Tuple(handlers, ast.Load()), node)
     call = rewriter.tg("try_", [body, listed, orelse, final, early_exit.literal(watched, node), *state], node)
-    return [*made, *definitions, ast.copy_location(ast.Expr(call), node)]
+    unset = [rewriter.unset(n, node) for n in sorted(node.anew)]          # what they hold may be of an iteration traced before
+    return [*unset, *made, *definitions, ast.copy_location(ast.Expr(call), node), *settled(node.settled)]

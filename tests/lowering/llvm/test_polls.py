@@ -119,3 +119,17 @@ def test_small_kernels_ask_nothing():
     text = tg.jit(lambda x: np.sum(x * x)).lower(np.ones(10)).text("llvm")
     assert "PyErr_CheckSignals" not in text
     assert "PyErr_CheckSignals" in tg.jit(counted).lower(3, 0.5).text("llvm")
+
+
+def slope(x, n):
+    def total(c, n):
+        t = 0.0
+        for k in range(n):
+            t += c * (x + 0.001 * k)
+        return t
+    return tg.grad(total)(1.0, n)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 10, 11, 16, 100, 3000])
+def test_what_vectors_hold_survives_a_question(n):
+    assert tg.jit(slope)(0.1, n) == pytest.approx(sum(0.1 + 0.001 * k for k in range(n)), rel=1e-13)

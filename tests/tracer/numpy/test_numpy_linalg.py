@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy_trace import MATH, check, expressions, run
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(5)
 V, W = RNG.standard_normal(4), RNG.standard_normal(4)
 A, B = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5))
@@ -259,3 +261,17 @@ def test_scipy_special():
         ufunc = getattr(special, name)
         check(lambda np, x, ufunc=ufunc: ufunc(x), np.abs(x) + 0.1 if name in ("gammaln", "psi") else x)
     check(lambda np, x, y: (special.xlogy(x, y), special.xlog1py(x, y), special.logit(np.abs(np.sin(x)))), x, y)
+
+
+@pytest.mark.parametrize("order", [1, -1, 2, -2, np.inf, -np.inf, "nuc"])
+def test_norms_of_nothing(order):
+    compiled = tg.jit(lambda a: np.linalg.norm(a, order))
+    for shape in ((0, 0), (0, 3), (3, 0), (2, 2), (3, 3), (4, 4), (5, 5), (0, 0)):      # lengths of run time at the end
+        a = np.ones(shape)
+        try:
+            want = np.linalg.norm(a, order)
+        except ValueError as error:
+            with pytest.raises(ValueError, match=str(error)):
+                compiled(a)
+        else:
+            np.testing.assert_allclose(compiled(a), want, rtol=1e-12, atol=1e-15)

@@ -90,6 +90,17 @@ def test_integers():
     check(f, lambda: np.random.default_rng(5), np.array([3, 4, 5]))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_integers_have_no_bounds(kind):
+    def f(rng, x):
+        draw = rng.integers if kind == "Generator" else rng.randint
+        return draw(0, len(x), len(x)), draw(0, len(x), (2, len(x)), dtype=np.int32)
+
+    compiled = tg.jit(f)
+    for n in (0, 1, 3, 4, 5, 0, 6):                # from the third length on one program serves all
+        assert same(compiled(KINDS[kind](2), np.zeros(n)), f(KINDS[kind](2), np.zeros(n)))
+
+
 def test_integers_of_the_older_interface():
     def f(rng, high):
         return (rng.randint(10), rng.randint(0, 5, size=20), rng.randint(-3, 2**62, size=(3, 2)), rng.rand(), rng.rand(2, 3),

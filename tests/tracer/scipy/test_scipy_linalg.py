@@ -83,6 +83,19 @@ def test_values_and_derivatives(name):
         tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
 
 
+@pytest.mark.parametrize("f", [sl.det, sl.inv, sl.expm, sl.svdvals, sl.norm], ids=lambda f: f.__name__)
+def test_functions_of_scipy_themselves(f):
+    np.testing.assert_allclose(tg.jit(f)(A), f(A), rtol=2e-11)
+    tg.check_grads(f, (A,))
+
+
+@pytest.mark.parametrize("kind", ["gen", "sym", "pos"])
+def test_a_single_matrix_and_a_double_side(kind):
+    a, b = (A @ A.T + np.eye(4)).astype(np.float32), np.arange(1.0, 5.0)
+    found = tg.jit(lambda a: sl.solve(a, b, assume_a=kind))(a)
+    np.testing.assert_allclose(found, np.linalg.solve(a.astype(float), b), rtol=1e-12)
+
+
 def test_errors_are_those_of_scipy():
     for f, args, kind in ((lambda a: sl.inv(a), (np.ones((2, 3)),), ValueError),
                           (lambda a: sl.solve(a, a), (np.full((2, 2), np.nan),), ValueError),

@@ -95,8 +95,10 @@ def test_multivariate_normal():
               lambda x, m, c: ss.multivariate_normal(m, c).logpdf(x), lambda x, m, c: captured.logpdf(x),
               lambda x, m, c: ss.multivariate_normal.logpdf(x, cov=2.5 * np.eye(3)),
               lambda x, m, c: ss.multivariate_normal.entropy(m, c)):
-        for points in (x, x[0]):
-            np.testing.assert_allclose(tg.jit(f)(points, mean, cov), f(points, mean, cov), rtol=1e-13)
+        for points in (x, x[0], x[:1], x[None], x[:0]):
+            found, right = tg.jit(f)(points, mean, cov), f(points, mean, cov)
+            np.testing.assert_allclose(found, right, rtol=1e-13)
+            assert np.shape(found) == np.shape(right) and type(found) is type(right)
     tg.check_grads(lambda x, m, c: np.sum(ss.multivariate_normal.logpdf(x, m, (c + c.T) / 2)), (x, mean, cov), order=2)
 
 

@@ -79,6 +79,15 @@ def catches(x):
         yield 77.0
 
 
+def walk(step, limit):
+    x = 0.0
+    while True:
+        x += step
+        if x > limit:
+            return
+        yield x
+
+
 class Grid:
     def __init__(self, n):
         self.n = n
@@ -265,6 +274,10 @@ def tries(x, b):
             b[i] += 1
 
 
+def until_it_returns(a):
+    return sum(v * v for v in walk(a, 3.0)), list(walk(1.0, 3.0))
+
+
 def over_tries(x, b):
     s = 0.0
     for v in tries(x, b):
@@ -286,7 +299,7 @@ def exactly(found, want):
     *((f, (a, n)) for f in (added, summed, collected, left_early, returned, zipped)
       for a, n in ((3.0, 0), (3.0, 1), (3.0, 5), (3.0, 30), (0.05, 5))),
     (of_unknown_length, (30.0, 0.1)), (of_unknown_length, (0.4, 0.1)),
-    *((f, (a,)) for f in (digits, one_by_one, hands_on, captured) for a in (3.0, 0.5)),
+    *((f, (a,)) for f in (digits, until_it_returns, one_by_one, hands_on, captured) for a in (3.0, 0.5)),
     *((f, (x,)) for f in (matrix, of_views, shared) for x in (X, X[::-1], X[:4])), (matrix, (X[:0],)),
     *((closed_early, (x, np.zeros(2), t)) for x in (X, X[:0], X[:3]) for t in (1.0, 9.0)), (endless, (2.0, 7.0)),
     (extremes, (X, 0.7)), (extremes, (X, 7.0)), *((over_tries, (X, b)) for b in (np.arange(12) % 4.0, np.ones(12))),
@@ -305,8 +318,9 @@ def test_values(fn, args):
 
 @pytest.mark.parametrize(("fn", "x"), [
     (lambda a: added(a, 30), 3.0), (lambda a: left_early(a, 30)[0], 3.0), (lambda a: zipped(a, 30), 3.0), (digits, 3.0),
+    (lambda a: until_it_returns(a)[0], 0.4),
     (lambda a: of_unknown_length(a, 0.1)[0], 30.0), (matrix, X[:6]), (lambda x: closed_early(x, np.zeros(2), 1.0), X),
-    (shared, X[:5]), (raises, 1.2), (hands_on, 0.7), (lambda x: first(x, 1.0)[1], X)], ids=range(11))
+    (shared, X[:5]), (raises, 1.2), (hands_on, 0.7), (lambda x: first(x, 1.0)[1], X)], ids=range(12))
 def test_derivatives(fn, x):
     tg.check_grads(fn, (x,), order=2)
 

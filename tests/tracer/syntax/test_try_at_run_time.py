@@ -283,12 +283,67 @@ def key_under_a_condition(x):
     return y
 
 
+def assigned_either_way(x, b):
+    total = 0.0
+    for k in range(x.size):
+        try:
+            step = x[k] * (1 / int(b[k] * 10))
+        except ZeroDivisionError:
+            step = 0.5 * x[k]
+        total += step ** 2
+    return total
+
+
+def assigned_by_parts(x, b):
+    total = 0.0
+    for k in range(x.size):
+        try:
+            try:
+                ratio = x[k] * (1 / int(b[k] * 10))
+            except ZeroDivisionError:
+                ratio = more = -x[k]
+            else:
+                more = ratio + 1
+            finally:
+                last = k * 1.0
+            if more > 2:
+                raise KeyError("more")
+            unit = more * 2
+        except KeyError:
+            unit, last = x[k], 3.0
+        total += unit * more + last
+    return total
+
+
+def last_read_in_the_body(a, b):
+    total = 0.0
+    if a > 1:
+        c = a * 0.7
+    try:
+        total += c
+        if b > 1:
+            c = b                                  # nobody reads this one
+    finally:
+        total += 0.25
+    return total
+
+
+def solved(a, y):
+    try:
+        step = np.linalg.solve(a, y)
+    except np.linalg.LinAlgError:
+        step = 1e-3 * y
+    return step + 1
+
+
 @pytest.mark.parametrize(("fn", "args"), [
+    *((last_read_in_the_body, (a, b)) for a in (2.0, 0.5) for b in (2.0, 0.5)),
+    *((solved, (np.eye(2) * s + s, np.ones(2))) for s in (1.0, 0.0)),
     *((f, (1.5, b)) for f in (divides, unset, around_a_while) for b in (4.0, 0.0)),
     *((modulo, (7, b)) for b in (2, 0, -3)),
     *((writes_before_stay, (X, 1.0, b)) for b in (4.0, 0.0)), *((goes_on_after_finally, (X, 1.0, b)) for b in (4.0, 0.0)),
     *((names_before_stay, (1.0, b, c)) for b in (0.0, 2.0) for c in (1.0, -1.0)),
-    *((f, (x, b)) for f in (in_a_loop, around_a_loop, returns_from_a_handler, appends)
+    *((f, (x, b)) for f in (assigned_either_way, assigned_by_parts, in_a_loop, around_a_loop, returns_from_a_handler, appends)
       for x, b in ((X, B), (X, B + 0.1), (X[:0], B[:0]), (X[:1], B[1:2]), (X[::2], B[::2]), (X[:3], B[:3]))),
     (appends, (X, B * 0)), (in_a_helper, (1.0, 0.0)), (in_a_helper, (1.0, 2.0)), (in_a_helper, (0.0, 2.0)),
     *((at_a_position, (X[:5], i)) for i in (0, 4, 5, -5, -6)), (at_a_position, (X[:0], 0)),
@@ -351,6 +406,7 @@ def in_place(x, k):
 
 
 @pytest.mark.parametrize(("fn", "x", "other"), [
+    (assigned_either_way, X, B), (assigned_by_parts, X, B),
     (squares, X, B), (squares, X, B + 0.2), (product, X, B), (product, X[:6], B[2:8] + 0.2),
     *((in_place, X[:5], k) for k in (0, 3, 9, -2)), (around_a_while, 3.0, 5.0), (around_a_while, -3.3, 5.5)],
     ids=lambda v: getattr(v, "__name__", ""))

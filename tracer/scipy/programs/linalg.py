@@ -51,6 +51,7 @@ def _from_triangle(a, lower, hermitian=True):
 
 def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=True, assume_a=None, transposed=False):
     a, b = _square(_ready(a, check_finite)), _ready(b, check_finite, 1)
+    a = a.astype(np.result_type(a, b))
     if assume_a in ("sym", "symmetric", "her", "hermitian", "pos", "positive definite"):
         a = _from_triangle(a, lower, assume_a not in ("sym", "symmetric"))
         if assume_a in ("pos", "positive definite"):

@@ -37,7 +37,7 @@ def _log_density(x, mean=None, cov=1, allow_singular=False):
     flat = (x - mean).reshape(-1, size)
     scaled = solve_triangular(factor, flat.T, 0, True)
     total = np.sum(scaled * scaled, axis=0) * -0.5 - np.sum(np.log(np.diag(factor))) - size * LOG_ROOT_2PI
-    return total[0] if x.ndim == 1 else total.reshape(x.shape[:-1])
+    return total[0] if x.ndim == 1 else np.squeeze(total.reshape(x.shape[:-1]))[()]     # as SciPy: no axis of length 1 is left
 
 
 def _density(x, mean=None, cov=1, allow_singular=False):
