@@ -52,7 +52,7 @@ def sample(text: str, folder: str) -> dict[str, float]:
     path = os.path.join(folder, "sample.py")                       # a file, so that functions in it have source
     with open(path, "w") as file:
         file.write(textwrap.dedent(text))
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"TRACEGRAD_CACHE": "0"}
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True, env=environment)
     return json.loads(done.stdout)
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
+import tempfile
 import zlib
 
 import pytest
+
+# Tests count compilations and read what the compiler says: nothing may come from a disk, least of all from the user's own
+# folder.
+os.environ["TRACEGRAD_CACHE"] = "0"
+os.environ["TRACEGRAD_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"tracegrad-tests-{os.getpid()}")
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 PARTS = 3

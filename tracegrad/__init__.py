@@ -1,7 +1,7 @@
 """tracegrad: machine code and exact derivatives for ordinary NumPy functions.
 
-jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config; for neighbours scipy, implicit
-and interop; see docs/ for the manual.
+jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
+implicit and interop; see docs/ for the manual.
 """
 from importlib import import_module as _import_module
 from os import path as _path
@@ -10,7 +10,7 @@ from typing import Any as _Any
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
 
-from . import version
+from . import cache, version
 from .api import Jitted
 from .batching import vmap
 from .check import GradientMismatch, check_grads
@@ -54,6 +54,7 @@ __all__ = [
     "ShapeError",
     "TracegradError",
     "UnsupportedError",
+    "cache",
     "check_grads",
     "checkpoint",
     "config",

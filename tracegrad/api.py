@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from . import c_functions, compile, interpreter, lowered
+from . import c_functions, compile, interpreter, log, lowered
 from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
 from .ir.errors import ArgumentError, ArgumentTypeError
@@ -21,7 +21,9 @@ from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
 from .lowering.call.specialisation import ClosedError
+from .nan_check import note_error_state
 from .options import config
+from .persistence.calls import Saved
 from .stack_room import deep
 from .tracer import tracing
 from .tracer.calling import calls
@@ -39,14 +41,16 @@ class SpecializationInfo(NamedTuple):
 
     types       the arguments with their dtypes and shapes, and the values of those that are part of the specialisation
     phases      milliseconds of its compilation: trace, optimize (the IR), loops, emit, then LLVM's parse, passes, machine
-                and link, and entry, the code that takes calls
+                and link (or load, of code that was on the disk), and entry, the code that takes calls
     code_bytes  machine code;  hits  calls that it served
+    origin      "compiled", or "disk": an earlier process compiled it
     """
 
     types: str
     phases: dict[str, float]
     code_bytes: int
     hits: int
+    origin: str = "compiled"
 
     @property
     def compile_ms(self) -> float:
@@ -54,7 +58,8 @@ class SpecializationInfo(NamedTuple):
 
     def __repr__(self):
         phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
-        return f"<({self.types}): {self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>"
+        return (f"<({self.types}): from disk, " if self.origin == "disk" else f"<({self.types}): ") + (
+            f"{self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>")
 
 
 class Jitted(Dispatcher, Generic[P, R]):
@@ -209,10 +214,32 @@ class Jitted(Dispatcher, Generic[P, R]):
         return key, captures if captures.given else NOTHING
 
     def specialise(self, call: arguments.Call, form: compile.Form):
+        """From the disk, or compiled."""
+        start, why = time.perf_counter(), self._why(call)
+        if not config.check_numerics:
+            note_error_state()
+        saved = Saved(self, call)
+        found = saved.load(form)
+        if found is None:
+            found = self._compiled(call, form, saved.possible)
+            saved.save(found)
+            found.about.stages = {}
+        log.COMPILE.info("%s of %s(%s), %s: %s, %.1f ms", self.label, getattr(self.root, "__qualname__", self.root),
+                         found.about.types, "from disk" if found.about.origin == "disk" else "compiled", why,
+                         1e3 * (time.perf_counter() - start))
+        return found
+
+    def _why(self, call: arguments.Call) -> str:
+        """Why a call needs another specialisation."""
+        if not len(self._cache):
+            return "first call"
+        return "what it captures has changed" if self.key(call) in self._captures else "other arguments or options"
+
+    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
         start = time.perf_counter()
         with self.reading(call):
             traced = self.with_captures(call)
-        return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start))
+        return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start), stages)
 
     def __tracegrad_call__(self, args, kwargs):
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
@@ -232,7 +259,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def lower(self, *args, **kwargs) -> lowered.Lowered:
         """The program of a call at every stage, without running it."""
         call = self.flatten(args, kwargs)
-        return lowered.Lowered(self.program(call), call)
+        return lowered.Lowered(self.with_captures(call), call)
 
     # --- for other languages -----------------------------------------------------------------------------------------
 
@@ -280,7 +307,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     @property
     def specializations(self) -> list[SpecializationInfo]:
         """The compiled forms, newest first."""
-        return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits) for s in self.specialisations]
+        return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits, s.about.origin) for s in self.specialisations]
 
 
 def _unsettled(made) -> ArgumentError:

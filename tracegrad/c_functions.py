@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .captures import captures_of, closed
-from .compile import optimized
+from .captures import captures_of
+from .compile import final, uses_fastmath
 from .derivative_programs import dynamic, explicit, named
 from .ir.build import memory
 from .ir.errors import ArgumentError, ArgumentTypeError, Loc, UnsupportedError
@@ -94,7 +94,7 @@ def _usual(call: arguments.Call, user: bool) -> str:
 
 def _made(jitted: Jitted, call: arguments.Call, wanted: Form, user: bool) -> CFunction:
     with jitted.reading(call):
-        traced = jitted.program(call)
+        traced = jitted.with_captures(call)
     name, loc = named(traced), traced.function.loc
     if traced.writes:
         path = traced.paths[dynamic(traced)[next(iter(traced.writes))]]
@@ -106,12 +106,9 @@ def _made(jitted: Jitted, call: arguments.Call, wanted: Form, user: bool) -> CFu
     plan = _plan(traced, wanted, user, [memory(x, c.type.dims) for x, c in zip(captured, captures.parameters)])
     if len(captured) != len(captures.parameters):
         raise ArgumentError(f"an array that `{name}` captured has just been changed by another thread", "try again", loc)
-    f = optimized(traced)
-    if captures.parameters:
-        f = closed(loop_builder.flatten_calls(f), captures.parameters)
-    kernel = loop_builder.lower(f, verify=config.verify)
+    kernel = loop_builder.lower(final(traced, captures), verify=config.verify)
     jitted.remember(call, traced, captures)
-    return CFunction(kernel, wanted, plan, fastmath=config.fastmath, keep=(traced, captured))
+    return CFunction(kernel, wanted, plan, fastmath=uses_fastmath(), keep=(traced, captured))
 
 
 def _plan(traced: Traced, wanted: Form, user: bool, captured: list[np.ndarray]) -> Plan:

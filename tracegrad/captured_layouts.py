@@ -55,6 +55,25 @@ def numbers_of(reads) -> dict[tuple, Any]:
     return found
 
 
+def numbers_in(given: tuple[tuple[Any, In], ...]) -> dict[tuple, Any]:
+    """The same of checks: where a program came from the disk, there are no readings."""
+    found: dict[tuple, Any] = {}
+    todo = [(((what.kind, id(what.holder), what.key) if type(what) is Place else ("object", id(what), None),), layout)
+            for what, layout in given]
+    while todo:
+        path, layout = todo.pop()
+        match layout:
+            case StaticIn(value) if type(value) in _NUMBERS or isinstance(value, np.number):
+                found[path] = value
+            case ScalarIn():
+                found[path] = None
+            case PartsIn(_, parts):
+                todo += [((*path, (kind, key)), part) for kind, key, part in parts]
+            case Node(_, children, keys):
+                todo += [((*path, ("item", key)), child) for key, child in zip(keys or range(len(children)), children)]
+    return found
+
+
 class ValueLayouts:
     """param: the kernel's parameter of each constant that stands for a number."""
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .captured_layouts import ValueLayouts, numbers_of
+from .captured_layouts import ValueLayouts, numbers_in, numbers_of
 from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
@@ -35,6 +35,7 @@ from .lowering.call.calling_convention import (
     StaticIn,
     TypeIn,
     UnreadIn,
+    children_of,
     match_given,
 )
 from .tracer.values.captured_arrays import Captured, span
@@ -62,6 +63,13 @@ class Captures:
         for c in (*self.parameters, *self.repeats):
             c.data = np.broadcast_to(np.zeros((), c.data.dtype), c.data.shape)     # let go of the array: calls look it up
 
+    @classmethod
+    def of(cls, given: tuple[tuple[Any, In], ...], count: int) -> Captures:
+        """Those of a program that is compiled already, with `count` arrays and numbers."""
+        made = cls(Captured())
+        made.given, made.parameters, made.numbers = given, (None,) * count, numbers_in(given)
+        return made
+
     def find(self) -> list | None:
         """The arrays and numbers of the parameters as they are now; None where the program does not hold for what is there."""
         found: dict[int, np.ndarray] = {}
@@ -79,6 +87,14 @@ class Captures:
         """What some of the constants stand for, among what `find` has found."""
         place = {c: k for k, c in enumerate(self.parameters)}
         return [captured[place[self.repeats.get(c, c)]] for c in constants]
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """The arrays of the program, wherever they are now."""
+        for what, layout in self.given:
+            try:
+                yield from _held(layout, what.find() if type(what) is Place else what)
+            except MISSING:
+                continue
 
     def changed(self) -> list[np.ndarray]:
         """The arrays whose elements are others than the trace saw, although they are described as they were."""
@@ -102,6 +118,14 @@ def varying(known: tuple[Captures, ...]) -> set[tuple]:
     return {path for path, found in values.items() if len(found) > 1}
 
 
+def _held(layout: In, x) -> Iterator[np.ndarray]:
+    if type(layout) is HeldIn:
+        yield x
+    elif type(layout) is Node:
+        for child, y in zip(layout.children, children_of(layout, x) or ()):
+            yield from _held(child, y)
+
+
 NOTHING = Captures(Captured())
 
 
@@ -122,7 +146,7 @@ def joined(held: Captured, more: list[Captured]) -> Captured:
         made.parameters += ways.parameters
         made.repeats |= ways.repeats
         made.numbers |= ways.numbers
-    return Captured(ways=made)
+    return Captured(tuple([f for part in (held, *more) for f in part.functions]), ways=made)
 
 
 def live(f: Function) -> tuple[Const, ...]:
@@ -243,6 +267,8 @@ class _Finder:
             if type(name) is str and not hasattr(getattr(cls, name, None), "__set__"):
                 yield y, Place("attr", x, name)
         for name, y in _class_values(cls):
+            if name == "__dict__":                           # its items are the attributes above
+                continue
             if isinstance(y, types.MemberDescriptorType):
                 try:
                     yield y.__get__(x), Place("attr", x, name)

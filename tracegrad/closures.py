@@ -130,7 +130,9 @@ def _fields(f: types.FunctionType) -> tuple[Held, ...]:
 def _copy(f: Callable, places: dict[str, Any] | None = None, closure: tuple | None = None) -> Callable:
     """f with cells of its own, or with those that it has."""
     if type(f) is functools.partial:
-        return functools.partial(f.func, *f.args, **f.keywords)
+        made = functools.partial(f.func)
+        made.__setstate__((f.func, f.args, f.keywords, {}))          # with the very dict of its keywords, which may change
+        return made
     held = places or {place.name: place.value for place in _fields(f)}
     made = types.FunctionType(held["__code__"], f.__globals__, f.__name__, held["__defaults__"],
                               f.__closure__ if closure is None else closure)
@@ -166,8 +168,8 @@ class _Look:
             return kind, *map(self.value, x)
         if kind is types.FunctionType:
             return self.function(x)
-        if kind is functools.partial and not _extras(x):
-            return kind, self.value(x.func), self.value(x.args), tuple([(k, self.value(y)) for k, y in x.keywords.items()])
+        if kind is functools.partial and not (_extras(x) or x.keywords):
+            return kind, self.value(x.func), self.value(x.args)
         if kind is type or isinstance(x, _THEMSELVES) or (
                 kind is types.BuiltinFunctionType and isinstance(x.__self__, (types.ModuleType, type(None)))):
             return "itself", id(x)
@@ -191,8 +193,7 @@ class _Look:
         if type(x) is types.FunctionType:
             return self.copies.get(id(x)) or self.copied_function(x)
         if type(x) is functools.partial:
-            return functools.partial(self.copied(x.func), *self.copied(x.args),
-                                     **{name: self.copied(y) for name, y in x.keywords.items()})
+            return functools.partial(self.copied(x.func), *self.copied(x.args))
         return tuple([self.copied(y) for y in x]) if type(x) is tuple else x
 
     def copied_function(self, f: types.FunctionType) -> types.FunctionType:

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .captures import NOTHING, Captures, captures_of, closed
@@ -10,14 +11,18 @@ from .ir.build import Builder, function
 from .ir.clone import inline
 from .ir.core import Function
 from .ir.errors import ArgumentError
+from .ir.text.printer import print_function
 from .ir.transforms import pipeline
 from .ir.transforms.drop_bounds_checks import without_bounds_checks
+from .ir.types import Type
 from .ir.verify import verify
 from .lowering.build import loop_builder
 from .lowering.call import calling_convention
 from .lowering.call.assemble import assemble
 from .lowering.call.specialisation import Specialisation
-from .nan_check import checked, note_error_state
+from .lowering.loopir.grammar import Kernel
+from .lowering.loopir.text import print_kernel
+from .nan_check import checked
 from .options import config
 from .tracer import pytrees
 from .tracer.staging.arguments import Call
@@ -27,12 +32,19 @@ from .tracer.staging.trace_function import Traced
 
 @dataclass
 class CompileInfo:
-    """What a specialisation remembers of its making."""
+    """What a specialisation remembers of its making.
+
+    results  the types of the program's results;  stages  {name: text}, where somebody wants to keep that
+    origin   "compiled", or "disk"
+    """
 
     traced: Traced
     types: str
     notes: list
     captures: Captures = NOTHING
+    results: Sequence[Type] = ()
+    stages: dict[str, str] = field(default_factory=dict)
+    origin: str = "compiled"
 
 
 def types_of(traced: Traced) -> str:
@@ -167,15 +179,15 @@ def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_conve
                                                                      tuple(f"leaf{k}" for k in range(len(ins)))),))
 
 
-def output_of(traced: Traced, place) -> calling_convention.Out:
-    f = traced.function
+def output_of(traced: Traced, results: Sequence[Type], place) -> calling_convention.Out:
+    """The layout of what is returned. `results`: the types of the program's results."""
 
     def leaf(out):
         if out.kind == "static":
             return calling_convention.ObjectOut(out.value)
         if out.kind == "arg":
             return calling_convention.ArgOut(place[out.value])
-        found = f.results[out.result].type
+        found = results[out.result]
         if out.kind == "array":
             return calling_convention.ArrayOut(out.result, found.dtype,
                                                tuple(d if isinstance(d, int) else None for d in found.dims))
@@ -199,6 +211,18 @@ def optimized(traced: Traced) -> Function:
     return f
 
 
+def final(program: Traced, captures: Captures) -> Function:
+    """What goes to lowering: the program after the passes, with a parameter for each array that it captures."""
+    f = optimized(program)
+    if captures.parameters:                                  # functions that it calls may read captured arrays, too
+        f = closed(loop_builder.flatten_calls(f), captures.parameters, captures.repeats)
+    return f
+
+
+def uses_fastmath() -> bool:
+    return config.fastmath and not config.check_numerics
+
+
 def another_form(found: Specialisation, call: Call, form: Form) -> calling_convention.Arguments | None:
     """The layout of a call that is written otherwise than those which the specialisation serves; None if it serves it."""
     if any(known.shape == form.shape for known in found.forms):
@@ -207,8 +231,12 @@ def another_form(found: Specialisation, call: Call, form: Form) -> calling_conve
     return arguments_of(traced, call, parameter_of(traced, call), form)._replace(given=found.signature.arguments.given)
 
 
-def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) -> Specialisation:
-    """Compile a program for calls like this one."""
+def _stages(traced: Traced, f: Function, kernel: Kernel) -> dict[str, str]:
+    return {"traced": print_function(traced.function), "optimized": print_function(f), "loops": print_kernel(kernel)}
+
+
+def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, stages: bool = False) -> Specialisation:
+    """Compile a program for calls like this one. `stages`: remember how it looked at each stage."""
     phases, clock = {"trace": trace_ms}, time.perf_counter()
 
     def tick(phase):
@@ -216,24 +244,21 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0) ->
         now = time.perf_counter()
         phases[phase], clock = 1e3 * (now - clock), now
 
-    if not config.check_numerics:
-        note_error_state()
     program = without_aliases(traced, call)
     captures = captures_of(traced.held)
-    f = optimized(program)
-    if captures.parameters:                                  # functions that it calls may read captured arrays, too
-        f = closed(loop_builder.flatten_calls(f), captures.parameters, captures.repeats)
+    f = final(program, captures)
     tick("optimize")
     kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")
-    place = parameter_of(traced, call)
+    place, results = parameter_of(traced, call), [v.type for v in f.results]
     return assemble(
         kernel,
         arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values())))),
-        output_of(replace(program, function=f), place),
+        output_of(program, results, place),
         f.attrs.get("inout"),
-        fastmath=config.fastmath and not config.check_numerics,
+        fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
-        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results,
+                          stages=_stages(traced, f, kernel) if stages else {}),
     )

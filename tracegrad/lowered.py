@@ -6,6 +6,7 @@ import os
 from . import compile
 from .autodiff import forward
 from .autodiff.reverse import reverse
+from .captures import captures_of
 from .ir.core import Function
 from .ir.errors import ArgumentError
 from .ir.text.color import colored
@@ -51,10 +52,10 @@ class Lowered:
         if stage not in STAGES:
             raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES) + ", or after: and a pass")
         if stage in ("loops", "llvm", "asm"):
-            kernel = loop_builder.lower(compile.optimized(self._program))
+            kernel = loop_builder.lower(self._final())
             if stage == "loops":
                 return print_kernel(kernel, margin=margin, color=color)
-            source = emit(kernel, fastmath=config.fastmath)
+            source = emit(kernel, fastmath=compile.uses_fastmath())
             text = optimized_llvm(source) if stage == "llvm" else assembly(source)
             return colored(text, stage) if color else text
         text = print_function(self._staged(stage), margin=margin, color=color)
@@ -71,10 +72,13 @@ class Lowered:
         kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
         return print_kernel(kernel, margin=margin, color=color)
 
+    def _final(self) -> Function:
+        return compile.final(self._program, captures_of(self.traced.held))
+
     def _notes(self) -> str:
         """What the derivative's loops recompute, restore and tape, as comments."""
         notes: list = []
-        reverse.vjp(self.function, self._wrt, None, notes)
+        reverse.vjp(self.function, self._wrt, None, notes, config.memory_bytes)
         return "".join(f"# {_place(loc)}{text}\n" for _, text, loc in notes)
 
     @property
@@ -87,10 +91,10 @@ class Lowered:
             case "traced":
                 return f
             case "optimized":
-                return compile.optimized(self._program)
+                return self._final()
             case "jvp":
                 return pipeline.optimize(forward.jvp(f, wrt), verify=config.verify)
-        return pipeline.optimize(reverse.vjp(f, wrt), verify=config.verify)
+        return pipeline.optimize(reverse.vjp(f, wrt, budget=config.memory_bytes), verify=config.verify)
 
     def __str__(self):
         return self.text()

@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager
 
 from .ir.errors import ArgumentError
+from .lowering.cache import folder
 from .lowering.call.dispatch import set_options
 from .lowering.native.locks import Lock
 
@@ -33,6 +34,11 @@ KNOBS = {
         "is checkpointed and run again. None: no limit",
     ),
     "verify": (True, bool, "check the IR after every pass"),
+    "cache": (
+        True,
+        (bool, str),
+        "keep compiled code on disk for other processes: a folder, or True for TRACEGRAD_CACHE_DIR or the user's caches",
+    ),
 }
 
 ASK_PYTHON = -1
@@ -45,6 +51,11 @@ def _checked(name: str, value):
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
     kind = KNOBS[name][1]
+    if name == "cache":
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if not isinstance(value, kind) or value == "":
+            raise ArgumentError(f"the option cache takes True, False or the path of a folder, got {value!r}")
+        return os.path.abspath(os.path.expanduser(value)) if isinstance(value, str) else value
     if name == "memory_budget":
         if value is not None and bytes_of(value) is None:
             raise ArgumentError(f"the option memory_budget takes a number of bytes or a text such as \"64MB\", got {value!r}")
@@ -79,6 +90,8 @@ def _start(name: str):
     try:
         if name == "memory_budget":
             return _checked(name, text or None)
+        if name == "cache":
+            return _checked(name, _WORDS.get(text.strip().lower(), text))
         return _checked(name, _WORDS[text.strip().lower()] if kind is bool else kind(text))
     except (KeyError, ValueError):
         takes = "one of " + ", ".join(filter(None, _WORDS)) if kind is bool else "a positive int"
@@ -156,6 +169,12 @@ class Config:
         return code_number(self._values())
 
     @property
+    def cache_folder(self) -> str | None:
+        """Where compiled code is kept on disk; None where it is not."""
+        chosen = self.cache
+        return chosen if isinstance(chosen, str) else folder.default() if chosen else None
+
+    @property
     def memory_bytes(self) -> int | None:
         """`memory_budget` in bytes."""
         return bytes_of(self.memory_budget)
@@ -168,6 +187,7 @@ class Config:
 
 
 config = Config()
+folder.locate_by(lambda: config.cache_folder)
 
 
 def disable_jit():

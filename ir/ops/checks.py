@@ -33,6 +33,11 @@ def own_class(cls: type[Exception]) -> str | None:
     return name
 
 
+def users_class(name: str) -> type[Exception] | None:
+    """The user's exception that `own_class` has given this name."""
+    return _OWN.get(name)
+
+
 def error_class(name: str) -> type[Exception] | None:
     """The exception that `error` names: tracegrad's, NumPy's LinAlgError, a builtin, or a user's."""
     if name in _OWN:

@@ -4,10 +4,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
+
 from ...ir.thresholds import sizes
 from ..llvm.emit import emit
 from ..loopir.grammar import At, Buffer, Copy, Kernel, Lib, Load, Print, walk
-from ..native.engine import compile_module
+from ..native.engine import compile_module, constant
 from .calling_convention import Arguments, Out, Signature
 from .error_decoding import reporter
 from .specialisation import Specialisation
@@ -27,11 +29,22 @@ def assemble(
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
     attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
     start = time.perf_counter()
+    held = held_constants(kernel)
     text = emit(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
     signature = signature_of(kernel, arguments, output, inout or {}, options)
-    return Specialisation(signature, code, kernel.symbol, reporter(kernel), phases=phases, about=about, keep=constants(kernel))
+    return Specialisation(signature, code, kernel.symbol, reporter(kernel), phases=phases, about=about,
+                          constants=held)
+
+
+def held_constants(kernel: Kernel) -> list[np.ndarray]:
+    """The arrays whose addresses the code of a kernel has; ask before the code is made, and keep them as long as it is run."""
+    return [_held(buffer) for buffer in constants(kernel)]
+
+
+def _held(buffer: Buffer) -> np.ndarray:
+    return constant(buffer.data)[1] if buffer.frozen and buffer.data.nbytes > sizes.constant else buffer.data
 
 
 def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int], options: int = 0) -> Signature:

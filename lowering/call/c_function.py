@@ -24,7 +24,7 @@ from ..llvm.emit import emit
 from ..loopir.grammar import Kernel
 from ..native.engine import compile_module
 from ..native.entry_writer import memory_type
-from .assemble import constants
+from .assemble import held_constants
 from .entry import ERROR_WORDS
 from .error_decoding import reporter
 from .specialisation import Failure
@@ -109,7 +109,7 @@ class CFunction:
     """
 
     def __init__(self, kernel: Kernel, form: Form, plan: Plan, *, fastmath: bool = False, keep: Any = None):
-        self.signature, self._keep = form.text, (keep, constants(kernel))
+        self.signature, self._keep = form.text, (keep, held_constants(kernel))
         self._report = _Report(reporter(kernel))
         text = emit(kernel, fastmath=fastmath)
         self._code = compile_module(text + _wrapper(kernel, form, plan, id(self._report), text))

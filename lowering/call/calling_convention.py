@@ -81,6 +81,14 @@ class HeldIn:
         self.cls, self.kind, self.shape, self.strides = type(like), like.dtype, like.shape, like.strides
         self.dims, self.param, self.kept = dims, param, kept
 
+    @classmethod
+    def described(cls, array: type, kind: np.dtype, shape, strides, dims, param: int | None, kept: np.ndarray | None) -> HeldIn:
+        """The same without an array like it."""
+        made = cls.__new__(cls)
+        made.cls, made.kind, made.shape, made.strides = array, kind, shape, strides
+        made.dims, made.param, made.kept = dims, param, kept
+        return made
+
     @property
     def dtype(self) -> DType:
         return dtype(self.kind)

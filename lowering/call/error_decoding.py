@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import NoReturn
 
+from ...ir.errors import Loc
 from ...ir.ops.checks import make_error, noted
 from ...ir.types import DType
 from ..libraries.numpy_random import pending
@@ -12,20 +12,32 @@ from ..loopir.grammar import Fail, Kernel, walk
 from ..native.engine import from_words
 
 
-def reporter(kernel: Kernel) -> Callable[[int, tuple[int, ...]], NoReturn]:
+class Reporter:
+    """Raises the exception of a failed check.
+
+    sites   for each check of a kernel its exception class, its message and its location
+    dtypes  {site: what its values are}
+    """
+
+    __slots__ = ("dtypes", "sites")
+
+    def __init__(self, sites: tuple[tuple[str, str, Loc], ...], dtypes: dict[int, tuple[DType, ...]]):
+        self.sites, self.dtypes = sites, dtypes
+
+    def __call__(self, site: int, words: tuple[int, ...]) -> NoReturn:
+        name, message, loc = self.sites[site]
+        if name == "random":
+            raise noted(pending(), loc)
+        raise make_error(name, message, _values(self.dtypes.get(site, ()), words), loc)
+
+
+def reporter(kernel: Kernel) -> Reporter:
     """What raises the exception of a site, given the words of its values."""
     dtypes: dict[int, tuple[DType, ...]] = {}
     for stmt in walk(kernel.body):
         if isinstance(stmt, Fail):
             dtypes[stmt.site] = tuple(v.dtype for v in stmt.values)
-    sites = tuple(kernel.sites)
-
-    def report(site: int, words: tuple[int, ...]) -> NoReturn:
-        name, message, loc = sites[site]
-        if name == "random":
-            raise noted(pending(), loc)
-        raise make_error(name, message, _values(dtypes.get(site, ()), words), loc)
-    return report
+    return Reporter(tuple(kernel.sites), dtypes)
 
 
 def _values(dtypes: tuple[DType, ...], words: tuple[int, ...]) -> list:

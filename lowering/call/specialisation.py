@@ -4,7 +4,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -61,13 +61,17 @@ def _owned(addresses: list[int]) -> BaseException:
 class Specialisation:
     """A kernel with the signature that it serves.
 
+    symbol  the kernel's name in `code`;  report  raises the exception of a failed check
     phases  milliseconds of compilation by phase
-    about   whatever its maker wants to remember (types, notes, IR …);  keep  what the machine code has the address of
+    about   whatever its maker wants to remember (types, notes, IR …)
+    constants  the constant arrays that the machine code reads where they are
     """
 
     def __init__(self, signature: Signature, code: Code, kernel: str, report: Callable[[int, tuple[int, ...]], NoReturn], *,
-                 native: bool = True, phases: dict[str, float] | None = None, about: Any = None, keep: Any = None):
-        self.signature, self.code, self.about, self._keep = signature, code, about, keep
+                 native: bool = True, phases: dict[str, float] | None = None, about: Any = None,
+                 constants: Sequence[np.ndarray] = ()):
+        self.signature, self.code, self.about, self.constants = signature, code, about, tuple(constants)
+        self.symbol, self.report = kernel, report
         self.phases = dict(phases or {}) | dict(code.phases)
         self._failure = Failure(report)
         self._invoking = self._invoked = self._invoked_at = 0

@@ -3,7 +3,7 @@
     space            memory
     in out inout     the pointer parameter (noalias: the caller guarantees it)
     result           malloc, through the descriptor that the parameter points to
-    const            frozen and small: a private global; otherwise the array's own address
+    const            frozen and small: a private global; frozen and large: a symbol; otherwise the array's own address
     stack            an alloca of the entry block
     heap, static     a slot: an alloca where small, otherwise a place in the workspace, one allocation a call
     heap, run time   an allocation that only grows, freed when the kernel returns: no allocation per iteration
@@ -18,6 +18,7 @@ from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ..loopir.grammar import Buffer, Kernel, Swap, walk
 from ..memory.scratch_pool import HEADER, LARGE
+from ..native.engine import constant
 from .scalar import float_literal
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
@@ -104,8 +105,12 @@ class Storage:
         data = buffer.data
         if not (data.flags.c_contiguous and data.flags.aligned and data.dtype == buffer.dtype.np):
             raise IRError(f"loop IR: the constant {buffer!r} is not a C-contiguous {buffer.dtype} array")
-        if not buffer.frozen or data.nbytes > sizes.constant:
+        if not buffer.frozen:
             return f"inttoptr (i64 {data.ctypes.data} to ptr)"
+        if data.nbytes > sizes.constant:
+            symbol, _ = constant(data)
+            self.out.declare(f"@{symbol} = external constant [{data.nbytes} x i8]")
+            return f"@{symbol}"
         name = f"@{self.name}.const{len(self.globals)}"
         text = "".join(f"\\{byte:02x}" for byte in data.tobytes())
         self.globals.append(f'{name} = private unnamed_addr constant [{data.nbytes} x i8] c"{text}", align 64')

@@ -91,7 +91,7 @@ _code: list[engine.Code] = []            # keeps what has been compiled
 
 
 def _addresses(forms: list[str]) -> list[int]:
-    code = engine.compile_module(text(forms), optimize=False)
+    code = engine.compile_named("vecmath " + " ".join(forms), lambda: text(forms))
     _code.append(code)
     return [code.address("vecmath." + form) for form in forms]
 

@@ -21,7 +21,12 @@ def _machine() -> llvm.TargetMachine:
 
 
 def compile_glue(source: str) -> Code:
-    """Compile LLVM IR text that refers to nothing outside itself."""
+    """Machine code of LLVM IR text that refers to nothing outside itself."""
+    key = engine.object_key(source, "glue")
+    return engine.from_disk(key) or _compiled(source, key)
+
+
+def _compiled(source: str, key: str | None) -> Code:
     start = time.perf_counter()
     with engine.LOCK:
         machine, header, context = _machine(), engine.data_layout(), llvm.create_context()
@@ -33,4 +38,5 @@ def compile_glue(source: str) -> Code:
             context.close()
         code = engine.load(binary, source)
     code.phases = {"entry": 1e3 * (time.perf_counter() - start)}
+    engine.keep(code, source, key)
     return code

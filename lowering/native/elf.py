@@ -1,11 +1,13 @@
 """What a relocatable ELF object needs from outside, and what it has."""
 from __future__ import annotations
 
+import platform
 import struct
 from typing import NamedTuple
 
 _MAGIC = b"\x7fELF\x02\x01"       # 64 bits, little-endian
-_SYMTAB, _RELA, _X86_64 = 2, 4, 62
+_SYMTAB, _RELA, _REL, _X86_64 = 2, 4, 1, 62
+_MACHINES = {"x86_64": _X86_64, "aarch64": 183}
 _PLT32 = 4                        # R_X86_64_PLT32: a call within 2 GB, by a stub where the function is farther
 
 
@@ -26,6 +28,12 @@ class Section(NamedTuple):
 
 def is_elf(binary: bytes) -> bool:
     return binary[:6] == _MAGIC
+
+
+def is_linkable(binary: bytes) -> bool:
+    """Whether it is a relocatable object file for machines like this one."""
+    expected = _REL, _MACHINES.get(platform.machine())
+    return is_elf(binary) and len(binary) >= 64 and struct.unpack_from("<HH", binary, 16) == expected
 
 
 def _sections(binary: bytes) -> list[Section]:

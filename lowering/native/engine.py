@@ -1,6 +1,7 @@
 """LLVM IR text to machine code in this process, and back to memory.
 
     text -> parse -> passes (O3 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
+         -> an object file that an earlier process has kept on disk (cache/objects.py)              -> MCJIT -> Code
 
 Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
 `Code.close` returns the rest: an engine shared by all would keep some kilobytes of each module for ever.
@@ -17,22 +18,27 @@ where a signal would interrupt it.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 import re
 import sys
 import time
+import weakref
 import zlib
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 
+import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
 from ...ir.types import DType, dtype
-from .elf import is_elf, needs_stubs, undefined
+from ..cache import folder, objects
+from ..cache.folder import LOG
+from .elf import is_elf, is_linkable, needs_stubs, undefined
 from .locks import Lock, register
 
 LOCK = Lock(5)
@@ -82,12 +88,41 @@ PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
 _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
+# What an object from disk may ask the process for: memory, mathematical functions, what compilers call for long arithmetic, and
+# CPython about signals (llvm/polls.py).
+_PLAIN = re.compile(r"""malloc|calloc|realloc|free|mem(cpy|move|set|cmp)|bzero
+    |c?(a?(sin|cos|tan)h?|exp2?|expm1|log(2|10|1p|b)?|pow|sqrt|abs|arg|proj|atan2|cbrt|hypot|erfc?|[tl]gamma|lgamma_r|fmod|fma
+    |remainder|remquo|ldexp|frexp|modf|scalbln?|ilogb|nextafter|copysign|fabs|fmax|fmin|fdim|floor|ceil|trunc|l?l?round
+    |roundeven|nearbyint|l?l?rint|exp10|sincos|j[01n]|y[01n])f?
+    |__(mul|div)[sd]c3|__u?(div|mod|divmod)ti[34]|__multi3|__powi[sd]f2|__(trunc|extend)[a-z]+2|__(fix|float)[a-z]+
+    |PyGILState_(Ensure|Release)|PyErr_(CheckSignals|Fetch|NormalizeException)""", re.X)
+# Families that object code from disk has no use for: random generators are objects of one process.
+_OF_PROCESS = frozenset({"npyrandom", "pyrandom", "npytables"})
 
 
-def bind_symbols(binary: bytes, source: str) -> None:
+# The elements of large constant arrays, by the name of their content; whoever runs the code keeps them alive.
+_constants: weakref.WeakValueDictionary[str, np.ndarray] = weakref.WeakValueDictionary()
+PROVIDERS["constant"] = lambda names: [_constants[name].ctypes.data for name in names]
+
+
+def constant(data: np.ndarray) -> tuple[str, np.ndarray]:
+    """(the external symbol of a contiguous array whose elements never change, the array of these elements that it leads to)."""
+    name = hashlib.sha256(data.tobytes()).hexdigest()[:40]
+    return f"constant.{name}", _constants.setdefault(name, data)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether code from disk may refer to a symbol."""
+    family, _, rest = name.partition(".")
+    if family == "clibrary" or not rest:
+        return name in ("_GLOBAL_OFFSET_TABLE_", "") or _PLAIN.fullmatch(rest or name) is not None
+    return family in PROVIDERS and family not in _OF_PROCESS
+
+
+def bind_symbols(names: list[str]) -> None:
     """Give every external symbol of an object its address. MCJIT ends the process where one is missing, so look first."""
     wanted: dict[str, list[str]] = {}
-    for name in undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source):
+    for name in names:
         family, _, rest = name.partition(".")
         if name in _bound or family == "llvm":
             continue
@@ -99,8 +134,11 @@ def bind_symbols(binary: bytes, source: str) -> None:
             raise IRError(f"the generated code calls {name}, which this process does not have")
     for family, names in wanted.items():
         for rest, address in zip(names, PROVIDERS[family](names), strict=True):
+            if not address:
+                raise IRError(f"there is no {family}.{rest} in this process")
             llvm.add_symbol(f"{family}.{rest}", address)
-            _bound.add(f"{family}.{rest}")
+            if family != "constant":                # of these the address changes when the array has been given up
+                _bound.add(f"{family}.{rest}")
 
 
 class Code:
@@ -108,13 +146,15 @@ class Code:
 
     size    bytes of its text section
     object  the relocatable object file, from which `load` makes the same code again
-    phases  milliseconds that each phase of the compilation took
+    phases  milliseconds that each phase of making it took: compiling, or loading what had been compiled
+    key     the name under which the object is kept on disk; None where it is not
     """
 
-    __slots__ = ("_engine", "_source", "object", "phases", "size")
+    __slots__ = ("_engine", "_source", "key", "object", "phases", "size")
 
-    def __init__(self, engine, source: bytes, object: bytes, size: int, phases: dict[str, float]):
+    def __init__(self, engine, source: bytes, object: bytes, size: int, phases: dict[str, float], key: str | None = None):
         self._engine, self._source, self.object, self.size, self.phases = engine, source, object, size, phases
+        self.key = key
 
     def address(self, name: str) -> int:
         """The address of a function or global variable of the module."""
@@ -224,7 +264,18 @@ def assembly(source: str) -> str:
 
 
 def compile_module(source: str, optimize: bool = True) -> Code:
-    """Compile LLVM IR text; `optimize` False where it is as it should be already."""
+    """Machine code of LLVM IR text; `optimize` False where it is as it should be already."""
+    key = object_key(source, "optimized" if optimize else "as it is")
+    return from_disk(key) or _compiled(source, optimize, key)
+
+
+def compile_named(name: str, make: Callable[[], str]) -> Code:
+    """Machine code of text that this package writes: the name says which, so that a warm start need not write it again."""
+    key = object_key(name, "named")
+    return from_disk(key) or _compiled(make(), False, key)
+
+
+def _compiled(source: str, optimize: bool, key: str | None) -> Code:
     ticks: list[float] = []
     with LOCK:
         with _optimized(source, ticks, optimize) as (module, machine):
@@ -236,6 +287,7 @@ def compile_module(source: str, optimize: bool = True) -> Code:
         code = load(binary, source)
     ticks.append(time.perf_counter())
     code.phases = {name: 1e3 * (b - a) for name, a, b in zip(_PHASES, ticks, ticks[1:], strict=False)}
+    keep(code, source, key)
     return code
 
 
@@ -243,18 +295,67 @@ _PHASES = ("parse", "passes", "machine", "link")
 
 
 def load(binary: bytes, source: str) -> Code:
-    """Machine code from an object file that `compile_module` made on a machine like this one."""
+    """Machine code from an object file that has just been compiled."""
+    names = undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source)
+    return _linked(binary, zlib.compress(source.encode(), 1), names)
+
+
+def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
     with LOCK:
         host()
         _free_dropped()
-        bind_symbols(binary, source)
+        with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
+            size = sum(section.size() for section in file.sections() if section.is_text())
+        bind_symbols(names)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()
-        with llvm.ObjectFileRef.from_data(binary) as file:
-            size = sum(section.size() for section in file.sections() if section.is_text())
-    return Code(engine, zlib.compress(source.encode(), 1), binary, size, {})
+    return Code(engine, source, binary, size, {}, key)
+
+
+# --- object code on disk ----------------------------------------------------------------------------------------------
+
+
+def object_key(source: str, how: str) -> str | None:
+    """The name under which the machine code of a text is kept; None where it cannot be, as the text holds an address."""
+    if folder.path() is None or "inttoptr (i64 " in source:
+        return None
+    return objects.key_of(source, (how, *target_names()))
+
+
+def target_names() -> tuple[str, ...]:
+    """What machine code is made for and by: the CPU with its features, and LLVM's version."""
+    _, cpu, features = host()
+    return cpu, features, ".".join(map(str, llvm.llvm_version_info)), llvmlite.__version__
+
+
+def keep(code: Code, source: str, key: str | None) -> None:
+    """Keep an object for other processes, unless it asks for what none may give it."""
+    if key is not None and is_linkable(code.object) and all(map(is_allowed, undefined(code.object))):
+        objects.keep(key, code.object, source, code.phases, host()[1])
+        code.key = key
+
+
+def from_disk(key: str | None) -> Code | None:
+    """The machine code that is kept under a name, linked into this process; None where there is none that can be used."""
+    start = time.perf_counter()
+    found = objects.find(key)
+    if found is None:
+        return None
+    try:
+        if not is_linkable(found.binary):
+            raise IRError("it is no object file for this machine")
+        names = undefined(found.binary)
+        foreign = [name for name in names if not is_allowed(name)]
+        if foreign:
+            raise IRError(f"it asks for {foreign[0]}")
+        code = _linked(found.binary, found.source, names, key)
+    except Exception as error:                     # whatever is wrong with what lies on a disk: compile it
+        LOG.warning("cache entry %s.code is not used: %s", key, error)
+        return None
+    code.phases = {"load": 1e3 * (time.perf_counter() - start)}
+    return code
 
 
 # --- printing from machine code ---------------------------------------------------------------------------------------

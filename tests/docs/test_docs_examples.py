@@ -6,7 +6,7 @@ import pytest
 import tracegrad as tg
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs"
-NAMES = ("differentiation.md", "exactness.md", "random.md", "sharp_bits.md", "neighbours.md")
+NAMES = ("caching.md", "differentiation.md", "exactness.md", "random.md", "sharp_bits.md", "neighbours.md")
 PAGES = [FOLDER / name for name in NAMES]
 
 

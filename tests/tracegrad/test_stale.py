@@ -711,7 +711,9 @@ def test_no_answer_is_stale(name, way):
         seen.append(f.cache_info().misses)
     if way == "compiled":
         arrays = name in ("a_global_array_bound_anew", "an_array_attribute_of_self")     # looked up by one program
-        assert seen == [1, *[1 if arrays else 2] * 4], f"{name}: {seen} compilations"
+        others = name in ("a_closure_variable", "a_variable_of_a_function_around_a_helper", "the_code_of_a_helper",
+                          "the_code_of_the_function")       # another answers for the function as it is then (closures.py)
+        assert seen == [1, *[1 if arrays or others else 2] * 4], f"{name}: {seen} compilations"
 
 
 DERIVED = {

@@ -6,10 +6,10 @@ import os
 import sys
 
 from ..ir.errors import TracegradError
-from . import show
+from . import cache, explain, show
 from .load import UsageError
 
-COMMANDS = {"ir": show}
+COMMANDS = {"ir": show, "explain": explain, "cache": cache}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, TracegradError
 from ..ir.types import DTYPES
+from ..tracer.syntax.source import is_user_file
 
 
 class UsageError(ArgumentError):
@@ -80,6 +81,19 @@ def _described(error: BaseException, path: pathlib.Path) -> str:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).absolute() == path.absolute()]
     where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"
+
+
+@contextlib.contextmanager
+def running(target: str):
+    """What the user's own code raises while it is traced becomes a FileError with its line."""
+    try:
+        yield
+    except TracegradError:
+        raise
+    except Exception as error:
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
+        line = f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
+        raise FileError(f"{target} raised {type(error).__name__}: {error}{line}") from None
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

@@ -6,22 +6,23 @@ Arguments are written as in a call, with types for values: f64[100,3] stands for
 a NumPy scalar, and float, int and complex for Python numbers; tuples, lists, dicts, numbers and strings stand for
 themselves. A Python int that decides a shape or an unrolled loop needs its value.
 
-Stages, in the order of the work: traced, optimized (the IR before and after the passes), jvp, vjp (its derivatives), loops
-(the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly); after:licm and its like show what one pass made. The
-lines of the source that each part comes from stand in the margin of the IR and of the loops.
+Stages, in the order of the work: traced, optimized (the IR before and after the passes), jvp, vjp (the derivatives of what is
+shown, by all its arguments), loops (the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly); after:licm and its
+like show what one pass made. The lines of the source that each part comes from stand in the margin of the IR and of the loops.
+
+What is shown is what a call compiles: of the function itself, or with --of of its derivative, as tg.grad and the others make
+it.
+
+    tracegrad ir examples/logistic.py:loss --args "f64[100,3], f64[100], f64[3]" --of grad --argnums 2 --stage asm
 """
 from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 
-from ..api import Jitted
-from ..functions import jit
-from ..ir.errors import TracegradError
 from ..lowered import STAGES
-from ..tracer.syntax.source import is_user_file
-from .load import FileError, load, parse_args
+from . import operators
+from .load import running
 
 HELP = "print the IR, the loops or the machine code of a function"
 
@@ -33,10 +34,7 @@ def _stage(text: str) -> str:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="FILE.py:FUNCTION")
-    parser.add_argument(
-        "--args", default="", metavar="TYPES", help="the arguments, for example \"f64[100,3], f64, mode='soft'\""
-    )
+    operators.configure(parser)
     parser.add_argument("--stage", default="optimized", type=_stage, metavar="STAGE",
                         help="one of " + ", ".join(STAGES) + ", or after:PASS")
     parser.add_argument("--color", default="auto", choices=("auto", "always", "never"))
@@ -44,17 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    args, kwargs = parse_args(options.args)
-    function = load(options.target)
-    jitted = function if isinstance(function, Jitted) else jit(function)
+    target = operators.target_of(options)
     color = options.color == "always" or (options.color == "auto" and sys.stdout.isatty())
-    try:
-        text = jitted.lower(*args, **kwargs).text(options.stage, margin=not options.no_margin, color=color)
-    except TracegradError:
-        raise
-    except Exception as error:                       # what the user's own code raised while it was traced
-        where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
-        line = f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
-        raise FileError(f"{options.target} raised {type(error).__name__}: {error}{line}") from None
-    print(text.rstrip("\n"))
+    with operators.budgeted(options), running(options.target):
+        texts = [f"# {title}\n" * bool(title) + lowered.text(options.stage, margin=not options.no_margin, color=color)
+                 for title, lowered in operators.programs(options, target)]
+    for text in texts:
+        print(text.rstrip("\n"))
     return 0
