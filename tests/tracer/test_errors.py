@@ -116,10 +116,10 @@ def test_object_array():
             "encode the strings as integers before the call",
         ),
         (
-            np.zeros(2, [("a", float)]),
+            np.zeros(2, "V8"),
             tg.DTypeError,
-            "argument x has dtype [('a', '<f8')], which cannot be compiled",
-            "pass the fields as separate arrays",
+            "argument x has dtype |V8, which cannot be compiled",
+            "give it fields: a structured dtype, or x.view(np.uint8)",
         ),
         (
             np.zeros(2, "M8[D]"),

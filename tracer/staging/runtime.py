@@ -7,12 +7,13 @@ from .. import tracing
 from ..calling import calls, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
-from ..sequences import (  # noqa: F401  (vectorize and ufunc_methods fill tables)
+from ..sequences import (  # noqa: F401  (records, vectorize and ufunc_methods fill tables)
     context_managers,
     dynamic_lists,
     generator_reductions,
     generators,
     match_runtime,
+    records,
     ufunc_methods,
     vectorize,
 )
