@@ -438,7 +438,7 @@ def test_kinds_of_results():
         return x, x[0], n * 2, x.size, 2.5, None, "s", n > 2, x > 0, [x.T, ()]
 
     traced = trace_function.trace(fn, (X, 3))
-    assert [out.kind for out in traced.outs] == ["arg", "numpy", "int", "static", "static", "static", "bool", "array", "array"]
+    assert [out.kind for out in traced.outs] == ["arg", "numpy", "int", "static", "static", "static", "bool", "array", "view"]
     check(fn, X, 3)
 
 
