@@ -158,8 +158,8 @@ class Packer:
         x = self.w.field(cell, offset, memory)
         if memory in ("double", "i64"):
             return x
-        if memory == "float":
-            return self.w.value(f"fpext float {x} to double")
+        if memory in ("half", "float"):
+            return self.w.value(f"fpext {memory} {x} to double")
         return self.w.value(f"{'sext' if dtype.kind == 'i' else 'zext'} {memory} {x} to i64")
 
     def _node(self, out: Node) -> tuple[str, str]:
