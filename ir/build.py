@@ -14,7 +14,7 @@ import numpy as np
 from .core import Block, Const, Function, Op, Value, result_dim, subst_type
 from .errors import Loc
 from .opdef import OPS, OpDef
-from .types import BOOL, F64, INDEX, DType, Type
+from .types import BOOL, F16, F32, F64, INDEX, DType, Type
 
 
 def const(value, dtype: DType = F64, frozen: bool = True) -> Const:
@@ -79,6 +79,8 @@ class Builder:
     def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs) -> tuple[Value, ...]:
         """Emit one op (or find the interned or simplified one) and return its results."""
         defn = OPS[name] if isinstance(name, str) else name
+        if defn.widens and any(x.type.dtype is F16 for x in operands if isinstance(x.type, Type)):
+            return self._widened(defn, operands, attrs)
         if self.peephole and (found := self.peephole(self, defn, operands, attrs)) is not None:
             return found
         pure = not (defn.effect or defn.rule == "control" or defn.name == "stack_new") or defn.name in _REPEATABLE
@@ -92,6 +94,11 @@ class Builder:
         if pure:
             self._scopes[-1][key] = op
         return op.results
+
+    def _widened(self, defn: OpDef, operands, attrs) -> tuple[Value, ...]:
+        """An op on numbers of f16, computed in f32 and rounded once."""
+        wide = [self.cast(x, F32) if x.type.dtype is F16 else x for x in operands]
+        return tuple([self.cast(x, F16) if x.type.dtype is F32 else x for x in self.emit(defn, *wide, **attrs)])
 
     def __call__(self, name: str | OpDef, *operands: Value, **attrs) -> Value:
         """Emit and return the only result."""

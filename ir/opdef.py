@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .types import BOOL, C64, C128, DTYPES, F32, F64
+from .types import BOOL, C64, C128, DTYPES, F16, F32, F64
 
 OPS: dict[str, OpDef] = {}
 
@@ -27,7 +27,8 @@ REALS = INTS | FLOATS
 INEXACT = FLOATS | COMPLEXES
 NUMBERS = REALS | COMPLEXES
 LIGHT = 4                     # up to this cost, computing once more is less than keeping and loading
-ALL = NUMBERS | {BOOL}
+ADDED = NUMBERS | {F16}       # what is added to memory in place
+ALL = ADDED | {BOOL}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,11 @@ class OpDef:
         assert self.name not in OPS, f"{self.name} is declared twice"
         OPS[self.name] = self
 
+    @property
+    def widens(self) -> bool:
+        """Whether it computes: then numbers of f16 are f32 to it, and what it gives is rounded once."""
+        return self.combines
+
     def __repr__(self):
         return f"<op {self.name}>"
 
@@ -122,3 +128,7 @@ class Elementwise(OpDef):
     steep: bool = False
     overflows: bool = False
     lanewise: bool = True
+
+    @property
+    def widens(self) -> bool:
+        return F16 not in self.takes

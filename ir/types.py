@@ -1,11 +1,13 @@
 """Types of the IR: a dtype and dimensions.
 
     type  ::= dtype | dtype "[" dim ("," dim)* "]" | "stack" "<" type ">"
-    dtype ::= bool | i8 … i64 | u8 … u64 | f32 | f64 | c64 | c128 | index
+    dtype ::= bool | i8 … i64 | u8 … u64 | f16 | f32 | f64 | c64 | c128 | index
     dim   ::= integer | %value                        (a value of type index)
 
 `index` is a 64-bit signed integer that counts elements or addresses them: lengths, positions, trip counts. It is a
 dtype of its own so that dimensions and ordinary integer data never mix by accident.
+
+`f16` is a format to keep numbers in: what computes with them does so in f32 and rounds once, as NumPy (build.Builder.emit).
 """
 from __future__ import annotations
 
@@ -69,16 +71,17 @@ def _declare(name, numpy_name):
 BOOL = _declare("bool", "bool")
 I8, I16, I32, I64 = (_declare(f"i{n}", f"int{n}") for n in (8, 16, 32, 64))
 U8, U16, U32, U64 = (_declare(f"u{n}", f"uint{n}") for n in (8, 16, 32, 64))
-F32, F64 = _declare("f32", "float32"), _declare("f64", "float64")
+F16, F32, F64 = (_declare(f"f{n}", f"float{n}") for n in (16, 32, 64))
 C64, C128 = _declare("c64", "complex64"), _declare("c128", "complex128")
 INDEX = DType("index", np.dtype("int64"), "x", 64)
 
-DTYPES: dict[str, DType] = {d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64, C64, C128, INDEX)}
+DTYPES: dict[str, DType] = {d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64, C64, C128,
+                                        INDEX)}
 _FROM_NUMPY = {d.np: d for d in DTYPES.values() if d is not INDEX}
 
 
 def dtype(what) -> DType | None:
-    """The IR dtype of a name, a NumPy dtype or anything np.dtype takes; None where the IR has none (float16, object …)."""
+    """The IR dtype of a name, a NumPy dtype or anything np.dtype takes; None where the IR has none (longdouble, object …)."""
     if isinstance(what, DType):
         return what
     if isinstance(what, str) and what in DTYPES:

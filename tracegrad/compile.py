@@ -78,6 +78,29 @@ def without_aliases(traced: Traced, call: Call) -> Traced:
     return replace(traced, function=g, writes=writes)
 
 
+def without_viewed(traced: Traced) -> Traced:
+    """The program without the elements of what is returned as a view of an argument: they are the caller's."""
+    viewed = {out.result for out in traced.outs if out.kind == "view"}
+    if not viewed:
+        return traced
+    f = traced.function
+    g = function(f.name, [p.type for p in f.params], [p.name for p in f.params], f.loc)
+    kept = [k for k in range(len(f.results)) if k not in viewed]
+    builder, place = Builder(), {k: n for n, k in enumerate(kept)}
+    with builder.at(g.body):
+        results = inline(builder, f, g.params)
+        g.body.yields = tuple([results[k] for k in kept])
+
+    def moved(out):
+        if out.kind != "view":
+            return out._replace(result=place.get(out.result))
+        return out._replace(result=None, value=out.value._replace(numbers=tuple(place[k] for k in out.value.numbers)))
+
+    new = {id(out): moved(out) for out in traced.outs}
+    outs = [new[id(out)] for out in traced.outs]
+    return replace(traced, function=g, outs=tuple(outs), writes={p: place[r] for p, r in traced.writes.items()})
+
+
 def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
     """leaf -> kernel parameter; an array that is passed again has none of its own."""
     place: dict[int, int] = {}
@@ -187,13 +210,18 @@ def output_of(traced: Traced, results: Sequence[Type], place) -> calling_convent
             return calling_convention.ObjectOut(out.value)
         if out.kind == "arg":
             return calling_convention.ArgOut(place[out.value])
+        if out.kind == "view":
+            numbers = [calling_convention.ScalarOut(k, "int", results[k].dtype) for k in out.value.numbers]
+            whole = calling_convention.ArgOut(place[out.value.leaf])
+            return calling_convention.Node(object, (whole, *numbers), (), out.value.maker())
         found = results[out.result]
         if out.kind == "array":
             return calling_convention.ArrayOut(out.result, found.dtype,
                                                tuple(d if isinstance(d, int) else None for d in found.dims))
         return calling_convention.ScalarOut(out.result, out.kind, found.dtype)
 
-    return _layout(traced.out_tree, iter([leaf(out) for out in traced.outs]), False)
+    made: dict = {}                                          # an object that is returned again has one layout
+    return _layout(traced.out_tree, iter([made.setdefault(id(out), leaf(out)) for out in traced.outs]), False)
 
 
 # --- compiling -------------------------------------------------------------------------------------------------------
@@ -244,7 +272,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         now = time.perf_counter()
         phases[phase], clock = 1e3 * (now - clock), now
 
-    program = without_aliases(traced, call)
+    program = without_viewed(without_aliases(traced, call))
     captures = captures_of(traced.held)
     f = final(program, captures)
     tick("optimize")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from .captures import captures_of, closed
-from .compile import leaf_values, optimized, parameter_of, without_aliases
+from .compile import leaf_values, optimized, parameter_of, without_aliases, without_viewed
 from .ir.build import memory
 from .ir.core import Value
 from .ir.interp import Machine
@@ -26,7 +26,7 @@ class Evaluator:
 
     def __init__(self, traced: Traced, call: Call):
         self.traced, self.place = traced, parameter_of(traced, call)
-        self.program = without_aliases(traced, call)
+        self.program = without_viewed(without_aliases(traced, call))
         self.captures = captures_of(traced.held)
         f = optimized(self.program)
         if self.captures.parameters:
@@ -40,13 +40,17 @@ class Evaluator:
         results = self.machine(*(_number(x, p) for x, p in zip(given, self.program.function.params)), *outside)
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
-        return self.traced.out_tree.unflatten([self._leaf(out, results, given) for out in self.traced.outs])
+        made: dict = {}
+        return self.traced.out_tree.unflatten([made[id(out)] if id(out) in made else made.setdefault(
+            id(out), self._leaf(out, results, given)) for out in self.program.outs])
 
     def _leaf(self, out, results, given):
         if out.kind == "static":
             return out.value
         if out.kind == "arg":
             return given[self.place[out.value]]
+        if out.kind == "view":
+            return out.value.maker()(given[self.place[out.value.leaf]], *(int(results[k]) for k in out.value.numbers))
         value = np.asarray(results[out.result])
         if out.kind == "array":
             return value.copy()

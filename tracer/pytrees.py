@@ -1,6 +1,6 @@
 """Nested containers: flattening to leaves and back.
 
-  tree ::= None | tuple | list | dict | namedtuple | dataclass instance | registered type | leaf
+  tree ::= None | tuple | list | dict | namedtuple | dataclass instance | structured array | registered type | leaf
 
 The leaves of a dict come in the order of its sorted keys (as in JAX); rebuilding it gives back the insertion order. A
 `TreeDef` is hashable and says everything but the leaves: two trees that rebuild alike have equal ones.
@@ -10,6 +10,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Callable, Iterator
+
+import numpy as np
 
 from ..ir.errors import ArgumentTypeError
 
@@ -181,6 +183,20 @@ def is_sparse_class(cls: type) -> bool:
     return cls.__name__ in _SPARSE and cls.__module__.startswith("scipy.sparse")
 
 
+def _split_records(x):
+    """The fields of a structured array or record, and (its dtype, its class, whether it is one record)."""
+    if hasattr(type(x), "__tracegrad_fields__"):
+        return x.__tracegrad_fields__()
+    if isinstance(x, np.void):
+        return [x[name] for name in x.dtype.names], (x.dtype, np.ndarray, True)
+    held = x if isinstance(x, np.recarray) else np.asarray(x)
+    return [held[name] for name in x.dtype.names], (x.dtype, type(held), False)
+
+
+RECORDS = Kind("structured array", _split_records,
+               None, lambda meta, n: [f"[{name!r}]" for name in meta[0].names])    # sequences/records.py puts it together
+
+
 def fixed(structure: TreeDef) -> list[bool]:
     """For each leaf of a structure whether it is part of a pattern, which has no derivative of its own."""
     if structure.kind is None:
@@ -200,10 +216,13 @@ _UNKNOWN = object()
 def kind_of(x) -> Kind | None:
     """The kind of container that x is; None for a leaf."""
     kind = _KINDS.get(type(x), _UNKNOWN)
-    return _learn(type(x)) if kind is _UNKNOWN else kind
+    return _learn(x) if kind is _UNKNOWN else kind
 
 
-def _learn(cls: type) -> Kind | None:
+def _learn(x) -> Kind | None:
+    cls = type(x)
+    if isinstance(x, (np.ndarray, np.void)):
+        return RECORDS if x.dtype.names and not isinstance(x, np.ma.MaskedArray) else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         kind = NAMED
     elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array__"):

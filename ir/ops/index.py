@@ -26,7 +26,7 @@ from functools import cache
 
 import numpy as np
 
-from ..opdef import ALL, NUMBERS, OpDef
+from ..opdef import ADDED, ALL, OpDef
 from ..types import BOOL, INDEX, Type
 from .common import (
     array_type,
@@ -214,13 +214,13 @@ OpDef("slice", _infer_slice, lambda op, x, *idx: (x[region(op.attrs["spec"], idx
       rule="linear", linear_in=(0,), doc="A region of x.", cost=0, view=True, moves=True, reads=True, folds=True)
 OpDef("update", _infer_update("update", ALL), _evaluate_write("update"),
       rule="linear", linear_in=(0, 1), doc="x with a region replaced by v.", overwrites=0)
-OpDef("update_add", _infer_update("update_add", NUMBERS), _evaluate_write("update_add"),
+OpDef("update_add", _infer_update("update_add", ADDED), _evaluate_write("update_add"),
       rule="linear", linear_in=(0, 1), doc="x with v added to a region.", overwrites=0)
 OpDef("gather", _infer_gather, _evaluate_gather, rule="linear", linear_in=(0,), doc="Parts of x at arrays of positions.",
       cost=2, moves=True, reads=True, folds=True)
 OpDef("scatter", _infer_scatter("scatter", ALL), _evaluate_write("scatter"),
       rule="linear", linear_in=(0, 1), doc="x with parts at arrays of positions replaced by v's; later ones win.", overwrites=0)
-OpDef("scatter_add", _infer_scatter("scatter_add", NUMBERS), _evaluate_write("scatter_add"),
+OpDef("scatter_add", _infer_scatter("scatter_add", ADDED), _evaluate_write("scatter_add"),
       rule="linear", linear_in=(0, 1), doc="x with v's parts added at arrays of positions.", overwrites=0)
 OpDef("nonzero", _infer_nonzero, lambda op, mask, count: tuple(i.astype(np.int64) for i in np.nonzero(mask)),
       doc="The positions of the true elements of a mask, one array an axis.")

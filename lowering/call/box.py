@@ -22,6 +22,7 @@ class Packer:
         self.w, self.signature, self.objects = writer, signature, objects
         self.outputs: dict[int, str] = {}
         self._made: dict = {}                  # output leaf -> (register, its slot or None once it has been used)
+        self._nodes: dict[int, str] = {}       # a node that comes again is the same object
         self._late: list[ArrayOut] = []        # arrays that the kernel allocates
         self._loose: list[str] = []            # words with memory that no array has yet
 
@@ -109,7 +110,13 @@ class Packer:
 
     def pack(self, out: Out) -> tuple[str, str]:
         """(a new reference, its slot)."""
-        return self._node(out) if isinstance(out, Node) else self._leaf(out)
+        if not isinstance(out, Node):
+            return self._leaf(out)
+        if id(out) in self._nodes:
+            return self._shared(self._nodes[id(out)])
+        found = self._node(out)
+        self._nodes[id(out)] = found[0]
+        return found
 
     def _leaf(self, out: Out) -> tuple[str, str]:
         w = self.w
@@ -151,8 +158,8 @@ class Packer:
         x = self.w.field(cell, offset, memory)
         if memory in ("double", "i64"):
             return x
-        if memory == "float":
-            return self.w.value(f"fpext float {x} to double")
+        if memory in ("half", "float"):
+            return self.w.value(f"fpext {memory} {x} to double")
         return self.w.value(f"{'sext' if dtype.kind == 'i' else 'zext'} {memory} {x} to i64")
 
     def _node(self, out: Node) -> tuple[str, str]:

@@ -28,7 +28,8 @@
           |  ObjectOut(object)                  the same object every time
           |  ArgOut(param)                      the argument object itself, as in `return x`
           |  Node(type, (out…), keys, make)     made by make(*children), or by the type, where that is none of
-                                                the builtin ones and no ordinary namedtuple
+                                                the builtin ones and no ordinary namedtuple; the very same Node
+                                                again is the same object
 
 `param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
 in the order of the call; `given` are objects that are no arguments of it: what
@@ -463,7 +464,12 @@ def build(layout: Out, results: dict[int, Any], given: list, made: dict | None =
             return value
         case ArgOut(param):
             return given[param]
-    children = [build(child, results, given, made) for child in layout.children]
+    if id(layout) not in made:
+        made[id(layout)] = _made(layout, [build(child, results, given, made) for child in layout.children])
+    return made[id(layout)]
+
+
+def _made(layout: Node, children: list):
     if layout.type in (tuple, list):
         return layout.type(children)
     if layout.type is dict:

@@ -45,7 +45,8 @@ from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 
-REGISTER = {**MEMORY, "bool": "i1", "c64": "float", "c128": "double"}          # of a complex number: of each part
+# of a complex number: of each part
+REGISTER = {**MEMORY, "bool": "i1", "f16": "float", "c64": "float", "c128": "double"}
 MAX_WORDS = 6
 
 
@@ -86,6 +87,9 @@ class Emitter(Writer):
         if name == "bool":
             raw, value = value, self.fresh()
             self.lines.append(f"  {value} = icmp ne i8 {raw}, 0")
+        elif name == "f16":
+            raw, value = value, self.fresh()
+            self.lines.append(f"  {value} = fpext half {raw} to float")
         return value
 
     def store(self, s: Store):
@@ -104,6 +108,10 @@ class Emitter(Writer):
             byte = self.fresh()
             self.lines.append(f"  {byte} = zext i1 {value} to i8")
             value = byte
+        elif name == "f16":
+            half = self.fresh()
+            self.lines.append(f"  {half} = fptrunc float {value} to half")
+            value = half
         self.lines.append(f"  store {MEMORY[name]} {value}, ptr {pointer}, align {align}{tags}")
 
     def _cells(self, var: Var):

@@ -18,12 +18,12 @@ import numpy as np
 from ...ir.errors import IRError
 from ...ir.opdef import OPS
 from ...ir.ops.scalar_expansions import Node, rule_of
-from ...ir.types import BOOL, C64, C128, DTYPES, F32, F64, I64, INDEX, DType
+from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
 from ..loopir.grammar import Let
 from ..math import library
 
-TYPE = {"bool": "i1", "f32": "float", "f64": "double",
+TYPE = {"bool": "i1", "f16": "float", "f32": "float", "f64": "double",
         **{name: f"i{d.bits}" for name, d in DTYPES.items() if d.kind in "iux"}}
 FLAGS = {(False, False): "", (True, False): " reassoc nsz contract",
          (False, True): " reassoc nsz arcp contract afn", (True, True): " reassoc nsz arcp contract afn"}
@@ -72,15 +72,38 @@ class Scalars:
 
     def let(self, s: Let):
         """The operand of a Let's target."""
-        args = [(self.out.reg(a), a.dtype) for a in s.args]
+        args = [(self.out.reg(a), F32 if a.dtype is F16 else a.dtype) for a in s.args]
         if s.op in _INDEX:
             return _INDEX[s.op](self, *args)
+        if s.target.dtype is not F16:
+            return self._made(s, args, s.target.dtype)
+        if args[0][1].real is F64:
+            args = [self._to_odd(self.cast_to(args[0], F64)[0])]
+        half = self.line(f"fptrunc float {self._made(s, args, F32)} to half", F16)[0]
+        return self.line(f"fpext half {half} to float", F32)[0]
+
+    def _to_odd(self, x):
+        """A double as a float that says, by an odd last bit, that it is not exact: rounding it again rounds the double once
+        (Boldo and Melquiond, When double rounding is odd, 2005)."""
+        near = self.line(f"fptrunc double {x} to float", F32)[0]
+        back = self.line(f"fpext float {near} to double", F64)[0]
+        size, had = (self.call("llvm.fabs.f64", [(v, F64)], F64, attributes="")[0] for v in (back, x))
+        beyond = self.line(f"fcmp ogt double {size}, {had}", BOOL)[0]
+        other = self.line(f"fcmp one double {back}, {x}", BOOL)[0]
+        bits = self.line(f"bitcast float {near} to i32", I64)[0]
+        less = self.line(f"zext i1 {beyond} to i32", I64)[0]
+        odd = self.line(f"zext i1 {other} to i32", I64)[0]
+        cut = self.line(f"sub i32 {bits}, {less}", I64)[0]
+        found = self.line(f"or i32 {cut}, {odd}", I64)[0]
+        return self.line(f"bitcast i32 {found} to float", F32)
+
+    def _made(self, s: Let, args, target: DType):
         top = rule(s.op, args[-1][1].kind)
         if type(top) is tuple:
             self.flags = FLAGS[s.reassoc, self.fastmath]
-            return _RULES[top[0]](self, top, args, s.target.dtype)[0]
+            return _RULES[top[0]](self, top, args, target)[0]
         self.flags = " reassoc nsz" if s.reassoc else ""
-        return _Tree(self, args, s.target.dtype).make(top)[0]
+        return _Tree(self, args, target).make(top)[0]
 
     def line(self, text: str, dtype: DType):
         """Give the value that `text` computes a register."""

@@ -115,7 +115,7 @@ class Stacks:
     def _join(self, kind, found, taken: str, empty: str):
         """The popped value, or zero."""
         out, parts = self.out, []
-        name = {"c64": "float", "c128": "double", "bool": "i1"}.get(kind.name, MEMORY[kind.name])
+        name = {"f16": "float", "c64": "float", "c128": "double", "bool": "i1"}.get(kind.name, MEMORY[kind.name])
         zero = "0.0" if kind.inexact else "false" if name == "i1" else "0"
         for part in found if type(found) is tuple else (found,):
             parts.append(out.fresh())

@@ -22,8 +22,10 @@ from ..native.engine import constant
 from .scalar import float_literal
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
-          "u64": "i64", "index": "i64", "f32": "float", "f64": "double", "c64": "[2 x float]", "c128": "[2 x double]"}
-ALIGN = {name: 4 if name == "c64" else 8 if name == "c128" else {"i8": 1, "i16": 2, "i32": 4, "float": 4}.get(text, 8)
+          "u64": "i64", "index": "i64", "f16": "half", "f32": "float", "f64": "double",
+          "c64": "[2 x float]", "c128": "[2 x double]"}
+ALIGN = {name: 4 if name == "c64" else 8 if name == "c128" else
+         {"i8": 1, "i16": 2, "half": 2, "i32": 4, "float": 4}.get(text, 8)
          for name, text in MEMORY.items()}
 
 PAGE = 4096

@@ -30,7 +30,7 @@ def memory_type(dtype: DType) -> str:
     if dtype.complex:
         return "{ float, float }" if dtype.bits == 64 else "{ double, double }"
     if dtype.kind == "f":
-        return "float" if dtype.bits == 32 else "double"
+        return {16: "half", 32: "float", 64: "double"}[dtype.bits]
     return f"i{max(dtype.bits, 8)}"
 
 

@@ -24,7 +24,8 @@ def evaluate(traced, call, optimized=False):
             leaves.append(call.values[out.value])
         else:
             found = results[out.result]
-            leaves.append(found if out.kind == "array" else np.asarray(found)[()] if out.kind == "numpy" else found.item())
+            whole = out.kind in ("array", "view")
+            leaves.append(found if whole else np.asarray(found)[()] if out.kind == "numpy" else found.item())
     return traced.out_tree.unflatten(leaves)
 
 

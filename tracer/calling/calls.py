@@ -360,7 +360,8 @@ def isinstance_(x, kinds) -> bool:
     if isinstance(x, (Box, packed_lists.ListValue, GeneratorBox)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
-    return issubclass(x.cls, kinds) if pytrees.kind_of(x) is pytrees.SPARSE and hasattr(x, "cls") else isinstance(x, kinds)
+    own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
+    return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 
 
 def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:

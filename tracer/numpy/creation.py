@@ -434,7 +434,7 @@ def scalar_type(dtype):
 
 SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32,
                                             np.uint64,
-                                            np.float32, np.float64, np.complex64, np.complex128)}
+                                            np.float16, np.float32, np.float64, np.complex64, np.complex128)}
 
 
 @implements(np.vander)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import ShapeError
-from ...ir.types import BOOL, I64, INDEX
+from ...ir.types import BOOL, F16, F32, I64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ScalarBox, as_array, implements, lift
@@ -159,7 +159,8 @@ def counted(dims, axes, where, dtype):
 def mean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING):
     builder, box = tracing.current().builder, lift(a)
     target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
-    value = masked(boxes.converted(box, box.read(), target), where, 0)
+    half = target is F16 and dtype is None                             # the sum is in float32, and may leave float16's range
+    value = masked(boxes.converted(box, box.read(), F32 if half else target), where, 0)
     axes = axes_of(axis, value.type.rank)
     total = builder.reduce(value, "sum", axes)
     if not target.inexact:

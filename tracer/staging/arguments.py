@@ -6,6 +6,8 @@ import types
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from ...ir.errors import Frame, Loc, TracegradError
 from .. import pytrees
 from ..syntax import source
@@ -81,10 +83,19 @@ def aliases_of(values, leaves) -> dict[int, int]:
     first, found = {}, {}
     for k, (x, leaf) in enumerate(zip(values, leaves)):
         if leaf.kind == "array":
-            earlier = first.setdefault(id(x.root if isinstance(x, ArrayBox) else x), k)
-            if earlier != k and x is values[earlier]:
+            field = _field(x)
+            earlier = first.setdefault(field or id(x.root if isinstance(x, ArrayBox) else x), k)
+            if earlier != k and (field or x is values[earlier]):
                 found[k] = earlier
     return found
+
+
+def _field(x) -> tuple | None:
+    """What tells a field of a structured array, which is another object each time, from others: where it lies."""
+    base = x.base if type(x) is np.ndarray else None
+    if not isinstance(base, np.ndarray) or not base.dtype.names:
+        return None
+    return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
 def where(function) -> Loc:

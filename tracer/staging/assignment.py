@@ -12,7 +12,7 @@ from .. import tracing
 from ..calling import calls, dispatch
 from ..control import packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
-from ..sequences import array_choice, list_sort
+from ..sequences import array_choice, list_sort, records
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -90,7 +90,7 @@ def _into_container(trace, held, key, value) -> None:
 def setattr_(value, held, name: str) -> None:
     """held.name = value."""
     trace = tracing.active()
-    if trace is None or isinstance(held, Box):
+    if trace is None or isinstance(held, (Box, records.Records)):
         setattr(held, name, value)
         return
     descriptor = getattr(type(held), name, None)

@@ -13,6 +13,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     generator_reductions,
     generators,
     match_runtime,
+    records,
     stencils,
     ufunc_methods,
     vectorize,

@@ -92,7 +92,7 @@ _DTYPE_HELP = {
     "O": "make an array of numbers of it: np.array(list_of_rows, dtype=float)",
     "U": "encode the strings as integers before the call", "S": "encode the strings as integers before the call",
     "M": "pass (x - x[0]) / np.timedelta64(1, 's')", "m": "divide by np.timedelta64(1, 's')",
-    "V": "pass the fields as separate arrays",
+    "V": "give it fields: a structured dtype, or x.view(np.uint8)",
 }
 
 

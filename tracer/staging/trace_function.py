@@ -40,7 +40,7 @@ from ..regions import identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, promotion, random_generators
+from ..values import captured_values, format_strings, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
@@ -55,7 +55,8 @@ class Out(NamedTuple):
     """One leaf of what is returned.
 
     kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
-            `value`), or "arg" (the argument leaf number `value` itself, as in `return x`)
+            `value`), "arg" (the argument leaf number `value` itself, as in `return x`), or "view" (an array whose elements
+            are the result, and which is the view `value` of an argument)
     result  the result of the function that holds it, where it is computed
     """
 
@@ -293,9 +294,14 @@ class _Run:
         captured_values.returned(returned)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
+        outs: list[Out] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,
                                                                                    (ArrayBox, random_generators.GeneratorBox))}
-        outs = tuple(self.out(x, mine, results) for x in leaves)
+        made: dict[int, Out] = {}                    # an array that is returned again is the same object
+        for x in leaves:
+            if id(x) not in made or not isinstance(x, ArrayBox):
+                made[id(x)] = self.out(x, mine, results)
+            outs.append(made[id(x)])
         writes = self.overwritten(held, results) if self.writes else {}
         if self.outer is None and self.trace.scopes[-1].generators:
             random_generators.DROP[0](self.trace, self.trace.scopes[-1])
@@ -305,7 +311,7 @@ class _Run:
             if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
         mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
-        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
+        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
                       tuple(self.trace.notes), mutated, tuple(k for k in mutated if id(held[k]) in self.trace.layout_dependent),
                       self.outside(bool(writes)))
@@ -331,7 +337,10 @@ class _Run:
         if isinstance(x, ArrayBox):
             if id(x) in mine:
                 return Out("arg", None, mine[id(x)])
-            return self.result("array", x.read(), results)
+            out = self.result("array", x.read(), results)
+            leaf = mine.get(id(x.root)) if self.outer is None and self.writes and not self.private else None
+            view = None if leaf is None else returned_views.path_of(x, leaf, lambda n: self.result("int", n, results).result)
+            return out if view is None else Out("view", out.result, view)
         if isinstance(x, ScalarBox):
             return self.result(x.weak or "numpy", x.read(), results)
         if isinstance(x, np.ndarray) and self.trace.maker(x) >= 0:

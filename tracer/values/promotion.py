@@ -45,7 +45,7 @@ def to_dtype(what) -> DType:
     found = _FROM_NUMPY.get(asked) or _FROM_NUMPY.get(asked.newbyteorder("="))
     if found is None:
         fail(DTypeError, f"dtype {asked} cannot be compiled",
-             "use bool, an integer of 8 to 64 bits, float32, float64, complex64 or complex128")
+             "use bool, an integer of 8 to 64 bits, float16, float32, float64, complex64 or complex128")
     return found
 
 

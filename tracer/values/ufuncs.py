@@ -15,7 +15,7 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.opdef import OPS
-from ...ir.types import BOOL, I64, INDEX, U64
+from ...ir.types import BOOL, F16, F32, I64, INDEX, U64
 from .. import tracing
 from . import boxes, shapes, views
 from .boxes import UFUNC_METHODS, ArrayBox, Box, ScalarBox, converted, lift
@@ -314,7 +314,9 @@ def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
 def evaluate(ufunc, values, outs):
     """The values of a ufunc whose operands are cast and aligned."""
     builder = tracing.current().builder
-    found = RULES[ufunc](builder, values, outs)
+    if F16 in [*outs, *(v.type.dtype for v in values)]:                # in float32, rounded once, as NumPy's loops
+        values = [builder.cast(v, F32) if v.type.dtype is F16 else v for v in values]
+    found = RULES[ufunc](builder, values, tuple([F32 if d is F16 else d for d in outs]))
     if type(found) is tuple:
         return tuple(builder.cast(v, d) for v, d in zip(found, outs))
     return builder.cast(found, outs[0])

@@ -277,7 +277,7 @@ def test_lengths_that_differ_at_run_time():
     (ValueError, "read-only", lambda np, a: np.broadcast_to(a, (2, 3, 4)).__setitem__(0, 1)),
     (ValueError, "inhomogeneous", lambda np, a: np.array([a[0], a[0, 0]])),
     (ValueError, "cannot select an axis to squeeze out", lambda np, a: np.squeeze(a, 0)),
-    (TypeError, "float16", lambda np, a: np.zeros(3, np.float16)),
+    (TypeError, "float128", lambda np, a: np.zeros(3, "longdouble")),
 ])
 def test_errors(error, message, fn):
     if "need at least" in message:

@@ -1,0 +1,174 @@
+"""Structured arrays: compiled == evaluator == NumPy, what the caller's array holds afterwards, and derivatives."""
+import copy
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+PARTICLE = np.dtype([("x", "f8"), ("v", "f8", (2,)), ("id", "i8")])
+NESTED = np.dtype([("pos", [("a", "f4"), ("b", "f8", (2, 2))]), ("m", "f8"), ("k", "i4", (3,))], align=True)
+
+
+def made(n, dtype=PARTICLE, seed=0):
+    rng, p = np.random.default_rng(seed), np.zeros(n, dtype)
+
+    def fill(part):
+        for name in part.dtype.names:
+            if part[name].dtype.names:
+                fill(part[name])
+            else:
+                part[name] = 3 * rng.normal(size=part[name].shape)
+
+    fill(p)
+    return p
+
+
+def same(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    a, b = np.asarray(a), np.asarray(b)
+    assert a.dtype == b.dtype and a.shape == b.shape
+    if a.dtype.names:
+        return all(same(np.asarray(a[name]), np.asarray(b[name])) for name in a.dtype.names)
+    return np.allclose(a, b)
+
+
+def fields(p):
+    return p["x"].sum(), p["v"].sum(axis=0), p["id"] + 1, p[["x", "id"]], len(p), p.shape
+
+
+def advance(p):
+    for i in range(len(p)):
+        p[i]["x"] += 0.1 * p[i]["v"][0]
+        p["v"][i, 1] *= 0.5
+    return p
+
+
+def loop(p):
+    s = 0.0
+    for k, r in enumerate(p):
+        r["v"][0] += k
+        s += r["x"] * r["v"][1] + r["id"]
+    return s
+
+
+def stored(p):
+    q = p.copy()
+    q[1] = (1.0, (2.0, 3.0), 4)
+    q[0] = p[2]
+    q["id"][q["x"] > 0] = 7
+    q[["x", "id"]][2:] = (0.5, 3)
+    return q, q[p["x"] > 0], q[np.array([2, 0])], q[1:], q[-1]
+
+
+def swapped(p):
+    p[0], p[1] = p[1], p[0]                  # both are views: NumPy's result is not a swap
+    return p
+
+
+def created(p):
+    q = np.zeros(len(p), dtype=PARTICLE)
+    for i in range(len(p)):
+        q[i] = (i * 0.5, (i, p[i]["x"]), i)
+    return q, np.array([(1.0, (2.0, 3.0), 4), (p[0]["x"], p[1]["v"], 5)], dtype=PARTICLE), np.empty_like(q).shape
+
+
+def largest(p):
+    best = p[0].copy()
+    for i in range(1, len(p)):
+        if p[i]["x"] > best["x"]:
+            best = p[i].copy()
+    return best
+
+
+def nested(p):
+    p["pos"]["b"][1] += 1
+    p["m"][:] = p["pos"]["a"]
+    p[0]["pos"]["a"] = 3
+    return p["pos"]["b"].sum(), p["pos"], p[1]["k"]
+
+
+def attributes(p):
+    p.x = p.x * 2
+    p.id += 1
+    s = 0.0
+    for r in p:
+        s += r.x * r.v[0]
+    return p, s
+
+
+def plane(p):
+    p[1, 2]["x"] = 9.0
+    p[0]["v"][:, 1] = 5.0
+    return p["v"][1], p[0], p[..., 1], p[:, None]["x"], p.size
+
+
+def one(r):
+    return r["x"] * 2 + r["v"].sum() + r["id"]
+
+
+CASES = [(fields, made(4)), (fields, made(0)), (advance, made(4)), (advance, made(8)[::2]), (loop, made(4)), (stored, made(4)),
+         (swapped, made(3)), (created, made(3)), (largest, made(5)), (nested, made(3, NESTED)),
+         (attributes, made(3).view(np.recarray)), (plane, made(6).reshape(2, 3)), (one, made(3)[1]), (advance, made(1))]
+
+
+@pytest.mark.parametrize("f, p", CASES, ids=[f"{f.__name__}{k}" for k, (f, _) in enumerate(CASES)])
+def test_as_numpy(f, p):
+    a, b, c = copy.deepcopy(p), copy.deepcopy(p), copy.deepcopy(p)
+    want = f(a)
+    assert same(want, tg.jit(f)(b)) and same(want, tg.jit(f).interpret(c))
+    assert same(a, b) and same(a, c)
+
+
+def test_the_array_that_is_returned_is_the_callers():
+    p, view = made(4), made(8)[::2]
+    assert tg.jit(advance)(p) is p
+    assert np.shares_memory(tg.jit(advance)(view), view)
+
+
+def test_one_array_twice():
+    def f(p, q):
+        p["x"][0] = 5.0
+        return q["x"][0]
+
+    p = made(3)
+    assert tg.jit(f)(p, p) == 5.0 == p["x"][0]
+    assert tg.jit(f)(p, made(3, seed=1)) != 5.0
+
+
+@pytest.mark.parametrize("f, p", [(loop, made(3)), (one, made(3)[1]), (created, made(3)), (largest, made(4)),
+                                  (stored, made(4))],
+                         ids=lambda x: getattr(x, "__name__", ""))
+def test_derivatives(f, p):
+    tg.check_grads(lambda p: f(p.copy()), (p,), order=2 if f is loop else 1)
+
+
+def test_a_gradient_is_a_structured_array():
+    p = made(4)
+    found = tg.grad(lambda p, m: 0.5 * m * np.sum(p["v"] ** 2) + np.sin(p["x"]).sum())(p, 2.0)
+    assert found.dtype == PARTICLE and np.allclose(found["v"], 2 * p["v"]) and np.allclose(found["x"], np.cos(p["x"]))
+    assert not found["id"].any()
+    assert np.allclose(tg.vmap(lambda r: r["x"] * r["v"].sum())(p), p["x"] * p["v"].sum(1))
+
+
+@pytest.mark.parametrize("f, message", [
+    (lambda p: p + 1, "np.add of a structured array"), (lambda p: p["nope"], "no field of name nope"),
+    (lambda p: np.sort(p), "np.sort of a structured array"), (lambda p: p[9]["x"], "out of bounds")])
+def test_refusals(f, message):
+    with pytest.raises(tg.TracegradError, match=message):
+        tg.jit(f)(made(4))
+
+
+def test_a_record_that_is_an_argument_cannot_be_written():
+    def f(r):
+        r["x"] = 1.0
+
+    with pytest.raises(tg.TracegradError, match="pass the array and the position"):
+        tg.jit(f)(made(4)[0])
+
+
+def test_a_field_of_text_is_named():
+    with pytest.raises(tg.TracegradError, match=r"p\['name'\] has dtype <U5"):
+        tg.jit(lambda p: p["x"].sum())(np.zeros(3, [("name", "U5"), ("x", "f8")]))
