@@ -311,10 +311,15 @@ def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
     return results if type(found) is tuple else results[0]
 
 
+_NEIGHBOURS = (np.spacing, np.nextafter)              # they are about the format itself
+
+
 def evaluate(ufunc, values, outs):
     """The values of a ufunc whose operands are cast and aligned."""
     builder = tracing.current().builder
     if F16 in [*outs, *(v.type.dtype for v in values)]:                # in float32, rounded once, as NumPy's loops
+        if ufunc in _NEIGHBOURS:
+            fail(DTypeError, f"np.{ufunc.__name__} of float16 cannot be compiled", "convert with .astype(np.float32) first")
         values = [builder.cast(v, F32) if v.type.dtype is F16 else v for v in values]
     found = RULES[ufunc](builder, values, tuple([F32 if d is F16 else d for d in outs]))
     if type(found) is tuple:

@@ -41,15 +41,15 @@ def _agrees(fn, *args, tol):
             run(fn, *args)
         return
     many = want if isinstance(want, tuple) else (want,)
-    if any(np.asarray(w).dtype in (np.float16, object) for w in many):
+    tol = 2e-3 if any(np.asarray(w).dtype == np.float16 for w in many) else tol
+    if any(np.asarray(w).dtype == object for w in many):
         with pytest.raises(DTypeError):
             run(fn, *args)
         return
     try:
         check(fn, *args, tol=tol)
-    except DTypeError:
-        ins = fn(np, *args)                           # the result has a dtype that exists, but NumPy computes in float16
-        assert np.asarray(ins[0] if isinstance(ins, tuple) else ins).dtype == bool
+    except DTypeError as error:                       # about the format itself
+        assert "np.spacing of float16" in str(error) or "np.nextafter of float16" in str(error)
 
 
 @pytest.mark.parametrize("ufunc", [u for u in UFUNCS if u.nin == 1], ids=lambda u: u.__name__)
