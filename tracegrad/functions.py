@@ -68,14 +68,14 @@ def maker(name: str) -> Callable:
 def derived(f: Callable, name: str, *options: Any) -> Jitted:
     """What the operator makes of f, found again where it was made before."""
     try:
-        step = _STEPS.get((name, options))
+        step = _STEPS.get((name, options, *map(type, options)))        # 1 and 1.0 are equal, but not both a position
     except TypeError:
         options = tuple([_hashable(x) for x in options])
-        step = _STEPS.get((name, options))
+        step = _STEPS.get((name, options, *map(type, options)))
     if step is None:
         step = Step(name, options)
         made = Found(f, step)                        # options that are no good raise here
-        _STEPS[name, options] = step
+        _STEPS[name, options, *map(type, options)] = step
         return made
     return Found(f, step)
 

@@ -158,10 +158,16 @@ class Config:
                 self._tell()
             yield self
         finally:
-            blocks[:] = [block for block in blocks if block is not inner]
-            with _LOCK:
-                self._open.pop(id(inner), None)
-                self._tell()
+            try:
+                self._close(blocks, inner)
+            finally:                                        # once more: an interrupt may have come in the line before
+                self._close(blocks, inner)
+
+    def _close(self, blocks: list, inner: dict) -> None:
+        blocks[:] = [block for block in blocks if block is not inner]
+        with _LOCK:
+            self._open.pop(id(inner), None)
+            self._tell()
 
     @property
     def code(self) -> int:

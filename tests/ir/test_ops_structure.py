@@ -12,9 +12,9 @@ from tracegrad.ir.core import Block, Value
 from tracegrad.ir.errors import BoundsError, IRError, ShapeError
 from tracegrad.ir.opdef import OPS
 from tracegrad.ir.ops.checks import make_error
-from tracegrad.ir.types import BOOL, BOOL_SCALAR, DTYPES, F32, F64, I64, INDEX, INDEX_SCALAR, StackType, Type
+from tracegrad.ir.types import BOOL, BOOL_SCALAR, DTYPES, F16, F32, F64, I64, INDEX, INDEX_SCALAR, StackType, Type
 
-DTYPE_IDS = [t for t in DTYPES.values() if t is not INDEX]
+DTYPE_IDS = [t for t in DTYPES.values() if t not in (INDEX, F16)]      # what computes on f16 is widened by the builder
 
 
 def data(dtype, *shape, seed=0):

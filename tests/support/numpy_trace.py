@@ -31,6 +31,8 @@ class Redirected:
 
     def __getattr__(self, name):
         found = getattr(self.module, name)
+        if found is np.ndarray:                       # in traced code a class, too, which can also be called
+            return found
         if isinstance(found, (types.ModuleType, np.ufunc)):
             return Redirected(found)
         if isinstance(found, type) and issubclass(found, np.generic):

@@ -305,7 +305,6 @@ def test_assignment_casts_freely():
     (DTypeError, "float128", lambda np, x: x.astype("longdouble")),
     (DTypeError, "object", lambda np, x: x + np.asarray([None] * 6)),
     (UnsupportedError, "ndarray.tobytes", lambda np, x: x.tobytes()),
-    (UnsupportedError, "random", lambda np, x: np.random.normal(size=3)),
 ])
 def test_errors(error, message, fn):
     with pytest.raises(error, match=message):

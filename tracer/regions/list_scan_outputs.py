@@ -20,7 +20,7 @@ from .. import pytrees, tracing
 from ..tracing import NeedUnroll, Scope, Trace
 from ..values import boxes, views
 from ..values.boxes import ArrayBox, ScalarBox
-from . import leaf_types, region_tracing
+from . import identity, leaf_types, region_tracing
 
 
 class Row(ScalarBox):
@@ -99,6 +99,7 @@ def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
                 _refuse_alias()
             scope.entered.append(x)
     alias = ArrayBox(x.read())
+    alias.identity = identity.OPAQUE                 # the entry is the value of now: no later write reaches it
     region_tracing.link(trace, alias, x)
     return alias
 
