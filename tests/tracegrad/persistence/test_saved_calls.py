@@ -73,7 +73,8 @@ def f(x):
     w, b = W["layers"][0]
     return (x @ w + b) * W["rate"]
 """, "f, (np.ones(300),)"),
-    "known elements": ("N = np.array([2, 3])\n@tg.jit\ndef f(x):\n    return 2.0 * x.reshape(N[0], N[1])", "f, (np.arange(6.0),)"),
+    "known elements": ("N = np.array([2, 3])\n@tg.jit\ndef f(x):\n    return 2.0 * x.reshape(N[0], N[1])",
+                       "f, (np.arange(6.0),)"),
     "closure": ("""
 def make(k, table):
     def f(x):
