@@ -20,7 +20,8 @@ os.environ["TRACEGRAD_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"traceg
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 PARTS = 3
-PART = int(os.environ.get("TRACEGRAD_PART", datetime.date.today().toordinal())) % PARTS
+# Kept in the environment, so that the processes of one run agree, also where it runs over midnight.
+PART = int(os.environ.setdefault("TRACEGRAD_PART", str(datetime.date.today().toordinal()))) % PARTS
 NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 

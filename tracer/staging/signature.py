@@ -107,11 +107,14 @@ def taken(x, path: str = "argument"):
         return x
     try:
         found = np.from_dlpack(x) if not hasattr(x, "__array__") and hasattr(x, "__dlpack__") else np.asarray(x)
-    except Exception as error:                               # other libraries raise what they like
+    except Exception as error:
+        torch = type(x).__module__.partition(".")[0] == "torch"
+        if not torch and not isinstance(error, (TypeError, ValueError, BufferError)):
+            raise                                            # the object's own, as NumPy lets it through
         kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
         raise kind(f"{path} is a '{type(x).__name__}', which gives no array: {error}",
                    "pass an array: for a PyTorch tensor x.detach().cpu().numpy(), or use tg.interop.torch.as_function(f)"
-                   if type(x).__module__.partition(".")[0] == "torch" else "pass an array") from error
+                   if torch else "pass an array") from error
     return found
 
 
