@@ -15,7 +15,7 @@ def test_the_lowest_versions_that_are_tested_are_those_that_are_asked_for():
     tested = dict(line.split("==") for line in lines)
     assert asked.keys() == tested.keys()
     for name, floor in asked.items():
-        assert re.fullmatch(re.escape(floor) + r"(\.0)*", tested[name]), f"{name}: {floor} is asked for, {tested[name]} is tested"
+        assert re.fullmatch(re.escape(floor) + r"(\.0)*", tested[name]), f"{name}: asks for {floor}, tests {tested[name]}"
 
 
 def test_one_version():
