@@ -147,7 +147,8 @@ class Jitted(Dispatcher, Generic[P, R]):
         while True:
             found, captured, reading = self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
-                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured])
+                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured,
+                                     *compile.lengths_of(reading).values()])
 
     def chosen(self, call: arguments.Call, form: compile.Form):
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""

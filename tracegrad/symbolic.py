@@ -2,9 +2,10 @@
 
 A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
 pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
-equal ones are one length where they have been equal each time. Machine code takes a call where its lengths are equal as in the
-program, none of them is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
-compile.py). Every other call gets a program of its own.
+equal ones are one length where they have been equal each time. Long and short lengths have programs of their own: the ends of a
+long axis do not meet, so that what happens there can be told from what happens between them. Machine code takes a call where its
+lengths are equal as in the program, none is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths
+hold (`guards`, compile.py). Every other call gets a program of its own.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from .ir.core import Length
 from .ir.errors import ArgumentError
+from .ir.thresholds import sizes
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 
@@ -87,7 +89,7 @@ class Shapes:
         if not any(varied) or any(v and n < LEAST for v, n in zip(varied, own)):
             return None
         made: dict[tuple, Length] = {}
-        dims = iter([made.setdefault(column, Length(_name(len(made)), LEAST)) if v else n
+        dims = iter([made.setdefault(column, _length(_name(len(made)), n)) if v else n
                      for column, v, n in zip(columns, varied, own)])
         new = tuple([leaf._replace(dims=tuple(itertools.islice(dims, len(leaf.dims)))) if leaf.kind == "array" else leaf
                      for leaf in call.leaves])
@@ -118,12 +120,16 @@ def _name(k: int) -> str:
     return _NAMES[k] if k < len(_NAMES) else f"n{k}"
 
 
+def _length(name: str, n: int) -> Length:
+    return Length(name, sizes.long) if n >= sizes.long else Length(name, LEAST, sizes.long - 1)
+
+
 def _fits(leaves: tuple[Leaf, ...], own: tuple[Leaf, ...]) -> bool:
     """Whether the lengths of a call are those of a program."""
     found: dict[Length, int] = {}
     for leaf, mine in zip(leaves, own):
         for d, n in zip(leaf.dims, mine.dims) if leaf.kind == "array" else ():
-            if n != (found.setdefault(d, n) if d.__class__ is Length else d) or (d.__class__ is Length and n < d.least):
+            if n != (found.setdefault(d, n) if d.__class__ is Length else d) or (d.__class__ is Length and not d.takes(n)):
                 return False
     return True
 
@@ -133,4 +139,4 @@ def _equal(a: tuple[Leaf, ...], b: tuple[Leaf, ...]) -> bool:
     pairs = [(x, y) for p, q in zip(a, b) if p.kind == "array" for x, y in zip(p.dims, q.dims)]
     lengths = [(x, y) for x, y in pairs if x.__class__ is Length and y.__class__ is Length]
     return (len(set(lengths)) == len({x for x, _ in lengths}) == len({y for _, y in lengths})
-            and all(x == y for x, y in pairs if (x, y) not in lengths))
+            and all(x.least == y.least for x, y in lengths) and all(x == y for x, y in pairs if (x, y) not in lengths))

@@ -124,14 +124,21 @@ def closed(f: Function, lengths: tuple[Length, ...]) -> Function:
         return f
     values = (*f.params, *lengths)
     body = Block([v.type for v in values], [v.name for v in values])
+    own = len(f.params)
+    body.params = (*body.params[:own], *[_parameter(d, body, own + k) for k, d in enumerate(lengths)])
     mapping: dict[Value, Value] = dict(zip(values, body.params))
     for p in body.params:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
     with builder.at(body):
         body.yields = copy_block(builder, f.body, mapping)
-    own = len(f.params)
     return Function(f.name, body, f.loc, {**f.attrs, "lengths": tuple(range(own, own + len(lengths)))})
+
+
+def _parameter(d: Length, body: Block, slot: int) -> Length:
+    made = Length(d.name, d.least, d.most)
+    made.owner, made.slot = body, slot
+    return made
 
 
 def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
@@ -139,7 +146,8 @@ def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
     f = clone(f)
     found = conditions(f)
     sweep(f)
-    f.attrs["guards"] = (*[("ge", d.name, d.least) for d in lengths], *found)
+    bounds = [(name, d.name, n) for d in lengths for name, n in (("ge", d.least), ("le", d.most)) if n is not None]
+    f.attrs["guards"] = (*bounds, *found)
     return closed(f, lengths)
 
 
