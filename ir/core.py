@@ -88,9 +88,9 @@ class Const(Value):
 
 
 class Length(Value):
-    """The length of an axis of an argument, in a program for arguments of many lengths. Like a constant it is defined everywhere,
-    also in the functions that are called; at the end it becomes a parameter, of this class too (`lengths.closed`). It is never
-    below `least` and, where there is a `most`, never above that.
+    """The length of an axis of an argument, in a program for many lengths. Like a constant it is defined everywhere, also in
+    functions that are called; at the end it becomes a parameter, of this class too (`lengths.closed`). It is never below
+    `least` and, where there is a `most`, never above that.
     """
 
     __slots__ = ("least", "most")

@@ -30,7 +30,6 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Traced
 
-
 Guards = tuple[lengths.Expression, ...]
 
 
@@ -38,7 +37,8 @@ Guards = tuple[lengths.Expression, ...]
 class CompileInfo:
     """What a specialisation remembers of its making.
 
-    results  the types of the program's results;  guards  what must hold of the lengths of a call;  stages  {name: text}, where somebody wants to keep that
+    results  the types of the program's results;  guards  what must hold of the lengths of a call
+    stages   {name: text}, where somebody wants to keep that
     origin   "compiled", "symbolic" (for many lengths), or "disk"
     """
 
@@ -324,6 +324,6 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
-        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards, origin="symbolic" if sizes else "compiled",
-                          stages=_stages(traced, f, kernel) if stages else {}),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
+                          origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..build import FOLDED, Builder
 from ..clone import clone, copy_block, sweep
 from ..core import Block, Function, Length, Op, Value, subst_type
+from ..types import Type
 from .patterns import number
 
 Expression = int | str | tuple
@@ -50,7 +51,21 @@ def plus(a: Sum, b: Sum, times: int) -> Sum:
 
 
 def never_negative(a: Sum) -> bool:
-    return all(c > 0 for c in a[0].values()) and a[1] + sum(c * x.least for x, c in a[0].items()) >= 0
+    return all(c > 0 for c in a[0].values()) and least(a) >= 0
+
+
+def least(a: Sum) -> int:
+    """What a sum is never below, where its factors are not negative; else 0."""
+    return a[1] + sum(c * x.least for x, c in a[0].items()) if all(c > 0 for c in a[0].values()) else 0
+
+
+def least_count(x: Type) -> int:
+    """The number of elements that an array has at least."""
+    count = 1
+    for d in x.dims:
+        found = None if type(d) is int else sum_of(d)
+        count *= d if type(d) is int else max(least(found), 0) if found else 0
+    return count
 
 
 def larger(a: Value, b: Value) -> Value | None:
