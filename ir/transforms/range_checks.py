@@ -103,7 +103,7 @@ class Ranges:
         if v.__class__ is Const:
             return of_constant(self.facts, v)
         if v.__class__ is Length:
-            return opaque(self.facts, v, v.least, LONGEST)
+            return opaque(self.facts, v, v.least, LONGEST if v.most is None else v.most)
         op = v.op
         if op is None or self.depth > DEEP:
             return opaque(self.facts, v)
