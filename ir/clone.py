@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .build import Builder
-from .core import Block, Const, Function, Op, Value, subst_type
+from .core import EVERYWHERE, Block, Function, Op, Value, subst_type
 from .types import StackType, Type
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def substitute(f: Function, mapping: Mapping[Value, Value]) -> Function:
 # --- free values -------------------------------------------------------------------------------------------------------
 
 def free_values(block: Block) -> list[Value]:
-    """The values that a block uses but does not define, dimensions included, in the order of first use; no constants."""
+    """The values that a block uses but does not define, dimensions included, in the order of first use; no constants, and no
+    `Length`s."""
     defined: set[Value] = set()
     free: dict[Value, None] = {}
     _free(block, defined, free)
@@ -133,7 +134,7 @@ def free_values(block: Block) -> list[Value]:
 
 def _free(block: Block, defined: set[Value], free: dict[Value, None]) -> None:
     def use(value: Value) -> None:
-        if value not in defined and not isinstance(value, Const):
+        if value not in defined and not isinstance(value, EVERYWHERE):
             free[value] = None
 
     def define(values: tuple[Value, ...]) -> None:
@@ -160,7 +161,7 @@ def lift_free(f: Function) -> tuple[Function, list[Value]]:
     after   func @inner(%x: f64[%n'], %k': f64, %n': index)   called with (x, k, n)
     """
     free = free_values(f.body)
-    free += [d for v in free for d in dims_of(v.type) if d not in free]
+    free += [d for v in free for d in dims_of(v.type) if d not in free and not isinstance(d, EVERYWHERE)]
     free = list(dict.fromkeys(free))
     if not free:
         return f, []

@@ -16,6 +16,7 @@
 Every value is defined once. A region sees all values defined before it in the enclosing regions (no capture lists).
 A dimension that is not a number is a value of type `index`, defined where the type is used; ops that make an array of
 such a length take the length as an operand, so that types always follow from operands and attributes (`OpDef.infer`).
+While a program for many lengths is made, the lengths of its arguments are `Length`s, which are defined everywhere.
 Arrays are values: `update x, v, …` is a new array. Lowering finds where the old one is dead and writes in place.
 """
 from __future__ import annotations
@@ -90,6 +91,21 @@ class Const(Value):
 
     def __repr__(self) -> str:
         return repr(self.data.item()) if self.data.ndim == 0 else f"const{self.data.tolist()!r}"
+
+
+class Length(Value):
+    """The length of an axis of an argument, in a program for arguments of many lengths. Like a constant it is defined
+    everywhere, also in the functions that are called; at the end it becomes a parameter (`lengths.closed`). It is never below `least`.
+    """
+
+    __slots__ = ("least",)
+
+    def __init__(self, name: str, least: int):
+        super().__init__(INDEX_SCALAR, name)
+        self.least = least
+
+
+EVERYWHERE = (Const, Length)         # values that neither an op nor a block defines
 
 
 class Op:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from .core import Block, Const, Function, Op, Value, is_index, result_dim, subst_type
+from .core import Block, Const, Function, Length, Op, Value, is_index, result_dim, subst_type
 from .errors import IRError
 from .text.printer import op_text
 from .types import Dim, StackType, Type
@@ -81,7 +81,7 @@ class _Verifier:
                 self.fail(f"a dimension of {v!r} is negative: {v.type!r}")
         elif not isinstance(d, Value) or isinstance(d, Const):
             self.fail(f"a dimension of {v!r} is neither a number nor a value: {d!r}")
-        elif d not in self.defined:
+        elif d not in self.defined and d.__class__ is not Length:
             self.fail(f"{v!r} has a dimension that is not defined here: {v.type!r}")
         elif not is_index(d):
             self.fail(f"a dimension of {v!r} is of type {d.type!r}, not index")
@@ -92,9 +92,9 @@ class _Verifier:
             if v not in defined:
                 if isinstance(v, Const):
                     self.constant(v)
-                elif isinstance(v, Value):
+                elif isinstance(v, Value) and v.__class__ is not Length:
                     self.fail(f"{v!r} is used where it is not defined")
-                else:
+                elif v.__class__ is not Length:
                     self.fail(f"an operand is no value: {v!r}")
             elif v in self.barred:
                 self.fail(f"the stack {v!r} is used in every iteration of a loop: it must be carried")

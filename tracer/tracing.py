@@ -118,6 +118,8 @@ class Trace:
     recursive  how many calls of functions by themselves there were, without and with a scope between the two
     targets  what may be left early while its body is traced, outermost first (regions/escapes.py)
     frames   the code whose rest may become a branch, outermost first (regions/escapes.py)
+    written  (parameter number, box, parameter) of the arrays whose changes the caller sees, also where the call fails
+    failing  the numbers of those that have been changed where a check may fail
     handled  the exceptions of run time whose handlers are being traced (control/try_statement.py)
     """
 
@@ -160,6 +162,8 @@ class Trace:
         self.targets: list = []
         self.frames: list = []
         self.handled: list = []
+        self.written: list = []
+        self.failing: set[int] = set()
         self.unrolling = 1
         self.guarded = 0
 

@@ -2,6 +2,9 @@
 
     check cond, value… {error, message}   raises where cond (a bool scalar) is false. `error` names a class of ir.errors or a
                                           builtin exception; {0}, {1} … in `message` are the values
+    check cond, value…, state… {…, states=(k, …)}
+                                          where it raises, parameter k of the function, an array, holds the state afterwards:
+                                          what the program has written to the caller's arrays before it fails stays there
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
     print value… {format}                 prints `format` with the values filled in (and no newline of its own)
 """
@@ -73,7 +76,7 @@ def _infer_check(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequ
     expect_at_least("check", operands, 1)
     if operands[0].type != BOOL_SCALAR:
         fail(f"check takes a bool scalar as its condition, not {operands[0].type!r}")
-    for value in operands[1:]:
+    for value in reported(attrs, operands)[0]:
         if array_type("check", value).dims:
             fail(f"check reports scalars, not {value.type!r}")
     if error_class(attrs["error"]) is None:
@@ -81,9 +84,19 @@ def _infer_check(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequ
     return []
 
 
+def reported(attrs: dict, operands: Sequence) -> tuple[tuple, tuple]:
+    """(the values in the message of a check, the states of the parameters in `states`)."""
+    k = len(operands) - len(attrs.get("states", ()))
+    return tuple(operands[1:k]), tuple(operands[k:])
+
+
 def _evaluate_check(op: Op, cond: Array, *values: Array) -> tuple:
     if not cond:
-        raise make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
+        values, states = reported(op.attrs, (cond, *values))
+        error = make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
+        if states:
+            vars(error)["states"] = dict(zip(op.attrs["states"], states, strict=True))
+        raise error
     return ()
 
 

@@ -22,7 +22,7 @@ from ..analysis.integer_forms import FORMS, is_integer, limits, of_constant, opa
 from ..analysis.patterns import number
 from ..build import const, make_op
 from ..clone import dims_of, replace
-from ..core import Block, Const, Function, Op, Value
+from ..core import Block, Const, Function, Length, Op, Value
 from ..opdef import OPS
 from ..ops.elementwise import FITS
 from ..text.printer import everything
@@ -80,7 +80,7 @@ class Ranges:
         for p in self.f.params:
             for d in dims_of(p.type):
                 if d not in self.forms:
-                    self.set(d, opaque(self.facts, d, 0, LONGEST))
+                    self.set(d, self.made(d) if d.__class__ is Length else opaque(self.facts, d, 0, LONGEST))
 
     def resolved(self, v: Value) -> Value:
         while v in self.subst:
@@ -108,6 +108,8 @@ class Ranges:
     def made(self, v: Value) -> AffineExpr:
         if v.__class__ is Const:
             return of_constant(self.facts, v)
+        if v.__class__ is Length:
+            return opaque(self.facts, v, v.least, LONGEST)
         op = v.op
         if op is None or self.depth > DEEP:
             return opaque(self.facts, v)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.lengths import larger
 from ..analysis.patterns import Operands, filled, made_by, number, same, spread
 from ..build import Builder, const
 from ..core import Const, Value
@@ -228,8 +229,15 @@ def _idempotent(name: str) -> Callable:
     return lambda b, operands, attrs: operands[0] if made_by(operands[0], name) else None
 
 
-def _extreme(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
-    return spread(b, operands[0], operands) if same(*operands) else None            # max(x, x) → x
+def _extreme(name: str) -> Callable:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
+        x, y = operands
+        if same(x, y):
+            return spread(b, x, operands)                                           # max(x, x) → x
+        if x.type.dtype is not INDEX or x.type.dims or y.type.dims or (found := larger(x, y)) is None:
+            return None
+        return found if name == "max" else y if found is x else x                   # max(n - 1, 0) → n - 1, for lengths n >= 2
+    return rule
 
 
 # --- logic and comparison --------------------------------------------------------------------------------------------------
@@ -348,7 +356,7 @@ RULES = {
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "floordiv": _floordiv, "mod": _mod, "pow": _pow, "mulz": _mulz,
     "neg": _neg, "abs": _abs, "conj": _involution("conj"), "invert": _involution("invert"),
     **{name: _idempotent(name) for name in ("floor", "ceil", "trunc", "rint", "stop_gradient")},
-    "max": _extreme, "min": _extreme, "not": _not, "and": _logic(0, 1), "or": _logic(1, 0), "xor": _xor,
+    "max": _extreme("max"), "min": _extreme("min"), "not": _not, "and": _logic(0, 1), "or": _logic(1, 0), "xor": _xor,
     "shl": _shift, "shr": _shift, **{name: _comparison(name) for name in _MIRROR}, "select": _select,
     "cast": _cast, "real": _part(0), "imag": _part(1), "complex": _complex,
 }

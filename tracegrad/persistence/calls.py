@@ -87,7 +87,7 @@ class Saved:
         self.jitted, self.call = jitted, call
         self.seen: Fingerprint | None = None
         self.base = ""
-        if folder.path() is None:
+        if folder.path() is None or compile.lengths_of(call):
             return
         own = environment.source_digest()
         if own is None:
@@ -153,7 +153,7 @@ class Saved:
                    for name, dims in x["results"]]
         place = compile.parameter_of(traced, call)
         arguments = compile.arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values()))))
-        output = compile.output_of(traced, results, place)
+        output = compile.output_of(traced, results, place, {})
         made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
         report = Reporter(tuple((read.error(name), text, loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})

@@ -18,7 +18,7 @@ from ...ir.build import const
 from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
-from ..regions import escapes, exceptions, if_join, leaf_types, list_scan_outputs, region_tracing
+from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
@@ -230,7 +230,7 @@ def assert_(test, message=None) -> None:
     if flag is False:
         raise raise_(lambda: AssertionError(message()) if message else AssertionError())
     text, values = format_strings.template(message()) if message else ("", ())
-    tracing.current().builder.emit("check", flag, *values, error="AssertionError", message=text)
+    failed_writes.check(tracing.current(), flag, values, "AssertionError", text)
 
 
 def _says_later(error) -> bool:
@@ -249,7 +249,8 @@ def raise_(made=None, cause=None) -> BaseException:
     if error is not None and (target := exceptions.catching(trace, type(error))) is not None:
         error.__cause__ = cause() if cause is not None else None
         exceptions.throw(trace, target, lambda: exceptions.record_of(error))
-    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)):
+    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)
+                             or failed_writes.states(trace)):
         if error is None:
             error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:

@@ -14,13 +14,13 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Const, Value
 from ...ir.errors import BoundsError, ConcretizationError, LimitError, Loc, TracegradError, UnsupportedError
-from ...ir.ops.checks import error_class, own_class, wrap_message
+from ...ir.ops.checks import error_class, own_class, reported, wrap_message
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
 from ..values import format_strings, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
-from . import escapes, leaf_types, region_tracing
+from . import escapes, failed_writes, leaf_types, region_tracing
 
 
 class Record:
@@ -132,7 +132,7 @@ def raise_again(trace: Trace, record: Record) -> None:
     try:
         if record.error is None:
             name = own_class(record.cls) if error_class(record.cls.__name__) is not record.cls else record.cls.__name__
-            builder.emit("check", const(False, BOOL_SCALAR.dtype), *record.values, error=name, message=record.message)
+            failed_writes.check(trace, const(False, BOOL_SCALAR.dtype), record.values, name, record.message)
             raise region_tracing.Raised
         if isinstance(record.error, region_tracing.CERTAIN) and region_tracing.certain(trace, record.error):
             raise region_tracing.Raised
@@ -171,12 +171,12 @@ class intercepting:
 
 
 def _check(trace: Trace, operands, attrs):
-    cond, *values = operands
+    cond, values = operands[0], reported(attrs, operands)[0]
     cls = error_class(attrs["error"])
     target = catching(trace, cls)
     if (isinstance(cond, Const) and cond.item) or target is None or not escapes.can_leave(trace):
         return None
-    record = Record(cls, attrs["message"], tuple(values), tracing.locate())
+    record = Record(cls, attrs["message"], values, tracing.locate())
     throw(trace, target, lambda: record, None if isinstance(cond, Const) else cond)
     return ()
 

@@ -25,6 +25,7 @@ from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
 from ..values import format_strings, random_generators
 from ..values.boxes import ArrayBox
+from . import failed_writes
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
 
@@ -208,7 +209,7 @@ def fail(trace: Trace, error) -> BaseException:
             "message alone",
             "raise ValueError, RuntimeError or an exception without an `__init__` of its own", tracing.locate())
     text, values = format_strings.template(error.args[0]) if error.args else ("", ())
-    trace.builder.emit("check", trace.builder.const(False, BOOL_SCALAR.dtype), *values, error=name, message=text)
+    failed_writes.check(trace, trace.builder.const(False, BOOL_SCALAR.dtype), values, name, text)
     raise Raised
 
 
@@ -230,7 +231,7 @@ def certain(trace: Trace, error: Exception) -> bool:
     builder = trace.builder
     locate, builder.locate = builder.locate, lambda: loc
     try:
-        builder.emit("check", builder.const(False, BOOL_SCALAR.dtype), error=cls.__name__, message=message)
+        failed_writes.check(trace, builder.const(False, BOOL_SCALAR.dtype), (), cls.__name__, message)
     finally:
         builder.locate = locate
     return True
