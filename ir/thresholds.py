@@ -6,7 +6,9 @@ attributes of `sizes` while it compiles; nothing reads them in a call.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 MANY = 1 << 40
 
@@ -76,11 +78,14 @@ TABLE: dict[str, tuple[int, int, int]] = {
 class Sizes:
     """The values in force, as attributes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.__dict__.update({name: row[0] for name, row in TABLE.items()})
 
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> int: ...
+
     @contextmanager
-    def at(self, **values: int):
+    def at(self, **values: int) -> Iterator[Any]:
         """Other values for the length of a block: for tests, as what is compiled stays compiled."""
         unknown = values.keys() - TABLE.keys()
         if unknown:
@@ -92,11 +97,11 @@ class Sizes:
         finally:
             self.__dict__.update(before)
 
-    def least(self):
+    def least(self) -> Any:
         """All at their least: everything counts as large."""
         return self.at(**{name: row[1] for name, row in TABLE.items()})
 
-    def greatest(self):
+    def greatest(self) -> Any:
         """All at their greatest: everything counts as small."""
         return self.at(**{name: row[2] for name, row in TABLE.items()})
 
