@@ -69,8 +69,8 @@ def least_count(x: Type) -> int:
     """The number of elements that an array has at least."""
     count = 1
     for d in x.dims:
-        found = None if type(d) is int else sum_of(d)
-        count *= d if type(d) is int else max(least(found), 0) if found else 0
+        found = None if isinstance(d, int) else sum_of(d)
+        count *= d if isinstance(d, int) else max(least(found), 0) if found else 0
     return count
 
 
@@ -157,7 +157,7 @@ def closed(f: Function, lengths: tuple[Length, ...]) -> Function:
 
 
 def _parameter(d: Length, body: Block, slot: int) -> Length:
-    made = Length(d.name, d.least, d.most)
+    made = Length(d.name or "n", d.least, d.most)
     made.owner, made.slot = body, slot
     return made
 
