@@ -49,8 +49,8 @@ class {name}:
 
 # of a Python int k
 BITS = ("({k} * 1103515245 + 12345) % 2147483648", "({k}) ^ (({k}) >> 1)", "divmod({k}, 5)[0]", "pow({k}, 2, 7)",
-        "(({k}) & 6) | 1", "({k}) // 3", "({k}) ** 3", "abs({k}).bit_length()", "~({k})", "({k}) << 2", "-({k}) % 5", "round(({k}) / 2)",
-        "int(({k}) * 0.7)", "sum(range(({k}) % 5))", "len(range({k}))")
+        "(({k}) & 6) | 1", "({k}) // 3", "({k}) ** 3", "abs({k}).bit_length()", "~({k})", "({k}) << 2", "-({k}) % 5",
+        "round(({k}) / 2)", "int(({k}) * 0.7)", "sum(range(({k}) % 5))", "len(range({k}))")
 
 
 class Data(Functions):
