@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 from . import c_functions, compile, interpreter, log, lowered, symbolic
 from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
-from .ir.errors import ArgumentError, ArgumentTypeError
+from .ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
@@ -158,11 +158,11 @@ class Jitted(Dispatcher, Generic[P, R]):
                 break
             try:
                 return *self.ready(reading, form), reading
-            except Exception as reason:
+            except (Exception, tracing.NeedLengths) as reason:
                 if type(reason) is compile.OtherLengths and self.compiled(reading):
                     continue
                 self.shapes.forget(call, reading.leaves, config.code)
-                if self.shapes.mode == "symbolic" and type(reason) is not compile.OtherLengths:
+                if self.shapes.mode == "symbolic" and isinstance(reason, TracegradError):
                     raise
                 refused.append(str(reason))
         found, captured = self.ready(call, form)
