@@ -169,6 +169,10 @@ class Jitted(Dispatcher, Generic[P, R]):
         self.shapes.compiled(call, config.code, found.about.traced.statics, refused)
         return found, captured, call
 
+    def why_not_general(self, call: arguments.Call) -> str:
+        """Why no program for many lengths could be made for calls like this one; "" where none was tried, or one was made."""
+        return self.shapes.group(call, config.code).refused.partition("\n")[0]
+
     def compiled(self, call: arguments.Call) -> bool:
         """Whether there is a specialisation for a call as it is."""
         key, captured = self.known(call)
