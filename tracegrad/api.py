@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 from . import c_functions, compile, interpreter, log, lowered, symbolic
 from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
-from .ir.errors import ArgumentError, ArgumentTypeError
+from .ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
@@ -158,16 +158,20 @@ class Jitted(Dispatcher, Generic[P, R]):
                 break
             try:
                 return *self.ready(reading, form), reading
-            except Exception as reason:
+            except (Exception, tracing.NeedLengths) as reason:
                 if type(reason) is compile.OtherLengths and self.compiled(reading):
                     continue
                 self.shapes.forget(call, reading.leaves, config.code)
-                if self.shapes.mode == "symbolic" and type(reason) is not compile.OtherLengths:
+                if self.shapes.mode == "symbolic" and isinstance(reason, TracegradError):
                     raise
                 refused.append(str(reason))
         found, captured = self.ready(call, form)
         self.shapes.compiled(call, config.code, found.about.traced.statics, refused)
         return found, captured, call
+
+    def why_not_general(self, call: arguments.Call) -> str:
+        """Why no program for many lengths could be made for calls like this one; "" where none was tried, or one was made."""
+        return self.shapes.group(call, config.code).refused.partition("\n")[0]
 
     def compiled(self, call: arguments.Call) -> bool:
         """Whether there is a specialisation for a call as it is."""

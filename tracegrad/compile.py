@@ -53,12 +53,14 @@ class CompileInfo:
 
 
 def types_of(traced: Traced) -> str:
-    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
+    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`, or `x: f64[n]; 256 <= n`."""
     rows = []
     for path, leaf in zip(traced.paths, traced.leaves):
         rows.append(f"{path}: {_shown(leaf.value)}" if leaf.kind == "static" else
                     f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
-    return ", ".join(rows)
+    known = lengths.of_types([leaf.type for leaf in traced.leaves if leaf.kind == "array"])
+    bounds = [f"{d.least} <= {d.name}" + ("" if d.most is None else f" <= {d.most}") for d in known]
+    return ", ".join(rows) + "".join([f"; {bound}" for bound in bounds])
 
 
 def _shown(value) -> str:
