@@ -66,6 +66,8 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "probes": (3, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library
+    "parallel": (200_000, 0, MANY),         # operations of a loop whose iterations are spread over threads …
+    "grain": (20_000, 0, MANY),             # … and of one chunk of them
     # traces
     "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
     "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this

@@ -5,9 +5,11 @@ from ..grammar import Kernel
 from . import verifier
 from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
+from .parallelize import parallelize
 from .reorder_iterations import commute
 
-PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("buffer_coloring", plan_slots))
+PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("parallelize", parallelize),
+          ("buffer_coloring", plan_slots))
 
 
 def optimize(kernel: Kernel, verify: bool = False, until: str | None = None) -> Kernel:
