@@ -6,8 +6,10 @@ from . import verifier
 from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
 from .reorder_iterations import commute
+from .scatter_strips import split
 
-PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("buffer_coloring", plan_slots))
+PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("scatter_strips", split),
+          ("buffer_coloring", plan_slots))
 
 
 def optimize(kernel: Kernel, verify: bool = False, until: str | None = None) -> Kernel:
