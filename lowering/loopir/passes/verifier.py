@@ -6,12 +6,13 @@
     vars      set on every path before they are read
     buffers   parameters, constants, or allocated in an enclosing block before use; only "out", "inout", "result", "stack" and
               "heap" are written; Swap takes two heap buffers of one type
-    sites     a row of `sites` each, with at most six words of values
+    sites     a row of `sites` each, with at most 32 words of values
 """
 from __future__ import annotations
 
 from ....ir.errors import IRError
 from ....ir.opdef import OPS, Elementwise
+from ....ir.ops.checks import REPORTED_WORDS
 from ....ir.types import BOOL, C64, C128, F32, INDEX, DType
 from ...libraries.blas import ROWS
 from ..grammar import (
@@ -270,8 +271,8 @@ class _Verifier:
     def fail(self, s: Fail):
         self.atom(s, s.cond, BOOL)
         self.site(s, s.site, s.values)
-        if sum(2 if v.dtype.complex else 1 for v in s.values) > 6:
-            self.bad(s, "the error record has room for six words, two a complex number")
+        if sum(2 if v.dtype.complex else 1 for v in s.values) > REPORTED_WORDS:
+            self.bad(s, f"the error record has room for {REPORTED_WORDS} words, two a complex number")
 
     def print_(self, s: Print):
         self.site(s, s.site, s.values)
