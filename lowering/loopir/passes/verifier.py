@@ -13,7 +13,8 @@ from __future__ import annotations
 from ....ir.errors import IRError
 from ....ir.opdef import OPS, Elementwise
 from ....ir.ops.checks import REPORTED_WORDS
-from ....ir.types import BOOL, C64, C128, F32, INDEX, DType
+from ....ir.ops.elementwise import GIVES
+from ....ir.types import BOOL, INDEX, DType
 from ...libraries.blas import ROWS
 from ..grammar import (
     INDEX_OPS,
@@ -43,7 +44,6 @@ from ..grammar import (
     While,
 )
 
-_GIVES = {"same": lambda d: d, "bool": lambda d: BOOL, "real": lambda d: d.real, "complex": lambda d: C64 if d is F32 else C128}
 _WRITABLE = frozenset({"out", "inout", "result", "stack", "heap"})
 _PYTHON = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float), "c": (int, float, complex)}
 
@@ -146,7 +146,7 @@ class _Verifier:
         same = kinds[1:] if s.op == "select" else kinds
         if any(k is not same[0] for k in same) or same[0] not in defn.takes or (s.op == "select" and kinds[0] is not BOOL):
             self.bad(s, f"{s.op} does not take {kinds}")
-        return s.target.dtype if s.op == "cast" else _GIVES[defn.gives](same[0])
+        return s.target.dtype if s.op == "cast" else GIVES[defn.gives](same[0])
 
     def load(self, s: Load):
         self.element(s, s.buffer, s.index)
