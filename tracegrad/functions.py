@@ -170,12 +170,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-<<<<<<< HEAD
-                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_not_general"),
-=======
-                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear",
-                               "why_recompiled"),
->>>>>>> compile
+                                "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_not_general",
+                                "why_recompiled"),
           property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:

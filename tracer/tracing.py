@@ -110,7 +110,6 @@ class Trace:
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
     growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
-    guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     general  whether lengths of arguments are known at run time only (`ir.core.Length`)
@@ -171,7 +170,6 @@ class Trace:
         self.written: list = []
         self.failing: set[int] = set()
         self.unrolling = 1
-        self.guarded = 0
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""

@@ -5,7 +5,7 @@
     While If  ->  blocks                                             Let -> llvm/scalar.py        Lib -> libraries/blas.py
     Fail      ->  a cold block that fills the error record and leaves with 1
 
-The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and
+The error record is { i64 site, i64 values[32] }: integers are sign- or zero-extended, floats extended to f64 and
 bit-cast, complex numbers take two words.
 Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.errors import IRError
+from ...ir.ops.checks import REPORTED_WORDS
 from ...ir.thresholds import sizes
 from ..libraries import blas
 from ..loopir.grammar import (
@@ -49,8 +50,6 @@ from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
-
-MAX_WORDS = 6
 
 
 class Emitter(Writer):
@@ -261,8 +260,8 @@ class Emitter(Writer):
         self.start(bad)
         self.lines.append(f"  store i64 {site}, ptr %error, align 8")
         words = [word for value in values for word in self.words(value)]
-        if len(words) > MAX_WORDS:
-            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {MAX_WORDS}")
+        if len(words) > REPORTED_WORDS:
+            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {REPORTED_WORDS}")
         for k, word in enumerate(words):
             pointer = self.fresh()
             self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",

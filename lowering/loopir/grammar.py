@@ -299,7 +299,7 @@ class Lib:
 
 @dataclass(slots=True)
 class Fail:
-    """Where cond is true: record the site and up to six values, return 1."""
+    """Where cond is true: record the site and its values, return 1."""
 
     cond: Atom
     site: int
