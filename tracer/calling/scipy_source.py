@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import filters, linalg, matrices, multivariate, sampled, stats
+from ..scipy.programs import filters, linalg, matrices, multivariate, neighbourhoods, resampled, sampled, stats
 from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
@@ -23,8 +23,9 @@ def _programs(module) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL, "ndimage": filters.IMAGE,
-            "integrate": sampled.INTEGRATE, "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL,
+            "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
+            "spatial": sampled.DISTANCE, "fft": sampled.FFT}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 _PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
