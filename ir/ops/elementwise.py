@@ -342,8 +342,8 @@ declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
 
 # whether the exact sum, difference, product, x 2^y is a machine integer: what Python's ints are asked about
-FITS = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
-for _name, _exact in FITS.items():
+_EXACT = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
+for _name, _exact in _EXACT.items():
     declare(_name, fits(_exact), 2, frozenset({I64, U64, INDEX}), "bool", recipe=R.FITS[_name],
             doc=f"Whether the exact result of `{_name.removesuffix('_fits')}` is within the dtype.")
 
@@ -353,7 +353,7 @@ for _name, _dtype in (("unsigned", np.uint64), ("signed", np.int64)):
             recipe=R.SAME_BITS, doc=f"The bits of an integer, read as {_dtype.__name__}.")
     declare(f"{_name}_fits", lambda x: np.asarray(x).view(np.int64)[()] >= 0, 1, frozenset({I64, U64}), "bool",
             recipe=R.SAME_SIGN, doc=f"Whether `{_name}` of an integer of the other kind is the same number.")
-FITS |= dict.fromkeys(("unsigned_fits", "signed_fits"))
+FITS = frozenset({*_EXACT, "unsigned_fits", "signed_fits"})
 
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 
