@@ -111,6 +111,7 @@ class Elementwise(OpDef):
     domain    a sample interval (low, high) per operand, inside which it is smooth
     steep     a partial is infinite at a finite point of the domain, where the value is finite
     overflows  the value can be infinite where the operands are finite and moderate
+    modular   for integers: the low bits of the result follow from those of the operands
     lanewise  its machine code is as good on vectors as on one number; what is not is computed where it is needed only
     """
 
@@ -127,6 +128,7 @@ class Elementwise(OpDef):
     flat: bool = False
     steep: bool = False
     overflows: bool = False
+    modular: bool = False
     lanewise: bool = True
 
     @property
