@@ -119,7 +119,8 @@ declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(A
 # `any_order=true` on an `add` or `sub`: a step of a sum over the iterations of a loop whose order says nothing to the user.
 declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD, modular=True)
 declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB, modular=True)
-declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL, modular=True)
+declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL,
+        modular=True)
 declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
         doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
 declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
