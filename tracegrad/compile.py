@@ -81,7 +81,11 @@ def without_aliases(traced: Traced, call: Call) -> Traced:
     builder = Builder()
     with builder.at(g.body):
         g.body.yields = tuple(inline(builder, f, [place[call.aliases.get(k, k)] for k in dynamic]))
-    writes = {kept.index(dynamic[p]): r for p, r in traced.writes.items()}
+    number = {p: kept.index(k) for p, k in enumerate(dynamic) if k in kept}
+    for op in g.body.walk():
+        if "states" in op.attrs:
+            op.attrs = {**op.attrs, "states": tuple(number[p] for p in op.attrs["states"])}
+    writes = {number[p]: r for p, r in traced.writes.items()}
     return replace(traced, function=g, writes=writes)
 
 

@@ -32,6 +32,8 @@ KINDS = {
     "no derivative": "ops without a derivative",
     "independent": "arguments that do not matter",
     LOOP: "loops and branches of the derivative",
+    "parallel": "loops that threads share",
+    "serial": "loops that one thread runs",
 }
 _SILENT = frozenset({"stop_gradient", "check", "print", "wrap"})        # asked for, or only about indices
 

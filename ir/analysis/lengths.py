@@ -5,17 +5,23 @@ checks that say for which lengths a program holds.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
 from ..build import FOLDED, Builder
 from ..clone import clone, copy_block, sweep
 from ..core import Block, Function, Length, Op, Value, subst_type
 from ..types import Type
 from .patterns import number
 
+if TYPE_CHECKING:
+    from ..types import Type
+
 Expression = int | str | tuple
 Sum = tuple[dict[Length, int], int]               # length -> its factor, and the constant
 
 # What an expression may have: the name of the op -> its value in Python. Comparisons give 0 or 1.
-MEANING = {
+MEANING: dict[str, Callable] = {
     **FOLDED, "not": lambda a: 1 - a, "and": lambda a, b: a & b, "or": lambda a, b: a | b,
     "eq": lambda a, b: int(a == b), "ne": lambda a, b: int(a != b), "lt": lambda a, b: int(a < b),
     "le": lambda a, b: int(a <= b), "gt": lambda a, b: int(a > b), "ge": lambda a, b: int(a >= b),
@@ -63,8 +69,8 @@ def least_count(x: Type) -> int:
     """The number of elements that an array has at least."""
     count = 1
     for d in x.dims:
-        found = None if type(d) is int else sum_of(d)
-        count *= d if type(d) is int else max(least(found), 0) if found else 0
+        found = None if isinstance(d, int) else sum_of(d)
+        count *= d if isinstance(d, int) else max(least(found), 0) if found else 0
     return count
 
 
@@ -100,9 +106,9 @@ def expression(v: Value, depth: int = _DEPTH) -> Expression | None:
 
 def value_of(e: Expression, lengths: dict[str, int]) -> int:
     """What an expression is for these lengths."""
-    if type(e) is int:
+    if isinstance(e, int):
         return e
-    if type(e) is str:
+    if isinstance(e, str):
         return lengths[e]
     return MEANING[e[0]](*[value_of(part, lengths) for part in e[1:]])
 
@@ -127,7 +133,7 @@ def _condition(op: Op) -> Expression | None:
     return expression(op.operands[0]) if op.defn.name == "check" and number(op.operands[0]) is None else None
 
 
-def _blocks(block: Block):
+def _blocks(block: Block) -> Iterator[Block]:
     yield block
     for op in block.walk():
         yield from op.regions
@@ -151,7 +157,7 @@ def closed(f: Function, lengths: tuple[Length, ...]) -> Function:
 
 
 def _parameter(d: Length, body: Block, slot: int) -> Length:
-    made = Length(d.name, d.least, d.most)
+    made = Length(d.name or "n", d.least, d.most)
     made.owner, made.slot = body, slot
     return made
 
@@ -179,9 +185,9 @@ def shown(e: Expression) -> str:
     return f" {_SIGNS[name]} ".join(texts) if name in _SIGNS else f"{name}({', '.join(texts)})"
 
 
-def of_types(types) -> tuple[Length, ...]:
+def of_types(types: Iterable[Type]) -> tuple[Length, ...]:
     """The lengths that types name, each once."""
-    return tuple(dict.fromkeys(d for t in types for d in t.dims if d.__class__ is Length))
+    return tuple(dict.fromkeys(d for t in types for d in t.dims if isinstance(d, Length)))
 
 
 

@@ -40,7 +40,7 @@ from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.syntax import source
-from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out
+from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out, message_in
 from .fingerprint import Fingerprint, Unknown, content
 from .purity import is_pure
 
@@ -159,7 +159,7 @@ class Saved:
             given=captures.layouts(len(set(place.values()))), lengths=_tuples(x["lengths"]), guards=guards)
         output = compile.output_of(traced, results, place, {d: name for name, d in lengths.items()})
         made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
-        report = Reporter(tuple((read.error(name), text, loc_in(loc)) for name, text, loc in x["sites"]),
+        report = Reporter(tuple((read.error(name), message_in(text), loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})
         about = compile.CompileInfo(traced, x["types"], [], captures, guards=guards, origin="disk")
         return Specialisation(made, code, x["symbol"], report, about=about, constants=constants)
