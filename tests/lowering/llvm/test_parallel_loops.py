@@ -139,7 +139,7 @@ def test_bits_do_not_depend_on_threads_or_order(program, kind):
         threads.shuffle(seed)
         results.append(bits([value(x, y), *gradient(x, y)]))
     assert all(r == results[0] for r in results)
-    tolerance = dict(rtol=1e-4, atol=1e-4) if kind is np.float32 else dict(rtol=1e-12, atol=1e-12)
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if kind is np.float32 else {"rtol": 1e-12, "atol": 1e-12}
     if program is not batched:
         np.testing.assert_allclose(value(x, y), program(x.copy(), y.copy()), **tolerance)
     for got, expected in zip(gradient(x, y), gradient.interpret(x, y)):
@@ -172,6 +172,31 @@ def test_lengths_known_at_run_time_and_what_stays_serial():
     assert any("its sum keeps its order" in note.text for note in found.of("serial"))
     assert any("is carried from one iteration" in note.text for note in found.of("serial"))
     assert any("independent" in note.text for note in found.of("parallel"))
+
+
+def inner(x, n, m):
+    a = np.zeros(len(x))
+    for t in range(m):
+        for i in range(n):
+            a[i] = a[i] * 0.5 + np.cos(x[i] + t)
+    return a
+
+
+@pytest.mark.parametrize("limits", [{"parallel": 0, "grain": 0}, {"parallel": 300, "grain": 30}])
+def test_inner_loops_of_lengths_known_at_run_time(limits):
+    rng = np.random.default_rng(0)
+    with sizes.at(**limits):
+        f, g = tg.jit(inner), tg.grad(lambda x, n, m: inner(x, n, m).sum())
+        for n, m in ((3, 4), (40, 3), (0, 2), (1, 1), (64, 2)):
+            x = rng.random(64)
+            for count in (1, 3):
+                threads.use(count)
+                np.testing.assert_allclose(f(x, n, m), inner(x, n, m), rtol=1e-13)
+                np.testing.assert_allclose(g(x, n, m), g.interpret(x, n, m), rtol=1e-12)
+        text = f.lower(x, 5, 5).text("llvm")
+        f.cache_clear()
+        g.cache_clear()
+    assert "threads.launch" in text
 
 
 def roots(x):
@@ -243,6 +268,6 @@ def test_the_option_holds_for_a_block_and_its_thread():
 
 def test_small_loops_are_compiled_as_before():
     x = np.ones(100)
-    with sizes.at(parallel=200_000):
+    with sizes.at(parallel=400_000):
         text = tg.jit(lambda x: np.exp(x) + 1.0).lower(x).text("llvm")
     assert "launch" not in text

@@ -1,4 +1,4 @@
-"""The pool: every chunk runs once, whoever calls, also from several Python threads, from a signal's handler and after a fork."""
+"""The pool: every chunk runs once, whoever calls, also from several Python threads and after a fork."""
 import ctypes
 import os
 import threading
@@ -41,7 +41,8 @@ define i32 @run(ptr %x, i64 %trip, i64 %length, ptr %error) {
 @pytest.fixture(scope="module")
 def launch():
     code = engine.compile_module(_BODY, optimize=False)
-    run = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(code.address("run"))
+    kinds = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
+    run = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(code.address("run"))
 
     def call(x, length):
         error = np.full(7, -9)
