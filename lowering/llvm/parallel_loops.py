@@ -59,7 +59,7 @@ def _body(out: Writer, s: For, parts: _Parts) -> tuple[str, str]:
     """Write the functions of a chunk; (the name of the one that the pool calls, the closure, filled)."""
     kernel = out.kernel
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
-    inner = type(out)(Kernel(kernel.name, [], [], kernel.sites, kernel.work), out.fastmath, out.module, out)
+    inner = type(out)(Kernel(kernel.name, [], s.body, kernel.sites, kernel.work), out.fastmath, out.module, out)
     first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
     inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
     inner.lines.append("  %count = sub nsw i64 %to, %from")

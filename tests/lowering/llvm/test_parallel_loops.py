@@ -114,10 +114,22 @@ def batched(x, y):
     return tg.vmap(flight)(x + y)
 
 
+def waves(x, y):
+    out = np.empty((len(x), 20))
+    for i in range(len(x)):
+        before, now = np.zeros(20), x[i] * np.ones(20)
+        for _ in range(3):
+            after = 2.0 * now - before
+            after[1:-1] += 0.1 * y[i] * (now[2:] - 2.0 * now[1:-1] + now[:-2])
+            before, now = now, after
+        out[i] = now
+    return out
+
+
 # program: how many loops share threads in the program and in its gradient at least
 PROGRAMS = {elementwise: (1, 1), reductions: (1, 1), rows: (1, 1), written_by_hand: (1, 1), gathers: (1, 0), scatters: (0, 1),
             neighbours: (1, 1), symmetric: (1, 1), steps: (1, 1), buffers: (1, 1), counted: (2, 1), masked: (1, 1),
-            batched: (1, 1)}
+            batched: (1, 1), waves: (1, 1)}
 
 
 def bits(results):
