@@ -5,7 +5,7 @@
     While If  ->  blocks                                             Let -> llvm/scalar.py        Lib -> libraries/blas.py
     Fail      ->  a cold block that fills the error record and leaves with 1
 
-The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and
+The error record is { i64 site, i64 values[32] }: integers are sign- or zero-extended, floats extended to f64 and
 bit-cast, complex numbers take two words.
 Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
 """
@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.errors import IRError
+from ...ir.ops.checks import REPORTED_WORDS
+from ...ir.thresholds import sizes
 from ..libraries import blas
 from ..loopir.grammar import (
     Alloc,
@@ -34,6 +36,7 @@ from ..loopir.grammar import (
     Pop,
     Print,
     Push,
+    Scalar,
     Set,
     Stack,
     Store,
@@ -47,8 +50,6 @@ from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
-
-MAX_WORDS = 6
 
 
 class Emitter(Writer):
@@ -150,6 +151,7 @@ class Emitter(Writer):
             self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
             self.polls.iteration(s)
             self.body(s.body)
+            self.probing = dependent_loads(s.body) >= sizes.probes
 
         length = self.polls.chunk(s)
         if length:
@@ -262,8 +264,8 @@ class Emitter(Writer):
         self.start(bad)
         self.lines.append(f"  store i64 {site}, ptr %error, align 8")
         words = [word for value in values for word in self.words(value)]
-        if len(words) > MAX_WORDS:
-            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {MAX_WORDS}")
+        if len(words) > REPORTED_WORDS:
+            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {REPORTED_WORDS}")
         for k, word in enumerate(words):
             pointer = self.fresh()
             self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",
@@ -357,6 +359,17 @@ def _serial(loop: For) -> bool:
         elif type(s) is Set and s.var not in own and s.value not in reduced:
             return True
     return False
+
+
+def dependent_loads(body: list) -> int:
+    """The most loads of a straight body that follow from one another: each at a place that the one before decides."""
+    depth: dict[Scalar, int] = {}
+    for s in body:
+        if type(s) is Let:
+            depth[s.target] = max((depth.get(a, 0) for a in s.args if type(a) is Scalar), default=0)
+        elif type(s) is Load:
+            depth[s.target] = 1 + max((depth.get(i, 0) for i in s.index if type(i) is Scalar), default=0)
+    return max(depth.values(), default=0)
 
 
 def _bytes_constant(data: bytes) -> str:

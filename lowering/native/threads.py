@@ -27,10 +27,12 @@ import platform
 import sys
 from functools import cache
 
+from ...ir.ops.checks import REPORTED_WORDS
 from . import engine
 
 _KEY = "i64" if sys.platform == "darwin" else "i32"                        # pthread_key_t
 _BLOCK = 1 if sys.platform == "darwin" else 0                              # SIG_BLOCK
+_RECORD = 1 + REPORTED_WORDS                                               # words of a failure's record: site, values
 _SPIN = 400                                                                # of about 30 ns
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
@@ -58,7 +60,7 @@ _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64
 @job.trip = internal global i64 0
 @job.length = internal global i64 0
 @job.count = internal global i64 0
-@job.record = internal global [7 x i64] zeroinitializer
+@job.record = internal global [{_RECORD} x i64] zeroinitializer
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
@@ -220,7 +222,7 @@ define internal i32 @chunk(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 
 }}
 define internal void @share(i1 %asks) nounwind {{
 start:
-  %record = alloca [7 x i64], align 8
+  %record = alloca [{_RECORD} x i64], align 8
   %body = load ptr, ptr @job.body
   %closure = load ptr, ptr @job.closure
   %trip = load i64, ptr @job.trip
@@ -249,7 +251,7 @@ report:
   br i1 %first, label %keep, label %kept
 keep:
   store atomic i64 %rank, ptr @failed seq_cst, align 8
-  call void @llvm.memcpy.p0.p0.i64(ptr @job.record, ptr %record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr @job.record, ptr %record, i64 {8 * _RECORD}, i1 false)
   br label %kept
 kept:
   call i32 @pthread_mutex_unlock(ptr @mutex)
@@ -353,14 +355,14 @@ succeed:
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 0
 fail:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr @job.record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr @job.record, i64 {8 * _RECORD}, i1 false)
   store i64 0, ptr @owner
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 1
 }}
 define internal i32 @mix(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 %count, ptr %error) nounwind {{
 start:
-  %record = alloca [7 x i64], align 8
+  %record = alloca [{_RECORD} x i64], align 8
   %odd = load i64, ptr @shuffle
   %next = add i64 %odd, 2
   store i64 %next, ptr @shuffle
@@ -387,7 +389,7 @@ run:
   %first = and i1 %bad, %before
   br i1 %first, label %keep, label %on
 keep:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr %record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr %record, i64 {8 * _RECORD}, i1 false)
   br label %on
 on:
   %still = phi i64 [%failed, %each], [%failed, %run], [%at, %keep]

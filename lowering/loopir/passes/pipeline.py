@@ -7,8 +7,9 @@ from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
 from .parallelize import parallelize
 from .reorder_iterations import commute
+from .scatter_strips import split
 
-PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("parallelize", parallelize),
+PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("scatter_strips", split), ("parallelize", parallelize),
           ("buffer_coloring", plan_slots))
 
 

@@ -151,7 +151,7 @@ def test_bits_do_not_depend_on_threads_or_order(program, kind):
         threads.shuffle(seed)
         results.append(bits([value(x, y), *gradient(x, y)]))
     assert all(r == results[0] for r in results)
-    tolerance = {"rtol": 1e-4, "atol": 1e-4} if kind is np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    tolerance = dict.fromkeys(("rtol", "atol"), 1e-4 if kind is np.float32 else 1e-12)
     if program is not batched:
         np.testing.assert_allclose(value(x, y), program(x.copy(), y.copy()), **tolerance)
     for got, expected in zip(gradient(x, y), gradient.interpret(x, y)):
