@@ -2,6 +2,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
 from tracegrad.ir.thresholds import sizes
@@ -126,10 +127,20 @@ def waves(x, y):
     return out
 
 
+def energy(x, y):
+    e, n = 0.0, 0.0
+    for i in numba.prange(len(x)):
+        for j in range(len(y)):
+            if i != j:
+                e += np.exp(-(x[i] - y[j]) ** 2)
+        n = n - 0.5 * x[i]
+    return e + n
+
+
 # program: how many loops share threads in the program and in its gradient at least
 PROGRAMS = {elementwise: (1, 1), reductions: (1, 1), rows: (1, 1), written_by_hand: (1, 1), gathers: (1, 0), scatters: (0, 1),
             neighbours: (1, 1), symmetric: (1, 1), steps: (1, 1), buffers: (1, 1), counted: (2, 1), masked: (1, 1),
-            batched: (1, 1), waves: (1, 1)}
+            batched: (1, 1), waves: (1, 1), energy: (1, 1)}
 
 
 def bits(results):
