@@ -290,7 +290,7 @@ def _class(trace, f, args, kwargs):
     """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
-        return iteration.range_(*args)
+        return iteration.AnyOrder(*args)
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
