@@ -22,9 +22,10 @@ from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
+from ...ir.verify import checked
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
-from ..loopir.passes import pipeline
+from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
@@ -360,5 +361,8 @@ def build(f: Function) -> Kernel:
 
 
 def lower(f: Function, verify: bool = False, until: str | None = None) -> Kernel:
-    """The kernel of a function. verify, until: as in `pipeline.optimize`."""
-    return pipeline.optimize(build(f), verify, until)
+    """The kernel of a function. verify, until: as in `pipeline.optimize` of the IR."""
+    def run(each: bool) -> Kernel:
+        return pipeline.optimize(build(f), each, until)
+
+    return checked(run, lambda kernel: verifier.verify(kernel, "the passes over loops")) if verify else run(False)

@@ -1,4 +1,4 @@
-"""One program for many lengths: its results are those of programs for single shapes, and of Python; when it is made, and taken."""
+"""Programs for many lengths: found after a few shapes, right at every length, with guards; or refused, with the reason."""
 import copy
 import logging
 
