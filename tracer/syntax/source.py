@@ -16,7 +16,7 @@ import types
 import weakref
 
 from .. import tracing
-from . import fence, rewrite, source_check
+from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
@@ -196,6 +196,7 @@ def _template(function) -> Template:
             tracing.LIBRARIES.add(code.co_filename)
         node = _found(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found
