@@ -9,7 +9,8 @@
     schedule/library_calls.py   BLAS and LAPACK                       loopir/passes/buffer_coloring.py    slots of the workspace
 
 The parameters of the kernel are those of the function, then its results, without those results that overwrite a parameter
-(`f.attrs["inout"]`, {result: parameter}): such a parameter has space "inout" and holds the result afterwards.
+(`f.attrs["inout"]`, {result: parameter}): such a parameter has space "inout" and holds the result afterwards. The caller
+allocates results whose dimensions are numbers or parameters among `f.attrs["lengths"]`, the kernel all others.
 """
 from __future__ import annotations
 
@@ -71,11 +72,12 @@ class Nester(Values):
         self._finish()
         return self.kernel
 
-    def _result(self, k: int, type: Type) -> Buffer:
+    def _result(self, k: int, found: Type) -> Buffer:
         name = self.name(None, "out")
-        if type.static:
-            return Buffer(name, type.dtype, type.dims, "out")
-        return Buffer(name, type.dtype, (), "result")
+        lengths = [self.function.params[n] for n in self.function.attrs.get("lengths", ())]
+        if all(type(d) is int or d in lengths for d in found.dims):
+            return Buffer(name, found.dtype, self.dims(found), "out")
+        return Buffer(name, found.dtype, (), "result")
 
     def _finish(self):
         """Outputs that were not computed in their own memory."""

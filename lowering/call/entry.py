@@ -49,7 +49,7 @@ def emit(signature: Signature) -> Entry:
     w = Writer(ENTRY)
     unpacker = Unpacker(w, signature)
     unpacker.unpack()
-    packer = Packer(w, signature, unpacker.objects)
+    packer = Packer(w, signature, unpacker.objects, unpacker.lengths)
     _start(w, unpacker)
     packer.allocate()
     error = w.alloca(f"[{ERROR_WORDS} x i64]")

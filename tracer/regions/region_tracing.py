@@ -227,6 +227,8 @@ def certain(trace: Trace, error: Exception) -> bool:
     False for an error of another kind.
     """
     cls = type(error)
+    if trace.general:
+        raise tracing.NeedLengths(str(error)) from error
     if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
         return False
     loc = getattr(error, "loc", ()) or (*tracing.locate()[:-1], *tracing.user_loc(error.__traceback__))
