@@ -52,6 +52,7 @@ class OpDef:
     overwrites  the operand whose memory the result may take, with a part of it written; None for others
     loop        its regions are run many times
     draws       takes numbers from a generator: runs once, in the program's order
+    low_bits    the low bits of an integer result are made of the same low bits of the operands
     factors     a factorisation whose vectors are not unique where values are equal
     """
 
@@ -72,6 +73,7 @@ class OpDef:
     overwrites: int | None = None
     loop: bool = False
     draws: bool = False
+    low_bits: bool = False
     factors: bool = False
 
     def __post_init__(self) -> None:
@@ -111,7 +113,6 @@ class Elementwise(OpDef):
     domain    a sample interval (low, high) per operand, inside which it is smooth
     steep     a partial is infinite at a finite point of the domain, where the value is finite
     overflows  the value can be infinite where the operands are finite and moderate
-    modular   for integers: the low bits of the result follow from those of the operands
     lanewise  its machine code is as good on vectors as on one number; what is not is computed where it is needed only
     """
 
@@ -128,7 +129,6 @@ class Elementwise(OpDef):
     flat: bool = False
     steep: bool = False
     overflows: bool = False
-    modular: bool = False
     lanewise: bool = True
 
     @property
