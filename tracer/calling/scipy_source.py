@@ -10,7 +10,7 @@ import types
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
     filters,
-    interpolants,
+    interpolation,
     linalg,
     matrices,
     multivariate,
@@ -81,12 +81,12 @@ def redirect(f):
 def _interpolant(f, owner):
     """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
     if isinstance(f, type):
-        return _where_boxed(f, interpolants.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
     if isinstance(f, types.FunctionType):
-        return _where_boxed(f, interpolants.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
     held = owner if isinstance(f, types.MethodType) else f
-    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolants.CAPTURED]
-    made = interpolants.CAPTURED[kinds[0]](held) if kinds else None
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
+    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
     name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
     if made is None or (held is owner and not hasattr(made[0], f.__name__)):
         return _refusing(f, name)
