@@ -1,4 +1,4 @@
-"""One program for many lengths: its results are those of programs for single shapes, and of Python; when it is made, and taken."""
+"""One program for many lengths: its results are those of Python and of difference quotients; when it is made, and taken."""
 import copy
 import logging
 
