@@ -2,7 +2,7 @@
 
 A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
 pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
-equal ones are one length where they have been equal each time. Short and long ones have programs of their own (ir/thresholds.py):
+equal ones are one length where they have been equal each time. Short and long ones have programs of their own (thresholds.py):
 the ends of a long axis do not meet, so that what happens there can be told from what happens between them; several threads are
 worth it from some length on; what is very long does not fit into a cache. Machine code takes a call where its lengths are equal
 as in the program, none is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
