@@ -2,11 +2,11 @@
 
 A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
 pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
-equal ones are one length where they have been equal each time. Short, long and very long ones have programs of their own: the
-ends of a long axis do not meet, so that what happens there can be told from what happens between them; what is very long does
-not fit into a cache. Machine code takes a call where its lengths are equal as in the program, none is below `LEAST` (NumPy
-stretches lengths of 1), and the program's own checks on lengths hold (`guards`, compile.py). Every other call gets a program of
-its own.
+equal ones are one length where they have been equal each time. Short and long ones have programs of their own (thresholds.py):
+the ends of a long axis do not meet, so that what happens there can be told from what happens between them; several threads are
+worth it from some length on; what is very long does not fit into a cache. Machine code takes a call where its lengths are equal
+as in the program, none is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
+compile.py). Every other call gets a program of its own.
 """
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _name(k: int) -> str:
 
 
 def _length(name: str, n: int) -> Length:
-    steps = sorted({LEAST, sizes.long, sizes.very_long})
+    steps = sorted({LEAST, sizes.long, sizes.longer, sizes.very_long})
     k = bisect.bisect(steps, n)
     return Length(name, steps[k - 1], steps[k] - 1 if k < len(steps) else None)
 

@@ -62,6 +62,11 @@ class Scalar:
         return "%" + (self.name or hex(id(self))[-5:])
 
 
+def greatest(n: int | Scalar) -> float:
+    """What a length or trip count is at most, as far as is known."""
+    return n if type(n) is int else math.inf if n.most is None else n.most
+
+
 @dataclass(frozen=True)
 class Imm:
     """An immediate: a Python number (complex, float, int or bool) of a dtype."""

@@ -16,6 +16,7 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
@@ -37,6 +38,7 @@ from ..grammar import (
     Swap,
     Var,
     While,
+    greatest,
     walk,
 )
 from .buffer_coloring import work
@@ -208,7 +210,7 @@ def _where(s: For) -> Loc:
 
 def worth(costs: Cost) -> bool:
     """Whether a loop may be worth several threads, for some lengths at least."""
-    return any(costs) or costs.get((), 0.0) >= sizes.parallel
+    return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
 def chunks_of(spread: Spread, trip) -> int | None:
