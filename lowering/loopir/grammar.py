@@ -328,6 +328,7 @@ class Kernel:
     """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters.
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
+    loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
     """
 
     name: str
@@ -336,6 +337,7 @@ class Kernel:
     sites: list[tuple] = field(default_factory=list)
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
+    loops: list = field(default_factory=list)
 
     @property
     def symbol(self) -> str:

@@ -108,7 +108,7 @@ class _Walk:
                 return found
 
     def _note(self, kind: str, s: For, why: str) -> None:
-        self.kernel.notes.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
+        self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
 
     def _spread(self, s: For, footprint: Footprint, costs: Cost) -> Spread:
         if s.unroll or s.trip == 1:
