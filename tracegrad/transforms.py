@@ -153,6 +153,8 @@ class LinearProgram(Jitted):
     likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
     """
 
+    generalises = False
+
     def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
@@ -223,6 +225,8 @@ def _pushed(residuals, tangents):
 
 class SplitProgram(Jitted):
     """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
+
+    generalises = False              # the second half is made for residuals of these lengths
 
     def __init__(self, fn: Callable, parts, second, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)

@@ -169,12 +169,13 @@ class Specialisation:
     def _invoke(self, leaves: list) -> Any:
         signature = self.signature
         inputs = self._inputs(leaves)
+        lengths = {name: int(leaves[param]) for name, param in signature.arguments.lengths}
         results, late = {}, {}
         for k, leaf in signature.results().items():
-            if isinstance(leaf, ArrayOut) and not leaf.static:
+            if isinstance(leaf, ArrayOut) and not leaf.known:
                 late[k] = (ctypes.c_int64 * (1 + len(leaf.dims)))()
             else:
-                results[k] = np.empty(leaf.dims if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
+                results[k] = np.empty(leaf.shape(lengths) if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
         error = (ctypes.c_int64 * ERROR_WORDS)()
         outputs = {k: ctypes.addressof(late[k]) if k in late else results[k].ctypes.data for k in signature.results()}
         pointers = [inputs[k].ctypes.data if kind == "in" else outputs[k] for kind, k in signature.kernel]

@@ -10,6 +10,7 @@ import numpy as np
 from ...ir.ops import random
 from ..native import c_layouts, dict_entries
 from ..native.entry_writer import RUNNING, Writer
+from . import length_code
 from .calling_convention import (
     AbsentIn,
     ArrayIn,
@@ -51,6 +52,11 @@ class Unpacker:
         self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
 
+    @property
+    def lengths(self) -> dict[str, str]:
+        """The register of each run-time length."""
+        return {name: value for name, (value, _) in self._lengths.items()}
+
     def unpack(self) -> None:
         w, arguments = self.w, self.signature.arguments
         if self.attributes:
@@ -67,6 +73,8 @@ class Unpacker:
                 self._part(what.kind, w.link("object", what.holder), type(what.holder), what.key, layout)
         for name, param in arguments.lengths:
             self.pointers[param] = self._lengths[name][1]
+        for guard in arguments.guards:
+            w.require(length_code.holds(w, guard, self.lengths))
         if self.signature.writes:
             self._overlap()
 

@@ -130,7 +130,7 @@ class Cursor:
         self.stack[-1].append(For(i, trip, body, **flags))
 
     def fail(self, cond: Atom, site: int, values=(), level: int | None = None):
-        self.write(Fail(cond, site, tuple(values)[:6]), level)
+        self.write(Fail(cond, site, tuple(values)), level)
 
     def branch(self, cond: Atom, then: list, other: list):
         self.stack[-1].append(If(cond, then, other))

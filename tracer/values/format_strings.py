@@ -53,11 +53,12 @@ def template(message) -> tuple[str, tuple[Value, ...]]:
     if isinstance(message, Text):
         return message.template, message.values
     if isinstance(message, Box):
-        return "{0}", (_value(message),)
+        return "{0}", (value_of(message),)
     return str(message).replace("{", "{{").replace("}", "}}"), ()
 
 
-def _value(box: Box) -> Value:
+def value_of(box: Box) -> Value:
+    """What run time puts into a text for a box."""
     found = box.read()
     return tracing.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
 
@@ -96,7 +97,7 @@ def _part(x, conversion: str, spec: str):
     number = tracing.constant(x.read())
     if number is not None:
         return _formatted(number, conversion, spec)
-    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (_value(x),))
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
 
 
 def _formatted(x, conversion: str, spec: str) -> str:
