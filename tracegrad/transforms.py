@@ -17,6 +17,7 @@ from .autodiff.reverse import reverse
 from .functions import derived, maker
 from .gradients import Gradient
 from .ir.clone import inline
+from .ir.core import Length
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from .ir.types import INDEX
 from .tracer import pytrees, tracing
@@ -202,7 +203,8 @@ def _lengths(b, f, given, places) -> dict:
     numbers = {}
     for p, k in zip(f.params, places):
         if given[k] is not None:
-            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims) if type(d) is not int and d not in numbers})
+            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims)
+                            if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
         if (found := given[f.params.index(d)]) is not None:
             b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",

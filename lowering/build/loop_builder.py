@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_region, mapped, nest_locations
-from ...ir.core import Const, Function, Op, Value
+from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
@@ -64,7 +64,8 @@ class Nester(Values):
             if p.type.dims:
                 self.where[stores.of[p]] = Place(b)
             else:
-                self.env[p] = self.load(b, ())
+                self.env[p] = read = self.load(b, ())
+                read.most = p.most if p.__class__ is Length else None
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)

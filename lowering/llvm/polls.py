@@ -101,15 +101,15 @@ class Polls:
     def question(self, amount: int) -> None:
         """Ask each time that about WORK operations have been done, where this place is passed after each `amount` of them."""
         out, cell, often = self.out, self.out.alloca("i64"), max(WORK // amount, 1)
-        out.entry += out.first_question(cell, often)
+        out.entry.append(f"  store i64 {often}, ptr {cell}")
         out.declare(_DECLARED)
-        left, rest, due, code, raised = (out.fresh() for _ in range(5))
+        left, rest, due, raised = (out.fresh() for _ in range(4))
+        lines, code = out.question("call i32 @signals.ask(ptr %error)")
         ask, go_on = out.label(), out.label()
         out.lines += [f"  {left} = load i64, ptr {cell}", f"  {rest} = add nsw i64 {left}, -1",
                       f"  store i64 {rest}, ptr {cell}", f"  {due} = icmp eq i64 {rest}, 0",
                       f"  br i1 {due}, label %{ask}, label %{go_on}, !prof !{out.unlikely()}"]
         out.fails = True
-        out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}",
-                     f"  {code} = call i32 @signals.ask(ptr %error)",
+        out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}", *lines,
                      f"  {raised} = icmp ne i32 {code}, 0", f"  br i1 {raised}, label %fail, label %{go_on}"]
         out.start(go_on)

@@ -120,7 +120,8 @@ def _check_owner(at=OFFSETS) -> bool:
 
 
 def _check_dtypes(at=OFFSETS) -> bool:
-    orders = [bytes_at(id(np.dtype(name)) + at["descr.byteorder"], 1) for name in ("f8", ">f8", "?", ">i2")]
+    kinds = [np.dtype(name) for name in ("f8", ">f8", "?", ">i2")]                  # held while their memory is read
+    orders = [bytes_at(id(kind) + at["descr.byteorder"], 1) for kind in kinds]
     numbers = [np.dtype(c) for c in "?bBhHiIlLfdFD"]
     return orders == [b"=", b">", b"|", b">"] and all(int32_at(id(d) + at["descr.type_num"]) == d.num for d in numbers)
 
@@ -212,9 +213,10 @@ def _check_functions() -> bool:
     new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_int, *[ctypes.c_void_p] * 3,
                             ctypes.c_int, ctypes.c_void_p)(ADDRESSES["PyArray_NewFromDescr"])
     increment(d)
-    x = new(np.ndarray, d, 1, ctypes.addressof(ctypes.c_int64(3)), None, None, 0, None)
+    length, number = ctypes.c_int64(3), ctypes.c_double(2.5)                        # held while their memory is read
+    x = new(np.ndarray, d, 1, ctypes.addressof(length), None, None, 0, None)
     scalar = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(ctypes.c_double(2.5)), d, None)
+    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(number), d, None)
     native = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_int)(ADDRESSES["PyArray_DescrFromType"])(d.num)
     copied = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object,
                                ctypes.c_int)(ADDRESSES["PyArray_FromArray"])

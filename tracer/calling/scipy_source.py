@@ -8,7 +8,17 @@ from __future__ import annotations
 import types
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import filters, linalg, matrices, multivariate, neighbourhoods, resampled, sampled, stats
+from ..scipy.programs import (
+    filters,
+    interpolation,
+    linalg,
+    matrices,
+    multivariate,
+    neighbourhoods,
+    resampled,
+    sampled,
+    stats,
+)
 from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
@@ -28,7 +38,6 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
             "spatial": sampled.DISTANCE, "fft": sampled.FFT}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
-_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
 
 
 def _refusing(f, name: str):
@@ -55,9 +64,8 @@ def redirect(f):
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
-    if type(f).__name__ in _PIECEWISE:
-        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
-            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
+    if parts[1] == "interpolate":
+        return _interpolant(f, owner)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
@@ -68,6 +76,34 @@ def redirect(f):
     if borrowed is not None or parts[1].startswith("_"):
         return borrowed
     return _refusing(f, name)
+
+
+def _interpolant(f, owner):
+    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+    if isinstance(f, type):
+        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    if isinstance(f, types.FunctionType):
+        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    held = owner if isinstance(f, types.MethodType) else f
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
+    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
+    name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    if made is None or (held is owner and not hasattr(made[0], f.__name__)):
+        return _refusing(f, name)
+
+    def run(*args, **kwargs):
+        own = calls.call(*made)
+        return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
+
+    return _where_boxed(f, run, name)
+
+
+def _where_boxed(f, program, name: str):
+    """The program where an argument is traced, else f as it stands."""
+    if program is None:
+        return _refusing(f, name)
+    return lambda *args, **kwargs: (calls.call(program, *args, **kwargs) if any(map(boxed, (*args, *kwargs.values())))
+                                    else calls.as_it_stands(f, args, kwargs))
 
 
 def _distribution(f, owner):

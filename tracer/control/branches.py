@@ -137,6 +137,22 @@ def or_(first, *rest):
     return first
 
 
+def and_truth(first, *rest):
+    """`first and …` in a condition."""
+    return and_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def or_truth(first, *rest):
+    """`first or …` in a condition."""
+    return or_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def _truth_of(thunk):
+    if type(thunk) is Binds:
+        return Binds(lambda: boxed(truth(thunk())), thunk.get, thunk.put, thunk.names)
+    return lambda: boxed(truth(thunk()))
+
+
 class Binds:
     """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
 
