@@ -95,7 +95,8 @@ class Const(Value):
 
 class Length(Value):
     """The length of an axis of an argument, in a program for arguments of many lengths. Like a constant it is defined
-    everywhere, also in the functions that are called; at the end it becomes a parameter (`lengths.closed`). It is never below `least`.
+    everywhere, also in the functions that are called; at the end it becomes a parameter (`lengths.closed`). It is never below
+    `least`.
     """
 
     __slots__ = ("least",)

@@ -36,7 +36,7 @@ def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
     if not any(_candidate(op, least) for op in f.body.walk()):
         return f
 
-    def each(builder: Builder, op: Op, mapping):
+    def each(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         reads = _parted(op) if _candidate(op, least) else None
         if reads is None or not _worth(op, reads, budget, reverse):
             return copy_op(builder, op, mapping)
@@ -130,7 +130,7 @@ def _record(op: Op, reverse: Callable) -> int | None:
     return sum(map(_size, kept)) if all(v.type.static for v in kept) else None
 
 
-def _emitted(builder: Builder, op: Op, mapping, reads: set[Op], budget: int | None):
+def _emitted(builder: Builder, op: Op, mapping: dict[Value, Value], reads: set[Op], budget: int | None) -> tuple[Value, ...]:
     region = op.regions[0]
     made, inner = new_params(region, mapping), Block()
     with builder.at(made):

@@ -19,16 +19,20 @@ shrinks and grows with it:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...ir.build import const
 from ...ir.clone import dims_of
 from ...ir.core import Block, Const, Op, Value, subst_type
-from ...ir.types import INDEX, INDEX_SCALAR, StackType
+from ...ir.types import INDEX, INDEX_SCALAR, StackType, Type
 from ..adjoint_frames import Frame
 from ..checkpoint.segments import marked
 from ..custom_calls import reverse_link
 from ..residuals import policy
+
+if TYPE_CHECKING:
+    from ..residuals.tapes import _Site
+    from .reverse import Reverse
 
 
 class Carried(NamedTuple):
@@ -59,7 +63,7 @@ class Branch(Region):
 
     __slots__ = ()
 
-    def inherit(self, key):
+    def inherit(self, key: Value) -> Value | None:
         return self.parent.current(key)
 
     def adopt_lengths(self) -> None:
@@ -82,7 +86,7 @@ class Loop(Region):
 
     __slots__ = ("carried", "fixed", "lengths", "steep", "trip")
 
-    def __init__(self, run, parent: Frame, op: Op):
+    def __init__(self, run: Reverse, parent: Frame, op: Op):
         body = op.regions[-1]
         super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
         policy.bases(run, op)                   # asked for before anything is added to the op
@@ -106,13 +110,13 @@ class Loop(Region):
         """What the forward loop carries."""
         return self.block.params[self.fixed:]
 
-    def carry(self, init: Value, final, after, flows=False, name=None) -> Value:
+    def carry(self, init: Value, final: Callable, after: Callable, flows: bool = False, name: str | None = None) -> Value:
         param = Value(subst_type(init.type, self.lengths), name, self.back, len(self.back.params))
         self.back.params += (param,)
         self.carried.append(Carried(init, final, after, flows))
         return param
 
-    def inherit(self, key):
+    def inherit(self, key: _Site | Value) -> Value:
         """Carry the adjoint of something from outside. It starts as what the enclosing frame has so far."""
         parent = self.parent
         init = parent.current(key)
@@ -132,7 +136,7 @@ class Loop(Region):
         found there is what the one before it yielded."""
         y, parent, init = self.block.yields[k], self.parent, self.op.operands[self.fixed + k]
 
-        def after(result):
+        def after(result: Value) -> None:
             if init.__class__ is not Const:
                 parent.known.setdefault(init, result)
 
@@ -164,7 +168,7 @@ def _carried_lengths(op: Op, fixed: int) -> list[int]:
     return [k for k, p in enumerate(params) if p in used]
 
 
-def count_iterations(run, op: Op) -> Value:
+def count_iterations(run: Reverse, op: Op) -> Value:
     """The number of iterations of a `while`: one more carried index."""
     if op not in run.counts:
         param = add_carry(op, const(0, INDEX), "trips")
@@ -183,7 +187,7 @@ def add_carry(op: Op, init: Value, name: str | None = None) -> Value:
     return param
 
 
-def add_result(op: Op, type, name: str | None = None) -> Value:
+def add_result(op: Op, type: Type, name: str | None = None) -> Value:
     result = Value(type, name, op, len(op.results))
     op.results += (result,)
     return result

@@ -18,6 +18,8 @@ vectors and values of a group have the derivative NaN. For A = U B V^H of singul
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...ir.build import Builder
 from ...ir.clone import copy_op, copy_region, mapped, sweep
 from ...ir.core import Block, Function, Op, Value
@@ -41,12 +43,12 @@ def smooth(f: Function) -> Function:
 class _Following:
     """`get` is asked for the rule of every op (rewrite.copy_block)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.flows: dict[Value, Flow] = {}
         self.twins: list[tuple[Op, Op]] = []               # a factorisation and the same one, marked
         self.settled = False                               # whether a flow has ended where vectors do not matter
 
-    def get(self, name):
+    def get(self, name: str) -> Callable:
         return self.op
 
     def function(self, f: Function) -> Function | None:
@@ -66,7 +68,7 @@ class _Following:
 
     # --- ops
 
-    def op(self, builder: Builder, op: Op, mapping):
+    def op(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         name = op.defn.name
         if op.defn.factors and "near" not in op.attrs:
             return self.start(builder, op, mapping)
@@ -82,7 +84,7 @@ class _Following:
             self.flows[op.results[0]] = found
         return copy_op(builder, op, mapping, self)
 
-    def start(self, builder: Builder, op: Op, mapping):
+    def start(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         plain = copy_op(builder, op, mapping, self)
         name, operands = op.defn.name, mapped(op.operands, mapping)
         n = op.results[1 if name == "svd" else 0].type.dims[-1]
@@ -113,7 +115,7 @@ class _Following:
         return plain
 
 
-def _drop(block: Block, dead) -> None:
+def _drop(block: Block, dead: set[Op]) -> None:
     block.ops = [op for op in block.ops if op not in dead]
     for op in block.ops:
         for region in op.regions:
