@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
 
 from . import c_functions, compile, interpreter, log, lowered, symbolic
 from .captures import NOTHING, Captures, varying
@@ -20,7 +22,7 @@ from .ir.errors import ArgumentError, ArgumentTypeError
 from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
-from .lowering.call.specialisation import ClosedError
+from .lowering.call.specialisation import ClosedError, Specialisation
 from .nan_check import note_error_state
 from .options import config
 from .persistence.calls import Saved
@@ -29,6 +31,13 @@ from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
 from .tracer.values import boxes, captured_arrays, random_generators
+
+if TYPE_CHECKING:
+    from .functions import Found
+    from .ir.types import Array
+    from .tracer.pytrees import TreeDef
+    from .tracer.values.boxes import ArrayBox, Box
+    from .transforms import LinearProgram
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +65,7 @@ class SpecializationInfo(NamedTuple):
     def compile_ms(self) -> float:
         return sum(self.phases.values())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
         return (f"<({self.types}): from disk, " if self.origin == "disk" else f"<({self.types}): ") + (
             f"{self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>")
@@ -74,10 +83,8 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     generalises = True          # whether its programs can have lengths that only run time knows
 
-    def __init__(
-        self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit",
-        shapes: str | None = None,
-    ):
+    def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums: tuple = (),
+                 static_argnames: str | tuple = (), label: str = "jit", shapes: str | None = None, ):
         super().__init__()
         if not callable(fn):
             raise ArgumentTypeError(
@@ -98,16 +105,16 @@ class Jitted(Dispatcher, Generic[P, R]):
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable | Found:
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
-    def flatten(self, args, kwargs) -> arguments.Call:
+    def flatten(self, args: Sequence[Array | Box], kwargs: dict) -> arguments.Call:
         if self.derive is None and isinstance(self.fn, Jitted) and self.static is self.fn.static:
             return self.fn.flatten(args, kwargs)             # `jit` of a derivative: what that takes
         return arguments.flatten_call(self.root, args, kwargs, **self.static)
@@ -134,7 +141,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return found
 
     @deep
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Any, **kwargs: Any) -> Any:
         """A call that no specialisation took."""
         if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
@@ -149,7 +156,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             with suppress(ClosedError):                     # evicted by another thread since
                 return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured])
 
-    def chosen(self, call: arguments.Call, form: compile.Form):
+    def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""
         for reading in self.shapes.readings(call, config.code, lambda: self.compiled(call)):
             if reading is call:
@@ -172,7 +179,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         key, captured = self.known(call)
         return captured is not None and self._cache.get(key) is not None
 
-    def ready(self, call: arguments.Call, form: compile.Form):
+    def ready(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call as it is seen, what it captures now)."""
         key, captured = self.known(call)
         attempts = ATTEMPTS
@@ -196,7 +203,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             compile.expect_fitting(found.about.guards, compile.lengths_of(call))
             return found, captured
 
-    def interpret(self, *args, **kwargs):
+    def interpret(self, *args: Any, **kwargs: bool | np.ndarray) -> Any:
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
         call = self.flatten(args, kwargs)
         key, captured = self.known(call)
@@ -223,18 +230,19 @@ class Jitted(Dispatcher, Generic[P, R]):
         return key, None
 
     @contextmanager
-    def reading(self, call: arguments.Call):
+    def reading(self, call: arguments.Call) -> Iterator[None]:
         """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
         known = self._captures.get(self.key(call), ())
         with tracing.changing([x for captures in known for x in captures.changed()], varying(known)):
             yield
 
-    def key(self, call: arguments.Call):
+    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, int], tuple]:
         """What decides the specialisation of a call."""
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures):
+    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures) -> tuple[tuple[tuple, tuple],
+                 Captures]:
         """Note which Python ints and captured objects the program depends on; the key that they complete. Where another thread
         was faster, its: then this key's program has other captures than the key says, of the same state."""
         if traced.statics:
@@ -248,7 +256,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
         return key, captures if captures.given else NOTHING
 
-    def specialise(self, call: arguments.Call, form: compile.Form):
+    def specialise(self, call: arguments.Call, form: compile.Form) -> Specialisation:
         """From the disk, or compiled."""
         start, why = time.perf_counter(), self._why(call)
         if not config.check_numerics:
@@ -270,13 +278,14 @@ class Jitted(Dispatcher, Generic[P, R]):
             return "first call"
         return "what it captures has changed" if self.key(call) in self._captures else "other arguments or options"
 
-    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
+    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool) -> Specialisation:
         start = time.perf_counter()
         with self.reading(call):
             traced = self.with_captures(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start), stages)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: Any, kwargs: dict) -> ArrayBox | tuple[Box | LinearProgram | tuple[Box, ...],
+                           ...]:
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
         if not self.derives:
             return calls.call(self.root, *args, **kwargs)
@@ -291,7 +300,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     # --- looking inside ----------------------------------------------------------------------------------------------
 
     @deep
-    def lower(self, *args, **kwargs) -> lowered.Lowered:
+    def lower(self, *args: Array, **kwargs: bool | np.ndarray) -> lowered.Lowered:
         """The program of a call at every stage, without running it."""
         call = self.flatten(args, kwargs)
         return lowered.Lowered(self.with_captures(call), call)
@@ -299,7 +308,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     # --- for other languages -----------------------------------------------------------------------------------------
 
     @deep
-    def cfunc(self, *args, signature: str | None = None) -> CFunction:
+    def cfunc(self, *args: Any, signature: str | None = None) -> CFunction:
         """The function as a C function, compiled for example arguments (floats for all parameters where there are none).
 
         signature   "double (double, double)": one number for each; "double (int, double *)": the numbers of all arguments, one
@@ -311,7 +320,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return c_functions.cfunc(self, args, signature)
 
     @deep
-    def low_level_callable(self, *args, signature: str | None = None, user_data=None):
+    def low_level_callable(self, *args: np.ndarray, signature: str | None = None, user_data: np.ndarray | None = None) -> Any:
         """A scipy.LowLevelCallable, for integrate.quad, integrate.nquad and the filters of ndimage.
 
         signature   as of `cfunc`, or the name of SciPy's function, such as "generic_filter"
@@ -320,7 +329,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return c_functions.low_level_callable(self, args, signature, user_data)
 
     @property
-    def ctypes(self):
+    def ctypes(self) -> Any:
         """The function of floats as a ctypes function: `cfunc().ctypes`."""
         return self.cfunc().ctypes
 
@@ -346,7 +355,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits, s.about.origin) for s in self.specialisations]
 
 
-def _unsettled(made) -> ArgumentError:
+def _unsettled(made: Any) -> ArgumentError:
     return ArgumentError(
         "what the function reads outside of its arguments changes each time that it is traced",
         "let it change nothing outside, or pass what changes as an argument", made.traced.function.loc)
@@ -363,7 +372,8 @@ def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> Non
             )
 
 
-def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable = inline):
+def emitted(traced: trace_function.Traced, call: arguments.Call,
+            emit: Callable = inline) -> Box | tuple[Box | LinearProgram | tuple[Box, ...], ...]:
     """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
 
     emit(builder, function, operands) -> results: how the program gets there

@@ -9,24 +9,28 @@ parallel loop over the basis of one side. With N input and M output elements:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .api import Jitted
 from .autodiff import forward
 from .autodiff.reverse import reverse
 from .compressed import Compressed, mapped_over
 from .derivative_programs import built, halves, only_returned
-from .functions import MAKERS, derived, maker
+from .functions import MAKERS, Found, derived, maker
 from .ir.build import Builder
 from .ir.clone import inline
 from .ir.core import Value
 from .ir.errors import ArgumentError
-from .ir.types import Type
+from .ir.types import Array, Type
 from .jacobian_spec import nested, offsets, sides
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
+
+if TYPE_CHECKING:
+    from .custom import CustomVJP
+    from .tracer.values.boxes import Box
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +63,7 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Tr
         mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
     blocks = _forward_blocks if mode == "forward" else _reverse_blocks
 
-    def body(b, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         return [block for row in blocks(b, f, params, s.wrt, s.outs, ins, results) for block in row]
 
     g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
@@ -67,7 +71,8 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Tr
     return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
 
 
-def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
+def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
     first, push = halves(f, wrt, forward.linearize)
     residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
@@ -90,7 +95,8 @@ def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
     return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
 
 
-def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
+def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
     first, pull = halves(f, wrt, reverse.split)
     residuals = inline(b, first, params)[len(f.results):]
     place = _inexact_places(f)
@@ -106,13 +112,14 @@ def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
         yield [b.reshape(rows(b, whole, starts[place[r]], out.count), out.dims + t.dims) for whole, t in zip(stacked, ins)]
 
 
-def _inexact_places(f) -> dict[int, int]:
+def _inexact_places(f: Any) -> dict[int, int]:
     """result -> its number among the inexact results."""
     found = [k for k, r in enumerate(f.results) if r.type.dtype.inexact]
     return {k: n for n, k in enumerate(found)}
 
 
-def _operator(name: str, f: Callable, argnums, mode: str, sparse: bool, static_argnums, static_argnames) -> Jitted:
+def _operator(name: str, f: Callable, argnums: int, mode: str, sparse: bool, static_argnums: tuple,
+              static_argnames: tuple) -> Jitted:
     argnums, static = several(argnums), {"static_argnums": static_argnums, "static_argnames": static_argnames}
 
     def whole(traced: Traced) -> Traced:
@@ -132,7 +139,8 @@ def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacfwd(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
+def jacfwd(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: tuple = (),
+           static_argnames: tuple = ()) -> Any:
     """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
 
     For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
@@ -149,7 +157,8 @@ def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacrev(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
+def jacrev(f: Callable | CustomVJP | Found | None = None, argnums: int = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
     """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`."""
     if f is None:
         return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
@@ -162,7 +171,8 @@ def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str
 @overload
 def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
              static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacobian(f=None, argnums=0, *, mode="auto", sparse=False, static_argnums=(), static_argnames=()):
+def jacobian(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: tuple = (), static_argnames: tuple = ()) -> Any:
     """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
 
     mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
@@ -187,7 +197,8 @@ def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bo
 @overload
 def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
             static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def hessian(f=None, argnums=0, *, sparse=False, static_argnums=(), static_argnames=()):
+def hessian(f: Callable | None = None, argnums: int = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Any:
     """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
 
     sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
@@ -200,7 +211,7 @@ def hessian(f=None, argnums=0, *, sparse=False, static_argnums=(), static_argnam
 
 
 @maker("hessian")
-def _hessian(f: Callable, argnums, sparse: bool, static_argnums, static_argnames) -> Jitted:
+def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, static_argnames: tuple) -> Jitted:
     gradient = MAKERS["grad"](f, argnums, False, static_argnums, static_argnames)
     if not sparse:
         return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames)
@@ -208,7 +219,7 @@ def _hessian(f: Callable, argnums, sparse: bool, static_argnums, static_argnames
                       static_argnums=static_argnums, static_argnames=static_argnames)
 
 
-def hvp(f: Callable, primals, tangents) -> Any:
+def hvp(f: Callable, primals: tuple[Array | Box, ...], tangents: tuple) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
 
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument

@@ -19,7 +19,7 @@ So arrays that a loop writes to cost memory for the elements written only, and r
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.build import const, key_of
 from ...ir.core import Block, Const, Op, Value
@@ -31,6 +31,7 @@ from .remat_cost import cheap, simple
 from .tapes import is_loop, keep
 
 if TYPE_CHECKING:
+    from ..adjoint_frames import Frame
     from ..reverse.control_flow import Branch, Loop, Region
     from ..reverse.reverse import Reverse
 
@@ -104,7 +105,7 @@ def recompute(frame: Region, op: Op) -> Value:
     return frame.b(op.defn, *args, **op.attrs)
 
 
-def _settled(frame: Region, op: Op) -> list | None:
+def _settled(frame: Region | Frame, op: Op) -> list | None:
     """The later versions of the array in which a `slice` finds what it reads, up to one that is at hand
     (residuals/later_versions.py); None where
     there is none, or the array is at hand itself."""
@@ -159,7 +160,7 @@ def _worth(frame: Region, v: Value, needs: _Needs) -> bool:
     return total <= _size(v) / _PART and all(map(simple, needs.again))
 
 
-def _add_needs(frame: Region, v: Value, needs: _Needs, steps: int) -> None:
+def _add_needs(frame: Region | Frame, v: Value, needs: _Needs, steps: int) -> None:
     missing = needs.missing
     while needs.outer and _is_branch(frame) and not (frame.owns(v) or _overwritten_in(frame, v)):
         frame = frame.parent
@@ -192,11 +193,11 @@ def _add_needs(frame: Region, v: Value, needs: _Needs, steps: int) -> None:
         missing[v] = _size(v)
 
 
-def _is_branch(frame: Region) -> bool:
+def _is_branch(frame: Region | Frame) -> bool:
     return frame.op is not None and not is_loop(frame)
 
 
-def _free(loop: Loop | Region, param: Value) -> bool:
+def _free(loop: Any, param: Value) -> bool:
     """Whether a parameter of a loop is found without keeping it: a counter, what does not change, what can be undone."""
     k = param.slot - loop.fixed
     if k < 0 or loop.block.yields[k] is param or step_of(loop, k) is not None:
@@ -204,12 +205,12 @@ def _free(loop: Loop | Region, param: Value) -> bool:
     return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param and _leads_out(loop, param)
 
 
-def _restored(loop: Loop | Region, param: Value) -> bool:
+def _restored(loop: Any, param: Value) -> bool:
     k = param.slot - loop.fixed
     return k >= 0 and loop.block.yields[k] is not param and step_of(loop, k) is None
 
 
-def _destroyed_by(frame: Region, v: Value) -> float:
+def _destroyed_by(frame: Region | Frame, v: Value) -> float:
     """How many elements of an array are overwritten from here to the version that is at hand: what undoing that keeps."""
     total, later = 0.0, versions(frame.run, frame.block)
     while v not in frame.known and (step := later.get(v)) is not None:
@@ -302,7 +303,7 @@ def versions(run: Reverse, block: Block) -> dict[Value, tuple[Op, int]]:
     return found
 
 
-def _leads_out(frame: Region, v: Value) -> bool:
+def _leads_out(frame: Region | Frame, v: Value) -> bool:
     """Whether a later version of an array is at hand, or will be from behind the region."""
     later, blocked = versions(frame.run, frame.block), frame.run.blocked
     while v not in blocked:
@@ -404,7 +405,7 @@ def _reads_target(read: Op, write: Op) -> bool:
             and [*map(key_of, indices)] == [*map(key_of, write.operands[2:])])
 
 
-def _overwritten_next(frame: Region, op: Op) -> bool:
+def _overwritten_next(frame: Region | Frame, op: Op) -> bool:
     """Whether op reads just the elements that the next write to its array destroys: then keeping them is all there is to do."""
     if not op.defn.reads:
         return False
@@ -415,6 +416,6 @@ def _overwritten_next(frame: Region, op: Op) -> bool:
     return bool(step) and step[0].defn.overwrites is not None and _reads_target(op, step[0])
 
 
-def _overwritten_in(frame: Region, x: Value) -> bool:
+def _overwritten_in(frame: Region | Frame, x: Value) -> bool:
     """Whether a branch overwrites parts of an array from outside: what it was before is to be had by undoing that."""
     return not is_loop(frame) and x in versions(frame.run, frame.block) and x not in frame.parent.known

@@ -16,6 +16,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import INDEX, Type
 
 if TYPE_CHECKING:
+    from ..adjoint_frames import Frame
     from ..reverse.control_flow import Branch, Region
 
 
@@ -30,11 +31,11 @@ def keep(frame: Region, v: Value) -> Value:
     return _keep_result(frame, v)
 
 
-def is_loop(frame: Region) -> bool:
+def is_loop(frame: Region | Frame) -> bool:
     return frame.op.defn.name != "if"
 
 
-def _inside(frame: Region, v: Value) -> bool:
+def _inside(frame: Region | Frame, v: Value) -> bool:
     """Whether a value is defined in the frame's block, not outside it."""
     return frame.owns(v)
 

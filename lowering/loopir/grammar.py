@@ -44,6 +44,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...ir.errors import Loc
 from ...ir.types import BOOL, INDEX, DType
 
@@ -56,7 +58,7 @@ class Scalar:
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "%" + (self.name or hex(id(self))[-5:])
 
 
@@ -67,7 +69,7 @@ class Imm:
     value: Any
     dtype: DType
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.value)
 
 
@@ -86,8 +88,8 @@ class Buffer:
 
     __slots__ = ("data", "dims", "dtype", "frozen", "name", "slot", "space")
 
-    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None, *, frozen: bool = True,
-                 slot: int | None = None):
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data: np.ndarray | None = None, *,
+                 frozen: bool = True, slot: int | None = None):
         self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
         self.frozen, self.slot = frozen, slot
 
@@ -100,7 +102,7 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "$" + self.name
 
 
@@ -112,7 +114,7 @@ class Var:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "@" + self.name
 
 
@@ -124,7 +126,7 @@ class Stack:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "&" + self.name
 
 

@@ -6,6 +6,11 @@ program is refused by name where an argument is traced.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import filters, linalg, matrices, multivariate, sampled, stats
@@ -14,11 +19,14 @@ from ..values.boxes import Box
 from ..values.promotion import fail
 from . import calls, dispatch
 
+if TYPE_CHECKING:
+    pass
+
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
-def _programs(module) -> dict:
+def _programs(module: ModuleType) -> dict:
     return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
             and not name.startswith("_")}
 
@@ -28,12 +36,12 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
 _PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
 
 
-def _boxed(x) -> bool:
+def _boxed(x: Any) -> bool:
     return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(_boxed, x)))
 
 
-def _refusing(f, name: str):
-    def call(*args, **kwargs):
+def _refusing(f: Any, name: str) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         if any(map(_boxed, (*args, *kwargs.values()))):
             fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
         return calls.as_it_stands(f, args, kwargs)
@@ -41,7 +49,7 @@ def _refusing(f, name: str):
     return call
 
 
-def redirect(f):
+def redirect(f: Callable | np.vectorize | type) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or "").split(".")
     owner = getattr(f, "__self__", None)
@@ -60,7 +68,7 @@ def redirect(f):
     return _refusing(f, f"scipy.{parts[1]}.{f.__name__}")
 
 
-def _distribution(f, owner):
+def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:

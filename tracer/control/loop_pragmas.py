@@ -21,7 +21,7 @@ class Hint:
     def __len__(self) -> int:
         return len(self.iterable)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.iterable!r})"
 
 

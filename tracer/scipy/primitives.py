@@ -1,13 +1,18 @@
 """Ops that the programs of this folder use and NumPy has no name for. They are called, not rewritten."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .. import tracing
 from ..numpy.linalg import inexact, square
 from ..values import boxes, shapes
 from ..values.boxes import as_array
 
+if TYPE_CHECKING:
+    pass
 
-def lu_factors(a):
+
+def lu_factors(a: Any) -> Any:
     """(L and U in one matrix, the permutation with a[permutation] = L U)."""
     builder, a = tracing.current().builder, as_array(a)
     square(a)
@@ -16,7 +21,7 @@ def lu_factors(a):
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
 
 
-def solve_triangle(a, b, lower, trans, unit):
+def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     """x with a x = b, or a^T x = b, from one triangle of a; b a vector or a matrix."""
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
     square(a)

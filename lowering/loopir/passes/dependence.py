@@ -1,24 +1,25 @@
 """Positions in loop IR as forms over loop counters (affine.py): what can be proved about two accesses to one buffer."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from ....ir.analysis.affine import Constraints as _Facts
 from ....ir.types import INDEX
-from ..grammar import For, Let, Scalar
+from ..grammar import For, Imm, Let, Scalar
 
 
 class Positions:
     """The forms of index scalars, and what is known of them at the place where a walk over the kernel stands."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.facts = _Facts()
         self.forms: dict[Scalar, AffineExpr] = {}
         self.conditions: dict[Scalar, Let] = {}
         self.unequal: list[AffineExpr] = []               # forms that are not 0
 
-    def form(self, x) -> AffineExpr:
+    def form(self, x: int | Imm | Scalar) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
         if type(x) is not Scalar:
             return AffineExpr(x if type(x) is int else int(x.value), {})
@@ -37,7 +38,7 @@ class Positions:
                 self.forms[s.target] = found
 
     @contextmanager
-    def loop(self, s: For):
+    def loop(self, s: For) -> Iterator[None]:
         """Within, the counter of a loop is from 0 to trip - 1."""
         mark = self.facts.mark()
         self.forms[s.index] = AffineExpr(0, {self.counter(s): 1})
@@ -51,7 +52,7 @@ class Positions:
         return i
 
     @contextmanager
-    def where(self, cond):
+    def where(self, cond: Scalar) -> Iterator[None]:
         """Within, a condition holds."""
         s = self.conditions.get(cond) if type(cond) is Scalar else None
         if s is None:
