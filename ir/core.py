@@ -94,16 +94,22 @@ class Const(Value):
 
 
 class Length(Value):
-    """The length of an axis of an argument, in a program for arguments of many lengths. Like a constant it is defined
-    everywhere, also in the functions that are called; at the end it becomes a parameter (`lengths.closed`). It is never below
-    `least`.
+    """The length of an axis of an argument, in a program for many lengths. Like a constant it is defined everywhere, also in
+    functions that are called; at the end it becomes a parameter, of this class too (`lengths.closed`). It is never below
+    `least` and, where there is a `most`, never above that.
     """
 
-    __slots__ = ("least",)
+    __slots__ = ("least", "most")
 
-    def __init__(self, name: str, least: int):
+    def __init__(self, name: str, least: int, most: int | None = None):
         super().__init__(INDEX_SCALAR, name)
-        self.least = least
+        self.least, self.most = least, most
+
+    def __repr__(self) -> str:
+        return self.name or "a length"
+
+    def takes(self, n: int) -> bool:
+        return n >= self.least and (self.most is None or n <= self.most)
 
 
 EVERYWHERE = (Const, Length)         # values that neither an op nor a block defines

@@ -33,7 +33,6 @@ from .tracer.staging.trace_function import Out, Traced
 if TYPE_CHECKING:
     pass
 
-
 Guards = tuple[lengths.Expression, ...]
 
 
@@ -41,7 +40,8 @@ Guards = tuple[lengths.Expression, ...]
 class CompileInfo:
     """What a specialisation remembers of its making.
 
-    results  the types of the program's results;  guards  what must hold of the lengths of a call;  stages  {name: text}, where somebody wants to keep that
+    results  the types of the program's results;  guards  what must hold of the lengths of a call
+    stages   {name: text}, where somebody wants to keep that
     origin   "compiled", "symbolic" (for many lengths), or "disk"
     """
 
@@ -56,12 +56,14 @@ class CompileInfo:
 
 
 def types_of(traced: Traced) -> str:
-    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
+    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`, or `x: f64[n]; 256 <= n`."""
     rows = []
     for path, leaf in zip(traced.paths, traced.leaves):
         rows.append(f"{path}: {_shown(leaf.value)}" if leaf.kind == "static" else
                     f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
-    return ", ".join(rows)
+    known = lengths.of_types([leaf.type for leaf in traced.leaves if leaf.kind == "array"])
+    bounds = [f"{d.least} <= {d.name}" + ("" if d.most is None else f" <= {d.most}") for d in known]
+    return ", ".join(rows) + "".join([f"; {bound}" for bound in bounds])
 
 
 def _shown(value: Any) -> str:
@@ -139,7 +141,7 @@ def leaf_values(traced: Traced, call: Call) -> list:
                 "it: NumPy's reshape gives a view of some such arrays and a copy of others",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
-    return [*values, *lengths_of(call).values()]
+    return values
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
@@ -266,11 +268,9 @@ def final(program: Traced, captures: Captures, symbols: tuple[Length, ...] = ())
     f = optimized(program)
     if symbols or captures.parameters:                       # functions that it calls may read captured arrays, too
         f = loop_builder.flatten_calls(f)
-    if symbols:
-        f = lengths.guarded(f, symbols)
     if captures.parameters:
         f = closed(f, captures.parameters, captures.repeats)
-    return f
+    return lengths.guarded(f, symbols) if symbols else f
 
 
 class OtherLengths(Exception):
@@ -321,9 +321,10 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")
     place, results = parameter_of(traced, call), [v.type for v in f.results]
-    count = len(set(place.values()))
+    own = len(set(place.values()))
+    count = own + len(captures.parameters)
     arguments = arguments_of(traced, call, place, form)._replace(
-        given=captures.layouts(count + len(sizes)), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
+        given=captures.layouts(own), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
         guards=guards)
     return assemble(
         kernel,
@@ -333,6 +334,6 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
-        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards, origin="symbolic" if sizes else "compiled",
-                          stages=_stages(traced, f, kernel) if stages else {}),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
+                          origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
     )

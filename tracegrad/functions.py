@@ -21,6 +21,7 @@ from .closures import KEY, Family, new_table, table_of
 from .frozen_closures import HOLDERS, frozen
 from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
+from .misses import rebound
 from .options import config
 from .tracer import tracing
 
@@ -117,6 +118,8 @@ class Found(Jitted):
         pickling.settle()
         if not self.answer.holds():
             old, self.answer = self.answer, answered(self.root, self.chain)
+            if not self.answer.by.specialisations:
+                self.answer.by.misses.beginning = rebound(self.root, old.places)
             forward(self, self.answer)
             retire(old.by)
         return self.answer.by
@@ -173,7 +176,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear"),
+                                "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_not_general",
+                                "why_recompiled"),
           property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:

@@ -166,6 +166,8 @@ class LinearProgram(Jitted):
     likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
     """
 
+    generalises = False
+
     def __init__(self, function: Function, residuals: int, likes: list[tuple[str, Type]], tree_of_flows: TreeDef,
                  outs: list[Out], out_tree: TreeDef, what: str):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
@@ -237,6 +239,8 @@ def _pushed(residuals: int, tangents: tuple) -> None:
 
 class SplitProgram(Jitted):
     """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
+
+    generalises = False              # the second half is made for residuals of these lengths
 
     def __init__(self, fn: Callable, parts: Callable, second: Callable, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..build import FOLDED, Builder
 from ..clone import clone, copy_block, sweep
 from ..core import Block, Function, Length, Op, Value, subst_type
+from ..types import Type
 from .patterns import number
 
 if TYPE_CHECKING:
@@ -56,7 +57,21 @@ def plus(a: Sum, b: Sum, times: int) -> Sum:
 
 
 def never_negative(a: Sum) -> bool:
-    return all(c > 0 for c in a[0].values()) and a[1] + sum(c * x.least for x, c in a[0].items()) >= 0
+    return all(c > 0 for c in a[0].values()) and least(a) >= 0
+
+
+def least(a: Sum) -> int:
+    """What a sum is never below, where its factors are not negative; else 0."""
+    return a[1] + sum(c * x.least for x, c in a[0].items()) if all(c > 0 for c in a[0].values()) else 0
+
+
+def least_count(x: Type) -> int:
+    """The number of elements that an array has at least."""
+    count = 1
+    for d in x.dims:
+        found = None if isinstance(d, int) else sum_of(d)
+        count *= d if isinstance(d, int) else max(least(found), 0) if found else 0
+    return count
 
 
 def larger(a: Value, b: Value) -> Value | None:
@@ -130,14 +145,21 @@ def closed(f: Function, lengths: tuple[Length, ...]) -> Function:
         return f
     values = (*f.params, *lengths)
     body = Block([v.type for v in values], [v.name for v in values])
+    own = len(f.params)
+    body.params = (*body.params[:own], *[_parameter(d, body, own + k) for k, d in enumerate(lengths)])
     mapping: dict[Value, Value] = dict(zip(values, body.params))
     for p in body.params:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
     with builder.at(body):
         body.yields = copy_block(builder, f.body, mapping)
-    own = len(f.params)
     return Function(f.name, body, f.loc, {**f.attrs, "lengths": tuple(range(own, own + len(lengths)))})
+
+
+def _parameter(d: Length, body: Block, slot: int) -> Length:
+    made = Length(d.name or "n", d.least, d.most)
+    made.owner, made.slot = body, slot
+    return made
 
 
 def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
@@ -145,7 +167,8 @@ def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
     f = clone(f)
     found = conditions(f)
     sweep(f)
-    f.attrs["guards"] = (*[("ge", d.name, d.least) for d in lengths], *found)
+    bounds = [(name, d.name, n) for d in lengths for name, n in (("ge", d.least), ("le", d.most)) if n is not None]
+    f.attrs["guards"] = (*bounds, *found)
     return closed(f, lengths)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..build import Expr, const
 from ..core import Block, Const, Op, Value
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
-from ..types import BOOL, C64, C128, F32, I64, INDEX, Array, Dim, DType, Type
+from ..types import BOOL, C64, C128, F32, I64, INDEX, U64, Array, Dim, DType, Type
 from . import scalar_expansions as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
 from .numeric import (
@@ -45,16 +45,18 @@ if TYPE_CHECKING:
 
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
-_GIVES = {
+GIVES = {
     "same": lambda d: d,
     "bool": lambda d: BOOL,
     "real": lambda d: d.real,
     "complex": lambda d: C64 if d is F32 else C128,
+    "unsigned": lambda d: U64,
+    "signed": lambda d: I64,
 }
 
 
 def _infer(name: str, arity: int, takes: frozenset[DType], gives: str) -> Callable:
-    result = {d: _GIVES[gives](d) for d in takes}
+    result = {d: GIVES[gives](d) for d in takes}
 
     def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         if len(operands) != arity:
@@ -283,9 +285,10 @@ def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
 
 
 def _share(wins: Callable) -> tuple[Callable, Callable]:
-    """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0."""
+    """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0. NaN is
+    taken, so its slope is 1: a silent 0 would hide it."""
     def partial(a: Expr, b: Expr) -> Expr:
-        return wins(a, b).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
+        return (wins(a, b) | a.isnan()).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
     return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
 
 
@@ -339,10 +342,18 @@ declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
 
 # whether the exact sum, difference, product, x 2^y is a machine integer: what Python's ints are asked about
-FITS = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
-for _name, _exact in FITS.items():
-    declare(_name, fits(_exact), 2, frozenset({I64, INDEX}), "bool", recipe=R.FITS[_name],
+_EXACT = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
+for _name, _exact in _EXACT.items():
+    declare(_name, fits(_exact), 2, frozenset({I64, U64, INDEX}), "bool", recipe=R.FITS[_name],
             doc=f"Whether the exact result of `{_name.removesuffix('_fits')}` is within the dtype.")
+
+# an integer of 64 bits read with the other sign, and whether that is the same number
+for _name, _dtype in (("unsigned", np.uint64), ("signed", np.int64)):
+    declare(_name, lambda x, _dtype=_dtype: np.asarray(x).astype(_dtype)[()], 1, frozenset({I64, U64}), _name,
+            recipe=R.SAME_BITS, doc=f"The bits of an integer, read as {_dtype.__name__}.")
+    declare(f"{_name}_fits", lambda x: np.asarray(x).view(np.int64)[()] >= 0, 1, frozenset({I64, U64}), "bool",
+            recipe=R.SAME_SIGN, doc=f"Whether `{_name}` of an integer of the other kind is the same number.")
+FITS = frozenset({*_EXACT, "unsigned_fits", "signed_fits"})
 
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 

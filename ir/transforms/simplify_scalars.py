@@ -236,7 +236,7 @@ def _extreme(name: str) -> Callable:
             return spread(b, x, operands)                                           # max(x, x) → x
         if x.type.dtype is not INDEX or x.type.dims or y.type.dims or (found := larger(x, y)) is None:
             return None
-        return found if name == "max" else y if found is x else x                   # max(n - 1, 0) → n - 1, for lengths n >= 2
+        return found if name == "max" else y if found is x else x            # max(n - 1, 0) → n - 1, for lengths n >= 2
     return rule
 
 

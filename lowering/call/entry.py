@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...ir.ops.checks import REPORTED_WORDS
 from ..native import c_layouts
 from ..native.entry_writer import CALLS, NEXT, RUNNING, SIGNATURE, TICK, Writer
 from . import generator_locks
@@ -27,7 +28,7 @@ from .calling_convention import Signature
 from .unbox import Unpacker
 
 ENTRY, TRAMPOLINE, MISS, GUARD = "tg.entry", "tg.call", "tg.miss", "tg.guard"
-ERROR_WORDS = 7                      # the kernel's error record: site, six values
+ERROR_WORDS = 1 + REPORTED_WORDS     # the kernel's error record: site, values
 _HEAD_OFFSET, _BOUND_OFFSET = c_layouts.OFFSETS["callable.head"], c_layouts.OFFSETS["callable.bound"]
 
 

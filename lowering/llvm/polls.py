@@ -93,7 +93,7 @@ class Polls:
     def question(self, amount: int) -> None:
         """Ask each time that about WORK operations have been done, where this place is passed after each `amount` of them."""
         out, cell, often = self.out, self.out.alloca("i64"), max(WORK // amount, 1)
-        out.entry.append(f"  store i64 {often}, ptr {cell}")
+        out.entry += out.first_question(cell, often)
         out.declare(_ASK)
         left, rest, due, code, raised = (out.fresh() for _ in range(5))
         ask, go_on = out.label(), out.label()

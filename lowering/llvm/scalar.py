@@ -22,10 +22,11 @@ from ...ir.opdef import OPS
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
-from ..loopir.grammar import Let
+from ..loopir.grammar import Let, Scalar
 from ..math import library
 
 if TYPE_CHECKING:
+    from ...ir.build import Expr
     from ...ir.ops.special_library import Routine
     from .emit import Emitter
 
@@ -124,6 +125,9 @@ class Scalars:
         negative = self.line(f"icmp slt i64 {i[0]}, 0", BOOL)[0]
         moved = self.line(f"add i64 {i[0]}, {n[0]}", INDEX)[0]
         return self.line(f"select i1 {negative}, i64 {moved}, i64 {i[0]}", INDEX)[0]
+
+    def _pick(self, cond: Scalar, yes: Expr, no: Any) -> Any:
+        return self.line(f"select i1 {cond[0]}, i64 {yes[0]}, i64 {no[0]}, !unpredictable !{self.out.empty()}", INDEX)[0]
 
     # --- rules: each takes (rule, arguments, dtype of the Let's target) and gives a value ---------------------------------
 
@@ -279,7 +283,7 @@ class Scalars:
         return self.line(f"trunc {wide} {frozen} to {TYPE[to.name]}", to)
 
 
-_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
+_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside, "pick": Scalars._pick}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
           "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy, "fits": Scalars.fits,
           "signbit": Scalars.signbit, "real": Scalars.part,

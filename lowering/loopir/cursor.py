@@ -88,8 +88,7 @@ class Cursor:
 
     # --- statements -------------------------------------------------------------------------------------------------
 
-    def let(self, op: str, args: Any, dtype: DType, attrs: dict[str, Any] | None = None,
-            level: int | None = None) -> Scalar:
+    def let(self, op: str, args: Any, dtype: DType, attrs: dict[str, Any] | None = None, level: int | None = None) -> Scalar:
         at = self.level(args) if level is None else level
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
@@ -133,7 +132,7 @@ class Cursor:
         self.stack[-1].append(For(i, trip, body, **flags))
 
     def fail(self, cond: Atom, site: int, values: Sequence[Imm | Scalar] = (), level: int | None = None) -> None:
-        self.write(Fail(cond, site, tuple(values)[:6]), level)
+        self.write(Fail(cond, site, tuple(values)), level)
 
     def branch(self, cond: Atom, then: list, other: list) -> None:
         self.stack[-1].append(If(cond, then, other))

@@ -278,14 +278,12 @@ def _slice_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     return [(op.operands[0], region_terms(op.attrs["spec"], op.operands[1:], terms))]
 
 
-def gather_split(axes: tuple[int, ...], at: int, rank_b: int,
-                 index: tuple[int | Scalar, ...]) -> Any:
+def gather_split(axes: tuple[int, ...], at: int, rank_b: int, index: tuple[int | Scalar, ...]) -> Any:
     """(the part of the index that addresses the index arrays, the rest)."""
     return tuple(index[at:at + rank_b]), tuple(index[:at]) + tuple(index[at + rank_b:])
 
 
-def joined(axes: tuple[int, ...], rest: tuple[int, ...], picked: Any) -> tuple[int | Scalar | None,
-           ...]:
+def joined(axes: tuple[int, ...], rest: tuple[int, ...], picked: Any) -> tuple[int | Scalar | None, ...]:
     """The full index: `picked` on `axes`, `rest` on the others in order."""
     chosen, others = dict(zip(axes, picked)), iter(rest)
     return tuple(chosen[axis] if axis in chosen else next(others) for axis in range(len(axes) + len(rest)))
@@ -298,8 +296,7 @@ def gather_index(g: Nester, axes: tuple[int, ...], at: int, arrays: tuple[Value,
     return joined(axes, rest, picked)
 
 
-def gather_terms(axes: tuple[int, ...], at: int, arrays: tuple[Value, ...],
-                 terms: tuple[int | None, ...]) -> Any:
+def gather_terms(axes: tuple[int, ...], at: int, arrays: tuple[Value, ...], terms: tuple[int | None, ...]) -> Any:
     """(terms of the indexed array, terms of each index array)."""
     b, rest = gather_split(axes, at, arrays[0].type.rank, terms)
     picked = [None if i.type.dims else ("i", as_dim(i)) for i in arrays]
@@ -321,25 +318,38 @@ def search(g: Nester, op: Op, x: Any) -> Any:
     It lies in [low, low + left]. With half = ceil(left / 2), element low + half - 1 comes before x or not: then it lies in
     [low + half, low + left] or in [low, low + half - 1], both of which floor(left / 2) covers. So which steps there are does
     not depend on data, nothing is to be predicted, and a grid of static length is searched in straight code.
+
+    Of floats, a < x (a <= x) is the order itself unless x is NaN, as no NaN is less than anything: one instruction a step. NaN
+    has a place that does not depend on x: behind all elements (right), or behind those that are numbers (left), which a
+    search of its own finds, outside of the loop over x.
     """
-    n = g.size(op.operands[0].type.dims[0])
+    n, right = g.size(op.operands[0].type.dims[0]), op.attrs["side"] == "right"
+    if x.dtype.kind != "f" or not (type(n) is int or right):
+        return _search_steps(g, op, x, n, lambda a: sorts_before(g, a, x, or_equal=right))
+    found = _search_steps(g, op, x, n, lambda a: g.let("le" if right else "lt", (a, x), BOOL))
+    numbers = operand(n) if right else _search_steps(g, op, x, n, lambda a: g.let("eq", (a, a), BOOL))
+    return g.let("select", (g.let("ne", (x, x), BOOL), numbers, found), INDEX)
+
+
+def _search_steps(g: Any, op: Op, x: Any, n: Any, before: Op) -> Any:
+    """The number of grid elements for which before(element) holds; it holds for those in front."""
     if type(n) is not int:
-        return _search_loop(g, op, x, n)
+        return _search_loop(g, op, x, n, before)
     low = 0
     while n:
         half, n = n - n // 2, n // 2
-        low = _search_step(g, op, x, low, half)
+        low = _search_step(g, op, low, half, before)
     return operand(low)
 
 
-def _search_step(g: Nester, op: Op, x: Scalar, low: int | Scalar, half: int) -> Scalar:
+def _search_step(g: Nester, op: Op, low: int | Scalar, half: int, before: Op) -> Scalar:
     """The new low after element low + half - 1."""
     after = g.iop("add", low, half)
-    before = sorts_before(g, g.value_at(op.operands[0], (g.iop("sub", after, 1),)), x, or_equal=op.attrs["side"] == "right")
-    return g.let("select", (before, operand(after), operand(low)), INDEX)
+    element = g.value_at(op.operands[0], (g.iop("sub", after, 1),))
+    return g.let("pick", (before(element), operand(after), operand(low)), INDEX)
 
 
-def _search_loop(g: Any, op: Op, x: Any, n: Any) -> Any:
+def _search_loop(g: Any, op: Op, x: Any, n: Any, before: Op) -> Any:
     low, left = g.var(INDEX, "low"), g.var(INDEX, "left")
     with g.at_level(max(g.level((x,)), g.base)):
         g.set(low, operand(0))
@@ -349,7 +359,7 @@ def _search_loop(g: Any, op: Op, x: Any, n: Any) -> Any:
         with g.open() as body:
             size = g.get(left)
             rest = g.let("shr", (size, operand(1)), INDEX)
-            g.write(Set(low, _search_step(g, op, x, g.get(low), g.iop("sub", size, rest))))
+            g.write(Set(low, _search_step(g, op, g.get(low), g.iop("sub", size, rest), before)))
             g.write(Set(left, rest))
         g.write(While(head, more, body))
         return g.get(low)

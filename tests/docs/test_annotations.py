@@ -3,7 +3,8 @@ import ast
 import pathlib
 
 ROOT = pathlib.Path(__file__).parents[2]
-FILES = [path for folder in ("ir", "autodiff", "tracer", "lowering", "tracegrad") for path in sorted((ROOT / folder).rglob("*.py"))]
+FOLDERS = ("ir", "autodiff", "tracer", "lowering", "tracegrad")
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def functions(node, method=False):

@@ -301,12 +301,13 @@ def _class(trace: Trace, f: type, args: Any, kwargs: dict) -> Any:
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
         return iteration.range_(*args)
-    plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
-             and not issubclass(f, BaseException))
+    raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
+    plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
+             and isinstance(init, types.FunctionType))
     if not plain or not source.is_user(init) or not source.has_source(init):
         return _as_it_stands(trace, f, args, kwargs)
     captured_values.class_part(f, "__init__")
-    made = trace.note_fresh(object.__new__(f))
+    made = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
     call(init, made, *args, **kwargs)
     return made
 

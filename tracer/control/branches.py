@@ -21,7 +21,7 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
-from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, exception_parts, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
 
@@ -222,11 +222,7 @@ def _one_raises(trace: Trace, flag: Value, raising: region_tracing.Outcome, othe
     raising.block.yields = ()
     empty = Block()
     trace.builder.emit("if", flag, regions=(raising.block, empty))
-    trace.guarded += 1
-    try:
-        return other()
-    finally:
-        trace.guarded -= 1
+    return other()
 
 
 def assert_(test: Any, message: Any = None) -> None:
@@ -236,8 +232,8 @@ def assert_(test: Any, message: Any = None) -> None:
         return
     if flag is False:
         raise raise_(lambda: AssertionError(message()) if message else AssertionError())
-    text, values = format_strings.template(message()) if message else ("", ())
-    failed_writes.check(tracing.current(), flag, values, "AssertionError", text)
+    said, values = exception_parts.parts_of(AssertionError(message()) if message else AssertionError())
+    failed_writes.check(tracing.current(), flag, values, "AssertionError", said)
 
 
 def _says_later(error: Any) -> bool:
@@ -256,8 +252,7 @@ def raise_(made: Callable | None = None, cause: Callable | None = None) -> BaseE
     if error is not None and (target := exceptions.catching(trace, type(error))) is not None:
         error.__cause__ = cause() if cause is not None else None
         exceptions.throw(trace, target, lambda: exceptions.record_of(error))
-    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)
-                             or failed_writes.states(trace)):
+    if trace is None or not (_says_later(error) or failed_writes.comes_late(trace)):
         if error is None:
             error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:

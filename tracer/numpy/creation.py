@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, I64, INDEX, Dim, DType
+from ...ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
@@ -107,8 +107,8 @@ creates(np.empty_like)(_like(None))
 
 
 @creates(np.full_like)
-def full_like(a: ArrayBox, fill_value: ScalarBox, dtype: Any = None, order: str = "K", subok: bool = True,
-              shape: Any = None, *, device: Any = None) -> ArrayBox:
+def full_like(a: ArrayBox, fill_value: ScalarBox, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+              device: Any = None) -> ArrayBox:
     a = lift(a)
     dims = a.dims if shape is None else shapes.shape_of(shape)
     out = _filled(fill_value, dims, to_dtype(strong(a.kind) if dtype is None else dtype), order)
@@ -118,7 +118,7 @@ def full_like(a: ArrayBox, fill_value: ScalarBox, dtype: Any = None, order: str 
 def iota(n: Dim, dtype: DType = I64, start: int = 0) -> Value:
     """start, start + 1 … as a value."""
     builder = tracing.current().builder
-    counted = builder("iota", builder.index(n), dtype=dtype)
+    counted = builder.cast(builder("iota", builder.index(n), dtype=F32 if dtype is F16 else dtype), dtype)
     return counted if type(start) is int and start == 0 else builder("add", counted, boxes.to_value(start, dtype))
 
 
@@ -157,8 +157,8 @@ def below(n: Dim, m: Dim, k: int) -> Value:
 # --- ranges ---------------------------------------------------------------------------------------------------------
 
 @creates(np.arange)
-def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, dtype: Any = None, *,
-           device: Any = None, like: Any = None) -> ArrayBox:
+def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, dtype: Any = None, *, device: Any = None,
+           like: Any = None) -> ArrayBox:
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
@@ -217,8 +217,8 @@ def _traced_range(start: Any, stop: Any, step: int, dtype: DType) -> Any:
 
 
 @creates(np.linspace)
-def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: bool = True, retstep: bool = False,
-             dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:
+def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+             axis: int = 0, *, device: Any = None) -> Any:
     n = shapes.static_int(num, "the number of points of np.linspace")
     if n < 0:
         fail(ShapeError, f"Number of samples, {n}, must be non-negative.")
@@ -421,8 +421,8 @@ def copy_method(a: Any, order: Any = "C") -> ArrayBox:
 
 
 @implements(np.astype, method="astype")
-def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True,
-           copy: Any = True, *, device: Any = None) -> Any:
+def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True, copy: Any = True, *,
+           device: Any = None) -> Any:
     box, target = lift(x), to_dtype(dtype)
     if not np.can_cast(strong(box.kind), target.np, casting):
         fail(DTypeError, f"Cannot cast array data from {strong(box.kind)!r} to {target.np!r} according to the rule '{casting}'")

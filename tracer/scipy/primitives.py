@@ -1,15 +1,16 @@
 """Ops that the programs of this folder use and NumPy has no name for. They are called, not rewritten."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..numpy.linalg import inexact, square
 from ..values import boxes, shapes
 from ..values.boxes import as_array
-
-if TYPE_CHECKING:
-    pass
+from ..values.promotion import fail
 
 
 def lu_factors(a: Any) -> Any:
@@ -19,6 +20,14 @@ def lu_factors(a: Any) -> Any:
     (x,) = inexact(a)
     lu, order = builder.emit("lu", x)
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
+
+
+def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
+    """The shape of a footprint of a filter and which of its places count, in order: known while compiling."""
+    if isinstance(x, boxes.Box):
+        fail(UnsupportedError, "a footprint that is known only at run time cannot be compiled", "make it outside the function")
+    x = np.asarray(x)
+    return x.shape, (x.ravel() != 0).tolist()
 
 
 def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:

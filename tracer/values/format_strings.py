@@ -55,11 +55,12 @@ def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
     if isinstance(message, Text):
         return message.template, message.values
     if isinstance(message, Box):
-        return "{0}", (_value(message),)
+        return "{0}", (value_of(message),)
     return str(message).replace("{", "{{").replace("}", "}}"), ()
 
 
-def _value(box: Box) -> Value:
+def value_of(box: Box) -> Value:
+    """What run time puts into a text for a box."""
     found = box.read()
     return tracing.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
 
@@ -98,7 +99,7 @@ def _part(x: Any, conversion: str, spec: str) -> Any:
     number = tracing.constant(x.read())
     if number is not None:
         return _formatted(number, conversion, spec)
-    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (_value(x),))
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
 
 
 def _formatted(x: Any, conversion: str, spec: str) -> str:
