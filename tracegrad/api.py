@@ -211,8 +211,14 @@ class Jitted(Dispatcher, Generic[P, R]):
             compile.expect_fitting(found.about.guards, compile.lengths_of(call))
             return found, captured
 
-    def interpret(self, *args: Any, **kwargs: bool | np.ndarray) -> Any:
-        """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
+    def interpret(self, *args: Any, **kwargs: Any) -> Any:
+        """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself.
+
+        Parameters: `args`, `kwargs`: those of the function. Result: that of the function. Errors: those of a call.
+
+        >>> float(tg.jit(lambda x: x + 1).interpret(1.0))
+        2.0
+        """
         call = self.flatten(args, kwargs)
         key, captured = self.known(call)
         attempts, made = ATTEMPTS, self._programs.get(key)
@@ -306,8 +312,14 @@ class Jitted(Dispatcher, Generic[P, R]):
     # --- looking inside ----------------------------------------------------------------------------------------------
 
     @deep
-    def lower(self, *args: Array, **kwargs: bool | np.ndarray) -> lowered.Lowered:
-        """The program of a call at every stage, without running it."""
+    def lower(self, *args: Any, **kwargs: Any) -> lowered.Lowered:
+        """The program of a call at every stage, without running it.
+
+        Parameters: `args`, `kwargs`: those of the function. Result: what has a text for each stage. Errors: those of `jit`.
+
+        >>> "add" in tg.jit(lambda x: x + 1).lower(1.0).text()
+        True
+        """
         call = self.flatten(args, kwargs)
         return lowered.Lowered(self.with_captures(call), call)
 
@@ -322,15 +334,27 @@ class Jitted(Dispatcher, Generic[P, R]):
 
         What is returned has `address`, `ctypes` (callable, from Numba's compiled functions too) and `signature`, and must live
         as long as it is called. A failed check sets its Python exception and returns NaN.
+
+        Parameters: `args`, examples; `signature`. Result: as above.
+        Errors: ArgumentError, ArgumentTypeError where they do not fit.
+
+        >>> tg.jit(lambda x: x + 1).cfunc(1.0).ctypes(2.0)
+        3.0
         """
         return c_functions.cfunc(self, args, signature)
 
     @deep
-    def low_level_callable(self, *args: np.ndarray, signature: str | None = None, user_data: np.ndarray | None = None) -> Any:
+    def low_level_callable(self, *args: Any, signature: str | None = None, user_data: np.ndarray | None = None) -> Any:
         """A scipy.LowLevelCallable, for integrate.quad, integrate.nquad and the filters of ndimage.
 
         signature   as of `cfunc`, or the name of SciPy's function, such as "generic_filter"
         user_data   an array that the function's last parameter stands for: it is read where it lies, at each call
+
+        Parameters: `args`, examples, and these. Result: a scipy.LowLevelCallable. Errors: those of `cfunc`.
+
+        >>> from scipy.integrate import quad
+        >>> round(quad(tg.jit(lambda x: 2 * x).low_level_callable(), 0, 1)[0], 12)
+        1.0
         """
         return c_functions.low_level_callable(self, args, signature, user_data)
 
@@ -345,11 +369,22 @@ class Jitted(Dispatcher, Generic[P, R]):
         return self.cfunc().address
 
     def cache_info(self) -> CacheInfo:
-        """hits, misses, maxsize, currsize, evictions, code_bytes."""
+        """hits, misses, maxsize, currsize, evictions, code_bytes.
+
+        Parameters: none. Result: a CacheInfo. Errors: none.
+
+        >>> tg.jit(lambda x: x).cache_info().currsize
+        0
+        """
         return self._cache.info()
 
     def cache_clear(self) -> None:
-        """Free all compiled code of this function."""
+        """Free all compiled code of this function.
+
+        Parameters: none. Result: None. Errors: none.
+
+        >>> tg.jit(lambda x: x).cache_clear()
+        """
         self._cache.clear()
         self._programs.clear()
         self._captures.clear()
@@ -358,7 +393,13 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     def why_recompiled(self) -> str:
         """Why the last call that no kernel took needed another one: which arguments, captured values or options are otherwise
-        than those of the kernels that there are."""
+        than those of the kernels that there are.
+
+        Parameters: none. Result: the text. Errors: none.
+
+        >>> isinstance(tg.jit(lambda x: x).why_recompiled(), str)
+        True
+        """
         return self.misses.last
 
     @property

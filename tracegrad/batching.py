@@ -16,7 +16,7 @@ import numpy as np
 from .api import Jitted
 from .batch_axes import axes_of, axis_in, expect_axis
 from .derivative_programs import built, dynamic, explicit
-from .functions import Found, Frozen, derived, maker
+from .functions import Frozen, derived, maker
 from .ir.batching.batched import BatchedValue
 from .ir.batching.map_to_batch import batched
 from .ir.build import Builder, const
@@ -195,8 +195,8 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, *,
 @overload
 def vmap(f: None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (), static_argnames: Any = ()
          ) -> Callable[[Callable], Jitted[..., Any]]: ...
-def vmap(f: Callable | Found | None = None, in_axes: Sequence | int = 0, out_axes: int = 0, *, static_argnums: tuple = (),
-         static_argnames: tuple = ()) -> Any:
+def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (),
+         static_argnames: Any = ()) -> Any:
     """`f` over a batch: the function of one element runs in a parallel loop.
 
     in_axes    the axis to map over: one int for all arguments, or a tuple with an int, None (shared by all elements) or a
@@ -207,6 +207,13 @@ def vmap(f: Callable | Found | None = None, in_axes: Sequence | int = 0, out_axe
     runs for one element after the other, in parallel, or for many at once where that is faster (ir/batching/map_to_batch.py).
     What it overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there,
     and ArgumentTypeError where in_axes or out_axes does not fit the structure.
+
+    Parameters: `f`, `in_axes`, `out_axes`; `static_argnums` and `static_argnames` as of `jit`.
+    Result: a function of the same arguments with an axis more each; with `f` left out, a decorator.
+    Errors: as above, and those of `jit`.
+
+    >>> tg.vmap(lambda row, k: k * np.sum(row), in_axes=(0, None))(np.ones((2, 3)), 2.0).tolist()
+    [6.0, 6.0]
     """
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:

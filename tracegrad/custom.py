@@ -200,27 +200,6 @@ def _expect_callable(rule: Callable | float, method: str) -> None:
                                 f"write f.{method}(rule), not f.{method}(rule(…))")
 
 
-def custom_jvp(fun: Callable | None = None, nondiff_argnums: int | tuple = ()) -> Any:
-    """A function whose derivative a rule for forward mode gives: `f.defjvp(rule)` or `f.defjvps(…)`.
-
-    rule(primals, tangents) returns (out, out_dot). It serves forward mode, and where it is linear in the tangents its
-    transpose serves reverse mode. Derivatives of higher order differentiate the rule itself.
-    nondiff_argnums   positions of arguments that are not differentiated; the rule gets them first, one by one
-    """
-    return functools.partial(custom_jvp, nondiff_argnums=nondiff_argnums) if fun is None else CustomJVP(fun, nondiff_argnums)
-
-
-def custom_vjp(fun: Callable | None = None, nondiff_argnums: tuple = ()) -> Any:
-    """A function whose derivative a rule for reverse mode gives: `f.defvjp(fwd, bwd)`.
-
-    fwd(*args) returns (out, residuals), bwd(residuals, out_bar) a tuple with the cotangent of each argument. It serves reverse
-    mode, and where bwd is linear in out_bar its transpose serves forward mode. Derivatives of higher order differentiate fwd
-    and bwd.
-    nondiff_argnums   positions of arguments that are not differentiated; bwd gets them first, one by one
-    """
-    return functools.partial(custom_vjp, nondiff_argnums=nondiff_argnums) if fun is None else CustomVJP(fun, nondiff_argnums)
-
-
 # --- what a rule is traced for ---------------------------------------------------------------------------------------------
 
 class _Chosen(NamedTuple):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
 from .compile import optimized, without_aliases
-from .functions import Found, jit
+from .functions import jit
 from .ir.core import Block, Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
@@ -27,7 +27,7 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Traced
 
 if TYPE_CHECKING:
-    from .ir.types import Array
+    pass
 
 KINDS = {
     "copy": "copies",
@@ -72,8 +72,16 @@ class Explanation:
         return "\n".join(rows)
 
 
-def explain(f: Callable | Found, *args: Array, **kwargs: Any) -> Explanation:
-    """Explain how a call `f(*args, **kwargs)` is compiled, without running it. Print the result, or read its `notes`."""
+def explain(f: Callable, *args: Any, **kwargs: Any) -> Explanation:
+    """Explain how a call `f(*args, **kwargs)` is compiled, without running it. Print the result, or read its `notes`.
+
+    Parameters: `f`, the function, compiled or not; its arguments `args` and `kwargs`.
+    Result: an Explanation, whose `notes` are lists of texts by their kind.
+    Errors: those of `jit`.
+
+    >>> type(tg.explain(lambda x: x + 1, 1.0)).__name__
+    'Explanation'
+    """
     jitted = f if isinstance(f, Jitted) else jit(f)
     call = jitted.flatten(args, kwargs)
     own: list[tuple] = []                        # (the program of the user's function, whatever derives from it; its call)

@@ -246,6 +246,18 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
     part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
     NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
+
+    Result: the compiled function, with the signature of `f`; with `f` left out, a decorator.
+    Errors: UnsupportedError where `f` cannot be compiled, at the line and with what to write instead; its own, as in Python.
+
+    >>> @tg.jit
+    ... def total(x):
+    ...     s = 0.0
+    ...     for i in range(x.size):
+    ...         s += x[i] ** 2
+    ...     return s
+    >>> float(total(np.array([1.0, 2.0])))
+    5.0
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)

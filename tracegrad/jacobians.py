@@ -9,7 +9,7 @@ parallel loop over the basis of one side. With N input and M output elements:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -18,19 +18,18 @@ from .autodiff import forward
 from .autodiff.reverse import reverse
 from .compressed import Compressed, mapped_over
 from .derivative_programs import built, halves, only_returned
-from .functions import MAKERS, Found, derived, maker
+from .functions import MAKERS, derived, maker
 from .ir.build import Builder
 from .ir.clone import inline
 from .ir.core import Value
 from .ir.errors import ArgumentError
-from .ir.types import Array, Type
+from .ir.types import Type
 from .jacobian_spec import nested, offsets, sides
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
 
 if TYPE_CHECKING:
-    from .custom import CustomVJP
-    from .tracer.values.boxes import Box
+    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,12 +138,19 @@ def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacfwd(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: tuple = (),
-           static_argnames: tuple = ()) -> Any:
+def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
     """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
 
     For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
     structures of arguments, as in JAX. Raises for integers, complex numbers and results whose length only run time knows.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: DTypeError, UnsupportedError as above; those of `jit`.
+
+    >>> tg.jacfwd(lambda x: x**2)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
     """
     if f is None:
         return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
@@ -157,9 +163,17 @@ def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacrev(f: Callable | CustomVJP | Found | None = None, argnums: int = 0, *, static_argnums: Any = (),
+def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
            static_argnames: Any = ()) -> Any:
-    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`."""
+    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`.
+
+    >>> tg.jacrev(lambda x: x[0] * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [2.0, 1.0]]
+    """
     if f is None:
         return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
     return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames)
@@ -171,8 +185,8 @@ def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str
 @overload
 def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
              static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacobian(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
-             static_argnums: tuple = (), static_argnames: tuple = ()) -> Any:
+def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Any:
     """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
 
     mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
@@ -182,6 +196,13 @@ def jacobian(f: Callable | Found | None = None, argnums: int | tuple[int, ...] =
 
     Results are otherwise as of `jacfwd`, and so are the errors. What goes by a pattern must be called from Python; within a
     compiled function "auto" is forward mode where there are no more inputs than outputs, else reverse.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; these two.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`; ArgumentError for another mode.
+
+    >>> tg.jacobian(lambda x: x[1:] - x[:-1], sparse=True)(np.zeros(3)).toarray().tolist()
+    [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
     """
     if mode not in MODES:
         raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
@@ -197,12 +218,19 @@ def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bo
 @overload
 def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
             static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def hessian(f: Callable | None = None, argnums: int = 0, *, sparse: bool = False, static_argnums: Any = (),
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
             static_argnames: Any = ()) -> Any:
     """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
 
     sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
             its pattern has colours; see `jacobian`
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; this one.
+    Result: a function of the same arguments, of the Hessian; with `f` left out, a decorator.
+    Errors: those of `grad` and `jacfwd`.
+
+    >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0])).tolist()
+    [[4.0, 2.0], [2.0, 0.0]]
     """
     if f is None:
         return functools.partial(hessian, argnums=argnums, sparse=sparse, static_argnums=static_argnums,
@@ -219,11 +247,18 @@ def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, sta
                       static_argnums=static_argnums, static_argnames=static_argnames)
 
 
-def hvp(f: Callable, primals: tuple[Array | Box, ...], tangents: tuple) -> Any:
+def hvp(f: Callable, primals: Sequence, tangents: Sequence) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
 
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
                         where there is one, a tuple where there are several.
+
+    Parameters: `f`, the function, and these.
+    Result: the product, as above.
+    Errors: those of `grad` and `jvp`.
+
+    >>> tg.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),)).tolist()
+    [6.0, 0.0]
     """
     expect_tuples("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))

@@ -219,5 +219,13 @@ def disable_jit() -> Any:
 
     A function under `jit` runs as Python runs it: `breakpoint()`, `pdb` and `print` see its NumPy arrays in its own frame. A
     derivative has no Python of its own: its program is run by NumPy, op by op. With `check_numerics` so is every program.
+
+    Parameters: none.
+    Result: a context manager.
+    Errors: none.
+
+    >>> with tg.disable_jit():
+    ...     tg.jit(lambda x: print("the value is", x))(1)
+    the value is 1
     """
     return config(disable_jit=True)

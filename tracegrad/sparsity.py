@@ -299,8 +299,8 @@ def sparsity(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def sparsity(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
              ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: tuple = (),
-             static_argnames: tuple = ()) -> Any:
+def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+             static_argnames: Any = ()) -> Any:
     """The pattern of the Jacobian of `f`: a function of the same arguments that returns SciPy CSR arrays of bools.
 
     For a result of shape `out` and an argument of shape `in` a matrix of shape (size of out, size of in), elements in C order;
@@ -308,6 +308,13 @@ def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, s
     an entry that is missing is zero for all floating arguments; one that is there may be zero for some. Branches on them count
     with both sides. It does depend on integers, bools and captured arrays. The pattern of a Hessian is `sparsity(grad(f))`.
     Raises as `jacfwd`, and where it is called in traced code.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: that function; with `f` left out, a decorator.
+    Errors: as above.
+
+    >>> tg.sparsity(lambda x: x * x)(np.ones(2)).toarray().tolist()
+    [[True, False], [False, True]]
     """
     if f is None:
         return functools.partial(sparsity, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)

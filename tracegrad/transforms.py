@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .ir.build import Builder
     from .ir.core import Function, Value
     from .tracer.pytrees import TreeDef
-    from .tracer.values.boxes import ArrayBox, Box, ScalarBox
+    from .tracer.values.boxes import Box, ScalarBox
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,6 +57,13 @@ def grad(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, 
     Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks:
     abs'(0) = 0, ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a
     TypeError) for an argument of integers.
+
+    Parameters: `f`, the function; `static_argnums` and `static_argnames` as of `jit`.
+    Result: a compiled function of the same arguments; with `f` left out, a decorator.
+    Errors: as above, and those of `jit`.
+
+    >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0])).tolist()
+    [3.0, 12.0]
     """
     return _gradient(grad, f, argnums, has_aux, static_argnums, static_argnames)
 
@@ -68,9 +75,18 @@ def value_and_grad(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has
 def value_and_grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
                    static_argnums: Any = (), static_argnames: Any = ()
                    ) -> Callable[[Callable[P, R]], Jitted[P, tuple[R, Any]]]: ...
-def value_and_grad(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
-                   static_argnums: tuple = (), static_argnames: tuple = ()) -> Callable | Found:
-    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient)."""
+def value_and_grad(f: Any = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
+                   static_argnames: Any = ()) -> Any:
+    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient).
+
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a compiled function of the same arguments; with `f` left out, a decorator.
+    Errors: those of `grad`.
+
+    >>> value, gradient = tg.value_and_grad(lambda x: x * x)(3.0)
+    >>> float(value), float(gradient)
+    (9.0, 6.0)
+    """
     return _gradient(value_and_grad, f, argnums, has_aux, static_argnums, static_argnames)
 
 
@@ -142,11 +158,19 @@ def _tangents(tangents: tuple) -> None:
 maker("jvp")(Tangents)
 
 
-def jvp(f: Callable, primals: tuple[Array | Box, ...], tangents: tuple[Array, ...]) -> tuple:
+def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     """(f(*primals), its derivative at `primals` along `tangents`): forward mode.
 
     primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
+
+    Parameters: `f`, the function, and these.
+    Result: (value, tangent of the value), in the structure of the value.
+    Errors: ArgumentTypeError and ShapeError where the tangents do not fit the arguments; those of `jit`.
+
+    >>> value, tangent = tg.jvp(np.sin, (0.0,), (2.0,))
+    >>> float(value), float(tangent)
+    (0.0, 2.0)
     """
     expect_tuples("jvp", primals, tangents)
     return derived(f, "jvp")(tuple(primals), tuple(tangents))
@@ -343,12 +367,20 @@ class Pushforward(LinearMap):
         return self._second(self._residuals, tangents)
 
 
-def vjp(f: Callable, *primals: Array | Box, has_aux: bool = False) -> tuple:
+def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """(f(*primals), pullback): reverse mode.
 
     pullback(cotangent) takes what has the structure and shapes of the result, and returns a tuple with a cotangent for
     each argument (0.0 for what is no float or complex). With has_aux, f returns (result, aux) and vjp
     (result, pullback, aux).
+
+    Parameters: `f`, the function; `primals`, its arguments; `has_aux`.
+    Result: (value, pullback).
+    Errors: ArgumentTypeError and ShapeError where a cotangent does not fit the result; those of `jit`.
+
+    >>> value, pullback = tg.vjp(lambda x, y: x * y, 3.0, 4.0)
+    >>> [float(bar) for bar in pullback(1.0)]
+    [4.0, 3.0]
     """
     out, residuals, second = derived(f, "vjp", has_aux)(*primals)
     if has_aux:
@@ -356,14 +388,31 @@ def vjp(f: Callable, *primals: Array | Box, has_aux: bool = False) -> tuple:
     return out, Pullback(second, residuals, primals)
 
 
-def linearize(f: Callable, *primals: np.ndarray | ArrayBox) -> tuple:
-    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again."""
+def linearize(f: Callable, *primals: Any) -> tuple[Any, Pushforward]:
+    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again.
+
+    Parameters: `f`, the function; `primals`, its arguments.
+    Result: (value, map), where map(*tangents) is the tangent of the value.
+    Errors: ArgumentTypeError and ShapeError where tangents do not fit; those of `jit`.
+
+    >>> value, push = tg.linearize(lambda x: x**2, 3.0)
+    >>> float(value), float(push(1.0)), float(push(0.5))
+    (9.0, 6.0, 3.0)
+    """
     out, residuals, second = derived(f, "linearize")(*primals)
     return out, Pushforward(second, residuals)
 
 
-def stop_gradient(x: Box) -> Box:
-    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity."""
+def stop_gradient(x: Any) -> Any:
+    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity.
+
+    Parameters: `x`, the structure.
+    Result: the same structure.
+    Errors: none of its own.
+
+    >>> float(tg.grad(lambda x: x * tg.stop_gradient(x))(3.0))
+    3.0
+    """
     if tracing.active() is None:
         return x
     builder = tracing.current().builder

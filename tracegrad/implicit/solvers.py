@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..custom import custom_jvp
+from ..custom_decorators import custom_jvp
 from ..functions import jit
 from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..jacobians import jacobian

@@ -114,6 +114,13 @@ def static(value: Any) -> Any:
     What the expression between the parentheses reads is not looked at again: neither globals nor the clock, the environment or
     files, which traced code may read in no other way. A traced integer is made part of the specialisation: each value is
     compiled for. Outside of traced code: the value itself.
+
+    Parameters: `value`, any expression.
+    Result: its value.
+    Errors: none of its own.
+
+    >>> int(tg.jit(lambda x: x + tg.static(len("abc")))(1))
+    4
     """
     if isinstance(value, Box) and tracing.active() is not None:
         found = tracing.need_concrete(value, "tg.static") if isinstance(value, ScalarBox) else None
