@@ -6,12 +6,15 @@ forward mode on those that are varied. Loops take a fixed point over what they c
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from ..ir.core import Block, Function, Op, Value
 from ..ir.types import StackType
 from .custom_calls import rule_of_call, varies
+
+if TYPE_CHECKING:
+    from ..ir.opdef import Elementwise
 
 
 def inexact(value: Value) -> bool:
@@ -31,7 +34,7 @@ def positions(op: Op) -> tuple[int, ...]:
     if defn.rule == "none":
         return ()
     if defn.rule == "elementwise":
-        return tuple([k for k, p in enumerate(defn.partials) if p is not None])
+        return tuple([k for k, p in enumerate(cast(Elementwise, defn).partials) if p is not None])
     if defn.rule == "special":
         return _SPECIAL_IN.get(defn.name) or tuple(range(len(op.operands)))
     return defn.linear_in or tuple(range(len(op.operands)))
@@ -177,7 +180,7 @@ def varied(f: Function, wrt: Sequence[int], memo: Any = None) -> set[Value]:
     return flow.marked
 
 
-def useful(f: Function, results: set[int] | None = None, memo: Any = None) -> set[Value]:
+def useful(f: Function, results: Collection[int] | None = None, memo: Any = None) -> set[Value]:
     """The values of `f` that its inexact results (those at positions `results`, if given) depend on."""
     wanted = f.results if results is None else [f.results[k] for k in results]
     flow = _Useful([v for v in wanted if inexact(v)], memo)

@@ -48,7 +48,7 @@ class Frame:
         if not isinstance(v, Value):
             return False
         owner = v.owner
-        return owner is self.block or self.run.home.get(owner) is self.block
+        return owner is self.block or (isinstance(owner, Op) and self.run.home.get(owner) is self.block)
 
     def get(self, v: Value) -> Value:
         """A forward value, in the backward block."""
@@ -56,13 +56,13 @@ class Frame:
 
     def dims(self, v: Value) -> tuple[Value, ...]:
         """The lengths of a forward value, as index operands of the backward block."""
-        return tuple([self.b.index(d) if type(d) is int else self.get(d) for d in v.type.dims])
+        return tuple([self.b.index(d) if isinstance(d, int) else self.get(d) for d in v.type.dims])
 
     def type(self, t: Type) -> Type:
         """The type of a forward value, as a type of the backward block."""
         if t.__class__ is StackType or t.static:
             return t
-        return Type(t.dtype, tuple([d if type(d) is int else self.get(d) for d in t.dims]))
+        return Type(t.dtype, tuple([d if isinstance(d, int) else self.get(d) for d in t.dims]))
 
     def lazy(self, v: Value) -> Lazy:
         return Lazy(self, v)
@@ -77,7 +77,7 @@ class Frame:
         bar = self.bars.get(key)
         return self.inherit(key) if bar is None and not self.owns(key) else bar
 
-    def inherit(self, key: _Site | Value) -> None:
+    def inherit(self, key: _Site | Value) -> Value | None:
         """`current` of something that belongs to an enclosing frame."""
         return None
 
@@ -126,7 +126,7 @@ class Lazy(Expr):
         self.builder, self.frame, self.source = frame.b, frame, source
 
     @property
-    def value(self) -> Value:
+    def value(self) -> Value:                           # type: ignore[override]
         return self.frame.get(self.source)
 
     @property

@@ -70,7 +70,7 @@ def _map(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, 
     (trip,) = mapped(op.operands, mapping)
     inits = []
     for r in op.results:
-        lengths = [builder.index(d) if type(d) is int else mapping.get(d, d) for d in r.type.dims[1:]]
+        lengths = [builder.index(d) if isinstance(d, int) else mapping.get(d, d) for d in r.type.dims[1:]]
         inits.append(builder("empty", *map(builder.index, [trip, *lengths]), dtype=r.type.dtype))
     body = Block([INDEX_SCALAR, *[v.type for v in inits]], [region.params[0].name, *[r.name for r in op.results]])
     mapping[region.params[0]] = i = body.params[0]

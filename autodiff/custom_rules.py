@@ -36,7 +36,8 @@ class Rule:
                  tangents: Callable[[], Function] | None = None,
                  halves: Callable[[], tuple[Function, Function]] | None = None):
         self.name, self.inputs, self.results, self.loc = name, inputs, results, loc
-        self._tangents, self._halves = tangents, halves
+        self._tangents: Any = tangents
+        self._halves: Any = halves
         self.kind = "custom_jvp" if tangents else "custom_vjp"
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ through a region or returned. Control ops carry tangents beside the values (forw
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from ..ir.build import Builder, Expr
 from ..ir.clone import copy_region
@@ -23,6 +24,9 @@ from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
+
+if TYPE_CHECKING:
+    from ..ir.opdef import Elementwise
 
 
 def jvp(f: Function, wrt: Sequence[int], memo: dict[Op, bool] | None = None) -> Function:
@@ -134,8 +138,8 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value]:
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or op.defn.flat or (op.defn.forgets and dot in fwd.tall)
-        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
+        steep = dot in fwd.steep or cast(Elementwise, op.defn).flat or (cast(Elementwise, op.defn).forgets and dot in fwd.tall)
+        term = product(b, dot, partial(op, k, exprs), k in cast(Elementwise, op.defn).singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
         if term is not None:

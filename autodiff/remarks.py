@@ -58,7 +58,7 @@ def _shown(t: Type) -> str:
     """A type; lengths that only run time knows go by their names, or by n."""
     while t.__class__ is StackType:
         t = t.element
-    return t.dtype.name + (f"[{', '.join(str(d) if type(d) is int else d.name or 'n' for d in t.dims)}]" if t.dims else "")
+    return t.dtype.name + (f"[{', '.join(str(d) if isinstance(d, int) else d.name or 'n' for d in t.dims)}]" if t.dims else "")
 
 
 def _bytes(t: Type) -> str:
@@ -66,7 +66,7 @@ def _bytes(t: Type) -> str:
     while t.__class__ is StackType:
         t = t.element
     known = math.prod([d for d in t.dims if type(d) is int]) * t.dtype.size
-    lengths = [d.name or "n" for d in t.dims if type(d) is not int]
+    lengths = [d.name or "n" for d in t.dims if not isinstance(d, int)]
     return " * ".join([*lengths, f"{known:,} bytes"])
 
 

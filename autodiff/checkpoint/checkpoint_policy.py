@@ -258,7 +258,7 @@ def _sizes(types: list[Type], where: dict[Value, Value], known: Callable) -> Siz
     for t in types:
         number, lengths = t.dtype.size, []
         for d in t.dims:
-            d = where.get(d, d)
+            d = d if isinstance(d, int) else where.get(d, d)
             if isinstance(d, int) or d.__class__ is Const:
                 number *= d if isinstance(d, int) else d.item
             elif known(d):

@@ -141,7 +141,8 @@ def by_iterations(op: Op, budget: int) -> Op:
     """A `for` each iteration of which is a checkpointed call, whose own loops may take `budget` bytes."""
     region, builder = op.regions[0], Builder()
     builder.loc = op.loc
-    inner, mapping = Block([p.type for p in region.params], [p.name for p in region.params]), {}
+    inner = Block([p.type for p in region.params], [p.name for p in region.params])
+    mapping: dict[Value, Value] = {}
     mapping.update(zip(region.params, inner.params))
     with builder.at(inner):
         inner.yields = copy_block(builder, region, mapping)

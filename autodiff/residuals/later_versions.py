@@ -192,7 +192,7 @@ class Settled:
 
     def _size(self, x: Value, axis: int) -> AffineExpr:
         d = x.type.dims[axis]
-        return (AffineExpr(d, {}) if type(d) is int else self.form(d)).add(-1)
+        return (AffineExpr(d, {}) if isinstance(d, int) else self.form(d)).add(-1)
 
     def _run(self, start: Value, length: Value, step: Value) -> Interval:
         """Positions start, start + step …; an empty run touches nothing, so that its bounds may be anything."""

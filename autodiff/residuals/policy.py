@@ -32,7 +32,7 @@ from .tapes import is_loop, keep
 
 if TYPE_CHECKING:
     from ..adjoint_frames import Frame
-    from ..reverse.control_flow import Branch, Loop, Region
+    from ..reverse.control_flow import Branch, Region
     from ..reverse.reverse import Reverse
 
 CONDITION = Type(BOOL)
@@ -51,7 +51,7 @@ def find(frame: Region, v: Value) -> Value:
     return frame.known.setdefault(v, found)
 
 
-def _param(loop: Loop | Region, v: Value) -> Value:
+def _param(loop: Any, v: Value) -> Value:
     k = v.slot - loop.fixed
     if k < 0:
         return loop.index
@@ -64,7 +64,7 @@ def _param(loop: Loop | Region, v: Value) -> Value:
 
 
 def _result(frame: Region, v: Value) -> Value:
-    op = v.owner
+    op: Any = v.owner
     again, overwritten = cheap(op), _overwritten_next(frame, op)
     if again and overwritten:
         return keep(frame, v)
@@ -121,7 +121,7 @@ def _settled(frame: Region | Frame, op: Op) -> list | None:
     return frame.run.settled.path(op)
 
 
-def _version(frame: Region, path: list[tuple[Block, Value]]) -> Value:
+def _version(frame: Any, path: list[tuple[Block, Value]]) -> Value:
     """The first of these versions that is at hand."""
     frames = {}
     while frame is not None:
@@ -303,7 +303,7 @@ def versions(run: Reverse, block: Block) -> dict[Value, tuple[Op, int]]:
     return found
 
 
-def _leads_out(frame: Region | Frame, v: Value) -> bool:
+def _leads_out(frame: Any, v: Value) -> bool:
     """Whether a later version of an array is at hand, or will be from behind the region."""
     later, blocked = versions(frame.run, frame.block), frame.run.blocked
     while v not in blocked:

@@ -12,6 +12,7 @@ one, that would cost more than it saves, and the record is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...ir.analysis.draws import draws
 from ...ir.analysis.patterns import number
@@ -140,7 +141,7 @@ def _emitted(builder: Builder, op: Op, mapping: dict[Value, Value], reads: set[O
         with builder.at(inner):
             inner.yields = copy_block(builder, _rest(op, reads), mapping)
         f, free = lift_free(Function("iteration", inner, op.loc))
-        half = {} if budget is None else {"budget": budget // 2}
+        half: dict[str, Any] = {} if budget is None else {"budget": budget // 2}
         made.yields = builder.emit("call", *free, callee=f, checkpoint=SEGMENT, **half)
     builder.loc = op.loc
     return builder.emit("map", *mapped(op.operands, mapping), regions=[made])

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...ir.build import const
 from ...ir.clone import dims_of
@@ -40,7 +40,7 @@ def _inside(frame: Region | Frame, v: Value) -> bool:
     return frame.owns(v)
 
 
-def _rows_depth(frame: Region, v: Value) -> int:
+def _rows_depth(frame: Any, v: Value) -> int:
     """How many frames, from this one outwards, lie inside an array with an axis per `for` around v: up to the outermost `for`
     outside which all the trip counts and v's lengths are known. 0 where there is none."""
     lengths, depth, n = list(dims_of(v.type)), 0, 0
@@ -57,7 +57,8 @@ def _rows_depth(frame: Region, v: Value) -> int:
 
 def _keep_row(frame: Region, v: Value, depth: int) -> Value:
     """An element of an array beside the loops:  %t1 = update %t0[%i, %j], %v."""
-    run, frames = frame.run, [frame]
+    run = frame.run
+    frames: list[Any] = [frame]
     for _ in range(depth - 1):
         frames.append(frames[-1].parent)
     outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
@@ -119,7 +120,7 @@ def _keep_result(branch: Branch | Region, v: Value) -> Value:
     run, op = branch.run, branch.op
     if v not in run.kept:
         zero = const(0, v.type.dtype)
-        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
+        dims = [const(d, INDEX) if isinstance(d, int) else d for d in v.type.dims]
         for region in op.regions:
             mine = region is branch.block
             region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
@@ -132,7 +133,7 @@ def _keep_on_stack(frame: Region, v: Value) -> Value:
     """Push v where it is made; backwards, pop it. The stack flows through all enclosing regions."""
     run, b = frame.run, frame.b
     dims = frame.dims(v)
-    frames = [frame]
+    frames: list[Any] = [frame]
     while frames[-1].parent.parent is not None:
         frames.append(frames[-1].parent)
     stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()

@@ -19,7 +19,7 @@ shrinks and grows with it:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ...ir.build import const
 from ...ir.clone import dims_of
@@ -57,13 +57,21 @@ class Region(Frame):
             return found
         return policy.find(self, v) if self.owns(v) else self.parent.get(v)
 
+    def yielded(self, v: Value) -> int | None:
+        """The position at which the region yields a value, or None."""
+        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
+
+    def last(self, k: int) -> Value:
+        """What the region yields at a position, where that is at hand."""
+        raise NotImplementedError
+
 
 class Branch(Region):
     """One branch of an `if`. The adjoints of outer values are seen directly; what it changes becomes a result."""
 
     __slots__ = ()
 
-    def inherit(self, key: Value) -> Value | None:
+    def inherit(self, key: _Site | Value) -> Value | None:
         return self.parent.current(key)
 
     def adopt_lengths(self) -> None:
@@ -72,9 +80,6 @@ class Branch(Region):
         for r, y in zip(self.op.results, self.block.yields):
             if r in used and self.owns(y):
                 self.known[y] = self.parent.get(r)
-
-    def yielded(self, v: Value) -> int | None:
-        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
 
     def last(self, k: int) -> Value:
         """The value of yield k: this branch was taken, so it is the op's result."""
@@ -120,16 +125,13 @@ class Loop(Region):
         """Carry the adjoint of something from outside. It starts as what the enclosing frame has so far."""
         parent = self.parent
         init = parent.current(key)
-        init = parent.zeros(key) if init is None else init
+        init = parent.zeros(cast(Value, key)) if init is None else init
         name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
         param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), True, name)
         if self.steep or init in self.run.steep:
             self.run.steep.marked.add(param)
         self.bars[key] = param
         return param
-
-    def yielded(self, v: Value) -> int | None:
-        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
 
     def last(self, k: int) -> Value:
         """The value of yield k, carried backwards: after the last iteration it is the loop's result, and what the iteration

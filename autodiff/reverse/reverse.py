@@ -14,16 +14,16 @@ was not taken. Products with it use `mulz`, so that what is infinite in a branch
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from functools import partial as partial_of
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...ir.build import Builder, make_op
 from ...ir.clone import copy_block, dce, dims_of
 from ...ir.core import Block, Function, Op, Value, subst_type
 from ...ir.errors import IRError, UnsupportedError, of_derivative
-from ...ir.opdef import OPS
+from ...ir.opdef import OPS, Elementwise
 from ...ir.transforms.simplify import peephole
 from ..activity import inexact, positions, useful, varied, varied_in
 from ..adjoint_frames import Frame
@@ -46,9 +46,10 @@ from .control_flow import CONTROL, RESTORE, add_carry, add_result
 
 if TYPE_CHECKING:
     from ...ir.types import DType
+    from ..residuals.tapes import _Site
 
 
-def vjp(f: Function, wrt: Sequence[int] | range, results: set[int] | tuple[int, ...] | None = None, notes: list | None = None,
+def vjp(f: Function, wrt: Sequence[int] | range, results: Collection[int] | None = None, notes: list | None = None,
         budget: int | None = None) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
     returns `f`'s results and then the cotangent of each of the parameters `wrt`. `notes` is added to: (kind, sentence,
@@ -60,7 +61,7 @@ def vjp(f: Function, wrt: Sequence[int] | range, results: set[int] | tuple[int, 
     return run.function()
 
 
-def partition(f: Function, wrt: Sequence[int], results: Any = None, memo: dict[Op, bool] | None = None,
+def partition(f: Function, wrt: Sequence[int], results: Any = None, memo: dict[Any, Any] | None = None,
               budget: int | None = None) -> Parts:
     """`vjp` of the results at positions `results` (all, where not given), cut in two (see split.Parts)."""
     run = Reverse(f, tuple(wrt), results, memo, budget)
@@ -108,8 +109,8 @@ class Reverse:
     add_carry = staticmethod(add_carry)
     add_result = staticmethod(add_result)
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], results: set[int] | None = None, memo: dict[Op, bool] | None = None,
-                 budget: int | None = None, again: bool = True):
+    def __init__(self, f: Function, wrt: tuple[int, ...], results: Collection[int] | None = None,
+                 memo: dict[Any, Any] | None = None, budget: int | None = None, again: bool = True):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         self.budget = budget
         if again:
@@ -124,7 +125,12 @@ class Reverse:
         self.register(g.body)
         self.masked: set[Value] = set()
         self.steep, self.forgotten = Steep(), forgotten(g.body)
-        self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
+        self.bases: dict[Any, Any] = {}
+        self.versions: dict[Any, Any] = {}
+        self.writes: dict[Any, Any] = {}
+        self.destroyed: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}
+        self.counts: dict[Any, Any] = {}
         self.blocked: set[Value] = set()
         self.inserted: dict[Op, list[Op]] = {}
         self.notes: list[tuple[Op, Value, str]] = []
@@ -269,7 +275,7 @@ def _elementwise(frame: Frame, op: Op, cts: list[Value]) -> None:
             flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
             if masked:
                 frame.run.masked.add(flow)
-        found = product(frame.b, flow, factor, masked or k in op.defn.singular, flow in frame.run.steep)
+        found = product(frame.b, flow, factor, masked or k in cast(Elementwise, op.defn).singular, flow in frame.run.steep)
         frame.run.steep.passed(op, flow, found)
         if found is not None:
             give(frame, ct, v, found)
@@ -289,7 +295,8 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
 
 
 def _linear(frame: Frame, op: Op, cts: list[Value]) -> None:
-    TRANSPOSE[op.defn.name](frame, op, cts if op.defn.name in SEVERAL else cts[0])
+    transposed: Any = TRANSPOSE[op.defn.name]
+    transposed(frame, op, cts if op.defn.name in SEVERAL else cts[0])
 
 
 def _special(frame: Frame, op: Op, cts: list[Value]) -> None:
@@ -298,7 +305,7 @@ def _special(frame: Frame, op: Op, cts: list[Value]) -> None:
     if set(places) <= set(LINEAR_PART.get(op.defn.name, ())):
         _linear(frame, op, cts)
         return
-    dots = [None] * len(op.operands)
+    dots: list[Value | None] = [None] * len(op.operands)
     for k in places:
         dots[k] = Value(frame.type(op.operands[k].type))
     b = Builder(peephole=run.peephole)
@@ -331,7 +338,7 @@ class Scratch(Frame):
         super().__init__(frame.run, None, None, block, frame.back, dependent)
         self.b._scopes, self.b.loc = frame.b._scopes, frame.b.loc
 
-    def owns(self, v: Value) -> bool:
+    def owns(self, v: _Site | Value) -> bool:
         return True
 
 

@@ -94,7 +94,7 @@ def _reduce_extreme(b: Builder, x: Value, out: Value, axes: tuple[int, ...], dot
     return b("mul", b.reduce(b("select", wins, dot, zero), "sum", axes), share)
 
 
-def _wins(b: Builder, x: Any, out: Callable) -> Any:
+def _wins(b: Builder, x: Value, out: Value) -> Value:
     """Which elements are the result of max or min. Where that is NaN, those that are NaN."""
     equal = b("eq", x, out)
     return b("or", equal, b("isnan", x)) if x.type.dtype.kind == "f" else equal

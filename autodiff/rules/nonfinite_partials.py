@@ -32,8 +32,8 @@ def is_steep(op: Op) -> bool:
         return False
     if op.defn.name == "pow":
         y = op.operands[1]
-        known = y.__class__ is Const and not y.data.ndim and y.data.dtype.kind != "c"
-        return not (known and (y.item >= 1 or y.item == 0))
+        known = isinstance(y, Const) and not y.data.ndim and y.data.dtype.kind != "c" and (y.item >= 1 or y.item == 0)
+        return not known
     return getattr(op.defn, "steep", False) or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
 
 

@@ -8,16 +8,20 @@ A partial that can be infinite where the other factor is 0 multiplies with `mulz
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from ...ir.build import Builder, Expr
 from ...ir.core import Const, Op, Value
 from ...ir.types import Type
 from .nonfinite_partials import times
 
+if TYPE_CHECKING:
+    from ...ir.opdef import Elementwise
+
 
 def partial(op: Op, k: int, exprs: Sequence[Expr]) -> Value:
     """The partial derivative of an elementwise op by operand k, as a number or a value; `exprs` are its operands and result."""
-    found = op.defn.partials[k](*exprs)
+    found = cast(Elementwise, op.defn).partials[k](*exprs)
     return found.value if isinstance(found, Expr) else found
 
 

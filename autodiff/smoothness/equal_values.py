@@ -19,6 +19,7 @@ vectors and values of a group have the derivative NaN. For A = U B V^H of singul
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...ir.build import Builder
 from ...ir.clone import copy_op, copy_region, mapped, sweep
@@ -75,7 +76,7 @@ class _Following:
         flows = [self.flows.get(v) for v in op.operands]
         if op.regions or not any(flows):
             return copy_op(builder, op, mapping, self)
-        follow = RULES.get(name) or (RULES["elementwise"] if of_each(op) else None)
+        follow: Any = RULES.get(name) or (RULES["elementwise"] if of_each(op) else None)
         found = follow(builder, op, mapped(op.operands, mapping), flows) if follow else None
         if isinstance(found, Value):
             self.settled = True
@@ -104,7 +105,7 @@ class _Following:
             u, w, vh = marked
             v = adjoint(builder, vh)
             thin = [columns_of(builder, x, builder.index(0), builder.index(n)) if op.attrs["full"] else x for x in (u, v)]
-            frame = Frame(a, *thin, w, lead, near, lower)
+            frame = Frame(a, thin[0], thin[1], w, lead, near, lower)
             kinds = ["vectors" if same_length(x.type.dims[-1], n) else "more" for x in (u, v)]
             flows = [Flow(kinds[0], u, frame, lead + 1), Flow("values", w, frame, lead, core=w),
                      Flow(kinds[1], vh, frame, lead, turned=not frame.real)]

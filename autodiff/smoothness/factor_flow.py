@@ -212,7 +212,7 @@ def _slice(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | N
         return values_in(b, flow, start, length) if flow.value is flow.core else None
     if flow.kind == "more":
         n = frame.w.type.dims[-1]
-        numbers = [d.item if isinstance(d, Const) else d for d in (start, length)] + [n]
+        numbers: list[Any] = [*(d.item if isinstance(d, Const) else d for d in (start, length)), n]
         if not all(type(d) is int for d in numbers) or numbers[0] + numbers[1] > n:
             return None
         whole = "".join("s" if k == flow.axis else ":" for k in range(len(spec)))

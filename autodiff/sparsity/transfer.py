@@ -253,7 +253,7 @@ def _inside(s: Walk, position: Value | None, length: Dim, last: Any = None) -> V
     return b("max", b("min", position, b.index(last)), b.index(0))
 
 
-def _axis_position(s: Walk, char: str, indices: list[Value], length: Dim) -> list[Value] | None:
+def _axis_position(s: Walk, char: str, indices: Sequence[Value], length: Dim) -> list[Value] | None:
     """The index operands of one axis, None where they are not known."""
     values = [s.value(i) for i in indices]
     if None in values:
@@ -268,7 +268,7 @@ def _axis_position(s: Walk, char: str, indices: list[Value], length: Dim) -> lis
     return None if None in values else values
 
 
-def positions(s: Walk, x: Value, indices: list[Value], spec: str) -> list[list[Value] | None]:
+def positions(s: Walk, x: Value, indices: Sequence[Value], spec: str) -> list[list[Value] | None]:
     """For each axis of x the operands that address it; None for an axis whose positions are not known."""
     starts = spec_operands(spec)
     return [_axis_position(s, char, indices[starts[k]:starts[k + 1]], d)
