@@ -34,7 +34,7 @@ def positions(op: Op) -> tuple[int, ...]:
     if defn.rule == "none":
         return ()
     if defn.rule == "elementwise":
-        return tuple([k for k, p in enumerate(cast(Elementwise, defn).partials) if p is not None])
+        return tuple([k for k, p in enumerate(cast("Elementwise", defn).partials) if p is not None])
     if defn.rule == "special":
         return _SPECIAL_IN.get(defn.name) or tuple(range(len(op.operands)))
     return defn.linear_in or tuple(range(len(op.operands)))

@@ -53,7 +53,7 @@ class Builder:
     def __init__(self, locate: Callable[[], Loc] | None = None, peephole: Callable | None = None):
         self.loc: Loc = ()
         self.locate, self.peephole = locate, peephole
-        self.block: Block = cast(Block, None)           # until the first `enter`
+        self.block: Block = cast("Block", None)           # until the first `enter`
         self._scopes: list[dict] = []
         self._ints: dict[int, Const] = {}
 
@@ -247,7 +247,7 @@ class Expr:
 
     def select(self, yes: Expr | complex, no: Expr | complex) -> Expr:
         """Where this condition holds yes, else no; one of them may be a Python number."""
-        like = yes if isinstance(yes, Expr) else cast(Expr, no)
+        like = yes if isinstance(yes, Expr) else cast("Expr", no)
         return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
 
     def cast(self, dtype: DType) -> Expr:

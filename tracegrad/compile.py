@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .captures import NOTHING, Captures, captures_of, closed
 from .ir.analysis import lengths
@@ -29,9 +29,6 @@ from .tracer import pytrees
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Out, Traced
-
-if TYPE_CHECKING:
-    pass
 
 Guards = tuple[lengths.Expression, ...]
 
@@ -179,14 +176,14 @@ def _layout(structure: pytrees.TreeDef, leaves: Iterator, arguments: bool) -> An
     return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
 
 
-def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]) -> Any:
+def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]) -> Any:
     if leaf.kind == "static":
         return calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
         dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.dtype, dims, place[k])
+        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
     return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
@@ -210,7 +207,7 @@ def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Fo
 
 def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) -> calling_convention.Arguments:
     """The layout of the call as it was written; `call` has its arguments as they were bound."""
-    ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
+    ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
         leaves = iter(ins)

@@ -23,6 +23,7 @@ from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
 from .misses import rebound
 from .options import config
+from .out_argument import WithOut
 from .tracer import tracing
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def rebuilt(root: Callable, chain: tuple, texts: dict | None) -> Jitted:
 
 @maker("jit")
 def _jitted(f: Callable, static_argnums: tuple, static_argnames: str | tuple, shapes: Any = None) -> Jitted:
-    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
+    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
 
 
 @overload

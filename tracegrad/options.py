@@ -37,7 +37,7 @@ KNOBS = {
         'bytes that the tape of a loop may take in a gradient (1000000 or "64MB"); beyond it the loop '
         "is checkpointed and run again. None: no limit",
     ),
-    "verify": (True, bool, "check the IR after every pass"),
+    "verify": (True, bool, "check the IR after the passes; name the one to blame"),
     "cache": (
         True,
         (bool, str),

@@ -19,6 +19,7 @@ from .autodiff.reverse import reverse
 from .functions import Found, derived, maker
 from .gradients import Gradient
 from .ir.clone import inline
+from .ir.core import Length
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from .ir.types import INDEX, Array, Type
 from .tracer import pytrees, tracing
@@ -240,7 +241,8 @@ def _lengths(b: Builder, f: Function, given: list[Value], places: list[int]) -> 
     numbers = {}
     for p, k in zip(f.params, places):
         if given[k] is not None:
-            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims) if type(d) is not int and d not in numbers})
+            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims)
+                            if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
         if (found := given[f.params.index(d)]) is not None:
             b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",

@@ -125,7 +125,7 @@ class Loop(Region):
         """Carry the adjoint of something from outside. It starts as what the enclosing frame has so far."""
         parent = self.parent
         init = parent.current(key)
-        init = parent.zeros(cast(Value, key)) if init is None else init
+        init = parent.zeros(cast("Value", key)) if init is None else init
         name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
         param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), True, name)
         if self.steep or init in self.run.steep:

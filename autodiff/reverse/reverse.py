@@ -275,7 +275,7 @@ def _elementwise(frame: Frame, op: Op, cts: list[Value]) -> None:
             flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
             if masked:
                 frame.run.masked.add(flow)
-        found = product(frame.b, flow, factor, masked or k in cast(Elementwise, op.defn).singular, flow in frame.run.steep)
+        found = product(frame.b, flow, factor, masked or k in cast("Elementwise", op.defn).singular, flow in frame.run.steep)
         frame.run.steep.passed(op, flow, found)
         if found is not None:
             give(frame, ct, v, found)

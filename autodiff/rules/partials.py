@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def partial(op: Op, k: int, exprs: Sequence[Expr]) -> Value:
     """The partial derivative of an elementwise op by operand k, as a number or a value; `exprs` are its operands and result."""
-    found = cast(Elementwise, op.defn).partials[k](*exprs)
+    found = cast("Elementwise", op.defn).partials[k](*exprs)
     return found.value if isinstance(found, Expr) else found
 
 

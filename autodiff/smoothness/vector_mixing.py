@@ -90,8 +90,8 @@ def _slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None
         terms = [b("mul", dot, op.operands[1 - k]) for k, dot in enumerate(dots) if dot is not None]
     elif rule == "elementwise":
         exprs = [Expr(b, v) for v in (*op.operands, core)]
-        terms = [product(b, dot, partial(op, k, exprs), k in cast(Elementwise, op.defn).singular)
-                 for k, dot in enumerate(dots) if dot is not None and cast(Elementwise, op.defn).partials[k] is not None]
+        terms = [product(b, dot, partial(op, k, exprs), k in cast("Elementwise", op.defn).singular)
+                 for k, dot in enumerate(dots) if dot is not None and cast("Elementwise", op.defn).partials[k] is not None]
     elif name == "select":
         zero = b.const(0, core.type.dtype)
         terms = [b("select", op.operands[0], *[zero if d is None else d for d in dots[1:]])]

@@ -11,6 +11,8 @@ conjugated: a transpose is plain. With beta 0 the destination is not read. Addre
     gemm  c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta
           C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. With trans_a the memory of A has k rows of m; with trans_b that of
           B has n rows of k.
+    syrk  c, a, trans, m, k, lda, ldc
+          C[m,m] = op(A)[m,k] op(A)^T, of which the routine makes one triangle.
     gemv  y, a, x, trans, m, n, lda, incx, incy, alpha, beta
           y = alpha op(A) x + beta y, where the memory of A has m rows of n; x has n elements (m with trans), y has m
           (n with trans).
@@ -51,6 +53,8 @@ from ..native import engine
 
 if TYPE_CHECKING:
     from ..llvm.emit import Emitter
+
+TILE = 32                 # rows and columns that are reflected at once
 
 PREFIX = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
 
@@ -189,6 +193,56 @@ def _gemm(out: Emitter, site: int | None, c: Any, a: Buffer, b: At | Buffer, tra
           k: int, lda: int, ldb: int, ldc: int, alpha: float = 1.0, beta: float = 0.0) -> None:
     call = _Call(out, _buffer(c).dtype, "gemm").flag("T" if trans_b else "N").flag("T" if trans_a else "N").sizes(n, m, k)
     call.number(alpha).at(b).stride(ldb).at(a).stride(lda).number(beta).at(c).stride(ldc).call()
+
+
+def _syrk(out: Emitter, site: int, c: Any, a: Any, trans: bool, m: Any, k: Any, lda: int, ldc: Any) -> None:
+    """The upper triangle as the routine sees it is the lower one of rows. Its reflection goes by tiles, for the cache, and
+    writes along rows."""
+    dtype = _buffer(c).dtype
+    call = _Call(out, dtype, "syrk").flag("U").flag("N" if trans else "T").sizes(m, k).number(1.0).at(a).stride(lda)
+    call.number(0.0).at(c).stride(ldc).call()
+    base, size, ld = out.address(c), out.index(m), out.index(ldc)
+
+    def tile(first: int, column: Any) -> None:
+        """What stands in rows from `first` on and columns from `column` on, left of the diagonal."""
+        end = _extreme(out, "smin", out.sum(first, str(TILE)), size)
+
+        def line(j: Any) -> None:
+            across = out.sum(column, j)
+            begin = _extreme(out, "smax", first, out.sum(across, "1"))
+
+            def element(i: Any) -> None:
+                at = out.sum(begin, i)
+                value = out.load_at(_offset(out, base, dtype, at, across, ld), dtype)
+                out.store_at(_offset(out, base, dtype, across, at, ld), value, dtype)
+
+            out.loop(_minus(out, end, begin), element)
+
+        out.loop(_extreme(out, "smin", _minus(out, size, column), str(TILE)), line)
+
+    def tiles(k: Any) -> None:
+        out.loop(out.sum(k, "1"), lambda c: tile(out.times(k, TILE), out.times(c, TILE)))
+
+    out.loop(_tiles(out, size), tiles)
+
+
+def _tiles(out: Emitter, size: str) -> str:
+    up, count = out.sum(size, str(TILE - 1)), out.fresh()
+    out.lines.append(f"  {count} = sdiv i64 {up}, {TILE}")
+    return count
+
+
+def _extreme(out: Emitter, which: str, a: str, b: str) -> str:
+    found = out.fresh()
+    out.declare(f"declare i64 @llvm.{which}.i64(i64, i64)")
+    out.lines.append(f"  {found} = call i64 @llvm.{which}.i64(i64 {a}, i64 {b})")
+    return found
+
+
+def _minus(out: Emitter, a: str, b: str) -> str:
+    found = out.fresh()
+    out.lines.append(f"  {found} = sub nsw i64 {a}, {b}")
+    return found
 
 
 def _gemv(out: Emitter, site: int | None, y: At | Buffer, a: Buffer, x: Buffer, trans: bool, m: int, n: int, lda: int,
@@ -370,8 +424,8 @@ def _permute_rows(out: Emitter, dst: Buffer, src: Buffer, perm: Buffer | None, n
     out.loop(out.index(n), row)
 
 
-ROWS = {"gemm": _gemm, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve,
-        "triangular": _triangular}
+ROWS = {"gemm": _gemm, "syrk": _syrk, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu,
+        "lu_solve": _lu_solve, "triangular": _triangular}
 
 
 def emit(out: Emitter, s: Lib) -> None:

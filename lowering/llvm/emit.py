@@ -142,7 +142,11 @@ class Emitter(Writer):
 
     def for_(self, s: For) -> None:
         if s.spread is not None:
-            return parallel_loops.launch(self, s)
+            parallel_loops.write(self, s)
+        else:
+            self.serial_for(s)
+
+    def serial_for(self, s: For) -> None:
         outside, inside = (self.serial, self.group), _serial(s)
         group = self.node("distinct !{ }") if s.apart else None
 

@@ -16,6 +16,7 @@ from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ..loopir.grammar import At, Atom, Buffer, Kernel, Scalar
 from ..math import library
+from ..native.threads import STOPPED
 from .scalar import literal
 from .storage import ALIGN, MEMORY, Storage
 
@@ -101,12 +102,17 @@ class Writer:
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
 
-    def first_question(self, cell: str, often: int) -> list[str]:
-        """Lines of the entry: after how many passages a place first asks for signals (polls.py)."""
+    def question(self, ask: str) -> tuple[list[str], str]:
+        """(lines that call `ask`, the register of its answer). In a parallel loop only the thread that has called the kernel
+        asks; others look whether it has given up (native/threads.py)."""
+        answer = self.fresh()
         if self.around is None:
-            return [f"  store i64 {often}, ptr {cell}"]
-        start = self.fresh()
-        return [f"  {start} = select i1 %asks, i64 {often}, i64 {(1 << 63) - 1}", f"  store i64 {start}, ptr {cell}"]
+            return [f"  {answer} = {ask}"], answer
+        self.declare(STOPPED)
+        here, there, done, own, of_all = self.label(), self.label(), self.label(), self.fresh(), self.fresh()
+        return [f"  br i1 %asks, label %{here}, label %{there}", f"{here}:", f"  {own} = {ask}", f"  br label %{done}",
+                f"{there}:", f"  {of_all} = call i32 @threads.stopped(i64 %chunk)", f"  br label %{done}", f"{done}:",
+                f"  {answer} = phi i32 [{own}, %{here}], [{of_all}, %{there}]"], answer
 
     # --- names ------------------------------------------------------------------------------------------------------
 

@@ -29,9 +29,24 @@ if TYPE_CHECKING:
 _CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
 
 
-def launch(out: Writer, s: For) -> None:
-    """Write a parallel loop."""
+def write(out: Writer, s: For) -> None:
+    """Write a parallel loop. Inside of another loop, one of unknown length may often be short: then it stands here, too."""
     number, length = _division(out, s)
+    if type(number) is int or not out.depth:
+        return _launch(out, s, number, length)
+    several, share, alone, done = out.fresh(), out.label(), out.label(), out.label()
+    out.lines += [f"  {several} = icmp sgt i64 {out.index(number)}, 1",
+                  f"  br i1 {several}, label %{share}, label %{alone}"]
+    out.start(share)
+    _launch(out, s, number, length)
+    out.jump(done)
+    out.start(alone)
+    out.serial_for(s)
+    out.jump(done)
+    out.start(done)
+
+
+def _launch(out: Writer, s: For, number: Size, length: Size) -> None:
     parts = _Parts(out, s.spread, number)
     name, closure = _body(out, s, parts)
     out.declare(LAUNCH)
@@ -49,7 +64,7 @@ def _body(out: Writer, s: For, parts: _Parts) -> tuple[str, str]:
     """Write the functions of a chunk; (the name of the one that the pool calls, the closure, filled)."""
     kernel = out.kernel
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
-    inner = type(out)(Kernel(kernel.name, [], [], kernel.sites, kernel.work), out.fastmath, out.module, out)
+    inner = type(out)(Kernel(kernel.name, [], s.body, kernel.sites, kernel.work), out.fastmath, out.module, out)
     first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
     inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
     inner.lines.append("  %count = sub nsw i64 %to, %from")

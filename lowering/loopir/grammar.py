@@ -51,12 +51,14 @@ from ...ir.types import BOOL, INDEX, DType
 
 
 class Scalar:
-    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
+    from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
 
-    __slots__ = ("dtype", "loc", "name")
+    __slots__ = ("dtype", "loc", "most", "name")
 
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
+        self.most: int | None = None
 
     def __repr__(self) -> str:
         return "%" + (self.name or hex(id(self))[-5:])

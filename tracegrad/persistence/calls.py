@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("tracegrad.cache")
 UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them
-_ELSEWHERE = ("cache", "cache_size", "disable_jit", "verify")          # options that a program does not depend on
+_ELSEWHERE = ("cache", "cache_size", "disable_jit", "threads", "verify")          # options that a program does not depend on
 
 
 def seen_by(jitted: Jitted, call: Call) -> Fingerprint:

@@ -17,7 +17,7 @@ import functools
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ...ir.core import Function, Value
     from ...ir.types import Array
     from ..sequences.dynamic_lists import DynamicList
-    from ..sequences.generators import Generator
     from ..tracing import Loop, Trace
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -197,8 +196,8 @@ def as_it_stands(f: Function, args: Sequence[Value], kwargs: Any) -> Any:
 _STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
 
 
-def _method(trace: Trace, f: Callable, args: tuple[float | str | type, ...],
-            kwargs: Any) -> Box | tuple[Array | ArrayBox, ...] | None:
+def _method(trace: Trace, f: Callable, args: tuple[float | str | type, ...], kwargs: Any) -> Box | tuple[Array | ArrayBox,
+            ...] | None:
     function = f.__func__
     if trace is not None:
         captured_values.start(trace, f)
@@ -237,7 +236,7 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
     except UnsupportedError:
-        for told in OUTGROWN if type(owner) is list else ():
+        for told in OUTGROWN if type(owner) in (list, collections.deque) else ():
             told(trace, owner, name, args)
         raise
 
@@ -300,7 +299,7 @@ def _class(trace: Trace, f: type, args: Any, kwargs: dict) -> Any:
     """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
-        return iteration.range_(*args)
+        return iteration.AnyOrder(*args)
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
@@ -413,13 +412,6 @@ def _of_items(kind: type) -> Callable:
     return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
 
 
-def _deque(iterable: Any = (), maxlen: int | None = None) -> Any:
-    """collections.deque: how many it holds is part of the program."""
-    if isinstance(maxlen, Box):
-        maxlen = int(tracing.need_concrete(maxlen, "the length of a deque"))
-    return collections.deque(iteration.iterate(iterable), maxlen)
-
-
 def _format(value: Any, spec: Any = "") -> Any:
     return format_strings.text((value, "", spec)) if isinstance(value, (Box, format_strings.Text)) else format(value, spec)
 
@@ -459,7 +451,7 @@ BUILTINS = {
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
+    np.ndenumerate: iteration.ndenumerate,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
     locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
     eval: _refused("eval", "write the expression, or make a function of it outside"),

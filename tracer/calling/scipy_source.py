@@ -8,16 +8,29 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import filters, linalg, matrices, multivariate, neighbourhoods, resampled, sampled, stats
+from ..scipy.programs import (
+    filters,
+    interpolation,
+    linalg,
+    matrices,
+    multivariate,
+    neighbourhoods,
+    resampled,
+    sampled,
+    stats,
+)
 from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
+
+if TYPE_CHECKING:
+    from ...ir.core import Function
 
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
@@ -33,7 +46,6 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
             "spatial": sampled.DISTANCE, "fft": sampled.FFT}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
-_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
 
 
 def _refusing(f: Any, name: str) -> Any:
@@ -60,9 +72,8 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
-    if type(f).__name__ in _PIECEWISE:
-        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
-            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
+    if parts[1] == "interpolate":
+        return _interpolant(f, owner)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
@@ -73,6 +84,34 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
     if borrowed is not None or parts[1].startswith("_"):
         return borrowed
     return _refusing(f, name)
+
+
+def _interpolant(f: Function, owner: Any) -> Any:
+    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+    if isinstance(f, type):
+        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    if isinstance(f, types.FunctionType):
+        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    held = owner if isinstance(f, types.MethodType) else f
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
+    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
+    name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    if made is None or (held is owner and not hasattr(made[0], f.__name__)):
+        return _refusing(f, name)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        own = calls.call(*made)
+        return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
+
+    return _where_boxed(f, run, name)
+
+
+def _where_boxed(f: Function, program: Any, name: str) -> Any:
+    """The program where an argument is traced, else f as it stands."""
+    if program is None:
+        return _refusing(f, name)
+    return lambda *args, **kwargs: (calls.call(program, *args, **kwargs) if any(map(boxed, (*args, *kwargs.values())))
+                                    else calls.as_it_stands(f, args, kwargs))
 
 
 def _distribution(f: Any, owner: Any) -> Callable | None:

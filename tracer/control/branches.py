@@ -143,6 +143,22 @@ def or_(first: int | ScalarBox, *rest: Callable) -> int | ScalarBox:
     return first
 
 
+def and_truth(first: Any, *rest: Any) -> Any:
+    """`first and …` in a condition."""
+    return and_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def or_truth(first: Any, *rest: Any) -> Any:
+    """`first or …` in a condition."""
+    return or_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def _truth_of(thunk: Callable) -> Any:
+    if type(thunk) is Binds:
+        return Binds(lambda: boxed(truth(thunk())), thunk.get, thunk.put, thunk.names)
+    return lambda: boxed(truth(thunk()))
+
+
 class Binds:
     """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
 

@@ -18,7 +18,7 @@ from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_
 from ..regions.region_tracing import Mismatch, Outcome
 from ..tracing import Loop, Scope, Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from . import branches, iteration
+from . import any_order, branches, iteration
 from .branches import as_bool, truth
 
 if TYPE_CHECKING:
@@ -234,6 +234,8 @@ class RolledLoop:
         rows = list_scan_outputs.Rows(self.trace, outcome, trip)
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
+        if type(source) is iteration.AnyOrder:
+            any_order.mark(block)
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
         self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())

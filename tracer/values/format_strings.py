@@ -24,16 +24,17 @@ class Text:
     def __init__(self, template: str, values: tuple):
         self.template, self.values = template, values
 
-    def __str__(self) -> str:
+    def _refuse(self, *_: Any) -> None:
         for value in self.values:
             tracing.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
                                   "print it, or use it as the message of assert or raise", tracing.locate())
 
-    __repr__ = __hash__ = __len__ = __str__
+    __str__ = __repr__ = __hash__ = __len__ = __format__ = __iter__ = __contains__ = __getitem__ = __bool__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = __mod__ = _refuse
 
-    def __format__(self, spec: str) -> str:
-        return str(self)
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse() if hasattr(str, name) and not name.startswith("__") else object.__getattribute__(self, name)
 
     def __add__(self, other: Any) -> Any:
         return joined([self, other])

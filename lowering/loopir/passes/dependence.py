@@ -34,7 +34,9 @@ class Positions:
         """Note index arithmetic, and comparisons of positions."""
         if s.op in _HOLDS and all(a.dtype is INDEX for a in s.args):
             self.conditions[s.target] = s
-        if s.target.dtype is INDEX and s.op in _ARITHMETIC:
+        if s.op == "wrap" and self.facts.nonneg(self.form(s.args[0])):
+            self.forms[s.target] = self.form(s.args[0])
+        elif s.target.dtype is INDEX and s.op in _ARITHMETIC:
             found = _ARITHMETIC[s.op](*map(self.form, s.args))
             if found is not None:
                 self.forms[s.target] = found
