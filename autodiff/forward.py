@@ -138,8 +138,9 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value]:
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or cast("Elementwise", op.defn).flat or (cast("Elementwise", op.defn).forgets and dot in fwd.tall)
-        term = product(b, dot, partial(op, k, exprs), k in cast("Elementwise", op.defn).singular, steep)
+        defn = cast("Elementwise", op.defn)
+        steep = dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
+        term = product(b, dot, partial(op, k, exprs), k in defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
         if term is not None:
