@@ -44,7 +44,7 @@ class Group:
 
     __slots__ = ("general", "refused", "seen", "tried")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seen: dict[tuple[int, ...], None] = {}
         self.general: list[tuple[Leaf, ...]] = []
         self.refused, self.tried = "", 0

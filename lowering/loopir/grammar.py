@@ -44,6 +44,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...ir.errors import Loc
 from ...ir.types import BOOL, INDEX, DType
 
@@ -58,7 +60,7 @@ class Scalar:
         self.dtype, self.name, self.loc = dtype, name, loc
         self.most: int | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "%" + (self.name or hex(id(self))[-5:])
 
 
@@ -74,7 +76,7 @@ class Imm:
     value: Any
     dtype: DType
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.value)
 
 
@@ -93,8 +95,8 @@ class Buffer:
 
     __slots__ = ("data", "dims", "dtype", "frozen", "name", "slot", "space")
 
-    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None, *, frozen: bool = True,
-                 slot: int | None = None):
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data: np.ndarray | None = None, *,
+                 frozen: bool = True, slot: int | None = None):
         self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
         self.frozen, self.slot = frozen, slot
 
@@ -107,7 +109,7 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "$" + self.name
 
 
@@ -119,7 +121,7 @@ class Var:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "@" + self.name
 
 
@@ -131,7 +133,7 @@ class Stack:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "&" + self.name
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import prod
+from typing import Any
 
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
@@ -123,7 +124,7 @@ class _Walk:
             raise Serial("what its iterations add to is too large for the work" if shared else "too little work to divide")
         return spread
 
-    def _allowed(self, t, s: For, footprint: Footprint) -> None:
+    def _allowed(self, t: Any, s: For, footprint: Footprint) -> None:
         kind = type(t)
         if kind in _REFUSED:
             raise Serial(_REFUSED[kind](t))
@@ -183,7 +184,7 @@ _REFUSED = {
 }
 
 
-def _stacks(s) -> tuple:
+def _stacks(s: Any) -> tuple:
     return (s.stack,) if type(s) in (Push, Pop, Clear) else ()
 
 
@@ -213,7 +214,7 @@ def worth(costs: Cost) -> bool:
     return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
-def chunks_of(spread: Spread, trip) -> int | None:
+def chunks_of(spread: Spread, trip: str) -> int | None:
     """The number of chunks, where it is known before run time."""
     if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
         return None
