@@ -16,7 +16,7 @@ import dis
 import importlib.machinery
 import types
 
-from .nodes import walk, with_places
+from .nodes import walk
 
 FUTURES = 0
 for _name in __future__.all_feature_names:
@@ -62,9 +62,9 @@ def has_parameters(node, code) -> bool:
 def _compiled(node, code):
     """The code object of a definition, which has the free variables of `code`."""
     inner = copy.copy(node)
-    inner.args = copy.copy(node.args)
-    inner.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
-    inner.args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
+    inner.args = inner_args = copy.copy(node.args)
+    inner_args.defaults = [ast.Constant(None) for _ in node.args.defaults]
+    inner_args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
     if isinstance(node, ast.Lambda):
         inner = ast.Expr(inner)
     else:
@@ -73,7 +73,9 @@ def _compiled(node, code):
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
     if class_of(code) is not None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    module = with_places(ast.Module([outer], []))
+    for made in (outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+        made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
+    module = ast.Module([outer], [])
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:
