@@ -2,6 +2,7 @@
 
     launch(body, closure, trip, length, error)     0, or 1 where a chunk failed: `error` is then the record of the first one
     body(closure, from, to, chunk, asks, error)    iterations from … to - 1; asks: whether this thread may ask for signals
+    stopped(chunk)                                 1 where a chunk need not be finished, as an earlier one has failed
 
 The trip iterations of a loop are cut into ⌈trip / length⌉ chunks. The caller and the workers take one after the other from a
 counter until none is left, so a worker that the system runs late costs nothing. Which thread runs a chunk changes no result:
@@ -37,6 +38,7 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
 MOST = 1024                                                                # threads
 LAUNCH = "declare i32 @threads.launch(ptr, ptr, i64, i64, ptr)"
+STOPPED = "declare i32 @threads.stopped(i64)"
 
 # All but `next`, `busy` and what spinning looks at is read and written under the mutex, or while no worker is active.
 _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64
@@ -204,6 +206,12 @@ tell:
 rest:
   call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %spin
+}}
+define i32 @stopped(i64 %k) nounwind {{
+  %failed = load atomic i64, ptr @failed seq_cst, align 8
+  %before = icmp slt i64 %failed, %k
+  %code = zext i1 %before to i32
+  ret i32 %code
 }}
 define internal i32 @chunk(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 %k, i1 %asks, ptr %error) nounwind {{
   %from = mul i64 %k, %length
