@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .captures import NOTHING, Captures, captures_of, closed
+from .ir.analysis import lengths
 from .ir.build import Builder, function
 from .ir.clone import inline
-from .ir.core import Function
+from .ir.core import Function, Length, Value
 from .ir.errors import ArgumentError
 from .ir.text.printer import print_function
 from .ir.transforms import pipeline
@@ -29,13 +30,16 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Traced
 
+Guards = tuple[lengths.Expression, ...]
+
 
 @dataclass
 class CompileInfo:
     """What a specialisation remembers of its making.
 
-    results  the types of the program's results;  stages  {name: text}, where somebody wants to keep that
-    origin   "compiled", or "disk"
+    results  the types of the program's results;  guards  what must hold of the lengths of a call
+    stages   {name: text}, where somebody wants to keep that
+    origin   "compiled", "symbolic" (for many lengths), or "disk"
     """
 
     traced: Traced
@@ -43,17 +47,20 @@ class CompileInfo:
     notes: list
     captures: Captures = NOTHING
     results: Sequence[Type] = ()
+    guards: Guards = ()
     stages: dict[str, str] = field(default_factory=dict)
     origin: str = "compiled"
 
 
 def types_of(traced: Traced) -> str:
-    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
+    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`, or `x: f64[n]; 256 <= n`."""
     rows = []
     for path, leaf in zip(traced.paths, traced.leaves):
         rows.append(f"{path}: {_shown(leaf.value)}" if leaf.kind == "static" else
                     f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
-    return ", ".join(rows)
+    known = lengths.of_types([leaf.type for leaf in traced.leaves if leaf.kind == "array"])
+    bounds = [f"{d.least} <= {d.name}" + ("" if d.most is None else f" <= {d.most}") for d in known]
+    return ", ".join(rows) + "".join([f"; {bound}" for bound in bounds])
 
 
 def _shown(value) -> str:
@@ -74,7 +81,11 @@ def without_aliases(traced: Traced, call: Call) -> Traced:
     builder = Builder()
     with builder.at(g.body):
         g.body.yields = tuple(inline(builder, f, [place[call.aliases.get(k, k)] for k in dynamic]))
-    writes = {kept.index(dynamic[p]): r for p, r in traced.writes.items()}
+    number = {p: kept.index(k) for p, k in enumerate(dynamic) if k in kept}
+    for op in g.body.walk():
+        if "states" in op.attrs:
+            op.attrs = {**op.attrs, "states": tuple(number[p] for p in op.attrs["states"])}
+    writes = {number[p]: r for p, r in traced.writes.items()}
     return replace(traced, function=g, writes=writes)
 
 
@@ -112,6 +123,12 @@ def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
     return place
 
 
+def lengths_of(call: Call) -> dict[Length, int]:
+    """The lengths that stand for numbers in the program of a call, with what they are in this call."""
+    return {d: n for x, leaf in zip(call.values, call.leaves) if leaf.kind == "array"
+            for d, n in zip(leaf.dims, x.shape) if d.__class__ is Length}
+
+
 def leaf_values(traced: Traced, call: Call) -> list:
     """The leaf of each kernel parameter, for a call from Python."""
     for k in traced.layout_dependent:
@@ -120,7 +137,8 @@ def leaf_values(traced: Traced, call: Call) -> list:
                 f"argument {call.paths[k]} does not lie in memory in C order, and the function both overwrites and reshapes "
                 "it: NumPy's reshape gives a view of some such arrays and a copy of others",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
-    return [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
+    values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
+    return values
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
@@ -158,13 +176,14 @@ def _layout(structure: pytrees.TreeDef, leaves, arguments: bool):
     return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
 
 
-def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
+def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]):
     if leaf.kind == "static":
         return calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
-        return calling_convention.ArrayIn(leaf.dtype, leaf.dims, place[k])
+        dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
+        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
     return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
@@ -188,7 +207,7 @@ def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Fo
 
 def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_convention.Arguments:
     """The layout of the call as it was written; `call` has its arguments as they were bound."""
-    ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
+    ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
         leaves = iter(ins)
@@ -202,8 +221,8 @@ def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_conve
                                                                      tuple(f"leaf{k}" for k in range(len(ins)))),))
 
 
-def output_of(traced: Traced, results: Sequence[Type], place) -> calling_convention.Out:
-    """The layout of what is returned. `results`: the types of the program's results."""
+def output_of(traced: Traced, results: Sequence[Type], place, names: dict[Value, str]) -> calling_convention.Out:
+    """The layout of what is returned. `results`: the types of the program's results; `names`: those of lengths."""
 
     def leaf(out):
         if out.kind == "static":
@@ -217,7 +236,7 @@ def output_of(traced: Traced, results: Sequence[Type], place) -> calling_convent
         found = results[out.result]
         if out.kind == "array":
             return calling_convention.ArrayOut(out.result, found.dtype,
-                                               tuple(d if isinstance(d, int) else None for d in found.dims))
+                                               tuple(d if isinstance(d, int) else names.get(d) for d in found.dims))
         return calling_convention.ScalarOut(out.result, out.kind, found.dtype)
 
     made: dict = {}                                          # an object that is returned again has one layout
@@ -239,12 +258,26 @@ def optimized(traced: Traced) -> Function:
     return f
 
 
-def final(program: Traced, captures: Captures) -> Function:
-    """What goes to lowering: the program after the passes, with a parameter for each array that it captures."""
+def final(program: Traced, captures: Captures, symbols: tuple[Length, ...] = ()) -> Function:
+    """What goes to lowering: the program after the passes, with a parameter for each of the lengths and for each array that it
+    captures."""
     f = optimized(program)
-    if captures.parameters:                                  # functions that it calls may read captured arrays, too
-        f = closed(loop_builder.flatten_calls(f), captures.parameters, captures.repeats)
-    return f
+    if symbols or captures.parameters:                       # functions that it calls may read captured arrays, too
+        f = loop_builder.flatten_calls(f)
+    if captures.parameters:
+        f = closed(f, captures.parameters, captures.repeats)
+    return lengths.guarded(f, symbols) if symbols else f
+
+
+class OtherLengths(Exception):
+    """A program for many lengths does not hold for those of the call that it was made for."""
+
+
+def expect_fitting(guards: Guards, sizes: dict[Length, int]) -> None:
+    values = {d.name: n for d, n in sizes.items()}
+    for guard in guards:
+        if not lengths.value_of(guard, values):
+            raise OtherLengths(f"it would hold only where {lengths.shown(guard)}")
 
 
 def uses_fastmath() -> bool:
@@ -256,7 +289,9 @@ def another_form(found: Specialisation, call: Call, form: Form) -> calling_conve
     if any(known.shape == form.shape for known in found.forms):
         return None
     traced = found.about.traced
-    return arguments_of(traced, call, parameter_of(traced, call), form)._replace(given=found.signature.arguments.given)
+    served = found.signature.arguments
+    return arguments_of(traced, call, parameter_of(traced, call), form)._replace(given=served.given, lengths=served.lengths,
+                                                                               guards=served.guards)
 
 
 def _stages(traced: Traced, f: Function, kernel: Kernel) -> dict[str, str]:
@@ -274,19 +309,27 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
 
     program = without_viewed(without_aliases(traced, call))
     captures = captures_of(traced.held)
-    f = final(program, captures)
+    sizes = lengths_of(call)
+    f = final(program, captures, tuple(sizes))
+    guards = f.attrs.get("guards", ())
+    expect_fitting(guards, sizes)
     tick("optimize")
     kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")
     place, results = parameter_of(traced, call), [v.type for v in f.results]
+    own = len(set(place.values()))
+    count = own + len(captures.parameters)
+    arguments = arguments_of(traced, call, place, form)._replace(
+        given=captures.layouts(own), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
+        guards=guards)
     return assemble(
         kernel,
-        arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values())))),
-        output_of(program, results, place),
+        arguments,
+        output_of(program, results, place, {f.params[count + k]: d.name for k, d in enumerate(sizes)}),
         f.attrs.get("inout"),
         fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
-        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results,
-                          stages=_stages(traced, f, kernel) if stages else {}),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
+                          origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
     )

@@ -13,13 +13,15 @@ import types
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
-from . import pickling
+from . import pickling, symbolic
 from .api import Jitted
 from .closures import KEY, Family, new_table, table_of
 from .frozen_closures import HOLDERS, frozen
 from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
+from .misses import rebound
 from .options import config
+from .out_argument import WithOut
 from .tracer import tracing
 
 P = ParamSpec("P")
@@ -111,6 +113,8 @@ class Found(Jitted):
         pickling.settle()
         if not self.answer.holds():
             old, self.answer = self.answer, answered(self.root, self.chain)
+            if not self.answer.by.specialisations:
+                self.answer.by.misses.beginning = rebound(self.root, old.places)
             forward(self, self.answer)
             retire(old.by)
         return self.answer.by
@@ -167,7 +171,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear"),
+                                "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_not_general",
+                                "why_recompiled"),
           property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:
@@ -214,17 +219,22 @@ def rebuilt(root: Callable, chain: tuple, texts: dict | None) -> Jitted:
 
 
 @maker("jit")
-def _jitted(f: Callable, static_argnums, static_argnames) -> Jitted:
-    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames)
+def _jitted(f: Callable, static_argnums, static_argnames, shapes=None) -> Jitted:
+    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
 
 
 @overload
-def jit(f: Callable[P, R], *, static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, R]: ...
+def jit(f: Callable[P, R], *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None
+        ) -> Jitted[P, R]: ...
 @overload
-def jit(f: None = None, *, static_argnums: Any = (), static_argnames: Any = ()
+def jit(f: None = None, *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None
         ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(f=None, *, static_argnums=(), static_argnames=()):
+def jit(f=None, *, static_argnums=(), static_argnames=(), shapes=None):
     """Compile `f` for the types and shapes that it is called with.
+
+    shapes   "static": machine code for each shape; "symbolic": for all lengths from 2 on from the first call, an error where
+             that cannot be; "auto" (the default): for all lengths after three shapes, where that can be. Derivatives of the
+             compiled function do the same
 
     Works bare (`@tg.jit`) and with options (`@tg.jit(static_argnums=1)`). Arguments: arrays, numbers, and nested
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
@@ -232,5 +242,6 @@ def jit(f=None, *, static_argnums=(), static_argnames=()):
     NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
-    return derived(f, "jit", static_argnums, static_argnames)
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
+    chosen = () if symbolic.checked(shapes) is None else (shapes,)
+    return derived(f, "jit", static_argnums, static_argnames, *chosen)

@@ -37,7 +37,12 @@ class Evaluator:
         given = leaf_values(self.traced, call)
         outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
                    zip(captured, self.captures.parameters)]
-        results = self.machine(*(_number(x, p) for x, p in zip(given, self.program.function.params)), *outside)
+        try:
+            results = self.machine(*(_number(x, p) for x, p in zip(given, self.program.function.params)), *outside)
+        except Exception as error:
+            for param, state in vars(error).pop("states", {}).items():
+                given[param][...] = state
+            raise
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         made: dict = {}

@@ -2,6 +2,11 @@
 
     check cond, value… {error, message}   raises where cond (a bool scalar) is false. `error` names a class of ir.errors or a
                                           builtin exception; {0}, {1} … in `message` are the values
+                                          message ::= text | (part, …), ((attribute, part), …)   what the exception holds
+                                          part    ::= ("text", text) | ("value", k, dtype or a Python type) | ("is", constant)
+    check cond, value…, state… {…, states=(k, …)}
+                                          where it raises, parameter k of the function, an array, holds the state afterwards:
+                                          what the program has written to the caller's arrays before it fails stays there
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
     print value… {format}                 prints `format` with the values filled in (and no newline of its own)
 """
@@ -9,24 +14,28 @@ from __future__ import annotations
 
 import builtins
 import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import errors
 from ..opdef import OpDef
-from ..types import BOOL_SCALAR, INDEX, Type
+from ..types import BOOL_SCALAR, INDEX, Array, Type
 from .common import array_type, expect_at_least, expect_count, expect_index, fail
 
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
+
+REPORTED_WORDS = 32             # numbers that a failed check can report; a complex number counts as two
 BOUNDS_MESSAGE = "index {0} is out of bounds for axis {axis} with size {1}"
 
 
 _OWN: dict[str, type[Exception]] = {}        # exceptions that users define, by the name that a check has for them
 
 
-def own_class(cls: type[Exception]) -> str | None:
-    """The name that a check has for a user's exception; None where a message alone does not make one."""
-    if isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType):
-        return None
+def own_class(cls: type[Exception]) -> str:
+    """The name that a check has for a user's exception."""
     name = f"{cls.__module__}.{cls.__qualname__}"
     while _OWN.setdefault(name, cls) is not cls:
         name += "_"
@@ -48,12 +57,36 @@ def error_class(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-def make_error(name: str, message: str, values=(), loc: errors.Loc = ()) -> Exception:
+Message = str | tuple
+
+
+def make_error(name: str, message: Message, values: Sequence = (), loc: errors.Loc = ()) -> Exception:
     """The error of a failed check. A builtin exception keeps its plain message and carries the user's lines as a note."""
-    cls, text = error_class(name), message.format(*values)
+    cls = error_class(name)
+    assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
-        return cls(text, loc=loc)
-    return noted(cls(text), loc)
+        assert isinstance(message, str)
+        return cls(message.format(*values), loc=loc)
+    return noted(instance(cls, message, lambda text: text.format(*values), lambda k, kind: _number(values[k], kind)), loc)
+
+
+def _number(value: complex, kind: str) -> complex:
+    return value if hasattr(builtins, kind) else np.dtype(kind).type(value)
+
+
+def instance(cls: type[Exception], message: Message, text: Callable, value: Callable) -> Exception:
+    """An exception with what its message says in it; text(template) and value(k, kind) give its parts."""
+    make = {"text": text, "value": value, "is": lambda x: x}
+    parts, attributes = (((("text", message),) if message else ()), ()) if isinstance(message, str) else message
+    args = tuple(make[kind](*rest) for kind, *rest in parts)
+    if isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType):
+        error = BaseException.__new__(cls, *args)                      # what its own code has done is in its attributes
+        error.args = args
+    else:
+        error = cls(*args)
+    for name, (kind, *rest) in attributes:
+        setattr(error, name, make[kind](*rest))
+    return error
 
 
 def noted(error: Exception, loc: errors.Loc) -> Exception:
@@ -63,11 +96,11 @@ def noted(error: Exception, loc: errors.Loc) -> Exception:
     return error
 
 
-def _infer_check(operands, attrs, regions):
+def _infer_check(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("check", operands, 1)
     if operands[0].type != BOOL_SCALAR:
         fail(f"check takes a bool scalar as its condition, not {operands[0].type!r}")
-    for value in operands[1:]:
+    for value in reported(attrs, operands)[0]:
         if array_type("check", value).dims:
             fail(f"check reports scalars, not {value.type!r}")
     if error_class(attrs["error"]) is None:
@@ -75,13 +108,23 @@ def _infer_check(operands, attrs, regions):
     return []
 
 
-def _evaluate_check(op, cond, *values):
+def reported(attrs: dict, operands: Sequence) -> tuple[tuple, tuple]:
+    """(the values in the message of a check, the states of the parameters in `states`)."""
+    k = len(operands) - len(attrs.get("states", ()))
+    return tuple(operands[1:k]), tuple(operands[k:])
+
+
+def _evaluate_check(op: Op, cond: Array, *values: Array) -> tuple:
     if not cond:
-        raise make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
+        values, states = reported(op.attrs, (cond, *values))
+        error = make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
+        if states:
+            vars(error)["states"] = dict(zip(op.attrs["states"], states, strict=True))
+        raise error
     return ()
 
 
-def _infer_wrap(operands, attrs, regions):
+def _infer_wrap(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("wrap", operands, 2)
     i = array_type("wrap", operands[0])
     if i.dtype is not INDEX:
@@ -95,7 +138,7 @@ def wrap_message(axis: int) -> str:
     return BOUNDS_MESSAGE.replace("{axis}", str(axis))
 
 
-def _evaluate_wrap(op, i, n):
+def _evaluate_wrap(op: Op, i: Array, n: Array) -> tuple[Array, ...]:
     i, n = np.asarray(i), int(n)
     outside = (i < -n) | (i >= n)
     if outside.any():
@@ -104,13 +147,13 @@ def _evaluate_wrap(op, i, n):
     return (np.where(i < 0, i + n, i)[()],)
 
 
-def _infer_print(operands, attrs, regions):
+def _infer_print(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     for value in operands:
         array_type("print", value)
     return []
 
 
-def _evaluate_print(op, *values):
+def _evaluate_print(op: Op, *values: Any) -> Any:
     print(op.attrs["format"].format(*values), end="")
     return ()
 

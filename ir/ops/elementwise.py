@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..build import Expr, const
-from ..core import Const
+from ..core import Block, Const, Op, Value
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
-from ..types import BOOL, C64, C128, F32, I64, INDEX, Type
+from ..types import BOOL, C64, C128, F32, I64, INDEX, U64, Array, Dim, DType, Type
 from . import scalar_expansions as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
 from .numeric import (
@@ -38,20 +40,25 @@ from .numeric import (
     surrogate,
 )
 
+if TYPE_CHECKING:
+    from .scalar_expansions import Node
+
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
-_GIVES = {
+GIVES = {
     "same": lambda d: d,
     "bool": lambda d: BOOL,
     "real": lambda d: d.real,
     "complex": lambda d: C64 if d is F32 else C128,
+    "unsigned": lambda d: U64,
+    "signed": lambda d: I64,
 }
 
 
-def _infer(name, arity, takes, gives):
-    result = {d: _GIVES[gives](d) for d in takes}
+def _infer(name: str, arity: int, takes: frozenset[DType], gives: str) -> Callable:
+    result = {d: GIVES[gives](d) for d in takes}
 
-    def infer(operands, attrs, regions):
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         if len(operands) != arity:
             expect_count(name, operands, arity)
         first = array_type(name, operands[0])
@@ -67,7 +74,7 @@ def _infer(name, arity, takes, gives):
     return infer
 
 
-def _join_dims(name, dims, others):
+def _join_dims(name: str, dims: tuple[Dim, ...], others: tuple[Dim, ...]) -> tuple[Dim, ...]:
     if not others or same_dims(dims, others):
         return dims
     if dims:
@@ -75,8 +82,8 @@ def _join_dims(name, dims, others):
     return others
 
 
-def _evaluate(function):
-    def evaluate(op, *arrays):
+def _evaluate(function: Callable) -> Callable:
+    def evaluate(op: Op, *arrays: Array) -> tuple[Array, ...]:
         with np.errstate(all="ignore"):
             out = function(*arrays)
         t = op.results[0].type.dtype.np
@@ -84,8 +91,12 @@ def _evaluate(function):
     return evaluate
 
 
-def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, formula=None, partials=(), rule=None,
-            linear_in=(), singular=(), forgets=False, flat=False, domain=(), doc="", evaluate=None, **traits):
+def declare(name: str, numpy: Callable, arity: int = 1,
+            takes: frozenset[DType] = FLOATS, gives: str = "same", *,
+            recipe: tuple[tuple[str, Node | tuple], ...] | None = None, formula: Callable | None = None,
+            partials: tuple[Callable | None, ...] = (), rule: str | None = None, linear_in: tuple[int, ...] = (),
+            singular: tuple[int, ...] = (), forgets: bool = False, flat: bool = False,
+            domain: tuple[tuple[float, ...], ...] = (), doc: str = "", evaluate: Any = None, **traits: Any) -> None:
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
     rule = rule or ("elementwise" if partials else "none")
     traits.setdefault("cost", 1 if formula is None else 14)
@@ -95,7 +106,7 @@ def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, fo
                 domain=domain, formula=formula, forgets=forgets or flat, flat=flat, **traits)
 
 
-def like(x: Expr, value) -> Expr:
+def like(x: Expr, value: float) -> Expr:
     """A constant of x's dtype."""
     return Expr(x.builder, const(value, x.dtype))
 
@@ -104,11 +115,12 @@ def like(x: Expr, value) -> Expr:
 
 ANY = (-2.0, 2.0)
 
-declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG)
+declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG, low_bits=True)
 # `any_order=true` on an `add` or `sub`: a step of a sum over the iterations of a loop whose order says nothing to the user.
-declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD)
-declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB)
-declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
+declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD, low_bits=True)
+declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB, low_bits=True)
+declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL,
+        low_bits=True)
 declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
         doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
 declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
@@ -119,7 +131,7 @@ declare("complex", complex_of, 2, FLOATS, "complex", rule="linear", linear_in=(0
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
-def _cbrt_reciprocal(k, x):
+def _cbrt_reciprocal(k: Expr, x: Expr) -> Any:
     root, order = x.cbrt(), k.value
     if order.__class__ is not Const or order.type.dims:
         return 1 / root ** k
@@ -168,7 +180,7 @@ declare("cbrt_reciprocal", cbrt_reciprocal, 2, FLOATS, formula=_cbrt_reciprocal,
 UNIT = (-0.9, 0.9)
 
 
-def _asinh_partial(x, out):
+def _asinh_partial(x: Expr, out: Expr) -> Any:
     """1 / sqrt(x^2 + 1); for a real x the square must not overflow."""
     return 1 / ((x * x + 1).sqrt() if x.dtype.complex else x.hypot(1))
 
@@ -228,7 +240,7 @@ declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lamb
 # --- rounding, sign, classification -----------------------------------------------------------------------------------
 
 
-def _copysign_partial(a, b, out):
+def _copysign_partial(a: Expr, b: Expr, out: Expr) -> Any:
     """d|a| sign(b) / da, with abs'(0) = 0."""
     return a.sign() * like(a, 1).copysign(b)
 
@@ -236,6 +248,7 @@ def _copysign_partial(a, b, out):
 declare("abs", np.absolute, 1, NUMBERS, "real", cost=4, partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
         doc="np.absolute. The partial is that of a real argument; a complex one has a row in autodiff.")
 declare("sign", np.sign, 1, REALS, recipe=R.SIGN)
+_numpy: Callable
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
     declare(_name, _numpy, 1, FLOATS, recipe=R.ROUND[_name])
 declare("isnan", np.isnan, 1, INEXACT, "bool", recipe=R.ISNAN)
@@ -243,7 +256,7 @@ declare("isinf", np.isinf, 1, INEXACT, "bool", recipe=R.ISINF)
 declare("isfinite", np.isfinite, 1, INEXACT, "bool", recipe=R.ISFINITE)
 declare("signbit", np.signbit, 1, FLOATS, "bool", recipe=R.SIGNBIT)
 declare("not", np.logical_not, 1, BOOLS, recipe=R.NOT)
-declare("invert", np.invert, 1, INTS, recipe=R.INVERT)
+declare("invert", np.invert, 1, INTS, recipe=R.INVERT, low_bits=True)
 declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)),
         recipe=R.COPYSIGN)
 declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(lambda a, b, out: like(a, 1), None),
@@ -253,29 +266,30 @@ declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(
 # --- division, powers, extremes ---------------------------------------------------------------------------------------
 
 
-def _power_slope(x, y):
+def _power_slope(x: Expr, y: Expr) -> Any:
     """y x^(y-1), and 0 where y is 0 whatever x is. As `mulz`, so that its derivative by y there is still x^-1."""
     return y.mulz(x ** (y - 1))
 
 
-def _power_slope_exponent(x, y, out):
+def _power_slope_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^(y-1) (1 + y log x): as one product, which has a limit at x = 0, where the two terms of the sum may have none."""
     return (x ** (y - 1)).mulz(1 + y * (x + 0.0).log())
 
 
-def _pow_base(x, y, out):
+def _pow_base(x: Expr, y: Expr, out: Expr) -> Any:
     return _power_slope(x, y) if x.dtype.complex or y.value.__class__ is Const else x.power_slope(y)
 
 
-def _pow_exponent(x, y, out):
+def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^y log x, and 0 where x^y is 0. 0**0 counts as constant in y: log 1 stands for log 0 there."""
     return out.mulz(((x == 0) & (y == 0)).select(1, x).log())
 
 
-def _share(wins):
-    """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0."""
-    def partial(a, b):
-        return wins(a, b).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
+def _share(wins: Callable) -> tuple[Callable, Callable]:
+    """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0. NaN is
+    taken, so its slope is 1: a silent 0 would hide it."""
+    def partial(a: Expr, b: Expr) -> Expr:
+        return (wins(a, b) | a.isnan()).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
     return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
 
 
@@ -305,13 +319,13 @@ declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b),
         forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
 
 
-def share_of(x, out):
+def share_of(x: Expr, out: Expr) -> Any:
     """x / out, and 0 where both are: the slope of a norm at 0. Far out, 1 or -1 of an infinite x, 0 of others."""
     inside = (out == 0).select(0, x / out)
     return out.isinf().select(x.isinf().select(x.sign(), 0), inside)
 
 
-def _over_square(a, b):
+def _over_square(a: Expr, b: Expr) -> Any:
     """a / (a^2 + b^2) without overflow or underflow of the squares."""
     h = a.hypot(b)
     return (h == 0).select(a / h, share_of(a, h)) / h
@@ -322,22 +336,30 @@ def _over_square(a, b):
 for _name, _numpy in (("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal), ("gt", np.greater),
                       ("ge", np.greater_equal)):
     declare(_name, _numpy, 2, ALL, "bool", recipe=R.COMPARE[_name])
-declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND)
-declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR)
-declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR)
+declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND, low_bits=True)
+declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR, low_bits=True)
+declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR, low_bits=True)
 declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
 
 # whether the exact sum, difference, product, x 2^y is a machine integer: what Python's ints are asked about
-FITS = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
-for _name, _exact in FITS.items():
-    declare(_name, fits(_exact), 2, frozenset({I64, INDEX}), "bool", recipe=R.FITS[_name],
+_EXACT = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
+for _name, _exact in _EXACT.items():
+    declare(_name, fits(_exact), 2, frozenset({I64, U64, INDEX}), "bool", recipe=R.FITS[_name],
             doc=f"Whether the exact result of `{_name.removesuffix('_fits')}` is within the dtype.")
+
+# an integer of 64 bits read with the other sign, and whether that is the same number
+for _name, _dtype in (("unsigned", np.uint64), ("signed", np.int64)):
+    declare(_name, lambda x, _dtype=_dtype: np.asarray(x).astype(_dtype)[()], 1, frozenset({I64, U64}), _name,
+            recipe=R.SAME_BITS, low_bits=True, doc=f"The bits of an integer, read as {_dtype.__name__}.")
+    declare(f"{_name}_fits", lambda x: np.asarray(x).view(np.int64)[()] >= 0, 1, frozenset({I64, U64}), "bool",
+            recipe=R.SAME_SIGN, doc=f"Whether `{_name}` of an integer of the other kind is the same number.")
+FITS = frozenset({*_EXACT, "unsigned_fits", "signed_fits"})
 
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 
 
-def _infer_select(operands, attrs, regions):
+def _infer_select(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("select", operands, 3)
     cond, a, b = (array_type("select", v) for v in operands)
     if cond.dtype is not BOOL:
@@ -347,13 +369,13 @@ def _infer_select(operands, attrs, regions):
     return [Type(a.dtype, _join_dims("select", _join_dims("select", cond.dims, a.dims), b.dims))]
 
 
-def _infer_cast(operands, attrs, regions):
+def _infer_cast(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("cast", operands, 1)
     expect_dtype("cast", attrs["dtype"], ALL)
     return [Type(attrs["dtype"], array_type("cast", operands[0]).dims)]
 
 
-def _infer_identity(operands, attrs, regions):
+def _infer_identity(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("stop_gradient", operands, 1)
     return [array_type("stop_gradient", operands[0])]
 

@@ -3,6 +3,8 @@ routines (special_library.py). What has steps has no slope there (None); where n
 """
 from __future__ import annotations
 
+from typing import Any
+
 from .elementwise import ANY, POSITIVE, like
 from .special_library import library
 
@@ -12,9 +14,9 @@ INSIDE = (0.15, 0.85)
 
 # --- spherical Bessel functions ---------------------------------------------------------------------------------------
 
-def _spherical(name: str, before: float, after: float):
+def _spherical(name: str, before: float, after: float) -> Any:
     """(2n+1) f_n' = ±n f_(n-1) ± (n+1) f_(n+1), for which no singularity at 0 cancels (DLMF 10.51.2, 10.51.5)."""
-    def slope(n, x, out):
+    def slope(n: Any, x: Any, out: Any) -> Any:
         last = (n - 1).max(like(n, 0))
         lower = n.mulz(getattr(last, name)(x)) * before
         return (lower + (n + 1) * getattr(n + 1, name)(x) * after) / (n * 2 + 1)

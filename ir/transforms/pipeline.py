@@ -17,6 +17,7 @@ Each but simplify and dce has a file of its name beside this one. `optimize` run
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from ..analysis.patterns import number, same
 from ..build import Builder
@@ -25,6 +26,7 @@ from ..core import Block, Function, Op, Value
 from ..text.printer import everything
 from ..thresholds import sizes
 from ..types import Type
+from ..verify import checked
 from ..verify import verify as check
 from .accumulate_to_store import first_writes
 from .dead_carries import cleared
@@ -38,10 +40,14 @@ from .simplify import expanding
 
 def optimize(f: Function, verify: bool = True, until: str | None = None) -> Function:
     """An equal, simpler function, or what it is after the pass called `until`. Effects (checks, printing) stay, in order.
-    verify: check it after each pass; a finding raises IRError with the name of the pass."""
+    verify: check it; a finding raises IRError with the name of the pass."""
+    return checked(lambda each: _run(f, until, each), check) if verify else _run(f, until, False)
+
+
+def _run(f: Function, until: str | None, each: bool) -> Function:
     for name, run in PASSES:
         f = run(f)
-        if verify:
+        if each:
             check(f, name)
         if name == until:
             break
@@ -103,12 +109,12 @@ class _Simplifier:
             self.done[f] = Function(f.name, body, f.loc, dict(f.attrs))
         return self.done[f]
 
-    def block(self, builder: Builder, block: Block, mapping) -> tuple[Value, ...]:
+    def block(self, builder: Builder, block: Block, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         return copy_block(builder, block, mapping, self.custom)
 
     # control
 
-    def if_(self, builder: Builder, op: Op, mapping):
+    def if_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         (cond,) = mapped(op.operands, mapping)
         known = number(cond)
         if known is not None:                                   # if true {a} else {b} → a
@@ -119,7 +125,7 @@ class _Simplifier:
         results = builder.emit("if", cond, regions=[then, other], **op.attrs)
         return tuple([a if same(a, b) else r for r, a, b in zip(results, then.yields, other.yields)])   # if c {a} else {a} → a
 
-    def for_(self, builder: Builder, op: Op, mapping):
+    def for_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         trip, *inits = mapped(op.operands, mapping)
         (body,) = op.regions
         known = number(trip)
@@ -131,7 +137,7 @@ class _Simplifier:
         regions, results = self.carrying(builder, op, mapping, 1, inits)
         return results(lambda kept: builder.emit("for", trip, *kept, regions=regions, **op.attrs))
 
-    def while_(self, builder: Builder, op: Op, mapping):
+    def while_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         inits = mapped(op.operands, mapping)
         regions, results = self.carrying(builder, op, mapping, 0, inits)
         head = regions[0]
@@ -139,7 +145,8 @@ class _Simplifier:
             return inits                                        # while false → the inits
         return results(lambda kept: builder.emit("while", *kept, regions=regions, **op.attrs))
 
-    def carrying(self, builder: Builder, op: Op, mapping, fixed: int, inits):
+    def carrying(self, builder: Builder, op: Op, mapping: dict[Value, Value], fixed: int,
+                 inits: Sequence[Value]) -> tuple[list[Block], Callable]:
         """Copies of a loop's regions without carried values that the body does not change; they stand for their inits.
 
             for … carry(%x = %a) { … yield %x }   →   %a for %x
@@ -159,7 +166,7 @@ class _Simplifier:
         kept = [v for v, s in zip(inits, steady) if not s]
         settled = self.settle(regions, fixed, kept)
 
-        def results(emit):
+        def results(emit: Callable) -> tuple[Value, ...]:
             found = iter(emit([v for k, v in enumerate(kept) if k not in settled]))
             moving = iter([kept[k] if k in settled else next(found) for k in range(len(kept))])
             return tuple([init if s else next(moving) for init, s in zip(inits, steady)])
@@ -167,7 +174,7 @@ class _Simplifier:
         return regions, results
 
     @staticmethod
-    def settle(regions, fixed: int, inits) -> set[int]:
+    def settle(regions: list[Block], fixed: int, inits: list[Value]) -> set[int]:
         """Carried values that turned out unchanged after rewriting are replaced by their inits in place."""
         last = regions[-1]
         found = {k for k, y in enumerate(last.yields) if y is last.params[fixed + k]}
@@ -182,7 +189,7 @@ class _Simplifier:
         last.yields = tuple([y for k, y in enumerate(last.yields) if k not in found])
         return found
 
-    def map_(self, builder: Builder, op: Op, mapping):
+    def map_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         (trip,) = mapped(op.operands, mapping)
         (body,) = op.regions
         if number(trip) == 1:                                   # one iteration → the body, with an axis of length 1
@@ -194,7 +201,7 @@ class _Simplifier:
 
     # calls
 
-    def call(self, builder: Builder, op: Op, mapping):
+    def call(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         operands = mapped(op.operands, mapping)
         original = op.attrs["callee"]
         callee = self.function(original)

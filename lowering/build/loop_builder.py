@@ -9,19 +9,23 @@
     schedule/library_calls.py   BLAS and LAPACK                       loopir/passes/buffer_coloring.py    slots of the workspace
 
 The parameters of the kernel are those of the function, then its results, without those results that overwrite a parameter
-(`f.attrs["inout"]`, {result: parameter}): such a parameter has space "inout" and holds the result afterwards.
+(`f.attrs["inout"]`, {result: parameter}): such a parameter has space "inout" and holds the result afterwards. The caller
+allocates results whose dimensions are numbers or parameters among `f.attrs["lengths"]`, the kernel all others.
 """
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_region, mapped, nest_locations
-from ...ir.core import Const, Function, Op, Value
-from ...ir.ops.checks import wrap_message
+from ...ir.core import Const, Function, Length, Op, Value
+from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
+from ...ir.verify import checked
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
-from ..loopir.passes import pipeline
+from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
@@ -60,7 +64,8 @@ class Nester(Values):
             if p.type.dims:
                 self.where[stores.of[p]] = Place(b)
             else:
-                self.env[p] = self.load(b, ())
+                self.env[p] = read = self.load(b, ())
+                read.most = p.most if p.__class__ is Length else None
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)
@@ -69,29 +74,35 @@ class Nester(Values):
         self._finish()
         return self.kernel
 
-    def _result(self, k: int, type: Type) -> Buffer:
+    def _result(self, k: int, found: Type) -> Buffer:
         name = self.name(None, "out")
-        if type.static:
-            return Buffer(name, type.dtype, type.dims, "out")
-        return Buffer(name, type.dtype, (), "result")
+        lengths = [self.function.params[n] for n in self.function.attrs.get("lengths", ())]
+        if all(type(d) is int or d in lengths for d in found.dims):
+            return Buffer(name, found.dtype, self.dims(found), "out")
+        return Buffer(name, found.dtype, (), "result")
 
     def _finish(self):
         """Outputs that were not computed in their own memory."""
         f, stores = self.function, self.stores
-        pending = []
         for k, v in enumerate(f.results):
             if k in stores.inout:
-                target = f.params[stores.inout[k]]
-                if not target.type.dims:
-                    self.store(self.kernel.params[stores.inout[k]], (), self.scalar(v))
-                elif not stores.same(v, target):
-                    pending.append((v, self.where[stores.of[target]]))
-            elif not v.type.dims:
+                continue
+            if not v.type.dims:
                 self.store(self.outs[k], (), self.scalar(v))
             elif isinstance(v, Const) or stores.of[v].home != ("out", k):
                 place = self.open_result(k, v.type)
                 self.copy_into(place, v)
                 self.note("copy", v, "a result needs memory of its own")
+        self._overwrite((f.results[k], f.params[p]) for k, p in stores.inout.items())
+
+    def _overwrite(self, pairs: Iterable[tuple[Value, Value]]):
+        """Put values into the memory of parameters, where they are not there already."""
+        pending = []
+        for v, target in pairs:
+            if not target.type.dims:
+                self.store(self.kernel.params[self.function.params.index(target)], (), self.scalar(v))
+            elif not self.stores.same(v, target):
+                pending.append((v, self.where[self.stores.of[target]]))
         for v, source, place in self._apart(pending):
             self.copy_into(place, source)
             self.note("copy", v, "the argument is overwritten at the end")
@@ -149,7 +160,14 @@ class Nester(Values):
 
     def _check(self, op: Op):
         bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
-        self.fail(bad, self.site_of(op), [self.scalar(v) for v in op.operands[1:]])
+        values, states = reported(op.attrs, op.operands)
+        said = [self.scalar(v) for v in values]
+        if states:
+            with self.open() as copies:
+                self._overwrite((v, self.function.params[k]) for k, v in zip(op.attrs["states"], states, strict=True))
+            if copies:
+                self.branch(bad, copies, [])
+        self.fail(bad, self.site_of(op), said)
 
     def _wrap(self, op: Op):
         i, n = self.scalar(op.operands[0]), self.scalar(op.operands[1])
@@ -343,5 +361,8 @@ def build(f: Function) -> Kernel:
 
 
 def lower(f: Function, verify: bool = False, until: str | None = None) -> Kernel:
-    """The kernel of a function. verify, until: as in `pipeline.optimize`."""
-    return pipeline.optimize(build(f), verify, until)
+    """The kernel of a function. verify, until: as in `pipeline.optimize` of the IR."""
+    def run(each: bool) -> Kernel:
+        return pipeline.optimize(build(f), each, until)
+
+    return checked(run, lambda kernel: verifier.verify(kernel, "the passes over loops")) if verify else run(False)

@@ -18,8 +18,8 @@ _CARRAY = c_layouts.C_CONTIGUOUS | c_layouts.ALIGNED | c_layouts.WRITEABLE
 class Packer:
     """outputs[k]: the kernel's pointer for result k."""
 
-    def __init__(self, writer: Writer, signature: Signature, objects: dict[int, str]):
-        self.w, self.signature, self.objects = writer, signature, objects
+    def __init__(self, writer: Writer, signature: Signature, objects: dict[int, str], lengths: dict[str, str]):
+        self.w, self.signature, self.objects, self.lengths = writer, signature, objects, lengths
         self.outputs: dict[int, str] = {}
         self._made: dict = {}                  # output leaf -> (register, its slot or None once it has been used)
         self._nodes: dict[int, str] = {}       # a node that comes again is the same object
@@ -32,15 +32,45 @@ class Packer:
         for k, leaf in sorted(self.signature.results().items()):
             if isinstance(leaf, ScalarOut):
                 self.outputs[k] = self.w.alloca(memory_type(leaf.dtype), 16)
-            elif leaf.static:
-                large = math.prod(leaf.dims) * leaf.dtype.size >= LARGE
-                self._made[leaf] = x, _ = self._pooled(leaf) if large else self._array(leaf, self.w.dims(leaf.dims))
+            elif leaf.known:
+                self._made[leaf] = x, _ = self._allocated(leaf)
                 self.outputs[k] = self.w.field(x, _AT["ndarray.data"])
             else:
                 self._late.append(leaf)
                 self.outputs[k] = cell = self.w.alloca(f"{{ ptr, [{len(leaf.dims)} x i64] }}")
                 self._loose.append(cell)
         self.w.lines[mark:mark] = [f"  store ptr null, ptr {cell}" for cell in self._loose]
+
+    def _allocated(self, leaf: ArrayOut) -> tuple[str, str]:
+        """A new array. Only the call knows whether one of a run-time length is large."""
+        w, numbers = self.w, [d for d in leaf.dims if type(d) is int]
+        size, dims = math.prod(numbers) * leaf.dtype.size, self._dims(leaf.dims)
+        if len(numbers) == len(leaf.dims):
+            return self._pooled(leaf, dims, str(size)) if size >= LARGE else self._array(leaf, dims)
+        for d in leaf.dims:
+            if type(d) is str:
+                size = w.value(f"mul i64 {size}, {self.lengths[d]}")
+        cell, slot, large, small, done = w.alloca("ptr"), w.new_slot(), w.block(), w.block(), w.block()
+        w(f"br i1 {w.value(f'icmp uge i64 {size}, {LARGE}')}, label {large}, label {small}")
+        for block, make in ((large, lambda: self._pooled(leaf, dims, size)), (small, lambda: self._array(leaf, dims))):
+            w.begin(block)
+            x, own = make()
+            w.disown(own)
+            w(f"store ptr {x}, ptr {slot}")
+            w(f"store ptr {x}, ptr {cell}")
+            w(f"br label {done}")
+        w.begin(done)
+        return w.value(f"load ptr, ptr {cell}"), slot
+
+    def _dims(self, dims: tuple[int | str, ...]) -> str:
+        """The address of an array's dimensions."""
+        w = self.w
+        if all(type(d) is int for d in dims):
+            return w.dims(dims)
+        cell = w.alloca(f"[{len(dims)} x i64]")
+        for k, d in enumerate(dims):
+            w(f"store i64 {self.lengths[d] if type(d) is str else d}, ptr {w.at(cell, 8 * k)}")
+        return cell
 
     def _array(self, leaf: ArrayOut, dims: str, data: str = "null", flags: str = "0") -> tuple[str, str]:
         """A new array on the data, or on memory of its own (any flag would then mean Fortran order)."""
@@ -86,11 +116,11 @@ class Packer:
         w.call("Py_IncRef", "void", f"ptr {handler}")
         w(f"store ptr {handler}, ptr {w.at(x, _AT['ndarray.mem_handler'])}")
 
-    def _pooled(self, leaf: ArrayOut) -> tuple[str, str]:
+    def _pooled(self, leaf: ArrayOut, dims: str, size: str) -> tuple[str, str]:
         """An array on recycled memory. Until it has it, the memory stands where `abandon` frees it."""
         w, cell = self.w, self.w.alloca("ptr")
         self._loose.append(cell)
-        data = w.value(f"call ptr {w.link('pool', 'allocate')}(i64 {math.prod(leaf.dims) * leaf.dtype.size})")
+        data = w.value(f"call ptr {w.link('pool', 'allocate')}(i64 {size})")
         w(f"store ptr {data}, ptr {cell}")
         there, none = w.block(), w.block()
         w(f"br i1 {w.value(f'icmp eq ptr {data}, null')}, label {none}, label {there}")
@@ -98,7 +128,7 @@ class Packer:
         w.call("PyErr_NoMemory", "ptr")
         w("br label %failed")
         w.begin(there)
-        x, slot = self._array(leaf, w.dims(leaf.dims), data, str(_CARRAY))
+        x, slot = self._array(leaf, dims, data, str(_CARRAY))
         self._owner(x, w.link("pool", "handler"))
         w(f"store ptr null, ptr {cell}")
         return x, slot

@@ -1,7 +1,8 @@
 """What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
 
-    arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…))
-    in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
+    arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…), guards=(condition…))
+    in   ::= ArrayIn(dtype, (dim…), param, any) an aligned C-contiguous ndarray of the native byte order; with `any`, of other
+                                                layouts too: the kernel gets a copy
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
                                                 | "Generator" | "RandomState": the kernel gets the object's address
           |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
@@ -22,8 +23,9 @@
           |  Place("cell", cell) | Place("attr", object, name)
           |  object                             the object itself
     dim  ::= integer | name                     a length known at run time: equal names are equal lengths
+    condition ::= an expression over the names (ir/analysis/lengths.py) that is true of the calls taken
 
-    out  ::= ArrayOut(result, dtype, dims)      a dim is None where only the kernel knows it: it allocates the array
+    out  ::= ArrayOut(result, dtype, dims)      dims as above; None where only the kernel knows one: it allocates the array
           |  ScalarOut(result, kind, dtype)     kind as above, or "bool"
           |  ObjectOut(object)                  the same object every time
           |  ArgOut(param)                      the argument object itself, as in `return x`
@@ -50,6 +52,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...ir.analysis.lengths import Expression, value_of
 from ...ir.ops import random
 from ...ir.types import DType, dtype
 
@@ -60,6 +63,7 @@ class ArrayIn(NamedTuple):
     dtype: DType
     dims: tuple[int | str, ...]
     param: int
+    any: bool = False              # only where the kernel writes to no argument
 
 
 class ScalarIn(NamedTuple):
@@ -188,11 +192,15 @@ class Node(NamedTuple):
 class ArrayOut(NamedTuple):
     result: int
     dtype: DType
-    dims: tuple[int | None, ...]
+    dims: tuple[int | str | None, ...]
 
     @property
-    def static(self) -> bool:
+    def known(self) -> bool:
+        """Whether its lengths follow from those of the arguments."""
         return None not in self.dims
+
+    def shape(self, lengths: dict[str, int]) -> tuple[int, ...]:
+        return tuple([lengths[d] if type(d) is str else d for d in self.dims])
 
 
 class ScalarOut(NamedTuple):
@@ -224,6 +232,7 @@ class Arguments(NamedTuple):
     keywords: tuple[tuple[str, In], ...] = ()
     given: tuple[tuple[Any, In], ...] = ()
     lengths: tuple[tuple[str, int], ...] = ()
+    guards: tuple[Expression, ...] = ()
 
     def roots(self) -> Iterator[In]:
         yield from self.positional
@@ -370,6 +379,8 @@ def match(arguments: Arguments, args: tuple, kwargs: dict) -> list | None:
         return None
     for name, param in arguments.lengths:
         found[param] = lengths[name]
+    if not all(value_of(guard, lengths) for guard in arguments.guards):
+        return None
     return [found[k] for k in range(len(found))]
 
 

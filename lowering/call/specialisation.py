@@ -28,6 +28,10 @@ _LOCK = threading.RLock()              # also in calls, which may be interrupted
 register(3, _LOCK)
 
 
+class SharedMemoryError(ArgumentError):
+    """An argument that the kernel writes to shares memory with another one, as other than the same array. Nothing has run."""
+
+
 class ClosedError(RuntimeError):
     """A specialisation was called from Python just after another thread had evicted it: look it up again."""
 
@@ -165,12 +169,13 @@ class Specialisation:
     def _invoke(self, leaves: list) -> Any:
         signature = self.signature
         inputs = self._inputs(leaves)
+        lengths = {name: int(leaves[param]) for name, param in signature.arguments.lengths}
         results, late = {}, {}
         for k, leaf in signature.results().items():
-            if isinstance(leaf, ArrayOut) and not leaf.static:
+            if isinstance(leaf, ArrayOut) and not leaf.known:
                 late[k] = (ctypes.c_int64 * (1 + len(leaf.dims)))()
             else:
-                results[k] = np.empty(leaf.dims if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
+                results[k] = np.empty(leaf.shape(lengths) if isinstance(leaf, ArrayOut) else (), leaf.dtype.np)
         error = (ctypes.c_int64 * ERROR_WORDS)()
         outputs = {k: ctypes.addressof(late[k]) if k in late else results[k].ctypes.data for k in signature.results()}
         pointers = [inputs[k].ctypes.data if kind == "in" else outputs[k] for kind, k in signature.kernel]
@@ -212,8 +217,8 @@ class Specialisation:
         for param, first in signature.repeats().items():
             given[param] = given[first]
         for a, b in self._overlaps(leaves):
-            raise ArgumentError(f"the function overwrites an argument of shape {a.shape} whose memory another array that it "
-                                f"reads, of shape {b.shape}, shares", "pass a copy of one of them")
+            raise SharedMemoryError(f"the function overwrites an argument of shape {a.shape} whose memory another array that "
+                                    f"it reads, of shape {b.shape}, shares", "pass a copy of one of them")
         return given
 
     def _overlaps(self, leaves: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -494,7 +494,7 @@ _TASKS = {
     "argsort": lambda s, op: s._add(SortTask(op, op.results[0], s.program)),
     "argreduce": lambda s, op: s._add(ArgTask(op, op.results[0], s.program)),
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
-    "draw": Schedule._draw,
-    "check": lambda s, op: s._scalar(op, effect=True), "print": Schedule._print, "dim": Schedule._scalar,
-    "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
+    "draw": Schedule._draw, "print": Schedule._print,
+    "check": lambda s, op: s._print(op) if "states" in op.attrs else s._scalar(op, effect=True),
+    "dim": Schedule._scalar, "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
 }

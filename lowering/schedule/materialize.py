@@ -11,8 +11,10 @@ after all is decided later, by schedule/fuse.py.
 """
 from __future__ import annotations
 
+from fractions import Fraction
 from math import inf, prod
 
+from ...ir.analysis.lengths import least_count
 from ...ir.analysis.uses import one_to_one, position
 from ...ir.core import Block, Const, Function, Op, Value
 from ...ir.opdef import Elementwise
@@ -190,7 +192,7 @@ class Program:
         uses = self.uses.get(v, ())
         if cost < REPEAT:
             return False
-        if (len(uses) - 1) * cost >= (sizes.twice if not v.type.static or v.type.count < sizes.large else sizes.twice_large):
+        if (len(uses) - 1) * cost >= (sizes.twice if least_count(v.type) < sizes.large else sizes.twice_large):
             return True
         home = self.home[op]
         for user, k in uses:
@@ -264,12 +266,15 @@ class Program:
         return True
 
     def move(self, ops: list[Op], before: Op):
-        block = self.ops[self.home[before]]
-        for op in ops:
-            if self.pos[op] > self.pos[before]:
-                block.remove(op)
-                block.insert(block.index(before), op)
-                self.pos[op] = self.end[op] = self.pos[before] - 0.5
+        """Each gets a position of its own, behind those that have been moved there earlier."""
+        block, high = self.ops[self.home[before]], self.pos[before]
+        late = [op for op in ops if self.pos[op] > high]
+        k = block.index(before)
+        low = max(high - 1, self.end[block[k - 1]]) if k else high - 1
+        for n, op in enumerate(late, 1):
+            block.remove(op)
+            block.insert(block.index(before), op)
+            self.pos[op] = self.end[op] = low + Fraction(n, len(late) + 1) * (high - low)
         self._points.clear()
 
     # --- when the contents of an array are read ---------------------------------------------------------------------
@@ -341,7 +346,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print"), _always)
+NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print", "check"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

@@ -94,6 +94,8 @@ class Expressions:
         self.helpers: list[tuple] = []
         self.callables: list[tuple] = []        # (name, the arguments of a call, with {} for floats)
         self.classes: list[str] = []
+        self.records: list[tuple] = []          # (name of a class, which of the forms it has)
+        self.fillers: list[tuple] = []          # (name of a function that writes to its arguments, what it returns)
         self.head: list[str] = []
 
     def new(self, stem: str) -> str:

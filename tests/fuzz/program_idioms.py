@@ -1,6 +1,6 @@
 """Idioms of random programs: what Python has beside assignments, branches and loops.
 
-Objects with methods, closures that rebind, comprehensions, unpacking, `:=`, `match`, lists that grow, arrays that trade names,
+Objects with methods, comprehensions, unpacking, `:=`, `match`, lists that grow, arrays that trade names,
 lengths known only at run time.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from program_expressions import Array, Expressions, small
 
-IDIOMS = ("walrus", "star", "comprehension", "select", "object", "append", "pile", "exchange", "lambda", "match", "rebind",
+IDIOMS = ("walrus", "star", "comprehension", "select", "object", "append", "pile", "exchange", "match",
           "part", "forever", "attempt")
 
 CLASS = """class {name}:
@@ -31,23 +31,6 @@ CLASS = """class {name}:
 
 
 """
-
-RECURSION = """def {name}(k, q):
-    if k == 0:
-        return {end}
-    return np.sin({name}(k - 1, q * {gain})) + 0.5 * q
-
-
-"""
-
-GATHERING = """def {name}(first, *rest, scale=1.0, **more):
-    for q in rest:
-        first = first * {gain} + np.sin(q)
-    return np.tanh(first * scale + more.get("shift", 0.25))
-
-
-"""
-
 
 class Idioms(Expressions):
     """Writes statements, some of several lines."""
@@ -118,37 +101,7 @@ class Idioms(Expressions):
         a, b = self.s.choice(pairs)
         return [f"{indent}{a}, {b} = {b}, {a}"]
 
-    # --- functions and objects -----------------------------------------------------------------------------------------
-
-    def s_lambda(self, scope, indent):
-        s = self.s
-        if scope.depth > 1:
-            return None
-        name, inside = self.new("g"), scope.inner(loop=False)
-        inside.names["q"] = "f"
-        result = small(self.float(inside, 2)[0], "f")
-        target, given = self.new("s"), [self.float(scope, 1)[0] for _ in range(2)]
-        scope.names[target] = "f"
-        head = s.choice([[f"{indent}{name} = lambda q: {result}"],
-                         [f"{indent}def {name}(q, *, k=2.0):", f"{indent}    return k * ({result})"]])
-        return [*head, f"{indent}{target} = {name}({given[0]}) - {name}({given[1]})"]
-
-    def s_rebind(self, scope, indent):
-        """A nested function that rebinds a name of the function around it."""
-        s = self.s
-        if scope.depth > 1 or (self.smooth and s.chance(50)):
-            return None
-        name, total, turn = self.new("add"), self.new("s"), self.new("z")
-        inside = scope.inner(loop=False)
-        inside.names |= {"q": "f", total: "f"}
-        result = small(self.float(inside, 2)[0], "f")
-        given = small(self.float(scope, 1)[0], "f")
-        scope.names[total] = "f"
-        return [f"{indent}{total} = 0.25", f"{indent}def {name}(q):", f"{indent}    nonlocal {total}",
-                f"{indent}    if {self.bool(inside, 1)}:", f"{indent}        {total} = {total} * 0.5 + {result}",
-                f"{indent}    return {total} + q",
-                f"{indent}for {turn} in range({s.integer(1, 6)}):",
-                f"{indent}    {total} = np.tanh({total} + {name}({given}))"]
+    # --- objects -----------------------------------------------------------------------------------------
 
     def s_object(self, scope, indent):
         """An object with attributes and methods; what is done with it later is s_change's and `part`'s."""
@@ -368,16 +321,3 @@ class Idioms(Expressions):
         inside = scope.inner()
         inside.fixed |= {n for n, w in scope.names.items() if isinstance(w, Array) and n in scope.counters}
         return inside
-
-    def special_helper(self):
-        """A recursive function, or one with star arguments: (name, how a call of it is written)."""
-        s = self.s
-        name = self.new("helper")
-        gain = s.choice(["0.5", "-0.75", "1.25"])
-        if s.chance(50):
-            self.head.append(RECURSION.format(name=name, gain=gain, end=s.choice(["q", "np.cos(q)", "0.5 * q"])))
-            self.callables.append((name, f"{s.integer(0, 3)}, {{}}"))
-        else:
-            self.head.append(GATHERING.format(name=name, gain=gain))
-            form = s.choice(["{}", "{}, {}", "{}, *({}, 0.5)", "{}, {}, scale=0.5", "{}, **{{'shift': {}, 'scale': 2.0}}"])
-            self.callables.append((name, form))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from program_data import DATA, Data
 from program_expressions import DTYPES, Array, Scope, as_kind, joined, part, small
-from program_idioms import IDIOMS, Idioms
+from program_functions import FUNCTIONS
+from program_idioms import IDIOMS
 
 PLAIN = ("assign", "augment", "array", "array", "view", "write", "write", "write", "rows", "mask", "swap", "call", "container",
          "change", "tuple")
 BRANCHING = {"walrus", "forever", "match"}           # idioms that hold blocks of statements
 
 
-class Statements(Idioms):
+class Statements(Data):
     """Writes blocks of statements, until the budget is spent."""
 
     def block(self, scope: Scope, indent: str, allowed=None) -> list[str]:
@@ -23,7 +25,7 @@ class Statements(Idioms):
         return lines or [indent + "pass"]
 
     def statement(self, scope, indent, allowed=None):
-        options = [*PLAIN, *self.some(IDIOMS)]
+        options = [*PLAIN, *self.some(IDIOMS, 4), *self.some(FUNCTIONS, 2), *self.some(DATA, 2)]
         if scope.depth < 3:
             options += ["if", "if", "for", "for", "for", "while"]
         if scope.loop:
@@ -40,9 +42,9 @@ class Statements(Idioms):
                 return made
         return [indent + "pass"]
 
-    def some(self, idioms):
+    def some(self, idioms, count):
         """A few of the idioms, so that the plain statements stay in the majority."""
-        return [self.s.choice(idioms) for _ in range(4)]
+        return [self.s.choice(idioms) for _ in range(count)]
 
     def bind(self, scope, stem, what) -> str:
         """A name to assign: a new one, or an old one that holds the same sort of thing."""
@@ -280,37 +282,6 @@ class Statements(Idioms):
         if self.s.chance(50):
             return [f"{indent}{name}[{i}], {name}[{j}] = {name}[{j}].copy(), {name}[{i}].copy()"]
         return [f"{indent}{name}[{i}], {name}[{j}] = {name}[{j}], {name}[{i}]"]
-
-    def s_call(self, scope, indent):
-        """A closure that reads names around it, perhaps writing into an array."""
-        s = self.s
-        if scope.depth > 1:
-            return None
-        name = self.new("local")
-        inside = scope.inner(loop=False)
-        inside.depth = 2
-        inside.names = {n: w for n, w in inside.names.items() if not isinstance(w, dict)} | {"q": "f"}
-        inside.fixed = set(inside.names)
-        outer, self.budget = self.budget, 2
-        body = self.block(inside, indent + "    ", ("write", "rows", "mask", "if")) if s.chance(60) else []
-        self.budget = outer
-        if s.chance(30):
-            body += [
-                f"{indent}    for {self.new('z')} in range({s.integer(1, 3)}):",
-                f"{indent}        q = np.sin(q) + {self.float(inside, 1)[0]}",
-                f"{indent}        if {self.bool(inside, 1)}:",
-                f"{indent}            return np.tanh({self.float(inside, 1)[0]})",
-            ]
-        result = self.float(inside, 2)[0]
-        text, _ = self.float(scope, 1)
-        target = self.new("s")
-        scope.names[target] = "f"
-        return [
-            f"{indent}def {name}(q):",
-            *body,
-            f"{indent}    return {small(result, 'f')}",
-            f"{indent}{target} = {name}({text})",
-        ]
 
     def s_container(self, scope, indent):
         """A list or a dict of numbers."""

@@ -1,6 +1,6 @@
 """A writer of random Python programs, as source text: what users write, in any combination.
 
-    program ::= helpers "def program(" parameters "):" statements "return" values
+    program ::= imports helpers "def program(" parameters "):" statements "return" values
 
 The writer knows of every name what it holds, so that most programs run to their end: of a number its kind
 (program_expressions.py), of an array dtype and shape. It draws from a `Source`, which is a seeded generator or Hypothesis.
@@ -17,6 +17,16 @@ from program_statements import Statements
 
 __all__ = ["Program", "Source", "Writer"]
 
+IMPORTS = """import dataclasses
+import functools
+import math
+import typing
+
+import numpy as np
+
+
+"""
+
 
 @dataclass
 class Program:
@@ -25,8 +35,9 @@ class Program:
     text: str
     arguments: tuple
     wrt: tuple[int, ...]
+    double: Program | None = None           # of a program in float32: the same in float64
 
-    def args(self):
+    def args(self) -> tuple:
         return tuple(a.copy() if isinstance(a, np.ndarray) else a for a in self.arguments)
 
 
@@ -34,6 +45,11 @@ class Writer(Statements):
     """Writes one program."""
 
     def program(self) -> Program:
+        """One program; seldom one whose arrays are float32."""
+        made = self.double_program()
+        return single(made) if self.s.chance(12) and "complex" not in made.text else made
+
+    def double_program(self) -> Program:
         s, scope = self.s, Scope()
         seed = s.integer(0, 10_000)
         rng = np.random.default_rng(seed)
@@ -64,13 +80,13 @@ class Writer(Statements):
             if self.budget > 0:
                 body += self.block(scope, "    ")
         body = self.early(body, scope)
-        shown = [n for n, what in scope.names.items() if what != "gone"]
+        shown = [n for n, what in scope.names.items() if what not in ("gone", "rng")]
         picked = shown[start:][-5:] + shown[:start] if len(shown) > start else shown
         results = [self.shown(n, scope) for n in picked[:6]]
         if any("<results>" in line for line in body):
             results = [n for n in parameters if n in scope.names][:6]
         results = ", ".join(results) + ","
-        text = "import math\n\nimport numpy as np\n\n\n" + "".join(self.head)
+        text = IMPORTS + "".join(self.head)
         text += (
             f"def program({', '.join(parameters)}):\n"
             + "\n".join(body).replace("<results>", results)
@@ -110,9 +126,10 @@ class Writer(Statements):
     def parameter(self, sizes):
         s = self.s
         if s.chance(35):
-            kind = s.choice(["pf", "pf", "nf"]) if self.smooth else s.choice(["pf", "pf", "pi", "pi", "nf", "ni", "b"])
+            kind = s.choice(["pf", "pf", "pf", "nf", "nf", "pi", "ni"] if self.smooth
+                            else ["pf", "pf", "pi", "pi", "nf", "ni", "b"])
             return self.new({"f": "x", "i": "n", "b": "flag"}[kind[-1]]), kind
-        dtype = "float64" if self.smooth else s.choice(DTYPES)
+        dtype = s.choice(["float64"] * 9 + ["int64"] if self.smooth else DTYPES)
         shape = (s.choice(sizes),) if s.chance(65) else (s.choice(sizes), s.choice(sizes))
         return self.new("a" if len(shape) == 1 else "m"), Array(dtype, shape)
 
@@ -134,6 +151,17 @@ class Writer(Statements):
         lines.append(f"    return np.tanh({result})" + (" * scale" if default else ""))
         self.head.append(f"def {name}({', '.join(scope_names(kinds))}{default}):\n" + "\n".join(lines) + "\n\n\n")
         self.helpers.append((name, kinds, bool(default)))
+
+
+def single(program: Program) -> Program:
+    """The program with arrays, and numbers of NumPy, in float32. Python's floats stay, and what NumPy makes of them."""
+    cast = {"float64": np.float32}
+    arguments = tuple(x.astype(cast.get(x.dtype.name, x.dtype)) if isinstance(x, np.ndarray)
+                      else np.float32(x) if isinstance(x, np.float64) else x for x in program.arguments)
+    doubled = tuple(x.astype(np.float64) if isinstance(x, np.ndarray) and x.dtype == np.float32
+                    else np.float64(x) if isinstance(x, np.float32) else x for x in arguments)
+    reference = Program(program.text, doubled, program.wrt)
+    return Program(program.text.replace("np.float64", "np.float32"), arguments, program.wrt, reference)
 
 
 def _exact(rng, shape=()):

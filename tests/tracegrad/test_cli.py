@@ -13,7 +13,8 @@ from tracegrad.lowering.loopir.passes import pipeline as loop_passes
 
 import tracegrad as tg
 from tracegrad.cli import main
-from tracegrad.cli.load import UsageError, parse_args
+from tracegrad.cli.arguments import parse_args
+from tracegrad.cli.load import UsageError
 from tracegrad.lowered import STAGES
 
 PROGRAM = '''
@@ -180,9 +181,9 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "model.py:loss",
             ("--args", "f64[n]"),
             2,
-            "--args 'f64[n]' cannot be read: name 'n' is not defined\n  Instead: write types",
+            "--args 'f64[n]' cannot be read: name 'n' is not defined; write types such as f64[100,3]",
         ),
-        ("model.py:loss", ("--args", "f64[-1]"), 2, "negative dimensions are not allowed"),
+        ("model.py:loss", ("--args", "f64[-1]"), 2, "has a length that is no whole number of at least 0"),
         ("model.py:loss", ("--stage", "assembler"), 2, "there is no stage 'assembler'"),
         (
             "raises.py:f",

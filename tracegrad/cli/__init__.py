@@ -6,20 +6,54 @@ import os
 import sys
 
 from ..ir.errors import TracegradError
-from . import cache, explain, show
+from ..version import found as version
+from . import bench, cache, check, explain, show
 from .load import UsageError
 
-COMMANDS = {"ir": show, "explain": explain, "cache": cache}
+COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "cache": cache}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; its exit code."""
-    parser = argparse.ArgumentParser(prog="tracegrad", description="Look inside what tracegrad makes of a function.")
+class PrintCompletion(argparse.Action):
+    """Prints what a shell reads to complete the command, made by the package shtab (https://docs.iterative.ai/shtab)."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: object, shell: object, option: str | None = None) -> None:
+        try:
+            import shtab
+        except ImportError:
+            parser.error("shell completion is made by the package shtab: pip install shtab")
+        if shell not in shtab.SUPPORTED_SHELLS:
+            parser.error(f"there is no completion for {shell!r}, only for {', '.join(shtab.SUPPORTED_SHELLS)}")
+        print(shtab.complete(parser, shell))
+        parser.exit(0)
+
+
+_EXAMPLES = """examples:
+    tracegrad ir examples/logistic.py:loss --args "f64[100,3], f64[100], f64[3]" --of grad --argnums 2
+    tracegrad check examples/logistic.py:loss --args "f64[100,3], f64[100], f64[3]"
+    tracegrad bench examples/logistic.py:loss --args "f64[100,3], f64[100], f64[3]"
+
+exit codes: 0 done, 1 the program failed or a check did not hold, 2 wrong usage.
+Shell completion needs `pip install shtab`: tracegrad --print-completion bash
+"""
+
+
+def parser_of_command() -> argparse.ArgumentParser:
+    """The parser of the whole command line, each sub-command with its help text."""
+    parser = argparse.ArgumentParser(prog="tracegrad", description="Look inside what tracegrad makes of a function.",
+                                     epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"tracegrad {version()}")
+    parser.add_argument("--print-completion", action=PrintCompletion, metavar="SHELL",
+                        help="print the completion of bash, zsh, tcsh or fish")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
         module.configure(commands.add_parser(name, help=module.HELP, description=module.__doc__,
                                              formatter_class=argparse.RawDescriptionHelpFormatter))
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = parser_of_command().parse_args(argv)
     try:
         code = COMMANDS[options.command].run(options)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What the command line names: functions in files, and arguments by their types."""
+"""What the command line names: functions in files."""
 from __future__ import annotations
 
 import contextlib
@@ -9,10 +9,7 @@ import sys
 import traceback
 import types
 
-import numpy as np
-
 from ..ir.errors import ArgumentError, TracegradError
-from ..ir.types import DTYPES
 from ..tracer.syntax.source import is_user_file
 
 
@@ -23,8 +20,6 @@ class UsageError(ArgumentError):
 class FileError(TracegradError):
     """The user's file cannot be imported."""
 
-
-# --- functions --------------------------------------------------------------------------------------------------------
 
 def load(target: str):
     """The callable that FILE.py:NAME names; NAME may be dotted. A file of a package is imported as part of it."""
@@ -94,42 +89,3 @@ def running(target: str):
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
         line = f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
         raise FileError(f"{target} raised {type(error).__name__}: {error}{line}") from None
-
-
-# --- arguments --------------------------------------------------------------------------------------------------------
-
-class ArraySpec:
-    """A dtype's name in --args: `f64[2,3]` is an array of ones; the bare name becomes a scalar."""
-
-    def __init__(self, dtype: np.dtype):
-        self.dtype = dtype
-
-    def __getitem__(self, shape):
-        return np.ones(shape, self.dtype)
-
-
-_NAMES = {name: ArraySpec(d.np) for name, d in DTYPES.items() if name != "index"}
-_NAMES |= {spec.dtype.name: spec for spec in _NAMES.values()}
-_NAMES |= {"float": 1.0, "int": 2, "complex": 1.0 + 0.5j, "nan": float("nan"), "inf": float("inf")}
-
-
-def parse_args(text: str) -> tuple[tuple, dict]:
-    """The positional and keyword arguments that `text` describes. Raises UsageError where it describes none."""
-    try:
-        args, kwargs = eval(f"_({text}\n)", {"__builtins__": {}}, _NAMES | {"_": lambda *a, **k: (a, k)})
-    except Exception as error:
-        why = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise UsageError(f"--args {text!r} cannot be read: {why}",
-                         'write types, as in "f64[100,3], i64[5], float", or Python literals') from None
-    return tuple(map(_scalars, args)), {key: _scalars(x) for key, x in kwargs.items()}
-
-
-def _scalars(x):
-    """Bare dtypes as NumPy scalars, in any container."""
-    if isinstance(x, ArraySpec):
-        return x.dtype.type(1)
-    if isinstance(x, (tuple, list)):
-        return type(x)(map(_scalars, x))
-    if isinstance(x, dict):
-        return {key: _scalars(v) for key, v in x.items()}
-    return x

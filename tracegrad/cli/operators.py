@@ -14,7 +14,8 @@ from ..lowered import Lowered
 from ..options import bytes_of, config
 from ..tracer.staging import arguments
 from ..transforms import LinearProgram, grad, value_and_grad
-from .load import UsageError, load, parse_args
+from . import arguments as described
+from .load import UsageError, load
 
 OPERATORS = ("value", "grad", "value_and_grad", "jvp", "vjp", "hessian")
 _OF_ARGUMENTS = {"grad": grad, "value_and_grad": value_and_grad, "hessian": hessian}
@@ -35,19 +36,32 @@ class Target(NamedTuple):
     kwargs: dict
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that look at a call of a function."""
+def configure_call(parser: argparse.ArgumentParser) -> None:
+    """The options that describe a call of a function."""
     parser.add_argument("target", metavar="FILE.py:FUNCTION")
     parser.add_argument("--args", metavar="TYPES", help="the arguments, for example \"f64[100,3], f64, mode='soft'\"")
+
+
+def configure_values(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that run a call, for which arrays need values."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the numbers that fill arrays (default 0)")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that look at a call of a function or of its derivative."""
+    configure_call(parser)
     parser.add_argument("--of", default="value", choices=OPERATORS, help="the function itself, or a derivative of it")
     parser.add_argument("--argnums", default="0", metavar="N,…",
                         help="positions to differentiate with respect to, for grad, value_and_grad and hessian")
     parser.add_argument("--memory-budget", metavar="SIZE", help='bytes for the tapes of loops, for example "64MB"')
 
 
-def target_of(options: argparse.Namespace) -> Target:
-    """Raises UsageError, with the parameters of the function, where it needs arguments and none are described."""
-    args, kwargs = parse_args(options.args or "")
+def target_of(options: argparse.Namespace, fill: described.Filler = described.ones) -> Target:
+    """The call, its arrays filled by `fill`.
+
+    Raises UsageError, with the parameters of the function, where it needs arguments and none are described.
+    """
+    args, kwargs = described.parse_args(options.args or "", fill)
     function = load(options.target)
     if options.args is None:
         _expect_no_parameters(options.target.rpartition(":")[2], function.root if isinstance(function, Jitted) else function)

@@ -36,7 +36,7 @@ from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import packed_lists
-from ..regions import identity, leaf_types, region_tracing
+from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
@@ -237,21 +237,18 @@ class _Run:
 
     def attempt(self) -> Traced:
         """A function that raises on every path returns nothing: its checks fail before it could."""
-        guarded = self.trace.guarded
         try:
             return self.finish(*self.execute())
         except region_tracing.Raised:
-            self.trace.guarded = guarded
             return self.finish(None, None, [])
         except region_tracing.CERTAIN as error:
-            if not self.trace.guarded or not region_tracing.certain(self.trace, error):
+            if not failed_writes.comes_late(self.trace) or not region_tracing.certain(self.trace, error):
                 raise
-            self.trace.guarded = guarded
             return self.finish(None, None, [])
 
     def execute(self):
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
-        held = self.arguments()
+        self.held = held = self.arguments()
         args, kwargs = self.call.tree.unflatten(held)
         for x in self.objects():
             captured_values.start(self.trace, x)
@@ -278,6 +275,10 @@ class _Run:
                     self.integer(trace, k, param)
         for k, first in self.call.aliases.items():
             held[k] = held[first]
+        if self.outer is None and self.writes and not self.private:
+            trace.written = [(position, held[k], param) for position, (k, param) in enumerate(
+                zip(self.dynamic, self.function.params)) if isinstance(held[k], ArrayBox) and k not in self.call.aliases]
+            trace.builder.peephole = failed_writes.observing(trace)
         return held
 
     def integer(self, trace, k: int, param: Value) -> None:
@@ -302,7 +303,7 @@ class _Run:
             if id(x) not in made or not isinstance(x, ArrayBox):
                 made[id(x)] = self.out(x, mine, results)
             outs.append(made[id(x)])
-        writes = self.overwritten(held, results) if self.writes else {}
+        writes = self.overwritten(held or self.held, results) if self.writes else {}
         if self.outer is None and self.trace.scopes[-1].generators:
             random_generators.DROP[0](self.trace, self.trace.scopes[-1])
         self.function.body.yields = tuple(results)
@@ -366,7 +367,7 @@ class _Run:
 
     def overwritten(self, held, results) -> dict[int, int]:
         writes = {}
-        for position, k in enumerate(self.dynamic if held else ()):
+        for position, k in enumerate(self.dynamic):
             box = held[k]
             if isinstance(box, region_tracing.PoisonedBox):
                 region_tracing.expect_identities(self.trace)
@@ -375,7 +376,7 @@ class _Run:
                     "only run "
                     "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
                     f"{self.call.paths[k]}.copy()`", where(self.callable))
-            if k not in self.call.aliases and self.changed(box, position):
+            if k not in self.call.aliases and (self.changed(box, position) or position in self.trace.failing):
                 results.append(box._value)
                 writes[position] = len(results) - 1
         return writes

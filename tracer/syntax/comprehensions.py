@@ -5,6 +5,7 @@ import ast
 import copy
 
 from . import early_exit
+from .nodes import walk
 
 THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
@@ -19,12 +20,12 @@ def folds(node: ast.Call) -> bool:
     if isinstance(node.func, ast.Name) and node.func.id == "next":
         return (1 <= len(node.args) <= 2 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp)
                 and not isinstance(node.args[-1], ast.Starred)
-                and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
+                and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
     return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all")
             and all(k.arg == "start" and node.func.id == "sum" for k in node.keywords)
             and 1 <= len(node.args) <= 2 - len(node.keywords)
             and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and not isinstance(node.args[-1], ast.Starred)
-            and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.args[0])))
+            and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
 
 
 class Comprehensions:
@@ -37,12 +38,12 @@ class Comprehensions:
         [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)))
         """
         if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
-                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in walk(node)):
             return self.collected(node)
         if isinstance(node, ast.ListComp) and any(g.ifs for g in node.generators) and not any(
-                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in ast.walk(node)):
+                isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in walk(node)):
             return self.tg("gather", [self.terms(node)], node)
-        if isinstance(node, ast.GeneratorExp) and not any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)):
+        if isinstance(node, ast.GeneratorExp) and not any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in walk(node)):
             return self.generator(node)
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
@@ -60,7 +61,7 @@ class Comprehensions:
 
     def as_python(self, node):
         """A comprehension whose first iterable is done."""
-        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         self.locals.append(frozenset(own))
         for k, g in enumerate(node.generators):
             if k:
@@ -90,7 +91,7 @@ class Comprehensions:
             return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
         first, *rest = generators
         source = self.expr(first.iter)
-        self.locals.append(frozenset(n.id for n in ast.walk(first.target) if isinstance(n, ast.Name)))
+        self.locals.append(frozenset(n.id for n in walk(first.target) if isinstance(n, ast.Name)))
         inner = self.visit_terms(terms, rest)
         for test in reversed(first.ifs):
             inner = self.of_fold("when", [self.expr(test), self.thunk(inner)], test)
@@ -109,7 +110,7 @@ class Comprehensions:
     def collected(self, node: ast.ListComp):
         source, target = node.generators[0].iter, node.generators[0].target
         made = self.expr(source)
-        self.locals.append(frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name)))
+        self.locals.append(frozenset(n.id for n in walk(target) if isinstance(n, ast.Name)))
         element = self.expr(node.elt)
         self.locals.pop()
         item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())

@@ -9,6 +9,7 @@ import ast
 
 from ...ir.errors import Frame, UnsupportedError
 from . import liveness
+from .nodes import children, walk
 
 _PLAIN = (
     ast.FunctionDef, ast.Lambda, ast.arguments, ast.arg, ast.keyword, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign,
@@ -64,7 +65,7 @@ class _Fence:
             self.refuse(node, *row)
         if not isinstance(node, _PLAIN):
             self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
-        if cls is ast.Lambda and any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(node.body)):
+        if cls is ast.Lambda and any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(node.body)):
             self.refuse(node, "a lambda with a `yield` cannot be compiled", "write it as a `def`")
         if cls is ast.Lambda or cls in liveness.COMPREHENSIONS:
             self.operands(node)
@@ -74,7 +75,7 @@ class _Fence:
         special = _SPECIAL.get(cls)
         if special:
             special(self, node)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self.visit(child)
 
     def with_(self, node):
@@ -93,21 +94,21 @@ class _Fence:
 
     def try_(self, node):
         for s in node.finalbody:
-            for inner in ast.walk(s):
+            for inner in walk(s):
                 if isinstance(inner, (ast.Return, ast.Break, ast.Continue)):
                     word = type(inner).__name__.lower()
                     self.refuse(inner, f"`{word}` in a `finally` cannot be compiled: it would hide errors",
                                 "put it after the `try`")
 
     def alternatives(self, node):
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if getattr(inner, "name", None) or getattr(inner, "rest", None):
                 self.refuse(inner, "a name in an alternative of a pattern (`a | b`) cannot be compiled",
                             "write a `case` for each alternative")
 
     def operands(self, node):
         """`:=` in a part that may not be evaluated, where no statement is that could keep the name."""
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             for found, certain in liveness.bindings(child):
                 if not certain:
                     self.refuse(found, f"`:=` in a part of an expression that may not be evaluated, in a "

@@ -17,6 +17,7 @@ import copy
 
 from . import early_exit, liveness
 from .early_exit import TG
+from .nodes import children
 
 SINK, PUSH, STEPS = "<sink>", "<tg push>", "<tg steps>"
 _YIELDS = (ast.Yield, ast.YieldFrom)
@@ -29,7 +30,7 @@ def own(node):
         at = todo.pop()
         yield at
         if not isinstance(at, liveness.FUNCTIONS):
-            todo += ast.iter_child_nodes(at)
+            todo += children(at)
 
 
 def is_generator(node: ast.FunctionDef) -> bool:
@@ -70,7 +71,7 @@ def _leaves_loop(s) -> bool:
     if isinstance(s, (ast.Break, ast.Continue)):
         return True
     inner = s.orelse if isinstance(s, (ast.For, ast.While)) else [
-        x for x in ast.iter_child_nodes(s) if isinstance(x, (ast.stmt, ast.ExceptHandler))]
+        x for x in children(s) if isinstance(x, (ast.stmt, ast.ExceptHandler))]
     return not isinstance(s, liveness.FUNCTIONS) and any(map(_leaves_loop, inner))
 
 

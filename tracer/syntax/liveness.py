@@ -19,9 +19,11 @@ A name that a nested function reads counts as live everywhere, as nobody knows w
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .early_exit import is_internal
+from .nodes import children, walk
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.While)
@@ -33,14 +35,14 @@ def written(statements) -> tuple[set[str], set[str], set[str]]:
     """(names bound by other than augmented assignment, names that are augmented, names with items that are assigned)."""
     bound, augmented, items = assigned(statements), set(), set()
     plain = set()
-    for node in ast.walk(ast.Module(statements, [])):
+    for node in walk(statements):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             augmented.add(node.target.id)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             plain.add((node.id, id(node)))
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
             items.add(node.value.id)
-    own = {id(n.target) for n in ast.walk(ast.Module(statements, [])) if isinstance(n, ast.AugAssign)}
+    own = {id(n.target) for n in walk(statements) if isinstance(n, ast.AugAssign)}
     return bound & {name for name, mark in plain if mark not in own}, augmented, items
 
 
@@ -76,11 +78,11 @@ def _collect(node, found: set, hidden: frozenset) -> None:
     elif isinstance(node, ast.alias):
         found.add((node.asname or node.name).split(".")[0])
     elif isinstance(node, COMPREHENSIONS):
-        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-        for child in ast.iter_child_nodes(node):
+        own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
+        for child in children(node):
             _collect(child, found, hidden | own)
     elif not isinstance(node, ast.Lambda):
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             _collect(child, found, hidden)
 
 
@@ -88,7 +90,7 @@ def reads(node) -> set[str]:
     """The names that an expression (or a whole statement) reads, functions within included."""
     if node is None:
         return set()
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def targets_of(node) -> set[str]:
@@ -109,19 +111,25 @@ def operands(node) -> list[ast.expr]:
     if isinstance(node, ast.Compare):
         return node.comparators[1:]
     if isinstance(node, COMPREHENSIONS):
-        return list(ast.iter_child_nodes(node))
+        return children(node)
     return [node.msg] if isinstance(node, ast.Assert) else [node.exc, node.cause] if isinstance(node, ast.Raise) else []
 
 
-def bindings(node, certain: bool = True):
+def bindings(node: ast.AST | list) -> list[tuple[ast.NamedExpr, bool]]:
     """The `:=` in a node, functions within left aside, each with whether it is evaluated wherever the node is."""
+    if not any(isinstance(n, ast.NamedExpr) for n in walk(node)):
+        return []
+    return [found for n in (node if isinstance(node, list) else [node]) for found in _bindings(n, True)]
+
+
+def _bindings(node: ast.AST, certain: bool) -> Iterator[tuple[ast.NamedExpr, bool]]:
     if isinstance(node, FUNCTIONS):
         return
     if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
         yield node, certain
     asked = operands(node)
-    for child in ast.iter_child_nodes(node):
-        yield from bindings(child, certain and child not in asked)
+    for child in children(node):
+        yield from _bindings(child, certain and child not in asked)
 
 
 def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
@@ -129,12 +137,12 @@ def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
     own = set(parameters(function))
     local = own | assigned(function.body) | shared
     deferred = set()
-    for node in ast.walk(ast.Module(function.body, [])):
+    for node in walk(function.body):
         if isinstance(node, DEFERRED):
             deferred |= reads(node)
     live = _Live(frozenset(deferred & local), frozenset(local))
     live.block(function.body, set())
-    unsure = {n.target.id for n, certain in bindings(ast.Module(function.body, [])) if not certain}
+    unsure = {n.target.id for n, certain in bindings(function.body) if not certain}
     staged = frozenset(live.staged | unsure)
     DefiniteAssignment(local, staged - (own - live.deleted)).block(function.body, set(own))
     return Names(frozenset(local), (staged | shared) - own)
@@ -154,7 +162,7 @@ def before(node, out: set) -> set:
     if isinstance(node, ast.NamedExpr):
         return before(node.value, out - targets_of(node.target))
     asked = operands(node)
-    for child in reversed(list(ast.iter_child_nodes(node))):
+    for child in reversed(children(node)):
         out = before(child, out) | out if child in asked else before(child, out)
     return out
 
@@ -345,7 +353,8 @@ class DefiniteAssignment:
 
     def expression(self, node, sure: set) -> set:
         """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""
-        self.mark(node, sure)
+        if self.staged:
+            self.mark(node, sure)
         return sure | {n.target.id for n, certain in bindings(node) if certain}
 
     def mark(self, node, sure: set) -> None:
@@ -355,11 +364,11 @@ class DefiniteAssignment:
         elif isinstance(node, FUNCTIONS):
             self.deferred(node)
         elif isinstance(node, COMPREHENSIONS):
-            own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-            for child in ast.iter_child_nodes(node):
+            own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
+            for child in children(node):
                 self.mark(child, sure | own)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self.mark(child, sure)
 
     def deferred(self, function) -> None:
@@ -367,7 +376,7 @@ class DefiniteAssignment:
         own = set(parameters(function))
         if isinstance(function, ast.FunctionDef):
             own |= assigned(function.body)
-        for node in ast.walk(function):
+        for node in walk(function):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.staged - own:
                 node.unsure = not is_internal(node.id)
 

@@ -19,6 +19,7 @@ import types
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import early_exit, liveness
+from .nodes import children, walk
 
 CONTENTS = "cell_contents"
 
@@ -29,12 +30,12 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
     (the names of its own that functions within it rebind, those of functions around it that it declares itself)
     """
     declared = frozenset(n for s in _own(function) if isinstance(s, ast.Nonlocal) for n in s.names)
-    inner = {n for s in _own(function) if isinstance(s, ast.FunctionDef) for d in ast.walk(s)
+    inner = {n for s in _own(function) if isinstance(s, ast.FunctionDef) for d in walk(s)
              if isinstance(d, ast.Nonlocal) for n in d.names}
     shared = frozenset((liveness.assigned(function.body) | set(liveness.parameters(function))) & inner) - declared
     names = declared | shared
     if names:
-        for node in ast.walk(ast.Module(function.body, [])):
+        for node in walk(function.body):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
                 node.unsure = True
         stores = _Stores(names)
@@ -49,7 +50,7 @@ def _own(node):
         at = todo.pop()
         yield at
         if not isinstance(at, liveness.FUNCTIONS):
-            todo += ast.iter_child_nodes(at)
+            todo += children(at)
 
 
 def cell_name(name: str) -> str:

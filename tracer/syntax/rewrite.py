@@ -27,11 +27,11 @@ it (`tg.value(x)`). Generated functions have names that no program can have: "<t
 from __future__ import annotations
 
 import ast
-import copy
 
 from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
+from .nodes import walk
 
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not",
@@ -72,7 +72,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def thunk(self, value: ast.expr) -> ast.expr:
         """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
-        bound = sorted({name for n in ast.walk(value) for name in self.bound_by(n)})
+        bound = sorted({name for n in walk(value) for name in self.bound_by(n)})
         if not bound:
             return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
@@ -429,7 +429,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def e_BoolOp(self, node):
         first, *rest = node.values
-        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        name = ("and" if isinstance(node.op, ast.And) else "or") + ("_truth" if getattr(node, "asked", False) else "_")
         return self.tg(name, [self.expr(first), *(self.thunk(self.expr(v)) for v in rest)], node)
 
     def e_UnaryOp(self, node):
@@ -493,8 +493,3 @@ _EXPRESSIONS = {
     ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.yield_, ast.YieldFrom: _Rewriter.yield_from,
     ast.Constant: lambda self, node: node,
 }
-
-
-def detached(node: ast.AST) -> ast.AST:
-    """A copy that may be taken apart."""
-    return copy.deepcopy(node)

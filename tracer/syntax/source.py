@@ -16,8 +16,9 @@ import types
 import weakref
 
 from .. import tracing
-from . import fence, rewrite, source_check
+from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
+from .nodes import detached, walk, with_places
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
@@ -98,8 +99,12 @@ def is_user(function) -> bool:
 def has_source(function) -> bool:
     """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
     "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
-    file = function.__code__.co_filename
-    return bool(linecache.getlines(file, function.__globals__)) and _found(function) is not None
+    return _source(function) is not None
+
+
+def _source(function) -> ast.FunctionDef | ast.Lambda | None:
+    """The syntax tree of a function whose lines can be read."""
+    return _found(function) if linecache.getlines(function.__code__.co_filename, function.__globals__) else None
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
@@ -159,11 +164,11 @@ def _module(file: str, lines) -> ast.Module | None:
 
 def _find_in_module(function, lines):
     code, module = function.__code__, _module(function.__code__.co_filename, lines)
-    for node in ast.walk(module) if module else ():
+    for node in walk(module) if module else ():
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             if first == code.co_firstlineno:
-                return rewrite.detached(node)
+                return detached(node)
     return None
 
 
@@ -177,25 +182,29 @@ def _find_lambda(function, lines):
         start = len(lines[node.body.lineno - 1].encode()[:node.body.col_offset].rstrip(b" ("))       # parentheses count
         return (node.body.lineno, start) <= first and last <= (node.end_lineno, node.end_col_offset)
 
-    candidates = [node for node in (ast.walk(module) if module else ())
+    candidates = [node for node in (walk(module) if module else ())
                   if isinstance(node, ast.Lambda) and node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno)
                   and source_check.has_parameters(node, code)]
     around = [node for node in candidates if holds(node)]
     if around:
-        return rewrite.detached(max(around, key=lambda node: (node.lineno, node.col_offset)))
-    return rewrite.detached(candidates[0]) if len(candidates) == 1 else None
+        return detached(max(around, key=lambda node: (node.lineno, node.col_offset)))
+    return detached(candidates[0]) if len(candidates) == 1 else None
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
 
-def _template(function) -> Template:
+def _template(function) -> Template | None:
+    """None where there is no source."""
     code = function.__code__
     found = _TEMPLATES.get(id(code))
     if found is None:
+        node = _source(function)
+        if node is None:
+            return None
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
-        node = _found(function)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found
@@ -211,7 +220,7 @@ def _compile(node, original):
     node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
     free = [ast.arg(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
+    module = with_places(ast.Module([ast.copy_location(factory, node)], []))
     outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
@@ -228,9 +237,9 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     if (found is not None and found[0] is function.__code__ and found[1].__defaults__ is function.__defaults__
             and found[1].__kwdefaults__ is function.__kwdefaults__):
         return found[1]
-    if id(function.__code__) not in _TEMPLATES and not has_source(function):
-        return _WITHOUT_SOURCE[0](function)
     template = _template(function)
+    if template is None:
+        return _WITHOUT_SOURCE[0](function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
     cells[TG] = _RUNTIME
     made = types.FunctionType(template.code, function.__globals__, function.__name__, function.__defaults__,

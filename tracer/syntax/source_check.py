@@ -16,6 +16,8 @@ import dis
 import importlib.machinery
 import types
 
+from .nodes import walk, with_places
+
 FUTURES = 0
 for _name in __future__.all_feature_names:
     FUTURES |= getattr(__future__, _name).compiler_flag
@@ -23,6 +25,7 @@ _ARRANGING = {"PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"}
 _SAME = {"LOAD_METHOD": "LOAD_ATTR"}
 _CONSTANTS = {"LOAD_CONST", "RETURN_CONST", "KW_NAMES"}
 _JUMPS = {*dis.hasjrel, *dis.hasjabs}
+_PARTS = ("co_code", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_exceptiontable")
 _NAMING = ("arg", "id", "attr", "name", "asname", "module", "rest")        # fields of syntax that hold a name
 
 
@@ -42,7 +45,10 @@ def agrees(node: ast.FunctionDef | ast.Lambda, function) -> bool:
     if not has_parameters(node, code):
         return False
     again = _compiled(node, code)
-    return again is not None and (_steps(again) == _steps(code) or (_is_changed_on_import(function) and _has_names(node, code)))
+    if again is None:
+        return False
+    return (_is_same(again, code) or _steps(again) == _steps(code)
+            or (_is_changed_on_import(function) and _has_names(node, code)))
 
 
 def has_parameters(node, code) -> bool:
@@ -67,7 +73,7 @@ def _compiled(node, code):
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
     if class_of(code) is not None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    module = ast.fix_missing_locations(ast.Module([outer], []))
+    module = with_places(ast.Module([outer], []))
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:
@@ -75,6 +81,13 @@ def _compiled(node, code):
     for _ in range(2 + (class_of(code) is not None)):
         made = next(c for c in made.co_consts if isinstance(c, types.CodeType))
     return made
+
+
+def _is_same(a: types.CodeType, b: types.CodeType) -> bool:
+    """Whether two codes are the same to the byte, as they mostly are: a quick form of comparing their steps."""
+    return (all(getattr(a, name) == getattr(b, name) for name in _PARTS) and len(a.co_consts) == len(b.co_consts)
+            and all(_is_same(x, y) if isinstance(x, types.CodeType) and isinstance(y, types.CodeType)
+                    else _constant(x) == _constant(y) for x, y in zip(a.co_consts, b.co_consts, strict=True)))
 
 
 def _steps(code) -> list[tuple]:
@@ -115,6 +128,6 @@ def _has_names(node, code) -> bool:
     named = {n for n in (*code.co_varnames, *code.co_names, *code.co_cellvars) if n and not n.startswith(("_", "."))}
     if any(n.startswith("@py") for n in named):
         return True
-    found = {part for n in ast.walk(node) for field in _NAMING if isinstance(name := getattr(n, field, None), str)
+    found = {part for n in walk(node) for field in _NAMING if isinstance(name := getattr(n, field, None), str)
              for part in (name, *name.split("."))}
     return named <= found

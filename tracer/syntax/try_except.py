@@ -15,6 +15,7 @@ import ast
 
 from . import early_exit
 from .comprehensions import arguments
+from .nodes import walk
 
 
 def lower(node: ast.Try, number: int) -> ast.Try:
@@ -29,7 +30,7 @@ def lower(node: ast.Try, number: int) -> ast.Try:
 
 
 def _raises_again(statements) -> bool:
-    return any(isinstance(n, ast.Raise) and n.exc is None for s in statements for n in ast.walk(s))
+    return any(isinstance(n, ast.Raise) and n.exc is None for s in statements for n in walk(s))
 
 
 _SEEN = (ast.Call, ast.Delete, ast.AugAssign, ast.Subscript, ast.Attribute, ast.Raise, ast.Assert)
@@ -38,7 +39,7 @@ _SEEN = (ast.Call, ast.Delete, ast.AugAssign, ast.Subscript, ast.Attribute, ast.
 def _watched(statements) -> bool:
     """Whether statements may do more than bind names: write to an array or object, print, raise."""
     return any(isinstance(n, _SEEN) and not isinstance(getattr(n, "ctx", None), ast.Load)
-               for s in statements for n in ast.walk(s))
+               for s in statements for n in walk(s))
 
 
 def rewrite(rewriter, node: ast.Try) -> list[ast.stmt]:

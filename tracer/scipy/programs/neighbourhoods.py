@@ -1,17 +1,19 @@
 """Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..primitives import footprint_of
 from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
 
 
-def _axes(input, axes):
+def _axes(input: Any, axes: Any) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
-def _along(input, size, axis, mode, cval, origin, larger):
+def _along(input: Any, size: Any, axis: Any, mode: Any, cval: Any, origin: Any, larger: Any) -> Any:
     """The extreme over a window of an axis."""
     n, before = input.shape[axis], size // 2 + origin
     if size < 1:
@@ -23,19 +25,22 @@ def _along(input, size, axis, mode, cval, origin, larger):
     return np.moveaxis(found, 0, axis)
 
 
-def maximum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def maximum_filter1d(input: Any, size: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
+                     origin: Any = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, True)
 
 
-def minimum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def minimum_filter1d(input: Any, size: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
+                     origin: Any = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input, size, footprint, output, mode, cval, origin, axes, larger):
+def _extreme(input: Any, size: Any, footprint: Any, output: Any, mode: Any, cval: Any, origin: Any, axes: Any,
+             larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     if footprint is not None and not all(footprint_of(footprint)[1]):
@@ -51,15 +56,17 @@ def _extreme(input, size, footprint, output, mode, cval, origin, axes, larger):
     return input
 
 
-def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def maximum_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
+                   cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
 
 
-def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def minimum_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
+                   cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input, size, footprint, mode, cval, origin, axes):
+def _windows(input: Any, size: Any, footprint: Any, mode: Any, cval: Any, origin: Any, axes: Any) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -78,7 +85,7 @@ def _windows(input, size, footprint, mode, cval, origin, axes):
     return found
 
 
-def _ranked(input, rank, windows):
+def _ranked(input: Any, rank: Any, windows: Any) -> Any:
     count = len(windows)
     place = rank(count)
     if place < 0:
@@ -88,20 +95,22 @@ def _ranked(input, rank, windows):
     return np.sort(np.stack(windows), axis=0)[place]
 
 
-def rank_filter(input, rank, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def rank_filter(input: Any, rank: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
+                cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def median_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def median_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
+                  cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def percentile_filter(input, percentile, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                      axes=None):
+def percentile_filter(input: Any, percentile: Any, size: Any = None, footprint: Any = None, output: Any = None,
+                      mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     share = percentile + 100.0 if percentile < 0 else percentile
@@ -113,7 +122,7 @@ def percentile_filter(input, percentile, size=None, footprint=None, output=None,
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input, axis, output, mode, cval, smooth):
+def _gradient(input: Any, axis: Any, output: Any, mode: Any, cval: Any, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -125,15 +134,15 @@ def _gradient(input, axis, output, mode, cval, smooth):
     return found
 
 
-def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
+def sobel(input: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 2, 1])
 
 
-def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
+def prewitt(input: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
-def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
+def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -143,7 +152,7 @@ def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
     return found
 
 
-def _derivatives(input, sigma, order, mode, cval, axes, options):
+def _derivatives(input: Any, sigma: Any, order: Any, mode: Any, cval: Any, axes: Any, options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -151,7 +160,8 @@ def _derivatives(input, sigma, order, mode, cval, axes, options):
     return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
 
 
-def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+def gaussian_laplace(input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
+                     **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 2, mode, cval, axes, kwargs):
@@ -159,7 +169,8 @@ def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axe
     return found
 
 
-def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+def gaussian_gradient_magnitude(input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *,
+                                axes: Any = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 1, mode, cval, axes, kwargs):
@@ -169,34 +180,34 @@ def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=
 
 # --- morphology -------------------------------------------------------------------------------------------------------
 
-def _turned(size, origin, rank):
+def _turned(size: Any, origin: Any, rank: Any) -> Any:
     """The origin of a window that is turned round: an even one has its middle on the other side."""
     return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
 
 
-def grey_erosion(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_erosion(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
 
 
-def grey_dilation(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                  axes=None):
+def grey_dilation(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+                  mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     input = np.asarray(input)
     return maximum_filter(input, size, None, output, mode, cval, _turned(size, origin, len(_axes(input, axes))), axes=axes)
 
 
-def grey_opening(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_opening(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     found = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_dilation(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 
 
-def grey_closing(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_closing(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
     found = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_erosion(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 

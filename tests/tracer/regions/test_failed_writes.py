@@ -1,0 +1,190 @@
+"""What the caller's arrays hold after a call that raised: what Python leaves in them, compiled and evaluated."""
+import math
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+def branch(x, c):
+    if c > 0:
+        x[1] = 5
+        raise ValueError("branch")
+    return x.sum()
+
+
+def two_branches(x, c):
+    if c > 0:
+        x[:] = 1.
+        if c > 1:
+            x[0] = 2
+            raise ValueError("one")
+        else:
+            x[1] = 3
+            raise KeyError("other")
+    x[2] = 8
+    return x.sum()
+
+
+def loop(x, c):
+    for i in range(len(x)):
+        x[i] = 2 * x[i]
+        if x[i] > c:
+            x[0] = -1
+            raise KeyError("loop")
+    return x.sum()
+
+
+def conditional_loop(x, c):
+    while x[0] < c * 10:
+        x[0] += 1
+        if x[0] > 5:
+            x[1] = 9
+            raise ValueError("loop")
+    return x.sum()
+
+
+def views(x, c):
+    x += 1
+    y = x[int(c):]
+    y[0] = 10
+    y[1] = 12
+    y[2] = 14
+    return x.sum()
+
+
+def nested(x, c):
+    def helper(part):
+        part[0] = 1
+        if c > 1:
+            raise ValueError
+        part[1] = 2
+
+    helper(x)
+    helper(x[1:])
+    return x.sum()
+
+
+def handler(x, c):
+    try:
+        x[0] = 3
+        if c > 1:
+            raise ValueError
+    except ValueError:
+        x[1] = 4
+        raise KeyError("again") from None
+    finally:
+        x[2] = 9
+    return x.sum()
+
+
+def domain(x, c):
+    x[0] = 3
+    x[1] = math.sqrt(c)
+    x[2] = 1 / (c - 1)
+    return x.sum()
+
+
+def copied(x, c):
+    y = x.copy()
+    if c > 0:
+        y[0] = 3
+        x[:] = y
+        raise ValueError(f"is {y[0]}")
+    return x.sum()
+
+
+def asserted(x, c):
+    x[0] *= 2
+    assert c < 1, "large"
+    x[1] *= 2
+    return x.sum()
+
+
+def known_when_compiled(x, c):
+    x[0] = c
+    if len(x) > 3:
+        raise ValueError("long")
+    return x.sum()
+
+
+def index_known_when_compiled(x, c):
+    x[0] = c
+    x[3] = 2
+    return x.sum()
+
+
+def traded(x, c):
+    y = x[::-1].copy()
+    for _ in range(3):
+        x[:], y[:] = y.copy(), x.copy()
+        x[0] += 1
+        if x[0] > c + 3:
+            raise RuntimeError("traded")
+    return y.sum()
+
+
+def recursive(x, c, k=0):
+    x[k] += 1
+    if x[k] > c + k:
+        raise ValueError("deep")
+    return 0 if k + 1 == len(x) else recursive(x, c, k + 1)
+
+
+CASES = [branch, two_branches, loop, conditional_loop, views, nested, handler, domain, copied, asserted, known_when_compiled,
+         index_known_when_compiled, traded, recursive]
+
+
+def outcome(run, x, *args):
+    """(the result or the exception, what the array holds afterwards)"""
+    try:
+        return run(x, *args), x
+    except Exception as error:
+        cls = next(c for c in type(error).__mro__ if c.__module__ == "builtins")
+        return (cls, str(error).partition("\n")[0]), x
+
+
+@pytest.mark.parametrize("fn", CASES, ids=lambda f: f.__name__)
+def test_what_was_written_before_a_raise_stays(fn):
+    compiled = tg.jit(fn)
+    for make in (lambda n: np.arange(n) + 0.5, lambda n: np.arange(2.0 * n)[::2] + 0.5, lambda n: np.arange(n, dtype="f4")):
+        for n in (3, 5):
+            for c in (-1., 0., 1., 2., 3.):
+                want = outcome(fn, make(n), c)
+                np.testing.assert_equal(outcome(compiled, make(n), c), want)
+                np.testing.assert_equal(outcome(compiled.interpret, make(n), c), want)
+
+
+def test_two_arrays_that_are_one_and_one_that_is_left_alone():
+    def fn(x, y, z, c):
+        x[0] = 7
+        if c > z[0]:
+            y[1] = 8
+            z[1] = x[0] + y[1]
+            raise ValueError("both")
+        return x[0] + y[0]
+
+    x, z, c = np.arange(3.), np.zeros(3), 1.0
+    compiled = tg.jit(fn)
+    for run in (compiled, compiled.interpret):
+        a, b = x.copy(), z.copy()
+        with pytest.raises(ValueError, match="both"):
+            run(a, a, b, c)
+        np.testing.assert_equal((a, b), ([7, 8, 2], [0, 15, 0]))
+        assert run(a, a, b, -1.0) == 14
+
+
+def test_derivatives_do_not_write():
+    x = np.array([1.0, 2.0])
+
+    def fn(x, c):
+        x[0] = c * x[1]
+        if c > 3:
+            raise ValueError("large")
+        return x[0] * x[1]
+
+    np.testing.assert_allclose(tg.grad(fn, argnums=1)(x, 2.0), 4.0)
+    with pytest.raises(ValueError, match="large"):
+        tg.grad(fn, argnums=1)(x, 4.0)
+    np.testing.assert_equal(x, [1, 2])
