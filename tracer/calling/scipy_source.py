@@ -10,6 +10,7 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
+    density_estimates,
     filters,
     interpolation,
     linalg,
@@ -41,10 +42,28 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
+# package -> what to do where its functions are refused
+_REMEDIES = {
+    "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
+                "SciPy's solver from outside with tg.scipy",
+    "integrate": "use fixed_quad, simpson or a loop inside, or hand a compiled function to SciPy's integrator from outside",
+}
+
+
+def _holds_box(f: Any) -> bool:
+    """Whether a function that is handed over reads a traced value of the function around it."""
+    cells = getattr(f, "__closure__", None) or ()
+    held = [c.cell_contents for c in cells if c != _EMPTY]
+    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in held)
+
+
+_EMPTY = types.CellType()
+
+
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(map(boxed, (*args, *kwargs.values()))):
-            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
+        if any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values())):
+            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
         return calls.as_it_stands(f, args, kwargs)
 
     return call
@@ -61,12 +80,14 @@ def redirect(f: Any) -> Any:
         return None
     if type(f).__name__ in _COMPILED:
         return _refusing(f, f"{f.__module__ or 'scipy'}.{f.__name__}")
+    if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
+        return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
     if parts[1].startswith("_") or parts[1] == "stats":
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
     if parts[1] == "interpolate":
-        return _interpolant(f, owner)
+        return _object(f, owner, "interpolate", interpolation.BUILT, interpolation.FUNCTIONS, interpolation.CAPTURED)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
@@ -79,16 +100,16 @@ def redirect(f: Any) -> Any:
     return _refusing(f, name)
 
 
-def _interpolant(f: Any, owner: Any) -> Any:
-    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
+    """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
     if isinstance(f, type):
-        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):
-        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, functions.get(f.__name__), f"scipy.{package}.{f.__name__}")
     held = owner if isinstance(f, types.MethodType) else f
-    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
-    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
-    name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in captured]
+    made = captured[kinds[0]](held) if kinds else None
+    name = f"scipy.{package}.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
     if made is None or (held is owner and not hasattr(made[0], f.__name__)):
         return _refusing(f, name)
 
