@@ -6,7 +6,11 @@ program is refused by name where an argument is traced.
 from __future__ import annotations
 
 import types
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
@@ -26,11 +30,14 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
+if TYPE_CHECKING:
+    from ...ir.core import Function
+
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
-def _programs(module: Any) -> dict:
+def _programs(module: ModuleType) -> dict:
     return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
             and not name.startswith("_")}
 
@@ -42,34 +49,16 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
-# package -> what to do where its functions are refused
-_REMEDIES = {
-    "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
-                "SciPy's solver from outside with tg.scipy",
-    "integrate": "use fixed_quad, simpson or a loop inside, or hand a compiled function to SciPy's integrator from outside",
-}
-
-
-def _holds_box(f: Any) -> bool:
-    """Whether a function that is handed over reads a traced value of the function around it."""
-    cells = getattr(f, "__closure__", None) or ()
-    held = [c.cell_contents for c in cells if c != _EMPTY]
-    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in held)
-
-
-_EMPTY = types.CellType()
-
-
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values())):
-            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
+        if any(map(boxed, (*args, *kwargs.values()))):
+            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
         return calls.as_it_stands(f, args, kwargs)
 
     return call
 
 
-def redirect(f: Any) -> Any:
+def redirect(f: Callable | np.vectorize | type) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -100,8 +89,8 @@ def redirect(f: Any) -> Any:
     return _refusing(f, name)
 
 
-def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
-    """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
+def _interpolant(f: Function, owner: Any) -> Any:
+    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
     if isinstance(f, type):
         return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):
@@ -120,7 +109,7 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
     return _where_boxed(f, run, name)
 
 
-def _where_boxed(f: Any, program: Any, name: str) -> Any:
+def _where_boxed(f: Function, program: Any, name: str) -> Any:
     """The program where an argument is traced, else f as it stands."""
     if program is None:
         return _refusing(f, name)
@@ -128,7 +117,7 @@ def _where_boxed(f: Any, program: Any, name: str) -> Any:
                                     else calls.as_it_stands(f, args, kwargs))
 
 
-def _distribution(f: Any, owner: Any) -> Any:
+def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:
