@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_region, mapped, nest_locations
-from ...ir.core import Const, Function, Op, Value
+from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
@@ -64,6 +64,8 @@ class Nester(Values):
                 self.where[stores.of[p]] = Place(b)
             else:
                 self.env[p] = self.load(b, ())
+                if isinstance(p, Length) and p.most is not None:
+                    self.kernel.bounds[self.env[p]] = p.least, p.most
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)

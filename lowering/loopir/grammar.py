@@ -322,6 +322,7 @@ class Kernel:
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
     loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
+    bounds: the least and the greatest value of lengths for which it is made.
     """
 
     name: str
@@ -331,6 +332,7 @@ class Kernel:
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
     loops: list = field(default_factory=list)
+    bounds: dict[Scalar, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def symbol(self) -> str:

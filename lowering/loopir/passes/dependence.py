@@ -47,6 +47,10 @@ class Positions:
         if type(s) is Let:
             self.let(s)
 
+    def bound(self, x: Scalar, least: int, most: int) -> None:
+        """Between what a scalar lies."""
+        self.forms[x] = AffineExpr(0, {self.facts.atom(least, most): 1})
+
     @contextmanager
     def loop(self, s: For):
         """Within, the counter of a loop is from 0 to trip - 1."""

@@ -16,7 +16,9 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
+from math import inf, prod
 
+from ....ir.analysis.affine import LONGEST
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
 from ..grammar import (
@@ -29,6 +31,7 @@ from ..grammar import (
     If,
     Kernel,
     Lib,
+    Load,
     Pop,
     Print,
     Push,
@@ -72,6 +75,8 @@ class _Walk:
         for s in statements:
             kind = type(s)
             self.positions.define(s)
+            if kind is Load and s.target in self.kernel.bounds:
+                self.positions.bound(s.target, *self.kernel.bounds[s.target])
             if kind is For:
                 found |= self.loop(s)
             elif kind is While:
@@ -91,19 +96,29 @@ class _Walk:
             footprint = Footprint(self.positions, s)
             costs = product(footprint.cost, s.trip)
             short = type(s.trip) is int and s.trip < SHORT
-            if short and worth(costs) and self.block(s.body):
+            most = self._most(costs)
+            worth = most >= sizes.parallel
+            if short and worth and self.block(s.body):
                 return True
             try:
-                if not worth(costs):
-                    raise Serial(f"too little work, about {sum(costs.values()):.0f} operations")
+                if not worth:
+                    raise Serial(f"too little work, at most about {most:.0f} operations")
                 s.spread = self._spread(s, footprint, costs)
                 self._note("parallel", s, _parts(s.spread))
                 return True
             except Serial as why:
-                found = worth(costs) and not short and self.block(s.body)
+                found = worth and not short and self.block(s.body)
                 if not found:
                     self._note("serial", s, str(why))
                 return found
+
+    def _most(self, costs: Cost) -> float:
+        """The work for the greatest lengths that there may be."""
+        total = 0.0
+        for key, factor in costs.items():
+            highs = [self.positions.form(length).high for length in key]
+            total += factor * prod(inf if high >= LONGEST else max(high, 0) for high in highs)
+        return total
 
     def _note(self, kind: str, s: For, why: str) -> None:
         self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
@@ -204,11 +219,6 @@ def _where(s: For) -> Loc:
 
 
 # --- how many chunks ---------------------------------------------------------------------------------------------------
-
-
-def worth(costs: Cost) -> bool:
-    """Whether a loop may be worth several threads, for some lengths at least."""
-    return any(costs) or costs.get((), 0.0) >= sizes.parallel
 
 
 def chunks_of(spread: Spread, trip) -> int | None:
