@@ -66,6 +66,7 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
+    "symmetric": (64, 0, MANY),             # rows from which a matrix times its own transpose is made by halves
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library
     "parallel": (400_000, 0, MANY),         # operations of a loop whose iterations are spread over threads …
     "grain": (50_000, 0, MANY),             # … and of one chunk of them
@@ -73,7 +74,8 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
     "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this
     "long": (256, 2, MANY),                 # a length from here on, and again …
-    "very_long": (66_000, 2, MANY),         # … from here on, has another program than shorter ones, if it is no number there
+    "longer": (16_384, 2, MANY),            # … from here on (simple loops below are none for several threads) …
+    "very_long": (66_000, 2, MANY),         # … and from here on has another program than shorter ones, if it is no number there
     "traced_positions": (64, 0, MANY),      # a loop over so many known positions of a list of known things is unrolled
 }
 

@@ -11,20 +11,24 @@ while it is written: a scalar, or a buffer's pointer, that it does not know is a
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, INDEX
-from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store
+from ...ir.types import BOOL, INDEX, DType
+from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store, Var
 from ..loopir.passes.parallelize import chunks_of, length_of
 from ..loopir.passes.reduction_steps import REDUCED
 from ..native.threads import LAUNCH
-from .kernel_writer import Writer
 from .scalar import float_literal
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 _CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
 
 
-def write(out: Writer, s: For) -> None:
+def write(out: Emitter, s: For) -> None:
     """Write a parallel loop. One of unknown length begins with a look at its work: often it is one chunk, which needs no pool;
     inside of another loop it then stands here, too."""
     number = chunks_of(s.spread, s.trip)
@@ -37,28 +41,28 @@ def write(out: Writer, s: For) -> None:
     return _whole(out, s, *counting.division(), counting.enough)
 
 
-def _whole(out: Writer, s: For, number: Size, length: Size, enough: str = "") -> None:
+def _whole(out: Emitter, s: For, number: Size, length: Size, enough: str = "") -> None:
     """The loop with what stands before and after it. enough: a register, whether the pool is to be asked."""
     parts = _Parts(out, s.spread, number)
     body, name = _body(out, s, parts)
     code = out.fresh()
     out.fails = True
 
-    def share():
+    def share() -> None:
         closure = _closure(out, body.captured)
         out.declare(LAUNCH)
         out.lines.append(f"  {code} = call i32 @threads.launch(ptr @{name}.chunk, ptr {closure}, i64 {out.index(s.trip)}, "
                          f"i64 {out.index(length)}, ptr %error)")
         leave(code)
 
-    def alone():
+    def alone() -> None:
         only = out.fresh()
         passed = [*(f"{kind} {there}" for kind, there, _ in body.captured),
                   f"i64 0, i64 {out.index(s.trip)}, i64 0, i1 {'%asks' if out.around else 'true'}, ptr %error"]
         out.lines.append(f"  {only} = call i32 @{name}({', '.join(passed)})")
         leave(only)
 
-    def leave(answer):
+    def leave(answer: str) -> None:
         bad, go_on = out.fresh(), out.label()
         out.lines += [f"  {bad} = icmp ne i32 {answer}, 0",
                       f"  br i1 {bad}, label %fail, label %{go_on}, !prof !{out.unlikely()}"]
@@ -72,7 +76,7 @@ def _whole(out: Writer, s: For, number: Size, length: Size, enough: str = "") ->
     out.body(parts.after())
 
 
-def _body(out: Writer, s: For, parts: _Parts) -> tuple[Writer, str]:
+def _body(out: Emitter, s: For, parts: _Parts) -> tuple[Emitter, str]:
     """Write the functions of a chunk; (the writer, the name of the function proper)."""
     kernel = out.kernel
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
@@ -88,7 +92,7 @@ def _body(out: Writer, s: For, parts: _Parts) -> tuple[Writer, str]:
     return inner, name
 
 
-def _closure(out: Writer, captured: list[tuple[str, str, str]]) -> str:
+def _closure(out: Emitter, captured: list[tuple[str, str, str]]) -> str:
     """Memory with what the body uses from outside."""
     closure = out.alloca(f"[{max(len(captured), 1)} x i64]", 8)
     for k, (kind, there, _) in enumerate(captured):
@@ -110,7 +114,7 @@ def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
 class _Counting:
     """How many chunks, from lengths that are known at run time, in floating-point numbers."""
 
-    def __init__(self, out, s: For):
+    def __init__(self, out: Emitter, s: For):
         self.out, self.s = out, s
         self.work, self.enough = self._work(s.spread), out.fresh()
         out.lines.append(f"  {self.enough} = fcmp oge double {self.work}, {float_literal(float(sizes.parallel))}")
@@ -176,7 +180,7 @@ class _Counting:
 class _Parts:
     """What chunks find and leave behind: numbers of reductions, and arrays that they add to."""
 
-    def __init__(self, out, spread: Spread, number: Size):
+    def __init__(self, out: Emitter, spread: Spread, number: Size):
         self.out, self.number = out, number
         self.given = [(var, Scalar(var.dtype)) for var in spread.given]
         out.body([Get(got, var) for var, got in self.given])
@@ -191,7 +195,7 @@ class _Parts:
         self.out.regs[made] = self.out.product(b.dims)
         return made
 
-    def place(self, inner: Writer) -> None:
+    def place(self, inner: Emitter) -> None:
         """Where a chunk finds the arrays that it adds to."""
         for b, partial in self.shared:
             inner.storage.bases[b] = row = inner.fresh()
@@ -220,7 +224,7 @@ class _Parts:
         return [For(k, self.number, body)] if body else []
 
 
-def _combine(k: Scalar, var, op: str, partial: Buffer) -> list:
+def _combine(k: Scalar, var: Var, op: str, partial: Buffer) -> list:
     now, found, combined = (Scalar(var.dtype) for _ in range(3))
     return [Get(now, var), Load(found, partial, (k,)), Let(combined, REDUCED[op], (now, found)), Set(var, combined)]
 
@@ -232,7 +236,7 @@ def _add_all(k: Scalar, b: Buffer, partial: Buffer) -> For:
                                     Store(b, (j,), total)], apart=True)
 
 
-def neutral(op: str, dtype) -> Imm:
+def neutral(op: str, dtype: DType) -> Imm:
     """The element that changes nothing: of a sum -0.0, as 0.0 + -0.0 is 0.0."""
     if op == "mul":
         return Imm(dtype.np.type(1).item(), dtype)
@@ -248,6 +252,6 @@ def neutral(op: str, dtype) -> Imm:
     raise IRError(f"loop IR: there is no neutral element of {op} for {dtype}")
 
 
-def _limits(dtype) -> tuple[int, int]:
+def _limits(dtype: DType) -> tuple[int, int]:
     signed = dtype.kind != "u"
     return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if signed else (0, (1 << dtype.bits) - 1)

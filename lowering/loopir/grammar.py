@@ -44,20 +44,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...ir.errors import Loc
 from ...ir.types import BOOL, INDEX, DType
 
 
 class Scalar:
-    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
+    from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
 
-    __slots__ = ("dtype", "loc", "name")
+    __slots__ = ("dtype", "loc", "most", "name")
 
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
+        self.most: int | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "%" + (self.name or hex(id(self))[-5:])
+
+
+def greatest(n: int | Scalar) -> float:
+    """What a length or trip count is at most, as far as is known."""
+    return n if type(n) is int else math.inf if n.most is None else n.most
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Imm:
     value: Any
     dtype: DType
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.value)
 
 
@@ -86,8 +95,8 @@ class Buffer:
 
     __slots__ = ("data", "dims", "dtype", "frozen", "name", "slot", "space")
 
-    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None, *, frozen: bool = True,
-                 slot: int | None = None):
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data: np.ndarray | None = None, *,
+                 frozen: bool = True, slot: int | None = None):
         self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
         self.frozen, self.slot = frozen, slot
 
@@ -100,7 +109,7 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "$" + self.name
 
 
@@ -112,7 +121,7 @@ class Var:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "@" + self.name
 
 
@@ -124,7 +133,7 @@ class Stack:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "&" + self.name
 
 
@@ -322,7 +331,6 @@ class Kernel:
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
     loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
-    bounds: the least and the greatest value of lengths for which it is made.
     """
 
     name: str
@@ -332,7 +340,6 @@ class Kernel:
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
     loops: list = field(default_factory=list)
-    bounds: dict[Scalar, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def symbol(self) -> str:

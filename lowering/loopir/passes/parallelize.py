@@ -16,9 +16,9 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
-from math import inf, prod
+from math import prod
+from typing import Any
 
-from ....ir.analysis.affine import LONGEST
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
 from ..grammar import (
@@ -31,7 +31,6 @@ from ..grammar import (
     If,
     Kernel,
     Lib,
-    Load,
     Pop,
     Print,
     Push,
@@ -40,6 +39,7 @@ from ..grammar import (
     Swap,
     Var,
     While,
+    greatest,
     walk,
 )
 from .buffer_coloring import work
@@ -75,8 +75,6 @@ class _Walk:
         for s in statements:
             kind = type(s)
             self.positions.define(s)
-            if kind is Load and s.target in self.kernel.bounds:
-                self.positions.bound(s.target, *self.kernel.bounds[s.target])
             if kind is For:
                 found |= self.loop(s)
             elif kind is While:
@@ -96,29 +94,19 @@ class _Walk:
             footprint = Footprint(self.positions, s)
             costs = product(footprint.cost, s.trip)
             short = type(s.trip) is int and s.trip < SHORT
-            most = self._most(costs)
-            worth = most >= sizes.parallel
-            if short and worth and self.block(s.body):
+            if short and worth(costs) and self.block(s.body):
                 return True
             try:
-                if not worth:
-                    raise Serial(f"too little work, at most about {most:.0f} operations")
+                if not worth(costs):
+                    raise Serial(f"too little work, about {sum(costs.values()):.0f} operations")
                 s.spread = self._spread(s, footprint, costs)
                 self._note("parallel", s, _parts(s.spread))
                 return True
             except Serial as why:
-                found = worth and not short and self.block(s.body)
+                found = worth(costs) and not short and self.block(s.body)
                 if not found:
                     self._note("serial", s, str(why))
                 return found
-
-    def _most(self, costs: Cost) -> float:
-        """The work for the greatest lengths that there may be."""
-        total = 0.0
-        for key, factor in costs.items():
-            highs = [self.positions.form(length).high for length in key]
-            total += factor * prod(inf if high >= LONGEST else max(high, 0) for high in highs)
-        return total
 
     def _note(self, kind: str, s: For, why: str) -> None:
         self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
@@ -136,7 +124,7 @@ class _Walk:
             raise Serial("what its iterations add to is too large for the work" if shared else "too little work to divide")
         return spread
 
-    def _allowed(self, t, s: For, footprint: Footprint) -> None:
+    def _allowed(self, t: Any, s: For, footprint: Footprint) -> None:
         kind = type(t)
         if kind in _REFUSED:
             raise Serial(_REFUSED[kind](t))
@@ -196,7 +184,7 @@ _REFUSED = {
 }
 
 
-def _stacks(s) -> tuple:
+def _stacks(s: Any) -> tuple:
     return (s.stack,) if type(s) in (Push, Pop, Clear) else ()
 
 
@@ -221,7 +209,12 @@ def _where(s: For) -> Loc:
 # --- how many chunks ---------------------------------------------------------------------------------------------------
 
 
-def chunks_of(spread: Spread, trip) -> int | None:
+def worth(costs: Cost) -> bool:
+    """Whether a loop may be worth several threads, for some lengths at least."""
+    return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
+
+
+def chunks_of(spread: Spread, trip: str) -> int | None:
     """The number of chunks, where it is known before run time."""
     if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
         return None
