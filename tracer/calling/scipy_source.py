@@ -10,8 +10,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
     filters,
@@ -57,7 +55,7 @@ def _refusing(f: Any, name: str) -> Any:
     return call
 
 
-def redirect(f: Callable | np.vectorize | type) -> Any:
+def redirect(f: Any) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -86,7 +84,7 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
     return _refusing(f, name)
 
 
-def _interpolant(f: Function, owner: Any) -> Any:
+def _interpolant(f: Any, owner: Any) -> Any:
     """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
     if isinstance(f, type):
         return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
