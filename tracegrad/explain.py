@@ -94,7 +94,8 @@ def explain(f: Callable, *args: Any, **kwargs: Any) -> Explanation:
     program = without_aliases(traced, call)
     final = optimized(program)
     notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
-    notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in loop_builder.lower(final).notes]
+    kernel = loop_builder.lower(final)
+    notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in [*kernel.notes, *kernel.loops]]
     notes += static_notes(jitted, traced, call)
     if why := jitted.why_not_general(call):
         notes.append(Note("lengths", f"no program for many lengths: {why}", traced.function.loc))

@@ -20,7 +20,7 @@ from .autodiff.custom_calls import closed
 from .derivative_programs import dynamic
 from .gradients import OPTIONS
 from .ir.clone import inline
-from .ir.core import Value
+from .ir.core import Length, Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .ir.types import Type
 from .lowering.call.specialisation import SharedMemoryError
@@ -111,7 +111,7 @@ def _expect_array(x: Any, path: str) -> None:
 
 
 def _expect_type(path: str, have: Type, need: Type) -> None:
-    if not all(isinstance(d, int) for d in need.dims):
+    if not all(isinstance(d, (int, Length)) for d in need.dims):
         raise ShapeError(f"{path} is given for a result of which only run time knows the length", "leave out= away")
     if have.dims != need.dims:
         raise ShapeError(f"{path} has shape {have.dims}, what is returned {need.dims}", f"make it with shape {need.dims}")

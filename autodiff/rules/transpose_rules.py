@@ -125,8 +125,11 @@ def _mulz(f: Frame, op: Op, ct: Value) -> None:
         f.run.steep.marked.add(part)                    # b may be infinite where a is 0
         give(f, ct, a, part)
     if f.active(b):
-        pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)
-        part = to_operand(f.b, f.b("mulz", *pair), b.type)
+        if ct in f.run.steep:                           # a may be no number where ct is 0
+            part = times(f.b, ct, f.get(a), True)
+        else:
+            part = f.b("mulz", *((ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)))
+        part = to_operand(f.b, part, b.type)
         f.run.masked.add(part)
         f.add(b, part)
 

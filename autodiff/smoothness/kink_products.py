@@ -240,7 +240,7 @@ def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     results = copy_op(builder, op, mapping)
     x, exponent = mapped(op.operands, mapping)
     c = number(exponent)
-    if c is None or isinstance(c, complex) or c != int(c) or not 2 <= c <= _HIGHEST:
+    if c is None or isinstance(c, complex) or not 2 <= c <= _HIGHEST or c != int(c):
         return results
     return _stated(builder, results, smooth_power(builder, x, c))
 

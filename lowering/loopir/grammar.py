@@ -64,6 +64,11 @@ class Scalar:
         return "%" + (self.name or hex(id(self))[-5:])
 
 
+def greatest(n: int | Scalar) -> float:
+    """What a length or trip count is at most, as far as is known."""
+    return n if type(n) is int else math.inf if n.most is None else n.most
+
+
 @dataclass(frozen=True)
 class Imm:
     """An immediate: a Python number (complex, float, int or bool) of a dtype."""
@@ -325,6 +330,7 @@ class Kernel:
     """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters.
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
+    loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
     """
 
     name: str
@@ -333,6 +339,7 @@ class Kernel:
     sites: list[tuple] = field(default_factory=list)
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
+    loops: list = field(default_factory=list)
 
     @property
     def symbol(self) -> str:

@@ -72,11 +72,12 @@ class Caught:
 
     def __init__(self, trace: Trace, kinds: Callable, get: Callable, put: Callable, names: tuple[str, ...]):
         self.trace, self.names = trace, (get, put, names)
+        self.within = get, put, tuple([n.lstrip("-") for n in names])       # what handlers need and nobody after them, too
         self.target = exceptions.Catch(trace, kinds)
 
     def trace_body(self, body: Callable) -> None:
         with exceptions.intercepting(self.trace):
-            escapes.body(self.trace, self.target, body, *self.names)
+            escapes.body(self.trace, self.target, body, *self.within)
         exceptions.expect_caught(self.target)
 
     @property

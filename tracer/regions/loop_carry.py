@@ -204,7 +204,8 @@ class Carry:
                 raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
             varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
             self.kinds.append(varying)
-        self.moves = any(self.kinds)
+        # an array from outside stays that very array; whether the name is set moves all the same
+        self.moves = any(self.kinds) or any(isinstance(x, ArrayBox) for x in leaves)
         return True
 
     def widened(self, path: str, k: int, x: Any) -> Kind | None:

@@ -16,6 +16,7 @@ import numpy as np
 from ...ir.errors import DTypeError, UnsupportedError
 from ...ir.opdef import OPS
 from ...ir.ops.elementwise import like
+from ...ir.ops.special_more import SPHERICAL_SLOPES
 from .. import tracing
 from ..values import boxes, ufuncs
 from ..values.boxes import as_array
@@ -77,6 +78,7 @@ _OWN_NAME = """
     spence cosm1 sindg cosdg tandg cotdg powm1 boxcox1p ellipk ellipe ellipkm1 elliprc elliprd elliprf elliprg elliprj ellipkinc
     ellipeinc zetac eval_jacobi eval_sh_jacobi eval_gegenbauer eval_genlaguerre eval_laguerre eval_legendre eval_sh_legendre
     eval_chebyt eval_chebyu eval_chebyc eval_chebys eval_sh_chebyt eval_sh_chebyu eval_hermite eval_hermitenorm
+    chndtr nctdtr ncfdtr pdtrik tklmbda agm wright_bessel _ncx2_pdf _binom_ppf _nbinom_ppf
 """
 SPECIAL.update({name: _routine(name) for name in _OWN_NAME.split()})
 SPECIAL.update({
@@ -84,10 +86,14 @@ SPECIAL.update({
     "shichi": _routine("sinh_integral", "cosh_integral"),
     "airy": _routine("airy_ai", "airy_ai_slope", "airy_bi", "airy_bi_slope"),
     "ellipj": _routine("jacobi_sn", "jacobi_cn", "jacobi_dn", "jacobi_am"), "_zeta": _routine("zeta"),
-    "_riemann_zeta": _routine("riemann_zeta"), "_lambertw": _routine("lambertw")})
+    "pbdv": _routine("pbdv", "pbdv_slope"), "itj0y0": _routine("integral_j0", "integral_y0"),
+    "iti0k0": _routine("integral_i0", "integral_k0"), "itstruve0": _routine("integral_struve"),
+    "itmodstruve0": _routine("integral_modstruve"), "_riemann_zeta": _routine("riemann_zeta"),
+    "_lambertw": _routine("lambertw")})
 ROUTINE_NAMES = {*_OWN_NAME.split(), "jn", "sici", "fresnel", "shichi", "airy", "ellipj", "_zeta", "_riemann_zeta", "_lambertw",
                  "loggamma", "inv_boxcox1p", "lambertw", "zeta", "comb", "perm", "factorial",
-                 "polygamma"}
+                 "polygamma", "pbdv", "itj0y0", "iti0k0", "itstruve0", "itmodstruve0", "spherical_jn", "spherical_yn",
+                 "spherical_in", "spherical_kn", *(f"_spherical_{letter}n" for letter in SPHERICAL_SLOPES)}
 for _name, _op in (("erf", "erf_z"), ("erfc", "erfc_z"), ("ndtr", "ndtr_z"), ("log_ndtr", "log_ndtr_z"), ("gamma", "gamma_z"),
                    ("rgamma", "rgamma_z"), ("digamma", "digamma_z")):
     SUBSTITUTES[_name, "c"] = lambda b, x, op=_op: b(op, x)
@@ -250,6 +256,30 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
         fail(UnsupportedError, f"scipy.special.factorial with extend={extend!r} cannot be compiled", "use gamma(n + 1)")
     n = as_array(n)
     return np.where(n < 0, 0.0, _ufunc("gamma", n + 1))
+
+
+def _spherical(name: str) -> Callable:
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
+        n, z = as_array(n), _floating(z)
+        if not np.issubdtype(n.dtype, np.integer) or np.issubdtype(z.dtype, np.complexfloating):
+            fail(UnsupportedError, f"scipy.special.{name} of complex numbers, or of an order that is no integer, cannot be "
+                 "compiled", "use the Bessel function of order n + 1/2")
+
+        def value(order: Any) -> Any:
+            found = _ufunc(f"_{name}", order, z)
+            return found if name == "spherical_kn" else found.astype(np.float64)          # as SciPy's, which mirrors the others
+
+        if not derivative:
+            return value(n)
+        before, after = SPHERICAL_SLOPES[name[-2]]
+        lower = np.where(n == 0, 0.0, n * value(np.maximum(n - 1, 0)))
+        return (before * lower + after * (n + 1) * value(n + 1)) / (2 * n + 1)
+
+    return function
+
+
+for _name in ("spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"):
+    FUNCTIONS[_name], SPECIAL[f"_{_name}"] = _spherical(_name), _routine(_name)
 
 
 def redirect(f: Callable | type) -> Any:

@@ -10,6 +10,7 @@
   For.mutated, While.mutated         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
+  Try.dead                           names in `state` that handlers need, and nobody after them
   Try.anew                           names in `state` whose value from before the statement nobody needs
   Try.done, Try.settled              names that its body, or the whole statement, assigns wherever it comes to its end
   Name.unsure                        a read that may come before any assignment
@@ -259,6 +260,7 @@ class _Live:
         self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
                   | set().union(*(assigned(h.body) for h in s.handlers)), final | other | handled)
         s.anew = set(s.state) - inside - deferred
+        s.dead = set(s.state) - final - deferred
         return inside
 
     def delete(self, s: ast.Delete, out: set[str]) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Scalar, Store, Swap, While
+from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While, greatest
 
 DRAW = 20              # scalar operations
 
@@ -101,24 +101,19 @@ def work(body: list) -> float:
     for s in body:
         kind = type(s)
         if kind is For:
-            total += _most(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
+            total += greatest(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
         elif kind is While:
             total += inf
         elif kind is If:
             total += max(work(s.then), work(s.other))
         elif kind is Fill or kind is Copy:
             b = s.buffer if kind is Fill else s.dst
-            total += 0 if 0 in b.dims else prod(map(_most, b.dims))
+            total += 0 if 0 in b.dims else prod(map(greatest, b.dims))
         elif kind is Lib:
             total += lib_work(s)
         else:
             total += 1
     return total
-
-
-def _most(n: int | Scalar) -> float:
-    """What a length is at most."""
-    return n if type(n) is int else inf if n.most is None else n.most
 
 
 def lib_work(s: Lib) -> float:

@@ -63,6 +63,7 @@ class _Cut:
 
     def strips(self, size: int) -> list:
         trip, s, base, rest, length = self.loop.trip, *(Scalar(INDEX) for _ in range(4))
+        length.most = size
         body = [Let(base, "mul", (s, operand(size))), Let(rest, "sub", (operand(trip), base)),
                 Let(length, "min", (rest, operand(size)))]
 

@@ -16,6 +16,7 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 from typing import Any
 
 from ....ir.errors import Loc
@@ -38,6 +39,7 @@ from ..grammar import (
     Swap,
     Var,
     While,
+    greatest,
     walk,
 )
 from .buffer_coloring import work
@@ -107,7 +109,7 @@ class _Walk:
                 return found
 
     def _note(self, kind: str, s: For, why: str) -> None:
-        self.kernel.notes.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
+        self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
 
     def _spread(self, s: For, footprint: Footprint, costs: Cost) -> Spread:
         if s.unroll or s.trip == 1:
@@ -209,7 +211,7 @@ def _where(s: For) -> Loc:
 
 def worth(costs: Cost) -> bool:
     """Whether a loop may be worth several threads, for some lengths at least."""
-    return any(costs) or costs.get((), 0.0) >= sizes.parallel
+    return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
 def chunks_of(spread: Spread, trip: Any) -> int | None:

@@ -161,6 +161,7 @@ class _Split:
     def strips(self) -> list:
         trip = self.loop.trip
         s, base, rest, length = (Scalar(INDEX) for _ in range(4))
+        length.most = SIZE
         self.base, self.length = base, length
         self.parts = {x: Buffer(f"handed{k}", x.dtype, (SIZE,), "stack") for k, x in enumerate(self.handed)}
         body = [Let(base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), base)),
