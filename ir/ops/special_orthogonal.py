@@ -152,7 +152,7 @@ def _binomial_by_k(n: Expr, k: Expr, out: Expr) -> Any:
     return either.select(zero, out.mulz(either.select(1.0, right).digamma() - either.select(1.0, left).digamma()))
 
 
-def _rising_by_z(z, m, out):
+def _rising_by_z(z: Expr, m: Expr, out: Expr) -> Any:
     """(z)_m (ψ(z+m) - ψ(z)) where neither is a pole. Where z is one, (z)_m is 0: that of Γ(z+m) times 1/Γ(z). Where both are, m
     is whole and (z)_m = (-1)^m Γ(1-z) / Γ(1-z-m)."""
     total = z + m
