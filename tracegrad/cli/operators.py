@@ -101,7 +101,8 @@ def derived(options: argparse.Namespace, function: Callable) -> Any:
         numbers = tuple(int(n) for n in options.argnums.split(","))
     except ValueError:
         raise UsageError(f"--argnums {options.argnums!r} are no positions", "write --argnums 0 or --argnums 0,2") from None
-    return _OF_ARGUMENTS[options.of](function, argnums=numbers[0] if len(numbers) == 1 else numbers)
+    operator: Any = _OF_ARGUMENTS[options.of]
+    return operator(function, argnums=numbers[0] if len(numbers) == 1 else numbers)
 
 
 def programs(options: argparse.Namespace, target: Target) -> list[Program]:
@@ -132,9 +133,10 @@ def _example(traced: Traced, out: Out) -> Array | LinearProgram:
         return out.value
     if out.kind == "arg":
         raise UsageError("the pullback of a function that returns an argument itself cannot be shown")
+    assert out.result is not None
     found = traced.function.results[out.result].type
     if not all(isinstance(d, int) for d in found.dims):
         raise UsageError("the pullback keeps arrays whose length only run time knows", "use --of grad, or --stage vjp")
     dtype = np.dtype("i8") if found.dtype is INDEX else found.dtype.np
-    made = np.ones(found.dims, dtype)
+    made = np.ones(found.shape, dtype)
     return made if out.kind == "array" else made[()] if out.kind == "numpy" else made.item()

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
     density_estimates,
@@ -58,7 +56,7 @@ def _refusing(f: Any, name: str) -> Any:
     return call
 
 
-def redirect(f: Callable | np.vectorize | type) -> Any:
+def redirect(f: Any) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -89,8 +87,8 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
     return _refusing(f, name)
 
 
-def _interpolant(f: Function, owner: Any) -> Any:
-    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
+    """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
     if isinstance(f, type):
         return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):

@@ -15,8 +15,9 @@ some axis one is certainly before the other. Each iteration does what it did, in
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from ....ir.analysis.affine import AffineExpr
+from ....ir.analysis.affine import AffineExpr, Symbol
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..cursor import operand
@@ -24,6 +25,9 @@ from ..grammar import Alloc, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Se
 from .dependence import Positions
 from .straight_line import accesses, private
 from .unroll import copied, made, renamed
+
+if TYPE_CHECKING:
+    pass
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
 
@@ -114,7 +118,7 @@ class _Columns:
             self.positions.facts.assume(self._below(counter, s))
             self.other[counter] = positions.counter(s)
 
-    def _below(self, counter, s: For) -> AffineExpr:
+    def _below(self, counter: Symbol, s: For) -> AffineExpr:
         """trip - 1 - counter, which is not negative."""
         return self.positions.form(s.trip).add(-1).plus(AffineExpr(0, {counter: 1}), -1)
 
@@ -124,7 +128,7 @@ class _Columns:
                 self.positions.let(t)
         return [t for t in statements if type(t) in (Load, Store)]
 
-    def _forms(self, t) -> tuple[AffineExpr, ...]:
+    def _forms(self, t: Load | Store) -> tuple[AffineExpr, ...]:
         return tuple(map(self.positions.form, t.index))
 
     def gain(self) -> bool:
@@ -150,13 +154,13 @@ class _Columns:
             a.buffer is not b.buffer or (type(a) is Load and type(b) is Load) or self._own(f, g) or self._before(f, g)
             for k, (f, a) in enumerate(touched) for g, b in touched[:k + 1])
 
-    def _own(self, f, g) -> bool:
+    def _own(self, f: tuple[AffineExpr, ...], g: tuple[AffineExpr, ...]) -> bool:
         return len(f) == len(g) and any(x == y and self._follows(x) for x, y in zip(f, g))
 
     def _follows(self, f: AffineExpr) -> bool:
         return self.counter in f.terms and not any(t in self.local for t in f.terms if t is not self.counter)
 
-    def _before(self, f, g) -> bool:
+    def _before(self, f: tuple[AffineExpr, ...], g: tuple[AffineExpr, ...]) -> bool:
         if len(f) != len(g):
             return False
         for x, y in zip(f, g):
@@ -250,7 +254,7 @@ class _Strips:
         return For(column, self.length, body, apart=True)
 
 
-def _operands(s) -> tuple:
+def _operands(s: Any) -> tuple:
     atoms = (s.args if type(s) is Let else s.index if type(s) is Load else (*s.index, s.value) if type(s) is Store
              else (s.value,) if type(s) is Set else ())
     return tuple([a for a in atoms if type(a) is Scalar])
