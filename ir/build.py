@@ -6,18 +6,19 @@ scope. So equal lengths are the same value, and common subexpressions do not ari
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .core import Block, Const, Function, Op, Value, result_dim, subst_type
 from .errors import Loc
 from .opdef import OPS, OpDef
-from .types import BOOL, F16, F32, F64, INDEX, DType, Type
+from .types import BOOL, F16, F32, F64, INDEX, Array, Dim, DType, StackType, Type
 
 
-def const(value, dtype: DType = F64, frozen: bool = True) -> Const:
+def const(value: Array, dtype: DType = F64, frozen: bool = True) -> Const:
     """A constant: a Python number or an array; copied and made read-only when frozen."""
     data = np.asarray(value, dtype=dtype.np)
     if frozen:
@@ -26,7 +27,7 @@ def const(value, dtype: DType = F64, frozen: bool = True) -> Const:
     return Const(Type(dtype, data.shape), data, frozen)
 
 
-def key_of(value: Value):
+def key_of(value: Value) -> Value | tuple[str, tuple, bytes]:
     """What makes two operands the same: identity, or the bits of a small frozen constant."""
     if isinstance(value, Const) and value.frozen and value.data.size <= 64:
         return (value.type.dtype.name, value.type.dims, value.data.tobytes())
@@ -49,15 +50,15 @@ class Builder:
     peephole  peephole(builder, defn, operands, attrs) -> replacement results, or None to emit (ir/transforms/simplify.py)
     """
 
-    def __init__(self, locate: Callable[[], Loc] | None = None, peephole=None):
+    def __init__(self, locate: Callable[[], Loc] | None = None, peephole: Callable | None = None):
         self.loc: Loc = ()
         self.locate, self.peephole = locate, peephole
-        self.block: Block | None = None
+        self.block: Block = cast(Block, None)           # until the first `enter`
         self._scopes: list[dict] = []
         self._ints: dict[int, Const] = {}
 
     @contextmanager
-    def at(self, block: Block):
+    def at(self, block: Block) -> Iterator[Any]:
         """Emit into `block`; what it interns is forgotten afterwards, what encloses it is seen."""
         outer = self.enter(block)
         try:
@@ -65,21 +66,21 @@ class Builder:
         finally:
             self.leave(outer)
 
-    def enter(self, block: Block) -> Block | None:
+    def enter(self, block: Block) -> Block:
         """Begin to emit into `block`; gives the block before, which `leave` takes."""
         outer, self.block = self.block, block
         self._scopes.append({})
         return outer
 
-    def leave(self, outer: Block | None) -> None:
+    def leave(self, outer: Block) -> None:
         """Go on with the block before."""
         self._scopes.pop()
         self.block = outer
 
-    def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs) -> tuple[Value, ...]:
+    def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs: Any) -> tuple[Value, ...]:
         """Emit one op (or find the interned or simplified one) and return its results."""
         defn = OPS[name] if isinstance(name, str) else name
-        if defn.widens and any(x.type.dtype is F16 for x in operands if isinstance(x.type, Type)):
+        if defn.widens and any(x.type.dtype is F16 for x in operands if not isinstance(x.type, StackType)):
             return self._widened(defn, operands, attrs)
         if self.peephole and (found := self.peephole(self, defn, operands, attrs)) is not None:
             return found
@@ -95,22 +96,22 @@ class Builder:
             self._scopes[-1][key] = op
         return op.results
 
-    def _widened(self, defn: OpDef, operands, attrs) -> tuple[Value, ...]:
+    def _widened(self, defn: OpDef, operands: tuple[Value, ...], attrs: dict[str, Any]) -> tuple[Value, ...]:
         """An op on numbers of f16, computed in f32 and rounded once."""
         wide = [self.cast(x, F32) if x.type.dtype is F16 else x for x in operands]
         return tuple([self.cast(x, F16) if x.type.dtype is F32 else x for x in self.emit(defn, *wide, **attrs)])
 
-    def __call__(self, name: str | OpDef, *operands: Value, **attrs) -> Value:
+    def __call__(self, name: str | OpDef, *operands: Value, **attrs: Any) -> Value:
         """Emit and return the only result."""
         (result,) = self.emit(name, *operands, **attrs)
         return result
 
     # --- constants, index arithmetic, shapes: conveniences over emit -----------------------------------------------
 
-    def const(self, value, dtype: DType = F64) -> Const:
+    def const(self, value: float, dtype: DType = F64) -> Const:
         return const(value, dtype)
 
-    def index(self, value) -> Value:
+    def index(self, value: Dim) -> Value:
         """An index operand from an int, a dimension or an index value."""
         if isinstance(value, Value):
             return value
@@ -119,7 +120,7 @@ class Builder:
             self._ints[value] = const(value, INDEX)
         return self._ints[value]
 
-    def iop(self, name: str, a, b) -> Value:
+    def iop(self, name: str, a: Dim, b: Dim) -> Value:
         """Index arithmetic on ints, dimensions or index values, folded where both are numbers or one is neutral."""
         a, b = self.index(a), self.index(b)
         if isinstance(a, Const) and isinstance(b, Const):
@@ -147,13 +148,13 @@ class Builder:
                 return const(x.data.astype(dtype.np), dtype)
         return self("cast", x, dtype=dtype)
 
-    def broadcast(self, x: Value, dims) -> Value:
+    def broadcast(self, x: Value, dims: Sequence) -> Value:
         """x broadcast to `dims` by NumPy's rule (trailing axes align, 1 expands); x itself where it has them."""
         if Type(x.type.dtype, dims) == x.type:
             return x
         return self("broadcast", x, *map(self.index, dims))
 
-    def full(self, value, dims, dtype: DType) -> Value:
+    def full(self, value: int, dims: tuple[Dim, ...], dtype: DType) -> Value:
         """An array filled with a scalar (a Python number or a rank-0 value)."""
         scalar = value if isinstance(value, Value) else const(value, dtype)
         return self.broadcast(self.cast(scalar, dtype), dims)
@@ -161,16 +162,16 @@ class Builder:
     def zeros_like(self, x: Value) -> Value:
         return self.full(0, x.type.dims, x.type.dtype)
 
-    def reshape(self, x: Value, dims) -> Value:
+    def reshape(self, x: Value, dims: Sequence) -> Value:
         if Type(x.type.dtype, dims) == x.type:
             return x
         return self("reshape", x, *map(self.index, dims))
 
-    def transpose(self, x: Value, perm) -> Value:
+    def transpose(self, x: Value, perm: Sequence[int]) -> Value:
         perm = tuple(perm)
         return x if perm == tuple(range(len(perm))) else self("transpose", x, perm=perm)
 
-    def reduce(self, x: Value, kind: str, axes) -> Value:
+    def reduce(self, x: Value, kind: str, axes: Sequence[int] | range) -> Value:
         axes = tuple(sorted(axes))
         if x.type.dtype is BOOL:
             kind = _OF_BOOL.get(kind, kind)
@@ -183,11 +184,12 @@ class Builder:
 _OF_BOOL = {"sum": "any", "prod": "all", "max": "any", "min": "all"}       # NumPy's `+` of bools is `or`, its `*` is `and`
 _REPEATABLE = ("wrap", "check")      # effects that need not run twice on the same operands
 
-FOLDED = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+FOLDED: dict[str, Callable[[int, int], int]] = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
          "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "min": min, "max": max}
 
 
-def make_op(defn: OpDef, operands, attrs, regions=(), loc: Loc = ()) -> Op:
+def make_op(defn: OpDef, operands: tuple[Value, ...], attrs: dict[str, Any], regions: Sequence[Block] = (),
+            loc: Loc = ()) -> Op:
     """An op with its results typed by the definition, not yet in any block."""
     op = Op(defn, operands, attrs, regions, defn.infer(operands, attrs, regions), loc)
     if defn.rule == "control":
@@ -208,15 +210,43 @@ class Expr:
     def __init__(self, builder: Builder, value: Value):
         self.builder, self.value = builder, value
 
-    def _lift(self, other) -> Value:
+    if TYPE_CHECKING:                                   # `_operators` makes them
+        def __add__(self, other: Any) -> Expr: ...
+        def __radd__(self, other: Any) -> Expr: ...
+        def __sub__(self, other: Any) -> Expr: ...
+        def __rsub__(self, other: Any) -> Expr: ...
+        def __mul__(self, other: Any) -> Expr: ...
+        def __rmul__(self, other: Any) -> Expr: ...
+        def __truediv__(self, other: Any) -> Expr: ...
+        def __rtruediv__(self, other: Any) -> Expr: ...
+        def __floordiv__(self, other: Any) -> Expr: ...
+        def __rfloordiv__(self, other: Any) -> Expr: ...
+        def __mod__(self, other: Any) -> Expr: ...
+        def __rmod__(self, other: Any) -> Expr: ...
+        def __pow__(self, other: Any) -> Expr: ...
+        def __rpow__(self, other: Any) -> Expr: ...
+        def __and__(self, other: Any) -> Expr: ...
+        def __rand__(self, other: Any) -> Expr: ...
+        def __or__(self, other: Any) -> Expr: ...
+        def __ror__(self, other: Any) -> Expr: ...
+        def __xor__(self, other: Any) -> Expr: ...
+        def __rxor__(self, other: Any) -> Expr: ...
+        def __eq__(self, other: Any) -> Expr: ...      # type: ignore[override]
+        def __ne__(self, other: Any) -> Expr: ...      # type: ignore[override]
+        def __lt__(self, other: Any) -> Expr: ...
+        def __le__(self, other: Any) -> Expr: ...
+        def __gt__(self, other: Any) -> Expr: ...
+        def __ge__(self, other: Any) -> Expr: ...
+
+    def _lift(self, other: Expr | complex) -> Value:
         return other.value if isinstance(other, Expr) else const(other, self.value.type.dtype)
 
-    def _two(self, name, a, b) -> Expr:
+    def _two(self, name: str, a: Value, b: Value) -> Expr:
         return Expr(self.builder, self.builder(name, a, b))
 
-    def select(self, yes, no) -> Expr:
+    def select(self, yes: Expr | complex, no: Expr | complex) -> Expr:
         """Where this condition holds yes, else no; one of them may be a Python number."""
-        like = yes if isinstance(yes, Expr) else no
+        like = yes if isinstance(yes, Expr) else cast(Expr, no)
         return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
 
     def cast(self, dtype: DType) -> Expr:
@@ -226,19 +256,19 @@ class Expr:
     def dtype(self) -> DType:
         return self.value.type.dtype
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable[..., Expr]:
         if name not in OPS or not hasattr(OPS[name], "arity"):
             raise AttributeError(name)
         return lambda *others: Expr(self.builder, self.builder(name, self.value, *map(self._lift, others)))
 
-    def __neg__(self):
+    def __neg__(self) -> Expr:
         return Expr(self.builder, self.builder("neg", self.value))
 
-    def __invert__(self):
+    def __invert__(self) -> Expr:
         return Expr(self.builder, self.builder("not", self.value))
 
 
-def _operators():
+def _operators() -> None:
     names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv", "mod": "mod", "pow": "pow",
              "and": "and", "or": "or", "xor": "xor"}
     for python, name in names.items():
@@ -246,12 +276,12 @@ def _operators():
         setattr(Expr, f"__r{python}__", lambda self, other, name=name: self._two(name, self._lift(other), self.value))
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Expr, f"__{name}__", lambda self, other, name=name: self._two(name, self.value, self._lift(other)))
-    Expr.__hash__ = object.__hash__
+    Expr.__hash__ = object.__hash__                     # type: ignore[method-assign]
 
 
 _operators()
 
 
-def function(name: str, param_types, names=(), loc: Loc = ()) -> Function:
+def function(name: str, param_types: Sequence[Type], names: Sequence[str] = (), loc: Loc = ()) -> Function:
     """An empty function with parameters; build its body with `builder.at(f.body)` and set `f.body.yields`."""
     return Function(name, Block(param_types, names), loc)

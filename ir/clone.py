@@ -4,29 +4,42 @@ A copy never shares a `Value`, `Op` or `Block` with its original; constants and 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .build import Builder
 from .core import EVERYWHERE, Block, Function, Op, Value, subst_type
-from .types import StackType
+from .types import StackType, Type
+
+if TYPE_CHECKING:
+    from .errors import Frame
 
 Values = tuple[Value, ...]
 
 
-def dims_of(type) -> Values:
+class Rules(Protocol):
+    """A mapping from names of ops, or what answers as one."""
+
+    def get(self, name: str, /) -> Callable | None: ...
+
+
+NO_RULES: Mapping[str, Callable] = {}
+
+
+def dims_of(type: Type) -> Values:
     """The values that a type names as dimensions."""
     while isinstance(type, StackType):
         type = type.element
     return tuple([d for d in type.dims if not isinstance(d, int)]) if type.dims else ()
 
 
-def mapped(values, mapping: Mapping[Value, Value]) -> Values:
+def mapped(values: tuple[Value, ...], mapping: Mapping[Value, Value]) -> Values:
     return tuple([mapping.get(v, v) for v in values])
 
 
 # --- copying through a builder: ops are typed, interned and simplified anew --------------------------------------------
 
-def copy_block(builder: Builder, block: Block, mapping: dict[Value, Value], custom: Mapping[str, Callable] = {}) -> Values:
+def copy_block(builder: Builder, block: Block, mapping: dict[Value, Value], custom: Rules = NO_RULES) -> Values:
     """Emit the ops of `block` at the builder's cursor, with operands replaced through `mapping` (its parameters must be
     in it), which afterwards also leads from every value of the block to its copy. Returns what stands for the yields.
 
@@ -48,7 +61,7 @@ def copy_block(builder: Builder, block: Block, mapping: dict[Value, Value], cust
     return mapped(block.yields, mapping)
 
 
-def copy_op(builder: Builder, op: Op, mapping: dict[Value, Value], custom: Mapping[str, Callable] = {}) -> Values:
+def copy_op(builder: Builder, op: Op, mapping: dict[Value, Value], custom: Rules = NO_RULES) -> Values:
     operands = mapped(op.operands, mapping)
     if not op.regions:
         return builder.emit(op.defn, *operands, **op.attrs)
@@ -65,14 +78,14 @@ def new_params(block: Block, mapping: dict[Value, Value]) -> Block:
     return new
 
 
-def copy_region(builder: Builder, block: Block, mapping: dict[Value, Value], custom: Mapping[str, Callable] = {}) -> Block:
+def copy_region(builder: Builder, block: Block, mapping: dict[Value, Value], custom: Rules = NO_RULES) -> Block:
     new = new_params(block, mapping)
     with builder.at(new):
         new.yields = copy_block(builder, block, mapping, custom)
     return new
 
 
-def inline(builder: Builder, f: Function, args) -> Values:
+def inline(builder: Builder, f: Function, args: tuple[Value, ...]) -> Values:
     """Emit the body of `f` on these arguments; returns its results. Locations are those inside `f`, below the builder's
     own, so that they read like Python's stack."""
     outer = builder.locate() if builder.locate else builder.loc
@@ -86,7 +99,7 @@ def inline(builder: Builder, f: Function, args) -> Values:
     return results
 
 
-def nest_locations(op: Op, outer, called: bool = True) -> None:
+def nest_locations(op: Op, outer: tuple[Frame, ...], called: bool = True) -> None:
     """Put the frames of a call around the location of an op and of all inside it, unless they are there already. A program that
     is put into one of the same function (its derivative) is not `called`: only ops without a location get one."""
     if not op.loc or (called and op.loc[:len(outer)] != outer):
@@ -96,10 +109,9 @@ def nest_locations(op: Op, outer, called: bool = True) -> None:
             nest_locations(inner, outer, called)
 
 
-def clone(f: Function, name: str | None = None, peephole=None) -> Function:
+def clone(f: Function, name: str | None = None, peephole: Any = None) -> Function:
     """A copy of the function; simplified by `peephole` where given. The copy has no value in common with the original."""
-    builder, mapping = Builder(peephole=peephole), {}
-    body = copy_region(builder, f.body, mapping)
+    body = copy_region(Builder(peephole=peephole), f.body, {})
     return Function(name or f.name, body, f.loc, dict(f.attrs))
 
 
@@ -121,11 +133,11 @@ def free_values(block: Block) -> list[Value]:
 
 
 def _free(block: Block, defined: set[Value], free: dict[Value, None]) -> None:
-    def use(value):
+    def use(value: Value) -> None:
         if value not in defined and not isinstance(value, EVERYWHERE):
             free[value] = None
 
-    def define(values):
+    def define(values: tuple[Value, ...]) -> None:
         defined.update(values)
         for v in values:
             for d in dims_of(v.type):
@@ -166,7 +178,7 @@ def lift_free(f: Function) -> tuple[Function, list[Value]]:
 
 def replace(block: Block, mapping: Mapping[Value, Value]) -> None:
     """Replace values in operands, yields and types of a block and all regions under it, in place."""
-    def types(values):
+    def types(values: tuple[Value, ...]) -> None:
         for v in values:
             if v.type.__class__ is StackType or not v.type.static:
                 v.type = subst_type(v.type, mapping)
@@ -216,7 +228,7 @@ def sweep(f: Function) -> None:
     prune(f.body, live, memo)
 
 
-def need(values, live: set[Value]) -> None:
+def need(values: Sequence[Value], live: set[Value]) -> None:
     """Mark values, and the dimensions that their types name."""
     for v in values:
         if v not in live:
@@ -225,7 +237,7 @@ def need(values, live: set[Value]) -> None:
                 need(dims_of(v.type), live)
 
 
-def mark(block: Block, live: set[Value], memo) -> None:
+def mark(block: Block, live: set[Value], memo: dict[object, bool]) -> None:
     """Mark what the live values and the effects of a block need. Going backwards, all users of a value come before it."""
     for op in reversed(block.ops):
         used = any(r in live for r in op.results)
@@ -238,14 +250,14 @@ def mark(block: Block, live: set[Value], memo) -> None:
                     need(dims_of(r.type), live)
 
 
-def _mark_branches(op: Op, live, memo) -> None:
+def _mark_branches(op: Op, live: set[Value], memo: dict[object, bool]) -> None:
     need(op.operands, live)
     for region in op.regions:
         need([y for y, r in zip(region.yields, op.results) if r in live], live)
         mark(region, live, memo)
 
 
-def _mark_loop(op: Op, live, memo) -> None:
+def _mark_loop(op: Op, live: set[Value], memo: dict) -> None:
     """A carried value is live where its result is, or where something live in the loop reads it: a fixed point."""
     fixed = len(op.operands) - len(op.results)          # the trip count of `for`
     need(op.operands[:fixed], live)
@@ -270,7 +282,7 @@ def _mark_loop(op: Op, live, memo) -> None:
 _MARK = {"if": _mark_branches, "map": _mark_branches, "for": _mark_loop, "while": _mark_loop}
 
 
-def prune(block: Block, live: set[Value], memo) -> None:
+def prune(block: Block, live: set[Value], memo: dict[object, bool]) -> None:
     """Drop the ops of a block that are not marked, and unmarked carried values and results of those that are."""
     kept = []
     for op in block.ops:

@@ -21,14 +21,14 @@ Arrays are values: `update x, v, …` is a new array. Lowering finds where the o
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import Loc
-from .types import INDEX, INDEX_SCALAR, Dim, StackType, Type
+from .types import INDEX, INDEX_SCALAR, Dim, DType, StackType, Type
 
 if TYPE_CHECKING:
     from .opdef import OpDef
@@ -42,7 +42,7 @@ class Value:
 
     __slots__ = ("name", "owner", "slot", "type")
 
-    def __init__(self, type: Type | StackType, name: str | None = None, owner: Op | Block | None = None, slot: int = 0):
+    def __init__(self, type: Type, name: str | None = None, owner: Op | Block | None = None, slot: int = 0):
         self.type, self.name, self.owner, self.slot = type, name, owner, slot
 
     @property
@@ -51,18 +51,24 @@ class Value:
         return self.owner if isinstance(self.owner, Op) else None
 
     @property
-    def dtype(self):
+    def maker(self) -> Op:
+        """The op that defines this value, which is neither a parameter nor a constant."""
+        assert isinstance(self.owner, Op), self
+        return self.owner
+
+    @property
+    def dtype(self) -> DType:
         return self.type.dtype
 
     @property
-    def dims(self):
+    def dims(self) -> tuple[Dim, ...]:
         return self.type.dims
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         return len(self.type.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"%{self.name or hex(id(self))[-5:]}"
 
 
@@ -79,24 +85,28 @@ class Const(Value):
         self.data, self.frozen = data, frozen
 
     @property
-    def item(self):
+    def item(self) -> int:
         """The Python scalar, of a rank-0 constant."""
         return self.data.item()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.data.item()) if self.data.ndim == 0 else f"const{self.data.tolist()!r}"
 
 
 class Length(Value):
-    """The length of an axis of an argument, in a program for arguments of many lengths. Like a constant it is defined everywhere,
-    also in the functions that are called; at the end it becomes a parameter (`lengths.closed`). It is never below `least`.
+    """The length of an axis of an argument, in a program for many lengths. Like a constant it is defined everywhere, also in
+    functions that are called; at the end it becomes a parameter, of this class too (`lengths.closed`). It is never below
+    `least` and, where there is a `most`, never above that.
     """
 
-    __slots__ = ("least",)
+    __slots__ = ("least", "most")
 
-    def __init__(self, name: str, least: int):
+    def __init__(self, name: str, least: int, most: int | None = None):
         super().__init__(INDEX_SCALAR, name)
-        self.least = least
+        self.least, self.most = least, most
+
+    def takes(self, n: int) -> bool:
+        return n >= self.least and (self.most is None or n <= self.most)
 
 
 EVERYWHERE = (Const, Length)         # values that neither an op nor a block defines
@@ -107,7 +117,8 @@ class Op:
 
     __slots__ = ("attrs", "defn", "loc", "operands", "regions", "results")
 
-    def __init__(self, defn: OpDef, operands, attrs: dict[str, Any], regions=(), result_types=(), loc: Loc = ()):
+    def __init__(self, defn: OpDef, operands: tuple[Value, ...], attrs: dict[str, Any], regions: Sequence[Block] = (),
+                 result_types: Sequence[Type] = (), loc: Loc = ()):
         self.defn, self.operands, self.attrs = defn, tuple(operands), attrs
         self.regions: tuple[Block, ...] = tuple(regions)
         self.results = tuple(Value(t, None, self, k) for k, t in enumerate(result_types))
@@ -121,7 +132,7 @@ class Op:
     def result(self) -> Value:
         return self.results[0]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{', '.join(map(repr, self.results))} = {self.name} {', '.join(map(repr, self.operands))} {self.attrs or ''}"
 
 
@@ -130,7 +141,7 @@ class Block:
 
     __slots__ = ("ops", "params", "yields")
 
-    def __init__(self, param_types=(), names=()):
+    def __init__(self, param_types: Sequence[Type] = (), names: Sequence[str | None] = ()):
         names = tuple(names) + (None,) * (len(param_types) - len(names))
         self.params = tuple(Value(t, n, self, k) for k, (t, n) in enumerate(zip(param_types, names)))
         self.ops: list[Op] = []
@@ -169,7 +180,7 @@ class Function:
         """Every function reachable through calls, callees before callers, this one last."""
         seen: dict[int, Function] = {}
 
-        def visit(f):
+        def visit(f: Function) -> None:
             if id(f) in seen:
                 return
             for op in f.body.walk():
@@ -196,7 +207,7 @@ def result_dim(k: int) -> Value:
     return _RESULT_DIMS[k]
 
 
-def subst_type(type, mapping: dict[Value, Value]):
+def subst_type(type: Type, mapping: Mapping[Value, Value]) -> Type:
     """The type with its dimension values replaced through `mapping`."""
     if isinstance(type, StackType):
         return StackType(subst_type(type.element, mapping))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter as _Tally
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from .core import Block, Const, Function, Op, Value
 from .errors import DTypeError, IRError, ShapeError, TracegradError
 from .ops.checks import noted
 from .ops.index import WRITES
-from .types import StackType, Type
+from .types import Array, Dim, StackType, Type
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Counter:
     def written(self) -> int:
         return self.elements.total()
 
-    def note(self, op: Op, operands, results) -> None:
+    def note(self, op: Op, operands: list[Array], results: tuple[Array, ...]) -> None:
         name = op.defn.name
         self.ops[name] += 1
         if op.defn.view or name in ("stop_gradient", "dim", "stack_new", "pop"):
@@ -51,7 +53,7 @@ class Counter:
             self.bytes[name] += getattr(array, "nbytes", 0)
 
 
-def run(f: Function, *arrays, counter: Counter | None = None) -> tuple[np.ndarray, ...]:
+def run(f: Function, *arrays: Array, counter: Counter | None = None) -> tuple[np.ndarray, ...]:
     """The results of `f` on these arguments, one a parameter (arrays or numbers), as arrays. Arguments are not changed."""
     return Machine(f, counter)(*arrays)
 
@@ -63,7 +65,7 @@ class Machine:
         self.f, self.counter = f, counter
         self.plans: dict[Block, _Plan] = {}
 
-    def __call__(self, *arrays) -> tuple[np.ndarray, ...]:
+    def __call__(self, *arrays: Array) -> tuple[np.ndarray, ...]:
         f = self.f
         if len(arrays) != len(f.params):
             raise IRError(f"@{f.name} takes {len(f.params)} arguments, not {len(arrays)}")
@@ -101,15 +103,17 @@ class Machine:
             frame.pop(v, None)
         return yields
 
-    def evaluate(self, op: Op, operands: list):
+    def evaluate(self, op: Op, operands: list) -> tuple[Array, ...]:
         """One op of no control. `operands` is the only holder of those that die here."""
         name = op.defn.name
         write = WRITES.get(name)
         if write is not None:
             results = (self.write(op, write, operands),)
         else:
+            meaning = op.defn.evaluate
+            assert meaning is not None, name
             try:
-                results = op.defn.evaluate(op, *map(_as_operand, op.operands, operands))
+                results = meaning(op, *map(_as_operand, op.operands, operands))
             except TracegradError as error:
                 raise error.located(op.loc) from None
             except Exception as error:
@@ -119,7 +123,7 @@ class Machine:
             self.counter.note(op, operands, results)
         return results
 
-    def write(self, op: Op, write, operands: list):
+    def write(self, op: Op, write: Callable, operands: list) -> np.ndarray:
         """`update` and its kin, in place where the array has no other holder and is no view of another's memory."""
         x, operands[0] = operands[0], None
         if sys.getrefcount(x) > _ALONE or x.base is not None or not x.flags.writeable:
@@ -131,11 +135,11 @@ class Machine:
 
     # control
 
-    def if_(self, op: Op, operands, frame):
+    def if_(self, op: Op, operands: list[Array], frame: dict[Value, Array]) -> list[Array]:
         (cond,) = operands
         return self.body(op.regions[0 if cond else 1], frame)
 
-    def for_(self, op: Op, operands, frame):
+    def for_(self, op: Op, operands: list, frame: dict[Value, Any]) -> list:
         (block,) = op.regions
         index, *params = block.params
         trip, *carried = operands
@@ -147,7 +151,7 @@ class Machine:
             carried = self.body(block, frame)
         return carried
 
-    def while_(self, op: Op, operands, frame):
+    def while_(self, op: Op, operands: list, frame: dict[Value, Any]) -> list:
         head, block = op.regions
         carried = operands[:]
         operands.clear()
@@ -159,7 +163,7 @@ class Machine:
             carried.clear()
             carried = self.body(block, frame)
 
-    def map_(self, op: Op, operands, frame):
+    def map_(self, op: Op, operands: list[Array], frame: dict[Value, Array]) -> list[np.ndarray]:
         (block,) = op.regions
         trip = int(operands[0])
         rows = []
@@ -177,7 +181,7 @@ class Machine:
             stacked.append(out)
         return stacked
 
-    def call(self, op: Op, operands, frame):
+    def call(self, op: Op, operands: list[Array], frame: dict[Value, Array]) -> list[Array]:
         callee = op.attrs["callee"]
         inner = dict(zip(callee.params, operands))
         operands.clear()
@@ -238,7 +242,7 @@ class _Plan:
         return op, early, late + ending
 
 
-def _argument(p: Value, a):
+def _argument(p: Value, a: Array) -> Array:
     """An argument as the array of its parameter's type."""
     t = p.type
     if isinstance(t, StackType):
@@ -253,27 +257,27 @@ def _argument(p: Value, a):
     return array if array.ndim else array[()]
 
 
-def _number(d, frame) -> int:
-    return d if d.__class__ is int else int(frame[d])
+def _number(d: Dim, frame: dict[Value, Array]) -> int:
+    return d if isinstance(d, int) else int(frame[d])
 
 
-def _check_dims(p: Value, frame, f: Function):
+def _check_dims(p: Value, frame: dict[Value, Array], f: Function) -> None:
     """The argument has the dimensions of its parameter's type; one that is defined nowhere takes the argument's length."""
     if isinstance(p.type, StackType):
         return
     for axis, (d, n) in enumerate(zip(p.type.dims, np.shape(frame[p]))):
-        if d.__class__ is not int and d not in frame:
+        if not isinstance(d, int) and d not in frame:
             frame[d] = np.int64(n)
         if _number(d, frame) != n:
             raise ShapeError(f"argument {p.name or p.slot} of @{f.name}: axis {axis} has length {n}, not {_number(d, frame)}")
 
 
-def _as_operand(value: Value, array):
+def _as_operand(value: Value, array: Array) -> Array:
     """A rank-0 index operand arrives as a NumPy scalar."""
     return array[()] if array.__class__ is np.ndarray and not array.ndim and array.dtype.kind == "i" else array
 
 
-def _checked(result: Value, array):
+def _checked(result: Value, array: Any) -> Any:
     """The array, which must have the declared dtype and rank and every length that is a number."""
     t = result.type
     if t.__class__ is not Type:
@@ -281,6 +285,6 @@ def _checked(result: Value, array):
     shape = np.shape(array)
     if array.dtype != t.dtype.np or len(shape) != len(t.dims) or any(
             d.__class__ is int and d != n for d, n in zip(t.dims, shape)):
-        op = result.op
+        op = result.maker
         raise IRError(f"{op.defn.name} gave {array.dtype}{list(shape)} where {t!r} is declared", loc=op.loc)
     return array

@@ -74,7 +74,7 @@ class OpDef:
     draws: bool = False
     factors: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         assert self.name not in OPS, f"{self.name} is declared twice"
         OPS[self.name] = self
 
@@ -83,7 +83,7 @@ class OpDef:
         """Whether it computes: then numbers of f16 are f32 to it, and what it gives is rounded once."""
         return self.combines
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<op {self.name}>"
 
 

@@ -6,7 +6,9 @@ attributes of `sizes` while it compiles; nothing reads them in a call.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 MANY = 1 << 40
 
@@ -61,11 +63,14 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_unrolled": (128, 0, 1024),        # lines that a loop may have when unrolled
     "llvm_short": (32, 0, MANY),            # iterations up to which a loop is unrolled after it has been vectorised
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
+    "probes": (3, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library
     # traces
     "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
     "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this
+    "long": (256, 2, MANY),                 # a length from here on, and again …
+    "very_long": (66_000, 2, MANY),         # … from here on, has another program than shorter ones, if it is no number there
     "traced_positions": (64, 0, MANY),      # a loop over so many known positions of a list of known things is unrolled
 }
 
@@ -73,11 +78,14 @@ TABLE: dict[str, tuple[int, int, int]] = {
 class Sizes:
     """The values in force, as attributes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.__dict__.update({name: row[0] for name, row in TABLE.items()})
 
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> int: ...
+
     @contextmanager
-    def at(self, **values: int):
+    def at(self, **values: int) -> Iterator[Any]:
         """Other values for the length of a block: for tests, as what is compiled stays compiled."""
         unknown = values.keys() - TABLE.keys()
         if unknown:
@@ -89,11 +97,11 @@ class Sizes:
         finally:
             self.__dict__.update(before)
 
-    def least(self):
+    def least(self) -> Any:
         """All at their least: everything counts as large."""
         return self.at(**{name: row[1] for name, row in TABLE.items()})
 
-    def greatest(self):
+    def greatest(self) -> Any:
         """All at their greatest: everything counts as small."""
         return self.at(**{name: row[2] for name, row in TABLE.items()})
 

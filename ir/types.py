@@ -11,8 +11,10 @@ dtype of its own so that dimensions and ordinary integer data never mix by accid
 """
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .core import Value
 
 Dim = Union[int, "Value"]
+Array = Any             # an array or a scalar of NumPy: the two have no common type that has operators
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +37,10 @@ class DType:
     kind: str
     bits: int
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.name
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return (dtype, (self.name,))
 
     @property
@@ -63,7 +66,7 @@ class DType:
         return {"c64": F32, "c128": F64}.get(self.name, self)
 
 
-def _declare(name, numpy_name):
+def _declare(name: str, numpy_name: str) -> DType:
     d = np.dtype(numpy_name)
     return DType(name, d, d.kind, 1 if d.kind == "b" else d.itemsize * 8)
 
@@ -80,7 +83,7 @@ DTYPES: dict[str, DType] = {d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16
 _FROM_NUMPY = {d.np: d for d in DTYPES.values() if d is not INDEX}
 
 
-def dtype(what) -> DType | None:
+def dtype(what: Any) -> DType | None:
     """The IR dtype of a name, a NumPy dtype or anything np.dtype takes; None where the IR has none (longdouble, object …)."""
     if isinstance(what, DType):
         return what
@@ -89,19 +92,26 @@ def dtype(what) -> DType | None:
     return _FROM_NUMPY.get(np.dtype(what).newbyteorder("="))
 
 
+def known_dtype(what: Any) -> DType:
+    """The IR dtype of what has one."""
+    found = dtype(what)
+    assert found is not None, what
+    return found
+
+
 class Type:
     """A dtype and dimensions. Two types are equal when the dtypes are and each dimension is the same number or value."""
 
     __slots__ = ("dims", "dtype")
 
-    def __init__(self, dtype: DType, dims: tuple[Dim, ...] = ()):
+    def __init__(self, dtype: DType, dims: Sequence[Dim] = ()):
         self.dtype, self.dims = dtype, tuple(dims)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return (type(other) is Type and self.dtype is other.dtype and len(self.dims) == len(other.dims)
                 and all(a is b or (type(a) is int and a == b) for a, b in zip(self.dims, other.dims)))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.dtype.name, self.dims))
 
     @property
@@ -116,37 +126,41 @@ class Type:
     @property
     def count(self) -> int:
         """The number of elements, of a static type."""
-        n = 1
-        for d in self.dims:
-            n *= d
-        return n
+        return math.prod(self.shape)
 
-    def with_dims(self, dims) -> Type:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions, of a static type."""
+        return cast("tuple[int, ...]", self.dims)
+
+    def with_dims(self, dims: list[Dim]) -> Type:
         return Type(self.dtype, dims)
 
-    def with_dtype(self, dtype) -> Type:
+    def with_dtype(self, dtype: DType) -> Type:
         return Type(dtype, self.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.dtype.name + (f"[{', '.join(map(repr, self.dims))}]" if self.dims else "")
 
 
-class StackType:
-    """A growable stack of values of one element type: the tape of a loop whose trip count is not known on entry."""
+class StackType(Type):
+    """A growable stack of values of one element type: the tape of a loop whose trip count is not known on entry.
+
+    It has neither axes nor a dtype of its own, so who may meet one asks for it first.
+    """
 
     __slots__ = ("element",)
-    dims: tuple = ()           # a stack has no axes of its own
 
     def __init__(self, element: Type):
-        self.element = element
+        self.dims, self.element = (), element
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(other) is StackType and self.element == other.element
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(("stack", self.element))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"stack<{self.element!r}>"
 
 

@@ -9,10 +9,12 @@
 """
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from .core import Block, Const, Function, Length, Op, Value, is_index, result_dim, subst_type
 from .errors import IRError
 from .text.printer import op_text
-from .types import StackType
+from .types import Dim, StackType, Type
 
 
 def verify(f: Function, where: str = "") -> Function:
@@ -28,14 +30,15 @@ class _Verifier:
         self.op: Op | None = None
         self.done: set[Function] = set()
 
-    def fail(self, sentence: str):
+    def fail(self, sentence: str) -> NoReturn:
+        assert self.root is not None
         head = f"after {self.where}: " if self.where else ""
         if self.op is not None:
             text, loc = _shown(self.root, self.op), self.op.loc
             raise IRError(f"{head}{sentence}\n  in @{self.root.name}: {text}", loc=loc)
         raise IRError(f"{head}{sentence}\n  in @{self.root.name}", loc=self.root.loc)
 
-    def function(self, f: Function):
+    def function(self, f: Function) -> None:
         if f in self.done:
             return
         self.done.add(f)
@@ -54,7 +57,7 @@ class _Verifier:
 
     # definitions and uses
 
-    def define(self, values, owner):
+    def define(self, values: tuple[Value, ...], owner: Block | Op) -> None:
         """Values that come into scope together: their types may name one another."""
         defined = self.defined
         for slot, v in enumerate(values):
@@ -72,7 +75,7 @@ class _Verifier:
             for d in t.dims:
                 self.dim(d, v)
 
-    def dim(self, d, v: Value):
+    def dim(self, d: Dim, v: Value) -> None:
         if d.__class__ is int:
             if d < 0:
                 self.fail(f"a dimension of {v!r} is negative: {v.type!r}")
@@ -83,7 +86,7 @@ class _Verifier:
         elif not is_index(d):
             self.fail(f"a dimension of {v!r} is of type {d.type!r}, not index")
 
-    def use(self, values):
+    def use(self, values: tuple[Value, ...]) -> None:
         defined = self.defined
         for v in values:
             if v not in defined:
@@ -96,7 +99,7 @@ class _Verifier:
             elif v in self.barred:
                 self.fail(f"the stack {v!r} is used in every iteration of a loop: it must be carried")
 
-    def constant(self, c: Const):
+    def constant(self, c: Const) -> None:
         if c.data.dtype != c.type.dtype.np or c.data.shape != c.type.dims:
             self.fail(f"a constant of type {c.type!r} holds {c.data.dtype} {c.data.shape}")
         if c.frozen and c.data.flags.writeable:
@@ -104,7 +107,7 @@ class _Verifier:
 
     # blocks and ops
 
-    def block(self, block: Block, params):
+    def block(self, block: Block, params: tuple[Value, ...]) -> None:
         """A block; what it defines goes out of scope at its end."""
         here = [*params]
         self.define(params, block)
@@ -115,7 +118,7 @@ class _Verifier:
         self.use(block.yields)
         self.defined.difference_update(here)
 
-    def one(self, op: Op):
+    def one(self, op: Op) -> None:
         if op in self.ops:
             self.fail("this op stands in two places")
         self.ops.add(op)
@@ -142,7 +145,7 @@ class _Verifier:
             if r.type != t:
                 self.fail(f"the type of {r!r} is {r.type!r} but follows as {t!r}")
 
-    def inferred(self, op: Op):
+    def inferred(self, op: Op) -> list[Type]:
         try:
             return op.defn.infer(op.operands, op.attrs, op.regions)
         except IRError as error:
@@ -150,7 +153,7 @@ class _Verifier:
         except KeyError as error:
             self.fail(f"{op.defn.name} lacks the attribute {error}")
 
-    def callee(self, f):
+    def callee(self, f: Any) -> None:
         if not isinstance(f, Function):
             self.fail("call names no function")
         if f not in self.done:

@@ -147,24 +147,26 @@ class Jitted(Dispatcher, Generic[P, R]):
         while True:
             found, captured, reading = self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
-                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured])
+                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured,
+                                     *compile.lengths_of(reading).values()])
 
     def chosen(self, call: arguments.Call, form: compile.Form):
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""
+        refused = []
         for reading in self.shapes.readings(call, config.code, lambda: self.compiled(call)):
             if reading is call:
                 break
             try:
                 return *self.ready(reading, form), reading
-            except compile.OtherLengths as reason:
-                if not self.compiled(reading):
-                    self.shapes.refuse(call, reading.leaves, config.code, str(reason))
             except Exception as reason:
-                self.shapes.refuse(call, reading.leaves, config.code, str(reason))
-                if self.shapes.mode == "symbolic":
+                if type(reason) is compile.OtherLengths and self.compiled(reading):
+                    continue
+                self.shapes.forget(call, reading.leaves, config.code)
+                if self.shapes.mode == "symbolic" and type(reason) is not compile.OtherLengths:
                     raise
+                refused.append(str(reason))
         found, captured = self.ready(call, form)
-        self.shapes.compiled(call, config.code, found.about.traced.statics)
+        self.shapes.compiled(call, config.code, found.about.traced.statics, refused)
         return found, captured, call
 
     def compiled(self, call: arguments.Call) -> bool:

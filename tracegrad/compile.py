@@ -30,7 +30,6 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Traced
 
-
 Guards = tuple[lengths.Expression, ...]
 
 
@@ -38,7 +37,8 @@ Guards = tuple[lengths.Expression, ...]
 class CompileInfo:
     """What a specialisation remembers of its making.
 
-    results  the types of the program's results;  guards  what must hold of the lengths of a call;  stages  {name: text}, where somebody wants to keep that
+    results  the types of the program's results;  guards  what must hold of the lengths of a call
+    stages   {name: text}, where somebody wants to keep that
     origin   "compiled", "symbolic" (for many lengths), or "disk"
     """
 
@@ -136,7 +136,7 @@ def leaf_values(traced: Traced, call: Call) -> list:
                 "it: NumPy's reshape gives a view of some such arrays and a copy of others",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
-    return [*values, *lengths_of(call).values()]
+    return values
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
@@ -262,11 +262,9 @@ def final(program: Traced, captures: Captures, symbols: tuple[Length, ...] = ())
     f = optimized(program)
     if symbols or captures.parameters:                       # functions that it calls may read captured arrays, too
         f = loop_builder.flatten_calls(f)
-    if symbols:
-        f = lengths.guarded(f, symbols)
     if captures.parameters:
         f = closed(f, captures.parameters, captures.repeats)
-    return f
+    return lengths.guarded(f, symbols) if symbols else f
 
 
 class OtherLengths(Exception):
@@ -317,9 +315,10 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     kernel = loop_builder.lower(f, verify=config.verify)
     tick("loops")
     place, results = parameter_of(traced, call), [v.type for v in f.results]
-    count = len(set(place.values()))
+    own = len(set(place.values()))
+    count = own + len(captures.parameters)
     arguments = arguments_of(traced, call, place, form)._replace(
-        given=captures.layouts(count + len(sizes)), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
+        given=captures.layouts(own), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
         guards=guards)
     return assemble(
         kernel,
@@ -329,6 +328,6 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
-        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards, origin="symbolic" if sizes else "compiled",
-                          stages=_stages(traced, f, kernel) if stages else {}),
+        about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
+                          origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
     )

@@ -2,18 +2,22 @@
 
 A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
 pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
-equal ones are one length where they have been equal each time. Machine code takes a call where its lengths are equal as in the
-program, none of them is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
-compile.py). Every other call gets a program of its own.
+equal ones are one length where they have been equal each time. Short, long and very long ones have programs of their own: the
+ends of a long axis do not meet, so that what happens there can be told from what happens between them; what is very long does
+not fit into a cache. Machine code takes a call where its lengths are equal as in the program, none is below `LEAST` (NumPy
+stretches lengths of 1), and the program's own checks on lengths hold (`guards`, compile.py). Every other call gets a program of
+its own.
 """
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .ir.core import Length
 from .ir.errors import ArgumentError
+from .ir.thresholds import sizes
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 
@@ -61,7 +65,8 @@ class Shapes:
             group, own = self.group(call, code), _lengths(call)
             for leaves in [known for known in reversed(group.general) if _fits(known, call.leaves)]:
                 yield call._replace(leaves=leaves)
-            if (group.tried < TRIES or not self.after) and own not in group.seen and (new := self.generalised(group, call, own)) is not None:
+            may = own not in group.seen and (group.tried < TRIES or not self.after)
+            if may and (new := self.generalised(group, call, own)) is not None:
                 group.general.append(new)
                 yield call._replace(leaves=new)
         yield call
@@ -71,11 +76,15 @@ class Shapes:
         statics = tuple([(k, call.values[k]) for k in sorted(self.statics.get(pattern, ()))])
         return self.groups.setdefault((pattern, statics), Group())
 
-    def compiled(self, call: Call, code: int, statics: Iterable[int]) -> None:
-        """A call has been compiled for its lengths alone; these leaves decide shapes."""
+    def compiled(self, call: Call, code: int, statics: Iterable[int], refused: list[str]) -> None:
+        """A call has been compiled for its lengths alone; these leaves decide shapes. refused: why programs for many lengths
+        could not be made."""
         if self.after is not None:
             self.statics.setdefault(_pattern(call, code), set()).update(statics)
-            self.group(call, code).seen[_lengths(call)] = None
+            group = self.group(call, code)
+            group.seen[_lengths(call)] = None
+            group.tried += len(refused)
+            group.refused = (*refused, group.refused)[0]
 
     def generalised(self, group: Group, call: Call, own: tuple[int, ...]) -> tuple[Leaf, ...] | None:
         """The leaves of the call with a `Length` in place of each length that has varied; None where it is too soon."""
@@ -87,17 +96,16 @@ class Shapes:
         if not any(varied) or any(v and n < LEAST for v, n in zip(varied, own)):
             return None
         made: dict[tuple, Length] = {}
-        dims = iter([made.setdefault(column, Length(_name(len(made)), LEAST)) if v else n
+        dims = iter([made.setdefault(column, _length(_name(len(made)), n)) if v else n
                      for column, v, n in zip(columns, varied, own)])
         new = tuple([leaf._replace(dims=tuple(itertools.islice(dims, len(leaf.dims)))) if leaf.kind == "array" else leaf
                      for leaf in call.leaves])
         return None if any(_equal(new, known) for known in group.general) else new
 
-    def refuse(self, call: Call, leaves: tuple[Leaf, ...], code: int, why: str) -> None:
+    def forget(self, call: Call, leaves: tuple[Leaf, ...], code: int) -> None:
         """A program for many lengths could not be made."""
         group = self.group(call, code)
         group.general = [known for known in group.general if known is not leaves]
-        group.refused, group.tried = why, group.tried + 1
 
     def clear(self) -> None:
         self.statics.clear()
@@ -118,12 +126,18 @@ def _name(k: int) -> str:
     return _NAMES[k] if k < len(_NAMES) else f"n{k}"
 
 
+def _length(name: str, n: int) -> Length:
+    steps = sorted({LEAST, sizes.long, sizes.very_long})
+    k = bisect.bisect(steps, n)
+    return Length(name, steps[k - 1], steps[k] - 1 if k < len(steps) else None)
+
+
 def _fits(leaves: tuple[Leaf, ...], own: tuple[Leaf, ...]) -> bool:
     """Whether the lengths of a call are those of a program."""
     found: dict[Length, int] = {}
     for leaf, mine in zip(leaves, own):
         for d, n in zip(leaf.dims, mine.dims) if leaf.kind == "array" else ():
-            if n != (found.setdefault(d, n) if d.__class__ is Length else d) or (d.__class__ is Length and n < d.least):
+            if n != (found.setdefault(d, n) if d.__class__ is Length else d) or (d.__class__ is Length and not d.takes(n)):
                 return False
     return True
 
@@ -133,4 +147,4 @@ def _equal(a: tuple[Leaf, ...], b: tuple[Leaf, ...]) -> bool:
     pairs = [(x, y) for p, q in zip(a, b) if p.kind == "array" for x, y in zip(p.dims, q.dims)]
     lengths = [(x, y) for x, y in pairs if x.__class__ is Length and y.__class__ is Length]
     return (len(set(lengths)) == len({x for x, _ in lengths}) == len({y for _, y in lengths})
-            and all(x == y for x, y in pairs if (x, y) not in lengths))
+            and all(x.least == y.least for x, y in lengths) and all(x == y for x, y in pairs if (x, y) not in lengths))

@@ -14,6 +14,9 @@ bound of each of its atoms, until `undo`.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 LONGEST = 1 << 56          # no axis has more elements, and no loop makes more iterations before the end of time
 FUEL = 48                  # steps of one proof
@@ -30,11 +33,12 @@ class Symbol:
 
     def __init__(self, number: int, low: int, high: int, array: bool = False):
         self.number, self.low, self.high, self.array = number, low, high, array
-        self.lows: list = []
-        self.highs: list = []
-        self.cases = self.over = None
+        self.lows: list[tuple[int, AffineExpr]] = []
+        self.highs: list[tuple[int, AffineExpr]] = []
+        self.cases: Sequence[tuple[Sequence[AffineExpr], AffineExpr]] | None = None
+        self.over: AffineExpr | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"a{self.number}"
 
 
@@ -46,13 +50,13 @@ class AffineExpr:
     def __init__(self, const: int, terms: dict[Symbol, int]):
         self.const, self.terms = const, terms
 
-    def __eq__(self, other):
-        return self.const == other.const and self.terms == other.terms
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AffineExpr) and self.const == other.const and self.terms == other.terms
 
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
 
     @property
-    def key(self):
+    def key(self) -> Any:
         return self.const, frozenset(self.terms.items())
 
     def plus(self, other: AffineExpr, times: int = 1) -> AffineExpr:
@@ -78,6 +82,13 @@ class AffineExpr:
         return None
 
     @property
+    def symbol(self) -> Symbol:
+        """The atom, of a form that was made as one."""
+        atom = self.atom
+        assert atom is not None
+        return atom
+
+    @property
     def low(self) -> int:
         total = self.const
         for a, c in self.terms.items():
@@ -91,7 +102,7 @@ class AffineExpr:
             total += c * (a.high if c > 0 else a.low)
         return total
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return " + ".join([str(self.const), *(f"{c}*{a}" for a, c in self.terms.items())])
 
 
@@ -116,8 +127,10 @@ class Constraints:
 
     __slots__ = ("count", "fuel", "trail", "used")
 
-    def __init__(self):
-        self.count, self.fuel, self.trail, self.used = 0, 0, [], set()
+    def __init__(self) -> None:
+        self.count, self.fuel = 0, 0
+        self.trail: list = []
+        self.used: set = set()
 
     def atom(self, low: int, high: int, array: bool = False) -> Symbol:
         self.count += 1
@@ -167,7 +180,7 @@ class Constraints:
                     trail.append(("highs", a, None))
         return True
 
-    def assume_all(self, forms) -> bool:
+    def assume_all(self, forms: list[AffineExpr]) -> bool:
         consistent = True
         for form in forms:
             consistent &= self.assume(form)
@@ -221,7 +234,7 @@ class Constraints:
                 used.discard(a)
         return False
 
-    def _in_all(self, cases, const: int, rest: dict, c: int, scale: int) -> bool:
+    def _in_all(self, cases: tuple[tuple[list, AffineExpr], ...], const: int, rest: dict, c: int, scale: int) -> bool:
         """Whether the bound holds for each thing that the atom may be."""
         for guards, form in cases:
             mark = self.mark()
@@ -236,9 +249,10 @@ class Constraints:
 
     # --- bounds without some atoms ------------------------------------------------------------------------------------------
 
-    def hull(self, form: AffineExpr, local, side: int, limit: int = 4) -> list[AffineExpr]:
+    def hull(self, form: AffineExpr, local: Callable, side: int, limit: int = 4) -> list[AffineExpr]:
         """Forms without atoms of which `local` is true that bound the form: from below (side -1) or above (side 1)."""
-        found, todo = [], [form]
+        found: list[AffineExpr] = []
+        todo = [form]
         while todo and len(found) < limit and len(todo) < 16:
             form = todo.pop()
             inner = [a for a in form.terms if local(a)]

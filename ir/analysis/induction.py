@@ -15,13 +15,18 @@ it becomes a `for`:
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..build import const, make_op
 from ..clone import dims_of, has_effect
 from ..core import Block, Op, Value
 from ..opdef import OPS
-from ..types import INDEX, INDEX_SCALAR
+from ..types import INDEX, INDEX_SCALAR, DType
 from .affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from .integer_forms import exact, is_integer, limits, opaque
+
+if TYPE_CHECKING:
+    from ..transforms.range_checks import Ranges
 
 ROUNDS = 6
 GUESSES = 8                # on each side of a carried value
@@ -37,10 +42,12 @@ class InductionVariable:
 
     __slots__ = ("bounds", "form", "guessed", "init", "param", "slot", "step", "tried", "value")
 
-    def __init__(self, r, slot: int, param: Value, value: Value, init: AffineExpr):
+    def __init__(self, r: Ranges, slot: int, param: Value, value: Value, init: AffineExpr):
         self.slot, self.param, self.value, self.init = slot, param, value, init
-        self.step, self.tried, self.guessed, self.form = None, False, False, None
-        self.bounds = {-1: [], 1: []}
+        self.step: int | None = None
+        self.tried = self.guessed = False
+        self.form: AffineExpr           # from `enter` on
+        self.bounds: dict[int, list[tuple[AffineExpr, int]]] = {-1: [], 1: []}
         least, most = limits(param.type.dtype)
         for side, extreme, limit in ((-1, init.low, least), (1, init.high, most)):
             if extreme != limit:
@@ -57,18 +64,18 @@ class InductionVariable:
         held.append((base, slope))
         return True
 
-    def enter(self, r, counter: Symbol, regions_params) -> None:
+    def enter(self, r: Ranges, counter: Symbol, regions_params: list[Value]) -> None:
         """The form of the parameter, as far as it is guessed."""
         self.form = self.at(r, AffineExpr(0, {counter: 1}), self.param)
         for p in regions_params:
             r.set(p, self.form)
 
-    def at(self, r, count: AffineExpr, v: Value) -> AffineExpr:
+    def at(self, r: Ranges, count: AffineExpr, v: Value) -> AffineExpr:
         """What it is after so many iterations."""
         if self.step is not None:
             return self.init.plus(count, self.step) if self.step else self.init
         made = opaque(r.facts, v)
-        atom = made.atom
+        atom = made.symbol
         for side, held in self.bounds.items():
             for base, slope in held:
                 bound = base.plus(count, slope) if slope else base
@@ -82,7 +89,7 @@ class InductionVariable:
                         atom.highs.append((1, bound))
         return made
 
-    def begins(self, r) -> bool:
+    def begins(self, r: Ranges) -> bool:
         """Whether what is guessed holds on entry; what does not is dropped."""
         ok = True
         if self.step is not None:
@@ -96,7 +103,7 @@ class InductionVariable:
                 self.bounds[side], ok = kept, False
         return ok
 
-    def holds(self, r, region: Block, counter: Symbol, start: int) -> bool:
+    def holds(self, r: Ranges, region: Block, counter: Symbol, start: int) -> bool:
         """Whether what is guessed survives an iteration; what does not is dropped or improved."""
         after = r.form(region.yields[self.slot])
         change = after.plus(self.form, -1)
@@ -124,7 +131,7 @@ class InductionVariable:
                     ok = False
         return ok
 
-    def improve(self, r, after: AffineExpr, start: int) -> bool:
+    def improve(self, r: Ranges, after: AffineExpr, start: int) -> bool:
         """Guess from what an iteration may yield: p + c grows by at most c each time, anything else brings its own bounds."""
         news, local = False, lambda atom: atom.number > start
         for side, pick, extreme in ((-1, min, self.init.low), (1, max, self.init.high)):
@@ -145,7 +152,8 @@ class InductionVariable:
 
 def leaves(form: AffineExpr, limit: int = 8) -> list[AffineExpr]:
     """The forms that one of several cases may be."""
-    found, todo = [], [form]
+    found: list[AffineExpr] = []
+    todo = [form]
     while todo:
         form = todo.pop()
         for atom, c in form.terms.items():
@@ -160,15 +168,15 @@ def leaves(form: AffineExpr, limit: int = 8) -> list[AffineExpr]:
 
 # --- loops ---------------------------------------------------------------------------------------------------------------
 
-def counter_of(r, op: Op) -> Symbol:
+def counter_of(r: Ranges, op: Op) -> Symbol:
     """An atom for the number of iterations before this one; it is the counter of `for` and `map`."""
     if op.defn.name == "while":
         return r.facts.atom(0, LONGEST)
     trip, counter = r.form(op.operands[0]), op.regions[0].params[0]
     form = opaque(r.facts, counter, 0, min(max(trip.high - 1, 0), LONGEST))
-    form.atom.highs += [(1, bound.add(-1)) for bound in positive(trip) if bound.terms]
+    form.symbol.highs += [(1, bound.add(-1)) for bound in positive(trip) if bound.terms]
     r.set(counter, form)
-    return form.atom
+    return form.symbol
 
 
 def positive(trip: AffineExpr) -> list[AffineExpr]:
@@ -179,7 +187,7 @@ def positive(trip: AffineExpr) -> list[AffineExpr]:
     return found
 
 
-def assume_iteration(r, op: Op) -> None:
+def assume_iteration(r: Ranges, op: Op) -> None:
     """There is an iteration."""
     if op.defn.name == "while":
         r.assume(op.regions[0].yields[0], True)
@@ -188,7 +196,7 @@ def assume_iteration(r, op: Op) -> None:
             r.facts.assume(bound.add(-1))
 
 
-def settle(r, op: Op) -> list[InductionVariable]:
+def settle(r: Ranges, op: Op) -> list[InductionVariable]:
     """Give forms to the parameters and results of a loop."""
     start = r.facts.count
     counter = counter_of(r, op)
@@ -212,7 +220,7 @@ def settle(r, op: Op) -> list[InductionVariable]:
     return plan
 
 
-def _prove(r, op: Op, plan: list[InductionVariable], places, counter: Symbol, start: int) -> None:
+def _prove(r: Ranges, op: Op, plan: list[InductionVariable], places: list[list[Value]], counter: Symbol, start: int) -> None:
     """Drop what does not hold of the plan."""
     for _ in range(ROUNDS):
         mark, made = r.facts.mark(), len(r.order)
@@ -236,7 +244,7 @@ def _give_up(plan: list[InductionVariable]) -> None:
         c.step, c.bounds = None, {-1: [], 1: []}
 
 
-def _leave(r, op: Op, plan: list[InductionVariable], counter: Symbol) -> None:
+def _leave(r: Ranges, op: Op, plan: list[InductionVariable], counter: Symbol) -> None:
     """The results: what is carried, after the last iteration."""
     if op.defn.name == "while":
         for c in plan:
@@ -260,7 +268,7 @@ def _leave(r, op: Op, plan: list[InductionVariable], counter: Symbol) -> None:
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
-def _condition(op: Op, plan: list[InductionVariable]):
+def _condition(op: Op, plan: list[InductionVariable]) -> tuple[InductionVariable, str, Value] | None:
     """(the steady value, the comparison, the bound from outside) that decide whether a `while` goes on, or None."""
     head = op.regions[0]
     cond = head.yields[0].op
@@ -277,7 +285,7 @@ def _condition(op: Op, plan: list[InductionVariable]):
     return None
 
 
-def counted(r, op: Op, plan: list[InductionVariable]) -> Op | None:
+def counted(r: Ranges, op: Op, plan: list[InductionVariable]) -> Op | None:
     """The `for` that a `while` is; the ops that count its iterations are emitted. The body of `op` becomes its body.
 
     i < b, step s > 0:   (b - i0 + s - 1) // s iterations, or none where that is negative
@@ -287,6 +295,7 @@ def counted(r, op: Op, plan: list[InductionVariable]) -> Op | None:
     if found is None:
         return None
     c, name, bound = found
+    assert c.step is not None
     size, init, up = abs(c.step), op.operands[c.slot], c.step > 0
     extra = size - (name in ("lt", "gt"))
     span = (r.form(bound).plus(c.init, -1) if up else c.init.plus(r.form(bound), -1)).add(extra)
@@ -321,7 +330,7 @@ def by_counter(op: Op, c: InductionVariable, count: Value, block: Block) -> Valu
         return init
     made = []
 
-    def emit(name, *operands, **attrs):
+    def emit(name: str, *operands: Value, **attrs: DType) -> Value:
         made.append(make_op(OPS[name], operands, attrs, (), op.loc))
         return made[-1].results[0]
 

@@ -5,16 +5,23 @@ checks that say for which lengths a program holds.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
 from ..build import FOLDED, Builder
 from ..clone import clone, copy_block, sweep
 from ..core import Block, Function, Length, Op, Value, subst_type
+from ..types import Type
 from .patterns import number
+
+if TYPE_CHECKING:
+    from ..types import Type
 
 Expression = int | str | tuple
 Sum = tuple[dict[Length, int], int]               # length -> its factor, and the constant
 
 # What an expression may have: the name of the op -> its value in Python. Comparisons give 0 or 1.
-MEANING = {
+MEANING: dict[str, Callable] = {
     **FOLDED, "not": lambda a: 1 - a, "and": lambda a, b: a & b, "or": lambda a, b: a | b,
     "eq": lambda a, b: int(a == b), "ne": lambda a, b: int(a != b), "lt": lambda a, b: int(a < b),
     "le": lambda a, b: int(a <= b), "gt": lambda a, b: int(a > b), "ge": lambda a, b: int(a >= b),
@@ -50,7 +57,21 @@ def plus(a: Sum, b: Sum, times: int) -> Sum:
 
 
 def never_negative(a: Sum) -> bool:
-    return all(c > 0 for c in a[0].values()) and a[1] + sum(c * x.least for x, c in a[0].items()) >= 0
+    return all(c > 0 for c in a[0].values()) and least(a) >= 0
+
+
+def least(a: Sum) -> int:
+    """What a sum is never below, where its factors are not negative; else 0."""
+    return a[1] + sum(c * x.least for x, c in a[0].items()) if all(c > 0 for c in a[0].values()) else 0
+
+
+def least_count(x: Type) -> int:
+    """The number of elements that an array has at least."""
+    count = 1
+    for d in x.dims:
+        found = None if isinstance(d, int) else sum_of(d)
+        count *= d if isinstance(d, int) else max(least(found), 0) if found else 0
+    return count
 
 
 def larger(a: Value, b: Value) -> Value | None:
@@ -85,9 +106,9 @@ def expression(v: Value, depth: int = _DEPTH) -> Expression | None:
 
 def value_of(e: Expression, lengths: dict[str, int]) -> int:
     """What an expression is for these lengths."""
-    if type(e) is int:
+    if isinstance(e, int):
         return e
-    if type(e) is str:
+    if isinstance(e, str):
         return lengths[e]
     return MEANING[e[0]](*[value_of(part, lengths) for part in e[1:]])
 
@@ -112,7 +133,7 @@ def _condition(op: Op) -> Expression | None:
     return expression(op.operands[0]) if op.defn.name == "check" and number(op.operands[0]) is None else None
 
 
-def _blocks(block: Block):
+def _blocks(block: Block) -> Iterator[Block]:
     yield block
     for op in block.walk():
         yield from op.regions
@@ -124,14 +145,21 @@ def closed(f: Function, lengths: tuple[Length, ...]) -> Function:
         return f
     values = (*f.params, *lengths)
     body = Block([v.type for v in values], [v.name for v in values])
+    own = len(f.params)
+    body.params = (*body.params[:own], *[_parameter(d, body, own + k) for k, d in enumerate(lengths)])
     mapping: dict[Value, Value] = dict(zip(values, body.params))
     for p in body.params:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
     with builder.at(body):
         body.yields = copy_block(builder, f.body, mapping)
-    own = len(f.params)
     return Function(f.name, body, f.loc, {**f.attrs, "lengths": tuple(range(own, own + len(lengths)))})
+
+
+def _parameter(d: Length, body: Block, slot: int) -> Length:
+    made = Length(d.name or "n", d.least, d.most)
+    made.owner, made.slot = body, slot
+    return made
 
 
 def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
@@ -139,7 +167,8 @@ def guarded(f: Function, lengths: tuple[Length, ...]) -> Function:
     f = clone(f)
     found = conditions(f)
     sweep(f)
-    f.attrs["guards"] = (*[("ge", d.name, d.least) for d in lengths], *found)
+    bounds = [(name, d.name, n) for d in lengths for name, n in (("ge", d.least), ("le", d.most)) if n is not None]
+    f.attrs["guards"] = (*bounds, *found)
     return closed(f, lengths)
 
 
@@ -156,9 +185,9 @@ def shown(e: Expression) -> str:
     return f" {_SIGNS[name]} ".join(texts) if name in _SIGNS else f"{name}({', '.join(texts)})"
 
 
-def of_types(types) -> tuple[Length, ...]:
+def of_types(types: Iterable[Type]) -> tuple[Length, ...]:
     """The lengths that types name, each once."""
-    return tuple(dict.fromkeys(d for t in types for d in t.dims if d.__class__ is Length))
+    return tuple(dict.fromkeys(d for t in types for d in t.dims if isinstance(d, Length)))
 
 
 

@@ -1,13 +1,18 @@
 """What rewriting rules ask about values, and the small values that they make."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..build import Builder, const, key_of
 from ..core import Const, Op, Value
+
+if TYPE_CHECKING:
+    from ..types import Array, DType
 
 Operands = tuple[Value, ...]
 
 
-def number(v: Value):
+def number(v: Value) -> Array | None:
     """The Python number of a scalar constant, else None."""
     return v.data.item() if v.__class__ is Const and v.frozen and not v.data.ndim else None
 
@@ -36,5 +41,5 @@ def spread(b: Builder, v: Value, operands: Operands) -> Value:
     return b.broadcast(v, dims) if dims else v
 
 
-def filled(b: Builder, value, dtype, operands: Operands) -> Value:
+def filled(b: Builder, value: int, dtype: DType, operands: Operands) -> Value:
     return spread(b, const(value, dtype), operands)

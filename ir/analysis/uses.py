@@ -45,7 +45,7 @@ class Uses:
     def of(self, v: Value) -> list:
         return self.found.get(v, [])
 
-    def _walk(self, block: Block):
+    def _walk(self, block: Block) -> None:
         for op in block.ops:
             self.home[op] = block
             for k, v in enumerate(op.operands):

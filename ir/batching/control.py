@@ -5,15 +5,16 @@ the other, so that its arrays keep their place in the cache.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..analysis.patterns import number
 from ..clone import copy_op, dims_of, free_values, nest_locations
 from ..core import Block, Op
 from ..opdef import Elementwise
 from ..thresholds import sizes
-from ..types import INDEX_SCALAR, Type
+from ..types import INDEX_SCALAR, Dim, Type
 from .batched import BatchCost, BatchedValue, NotBatched, Unprofitable
 from .rules import select
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 
-def _if(lift: Lift, op: Op):
+def _if(lift: Lift, op: Op) -> list[BatchedValue]:
     cond = lift.get(op.operands[0])
     if any(type(r.type) is not Type or not r.type.static for r in op.results):
         return _kept(lift, op)
@@ -46,13 +47,13 @@ def _plain(region: Block) -> bool:
     return len(region.ops) <= sizes.lifted_branch and all(isinstance(op.defn, Elementwise) for op in region.ops)
 
 
-def _chosen(lift: Lift, op: Op, cond: BatchedValue):
+def _chosen(lift: Lift, op: Op, cond: BatchedValue) -> Any:
     """Both branches, and what each element takes of them. The derivative of what is not taken is exactly zero, as in `if`."""
     ends = [[lift.get(y) for y in lift.block(region)] for region in op.regions]
     return [select(lift, r, [cond, x, y]) for x, y, r in zip(*ends, op.results)]
 
 
-def _kept(lift: Lift, op: Op):
+def _kept(lift: Lift, op: Op) -> list[BatchedValue]:
     """An op that no element changes stays as it is; another one runs in a `map`."""
     used = dict.fromkeys([*op.operands, *[v for r in op.regions for v in free_values(r)]])
     if any(lift.get(v).axis is not None for v in used):
@@ -62,7 +63,7 @@ def _kept(lift: Lift, op: Op):
 
 
 @contextmanager
-def _weighed(lift: Lift):
+def _weighed(lift: Lift) -> Iterator[Any]:
     """A lifted region with a tally of its own."""
     outer, lift.tally = lift.tally, BatchCost()
     try:
@@ -78,7 +79,7 @@ def _expect(lift: Lift, gain: bool) -> None:
     lift.tally.gains += 1
 
 
-def _loop(lift: Lift, op: Op):
+def _loop(lift: Lift, op: Op) -> list[BatchedValue]:
     fixed = len(op.operands) - len(op.results)
     own = {p for region in op.regions for p in region.params}
     if (any(lift.get(v).axis is not None for v in op.operands[:fixed])
@@ -100,7 +101,7 @@ def _loop(lift: Lift, op: Op):
     return [BatchedValue(r, axis) for r, axis in zip(results, axes)]
 
 
-def _together(lift: Lift, op: Op, fixed: int, axes):
+def _together(lift: Lift, op: Op, fixed: int, axes: list[int | None]) -> tuple[list[Block], list[int | None]]:
     """(the lifted regions, the axis of the batch in each carried value): the fixed point."""
     while True:
         with _weighed(lift) as tally:
@@ -111,16 +112,16 @@ def _together(lift: Lift, op: Op, fixed: int, axes):
         axes = found
 
 
-def _lifted_regions(lift: Lift, op: Op, fixed: int, axes):
+def _lifted_regions(lift: Lift, op: Op, fixed: int, axes: list[int | None]) -> tuple[list[Block], list[int | None]]:
     """(the regions with the carried values over the batch where `axes` says so, `axes` with what turned out to be batched
     too). Raises Apart where the elements go on for different numbers of iterations."""
     b, regions, found = lift.b, [], list(axes)
     for region in op.regions:
         last = region is op.regions[-1]
         types = [Type(p.type.dtype, _inserted(lift.dims(p.type), axis, lift.length))
-                 for p, axis in zip(region.params, [None] * fixed + axes)]
+                 for p, axis in zip(region.params, [*[None] * fixed, *axes])]
         new = Block(types, [p.name for p in region.params])
-        lift.at.update({p: BatchedValue(q, axis) for p, q, axis in zip(region.params, new.params, [None] * fixed + axes)})
+        lift.at.update({p: BatchedValue(q, axis) for p, q, axis in zip(region.params, new.params, [*[None] * fixed, *axes])})
         with b.at(new):
             yields = [lift.get(y) for y in lift.block(region)]
             if not last:
@@ -134,11 +135,11 @@ def _lifted_regions(lift: Lift, op: Op, fixed: int, axes):
     return regions, found
 
 
-def _inserted(dims, axis, length) -> tuple:
+def _inserted(dims: list, axis: int | None, length: Dim) -> tuple[Dim, ...]:
     return tuple(dims) if axis is None else (*dims[:axis], length, *dims[axis:])
 
 
-def _map(lift: Lift, op: Op):
+def _map(lift: Lift, op: Op) -> Any:
     """A parallel loop over what all elements have, the batch inside of it."""
     (region,), trip = op.regions, lift.get(op.operands[0])
     if trip.axis is not None:
@@ -156,7 +157,7 @@ def _map(lift: Lift, op: Op):
     return [BatchedValue(r, None if x.axis is None else x.axis + 1) for r, x in zip(results, ends)]
 
 
-def _call(lift: Lift, op: Op):
+def _call(lift: Lift, op: Op) -> Any:
     if len(op.attrs) > 1:                                    # a rule of the user, a mark: what they say is said of one element
         return _kept(lift, op)
     callee, start = op.attrs["callee"], len(lift.b.block.ops)

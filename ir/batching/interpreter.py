@@ -8,12 +8,14 @@ batching/rules.py has a row, or batching/control.py for branches, loops and call
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..analysis.patterns import made_by
 from ..build import Builder
 from ..clone import copy_op, dims_of, free_values
 from ..core import Block, Op, Value, as_dim
 from ..opdef import Elementwise
-from ..types import INDEX, INDEX_SCALAR, Type
+from ..types import INDEX, INDEX_SCALAR, Dim, Type
 from .batched import BatchCost, BatchedValue, NotBatched, Unprofitable
 from .control import CONTROL
 from .rules import RULES
@@ -54,7 +56,7 @@ class Lift:
 
     # the batch's axis
 
-    def place(self, axes, rank: int) -> int:
+    def place(self, axes: list[int | None], rank: int) -> int:
         """The axis for the batch in an array with elements of this rank, of those that its operands have. In a loop it comes
         last, so that what one iteration writes lies together."""
         found = sorted([a for a in axes if a is not None])
@@ -74,14 +76,14 @@ class Lift:
         order.insert(axis, x.axis)
         return b.transpose(value, order)
 
-    def spread(self, x: Value, dims, axis: int) -> Value:
+    def spread(self, x: Value, dims: Sequence[Dim], axis: int) -> Value:
         """Numbers, one for each element, repeated to arrays of the dimensions `dims`, the batch at this axis."""
         if axis < len(dims):
             x = self.b.reshape(x, [1] * axis + [self.length] + [1] * (len(dims) - axis))
         return self.b.broadcast(x, [*dims[:axis], self.length, *dims[axis:]])
 
     @property
-    def length(self):
+    def length(self) -> Dim:
         """The number of elements, as a dimension."""
         return as_dim(self.trip)
 

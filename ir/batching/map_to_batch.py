@@ -91,5 +91,5 @@ def chunk(region: Block, count: int) -> int:
     return count // even if even else most
 
 
-def _bytes(type) -> int:
+def _bytes(type: Type) -> int:
     return type.count * max(type.dtype.bits // 8, 1) if type.__class__ is Type and type.static else 0

@@ -13,13 +13,17 @@ from __future__ import annotations
 import builtins
 import types
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import errors
 from ..opdef import OpDef
-from ..types import BOOL_SCALAR, INDEX, Type
+from ..types import BOOL_SCALAR, INDEX, Array, Type
 from .common import array_type, expect_at_least, expect_count, expect_index, fail
+
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
 BOUNDS_MESSAGE = "index {0} is out of bounds for axis {axis} with size {1}"
 
@@ -52,9 +56,10 @@ def error_class(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-def make_error(name: str, message: str, values=(), loc: errors.Loc = ()) -> Exception:
+def make_error(name: str, message: str, values: Sequence[int] = (), loc: errors.Loc = ()) -> Exception:
     """The error of a failed check. A builtin exception keeps its plain message and carries the user's lines as a note."""
     cls, text = error_class(name), message.format(*values)
+    assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
         return cls(text, loc=loc)
     return noted(cls(text), loc)
@@ -67,7 +72,7 @@ def noted(error: Exception, loc: errors.Loc) -> Exception:
     return error
 
 
-def _infer_check(operands, attrs, regions):
+def _infer_check(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("check", operands, 1)
     if operands[0].type != BOOL_SCALAR:
         fail(f"check takes a bool scalar as its condition, not {operands[0].type!r}")
@@ -85,17 +90,17 @@ def reported(attrs: dict, operands: Sequence) -> tuple[tuple, tuple]:
     return tuple(operands[1:k]), tuple(operands[k:])
 
 
-def _evaluate_check(op, cond, *values):
+def _evaluate_check(op: Op, cond: Array, *values: Array) -> tuple:
     if not cond:
         values, states = reported(op.attrs, (cond, *values))
         error = make_error(op.attrs["error"], op.attrs["message"], [np.asarray(v).item() for v in values], op.loc)
         if states:
-            error.states = dict(zip(op.attrs["states"], states, strict=True))
+            vars(error)["states"] = dict(zip(op.attrs["states"], states, strict=True))
         raise error
     return ()
 
 
-def _infer_wrap(operands, attrs, regions):
+def _infer_wrap(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("wrap", operands, 2)
     i = array_type("wrap", operands[0])
     if i.dtype is not INDEX:
@@ -109,7 +114,7 @@ def wrap_message(axis: int) -> str:
     return BOUNDS_MESSAGE.replace("{axis}", str(axis))
 
 
-def _evaluate_wrap(op, i, n):
+def _evaluate_wrap(op: Op, i: Array, n: Array) -> tuple[Array, ...]:
     i, n = np.asarray(i), int(n)
     outside = (i < -n) | (i >= n)
     if outside.any():
@@ -118,13 +123,13 @@ def _evaluate_wrap(op, i, n):
     return (np.where(i < 0, i + n, i)[()],)
 
 
-def _infer_print(operands, attrs, regions):
+def _infer_print(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     for value in operands:
         array_type("print", value)
     return []
 
 
-def _evaluate_print(op, *values):
+def _evaluate_print(op: Op, *values: Any) -> Any:
     print(op.attrs["format"].format(*values), end="")
     return ()
 

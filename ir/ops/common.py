@@ -1,11 +1,12 @@
 """What the op declarations share: checks on operands, in plain sentences."""
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from ..core import Value, as_dim
 from ..errors import IRError
-from ..types import INDEX, Dim, Type
+from ..types import INDEX, Dim, DType, Type
 
 
 def fail(sentence: str) -> NoReturn:
@@ -21,17 +22,17 @@ def same_dim(a: Dim, b: Dim) -> bool:
     return a is b or (type(a) is int and a == b)
 
 
-def expect_count(name: str, operands, count: int) -> None:
+def expect_count(name: str, operands: Sequence[Value], count: int) -> None:
     if len(operands) != count:
         fail(f"{name} takes {count} operand{'s' * (count != 1)}, not {len(operands)}")
 
 
-def expect_at_least(name: str, operands, count: int) -> None:
+def expect_at_least(name: str, operands: Sequence[Value], count: int) -> None:
     if len(operands) < count:
         fail(f"{name} takes at least {count} operand{'s' * (count != 1)}, not {len(operands)}")
 
 
-def expect_dtype(name: str, dtype, takes) -> None:
+def expect_dtype(name: str, dtype: DType, takes: Collection[DType]) -> None:
     if dtype not in takes:
         fail(f"{name} is not defined on {dtype!r}")
 
@@ -51,13 +52,13 @@ def expect_index(name: str, value: Value) -> Dim:
     return as_dim(value)
 
 
-def expect_axis(name: str, axis, rank: int) -> int:
+def expect_axis(name: str, axis: int, rank: int) -> int:
     if type(axis) is not int or not 0 <= axis < rank:
         fail(f"{name}: axis {axis!r} of an array of rank {rank}")
     return axis
 
 
-def expect_axes(name: str, axes, rank: int) -> tuple[int, ...]:
+def expect_axes(name: str, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     """A tuple of different axes."""
     if type(axes) is not tuple or len(set(axes)) != len(axes):
         fail(f"{name}: axes {axes!r} must be a tuple of different axes")
@@ -66,10 +67,10 @@ def expect_axes(name: str, axes, rank: int) -> tuple[int, ...]:
     return axes
 
 
-def expect_choice(name: str, what: str, value, choices) -> None:
+def expect_choice(name: str, what: str, value: object, choices: Collection) -> None:
     if value not in choices:
         fail(f"{name}: {what} {value!r} is none of {', '.join(map(str, choices))}")
 
 
-def drop_axes(dims: tuple[Dim, ...], axes) -> tuple[Dim, ...]:
+def drop_axes(dims: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple[Dim, ...]:
     return tuple(d for k, d in enumerate(dims) if k not in axes)

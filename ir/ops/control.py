@@ -9,13 +9,16 @@ of the tuple each dimension refers to, and the inits, the yields and the results
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..core import Block, Value, as_dim, result_dim, subst_type
 from ..opdef import OpDef
-from ..types import BOOL_SCALAR, INDEX_SCALAR, StackType, Type
+from ..types import BOOL_SCALAR, INDEX_SCALAR, Dim, StackType, Type
 from .common import array_type, expect_at_least, expect_count, expect_index, fail, same_dim
 
 
-def _fit(where: str, params: tuple[Value, ...], actual: tuple[Value, ...]) -> None:
+def _fit(where: str, params: tuple[Value, ...], actual: Sequence[Value]) -> None:
     """Whether the values have the types of the parameters that they become."""
     if len(params) != len(actual):
         fail(f"{where}: {len(actual)} values for {len(params)} parameters")
@@ -26,7 +29,7 @@ def _fit(where: str, params: tuple[Value, ...], actual: tuple[Value, ...]) -> No
             fail(f"{where}: {value!r} has type {value.type!r} where {expected!r} is expected")
 
 
-def _element(t) -> Type:
+def _element(t: Type) -> Type:
     while isinstance(t, StackType):
         t = t.element
     return t
@@ -41,7 +44,7 @@ def _result_types(params: tuple[Value, ...]) -> list:
 # --- if ---------------------------------------------------------------------------------------------------------------
 
 
-def _infer_if(operands, attrs, regions):
+def _infer_if(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("if", operands, 1)
     if operands[0].type != BOOL_SCALAR:
         fail(f"if takes a bool scalar, not {operands[0].type!r}")
@@ -52,7 +55,7 @@ def _infer_if(operands, attrs, regions):
     return [_join(k, then, other) for k in range(len(then))]
 
 
-def _join(k: int, then, other):
+def _join(k: int, then: tuple[Value, ...], other: tuple[Value, ...]) -> Type:
     """The common type of what the branches yield at position k: a dimension is one outside both, or yielded at one position."""
     a, b = then[k].type, other[k].type
     if a == b and _element(a).static:
@@ -67,11 +70,11 @@ def _join(k: int, then, other):
     return joined
 
 
-def _depth(t) -> int:
-    return 0 if isinstance(t, Type) else 1 + _depth(t.element)
+def _depth(t: Type) -> int:
+    return 1 + _depth(t.element) if isinstance(t, StackType) else 0
 
 
-def _join_dim(k: int, a, b, then, other):
+def _join_dim(k: int, a: Dim, b: Dim, then: tuple[Value, ...], other: tuple[Value, ...]) -> Dim:
     if same_dim(a, b):
         return a
     for j, (x, y) in enumerate(zip(then, other)):
@@ -83,7 +86,7 @@ def _join_dim(k: int, a, b, then, other):
 # --- for, while, map, call --------------------------------------------------------------------------------------------
 
 
-def _infer_for(operands, attrs, regions):
+def _infer_for(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("for", operands, 1)
     expect_index("for", operands[0])
     _expect_regions("for", regions, (len(operands),))
@@ -96,7 +99,7 @@ def _infer_for(operands, attrs, regions):
     return _result_types(carried)
 
 
-def _infer_while(operands, attrs, regions):
+def _infer_while(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     _expect_regions("while", regions, (len(operands), len(operands)))
     cond, body = regions
     for region in regions:
@@ -107,7 +110,7 @@ def _infer_while(operands, attrs, regions):
     return _result_types(body.params)
 
 
-def _infer_map(operands, attrs, regions):
+def _infer_map(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("map", operands, 1)
     trip = expect_index("map", operands[0])
     _expect_regions("map", regions, (1,))
@@ -117,14 +120,14 @@ def _infer_map(operands, attrs, regions):
     return [Type(t.dtype, (trip, *t.dims)) for t in (array_type("map", v) for v in body.yields)]
 
 
-def _infer_call(operands, attrs, regions):
+def _infer_call(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     callee = attrs["callee"]
     _fit(f"call of @{callee.name}", callee.params, operands)
     mapping = {v: result_dim(k) for k, v in enumerate(callee.results)} | dict(zip(callee.params, operands))
     return [subst_type(t, mapping) for t in callee.result_types]
 
 
-def _expect_regions(name: str, regions: tuple[Block, ...], params: tuple[int, ...]) -> None:
+def _expect_regions(name: str, regions: Sequence[Block], params: tuple[int, ...]) -> None:
     if len(regions) != len(params) or any(len(r.params) != n for r, n in zip(regions, params)):
         fail(f"{name}: {len(regions)} regions with {[len(r.params) for r in regions]} parameters, "
              f"where {list(params)} parameters are expected")

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..build import Expr, const
-from ..core import Const
+from ..core import Block, Const, Op, Value
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
-from ..types import BOOL, C64, C128, F32, I64, INDEX, Type
+from ..types import BOOL, C64, C128, F32, I64, INDEX, Array, Dim, DType, Type
 from . import scalar_expansions as R
 from .common import array_type, expect_count, expect_dtype, fail, same_dims
 from .numeric import (
@@ -38,6 +40,9 @@ from .numeric import (
     surrogate,
 )
 
+if TYPE_CHECKING:
+    from .scalar_expansions import Node
+
 LOGICAL = INTS | {BOOL}
 BOOLS = frozenset({BOOL})
 _GIVES = {
@@ -48,10 +53,10 @@ _GIVES = {
 }
 
 
-def _infer(name, arity, takes, gives):
+def _infer(name: str, arity: int, takes: frozenset[DType], gives: str) -> Callable:
     result = {d: _GIVES[gives](d) for d in takes}
 
-    def infer(operands, attrs, regions):
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         if len(operands) != arity:
             expect_count(name, operands, arity)
         first = array_type(name, operands[0])
@@ -67,7 +72,7 @@ def _infer(name, arity, takes, gives):
     return infer
 
 
-def _join_dims(name, dims, others):
+def _join_dims(name: str, dims: tuple[Dim, ...], others: tuple[Dim, ...]) -> tuple[Dim, ...]:
     if not others or same_dims(dims, others):
         return dims
     if dims:
@@ -75,8 +80,8 @@ def _join_dims(name, dims, others):
     return others
 
 
-def _evaluate(function):
-    def evaluate(op, *arrays):
+def _evaluate(function: Callable) -> Callable:
+    def evaluate(op: Op, *arrays: Array) -> tuple[Array, ...]:
         with np.errstate(all="ignore"):
             out = function(*arrays)
         t = op.results[0].type.dtype.np
@@ -84,8 +89,12 @@ def _evaluate(function):
     return evaluate
 
 
-def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, formula=None, partials=(), rule=None,
-            linear_in=(), singular=(), forgets=False, flat=False, domain=(), doc="", evaluate=None, **traits):
+def declare(name: str, numpy: Callable, arity: int = 1,
+            takes: frozenset[DType] = FLOATS, gives: str = "same", *,
+            recipe: tuple[tuple[str, Node | tuple], ...] | None = None, formula: Callable | None = None,
+            partials: tuple[Callable | None, ...] = (), rule: str | None = None, linear_in: tuple[int, ...] = (),
+            singular: tuple[int, ...] = (), forgets: bool = False, flat: bool = False,
+            domain: tuple[tuple[float, ...], ...] = (), doc: str = "", evaluate: Any = None, **traits: Any) -> None:
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
     rule = rule or ("elementwise" if partials else "none")
     traits.setdefault("cost", 1 if formula is None else 14)
@@ -95,7 +104,7 @@ def declare(name, numpy, arity=1, takes=FLOATS, gives="same", *, recipe=None, fo
                 domain=domain, formula=formula, forgets=forgets or flat, flat=flat, **traits)
 
 
-def like(x: Expr, value) -> Expr:
+def like(x: Expr, value: float) -> Expr:
     """A constant of x's dtype."""
     return Expr(x.builder, const(value, x.dtype))
 
@@ -119,7 +128,7 @@ declare("complex", complex_of, 2, FLOATS, "complex", rule="linear", linear_in=(0
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
-def _cbrt_reciprocal(k, x):
+def _cbrt_reciprocal(k: Expr, x: Expr) -> Any:
     root, order = x.cbrt(), k.value
     if order.__class__ is not Const or order.type.dims:
         return 1 / root ** k
@@ -168,7 +177,7 @@ declare("cbrt_reciprocal", cbrt_reciprocal, 2, FLOATS, formula=_cbrt_reciprocal,
 UNIT = (-0.9, 0.9)
 
 
-def _asinh_partial(x, out):
+def _asinh_partial(x: Expr, out: Expr) -> Any:
     """1 / sqrt(x^2 + 1); for a real x the square must not overflow."""
     return 1 / ((x * x + 1).sqrt() if x.dtype.complex else x.hypot(1))
 
@@ -228,7 +237,7 @@ declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lamb
 # --- rounding, sign, classification -----------------------------------------------------------------------------------
 
 
-def _copysign_partial(a, b, out):
+def _copysign_partial(a: Expr, b: Expr, out: Expr) -> Any:
     """d|a| sign(b) / da, with abs'(0) = 0."""
     return a.sign() * like(a, 1).copysign(b)
 
@@ -236,6 +245,7 @@ def _copysign_partial(a, b, out):
 declare("abs", np.absolute, 1, NUMBERS, "real", cost=4, partials=(lambda x, out: x.sign(),), domain=((0.2, 2.0),), recipe=R.ABS,
         doc="np.absolute. The partial is that of a real argument; a complex one has a row in autodiff.")
 declare("sign", np.sign, 1, REALS, recipe=R.SIGN)
+_numpy: Callable
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
     declare(_name, _numpy, 1, FLOATS, recipe=R.ROUND[_name])
 declare("isnan", np.isnan, 1, INEXACT, "bool", recipe=R.ISNAN)
@@ -253,28 +263,28 @@ declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(
 # --- division, powers, extremes ---------------------------------------------------------------------------------------
 
 
-def _power_slope(x, y):
+def _power_slope(x: Expr, y: Expr) -> Any:
     """y x^(y-1), and 0 where y is 0 whatever x is. As `mulz`, so that its derivative by y there is still x^-1."""
     return y.mulz(x ** (y - 1))
 
 
-def _power_slope_exponent(x, y, out):
+def _power_slope_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^(y-1) (1 + y log x): as one product, which has a limit at x = 0, where the two terms of the sum may have none."""
     return (x ** (y - 1)).mulz(1 + y * (x + 0.0).log())
 
 
-def _pow_base(x, y, out):
+def _pow_base(x: Expr, y: Expr, out: Expr) -> Any:
     return _power_slope(x, y) if x.dtype.complex or y.value.__class__ is Const else x.power_slope(y)
 
 
-def _pow_exponent(x, y, out):
+def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^y log x, and 0 where x^y is 0. 0**0 counts as constant in y: log 1 stands for log 0 there."""
     return out.mulz(((x == 0) & (y == 0)).select(1, x).log())
 
 
-def _share(wins):
+def _share(wins: Callable) -> tuple[Callable, Callable]:
     """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0."""
-    def partial(a, b):
+    def partial(a: Expr, b: Expr) -> Expr:
         return wins(a, b).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
     return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
 
@@ -305,13 +315,13 @@ declare("min", np.minimum, 2, ALL, partials=_share(lambda a, b: a < b),
         forgets=True, domain=((-2.0, -0.1), (0.1, 2.0)), recipe=R.MIN)
 
 
-def share_of(x, out):
+def share_of(x: Expr, out: Expr) -> Any:
     """x / out, and 0 where both are: the slope of a norm at 0. Far out, 1 or -1 of an infinite x, 0 of others."""
     inside = (out == 0).select(0, x / out)
     return out.isinf().select(x.isinf().select(x.sign(), 0), inside)
 
 
-def _over_square(a, b):
+def _over_square(a: Expr, b: Expr) -> Any:
     """a / (a^2 + b^2) without overflow or underflow of the squares."""
     h = a.hypot(b)
     return (h == 0).select(a / h, share_of(a, h)) / h
@@ -337,7 +347,7 @@ for _name, _exact in FITS.items():
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 
 
-def _infer_select(operands, attrs, regions):
+def _infer_select(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("select", operands, 3)
     cond, a, b = (array_type("select", v) for v in operands)
     if cond.dtype is not BOOL:
@@ -347,13 +357,13 @@ def _infer_select(operands, attrs, regions):
     return [Type(a.dtype, _join_dims("select", _join_dims("select", cond.dims, a.dims), b.dims))]
 
 
-def _infer_cast(operands, attrs, regions):
+def _infer_cast(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("cast", operands, 1)
     expect_dtype("cast", attrs["dtype"], ALL)
     return [Type(attrs["dtype"], array_type("cast", operands[0]).dims)]
 
 
-def _infer_identity(operands, attrs, regions):
+def _infer_identity(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("stop_gradient", operands, 1)
     return [array_type("stop_gradient", operands[0])]
 

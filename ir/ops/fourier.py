@@ -10,16 +10,22 @@ Each is linear. The matrix of fft is symmetric, so it is its own transpose; rfft
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..opdef import COMPLEXES, FLOATS, OpDef
-from ..types import DTYPES, Type
+from ..types import DTYPES, DType, Type
 from .common import array_type, expect_choice, expect_count, expect_dtype, expect_index, fail
+
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
 _COMPLEX_OF = {DTYPES[name].real: DTYPES[name] for name in ("c64", "c128")}
 
 
-def _lanes(name, operands, count, takes) -> Type:
+def _lanes(name: str, operands: Sequence[Value], count: int, takes: frozenset[DType]) -> Type:
     expect_count(name, operands, count)
     x = array_type(name, operands[0])
     expect_dtype(name, x.dtype, takes)
@@ -28,23 +34,23 @@ def _lanes(name, operands, count, takes) -> Type:
     return x
 
 
-def _infer_fft(operands, attrs, regions):
+def _infer_fft(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     x = _lanes("fft", operands, 1, COMPLEXES)
     expect_choice("fft", "inverse", attrs["inverse"], (True, False))
     return [x]
 
 
-def _infer_rfft(operands, attrs, regions):
+def _infer_rfft(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     x = _lanes("rfft", operands, 2, FLOATS)
     return [Type(_COMPLEX_OF[x.dtype], (*x.dims[:-1], expect_index("rfft", operands[1])))]
 
 
-def _infer_irfft(operands, attrs, regions):
+def _infer_irfft(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     x = _lanes("irfft", operands, 2, COMPLEXES)
     return [Type(x.dtype.real, (*x.dims[:-1], expect_index("irfft", operands[1])))]
 
 
-def _evaluate_fft(op, x):
+def _evaluate_fft(op: Op, x: np.ndarray) -> tuple[np.ndarray, ...]:
     return (np.fft.ifft(x, norm="forward") if op.attrs["inverse"] else np.fft.fft(x),)
 
 

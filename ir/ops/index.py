@@ -22,12 +22,14 @@ All positions are normalised and in bounds: the tracer emits `wrap` and clipping
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..opdef import ADDED, ALL, OpDef
-from ..types import BOOL, INDEX, Type
+from ..types import BOOL, INDEX, Array, DType, Type
 from .common import (
     array_type,
     drop_axes,
@@ -40,6 +42,9 @@ from .common import (
     fail,
     same_dims,
 )
+
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
 _OPERANDS = {":": 0, "i": 1, "s": 3}
 
@@ -54,7 +59,7 @@ def spec_operands(spec: str) -> tuple[int, ...]:
     return (*starts, n)
 
 
-def region_dims(name: str, x: Type, indices, spec) -> tuple:
+def region_dims(name: str, x: Type, indices: Sequence[Value], spec: str) -> tuple:
     """Dimensions of the region that a spec and its operands select."""
     if type(spec) is not str or len(spec) != x.rank or not set(spec) <= _OPERANDS.keys():
         fail(f"{name}: spec {spec!r} does not fit {x!r}")
@@ -70,14 +75,14 @@ def region_axes(spec: str) -> tuple[int, ...]:
     return tuple(k for k, char in enumerate(spec) if char != "i")
 
 
-def _infer_slice(operands, attrs, regions):
+def _infer_slice(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("slice", operands, 1)
     x = array_type("slice", operands[0])
     return [Type(x.dtype, region_dims("slice", x, operands[1:], attrs["spec"]))]
 
 
-def _infer_update(name, takes):
-    def infer(operands, attrs, regions):
+def _infer_update(name: str, takes: frozenset[DType]) -> Callable:
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         expect_at_least(name, operands, 2)
         x, v = array_type(name, operands[0]), array_type(name, operands[1])
         expect_dtype(name, x.dtype, takes)
@@ -88,7 +93,7 @@ def _infer_update(name, takes):
     return infer
 
 
-def _run(start, length, step) -> slice:
+def _run(start: Array, length: Array, step: Array) -> slice:
     """The Python slice of `length` positions from `start` by `step`."""
     start, length, step = int(start), int(length), int(step)
     if length <= 0:
@@ -97,7 +102,7 @@ def _run(start, length, step) -> slice:
     return slice(start, stop if stop >= 0 else None, step)
 
 
-def region(spec: str, indices) -> tuple:
+def region(spec: str, indices: tuple[Array, ...]) -> tuple:
     """The NumPy index of a region."""
     starts = spec_operands(spec)
     return tuple(
@@ -105,22 +110,22 @@ def region(spec: str, indices) -> tuple:
         for char, k in zip(spec, starts))
 
 
-def write_update(op, x, v, *indices) -> None:
+def write_update(op: Op, x: np.ndarray, v: Array, *indices: Array) -> None:
     """`update` into the memory of x; the interpreter uses it where nobody else holds x."""
     x[region(op.attrs["spec"], indices)] = v
 
 
-def write_update_add(op, x, v, *indices) -> None:
+def write_update_add(op: Op, x: np.ndarray, v: Array, *indices: Array) -> None:
     x[region(op.attrs["spec"], indices)] += v
 
 
-def _infer_gather(operands, attrs, regions):
+def _infer_gather(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("gather", operands, 1)
     x = array_type("gather", operands[0])
     return [Type(x.dtype, gather_dims("gather", x, operands[1:], attrs))]
 
 
-def gather_dims(name: str, x: Type, indices, attrs) -> tuple:
+def gather_dims(name: str, x: Type, indices: Sequence[Value], attrs: dict[str, Any]) -> tuple:
     """Dimensions of a gather from x."""
     axes, at = expect_axes(name, attrs["axes"], x.rank), attrs["at"]
     if len(indices) != len(axes) or not axes:
@@ -135,8 +140,8 @@ def gather_dims(name: str, x: Type, indices, attrs) -> tuple:
     return (*rest[:at], *shape.dims, *rest[at:])
 
 
-def _infer_scatter(name, takes):
-    def infer(operands, attrs, regions):
+def _infer_scatter(name: str, takes: frozenset[DType]) -> Callable:
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         expect_at_least(name, operands, 2)
         x, v = array_type(name, operands[0]), array_type(name, operands[1])
         expect_dtype(name, x.dtype, takes)
@@ -147,13 +152,14 @@ def _infer_scatter(name, takes):
     return infer
 
 
-def _evaluate_gather(op, x, *indices):
+def _evaluate_gather(op: Op, x: np.ndarray, *indices: np.ndarray) -> tuple[np.ndarray, ...]:
     axes, at, rank = op.attrs["axes"], op.attrs["at"], np.ndim(indices[0])
     found = np.moveaxis(x, axes, range(len(axes)))[tuple(np.asarray(i, np.int64) for i in indices)]
     return (np.moveaxis(np.asarray(found), range(rank), range(at, at + rank)),)
 
 
-def _scatter_views(op, x, v, indices):
+def _scatter_views(op: Op, x: np.ndarray, v: np.ndarray, indices: tuple[np.ndarray, ...]) -> tuple[np.ndarray,
+                   tuple[np.ndarray, ...], np.ndarray]:
     """(x with the indexed axes first, flat index arrays, v as [flat, rest…])."""
     axes, at, shape = op.attrs["axes"], op.attrs["at"], np.shape(indices[0])
     front = np.moveaxis(x, axes, range(len(axes)))
@@ -163,12 +169,12 @@ def _scatter_views(op, x, v, indices):
     return front, flat, values.reshape((count, *values.shape[len(shape):]))
 
 
-def write_scatter(op, x, v, *indices) -> None:
+def write_scatter(op: Op, x: np.ndarray, v: np.ndarray, *indices: np.ndarray) -> None:
     front, flat, values = _scatter_views(op, x, v, indices)
     front[flat] = values
 
 
-def write_scatter_add(op, x, v, *indices) -> None:
+def write_scatter_add(op: Op, x: np.ndarray, v: np.ndarray, *indices: np.ndarray) -> None:
     front, flat, values = _scatter_views(op, x, v, indices)
     np.add.at(front, flat, values)
 
@@ -177,10 +183,10 @@ def write_scatter_add(op, x, v, *indices) -> None:
 WRITES = {"update": write_update, "update_add": write_update_add, "scatter": write_scatter, "scatter_add": write_scatter_add}
 
 
-def _evaluate_write(name):
+def _evaluate_write(name: str) -> Callable:
     write = WRITES[name]
 
-    def evaluate(op, x, *rest):
+    def evaluate(op: Op, x: np.ndarray, *rest: np.ndarray) -> tuple[np.ndarray, ...]:
         out = np.array(x, order="C")
         with np.errstate(all="ignore"):
             write(op, out, *rest)
@@ -188,7 +194,7 @@ def _evaluate_write(name):
     return evaluate
 
 
-def _infer_nonzero(operands, attrs, regions):
+def _infer_nonzero(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("nonzero", operands, 2)
     mask = array_type("nonzero", operands[0])
     if mask.dtype is not BOOL or not mask.dims:
@@ -196,7 +202,7 @@ def _infer_nonzero(operands, attrs, regions):
     return [Type(INDEX, (expect_index("nonzero", operands[1]),))] * mask.rank
 
 
-def _infer_searchsorted(operands, attrs, regions):
+def _infer_searchsorted(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("searchsorted", operands, 2)
     grid, x = array_type("searchsorted", operands[0]), array_type("searchsorted", operands[1])
     if grid.rank != 1 or grid.dtype is not x.dtype:
@@ -206,7 +212,7 @@ def _infer_searchsorted(operands, attrs, regions):
     return [Type(INDEX, x.dims)]
 
 
-def _evaluate_searchsorted(op, grid, x):
+def _evaluate_searchsorted(op: Op, grid: Any, x: Any) -> Any:
     return (np.searchsorted(grid, x, side=op.attrs["side"]).astype(np.int64),)
 
 

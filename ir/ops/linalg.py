@@ -14,6 +14,9 @@ A transpose is never conjugated. cholesky and the solvers raise numpy.linalg.Lin
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..opdef import INEXACT, NUMBERS, OpDef
@@ -30,8 +33,11 @@ from .common import (
     same_dims,
 )
 
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
-def dot_axes(attrs, a_rank: int, b_rank: int):
+
+def dot_axes(attrs: dict[str, Any], a_rank: int, b_rank: int) -> tuple[tuple, tuple]:
     """(batch, contract, free) axes of a, then of b."""
     (a_contract, b_contract), (a_batch, b_batch) = attrs["contract"], attrs["batch"]
     a_free = tuple(k for k in range(a_rank) if k not in a_contract and k not in a_batch)
@@ -39,7 +45,7 @@ def dot_axes(attrs, a_rank: int, b_rank: int):
     return (a_batch, a_contract, a_free), (b_batch, b_contract, b_free)
 
 
-def _infer_dot(operands, attrs, regions):
+def _infer_dot(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("dot", operands, 2)
     a, b = array_type("dot", operands[0]), array_type("dot", operands[1])
     if a.dtype is not b.dtype:
@@ -55,7 +61,7 @@ def _infer_dot(operands, attrs, regions):
     return [Type(a.dtype, dims + drop_axes(a.dims, a_contract + a_batch) + drop_axes(b.dims, b_contract + b_batch))]
 
 
-def _evaluate_dot(op, a, b):
+def _evaluate_dot(op: Op, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
     """As one batched matrix product: [batch, free of a, contracted] times [batch, contracted, free of b]."""
     a, b = np.asarray(a), np.asarray(b)
     (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, a.ndim, b.ndim)
@@ -68,19 +74,19 @@ def _evaluate_dot(op, a, b):
         return (np.matmul(left, right).reshape(batch + rows + columns),)
 
 
-def _square(name, a: Type) -> None:
+def _square(name: str, a: Type) -> None:
     expect_dtype(name, a.dtype, INEXACT)
     if a.rank < 2 or not same_dim(a.dims[-1], a.dims[-2]):
         fail(f"{name} takes square matrices, not {a!r}")
 
 
-def _right_side(name, a: Type, b: Type) -> Type:
+def _right_side(name: str, a: Type, b: Type) -> Type:
     if b.dtype is not a.dtype or b.rank != a.rank or not same_dims(b.dims[:-1], a.dims[:-1]):
         fail(f"{name}: the right side {b!r} does not fit the matrix {a!r}")
     return b
 
 
-def _infer_cholesky(operands, attrs, regions):
+def _infer_cholesky(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("cholesky", operands, 1)
     a = array_type("cholesky", operands[0])
     _square("cholesky", a)
@@ -88,14 +94,14 @@ def _infer_cholesky(operands, attrs, regions):
     return [a]
 
 
-def _infer_lu(operands, attrs, regions):
+def _infer_lu(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("lu", operands, 1)
     a = array_type("lu", operands[0])
     _square("lu", a)
     return [a, Type(INDEX, a.dims[:-1])]
 
 
-def _infer_lu_solve(operands, attrs, regions):
+def _infer_lu_solve(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("lu_solve", operands, 4)
     a, lu, perm, b = (array_type("lu_solve", v) for v in operands)
     _square("lu_solve", a)
@@ -105,7 +111,7 @@ def _infer_lu_solve(operands, attrs, regions):
     return [_right_side("lu_solve", a, b)]
 
 
-def _infer_triangular_solve(operands, attrs, regions):
+def _infer_triangular_solve(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("triangular_solve", operands, 2)
     t, b = (array_type("triangular_solve", v) for v in operands)
     _square("triangular_solve", t)
@@ -114,7 +120,7 @@ def _infer_triangular_solve(operands, attrs, regions):
     return [_right_side("triangular_solve", t, b)]
 
 
-def _lapack(name, *arrays):
+def _lapack(name: str, *arrays: np.ndarray) -> Callable:
     """The LAPACK routine for the arrays' dtype, wrapped by SciPy."""
     from scipy.linalg import lapack
 
@@ -122,7 +128,7 @@ def _lapack(name, *arrays):
 
 
 
-def _evaluate_cholesky(op, a):
+def _evaluate_cholesky(op: Op, a: Any) -> Any:
     if not op.attrs.get("quiet"):
         return (np.linalg.cholesky(a),)
     out = np.empty_like(a, order="C")
@@ -134,7 +140,7 @@ def _evaluate_cholesky(op, a):
     return (out,)
 
 
-def _evaluate_lu(op, a):
+def _evaluate_lu(op: Op, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     out, perm = np.array(a, order="C"), np.empty(a.shape[:-1], np.int64)
     n = a.shape[-1]
     perm[...] = np.arange(n)
@@ -148,7 +154,7 @@ def _evaluate_lu(op, a):
     return out, perm
 
 
-def _solve_triangle(t, b, *, lower, trans, unit):
+def _solve_triangle(t: np.ndarray, b: np.ndarray, *, lower: bool, trans: bool, unit: bool) -> np.ndarray:
     """One triangular system by LAPACK. A zero on the diagonal is NumPy's error for a singular matrix."""
     if not t.size or not b.size:
         return np.zeros_like(b)
@@ -158,7 +164,7 @@ def _solve_triangle(t, b, *, lower, trans, unit):
     return x
 
 
-def _evaluate_lu_solve(op, a, lu, perm, b):
+def _evaluate_lu_solve(op: Op, a: np.ndarray, lu: np.ndarray, perm: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
     """a[perm] = L U, so a x = b is L U x = b[perm]; and a^T x = b is U^T L^T x[perm] = b."""
     out = np.empty_like(b, order="C")
     for k in np.ndindex(b.shape[:-2]):
@@ -172,7 +178,7 @@ def _evaluate_lu_solve(op, a, lu, perm, b):
     return (out,)
 
 
-def _evaluate_triangular_solve(op, t, b):
+def _evaluate_triangular_solve(op: Op, t: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
     out = np.empty_like(b, order="C")
     for k in np.ndindex(b.shape[:-2]):
         out[k] = _solve_triangle(t[k], b[k], **{flag: op.attrs[flag] for flag in ("lower", "trans", "unit")})

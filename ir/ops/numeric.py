@@ -2,15 +2,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import DType
+from ..types import Array, DType
+
+if TYPE_CHECKING:
+    pass
 
 
 @cache
-def _special(name: str):
+def _special(name: str) -> np.ufunc:
     import scipy.special
 
     found = getattr(scipy.special, name, None)
@@ -23,50 +28,50 @@ class Special:
     def __init__(self, name: str):
         self.__name__ = name
 
-    def __call__(self, *arrays):
+    def __call__(self, *arrays: Array) -> Array:
         return _special(self.__name__)(*arrays)
 
 
-def lgamma(x):
+def lgamma(x: Array) -> np.ndarray:
     """log |gamma(x)| as C has it: inf at -inf, where SciPy has -inf."""
     return np.where(x == -np.inf, np.abs(x), _special("gammaln")(x))
 
 
-def mulz(a, b):
+def mulz(a: Array, b: Array) -> np.ndarray:
     return np.where(a == 0, a.dtype.type(0), a * b)
 
 
-def complex_of(re, im):
+def complex_of(re: Array, im: Array) -> Array:
     re, im = np.asarray(re), np.asarray(im)
     out = np.empty(np.broadcast_shapes(re.shape, im.shape), np.result_type(re.dtype, np.complex64))
     out.real, out.imag = re, im
     return out[()]
 
 
-def int_pow(x, y):
+def int_pow(x: Array, y: Array) -> Any:
     """np.power, with 0 for an integer to a negative power where np.power raises."""
     if np.result_type(x, y).kind != "i":
         return np.power(x, y)
     return np.where(y < 0, x.dtype.type(0), np.power(x, np.maximum(y, y.dtype.type(0))))
 
 
-def polygamma(n, x):
+def polygamma(n: Array, x: Array) -> np.ndarray:
     """The order n >= 1 as a number of x's dtype: (-1)^(n+1) n! zeta(n + 1, x); NaN below -1e5, where that sum is too long."""
     scale = np.where(np.mod(n, 2) == 1, 1.0, -1.0) * _special("gamma")(n + 1.0)
     far = np.less_equal(x, -1e5)
     return np.where(far, np.nan, scale * _special("zeta")(n + 1.0, np.where(far, 1.0, x)))
 
 
-def mills_ratio(x):
+def mills_ratio(x: Array) -> Any:
     """The normal density over the normal distribution function, φ(x) / Φ(x)."""
     with np.errstate(all="ignore"):
         found = math.sqrt(2 / math.pi) / _special("erfcx")(x * -math.sqrt(0.5))
         return np.where(np.isposinf(x), x.dtype.type(0), np.where(x < -1e10, -x, found))
 
 
-def _by_order(of_order):
+def _by_order(of_order: Callable) -> Callable:
     """A family of functions, function(order, x), as a function of two arrays."""
-    def function(n, x):
+    def function(n: Array, x: Array) -> Any:
         n, x = np.broadcast_arrays(n, x)
         out = np.full(x.shape, np.nan, x.dtype)
         for order in np.unique(n[np.isfinite(n) & (n >= 0) & (n < 60)]):
@@ -77,7 +82,7 @@ def _by_order(of_order):
 
 
 @_by_order
-def exprel_n(n, x):
+def exprel_n(n: Array, x: Array) -> Any:
     """The n-th derivative of (exp(x) - 1)/x = Σ x^k/(k + 1)!: x f_n = exp(x) - n f_(n-1), near 0 the series."""
     with np.errstate(all="ignore"):
         found = np.expm1(x) / x
@@ -89,7 +94,7 @@ def exprel_n(n, x):
 
 
 @_by_order
-def log1prel_n(n, t):
+def log1prel_n(n: Array, t: Array) -> Any:
     """The n-th derivative of log(1 + t)/t: t g_n = (-1)^(n-1) (n-1)!/(1+t)^n - n g_(n-1), near 0 a series."""
     with np.errstate(all="ignore"):
         found = np.log1p(t) / t
@@ -100,27 +105,27 @@ def log1prel_n(n, t):
         return np.where(near, series, found)
 
 
-def hypot_excess(delta, r):
+def hypot_excess(delta: Any, r: Array) -> Any:
     with np.errstate(all="ignore"):
         return np.where(r == 0, np.zeros((), r.dtype), r * (r / (np.hypot(delta, r) + delta)))
 
 
-def power_slope(x, y):
+def power_slope(x: Array, y: Array) -> Any:
     with np.errstate(all="ignore"):
         return np.where(y == 0, np.zeros((), x.dtype), y * np.power(x, y - 1))
 
 
-def cauchy(x):
+def cauchy(x: Array) -> Array:
     with np.errstate(all="ignore"):
         return 1 / (1 + x * x)
 
 
-def cbrt_reciprocal(k, x):
+def cbrt_reciprocal(k: Array, x: Array) -> Any:
     with np.errstate(all="ignore"):
         return 1 / np.cbrt(x) ** k
 
 
-def bell(x):
+def bell(x: Array) -> Any:
     with np.errstate(all="ignore"):
         return np.exp(-x * x)
 
@@ -130,9 +135,9 @@ def shifted(x: int, y: int) -> int:
     return x << (y if 0 <= y < 64 else 64)
 
 
-def fits(exact):
+def fits(exact: Callable) -> Callable:
     """A function that says, element by element, whether the exact result for two integers of 64 bits is one."""
-    def function(x, y):
+    def function(x: Array, y: Array) -> Array:
         x, y = np.broadcast_arrays(x, y)
         found = [-2**63 <= exact(a, b) < 2**63 for a, b in zip(x.ravel().tolist(), y.ravel().tolist())]
         return np.array(found, bool).reshape(x.shape)[()]
@@ -140,19 +145,19 @@ def fits(exact):
     return function
 
 
-def select(cond, a, b):
+def select(cond: Array, a: Array, b: Array) -> Array:
     return np.where(cond, a, b)
 
 
-def surrogate(value, smooth):
+def surrogate(value: Array, smooth: Array) -> Array:
     return np.broadcast_arrays(value, smooth)[0].copy()[()]
 
 
-def sloped(value, x, slope):
+def sloped(value: Array, x: Array, slope: Array) -> Array:
     return np.broadcast_arrays(value, x, slope)[0].copy()[()]
 
 
-def cast(x, dtype: DType):
+def cast(x: Array, dtype: DType) -> Array:
     """x in another dtype: of a complex number the real part, unless the new dtype is bool or complex."""
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         x = x.real

@@ -20,12 +20,14 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..core import Value
+from ..core import Block, Op, Value
 from ..opdef import OpDef
-from ..types import F64, I64, Type, dtype
+from ..types import F64, I64, Array, DType, Type, known_dtype
 from .common import array_type, expect_at_least, expect_choice, expect_count, expect_index, fail, same_dims
 
 KINDS = ("Generator", "RandomState")
@@ -34,7 +36,7 @@ _HOME = {"Generator": "numpy.random._generator", "RandomState": "numpy.random.mt
 
 # --- generators ------------------------------------------------------------------------------------------------------------
 
-def kind_of(x) -> str | None:
+def kind_of(x: Any) -> str | None:
     """Which kind of generator an object is; None for anything else. (np.random is not imported to tell.)"""
     cls = type(x)
     home = _HOME.get(cls.__name__)
@@ -45,12 +47,12 @@ def class_of(kind: str) -> type:
     return getattr(np.random, kind)
 
 
-def handle_of(generator) -> int:
+def handle_of(generator: Any) -> int:
     """What stands for a generator in a program."""
     return id(generator)
 
 
-def generator_at(handle) -> object:
+def generator_at(handle: Array) -> object:
     return ctypes.cast(int(handle), ctypes.py_object).value
 
 
@@ -59,7 +61,7 @@ _MADE: dict[int, object] = {}        # the generators that programs have made an
 
 # --- draw ------------------------------------------------------------------------------------------------------------------
 
-def _infer_draw(operands, attrs, regions):
+def _infer_draw(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     rank, dist = attrs["rank"], attrs["dist"]
     expect_at_least("draw", operands, 1 + rank)
     _expect_handle("draw", operands[0])
@@ -96,14 +98,14 @@ PARAMETERS = {
 }
 
 
-def _evaluate_draw(op, handle, *operands):
+def _evaluate_draw(op: Op, handle: Array, *operands: Array) -> tuple[Array, ...]:
     rank, dtype = op.attrs["rank"], op.attrs["dtype"].np
     shape, params = tuple(map(int, operands[:rank])), operands[rank:]
     found = draw(generator_at(handle), op.attrs["dist"], dtype, shape if rank else None, params)
     return (np.asarray(found, dtype)[()] if not rank else np.asarray(found, dtype),)
 
 
-def draw(generator, dist: str, dtype: np.dtype, shape: tuple | None, params):
+def draw(generator: Any, dist: str, dtype: np.dtype, shape: tuple | None, params: Sequence[Array]) -> Array:
     """Numbers of a distribution by NumPy's method: one where `shape` is None, else an array."""
     own = _OWN.get(dist)
     if own is not None:
@@ -112,9 +114,9 @@ def draw(generator, dist: str, dtype: np.dtype, shape: tuple | None, params):
     return getattr(generator, dist)(*params, size=shape, **single)
 
 
-def _one_by_one(draw_one):
+def _one_by_one(draw_one: Callable) -> Callable:
     """A distribution that NumPy has no method for, element by element."""
-    def run(generator, dtype, shape, a):
+    def run(generator: Any, dtype: np.dtype, shape: Any, a: Any) -> Any:
         if shape is None:
             return draw_one(generator, float(a))
         out = np.empty(shape, dtype)
@@ -126,15 +128,15 @@ def _one_by_one(draw_one):
     return run
 
 
-def _random(generator, dtype, shape):
+def _random(generator: Any, dtype: DType, shape: Any) -> Any:
     return generator.random(shape, dtype=np.float32) if dtype == np.float32 else generator.random(shape)
 
 
-def _inverted(generator, dtype, shape):
+def _inverted(generator: Any, dtype: DType, shape: Any) -> Any:
     return generator.standard_exponential(shape, dtype=dtype, method="inv")
 
 
-def _integers(generator, dtype, shape, low, high):
+def _integers(generator: Any, dtype: np.dtype, shape: Any, low: Array, high: Array) -> Array:
     """Both ends included."""
     if kind_of(generator) == "Generator":
         return generator.integers(low, high, shape, dtype=dtype, endpoint=True)
@@ -143,7 +145,7 @@ def _integers(generator, dtype, shape, low, high):
     return generator.randint(int(low), int(high) + 1, shape, dtype=dtype)
 
 
-_OWN = {
+_OWN: dict[str, Callable] = {
     "random": _random, "standard_exponential_inv": _inverted, "integers": _integers,
     "normal_or_gamma": _one_by_one(lambda g, a: g.standard_normal() if a < 0 else g.standard_gamma(a)),
     "exponential_or_zero": _one_by_one(lambda g, a: 0.0 if a == 0 else g.standard_exponential()),
@@ -152,7 +154,7 @@ _OWN = {
 
 # --- random_call -----------------------------------------------------------------------------------------------------------
 
-def _infer_call(operands, attrs, regions):
+def _infer_call(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_choice("random_call", "kind", attrs["kind"], KINDS)
     rank, result = attrs["rank"], attrs["result"]
     expect_at_least("random_call", operands, rank)
@@ -160,26 +162,26 @@ def _infer_call(operands, attrs, regions):
         expect_at_least("random_call", operands, 1)
         _expect_handle("random_call", operands[0])
     dims = tuple([expect_index("random_call", d) for d in operands[len(operands) - rank:]]) if rank else ()
-    return [] if result == "none" else [Type(dtype(result), dims)]
+    return [] if result == "none" else [Type(known_dtype(result), dims)]
 
 
-def _evaluate_call(op, *operands):
+def _evaluate_call(op: Op, *operands: Any) -> Any:
     rank, result = op.attrs["rank"], op.attrs["result"]
     found = run_call(op.attrs["kind"], op.attrs["method"], op.attrs["form"], operands[:len(operands) - rank],
                      tuple(map(int, operands[len(operands) - rank:])))
     if result == "none":
         return ()
-    found = np.asarray(found, dtype(result).np)
+    found = np.asarray(found, known_dtype(result).np)
     return (found if rank else found[()],)
 
 
-def run_call(kind: str, method: str, form: str, operands, dims: tuple[int, ...]):
+def run_call(kind: str, method: str, form: str, operands: Sequence[Array], dims: tuple[int, ...]) -> Any:
     """What the op `random_call` does. `form` is JSON: [[argument…], [[keyword, argument]…]], where an argument is
     ["x", k] for operand k behind the generator, ["d", n] for the first n dimensions of the result, ["t", name] for a dtype or
     ["c", literal]."""
     made = method in ("new", "random_state")
     given = operands if made else operands[1:]
-    read = {"x": lambda k: given[k], "d": lambda n: dims[:n], "t": np.dtype, "c": lambda value: value}
+    read: dict[str, Callable] = {"x": lambda k: given[k], "d": lambda n: dims[:n], "t": np.dtype, "c": lambda value: value}
     args, kwargs = json.loads(form)
     args = [read[how](what) for how, what in args]
     kwargs = {name: read[how](what) for name, (how, what) in kwargs}
@@ -190,17 +192,17 @@ def run_call(kind: str, method: str, form: str, operands, dims: tuple[int, ...])
     return own(generator, *args, **kwargs) if own else getattr(generator, method)(*args, **kwargs)
 
 
-def _new(bits: str, seed):
+def _new(bits: str, seed: Any) -> Any:
     seed = _seed(seed)
     return np.random.default_rng(seed) if not bits else np.random.Generator(getattr(np.random, bits)(seed))
 
 
-def _random_state(bits: str, seed):
+def _random_state(bits: str, seed: Any) -> Any:
     seed = _seed(seed)
     return np.random.RandomState(getattr(np.random, bits)(seed) if bits else seed)
 
 
-def _seed(seed):
+def _seed(seed: Any) -> Any:
     """A number of the program as Python's: NumPy tells them apart from arrays of one."""
     return seed if seed is None or isinstance(seed, (int, list, tuple)) or np.ndim(seed) else int(seed)
 
@@ -208,22 +210,22 @@ def _seed(seed):
 _NEW = {"new": _new, "random_state": _random_state}
 
 
-def _hold(generator) -> int:
+def _hold(generator: Any) -> int:
     _MADE[id(generator)] = generator
     return id(generator)
 
 
-def _drop(generator) -> None:
+def _drop(generator: Any) -> None:
     _MADE.pop(id(generator), None)
 
 
-def _spawn(generator) -> int:
+def _spawn(generator: Any) -> int:
     return _hold(generator.spawn(1)[0])
 
 
-def _moved(method: str):
+def _moved(method: str) -> Callable:
     """Where a method that changes the order of an array takes each of its elements from: the positions along `axis`."""
-    def run(generator, shape, axis):
+    def run(generator: Any, shape: Any, axis: int) -> Any:
         along = 0 if axis is None else axis
         if method == "permuted":
             return _permuted(generator, shape, axis)
@@ -240,22 +242,22 @@ def _moved(method: str):
     return run
 
 
-def _permuted(generator, shape, axis):
+def _permuted(generator: Any, shape: Any, axis: int) -> Any:
     if axis is None:
         return generator.permuted(np.arange(int(np.prod(shape))).reshape(shape))
     places = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
     return generator.permuted(np.array(np.broadcast_to(places, shape)), axis=axis)
 
 
-def _seeded(generator, seed) -> None:
+def _seeded(generator: Any, seed: Any) -> None:
     generator.seed(_seed(seed))
 
 
-def _between(generator, low, high, size, kind):
+def _between(generator: Any, low: Any, high: Any, size: Any, kind: Any) -> Any:
     return _integers(generator, kind, size, low, high)
 
 
-_METHODS = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
+_METHODS: dict[str, Callable] = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
             **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")}}
 
 OpDef("draw", _infer_draw, _evaluate_draw, effect=True, draws=True, doc="Numbers drawn from a generator.")

@@ -23,29 +23,34 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..opdef import OPS
-from ..types import F64
+from ..types import F64, Array
 from .elementwise import ANY, POSITIVE, declare
+
+if TYPE_CHECKING:
+    from ..build import Expr
 
 DOUBLE = frozenset({F64})
 
 
-def _c(name: str, arity: int = 1):
+def _c(name: str, arity: int = 1) -> Callable:
     """A function of the C library on arrays."""
     function = getattr(ctypes.CDLL(None), name)
     function.argtypes, function.restype = [ctypes.c_double] * arity, ctypes.c_double
 
-    def every(*arrays):
+    def every(*arrays: Any) -> Any:
         return np.vectorize(function, otypes=[np.float64])(*arrays)
 
     every.__name__ = name
     return every
 
 
-def _recipe(name: str):
+def _recipe(name: str) -> tuple[tuple[str, tuple], ...]:
     return (("f", ("exact", name)),)
 
 
@@ -64,13 +69,13 @@ _CUT, _TERMS, _SERIES = 30.0, 26, 2.0
 _POINTS, _WEIGHTS = (tuple(map(float, x)) for x in np.polynomial.legendre.leggauss(24))
 
 
-def _safe(a, x):
+def _safe(a: Expr, x: Expr) -> tuple[Expr, Expr, Expr]:
     """The operands where they are as they should be, else ones that give no warning."""
     good = (x > 0) & (a > 0)
     return good, good.select(a, 1.0), good.select(x, 1.0)
 
 
-def _moments(a, x):
+def _moments(a: Expr, x: Expr) -> tuple[Expr, Expr]:
     """(M1, M2) by the integral, for x > 2."""
     below, psi, slope = x < a, a.digamma(), _psi1(a)
     start = x.log() - psi
@@ -89,7 +94,7 @@ def _moments(a, x):
     return first * scale, second * scale
 
 
-def _series(a, x):
+def _series(a: Expr, x: Expr) -> tuple[Expr, Expr]:
     """(M1, M2) by the series: of S, its first and second derivative by a, and those of x^a e^-x / Gamma(a + 1) in front."""
     term, total, one, two = a * 0 + 1, a * 0 + 1, a * 0, a * 0
     h = k = a * 0                                        # sums of 1/(a + n) and 1/(a + n)^2
@@ -102,7 +107,7 @@ def _series(a, x):
     return factor * (log * total + one), factor * ((log * log - _psi1(a + 1)) * total + 2 * log * one + two)
 
 
-def _moment(k: int, a, x):
+def _moment(k: int, a: Any, x: Any) -> Any:
     good, a, x = _safe(a, x)
     near = x <= _SERIES
     return good.select(near.select(_series(a, near.select(x, _SERIES))[k], _moments(a, near.select(2 * _SERIES, x))[k]), 0.0)
@@ -111,18 +116,18 @@ def _moment(k: int, a, x):
 class _Numbers:
     """NumPy arrays with the methods of `build.Expr`: the formula as the evaluator runs it."""
 
-    def __init__(self, x):
+    def __init__(self, x: Array):
         self.x = x
 
-    def select(self, yes, no):
+    def select(self, yes: Any, no: Any) -> _Numbers:
         return _Numbers(np.where(self.x, _plain(yes), _plain(no)))
 
-    def __getattr__(self, name):
-        function = OPS[name].numpy
+    def __getattr__(self, name: str) -> Callable[..., _Numbers]:
+        function = cast(Any, OPS[name]).numpy
         return lambda *others: _Numbers(function(self.x, *map(_plain, others)))
 
 
-def _plain(x):
+def _plain(x: Expr) -> Array:
     return x.x if isinstance(x, _Numbers) else x
 
 
@@ -131,8 +136,8 @@ for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv"
         getattr(np.asarray(self.x), name)(*map(_plain, others))))
 
 
-def _evaluated(k: int, sign: int):
-    def function(a, x):
+def _evaluated(k: int, sign: int) -> Callable:
+    def function(a: Array, x: Array) -> Array:
         with np.errstate(all="ignore"):
             a, x = np.broadcast_arrays(np.asarray(a, float), np.asarray(x, float))
             return sign * _moment(k, _Numbers(a), _Numbers(x)).x
@@ -140,7 +145,7 @@ def _evaluated(k: int, sign: int):
     return function
 
 
-def _psi1(a):
+def _psi1(a: Expr) -> Expr:
     return (a * 0 + 1).polygamma(a)
 
 

@@ -13,14 +13,19 @@ prod 1, any false, all true; max and min are the lowest and highest number, and 
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..opdef import ALL, NUMBERS, OpDef
 from ..thresholds import sizes
-from ..types import BOOL, INDEX, Type
+from ..types import BOOL, INDEX, Array, Dim, DType, Type
 from .common import array_type, drop_axes, expect_axes, expect_axis, expect_choice, expect_count, expect_dtype, fail
+
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
 # kind -> (NumPy ufunc, dtypes)
 REDUCTIONS = {
@@ -30,12 +35,12 @@ REDUCTIONS = {
 SCANS = ("sum", "prod", "max", "min")
 
 
-def few(lengths) -> bool:
+def few(lengths: list[Dim]) -> bool:
     """Whether axes of these lengths have at most sizes.few_terms elements together."""
-    return all(type(n) is int for n in lengths) and prod(lengths) <= sizes.few_terms
+    return all(type(n) is int for n in lengths) and prod(cast("Sequence[int]", lengths)) <= sizes.few_terms
 
 
-def _extreme(dtype, sign: int):
+def _extreme(dtype: DType, sign: int) -> complex:
     if dtype.kind == "b":
         return sign > 0
     if dtype.kind in "iux":
@@ -46,14 +51,14 @@ def _extreme(dtype, sign: int):
     return sign * np.inf
 
 
-def identity(kind: str, dtype):
+def identity(kind: str, dtype: DType) -> complex:
     """What a reduction over no elements gives, as a Python number; combining with it changes nothing."""
     if kind in ("max", "min"):
         return _extreme(dtype, -1 if kind == "max" else 1)
     return {"sum": 0, "prod": 1, "any": False, "all": True}[kind]
 
 
-def _infer_reduce(operands, attrs, regions):
+def _infer_reduce(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("reduce", operands, 1)
     x, kind = array_type("reduce", operands[0]), attrs["kind"]
     expect_choice("reduce", "kind", kind, REDUCTIONS)
@@ -64,7 +69,7 @@ def _infer_reduce(operands, attrs, regions):
     return [Type(x.dtype, drop_axes(x.dims, axes))]
 
 
-def _evaluate_reduce(op, x):
+def _evaluate_reduce(op: Op, x: np.ndarray) -> tuple[Array, ...]:
     kind, axes, dtype = op.attrs["kind"], op.attrs["axes"], op.results[0].type.dtype
     function = REDUCTIONS[kind][0]
     if not axes:
@@ -78,7 +83,7 @@ def _evaluate_reduce(op, x):
         return (function.reduce(x, axis=axes),)
 
 
-def _infer_argreduce(operands, attrs, regions):
+def _infer_argreduce(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("argreduce", operands, 1)
     x = array_type("argreduce", operands[0])
     expect_choice("argreduce", "kind", attrs["kind"], ("argmax", "argmin"))
@@ -86,7 +91,7 @@ def _infer_argreduce(operands, attrs, regions):
     return [Type(INDEX, drop_axes(x.dims, (expect_axis("argreduce", attrs["axis"], x.rank),)))]
 
 
-def _evaluate_argreduce(op, x):
+def _evaluate_argreduce(op: Op, x: np.ndarray) -> tuple[Array, ...]:
     axis = op.attrs["axis"]
     if x.shape[axis] == 0:
         return (np.zeros(drop_axes(x.shape, (axis,)), np.int64),)
@@ -94,8 +99,8 @@ def _evaluate_argreduce(op, x):
     return (function(x, axis=axis).astype(np.int64),)
 
 
-def _infer_along(name, takes, gives=None):
-    def infer(operands, attrs, regions):
+def _infer_along(name: str, takes: frozenset[DType], gives: DType | None = None) -> Callable:
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         expect_count(name, operands, 1)
         x = array_type(name, operands[0])
         expect_dtype(name, x.dtype, takes)
@@ -107,7 +112,7 @@ def _infer_along(name, takes, gives=None):
 _infer_scan_axis = _infer_along("scan", ALL)
 
 
-def _infer_scan(operands, attrs, regions):
+def _infer_scan(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     types = _infer_scan_axis(operands, attrs, regions)
     expect_choice("scan", "kind", attrs["kind"], SCANS)
     expect_dtype(f"scan {attrs['kind']}", types[0].dtype, REDUCTIONS[attrs["kind"]][1])
@@ -115,7 +120,7 @@ def _infer_scan(operands, attrs, regions):
     return types
 
 
-def _evaluate_scan(op, x):
+def _evaluate_scan(op: Op, x: np.ndarray) -> tuple[np.ndarray, ...]:
     axis = op.attrs["axis"]
     function = REDUCTIONS[op.attrs["kind"]][0]
     with np.errstate(all="ignore"):

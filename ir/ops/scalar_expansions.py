@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,55 +50,55 @@ class Node:
     op: str | tuple
     args: tuple
 
-    def __add__(self, other):
+    def __add__(self, other: float | Node) -> Node:
         return N("add", self, other)
 
-    def __radd__(self, other):
+    def __radd__(self, other: Any) -> Any:
         return N("add", other, self)
 
-    def __sub__(self, other):
+    def __sub__(self, other: float | Node) -> Node:
         return N("sub", self, other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: float) -> Node:
         return N("sub", other, self)
 
-    def __mul__(self, other):
+    def __mul__(self, other: float | Node) -> Node:
         return N("mul", self, other)
 
-    def __rmul__(self, other):
+    def __rmul__(self, other: float) -> Node:
         return N("mul", other, self)
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: float | Node) -> Node:
         return N("div", self, other)
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: float) -> Node:
         return N("div", other, self)
 
-    def __neg__(self):
+    def __neg__(self) -> Node:
         return N("neg", self)
 
-    def __lt__(self, other):
+    def __lt__(self, other: float | Node) -> Node:
         return N("lt", self, other)
 
-    def __le__(self, other):
+    def __le__(self, other: int | Node) -> Node:
         return N("le", self, other)
 
-    def __gt__(self, other):
+    def __gt__(self, other: float) -> Node:
         return N("gt", self, other)
 
-    def __ge__(self, other):
+    def __ge__(self, other: Node) -> Node:
         return N("ge", self, other)
 
-    def __and__(self, other):
+    def __and__(self, other: int | Node) -> Node:
         return N("and", self, other)
 
-    def __or__(self, other):
+    def __or__(self, other: Node) -> Node:
         return N("or", self, other)
 
-    def __xor__(self, other):
+    def __xor__(self, other: int | Node) -> Node:
         return N("xor", self, other)
 
-    def __invert__(self):
+    def __invert__(self) -> Node:
         return N("not", self)
 
 
@@ -113,15 +114,15 @@ class Loop:
         return Node("after", (self, k))
 
 
-def const(value) -> Node:
+def const(value: float | str) -> Node:
     return Node("const", (value,))
 
 
-def N(op, *args) -> Node:
+def N(op: str | tuple[str, str], *args: float | Node) -> Node:
     return Node(op, tuple(a if isinstance(a, Node) else const(a) for a in args))
 
 
-def rule_of(recipe, kind: str):
+def rule_of(recipe: tuple[tuple[str, Node | tuple], ...], kind: str) -> Node | tuple[str, ...]:
     """The rule of a recipe for operands of a kind."""
     for kinds, rule in recipe:
         if kind in kinds:
@@ -135,35 +136,35 @@ INT = "iux"
 BITS = const("bits")
 
 
-def real(z):
+def real(z: Node) -> Node:
     return N("real", z)
 
 
-def imag(z):
+def imag(z: Node) -> Node:
     return N("imag", z)
 
 
-def complex_(re, im):
+def complex_(re: float | Node, im: float | Node) -> Node:
     return N("complex", re, im)
 
 
-def select(cond, yes, no):
+def select(cond: Node, yes: Node | float, no: Node | float) -> Node:
     return N("select", cond, yes, no)
 
 
-def eq(a, b):
+def eq(a: Node, b: float | Node) -> Node:
     return N("eq", a, b)
 
 
-def ne(a, b):
+def ne(a: Node, b: int | Node) -> Node:
     return N("ne", a, b)
 
 
-def isnan(x):
+def isnan(x: Node) -> Node:
     return N("isnan", x)
 
 
-def instr(opcode, *args):
+def instr(opcode: str, *args: Node) -> Node:
     return N(("instr", opcode), *args)
 
 
@@ -180,7 +181,7 @@ REAL, IMAG, COMPLEX = (("c", ("real",)),), (("c", ("imag",)),), (("f", ("complex
 CONJ = (("c", complex_(AR, -AI)),)
 
 
-def _complex_divide():
+def _complex_divide() -> Node:
     """Smith's method as NumPy has it: divide by the larger part of b, so that nothing overflows on the way.
 
     With (p, q) = b's larger and smaller part, r = q / p and s = 1 / (p + q r):
@@ -203,7 +204,7 @@ DIV = (("f", ("instr", "fdiv")), ("c", _complex_divide()))
 # --- division that floors ---------------------------------------------------------------------------------------------
 
 
-def _float_divmod():
+def _float_divmod() -> tuple[Node, Node]:
     """NumPy's npy_divmod, for b != 0: the quotient from fmod's remainder, which is exact.
 
         r = fmod(a, b); q = (a - r) / b; where r != 0 has not b's sign: r += b, q -= 1; r = 0 takes b's sign
@@ -220,7 +221,7 @@ def _float_divmod():
     return select(eq(B, 0), A / B, quotient), select(eq(B, 0), r, remainder)
 
 
-def _signed_divmod():
+def _signed_divmod() -> tuple[Node, Node]:
     """Division truncates; a remainder that has not b's sign moves both. b = 0 gives 0, b = -1 negates (INT_MIN / -1 traps)."""
     zero, minus = eq(B, 0), eq(B, -1)
     safe = select(zero | minus, 1, B)
@@ -230,7 +231,7 @@ def _signed_divmod():
     return select(zero, 0, select(minus, -A, quotient)), select(wrong, r + safe, r)
 
 
-def _unsigned(opcode):
+def _unsigned(opcode: str) -> Node:
     zero = eq(B, 0)
     return select(zero, 0, instr(opcode, A, select(zero, 1, B)))
 
@@ -242,7 +243,7 @@ MOD = (("f", _FLOAT[1]), ("ix", _SIGNED[1]), ("u", _unsigned("urem")))
 # --- comparison: complex numbers by real, then imaginary part; NaN in a part makes it false ------------------------------
 
 
-def _compare(name, icmp, ucmp, fcmp):
+def _compare(name: str, icmp: str, ucmp: str, fcmp: str) -> tuple[tuple, tuple, tuple, tuple]:
     strict = {"lt": "lt", "le": "lt", "gt": "gt", "ge": "gt"}[name]
     numbers = ~(isnan(AI) | isnan(BI))
     tree = (N(strict, AR, BR) & numbers) | (eq(AR, BR) & N(name, AI, BI))
@@ -272,7 +273,7 @@ INVERT = ((INT, A ^ -1),)
 # A shift by the width or more, or by a negative number, shifts everything out; for LLVM it has no defined result.
 _IN_RANGE = N(("icmp", "ult"), B, BITS)
 _SHIFT = select(_IN_RANGE, B, 0)
-FITS = {f"{name}_fits": ((INT, ("fits", f"s{name}")),) for name in ("add", "sub", "mul")}
+FITS: dict[str, tuple] = {f"{name}_fits": ((INT, ("fits", f"s{name}")),) for name in ("add", "sub", "mul")}
 SHL = ((INT, select(_IN_RANGE, instr("shl", A, _SHIFT), 0)),)
 SHR = (("u", select(_IN_RANGE, instr("lshr", A, _SHIFT), 0)),
        ("ix", instr("ashr", A, select(_IN_RANGE, B, BITS - 1))))
@@ -294,11 +295,11 @@ NEXTAFTER = (("f", ("libm", "nextafter")),)
 # --- functions of one variable ----------------------------------------------------------------------------------------
 
 
-def _function(name, complex_rule=None):
+def _function(name: str, complex_rule: Node | None = None) -> tuple[tuple[str, tuple], tuple[str, Node | tuple]]:
     return (("f", ("libm", name)), ("c", complex_rule or ("clibm", "c" + name)))
 
 
-def _scaled(function, before, after):
+def _scaled(function: str, before: float, after: float) -> Node:
     """A complex function with its argument and its value times real factors."""
     inner = complex_(AR * before, AI * before) if before != 1 else A
     value = N(function, inner)
@@ -312,7 +313,7 @@ _CLOG1P = complex_(N("log", N("hypot", AR + 1.0, AI)), N("atan2", AI, AR + 1.0))
 
 
 
-def _complex_exp():
+def _complex_exp() -> Node:
     """exp(x + iy) = exp(x) (cos y + i sin y), without a call, so that it vectorises; special values as in C99's Annex G.
 
     exp(x) may overflow where its product with a small cos y or sin y does not: where x > k, the function is multiplied by
@@ -344,14 +345,14 @@ ATAN2, HYPOT = ((("f", ("libm", name)),) for name in ("atan2", "hypot"))
 # --- powers -----------------------------------------------------------------------------------------------------------
 
 
-def _int_power():
+def _int_power() -> Node:
     """By squaring: (out, base, exponent) from (1, a, b), while exponent > 0. A negative power is 0."""
     odd = ne(V[2] & 1, 0)
     loop = Loop((const(1), A, B), V[2] > 0, (select(odd, V[0] * V[1], V[0]), V[1] * V[1], N("shr", V[2], 1)))
     return select(B < 0, 0, loop.after(0))
 
 
-def _complex_power():
+def _complex_power() -> Node:
     """C's cpow, but exact for exponents 0, 1, 2, 3; 0 to a power of positive real part is 0, to another NaN."""
     zero_base, real_power = eq(AR, 0) & eq(AI, 0), eq(BI, 0)
     square = A * A
@@ -368,17 +369,18 @@ POW = (("f", ("libm", "pow")), (INT, _int_power()), ("c", _complex_power()))
 # --- digamma and its derivatives, in double ----------------------------------------------------------------------------
 
 
-def _wide(node):
+def _wide(node: Node) -> Node:
     return N(("cast", "f64"), node)
 
 
-def _narrow(node):
+def _narrow(node: Node) -> Node:
     return N(("cast", "operand"), node)
 
 
-def _horner(x, coefficients):
+def _horner(x: Node, coefficients: tuple[float, ...]) -> Node:
     """c0 + c1 x + c2 x^2 + …"""
-    *rest, out = coefficients
+    *rest, last = coefficients
+    out: Any = last
     for c in reversed(rest):
         out = x * out + c
     return out
@@ -388,7 +390,7 @@ def _horner(x, coefficients):
 _DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
 
 
-def _digamma():
+def _digamma() -> Node:
     """psi(x) = psi(x + 1) - 1/x up to x >= 10, then log x - 1/(2x) - sum B(2k) / (2k x^2k).
 
     For x <= 0, psi(x) = psi(1 - x) - pi / tan(pi x); the angle is reduced to x - rint(x) first, which is exact.
@@ -414,7 +416,7 @@ _ZETA_SERIES = (12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.89243758031837
 _LOWEST = -1e5
 
 
-def _polygamma():
+def _polygamma() -> Node:
     """(-1)^(n+1) n! zeta(s, x) with s = n + 1; zeta by Euler and Maclaurin, as in Cephes:
 
         sum_{k<m} (x+k)^-s  +  w^(1-s) / (s-1)  +  w^-s / 2  +  sum_j B(2j)/(2j)! s (s+1) … (s+2j-2) w^(-s-2j+1)

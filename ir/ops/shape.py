@@ -9,27 +9,30 @@
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from ..core import Value
+from ..core import Block, Op, Value
 from ..opdef import NUMBERS, OpDef
 from ..types import INDEX_SCALAR, Type
 from .common import array_type, expect_at_least, expect_axis, expect_count, expect_dtype, expect_index, fail, same_dim
 
 
-def _infer_dim(operands, attrs, regions):
+def _infer_dim(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("dim", operands, 1)
     expect_axis("dim", attrs["axis"], array_type("dim", operands[0]).rank)
     return [INDEX_SCALAR]
 
 
-def _infer_iota(operands, attrs, regions):
+def _infer_iota(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("iota", operands, 1)
     expect_dtype("iota", attrs["dtype"], NUMBERS)
     return [Type(attrs["dtype"], (expect_index("iota", operands[0]),))]
 
 
-def _infer_broadcast(operands, attrs, regions):
+def _infer_broadcast(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("broadcast", operands, 1)
     x = array_type("broadcast", operands[0])
     dims = tuple(expect_index("broadcast", d) for d in operands[1:])
@@ -41,7 +44,7 @@ def _infer_broadcast(operands, attrs, regions):
     return [Type(x.dtype, dims)]
 
 
-def _infer_reshape(operands, attrs, regions):
+def _infer_reshape(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("reshape", operands, 1)
     x = array_type("reshape", operands[0])
     result = Type(x.dtype, tuple(expect_index("reshape", d) for d in operands[1:]))
@@ -50,7 +53,7 @@ def _infer_reshape(operands, attrs, regions):
     return [result]
 
 
-def _infer_transpose(operands, attrs, regions):
+def _infer_transpose(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("transpose", operands, 1)
     x, perm = array_type("transpose", operands[0]), attrs["perm"]
     if type(perm) is not tuple or sorted(perm) != list(range(x.rank)):
@@ -58,14 +61,14 @@ def _infer_transpose(operands, attrs, regions):
     return [Type(x.dtype, tuple(x.dims[k] for k in perm))]
 
 
-def concat_parts(operands) -> tuple[tuple[Value, ...], Value | None]:
+def concat_parts(operands: Sequence[Value]) -> tuple[tuple[Value, ...], Value | None]:
     """(the arrays, the length operand or None): an operand of rank 0 can only be the length."""
     if operands and type(operands[-1].type) is Type and not operands[-1].type.dims:
         return tuple(operands[:-1]), operands[-1]
     return tuple(operands), None
 
 
-def _infer_concat(operands, attrs, regions):
+def _infer_concat(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     parts, length = concat_parts(operands)
     expect_at_least("concat", parts, 1)
     first, axis = array_type("concat", parts[0]), attrs["axis"]
@@ -88,7 +91,7 @@ def _infer_concat(operands, attrs, regions):
     return [Type(first.dtype, (*first.dims[:axis], total, *first.dims[axis + 1:]))]
 
 
-def _evaluate_concat(op, *arrays):
+def _evaluate_concat(op: Op, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     parts, _ = concat_parts(op.operands)
     return (np.concatenate(arrays[:len(parts)], axis=op.attrs["axis"]),)
 

@@ -9,24 +9,29 @@ another.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .elementwise import ANY, POSITIVE, UNIT, declare, like
 from .numeric import Special, mills_ratio
 
+if TYPE_CHECKING:
+    from ..build import Expr
+
 SQRT_HALF, SQRT_2PI = math.sqrt(0.5), math.sqrt(2 * math.pi)
 
 
 # --- logistic functions ---------------------------------------------------------------------------------------------------
 
-def _logistic(x):
+def _logistic(x: Expr) -> Expr:
     """1 / (1 + exp(-x)) from exp(-|x|), which cannot overflow."""
     small = (-x.abs()).exp()
     return (x < 0).select(small, small * 0 + 1) / (1 + small)
 
 
-def _log_logistic(x):
+def _log_logistic(x: Expr) -> Any:
     """-log(1 + exp(-x)) = min(x, 0) - log(1 + exp(-|x|))"""
     return (x < 0).select(x, 0) - (-x.abs()).exp().log1p()
 
@@ -42,22 +47,22 @@ declare("logit", Special("logit"), formula=lambda x: (x / (1 - x)).log(),
         singular=(0,), domain=((0.1, 0.9),))
 
 
-def _apart(x, y):
+def _apart(x: Expr, y: Expr) -> Expr:
     """x - y, and 0 of equal infinities. Where x and y are equal the derivative is that of x - y all the same."""
     gap = x - y
     return (x == y).select(0, gap).surrogate(gap)
 
 
-def _log_add(x, y):
+def _log_add(x: Expr, y: Expr) -> Expr:
     """max + log1p(exp(-|x - y|)); equal infinities have distance 0."""
     return x.max(y) + (-_apart(x, y).abs()).exp().log1p()
 
 
-def _log2_add(x, y):
+def _log2_add(x: Expr, y: Expr) -> Any:
     return x.max(y) + (-_apart(x, y).abs()).exp2().log1p() * (1 / math.log(2))
 
 
-def _share(base=1.0):
+def _share(base: float = 1.0) -> tuple[Callable, Callable]:
     """The partials of log(exp x + exp y) to a base: the shares of either term."""
     return (lambda x, y, out: (_apart(x, y) * base).expit(), lambda x, y, out: (_apart(y, x) * base).expit())
 
@@ -71,11 +76,11 @@ declare("logaddexp2", np.logaddexp2, 2, formula=_log2_add, partials=_share(math.
 _MILLS = 20            # terms of the asymptotic series of Φ, which left of -10 are exact to the last bit
 
 
-def _normal(x):
+def _normal(x: Expr) -> Any:
     return (-x * SQRT_HALF).erfc() * 0.5
 
 
-def _tail(x):
+def _tail(x: Expr) -> Any:
     """(S, S') with Φ(x) = φ(x)/|x| · S(1/x²), S(q) = 1 - q + 3 q² - 15 q³ + …, by Horner's rule."""
     q = 1 / (x * x)
     series = slope = q * 0
@@ -86,7 +91,7 @@ def _tail(x):
     return series, slope
 
 
-def _log_normal(x):
+def _log_normal(x: Expr) -> Any:
     """log Φ(x): from the series far to the left; right of 0 log1p(-Φ(-x))."""
     far, right = x < -20, x > 0
     safe = far.select(x, -20.0)
@@ -96,14 +101,14 @@ def _log_normal(x):
     return far.select(tail, right.select((-_normal(-near)).log1p(), _normal(left).log()))
 
 
-def _mills(x):
+def _mills(x: Expr) -> Any:
     """φ(x) / Φ(x), the slope of log Φ: -x / S(1/x²) left of -10."""
     far = x < -10
     near, safe = far.select(-10.0, x), far.select(x, -10.0)
     return far.select(-safe / _tail(safe)[0], (near * SQRT_HALF).bell() * (1 / SQRT_2PI) / _normal(near))
 
 
-def _mills_slope(x, out):
+def _mills_slope(x: Expr, out: Expr) -> Any:
     """r' = -r (x + r). Far left x + r cancels, and r' = -1/S - 2 q S'/S² with q = 1/x²: the derivative of -x / S(q)."""
     far = x < -10
     safe = far.select(x, -10.0)
@@ -120,7 +125,7 @@ declare("mills_ratio", mills_ratio, formula=_mills, partials=(_mills_slope,), fl
         doc="φ(x) / Φ(x) of the normal distribution: the slope of log_ndtr.")
 
 
-def _inverse(a, q):
+def _inverse(a: Expr, q: Expr) -> Any:
     """The y >= 0 with erf(y) = a and erfc(y) = q = 1 - a, which are given apart as the smaller of them has all the digits.
 
     From an approximation by logarithms (Winitzki), for small a from erf(y) ~ 2y/√π, four steps of Halley's method:
@@ -136,20 +141,20 @@ def _inverse(a, q):
     return (q == 0).select(math.inf, inside.select(y, math.nan))
 
 
-def _inverse_erf(x):
+def _inverse_erf(x: Expr) -> Any:
     left = x < 0
     size = left.select(-x, x)
     y = _inverse(size, 1 - size)
     return left.select(-y, y)
 
 
-def _inverse_erfc(q):
+def _inverse_erfc(q: Expr) -> Any:
     left = q > 1
     y = _inverse(left.select(q - 1, 1 - q), left.select(2 - q, q))
     return left.select(-y, y)
 
 
-def _inverse_normal(p):
+def _inverse_normal(p: Expr) -> Any:
     left = p < 0.5
     y = _inverse(left.select(1 - 2 * p, 2 * p - 1), left.select(2 * p, 2 * (1 - p))) * math.sqrt(2)
     return left.select(-y, y)
@@ -166,17 +171,17 @@ declare("ndtri", Special("ndtri"), formula=_inverse_normal, singular=(0,), domai
 
 # --- x log x and its kind -------------------------------------------------------------------------------------------------
 
-def _times_log(x, y, log):
+def _times_log(x: Expr, y: Expr, log: Any) -> Any:
     """x log y, and 0 where x is 0 and y is no NaN."""
     return ((x == 0) & ~y.isnan()).select(0, x * log)
 
 
-def _entropy(x):
+def _entropy(x: Expr) -> Any:
     inside = x > 0
     return (x < 0).select(-math.inf, (x == 0).select(0, -x * (inside | x.isnan()).select(x, 1.0).log()))
 
 
-def _relative_entropy(x, y):
+def _relative_entropy(x: Expr, y: Expr) -> Any:
     """x log(x / y) where both are positive, 0 where x is 0 and y is not negative, else infinity."""
     inside, zero = (x > 0) & (y > 0), (x == 0) & (y >= 0)
     top, bottom = inside.select(x, 1.0), inside.select(y, 1.0)
@@ -186,14 +191,14 @@ def _relative_entropy(x, y):
     return (x.isnan() | y.isnan()).select(math.nan, inside.select(x * log, outside))
 
 
-def _kullback_leibler(x, y):
+def _kullback_leibler(x: Expr, y: Expr) -> Any:
     """rel_entr - x + y where that is finite, or x is."""
     found = x.rel_entr(y)
     outside = ~((x >= 0) & (y >= 0)) | ((x > 0) & (y == 0))
     return (x.isnan() | y.isnan()).select(math.nan, outside.select(math.inf, found - x + y))
 
 
-def _log_ratio(x, y):
+def _log_ratio(x: Expr, y: Expr) -> Any:
     """log(x / y), whose derivatives by x and y do not mix: log x - log y has them."""
     ratio, apart = x / y, x.log() - y.log()
     return ((ratio == 0) | ratio.isinf()).select(apart, ratio.log()).surrogate(apart)

@@ -6,6 +6,7 @@ of the power series (DLMF 10.25.2) are positive; from 30 on the asymptotic serie
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from ..core import Const
 from ..types import F32, F64
@@ -13,10 +14,13 @@ from .elementwise import ANY, declare
 from .numeric import Special
 from .special_transforms import horner
 
+if TYPE_CHECKING:
+    from ..build import Expr
+
 _NEAR, _TERMS, _FAR_TERMS = 30.0, 64, 30
 
 
-def _series(n: int, x):
+def _series(n: int, x: Expr) -> Any:
     """(x/2)^n Σ (x²/4)^k / (k! (n + k)!)"""
     half = x * 0.5
     found = horner(half * half, [1 / (math.factorial(k) * math.factorial(n + k)) for k in range(_TERMS)])
@@ -25,7 +29,7 @@ def _series(n: int, x):
     return found
 
 
-def _asymptotic(n: int, size):
+def _asymptotic(n: int, size: Any) -> Any:
     """exp(x)/sqrt(2πx) Σ (-1)^k a_k(n) / x^k, a_k = Π (4n² - (2j-1)²) / (k! 8^k); the exponential in two halves, as it
     overflows before the whole does."""
     coefficients = [1.0]
@@ -35,7 +39,7 @@ def _asymptotic(n: int, size):
     return half * horner(1 / size, coefficients) / (size * (2 * math.pi)).sqrt() * half
 
 
-def _bessel(n, x):
+def _bessel(n: Expr, x: Expr) -> Any:
     if x.dtype is F32:
         return _bessel(n.cast(F64), x.cast(F64)).cast(F32)
     if n.value.__class__ is not Const or n.value.type.dims:
@@ -43,14 +47,14 @@ def _bessel(n, x):
     return _of_order(int(n.value.item), x)
 
 
-def _of_order(n: int, x):
+def _of_order(n: int, x: Expr) -> Any:
     size = x.abs()
     near = size < _NEAR
     far = _asymptotic(n, near.select(_NEAR, size))
     return near.select(_series(n, near.select(x, 0.0)), (x < 0).select(-far, far) if n % 2 else far)
 
 
-def _slope(n, x, out):
+def _slope(n: Expr, x: Expr, out: Expr) -> Any:
     """Σ of the neighbours; I_(-1) is I_1."""
     return ((n - 1).abs().bessel_i(x) + (n + 1).bessel_i(x)) * 0.5
 

@@ -9,44 +9,49 @@ about one, or as (x/2v)^v where that is faster. They obey the same recurrences.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..opdef import COMPLEXES, INEXACT
 from .elementwise import like
 from .special_library import by_parameter, first, library, unknown
 
+if TYPE_CHECKING:
+    from ..build import Expr
+
 _ORDER, RIGHT, ANY = (0.3, 2.7), (0.4, 4.0), (-2.0, 2.0)
 _SHORT = 0.08
 
 
-def _step(v, x):
+def _step(v: Expr, x: Expr) -> Expr:
     size = (x.abs() * 0.5).max(like(x, 1e-300)) / v.abs().max(like(v, 1.0))
     return _SHORT / size.log().abs().max(like(v, 1.0))
 
 
-def _recurrence(name, low, high, tail=None):
+def _recurrence(name: str, low: float, high: float, tail: Callable | None = None) -> Callable:
     """(low C_(v-1) + high C_(v+1)) / 2, with a further term tail(v, x, out)."""
-    def slope(v, x, out):
+    def slope(v: Expr, x: Expr, out: Expr) -> Expr:
         found = (getattr(v - 1, name)(x) * low + getattr(v + 1, name)(x) * high) * 0.5
         return found if tail is None else found + tail(v, x, out)
 
     return slope
 
 
-def _by_order(name, complex_too=True):
+def _by_order(name: str, complex_too: bool = True) -> Callable:
     known, refused = first(name, 0), unknown(name, 0)
     return lambda v, x, out: (refused if x.dtype.complex else known)(v, x, out)
 
 
-def _cylinder(name, low, high, domain, tail=None):
+def _cylinder(name: str, low: float, high: float, domain: tuple[float, ...], tail: Callable | None = None) -> None:
     """A function of two operands, with its derivatives by the order."""
-    def by_x(order):
+    def by_x(order: int) -> Callable:
         return _recurrence(f"{name}_by0_{order}", low, high, tail)
 
     by_parameter(name, 2, 0, lambda *at: lambda v, x: getattr(v, name)(x), _step, {1: by_x}, domain=(_ORDER, domain))
     library(name, 2, (_by_order(name), _recurrence(name, low, high, tail)), takes=INEXACT, domain=(_ORDER, domain))
 
 
-def _decay(v, x, out):
+def _decay(v: Expr, x: Expr, out: Expr) -> Any:
     return -out * x.sign()
 
 
@@ -57,8 +62,8 @@ _cylinder("kv", -1.0, -1.0, RIGHT)
 
 
 # scaled by exp(∓x): for real arguments; of a complex one the scale is that of its real part, which has no complex derivative
-def _scaled(name, low, high, tail):
-    def by_x(v, x, out):
+def _scaled(name: str, low: float, high: float, tail: Callable | None) -> None:
+    def by_x(v: Expr, x: Expr, out: Expr) -> Expr:
         if x.dtype.complex:
             return unknown(f"{name}, of complex arguments,", 1)(v, x, out)
         return _recurrence(name, low, high, tail)(v, x, out)
@@ -84,7 +89,7 @@ library("hankel2e", 2, (..., _recurrence("hankel2e", 1.0, -1.0, lambda v, x, out
 
 # --- whole orders -----------------------------------------------------------------------------------------------------
 
-def _two(x):
+def _two(x: Expr) -> Expr:
     return like(x, 2)
 
 
@@ -107,7 +112,7 @@ for _suffix, _whole in (("", ()), ("_n", (0,))):
 
 # --- Struve functions -------------------------------------------------------------------------------------------------
 
-def _struve_term(v, x, out):
+def _struve_term(v: Expr, x: Expr, out: Expr) -> Any:
     """(x/2)^v / (2 √π Γ(v + 3/2)) (DLMF 11.4.26, 11.4.30)"""
     return (x * 0.5) ** v * (v + 1.5).rgamma() * (0.5 / math.sqrt(math.pi))
 

@@ -2,10 +2,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from ..types import F32, F64
 from .elementwise import declare, like
 from .numeric import Special
+
+if TYPE_CHECKING:
+    from ..build import Expr
 
 _LANCZOS_G = 6.024680040776729583740234375
 _LANCZOS = ((2.5066282746310002701649081771338373386264310793408, 1.0),
@@ -23,7 +27,7 @@ _LANCZOS = ((2.5066282746310002701649081771338373386264310793408, 1.0),
             (23531376880.410759688572007674451636754734846804940, 0.0))
 
 
-def _lanczos(x):
+def _lanczos(x: Expr) -> Any:
     """Γ(x) e^(x+g-½) (x+g-½)^(½-x) of x > 0, a ratio of polynomials; beyond 5 in powers of 1/x."""
     large = x > 5
     small = large.select(x * 0 + 5, x)
@@ -36,7 +40,7 @@ def _lanczos(x):
     return large.select(above_inverse / below_inverse, above / below)
 
 
-def _gamma_right(x):
+def _gamma_right(x: Expr) -> Any:
     """Γ of x > 0. The power is taken in two halves: it overflows before Γ does."""
     y = x + (_LANCZOS_G - 0.5)
     half = y ** (x * 0.5 - 0.25)
@@ -44,7 +48,7 @@ def _gamma_right(x):
     return large.select(math.inf, _lanczos(x) * half * ((-y).exp() * half))
 
 
-def _gamma(x):
+def _gamma(x: Expr) -> Any:
     """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles. Of
     single precision in double, as the factors overflow before Γ does."""
     if x.dtype is F32:
@@ -61,13 +65,13 @@ def _gamma(x):
     return (x == 0).select(1 / x, pole.select(math.nan, left.select(reflected, right)))
 
 
-def _turned(x):
+def _turned(x: Expr) -> Any:
     """(sin πx, cos πx), of x less a whole number of turns, which is exact."""
     angle = (x - (x * 0.5).rint() * 2.0) * math.pi
     return angle.sin(), angle.cos()
 
 
-def _rgamma_slope(x, out):
+def _rgamma_slope(x: Expr, out: Expr) -> Any:
     """-ψ(x)/Γ(x), right of ½. 1/Γ is smooth where Γ and ψ have poles: left of ½ it is sin(πx) Γ(1-x)/π, of which
     Γ(1-x) (cos πx - sin πx ψ(1-x)/π) is the derivative."""
     left, mirrored = x < 0.5, 1.0 - x
@@ -75,24 +79,24 @@ def _rgamma_slope(x, out):
     return left.select(mirrored.gamma() * (cosine - sine * mirrored.digamma() * (1 / math.pi)), -out.mulz(x.digamma()))
 
 
-def _pole(x):
+def _pole(x: Expr) -> Any:
     return (x <= 0) & (x == x.floor())
 
 
-def _reciprocal_gamma(x):
+def _reciprocal_gamma(x: Expr) -> Any:
     """1/Γ(x), which is 0 at the poles of Γ and at infinity."""
     if x.dtype is F32:
         return _reciprocal_gamma(x.cast(F64)).cast(F32)
     return (_pole(x) | (x == math.inf)).select(0, 1 / x.gamma())
 
 
-def _parity(x):
+def _parity(x: Expr) -> Any:
     """The sign of Γ(x) between its poles."""
     half = x.floor() * 0.5
     return ((x > 0) | (half == half.floor())).select(like(x, 1), like(x, -1))
 
 
-def _sign(x):
+def _sign(x: Expr) -> Any:
     return (x == 0).select(like(x, 1).copysign(x), (_pole(x) | x.isnan()).select(math.nan, _parity(x)))
 
 
@@ -101,11 +105,11 @@ def _sign(x):
 _FAR = 1e6             # a beyond so many b: log Γ(a) - log Γ(a + b) would cancel
 
 
-def _is_far(a, b):
+def _is_far(a: Expr, b: Expr) -> Any:
     return (a > _FAR) & (a > b.abs() * _FAR)
 
 
-def _log_beta(a, b):
+def _log_beta(a: Expr, b: Expr) -> Any:
     """log Γ(a) + log Γ(b) - log Γ(a + b); for a far beyond b by Stirling's series
     log Γ(b) - b log a + b(1-b)/(2a) + b(1-b)(1-2b)/(12a²)."""
     far = _is_far(a, b) | _is_far(b, a)
@@ -117,14 +121,14 @@ def _log_beta(a, b):
     return (_pole(a) | _pole(b)).select(math.inf, ends)
 
 
-def _log_beta_slope(a, b):
+def _log_beta_slope(a: Expr, b: Expr) -> Any:
     """ψ(a) - ψ(a + b), from the same series for a far beyond b."""
     far = _is_far(a, b)
     slow = b * (1 - b) / (a * a)
     return far.select(-b / a - slow * 0.5 - slow * (1 - 2 * b) / (6 * a), a.digamma() - (a + b).digamma())
 
 
-def _beta_slope(a, b, out):
+def _beta_slope(a: Expr, b: Expr, out: Expr) -> Any:
     """B (ψ(a) - ψ(a + b)); where B is 0, at a pole of Γ(a + b), the slope of Γ(a) Γ(b) 1/Γ(a + b)."""
     total = a + b
     at_zero = _pole(total) & ~_pole(a) & ~_pole(b)

@@ -9,21 +9,26 @@ Both densities are ops, so that derivatives at the ends of their domain are thos
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .elementwise import like
 from .special_gamma import RIGHT, _parity, _pole, _rgamma_slope
 from .special_library import by_parameter, composed, difference, first, library
+
+if TYPE_CHECKING:
+    from ..build import Expr
 
 _SHORT = 0.08          # steps, of the length over which an entire function changes
 _SHORTER = 0.035       # and of the distance of a pole, as of Γ(a + b) or 1/v
 ABOVE, INSIDE = (0.3, 4.0), (0.15, 0.85)
 
 
-def _larger(a, b):
+def _larger(a: Expr, b: Expr) -> Any:
     return a.max(b)
 
 
-def _least(*xs):
+def _least(*xs: Any) -> Any:
     found = xs[0]
     for x in xs[1:]:
         found = found.min(x)
@@ -32,7 +37,7 @@ def _least(*xs):
 
 # --- densities --------------------------------------------------------------------------------------------------------
 
-def _gamma_density(a, x):
+def _gamma_density(a: Expr, x: Expr) -> Expr:
     """By logarithms for a beyond 30; below, where a - 1 may be negative, as it stands."""
     large = a > 30
     logs = ((a - 1) * x.log() - x - large.select(a, 31.0).lgamma()).exp()
@@ -43,7 +48,7 @@ def _gamma_density(a, x):
     return (x == math.inf).select(0.0, found)
 
 
-def _gamma_by_shape(a, x, out):
+def _gamma_by_shape(a: Expr, x: Expr, out: Expr) -> Any:
     """g (log x - ψ(a)); left of ½, where Γ has poles, x^(a-1) e^(-x) times the slope of 1/Γ, plus g log x."""
     left = a < 0.5
     safe = left.select(a, 0.25)
@@ -55,12 +60,12 @@ composed("gamma_density", 2, _gamma_density, (_gamma_by_shape, lambda a, x, out:
          domain=(RIGHT, ABOVE), doc="x^(a-1) exp(-x) / Γ(a): gamma_density(a, x).")
 
 
-def _beta_density(a, b, x):
+def _beta_density(a: Expr, b: Expr, x: Expr) -> Any:
     sign = _parity(a) * _parity(b) * _parity(a + b)
     return sign * ((a - 1).xlogy(x) + (b - 1).xlog1py(-x) - a.betaln(b)).exp()
 
 
-def _beta_by(a, b, x, out):
+def _beta_by(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:
     """h (log x - ψ(a) + ψ(a+b)); where h is 0 as a is a pole of Γ: x^(a-1) (1-x)^(b-1) Γ(a+b)/Γ(b) times the slope of 1/Γ."""
     pole = _pole(a)
     safe = pole.select(1.0, a)
@@ -68,7 +73,7 @@ def _beta_by(a, b, x, out):
     return pole.select(at_pole, out.mulz(x.log() - safe.digamma() + (safe + b).digamma()))
 
 
-def _beta_by_b(a, b, x, out):
+def _beta_by_b(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:
     pole = _pole(b)
     safe = pole.select(1.0, b)
     at_pole = x ** (a - 1) * (1 - x) ** (b - 1) * (a + b).gamma() * a.rgamma() * _rgamma_slope(b, like(b, 0))
@@ -83,19 +88,19 @@ composed("beta_density", 3, _beta_density,
 
 # --- the incomplete gamma function ------------------------------------------------------------------------------------
 
-def _gamma_value(a, x):
+def _gamma_value(a: Expr, x: Expr) -> Any:
     """P, or -Q, which differs by 1: the smaller here, whose digits are all there."""
     left = x < a
     return lambda p, x: left.select(p.gammainc(x), -p.gammaincc(x))
 
 
-def _gamma_step(a, x):
+def _gamma_step(a: Expr, x: Expr) -> Any:
     """P changes over sqrt(a) where it is not small, and as (x/a)^a where it is."""
     ratio = (_least(_larger(x, like(x, 1e-300)), like(x, 1e300)) / a).log().abs()
     return _least(a, a.sqrt(), 1 / _larger(ratio, like(a, 1e-3))) * _SHORT
 
 
-def _gamma_slopes(order):
+def _gamma_slopes(order: int) -> Callable:
     """∂^k g/∂a^k: g L, and g (L² - ψ'(a)) with L = log x - ψ(a)."""
     if order == 1:
         return lambda a, x, out: _gamma_by_shape(a, x, a.gamma_density(x))
@@ -114,22 +119,22 @@ library("gammainccinv", 2, (lambda a, y, out: -a.gammainc_by0_1(out) / a.gamma_d
 
 # --- the incomplete beta function -------------------------------------------------------------------------------------
 
-def _beta_value(a, b, x):
+def _beta_value(a: Expr, b: Expr, x: Expr) -> Any:
     """I, or I - 1, which keeps the digits of the smaller."""
     left = x * (a + b) < a
     return lambda p, q, x: left.select(p.betainc(q, x), -p.betaincc(q, x))
 
 
-def _beta_step(a, b, x, part):
+def _beta_step(a: Expr, b: Expr, x: Expr, part: Any) -> Any:
     """`part` is x for a, 1 - x for b: I changes over sqrt(a (a+b)/b) where it is not small, else as (x (a+b)/a)^a."""
     ratio = (_larger(part, like(x, 1e-300)) * (a + b) / a).log().abs()
     return _least(a, (a * (a + b) / b).sqrt(), 1 / _larger(ratio, like(a, 1e-3))) * _SHORTER
 
 
-def _beta_slopes(k):
+def _beta_slopes(k: int) -> Callable:
     """∂^n h by a, or by b: h L, and h (L² - ψ'(a) + ψ'(a+b)) with L = log x - ψ(a) + ψ(a+b)."""
-    def of_order(order):
-        def slope(a, b, x, out):
+    def of_order(order: int) -> Callable:
+        def slope(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:
             own, log = (a, x.log()) if k == 0 else (b, (-x).log1p())
             inner = log - own.digamma() + (a + b).digamma()
             one = like(a, 1)
@@ -144,20 +149,20 @@ def _beta_slopes(k):
 _BETA = (RIGHT, RIGHT, INSIDE)
 
 
-def _mixed(order):
+def _mixed(order: int) -> Any:
     if order > 1:
         return ...
     return lambda a, b, x, out: a.betainc_by01(b, x)
 
 
-def _mixed_formula(a, b, x):
+def _mixed_formula(a: Expr, b: Expr, x: Expr) -> Any:
     """∂²I/∂a∂b: the difference by a of that by b."""
     value = _beta_value(a, b, x)
     return difference(lambda p: difference(lambda q: value(p, q, x), b, _beta_step(b, a, 1 - x, 1 - x), 1),
                       a, _beta_step(a, b, x, x), 1)
 
 
-def _mixed_slope(a, b, x, out):
+def _mixed_slope(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:
     """∂²h/∂a∂b = h (L_a L_b + ψ'(a+b))"""
     total = (a + b).digamma()
     return a.beta_density(b, x).mulz((x.log() - a.digamma() + total) * ((-x).log1p() - b.digamma() + total)
@@ -181,25 +186,25 @@ for _name, _sign in (("betaincinv", 1.0), ("betainccinv", -1.0)):
 
 # --- distribution functions -------------------------------------------------------------------------------------------
 
-def _t_density(v, t):
+def _t_density(v: Expr, t: Expr) -> Any:
     half = v * 0.5
     return (-(half + 0.5) * (t * t / v).log1p() - half.betaln(like(v, 0.5))).exp() / v.sqrt()
 
 
-def _t_tail(v, t):
+def _t_tail(v: Expr, t: Expr) -> Any:
     """F(-|t|) = I(v/2, ½, v/(v+t²))/2, which has all its digits. (SciPy's stdtr itself leaves 1e-11 open.)"""
     return lambda v, t: (v * 0.5).betainc(like(v, 0.5), v / (v + t * t)) * 0.5
 
 
-def _t_step(v, t):
+def _t_step(v: Expr, t: Expr) -> Any:
     return v.min(1 / _larger((1 + t * t / v).log() * 0.5, like(v, 0.05))) * _SHORTER
 
 
-def _t_slope(order):
+def _t_slope(order: int) -> Any:
     """∂/∂t of ∂F/∂v at -|t|: the derivative of the density by v, and so on; with the sign of t."""
     if order > 1:
         return ...
-    def slope(v, t, out):
+    def slope(v: Expr, t: Expr, out: Expr) -> Any:
         half = v * 0.5
         log = (t * t / v).log1p() * -0.5 + (t * t / v) * (half + 0.5) / (v + t * t)
         inner = log - 0.5 / v - (half.digamma() - (half + 0.5).digamma()) * 0.5
@@ -216,13 +221,13 @@ library("stdtrit", 2, (lambda v, p, out: out.sign() * v.t_tail_by0_1(out) / _t_d
                        lambda v, p, out: 1 / _t_density(v, out)), domain=(RIGHT, (0.55, 0.9)))
 
 
-def _half_gamma(sign):
+def _half_gamma(sign: float) -> tuple[Callable, Callable]:
     """Partials of ±P(v/2, x/2)."""
     return (lambda v, x, out: (v * 0.5).gammainc_by0_1(x * 0.5) * (0.5 * sign),
             lambda v, x, out: (v * 0.5).gamma_density(x * 0.5) * (0.5 * sign))
 
 
-def _scaled_gamma(sign):
+def _scaled_gamma(sign: float) -> tuple[Callable, Callable, Callable]:
     """Partials of ±P(b, a x), as gdtr has its parameters."""
     return (lambda a, b, x, out: b.gamma_density(a * x) * x * sign, lambda a, b, x, out: b.gammainc_by0_1(a * x) * sign,
             lambda a, b, x, out: b.gamma_density(a * x) * a * sign)
@@ -239,21 +244,21 @@ library("pdtr", 2, (None, lambda k, m, out: -(k.floor() + 1).gamma_density(m)), 
 library("pdtrc", 2, (None, lambda k, m, out: (k.floor() + 1).gamma_density(m)), domain=((2.2, 2.8), ABOVE))
 
 
-def _f_partials(sign):
+def _f_partials(sign: float) -> tuple[Callable, Callable, Callable]:
     """Partials of ±I(m/2, n/2, z), z = m x / (n + m x), by m, n and x."""
-    def parts(m, n, x):
+    def parts(m: Expr, n: Expr, x: Expr) -> Any:
         total = n + m * x
         return m * 0.5, n * 0.5, m * x / total, total
 
-    def by_m(m, n, x, out):
+    def by_m(m: Expr, n: Expr, x: Expr, out: Expr) -> Any:
         a, b, z, total = parts(m, n, x)
         return (a.betainc_by0_1(b, z) * 0.5 + a.beta_density(b, z) * n * x / (total * total)) * sign
 
-    def by_n(m, n, x, out):
+    def by_n(m: Expr, n: Expr, x: Expr, out: Expr) -> Any:
         a, b, z, total = parts(m, n, x)
         return (a.betainc_by1_1(b, z) * 0.5 - a.beta_density(b, z) * m * x / (total * total)) * sign
 
-    def by_x(m, n, x, out):
+    def by_x(m: Expr, n: Expr, x: Expr, out: Expr) -> Any:
         a, b, z, total = parts(m, n, x)
         return a.beta_density(b, z) * m * n / (total * total) * sign
 
@@ -268,8 +273,8 @@ library("fdtri", 3, (*(lambda m, n, p, out, by=by: -by(m, n, out, out) / _F_BY[2
 
 # Binomial: Σ_(j ≤ k) is I(n-k, k+1, 1-p); negative binomial: I(n, k+1, p); k whole
 _COUNTS = ((1.2, 1.8), (3.0, 3.0), INSIDE)
-def _sums(suffix, counts, both):
-    def declare_sum(name, slope, whole):
+def _sums(suffix: str, counts: tuple[int, ...], both: tuple[int, ...]) -> None:
+    def declare_sum(name: str, slope: Callable, whole: tuple[int, ...]) -> None:
         library(name + suffix, 3, (None, ..., slope), routine=name, whole=whole, domain=_COUNTS, singular=(2,))
 
     declare_sum("bdtr", lambda k, n, p, out: -(n - k.floor()).beta_density(k.floor() + 1, 1 - p), counts)
@@ -294,7 +299,7 @@ for _suffix, _whole in (("", ()), ("_n", (0,))):
 
 # --- the normal distribution and its kin ------------------------------------------------------------------------------
 
-def _gaussian(x):
+def _gaussian(x: Expr) -> Any:
     return (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
 

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..opdef import COMPLEXES, INEXACT
 from .elementwise import ANY, POSITIVE, like
 from .special_library import by_parameter, first, library, unknown
+
+if TYPE_CHECKING:
+    from ..build import Expr
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 _FAR = 12.0            # from here on x² times rounding would show in 1 - 2x F(x) and its kin
@@ -15,7 +20,7 @@ _FAR = 12.0            # from here on x² times rounding would show in 1 - 2x F(
 
 # --- relatives of erf -------------------------------------------------------------------------------------------------
 
-def _series(x, sign, terms=20):
+def _series(x: Expr, sign: float, terms: int = 20) -> Expr:
     """Σ_(k≥1) sign^k (2k-1)!! (2k-1) … of the slopes below, in 1/x²: Σ_(k≥0) (±1)^k (2k+1)!! / (2^(k+1) x^(2k+2))."""
     q = 1 / (x * x)
     found = q * 0
@@ -24,7 +29,7 @@ def _series(x, sign, terms=20):
     return found * q
 
 
-def _erfcx_slope(x, out):
+def _erfcx_slope(x: Expr, out: Expr) -> Any:
     """2x w - 2/√π cancels far to the right, where it is -(2/√π) Σ (-1)^k (2k+1)!!/(2^(k+1) x^(2k+2)), by w's own series."""
     if x.dtype.complex:
         return x * out * 2 - _TWO_OVER_ROOT_PI
@@ -33,7 +38,7 @@ def _erfcx_slope(x, out):
     return far.select(_series(far.select(x, _FAR), -1.0) * -_TWO_OVER_ROOT_PI, near)
 
 
-def _dawson_slope(x, out):
+def _dawson_slope(x: Expr, out: Expr) -> Any:
     """1 - 2x F, far out -Σ (2k+1)!!/(2^(k+1) x^(2k+2))."""
     if x.dtype.complex:
         return 1 - x * out * 2
@@ -47,7 +52,7 @@ library("dawsn", 1, _dawson_slope, takes=INEXACT, domain=(ANY,), singular=())
 library("wofz", 1, lambda z, out: 2j * (1 / math.sqrt(math.pi)) - z * out * 2, takes=COMPLEXES, domain=(ANY,), singular=())
 
 
-def _voigt_parts(x, s, g):
+def _voigt_parts(x: Expr, s: Expr, g: Expr) -> Any:
     """(z, w, w') of z = (x + ig)/(s√2)"""
     size = s * math.sqrt(2.0)
     z = (x / size).complex(g / size)
@@ -56,17 +61,17 @@ def _voigt_parts(x, s, g):
 
 
 # V = Re w(z) / (s √2π)
-def _voigt_by_x(x, s, g, out):
+def _voigt_by_x(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
     _, _, slope, size = _voigt_parts(x, s, g)
     return slope.real() / (size * s * math.sqrt(2 * math.pi))
 
 
-def _voigt_by_s(x, s, g, out):
+def _voigt_by_s(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
     z, _, slope, _ = _voigt_parts(x, s, g)
     return -(out + (z * slope).real() / (s * math.sqrt(2 * math.pi))) / s
 
 
-def _voigt_by_g(x, s, g, out):
+def _voigt_by_g(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
     _, _, slope, size = _voigt_parts(x, s, g)
     return -slope.imag() / (size * s * math.sqrt(2 * math.pi))
 
@@ -95,9 +100,9 @@ library("exp1", 1, lambda x, out: -(-x).exp() / x, takes=INEXACT, domain=(POSITI
 library("expi", 1, lambda x, out: x.exp() / x, takes=INEXACT, domain=(POSITIVE,))
 
 
-def _exponential_slope(name):
+def _exponential_slope(name: str) -> Callable:
     """E_n' = -E_(n-1); E_0 = e^(-x)/x, and its slope."""
-    def slope(n, x, out):
+    def slope(n: Expr, x: Expr, out: Expr) -> Any:
         zero = -(-x).exp() * (1 + 1 / x) / x
         return (n == 0).select(zero, -getattr((n - 1).max(like(n, 0)), name)(x))
 
@@ -109,9 +114,9 @@ library("expn_n", 2, (..., _exponential_slope("expn_n")), routine="expn", whole=
         singular=(1,))
 
 
-def _quotient(sign):
+def _quotient(sign: float) -> Callable:
     """sin(x)/x, or sinh(x)/x: near 0 as the entire function ₀F₁(3/2, ∓x²/4)."""
-    def slope(x, out):
+    def slope(x: Expr, out: Expr) -> Any:
         near = x.abs() < 1
         small, large = near.select(x, like(x, 0)), near.select(like(x, 1), x)
         entire = like(x, 1.5).hyp0f1(small * small * (sign * 0.25))
@@ -120,7 +125,7 @@ def _quotient(sign):
     return slope
 
 
-def _of_real(name, slope):
+def _of_real(name: str, slope: Callable) -> Callable:
     refused = unknown(f"{name}, of complex numbers,", 0)
     return lambda x, out: (refused if x.dtype.complex else slope)(x, out)
 
@@ -154,21 +159,21 @@ _PART = (-0.7, 0.7)
 
 # Slopes by m (DLMF 19.4.1): K' = (E/(1-m) - K)/(2m), E' = (E - K)/(2m). Both are smooth at m = 0, where they are, by 19.25.1,
 # R_D(0, 1, 1-m)/6 = π/8 ₂F₁(3/2, 3/2; 2; m), -R_D(0, 1-m, 1)/6 = -π/8 ₂F₁(1/2, 3/2; 2; m); away from 0 in terms of K and E
-def _ellipk_slope(m, out):
+def _ellipk_slope(m: Expr, out: Expr) -> Any:
     near = m.abs() < 0.4
     small, large = near.select(m, like(m, 0)), near.select(like(m, 0.5), m)
     entire = like(m, 1.5).hyp2f1(like(m, 1.5), like(m, 2), small) * (math.pi / 8)
     return near.select(entire, (large.ellipe() / (1 - large) - large.ellipk()) / (large * 2))
 
 
-def _ellipe_slope(m, out):
+def _ellipe_slope(m: Expr, out: Expr) -> Any:
     near = m.abs() < 0.4
     small, large = near.select(m, like(m, 0)), near.select(like(m, 0.5), m)
     entire = like(m, 0.5).hyp2f1(like(m, 1.5), like(m, 2), small) * (-math.pi / 8)
     return near.select(entire, (large.ellipe() - large.ellipk()) / (large * 2))
 
 
-def _ellipkm1_slope(p, out):
+def _ellipkm1_slope(p: Expr, out: Expr) -> Any:
     """-K'(1-p), from p itself where it is small."""
     near = p > 0.6
     small = near.select(like(p, 0.5), p)
@@ -183,32 +188,32 @@ for _name, _count in (("elliprc", 2), ("elliprd", 3), ("elliprf", 3), ("elliprg"
     library(_name, _count, (...,) * _count, takes=INEXACT, domain=(POSITIVE,) * _count, singular=())
 
 
-def _delta(phi, m):
+def _delta(phi: Any, m: Expr) -> Any:
     """sqrt(1 - m sin² φ)"""
     s = phi.sin()
     return (1 - m * s * s).sqrt()
 
 
-def _turns(phi, complete):
+def _turns(phi: Any, complete: Any) -> Any:
     """What whole turns add: F(φ + πn) = F(φ) + 2n K."""
     n = (phi * (1 / math.pi)).rint()
     return (n == 0).select(like(phi, 0), n * 2 * (n == 0).select(like(phi, 0), complete))
 
 
-def _ellipkinc_by_m(phi, m, out):
+def _ellipkinc_by_m(phi: Any, m: Expr, out: Expr) -> Any:
     """sin³φ R_D(cos²φ, 1, 1 - m sin²φ)/6 of φ in a half turn around 0 (DLMF 19.25.5 with 19.18.1)"""
     s, c = phi.sin() * _parity(phi), phi.cos()
     part = s * s * s * (c * c).elliprd(like(phi, 1), 1 - m * s * s) * (1 / 6)
     return part + _turns(phi, _ellipk_slope(m, out))
 
 
-def _ellipeinc_by_m(phi, m, out):
+def _ellipeinc_by_m(phi: Any, m: Expr, out: Expr) -> Any:
     s, c = phi.sin() * _parity(phi), phi.cos()
     part = s * s * s * (c * c).elliprd(1 - m * s * s, like(phi, 1)) * (-1 / 6)
     return part + _turns(phi, _ellipe_slope(m, out))
 
 
-def _parity(phi):
+def _parity(phi: Any) -> Any:
     """The sign of the cosine: sin of φ less whole half turns is ±sin φ."""
     n = (phi * (1 / math.pi)).rint() * 0.5
     return (n == n.floor()).select(like(phi, 1), like(phi, -1))
@@ -219,11 +224,11 @@ library("ellipeinc", 2, (lambda phi, m, out: _delta(phi, m), _ellipeinc_by_m), d
 
 
 # Jacobi's functions of the amplitude φ: φ_u = dn, and from F(φ, m) = u: φ_m = -dn F_m(φ, m)
-def _jacobi(name, by_phi, output, slope_m=None):
-    def by_u(u, m, out):
+def _jacobi(name: str, by_phi: Callable, output: int, slope_m: Callable | None = None) -> None:
+    def by_u(u: Expr, m: Expr, out: Expr) -> Any:
         return by_phi(u, m) * u.jacobi_dn(m)
 
-    def by_m(u, m, out):
+    def by_m(u: Expr, m: Expr, out: Expr) -> Any:
         phi, dn = u.jacobi_am(m), u.jacobi_dn(m)
         found = by_phi(u, m) * -dn * _ellipkinc_by_m(phi, m, out)
         return found if slope_m is None else found + slope_m(u, m)
@@ -243,7 +248,7 @@ _jacobi("jacobi_am", lambda u, m: like(u, 1), 3)
 _S, _Q = (1.6, 4.0), (0.5, 3.0)
 
 
-def _zeta_step(s, q):
+def _zeta_step(s: Expr, q: Expr) -> Any:
     """q^(-s) changes with log q; there is a pole at s = 1."""
     return (s - 1).min(1 / q.log().abs().max(like(s, 1.0))) * 0.03
 

@@ -18,17 +18,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import UnsupportedError
 from ..opdef import FLOATS, OPS
-from ..types import F32, F64, DType
-from ..types import dtype as dtype_of
+from ..types import F32, F64, Array, DType, known_dtype
 from .elementwise import declare
 from .numeric import _special
 
-ROUTINES: dict[str, Routine] = {}          # op -> its routine
+if TYPE_CHECKING:
+    from ..build import Expr
+
+ROUTINES: dict[str, Routine | None] = {}          # op -> its routine; None where it is a formula
 _ORDINAL = ("first", "second", "third", "fourth")
 
 
@@ -56,18 +59,18 @@ class Routine:
                         return types
         raise UnsupportedError(f"scipy.special.{self.name} of {dtype.np} is none of SciPy's", "convert with .astype() first")
 
-    def __call__(self, *arrays):
+    def __call__(self, *arrays: Array) -> Array:
         types = self.types(_dtype_of(arrays[-1]))
         ready = [_as(a, letter) for a, letter in zip(arrays, types)]
         found = _special(self.name)(*ready)
         return found[self.output] if isinstance(found, tuple) else found
 
 
-def _dtype_of(array):
-    return dtype_of(np.asarray(array).dtype)
+def _dtype_of(array: Array) -> DType:
+    return known_dtype(np.asarray(array).dtype)
 
 
-def _as(array, letter):
+def _as(array: Array, letter: str) -> Array:
     array = np.asarray(array)
     if array.dtype.kind == "c" and letter not in "FD":
         array = array.real
@@ -77,7 +80,7 @@ def _as(array, letter):
 
 def unknown(name: str, k: int) -> Callable:
     """A partial derivative of which no formula is known: asking for it is an error, not 0."""
-    def partial(*exprs):
+    def partial(*exprs: Any) -> None:
         raise UnsupportedError(
             f"the derivative of scipy.special.{name} by its {_ORDINAL[k]} argument cannot be computed",
             "hold that argument fixed with tg.stop_gradient, or give the function a rule with tg.custom_jvp")
@@ -112,7 +115,7 @@ def _weights(order: int) -> list[float]:
             for j in range(1, _NODES + 1)]
 
 
-def difference(f: Callable, x, h, order: int):
+def difference(f: Callable, x: Expr, h: Expr, order: int) -> Expr:
     """The first or second derivative of f, a formula, at x, by steps h."""
     total = f(x) * (-2 * sum(_weights(2))) if order == 2 else None
     for j, weight in enumerate(_weights(order), 1):
@@ -124,7 +127,7 @@ def difference(f: Callable, x, h, order: int):
 
 def in_double(formula: Callable) -> Callable:
     """The formula in double precision, whatever its operands have."""
-    def run(*xs):
+    def run(*xs: Expr) -> Expr:
         return formula(*(x.cast(F64) for x in xs)).cast(F32) if xs[-1].dtype is F32 else formula(*xs)
 
     return run
@@ -133,30 +136,31 @@ def in_double(formula: Callable) -> Callable:
 class Numbers:
     """Arrays with the interface of `build.Expr`, so that a formula is its own evaluator."""
 
-    def __init__(self, value):
+    def __init__(self, value: Array):
         self.value = np.asarray(value)
 
     @property
-    def dtype(self):
+    def dtype(self) -> Any:
         return _dtype_of(self.value)
 
-    def cast(self, dtype):
+    def cast(self, dtype: DType) -> Any:
         return Numbers(self.value.astype(dtype.np))
 
-    def select(self, yes, no):
+    def select(self, yes: Expr, no: Expr) -> Any:
         return Numbers(np.where(self.value, _plain(yes), _plain(no)))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name not in OPS:
             raise AttributeError(name)
-        return lambda *others: Numbers(OPS[name].numpy(self.value, *(np.asarray(_plain(o), self.value.dtype) for o in others)))
+        function = cast(Any, OPS[name]).numpy
+        return lambda *others: Numbers(function(self.value, *(np.asarray(_plain(o), self.value.dtype) for o in others)))
 
 
-def _plain(x):
+def _plain(x: Expr) -> Any:
     return x.value if isinstance(x, Numbers) else x
 
 
-def _operators():
+def _operators() -> None:
     for name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "eq", "ne", "lt", "le", "gt", "ge"):
         for method in (f"__{name}__", f"__r{name}__"):
             if hasattr(np.ndarray, method):
@@ -171,7 +175,7 @@ _operators()
 
 def evaluator(formula: Callable) -> Callable:
     """A formula as a function of arrays."""
-    def run(*arrays):
+    def run(*arrays: Any) -> Any:
         with np.errstate(all="ignore"):
             return formula(*map(Numbers, arrays)).value[()]
 
@@ -199,15 +203,15 @@ def by_parameter(name: str, arity: int, k: int, value: Callable, step: Callable,
     partial of the derivative of that order by operand j, a formula (*operands, out).
     """
     for order in range(1, orders + 1):
-        def formula(*xs, order=order):
+        def formula(*xs: Expr, order: int = order) -> Expr:
             found = value(*xs)
 
-            def along(p):
+            def along(p: Expr) -> Expr:
                 return found(*xs[:k], p, *xs[k + 1:])
 
             return difference(along, xs[k], step(*xs), order)
 
-        def again(*exprs, order=order):
+        def again(*exprs: Any, order: int = order) -> Any:
             return getattr(exprs[0], f"{name}_by{k}_{order + 1}")(*exprs[1:-1])
 
         partials = [others[j](order) if j in others else ... for j in range(arity)]

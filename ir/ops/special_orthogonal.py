@@ -7,23 +7,31 @@ the user's program takes SciPy's recurrence, one that is a float its hypergeomet
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ..opdef import COMPLEXES, INEXACT
 from .elementwise import like
 from .special_gamma import RIGHT, _pole, _rgamma_slope
 from .special_library import by_parameter, first, library, unknown
 
+if TYPE_CHECKING:
+    from ..build import Expr
+    from ..types import DType
+
 _X, _DEGREE, _SHAPE = (-0.8, 0.8), (3.0, 3.0), (0.4, 1.6)
 _ABOVE = (0.2, 3.0)
 
 
-def _lowered(n, slope):
+def _lowered(n: Expr, slope: Expr) -> Expr:
     """The slope, and 0 of degree 0."""
     return (n == 0).select(like(slope, 0), slope)
 
 
 def _polynomials(s: str, whole: tuple[int, ...]) -> None:
-    def degree(name, arity, slope, domain=_X, shapes=0, takes=INEXACT):
-        def by_x(*exprs):
+    def degree(name: str, arity: int, slope: Callable, domain: tuple[float, ...] = _X, shapes: int = 0,
+               takes: frozenset[DType] = INEXACT) -> None:
+        def by_x(*exprs: Any) -> Any:
             return _lowered(exprs[0].cast(exprs[-1].dtype), slope(*exprs[:-1]))
 
         library(name + s, arity, (*[...] * (arity - 1), by_x), routine=name, whole=whole, takes=takes,
@@ -31,7 +39,7 @@ def _polynomials(s: str, whole: tuple[int, ...]) -> None:
 
     jacobi, gegenbauer = "eval_jacobi" + s, "eval_gegenbauer" + s
 
-    def of(name, n, *rest):
+    def of(name: str, n: Expr, *rest: Any) -> Any:
         return getattr(n - 1, name)(*rest)
 
     degree("eval_jacobi", 4, lambda n, a, b, x: (n + a + b + 1) * 0.5 * of(jacobi, n, a + 1, b + 1, x), shapes=2)
@@ -63,17 +71,17 @@ library("eval_hermitenorm_n", 2, (..., lambda n, x, out: n * (n - 1).max(like(n,
 _SHORT = 0.035
 
 
-def _real(name, k, known):
+def _real(name: str, k: int, known: Callable) -> Callable:
     refused = unknown(f"{name}, of complex numbers,", k)
     return lambda *exprs: (refused if exprs[-1].dtype.complex else known)(*exprs)
 
 
-def _pole_distance(c):
+def _pole_distance(c: Expr) -> Any:
     """How far c is from the poles 0, -1, -2 …, at most 1."""
     return (c > 0).select(c, (c - c.rint()).abs()).min(like(c, 1.0))
 
 
-def _by_logarithm(z):
+def _by_logarithm(z: Expr) -> Any:
     return _SHORT / z.abs().max(like(z, 1.0)).log().max(like(z, 1.0))
 
 
@@ -98,13 +106,13 @@ library("hyperu", 3, (..., ..., lambda a, b, z, out: -a * (a + 1).hyperu(b + 1, 
 _GAUSS = (_SHAPE, _SHAPE, (1.2, 2.6), (-0.7, 0.7))
 
 
-def _gauss(*at):
+def _gauss(*at: Any) -> Any:
     return lambda a, b, c, z: a.hyp2f1(b, c, z)
 
 
-def _gauss_step(k):
+def _gauss_step(k: int) -> Callable:
     """F grows as (1-z)^(c-a-b) near 1 and as (-z)^(-a) far to the left."""
-    def step(a, b, c, z):
+    def step(a: Expr, b: Expr, c: Expr, z: Expr) -> Any:
         near = _SHORT / (1 - z).abs().max(like(z, 1e-300)).log().abs().max(like(z, 1.0))
         return near * _pole_distance(c) if k == 2 else near
 
@@ -125,7 +133,7 @@ library("hyp2f1", 4, (*(_real("hyp2f1", k, first("hyp2f1", k)) for k in range(3)
 
 # --- binomial coefficients, Lambert's W -------------------------------------------------------------------------------
 
-def _binomial_slope(n, k, other, out):
+def _binomial_slope(n: Expr, k: Expr, other: Any, out: Expr) -> Any:
     """C (ψ(n+1) - ψ(n-k+1)), the slope by n; where C is 0, at a pole of Γ(n-k+1), Γ(n+1)/Γ(k+1) times that of 1/Γ."""
     at_zero = _pole(other) & ~_pole(n + 1)
     zero = (n + 1).gamma() * (k + 1).rgamma() * _rgamma_slope(other, other.rgamma())
@@ -133,7 +141,7 @@ def _binomial_slope(n, k, other, out):
     return at_zero.select(zero, out.mulz((n + 1).digamma() - safe.digamma()))
 
 
-def _binomial_by_k(n, k, out):
+def _binomial_by_k(n: Expr, k: Expr, out: Expr) -> Any:
     """C (ψ(n-k+1) - ψ(k+1)); where C is 0, of that factor which is."""
     right, left = n - k + 1, k + 1
     top = (n + 1).gamma()

@@ -11,19 +11,24 @@ Near 0 they are power series; elsewhere integration by parts leads from order n 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..core import Const
 from ..types import F32, F64
 from .elementwise import ANY, POSITIVE, declare, like, share_of
 from .numeric import Special, exprel_n, hypot_excess, log1prel_n
 
+if TYPE_CHECKING:
+    from ..build import Expr
+
 _ORDERS = 3            # orders of a family that are told apart where the order is not a constant
 
 
-def _of_order(family):
+def _of_order(family: Callable) -> Callable:
     """The formula of a family by its order: chosen now where that is a constant. Single precision is computed in double: the
     terms overflow, or cancel, before the result does."""
-    def formula(n, x):
+    def formula(n: Expr, x: Expr) -> Any:
         if x.dtype is F32:
             return formula(n.cast(F64), x.cast(F64)).cast(F32)
         if n.value.__class__ is Const and not n.value.type.dims:
@@ -36,7 +41,7 @@ def _of_order(family):
     return formula
 
 
-def horner(x, coefficients):
+def horner(x: Expr, coefficients: Any) -> Any:
     """Σ c_k x^k"""
     out = x * 0 + coefficients[-1]
     for c in reversed(coefficients[:-1]):
@@ -44,7 +49,7 @@ def horner(x, coefficients):
     return out
 
 
-def _exprel(n: int, x):
+def _exprel(n: int, x: Expr) -> Any:
     """x f_n = exp(x) - n f_(n-1)  from |x| = 1.5 on;  f_n = Σ x^k / (k! (n + k + 1))  below."""
     near = x.abs() < 1.5
     small, large = near.select(x, 0.0), near.select(2.0, x)
@@ -56,7 +61,7 @@ def _exprel(n: int, x):
     return near.select(series, (x == math.inf).select(x, found))
 
 
-def _log1prel(n: int, t):
+def _log1prel(n: int, t: Expr) -> Any:
     """t g_n = (-1)^(n-1) (n-1)! / (1 + t)^n - n g_(n-1)  from |t| = 0.3 on;  Σ (-1)^k k!/(k-n)! t^(k-n) / (k + 1)  below."""
     near = t.abs() < 0.3
     small, large = near.select(t, 0.0), near.select(1.0, t)
@@ -69,11 +74,11 @@ def _log1prel(n: int, t):
     return near.select(series, found)
 
 
-def _next(name):
+def _next(name: str) -> tuple[None, Callable]:
     return (None, lambda n, x, out: getattr(n + 1, name)(x))
 
 
-def exprel_value(x):
+def exprel_value(x: Expr) -> Any:
     zero = x == 0
     return zero.select(1 + x * 0.5, (x == math.inf).select(x, x.expm1() / zero.select(1.0, x)))
 
@@ -88,29 +93,29 @@ declare("exprel", Special("exprel"), formula=exprel_value, partials=(lambda x, o
 
 # --- Box-Cox --------------------------------------------------------------------------------------------------------------
 
-def _box_cox(x, power):
+def _box_cox(x: Expr, power: Any) -> Any:
     zero = power == 0
     return zero.select(x.log(), (x.log() * power).expm1() / zero.select(1.0, power))
 
 
-def _box_cox_by_power(x, power, out):
+def _box_cox_by_power(x: Expr, power: Any, out: Expr) -> Any:
     """(x^p - 1)/p = L exprel(p L) with L = log x, so L² exprel'(p L); 1/p² where x is 0, where it is -1/p."""
     log = x.log()
     return ((x == 0) & (power > 0)).select(1 / (power * power), log * log * like(x, 1).exprel_n(power * log))
 
 
-def _inverse_box_cox(y, power):
+def _inverse_box_cox(y: Expr, power: Any) -> Any:
     zero = power == 0
     return zero.select(y.exp(), ((y * power).log1p() / zero.select(1.0, power)).exp())
 
 
-def _inverse_by_y(y, power, out):
+def _inverse_by_y(y: Expr, power: Any, out: Expr) -> Any:
     """(1 + p y)^(1/p - 1); at the end of the domain, where the power is 0, it is not that over 0."""
     base = 1 + power * y
     return (base == 0).select(base ** (1 / power - 1), out / base)
 
 
-def _inverse_by_power(y, power, out):
+def _inverse_by_power(y: Expr, power: Any, out: Expr) -> Any:
     """out y² d/dt (log(1 + t)/t) at t = p y; at the end of the domain from log out = log(1 + p y)/p."""
     base = 1 + power * y
     end = _inverse_by_y(y, power, out) * y / power - out.mulz(base.log()) / power
@@ -126,7 +131,7 @@ declare("inv_boxcox", Special("inv_boxcox"), 2, formula=_inverse_box_cox, singul
 
 # --- losses ---------------------------------------------------------------------------------------------------------------
 
-def _pseudo_huber(delta, r):
+def _pseudo_huber(delta: Any, r: Expr) -> Any:
     """δ² (sqrt(1 + (r/δ)²) - 1), without the difference: r² / (sqrt(1 + (r/δ)²) + 1)"""
     ratio = r / (delta == 0).select(1.0, delta)
     found = r.isinf().select(math.inf, r * r / ((ratio * ratio + 1).sqrt() + 1))
@@ -139,7 +144,7 @@ declare("hypot_excess", hypot_excess, 2, formula=lambda delta, r: r * r.mulz(1 /
         partials=(lambda delta, r, out: -share_of(out, delta.hypot(r)), lambda delta, r, out: share_of(r, delta.hypot(r))))
 
 
-def _by_delta(delta, r, out):
+def _by_delta(delta: Any, r: Expr, out: Expr) -> Any:
     """(h - δ)² / h"""
     excess = delta.hypot_excess(r)
     return excess * share_of(excess, delta.hypot(r))

@@ -23,14 +23,20 @@ not computed.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..opdef import COMPLEXES, INEXACT, OpDef
-from ..types import C128, F64, Type
+from ..types import C128, F64, DType, Type
 from .common import array_type, expect_choice, expect_count, expect_dtype, expect_index, fail, same_dim
 
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
-def _matrix(name, operands, count, takes=INEXACT) -> Type:
+
+def _matrix(name: str, operands: Sequence[Value], count: int, takes: Collection[DType] = INEXACT) -> Type:
     expect_count(name, operands, count)
     a = array_type(name, operands[0])
     expect_dtype(name, a.dtype, takes)
@@ -39,15 +45,15 @@ def _matrix(name, operands, count, takes=INEXACT) -> Type:
     return a
 
 
-def _square(name, operands, takes=INEXACT) -> Type:
+def _square(name: str, operands: tuple[Value, ...], takes: frozenset[DType] = INEXACT) -> Type:
     a = _matrix(name, operands, 1, takes)
     if not same_dim(a.dims[-1], a.dims[-2]):
         fail(f"{name} takes square matrices, not {a!r}")
     return a
 
 
-def _infer_hermitian(name, vectors):
-    def infer(operands, attrs, regions):
+def _infer_hermitian(name: str, vectors: bool) -> Callable:
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> list[Type]:
         a = _square(name, operands)
         expect_choice(name, "lower", attrs["lower"], (True, False))
         w = Type(a.dtype.real, a.dims[:-1])
@@ -56,8 +62,8 @@ def _infer_hermitian(name, vectors):
     return infer
 
 
-def _infer_eig(name, vectors):
-    def infer(operands, attrs, regions):
+def _infer_eig(name: str, vectors: bool) -> Callable:
+    def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> Any:
         a = _square(name, operands, COMPLEXES & {C128})
         w = Type(a.dtype, a.dims[:-1])
         return [w, a] if vectors else [w]
@@ -65,7 +71,7 @@ def _infer_eig(name, vectors):
     return infer
 
 
-def _infer_svd(operands, attrs, regions):
+def _infer_svd(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     a = _matrix("svd", operands, 2)
     k = expect_index("svd", operands[1])
     expect_choice("svd", "full", attrs["full"], (True, False))
@@ -74,12 +80,12 @@ def _infer_svd(operands, attrs, regions):
     return [Type(a.dtype, lead + u), Type(a.dtype.real, (*lead, k)), Type(a.dtype, lead + vh)]
 
 
-def _infer_svdvals(operands, attrs, regions):
+def _infer_svdvals(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     a = _matrix("svdvals", operands, 2)
     return [Type(a.dtype.real, (*a.dims[:-2], expect_index("svdvals", operands[1])))]
 
 
-def _infer_qr(operands, attrs, regions):
+def _infer_qr(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     a = _matrix("qr", operands, 2, {F64, C128})
     k = expect_index("qr", operands[1])
     expect_choice("qr", "complete", attrs["complete"], (True, False))
@@ -88,7 +94,7 @@ def _infer_qr(operands, attrs, regions):
     return [Type(a.dtype, (*lead, m, inner)), Type(a.dtype, (*lead, inner, n))]
 
 
-def _infer_pinv(operands, attrs, regions):
+def _infer_pinv(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     a = _matrix("pinv", operands, 3)
     expect_index("pinv", operands[2])
     rcond = array_type("pinv", operands[1])
@@ -97,22 +103,22 @@ def _infer_pinv(operands, attrs, regions):
     return [Type(a.dtype, (*a.dims[:-2], a.dims[-1], a.dims[-2]))]
 
 
-def _infer_couple(operands, attrs, regions):
+def _infer_couple(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("couple", operands, 4)
     expect_choice("couple", "lower", attrs["lower"], (True, False, None))
     a, k = array_type("couple", operands[0]), array_type("couple", operands[3])
     return [Type(a.dtype, k.dims)]
 
 
-def _triangle(op):
+def _triangle(op: Op) -> Any:
     return "L" if op.attrs["lower"] else "U"
 
 
-def _evaluate_svdvals(op, a, k):
+def _evaluate_svdvals(op: Op, a: Any, k: Any) -> Any:
     return (np.linalg.svd(a, compute_uv=False),)
 
 
-def _evaluate_pinv(op, a, rcond, k):
+def _evaluate_pinv(op: Op, a: Any, rcond: Any, k: Any) -> Any:
     """V S^-1 U^H from the thin factors, as np.linalg.pinv."""
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     large = s > rcond * np.max(s, axis=-1, keepdims=True, initial=0)

@@ -15,38 +15,44 @@ A stack is used once: who has popped or pushed goes on with the result. Then it 
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..opdef import ALL, OpDef
-from ..types import StackType, Type
+from ..types import Array, StackType, Type
 from .common import array_type, expect_at_least, expect_count, expect_dtype, expect_index, fail
 
+if TYPE_CHECKING:
+    from ..core import Block, Op, Value
 
-def _infer_empty(operands, attrs, regions):
+
+def _infer_empty(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_dtype("empty", attrs["dtype"], ALL)
     return [Type(attrs["dtype"], tuple(expect_index("empty", d) for d in operands))]
 
 
-def _evaluate_empty(op, *dims):
+def _evaluate_empty(op: Op, *dims: Array) -> tuple[np.ndarray, ...]:
     """NaN, or the largest number, so that it shows where something is read that was not written."""
     kind = op.attrs["dtype"]
     unwritten = np.nan if kind.inexact else True if kind.kind == "b" else np.iinfo(kind.np).max
     return (np.full(tuple(map(int, dims)), unwritten, kind.np),)
 
 
-def _stack(name, value) -> StackType:
+def _stack(name: str, value: Value) -> StackType:
     if type(value.type) is not StackType:
         fail(f"{name} takes a stack, not {value.type!r}")
     return value.type
 
 
-def _infer_new(operands, attrs, regions):
+def _infer_new(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("stack_new", operands, 0)
     expect_dtype("stack_new", attrs["dtype"], ALL)
     return [StackType(Type(attrs["dtype"]))]
 
 
-def _infer_push(operands, attrs, regions):
+def _infer_push(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("push", operands, 2)
     s, v = _stack("push", operands[0]), array_type("push", operands[1])
     if v.dtype is not s.element.dtype:
@@ -54,13 +60,14 @@ def _infer_push(operands, attrs, regions):
     return [s]
 
 
-def _infer_pop(operands, attrs, regions):
+def _infer_pop(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_at_least("pop", operands, 1)
     s = _stack("pop", operands[0])
     return [s, Type(s.element.dtype, tuple(expect_index("pop", d) for d in operands[1:]))]
 
 
-def _evaluate_pop(op, s, *dims):
+def _evaluate_pop(op: Op, s: tuple[tuple[np.ndarray | tuple, ...], np.ndarray],
+                  *dims: Array) -> tuple[tuple[np.ndarray | tuple, ...], np.ndarray]:
     shape = tuple(map(int, dims))
     if s == ():
         return (), np.zeros(shape, op.results[1].type.dtype.np)

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 
-def _ir_lexer():
+def _ir_lexer() -> Any:
     from pygments import token
     from pygments.lexer import RegexLexer
 
@@ -35,13 +36,13 @@ def _ir_lexer():
     return IRLexer(stripnl=False)
 
 
-def _llvm_lexer():
+def _llvm_lexer() -> Any:
     from pygments.lexers import LlvmLexer
 
     return LlvmLexer(stripnl=False)
 
 
-def _assembly_lexer():
+def _assembly_lexer() -> Any:
     from pygments.lexers import GasLexer
 
     return GasLexer(stripnl=False)
@@ -51,7 +52,7 @@ _LEXERS = {"ir": _ir_lexer, "loops": _ir_lexer, "llvm": _llvm_lexer, "asm": _ass
 
 
 @functools.cache
-def _highlighter(language: str):
+def _highlighter(language: str) -> Any:
     """Pygments' highlight for a language, loaded when it is first needed."""
     from pygments import highlight
     from pygments.formatters import TerminalFormatter

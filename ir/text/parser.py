@@ -4,13 +4,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from ..core import Block, Const, Function, Op, Value
 from ..errors import IRError
 from ..opdef import OPS
-from ..types import BOOL, C128, DTYPES, F64, INDEX, DType, StackType, Type
+from ..types import BOOL, C128, DTYPES, F64, INDEX, Array, Dim, DType, StackType, Type
 
 _NUMBER = r"-?(?:inf|nan(?:\(0x[0-9a-f]+\))?|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:_[a-z]+\d*)?(?!\w)"
 _TOKEN = re.compile(rf"""(?P<skip>\s+|\#[^\n]*)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<value>%[\w.]+)
@@ -24,6 +26,9 @@ def parse(text: str) -> Function:
     return _Parser(text).module()
 
 
+NO_ATTRS: Mapping[str, Any] = {}
+
+
 class _Parser:
     def __init__(self, text: str):
         self.text = text
@@ -31,7 +36,7 @@ class _Parser:
         self.words: list[str] = []
         self.starts: list[int] = []
         for m in _TOKEN.finditer(text):
-            if m.lastgroup != "skip":
+            if m.lastgroup and m.lastgroup != "skip":
                 self.kinds.append(m.lastgroup)
                 self.words.append(m.group())
                 self.starts.append(m.start())
@@ -45,7 +50,7 @@ class _Parser:
 
     # tokens
 
-    def fail(self, expected: str):
+    def fail(self, expected: str) -> NoReturn:
         at = self.starts[self.at]
         line = self.text.count("\n", 0, at) + 1
         shown = self.text.splitlines()[line - 1].strip() if self.text else ""
@@ -60,7 +65,7 @@ class _Parser:
             return True
         return False
 
-    def expect(self, word: str):
+    def expect(self, word: str) -> None:
         if not self.accept(word):
             self.fail(repr(word))
 
@@ -70,7 +75,7 @@ class _Parser:
         self.at += 1
         return self.words[self.at - 1]
 
-    def listed(self, item, close: str) -> list:
+    def listed(self, item: Callable, close: str) -> list:
         """item ("," item)* up to the closing mark."""
         found = []
         while not self.accept(close):
@@ -98,13 +103,13 @@ class _Parser:
         word = self.take("symbol")[1:]
         return json.loads(word) if word.startswith('"') else word
 
-    def constant(self):
+    def constant(self) -> None:
         name = self.symbol()
         self.expect(":")
         type = self.type()
         frozen = not self.accept("live")
         self.expect("=")
-        data = np.frombuffer(base64.b64decode(json.loads(self.take("string"))), dtype=type.dtype.np).reshape(type.dims)
+        data = np.frombuffer(base64.b64decode(json.loads(self.take("string"))), dtype=type.dtype.np).reshape(type.shape)
         self.constants[name] = Const(type, data if frozen else data.copy(), frozen)
 
     def function(self) -> Function:
@@ -120,7 +125,7 @@ class _Parser:
         self.functions[name] = f
         return f
 
-    def skip_types(self):
+    def skip_types(self) -> None:
         """The types of a function's results follow from its body."""
         depth = 0
         while not (self.peek("{") and not depth):
@@ -136,7 +141,7 @@ class _Parser:
         if word in self.values:
             self.fail(f"a name that is new instead of {word}")
         hint = word[1:].split(".")[0]
-        value = self.values[word] = Value(None, None if hint.isdigit() else hint)
+        value = self.values[word] = Value(cast(Type, None), None if hint.isdigit() else hint)
         return value
 
     def declared(self) -> tuple[list[Value], list[int | None], list[Value]]:
@@ -146,7 +151,7 @@ class _Parser:
         """
         values, places, inits = [], [], []
 
-        def one():
+        def one() -> None:
             values.append(self.define(self.take("value")))
             places.append(self.at + 1 if self.peek(":") else None)
             while not self.peek(",", ")", "="):
@@ -158,7 +163,7 @@ class _Parser:
         self.listed(one, ")")
         return values, places, inits
 
-    def typed(self, values, places, results=()) -> list[Value]:
+    def typed(self, values: list[Value], places: Sequence[int | None], results: tuple[Value, ...] = ()) -> list[Value]:
         """The declared values with their types: those written, else those of the results."""
         after = self.at
         for k, (value, place) in enumerate(zip(values, places)):
@@ -176,7 +181,7 @@ class _Parser:
         values, places, _ = self.declared()
         return self.typed(values, places)
 
-    def skip(self):
+    def skip(self) -> None:
         """Skip one token, or all from an opening bracket to the closing one."""
         if self.kinds[self.at] == "end":
             self.fail("a type")
@@ -192,7 +197,7 @@ class _Parser:
             self.fail("a value that is defined above")
         return self.values[word]
 
-    def type(self):
+    def type(self) -> Type:
         word = self.take("word")
         if word == "stack":
             self.expect("<")
@@ -204,7 +209,7 @@ class _Parser:
             self.fail("a dtype")
         return Type(DTYPES[word], tuple(self.listed(self.dim, "]")) if self.accept("[") else ())
 
-    def dim(self):
+    def dim(self) -> Dim:
         return int(self.take("number")) if self.kinds[self.at] == "number" else self.value()
 
     def types(self) -> list:
@@ -224,13 +229,13 @@ class _Parser:
             type = self.type()
             self.expect("{")
             elements = self.listed(lambda: self.element(type.dtype), "}")
-            return _const(type, np.array(elements, type.dtype.np).reshape(type.dims))
+            return _const(type, np.array(elements, type.dtype.np).reshape(type.shape))
         if kind == "number" or word in ("true", "false", "("):
             dtype, element = self.scalar()
             return _const(Type(dtype), np.array(element, dtype.np))
         self.fail("an operand")
 
-    def element(self, dtype: DType):
+    def element(self, dtype: DType) -> Array:
         """One number of a literal of this dtype, as a NumPy scalar of exactly these bits."""
         if dtype is BOOL:
             return _WORDS[self.take("word")]
@@ -243,7 +248,7 @@ class _Parser:
             return np.array([re_, im_], part.np).view(dtype.np)[0]
         return _exact(self.take("number"), dtype)
 
-    def scalar(self):
+    def scalar(self) -> tuple[DType, Array]:
         if self.peek("true", "false"):
             return BOOL, self.element(BOOL)
         if self.peek("("):
@@ -272,12 +277,12 @@ class _Parser:
         self.expect("{")
         return dict(self.listed(self.pair, "}"))
 
-    def pair(self):
+    def pair(self) -> tuple[str, Any]:
         name = self.take("word")
         self.expect("=")
         return name, self.attr()
 
-    def attr(self):
+    def attr(self) -> Any:
         kind, word = self.kinds[self.at], self.words[self.at]
         if kind == "string":
             self.at += 1
@@ -305,14 +310,14 @@ class _Parser:
         self.take("word")
         return _WORDS[word] if word in _WORDS else DTYPES.get(word, word)
 
-    def entry(self):
+    def entry(self) -> tuple[int, int]:
         key = self.attr()
         self.expect(":")
         return key, self.attr()
 
     # ops
 
-    def ops(self, block: Block, end: str):
+    def ops(self, block: Block, end: str) -> None:
         """Ops up to `end`, the block's yields and the closing brace."""
         while not self.accept(end):
             block.ops.append(self.op())
@@ -328,7 +333,7 @@ class _Parser:
         _FORMS.get(name, _Parser.plain)(self, op, results)
         return op
 
-    def finish(self, op: Op, names: list[str], operands=(), attrs=()):
+    def finish(self, op: Op, names: list[str], operands: Sequence[Value] = (), attrs: Mapping[str, Any] = NO_ATTRS) -> None:
         """The tail of an op: its attributes and the types of its results, which may name one another."""
         op.operands, op.attrs = tuple(operands), dict(attrs)
         if self.attrs_next():
@@ -340,13 +345,13 @@ class _Parser:
         for k, (result, type) in enumerate(zip(op.results, types)):
             result.type, result.owner, result.slot = type, op, k
 
-    def region(self, params=()) -> Block:
+    def region(self, params: Sequence[Value] = ()) -> Block:
         self.expect("{")
         block = framed(params)
         self.ops(block, "yield")
         return block
 
-    def plain(self, op: Op, names):
+    def plain(self, op: Op, names: list[str]) -> None:
         operands = []
         kind, word = self.kinds[self.at], self.words[self.at]
         if kind in ("value", "symbol", "number") or word in ("true", "false", "(") or word in DTYPES:
@@ -357,8 +362,10 @@ class _Parser:
         while self.peek("("):
             op.regions += (self.region(self.params()),)
 
-    def indexed(self, op: Op, names):
-        x, indices, chars = self.operand(), [], []
+    def indexed(self, op: Op, names: list[str]) -> None:
+        indices: list[Value] = []
+        chars: list[str] = []
+        x = self.operand()
         self.expect("[")
         self.listed(lambda: chars.append(self.axis(indices)), "]")
         value = [self.operand()] if self.accept(",") else []
@@ -375,12 +382,12 @@ class _Parser:
         indices.append(self.operand())
         return "s"
 
-    def dim_(self, op: Op, names):
+    def dim_(self, op: Op, names: list[str]) -> None:
         x = self.operand()
         self.expect(",")
         self.finish(op, names, (x,), {"axis": int(self.take("number"))})
 
-    def call(self, op: Op, names):
+    def call(self, op: Op, names: list[str]) -> None:
         callee = self.attr()
         self.expect("(")
         self.finish(op, names, self.listed(self.operand, ")"), {"callee": callee})
@@ -397,21 +404,21 @@ class _Parser:
         self.expect("to")
         return index, self.operand()
 
-    def carry(self):
+    def carry(self) -> tuple[list[Value], list[int | None], list[Value]]:
         return self.declared() if self.accept("carry") else ([], [], [])
 
-    def for_(self, op: Op, names):
+    def for_(self, op: Op, names: list[str]) -> None:
         index, trip = self.trip()
         values, places, inits = self.carry()
         self.finish(op, names, (trip, *inits))
         op.regions = (self.region([index, *self.typed(values, places, op.results)]),)
 
-    def map_(self, op: Op, names):
+    def map_(self, op: Op, names: list[str]) -> None:
         index, trip = self.trip()
         self.finish(op, names, (trip,))
         op.regions = (self.region([index]),)
 
-    def while_(self, op: Op, names):
+    def while_(self, op: Op, names: list[str]) -> None:
         values, places, inits = self.carry()
         self.finish(op, names, inits)
         head = self.region(self.typed(values, places, op.results))
@@ -419,7 +426,7 @@ class _Parser:
         values, places, _ = self.declared()
         op.regions = (head, self.region(self.typed(values, places, op.results)))
 
-    def if_(self, op: Op, names):
+    def if_(self, op: Op, names: list[str]) -> None:
         self.finish(op, names, (self.operand(),))
         then = self.region()
         self.expect("else")
@@ -430,7 +437,7 @@ _FORMS = {"slice": _Parser.indexed, "update": _Parser.indexed, "update_add": _Pa
           "call": _Parser.call, "for": _Parser.for_, "map": _Parser.map_, "while": _Parser.while_, "if": _Parser.if_}
 
 
-def framed(params) -> Block:
+def framed(params: Sequence[Value]) -> Block:
     """A block whose parameters are these values."""
     block = Block()
     block.params = tuple(params)
@@ -439,7 +446,7 @@ def framed(params) -> Block:
     return block
 
 
-def _exact(word: str, dtype: DType):
+def _exact(word: str, dtype: DType) -> Array:
     """The number as a NumPy scalar; `nan(0x…)` gives the bits."""
     if word.startswith("nan("):
         return np.array(int(word[6:-1], 16), f"u{dtype.size}").view(dtype.np)[()]

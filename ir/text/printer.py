@@ -33,6 +33,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +77,7 @@ def _real(x: np.floating) -> str:
     return np.format_float_positional(x, trim="0") if 1e-4 <= abs(x) < 1e9 else np.format_float_scientific(x, trim="0")
 
 
-def _number(x: np.generic) -> str:
+def _number(x: Any) -> str:
     kind = x.dtype.kind
     if kind == "b":
         return "true" if x else "false"
@@ -87,7 +89,7 @@ def _number(x: np.generic) -> str:
 _PLAIN = frozenset({"f64", "index", "bool", "c128"})
 
 
-def literal(dtype: DType, x: np.generic) -> str:
+def literal(dtype: DType, x: Any) -> str:
     """A scalar constant."""
     return _number(x) if dtype.name in _PLAIN else f"{_number(x)}_{dtype.name}"
 
@@ -117,7 +119,7 @@ class _Printer:
                 for c, name in self.constants.values()]
         return head + [""] + self.lines if head else self.lines
 
-    def function(self, f: Function):
+    def function(self, f: Function) -> None:
         self.names, self.taken, self.count = {}, set(), 0
         if self.lines:
             self.lines.append("")
@@ -161,21 +163,21 @@ class _Printer:
             self.constants[key] = (value, f"c{len(self.constants)}")
         return "@" + self.constants[key][1]
 
-    def operands(self, values) -> str:
+    def operands(self, values: tuple[Value, ...]) -> str:
         return ", ".join(map(self.operand, values))
 
-    def type(self, t) -> str:
+    def type(self, t: Type) -> str:
         if isinstance(t, StackType):
             return f"stack<{self.type(t.element)}>"
         dims = ", ".join(str(d) if isinstance(d, int) else self.operand(d) for d in t.dims)
         return f"{t.dtype.name}[{dims}]" if dims else t.dtype.name
 
-    def types(self, types, always=False) -> str:
+    def types(self, types: Sequence[Type], always: bool = False) -> str:
         if len(types) == 1:
             return self.type(types[0])
         return f"({', '.join(map(self.type, types))})" if types or always else ""
 
-    def params(self, params) -> str:
+    def params(self, params: tuple[Value, ...]) -> str:
         return ", ".join([f"{self.name(p)}: {self.type(p.type)}" for p in params])
 
     def symbol(self, f: Function) -> str:
@@ -187,7 +189,7 @@ class _Printer:
     def attrs(self, attrs: dict) -> str:
         return "{" + ", ".join(f"{k}={self.attr(v)}" for k, v in attrs.items()) + "}"
 
-    def attr(self, v) -> str:
+    def attr(self, v: Any) -> str:
         if v is None or isinstance(v, (bool, np.bool_)):
             return {None: "none", True: "true", False: "false"}[v if v is None else bool(v)]
         if isinstance(v, str):
@@ -204,7 +206,7 @@ class _Printer:
             return "{" + ", ".join(f"{self.attr(k)}: {self.attr(w)}" for k, w in v.items()) + "}"
         if isinstance(v, DType):
             return v.name
-        if isinstance(v, (Type, StackType)):
+        if isinstance(v, Type):
             return f"<{self.type(v)}>"
         if isinstance(v, Function):
             return self.symbol(v)
@@ -212,12 +214,12 @@ class _Printer:
 
     # ops
 
-    def block(self, block: Block, indent: str, end: str):
+    def block(self, block: Block, indent: str, end: str) -> None:
         for op in block.ops:
             self.op(op, indent)
         self.lines.append(f"{indent}{end} {self.operands(block.yields)}".rstrip())
 
-    def op(self, op: Op, indent: str):
+    def op(self, op: Op, indent: str) -> None:
         line = self.header(op)
         self.headers[op] = line
         self.lines.append(indent + line)
@@ -244,7 +246,7 @@ class _Printer:
     def plain(self, op: Op) -> str:
         return f"{op.name} {self.operands(op.operands)}".rstrip() + self.tail(op)
 
-    def plain_regions(self, op: Op, indent: str):
+    def plain_regions(self, op: Op, indent: str) -> None:
         for region in op.regions:
             self.lines[-1] += f" ({self.params(region.params)}) {{"
             self.block(region, indent + "  ", "yield")
@@ -270,7 +272,7 @@ class _Printer:
 
     # control: the header, then the regions
 
-    def carry(self, params, inits, results) -> str:
+    def carry(self, params: Sequence[Value], inits: Sequence[Value], results: tuple[Value, ...]) -> str:
         if not params:
             return ""
         return f" carry({', '.join(f'{self.carried(p, r)} = {self.operand(i)}' for p, i, r in zip(params, inits, results))})"
@@ -292,17 +294,17 @@ class _Printer:
     def while_(self, op: Op) -> str:
         return f"while{self.carry(op.regions[0].params, op.operands, op.results)}{self.tail(op)}"
 
-    def one_region(self, op: Op, indent: str):
+    def one_region(self, op: Op, indent: str) -> None:
         self.block(op.regions[0], indent + "  ", "yield")
         self.lines.append(indent + "}")
 
-    def if_regions(self, op: Op, indent: str):
+    def if_regions(self, op: Op, indent: str) -> None:
         self.block(op.regions[0], indent + "  ", "yield")
         self.lines.append(indent + "} else {")
         self.block(op.regions[1], indent + "  ", "yield")
         self.lines.append(indent + "}")
 
-    def while_regions(self, op: Op, indent: str):
+    def while_regions(self, op: Op, indent: str) -> None:
         self.block(op.regions[0], indent + "  ", "yield")
         names = ", ".join(self.carried(p, r) for p, r in zip(op.regions[1].params, op.results))
         self.lines.append(f"{indent}}} do ({names}) {{")
@@ -315,7 +317,7 @@ _FORMS = {"dim": _Printer.dim, "call": _Printer.call, "if": _Printer.if_, "for":
 _REGIONS = {"if": _Printer.if_regions, "for": _Printer.one_region, "map": _Printer.one_region, "while": _Printer.while_regions}
 
 
-def functions_in(attr):
+def functions_in(attr: Any) -> Iterator[Any]:
     """The functions inside an attribute."""
     if isinstance(attr, Function):
         yield attr
@@ -328,7 +330,7 @@ def everything(f: Function) -> list[Function]:
     """The function and every one that an attribute in it names, callees before callers, this one last."""
     done: dict[Function, None] = {}
 
-    def visit(g):
+    def visit(g: Function) -> None:
         if g not in done and g not in above:
             above.add(g)
             for op in g.body.walk():
@@ -342,7 +344,7 @@ def everything(f: Function) -> list[Function]:
     return list(done)
 
 
-def _unique(names):
+def _unique(names: Iterator[Any]) -> Iterator[Any]:
     taken: set[str] = set()
     for name in names:
         unique, k = name, 0
@@ -361,7 +363,7 @@ def equal(f: Function, g: Function) -> bool:
 
 
 class _Equal:
-    def __init__(self):
+    def __init__(self) -> None:
         self.values: dict[Value, Value] = {}
         self.seen: set[tuple[Function, Function]] = set()
 
@@ -387,7 +389,7 @@ class _Equal:
                 and len(a.regions) == len(b.regions) and all(map(self.blocks, a.regions, b.regions))
                 and self.bind(a.results, b.results))
 
-    def uses(self, a, b) -> bool:
+    def uses(self, a: tuple[Value, ...], b: tuple[Value, ...]) -> bool:
         return len(a) == len(b) and all(map(self.use, a, b))
 
     def use(self, a: Value, b: Value) -> bool:
@@ -395,13 +397,13 @@ class _Equal:
             return a.type == b.type and a.frozen == b.frozen and a.data.tobytes() == b.data.tobytes()
         return self.values.get(a, a) is b
 
-    def types(self, a, b) -> bool:
+    def types(self, a: Type, b: Type) -> bool:
         if isinstance(a, StackType) or isinstance(b, StackType):
-            return type(a) is type(b) and self.types(a.element, b.element)
+            return isinstance(a, StackType) and isinstance(b, StackType) and self.types(a.element, b.element)
         return (a.dtype is b.dtype and len(a.dims) == len(b.dims)
                 and all(x == y if isinstance(x, int) or isinstance(y, int) else self.use(x, y) for x, y in zip(a.dims, b.dims)))
 
-    def attributes(self, a, b) -> bool:
+    def attributes(self, a: Any, b: Any) -> bool:
         if type(a) is not type(b):
             return False
         if isinstance(a, dict):
@@ -410,6 +412,6 @@ class _Equal:
             return len(a) == len(b) and all(map(self.attributes, a, b))
         if isinstance(a, Function):
             return self.functions(a, b)
-        if isinstance(a, (Type, StackType)):
+        if isinstance(a, Type):
             return self.types(a, b)
         return repr(a) == repr(b) if isinstance(a, (float, complex)) else a == b

@@ -14,8 +14,8 @@ class Margin:
 
     __slots__ = ("_where",)
 
-    def __init__(self):
-        self._where = None
+    def __init__(self) -> None:
+        self._where: tuple[str, int] | None = None
 
     def beside(self, row: str, loc: Loc) -> str:
         """The row, with a comment where another line of the source begins."""

@@ -27,8 +27,8 @@ def first_writes(f: Function) -> bool:
     uses, found = Uses(f.body), {}
     for op, k in starts:
         path = _path(op, k, uses)
-        axes = path and _axes(*path)
-        if axes is None:
+        axes = _axes(*path) if path is not None else None
+        if path is None or axes is None:
             continue
         add, loops = path
         if _all_written(add, axes, loops):
@@ -65,7 +65,7 @@ def _axes(add: Op, loops: list[Op]) -> list[int] | None:
     axes, free = [], [k for k, char in enumerate(add.attrs["spec"]) if char == "i"]
     for loop in loops:
         (body,) = loop.regions
-        axis = next((k for k in free if one_to_one(position(add, k), body.params[0], body)), None)
+        axis = next((k for k in free if (at := position(add, k)) is not None and one_to_one(at, body.params[0], body)), None)
         if axis is None:
             return None
         axes.append(axis)
@@ -85,7 +85,7 @@ def _forget(loop: Op, k: int, block: Block) -> None:
     """Let a loop begin with any elements."""
     zeros, builder, new = loop.operands[k + 1], Builder(), Block()
     with builder.at(new):
-        empty = builder("empty", *zeros.owner.operands[1:], dtype=zeros.type.dtype)
+        empty = builder("empty", *zeros.maker.operands[1:], dtype=zeros.type.dtype)
     block.ops[block.ops.index(loop):block.ops.index(loop)] = new.ops
     loop.operands = (*loop.operands[:k + 1], empty, *loop.operands[k + 2:])
 

@@ -40,7 +40,7 @@ def _own_parts(body: Block, k: int, uses: Uses) -> bool:
     return any(_shared(axis, accesses, body.params[0], body) for axis in range(p.type.rank))
 
 
-def _versions(p: Value, body: Block, k: int, uses: Uses):
+def _versions(p: Value, body: Block, k: int, uses: Uses) -> tuple[set[Value], list[Op] | None]:
     """(p and all that writes make of it, the accesses); None for the accesses where anything else is done with one."""
     versions, accesses, waiting = {p}, [], [p]
     while waiting:
@@ -64,7 +64,7 @@ def _versions(p: Value, body: Block, k: int, uses: Uses):
                 versions.add(new)
                 waiting.append(new)
     for v in versions - {p}:
-        if v.owner.defn.name == "if" and not all(region.yields[v.slot] in versions for region in v.owner.regions):
+        if v.maker.defn.name == "if" and not all(region.yields[v.slot] in versions for region in v.maker.regions):
             return versions, None
     return versions, accesses
 
@@ -72,4 +72,4 @@ def _versions(p: Value, body: Block, k: int, uses: Uses):
 def _shared(axis: int, accesses: list[Op], i: Value, body: Block) -> bool:
     """Whether all accesses are at one position along the axis, another one in every iteration."""
     at = {position(op, axis) for op in accesses}
-    return len(at) == 1 and None not in at and one_to_one(at.pop(), i, body)
+    return len(at) == 1 and (only := at.pop()) is not None and one_to_one(only, i, body)

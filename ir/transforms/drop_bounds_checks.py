@@ -5,9 +5,11 @@
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ..build import Builder
 from ..clone import copy_region, mapped
-from ..core import Function, Op
+from ..core import Function, Op, Value
 from .simplify import peephole
 
 
@@ -17,13 +19,13 @@ def without_bounds_checks(f: Function) -> Function:
     return Function(f.name, body, f.loc, dict(f.attrs))
 
 
-def _wrap(builder: Builder, op: Op, mapping):
+def _wrap(builder: Builder, op: Op, mapping: dict[Value, Value]) -> Any:
     i, n = mapped(op.operands, mapping)
     negative = builder("lt", i, builder.index(0))
     return (builder("select", negative, builder("add", i, n), i),)
 
 
-def _check(builder: Builder, op: Op, mapping):
+def _check(builder: Builder, op: Op, mapping: dict[Value, Value]) -> Any:
     if op.attrs["error"] == "BoundsError":
         return ()
     return builder.emit(op.defn, *mapped(op.operands, mapping), **op.attrs)

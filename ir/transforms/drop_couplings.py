@@ -7,10 +7,16 @@ factorisations of one matrix that differ only in what their derivatives are beco
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ..build import Builder, key_of
 from ..clone import copy_op, copy_region, mapped, sweep
 from ..core import Block, Function, Op, Value
 from ..text.printer import everything
+
+if TYPE_CHECKING:
+    from ..types import Dim
 
 _EACH = frozenset({"mul", "mulz", "dot"})                                                 # 0 where one operand is
 _FIRST = frozenset({"neg", "conj", "real", "imag", "cast", "transpose", "broadcast", "reshape", "reduce", "slice", "div"})
@@ -27,7 +33,7 @@ def vanish(f: Function) -> Function:
     return new
 
 
-def _spare(block: Block, used) -> None:
+def _spare(block: Block, used: set[Value]) -> None:
     """Drop factorisations that only derivatives would have needed."""
     block.ops = [op for op in block.ops if not op.attrs.get("spare") or used & set(op.results)]
     for op in block.ops:
@@ -43,12 +49,12 @@ def _concerned(op: Op) -> bool:
 class _Vanishing:
     """`get` is asked for the rule of every op (rewrite.copy_block)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.done: dict[Function, Function] = {}
         self.zero: set[Value] = set()
         self.known: dict = {}
 
-    def get(self, name):
+    def get(self, name: str) -> Callable:
         return self.op
 
     def function(self, f: Function) -> Function:
@@ -56,7 +62,7 @@ class _Vanishing:
             self.done[f] = Function(f.name, copy_region(Builder(), f.body, {}, self), f.loc, dict(f.attrs))
         return self.done[f]
 
-    def op(self, builder: Builder, op: Op, mapping):
+    def op(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         name = op.defn.name
         if op.defn.factors:
             return self.factors(builder, op, mapping)
@@ -82,7 +88,7 @@ class _Vanishing:
                 return (y,) if name == "add" else (builder("neg", y),)
         return builder.emit(op.defn, *operands, **op.attrs)
 
-    def vanishes(self, op: Op, operands) -> bool:
+    def vanishes(self, op: Op, operands: tuple[Value, ...]) -> bool:
         name = op.defn.name
         if name == "select":
             return operands[1] in self.zero and operands[2] in self.zero
@@ -92,7 +98,7 @@ class _Vanishing:
                 or (name in _FIRST and operands[0] in self.zero)
                 or (name in ("add", "sub") and all(v in self.zero for v in operands)))
 
-    def factors(self, builder: Builder, op: Op, mapping):
+    def factors(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         attrs = {k: v for k, v in op.attrs.items() if k != "near"}
         operands = mapped(op.operands, mapping)
         key = op.defn.name, tuple(map(key_of, operands)), tuple(sorted((k, v) for k, v in attrs.items() if k != "spare"))
@@ -101,5 +107,5 @@ class _Vanishing:
         return self.known[key]
 
 
-def mapped_dims(dims, mapping) -> tuple:
-    return tuple([d if type(d) is int else mapping.get(d, d) for d in dims])
+def mapped_dims(dims: tuple[Dim, ...], mapping: dict[Value, Value]) -> tuple:
+    return tuple([d if isinstance(d, int) else mapping.get(d, d) for d in dims])

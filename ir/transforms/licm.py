@@ -16,6 +16,8 @@ Effects stay where they are, in order.
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ..analysis.patterns import number
 from ..clone import dims_of, has_effect
 from ..core import Block, Const, Function, Op, Value
@@ -48,6 +50,9 @@ class _Frame:
     """
 
     __slots__ = ("floor", "inside", "loop", "ops", "quiet", "sure")
+
+    floor: int
+    inside: bool
 
     def __init__(self, depth: int, loop: bool, sure: bool, outer: _Frame | None):
         self.ops: list[Op] = []
@@ -184,8 +189,8 @@ def _in_bounds(op: Op) -> bool:
     for char, dim in zip(op.attrs["spec"], op.operands[0].type.dims):
         if char == ":":
             continue
-        found = [number(next(rest)) for _ in range(1 if char == "i" else 3)]
-        if None in found or dim.__class__ is not int:
+        found: list[Any] = [number(next(rest)) for _ in range(1 if char == "i" else 3)]
+        if None in found or not isinstance(dim, int):
             return False
         start, length, step = found if char == "s" else (found[0], 1, 1)
         if length > 0 and not (0 <= start < dim and 0 <= start + (length - 1) * step < dim):

@@ -13,6 +13,9 @@ of vectors. Ops that are dear, or that no vector does, and complex ones, keep to
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from ..analysis.patterns import scalar_in
 from ..build import Builder, const
 from ..clone import copy_op, copy_region, mapped
@@ -29,9 +32,9 @@ def masked(f: Function) -> Function | None:
                 plan.update(dict.fromkeys(_picked(op, block), op))
     if not plan:
         return None
-    rules = {}
+    rules: dict[str, Callable] = {}
 
-    def rule(builder: Builder, op: Op, mapping):
+    def rule(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         if op in plan:
             return (_whole(builder, op, mapping, plan[op]),)
         return copy_op(builder, op, mapping, rules)
@@ -40,7 +43,7 @@ def masked(f: Function) -> Function | None:
     return Function(f.name, copy_region(Builder(), f.body, {}, rules), f.loc, dict(f.attrs))
 
 
-def _blocks(body: Block):
+def _blocks(body: Block) -> Iterator[Any]:
     yield body
     for op in body.walk():
         yield from op.regions
@@ -62,7 +65,7 @@ def _picked(nonzero: Op, block: Block) -> list[Op]:
     return [] if any(v in parts for v in block.yields) else found
 
 
-def _used(region: Block):
+def _used(region: Block) -> Iterator[Any]:
     yield from region.yields
     for op in region.walk():
         yield from op.operands
@@ -75,7 +78,7 @@ def _puts(op: Op) -> bool:
     return op.defn.overwrites is not None and "axes" in op.attrs
 
 
-def _fits(op: Op, mask: Value, positions, parts) -> bool:
+def _fits(op: Op, mask: Value, positions: tuple[Value, ...], parts: set[Value]) -> bool:
     name, operands, picked = op.defn.name, op.operands, parts.difference(positions)
     if name == "gather" or _puts(op):
         first = 1 if name == "gather" else 2
@@ -87,11 +90,11 @@ def _fits(op: Op, mask: Value, positions, parts) -> bool:
             and not any(v.type.dtype.complex for v in (*operands, *op.results)))
 
 
-def _part(v: Value, picked) -> bool:
+def _part(v: Value, picked: set[Value]) -> bool:
     return v in picked or not v.type.dims or scalar_in(v) is not None
 
 
-def _whole(b: Builder, op: Op, mapping, nonzero: Op) -> Value:
+def _whole(b: Builder, op: Op, mapping: dict[Value, Value], nonzero: Op) -> Value:
     """What the op becomes on whole arrays."""
     name = op.defn.name
     if name == "gather":
@@ -107,7 +110,7 @@ def _whole(b: Builder, op: Op, mapping, nonzero: Op) -> Value:
     return b(op.defn, *[_operand(v, mapping) for v in op.operands], **op.attrs)
 
 
-def _operand(v: Value, mapping) -> Value:
+def _operand(v: Value, mapping: dict[Value, Value]) -> Value:
     """A picked value as a whole array; a scalar stays one."""
     s = scalar_in(v)
     v = v if s is None else s

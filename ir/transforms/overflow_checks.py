@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ..analysis.patterns import number
-from ..core import Const, Function, Op, Value
+from ..core import Block, Const, Function, Op, Value
 from ..ops.elementwise import FITS
 from ..text.printer import everything
 from ..types import BOOL, I64, INDEX
@@ -31,7 +31,7 @@ def without_needless_overflow_checks(f: Function) -> bool:
 class _Checks:
     def __init__(self, f: Function):
         self.f = f
-        self.checks = [op for op in f.body.walk() if op.name == "check" and _condition(op) is not None]
+        self.checks = {op: test for op in f.body.walk() if op.name == "check" and (test := _condition(op)) is not None}
         self.users: dict[Value, list] = defaultdict(list)
         self.slow: dict[Value, bool] = {}
         self.source: dict[Value, list[Value]] = {}       # of parameters: what they become
@@ -40,18 +40,18 @@ class _Checks:
         if not self.checks:
             return False
         self.note(self.f.body)
-        needless = {id(op) for op in self.checks if self.steps(_condition(op)) or self.masked(_condition(op))}
+        needless = {id(op) for op, test in self.checks.items() if self.steps(test) or self.masked(test)}
         if needless:
             self.drop(self.f.body, needless)
         return bool(needless)
 
-    def drop(self, block, needless) -> None:
+    def drop(self, block: Block, needless: set[int]) -> None:
         block.ops = [op for op in block.ops if id(op) not in needless]
         for op in block.ops:
             for region in op.regions:
                 self.drop(region, needless)
 
-    def note(self, block) -> None:
+    def note(self, block: Block) -> None:
         for op in block.ops:
             for v in op.operands:
                 self.users[v].append(op)

@@ -17,6 +17,7 @@ Each but simplify and dce has a file of its name beside this one. `optimize` run
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from ..analysis.patterns import number, same
 from ..build import Builder
@@ -103,12 +104,12 @@ class _Simplifier:
             self.done[f] = Function(f.name, body, f.loc, dict(f.attrs))
         return self.done[f]
 
-    def block(self, builder: Builder, block: Block, mapping) -> tuple[Value, ...]:
+    def block(self, builder: Builder, block: Block, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         return copy_block(builder, block, mapping, self.custom)
 
     # control
 
-    def if_(self, builder: Builder, op: Op, mapping):
+    def if_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         (cond,) = mapped(op.operands, mapping)
         known = number(cond)
         if known is not None:                                   # if true {a} else {b} → a
@@ -119,7 +120,7 @@ class _Simplifier:
         results = builder.emit("if", cond, regions=[then, other], **op.attrs)
         return tuple([a if same(a, b) else r for r, a, b in zip(results, then.yields, other.yields)])   # if c {a} else {a} → a
 
-    def for_(self, builder: Builder, op: Op, mapping):
+    def for_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         trip, *inits = mapped(op.operands, mapping)
         (body,) = op.regions
         known = number(trip)
@@ -131,7 +132,7 @@ class _Simplifier:
         regions, results = self.carrying(builder, op, mapping, 1, inits)
         return results(lambda kept: builder.emit("for", trip, *kept, regions=regions, **op.attrs))
 
-    def while_(self, builder: Builder, op: Op, mapping):
+    def while_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         inits = mapped(op.operands, mapping)
         regions, results = self.carrying(builder, op, mapping, 0, inits)
         head = regions[0]
@@ -139,7 +140,8 @@ class _Simplifier:
             return inits                                        # while false → the inits
         return results(lambda kept: builder.emit("while", *kept, regions=regions, **op.attrs))
 
-    def carrying(self, builder: Builder, op: Op, mapping, fixed: int, inits):
+    def carrying(self, builder: Builder, op: Op, mapping: dict[Value, Value], fixed: int,
+                 inits: Sequence[Value]) -> tuple[list[Block], Callable]:
         """Copies of a loop's regions without carried values that the body does not change; they stand for their inits.
 
             for … carry(%x = %a) { … yield %x }   →   %a for %x
@@ -159,7 +161,7 @@ class _Simplifier:
         kept = [v for v, s in zip(inits, steady) if not s]
         settled = self.settle(regions, fixed, kept)
 
-        def results(emit):
+        def results(emit: Callable) -> tuple[Value, ...]:
             found = iter(emit([v for k, v in enumerate(kept) if k not in settled]))
             moving = iter([kept[k] if k in settled else next(found) for k in range(len(kept))])
             return tuple([init if s else next(moving) for init, s in zip(inits, steady)])
@@ -167,7 +169,7 @@ class _Simplifier:
         return regions, results
 
     @staticmethod
-    def settle(regions, fixed: int, inits) -> set[int]:
+    def settle(regions: list[Block], fixed: int, inits: list[Value]) -> set[int]:
         """Carried values that turned out unchanged after rewriting are replaced by their inits in place."""
         last = regions[-1]
         found = {k for k, y in enumerate(last.yields) if y is last.params[fixed + k]}
@@ -182,7 +184,7 @@ class _Simplifier:
         last.yields = tuple([y for k, y in enumerate(last.yields) if k not in found])
         return found
 
-    def map_(self, builder: Builder, op: Op, mapping):
+    def map_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         (trip,) = mapped(op.operands, mapping)
         (body,) = op.regions
         if number(trip) == 1:                                   # one iteration → the body, with an axis of length 1
@@ -194,7 +196,7 @@ class _Simplifier:
 
     # calls
 
-    def call(self, builder: Builder, op: Op, mapping):
+    def call(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         operands = mapped(op.operands, mapping)
         original = op.attrs["callee"]
         callee = self.function(original)

@@ -13,6 +13,9 @@ iteration. What a loop carries gets bounds that hold on entry and, if they hold 
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from ..analysis import induction
 from ..analysis.affine import LONGEST, AffineExpr, Constraints
 from ..analysis.integer_forms import FORMS, is_integer, limits, of_constant, opaque
@@ -23,7 +26,10 @@ from ..core import Block, Const, Function, Length, Op, Value
 from ..opdef import OPS
 from ..ops.elementwise import FITS
 from ..text.printer import everything
-from ..types import BOOL, INDEX
+from ..types import BOOL, INDEX, Dim, DType
+
+if TYPE_CHECKING:
+    from ..errors import Frame
 
 DEEP = 40                   # a chain of ops is followed so far where it has not been walked yet
 CONDITION = 12              # nested connectives of a condition that are looked into
@@ -103,7 +109,7 @@ class Ranges:
         if v.__class__ is Const:
             return of_constant(self.facts, v)
         if v.__class__ is Length:
-            return opaque(self.facts, v, v.least, LONGEST)
+            return opaque(self.facts, v, v.least, LONGEST if v.most is None else v.most)
         op = v.op
         if op is None or self.depth > DEEP:
             return opaque(self.facts, v)
@@ -123,8 +129,8 @@ class Ranges:
         while len(self.order) > mark:
             del self.forms[self.order.pop()]
 
-    def size(self, d) -> AffineExpr:
-        return AffineExpr(d, {}) if d.__class__ is int else self.form(d)
+    def size(self, d: Dim) -> AffineExpr:
+        return AffineExpr(d, {}) if isinstance(d, int) else self.form(d)
 
     def either(self, v: Value, cond: Value, a: AffineExpr, b: AffineExpr) -> AffineExpr:
         """a where cond holds, else b."""
@@ -141,7 +147,7 @@ class Ranges:
         if len(cases) < 2:
             return cases[0][1] if cases else a
         made = opaque(facts, v, min(low for low, _ in bounds), max(high for _, high in bounds))
-        made.atom.cases = tuple(cases)
+        made.symbol.cases = tuple(cases)
         return made
 
     def side(self, i: AffineExpr, n: AffineExpr) -> int | None:
@@ -155,7 +161,7 @@ class Ranges:
 
     # --- conditions -------------------------------------------------------------------------------------------------------
 
-    def implied(self, cond: Value, truth: bool, depth: int = CONDITION):
+    def implied(self, cond: Value, truth: bool, depth: int = CONDITION) -> Iterator[Any]:
         """(form, "ge" or "ne"): form >= 0 or form != 0, where the condition has this truth."""
         op = cond.op
         if op is None or not depth:
@@ -280,11 +286,11 @@ class Ranges:
     def replaced(self, v: Value) -> bool:
         """Give an integer its form; whether a number, an operand of its op or another value in scope takes its place."""
         form = self.form(v)
-        found, op = None, v.op
+        found: Value | None = None
         if not v.type.dims and form.low == form.high:
             found = const(form.low, v.type.dtype)
         else:
-            for o in op.operands:
+            for o in v.maker.operands:
                 if o.type == v.type and (known := self.forms.get(o)) is not None and known == form:
                     found = o
                     break
@@ -310,7 +316,7 @@ class Ranges:
         """An op whose result has lengths that are operands: they are not negative."""
         v = op.results[0]
         for d in v.type.dims:
-            if d.__class__ is not int and (form := self.form(d)).low < 0:
+            if not isinstance(d, int) and (form := self.form(d)).low < 0:
                 self.facts.assume(form)
         if not (is_integer(v) and self.replaced(v)):
             self.ops.append(op)
@@ -338,7 +344,7 @@ class Ranges:
         else:                                                   # -n <= i < 0: wrap i, n → i + n
             self.put(v, self.emitted("add", i, n, loc=op.loc))
 
-    def emitted(self, name: str, *operands: Value, loc=(), **attrs) -> Value:
+    def emitted(self, name: str, *operands: Value, loc: tuple[Frame, ...] = (), **attrs: DType) -> Value:
         """A new op, or what it equals."""
         op = make_op(OPS[name], operands, attrs, (), loc)
         self.visit(op)

@@ -14,7 +14,9 @@ nothing needs to know about recursion: derivatives run such a loop backwards lik
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from ..build import Builder, const
 from ..clone import copy_op, free_values
@@ -52,7 +54,7 @@ class State(NamedTuple):
     def values(self) -> tuple[Value, ...]:
         return (self.depth, self.next, *self.results, *self.shared, self.back, *self.frames)
 
-    def of(self, values) -> State:
+    def of(self, values: tuple[Value, ...]) -> State:
         n = 2 + len(self.results)
         m = n + len(self.shared)
         return State(values[0], values[1], tuple(values[2:n]), tuple(values[n:m]), values[m], tuple(values[m + 1:]))
@@ -79,7 +81,7 @@ class _Machine:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    def run(self, args) -> tuple[Value, ...]:
+    def run(self, args: Sequence[Value]) -> tuple[Value, ...]:
         while True:
             count = len(self.slots)
             scratch = Block()
@@ -89,7 +91,7 @@ class _Machine:
                 self.builder.block.ops.extend(scratch.ops)
                 return results
 
-    def emit(self, args) -> tuple[Value, ...]:
+    def emit(self, args: Sequence[Value]) -> tuple[Value, ...]:
         b = self.builder
         self.points, self.numbers = [], {}
         self.number(Point(self.body, 0, None, None, None, False, self.body.params[self.own:]))
@@ -142,7 +144,7 @@ class _Machine:
                 state = self.keep(state, old, new)
         return self.go(point, state, mapping)
 
-    def go(self, point: Point, state: State, mapping) -> State:
+    def go(self, point: Point, state: State, mapping: dict[Value, Value]) -> State:
         """From an op on to the next call or the end."""
         versions = point.versions
         for k in range(point.k, len(point.block.ops)):
@@ -166,7 +168,7 @@ class _Machine:
             return self.loop(op, after, state, mapping)
         return self.finish(point._replace(versions=versions), state, mapping)
 
-    def call(self, op: Op, after: Point, state: State, mapping) -> State:
+    def call(self, op: Op, after: Point, state: State, mapping: dict[Value, Value]) -> State:
         b = self.builder
         args = self.take(op.operands, state, mapping)
         deeper = b.iop("add", state.depth, 1)
@@ -180,7 +182,7 @@ class _Machine:
         back = self.put(state.back, const(self.number(after), I64), state.depth)
         return state._replace(depth=deeper, next=const(0, I64), shared=args[self.own:], back=back, frames=tuple(frames))
 
-    def branch(self, op: Op, after: Point, state: State, mapping) -> State:
+    def branch(self, op: Op, after: Point, state: State, mapping: dict[Value, Value]) -> State:
         (flag,) = self.take(op.operands, state, mapping)
         blocks = Block(), Block()
         before, after = after.versions, after._replace(versions=self.latest(after.versions, op.results))
@@ -190,10 +192,10 @@ class _Machine:
                 block.yields = self.go(inner, state, dict(mapping)).values()
         return state.of(self.builder.emit("if", flag, regions=blocks))
 
-    def loop(self, op: Op, after: Point, state: State, mapping) -> State:
+    def loop(self, op: Op, after: Point, state: State, mapping: dict[Value, Value]) -> State:
         body, b = op.regions[-1], self.builder
         inits = self.take(op.operands, state, mapping)
-        inits = [b.index(0), *inits[1:]] if op.name == "for" else inits
+        inits = (b.index(0), *inits[1:]) if op.name == "for" else inits
         for p, v in zip(body.params, inits):
             self.want(p)
             state = self.keep(state, p, v)
@@ -202,9 +204,10 @@ class _Machine:
         head = after._replace(called=op, head=True, versions=versions)
         return state._replace(next=const(self.number(head), I64), shared=shared)
 
-    def head(self, point: Point, state: State, mapping) -> State:
+    def head(self, point: Point, state: State, mapping: dict[Value, Value]) -> State:
         """Whether there is another iteration."""
         op, b = point.called, self.builder
+        assert op is not None
         body = op.regions[-1]
         versions = self.latest(point.versions, op.results)
         after = point._replace(called=None, head=False, versions=versions)
@@ -230,7 +233,7 @@ class _Machine:
             blocks[1].yields = left._replace(next=const(self.number(after), I64), shared=shared).values()
         return state.of(b.emit("if", flag, regions=blocks))
 
-    def finish(self, point: Point, state: State, mapping) -> State:
+    def finish(self, point: Point, state: State, mapping: dict[Value, Value]) -> State:
         """The end of a block: the function returns, a branch is left, a loop goes on."""
         b, op, after = self.builder, point.op, point.end
         yields = self.take(point.block.yields, state, mapping)
@@ -241,8 +244,10 @@ class _Machine:
         if op.name == "if":
             for old, new in zip(op.results, yields):
                 state = self.keep(state, old, new)
+            assert after is not None
             shared = self.matched(after.versions, op.results, yields, state, mapping)
             return state._replace(next=const(self.number(after), I64), shared=shared)
+        assert after is not None
         params = op.regions[-1].params
         if op.name == "for":
             (i,) = self.take(params[:1], state, mapping)
@@ -271,15 +276,16 @@ class _Machine:
                 yields = [region.yields for region in (op.regions if op.name == "if" else op.regions[-1:])]
                 for r, found in zip(op.results, zip(*yields)):
                     known = {self.version.get(v) for v in found}
-                    if len(known) == 1 and None not in known:
-                        self.version[r] = known.pop()
+                    if len(known) == 1 and (version := known.pop()) is not None:
+                        self.version[r] = version
 
-    def latest(self, versions, values) -> tuple[Value, ...]:
+    def latest(self, versions: tuple[Value, ...], values: tuple[Value, ...]) -> tuple[Value, ...]:
         """The versions where these values are newer ones."""
         found = {self.version[v]: v for v in values if v in self.version}
         return tuple(found.get(k, v) for k, v in enumerate(versions))
 
-    def matched(self, versions, old, new, state: State, mapping) -> tuple[Value, ...]:
+    def matched(self, versions: tuple[Value, ...], old: tuple[Value, ...], new: tuple[Value, ...], state: State,
+                mapping: dict[Value, Value]) -> tuple[Value, ...]:
         """What the versions at the next segment's start are: `old` are about to be `new` there, others stay as they are."""
         becomes = dict(zip(old, new))
         return tuple(becomes[v] if v in becomes else self.take((v,), state, mapping)[0] for v in versions)
@@ -288,7 +294,7 @@ class _Machine:
     def want(self, value: Value) -> None:
         self.slots.setdefault(value, len(self.slots))
 
-    def take(self, values, state: State, mapping) -> tuple[Value, ...]:
+    def take(self, values: Sequence[Value], state: State, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         """What stands for values in this segment; those of other segments are read from the frame."""
         for v in values:
             if v in mapping or v not in self.inside:
@@ -313,7 +319,7 @@ class _Machine:
         return self.builder("update", frames, value, depth, spec="i" + ":" * (frames.rank - 1))
 
 
-def _defined(block: Block):
+def _defined(block: Block) -> Iterator[Any]:
     yield from block.params
     for op in block.ops:
         yield from op.results
@@ -326,13 +332,10 @@ def _calls(op: Op, callee: Function) -> bool:
 
 
 def _size(type: Type) -> int:
-    size = 1
-    for d in type.dims:
-        size *= d
-    return size
+    return math.prod(type.shape)
 
 
-def recursion_to_loop(builder: Builder, body: Block, callee: Function, args, deepest: int,
+def recursion_to_loop(builder: Builder, body: Block, callee: Function, args: Sequence[Value], deepest: int,
                       shared: int = 0) -> tuple[Value, ...]:
     """Emit the loop that calls the function of `body` with these arguments; its results. In `body` it calls itself as `callee`,
     whose parameters and results say the types; the last `shared` of both are arrays that it overwrites. `deepest`: how many

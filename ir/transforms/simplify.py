@@ -5,16 +5,18 @@ other ops; each step is nearer to the normal form (constants right, fewer ops), 
 """
 from __future__ import annotations
 
+from typing import Any, cast
+
 from ..analysis.patterns import Operands, made_by, number, same, scalar_in, spread
 from ..build import Builder, const, make_op
-from ..core import Const
+from ..core import Const, Value
 from ..opdef import Elementwise, OpDef
 from ..thresholds import sizes
-from ..types import Type
+from ..types import Dim, Type
 from . import simplify_arrays, simplify_scalars
 
 
-def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
+def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
     """The results that replace an op, or None where it stays."""
     name = defn.name
     rule = RULES.get(name)
@@ -23,7 +25,7 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
             if v.__class__ is not Const or not v.frozen or v.data.size > sizes.folded:
                 break
         else:
-            found = _fold(defn, operands, attrs)
+            found = _fold(defn, cast("tuple[Const, ...]", operands), attrs)
             if found is not None:
                 return found
         if defn.__class__ is Elementwise and (found := _splat(builder, defn, operands, attrs)) is not None:
@@ -35,7 +37,7 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
     return None
 
 
-def expanding(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
+def expanding(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
     """`peephole`, where ops that have a formula instead of a recipe give way to it: the last step before lowering."""
     found = peephole(builder, defn, operands, attrs)
     if found is not None or defn.__class__ is not Elementwise or defn.formula is None:
@@ -43,7 +45,7 @@ def expanding(builder: Builder, defn: OpDef, operands: Operands, attrs: dict):
     return (builder.broadcast(defn.formula(*map(builder.expr, operands)).value, _dims(operands)),)
 
 
-def _dims(operands: Operands):
+def _dims(operands: Operands) -> tuple[Dim, ...]:
     """The dimensions of an elementwise result."""
     return next((v.type.dims for v in operands if v.type.dims), ())
 
@@ -51,19 +53,19 @@ def _dims(operands: Operands):
 # --- folding --------------------------------------------------------------------------------------------------------------
 
 # besides elementwise ops; `broadcast` and `iota` stay, since they say more than an array of numbers
-def _fold(defn: OpDef, operands: Operands, attrs: dict):
+def _fold(defn: OpDef, operands: tuple[Const, ...], attrs: dict) -> tuple[Value, ...] | None:
     """An op on small constants is evaluated."""
-    op = make_op(defn, operands, attrs)
-    if any(type(r.type) is not Type or r.type.count > sizes.folded for r in op.results):
+    op, meaning = make_op(defn, operands, attrs), defn.evaluate
+    if meaning is None or any(type(r.type) is not Type or r.type.count > sizes.folded for r in op.results):
         return None
     try:
-        results = defn.evaluate(op, *[v.data if v.data.ndim else v.data[()] for v in operands])
+        results = meaning(op, *[v.data if v.data.ndim else v.data[()] for v in operands])
     except IndexError:              # a position outside: in code that a check above it never reaches
         return None
     return tuple([const(r, v.type.dtype) for v, r in zip(op.results, results)])
 
 
-def _splat(b: Builder, defn: OpDef, operands: Operands, attrs: dict):
+def _splat(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
     """f(broadcast a, y) → f(a, y);   f(broadcast a, broadcast b) → broadcast f(a, b)"""
     scalars = None
     for k, v in enumerate(operands):
@@ -79,7 +81,7 @@ def _splat(b: Builder, defn: OpDef, operands: Operands, attrs: dict):
 
 # --- checks -------------------------------------------------------------------------------------------------------------------
 
-def _wrap(b: Builder, operands: Operands, attrs):
+def _wrap(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     i, n = operands
     p, q = number(i), number(n)
     if p is not None and q is not None:
@@ -89,7 +91,7 @@ def _wrap(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _check(b: Builder, operands: Operands, attrs):
+def _check(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return () if number(operands[0]) else None                          # check true → nothing
 
 

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..analysis.patterns import Operands, made_by, number, same, scalar_in
 from ..build import Builder, const
@@ -9,13 +11,16 @@ from ..core import Op, Value
 from ..ops.linalg import dot_axes
 from ..thresholds import sizes
 
+if TYPE_CHECKING:
+    from ..types import Dim
+
 # --- shape -------------------------------------------------------------------------------------------------------------------
 
-def _dim(b: Builder, operands: Operands, attrs):
+def _dim(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return b.dim(operands[0], attrs["axis"])                            # dim x → the dimension in x's type
 
 
-def _broadcast(b: Builder, operands: Operands, attrs):
+def _broadcast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, *dims = operands
     if _has_dims(x, dims):
         return x
@@ -24,7 +29,7 @@ def _broadcast(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _reshape(b: Builder, operands: Operands, attrs):
+def _reshape(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, *dims = operands
     if _has_dims(x, dims):                                              # reshape to its own dimensions → x
         return x
@@ -32,18 +37,18 @@ def _reshape(b: Builder, operands: Operands, attrs):
         return b("reshape", inner.operands[0], *dims)
     if (s := scalar_in(x)) is not None:                                 # reshape (broadcast scalar) → broadcast scalar
         return b.broadcast(s, [number(d) if number(d) is not None else d for d in dims])
-    lengths = [number(d) for d in dims]
+    lengths: list[Any] = [number(d) for d in dims]
     if x.type.static and None not in lengths and math.prod(lengths) != x.type.count:
         return b("empty", *dims, dtype=x.type.dtype)                    # behind a check that fails: never run
     return None
 
 
-def _has_dims(x: Value, dims) -> bool:
+def _has_dims(x: Value, dims: list[Value]) -> bool:
     have = x.type.dims
     return len(have) == len(dims) and all(d is v or (d.__class__ is int and d == number(v)) for d, v in zip(have, dims))
 
 
-def _transpose(b: Builder, operands: Operands, attrs):
+def _transpose(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,), perm = operands, attrs["perm"]
     if perm == tuple(range(len(perm))):                                 # transpose in place → x
         return x
@@ -65,11 +70,11 @@ def _transpose(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _is_one(d) -> bool:
+def _is_one(d: int) -> bool:
     return d.__class__ is int and d == 1
 
 
-def _concat(b: Builder, operands: Operands, attrs):
+def _concat(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     axis = attrs["axis"]
     parts = [v for v in operands if v.type.dims]
     if len(parts) != len(operands):
@@ -84,7 +89,7 @@ def _concat(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _reduce(b: Builder, operands: Operands, attrs):
+def _reduce(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     (x,), axes = operands, attrs["axes"]
     if not axes:                                                        # over no axes → x
         return x
@@ -101,7 +106,7 @@ def _reduce(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _dot(b: Builder, operands: Operands, attrs):
+def _dot(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     if not attrs["contract"][0]:
         return _products(b, operands, attrs)
     moved = [_untransposed(v, contract, batch) for v, contract, batch in zip(operands, attrs["contract"], attrs["batch"])]
@@ -111,7 +116,7 @@ def _dot(b: Builder, operands: Operands, attrs):
     return b("dot", x, y, contract=contract, batch=batch)
 
 
-def _untransposed(x: Value, contract: tuple, batch: tuple):
+def _untransposed(x: Value, contract: tuple, batch: tuple) -> tuple[Value, tuple[int, ...], tuple]:
     """(x, contract, batch) of a dot's operand before its transpose, where its free axes were in the same order there."""
     if (op := made_by(x, "transpose")) is None:
         return x, contract, batch
@@ -122,7 +127,7 @@ def _untransposed(x: Value, contract: tuple, batch: tuple):
     return op.operands[0], tuple([perm[k] for k in contract]), tuple([perm[k] for k in batch])
 
 
-def _products(b: Builder, operands: Operands, attrs):
+def _products(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value:
     """A dot that sums nothing → products of elements, which need no memory of their own."""
     x, y = operands
     (x_batch, _, x_free), (y_batch, _, y_free) = dot_axes(attrs, x.type.rank, y.type.rank)
@@ -134,14 +139,14 @@ def _products(b: Builder, operands: Operands, attrs):
     return b("mul", b.broadcast(x, dims), b.broadcast(y, dims))
 
 
-def _along(b: Builder, operands: Operands, attrs):
+def _along(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     n = operands[0].type.dims[attrs["axis"]]
     return operands[0] if n.__class__ is int and n <= 1 else None       # sum up to, sort of one element → x
 
 
 # --- parts of arrays ---------------------------------------------------------------------------------------------------------
 
-def _axes(spec: str, indices) -> list[tuple]:
+def _axes(spec: str, indices: Sequence[Value]) -> list[tuple]:
     """Per axis: (char, its operands)."""
     rest, found = iter(indices), []
     for char in spec:
@@ -151,7 +156,7 @@ def _axes(spec: str, indices) -> list[tuple]:
 
 def _whole(x: Value, axes: list[tuple]) -> list[tuple]:
     """0:+n:1 of an axis of length n → :"""
-    def one(axis, dim):
+    def one(axis: tuple[str, tuple], dim: Dim) -> tuple[str, tuple]:
         char, args = axis
         if char == "s" and number(args[0]) == 0 and number(args[2]) == 1:
             full = args[1] is dim if isinstance(dim, Value) else number(args[1]) == dim
@@ -178,7 +183,7 @@ def _apart(a: list[tuple], c: list[tuple]) -> bool:
     return False
 
 
-def _slice(b: Builder, operands: Operands, attrs):
+def _slice(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -202,12 +207,13 @@ def _slice(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _region_dims(x: Value, axes):
+def _region_dims(x: Value, axes: list[tuple[str, tuple]]) -> list[Dim]:
     return [dim if char == ":" else _size(args[1]) for dim, (char, args) in zip(x.type.dims, axes) if char != "i"]
 
 
-def _size(v: Value):
-    return v if number(v) is None else number(v)
+def _size(v: Value) -> Dim:
+    known = number(v)
+    return v if known is None else known
 
 
 def _composed(b: Builder, outer: list[tuple], inner: list[tuple]) -> list[tuple]:
@@ -240,7 +246,7 @@ def _just_read(b: Builder, op: Op) -> bool:
     return False
 
 
-def _past_writes(write: Op, axes: list[tuple]):
+def _past_writes(write: Op, axes: list[tuple]) -> Any:
     """update(x, v, a)[a] → v, for a scalar; writes elsewhere in between do not matter"""
     if any(char != "i" for char, _ in axes):
         return None
@@ -251,13 +257,14 @@ def _past_writes(write: Op, axes: list[tuple]):
             return v
         if not _apart(written, axes):
             return None
-        write = made_by(x, "update")
-        if write is None:
+        earlier = made_by(x, "update")
+        if earlier is None:
             return scalar_in(x)
+        write = earlier
     return None
 
 
-def _update(b: Builder, operands: Operands, attrs):
+def _update(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, v, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -271,7 +278,7 @@ def _update(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _update_add(b: Builder, operands: Operands, attrs):
+def _update_add(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, v, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -281,9 +288,9 @@ def _update_add(b: Builder, operands: Operands, attrs):
     return b("add", x, v) if all(char == ":" for char, _ in axes) else None       # x[:] += v → x + v
 
 
-def _at_scalars(name: str, count: int):
+def _at_scalars(name: str, count: int) -> Callable:
     """gather, scatter, scatter_add at scalar positions → slice, update, update_add"""
-    def rule(b: Builder, operands: Operands, attrs):
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
         indices = operands[count:]
         if indices[0].type.dims:
             return None
@@ -296,7 +303,7 @@ def _at_scalars(name: str, count: int):
 _gather_scalar = _at_scalars("slice", 1)
 
 
-def _gather(b: Builder, operands: Operands, attrs):
+def _gather(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, *indices = operands
     axes, at = attrs["axes"], attrs["at"]
     if len(axes) == 1 and axes[0] == at and (op := made_by(indices[0], "iota")):        # x[arange(n)] → x[0:n]

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +15,11 @@ from ..analysis.lengths import larger
 from ..analysis.patterns import Operands, filled, made_by, number, same, spread
 from ..build import Builder, const
 from ..core import Const, Value
-from ..types import BOOL, INDEX
+from ..types import BOOL, INDEX, DType
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------------
 
-def _add(b: Builder, operands: Operands, attrs):
+def _add(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if c is None:
@@ -41,7 +43,7 @@ def _add(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _sub(b: Builder, operands: Operands, attrs):
+def _sub(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if dtype.integer:
@@ -57,7 +59,7 @@ def _sub(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _sub_integers(b: Builder, x: Value, y: Value, c, operands: Operands):
+def _sub_integers(b: Builder, x: Value, y: Value, c: int | None, operands: Operands) -> Value | None:
     dtype = x.type.dtype
     if c == 0:                                                          # x - 0 → x
         return spread(b, x, operands)
@@ -82,7 +84,7 @@ def _sub_integers(b: Builder, x: Value, y: Value, c, operands: Operands):
     return None
 
 
-def _wrapped(value: int, dtype) -> Const:
+def _wrapped(value: int, dtype: DType) -> Const:
     """An integer constant, modulo the dtype's size."""
     value &= (1 << dtype.bits) - 1
     if dtype.kind != "u" and value >> (dtype.bits - 1):
@@ -90,7 +92,7 @@ def _wrapped(value: int, dtype) -> Const:
     return const(value, dtype)
 
 
-def _mul(b: Builder, operands: Operands, attrs):
+def _mul(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if c is None:
@@ -115,7 +117,7 @@ def _mul(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _div(b: Builder, operands: Operands, attrs):
+def _div(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if dtype.complex:
@@ -134,21 +136,21 @@ def _div(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _floordiv(b: Builder, operands: Operands, attrs):
+def _floordiv(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, y = operands
     if x.type.dtype.integer and number(y) == 1:                         # x // 1 → x                      integers
         return spread(b, x, operands)
     return None
 
 
-def _mod(b: Builder, operands: Operands, attrs):
+def _mod(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     x, y = operands
     if x.type.dtype.integer and number(y) in (1, -1):                   # x % 1 → 0                       integers
         return filled(b, 0, x.type.dtype, operands)
     return None
 
 
-def _pow(b: Builder, operands: Operands, attrs):
+def _pow(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if c is None:
@@ -179,7 +181,7 @@ def _pow(b: Builder, operands: Operands, attrs):
     return None if found is None else spread(b, found, operands)
 
 
-def _mulz(b: Builder, operands: Operands, attrs):
+def _mulz(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     c = number(x)                                                       # (all but for the sign of a zero)
     if c is not None and not isinstance(c, complex):
@@ -192,7 +194,7 @@ def _mulz(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _neg(b: Builder, operands: Operands, attrs):
+def _neg(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     (x,) = operands
     if (n := made_by(x, "neg")):                                        # -(-x) → x
         return n.operands[0]
@@ -203,7 +205,7 @@ def _neg(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _abs(b: Builder, operands: Operands, attrs):
+def _abs(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     (x,) = operands
     if x.type.dtype.complex:
         return None
@@ -214,27 +216,27 @@ def _abs(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _involution(name: str):
+def _involution(name: str) -> Callable:
     """f(f(x)) → x"""
-    def rule(b: Builder, operands: Operands, attrs):
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
         inner = made_by(operands[0], name)
         return inner.operands[0] if inner else None
     return rule
 
 
-def _idempotent(name: str):
+def _idempotent(name: str) -> Callable:
     """f(f(x)) → f(x)"""
     return lambda b, operands, attrs: operands[0] if made_by(operands[0], name) else None
 
 
-def _extreme(name: str):
-    def rule(b: Builder, operands: Operands, attrs):
+def _extreme(name: str) -> Callable:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         x, y = operands
         if same(x, y):
-            return spread(b, x, operands)                                             # max(x, x) → x
+            return spread(b, x, operands)                                           # max(x, x) → x
         if x.type.dtype is not INDEX or x.type.dims or y.type.dims or (found := larger(x, y)) is None:
             return None
-        return found if name == "max" else y if found is x else x                     # max(n - 1, 0) → n - 1, for lengths n >= 2
+        return found if name == "max" else y if found is x else x            # max(n - 1, 0) → n - 1, for lengths n >= 2
     return rule
 
 
@@ -244,8 +246,8 @@ _MIRROR = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le
 _NEGATION = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 
 
-def _comparison(name: str):
-    def rule(b: Builder, operands: Operands, attrs):
+def _comparison(name: str) -> Callable:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
         x, y = operands
         dtype = x.type.dtype
         if number(x) is not None and number(y) is None:                 # c < x → x > c
@@ -258,7 +260,7 @@ def _comparison(name: str):
     return rule
 
 
-def _not(b: Builder, operands: Operands, attrs):
+def _not(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,) = operands
     op = x.op
     if op is None:
@@ -271,11 +273,11 @@ def _not(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _logic(absorbing, neutral):
+def _logic(absorbing: int, neutral: int) -> Callable:
     """x & 0 → 0, x & ~0 → x (or the other way round for |);  x & x → x"""
     name = "or" if absorbing else "and"
 
-    def rule(b: Builder, operands: Operands, attrs):
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
         x, y = operands
         if same(x, y):
             return spread(b, x, operands)
@@ -290,7 +292,7 @@ def _logic(absorbing, neutral):
     return rule
 
 
-def _xor(b: Builder, operands: Operands, attrs):
+def _xor(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if same(x, y):                                                      # x ^ x → 0
@@ -302,11 +304,11 @@ def _xor(b: Builder, operands: Operands, attrs):
     return spread(b, b("not", x), operands) if dtype is BOOL else None  # x ^ true → not x
 
 
-def _shift(b: Builder, operands: Operands, attrs):
+def _shift(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     return spread(b, operands[0], operands) if number(operands[1]) == 0 else None       # x << 0 → x
 
 
-def _select(b: Builder, operands: Operands, attrs):
+def _select(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     cond, x, y = operands
     c = number(cond)
     if c is not None:                                                   # true ? x : y → x
@@ -322,14 +324,14 @@ def _select(b: Builder, operands: Operands, attrs):
 
 # --- dtypes and parts -------------------------------------------------------------------------------------------------------
 
-def _keeps(source, target) -> bool:
+def _keeps(source: DType, target: DType) -> bool:
     """Whether every value of one dtype is one of the other."""
     if target is BOOL or (source.kind in "iux" and source.bits == 64 and target.inexact):
         return source is target
     return np.can_cast(source.np, target.np, "safe")
 
 
-def _cast(b: Builder, operands: Operands, attrs):
+def _cast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     (x,), target = operands, attrs["dtype"]
     if x.type.dtype is target:                                          # cast to its own dtype → x
         return x
@@ -338,15 +340,15 @@ def _cast(b: Builder, operands: Operands, attrs):
     return None
 
 
-def _part(k: int):
+def _part(k: int) -> Callable:
     """real (complex a, b) → a;  imag (complex a, b) → b"""
-    def rule(b: Builder, operands: Operands, attrs):
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
         z = made_by(operands[0], "complex")
         return spread(b, z.operands[k], z.operands) if z else None
     return rule
 
 
-def _complex(b: Builder, operands: Operands, attrs):
+def _complex(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     re, im = made_by(operands[0], "real"), made_by(operands[1], "imag")
     return re.operands[0] if re and im and re.operands[0] is im.operands[0] else None   # complex (real z, imag z) → z
 

@@ -12,6 +12,7 @@ Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i
 from __future__ import annotations
 
 from ...ir.errors import IRError
+from ...ir.thresholds import sizes
 from ..libraries import blas
 from ..loopir.grammar import (
     Alloc,
@@ -32,6 +33,7 @@ from ..loopir.grammar import (
     Pop,
     Print,
     Push,
+    Scalar,
     Set,
     Stack,
     Store,
@@ -143,6 +145,7 @@ class Emitter(Writer):
             self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
             self.polls.iteration(s)
             self.body(s.body)
+            self.probing = dependent_loads(s.body) >= sizes.probes
 
         length = self.polls.chunk(s)
         if length:
@@ -348,6 +351,17 @@ def _serial(loop: For) -> bool:
         elif type(s) is Set and s.var not in own and s.value not in reduced:
             return True
     return False
+
+
+def dependent_loads(body: list) -> int:
+    """The most loads of a straight body that follow from one another: each at a place that the one before decides."""
+    depth: dict[Scalar, int] = {}
+    for s in body:
+        if type(s) is Let:
+            depth[s.target] = max((depth.get(a, 0) for a in s.args if type(a) is Scalar), default=0)
+        elif type(s) is Load:
+            depth[s.target] = 1 + max((depth.get(i, 0) for i in s.index if type(i) is Scalar), default=0)
+    return max(depth.values(), default=0)
 
 
 def _bytes_constant(data: bytes) -> str:

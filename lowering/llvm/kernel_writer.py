@@ -18,6 +18,7 @@ _UNROLL = '!{!"llvm.loop.unroll.full"}'
 _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
 _UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
 _NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
+_FOUR_CHAINS = '!{!"llvm.loop.interleave.count", i32 4}'          # their latencies overlap
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
 
@@ -40,12 +41,13 @@ class Writer:
         self._groups: dict[str, str] = {}
         self._hints: dict[str, int] = {}
         self._scopes: dict[int, tuple[int, int, int]] = {}
-        self._next_meta, self._unlikely, self._invariant = 1, None, None       # !0 is the module's, see native/engine.py
+        self._next_meta, self._unlikely, self._empty = 1, None, None       # !0 is the module's, see native/engine.py
         self._count = self._labels = 0
         self.block = "body"
         self.depth = 0                # of loops
         self.weight = 0               # lines that unrolled loops add to those written, in the current body
         self.calls = False            # whether the current body calls functions of vecmath
+        self.probing = False          # whether the current body follows chains of loads, each at a place that the last one gave
         self.innermost = True         # whether the current body has no loop inside
         self.serial = True            # whether what is written will not be vectorised: no loop is around it, or a serial one
         self.group = ""               # the tag of accesses in a loop whose iterations share no memory
@@ -115,10 +117,14 @@ class Writer:
             self._unlikely = self.node('!{!"branch_weights", i32 1, i32 1048575}')
         return self._unlikely
 
+    def empty(self) -> int:
+        """The node of metadata that only have to be there."""
+        if self._empty is None:
+            self._empty = self.node("!{ }")
+        return self._empty
+
     def invariant(self) -> str:
-        if self._invariant is None:
-            self._invariant = self.node("!{}".replace("{}", "{ }"))
-        return f", !invariant.load !{self._invariant}"
+        return f", !invariant.load !{self.empty()}"
 
     def scope(self, number: int) -> str:
         """The tags of an access in this alias scope: it is in the scope and in no other."""
@@ -205,7 +211,7 @@ class Writer:
         at = len(self.lines)
         self.lines.append("")                                    # the phi: the latch's name is known after the body
         self.depth += 1
-        outside, self.weight, self.calls, self.innermost = self.weight, 0, False, True
+        outside, self.weight, self.calls, self.probing, self.innermost = self.weight, 0, False, False, True
         write(index)
         self.depth -= 1
         written = len(self.lines) - at
@@ -232,6 +238,8 @@ class Writer:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
         if self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
+        elif self.probing and self.innermost and not serial:
+            hints.append(_FOUR_CHAINS)
         if group is not None:
             hints.append(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
         if not hints:

@@ -119,6 +119,9 @@ class Scalars:
         moved = self.line(f"add i64 {i[0]}, {n[0]}", INDEX)[0]
         return self.line(f"select i1 {negative}, i64 {moved}, i64 {i[0]}", INDEX)[0]
 
+    def _pick(self, cond, yes, no):
+        return self.line(f"select i1 {cond[0]}, i64 {yes[0]}, i64 {no[0]}, !unpredictable !{self.out.empty()}", INDEX)[0]
+
     # --- rules: each takes (rule, arguments, dtype of the Let's target) and gives a value ---------------------------------
 
     def instr(self, rule, args, target):
@@ -271,7 +274,7 @@ class Scalars:
         return self.line(f"trunc {wide} {frozen} to {TYPE[to.name]}", to)
 
 
-_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside}
+_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside, "pick": Scalars._pick}
 _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
           "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy, "fits": Scalars.fits,
           "signbit": Scalars.signbit, "real": Scalars.part,

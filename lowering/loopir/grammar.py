@@ -130,7 +130,9 @@ class Stack:
 
 # Of a position and a length: the position counted from the start; whether it is below 0 or not below the length. A position
 # outside of [-n, n) is outside of [0, n) after `wrap` too, so one comparison, of unsigned numbers, decides.
-INDEX_OPS = {"wrap": INDEX, "outside": BOOL}
+# Of a condition and two positions: a choice that nothing predicts, as in a binary search, so it must not become a branch.
+# op: (dtypes of the operands, of the result).
+INDEX_OPS = {"wrap": ((INDEX, INDEX), INDEX), "outside": ((INDEX, INDEX), BOOL), "pick": ((BOOL, INDEX, INDEX), INDEX)}
 
 
 @dataclass(slots=True)

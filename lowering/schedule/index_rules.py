@@ -311,25 +311,38 @@ def search(g, op: Op, x):
     It lies in [low, low + left]. With half = ceil(left / 2), element low + half - 1 comes before x or not: then it lies in
     [low + half, low + left] or in [low, low + half - 1], both of which floor(left / 2) covers. So which steps there are does
     not depend on data, nothing is to be predicted, and a grid of static length is searched in straight code.
+
+    Of floats, a < x (a <= x) is the order itself unless x is NaN, as no NaN is less than anything: one instruction a step. NaN
+    has a place that does not depend on x: behind all elements (right), or behind those that are numbers (left), which a
+    search of its own finds, outside of the loop over x.
     """
-    n = g.size(op.operands[0].type.dims[0])
+    n, right = g.size(op.operands[0].type.dims[0]), op.attrs["side"] == "right"
+    if x.dtype.kind != "f" or not (type(n) is int or right):
+        return _search_steps(g, op, x, n, lambda a: sorts_before(g, a, x, or_equal=right))
+    found = _search_steps(g, op, x, n, lambda a: g.let("le" if right else "lt", (a, x), BOOL))
+    numbers = operand(n) if right else _search_steps(g, op, x, n, lambda a: g.let("eq", (a, a), BOOL))
+    return g.let("select", (g.let("ne", (x, x), BOOL), numbers, found), INDEX)
+
+
+def _search_steps(g, op: Op, x, n, before):
+    """The number of grid elements for which before(element) holds; it holds for those in front."""
     if type(n) is not int:
-        return _search_loop(g, op, x, n)
+        return _search_loop(g, op, x, n, before)
     low = 0
     while n:
         half, n = n - n // 2, n // 2
-        low = _search_step(g, op, x, low, half)
+        low = _search_step(g, op, low, half, before)
     return operand(low)
 
 
-def _search_step(g, op: Op, x, low, half):
+def _search_step(g, op: Op, low, half, before):
     """The new low after element low + half - 1."""
     after = g.iop("add", low, half)
-    before = sorts_before(g, g.value_at(op.operands[0], (g.iop("sub", after, 1),)), x, or_equal=op.attrs["side"] == "right")
-    return g.let("select", (before, operand(after), operand(low)), INDEX)
+    element = g.value_at(op.operands[0], (g.iop("sub", after, 1),))
+    return g.let("pick", (before(element), operand(after), operand(low)), INDEX)
 
 
-def _search_loop(g, op: Op, x, n):
+def _search_loop(g, op: Op, x, n, before):
     low, left = g.var(INDEX, "low"), g.var(INDEX, "left")
     with g.at_level(max(g.level((x,)), g.base)):
         g.set(low, operand(0))
@@ -339,7 +352,7 @@ def _search_loop(g, op: Op, x, n):
         with g.open() as body:
             size = g.get(left)
             rest = g.let("shr", (size, operand(1)), INDEX)
-            g.write(Set(low, _search_step(g, op, x, g.get(low), g.iop("sub", size, rest))))
+            g.write(Set(low, _search_step(g, op, g.get(low), g.iop("sub", size, rest), before)))
             g.write(Set(left, rest))
         g.write(While(head, more, body))
         return g.get(low)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from math import inf, prod
 
+from ...ir.analysis.lengths import least_count
 from ...ir.analysis.uses import one_to_one, position
 from ...ir.core import Block, Const, Function, Op, Value
 from ...ir.opdef import Elementwise
@@ -190,7 +191,7 @@ class Program:
         uses = self.uses.get(v, ())
         if cost < REPEAT:
             return False
-        if (len(uses) - 1) * cost >= (sizes.twice if not v.type.static or v.type.count < sizes.large else sizes.twice_large):
+        if (len(uses) - 1) * cost >= (sizes.twice if least_count(v.type) < sizes.large else sizes.twice_large):
             return True
         home = self.home[op]
         for user, k in uses:

@@ -8,6 +8,8 @@ Each axis is cut where a part begins or ends, so that in every cell of the grid 
 no branch. Short segments (the ends of a stencil) are written out. The sums keep the order of the program. This is the shape
 of a stencil's adjoint: walking over the parts one after another reads and writes the array once for each.
 
+Where an axis has a length of run time (`Length`), a cut is a number from its one end or its other one, which do not meet.
+
 A task is joined to the one before on the same memory, and both then run in the place of the later one; `Joining` says when
 that changes nothing. A fill of the array that comes first becomes the value that the sums start from.
 """
@@ -17,12 +19,21 @@ from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
+from ...ir.analysis.lengths import Sum, plus, sum_of
 from ...ir.analysis.patterns import scalar_in
-from ...ir.core import Op, Value
+from ...ir.core import Length, Op, Value
 from ...ir.ops.index import region_axes, spec_operands
 from ...ir.thresholds import sizes
+from ...ir.types import Type
 from .index_rules import as_dim
 from .tasks import CopyTask, RegionTask, Task
+
+
+class Edge(NamedTuple):
+    """A place on an axis: so many elements from its start, or (end) from its stop where only run time knows that. In order."""
+
+    end: bool
+    at: int
 
 
 class Part(NamedTuple):
@@ -30,31 +41,69 @@ class Part(NamedTuple):
 
     value: Value
     adds: bool
-    spans: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[Edge, Edge], ...]
     axes: tuple[int, ...]
+
+
+def _edge(form: Sum | None, n: int | Length) -> Edge | None:
+    """The place on an axis of length n."""
+    if form is None or (form[0] and (form[0] != {n: 1} or abs(form[1]) > n.least // 2)):
+        return None
+    if type(n) is not int and not form[0] and form[1] > n.least // 2:
+        return None
+    return Edge(bool(form[0]), form[1])
+
+
+def _length(n: int | Length) -> Edge:
+    return Edge(False, n) if type(n) is int else Edge(True, 0)
+
+
+def _gap(a: Edge, b: Edge) -> int:
+    """b - a; where run time knows it, many."""
+    return b.at - a.at if a.end == b.end else sizes.overlapping + sizes.segment + 1
+
+
+def _value(g, edge: Edge, n: int | Value):
+    """An edge as an index."""
+    return g.iop("add", g.size(n), edge.at) if edge.end else edge.at
 
 
 def part_of(op: Op) -> Part | None:
     """An `update` or `update_add` of a region that lies at places known now, without gaps."""
     x, v, *indices = op.operands
-    if not x.type.static or x.type.count < sizes.overlapping or not v.type.dims or not v.type.static:
+    if not v.type.dims or not _large(x.type):
         return None
     spans, places = [], [as_dim(i) for i in indices]
     for char, dim, k in zip(op.attrs["spec"], x.type.dims, spec_operands(op.attrs["spec"])):
         start, length, step = (0, dim, 1) if char == ":" else (places[k], 1, 1) if char == "i" else places[k:k + 3]
-        if type(start) is not int or type(length) is not int or step != 1 or length == 0:
+        first, count = _sum(start), _sum(length)
+        if first is None or count is None or step != 1 or count == ({}, 0):
             return None
-        spans.append((start, start + length))
+        span = _edge(first, dim), _edge(plus(first, count, 1), dim)
+        if None in span:
+            return None
+        spans.append(span)
     return Part(v, op.defn.name == "update_add", tuple(spans), region_axes(op.attrs["spec"]))
+
+
+def _sum(x: int | Value) -> Sum | None:
+    return ({}, x) if type(x) is int else sum_of(x)
+
+
+def _large(x: Type) -> bool:
+    """Whether an array is worth the trouble, with axes of known ends."""
+    if not all(type(d) is int or d.__class__ is Length for d in x.dims):
+        return False
+    return prod([d if type(d) is int else d.least for d in x.dims]) >= sizes.overlapping
 
 
 def _meet(a: Part, b: Part) -> bool:
     return all(max(s[0], t[0]) < min(s[1], t[1]) for s, t in zip(a.spans, b.spans))
 
 
-def segments(parts, axis: int, n: int):
+def segments(parts, axis: int, n: int | Length):
     """(start, stop, parts there) along an axis, in order."""
-    cuts = sorted({0, n, *(edge for p in parts for edge in p.spans[axis])})
+    cuts = sorted({Edge(False, 0), _length(n), *(edge for p in parts for edge in p.spans[axis])})
     for a, b in pairwise(cuts):
         yield a, b, [p for p in parts if p.spans[axis][0] <= a and b <= p.spans[axis][1]]
 
@@ -64,31 +113,32 @@ def terms(parts, dims, axis: int = 0) -> int:
     if axis == len(dims):
         return len(parts)
     short = sizes.segment
-    return sum(min(b - a, short) * terms(inside, dims, axis + 1) if b - a <= short else terms(inside, dims, axis + 1)
+    return sum(min(_gap(a, b), short) * terms(inside, dims, axis + 1) if _gap(a, b) <= short else terms(inside, dims, axis + 1)
                for a, b, inside in segments(parts, axis, dims[axis]) if inside)
 
 
 def visit(g, dims, parts, wanted, element, at=()):
     """element(g, at, parts there) in loops over the cells that are wanted(parts there, whether this is the last axis).
 
-    at   for each outer axis (index, offset), whose sum is the position
+    at   for each outer axis (index, edge), whose sum is the position
     """
     if len(at) == len(dims):
         element(g, at, parts)
         return
-    for a, b, inside in segments(parts, len(at), dims[len(at)]):
+    n = dims[len(at)]
+    for a, b, inside in segments(parts, len(at), n):
         if not wanted(inside, len(at) == len(dims) - 1):
             continue
-        if b - a <= sizes.segment:
-            for k in range(a, b):
-                visit(g, dims, inside, wanted, element, (*at, (k, 0)))
+        if _gap(a, b) <= sizes.segment:
+            for k in range(_gap(a, b)):
+                visit(g, dims, inside, wanted, element, (*at, (k, a)))
         else:
-            with g.loop(b - a) as i:
+            with g.loop(g.iop("sub", _value(g, b, n), _value(g, a, n))) as i:
                 visit(g, dims, inside, wanted, element, (*at, (i, a)))
 
 
-def position(g, at) -> tuple:
-    return tuple([g.iop("add", i, offset) for i, offset in at])
+def position(g, at, dims) -> tuple:
+    return tuple([g.iop("add", i, _value(g, edge, n)) for (i, edge), n in zip(at, dims)])
 
 
 class BorderTask(CopyTask):
@@ -105,7 +155,7 @@ class BorderTask(CopyTask):
         return True
 
     def _element(self, g, at, parts):
-        index = position(g, at)
+        index = position(g, at, self.value.type.dims)
         g.store_value(self.value, index, g.value_at(self.source, index))
 
 
@@ -113,7 +163,8 @@ def base_copy(op: Op, program) -> CopyTask:
     """How an update that does not work in place gets the elements that it leaves alone."""
     value, base = op.results[0], op.operands[0]
     part = part_of(op) if op.defn.name == "update" else None
-    if part is None or 2 * prod(b - a for a, b in part.spans) < value.type.count:
+    if part is None or 2 * prod(_gap(*span) for span in part.spans) < prod(_gap(Edge(False, 0), _length(n)) for n in
+                                                                           value.type.dims):
         return CopyTask(value, base, program)
     return BorderTask(value, base, part, program)
 
@@ -138,12 +189,14 @@ class OverlapTask(Task):
         return True
 
     def _element(self, g, at, parts):
-        index, dtype = position(g, at), self.value.type.dtype
+        dims, dtype = self.value.type.dims, self.value.type.dtype
+        index = position(g, at, dims)
         total = None
         if not parts or parts[0].adds:
             total = g.load_value(self.value, index) if self.fill is None else g.scalar(self.fill)
         for part in parts:
-            own = tuple(g.iop("add", at[k][0], at[k][1] - part.spans[k][0]) for k in part.axes)
+            own = tuple(g.iop("add", at[k][0], g.iop("sub", _value(g, at[k][1], dims[k]), _value(g, part.spans[k][0], dims[k])))
+                        for k in part.axes)
             term = g.value_at(part.value, own)
             total = g.let("add", (total, term), dtype) if part.adds else term
         g.store_value(self.value, index, total)

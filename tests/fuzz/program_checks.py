@@ -1,4 +1,4 @@
-"""What is asked of a random program: compiled equals Python equals evaluator; each derivative equals every other way to have it.
+"""What is asked of a random program: compiled equals Python equals evaluator, each derivative every other way to have it.
 
 Python decides: the values, dtypes and shapes that it returns, the arguments that it overwrites, the class of the error that it
 raises. A program whose result moves by more than rounding when its inputs move by rounding says nothing, and is passed over.
@@ -44,16 +44,20 @@ def outcome(fn, args):
             return error
 
 
-def disagreement(a, b, rtol) -> str:
-    """Where two results differ in type, dtype, shape or value; "" where they agree."""
+def disagreement(a, b, rtol, single=False) -> str:
+    """Where two results differ in type, dtype, shape or value; "" where they agree. `single`: a number may be a Python float
+    on one path and a float32 on another, which is compiled as one of them."""
     if isinstance(b, tuple):
         if type(a) is not tuple or len(a) != len(b):
             return f"{a!r} and {b!r}"
         return next(
-            (f"[{k}]: {text}" for k, (x, y) in enumerate(zip(a, b, strict=True)) if (text := disagreement(x, y, rtol))), ""
+            (f"[{k}]: {text}" for k, (x, y) in enumerate(zip(a, b, strict=True)) if (text := disagreement(x, y, rtol, single))),
+            "",
         )
     scalars = not isinstance(a, np.ndarray), not isinstance(b, np.ndarray)
     x, y = np.asarray(a), np.asarray(b)
+    if single and scalars == (True, True) and x.dtype.kind == y.dtype.kind == "f":
+        x, y = x.astype(np.float32), y.astype(np.float32)
     # a number that is a Python float on one path and a float64 on another is compiled as the latter
     if scalars[0] != scalars[1] or x.dtype != y.dtype or x.shape != y.shape:
         return f"{type(a).__name__} {x.dtype}{x.shape} and {type(b).__name__} {y.dtype}{y.shape}"
@@ -66,7 +70,7 @@ def disagreement(a, b, rtol) -> str:
 
 
 def rounding(fn, program: Program, expected, magnitude, tolerance, source=None) -> bool:
-    """Whether results stay when inputs, and what functions give in `fn`, or in the one that it calls, move by rounding errors."""
+    """Whether results stay when inputs, and what functions give in `source` (`fn`), move by rounding errors."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
         moved = tuple(_nudged(a, rng, magnitude) for a in program.args())
@@ -129,7 +133,7 @@ def check_values(program: Program, folder: pathlib.Path) -> str:
                 continue
             text = f"{way}: {found!r}\nPython: {expected!r}"
         else:
-            text = disagreement(found, expected, TOLERANCE)
+            text = disagreement(found, expected, TOLERANCE, program.double is not None)
             text = text and f"{way} and Python: {text}"
         if text and rounding(fn, program, expected, **ROUNDING[program.double is not None]):
             return text
@@ -158,8 +162,9 @@ def loss_of(fn, program: Program):
 
 
 def pick(wrt, rng):
-    return tuple(np.asarray(rng.standard_normal(np.shape(x))).astype(np.asarray(x).dtype)[()] if isinstance(x, (np.ndarray, np.generic))
-                 else float(rng.standard_normal()) for x in wrt)
+    """A random direction, of the same types."""
+    drawn = [(x, rng.standard_normal(np.shape(x))) for x in wrt]
+    return tuple(np.asarray(d).astype(x.dtype)[()] if isinstance(x, (np.ndarray, np.generic)) else float(d) for x, d in drawn)
 
 
 def moved(wrt, directions, h):

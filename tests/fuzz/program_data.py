@@ -48,9 +48,9 @@ class {name}:
 )
 
 # of a Python int k
-BITS = ("({k} * 1103515245 + 12345) % 2147483648", "({k}) ^ (({k}) >> 1)", "divmod({k}, 5)[0]", "pow({k}, 2, 7)", "(({k}) & 6) | 1",
-        "({k}) // 3", "({k}) ** 3", "abs({k}).bit_length()", "~({k})", "({k}) << 2", "-({k}) % 5", "round(({k}) / 2)",
-        "int(({k}) * 0.7)", "sum(range(({k}) % 5))", "len(range({k}))")
+BITS = ("({k} * 1103515245 + 12345) % 2147483648", "({k}) ^ (({k}) >> 1)", "divmod({k}, 5)[0]", "pow({k}, 2, 7)",
+        "(({k}) & 6) | 1", "({k}) // 3", "({k}) ** 3", "abs({k}).bit_length()", "~({k})", "({k}) << 2", "-({k}) % 5",
+        "round(({k}) / 2)", "int(({k}) * 0.7)", "sum(range(({k}) % 5))", "len(range({k}))")
 
 
 class Data(Functions):
@@ -96,7 +96,8 @@ class Data(Functions):
         (cls, _), name, found, item = self.record_class(), self.new("recs"), self.new("s"), self.new("r")
         over, given = s.choice(lines), f"np.float64({small(*self.float(scope, 1))})"
         scope.names[found] = "f"
-        made = s.choice([f"[{cls}(e, {over}) for e in {over}]", f"[{cls}({given}, {over}), {cls}(np.float64(0.25), {over} * 0.5)]",
+        made = s.choice([f"[{cls}(e, {over}) for e in {over}]",
+                         f"[{cls}({given}, {over}), {cls}(np.float64(0.25), {over} * 0.5)]",
                          f"{{k: {cls}({given} * k, {over}.copy()) for k in range(2)}}"])
         values = f"{name}.values()" if made[0] == "{" else name
         body = s.choice([f"{found} = np.tanh({found} + {item}.value * {item}.data[-1])",
@@ -106,7 +107,8 @@ class Data(Functions):
     def s_list(self, scope, indent):
         """Methods of lists and dicts; the length afterwards is that before."""
         s = self.s
-        boxes = [n for n, w in scope.names.items() if isinstance(w, dict) and w["form"] in ("list", "dict") and n not in scope.fixed]
+        boxes = [n for n, w in scope.names.items()
+                 if isinstance(w, dict) and w["form"] in ("list", "dict") and n not in scope.fixed]
         if not boxes:
             return None
         name, found, given = s.choice(boxes), self.new("s"), small(*self.float(scope, 1))

@@ -193,15 +193,14 @@ class Functions(Idioms):
     # --- helpers that write to their arguments ----------------------------------------------------------------------------
 
     def vector_texts(self, scope, name):
-        """Expressions of one axis, not empty, that share the memory of an array: (text, length)."""
+        """Expressions of one axis, not empty, that share the memory of an array."""
         shape = scope.names[name].shape
         if len(shape) == 1:
             n = shape[0]
-            forms = [(name, n), (name, n), (f"{name}[::-1]", n), (f"{name}[::2]", (n + 1) // 2)]
-            return forms + [(f"{name}[1:]", n - 1), (f"{name}[:-1]", n - 1)] * (n > 1)
+            return [name, name, f"{name}[::-1]", f"{name}[::2]"] + [f"{name}[1:]", f"{name}[:-1]"] * (n > 1)
         n, m = shape
-        return [(f"{name}[{self.index(scope, n)}]", m), (f"{name}[:, {self.index(scope, m)}]", n),
-                (f"{name}.T[{self.index(scope, m)}]", n), (f"{name}.reshape(-1)", n * m), (f"{name}[{self.index(scope, n)}, ::-1]", m)]
+        row, column = self.index(scope, n), self.index(scope, m)
+        return [f"{name}[{row}]", f"{name}[:, {column}]", f"{name}.T[{column}]", f"{name}.reshape(-1)", f"{name}[{row}, ::-1]"]
 
     def s_fill(self, scope, indent):
         s = self.s
@@ -209,8 +208,8 @@ class Functions(Idioms):
         if not names:
             return None
         name, end = self.filling_helper()
-        first, length = s.choice(self.vector_texts(scope, s.choice(names)))
-        second, _ = s.choice(self.vector_texts(scope, s.choice(names)))
+        first = s.choice(self.vector_texts(scope, s.choice(names)))
+        second = s.choice(self.vector_texts(scope, s.choice(names)))
         call = f"{name}({first}, {second}, {small(*self.float(scope, 1))})"
         form = s.choice(["statement", "named"])
         if form == "statement":
@@ -289,7 +288,8 @@ class Functions(Idioms):
         s = self.s
         name = self.new("helper")
         if s.chance(50):
-            self.head.append(s.choice(RECURSIONS).format(name=name, gain=self.gain(), end=s.choice(["q", "np.cos(q)", "0.5 * q"])))
+            end = s.choice(["q", "np.cos(q)", "0.5 * q"])
+            self.head.append(s.choice(RECURSIONS).format(name=name, gain=self.gain(), end=end))
             self.callables.append((name, f"{s.integer(0, 3)}, {{}}"))
         else:
             self.head.append(GATHERING.format(name=name, gain=self.gain()))

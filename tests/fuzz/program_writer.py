@@ -126,7 +126,8 @@ class Writer(Statements):
     def parameter(self, sizes):
         s = self.s
         if s.chance(35):
-            kind = s.choice(["pf", "pf", "pf", "nf", "nf", "pi", "ni"]) if self.smooth else s.choice(["pf", "pf", "pi", "pi", "nf", "ni", "b"])
+            kind = s.choice(["pf", "pf", "pf", "nf", "nf", "pi", "ni"] if self.smooth
+                            else ["pf", "pf", "pi", "pi", "nf", "ni", "b"])
             return self.new({"f": "x", "i": "n", "b": "flag"}[kind[-1]]), kind
         dtype = s.choice(["float64"] * 9 + ["int64"] if self.smooth else DTYPES)
         shape = (s.choice(sizes),) if s.chance(65) else (s.choice(sizes), s.choice(sizes))

@@ -51,7 +51,7 @@ def candidates(tree: ast.Module) -> Iterator[ast.Module]:
             size //= 2
     for k, name in places:
         for position, statement in enumerate(getattr(_at(tree, k), name)):
-            if any(getattr(statement, block, None) for block in ("body", "orelse")) and not isinstance(statement, ast.FunctionDef):
+            if getattr(statement, "body", None) and not isinstance(statement, ast.FunctionDef):
                 yield _changed(tree, k, lambda node, name=name, at=position: _opened(node, name, at))
     for k, node in enumerate(ast.walk(tree)):
         for field, value in ast.iter_fields(node):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from by_hand import PROGRAMS, trees
 from cases import CASES
-from program_writer import Source, Writer
 from program_checks import check_gradients
+from program_writer import Source, Writer
 from tracegrad.ir.thresholds import TABLE, sizes
 from tracegrad.ir.types import BOOL, F64
 from tracegrad.lowering.loopir.grammar import (

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 from cases import CASES, copied
+from program_checks import loaded
 from program_writer import Source, Writer
 from scipy.optimize import rosen_hess
 from scipy.sparse import csr_array
-from program_checks import loaded
 from tracegrad.autodiff.sparsity import transfer
 from tracegrad.ir.opdef import OPS, Elementwise
 

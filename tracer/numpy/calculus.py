@@ -415,6 +415,7 @@ def edges_of(a, bins, range_):
     if n < 1:
         raise ValueError("`bins` must be positive, when an integer")
     low, high = _limits(a) if range_ is None else range_
+    dtype = result_dtype([a.kind, lift(low).kind, lift(high).kind]).np
     low, high = lift(low) + 0.0, lift(high) + 0.0
     finite = np.logical_and(np.isfinite(low), np.isfinite(high))
     if range_ is None:
@@ -424,7 +425,7 @@ def edges_of(a, bins, range_):
         _require(finite, "supplied range of [{0}, {1}] is not finite", low, high)
     flat = np.equal(low, high)
     low, high = (boxes.result(where(flat, x + d, x).read()) for x, d in ((low, -0.5), (high, 0.5)))
-    return FUNCTIONS[np.linspace](low, high, n + 1), True
+    return FUNCTIONS[np.linspace](low, high, n + 1, dtype=dtype if dtype.kind == "f" else np.float64), True
 
 
 def _limits(a):
@@ -444,13 +445,21 @@ def _require(condition, message: str, *values):
     tracing.current().builder.emit("check", boxes.to_value(condition, BOOL), *operands, error="ValueError", message=message)
 
 
-def bin_of(a, edges, n):
-    """(the bin of each element, 0 … n - 1; whether it is in one)."""
+def bin_of(a, edges, n, equal: bool):
+    """(the bin of each element, 0 … n - 1; whether it is in one). What is in none is looked up as the first edge is.
+
+    Equal bins: (x - first) / (last - first) * n, rounded down, is the bin or, as it is not exact, the one beside it. The
+    edges decide, as they do in NumPy. The last edge is in the last bin.
+    """
     x = FUNCTIONS[np.astype](a, result_dtype([a.kind, edges.kind]).np)
-    at = searchsorted(edges, x, "right") - 1
-    at = where(np.equal(x, edges[-1]), n - 1, at)
-    inside = np.logical_and(np.greater_equal(x, edges[0]), np.less_equal(x, edges[-1]))
-    return FUNCTIONS[np.clip](at, 0, n - 1), inside
+    first, last = edges[0], edges[-1]
+    inside = np.logical_and(np.greater_equal(x, first), np.less_equal(x, last))
+    x = where(inside, x, first)
+    if not equal:
+        return FUNCTIONS[np.clip](searchsorted(edges, x, "right") - 1, 0, n - 1), inside
+    at = FUNCTIONS[np.clip](FUNCTIONS[np.astype]((x - first) / (last - first) * n, np.int64), 0, n - 1)
+    before, behind = np.less(x, take(edges, at)), np.greater_equal(x, take(edges, at + 1))
+    return FUNCTIONS[np.clip](at - before + behind, 0, n - 1), inside
 
 
 @implements(np.histogram_bin_edges)
@@ -466,9 +475,9 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
     shape, a = as_array(a).dims, ravel(a)
     if isinstance(bins, str):
         fail(UnsupportedError, f"np.histogram with bins={bins!r} cannot be compiled", "give the number of bins or their edges")
-    edges, _ = edges_of(a, bins, range)
+    edges, equal = edges_of(a, bins, range)
     n = boxes.count(shapes.arith("sub", edges.dims[0], 1))
-    at, inside = bin_of(a, edges, n)
+    at, inside = bin_of(a, edges, n, equal)
     if weights is None:
         counts, amount = FUNCTIONS[np.zeros](n, np.int64), FUNCTIONS[np.astype](inside, np.int64)
     else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, I64, INDEX
+from ...ir.types import BOOL, F16, F32, I64, INDEX
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
@@ -106,7 +106,7 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, d
 def iota(n, dtype=I64, start=0):
     """start, start + 1 … as a value."""
     builder = tracing.current().builder
-    counted = builder("iota", builder.index(n), dtype=dtype)
+    counted = builder.cast(builder("iota", builder.index(n), dtype=F32 if dtype is F16 else dtype), dtype)
     return counted if type(start) is int and start == 0 else builder("add", counted, boxes.to_value(start, dtype))
 
 

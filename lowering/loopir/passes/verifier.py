@@ -134,9 +134,10 @@ class _Verifier:
 
     def _let_type(self, s, kinds):
         if s.op in INDEX_OPS:
-            if kinds != [INDEX, INDEX]:
-                self.bad(s, f"{s.op} takes an index and a length")
-            return INDEX_OPS[s.op]
+            takes, gives = INDEX_OPS[s.op]
+            if tuple(kinds) != takes:
+                self.bad(s, f"{s.op} takes {takes}, not {kinds}")
+            return gives
         defn = OPS.get(s.op)
         if not isinstance(defn, Elementwise):
             self.bad(s, f"{s.op} is not an elementwise op")
