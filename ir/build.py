@@ -182,7 +182,8 @@ class Builder:
 
 
 _OF_BOOL = {"sum": "any", "prod": "all", "max": "any", "min": "all"}       # NumPy's `+` of bools is `or`, its `*` is `and`
-_REPEATABLE = ("wrap", "check")      # effects that need not run twice on the same operands
+# effects that need not run twice on the same operands: what raises once has raised
+_REPEATABLE = ("wrap", "check", "cholesky", "lu_solve", "triangular_solve", "eigh", "eig", "svd", "pinv")
 
 FOLDED: dict[str, Callable[[int, int], int]] = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
          "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "min": min, "max": max}

@@ -105,6 +105,9 @@ class Length(Value):
         super().__init__(INDEX_SCALAR, name)
         self.least, self.most = least, most
 
+    def __repr__(self) -> str:
+        return self.name or "a length"
+
     def takes(self, n: int) -> bool:
         return n >= self.least and (self.most is None or n <= self.most)
 

@@ -13,14 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from . import c_functions, compile, interpreter, log, lowered, symbolic
+from . import c_functions, compile, interpreter, log, lowered, progress, symbolic
 from .captures import NOTHING, Captures, varying
 from .ir.clone import inline
-from .ir.errors import ArgumentError, ArgumentTypeError
+from .ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
 from .lowering.call.specialisation import ClosedError
+from .misses import History
 from .nan_check import note_error_state
 from .options import config
 from .persistence.calls import Saved
@@ -95,6 +96,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
         self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
+        self.misses = History()
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
 
@@ -158,16 +160,20 @@ class Jitted(Dispatcher, Generic[P, R]):
                 break
             try:
                 return *self.ready(reading, form), reading
-            except Exception as reason:
+            except (Exception, tracing.NeedLengths) as reason:
                 if type(reason) is compile.OtherLengths and self.compiled(reading):
                     continue
                 self.shapes.forget(call, reading.leaves, config.code)
-                if self.shapes.mode == "symbolic" and type(reason) is not compile.OtherLengths:
+                if self.shapes.mode == "symbolic" and isinstance(reason, TracegradError):
                     raise
                 refused.append(str(reason))
         found, captured = self.ready(call, form)
         self.shapes.compiled(call, config.code, found.about.traced.statics, refused)
         return found, captured, call
+
+    def why_not_general(self, call: arguments.Call) -> str:
+        """Why no program for many lengths could be made for calls like this one; "" where none was tried, or one was made."""
+        return self.shapes.group(call, config.code).refused.partition("\n")[0]
 
     def compiled(self, call: arguments.Call) -> bool:
         """Whether there is a specialisation for a call as it is."""
@@ -252,25 +258,24 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     def specialise(self, call: arguments.Call, form: compile.Form):
         """From the disk, or compiled."""
-        start, why = time.perf_counter(), self._why(call)
+        start, key = time.perf_counter(), self.key(call)
+        why = self.misses.note(self, call, key, self._captures.get(key, ()))
         if not config.check_numerics:
             note_error_state()
         saved = Saved(self, call)
         found = saved.load(form)
         if found is None:
-            found = self._compiled(call, form, saved.possible)
+            with progress.shown(self.said()):
+                found = self._compiled(call, form, saved.possible)
             saved.save(found)
             found.about.stages = {}
-        log.COMPILE.info("%s of %s(%s), %s: %s, %.1f ms", self.label, getattr(self.root, "__qualname__", self.root),
-                         found.about.types, "from disk" if found.about.origin == "disk" else "compiled", why,
-                         1e3 * (time.perf_counter() - start))
+        log.COMPILE.info("%s(%s), %s: %s, %.1f ms", self.said(), found.about.types,
+                         "from disk" if found.about.origin == "disk" else "compiled", why, 1e3 * (time.perf_counter() - start))
         return found
 
-    def _why(self, call: arguments.Call) -> str:
-        """Why a call needs another specialisation."""
-        if not len(self._cache):
-            return "first call"
-        return "what it captures has changed" if self.key(call) in self._captures else "other arguments or options"
+    def said(self) -> str:
+        """What a line about a compilation calls it."""
+        return f"{self.label} of {getattr(self.root, '__qualname__', self.root)}"
 
     def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
         start = time.perf_counter()
@@ -341,6 +346,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._programs.clear()
         self._captures.clear()
         self.shapes.clear()
+        self.misses.forget()
+
+    def why_recompiled(self) -> str:
+        """Why the last call that no kernel took needed another one: which arguments, captured values or options are otherwise
+        than those of the kernels that there are."""
+        return self.misses.last
 
     @property
     def specializations(self) -> list[SpecializationInfo]:

@@ -25,6 +25,7 @@ from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
 from .ir.ops.random import KINDS
 from .ir.types import INDEX_SCALAR, dtype
+from .out_argument import WithOut
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
@@ -184,9 +185,13 @@ def _option(axes: Any) -> Any:
     return axes if plain or type(axes) in (int, type(None)) else Frozen(axes)
 
 
+class BatchedWithOut(WithOut, Batched):
+    """`vmap` whose results can be written into arrays that the caller gives."""
+
+
 @maker("vmap")
 def _batched(f: Callable, in_axes, out_axes, static_argnums, static_argnames) -> Batched:
-    return Batched(f, in_axes, out_axes, {"static_argnums": static_argnums, "static_argnames": static_argnames})
+    return BatchedWithOut(f, in_axes, out_axes, {"static_argnums": static_argnums, "static_argnames": static_argnames})
 
 
 @overload

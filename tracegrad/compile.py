@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -53,12 +53,14 @@ class CompileInfo:
 
 
 def types_of(traced: Traced) -> str:
-    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`."""
+    """The argument types as a user reads them: `x: f64[3], mode: 'soft'`, or `x: f64[n]; 256 <= n`."""
     rows = []
     for path, leaf in zip(traced.paths, traced.leaves):
         rows.append(f"{path}: {_shown(leaf.value)}" if leaf.kind == "static" else
                     f"{path}: {leaf.type}" if leaf.kind in ("array", "numpy") else f"{path}: {leaf.kind}")
-    return ", ".join(rows)
+    known = lengths.of_types([leaf.type for leaf in traced.leaves if leaf.kind == "array"])
+    bounds = [f"{d.least} <= {d.name}" + ("" if d.most is None else f" <= {d.most}") for d in known]
+    return ", ".join(rows) + "".join([f"; {bound}" for bound in bounds])
 
 
 def _shown(value) -> str:
@@ -174,14 +176,14 @@ def _layout(structure: pytrees.TreeDef, leaves, arguments: bool):
     return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
 
 
-def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
+def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]):
     if leaf.kind == "static":
         return calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
         dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.dtype, dims, place[k])
+        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
     return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
@@ -205,7 +207,7 @@ def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Fo
 
 def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_convention.Arguments:
     """The layout of the call as it was written; `call` has its arguments as they were bound."""
-    ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
+    ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
         leaves = iter(ins)

@@ -2,6 +2,7 @@
 
     copy          an array is copied because NumPy's semantics need the old and the new one
     unrolled      a loop is written out, iteration by iteration
+    lengths       no program for many lengths can be made, so each length compiles anew
     static        a Python int decides a shape or an unrolled loop, so each value of it compiles anew
     no derivative an op of floats has none (comparison, rounding, argmax …): a change passes through it as zero
     independent   the result does not depend on an argument, or only through ops without a derivative: the gradient is zero
@@ -27,9 +28,12 @@ KINDS = {
     "copy": "copies",
     "unrolled": "unrolled loops",
     "static": "ints made static",
+    "lengths": "lengths that compile anew",
     "no derivative": "ops without a derivative",
     "independent": "arguments that do not matter",
     LOOP: "loops and branches of the derivative",
+    "parallel": "loops that threads share",
+    "serial": "loops that one thread runs",
 }
 _SILENT = frozenset({"stop_gradient", "check", "print", "wrap"})        # asked for, or only about indices
 
@@ -79,6 +83,8 @@ def explain(f, *args, **kwargs) -> Explanation:
     notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
     notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in loop_builder.lower(final).notes]
     notes += static_notes(jitted, traced, call)
+    if why := jitted.why_not_general(call):
+        notes.append(Note("lengths", f"no program for many lengths: {why}", traced.function.loc))
     for found, inner in own[:1]:
         plain = optimized(found)
         notes += [Note("no derivative", text, loc) for text, loc in without_derivative(plain)]

@@ -19,7 +19,9 @@ from .closures import KEY, Family, new_table, table_of
 from .frozen_closures import HOLDERS, frozen
 from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
+from .misses import rebound
 from .options import config
+from .out_argument import WithOut
 from .tracer import tracing
 
 P = ParamSpec("P")
@@ -111,6 +113,8 @@ class Found(Jitted):
         pickling.settle()
         if not self.answer.holds():
             old, self.answer = self.answer, answered(self.root, self.chain)
+            if not self.answer.by.specialisations:
+                self.answer.by.misses.beginning = rebound(self.root, old.places)
             forward(self, self.answer)
             retire(old.by)
         return self.answer.by
@@ -167,7 +171,8 @@ def _of_core(name: str, kind: type) -> Any:
 
 
 _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "known", "reading", "key", "remember", "specialise",
-                               "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear"),
+                                "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_not_general",
+                                "why_recompiled"),
           property: ("derives", "specializations", "specialisations", "ctypes", "address")}
 for _kind, _names in _ASKED.items():
     for _name in _names:
@@ -215,7 +220,7 @@ def rebuilt(root: Callable, chain: tuple, texts: dict | None) -> Jitted:
 
 @maker("jit")
 def _jitted(f: Callable, static_argnums, static_argnames, shapes=None) -> Jitted:
-    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
+    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
 
 
 @overload

@@ -25,6 +25,7 @@ from .ir.core import Value
 from .ir.errors import ArgumentError
 from .ir.types import Type
 from .jacobian_spec import nested, offsets, sides
+from .out_argument import WithOut
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
 
@@ -119,7 +120,7 @@ def _operator(name: str, f: Callable, argnums, mode: str, sparse: bool, static_a
         return jacobian_of(traced, argnums, mode)
     if sparse or mode in ("auto", "compressed"):
         return Compressed(f, argnums, mode, sparse, whole, name, **static)
-    return Jitted(f, whole, label=name, **static)
+    return WithOut(f, whole, label=name, **static)
 
 
 for _name in ("jacfwd", "jacrev", "jacobian"):

@@ -104,6 +104,8 @@ def _hidden(body: Block) -> set[Value]:
 
 def _watch(builder: Builder, op: Op, mapping, hidden: set[Value], where: str):
     results = copy_op(builder, op, mapping)
+    if op.defn.name == "reduce" and op.attrs["kind"] in ("max", "min"):         # makes nothing; of nothing it is an infinity
+        return results
     chosen = [v in hidden for v in op.operands]
     if op.results[0] in hidden or (op.defn.name == "select" and not any(chosen)):
         return results

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from .ir.errors import ArgumentError
 from .lowering.cache import folder
 from .lowering.call.dispatch import set_options
+from .lowering.native import threads
 from .lowering.native.locks import Lock
 
-# name -> (default, what it takes, meaning). An environment variable TRACEGRAD_<NAME> sets the start value.
+# name -> (default, what it takes, meaning). An environment variable sets the start value: _VARIABLES, or TRACEGRAD_<NAME>.
 KNOBS = {
     "cache_size": (256, int, "specialisations that one function keeps; the least recently used is freed first"),
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
@@ -33,13 +34,15 @@ KNOBS = {
         'bytes that the tape of a loop may take in a gradient (1000000 or "64MB"); beyond it the loop '
         "is checkpointed and run again. None: no limit",
     ),
-    "verify": (True, bool, "check the IR after every pass"),
+    "verify": (True, bool, "check the IR after the passes; name the one to blame"),
     "cache": (
         True,
         (bool, str),
         "keep compiled code on disk for other processes: a folder, or True for TRACEGRAD_CACHE_DIR or the user's caches",
     ),
+    "threads": (None, int, "threads that run a parallel loop; no result depends on it. None: the cores that are there"),
 }
+_VARIABLES = {"threads": "TRACEGRAD_NUM_THREADS"}
 
 ASK_PYTHON = -1
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
@@ -59,6 +62,8 @@ def _checked(name: str, value):
     if name == "memory_budget":
         if value is not None and bytes_of(value) is None:
             raise ArgumentError(f"the option memory_budget takes a number of bytes or a text such as \"64MB\", got {value!r}")
+        return value
+    if name == "threads" and value is None:
         return value
     if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
         raise ArgumentError(f"the option {name} takes a {'positive ' if kind is int else ''}{kind.__name__}, got {value!r}")
@@ -83,7 +88,7 @@ def bytes_of(size) -> int | None:
 def _start(name: str):
     """The default, or what the environment says."""
     default, kind, _ = KNOBS[name]
-    variable = "TRACEGRAD_" + name.upper()
+    variable = _VARIABLES.get(name, "TRACEGRAD_" + name.upper())
     text = os.environ.get(variable)
     if text is None:
         return default
@@ -119,6 +124,7 @@ class Config:
         own["_thread"] = threading.local()                 # .blocks: what each open block sets, with the blocks around it
         own["_open"] = {}                                  # id -> the same, of every open block of any thread
         self._tell()
+        threads.use(self._process["threads"])
 
     def _values(self) -> dict:
         blocks = getattr(self._thread, "blocks", None)
@@ -145,6 +151,7 @@ class Config:
         with _LOCK:
             self._process[name] = _checked(name, value)
             self._tell()
+            threads.use(self._process["threads"])
 
     @contextmanager
     def __call__(self, **values):
@@ -156,12 +163,20 @@ class Config:
             with _LOCK:
                 self._open[id(inner)] = inner
                 self._tell()
+            self._use_threads(values)
             yield self
         finally:
             try:
                 self._close(blocks, inner)
             finally:                                        # once more: an interrupt may have come in the line before
                 self._close(blocks, inner)
+                self._use_threads(values)
+
+    def _use_threads(self, changed) -> None:
+        """Where a block sets them or has set them: what the innermost block around this place says, or the process."""
+        if "threads" in changed:
+            inner = self._thread.blocks[-1] if self._thread.blocks else {}
+            threads.use_here((inner["threads"] or threads.cores()) if "threads" in inner else None)
 
     def _close(self, blocks: list, inner: dict) -> None:
         blocks[:] = [block for block in blocks if block is not inner]

@@ -48,6 +48,8 @@ RECENT = 8           # patterns that are kept for one specialisation, for differ
 class Emitted(Jitted):
     """A program that no user wrote, compiled. Called with one operand for each parameter; returns a tuple of arrays."""
 
+    generalises = False
+
     def __init__(self, function: Function, label: str, held: Captured):
         super().__init__(_operands, label=label)
         self.function, self.held = function, held
@@ -182,6 +184,7 @@ class PatternDependent(Jitted):
     """A function whose result hangs on the pattern of a derivative: it runs from Python, with compiled parts."""
 
     plan_class = Plan
+    generalises = False
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static):
         super().__init__(fn, label=label, **static)

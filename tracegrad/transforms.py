@@ -17,6 +17,7 @@ from .autodiff.reverse import reverse
 from .functions import derived, maker
 from .gradients import Gradient
 from .ir.clone import inline
+from .ir.core import Length
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from .ir.types import INDEX
 from .tracer import pytrees, tracing
@@ -153,6 +154,8 @@ class LinearProgram(Jitted):
     likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
     """
 
+    generalises = False
+
     def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
@@ -200,7 +203,8 @@ def _lengths(b, f, given, places) -> dict:
     numbers = {}
     for p, k in zip(f.params, places):
         if given[k] is not None:
-            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims) if type(d) is not int and d not in numbers})
+            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims)
+                            if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
         if (found := given[f.params.index(d)]) is not None:
             b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",
@@ -223,6 +227,8 @@ def _pushed(residuals, tangents):
 
 class SplitProgram(Jitted):
     """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
+
+    generalises = False              # the second half is made for residuals of these lengths
 
     def __init__(self, fn: Callable, parts, second, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)

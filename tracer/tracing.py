@@ -17,7 +17,7 @@ import types
 from contextlib import contextmanager
 
 from ..ir.build import Builder, const
-from ..ir.core import Block, Const, Value
+from ..ir.core import Block, Const, Length, Value
 from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
 
 _STATE = threading.local()
@@ -37,6 +37,10 @@ class Restart(Signal):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities = identities
         self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
+
+
+class NeedLengths(Signal):
+    """A program for arguments of many lengths fails under a condition, which it may not do for the lengths of the call."""
 
 
 class NeedUnroll(Signal):
@@ -106,9 +110,9 @@ class Trace:
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
     growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
-    guarded  how many conditions of run time, each with a `raise` behind it, stand before what is traced
     packages top-level packages of the functions that were given to be traced
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
+    general  whether lengths of arguments are known at run time only (`ir.core.Length`)
     notes    (kind, text, location) for `explain`
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (syntax/nonlocals.py)
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (control/packed_lists.py)
@@ -155,6 +159,7 @@ class Trace:
         self.packages: set[str] = set()
         self.layout_dependent: dict = {}
         self.short: set[Value] = set()
+        self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
@@ -165,7 +170,6 @@ class Trace:
         self.written: list = []
         self.failing: set[int] = set()
         self.unrolling = 1
-        self.guarded = 0
 
     def note_write(self, root) -> None:
         """Called before every change of a root's value."""

@@ -83,12 +83,18 @@ def _reduce(b, op, x, out, dots):
 
 
 def _reduce_extreme(b, x, out, axes, dot):
-    """max, min: the mean of the tangents of the elements that are equal to the result. None is where the result is NaN."""
+    """max, min: the mean of the tangents of the elements that are equal to the result."""
     dtype = x.type.dtype
-    wins = b("eq", x, spread(b, out, x.type.dims, axes))
+    wins = _wins(b, x, spread(b, out, x.type.dims, axes))
     zero = b.const(0, dtype)
     share = b("div", b.const(1, dtype), b("max", b.reduce(b.cast(wins, dtype), "sum", axes), b.const(1, dtype)))
     return b("mul", b.reduce(b("select", wins, dot, zero), "sum", axes), share)
+
+
+def _wins(b, x, out):
+    """Which elements are the result of max or min. Where that is NaN, those that are NaN."""
+    equal = b("eq", x, out)
+    return b("or", equal, b("isnan", x)) if x.type.dtype.kind == "f" else equal
 
 
 def _reduce_prod(b, x, axes, dot):
@@ -146,7 +152,7 @@ def _scan_winner(b, x, out, axis, reverse):
     smallest) position so far of an element equal to the result there."""
     places = positions(b, x, axis)
     start = b.iop("sub", b.dim(x, axis), 1) if reverse else b.index(0)
-    reached = b("select", b("eq", x, out), places, start)
+    reached = b("select", _wins(b, x, out), places, start)
     return b("scan", reached, kind="min" if reverse else "max", axis=axis, reverse=reverse)
 
 

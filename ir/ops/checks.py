@@ -2,6 +2,8 @@
 
     check cond, value… {error, message}   raises where cond (a bool scalar) is false. `error` names a class of ir.errors or a
                                           builtin exception; {0}, {1} … in `message` are the values
+                                          message ::= text | (part, …), ((attribute, part), …)   what the exception holds
+                                          part    ::= ("text", text) | ("value", k, dtype or a Python type) | ("is", constant)
     check cond, value…, state… {…, states=(k, …)}
                                           where it raises, parameter k of the function, an array, holds the state afterwards:
                                           what the program has written to the caller's arrays before it fails stays there
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import builtins
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,16 +27,15 @@ from .common import array_type, expect_at_least, expect_count, expect_index, fai
 if TYPE_CHECKING:
     from ..core import Block, Op, Value
 
+REPORTED_WORDS = 32             # numbers that a failed check can report; a complex number counts as two
 BOUNDS_MESSAGE = "index {0} is out of bounds for axis {axis} with size {1}"
 
 
 _OWN: dict[str, type[Exception]] = {}        # exceptions that users define, by the name that a check has for them
 
 
-def own_class(cls: type[Exception]) -> str | None:
-    """The name that a check has for a user's exception; None where a message alone does not make one."""
-    if isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType):
-        return None
+def own_class(cls: type[Exception]) -> str:
+    """The name that a check has for a user's exception."""
     name = f"{cls.__module__}.{cls.__qualname__}"
     while _OWN.setdefault(name, cls) is not cls:
         name += "_"
@@ -56,13 +57,36 @@ def error_class(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-def make_error(name: str, message: str, values: Sequence[int] = (), loc: errors.Loc = ()) -> Exception:
+Message = str | tuple
+
+
+def make_error(name: str, message: Message, values: Sequence = (), loc: errors.Loc = ()) -> Exception:
     """The error of a failed check. A builtin exception keeps its plain message and carries the user's lines as a note."""
-    cls, text = error_class(name), message.format(*values)
+    cls = error_class(name)
     assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
-        return cls(text, loc=loc)
-    return noted(cls(text), loc)
+        assert isinstance(message, str)
+        return cls(message.format(*values), loc=loc)
+    return noted(instance(cls, message, lambda text: text.format(*values), lambda k, kind: _number(values[k], kind)), loc)
+
+
+def _number(value: complex, kind: str) -> complex:
+    return value if hasattr(builtins, kind) else np.dtype(kind).type(value)
+
+
+def instance(cls: type[Exception], message: Message, text: Callable, value: Callable) -> Exception:
+    """An exception with what its message says in it; text(template) and value(k, kind) give its parts."""
+    make = {"text": text, "value": value, "is": lambda x: x}
+    parts, attributes = (((("text", message),) if message else ()), ()) if isinstance(message, str) else message
+    args = tuple(make[kind](*rest) for kind, *rest in parts)
+    if isinstance(cls.__init__, types.FunctionType) or isinstance(cls.__new__, types.FunctionType):
+        error = BaseException.__new__(cls, *args)                      # what its own code has done is in its attributes
+        error.args = args
+    else:
+        error = cls(*args)
+    for name, (kind, *rest) in attributes:
+        setattr(error, name, make[kind](*rest))
+    return error
 
 
 def noted(error: Exception, loc: errors.Loc) -> Exception:

@@ -139,7 +139,8 @@ def fits(exact: Callable) -> Callable:
     """A function that says, element by element, whether the exact result for two integers of 64 bits is one."""
     def function(x: Array, y: Array) -> Array:
         x, y = np.broadcast_arrays(x, y)
-        found = [-2**63 <= exact(a, b) < 2**63 for a, b in zip(x.ravel().tolist(), y.ravel().tolist())]
+        least, most = (0, 2**64 - 1) if x.dtype == np.uint64 else (-2**63, 2**63 - 1)
+        found = [least <= exact(a, b) <= most for a, b in zip(x.ravel().tolist(), y.ravel().tolist())]
         return np.array(found, bool).reshape(x.shape)[()]
 
     return function

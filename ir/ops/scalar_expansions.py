@@ -273,7 +273,10 @@ INVERT = ((INT, A ^ -1),)
 # A shift by the width or more, or by a negative number, shifts everything out; for LLVM it has no defined result.
 _IN_RANGE = N(("icmp", "ult"), B, BITS)
 _SHIFT = select(_IN_RANGE, B, 0)
-FITS: dict[str, tuple] = {f"{name}_fits": ((INT, ("fits", f"s{name}")),) for name in ("add", "sub", "mul")}
+FITS: dict[str, tuple] = {f"{name}_fits": (("ix", ("fits", f"s{name}")), ("u", ("fits", f"u{name}")))
+                          for name in ("add", "sub", "mul")}
+SAME_BITS: tuple = ((INT, ("copy",)),)
+SAME_SIGN: tuple = ((INT, N(("icmp", "sge"), A, 0)),)
 SHL = ((INT, select(_IN_RANGE, instr("shl", A, _SHIFT), 0)),)
 SHR = (("u", select(_IN_RANGE, instr("lshr", A, _SHIFT), 0)),
        ("ix", instr("ashr", A, select(_IN_RANGE, B, BITS - 1))))

@@ -6,7 +6,8 @@ there. So a count needs no checks, however many loops carry it:
     %c = for … carry(%c0 = 0) { %1 = add %c0, 1; yield (if p then %1 else %c0) }
 
 Low bits. Sums, differences, products and left shifts of wrapped integers have the right low bits; where nothing uses the value
-but `and` with a mask that is not negative, Python's number and the wrapped one are the same there:
+but `and` with a mask that is not negative, or `unsigned`, which keeps 64 bits, Python's number and the wrapped one are the
+same:
 
     %1 = mul %seed, 1103515245;  %2 = add %1, 12345;  %3 = and %2, 2147483647
 """
@@ -18,7 +19,7 @@ from ..analysis.patterns import number
 from ..core import Block, Const, Function, Op, Value
 from ..ops.elementwise import FITS
 from ..text.printer import everything
-from ..types import BOOL, I64, INDEX
+from ..types import BOOL, I64, INDEX, U64
 
 STEP, START = 1 << 12, 1 << 62
 
@@ -70,9 +71,9 @@ class _Checks:
     # --- slow values ------------------------------------------------------------------------------------------------------
 
     def steps(self, fits: Op) -> bool:
-        x, y = fits.operands
         if fits.name not in ("add_fits", "sub_fits"):
             return False
+        x, y = fits.operands
         return (self.is_slow(x) and self.small(y)) or (fits.name == "add_fits" and self.is_slow(y) and self.small(x))
 
     def small(self, v: Value, depth: int = 8) -> bool:
@@ -124,10 +125,16 @@ class _Checks:
     # --- low bits ---------------------------------------------------------------------------------------------------------
 
     def masked(self, fits: Op) -> bool:
-        name = fits.name.removesuffix("_fits")
-        made = [op for op in self.users[fits.operands[0]] if op is not None and op.name == name
-                and op.operands == fits.operands]
+        made = self.made(fits)
         return bool(made) and all(self.low(op.result) for op in made)
+
+    def made(self, fits: Op) -> list[Op]:
+        """The ops whose result it is about: simplification may have turned the operands round."""
+        name, orders = fits.name.removesuffix("_fits"), [fits.operands]
+        if name in ("add", "mul"):
+            orders.append(fits.operands[::-1])
+        first = next((v for v in fits.operands if not isinstance(v, Const)), fits.operands[0])
+        return [op for op in self.users[first] if op is not None and op.name == name and op.operands in orders]
 
     def low(self, v: Value, depth: int = 16) -> bool:
         """Whether only the low bits of v are used."""
@@ -138,13 +145,14 @@ class _Checks:
             return False
         if op.name == "and":
             return any((known := number(x)) is not None and known >= 0 for x in op.operands)
-        if op.name in ("add", "sub", "mul") or (op.name == "shl" and op.operands[1] is not v):
-            return op.result.type.dtype is I64 and self.low(op.result, depth - 1)
+        if op.name == "unsigned":
+            return True                                # as a number below 2**64; where it must be the same one, a check says so
+        if op.defn.low_bits or (op.name == "shl" and op.operands[1] is not v):
+            return op.result.type.dtype in (I64, U64) and self.low(op.result, depth - 1)
         fits = _condition(op) if op.name == "check" else op if op.name in FITS else None
         if fits is None or (fits.name == "shl_fits" and fits.operands[1] is v):
             return False
-        name = fits.name.removesuffix("_fits")
-        made = [u for u in self.users[fits.operands[0]] if u is not None and u.name == name and u.operands == fits.operands]
+        made = self.made(fits)
         return bool(made) and all(self.low(u.result, depth - 1) for u in made)
 
 

@@ -228,6 +228,9 @@ class Ranges:
 
     def fits(self, op: Op) -> bool:
         """Whether the exact result is sure to be within the dtype."""
+        if len(op.operands) == 1:
+            (x,) = map(self.form, op.operands)
+            return x.low >= 0 and x.high < 1 << 63
         x, y = map(self.form, op.operands)
         least, most = limits(op.operands[0].type.dtype)
         if op.name in ("add_fits", "sub_fits"):

@@ -182,7 +182,7 @@ class Sums:
         with g.open(control=True) as statements:
             for w, k in self.own:
                 at = tuple(g.index(i) for i in w.operands[2:])
-                g.add_to(self.op.results[k], at, "add", g.get(g.sums.pop(w)), reassoc=False)
+                g.add_to(self.op.results[k], at, "add", g.get(g.sums.pop(w)), reassoc=False, any_order=True)
         if type(trip) is int:
             g.stack[-1].extend(statements)
         else:
@@ -297,7 +297,7 @@ def _map(g, op: Op, plans):
             elif isinstance(y, Const) or g.stores.of[y].home != ("row", op, k):
                 g.copy_into(place._replace(prefix=place.prefix + (i,)), y)
                 g.note("copy", y, "a map stacks it")
-    g.write(For(i, g.index(op.operands[0]), statements, parallel=True))
+    g.write(For(i, g.index(op.operands[0]), statements))
 
 
 CONTROL = {"for": _for, "while": _while, "if": _if, "map": _map}

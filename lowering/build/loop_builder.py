@@ -18,13 +18,14 @@ from collections.abc import Iterable
 
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_region, mapped, nest_locations
-from ...ir.core import Const, Function, Op, Value
+from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
+from ...ir.verify import checked
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
-from ..loopir.passes import pipeline
+from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
@@ -63,7 +64,8 @@ class Nester(Values):
             if p.type.dims:
                 self.where[stores.of[p]] = Place(b)
             else:
-                self.env[p] = self.load(b, ())
+                self.env[p] = read = self.load(b, ())
+                read.most = p.most if p.__class__ is Length else None
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)
@@ -359,5 +361,8 @@ def build(f: Function) -> Kernel:
 
 
 def lower(f: Function, verify: bool = False, until: str | None = None) -> Kernel:
-    """The kernel of a function. verify, until: as in `pipeline.optimize`."""
-    return pipeline.optimize(build(f), verify, until)
+    """The kernel of a function. verify, until: as in `pipeline.optimize` of the IR."""
+    def run(each: bool) -> Kernel:
+        return pipeline.optimize(build(f), each, until)
+
+    return checked(run, lambda kernel: verifier.verify(kernel, "the passes over loops")) if verify else run(False)

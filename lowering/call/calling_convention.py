@@ -1,7 +1,8 @@
 """What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
 
     arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…), guards=(condition…))
-    in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
+    in   ::= ArrayIn(dtype, (dim…), param, any) an aligned C-contiguous ndarray of the native byte order; with `any`, of other
+                                                layouts too: the kernel gets a copy
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
                                                 | "Generator" | "RandomState": the kernel gets the object's address
           |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
@@ -62,6 +63,7 @@ class ArrayIn(NamedTuple):
     dtype: DType
     dims: tuple[int | str, ...]
     param: int
+    any: bool = False              # only where the kernel writes to no argument
 
 
 class ScalarIn(NamedTuple):

@@ -28,6 +28,10 @@ _LOCK = threading.RLock()              # also in calls, which may be interrupted
 register(3, _LOCK)
 
 
+class SharedMemoryError(ArgumentError):
+    """An argument that the kernel writes to shares memory with another one, as other than the same array. Nothing has run."""
+
+
 class ClosedError(RuntimeError):
     """A specialisation was called from Python just after another thread had evicted it: look it up again."""
 
@@ -213,8 +217,8 @@ class Specialisation:
         for param, first in signature.repeats().items():
             given[param] = given[first]
         for a, b in self._overlaps(leaves):
-            raise ArgumentError(f"the function overwrites an argument of shape {a.shape} whose memory another array that it "
-                                f"reads, of shape {b.shape}, shares", "pass a copy of one of them")
+            raise SharedMemoryError(f"the function overwrites an argument of shape {a.shape} whose memory another array that "
+                                    f"it reads, of shape {b.shape}, shares", "pass a copy of one of them")
         return given
 
     def _overlaps(self, leaves: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:

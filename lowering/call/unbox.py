@@ -39,6 +39,7 @@ class Unpacker:
     """pointers[param]: the register with the kernel's address for a parameter; objects[param]: with the object itself.
 
     held: objects reached through something mutable, which another thread may drop while the kernel runs.
+    loose: (parameter, array, whether the kernel can read it where it is) of those that may have any layout.
     """
 
     def __init__(self, writer: Writer, signature: Signature):
@@ -46,6 +47,7 @@ class Unpacker:
         self.pointers: dict[int, str] = {}
         self.objects: dict[int, str] = {}
         self.held: list[str] = []
+        self.loose: list[tuple[int, str, str]] = []
         arguments = signature.arguments
         self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
@@ -115,11 +117,15 @@ class Unpacker:
             (c_layouts.WRITEABLE if layout.param in self.signature.writes else 0)
         flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {need}")
         descr = w.field(x, _AT["ndarray.descr"])             # not compared itself: unpickled arrays have dtypes of their own
-        w.require(w.all_of([
-            w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
-            w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}"),
-            w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}"),
-            w.value(f"icmp eq i32 {flags}, {need}")]))
+        known = [w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
+                 w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}")]
+        plain = [w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}"),
+                 w.value(f"icmp eq i32 {flags}, {need}")]
+        if layout.any and not self.signature.writes:
+            self.loose.append((layout.param, x, w.all_of(plain)))
+            w.require(w.all_of(known))
+        else:
+            w.require(w.all_of(known + plain))
         if layout.dims:
             dims = w.field(x, _AT["ndarray.dims"])
             same = [c for k, d in enumerate(layout.dims) if (c := self._length(dims, k, d))]

@@ -11,6 +11,8 @@ conjugated: a transpose is plain. With beta 0 the destination is not read. Addre
     gemm  c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta
           C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. With trans_a the memory of A has k rows of m; with trans_b that of
           B has n rows of k.
+    syrk  c, a, trans, m, k, lda, ldc
+          C[m,m] = op(A)[m,k] op(A)^T, of which the routine makes one triangle.
     gemv  y, a, x, trans, m, n, lda, incx, incy, alpha, beta
           y = alpha op(A) x + beta y, where the memory of A has m rows of n; x has n elements (m with trans), y has m
           (n with trans).
@@ -46,6 +48,8 @@ from ...ir.errors import IRError
 from ...ir.types import I32, DType
 from ..loopir.grammar import At, Buffer, Imm, Lib, Scalar, Size
 from ..native import engine
+
+TILE = 32                 # rows and columns that are reflected at once
 
 PREFIX = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
 
@@ -183,6 +187,56 @@ def _buffer(where: Buffer | At) -> Buffer:
 def _gemm(out, site, c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha=1.0, beta=0.0):
     call = _Call(out, _buffer(c).dtype, "gemm").flag("T" if trans_b else "N").flag("T" if trans_a else "N").sizes(n, m, k)
     call.number(alpha).at(b).stride(ldb).at(a).stride(lda).number(beta).at(c).stride(ldc).call()
+
+
+def _syrk(out, site, c, a, trans, m, k, lda, ldc):
+    """The upper triangle as the routine sees it is the lower one of rows. Its reflection goes by tiles, for the cache, and
+    writes along rows."""
+    dtype = _buffer(c).dtype
+    call = _Call(out, dtype, "syrk").flag("U").flag("N" if trans else "T").sizes(m, k).number(1.0).at(a).stride(lda)
+    call.number(0.0).at(c).stride(ldc).call()
+    base, size, ld = out.address(c), out.index(m), out.index(ldc)
+
+    def tile(first, column):
+        """What stands in rows from `first` on and columns from `column` on, left of the diagonal."""
+        end = _extreme(out, "smin", out.sum(first, str(TILE)), size)
+
+        def line(j):
+            across = out.sum(column, j)
+            begin = _extreme(out, "smax", first, out.sum(across, "1"))
+
+            def element(i):
+                at = out.sum(begin, i)
+                value = out.load_at(_offset(out, base, dtype, at, across, ld), dtype)
+                out.store_at(_offset(out, base, dtype, across, at, ld), value, dtype)
+
+            out.loop(_minus(out, end, begin), element)
+
+        out.loop(_extreme(out, "smin", _minus(out, size, column), str(TILE)), line)
+
+    def tiles(k):
+        out.loop(out.sum(k, "1"), lambda c: tile(out.times(k, TILE), out.times(c, TILE)))
+
+    out.loop(_tiles(out, size), tiles)
+
+
+def _tiles(out, size: str) -> str:
+    up, count = out.sum(size, str(TILE - 1)), out.fresh()
+    out.lines.append(f"  {count} = sdiv i64 {up}, {TILE}")
+    return count
+
+
+def _extreme(out, which: str, a: str, b: str) -> str:
+    found = out.fresh()
+    out.declare(f"declare i64 @llvm.{which}.i64(i64, i64)")
+    out.lines.append(f"  {found} = call i64 @llvm.{which}.i64(i64 {a}, i64 {b})")
+    return found
+
+
+def _minus(out, a: str, b: str) -> str:
+    found = out.fresh()
+    out.lines.append(f"  {found} = sub nsw i64 {a}, {b}")
+    return found
 
 
 def _gemv(out, site, y, a, x, trans, m, n, lda, incx, incy, alpha=1.0, beta=0.0):
@@ -358,8 +412,8 @@ def _permute_rows(out, dst, src, perm, n, k, ld_dst, ld_src, gather):
     out.loop(out.index(n), row)
 
 
-ROWS = {"gemm": _gemm, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve,
-        "triangular": _triangular}
+ROWS = {"gemm": _gemm, "syrk": _syrk, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu,
+        "lu_solve": _lu_solve, "triangular": _triangular}
 
 
 def emit(out, s: Lib) -> None:

@@ -5,13 +5,16 @@
     While If  ->  blocks                                             Let -> llvm/scalar.py        Lib -> libraries/blas.py
     Fail      ->  a cold block that fills the error record and leaves with 1
 
-The error record is { i64 site, i64 values[6] }: integers are sign- or zero-extended, floats extended to f64 and
+The error record is { i64 site, i64 values[32] }: integers are sign- or zero-extended, floats extended to f64 and
 bit-cast, complex numbers take two words.
 Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i64, a complex number two floats.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...ir.errors import IRError
+from ...ir.ops.checks import REPORTED_WORDS
 from ...ir.thresholds import sizes
 from ..libraries import blas
 from ..loopir.grammar import (
@@ -41,22 +44,19 @@ from ..loopir.grammar import (
     Var,
     While,
 )
-from .kernel_writer import Writer
+from . import parallel_loops
+from .kernel_writer import REGISTER, Module, Writer
 from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 
-# of a complex number: of each part
-REGISTER = {**MEMORY, "bool": "i1", "f16": "float", "c64": "float", "c128": "double"}
-MAX_WORDS = 6
-
 
 class Emitter(Writer):
     """The text of one kernel while it is written."""
 
-    def __init__(self, kernel: Kernel, fastmath: bool):
-        super().__init__(kernel)
+    def __init__(self, kernel: Kernel, fastmath: bool, module: Module | None = None, around: Emitter | None = None):
+        super().__init__(kernel, fastmath, module, around)
         self.vars: dict[Var, tuple[str, ...]] = {}
         self.stacks, self.polls = Stacks(self), Polls(self, kernel)
         self.scalars = Scalars(self, fastmath)
@@ -137,6 +137,12 @@ class Emitter(Writer):
     # --- control ------------------------------------------------------------------------------------------------------
 
     def for_(self, s: For):
+        if s.spread is not None:
+            parallel_loops.write(self, s)
+        else:
+            self.serial_for(s)
+
+    def serial_for(self, s: For):
         outside, inside = (self.serial, self.group), _serial(s)
         group = self.node("distinct !{ }") if s.apart else None
 
@@ -258,8 +264,8 @@ class Emitter(Writer):
         self.start(bad)
         self.lines.append(f"  store i64 {site}, ptr %error, align 8")
         words = [word for value in values for word in self.words(value)]
-        if len(words) > MAX_WORDS:
-            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {MAX_WORDS}")
+        if len(words) > REPORTED_WORDS:
+            raise IRError(f"loop IR: a check reports {len(words)} words; the error record has room for {REPORTED_WORDS}")
         for k, word in enumerate(words):
             pointer = self.fresh()
             self.lines += [f"  {pointer} = getelementptr inbounds i8, ptr %error, i64 {8 * (k + 1)}",
@@ -318,10 +324,16 @@ class Emitter(Writer):
     # --- the whole ----------------------------------------------------------------------------------------------------
 
     def text(self) -> str:
+        """The module of a kernel."""
         kernel = self.kernel
         params = [self.storage.parameter(k, b) for k, b in enumerate(kernel.params)]
+        params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
+        return self.module.text(self.function(f"define i32 @{kernel.symbol}", lambda: params, kernel.body))
+
+    def function(self, define: str, params: Callable[[], list[str]], statements: list) -> str:
+        """The function that runs these statements. `params` is asked when they are written."""
         initial, self.lines = self.lines, []
-        self.body(kernel.body)
+        self.body(statements)
         workspace = self.storage.workspace()
         self.finish_scopes()
         if self.no_memory:
@@ -329,12 +341,8 @@ class Emitter(Writer):
         if self.fails or self.no_memory:
             self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
         leave = self.storage.release(False)
-        params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
-        head = [f"define i32 @{kernel.symbol}({', '.join(params)}) nounwind {{", "entry:", *self.entry, *initial, *workspace,
-                "  br label %body"]
-        parts = [*self.storage.globals, *self.globals, *self.declarations, *self.used(), *head, "body:",
-                 *self.lines, *leave, "  ret i32 0", *self.cold, "}", *self.attributes, *self.metadata]
-        return "\n".join(parts) + "\n"
+        head = [f"{define}({', '.join(params())}) nounwind {{", "entry:", *self.entry, *initial, *workspace, "  br label %body"]
+        return "\n".join([*head, "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}"])
 
 
 def _serial(loop: For) -> bool:

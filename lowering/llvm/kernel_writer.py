@@ -7,13 +7,20 @@ copy of a branch and of a store is predicted by its own history.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ..loopir.grammar import At, Atom, Buffer, Kernel, Scalar
 from ..math import library
+from ..native.threads import STOPPED
 from .scalar import literal
-from .storage import Storage
+from .storage import ALIGN, MEMORY, Storage
 
+# of a complex number: of each part
+REGISTER = {**MEMORY, "bool": "i1", "f16": "float", "c64": "float", "c128": "double"}
 _UNROLL = '!{!"llvm.loop.unroll.full"}'
 _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.unroll.full"}}'
 _UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
@@ -22,26 +29,66 @@ _FOUR_CHAINS = '!{!"llvm.loop.interleave.count", i32 4}'          # their latenc
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
 
+@dataclass(eq=False)
+class Module:
+    """What the functions of one module share: a kernel and the bodies of its parallel loops."""
+
+    declarations: dict[str, None] = field(default_factory=dict)
+    vector: dict[str, library.Function] = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=list)
+    globals: list[str] = field(default_factory=list)
+    constants: list[str] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)              # those of parallel loops
+    groups: dict[str, str] = field(default_factory=dict)
+    hints: dict[str, int] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))        # !0 is the module's, see native/engine.py
+    loops: Iterator[int] = field(default_factory=count)
+
+    def used(self) -> list[str]:
+        """Vector forms that only the vectoriser will call must not be dropped before."""
+        names = [name for f in self.vector.values() for name in f.vectors.values()]
+        if not names:
+            return []
+        return [f"@llvm.compiler.used = appending global [{len(names)} x ptr] [{', '.join(f'ptr @{n}' for n in names)}], "
+                'section "llvm.metadata"']
+
+    def text(self, kernel: str) -> str:
+        """The module around the text of its kernel."""
+        parts = [*self.constants, *self.globals, *self.declarations, *self.used(), *self.functions, kernel, *self.attributes,
+                 *self.metadata]
+        return "\n".join(parts) + "\n"
+
+
+class _Known(dict):
+    """The registers of scalars in the body of a parallel loop; others come from outside."""
+
+    def __init__(self, writer: Writer):
+        super().__init__()
+        self.writer = writer
+
+    def __missing__(self, x: Scalar):
+        self[x] = found = self.writer.scalar_outside(x)
+        return found
+
+
 class Writer:
     """lines   the body so far          entry  allocas and initialisation, before the body          cold  blocks hardly ever run
     regs    Scalar -> its register; of a complex one a pair
     """
 
-    def __init__(self, kernel: Kernel):
+    def __init__(self, kernel: Kernel, fastmath: bool, module: Module | None = None, around: Writer | None = None):
         self.kernel = kernel
         self.lines: list[str] = []
         self.entry: list[str] = []
         self.cold: list[str] = []
-        self.regs: dict[Scalar, str | tuple[str, str]] = {}
-        self.declarations: dict[str, None] = {}
-        self.vector: dict[str, library.Function] = {}
-        self.attributes: list[str] = []
-        self.metadata: list[str] = []
-        self.globals: list[str] = []
-        self._groups: dict[str, str] = {}
-        self._hints: dict[str, int] = {}
+        self.fastmath, self.around = fastmath, around
+        self.captured: list[tuple[str, str, str]] = []           # (type, operand there, parameter here)
+        self.regs: dict[Scalar, str | tuple[str, str]] = {} if around is None else _Known(self)
+        self.module = module or Module()
+        self.declarations, self.globals = self.module.declarations, self.module.globals
         self._scopes: dict[int, tuple[int, int, int]] = {}
-        self._next_meta, self._unlikely, self._empty = 1, None, None       # !0 is the module's, see native/engine.py
+        self._unlikely, self._empty = None, None
         self._count = self._labels = 0
         self.block = "body"
         self.depth = 0                # of loops
@@ -53,6 +100,18 @@ class Writer:
         self.group = ""               # the tag of accesses in a loop whose iterations share no memory
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
+
+    def question(self, ask: str) -> tuple[list[str], str]:
+        """(lines that call `ask`, the register of its answer). In a parallel loop only the thread that has called the kernel
+        asks; others look whether it has given up (native/threads.py)."""
+        answer = self.fresh()
+        if self.around is None:
+            return [f"  {answer} = {ask}"], answer
+        self.declare(STOPPED)
+        here, there, done, own, of_all = self.label(), self.label(), self.label(), self.fresh(), self.fresh()
+        return [f"  br i1 %asks, label %{here}, label %{there}", f"{here}:", f"  {own} = {ask}", f"  br label %{done}",
+                f"{there}:", f"  {of_all} = call i32 @threads.stopped(i64 %chunk)", f"  br label %{done}", f"{done}:",
+                f"  {answer} = phi i32 [{own}, %{here}], [{of_all}, %{there}]"], answer
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -83,20 +142,13 @@ class Writer:
     def vectorisable(self, function: library.Function) -> str:
         """Declare a function of vecmath; the attributes of its calls."""
         self.calls = True
-        if function.name not in self.vector:
-            self.vector[function.name] = function
-            self.declarations |= dict.fromkeys(function.declarations())
-            self._groups[function.name] = f"#{len(self.vector)}"
-            self.attributes.append(f"attributes #{len(self.vector)} = {{ {function.attributes()} }}")
-        return self._groups[function.name]
-
-    def used(self) -> list[str]:
-        """Vector forms that only the vectoriser will call must not be dropped before."""
-        names = [name for f in self.vector.values() for name in f.vectors.values()]
-        if not names:
-            return []
-        return [f"@llvm.compiler.used = appending global [{len(names)} x ptr] [{', '.join(f'ptr @{n}' for n in names)}], "
-                'section "llvm.metadata"']
+        shared = self.module
+        if function.name not in shared.vector:
+            shared.vector[function.name] = function
+            self.declarations.update(dict.fromkeys(function.declarations()))
+            shared.groups[function.name] = f"#{len(shared.vector)}"
+            shared.attributes.append(f"attributes #{len(shared.vector)} = {{ {function.attributes()} }}")
+        return shared.groups[function.name]
 
     def add_global(self, definition: str) -> str:
         """A private global of this kernel: `definition` is what follows its name and " = "."""
@@ -106,10 +158,9 @@ class Writer:
 
     def node(self, text: str | None = None) -> int:
         """A metadata node; {} in the text is its own number."""
-        number = self._next_meta
-        self._next_meta += 1
+        number = next(self.module.numbers)
         if text is not None:
-            self.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}", 1))
+            self.module.metadata.append(f"!{number} = " + text.replace("{}", f"!{number}", 1))
         return number
 
     def unlikely(self) -> int:
@@ -139,7 +190,7 @@ class Writer:
         domain = self.node("distinct !{{}}")
         for name, own, others in self._scopes.values():
             rest = ", ".join(f"!{s[0]}" for s in self._scopes.values() if s[0] != name)
-            self.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}",
+            self.module.metadata += [f"!{name} = distinct !{{!{name}, !{domain}}}", f"!{own} = !{{!{name}}}",
                               f"!{others} = !{{{rest}}}"]
 
     # --- operands -----------------------------------------------------------------------------------------------------
@@ -184,6 +235,35 @@ class Writer:
         out = self.fresh()
         self.lines.append(f"  {out} = add nsw i64 {a}, {b}")
         return out
+
+    # --- what comes from the function around this one, the body of a parallel loop
+
+    def outside(self, buffer: Buffer) -> str:
+        """The pointer to a buffer that this function does not allocate."""
+        if self.around is None:
+            raise IRError(f"loop IR: {buffer!r} is used before its alloc")
+        flags = "noalias nocapture" + (" readonly" if buffer.space == "in" else "")
+        if buffer.static and buffer.count:
+            flags += f" nonnull align {ALIGN[buffer.dtype.name]} dereferenceable({buffer.count * buffer.dtype.size})"
+        return self._capture("ptr", self.around.storage.base(buffer), flags)
+
+    def scalar_outside(self, x: Scalar) -> str | tuple[str, str]:
+        """The registers of a scalar that this function does not define."""
+        if self.around is None:
+            raise KeyError(x)
+        there, kind = self.around.regs[x], REGISTER[x.dtype.name]
+        if type(there) is tuple:
+            return tuple(self._capture(kind, part) for part in there)
+        return self._capture(kind, there)
+
+    def _capture(self, kind: str, there: str, flags: str = "") -> str:
+        name = f"%c{len(self.captured)}"
+        self.captured.append((kind, there, f"{kind} {flags} {name}" if flags else f"{kind} {name}"))
+        return name
+
+    def parameters(self) -> list[str]:
+        """The declarations of what has been captured."""
+        return [text for _, _, text in self.captured]
 
     def address(self, where: Buffer | At) -> str:
         return self.storage.element(where.buffer, where.index) if type(where) is At else self.storage.base(where)
@@ -245,7 +325,7 @@ class Writer:
         if not hints:
             return "", 1
         for text in hints:
-            if text not in self._hints:
-                self._hints[text] = self.node(text)
-        number = self.node("distinct !{{}, " + ", ".join(f"!{self._hints[text]}" for text in hints) + "}")
+            if text not in self.module.hints:
+                self.module.hints[text] = self.node(text)
+        number = self.node("distinct !{{}, " + ", ".join(f"!{self.module.hints[text]}" for text in hints) + "}")
         return f", !llvm.loop !{number}", times

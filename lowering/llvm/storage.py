@@ -46,7 +46,7 @@ class Storage:
         self.freed_by = ""                          # the function that frees the workspace, where it is allocated
         self.scopes: dict = {}                      # scope key -> number
         self.scope_of: dict[Buffer, object] = {}
-        self.globals: list[str] = []
+        self.globals: list[str] = out.module.constants
         self.descriptors: dict[Buffer, str] = {}
         self._moved(kernel)
 
@@ -101,7 +101,8 @@ class Storage:
         if buffer.space == "const":
             self.bases[buffer] = pointer = self._constant(buffer)
             return pointer
-        raise IRError(f"loop IR: {buffer!r} is used before its alloc")
+        self.bases[buffer] = pointer = self.out.outside(buffer)
+        return pointer
 
     def _constant(self, buffer):
         data = buffer.data

@@ -16,6 +16,12 @@ _FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, 
          "floordiv": lambda a, b: a // b if b else 0, "mod": lambda a, b: a % b if b else 0}
 _COMPARE = {"lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b, "ge": lambda a, b: a >= b,
             "gt": lambda a, b: a > b, "ne": lambda a, b: a != b}
+
+
+def _most(a: Atom) -> int | None:
+    return a.value if type(a) is Imm else getattr(a, "most", None)
+
+
 _NEUTRAL = {("add", 0), ("sub", 0), ("mul", 1), ("floordiv", 1)}
 
 
@@ -91,6 +97,8 @@ class Cursor:
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Let(target, op, tuple(args), attrs or {}))
+        if dtype is INDEX and op in _FOLD and None not in (ends := [_most(a) for a in args]):
+            target.most = _FOLD[op](*ends)
         return target
 
     def load(self, buffer, index, level: int | None = None) -> Scalar:
@@ -130,7 +138,7 @@ class Cursor:
         self.stack[-1].append(For(i, trip, body, **flags))
 
     def fail(self, cond: Atom, site: int, values=(), level: int | None = None):
-        self.write(Fail(cond, site, tuple(values)[:6]), level)
+        self.write(Fail(cond, site, tuple(values)), level)
 
     def branch(self, cond: Atom, then: list, other: list):
         self.stack[-1].append(If(cond, then, other))

@@ -8,7 +8,7 @@
              |  %x "=" "load" buffer index            Load
              |  "store" buffer index "," scalar       Store
              |  %x "=" "get" var | "set" var scalar   a mutable scalar, a register after LLVM's mem2reg
-             |  "for" %i "in" scalar flags { stmt* }  i = 0 … trip-1
+             |  "for" %i "in" scalar flags { stmt* }  i = 0 … trip-1;  "parallel" in front of it: spread over threads
              |  "while" { stmt* } scalar { stmt* }    the first block computes the condition, the second is the body
              |  "if" scalar { stmt* } else { stmt* }
              |  "alloc" buffer                        a temporary that lives to the end of its block, or a "result"
@@ -49,12 +49,14 @@ from ...ir.types import BOOL, INDEX, DType
 
 
 class Scalar:
-    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
+    from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
 
-    __slots__ = ("dtype", "loc", "name")
+    __slots__ = ("dtype", "loc", "most", "name")
 
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
+        self.most: int | None = None
 
     def __repr__(self):
         return "%" + (self.name or hex(id(self))[-5:])
@@ -172,17 +174,36 @@ class Set:
     value: Atom
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the iterations of a loop are spread over threads: in chunks, whose number depends on sizes alone.
+
+    work     of all iterations, in scalar operations: {run-time lengths that are multiplied: factor}
+    most     chunks at most
+    given    variables that the loop only reads
+    sums     variables that it reduces, each with the op: a chunk starts from the neutral element; what chunks have found is
+             combined in their order
+    shared   buffers that the loop only adds to, where iterations meet: a chunk adds to zeros of its own, as for sums
+    """
+
+    work: dict[tuple[Scalar, ...], float]
+    most: int
+    given: tuple[Var, ...] = ()
+    sums: dict[Var, str] = field(default_factory=dict)
+    shared: tuple[Buffer, ...] = ()
+
+
 @dataclass(slots=True)
 class For:
-    """trip iterations of `body`. parallel: iterations are independent; unroll: unroll fully (small static trip); apart: no
-    iteration touches memory that another one writes, and variables are only reduced."""
+    """trip iterations of `body`. unroll: unroll fully (small static trip); apart: no iteration touches memory that another one
+    writes, and variables are only reduced; spread: its iterations are independent, and worth several threads."""
 
     index: Scalar
     trip: Size
     body: list
-    parallel: bool = False
     unroll: bool = False
     apart: bool = False
+    spread: Spread | None = None
 
 
 @dataclass(slots=True)
@@ -280,7 +301,7 @@ class Lib:
 
 @dataclass(slots=True)
 class Fail:
-    """Where cond is true: record the site and up to six values, return 1."""
+    """Where cond is true: record the site and its values, return 1."""
 
     cond: Atom
     site: int
@@ -326,6 +347,24 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     if isinstance(stmt, While):
         return (stmt.head, stmt.body)
     return ()
+
+
+def operands(s: Stmt) -> tuple:
+    """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
+    kind = type(s)
+    if kind is Let or kind is Lib:
+        return s.args
+    if kind is Load:
+        return (s.buffer, *s.index)
+    if kind is Store:
+        return (s.buffer, *s.index, s.value)
+    return tuple([getattr(s, name) for name in _OPERANDS.get(kind, ())]) + getattr(s, "values", ()) + (
+        s.buffer.dims if kind is Alloc else ())
+
+
+_OPERANDS = {Set: ("value",), For: ("trip",), While: ("cond",), If: ("cond",), Fail: ("cond",), Alloc: ("buffer",),
+             Fill: ("buffer", "value"), Copy: ("dst", "src"), Swap: ("a", "b"), Push: ("stack", "source", "size"),
+             Pop: ("stack", "target", "size"), Clear: ("stack",)}
 
 
 def walk(body: list[Stmt]) -> Iterator[Stmt]:

@@ -120,8 +120,8 @@ class _Printer:
         self.row(f"set {self.name(s.var)}, {self.operand(s.value)}")
 
     def for_(self, s: For):
-        flags = (" parallel" if s.parallel else "") + (" unroll" if s.unroll else "") + (" apart" if s.apart else "")
-        self.row(f"for {self.name(s.index)} in {self.operand(s.trip)}{flags} {{")
+        flags = (" unroll" if s.unroll else "") + (" apart" if s.apart else "")
+        self.row(f"{'parallel ' if s.spread else ''}for {self.name(s.index)} in {self.operand(s.trip)}{flags} {{")
         self.block(s.body)
         self.row("}")
 

@@ -39,7 +39,7 @@ HAVE_VECTORCALL = 1 << 11            # Py_TPFLAGS_HAVE_VECTORCALL
 TYPE_FLAGS = 168                     # PyTypeObject.tp_flags
 
 # NumPy's function table: fixed positions, part of its stable binary interface.
-_NUMPY_TABLE = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
+_NUMPY_TABLE = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewFromDescr": 94, "PyArray_FromArray": 109}
 _NUMPY_DEFAULT_HANDLER = 306         # PyDataMem_DefaultHandler: a variable that holds a capsule
 _PYTHON_NAMES = (
     "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_Fetch",
@@ -120,7 +120,8 @@ def _check_owner(at=OFFSETS) -> bool:
 
 
 def _check_dtypes(at=OFFSETS) -> bool:
-    orders = [bytes_at(id(np.dtype(name)) + at["descr.byteorder"], 1) for name in ("f8", ">f8", "?", ">i2")]
+    kinds = [np.dtype(name) for name in ("f8", ">f8", "?", ">i2")]                  # held while their memory is read
+    orders = [bytes_at(id(kind) + at["descr.byteorder"], 1) for kind in kinds]
     numbers = [np.dtype(c) for c in "?bBhHiIlLfdFD"]
     return orders == [b"=", b">", b"|", b">"] and all(int32_at(id(d) + at["descr.type_num"]) == d.num for d in numbers)
 
@@ -212,10 +213,17 @@ def _check_functions() -> bool:
     new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_int, *[ctypes.c_void_p] * 3,
                             ctypes.c_int, ctypes.c_void_p)(ADDRESSES["PyArray_NewFromDescr"])
     increment(d)
-    x = new(np.ndarray, d, 1, ctypes.addressof(ctypes.c_int64(3)), None, None, 0, None)
+    length, number = ctypes.c_int64(3), ctypes.c_double(2.5)                        # held while their memory is read
+    x = new(np.ndarray, d, 1, ctypes.addressof(length), None, None, 0, None)
     scalar = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(ctypes.c_double(2.5)), d, None)
-    return type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
+    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(number), d, None)
+    native = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_int)(ADDRESSES["PyArray_DescrFromType"])(d.num)
+    copied = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object,
+                               ctypes.c_int)(ADDRESSES["PyArray_FromArray"])
+    increment(native)
+    y = copied(np.arange(4, dtype=">f8")[::-2], native, C_CONTIGUOUS | ALIGNED)
+    return (type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
+            and native is d and y.dtype is d and y.flags.c_contiguous and y.tolist() == [3.0, 1.0])
 
 
 OPTIONS = ctypes.c_int64(0)          # the options in force: an entry that was made for others takes no call

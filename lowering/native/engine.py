@@ -89,13 +89,15 @@ _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
 # What an object from disk may ask the process for: memory, mathematical functions, what compilers call for long arithmetic, and
-# CPython about signals (llvm/polls.py).
+# CPython about signals (llvm/polls.py); threads (native/threads.py).
 _PLAIN = re.compile(r"""malloc|calloc|realloc|free|mem(cpy|move|set|cmp)|bzero
     |c?(a?(sin|cos|tan)h?|exp2?|expm1|log(2|10|1p|b)?|pow|sqrt|abs|arg|proj|atan2|cbrt|hypot|erfc?|[tl]gamma|lgamma_r|fmod|fma
     |remainder|remquo|ldexp|frexp|modf|scalbln?|ilogb|nextafter|copysign|fabs|fmax|fmin|fdim|floor|ceil|trunc|l?l?round
     |roundeven|nearbyint|l?l?rint|exp10|sincos|j[01n]|y[01n])f?
     |__(mul|div)[sd]c3|__u?(div|mod|divmod)ti[34]|__multi3|__powi[sd]f2|__(trunc|extend)[a-z]+2|__(fix|float)[a-z]+
-    |PyGILState_(Ensure|Release)|PyErr_(CheckSignals|Fetch|NormalizeException)""", re.X)
+    |PyGILState_(Ensure|Release)|PyErr_(CheckSignals|Fetch|NormalizeException)
+    |pthread_(create|detach|self|sigmask|key_create|[gs]etspecific|mutex_(init|lock|unlock)|cond_(init|wait|signal|broadcast))
+    """, re.X)
 # Families that object code from disk has no use for: random generators are objects of one process.
 _OF_PROCESS = frozenset({"npyrandom", "pyrandom", "npytables"})
 

@@ -26,12 +26,16 @@ class Storage:
 
     home   None (a temporary), ("in", k), ("inout", k), ("out", k), or ("row", op, k): row of result k of a map
     swap   a temporary that exchanges its memory with another one at the end of an iteration
+    updates, computed   the members that update another value, and those that an op without regions makes otherwise
     """
 
-    __slots__ = ("buffer", "first", "home", "last", "members", "swap")
+    __slots__ = ("buffer", "computed", "first", "home", "last", "members", "swap", "updates")
 
     def __init__(self, member: Value, first: int, last: int):
         self.members, self.first, self.last = [member], first, last
+        op = member.owner
+        kind = None if not isinstance(op, Op) or op.regions else op.defn.overwrites is not None
+        self.updates, self.computed = [member] if kind is True else [], [member] if kind is False else []
         self.home: tuple | None = None
         self.swap = False
         self.buffer = None
@@ -48,6 +52,7 @@ class Stores:
         self.program = program
         self.of: dict[Value, Storage] = {}
         self.why: dict[tuple[Value, Value], str] = {}
+        self._readers: dict[Value, list[Value]] = {}         # array -> the updates that read it besides their base
         self._edges: list[tuple] = []
         self._moves: list[tuple] = []
         f = program.function
@@ -86,6 +91,8 @@ class Stores:
             for region in op.regions:
                 self._collect(region, depth + (name != "if"))
             if op.defn.overwrites is not None:
+                for x, _ in based_operands(op):
+                    self._readers.setdefault(x, []).append(op.results[0])
                 self._edge(depth, op.operands[0], op.results[0])
             elif op in self.program.sums:
                 self._edge(depth, base_of(self.program, op), op.results[0])
@@ -118,6 +125,8 @@ class Stores:
             self.why[a, b] = reason
             return False
         s.members += t.members
+        s.updates += t.updates
+        s.computed += t.computed
         s.first, s.last = min(s.first, t.first), max(s.last, t.last)
         s.home = s.home or t.home
         s.swap |= t.swap
@@ -138,9 +147,8 @@ class Stores:
                     if self._clash(a, b):
                         return "the old contents are still needed"
         for group, other in ((s, t), (t, s)):
-            for y in group.members:
-                if self._reads_elsewhere(y, other):
-                    return "the old contents are read at other places than those written"
+            if any(self._reads_elsewhere(y, other) for y in self._readers_in(group, other)):
+                return "the old contents are read at other places than those written"
         return ""
 
     def _clash(self, a: Value, b: Value) -> bool:
@@ -187,6 +195,13 @@ class Stores:
             elif not self._crossing(user.results[0], b, at, block, forced, moved):
                 forced.append(user.results[0])
         return True
+
+    def _readers_in(self, group: Storage, other: Storage) -> list[Value]:
+        """The members of a storage that may read another one. Asked from the smaller side: a long chain of updates grows by one
+        member at a time, and to go through the whole chain each time would be quadratic."""
+        if len(group.updates) <= len(other.members):
+            return group.computed + group.updates
+        return group.computed + [y for x in other.members for y in self._readers.get(x, ()) if self.of.get(y) is group]
 
     def _reads_elsewhere(self, y: Value, other: Storage) -> bool:
         """Whether computing y in one go reads another value of the storage at an index other than the one that it writes."""

@@ -14,7 +14,8 @@ from ...ir.core import Op, Value
 from ...ir.ops.linalg import dot_axes
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
-from ..loopir.grammar import At, Imm, Lib
+from ..loopir.cursor import operand
+from ..loopir.grammar import At, If, Imm, Lib
 from .index_rules import region_index
 from .materialize import reshape_groups, same_dim
 
@@ -180,8 +181,18 @@ def product_into(g, op: Op, target: Value, first, beta: float):
         index = tuple(loops.enter_context(g.loop(dims_a[i])) for i in a_batch)
         start = g.sum(g.iop("mul", i, s) for i, s in zip(first, strides_of(g, g.dims(target.type))))
         c = address(g, place.buffer, g._from_start(place, start), index, _batch_strides(g, op.results[0], len(index)))
-        g.write(Lib("gemm", (c, _at(g, left, index), _at(g, right, index), left.trans, right.trans, m, n, k, left.ld, right.ld,
-                             n, 1.0, beta)))
+        x, y = _at(g, left, index), _at(g, right, index)
+        full = Lib("gemm", (c, x, y, left.trans, right.trans, m, n, k, left.ld, right.ld, n, 1.0, beta))
+        if beta or not _is_transpose(left, right, m, n) or (type(m) is int and m < sizes.symmetric):
+            g.write(full)
+            return
+        half = Lib("syrk", (c, x, left.trans, m, k, left.ld, n))
+        g.write(half if type(m) is int else If(g.let("lt", (m, operand(sizes.symmetric)), BOOL), [full], [half]))
+
+
+def _is_transpose(left: Matrix, right: Matrix, m, n) -> bool:
+    """Whether a product is of a matrix and its own transpose: the result is symmetric, and half of it is enough."""
+    return (left.trans is not right.trans and left._replace(trans=False) == right._replace(trans=False) and same_dim(m, n))
 
 
 def _batch_strides(g, v: Value, count: int):

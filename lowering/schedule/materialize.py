@@ -11,6 +11,7 @@ after all is decided later, by schedule/fuse.py.
 """
 from __future__ import annotations
 
+from fractions import Fraction
 from math import inf, prod
 
 from ...ir.analysis.lengths import least_count
@@ -265,12 +266,15 @@ class Program:
         return True
 
     def move(self, ops: list[Op], before: Op):
-        block = self.ops[self.home[before]]
-        for op in ops:
-            if self.pos[op] > self.pos[before]:
-                block.remove(op)
-                block.insert(block.index(before), op)
-                self.pos[op] = self.end[op] = self.pos[before] - 0.5
+        """Each gets a position of its own, behind those that have been moved there earlier."""
+        block, high = self.ops[self.home[before]], self.pos[before]
+        late = [op for op in ops if self.pos[op] > high]
+        k = block.index(before)
+        low = max(high - 1, self.end[block[k - 1]]) if k else high - 1
+        for n, op in enumerate(late, 1):
+            block.remove(op)
+            block.insert(block.index(before), op)
+            self.pos[op] = self.end[op] = low + Fraction(n, len(late) + 1) * (high - low)
         self._points.clear()
 
     # --- when the contents of an array are read ---------------------------------------------------------------------

@@ -169,6 +169,25 @@ def test_singular_values(name, f):
     both(g, a, e, slope_of(g, a, e), 1e-7)
 
 
+def test_decompositions_that_are_asked_for_twice():
+    """Two of one matrix are one: values of the one and vectors of the other belong together."""
+    a, e = SINGULAR["turned"], direction(SINGULAR["turned"], False)
+
+    def root(a):
+        return (np.linalg.svd(a)[0] * np.sqrt(np.linalg.svd(a)[1])) @ np.linalg.svd(a)[2]
+
+    def exp(a):
+        values = np.exp(np.linalg.eigh(a)[0])
+        return (np.linalg.eigh(a)[1] * values) @ np.linalg.eigh(a)[1].T
+
+    both(root, a, e, slope_of(root, a, e), 1e-7)
+    text = tg.jit(root).lower(a).text("optimized")
+    assert text.count("svd") == 1, text
+    a = MATRICES["turned"]
+    e = direction(a)
+    both(exp, a, e, slope_of(exp, a, e), 1e-7)
+
+
 def test_parts_of_full_singular_vectors():
     a = SINGULAR["tall"]
     e = direction(a, False)

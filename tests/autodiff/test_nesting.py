@@ -72,3 +72,38 @@ def test_what_is_overwritten_and_returned(inner):
     assert expected[0].tolist() == [6.0, 2.0] and expected[1].tolist() == [6.0, 4.0] and expected[3].tolist() == [9.0, 2.0]
     for a, b in zip(tg.jit(program)(x), expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def from_one_end(x, n):
+    y = np.array([x, x * x, 1.0])
+    if x > 0:
+        for i in range(len(y[:n]) - 1):
+            y[i] = np.sin(y[i + 1] * y[i])
+        for _ in range(len(y[n:]) - 2):
+            y[0] += y[1] * y[0]
+    return np.sum(y**3)
+
+
+def nested_loops(x, n):
+    s = 0.5 * x
+    if n < 2:
+        for i in range(n - 1):
+            s = np.sin(s + x * i) * x
+    else:
+        for i in range(n - 2):
+            for _ in range(i - 1):
+                s = np.cos(s * x + i)
+    return s * s * x
+
+
+@pytest.mark.parametrize("f", [from_one_end, nested_loops])
+def test_loops_of_fewer_than_no_iterations_in_branches(f):
+    """What the reverse sweep of a reverse sweep keeps of a loop with a count below 0, in a branch that is taken or not."""
+    first = tg.grad(f)
+    second, mixed = tg.grad(lambda x, n: first(x, n)), tg.grad(lambda x, n: tg.jvp(lambda x: f(x, n), (x,), (1.0,))[1])
+    for x in (0.7, -0.7):
+        for n in (-3, -1, 0, 1, 3, 5):
+            h = 1e-4
+            slope = (8 * (f(x + h, n) - f(x - h, n)) - (f(x + 2 * h, n) - f(x - 2 * h, n))) / (12 * h)
+            bend = (8 * (first(x + h, n) - first(x - h, n)) - (first(x + 2 * h, n) - first(x - 2 * h, n))) / (12 * h)
+            np.testing.assert_allclose([first(x, n), second(x, n), mixed(x, n)], [slope, bend, bend], rtol=1e-8, atol=1e-8)

@@ -222,3 +222,23 @@ def test_sinc_near_zero():
         second = -np.pi**2 * (1 / 3 - (np.pi * x) ** 2 / 10 + (np.pi * x) ** 4 / 168)
         assert np.isclose(tg.grad(tg.grad(np.sinc))(x), second, rtol=1e-10)
         assert np.isclose(tg.jit(np.sinc)(x), np.sinc(x), rtol=5e-16)
+
+
+@pytest.mark.parametrize("f, x, want", [
+    (lambda x: np.sum(np.maximum(x, 0.0)), [np.nan, 1.0, -2.0], [1, 1, 0]),
+    (lambda x: np.sum(np.minimum(0.5, x)), [np.nan, 1.0, -2.0], [1, 0, 1]),
+    (lambda x: np.sum(np.clip(x, 0.0, 1.0)), [np.nan, 0.5, -2.0], [1, 1, 0]),
+    (lambda x: np.max(x), [np.nan, 1.0, np.nan], [0.5, 0, 0.5]),
+    (lambda x: np.min(x[:2]) + x[2], [np.nan, 1.0, 2.0], [1, 0, 1]),
+    (lambda x: np.sum(np.maximum.accumulate(x)), [1.0, np.nan, 2.0], [1, 2, 0]),
+    (lambda x: np.linalg.norm(x.reshape(2, 2), 1), [np.nan, 1.0, 2.0, 3.0], [np.nan, 0, 1, 0]),
+    (lambda x: np.linalg.norm(x, np.inf), [np.nan, 1.0], [np.nan, 0]),
+])
+def test_nan_is_what_is_selected(f, x, want):
+    """A slope of 0 would hide it."""
+    x = np.array(x)
+    want = np.array(want, float)
+    np.testing.assert_array_equal(tg.grad(f)(x), want)
+    np.testing.assert_array_equal(tg.jvp(f, (x,), (np.ones_like(x),))[1], np.sum(want))
+    with tg.disable_jit():
+        np.testing.assert_array_equal(tg.grad(f)(x), want)

@@ -219,7 +219,7 @@ def test_each_compilation_is_one_line(folder, tmp_path, caplog):  # noqa: F811
     module(tmp_path, PROGRAM).double(np.ones(4))
     lines = [re.sub(r"[\d.]+ ms", "T", record.getMessage()) for record in caplog.records]
     assert lines == ["jit of double(x: f64[3]), compiled: first call, T",
-                     "jit of double(x: f64[4]), compiled: other arguments or options, T",
+                     "jit of double(x: f64[4]), compiled: other arguments: x is f64[4], was f64[3], T",
                      "jit of double(x: f64[4]), from disk: first call, T"]
 
 

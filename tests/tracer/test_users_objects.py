@@ -145,9 +145,17 @@ def test_exceptions_of_the_users_own():
         f = tg.jit(diverges)
         with pytest.raises(Diverged, match=r"^step 3: 5\.00"):
             (f.interpret if evaluator else f)(X, 2.0)
-    with pytest.raises(UnsupportedError, match="compiled code makes exceptions from a message alone") as caught:
-        trace_function.trace(details, (X,))
-    assert "without an `__init__` of its own" in str(caught.value)
+        details_of = tg.jit(details)
+        with pytest.raises(Detailed, match=r"^1: 0\.5"):
+            (details_of.interpret if evaluator else details_of)(np.array([0.5, 2.0]))
+    with pytest.raises(UnsupportedError, match="compiled code makes exceptions of texts and numbers"):
+        trace_function.trace(holds_an_array, (X,))
+
+
+def holds_an_array(x):
+    if x[0] > 0:
+        raise ValueError(x)
+    return x
 
 
 @dataclasses.dataclass

@@ -26,10 +26,10 @@ import numpy as np
 from .. import compile
 from ..captures import NOTHING, Captures
 from ..ir.build import function
-from ..ir.core import Value
+from ..ir.core import Length, Value
 from ..ir.ops.random import KINDS
 from ..ir.thresholds import sizes
-from ..ir.types import DTYPES, Type
+from ..ir.types import DTYPES, INDEX_SCALAR, Type
 from ..lowering.cache import environment, files, folder
 from ..lowering.call.calling_convention import HeldIn, Signature, leaves
 from ..lowering.call.error_decoding import Reporter
@@ -40,13 +40,13 @@ from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.syntax import source
-from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out
+from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out, message_in
 from .fingerprint import Fingerprint, Unknown, content
 from .purity import is_pure
 
 LOG = logging.getLogger("tracegrad.cache")
 UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them
-_ELSEWHERE = ("cache", "cache_size", "disable_jit", "verify")          # options that a program does not depend on
+_ELSEWHERE = ("cache", "cache_size", "disable_jit", "threads", "verify")          # options that a program does not depend on
 
 
 def seen_by(jitted, call: Call) -> Fingerprint:
@@ -58,7 +58,8 @@ def seen_by(jitted, call: Call) -> Fingerprint:
         if drawn := [path for path, leaf in zip(call.paths, call.leaves) if leaf.kind in KINDS]:
             raise Unknown(f"{drawn[0]} is a random generator")
         for leaf in call.leaves:
-            seen.put(leaf.kind, repr(leaf.dims))
+            seen.put(leaf.kind, repr([(d.name, d.least, d.most) if d.__class__ is Length else d for d in leaf.dims]
+                                     if leaf.kind == "array" else leaf.dims))
             seen.add(leaf.dtype)
             seen.add(leaf.value)
     except RecursionError:
@@ -87,7 +88,7 @@ class Saved:
         self.jitted, self.call = jitted, call
         self.seen: Fingerprint | None = None
         self.base = ""
-        if folder.path() is None or compile.lengths_of(call):
+        if folder.path() is None:
             return
         own = environment.source_digest()
         if own is None:
@@ -149,15 +150,18 @@ class Saved:
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]))
-        results = [Type(DTYPES[name], tuple(Value(Type(DTYPES["index"])) if d is None else d for d in dims))
+        lengths = {d.name: d for d in compile.lengths_of(call)}
+        results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]
         place = compile.parameter_of(traced, call)
-        arguments = compile.arguments_of(traced, call, place, form)._replace(given=captures.layouts(len(set(place.values()))))
-        output = compile.output_of(traced, results, place, {})
+        guards = _tuples(x["guards"])
+        arguments = compile.arguments_of(traced, call, place, form)._replace(
+            given=captures.layouts(len(set(place.values()))), lengths=_tuples(x["lengths"]), guards=guards)
+        output = compile.output_of(traced, results, place, {d: name for name, d in lengths.items()})
         made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
-        report = Reporter(tuple((read.error(name), text, loc_in(loc)) for name, text, loc in x["sites"]),
+        report = Reporter(tuple((read.error(name), message_in(text), loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})
-        about = compile.CompileInfo(traced, x["types"], [], captures, origin="disk")
+        about = compile.CompileInfo(traced, x["types"], [], captures, guards=guards, origin="disk")
         return Specialisation(made, code, x["symbol"], report, about=about, constants=constants)
 
     def save(self, made: Specialisation) -> None:
@@ -202,7 +206,9 @@ class Saved:
             "statics": list(traced.statics), "layout dependent": list(traced.layout_dependent),
             "out tree": write.tree(traced.out_tree),
             "outs": [[out.kind, out.result, write.value(out.value)] for out in traced.outs],
-            "results": [[t.dtype.name, [d if isinstance(d, int) else None for d in t.dims]] for t in about.results],
+            "results": [[t.dtype.name, [d if isinstance(d, int) else d.name if d.__class__ is Length else None for d in t.dims]]
+                        for t in about.results],
+            "lengths": given.arguments.lengths, "guards": given.arguments.guards,
             "given": [write.given(what, layout) for what, layout in about.captures.given],
             "captured": len(about.captures.parameters), "unused": self._unused(about.captures),
             "pointers": given.kernel, "writes": given.writes, "release": given.release,
@@ -231,6 +237,11 @@ class Saved:
                 continue
             if original is None or id(original.__code__) not in self.seen.codes:
                 raise NotStorable(f"it calls {f.__qualname__}, to which no name leads")
+
+
+def _tuples(x) -> Any:
+    """Tuples that were written as lists."""
+    return tuple(map(_tuples, x)) if isinstance(x, list) else x
 
 
 def _place(function) -> tuple[str, int, str]:

@@ -287,3 +287,8 @@ def loc_out(loc: Loc) -> list:
 
 def loc_in(x) -> Loc:
     return tuple((SlopeFrame if slope else Frame)(*frame) for *frame, slope in x)
+
+
+def message_in(x: Any) -> str | tuple:
+    """The message of a check (ir/ops/checks.py), whose tuples have become lists."""
+    return tuple(map(message_in, x)) if type(x) is list else x

@@ -227,7 +227,7 @@ def change_length(trace, owner, name: str, args) -> None:
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
     except UnsupportedError:
-        for told in OUTGROWN if type(owner) is list else ():
+        for told in OUTGROWN if type(owner) in (list, collections.deque) else ():
             told(trace, owner, name, args)
         raise
 
@@ -290,13 +290,14 @@ def _class(trace, f, args, kwargs):
     """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
-        return iteration.range_(*args)
-    plain = (f.__new__ is object.__new__ and type(f).__call__ is type.__call__ and isinstance(init, types.FunctionType)
-             and not issubclass(f, BaseException))
+        return iteration.AnyOrder(*args)
+    raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
+    plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
+             and isinstance(init, types.FunctionType))
     if not plain or not source.is_user(init) or not source.has_source(init):
         return _as_it_stands(trace, f, args, kwargs)
     captured_values.class_part(f, "__init__")
-    made = trace.note_fresh(object.__new__(f))
+    made = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
     call(init, made, *args, **kwargs)
     return made
 
@@ -402,13 +403,6 @@ def _of_items(kind):
     return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
 
 
-def _deque(iterable=(), maxlen=None):
-    """collections.deque: how many it holds is part of the program."""
-    if isinstance(maxlen, Box):
-        maxlen = int(tracing.need_concrete(maxlen, "the length of a deque"))
-    return collections.deque(iteration.iterate(iterable), maxlen)
-
-
 def _format(value, spec=""):
     return format_strings.text((value, "", spec)) if isinstance(value, (Box, format_strings.Text)) else format(value, spec)
 
@@ -448,7 +442,7 @@ BUILTINS = {
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
+    np.ndenumerate: iteration.ndenumerate,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
     locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
     eval: _refused("eval", "write the expression, or make a function of it outside"),

@@ -22,6 +22,7 @@ from ..numpy import (  # noqa: F401
     determinants,
     einsum,
     fourier,
+    histograms,
     inserting,
     joining,
     manipulation,

@@ -8,11 +8,21 @@ from __future__ import annotations
 import types
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import filters, linalg, matrices, multivariate, sampled, stats
+from ..scipy.programs import (
+    filters,
+    interpolation,
+    linalg,
+    matrices,
+    multivariate,
+    neighbourhoods,
+    resampled,
+    sampled,
+    stats,
+)
 from ..syntax import source
-from ..values.boxes import Box
 from ..values.promotion import fail
-from . import calls, dispatch
+from . import calls, dispatch, scipy_borrowed
+from .scipy_borrowed import boxed
 
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
@@ -23,18 +33,16 @@ def _programs(module) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL, "ndimage": filters.IMAGE,
-            "integrate": sampled.INTEGRATE, "spatial": sampled.DISTANCE, "fft": sampled.FFT}
-_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
-
-
-def _boxed(x) -> bool:
-    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(_boxed, x)))
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL,
+            "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
+            "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+# types of SciPy's functions that are no Python and may read a box as if it were an array
+_COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
 def _refusing(f, name: str):
     def call(*args, **kwargs):
-        if any(map(_boxed, (*args, *kwargs.values()))):
+        if any(map(boxed, (*args, *kwargs.values()))):
             fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
         return calls.as_it_stands(f, args, kwargs)
 
@@ -43,21 +51,59 @@ def _refusing(f, name: str):
 
 def redirect(f):
     """What traced code calls in place of a function of SciPy, or None."""
-    parts = (getattr(f, "__module__", None) or "").split(".")
+    parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
-    if parts[:2] == ["scipy", "stats"] or (getattr(type(owner), "__module__", None) or "").startswith("scipy.stats"):
+    kind = type(owner) if isinstance(f, types.MethodType) else type(f)
+    if (kind.__module__ or "").startswith("scipy.stats") and kind.__name__.endswith(("_gen", "_frozen")):
         return _distribution(f, owner)
-    if parts[0] != "scipy" or len(parts) < 2 or parts[1] in ("sparse", "_lib"):        # which sequences/sparse.py knows
+    if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
-    if type(f).__name__ in _PIECEWISE:
-        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
-            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
-    if type(f).__name__ not in ("function", "_Function"):           # uarray's: scipy.fft
+    if type(f).__name__ in _COMPILED:
+        return _refusing(f, f"{f.__module__ or 'scipy'}.{f.__name__}")
+    if parts[1].startswith("_") or parts[1] == "stats":
+        helper = scipy_borrowed.helper(f)
+        if helper is not None or not isinstance(f, types.FunctionType):
+            return helper
+    if parts[1] == "interpolate":
+        return _interpolant(f, owner)
+    if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
     if program is not None:
         return dispatch.passing(f, lambda *args, **kwargs: calls.call(program, *args, **kwargs))
-    return _refusing(f, f"scipy.{parts[1]}.{f.__name__}")
+    name = f"scipy.{parts[1]}.{f.__name__}"
+    borrowed = scipy_borrowed.redirect(f, name)
+    if borrowed is not None or parts[1].startswith("_"):
+        return borrowed
+    return _refusing(f, name)
+
+
+def _interpolant(f, owner):
+    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+    if isinstance(f, type):
+        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    if isinstance(f, types.FunctionType):
+        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+    held = owner if isinstance(f, types.MethodType) else f
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
+    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
+    name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    if made is None or (held is owner and not hasattr(made[0], f.__name__)):
+        return _refusing(f, name)
+
+    def run(*args, **kwargs):
+        own = calls.call(*made)
+        return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
+
+    return _where_boxed(f, run, name)
+
+
+def _where_boxed(f, program, name: str):
+    """The program where an argument is traced, else f as it stands."""
+    if program is None:
+        return _refusing(f, name)
+    return lambda *args, **kwargs: (calls.call(program, *args, **kwargs) if any(map(boxed, (*args, *kwargs.values())))
+                                    else calls.as_it_stands(f, args, kwargs))
 
 
 def _distribution(f, owner):
@@ -67,14 +113,13 @@ def _distribution(f, owner):
         frozen = stats.frozen(type(f).__name__)
         return None if frozen is None else dispatch.passing(f, lambda *args, **kwargs: frozen(f, args, kwargs))
     name = f"scipy.stats.{getattr(owner, 'name', None) or type(owner).__name__.removesuffix('_gen')}.{f.__name__}"
-    if isinstance(f, types.FunctionType):
-        return _refusing(f, f"scipy.stats.{f.__name__}")
-    if not isinstance(f, types.MethodType):
+    if not isinstance(f, types.MethodType) or (scipy_borrowed.inside() and f.__name__.startswith("_")):
         return None
     dist, args, kwargs = stats.parts(owner)
     program = stats.program(dist, f.__name__)
     if program is None:
-        return _refusing(f, name)
+        borrowed = scipy_borrowed.method(f, name)
+        return _refusing(f, name) if borrowed is None else borrowed
     return dispatch.passing(f, lambda *xs, **more: calls.call(program, *xs, *args, **kwargs, **more))
 
 

@@ -19,7 +19,7 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
-from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, exception_parts, format_strings, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
 
@@ -137,6 +137,22 @@ def or_(first, *rest):
     return first
 
 
+def and_truth(first, *rest):
+    """`first and …` in a condition."""
+    return and_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def or_truth(first, *rest):
+    """`first or …` in a condition."""
+    return or_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def _truth_of(thunk):
+    if type(thunk) is Binds:
+        return Binds(lambda: boxed(truth(thunk())), thunk.get, thunk.put, thunk.names)
+    return lambda: boxed(truth(thunk()))
+
+
 class Binds:
     """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
 
@@ -215,11 +231,7 @@ def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
     raising.block.yields = ()
     empty = Block()
     trace.builder.emit("if", flag, regions=(raising.block, empty))
-    trace.guarded += 1
-    try:
-        return other()
-    finally:
-        trace.guarded -= 1
+    return other()
 
 
 def assert_(test, message=None) -> None:
@@ -229,8 +241,8 @@ def assert_(test, message=None) -> None:
         return
     if flag is False:
         raise raise_(lambda: AssertionError(message()) if message else AssertionError())
-    text, values = format_strings.template(message()) if message else ("", ())
-    failed_writes.check(tracing.current(), flag, values, "AssertionError", text)
+    said, values = exception_parts.parts_of(AssertionError(message()) if message else AssertionError())
+    failed_writes.check(tracing.current(), flag, values, "AssertionError", said)
 
 
 def _says_later(error) -> bool:
@@ -249,8 +261,7 @@ def raise_(made=None, cause=None) -> BaseException:
     if error is not None and (target := exceptions.catching(trace, type(error))) is not None:
         error.__cause__ = cause() if cause is not None else None
         exceptions.throw(trace, target, lambda: exceptions.record_of(error))
-    if trace is None or not (trace.guarded or any(s.kind != "function" for s in trace.scopes) or _says_later(error)
-                             or failed_writes.states(trace)):
+    if trace is None or not (_says_later(error) or failed_writes.comes_late(trace)):
         if error is None:
             error = sys.exc_info()[1] or RuntimeError("No active exception to reraise")
         if cause is not None:

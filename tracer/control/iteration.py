@@ -84,6 +84,12 @@ class Range(Source):
         return boxes.count(shapes.arith("add", self.start, shapes.arith("mul", k, self.step)))
 
 
+class AnyOrder(Range):
+    """numba.prange(start, stop, step): the program allows any order."""
+
+    __slots__ = ()
+
+
 class Rows(Source):
     """An array along its first axis."""
 

@@ -16,7 +16,7 @@ from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_
 from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, Scope
 from ..values.boxes import ArrayBox, Box
-from . import branches, iteration
+from . import any_order, branches, iteration
 from .branches import as_bool, truth
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
@@ -227,6 +227,8 @@ class RolledLoop:
         rows = list_scan_outputs.Rows(self.trace, outcome, trip)
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
+        if type(source) is iteration.AnyOrder:
+            any_order.mark(block)
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
         self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())

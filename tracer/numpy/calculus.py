@@ -1,4 +1,4 @@
-"""NumPy's numerical analysis: rounding, differences, integrals, interpolation, polynomials, convolution, histograms."""
+"""NumPy's numerical analysis: rounding, differences, integrals, interpolation, polynomials, convolution."""
 from __future__ import annotations
 
 import math
@@ -7,7 +7,7 @@ import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL, C64, C128, F32, F64, I64, INDEX
+from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, as_array, implements, lift
@@ -375,121 +375,3 @@ def _sliding(a, v, mode):
     windows = builder("gather", padded, at, axes=(0,), at=0)
     product = ufuncs.evaluate(np.multiply, [windows, shapes.expand(boxes.to_value(v, dtype), dims)], (dtype,))
     return boxes.array(builder.reduce(product, "any" if dtype is BOOL else "sum", (1,)))
-
-
-# --- counting -------------------------------------------------------------------------------------------------------
-
-@implements(np.bincount)
-def bincount(x, /, weights=None, minlength=0):
-    builder, x = tracing.current().builder, as_array(x)
-    if len(x.dims) != 1:
-        raise ValueError("object too deep for desired array")
-    if not np.can_cast(x.kind, np.int64):
-        raise TypeError(f"Cannot cast array data from {x.kind!r} to dtype('int64') according to the rule 'safe'")
-    at = shapes.index_value(x.read())
-    fine = builder.reduce(builder("ge", at, builder.index(0)), "all", (0,))
-    builder.emit("check", fine, error="ValueError", message="'list' argument must have no negative elements")
-    least = shapes.to_index(minlength)
-    data = boxes.frozen_data(x)
-    if data is not None:
-        n = max(int(data.max(initial=-1)) + 1, least)
-    else:
-        top = builder("max", builder.reduce(at, "max", (0,)), builder.index(-1))
-        n = shapes.arith("max", shapes.arith("add", shapes.as_dim(top), 1), least)
-    dtype = I64 if weights is None else F64
-    amount = builder.full(1, at.type.dims, I64) if weights is None else boxes.to_value(weights, F64)
-    shapes.require_equal(amount.type.dims[0], at.type.dims[0], "The weights and list don't have the same length.")
-    amount = shapes.retype(amount, at.type.dims)
-    return boxes.array(builder("scatter_add", builder.full(0, (n,), dtype), amount, at, axes=(0,), at=0))
-
-
-def edges_of(a, bins, range_):
-    """The edges of a histogram, and whether they are evenly spaced by construction."""
-    given = lift(bins)
-    if given.dims:
-        edges = as_array(given)
-        shapes.require_rank(edges, 1, "`bins` must be 1d, when an array")
-        _require(FUNCTIONS[np.all](np.less_equal(edges[:-1], edges[1:])), "`bins` must increase monotonically, when an array")
-        return edges, False
-    n = shapes.static_int(bins, "the number of bins")
-    if n < 1:
-        raise ValueError("`bins` must be positive, when an integer")
-    low, high = _limits(a) if range_ is None else range_
-    dtype = result_dtype([a.kind, lift(low).kind, lift(high).kind]).np
-    low, high = lift(low) + 0.0, lift(high) + 0.0
-    finite = np.logical_and(np.isfinite(low), np.isfinite(high))
-    if range_ is None:
-        _require(finite, "autodetected range of [{0}, {1}] is not finite", low, high)
-    else:
-        _require(np.less_equal(low, high), "max must be larger than min in range parameter.")
-        _require(finite, "supplied range of [{0}, {1}] is not finite", low, high)
-    flat = np.equal(low, high)
-    low, high = (boxes.result(where(flat, x + d, x).read()) for x, d in ((low, -0.5), (high, 0.5)))
-    return FUNCTIONS[np.linspace](low, high, n + 1, dtype=dtype if dtype.kind == "f" else np.float64), True
-
-
-def _limits(a):
-    """The smallest and the largest element; 0 and 1 of none, as NumPy has it."""
-    n = a.dims[0]
-    if type(n) is int:
-        return (reductions.amin(a), reductions.amax(a)) if n else (0.0, 1.0)
-    some = boxes.count(n) > 0
-    ends = (reductions.amin(a, initial=reductions.extreme_of(a.dtype_ir, "min")),
-            reductions.amax(a, initial=reductions.extreme_of(a.dtype_ir, "max")))
-    return tuple(where(some, FUNCTIONS[np.astype](end, np.float64), other) for end, other in zip(ends, (0.0, 1.0)))
-
-
-def _require(condition, message: str, *values):
-    """At run time: a ValueError unless a truth holds."""
-    operands = [as_array(v).read() for v in values]
-    tracing.current().builder.emit("check", boxes.to_value(condition, BOOL), *operands, error="ValueError", message=message)
-
-
-def bin_of(a, edges, n, equal: bool):
-    """(the bin of each element, 0 … n - 1; whether it is in one). What is in none is looked up as the first edge is.
-
-    Equal bins: (x - first) / (last - first) * n, rounded down, is the bin or, as it is not exact, the one beside it. The
-    edges decide, as they do in NumPy. The last edge is in the last bin.
-    """
-    x = FUNCTIONS[np.astype](a, result_dtype([a.kind, edges.kind]).np)
-    first, last = edges[0], edges[-1]
-    inside = np.logical_and(np.greater_equal(x, first), np.less_equal(x, last))
-    x = where(inside, x, first)
-    if not equal:
-        return FUNCTIONS[np.clip](searchsorted(edges, x, "right") - 1, 0, n - 1), inside
-    at = FUNCTIONS[np.clip](FUNCTIONS[np.astype]((x - first) / (last - first) * n, np.int64), 0, n - 1)
-    before, behind = np.less(x, take(edges, at)), np.greater_equal(x, take(edges, at + 1))
-    return FUNCTIONS[np.clip](at - before + behind, 0, n - 1), inside
-
-
-@implements(np.histogram_bin_edges)
-def histogram_bin_edges(a, bins=10, range=None, weights=None):
-    if isinstance(bins, str):
-        fail(UnsupportedError, f"np.histogram_bin_edges with bins={bins!r} cannot be compiled", "give the number of bins")
-    return edges_of(ravel(a), bins, range)[0]
-
-
-@implements(np.histogram)
-def histogram(a, bins=10, range=None, density=None, weights=None):
-    """Bin k holds edge k <= x < edge k + 1; the last bin holds its right edge too."""
-    shape, a = as_array(a).dims, ravel(a)
-    if isinstance(bins, str):
-        fail(UnsupportedError, f"np.histogram with bins={bins!r} cannot be compiled", "give the number of bins or their edges")
-    edges, equal = edges_of(a, bins, range)
-    n = boxes.count(shapes.arith("sub", edges.dims[0], 1))
-    at, inside = bin_of(a, edges, n, equal)
-    if weights is None:
-        counts, amount = FUNCTIONS[np.zeros](n, np.int64), FUNCTIONS[np.astype](inside, np.int64)
-    else:
-        w = as_array(weights)
-        if len(w.dims) != len(shape):
-            raise ValueError("weights should have the same shape as a.")
-        for one, other in zip(w.dims, shape):
-            shapes.require_equal(one, other, "weights should have the same shape as a.")
-        w = ravel(w)
-        counts, amount = FUNCTIONS[np.zeros](n, w.kind), where(inside, w, np.zeros((), w.kind)[()])
-    np.add.at(counts, at, amount)
-    if density:
-        widths = diff(edges)
-        return counts / widths / np.sum(counts), edges
-    return counts, edges

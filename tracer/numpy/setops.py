@@ -12,7 +12,7 @@ from ...ir.errors import ShapeError, UnsupportedError
 from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, as_array, implements
 from ..values.promotion import fail
-from . import calculus
+from . import histograms
 from .manipulation import moveaxis, ravel, reshape
 from .selection import argsort, take
 
@@ -118,9 +118,9 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     pair = isinstance(bins, (list, tuple)) and len(bins) == 2
     each = list(bins) if pair else [bins, bins]
     limits = [None, None] if range is None else list(range)
-    edges, equal = zip(*[calculus.edges_of(a, n, r) for a, n, r in zip(axes, each, limits)])
+    edges, equal = zip(*[histograms.edges_of(a, n, r) for a, n, r in zip(axes, each, limits)])
     sizes = [boxes.count(shapes.arith("sub", e.dims[0], 1)) for e in edges]
-    places = [calculus.bin_of(a, e, n, q) for a, e, n, q in zip(axes, edges, sizes, equal)]
+    places = [histograms.bin_of(a, e, n, q) for a, e, n, q in zip(axes, edges, sizes, equal)]
     inside = np.logical_and(places[0][1], places[1][1])
     amount = np.multiply(inside, 1.0 if weights is None else ravel(weights))
     counts = FUNCTIONS[np.zeros]((*sizes,))

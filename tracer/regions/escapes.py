@@ -127,7 +127,6 @@ class Frame:
             if raised is not None:
                 guard.scope.block.yields = ()
                 trace.builder.emit("if", guard.cond, regions=(guard.scope.block, Block()))
-                trace.guarded += 1
                 raised = None
                 guard.exit()
                 returned = leaf_types.Undefined("<returned>")

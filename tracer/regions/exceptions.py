@@ -14,11 +14,12 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Const, Value
 from ...ir.errors import BoundsError, ConcretizationError, LimitError, Loc, TracegradError, UnsupportedError
-from ...ir.ops.checks import error_class, own_class, reported, wrap_message
+from ...ir.ops.checks import Message, error_class, own_class, reported, wrap_message
+from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import format_strings, index_bounds, shapes
+from ..values import exception_parts, format_strings, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
 from . import escapes, failed_writes, leaf_types, region_tracing
 
@@ -28,7 +29,7 @@ class Record:
 
     __slots__ = ("cls", "error", "loc", "message", "target", "values")
 
-    def __init__(self, cls: type, message: str, values: tuple, loc: Loc, error=None, target=None):
+    def __init__(self, cls: type, message: Message, values: tuple, loc: Loc, error=None, target=None):
         self.cls, self.message, self.values, self.loc, self.error, self.target = cls, message, values, loc, error, target
 
     @property
@@ -42,9 +43,7 @@ class Record:
             return self.error
         plain = next((c for c in self.cls.__mro__ if c.__module__ == "builtins"), self.cls)
         cls = plain if issubclass(self.cls, TracegradError) else self.cls
-        if not self.message and not self.values:
-            return cls()
-        return cls(format_strings.Text(self.message, self.values) if self.values else self.message.format())
+        return exception_parts.shown(cls, self.message, self.values)
 
 
 def record_of(error: Exception) -> Record:
@@ -53,11 +52,7 @@ def record_of(error: Exception) -> Record:
     traced = [x for x in leaf_types.leaves_of([error.args, dict(vars(error))]) if isinstance(x, (Box, format_strings.Text))]
     if not traced:
         return Record(type(error), "", (), loc, error)
-    if len(error.args) != 1 or vars(error) or not (own_class(type(error)) or error_class(type(error).__name__)):
-        raise UnsupportedError(
-            f"{type(error).__name__} is raised with traced values in it other than in one message, inside a `try` that "
-            "catches it", "put the values into one message: `raise ValueError(f\"… {x}\")`", tracing.locate())
-    return Record(type(error), *format_strings.template(error.args[0]), loc)
+    return Record(type(error), *exception_parts.parts_of(error), loc)
 
 
 class Catch(escapes.Target):
@@ -125,7 +120,7 @@ def raise_again(trace: Trace, record: Record) -> None:
         record.target.leave(trace)
     if (target := catching(trace, record.cls)) is not None:
         throw(trace, target, lambda: record)
-    if record.error is not None and not any(s.kind != "function" for s in trace.scopes) and not trace.guarded:
+    if record.error is not None and not failed_writes.comes_late(trace):
         raise record.error
     builder = trace.builder
     locate, builder.locate = builder.locate, lambda: record.loc
@@ -188,7 +183,7 @@ def _wrap(trace: Trace, operands, attrs):
         return None
     builder, (i, n) = trace.builder, operands
     if not i.type.dims and index_bounds.on_axis(i, n):
-        return _unguarded(target, builder, operands, attrs)
+        return _unguarded(trace, operands, attrs)
     inside = builder("and", builder("ge", i, builder.broadcast(builder("neg", n), i.type.dims)),
                      builder("lt", i, builder.broadcast(n, i.type.dims)))
     ok = builder.reduce(inside, "all", range(len(i.type.dims)))
@@ -199,13 +194,19 @@ def _wrap(trace: Trace, operands, attrs):
 
     if tracing.constant(ok) is not True:
         throw(trace, target, record, ok)
-    return _unguarded(target, builder, operands, attrs)
+    return _unguarded(trace, operands, attrs)
 
 
-def _unguarded(target: Catch, builder, operands, attrs, name: str = "wrap"):
+def _unguarded(trace: Trace, operands, attrs, name: str = "wrap"):
     """The op, which cannot fail where it stands."""
-    found = builder.emit(name, *operands, **attrs)
-    target.safe.add(found[0].op)
+    hooked, trace.builder.peephole = trace.builder.peephole, peephole
+    try:
+        found = trace.builder.emit(name, *operands, **attrs)
+    finally:
+        trace.builder.peephole = hooked
+    for target in trace.targets:
+        if isinstance(target, Catch) and found[0].op is not None:
+            target.safe.add(found[0].op)
     return found
 
 
@@ -222,7 +223,7 @@ def _checked(name: str):
     """An op behind a check that it can do what it is to do (numpy/linalg.py)."""
     def handler(trace: Trace, operands, attrs):
         target = catching(trace, np.linalg.LinAlgError)
-        return _unguarded(target, trace.builder, operands, attrs, name) if target is not None else None
+        return _unguarded(trace, operands, attrs, name) if target is not None else None
     return handler
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ...ir.build import Builder
 from ...ir.core import Const, Value
 from ...ir.opdef import OpDef
-from ...ir.ops.checks import wrap_message
+from ...ir.ops.checks import Message, wrap_message
 from ...ir.transforms.simplify import peephole
 from ..tracing import Trace
 from ..values import index_bounds
@@ -27,7 +27,14 @@ def states(trace: Trace) -> dict[int, Value]:
     return {k: box._value for k, box, param in trace.written if type(box) is ArrayBox and box._value is not param}
 
 
-def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, message: str) -> None:
+def comes_late(trace: Trace) -> bool:
+    """Whether an exception that is raised here for sure must wait for run time: it may not be reached, or another one comes
+    first, or something that is seen from outside was done before it."""
+    return (any(s.kind != "function" or any(op.defn.effect for op in s.block.walk()) for s in trace.scopes)
+            or bool(states(trace)))
+
+
+def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, message: Message) -> None:
     """A check that the program writes."""
     found = states(trace)
     trace.failing.update(found)

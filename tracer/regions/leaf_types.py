@@ -17,9 +17,9 @@ from ...ir.build import const
 from ...ir.core import Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.ops import random
-from ...ir.types import BOOL, C128, F64, I64, INDEX, DType, Type
+from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, DType, Type
 from .. import pytrees, tracing
-from ..values import boxes, promotion, random_generators, shapes
+from ..values import boxes, promotion, random_generators, shapes, wide_ints
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.random_generators import GeneratorBox
 
@@ -97,7 +97,9 @@ def kind_of(x) -> Kind | None:
         return Kind("array", x.dtype_ir, None, x.dims)
     weak = _WEAK.get(cls)
     if weak:
-        return Kind("scalar", _DTYPE[weak], weak) if weak != "int" or -2**63 <= x < 2**63 else None
+        if weak == "int" and not -2**63 <= x < 2**63:
+            return Kind("scalar", U64, weak) if wide_ints.is_wide(x) and x < 2**64 else None
+        return Kind("scalar", _DTYPE[weak], weak)
     if isinstance(x, Box):
         x.read()                                              # a spoilt one raises
     generator = x.kind if cls is GeneratorBox else random.kind_of(x)
@@ -128,6 +130,8 @@ def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
         return None
     if a.weak and b.weak:
         weak = a.weak if _RANK[a.weak] >= _RANK[b.weak] else b.weak
+        if weak == "int" and U64 in (a.dtype, b.dtype):
+            return Kind("scalar", U64, weak)
         counts = weak == "int" and all(k.dtype is INDEX or (k.dtype is I64 and _literal(v)) for k, v in ((a, x), (b, y)))
         return Kind("scalar", INDEX if counts and INDEX in (a.dtype, b.dtype) else _DTYPE[weak], weak)
     if a.dtype is b.dtype:
@@ -147,6 +151,8 @@ def emit(x, kind: Kind) -> Value:
     found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
     if found.type.dtype is kind.dtype:
         return found
+    if kind.weak == "int" and kind.dtype is U64:
+        return wide_ints.unsigned(x if isinstance(x, Box) else boxes.lift(x))
     if kind.dtype is BOOL:
         return builder("ne", found, const(0, found.type.dtype))
     return builder.cast(found, kind.dtype)

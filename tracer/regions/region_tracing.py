@@ -23,7 +23,7 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import format_strings, random_generators
+from ..values import exception_parts, random_generators
 from ..values.boxes import ArrayBox
 from . import failed_writes
 
@@ -200,16 +200,19 @@ def fail(trace: Trace, error) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
     known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
-    name = cls.__name__ if known else own_class(cls) if isinstance(error, Exception) else None
-    if name is None or (not known and len(error.args) > 1):
-        if error is not None and not any(s.kind != "function" for s in trace.scopes):
+    if not isinstance(error, Exception):
+        if not failed_writes.comes_late(trace):
             return error                                      # all that remains of the function: let it be heard at once
-        raise UnsupportedError(
-            f"`raise` of {cls.__name__} under a condition that is decided at run time: compiled code makes exceptions from a "
-            "message alone",
-            "raise ValueError, RuntimeError or an exception without an `__init__` of its own", tracing.locate())
-    text, values = format_strings.template(error.args[0]) if error.args else ("", ())
-    failed_writes.check(trace, trace.builder.const(False, BOOL_SCALAR.dtype), values, name, text)
+        raise UnsupportedError(f"`raise` of {cls.__name__} under a condition that is decided at run time",
+                               "raise an exception that is derived from Exception", tracing.locate())
+    try:
+        message, values = exception_parts.parts_of(error)
+    except UnsupportedError:
+        if not failed_writes.comes_late(trace):
+            return error
+        raise
+    failed_writes.check(trace, trace.builder.const(False, BOOL_SCALAR.dtype), values,
+                        cls.__name__ if known else own_class(cls), message)
     raise Raised
 
 
@@ -224,6 +227,8 @@ def certain(trace: Trace, error: Exception) -> bool:
     False for an error of another kind.
     """
     cls = type(error)
+    if trace.general:
+        raise tracing.NeedLengths(str(error)) from error
     if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
         return False
     loc = getattr(error, "loc", ()) or (*tracing.locate()[:-1], *tracing.user_loc(error.__traceback__))

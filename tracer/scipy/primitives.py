@@ -1,10 +1,14 @@
 """Ops that the programs of this folder use and NumPy has no name for. They are called, not rewritten."""
 from __future__ import annotations
 
+import numpy as np
+
+from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..numpy.linalg import inexact, square
 from ..values import boxes, shapes
 from ..values.boxes import as_array
+from ..values.promotion import fail
 
 
 def lu_factors(a):
@@ -14,6 +18,14 @@ def lu_factors(a):
     (x,) = inexact(a)
     lu, order = builder.emit("lu", x)
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
+
+
+def footprint_of(x) -> tuple[tuple[int, ...], list[bool]]:
+    """The shape of a footprint of a filter and which of its places count, in order: known while compiling."""
+    if isinstance(x, boxes.Box):
+        fail(UnsupportedError, "a footprint that is known only at run time cannot be compiled", "make it outside the function")
+    x = np.asarray(x)
+    return x.shape, (x.ravel() != 0).tolist()
 
 
 def solve_triangle(a, b, lower, trans, unit):

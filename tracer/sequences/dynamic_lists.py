@@ -18,6 +18,7 @@ not depend on how many there are: np.array of an empty list is of shape (0, 3) w
 from __future__ import annotations
 
 import builtins
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ class Cell:
 
 # --- becoming one -----------------------------------------------------------------------------------------------------
 
-def grow(trace, held: list, name: str, args) -> None:
+def grow(trace, held: list | deque, name: str, args) -> None:
     """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
     be."""
     found = _entry_after(held, name, args)
@@ -91,9 +92,9 @@ def grow(trace, held: list, name: str, args) -> None:
 
 
 def _entry_after(held, name: str, args) -> Entry | None:
-    more = args[0] if args and name in ("append", "extend", "+=") else ()
+    more = args[0] if args and name in ("append", "appendleft", "extend", "extendleft", "+=") else ()
     parts = [Entry.of(x) for x in held]
-    if name == "append":
+    if name in ("append", "appendleft"):
         parts.append(Entry.of(more))
     elif isinstance(more, (list, tuple)):
         parts += map(Entry.of, more)
@@ -250,8 +251,11 @@ class DynamicList(packed_lists.ListValue):
     def packed(self):
         return self.settled().packed()
 
+    def length(self) -> ScalarBox:
+        return ScalarBox(self.count._value, "int")
+
     def __len__(self):
-        return tracing.need_concrete(ScalarBox(self.count._value, "int"), "len()")
+        return tracing.need_concrete(self.length(), "len()")
 
     def __bool__(self):
         builder = tracing.current().builder
@@ -449,7 +453,7 @@ def _sorted(held, reverse=False):
 
 
 def _length(held):
-    return ScalarBox(held.count._value, "int") if type(held) is DynamicList else boxes.count(DynamicListItems(held).trip)
+    return held.length() if hasattr(type(held), "length") else boxes.count(DynamicListItems(held).trip)
 
 
 calls.OUTGROWN.append(grow)

@@ -9,13 +9,14 @@
 A consumer that iterates in plain sight (`for`, `list`, `sum`, comprehensions, also through `enumerate` and `zip`) has the whole
 generator run, with itself called at each `yield`; so loops in the generator are rolled, and lengths may be known only at run
 time. What the consumer assigns is carried by the generator's loops like attributes (`ConsumerNames`). A `break` leaves the
-generator as an exception leaves a `try` (regions/escapes.py). Everything else (`next`, unpacking, `zip` of two generators)
-takes values one by one, and needs to know while tracing how many there are.
+generator as an exception leaves a `try` (regions/escapes.py). Everything else (`next`, `send`, unpacking, `zip` of two
+generators) takes values one by one, and needs to know while tracing how many there are.
 """
 from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterator
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -52,20 +53,27 @@ class Generator:
         return self
 
     def __next__(self):
+        return next(self.stepwise("next()"))
+
+    def stepwise(self, what: str) -> Iterator:
+        """Python's own generator, which pauses where the trace is: it is asked, or talked to, value by value."""
         trace = tracing.active()
         if trace is not None:
-            calls.expect_own(trace, self, "next()")
+            calls.expect_own(trace, self, what)
         if self.push is None and self.iterator is None:
-            raise StopIteration
+            return (x for x in ())
         if self.iterator is None:
             self.iterator = self.steps()
-        return next(self.iterator)
+        return self.iterator
 
-    def _refused(self, *args, **kwargs):
-        raise UnsupportedError("a generator that is talked to (send, throw, close) cannot be compiled",
-                               "pass what it needs as arguments", tracing.locate())
+    def send(self, value):
+        return self.stepwise("send()").send(value)
 
-    send = throw = close = _refused
+    def throw(self, *error):
+        return self.stepwise("throw()").throw(*error)
+
+    def close(self):
+        self.stepwise("close()").close()
 
 
 def generator(push, steps):

@@ -9,6 +9,7 @@ from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
     context_managers,
+    dynamic_deques,
     dynamic_lists,
     generator_reductions,
     generators,
@@ -96,7 +97,8 @@ def static(function, thunk):
 
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=generators.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
-    or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
+    or_=branches.or_, and_truth=branches.and_truth, or_truth=branches.or_truth,
+    binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
     raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,

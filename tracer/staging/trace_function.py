@@ -237,16 +237,13 @@ class _Run:
 
     def attempt(self) -> Traced:
         """A function that raises on every path returns nothing: its checks fail before it could."""
-        guarded = self.trace.guarded
         try:
             return self.finish(*self.execute())
         except region_tracing.Raised:
-            self.trace.guarded = guarded
             return self.finish(None, None, [])
         except region_tracing.CERTAIN as error:
-            if not (self.trace.guarded or failed_writes.states(self.trace)) or not region_tracing.certain(self.trace, error):
+            if not failed_writes.comes_late(self.trace) or not region_tracing.certain(self.trace, error):
                 raise
-            self.trace.guarded = guarded
             return self.finish(None, None, [])
 
     def execute(self):

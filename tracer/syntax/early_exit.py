@@ -134,6 +134,12 @@ def _breaks(statements) -> bool:
     return any(isinstance(s, ast.Break) for s in statements) or any(map(_breaks, inner))
 
 
+def _ends_by_more(statements) -> bool:
+    """Whether an exit from the statements may run something on its way that raises."""
+    return any(isinstance(s, ast.With) or getattr(s, "finalbody", None) or any(map(_ends_by_more, _blocks(s)))
+               for s in statements if not isinstance(s, (ast.FunctionDef, ast.ClassDef)))
+
+
 class _Loop:
     """The flags of one loop. `used`: which of them its body may set."""
 
@@ -229,12 +235,15 @@ class _Exits:
     def attempt(self, s: ast.Try, loop):
         """`else` runs where the body came to its end, not where it left. `finally` has no exits: the fence sees to that."""
         always = _leaves([s])
-        s.body, flags, _ = self.block(s.body, loop)
-        s.orelse, more, _ = self.guard(s.orelse, flags, loop, s)
-        flags = flags | more
+        overtaken = _ends_by_more(s.body)
+        s.body, left, _ = self.block(s.body, loop)
+        s.orelse, more, _ = self.guard(s.orelse, left, loop, s)
+        flags = left | more
         for h in s.handlers:
             h.body, more, _ = self.block(h.body, loop)
             flags = flags | more
+            if overtaken:                              # `try: return x; finally: raise E`: an exception takes the exit's place
+                h.body[:0] = [store(flag, literal(False, h), h) for flag in sorted(left)]
         s.finalbody = self.block(s.finalbody, loop)[0]
         return flags, always
 

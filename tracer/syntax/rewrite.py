@@ -429,7 +429,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def e_BoolOp(self, node):
         first, *rest = node.values
-        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        name = ("and" if isinstance(node.op, ast.And) else "or") + ("_truth" if getattr(node, "asked", False) else "_")
         return self.tg(name, [self.expr(first), *(self.thunk(self.expr(v)) for v in rest)], node)
 
     def e_UnaryOp(self, node):

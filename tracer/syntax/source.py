@@ -16,7 +16,7 @@ import types
 import weakref
 
 from .. import tracing
-from . import fence, rewrite, source_check
+from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, walk, with_places
 
@@ -204,6 +204,7 @@ def _template(function) -> Template | None:
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found

@@ -22,16 +22,17 @@ class Text:
     def __init__(self, template: str, values: tuple):
         self.template, self.values = template, values
 
-    def __str__(self):
+    def _refuse(self, *_):
         for value in self.values:
             tracing.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
                                   "print it, or use it as the message of assert or raise", tracing.locate())
 
-    __repr__ = __hash__ = __len__ = __str__
+    __str__ = __repr__ = __hash__ = __len__ = __format__ = __iter__ = __contains__ = __getitem__ = __bool__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = __mod__ = _refuse
 
-    def __format__(self, spec):
-        return str(self)
+    def __getattr__(self, name: str):
+        return self._refuse() if hasattr(str, name) and not name.startswith("__") else object.__getattribute__(self, name)
 
     def __add__(self, other):
         return joined([self, other])
@@ -53,11 +54,12 @@ def template(message) -> tuple[str, tuple[Value, ...]]:
     if isinstance(message, Text):
         return message.template, message.values
     if isinstance(message, Box):
-        return "{0}", (_value(message),)
+        return "{0}", (value_of(message),)
     return str(message).replace("{", "{{").replace("}", "}}"), ()
 
 
-def _value(box: Box) -> Value:
+def value_of(box: Box) -> Value:
+    """What run time puts into a text for a box."""
     found = box.read()
     return tracing.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
 
@@ -96,7 +98,7 @@ def _part(x, conversion: str, spec: str):
     number = tracing.constant(x.read())
     if number is not None:
         return _formatted(number, conversion, spec)
-    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (_value(x),))
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
 
 
 def _formatted(x, conversion: str, spec: str) -> str:

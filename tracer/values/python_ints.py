@@ -60,11 +60,6 @@ def expect_quotient(x: Value, y: Value) -> None:
     _check(fine, x, f"{{0}} // -1 {_WIDE}")
 
 
-def expect_signed(x: Value) -> None:
-    """int() of an unsigned integer."""
-    _check(tracing.current().builder("le", x, const(MOST, x.type.dtype)), x, f"int({{0}}) {_WIDE}")
-
-
 def expect_power(x: Value, y: Value) -> None:
     """x ** y, y >= 0.
 

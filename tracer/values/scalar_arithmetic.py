@@ -14,9 +14,9 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Block, Const
 from ...ir.errors import DTypeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64, INDEX
+from ...ir.types import BOOL, C128, F64, I64, INDEX, U64
 from .. import tracing
-from . import boxes, operators, python_ints, shapes, ufuncs
+from . import boxes, operators, python_ints, shapes, ufuncs, wide_ints
 from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from .promotion import fail
 
@@ -60,6 +60,8 @@ def python_scalar(x, weak: str):
         x = too_large(x) if weak == "int" else float(x)
     value = x.read() if isinstance(x, Box) else const(x, _DTYPE[_NAME[type(x)]])
     if weak == "int":
+        if value.type.dtype is U64:
+            return wide_ints.signed(value)
         return value if value.type.dtype in (I64, INDEX) else tracing.current().builder.cast(value, I64)
     return tracing.current().builder.cast(value, _DTYPE[weak])
 
@@ -91,6 +93,10 @@ def _python_binary(name, a, b, wa, wb):
     weak = wa if _RANK[wa] >= _RANK[wb] else wb
     if handler is None or (weak in ("float", "complex") and name in _INTEGERS) or (weak == "complex" and name in _ORDERED):
         raise TypeError(f"unsupported operand type(s) for {_SYMBOL.get(name, name)}: '{wa}' and '{wb}'")
+    if _at_least_int(weak) == "int" and (wide_ints.is_wide(a) or wide_ints.is_wide(b)):
+        found = wide_ints.binary(name, a, b)
+        if found is not None:
+            return found
     return handler(name, a, b, weak)
 
 
@@ -336,12 +342,12 @@ def to_int(x) -> ScalarBox:
     builder = tracing.current().builder
     if dtype.complex:
         raise TypeError("int() argument must be a string, a bytes-like object or a real number, not 'complex'")
-    if dtype is INDEX:
+    if dtype is INDEX or (dtype is U64 and weak_of(x) == "int"):
         return ScalarBox(value, "int")
     if dtype.inexact:
         _expect_int(builder, value)
     elif dtype.kind == "u" and dtype.bits == 64:
-        python_ints.expect_signed(value)
+        return ScalarBox(value, "int")
     return ScalarBox(builder.cast(value, I64), "int")
 
 

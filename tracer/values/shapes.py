@@ -8,9 +8,10 @@ import operator
 
 import numpy as np
 
+from ...ir.build import const
 from ...ir.core import Const, Value, as_dim
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import INDEX
+from ...ir.types import INDEX, U64
 from .. import tracing
 from .promotion import AxisError, fail
 
@@ -217,6 +218,8 @@ def index_value(value: Value) -> Value:
     op = value.op
     if op is not None and op.name == "cast" and op.operands[0].type.dtype is INDEX and value.type.dtype.bits == 64:
         return op.operands[0]
+    if value.type.dtype is U64:                                # no position is so large, and none of these is negative
+        value = tracing.current().builder("min", value, const(2**63 - 1, U64))
     return tracing.current().builder("cast", value, dtype=INDEX)
 
 

@@ -5,10 +5,10 @@ inside it lives to the end of the loop, and from its start: its contents may com
 """
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While
+from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Scalar, Store, Swap, While
 
 DRAW = 20              # scalar operations
 
@@ -96,24 +96,29 @@ def plan_slots(kernel: Kernel):
 
 
 def work(body) -> float:
-    """A rough number of scalar operations; inf where a trip count or length is known only at run time."""
+    """A rough number of scalar operations; inf where nothing is known of a trip count or length before run time."""
     total = 0.0
     for s in body:
         kind = type(s)
         if kind is For:
-            total += (s.trip if type(s.trip) is int else inf) * work(s.body) if s.body and s.trip != 0 else 0
+            total += _most(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
         elif kind is While:
             total += inf
         elif kind is If:
             total += max(work(s.then), work(s.other))
         elif kind is Fill or kind is Copy:
             b = s.buffer if kind is Fill else s.dst
-            total += b.count if b.static else inf
+            total += 0 if 0 in b.dims else prod(map(_most, b.dims))
         elif kind is Lib:
             total += lib_work(s)
         else:
             total += 1
     return total
+
+
+def _most(n: int | Scalar) -> float:
+    """What a length is at most."""
+    return n if type(n) is int else inf if n.most is None else n.most
 
 
 def lib_work(s: Lib) -> float:

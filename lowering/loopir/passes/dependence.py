@@ -17,6 +17,7 @@ class Positions:
         self.forms: dict[Scalar, AffineExpr] = {}
         self.conditions: dict[Scalar, Let] = {}
         self.unequal: list[AffineExpr] = []               # forms that are not 0
+        self.held: list[AffineExpr] = []                  # forms that are >= 0 here, of the loops and branches around
 
     def form(self, x) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
@@ -31,24 +32,40 @@ class Positions:
         """Note index arithmetic, and comparisons of positions."""
         if s.op in _HOLDS and all(a.dtype is INDEX for a in s.args):
             self.conditions[s.target] = s
-        if s.target.dtype is INDEX and s.op in _ARITHMETIC:
+        if s.op == "wrap" and self.facts.nonneg(self.form(s.args[0])):
+            self.forms[s.target] = self.form(s.args[0])
+        elif s.target.dtype is INDEX and s.op in _ARITHMETIC:
             found = _ARITHMETIC[s.op](*map(self.form, s.args))
             if found is not None:
                 self.forms[s.target] = found
 
+    def define(self, s) -> None:
+        """Note a statement that defines an index, of which nothing may be known."""
+        target = getattr(s, "target", None)
+        if type(target) is Scalar and target.dtype is INDEX:
+            self.forms[target] = AffineExpr(0, {self.facts.atom(LOWEST, HIGHEST): 1})
+        if type(s) is Let:
+            self.let(s)
+
     @contextmanager
     def loop(self, s: For):
         """Within, the counter of a loop is from 0 to trip - 1."""
-        mark = self.facts.mark()
-        self.forms[s.index] = AffineExpr(0, {self.counter(s): 1})
+        mark, i = self.facts.mark(), self.counter(s)
+        self.forms[s.index] = AffineExpr(0, {i: 1})
+        self.held.append(self.left(s, i))
         yield
+        self.held.pop()
         self.facts.undo(mark)
 
     def counter(self, s: For) -> Symbol:
         """The number of one more iteration of a loop."""
         i = self.facts.atom(0, LONGEST)
-        self.facts.assume(self.form(s.trip).add(-1).plus(AffineExpr(0, {i: 1}), -1))
+        self.facts.assume(self.left(s, i))
         return i
+
+    def left(self, s: For, i: Symbol) -> AffineExpr:
+        """How many iterations of a loop follow number i."""
+        return self.form(s.trip).add(-1).plus(AffineExpr(0, {i: 1}), -1)
 
     @contextmanager
     def where(self, cond):
@@ -59,13 +76,15 @@ class Positions:
             return
         mark, known = self.facts.mark(), len(self.unequal)
         a, b = map(self.form, s.args)
+        open = len(self.held)
         if s.op == "ne":
             self.unequal.append(a.plus(b, -1))
         else:
-            self.facts.assume(_HOLDS[s.op](a, b))
+            self.held.append(_HOLDS[s.op](a, b))
+            self.facts.assume(self.held[-1])
         yield
         self.facts.undo(mark)
-        del self.unequal[known:]
+        del self.unequal[known:], self.held[open:]
 
     def differ(self, a: AffineExpr, b: AffineExpr) -> bool:
         """Whether two positions are known to differ, in whichever direction."""

@@ -5,9 +5,12 @@ from ..grammar import Kernel
 from . import verifier
 from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
+from .parallelize import parallelize
 from .reorder_iterations import commute
+from .scatter_strips import split
 
-PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("buffer_coloring", plan_slots))
+PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("scatter_strips", split), ("parallelize", parallelize),
+          ("buffer_coloring", plan_slots))
 
 
 def optimize(kernel: Kernel, verify: bool = False, until: str | None = None) -> Kernel:

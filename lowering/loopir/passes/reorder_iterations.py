@@ -21,7 +21,7 @@ from typing import NamedTuple
 from ....ir.analysis.affine import AffineExpr
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
-from ..grammar import For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While
+from ..grammar import At, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While, operands, walk
 from .dependence import Positions
 from .loop_distribution import cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
@@ -124,7 +124,7 @@ def _steps(value, before: Scalar, made: dict, used: Counter) -> bool:
         if value is before:
             return len(kinds) == 1
         step = made.get(value)
-        if step is None or not _any_order(step):
+        if step is None or not any_order(step):
             return False
         kinds.add("add" if step.op == "sub" else step.op)
         sides = step.args[:1] if step.op == "sub" else step.args          # v - s has another sign each time
@@ -132,7 +132,7 @@ def _steps(value, before: Scalar, made: dict, used: Counter) -> bool:
     return False
 
 
-def _any_order(step: Let) -> bool:
+def any_order(step: Let) -> bool:
     """Whether this may be reassociated: a reduction, or a sum of adjoints. (In a loop that stays serial the latter is not:
     contracted with a product, each addition would wait for the multiplier, too.)"""
     return step.reassoc or "any_order" in step.attrs
@@ -144,17 +144,18 @@ def _reassociated(s):
 
 def _leads(value, before: Scalar, made: dict) -> bool:
     step = made.get(value) if type(value) is Scalar else None
-    return step is not None and _any_order(step) and any(a is before or _leads(a, before, made) for a in step.args)
+    return step is not None and any_order(step) and any(a is before or _leads(a, before, made) for a in step.args)
 
 
 def uses(body: list) -> Counter:
     """How often each scalar is an operand."""
     found: Counter = Counter()
-    for s in body:
-        kind = type(s)
-        operands = s.args if kind is Let else s.index if kind is Load else (*s.index, s.value) if kind is Store else (
-            (s.value,) if kind is Set else ())
-        found.update(a for a in operands if type(a) is Scalar)
+    for s in walk(body):
+        for x in operands(s):
+            if type(x) is Scalar:
+                found[x] += 1
+            elif type(x) is At:
+                found.update(i for i in x.index if type(i) is Scalar)
     return found
 
 
@@ -175,7 +176,7 @@ class _Iterations:
         self.other = other
 
     def _accesses(self) -> list[Access]:
-        adds = _additions(self.body)
+        adds = additions(self.body)
         found = []
         for k, s in enumerate(self.body):
             if type(s) is Store and k in adds:
@@ -283,13 +284,13 @@ class _Iterations:
         return strides.count(-1) > strides.count(1)
 
 
-def _additions(body: list) -> dict[int, tuple[int, int, int]]:
+def additions(body: list) -> dict[int, tuple[int, int, int]]:
     """For each store that adds to an element in any order: where the load, the addition and the store stand. A program's own
     `a[i] += x` is none, since its sums keep their order."""
     used = uses(body)
     loads = {s.target: k for k, s in enumerate(body) if type(s) is Load and used[s.target] == 1}
     sums = {s.target: k for k, s in enumerate(body)
-            if type(s) is Let and s.op in ("add", "sub") and used[s.target] == 1 and _any_order(s)}
+            if type(s) is Let and s.op in ("add", "sub") and used[s.target] == 1 and any_order(s)}
     found = {}
     for k, s in enumerate(body):
         step = sums.get(s.value) if type(s) is Store else None

@@ -6,13 +6,15 @@
     vars      set on every path before they are read
     buffers   parameters, constants, or allocated in an enclosing block before use; only "out", "inout", "result", "stack" and
               "heap" are written; Swap takes two heap buffers of one type
-    sites     a row of `sites` each, with at most six words of values
+    sites     a row of `sites` each, with at most 32 words of values
 """
 from __future__ import annotations
 
 from ....ir.errors import IRError
 from ....ir.opdef import OPS, Elementwise
-from ....ir.types import BOOL, C64, C128, F32, INDEX, DType
+from ....ir.ops.checks import REPORTED_WORDS
+from ....ir.ops.elementwise import GIVES
+from ....ir.types import BOOL, INDEX, DType
 from ...libraries.blas import ROWS
 from ..grammar import (
     INDEX_OPS,
@@ -42,7 +44,6 @@ from ..grammar import (
     While,
 )
 
-_GIVES = {"same": lambda d: d, "bool": lambda d: BOOL, "real": lambda d: d.real, "complex": lambda d: C64 if d is F32 else C128}
 _WRITABLE = frozenset({"out", "inout", "result", "stack", "heap"})
 _PYTHON = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float), "c": (int, float, complex)}
 
@@ -146,7 +147,7 @@ class _Verifier:
         same = kinds[1:] if s.op == "select" else kinds
         if any(k is not same[0] for k in same) or same[0] not in defn.takes or (s.op == "select" and kinds[0] is not BOOL):
             self.bad(s, f"{s.op} does not take {kinds}")
-        return s.target.dtype if s.op == "cast" else _GIVES[defn.gives](same[0])
+        return s.target.dtype if s.op == "cast" else GIVES[defn.gives](same[0])
 
     def load(self, s: Load):
         self.element(s, s.buffer, s.index)
@@ -271,8 +272,8 @@ class _Verifier:
     def fail(self, s: Fail):
         self.atom(s, s.cond, BOOL)
         self.site(s, s.site, s.values)
-        if sum(2 if v.dtype.complex else 1 for v in s.values) > 6:
-            self.bad(s, "the error record has room for six words, two a complex number")
+        if sum(2 if v.dtype.complex else 1 for v in s.values) > REPORTED_WORDS:
+            self.bad(s, f"the error record has room for {REPORTED_WORDS} words, two a complex number")
 
     def print_(self, s: Print):
         self.site(s, s.site, s.values)

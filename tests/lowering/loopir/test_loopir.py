@@ -50,7 +50,7 @@ def test_every_statement_prints():
     body = [
         Load(size, n, ()), Alloc(result), Alloc(s), Alloc(t), Alloc(u), Fill(t, ONE), Copy(u, t), Swap(t, u), Set(total, ONE),
         For(i, 4, [For(j, 3, [Load(a, x, (i, j)), Let(b, "mul", (a, Imm(2.5, F64))), Store(y, (i, 1), b)], unroll=True),
-                   Get(c, total), Let(d, "add", (c, b), reassoc=True), Set(total, ONE)], parallel=True),
+                   Get(c, total), Let(d, "add", (c, b), reassoc=True), Set(total, ONE)], apart=True),
         Let(cond, "lt", (size, Imm(3, INDEX))), If(cond, [Set(total, ONE)], [Fail(cond, 0, (size,))]),
         If(cond, [Fill(u, ONE)], []),
         While([Let(k, "add", (size, Imm(1, INDEX)))], cond, [Print(1, (k, x))]),
@@ -68,7 +68,7 @@ kernel k(in $n: index, in $x: f64[4, 3], out $y: f64[4, 3], result $r: f64[%size
   copy $u, $t.1
   swap $t.1, $u
   set @total, 1.0
-  for %i in 4 parallel {
+  for %i in 4 apart {
     for %i.1 in 3 unroll {
       %0 = load $x[%i, %i.1] : f64
       %1 = mul %0, 2.5 : f64

@@ -48,7 +48,8 @@ REASONS = {
     "draws: tests/tracer/numpy/test_random.py has their derivatives": """
         op:draw op:random_call op:gamma_draw op:gamma_draw_slope op:gamma_draw_bend""",
     "of integers, or another name of an op that has a row": """
-        op:add_fits op:sub_fits op:mul_fits op:shl_fits op:libm_exp op:libm_expm1 op:libm_pow ndarray""",
+        op:add_fits op:sub_fits op:mul_fits op:shl_fits op:unsigned op:unsigned_fits op:signed op:signed_fits
+        op:libm_exp op:libm_expm1 op:libm_pow ndarray""",
     "the identity where it is defined": "real_if_close",
     "what it calls has the derivative": """
         apply_along_axis apply_over_axes fromiter fromfunction op:if op:for op:while op:map op:call""",

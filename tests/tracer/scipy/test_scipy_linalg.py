@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.linalg as sl
-from nightly import some
 from tracegrad.ir.errors import UnsupportedError
 
 import tracegrad as tg
@@ -65,7 +64,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", some(CASES, 3))
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]
     found, right = tg.jit(f)(*args), f(*args)

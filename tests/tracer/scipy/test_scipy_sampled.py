@@ -7,7 +7,6 @@ import scipy.interpolate as sx
 import scipy.ndimage as sn
 import scipy.signal as sg
 import scipy.spatial.distance as sd
-from nightly import some
 
 import tracegrad as tg
 
@@ -58,7 +57,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", some(CASES, 4))
+@pytest.mark.sweep(4)
+@pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]
     found, right = tg.jit(f)(*args), f(*args)

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.stats as ss
-from nightly import some
 from tracegrad.ir.errors import UnsupportedError
 
 import tracegrad as tg
@@ -28,7 +27,8 @@ def methods(name):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name", some({**CONTINUOUS, **DISCRETE}, 2))
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("name", [*CONTINUOUS, *DISCRETE])
 def test_values(name):
     d, shapes = getattr(ss, name), (CONTINUOUS | DISCRETE)[name]
     scale = {} if name in DISCRETE else {"scale": SCALE}
@@ -56,7 +56,8 @@ def test_values(name):
     np.testing.assert_array_equal(np.isnan(bad), np.isnan(getattr(d, methods(name)[0])(x, *[-s for s in shapes], loc=0.0)))
 
 
-@pytest.mark.parametrize("name", some(CONTINUOUS, 3, 1))
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("name", CONTINUOUS)
 def test_derivatives(name):
     d, shapes = getattr(ss, name), CONTINUOUS[name]
     u = np.array([0.2, 0.45, 0.8])
@@ -122,7 +123,7 @@ def test_captured_and_inner_frozen_distributions():
 
 def test_what_is_refused():
     for f, name in ((lambda x: ss.norm.rvs(x), "norm.rvs"), (lambda x: ss.kstest(x, "norm"), "kstest"),
-                    (lambda x: ss.alpha.pdf(x, 2.0), "alpha.pdf"), (lambda x: ss.norm(x).rvs(), "norm.rvs")):
+                    (lambda x: ss.zipf.cdf(x, 3.0), "zipf.cdf"), (lambda x: ss.zipf(x).cdf(2.0), "zipf.cdf")):
         with pytest.raises(UnsupportedError, match=f"scipy.stats.{name} cannot be compiled"):
             tg.jit(f)(X[0])
     with pytest.raises(TypeError, match="unexpected"):

@@ -148,5 +148,4 @@ def test_numpys_ints_wrap():
 def test_unsigned_numbers_that_are_too_large():
     f = tg.jit(lambda a: int(a[0]))
     assert f(np.array([2**63 - 1], np.uint64)) == 2**63 - 1
-    with pytest.raises(OverflowError):
-        f(np.array([2**63], np.uint64))
+    assert f(np.array([2**63], np.uint64)) == 2**63                # held without a sign (test_wide_ints.py)

@@ -11,6 +11,7 @@ from ....ir.errors import UnsupportedError
 from ...values.promotion import fail
 from . import families_more  # noqa: F401  (fills the table)
 from .families import FAMILIES, INF
+from .families_borrowed import Borrowed
 
 
 def _parsed(family, args, kwargs):
@@ -30,6 +31,15 @@ def _parsed(family, args, kwargs):
     return shapes, np.asarray(given["loc"]).astype(np.float64), np.asarray(given["scale"]).astype(np.float64)
 
 
+def _mass(family, log, x, shapes, scale):
+    name = "pmf" if family.discrete else "pdf"
+    own = None if log else getattr(family, name, None)
+    if own is not None:
+        return own(x, *shapes) / scale
+    value = getattr(family, "log" + name)(x, *shapes) - (0.0 if family.discrete else np.log(scale))
+    return value if log else np.exp(value)
+
+
 def _density(family, log, x, *args, **kwargs):
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
@@ -37,11 +47,7 @@ def _density(family, log, x, *args, **kwargs):
     inside = (low < x) & (x < high) if family.ends_outside else (low <= x) & (x <= high)
     if family.discrete:
         inside = inside & (x == np.floor(x))
-        value = family.logpmf(x, *shapes)
-    else:
-        value = family.logpdf(x, *shapes) - np.log(scale)
-    if not log:
-        value = np.exp(value)
+    value = _mass(family, log, x, shapes, scale)
     found = np.where(inside, value, -INF if log else 0.0)
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
@@ -61,7 +67,7 @@ def _standard(family, name, x, shapes):
 def _cumulative(family, name, x, *args, **kwargs):
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
-    if family.discrete:
+    if family.discrete and not family.takes_steps:
         x = np.floor(x)
     low, high = family.support(*shapes)
     first, last = {"cdf": (0.0, 1.0), "sf": (1.0, 0.0), "logcdf": (-INF, 0.0), "logsf": (0.0, -INF)}[name]
@@ -104,13 +110,31 @@ def _interval(family, confidence, *args, **kwargs):
     return _quantile(family, "ppf", tail, *args, **kwargs), _quantile(family, "ppf", 1.0 - tail, *args, **kwargs)
 
 
+def _rvs(family, *args, size=None, random_state=None, **kwargs):
+    """SciPy's own draws: the class's from the generator, then scale and location."""
+    if random_state is None or isinstance(random_state, (int, np.integer)):
+        raise NotImplementedError(f"scipy.stats.{family.__name__}.rvs cannot be compiled without a generator: pass "
+                                  "random_state=rng, a np.random.Generator")
+    names = (*family.shapes, "loc", *(() if family.discrete else ("scale",)))
+    if len(args) == len(names) + 1:
+        args, size = args[:-1], args[-1]
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    full = np.broadcast_shapes(*[np.shape(v) for v in (*shapes, loc, scale)])
+    size = full if size is None else size if isinstance(size, tuple) else (size,)
+    if len(full) > 0:
+        shapes = [np.broadcast_to(s, size) for s in shapes]
+    drawn = family.rvs(*shapes, size=size, random_state=random_state)
+    drawn = drawn * scale + loc
+    return drawn.astype(np.int64) if family.discrete else drawn
+
+
 # method -> (program, what it takes besides the family, what the family must have)
 _METHODS = {
     "logpdf": (_density, (True,), "logpdf"), "pdf": (_density, (False,), "logpdf"), "logpmf": (_density, (True,), "logpmf"),
     "pmf": (_density, (False,), "logpmf"), **{name: (_cumulative, (name,), "cdf") for name in ("cdf", "sf", "logcdf", "logsf")},
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
-    "median": (_median, (), "ppf"), "interval": (_interval, (), "ppf"),
+    "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"), "interval": (_interval, (), "ppf"),
 }
 
 
@@ -124,6 +148,17 @@ class Bound:
         return self.program(*self.first, *args, **kwargs)
 
 
+_OWN: dict = {}                    # class of a distribution -> its family
+
+
+def family_of(dist):
+    """The family of a distribution: families.py's, and where that says nothing the methods that SciPy writes for it."""
+    kind = type(dist)
+    if kind not in _OWN:
+        _OWN[kind] = Borrowed(dist, FAMILIES.get(kind.__name__)) if hasattr(dist, "_argcheck") else None
+    return _OWN[kind]
+
+
 FROZEN: dict = {}                  # class of a multivariate distribution -> its programs; scipy_source.py fills it
 
 
@@ -131,7 +166,7 @@ def program(dist, name: str):
     """The program of a method of a distribution, None where there is none."""
     if type(dist).__name__ in FROZEN:
         return FROZEN[type(dist).__name__].get(name)
-    family = FAMILIES.get(type(dist).__name__)
+    family = family_of(dist)
     if family is None or name not in _METHODS or not hasattr(family, _METHODS[name][2]):
         return None
     return Bound(_METHODS[name][0], (family, *_METHODS[name][1]))
@@ -167,4 +202,4 @@ def _late(found, args, kwds, *xs):
 
 
 def frozen(name: str):
-    return Frozen if name in FAMILIES or name in FROZEN else None
+    return Frozen if name in FAMILIES or name in FROZEN or name.endswith("_gen") else None

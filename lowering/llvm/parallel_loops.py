@@ -1,0 +1,239 @@
+"""A parallel loop in LLVM IR: its body is a function of its own, which the pool calls for one chunk after the other.
+
+    before      closure <- what the body uses from outside;  number of chunks, where it depends on run-time lengths
+    launch      native/threads.py
+    body        (closure, from, to, chunk, asks, error): what the closure has becomes `noalias` parameters of a second function
+                a sum starts from the neutral element and is left in `partial[chunk]`; an array that is added to is of the chunk
+    after       sums = op(sums, partial[0]), op(…, partial[1]) …; arrays likewise
+
+The body has its own stack and workspace, so whatever it allocates is private to a chunk. What it uses from outside is found
+while it is written: a scalar, or a buffer's pointer, that it does not know is asked of the function around it.
+"""
+from __future__ import annotations
+
+from ...ir.errors import IRError
+from ...ir.thresholds import sizes
+from ...ir.types import BOOL, INDEX
+from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store
+from ..loopir.passes.parallelize import chunks_of, length_of
+from ..loopir.passes.reduction_steps import REDUCED
+from ..native.threads import LAUNCH
+from .kernel_writer import Writer
+from .scalar import float_literal
+
+_CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
+
+
+def write(out: Writer, s: For) -> None:
+    """Write a parallel loop. Inside of another loop, one of unknown length may often be short: then it stands here, too."""
+    number, length = _division(out, s)
+    if type(number) is int or not out.depth:
+        return _launch(out, s, number, length)
+    several, share, alone, done = out.fresh(), out.label(), out.label(), out.label()
+    out.lines += [f"  {several} = icmp sgt i64 {out.index(number)}, 1",
+                  f"  br i1 {several}, label %{share}, label %{alone}"]
+    out.start(share)
+    _launch(out, s, number, length)
+    out.jump(done)
+    out.start(alone)
+    out.serial_for(s)
+    out.jump(done)
+    out.start(done)
+
+
+def _launch(out: Writer, s: For, number: Size, length: Size) -> None:
+    parts = _Parts(out, s.spread, number)
+    name, closure = _body(out, s, parts)
+    out.declare(LAUNCH)
+    code, bad, done = out.fresh(), out.fresh(), out.label()
+    out.fails = True
+    out.lines += [f"  {code} = call i32 @threads.launch(ptr @{name}, ptr {closure}, i64 {out.index(s.trip)}, "
+                  f"i64 {out.index(length)}, ptr %error)", f"  {bad} = icmp ne i32 {code}, 0",
+                  f"  br i1 {bad}, label %fail, label %{done}, !prof !{out.unlikely()}"]
+    out.start(done)
+    out.innermost = False
+    out.body(parts.after())
+
+
+def _body(out: Writer, s: For, parts: _Parts) -> tuple[str, str]:
+    """Write the functions of a chunk; (the name of the one that the pool calls, the closure, filled)."""
+    kernel = out.kernel
+    name = f"{kernel.symbol}.loop{next(out.module.loops)}"
+    inner = type(out)(Kernel(kernel.name, [], s.body, kernel.sites, kernel.work), out.fastmath, out.module, out)
+    first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
+    inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
+    inner.lines.append("  %count = sub nsw i64 %to, %from")
+    parts.place(inner)
+    loop = For(local, count, [Let(s.index, "add", (local, first)), *s.body], apart=s.apart)
+    text = inner.function(f"define internal i32 @{name}", lambda: [*inner.parameters(), _CHUNK + "noalias %error"],
+                          [*parts.before(), loop, *parts.found(chunk)])
+    out.module.functions += [text, _unpacking(name, inner.captured)]
+    closure = out.alloca(f"[{max(len(inner.captured), 1)} x i64]", 8)
+    for k, (kind, operand, _) in enumerate(inner.captured):
+        field = out.fresh()
+        out.lines += [f"  {field} = getelementptr inbounds i64, ptr {closure}, i64 {k}",
+                      f"  store {kind} {operand}, ptr {field}, align 8"]
+    return f"{name}.chunk", closure
+
+
+def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
+    """The function that the pool calls: what stands in the closure becomes parameters."""
+    lines = [f"define internal i32 @{name}.chunk(ptr %closure, {_CHUNK}%error) nounwind {{"]
+    for k, (kind, _, _) in enumerate(captured):
+        lines += [f"  %f{k} = getelementptr inbounds i64, ptr %closure, i64 {k}", f"  %x{k} = load {kind}, ptr %f{k}, align 8"]
+    passed = [*(f"{kind} %x{k}" for k, (kind, _, _) in enumerate(captured)), _CHUNK + "%error"]
+    return "\n".join([*lines, f"  %code = call i32 @{name}({', '.join(passed)})", "  ret i32 %code", "}"])
+
+
+def _division(out, s: For) -> tuple[Size, Size]:
+    """(the number of chunks, or at most so many, the iterations of each)."""
+    number = chunks_of(s.spread, s.trip)
+    if number is not None:
+        length = length_of(s.trip, number)
+        return -(-s.trip // length), length
+    return _Counting(out, s).division()
+
+
+class _Counting:
+    """How many chunks, from lengths that are known at run time, in floating-point numbers."""
+
+    def __init__(self, out, s: For):
+        self.out, self.s = out, s
+
+    def division(self) -> tuple[Scalar, Scalar]:
+        out, spread = self.out, self.s.spread
+        trip = out.index(self.s.trip)
+        work = self._work(spread)
+        number = self._op("fdiv", work, float_literal(float(max(sizes.grain, 1))))
+        number = self._least(number, float_literal(float(spread.most)))
+        for b in spread.shared:
+            count = self._op("fmul", self._float(out.product(b.dims)), float_literal(8.0))
+            number = self._least(number, self._op("fdiv", work, self._op("fadd", count, float_literal(1.0))))
+        number = self._least(number, self._float(trip))
+        enough, wanted, whole = out.fresh(), out.fresh(), out.fresh()
+        out.lines += [f"  {enough} = fcmp oge double {work}, {float_literal(float(sizes.parallel))}",
+                      f"  {wanted} = select i1 {enough}, double {number}, double {float_literal(1.0)}",
+                      f"  {whole} = fptosi double {wanted} to i64"]
+        out.declare("declare i64 @llvm.smax.i64(i64, i64)")
+        chunks, above, less, length, long, up, even, final = (out.fresh() for _ in range(8))
+        out.lines += [f"  {chunks} = call i64 @llvm.smax.i64(i64 {whole}, i64 1)",
+                      f"  {above} = add i64 {trip}, {chunks}", f"  {less} = sub i64 {above}, 1",
+                      f"  {length} = sdiv i64 {less}, {chunks}", f"  {long} = icmp sge i64 {length}, 64",
+                      f"  {up} = add i64 {length}, 7", f"  {even} = and i64 {up}, -8",
+                      f"  {final} = select i1 {long}, i64 {even}, i64 {length}"]
+        size, parts = out.fresh(), out.fresh()
+        out.lines += [f"  {size} = call i64 @llvm.smax.i64(i64 {final}, i64 1)"]
+        ahead, last = out.fresh(), out.fresh()
+        out.lines += [f"  {ahead} = add i64 {trip}, {size}", f"  {last} = sub i64 {ahead}, 1",
+                      f"  {parts} = sdiv i64 {last}, {size}"]
+        return self._scalar(parts), self._scalar(size)
+
+    def _scalar(self, register: str) -> Scalar:
+        made = Scalar(INDEX)
+        self.out.regs[made] = register
+        return made
+
+    def _work(self, spread: Spread) -> str:
+        total = float_literal(0.0)
+        for key, factor in spread.work.items():
+            term = float_literal(float(factor))
+            for length in key:
+                term = self._op("fmul", term, self._float(self.out.index(length)))
+            total = self._op("fadd", total, term)
+        return total
+
+    def _float(self, x: str) -> str:
+        made = self.out.fresh()
+        self.out.lines.append(f"  {made} = sitofp i64 {x} to double")
+        return made
+
+    def _op(self, op: str, a: str, b: str) -> str:
+        made = self.out.fresh()
+        self.out.lines.append(f"  {made} = {op} double {a}, {b}")
+        return made
+
+    def _least(self, a: str, b: str) -> str:
+        self.out.declare("declare double @llvm.minnum.f64(double, double)")
+        made = self.out.fresh()
+        self.out.lines.append(f"  {made} = call double @llvm.minnum.f64(double {a}, double {b})")
+        return made
+
+
+class _Parts:
+    """What chunks find and leave behind: numbers of reductions, and arrays that they add to."""
+
+    def __init__(self, out, spread: Spread, number: Size):
+        self.out, self.number = out, number
+        self.given = [(var, Scalar(var.dtype)) for var in spread.given]
+        out.body([Get(got, var) for var, got in self.given])
+        self.sums = [(var, op, Buffer("partial", var.dtype, (spread.most,), "stack")) for var, op in spread.sums.items()]
+        self.shared = [(b, Buffer("partial", b.dtype, (number, self._count(b)), "heap")) for b in spread.shared]
+        out.body([Alloc(partial) for _, _, partial in self.sums] + [Alloc(partial) for _, partial in self.shared])
+
+    def _count(self, b: Buffer) -> Size:
+        if b.static:
+            return b.count
+        made = Scalar(INDEX)
+        self.out.regs[made] = self.out.product(b.dims)
+        return made
+
+    def place(self, inner: Writer) -> None:
+        """Where a chunk finds the arrays that it adds to."""
+        for b, partial in self.shared:
+            inner.storage.bases[b] = row = inner.fresh()
+            size = inner.times(inner.index(partial.dims[1]), b.dtype.size)
+            offset = inner.times("%chunk", size)
+            inner.lines.append(f"  {row} = getelementptr inbounds i8, ptr {inner.storage.base(partial)}, i64 {offset}")
+
+    def before(self) -> list:
+        """At the start of a chunk."""
+        return [*(Set(var, got) for var, got in self.given), *(Set(var, neutral(op, var.dtype)) for var, op, _ in self.sums),
+                *(Fill(b, Imm(b.dtype.np.type(0).item(), b.dtype)) for b, _ in self.shared)]
+
+    def found(self, chunk: Scalar) -> list:
+        """At the end of a chunk."""
+        statements = []
+        for var, _, partial in self.sums:
+            got = Scalar(var.dtype)
+            statements += [Get(got, var), Store(partial, (chunk,), got)]
+        return statements
+
+    def after(self) -> list:
+        """When all are done."""
+        k = Scalar(INDEX)
+        body = [t for var, op, partial in self.sums for t in _combine(k, var, op, partial)]
+        body += [_add_all(k, b, partial) for b, partial in self.shared]
+        return [For(k, self.number, body)] if body else []
+
+
+def _combine(k: Scalar, var, op: str, partial: Buffer) -> list:
+    now, found, combined = (Scalar(var.dtype) for _ in range(3))
+    return [Get(now, var), Load(found, partial, (k,)), Let(combined, REDUCED[op], (now, found)), Set(var, combined)]
+
+
+def _add_all(k: Scalar, b: Buffer, partial: Buffer) -> For:
+    j = Scalar(INDEX)
+    now, found, total = (Scalar(b.dtype) for _ in range(3))
+    return For(j, partial.dims[1], [Load(now, b, (j,)), Load(found, partial, (k, j)), Let(total, "add", (now, found)),
+                                    Store(b, (j,), total)], apart=True)
+
+
+def neutral(op: str, dtype) -> Imm:
+    """The element that changes nothing: of a sum -0.0, as 0.0 + -0.0 is 0.0."""
+    if op == "mul":
+        return Imm(dtype.np.type(1).item(), dtype)
+    if op == "add":
+        return Imm(-0.0 if dtype.kind == "f" else complex(-0.0, -0.0) if dtype.complex else 0, dtype)
+    if dtype is BOOL:
+        return Imm(op == "min", dtype)
+    if dtype.kind == "f":
+        return Imm(float("inf") if op == "min" else float("-inf"), dtype)
+    if dtype.kind in "iux":
+        low, high = _limits(dtype)
+        return Imm(high if op == "min" else low, dtype)
+    raise IRError(f"loop IR: there is no neutral element of {op} for {dtype}")
+
+
+def _limits(dtype) -> tuple[int, int]:
+    signed = dtype.kind != "u"
+    return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if signed else (0, (1 << dtype.bits) - 1)

@@ -1,0 +1,133 @@
+"""Functions of SciPy that are traced from SciPy's own source: values, dtypes and derivatives, of every name in the table."""
+import numpy as np
+import pytest
+import scipy.integrate as si
+import scipy.linalg as sl
+import scipy.ndimage as sn
+import scipy.signal as sg
+import scipy.spatial as ss
+import scipy.spatial.distance as sd
+import scipy.stats as st
+from nightly import some
+from tracegrad.tracer.calling.scipy_borrowed import NAMES
+
+import tracegrad as tg
+
+RNG = np.random.default_rng(3)
+X, Y, S64 = RNG.uniform(0.2, 2, 8), RNG.uniform(0.2, 2, 8), RNG.standard_normal(64)
+M = RNG.standard_normal((4, 4))
+S, W, P = M @ M.T + 4 * np.eye(4), RNG.standard_normal((6, 4)), RNG.standard_normal((6, 3))
+ROWS, IMAGE, T = RNG.standard_normal((3, 9)), RNG.standard_normal((7, 8)), np.sort(RNG.uniform(0, 5, 8))
+COUNTS, WHOLE = np.array([3, 1, 2, 5, 4, 0, 2, 1]), np.arange(56).reshape(7, 8) // 20
+BA = sg.butter(3, 0.2)
+NUMBERS = """
+    gmean hmean skew kurtosis sem variation zscore gzscore gstd tmean entropy median_abs_deviation circmean circstd circvar iqr
+    kstatvar differential_entropy
+"""
+
+# name -> (function, its arguments); "-" before a name: no slope to compare, as of a rank or a count
+CASES = {
+    **{f"linalg.{n}": (lambda a, n=n: getattr(sl, n)(a * 0.1), (S,)) for n in ["coshm", "cosm", "sinhm", "sinm", "tanm"]},
+    "linalg.pinvh": (lambda a: sl.pinvh(a + a.T), (S,)),
+    **{f"linalg.{n}": (lambda x, n=n: getattr(sl, n)(x), (X,)) for n in ("fiedler", "fiedler_companion")},
+    "linalg.leslie": (lambda x, y: sl.leslie(x, y[1:]), (X, Y)),
+    "linalg.matmul_toeplitz": (lambda a, b: sl.matmul_toeplitz((a[0], a[:, 0]), b), (M, S)),
+    "linalg.convolution_matrix": (lambda x: sl.convolution_matrix(x, 4), (X,)),
+    "linalg.orthogonal_procrustes": (lambda a, b: sl.orthogonal_procrustes(a, b)[1], (W, W[::-1].copy())),
+    **{f"stats.{n}": (lambda x, n=n: getattr(st, n)(x), (X,)) for n in NUMBERS.split()},
+    "stats.kstat": (lambda x: st.kstat(x, 2), (X,)), "stats.pmean": (lambda x: st.pmean(x, 2.5), (X,)),
+    "stats.gmean rows": (lambda x: st.gmean(x * x, axis=1, keepdims=True), (ROWS,)),
+    "stats.skew rows": (lambda x: st.skew(x, axis=1, bias=False), (ROWS,)),
+    "stats.zscore rows": (lambda x: st.zscore(x, axis=1, ddof=1), (ROWS,)),
+    "stats.zmap": (lambda x, y: st.zmap(x, y), (X, Y)), "stats.moment": (lambda x: st.moment(x, 3), (X,)),
+    "stats.entropy two": (lambda x, y: st.entropy(x, y, base=2), (X, Y)),
+    "stats.trim_mean": (lambda x: st.trim_mean(x, 0.2), (X,)),
+    "stats.scoreatpercentile": (lambda x: st.scoreatpercentile(x, 30), (X,)),
+    "stats.sigmaclip": (lambda x: st.sigmaclip(x, 3.0, 3.0).lower, (X,)),
+    "stats.describe": (lambda x: st.describe(x).variance, (X,)),
+    "stats.pearsonr": (lambda x, y: st.pearsonr(x, y).statistic, (X, Y)),
+    "stats.pearsonr p": (lambda x, y: st.pearsonr(x, y)[1], (X, Y)),
+    "stats.pointbiserialr": (lambda x, y: st.pointbiserialr(x, y).statistic, (X, Y)),
+    "stats.ttest_ind": (lambda x, y: st.ttest_ind(x, y).statistic, (X, Y)),
+    "stats.ttest_ind Welch": (lambda x, y: st.ttest_ind(x, y, equal_var=False).pvalue, (X, Y)),
+    "stats.ttest_ind rows": (lambda x, y: st.ttest_ind(x, y, axis=1).statistic, (ROWS, ROWS[:, ::-1] * 0.7)),
+    "stats.ttest_ind_from_stats": (lambda m: st.ttest_ind_from_stats(m, 1.2, 9, 1.0, 0.8, 12).statistic, (1.3,)),
+    "stats.ttest_rel": (lambda x, y: st.ttest_rel(x, y).statistic, (X, Y)),
+    "stats.ttest_1samp": (lambda x: st.ttest_1samp(x, 1.0).pvalue, (X,)),
+    "stats.f_oneway": (lambda x, y: st.f_oneway(x, y, x * y).statistic, (X, Y)),
+    "stats.bartlett": (lambda x, y: st.bartlett(x, y).statistic, (X, Y)),
+    "stats.levene": (lambda x, y: st.levene(x, y, center="mean").statistic, (X, Y)),
+    "stats.alexandergovern": (lambda x, y: st.alexandergovern(x, y).statistic, (X, Y)),
+    "stats.chisquare": (lambda x: st.chisquare(x).statistic, (X,)),
+    "stats.power_divergence": (lambda x: st.power_divergence(x, lambda_=0.5).statistic, (X,)),
+    **{f"stats.{n}": (lambda x, n=n: getattr(st, n)(x).statistic, (S64,))
+       for n in ["skewtest", "kurtosistest", "normaltest", "jarque_bera"]},
+    "stats.boxcox_llf": (lambda k, x: st.boxcox_llf(k, x), (0.3, X)),
+    "stats.bayes_mvs": (lambda x: st.bayes_mvs(x)[0].statistic, (X,)),
+    "stats.wasserstein_distance": (lambda x, y: st.wasserstein_distance(x, y), (X, Y)),
+    "stats.energy_distance": (lambda x, y: st.energy_distance(x, y), (X, Y)),
+    "stats.probplot": (lambda x: st.probplot(x, fit=False)[1], (X,)),
+    "-stats.rankdata": (lambda x: st.rankdata(x), (X,)), "-stats.mode": (lambda x: st.mode(x).mode, (COUNTS,)),
+    "-stats.spearmanr": (lambda x, y: st.spearmanr(x, y).statistic, (X, Y)),
+    "-stats.kruskal": (lambda x, y: st.kruskal(x, y).statistic, (X, Y)),
+    "-stats.fligner": (lambda x, y: st.fligner(x, y).statistic, (X, Y)),
+    "-stats.mood": (lambda x, y: st.mood(x, y).statistic, (X, Y)),
+    "-stats.cumfreq": (lambda x: st.cumfreq(x, 4).cumcount, (X,)),
+    "-stats.relfreq": (lambda x: st.relfreq(x, 4).frequency, (X,)),
+    "integrate.cumulative_simpson": (lambda y: si.cumulative_simpson(y, dx=0.5, initial=0.0), (X,)),
+    "integrate.cumulative_simpson x": (lambda y, x: si.cumulative_simpson(y, x=x), (X, T)),
+    "signal.chirp": (lambda t: sg.chirp(t, 1.0, 2.0, 3.0), (X,)), "signal.gausspulse": (lambda t: sg.gausspulse(t, 2), (X,)),
+    "signal.detrend": (lambda x: sg.detrend(x), (S64,)), "signal.hilbert": (lambda x: np.abs(sg.hilbert(x)), (S64,)),
+    "signal.hilbert2": (lambda x: np.abs(sg.hilbert2(x)), (IMAGE,)),
+    "signal.resample": (lambda x: sg.resample(x, 40), (S64,)),
+    "signal.savgol_filter": (lambda x: sg.savgol_filter(x, 7, 3), (S64,)),
+    "signal.savgol_filter slope": (lambda x: sg.savgol_filter(x, 7, 3, deriv=1, mode="nearest"), (S64,)),
+    "signal.filtfilt": (lambda x: sg.filtfilt(*BA, x), (S64,)),
+    "signal.welch": (lambda x: sg.welch(x, 10.0, nperseg=16)[1], (S64,)),
+    "signal.periodogram": (lambda x: sg.periodogram(x)[1], (S64,)),
+    "signal.csd": (lambda x, y: np.real(sg.csd(x, y, nperseg=16)[1]), (S64, S64[::-1].copy())),
+    "signal.coherence": (lambda x, y: sg.coherence(x, y, nperseg=16)[1], (S64, S64[::-1].copy())),
+    "signal.spectrogram": (lambda x: sg.spectrogram(x, nperseg=16)[2], (S64,)),
+    "signal.stft": (lambda x: np.abs(sg.stft(x, nperseg=16)[2]), (S64,)),
+    "signal.istft": (lambda x: sg.istft(x + 0.5j * x, nperseg=12)[1], (IMAGE,)),
+    "signal.lombscargle": (lambda t, x: sg.lombscargle(t, x, np.array([0.5, 1.0])), (T, X)),
+    "signal.vectorstrength": (lambda x: sg.vectorstrength(x, 1.0)[0], (X,)),
+    "signal.wiener": (lambda x: sg.wiener(x, 5), (S64,)),
+    "signal.freqz": (lambda b: np.abs(sg.freqz(b, [1.0, 0.5], worN=6)[1]), (X[:3],)),
+    "signal.freqs": (lambda b: np.abs(sg.freqs(b, [1.0, 0.5], worN=X)[1]), (X[:3],)),
+    "signal.zpk2tf": (lambda k: sg.zpk2tf([1.0], [0.5, 0.2], k)[0], (1.3,)),
+    "signal.lfiltic": (lambda y: sg.lfiltic([1.0, 2.0], [1.0, 0.5], y), (X[:1],)),
+    "signal.deconvolve": (lambda x, d: sg.deconvolve(x, d)[0], (X, X[:3])),
+    "signal.cspline1d": (lambda x: sg.cspline1d(x), (X,)), "signal.qspline1d": (lambda x: sg.qspline1d(x), (X,)),
+    "-signal.argrelextrema": (lambda x: sg.argrelextrema(x, np.greater)[0], (S64,)),
+    "-signal.argrelmax": (lambda x: sg.argrelmax(x)[0], (S64,)), "-signal.argrelmin": (lambda x: sg.argrelmin(x)[0], (S64,)),
+    **{f"ndimage.{n}": (lambda x, n=n: getattr(sn, n)(x), (IMAGE,)) for n in ["maximum", "minimum", "mean", "variance"]},
+    "ndimage.mean labels": (lambda x: sn.mean(x, WHOLE, [0, 1, 2]), (IMAGE,)),
+    "ndimage.sum_labels": (lambda x: sn.sum_labels(x, WHOLE, [0, 1, 2]), (IMAGE,)),
+    "ndimage.standard_deviation": (lambda x: sn.standard_deviation(x), (IMAGE,)),
+    "ndimage.center_of_mass": (lambda x: np.stack(sn.center_of_mass(x * x)), (IMAGE,)),
+    "-ndimage.histogram": (lambda x: sn.histogram(x, -1, 1, 5), (IMAGE,)),
+    "spatial.correlation": (lambda a, b: sd.correlation(a, b), (X, Y)),
+    "spatial.distance_matrix": (lambda a: ss.distance_matrix(a, a[:3] + 1), (P,)),
+    "spatial.jensenshannon": (lambda a, b: sd.jensenshannon(a, b), (X, Y)),
+    "spatial.mahalanobis": (lambda a, b: sd.mahalanobis(a[0], a[1], b), (W, S)),
+    "spatial.procrustes": (lambda a: ss.procrustes(a, a[::-1] * 1.3)[2], (P,)),
+    "-spatial.hamming": (lambda a, b: sd.hamming(a > 1, b > 1), (X, Y)),
+    "-spatial.jaccard": (lambda a, b: sd.jaccard(a > 1, b > 1), (X, Y)),
+}
+
+
+@pytest.mark.parametrize("name", some(CASES, 5))
+def test_values_and_derivatives(name):
+    f, args = CASES[name]
+    found, right = tg.jit(f)(*args), f(*args)
+    np.testing.assert_allclose(found, right, rtol=1e-11, atol=1e-13)
+    assert np.shape(found) == np.shape(right) and np.asarray(found).dtype == np.asarray(right).dtype
+    if not name.startswith("-"):
+        weights = 1 + np.arange(np.size(right)).reshape(np.shape(right)) * 0.1
+        tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
+
+
+def test_every_name_has_a_case():
+    tried = {name.lstrip("-").split(" ")[0] for name in CASES}
+    assert {f"{package}.{name}" for package, names in NAMES.items() for name in names} <= tried

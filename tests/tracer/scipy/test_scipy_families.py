@@ -1,0 +1,74 @@
+"""Distributions of scipy.stats whose class in SciPy is traced: densities and distribution functions, with derivatives."""
+import numpy as np
+import pytest
+import scipy.stats as ss
+from nightly import some
+
+import tracegrad as tg
+
+# name -> parameters; more than these have programs
+FAMILIES = {
+    "alpha": (3.6,), "anglit": (), "arcsine": (), "bradford": (0.3,), "burr": (10.5, 4.3), "burr12": (10.0, 4.0),
+    "chi": (78.0,),
+    "cosine": (), "dgamma": (1.1,), "dweibull": (2.07,), "erlang": (10.0,), "exponnorm": (1.5,), "exponweib": (2.9, 1.95),
+    "fatiguelife": (2.0,), "fisk": (3.1,), "foldcauchy": (4.7,), "foldnorm": (1.95,), "genextreme": (-0.1,),
+    "gengamma": (4.4, 3.1), "genhalflogistic": (0.77,), "genlogistic": (0.41,), "gennorm": (1.3,), "genpareto": (0.1,),
+    "gibrat": (), "gompertz": (0.95,), "halfgennorm": (0.67,), "halflogistic": (), "hypsecant": (), "invweibull": (10.6,),
+    "johnsonsb": (4.3, 3.2), "johnsonsu": (2.55, 2.2), "kappa3": (1.0,), "laplace_asymmetric": (2.0,), "levy": (),
+    "loggamma": (0.41,), "loglaplace": (3.3,), "lomax": (1.9,), "maxwell": (), "mielke": (10.4, 4.6), "moyal": (),
+    "nakagami": (4.97,), "norminvgauss": (1.25, 0.5), "powerlaw": (1.66,), "powernorm": (4.45,), "rdist": (1.6,),
+    "semicircular": (), "skewcauchy": (0.5,), "trapezoid": (0.2, 0.8), "triang": (0.16,), "truncexpon": (4.7,), "wald": (),
+    "weibull_max": (2.9,), "wrapcauchy": (0.031,), "vonmises": (3.99,),
+}
+DISCRETE = {
+    "boltzmann": (1.4, 19), "dlaplace": (0.8,), "logser": (0.6,), "planck": (0.51,), "randint": (7, 31), "yulesimon": (11.0,),
+    "zipf": (6.5,), "betabinom": (5, 2.3, 0.63), "geom": (0.5,),
+}
+WITHOUT_CDF = {"cosine", "norminvgauss", "vonmises", "logser", "zipf", "betabinom"}          # which SciPy sums or compiles
+Q = np.array([0.1, 0.4, 0.85])
+
+
+@pytest.mark.parametrize("name", some(FAMILIES, 8))
+def test_continuous(name):
+    dist, shapes = getattr(ss, name), FAMILIES[name]
+    x = dist.ppf(Q, *shapes, loc=0.5, scale=1.5)
+    for method in ("pdf", "logpdf") if name in WITHOUT_CDF else ("pdf", "logpdf", "cdf", "logsf"):
+        def f(x, shapes, loc, scale, method=method):
+            return getattr(dist, method)(x, *shapes, loc=loc, scale=scale)
+
+        beyond = np.array([*x, np.nan, -1e3, 1e3])
+        np.testing.assert_allclose(tg.jit(f)(beyond, shapes, 0.5, 1.5), f(beyond, shapes, 0.5, 1.5), rtol=1e-9, atol=1e-15)
+
+    def total(x, shapes, loc, scale):
+        return np.sum(dist.logpdf(x, *shapes, loc=loc, scale=scale))
+
+    tg.check_grads(total, (x, shapes, 0.5, 1.5), order=1)
+
+
+@pytest.mark.parametrize("name", some(DISCRETE, 3))
+def test_discrete(name):
+    dist, shapes = getattr(ss, name), DISCRETE[name]
+    k = np.array([*dist.ppf(Q, *shapes), 1.5, -3.0, np.nan])
+    for method in ("pmf", "logpmf") if name in WITHOUT_CDF else ("pmf", "logpmf", "cdf"):
+        def f(k, shapes, method=method):
+            return getattr(dist, method)(k, *shapes)
+
+        np.testing.assert_allclose(tg.jit(f)(k, shapes), f(k, shapes), rtol=1e-9, atol=1e-15)
+
+
+def test_draws_are_those_of_scipy():
+    for dist, shapes in ((ss.norm, ()), (ss.gamma, (1.7,)), (ss.expon, ()), (ss.beta, (2.0, 0.7)), (ss.poisson, (3.5,))):
+        def f(loc, shapes, rng, dist=dist):
+            return dist.rvs(*shapes, loc=loc, size=5, random_state=rng)
+
+        found, right = (g(1, shapes, np.random.default_rng(3)) for g in (tg.jit(f), f))
+        np.testing.assert_allclose(found, right, rtol=1e-14)
+        assert found.dtype == right.dtype
+
+
+def test_densities_of_vectors():
+    p, a = np.array([0.2, 0.3, 0.5]), np.array([1.5, 2.0, 0.7])
+    covariance = np.array([[2.0, 0.3], [0.3, 1.0]])
+    for f, args in ((lambda p, a: ss.dirichlet.logpdf(p, a), (p, a)),
+                    (lambda s: ss.wishart.logpdf(s, 5, s * 0.7), (covariance,))):
+        np.testing.assert_allclose(tg.jit(f)(*args), f(*args), rtol=1e-12)

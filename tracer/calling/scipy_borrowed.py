@@ -1,0 +1,295 @@
+"""Functions that SciPy itself writes in Python over NumPy's: they are rewritten from SciPy's source, like the user's functions.
+
+  NAMES      package -> the functions that are known to pass: those that a test compares with SciPy
+  HELPERS    SciPy's own helpers for several array libraries -> what they are for NumPy's arrays
+  redirect   what traced code calls in place of one of these, or of any function that SciPy's own source calls
+
+SciPy wraps functions of scipy.stats to take `axis`, `nan_policy` and `keepdims`: what is rewritten is the function inside, and
+`_over_axes` is the wrapper, for arrays whose NaN are not known while compiling.
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Iterable
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from .. import tracing
+from ..syntax import source
+from ..values.boxes import Box, as_array
+from ..values.promotion import fail
+from . import calls
+
+NAMES = {package: frozenset(names.split()) for package, names in {
+    "linalg": """
+        coshm cosm sinhm sinm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
+        convolution_matrix
+    """,
+    "stats": """
+        bayes_mvs boxcox_llf chisquare circmean circstd circvar cumfreq relfreq describe differential_entropy energy_distance
+        entropy f_oneway gmean hmean pmean iqr jarque_bera kurtosis kurtosistest skew skewtest median_abs_deviation mode moment
+        normaltest pearsonr pointbiserialr probplot rankdata scoreatpercentile sem sigmaclip spearmanr tmean
+        trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
+        power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
+    """,
+    "integrate": "cumulative_simpson",
+    "signal": """
+        argrelextrema argrelmax argrelmin chirp coherence csd cspline1d qspline1d deconvolve detrend filtfilt freqz freqs
+        gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter spectrogram stft istft vectorstrength welch
+        wiener zpk2tf lombscargle
+    """,
+    "ndimage": "center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation ",
+    "spatial": "correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes",
+}.items()}
+_WRAPPER = "axis_nan_policy_wrapper"
+
+
+# --- SciPy's helpers --------------------------------------------------------------------------------------------------
+
+def _numpy(*arrays, **options):
+    return np
+
+
+def _never(*args) -> bool:
+    return False
+
+
+def _asarray(array, dtype=None, order=None, copy=None, *, xp=None, check_finite=False, subok=False):
+    return calls.call(np.asarray, array, dtype)
+
+
+def _result_type(*args, force_floating=False, xp=None):
+    found = calls.call(np.result_type, *[a for a in args if a is not None])
+    return np.result_type(found, np.float64) if force_floating and not np.issubdtype(found, np.inexact) else found
+
+
+def _promote(*args, broadcast=False, force_floating=False, xp=None):
+    dtype = _result_type(*[as_array(a) if isinstance(a, (list, tuple)) else a for a in args], force_floating=force_floating)
+    made = [None if a is None else calls.call(np.asarray, a, dtype) for a in args]
+    if broadcast:
+        full = iter(np.broadcast_arrays(*[as_array(a) for a in made if a is not None]))
+        made = [None if a is None else next(full) for a in made]
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def _apply_where(cond, args, f1, f2=None, /, *, fill_value=None, kwargs=None, xp=None):
+    """Both functions everywhere, and the one that the condition says: a branch not taken has no part in a derivative."""
+    args, kwargs = args if isinstance(args, (list, tuple)) else (args,), kwargs or {}
+    yes = calls.call(f1, *args, **kwargs)
+    return calls.call(np.where, cond, yes, fill_value if f2 is None else calls.call(f2, *args, **kwargs))
+
+
+class _At:
+    """xpx.at(x)[index]: an update that leaves x as it is."""
+
+    def __init__(self, x, index=None):
+        self.x, self.index = x, index
+
+    def __getitem__(self, index):
+        return _At(self.x, index)
+
+    def set(self, values, **options):
+        if isinstance(self.index, Box) and self.index.dtype == bool:
+            return np.where(self.index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
+        found = as_array(self.x).copy()
+        found[self.index] = values
+        return found
+
+
+def _atleast_nd(x, *, ndim, xp=None):
+    x = as_array(x)
+    return np.reshape(x, (1,) * max(0, ndim - x.ndim) + tuple(x.shape)) if x.ndim < ndim else x
+
+
+def _contains_nan(a, nan_policy="propagate", policies=None, *, xp_omit_okay=False, xp=None):
+    if nan_policy != "propagate":
+        fail(UnsupportedError, f"nan_policy={nan_policy!r} cannot be compiled: how many elements are left depends on the data",
+             "use nan_policy='propagate', or drop the NaN before the call")
+    return False
+
+
+def _remaining_shape(arrays, axis):
+    return sys.modules["scipy.stats._axis_nan_policy"]._broadcast_shapes_remove_axis([as_array(a).shape for a in arrays], axis)
+
+
+_OTHERS = """
+    is_lazy_array is_jax is_torch is_cupy is_dask is_torch_array is_jax_array is_array_api_strict is_marray
+    is_cupy_namespace is_jax_namespace is_torch_namespace is_dask_namespace
+"""
+HELPERS = {
+    "_broadcast_array_shapes_remove_axis": _remaining_shape,
+    "array_namespace": _numpy, "np_compat": _numpy, "is_numpy": lambda xp: True,
+    **dict.fromkeys(_OTHERS.split(), _never),
+    "is_numpy_namespace": lambda xp: True, "xp_default_dtype": lambda xp: np.float64, "device": lambda x: None,
+    "xp_result_device": lambda *arrays: None, "size": lambda x: as_array(x).size, "_asarray": _asarray, "xp_promote": _promote,
+    "xp_result_type": _result_type, "_contains_nan": _contains_nan, "apply_where": _apply_where, "_lazywhere": _apply_where,
+    "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": lambda x, axis, keepdims=False, xp=None: x.shape[axis],
+    "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
+    "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
+    "xp_take_along_axis": lambda a, i, axis=-1: np.take_along_axis(as_array(a), as_array(i), axis),
+    "xp_vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2, xp=None: calls.call(
+        np.linalg.vector_norm, as_array(x), axis=axis, keepdims=keepdims, ord=ord),
+    "is_complex": lambda x, xp=None: np.issubdtype(as_array(x).dtype, np.complexfloating),
+    "_share_masks": lambda *args, xp=None: args[0] if len(args) == 1 else args,
+    "ascontiguousarray": lambda x, **options: as_array(x),
+}
+_PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py")
+_COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose functions are NumPy's
+
+
+# --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
+
+def _part(f, name: str):
+    return f.__closure__[f.__code__.co_freevars.index(name)].cell_contents
+
+
+def _over_axes(wrapper, name: str):
+    """What SciPy's wrapper does for arrays without masks: samples along one last axis, NaN where a sample has one."""
+    f = _part(wrapper, "hypotest_fun_in")
+    source.OPENED.add(f.__code__)
+    parameters = list(inspect.signature(f).parameters)
+
+    def call(*args, _no_deco=False, **kwargs):
+        if _no_deco:
+            return _enter(f, *args, **kwargs)
+        count = _part(wrapper, "n_samples")
+        loose = list(args) if count is None else []                  # f(*samples, …)
+        if count is not None:
+            kwargs = {**dict(zip(parameters, args)), **kwargs}
+            count = count(kwargs) if callable(count) else count
+        names = parameters[:count] if count is not None else []
+        also = [n for n in _part(wrapper, "kwd_samples") if kwargs.get(n) is not None]
+        axis, policy = kwargs.pop("axis", _part(wrapper, "default_axis")), kwargs.pop("nan_policy", "propagate")
+        keepdims = kwargs.pop("keepdims", False)
+        _contains_nan(None, policy)
+        given = loose + [kwargs.pop(n) for n in names] + [kwargs.pop(n) for n in also]
+        samples, kept = _aligned([as_array(s) for s in given], axis, _part(wrapper, "paired"))
+        return _applied(wrapper, f, samples, also, kwargs, kept if keepdims else None, name)
+
+    return call
+
+
+def _aligned(samples, axis, paired):
+    """(samples whose last axis is the one to go over, the shape with keepdims)."""
+    if len({s.dtype for s in samples}) > 1:
+        samples = list(_promote(*samples))
+    samples = [s if s.ndim else s.reshape(1) for s in samples]
+    if axis is None:
+        rank = max(s.ndim for s in samples)
+        return [s.ravel() for s in samples], (1,) * rank
+    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    rank = max(s.ndim for s in samples)
+    if rank > 1 and len(samples) > 1:
+        samples = _broadcast(samples, [a % rank for a in axes], paired)
+    kept = [1 if k in {a % rank for a in axes} else n for k, n in enumerate(samples[0].shape)]
+    last = tuple(range(-len(axes), 0))
+    moved = [np.moveaxis(s, axes, last) for s in samples]
+    if len(axes) > 1:
+        moved = [m.reshape(*m.shape[:-len(axes)], int(np.prod(m.shape[-len(axes):]))) for m in moved]
+    return moved, tuple(kept)
+
+
+def _broadcast(samples, axes, paired):
+    rank = max(s.ndim for s in samples)
+    full = [s.reshape((1,) * (rank - s.ndim) + tuple(s.shape)) for s in samples]
+    if paired:
+        return list(np.broadcast_arrays(*full))
+    shapes = [np.broadcast_shapes(*[tuple(1 if k in axes else n for k, n in enumerate(s.shape)) for s in full])] * len(full)
+    return [np.broadcast_to(s, tuple(s.shape[k] if k in axes else n for k, n in enumerate(shape)))
+            for s, shape in zip(full, shapes)]
+
+
+def _applied(wrapper, f, samples, also, kwargs, kept, name):
+    override, several = _part(wrapper, "override"), max(s.ndim for s in samples) > 1
+    vectorized = "axis" in inspect.signature(f).parameters
+    if several and not vectorized:
+        fail(UnsupportedError, f"{name} along an axis of an array of several dimensions cannot be compiled",
+             "call it for each row in a loop")
+    if vectorized:
+        kwargs = {**kwargs, "axis": -1}
+    count = len(samples) - len(also)
+    found = calls.call(f, *samples[:count], **dict(zip(also, samples[count:])), **kwargs)
+    parts = list(_part(wrapper, "result_to_tuple")(found, _outputs(wrapper, kwargs)))
+    if override["nan_propagation"]:
+        floats = [s for s in samples if np.issubdtype(s.dtype, np.inexact)]
+        parts = [_spoilt(part, floats) for part in parts]
+    if kept is not None:
+        parts = [as_array(part).reshape(kept) for part in parts]
+    return _part(wrapper, "tuple_to_result")(*parts)
+
+
+def _outputs(wrapper, kwargs):
+    count = _part(wrapper, "n_outputs")
+    return count(kwargs) if callable(count) else count
+
+
+def _spoilt(part, samples):
+    """NaN where a sample has one."""
+    if not isinstance(part, Box) or not np.issubdtype(part.dtype, np.inexact):
+        return part
+    bad = None
+    for s in samples:
+        here = np.isnan(s).any(axis=-1)
+        bad = here if bad is None else bad | here
+    if bad is None or as_array(bad).ndim != as_array(part).ndim:
+        return part
+    return np.where(bad, np.asarray(np.nan, part.dtype), part)[()]
+
+
+# --- whose source is rewritten ----------------------------------------------------------------------------------------
+
+def inside() -> bool:
+    """Whether SciPy's own source makes the call."""
+    place = tracing.innermost()
+    return place is not None and place.file in tracing.LIBRARIES
+
+
+def helper(f):
+    """What stands for one of SciPy's own helpers, or None."""
+    module, name = f.__module__, f.__name__
+    if module.startswith(_PLACES):
+        if _COMPAT in module + ".":
+            return getattr(np, name, None)
+        return HELPERS.get(name)
+    return None
+
+
+def redirect(f, name: str, names: Iterable[str] | None = None):
+    """What to call in place of a function of SciPy that is Python, or None."""
+    names = NAMES.get(f.__module__.split(".")[1], ()) if names is None else names
+    if not isinstance(f, types.FunctionType) or not (inside() or f.__name__ in names):
+        return None
+    inner = f
+    while hasattr(inner, "__wrapped__") and inner.__code__.co_name != _WRAPPER:
+        inner = inner.__wrapped__
+    if not isinstance(inner, types.FunctionType):
+        return None
+    wrapped = inner.__code__.co_name == _WRAPPER
+    run = _over_axes(inner, name) if wrapped else functools.partial(_enter, inner)
+
+    def call(*args, **kwargs):
+        if not any(map(boxed, (*args, *kwargs.values()))):
+            return calls.as_it_stands(f, args, kwargs)
+        return run(*args, **kwargs)
+
+    return call
+
+
+def boxed(x) -> bool:
+    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
+
+
+def method(f, name: str):
+    """The same for a method of a distribution of SciPy."""
+    several = any(k.__name__ == "multi_rv_generic" for k in type(f.__self__).__mro__)
+    run = redirect(f.__func__, name, ("logpdf", "pdf", "logpmf", "pmf") if several else ("fit", "nnlf"))
+    return None if run is None else functools.partial(run, f.__self__)
+
+
+def _enter(f, /, *args, **kwargs):
+    source.OPENED.add(f.__code__)
+    return calls._enter(tracing.active(), source.rewritten(f), args, kwargs)

@@ -1,0 +1,103 @@
+"""Families of distributions as SciPy itself writes them: the methods `_logpdf`, `_cdf`, `_ppf` … of its classes are array code
+over scipy.special, so they are rewritten and traced like a function of the user.
+
+What a class of SciPy does not write, the general class computes by integration and root finding: that has no program.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+_NAMES = ("logpdf", "pdf", "logpmf", "pmf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf", "entropy", "rvs")
+
+
+def _own(dist, name: str) -> bool:
+    """Whether a class of SciPy writes a method, not the general one above it."""
+    for kind in type(dist).__mro__:
+        if name in vars(kind):
+            return not kind.__name__.startswith("rv_")
+    return False
+
+
+def _flat(f):
+    """SciPy calls its methods with arrays of one dimension, on which they rely."""
+    def flat(*args):
+        if not args:
+            return f()
+        full = np.broadcast_arrays(*args)
+        found = np.asarray(f(*[a.reshape(-1) for a in full]))
+        return found if found.ndim == 0 else found.reshape(full[0].shape)
+
+    return flat
+
+
+def _log_of(f):
+    def log_of(x, *shapes):
+        return np.log(f(x, *shapes))
+
+    return log_of
+
+
+def _mean_of(dist):
+    def mean(*shapes):
+        return np.asarray(dist._stats(*shapes)[0]).astype(np.float64)
+
+    return _flat(mean)
+
+
+def _var_of(dist):
+    def var(*shapes):
+        return np.asarray(dist._stats(*shapes)[1]).astype(np.float64)
+
+    return _flat(var)
+
+
+def _moments_of(dist):
+    def mean(*shapes):
+        return np.asarray(dist._munp(1, *shapes)).astype(np.float64)
+
+    def var(*shapes):
+        first = dist._munp(1, *shapes)
+        return np.asarray(dist._munp(2, *shapes)).astype(np.float64) - first * first
+
+    return _flat(mean), _flat(var)
+
+
+class Borrowed:
+    """The family of a distribution: what `family` says, then what SciPy's class does."""
+
+    def __init__(self, dist, family=None):
+        self.__name__ = dist.name
+        self.dist, self.ends_outside = dist, False
+        self.shapes = tuple(dist.shapes.split(", ")) if dist.shapes else ()
+        self.discrete = hasattr(dist, "_logpmf")
+        for name in _NAMES:
+            if _own(dist, "_" + name):
+                method = getattr(dist, "_" + name)
+                setattr(self, name, method if name == "rvs" else _flat(method))
+        for name in ("pdf", "pmf"):
+            if hasattr(self, name) and not hasattr(self, "log" + name):
+                setattr(self, "log" + name, _log_of(getattr(self, name)))
+        if _own(dist, "_stats"):
+            self.mean, self.var = _mean_of(dist), _var_of(dist)
+        elif _own(dist, "_munp"):
+            self.mean, self.var = _moments_of(dist)
+        self.takes_steps = _own(dist, "_cdf") and not hasattr(family, "cdf")        # SciPy's methods take what lies between
+        if family is not None:
+            self._adopt(family)
+
+    def _adopt(self, family):
+        for name in ("pdf", "pmf"):                  # families say the logarithm, from which the density follows
+            if hasattr(family, "log" + name) and hasattr(self, name):
+                delattr(self, name)
+        for kind in family.__mro__[-2::-1]:
+            for name, value in vars(kind).items():
+                if not name.startswith("__") or name == "__name__":
+                    setattr(self, name, value)
+
+    def support(self, *shapes):
+        return self.dist._get_support(*shapes)
+
+    def valid(self, *shapes):
+        if not shapes:
+            return True
+        return self.dist._argcheck(*shapes)

@@ -1,0 +1,206 @@
+"""Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..primitives import footprint_of
+from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
+
+
+def _axes(input, axes):
+    return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
+
+
+def _along(input, size, axis, mode, cval, origin, larger):
+    """The extreme over a window of an axis."""
+    n, before = input.shape[axis], size // 2 + origin
+    if size < 1:
+        raise RuntimeError("incorrect filter size")
+    wide = np.moveaxis(_padded(input, axis, before, size - 1 - before, mode, cval), axis, 0)
+    found = wide[:n]
+    for j in range(1, size):
+        found = np.maximum(found, wide[j:j + n]) if larger else np.minimum(found, wide[j:j + n])
+    return np.moveaxis(found, 0, axis)
+
+
+def maximum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    _plain(output)
+    input = np.asarray(input)
+    return _along(input, size, axis % input.ndim, mode, cval, origin, True)
+
+
+def minimum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    _plain(output)
+    input = np.asarray(input)
+    return _along(input, size, axis % input.ndim, mode, cval, origin, False)
+
+
+def _extreme(input, size, footprint, output, mode, cval, origin, axes, larger):
+    _plain(output)
+    input = np.asarray(input)
+    if footprint is not None and not all(footprint_of(footprint)[1]):
+        windows = _windows(input, size, footprint, mode, cval, origin, axes)
+        found = windows[0]
+        for w in windows[1:]:
+            found = np.maximum(found, w) if larger else np.minimum(found, w)
+        return found
+    axes = _axes(input, axes)
+    size = size if footprint is None else footprint_of(footprint)[0]
+    for axis, n, m, o in zip(axes, *[_each(v, axes) for v in (size, mode, origin)]):
+        input = _along(input, n, axis, m, cval, o, larger)
+    return input
+
+
+def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
+
+
+def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
+
+
+def _windows(input, size, footprint, mode, cval, origin, axes):
+    """The array moved to each place of the window that counts."""
+    axes = _axes(input, axes)
+    if size is None and footprint is None:
+        raise RuntimeError("no footprint or filter size provided")
+    sizes, counts = (_each(size, axes), None) if footprint is None else footprint_of(footprint)
+    wide = input
+    for axis, n, m, o in zip(axes, sizes, *[_each(v, axes) for v in (mode, origin)]):
+        wide = _padded(wide, axis, n // 2 + o, n - 1 - n // 2 - o, m, cval)
+    found = []
+    for place, index in enumerate(np.ndindex(*sizes)):
+        if counts is None or counts[place]:
+            part = [slice(None)] * input.ndim
+            for axis, k in zip(axes, index):
+                part[axis] = slice(k, k + input.shape[axis])
+            found.append(wide[tuple(part)])
+    return found
+
+
+def _ranked(input, rank, windows):
+    count = len(windows)
+    place = rank(count)
+    if place < 0:
+        place += count
+    if place < 0 or place >= count:
+        raise RuntimeError("rank not within filter footprint size")
+    return np.sort(np.stack(windows), axis=0)[place]
+
+
+def rank_filter(input, rank, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    _plain(output)
+    input = np.asarray(input)
+    return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
+
+
+def median_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    _plain(output)
+    input = np.asarray(input)
+    return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
+
+
+def percentile_filter(input, percentile, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *,
+                      axes=None):
+    _plain(output)
+    input = np.asarray(input)
+    share = percentile + 100.0 if percentile < 0 else percentile
+    if share < 0 or share > 100:
+        raise RuntimeError("invalid percentile")
+    return _ranked(input, lambda count: count - 1 if share == 100.0 else int(float(count) * share / 100.0),
+                   _windows(input, size, footprint, mode, cval, origin, axes))
+
+
+# --- differences ------------------------------------------------------------------------------------------------------
+
+def _gradient(input, axis, output, mode, cval, smooth):
+    _plain(output)
+    input = np.asarray(input)
+    axis = axis % input.ndim
+    modes = _each(mode, range(input.ndim))
+    found = correlate1d(input, [-1, 0, 1], axis, None, modes[axis], cval, 0)
+    for k in range(input.ndim):
+        if k != axis:
+            found = correlate1d(found, smooth, k, None, modes[k], cval, 0)
+    return found
+
+
+def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
+    return _gradient(input, axis, output, mode, cval, [1, 2, 1])
+
+
+def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
+    return _gradient(input, axis, output, mode, cval, [1, 1, 1])
+
+
+def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
+    _plain(output)
+    input = np.asarray(input)
+    axes = _axes(input, axes)
+    found = input * 0
+    for axis, m in zip(axes, _each(mode, axes)):
+        found = found + correlate1d(input, [1, -2, 1], axis, None, m, cval, 0)
+    return found
+
+
+def _derivatives(input, sigma, order, mode, cval, axes, options):
+    """Gaussian derivatives of one order, by each axis."""
+    input = np.asarray(input)
+    axes = _axes(input, axes)
+    orders = [[order if k == j else 0 for j in range(len(axes))] for k in range(len(axes))]
+    return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
+
+
+def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+    _plain(output)
+    found = None
+    for part in _derivatives(input, sigma, 2, mode, cval, axes, kwargs):
+        found = part if found is None else found + part
+    return found
+
+
+def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+    _plain(output)
+    found = None
+    for part in _derivatives(input, sigma, 1, mode, cval, axes, kwargs):
+        found = part * part if found is None else found + part * part
+    return np.sqrt(found)
+
+
+# --- morphology -------------------------------------------------------------------------------------------------------
+
+def _turned(size, origin, rank):
+    """The origin of a window that is turned round: an even one has its middle on the other side."""
+    return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
+
+
+def grey_erosion(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
+                 axes=None):
+    if structure is not None or size is None or footprint is not None:
+        raise NotImplementedError("morphology of grey images can be compiled by size= alone")
+    return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
+
+
+def grey_dilation(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
+                  axes=None):
+    if structure is not None or size is None or footprint is not None:
+        raise NotImplementedError("morphology of grey images can be compiled by size= alone")
+    input = np.asarray(input)
+    return maximum_filter(input, size, None, output, mode, cval, _turned(size, origin, len(_axes(input, axes))), axes=axes)
+
+
+def grey_opening(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
+                 axes=None):
+    found = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
+    return grey_dilation(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
+
+
+def grey_closing(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
+                 axes=None):
+    found = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
+    return grey_erosion(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
+
+
+NEIGHBOURHOODS = {f.__name__: f for f in (
+    maximum_filter1d, minimum_filter1d, maximum_filter, minimum_filter, rank_filter, median_filter, percentile_filter, sobel,
+    prewitt, laplace, gaussian_laplace, gaussian_gradient_magnitude, grey_erosion, grey_dilation, grey_opening, grey_closing)}
