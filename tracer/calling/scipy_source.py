@@ -6,6 +6,11 @@ program is refused by name where an argument is traced.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
@@ -24,11 +29,14 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
+if TYPE_CHECKING:
+    from ...ir.core import Function
+
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
-def _programs(module) -> dict:
+def _programs(module: ModuleType) -> dict:
     return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
             and not name.startswith("_")}
 
@@ -40,8 +48,8 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
-def _refusing(f, name: str):
-    def call(*args, **kwargs):
+def _refusing(f: Any, name: str) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         if any(map(boxed, (*args, *kwargs.values()))):
             fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
         return calls.as_it_stands(f, args, kwargs)
@@ -49,7 +57,7 @@ def _refusing(f, name: str):
     return call
 
 
-def redirect(f):
+def redirect(f: Callable | np.vectorize | type) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -78,7 +86,7 @@ def redirect(f):
     return _refusing(f, name)
 
 
-def _interpolant(f, owner):
+def _interpolant(f: Function, owner: Any) -> Any:
     """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
     if isinstance(f, type):
         return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
@@ -91,14 +99,14 @@ def _interpolant(f, owner):
     if made is None or (held is owner and not hasattr(made[0], f.__name__)):
         return _refusing(f, name)
 
-    def run(*args, **kwargs):
+    def run(*args: Any, **kwargs: Any) -> Any:
         own = calls.call(*made)
         return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
 
     return _where_boxed(f, run, name)
 
 
-def _where_boxed(f, program, name: str):
+def _where_boxed(f: Function, program: Any, name: str) -> Any:
     """The program where an argument is traced, else f as it stands."""
     if program is None:
         return _refusing(f, name)
@@ -106,7 +114,7 @@ def _where_boxed(f, program, name: str):
                                     else calls.as_it_stands(f, args, kwargs))
 
 
-def _distribution(f, owner):
+def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:

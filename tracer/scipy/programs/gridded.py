@@ -1,13 +1,19 @@
 """Tables of scipy.interpolate: interp1d along an axis, RegularGridInterpolator on a grid of several."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .interpolants import _placed, make_interp_spline
 
+if TYPE_CHECKING:
+    from ....ir.core import Value
+
 
 class Interp1d:
-    def __init__(self, x, y, kind="linear", axis=-1, copy=True, bounds_error=None, fill_value=np.nan, assume_sorted=False):
+    def __init__(self, x: Any, y: Any, kind: str = "linear", axis: int = -1, copy: bool = True, bounds_error: Any = None,
+                 fill_value: Any = np.nan, assume_sorted: bool = False):
         x, y = np.asarray(x), np.asarray(y)
         if not np.issubdtype(y.dtype, np.inexact):
             y = y.astype(np.float64)
@@ -28,7 +34,7 @@ class Interp1d:
         if degree is None and kind not in ("linear", "nearest", "nearest-up", "previous", "next", "zero"):
             raise NotImplementedError(f"{kind} is unsupported: Use fitpack routines for other types.")
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         at = np.asarray(x).astype(np.float64)
         low, high = self.x[0], self.x[-1]
         below, above = at < low, at > high
@@ -43,7 +49,7 @@ class Interp1d:
             found = np.where(below.reshape(shape), fill[0], np.where(above.reshape(shape), fill[1], found))
         return _placed(found, at.ndim, self.axis)
 
-    def _value(self, at):
+    def _value(self, at: Any) -> Any:
         x, y, n = self.x, self.y, self.x.shape[0]
         if self.spline is not None:
             return self.spline(at)
@@ -62,7 +68,8 @@ class Interp1d:
 
 
 class RegularGrid:
-    def __init__(self, points, values, method="linear", bounds_error=True, fill_value=np.nan, **options):
+    def __init__(self, points: Any, values: tuple[Value, ...], method: str = "linear", bounds_error: bool = True,
+                 fill_value: Any = np.nan, **options: Any):
         if method not in ("linear", "nearest"):
             raise NotImplementedError(f"RegularGridInterpolator with method={method!r} cannot be compiled: use linear or "
                                       "nearest")
@@ -71,7 +78,7 @@ class RegularGrid:
         if not np.issubdtype(self.values.dtype, np.inexact):
             self.values = self.values.astype(np.float64)
 
-    def __call__(self, xi, method=None):
+    def __call__(self, xi: Any, method: str | None = None) -> Any:
         method = self.method if method is None else method
         parts = [np.asarray(p) for p in xi] if isinstance(xi, tuple) else None
         xi = np.stack(np.broadcast_arrays(*parts), axis=-1) if parts is not None else np.asarray(xi)
@@ -94,10 +101,10 @@ class RegularGrid:
             found = np.where(outside.reshape(shape), self.fill, found)
         return np.where(bad.reshape(shape), np.nan, found)
 
-    def _near(self, places):
+    def _near(self, places: Any) -> Any:
         return self.values[tuple([np.where(share <= 0.5, i, i + 1) for i, share in places])]
 
-    def _linear(self, places):
+    def _linear(self, places: Any) -> Any:
         total = None
         for corner in np.ndindex(*[2] * len(places)):
             weight = 1.0
@@ -109,5 +116,6 @@ class RegularGrid:
         return total
 
 
-def interpn(points, values, xi, method="linear", bounds_error=True, fill_value=np.nan):
+def interpn(points: Any, values: tuple[Value, ...], xi: Any, method: str = "linear", bounds_error: bool = True,
+            fill_value: Any = np.nan) -> Any:
     return RegularGrid(points, values, method, bounds_error, fill_value)(xi)

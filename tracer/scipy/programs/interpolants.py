@@ -6,18 +6,23 @@ J. Butland (SIAM J. Sci. Stat. Comput. 5, 1984) for PCHIP, H. Akima (J. ACM 17, 
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .linalg import solve_banded
 from .sampled import piecewise_polynomial
 
+if TYPE_CHECKING:
+    from ....ir.build import Builder
 
-def _column(h, y):
+
+def _column(h: Any, y: Any) -> Any:
     """Lengths of intervals, to divide differences along the first axis by."""
     return h.reshape(-1, *[1] * (y.ndim - 1))
 
 
-def _points(x, y, axis):
+def _points(x: Any, y: Any, axis: int) -> Any:
     x, y = np.asarray(x), np.asarray(y)
     if np.iscomplexobj(x):
         raise ValueError("`x` must contain real values.")
@@ -31,7 +36,7 @@ def _points(x, y, axis):
     return x, y
 
 
-def _placed(found, rank, axis):
+def _placed(found: Any, rank: int, axis: int) -> Any:
     """The axes of the points where SciPy puts them: at the axis that was interpolated."""
     return found if axis == 0 else np.moveaxis(found, tuple(range(rank)), tuple(range(axis, axis + rank)))
 
@@ -39,16 +44,16 @@ def _placed(found, rank, axis):
 # --- piecewise polynomials --------------------------------------------------------------------------------------------
 
 class Piecewise:
-    def __init__(self, c, x, extrapolate=True, axis=0):
+    def __init__(self, c: Any, x: Any, extrapolate: bool = True, axis: int = 0):
         self.c, self.x, self.axis = c, x, axis
         self.extrapolate = True if extrapolate is None else extrapolate
 
-    def __call__(self, x, nu=0, extrapolate=None):
+    def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         found = piecewise_polynomial(self.c, self.x, extrapolate, x, nu)
         return _placed(found, np.ndim(x), self.axis)
 
-    def derivative(self, nu=1):
+    def derivative(self, nu: int = 1) -> Any:
         c = self.c
         for _ in range(nu):
             degree = c.shape[0] - 1
@@ -56,7 +61,7 @@ class Piecewise:
             c = c[:-1] * steps if degree > 0 else c * 0.0
         return Piecewise(c, self.x, self.extrapolate, self.axis)
 
-    def antiderivative(self, nu=1):
+    def antiderivative(self, nu: int = 1) -> Any:
         c, h = self.c, np.diff(self.x)
         for _ in range(nu):
             n = c.shape[0]
@@ -69,14 +74,14 @@ class Piecewise:
         extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
         return Piecewise(c, self.x, extrapolate, self.axis)
 
-    def integrate(self, a, b, extrapolate=None):
+    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
         if self.extrapolate == "periodic" or extrapolate == "periodic":
             raise NotImplementedError("integrate of a periodic interpolant cannot be compiled: use antiderivative()")
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
 
-def _hermite(x, y, slopes, extrapolate, axis):
+def _hermite(x: Any, y: Any, slopes: Any, extrapolate: Any, axis: int) -> Any:
     h = _column(np.diff(x), y)
     chord = np.diff(y, axis=0) / h
     bend = (slopes[:-1] + slopes[1:] - 2 * chord) / h
@@ -84,12 +89,12 @@ def _hermite(x, y, slopes, extrapolate, axis):
     return Piecewise(c, x, extrapolate, axis)
 
 
-def cubic_hermite_spline(x, y, dydx, axis=0, extrapolate=None):
+def cubic_hermite_spline(x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     return _hermite(x, y, np.moveaxis(np.asarray(dydx), axis, 0) + 0.0, extrapolate, axis)
 
 
-def _condition(bc):
+def _condition(bc: Any) -> Any:
     if isinstance(bc, str):
         named = {"not-a-knot": None, "natural": (2, 0.0), "clamped": (1, 0.0)}
         if bc not in named:
@@ -98,7 +103,7 @@ def _condition(bc):
     return bc
 
 
-def cubic_spline(x, y, axis=0, bc_type="not-a-knot", extrapolate=None):
+def cubic_spline(x: Any, y: Any, axis: int = 0, bc_type: str = "not-a-knot", extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     n, h = x.shape[0], np.diff(x)
     hr = _column(h, y)
@@ -127,7 +132,7 @@ def cubic_spline(x, y, axis=0, bc_type="not-a-knot", extrapolate=None):
     return _hermite(x, y, slopes, extrapolate, axis)
 
 
-def _first_row(band, b, condition, x, y, h, hr, chord):
+def _first_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[2] - x[0]
         band[1, 0], band[0, 1] = h[1], d
@@ -140,7 +145,7 @@ def _first_row(band, b, condition, x, y, h, hr, chord):
         b[0] = -0.5 * np.asarray(condition[1]) * h[0] ** 2 + 3 * (y[1] - y[0])
 
 
-def _last_row(band, b, condition, x, y, h, hr, chord):
+def _last_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[-1] - x[-3]
         band[1, -1], band[2, -2] = h[-2], d
@@ -153,7 +158,7 @@ def _last_row(band, b, condition, x, y, h, hr, chord):
         b[-1] = 0.5 * np.asarray(condition[1]) * h[-1] ** 2 + 3 * (y[-1] - y[-2])
 
 
-def _periodic_slopes(h, hr, chord):
+def _periodic_slopes(h: Any, hr: Any, chord: Any) -> Any:
     """The same equations around a circle, whose last slope is the first."""
     m = h.shape[0]
     if m == 2:
@@ -169,14 +174,14 @@ def _periodic_slopes(h, hr, chord):
     return np.concatenate((found, found[:1]), axis=0)
 
 
-def _edge(h0, h1, m0, m1):
+def _edge(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
     d = ((2 * h0 + h1) * m0 - h0 * m1) / (h0 + h1)
     turned = np.sign(d) != np.sign(m0)
     steep = (np.sign(m0) != np.sign(m1)) & (np.abs(d) > 3.0 * np.abs(m0))
     return np.where(turned, 0.0, np.where(steep, 3.0 * m0, d))
 
 
-def pchip(x, y, axis=0, extrapolate=None):
+def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     h = _column(np.diff(x), y)
     m = np.diff(y, axis=0) / h
@@ -190,7 +195,7 @@ def pchip(x, y, axis=0, extrapolate=None):
     return _hermite(x, y, np.concatenate((ends[0][None], inner, ends[1][None]), axis=0), extrapolate, axis)
 
 
-def akima(x, y, axis=0, *, method="akima", extrapolate=None):
+def akima(x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> Any:
     if method not in ("akima", "makima"):
         raise NotImplementedError(f"`method`={method} is unsupported.")
     x, y = _points(x, y, axis)
@@ -213,7 +218,7 @@ def akima(x, y, axis=0, *, method="akima", extrapolate=None):
 
 # --- B-splines --------------------------------------------------------------------------------------------------------
 
-def _basis(t, k, x, n):
+def _basis(t: Any, k: Any, x: Any, n: Any) -> Any:
     """(the interval of each point, the k + 1 splines that are not 0 there)."""
     i = np.clip(np.searchsorted(t, x, side="right") - 1, k, n - 1)
     found = [np.ones(x.shape)]
@@ -230,12 +235,12 @@ def _basis(t, k, x, n):
 
 
 class Spline:
-    def __init__(self, t, c, k, extrapolate=True, axis=0):
+    def __init__(self, t: Any, c: Any, k: Any, extrapolate: bool = True, axis: int = 0):
         self.t, self.c, self.k, self.extrapolate, self.axis = np.asarray(t), np.asarray(c), k, extrapolate, axis
         if self.c.shape[0] < self.t.shape[0] - k - 1:
             raise ValueError(f"Knots, coefficients and degree are inconsistent: {self.t.shape[0]} knots, degree {k}")
 
-    def __call__(self, x, nu=0, extrapolate=None):
+    def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         x = np.asarray(x).astype(np.float64)
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         t, c, k = self.t, self.c, self.k
@@ -256,13 +261,13 @@ class Spline:
             total = np.where(inside.reshape(shape), total, np.nan)
         return _placed(total, x.ndim, self.axis)
 
-    def derivative(self, nu=1):
+    def derivative(self, nu: int = 1) -> Any:
         t, c, k = self.t, self.c, self.k
         for _ in range(nu):
             t, c, k = _slope(t, c, k)
         return Spline(t, c, k, self.extrapolate, self.axis)
 
-    def antiderivative(self, nu=1):
+    def antiderivative(self, nu: int = 1) -> Any:
         t, c, k = self.t, self.c, self.k
         for _ in range(nu):
             n = t.shape[0] - k - 1
@@ -272,12 +277,12 @@ class Spline:
             k = k + 1
         return Spline(t, c, k, False if self.extrapolate == "periodic" else self.extrapolate, self.axis)
 
-    def integrate(self, a, b, extrapolate=None):
+    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
 
-def _slope(t, c, k):
+def _slope(t: Any, c: Any, k: Any) -> Any:
     if k == 0:
         return t, c * 0.0, 0
     n = t.shape[0] - k - 1
@@ -286,7 +291,8 @@ def _slope(t, c, k):
     return t[1:-1], (c[1:n] - c[:n - 1]) * steps, k - 1
 
 
-def make_interp_spline(x, y, k=3, t=None, bc_type=None, axis=0, check_finite=True):
+def make_interp_spline(x: Any, y: Any, k: int = 3, t: Any = None, bc_type: Any = None, axis: int = 0,
+                       check_finite: bool = True) -> Any:
     if bc_type is not None and not (isinstance(bc_type, str) and bc_type == "not-a-knot"):
         raise NotImplementedError("make_interp_spline with bc_type= cannot be compiled: use CubicSpline, or not-a-knot")
     x, y = _points(x, y, axis)
@@ -307,7 +313,7 @@ def make_interp_spline(x, y, k=3, t=None, bc_type=None, axis=0, check_finite=Tru
     return Spline(t, c, k, True, axis)
 
 
-def _knots(x, k):
+def _knots(x: Any, k: Any) -> Any:
     if k == 0:
         return np.concatenate((x, x[-1:]))
     inner = x if k % 2 else (x[1:] + x[:-1]) / 2
@@ -316,7 +322,8 @@ def _knots(x, k):
     return np.concatenate((np.repeat(x[:1], k + 1), inner, np.repeat(x[-1:], k + 1)))
 
 
-def make_lsq_spline(x, y, t, k=3, w=None, axis=0, check_finite=True, *, method="qr"):
+def make_lsq_spline(x: Any, y: Any, t: Any, k: int = 3, w: Any = None, axis: int = 0, check_finite: bool = True, *,
+                    method: str = "qr") -> Any:
     x, y = _points(x, y, axis)
     t = np.asarray(t) + 0.0
     n, count = t.shape[0] - k - 1, x.shape[0]
@@ -333,20 +340,22 @@ def make_lsq_spline(x, y, t, k=3, w=None, axis=0, check_finite=True, *, method="
     return Spline(t, c.reshape(n, *y.shape[1:]), k, True, axis)
 
 
-def interpolated_univariate_spline(x, y, w=None, bbox=(None, None), k=3, ext=0, check_finite=False):
+def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: int = 3, ext: int = 0,
+                                   check_finite: bool = False) -> Any:
     if w is not None or bbox[0] is not None or bbox[1] is not None or k % 2 == 0 or ext not in (0, "extrapolate"):
         raise NotImplementedError("InterpolatedUnivariateSpline can be compiled of odd degree, without w=, bbox= and ext=")
     return make_interp_spline(x, y, k)
 
 
-def splrep(x, y, w=None, xb=None, xe=None, k=3, task=0, s=None, t=None, full_output=0, per=0, quiet=1):
+def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, task: int = 0, s: Any = None,
+           t: Any = None, full_output: int = 0, per: int = 0, quiet: int = 1) -> Any:
     if w is not None or xb is not None or xe is not None or task != 0 or s not in (None, 0) or per or k % 2 == 0 or full_output:
         raise NotImplementedError("scipy.interpolate.splrep can be compiled as an interpolant: of odd degree, with s=0")
     made = make_interp_spline(x, y, k)
     return made.t, np.concatenate((made.c, np.zeros(k + 1))), k
 
 
-def splev(x, tck, der=0, ext=0):
+def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Any:
     if ext not in (0, "extrapolate"):
         raise NotImplementedError("scipy.interpolate.splev with ext= cannot be compiled")
     return Spline(tck[0], tck[1], tck[2])(x, der)
@@ -357,7 +366,7 @@ def splev(x, tck, der=0, ext=0):
 class Newton:
     """Divided differences, which are smooth at the points too."""
 
-    def __init__(self, xi, yi, axis=0):
+    def __init__(self, xi: Any, yi: Any, axis: int = 0):
         x, y = np.asarray(xi) + 0.0, np.moveaxis(np.asarray(yi) + 0.0, axis, 0)
         self.x, self.axis, parts = x, axis, [y[0]]
         for d in range(1, x.shape[0]):
@@ -365,7 +374,7 @@ class Newton:
             parts.append(y[0])
         self.parts = parts
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         x = np.asarray(x) + 0.0
         at = x.reshape(*x.shape, *[1] * self.parts[0].ndim)
         n = len(self.parts)
@@ -375,15 +384,15 @@ class Newton:
         return _placed(total, x.ndim, self.axis)
 
 
-def newton_interpolate(xi, yi, x, axis=0):
+def newton_interpolate(xi: Any, yi: Any, x: Any, axis: int = 0) -> Any:
     return Newton(xi, yi, axis)(x)
 
 
-def krogh_interpolate(xi, yi, x, der=0, axis=0):
+def krogh_interpolate(xi: Any, yi: Any, x: Any, der: int = 0, axis: int = 0) -> Any:
     if der != 0:
         raise NotImplementedError("krogh_interpolate with der= cannot be compiled: differentiate with tg.jvp")
     return Newton(xi, yi, axis)(x)
 
 
-def pchip_interpolate(xi, yi, x, der=0, axis=0):
+def pchip_interpolate(xi: Any, yi: Any, x: Any, der: int = 0, axis: int = 0) -> Any:
     return pchip(xi, yi, axis)(x, der)
