@@ -2,11 +2,11 @@
 
     python -m benchmarks [--quick] [--only NAME …] [--json FILE] [--plot FOLDER]
 
-Columns: tracegrad's time of a call, then each peer's as a ratio to it (above 1: tracegrad is faster), then the gradient: its time, its
-price in calls of the function, and JAX's gradient as a ratio. Peers: Python with NumPy (as written), Numba (`njit`), JAX (written as
-its users write it, 64 bit, compiled). Medians of calls that take turns; the last line has geometric means. --quick takes two
-minutes instead of ten. With --json the times go to a file, with the machine and all versions; --plot draws that file's picture, as
-docs/performance.md shows it.
+Columns: tracegrad's time of a call, then each peer's as a ratio to it (above 1: tracegrad is faster), then the gradient: its
+time, its price in calls of the function, and JAX's gradient as a ratio. Peers: Python with NumPy (as written), Numba (`njit`),
+JAX (written as its users write it, 64 bit, compiled). Medians of calls that take turns; the last line has geometric means.
+--quick takes two minutes instead of ten. With --json the times go to a file, with the machine and all versions; --plot draws
+that file's picture. docs/performance.md reads the file.
 """
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tqdm import tqdm
 import tracegrad as tg
 
 sys.path.insert(0, str(Path(__file__).parent))
-from gradients import jax_gradient  # noqa: E402
-from loops import compiled_by_numba  # noqa: E402
-from timing import CASES, copied, geometric_mean, loss, seconds, shown  # noqa: E402
+from gradients import jax_gradient
+from loops import compiled_by_numba
+from timing import CASES, copied, geometric_mean, loss, seconds, shown
 
 PEERS = ("numpy", "numba", "jax")
 SLOW = 2.0                       # seconds of one call after which a peer is timed once only
@@ -38,7 +38,8 @@ _VERSIONS = ("tracegrad", "numpy", "scipy", "llvmlite", "numba", "jax", "jaxlib"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
+                                     formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a fifth of the time")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="programs whose name has one of these parts")
     parser.add_argument("--json", metavar="FILE", help="write the times there")
@@ -133,8 +134,8 @@ def machine() -> dict[str, Any]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
-    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(),
-            "versions": versions, "date": time.strftime("%Y-%m-%d")}
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(),
+            "python": platform.python_version(), "versions": versions, "date": time.strftime("%Y-%m-%d")}
 
 
 def _processor() -> str:
@@ -162,8 +163,9 @@ def line(row: dict[str, Any]) -> str:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    best = [min(row["times"][p] for p in PEERS if p in row["times"]) / row["times"]["value"] for row in rows]
-    parts = [f"{peer} {geometric_mean(ratios(rows, peer)):.2f}x over {len(ratios(rows, peer))}" for peer in PEERS if ratios(rows, peer)]
+    best = list(map(_to_best, rows))
+    parts = [f"{peer} {geometric_mean(ratios(rows, peer)):.2f}x over {len(ratios(rows, peer))}" for peer in PEERS
+             if ratios(rows, peer)]
     parts.append(f"the best of them {geometric_mean(best):.2f}x (least {min(best):.2f}x)")
     if ratios(rows, "gradient", "primal"):
         parts.append(f"gradient / value {geometric_mean(ratios(rows, 'gradient', 'primal')):.2f}")
@@ -172,19 +174,25 @@ def summary(rows: list[dict[str, Any]]) -> str:
     return "geometric means: " + ", ".join(parts)
 
 
+def _to_best(row: dict[str, Any]) -> float:
+    """The time of the best peer as a multiple of tracegrad's."""
+    return min(row["times"][p] for p in PEERS if p in row["times"]) / row["times"]["value"]
+
+
 def plot(found: dict[str, Any], folder: Path) -> None:
     """A row of dots for each program: how many times as long each peer takes, on a logarithmic axis."""
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    rows = sorted(found["rows"], key=lambda row: min(row["times"][p] for p in PEERS if p in row["times"]) / row["times"]["value"])
+    rows = sorted(found["rows"], key=_to_best)
     figure, axes = plt.subplots(figsize=(8, 0.21 * len(rows) + 1.2), layout="constrained")
     for peer, colour in zip((*PEERS, "jax gradient"), ("0.55", "tab:green", "tab:blue", "tab:orange")):
         to = "gradient" if peer == "jax gradient" else "value"
         points = [(row["times"][peer] / row["times"][to], k) for k, row in enumerate(rows)
                   if peer in row["times"] and to in row["times"]]
         if points:
-            axes.plot(*zip(*points), "o", ms=4, color=colour, label=f"{peer} (to tracegrad's gradient)" if to == "gradient" else peer)
+            label = f"{peer} (to tracegrad's gradient)" if to == "gradient" else peer
+            axes.plot(*zip(*points), "o", ms=4, color=colour, label=label)
     axes.axvline(1.0, color="0.3", lw=0.8)
     axes.set(xscale="log", xlabel="time of the peer / time of tracegrad", yticks=range(len(rows)), ylim=(-1, len(rows)),
              yticklabels=[row["name"] for row in rows])

@@ -1,7 +1,7 @@
-"""The site: `pip install -e ".[docs]" && sphinx-build -W -b html docs docs/_build/html`. All code on its pages runs in the build.
+"""The site: `pip install -e ".[docs]" && sphinx-build -W -b html docs docs/_build/html`. All its code runs in the build.
 
-Pages are Markdown that reads well as it stands. While they are built, each ```python block becomes a cell that is executed, and what
-it prints stands below it; the tests run the same blocks (tests/docs/test_docs_examples.py).
+Pages are Markdown that reads well as it stands. While they are built, each ```python block becomes a cell that is executed, and
+what it prints stands below it; the tests run the same blocks (tests/docs/test_docs_examples.py).
 """
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ copyright = f"2026, {author}"                    # the name that Sphinx reads
 release = version = _PROJECT["version"]
 
 extensions = [
-    "myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "sphinx_copybutton", "sphinx_design",
-    "sphinx_gallery.gen_gallery",
+    "myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "sphinx_copybutton",
+    "sphinx_design", "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py"]
 nitpicky = False
