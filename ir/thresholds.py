@@ -74,7 +74,8 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
     "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this
     "long": (256, 2, MANY),                 # a length from here on, and again …
-    "very_long": (66_000, 2, MANY),         # … from here on, has another program than shorter ones, if it is no number there
+    "longer": (16_384, 2, MANY),            # … from here on (simple loops below are none for several threads) …
+    "very_long": (66_000, 2, MANY),         # … and from here on has another program than shorter ones, if it is no number there
     "traced_positions": (64, 0, MANY),      # a loop over so many known positions of a list of known things is unrolled
 }
 

@@ -118,7 +118,7 @@ def _static(x: Any) -> Leaf | None:
         return None
 
 
-def _some(paths) -> str:
+def _some(paths: Any) -> str:
     return ", ".join(map(str, paths[:SHOWN])) + (", …" if len(paths) > SHOWN else "") if paths else "none"
 
 

@@ -9,8 +9,9 @@ array of the call, otherwise than by being the same, the result is computed firs
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from .autodiff.custom_calls import closed
 from .derivative_programs import dynamic
 from .gradients import OPTIONS
 from .ir.clone import inline
-from .ir.core import Value
+from .ir.core import Length, Value
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .ir.types import Type
 from .lowering.call.specialisation import SharedMemoryError
@@ -30,6 +31,9 @@ from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values import boxes
+
+if TYPE_CHECKING:
+    from .ir.build import Builder
 
 OUT = "out"
 
@@ -48,13 +52,13 @@ class WithOut(Jitted):
         inner = self.fn if type(self) is WithOut and self.derive is None else None
         return not isinstance(inner, Jitted) or self.static is not inner.static
 
-    def flatten(self, args, kwargs) -> Call:
+    def flatten(self, args: Sequence[Value], kwargs: dict) -> Call:
         if not self._takes(kwargs):
             return super().flatten(args, kwargs)
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name != OUT})
         return _with_out(call, kwargs[OUT])
 
-    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
+    def program(self, call: Call, trace: Callable = trace_function.trace_call) -> Traced:
         if not self._is_option():
             return super().program(call, trace)
         base, out = _without_out(call)
@@ -62,7 +66,7 @@ class WithOut(Jitted):
         return traced if out is None else _into(traced, call, len(base.leaves), out)
 
     @deep
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Any, **kwargs: Any) -> Any:
         if not self._takes(kwargs) or tracing.active() is not None:
             return super().miss(*args, **kwargs)
         rest = {name: x for name, x in kwargs.items() if name != OUT}
@@ -73,7 +77,7 @@ class WithOut(Jitted):
         except SharedMemoryError:
             return _copied(kwargs[OUT], self(*args, **rest))
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: Sequence[Value], kwargs: dict) -> Any:
         if not self._takes(kwargs) or self.derives:
             return super().__tracegrad_call__(args, kwargs)
         return _copied(kwargs[OUT], super().__tracegrad_call__(args, {name: x for name, x in kwargs.items() if name != OUT}))
@@ -107,7 +111,7 @@ def _expect_array(x: Any, path: str) -> None:
 
 
 def _expect_type(path: str, have: Type, need: Type) -> None:
-    if not all(isinstance(d, int) for d in need.dims):
+    if not all(isinstance(d, (int, Length)) for d in need.dims):
         raise ShapeError(f"{path} is given for a result of which only run time knows the length", "leave out= away")
     if have.dims != need.dims:
         raise ShapeError(f"{path} has shape {have.dims}, what is returned {need.dims}", f"make it with shape {need.dims}")
@@ -162,7 +166,7 @@ def _into(traced: Traced, call: Call, start: int, out: pytrees.TreeDef) -> Trace
     other = {param: result for param, result in traced.writes.items() if param not in targets}
     kept, count = sorted(set(other.values())), len(own)
 
-    def emit(b, params):
+    def emit(b: Builder, params: tuple[Value, ...]) -> Any:
         given = (*params[:count], *params[count + len(buffers):])
         results = inline(b, f, given)
 

@@ -2,11 +2,11 @@
 
 A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
 pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
-equal ones are one length where they have been equal each time. Short, long and very long ones have programs of their own: the
-ends of a long axis do not meet, so that what happens there can be told from what happens between them; what is very long does
-not fit into a cache. Machine code takes a call where its lengths are equal as in the program, none is below `LEAST` (NumPy
-stretches lengths of 1), and the program's own checks on lengths hold (`guards`, compile.py). Every other call gets a program of
-its own.
+equal ones are one length where they have been equal each time. Short and long ones have programs of their own (thresholds.py):
+the ends of a long axis do not meet, so that what happens there can be told from what happens between them; several threads are
+worth it from some length on; what is very long does not fit into a cache. Machine code takes a call where its lengths are equal
+as in the program, none is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
+compile.py). Every other call gets a program of its own.
 """
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Group:
 
     __slots__ = ("general", "refused", "seen", "tried")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seen: dict[tuple[int, ...], None] = {}
         self.general: list[tuple[Leaf, ...]] = []
         self.refused, self.tried = "", 0
@@ -55,8 +55,8 @@ class Shapes:
 
     def __init__(self, mode: str):
         self.mode, self.after = mode, MODES[mode]
-        self.statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
-        self.groups: dict[Any, Group] = {}
+        self._statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
+        self._groups: dict[Any, Group] = {}
 
     def readings(self, call: Call, code: int, compiled: Callable[[], bool]) -> Iterator[Call]:
         """The ways to see a call, the best one first, the last one as it is. compiled: whether it has been compiled as it is.
@@ -73,14 +73,14 @@ class Shapes:
 
     def group(self, call: Call, code: int) -> Group:
         pattern = _pattern(call, code)
-        statics = tuple([(k, call.values[k]) for k in sorted(self.statics.get(pattern, ()))])
-        return self.groups.setdefault((pattern, statics), Group())
+        statics = tuple([(k, call.values[k]) for k in sorted(self._statics.get(pattern, ()))])
+        return self._groups.setdefault((pattern, statics), Group())
 
     def compiled(self, call: Call, code: int, statics: Iterable[int], refused: list[str]) -> None:
         """A call has been compiled for its lengths alone; these leaves decide shapes. refused: why programs for many lengths
         could not be made."""
         if self.after is not None:
-            self.statics.setdefault(_pattern(call, code), set()).update(statics)
+            self._statics.setdefault(_pattern(call, code), set()).update(statics)
             group = self.group(call, code)
             group.seen[_lengths(call)] = None
             group.tried += len(refused)
@@ -108,8 +108,8 @@ class Shapes:
         group.general = [known for known in group.general if known is not leaves]
 
     def clear(self) -> None:
-        self.statics.clear()
-        self.groups.clear()
+        self._statics.clear()
+        self._groups.clear()
 
 
 def _pattern(call: Call, code: int) -> tuple:
@@ -127,7 +127,7 @@ def _name(k: int) -> str:
 
 
 def _length(name: str, n: int) -> Length:
-    steps = sorted({LEAST, sizes.long, sizes.very_long})
+    steps = sorted({LEAST, sizes.long, sizes.longer, sizes.very_long})
     k = bisect.bisect(steps, n)
     return Length(name, steps[k - 1], steps[k] - 1 if k < len(steps) else None)
 

@@ -62,8 +62,8 @@ def _voigt_parts(x: Expr, s: Expr, g: Expr) -> Any:
 
 # V = Re w(z) / (s √2π). Without Gaussian part, s = 0, it is Cauchy's density g / π(x² + g²), whose slope by s is that of the
 # heat equation, s V_xx.
-def _without_gaussian(by_size: Any, cauchy: Any) -> Any:
-    def slope(x: Any, s: Any, g: Any, out: Any) -> Any:
+def _without_gaussian(by_size: Callable, cauchy: Callable) -> Callable:
+    def slope(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
         none, square = s == 0, x * x + g * g
         return none.select(cauchy(x, s, g, square), by_size(x, none.select(1.0, s), g, out))
 

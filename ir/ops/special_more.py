@@ -3,10 +3,14 @@ routines (special_library.py). What has steps has no slope there (None); where n
 """
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .elementwise import ANY, POSITIVE, like
 from .special_library import library
+
+if TYPE_CHECKING:
+    from ..build import Expr
 
 _WHOLE = (2.0, 2.0)
 INSIDE = (0.15, 0.85)
@@ -14,9 +18,9 @@ INSIDE = (0.15, 0.85)
 
 # --- spherical Bessel functions ---------------------------------------------------------------------------------------
 
-def _spherical(name: str, before: float, after: float) -> Any:
+def _spherical(name: str, before: float, after: float) -> Callable:
     """(2n+1) f_n' = ±n f_(n-1) ± (n+1) f_(n+1), for which no singularity at 0 cancels (DLMF 10.51.2, 10.51.5)."""
-    def slope(n: Any, x: Any, out: Any) -> Any:
+    def slope(n: Expr, x: Expr, out: Expr) -> Any:
         last = (n - 1).max(like(n, 0))
         lower = n.mulz(getattr(last, name)(x)) * before
         return (lower + (n + 1) * getattr(n + 1, name)(x) * after) / (n * 2 + 1)

@@ -133,7 +133,7 @@ library("hyp2f1", 4, (*(_real("hyp2f1", k, first("hyp2f1", k)) for k in range(3)
 
 # --- binomial coefficients, Lambert's W -------------------------------------------------------------------------------
 
-def _binomial_slope(n: Any, k: Any, other: Any, out: Any) -> Any:
+def _binomial_slope(n: Expr, k: Expr, other: Any, out: Expr) -> Any:
     """C (ψ(n+1) - ψ(n-k+1)), the slope by n; where C is 0, at a pole of Γ(n-k+1), that of Γ(n+1) times 1/Γ(n-k+1), over Γ(k+1):
     the product rule as it stands, so that higher derivatives have both terms."""
     at_zero = _pole(other) & ~_pole(n + 1)
@@ -143,7 +143,7 @@ def _binomial_slope(n: Any, k: Any, other: Any, out: Any) -> Any:
     return at_zero.select(zero, out.mulz((n + 1).digamma() - safe.digamma()))
 
 
-def _binomial_by_k(n: Any, k: Any, out: Any) -> Any:
+def _binomial_by_k(n: Expr, k: Expr, out: Expr) -> Any:
     """C (ψ(n-k+1) - ψ(k+1)); where C is 0, that of 1/Γ(n-k+1) times 1/Γ(k+1), one of which is 0."""
     right, left = n - k + 1, k + 1
     over_right, over_left = right.rgamma(), left.rgamma()
@@ -152,7 +152,7 @@ def _binomial_by_k(n: Any, k: Any, out: Any) -> Any:
     return either.select(zero, out.mulz(either.select(1.0, right).digamma() - either.select(1.0, left).digamma()))
 
 
-def _rising_by_z(z: Any, m: Any, out: Any) -> Any:
+def _rising_by_z(z: Expr, m: Expr, out: Expr) -> Any:
     """(z)_m (ψ(z+m) - ψ(z)) where neither is a pole. Where z is one, (z)_m is 0: that of Γ(z+m) times 1/Γ(z). Where both are, m
     is whole and (z)_m = (-1)^m Γ(1-z) / Γ(1-z-m)."""
     total = z + m

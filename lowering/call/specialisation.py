@@ -248,7 +248,7 @@ def _callable(address: int, count: int) -> tuple[Callable, Code | None]:
     return lambda *pointers: call(address, (ctypes.c_void_p * count)(*pointers)), shim
 
 
-def plain(x, leaf: ArrayIn) -> np.ndarray:
+def plain(x: np.ndarray, leaf: ArrayIn) -> np.ndarray:
     """The array itself where machine code can read it in place, else a copy that it can."""
     if type(x) is np.ndarray and x.dtype == leaf.dtype.np and x.flags.c_contiguous and x.flags.aligned:
         return x
@@ -257,7 +257,7 @@ def plain(x, leaf: ArrayIn) -> np.ndarray:
     return np.array(x, leaf.dtype.np, order="C", subok=False)
 
 
-def _adopt(descriptor, leaf: ArrayOut) -> np.ndarray:
+def _adopt(descriptor: ctypes.Array, leaf: ArrayOut) -> np.ndarray:
     """A copy of the array that the kernel allocated; its memory is freed."""
     data, *dims = descriptor
     out = np.empty(dims, leaf.dtype.np)

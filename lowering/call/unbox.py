@@ -5,6 +5,10 @@ arbitrary object. An entry that does so counts itself as running first, and owns
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.ops import random
@@ -30,6 +34,9 @@ from .calling_convention import (
     is_sequence,
     python_class,
 )
+
+if TYPE_CHECKING:
+    from ...ir.types import Array
 
 _AT = c_layouts.OFFSETS
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -175,20 +182,20 @@ class Unpacker:
 
     # Where captured objects are found
 
-    def _part(self, kind: str, holder: str, cls: type, key, layout: In) -> None:
+    def _part(self, kind: str, holder: str, cls: type, key: str | None, layout: In) -> None:
         """Check what a holder of a class has at a place."""
         x = _PARTS[kind](self, holder, cls, key, type(layout) is AbsentIn)
         if x is not None:
             self._check(layout, x, True)
 
-    def _cell(self, holder: str, cls: type, key, absent: bool) -> str | None:
+    def _cell(self, holder: str, cls: type, key: Any, absent: bool) -> str | None:
         return self._present(self.w.field(holder, _AT["cell.contents"]), absent)
 
     def _present(self, found: str, absent: bool, otherwise: str = "%other") -> str | None:
         self.w.require(self.w.value(f"icmp {'eq' if absent else 'ne'} ptr {found}, null"), otherwise)
         return None if absent else found
 
-    def _item(self, holder: str, cls: type, key, absent: bool) -> str | None:
+    def _item(self, holder: str, cls: type, key: str, absent: bool) -> str | None:
         w = self.w
         if cls is list or cls is tuple:
             size = w.field(holder, _AT["size"], "i64")
@@ -201,7 +208,7 @@ class Unpacker:
         found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', key)}")
         return self._present(found, absent)
 
-    def _member(self, holder: str, cls: type, key, absent: bool) -> None:
+    def _member(self, holder: str, cls: type, key: Any, absent: bool) -> None:
         w = self.w
         found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
         w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
@@ -304,7 +311,7 @@ class Unpacker:
     def _static(self, layout: StaticIn, x: str, mutable: bool) -> None:
         self._object(layout.value, x)
 
-    def _object(self, value, x: str) -> None:
+    def _object(self, value: Any, x: str) -> None:
         """x is the value itself, or an equal str, bytes or number: comparing these runs no Python code."""
         w = self.w
         same = w.value(f"icmp eq ptr {x}, {w.link('object', value)}")
@@ -333,7 +340,7 @@ class Unpacker:
             return self._equal_object(value, x)
         return self.w.value(f"icmp eq i64 {self._integer(x)}, {value}")
 
-    def _equal_bytes(self, value, x: str) -> str:
+    def _equal_bytes(self, value: Array, x: str) -> str:
         """A number by the bytes of its value: 0.0 is not -0.0, and NaN is NaN."""
         w, size = self.w, np.dtype(type(value)).itemsize
         other = w.link("object", value)
@@ -444,7 +451,7 @@ def _is_attribute(given: tuple) -> bool:
     return type(given[0]) is Place and given[0].kind == "attr"
 
 
-def _in_table(what, layout: In) -> bool:
+def _in_table(what: Callable | Place, layout: In) -> bool:
     """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
     return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str
             and type(layout) in (StaticIn, WeakIn, TypeIn, AbsentIn))
@@ -459,7 +466,7 @@ def _tables(given: tuple) -> dict[int, tuple[dict, list]]:
     return found
 
 
-def _plain_number(value) -> bool:
+def _plain_number(value: Callable | CodeType | ModuleType | None) -> bool:
     """Whether the bytes of a NumPy scalar's value lie in its object and say all."""
     return isinstance(value, np.generic) and value.dtype.kind in "biufc" and value.dtype.itemsize <= 16
 

@@ -7,9 +7,10 @@ copy of a branch and of a store is predicted by its own history.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
@@ -67,7 +68,7 @@ class _Known(dict):
         super().__init__()
         self.writer = writer
 
-    def __missing__(self, x: Scalar):
+    def __missing__(self, x: Scalar) -> Any:
         self[x] = found = self.writer.scalar_outside(x)
         return found
 
@@ -184,7 +185,7 @@ class Writer:
         _, own, others = self._scopes[number]
         return f", !alias.scope !{own}, !noalias !{others}"
 
-    def finish_scopes(self):
+    def finish_scopes(self) -> None:
         if not self._scopes:
             return
         domain = self.node("distinct !{{}}")
@@ -212,7 +213,7 @@ class Writer:
             return str(size)
         return self.regs[size] if type(size) is Scalar else str(int(size.value))
 
-    def times(self, a: str, b, flags: str = " nsw") -> str:
+    def times(self, a: str, b: int | str | Scalar, flags: str = " nsw") -> str:
         """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
         b = self.index(b)
         if a == "1" or b == "1":
@@ -223,7 +224,7 @@ class Writer:
         self.lines.append(f"  {out} = mul{flags} i64 {a}, {b}")
         return out
 
-    def product(self, sizes) -> str:
+    def product(self, sizes: Sequence[int | Scalar]) -> str:
         total = "1"
         for size in sizes:
             total = self.times(total, size, "")
@@ -270,7 +271,7 @@ class Writer:
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
+    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
         `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.

@@ -11,15 +11,20 @@ while it is written: a scalar, or a buffer's pointer, that it does not know is a
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, INDEX
-from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store
+from ...ir.types import BOOL, INDEX, DType
+from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store, Var
 from ..loopir.passes.parallelize import chunks_of, length_of
 from ..loopir.passes.reduction_steps import REDUCED
 from ..native.threads import LAUNCH
 from .kernel_writer import Writer
 from .scalar import float_literal
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 _CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
 
@@ -85,7 +90,7 @@ def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
     return "\n".join([*lines, f"  %code = call i32 @{name}({', '.join(passed)})", "  ret i32 %code", "}"])
 
 
-def _division(out, s: For) -> tuple[Size, Size]:
+def _division(out: Emitter, s: For) -> tuple[Size, Size]:
     """(the number of chunks, or at most so many, the iterations of each)."""
     number = chunks_of(s.spread, s.trip)
     if number is not None:
@@ -97,7 +102,7 @@ def _division(out, s: For) -> tuple[Size, Size]:
 class _Counting:
     """How many chunks, from lengths that are known at run time, in floating-point numbers."""
 
-    def __init__(self, out, s: For):
+    def __init__(self, out: Emitter, s: For):
         self.out, self.s = out, s
 
     def division(self) -> tuple[Scalar, Scalar]:
@@ -162,7 +167,7 @@ class _Counting:
 class _Parts:
     """What chunks find and leave behind: numbers of reductions, and arrays that they add to."""
 
-    def __init__(self, out, spread: Spread, number: Size):
+    def __init__(self, out: Emitter, spread: Spread, number: Size):
         self.out, self.number = out, number
         self.given = [(var, Scalar(var.dtype)) for var in spread.given]
         out.body([Get(got, var) for var, got in self.given])
@@ -206,7 +211,7 @@ class _Parts:
         return [For(k, self.number, body)] if body else []
 
 
-def _combine(k: Scalar, var, op: str, partial: Buffer) -> list:
+def _combine(k: Scalar, var: Var, op: str, partial: Buffer) -> list:
     now, found, combined = (Scalar(var.dtype) for _ in range(3))
     return [Get(now, var), Load(found, partial, (k,)), Let(combined, REDUCED[op], (now, found)), Set(var, combined)]
 
@@ -218,7 +223,7 @@ def _add_all(k: Scalar, b: Buffer, partial: Buffer) -> For:
                                     Store(b, (j,), total)], apart=True)
 
 
-def neutral(op: str, dtype) -> Imm:
+def neutral(op: str, dtype: DType) -> Imm:
     """The element that changes nothing: of a sum -0.0, as 0.0 + -0.0 is 0.0."""
     if op == "mul":
         return Imm(dtype.np.type(1).item(), dtype)
@@ -234,6 +239,6 @@ def neutral(op: str, dtype) -> Imm:
     raise IRError(f"loop IR: there is no neutral element of {op} for {dtype}")
 
 
-def _limits(dtype) -> tuple[int, int]:
+def _limits(dtype: DType) -> tuple[int, int]:
     signed = dtype.kind != "u"
     return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if signed else (0, (1 << dtype.bits) - 1)

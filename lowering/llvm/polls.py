@@ -15,10 +15,14 @@ from __future__ import annotations
 
 from functools import cache
 from math import inf
+from typing import TYPE_CHECKING
 
 from ..loopir.grammar import For, If, Kernel, Load, Store, While, walk
 from ..loopir.passes.buffer_coloring import work
 from ..native.engine import PROVIDERS, Code, compile_module
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 WORK = 10_000_000            # scalar operations between two questions: about 5 ms
 _UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
@@ -61,12 +65,12 @@ def _asking() -> Code:
 PROVIDERS["signals"] = lambda names: [_asking().address(f"signals.{name}") for name in names]
 
 
-def _work_of(body) -> int:
+def _work_of(body: list) -> int:
     done = work(body)
     return _UNKNOWN if done == inf else int(min(done, WORK)) + 1
 
 
-def _levels(body) -> int:
+def _levels(body: list) -> int:
     """How many loops stand in each other in a body, at most."""
     inner = [_levels(s.body) + 1 for s in body if type(s) in (For, While)]
     return max([*inner, *(max(_levels(s.then), _levels(s.other)) for s in body if type(s) is If)], default=0)
@@ -75,7 +79,7 @@ def _levels(body) -> int:
 class Polls:
     """The questions of one kernel. `out` is the emitter of its text."""
 
-    def __init__(self, out, kernel: Kernel):
+    def __init__(self, out: Emitter, kernel: Kernel):
         self.out = out
         self.wanted = kernel.work > WORK
 

@@ -138,7 +138,7 @@ put:
 class Pool:
     """The memory of one process. `allocate` is the address of the allocator, `handler` that of the NumPy memory handler."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
             ("PyCapsule_GetPointer", ctypes.pythonapi))
         capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(

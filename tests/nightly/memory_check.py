@@ -20,8 +20,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parents[2]
-CPU = "haswell"
-FEATURES = "+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+f16c,+movbe"
+CPU = "nehalem"                 # valgrind 3.19 lacks some encodings of AVX
 VALGRIND = ("valgrind", "--tool=memcheck", "--smc-check=all-non-file", "--leak-check=no", "--num-callers=8", "--error-limit=no",
             "--partial-loads-ok=yes")
 EMITTED = r"(?m)^==\d+== +(?:at|by) 0x[0-9A-F]+: \?\?\?$"
@@ -35,7 +34,7 @@ def pin() -> None:
     from tracegrad.lowering.native import engine
 
     engine.host()
-    engine.host = lambda: (llvm.Target.from_default_triple(), CPU, FEATURES)
+    engine.host = lambda: (llvm.Target.from_default_triple(), CPU, "")
     engine.features.cache_clear()
     sizes.slot = sizes.stack = 0
 

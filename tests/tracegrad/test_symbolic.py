@@ -1,4 +1,4 @@
-"""Programs for many lengths: found after a few shapes, right at every length, with guards; or refused, with the reason."""
+"""One program for many lengths: its results are those of Python and of difference quotients; when it is made, and taken."""
 import copy
 import logging
 

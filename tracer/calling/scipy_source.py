@@ -6,7 +6,11 @@ program is refused by name where an argument is traced.
 from __future__ import annotations
 
 import types
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
@@ -26,11 +30,14 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
+if TYPE_CHECKING:
+    from ...ir.core import Function
+
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
-def _programs(module: Any) -> dict:
+def _programs(module: ModuleType) -> dict:
     return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
             and not name.startswith("_")}
 
@@ -69,7 +76,7 @@ def _refusing(f: Any, name: str) -> Any:
     return call
 
 
-def redirect(f: Any) -> Any:
+def redirect(f: Callable | np.vectorize | type) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -120,7 +127,7 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
     return _where_boxed(f, run, name)
 
 
-def _where_boxed(f: Any, program: Any, name: str) -> Any:
+def _where_boxed(f: Function, program: Any, name: str) -> Any:
     """The program where an argument is traced, else f as it stands."""
     if program is None:
         return _refusing(f, name)
@@ -128,7 +135,7 @@ def _where_boxed(f: Any, program: Any, name: str) -> Any:
                                     else calls.as_it_stands(f, args, kwargs))
 
 
-def _distribution(f: Any, owner: Any) -> Any:
+def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,12 +23,17 @@ from ..values.boxes import as_array
 from ..values.promotion import fail
 from ..values.ufuncs import SPECIAL, SUBSTITUTES, direct
 
+if TYPE_CHECKING:
+    from ...ir.build import Builder, Expr
+    from ...ir.core import Value
+    from ...ir.types import DType
+
 FUNCTIONS: dict = {}
 
 
-def _formula(name: str) -> Any:
+def _formula(name: str) -> Callable:
     """Register a formula over expressions as the rule of a ufunc."""
-    def register(formula: Any) -> Any:
+    def register(formula: Callable) -> Callable:
         SPECIAL[name] = lambda b, xs, outs: formula(*map(b.expr, xs)).value
         return formula
 
@@ -49,10 +55,10 @@ _formula("i1")(lambda x: like(x, 1).bessel_i(x))
 
 # --- SciPy's routines -------------------------------------------------------------------------------------------------
 
-def _routine(*names: str) -> Any:
+def _routine(*names: str) -> Callable:
     """The rule of a ufunc that is a routine of SciPy, or several for its results. All operands have the result's dtype; a
     degree or order that is an integer takes SciPy's routine for integers, the op "…_n"."""
-    def run(b: Any, xs: Any, outs: Any) -> Any:
+    def run(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Any:
         found, whole_operand = [], any(x.type.dtype.kind in "iu" for x in xs)
         for name in names:
             whole = name + "_n" if whole_operand and name + "_n" in OPS else name
@@ -99,7 +105,7 @@ def _inv_boxcox1p(y: Any, power: Any) -> Any:
     return zero.select(y.expm1(), ((y * power).log1p() / zero.select(1.0, power)).expm1()).surrogate(y.inv_boxcox(power))
 
 
-def _loggamma(b: Any, xs: Any, outs: Any) -> Any:
+def _loggamma(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     """Of real numbers log Γ(x), NaN left of 0, where Γ has both signs."""
     if outs[0].complex:
         return b("loggamma", xs[0])
@@ -120,8 +126,8 @@ def _huber(delta: Any, r: Any) -> Any:
 
 # --- functions of whole arrays ----------------------------------------------------------------------------------------
 
-def _function(name: str) -> Any:
-    def register(handler: Any) -> Any:
+def _function(name: str) -> Callable:
+    def register(handler: Callable) -> Callable:
         FUNCTIONS[name] = handler
         return handler
 
@@ -133,7 +139,7 @@ def _floating(x: Any) -> Any:
     return box if box.dtype_ir.inexact else box.astype(np.float64)
 
 
-def _shifted(x: Any, axis: Any) -> Any:
+def _shifted(x: Any, axis: int) -> Any:
     """(x minus its maximum along the axis, that maximum, or 0 where it is not finite)."""
     top = np.max(x, axis=axis, keepdims=True)
     top = _constant(np.where(np.isfinite(top), top, np.zeros((), x.dtype)))
@@ -146,7 +152,8 @@ def _constant(box: Any) -> Any:
 
 
 @_function("logsumexp")
-def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: Any = False, return_sign: Any = False) -> Any:
+def logsumexp(a: Any, axis: int | None = None, b: Any = None, keepdims: bool = False,
+              return_sign: bool = False) -> Any:
     x = _floating(a)
     if b is not None:
         full, b = np.broadcast_arrays(x, _floating(b))
@@ -169,14 +176,14 @@ def _weighted(b: Any, shifted: Any, full: Any) -> Any:
 
 
 @_function("softmax")
-def softmax(x: Any, axis: Any = None) -> Any:
+def softmax(x: Any, axis: int | None = None) -> Any:
     x = _floating(x)
     terms = np.exp(x - _constant(np.max(x, axis=axis, keepdims=True)))
     return terms / np.sum(terms, axis=axis, keepdims=True)
 
 
 @_function("log_softmax")
-def log_softmax(x: Any, axis: Any = None) -> Any:
+def log_softmax(x: Any, axis: int | None = None) -> Any:
     shifted = _shifted(_floating(x), axis)[0]
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
@@ -197,12 +204,12 @@ def _ufunc(name: str, *args: Any) -> Any:
 
 
 @_function("lambertw")
-def lambertw(z: Any, k: Any = 0, tol: Any = 1e-8) -> Any:
+def lambertw(z: Any, k: int = 0, tol: float = 1e-8) -> Any:
     return _ufunc("_lambertw", z, k if isinstance(k, int) else as_array(k).astype(np.int64), tol)
 
 
 @_function("zeta")
-def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
+def zeta(x: Any, q: Any = None, out: Expr | None = None) -> Any:
     found = _ufunc("_riemann_zeta", x) if q is None else _ufunc("_zeta", x, q)
     if out is not None:
         out[...] = found
@@ -227,7 +234,7 @@ def _inexact(name: str, exact: Any) -> None:
 
 
 @_function("comb")
-def comb(N: Any, k: Any, *, exact: Any = False, repetition: Any = False) -> Any:
+def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
     _inexact("comb", exact)
     N, k = as_array(N), as_array(k)
     if repetition:
@@ -236,14 +243,14 @@ def comb(N: Any, k: Any, *, exact: Any = False, repetition: Any = False) -> Any:
 
 
 @_function("perm")
-def perm(N: Any, k: Any, exact: Any = False) -> Any:
+def perm(N: Any, k: Any, exact: bool = False) -> Any:
     _inexact("perm", exact)
     N, k = as_array(N), as_array(k)
     return np.where((k <= N) & (N >= 0) & (k >= 0), _ufunc("poch", N - k + 1, k), 0.0)
 
 
 @_function("factorial")
-def factorial(n: Any, exact: Any = False, extend: Any = "zero") -> Any:
+def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
     _inexact("factorial", exact)
     if extend != "zero":
         fail(UnsupportedError, f"scipy.special.factorial with extend={extend!r} cannot be compiled", "use gamma(n + 1)")
@@ -251,8 +258,8 @@ def factorial(n: Any, exact: Any = False, extend: Any = "zero") -> Any:
     return np.where(n < 0, 0.0, _ufunc("gamma", n + 1))
 
 
-def _spherical(name: str) -> Any:
-    def function(n: Any, z: Any, derivative: Any = False) -> Any:
+def _spherical(name: str) -> Callable:
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
         n, z = as_array(n), _floating(z)
         if not np.issubdtype(n.dtype, np.integer) or np.issubdtype(z.dtype, np.complexfloating):
             fail(UnsupportedError, f"scipy.special.{name} of complex numbers, or of an order that is no integer, cannot be "
@@ -275,7 +282,7 @@ for _name in ("spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"):
     FUNCTIONS[_name], SPECIAL[f"_{_name}"] = _spherical(_name), _routine(_name)
 
 
-def redirect(f: Any) -> Any:
+def redirect(f: Callable | type) -> Any:
     """The handler of a function of scipy.special that is no ufunc."""
     if (getattr(f, "__module__", None) or "").startswith("scipy.special"):
         return FUNCTIONS.get(getattr(f, "__name__", ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
 from ..values.boxes import FUNCTIONS, Box, ScalarBox
 from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
+
+if TYPE_CHECKING:
+    from ...ir.core import Op
 
 EMPTY = "pop from an empty deque"
 
@@ -82,7 +86,7 @@ class DynamicDeque(packed_lists.ListValue):
         self.extend(values)
         return self
 
-    def _each(self, values: Iterable, add, what: str) -> None:
+    def _each(self, values: Iterable, add: Op, what: str) -> None:
         source = iteration.source_of(values)
         if source is None:
             for x in list(iteration.iterate(values)):
@@ -106,29 +110,29 @@ class DynamicDeque(packed_lists.ListValue):
     def settled(self) -> packed_lists.ListValue:
         return _listed(self.entry, self.columns())
 
-    def packed(self):
+    def packed(self) -> Any:
         return self.settled().packed()
 
     array = DynamicList.array
 
-    def __len__(self):
+    def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.length() != 0
 
-    def __getitem__(self, key: int | Box):
+    def __getitem__(self, key: int | Box) -> Any:
         return self.settled()[key]
 
-    def copy(self):
+    def copy(self) -> None:
         _refuse("copy of a deque whose length is known only at run time", "make it a list: `list(d)`")
 
     __copy__ = __deepcopy__ = copy
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> None:
         if hasattr(collections.deque, name) and not name.startswith("__"):
             _refuse(f"deque.{name}, of a deque whose length is known only at run time", "use append, pop, appendleft, popleft")
         raise AttributeError(f"'deque' object has no attribute '{name}'")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Scalar, Store, Swap, While
+from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While, greatest
 
 DRAW = 20              # scalar operations
 
@@ -16,14 +16,14 @@ DRAW = 20              # scalar operations
 class _Lives:
     """The first and last statement of each candidate."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clock = 0
         self.first: dict[Buffer, int] = {}
         self.last: dict[Buffer, int] = {}
         self.depth: dict[Buffer, int] = {}
         self.loops: list[list] = []                 # for each open loop: the buffers from outside that it uses
 
-    def touch(self, b):
+    def touch(self, b: Buffer) -> None:
         if isinstance(b, At):
             b = b.buffer
         if isinstance(b, Buffer) and b in self.first:
@@ -31,7 +31,7 @@ class _Lives:
             for used in self.loops[self.depth[b]:]:
                 used.append(b)
 
-    def walk(self, body):
+    def walk(self, body: list) -> None:
         for s in body:
             self.clock += 1
             kind = type(s)
@@ -66,7 +66,7 @@ class _Lives:
                 self.first.pop(s.a, None)
                 self.first.pop(s.b, None)
 
-    def loop(self, *bodies):
+    def loop(self, *bodies: list) -> None:
         self.loops.append([])
         for body in bodies:
             self.walk(body)
@@ -76,7 +76,7 @@ class _Lives:
                 self.last[b] = self.clock
 
 
-def plan_slots(kernel: Kernel):
+def plan_slots(kernel: Kernel) -> None:
     """Give large static temporaries slots."""
     lives = _Lives()
     lives.walk(kernel.body)
@@ -95,30 +95,25 @@ def plan_slots(kernel: Kernel):
         b.slot = k
 
 
-def work(body) -> float:
+def work(body: list) -> float:
     """A rough number of scalar operations; inf where nothing is known of a trip count or length before run time."""
     total = 0.0
     for s in body:
         kind = type(s)
         if kind is For:
-            total += _most(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
+            total += greatest(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
         elif kind is While:
             total += inf
         elif kind is If:
             total += max(work(s.then), work(s.other))
         elif kind is Fill or kind is Copy:
             b = s.buffer if kind is Fill else s.dst
-            total += 0 if 0 in b.dims else prod(map(_most, b.dims))
+            total += 0 if 0 in b.dims else prod(map(greatest, b.dims))
         elif kind is Lib:
             total += lib_work(s)
         else:
             total += 1
     return total
-
-
-def _most(n: int | Scalar) -> float:
-    """What a length is at most."""
-    return n if type(n) is int else inf if n.most is None else n.most
 
 
 def lib_work(s: Lib) -> float:

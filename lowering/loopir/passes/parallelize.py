@@ -16,6 +16,8 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
+from typing import Any
 
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
@@ -37,6 +39,7 @@ from ..grammar import (
     Swap,
     Var,
     While,
+    greatest,
     walk,
 )
 from .buffer_coloring import work
@@ -106,7 +109,7 @@ class _Walk:
                 return found
 
     def _note(self, kind: str, s: For, why: str) -> None:
-        self.kernel.notes.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
+        self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
 
     def _spread(self, s: For, footprint: Footprint, costs: Cost) -> Spread:
         if s.unroll or s.trip == 1:
@@ -121,7 +124,7 @@ class _Walk:
             raise Serial("what its iterations add to is too large for the work" if shared else "too little work to divide")
         return spread
 
-    def _allowed(self, t, s: For, footprint: Footprint) -> None:
+    def _allowed(self, t: Any, s: For, footprint: Footprint) -> None:
         kind = type(t)
         if kind in _REFUSED:
             raise Serial(_REFUSED[kind](t))
@@ -181,7 +184,7 @@ _REFUSED = {
 }
 
 
-def _stacks(s) -> tuple:
+def _stacks(s: Any) -> tuple:
     return (s.stack,) if type(s) in (Push, Pop, Clear) else ()
 
 
@@ -208,10 +211,10 @@ def _where(s: For) -> Loc:
 
 def worth(costs: Cost) -> bool:
     """Whether a loop may be worth several threads, for some lengths at least."""
-    return any(costs) or costs.get((), 0.0) >= sizes.parallel
+    return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
-def chunks_of(spread: Spread, trip) -> int | None:
+def chunks_of(spread: Spread, trip: str) -> int | None:
     """The number of chunks, where it is known before run time."""
     if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
         return None

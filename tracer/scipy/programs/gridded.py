@@ -1,16 +1,19 @@
 """Tables of scipy.interpolate: interp1d along an axis, RegularGridInterpolator on a grid of several."""
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .interpolants import _placed, make_interp_spline
 
+if TYPE_CHECKING:
+    from ....ir.core import Value
+
 
 class Interp1d:
-    def __init__(self, x: Any, y: Any, kind: Any = "linear", axis: Any = -1, copy: Any = True, bounds_error: Any = None,
-                 fill_value: Any = np.nan, assume_sorted: Any = False) -> None:
+    def __init__(self, x: Any, y: Any, kind: str = "linear", axis: int = -1, copy: bool = True, bounds_error: Any = None,
+                 fill_value: Any = np.nan, assume_sorted: bool = False):
         x, y = np.asarray(x), np.asarray(y)
         if not np.issubdtype(y.dtype, np.inexact):
             y = y.astype(np.float64)
@@ -65,8 +68,8 @@ class Interp1d:
 
 
 class RegularGrid:
-    def __init__(self, points: Any, values: Any, method: Any = "linear", bounds_error: Any = True, fill_value: Any = np.nan,
-                 **options: Any) -> None:
+    def __init__(self, points: Any, values: tuple[Value, ...], method: str = "linear", bounds_error: bool = True,
+                 fill_value: Any = np.nan, **options: Any):
         if method not in ("linear", "nearest"):
             raise NotImplementedError(f"RegularGridInterpolator with method={method!r} cannot be compiled: use linear or "
                                       "nearest")
@@ -75,7 +78,7 @@ class RegularGrid:
         if not np.issubdtype(self.values.dtype, np.inexact):
             self.values = self.values.astype(np.float64)
 
-    def __call__(self, xi: Any, method: Any = None) -> Any:
+    def __call__(self, xi: Any, method: str | None = None) -> Any:
         method = self.method if method is None else method
         parts = [np.asarray(p) for p in xi] if isinstance(xi, tuple) else None
         xi = np.stack(np.broadcast_arrays(*parts), axis=-1) if parts is not None else np.asarray(xi)
@@ -113,6 +116,6 @@ class RegularGrid:
         return total
 
 
-def interpn(points: Any, values: Any, xi: Any, method: Any = "linear", bounds_error: Any = True,
+def interpn(points: Any, values: tuple[Value, ...], xi: Any, method: str = "linear", bounds_error: bool = True,
             fill_value: Any = np.nan) -> Any:
     return RegularGrid(points, values, method, bounds_error, fill_value)(xi)

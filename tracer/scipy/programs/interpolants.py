@@ -6,12 +6,15 @@ J. Butland (SIAM J. Sci. Stat. Comput. 5, 1984) for PCHIP, H. Akima (J. ACM 17, 
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .linalg import solve_banded
 from .sampled import piecewise_polynomial
+
+if TYPE_CHECKING:
+    from ....ir.build import Builder
 
 
 def _column(h: Any, y: Any) -> Any:
@@ -19,7 +22,7 @@ def _column(h: Any, y: Any) -> Any:
     return h.reshape(-1, *[1] * (y.ndim - 1))
 
 
-def _points(x: Any, y: Any, axis: Any) -> Any:
+def _points(x: Any, y: Any, axis: int) -> Any:
     x, y = np.asarray(x), np.asarray(y)
     if np.iscomplexobj(x):
         raise ValueError("`x` must contain real values.")
@@ -33,7 +36,7 @@ def _points(x: Any, y: Any, axis: Any) -> Any:
     return x, y
 
 
-def _placed(found: Any, rank: Any, axis: Any) -> Any:
+def _placed(found: Any, rank: int, axis: int) -> Any:
     """The axes of the points where SciPy puts them: at the axis that was interpolated."""
     return found if axis == 0 else np.moveaxis(found, tuple(range(rank)), tuple(range(axis, axis + rank)))
 
@@ -41,16 +44,16 @@ def _placed(found: Any, rank: Any, axis: Any) -> Any:
 # --- piecewise polynomials --------------------------------------------------------------------------------------------
 
 class Piecewise:
-    def __init__(self, c: Any, x: Any, extrapolate: Any = True, axis: Any = 0) -> None:
+    def __init__(self, c: Any, x: Any, extrapolate: bool = True, axis: int = 0):
         self.c, self.x, self.axis = c, x, axis
         self.extrapolate = True if extrapolate is None else extrapolate
 
-    def __call__(self, x: Any, nu: Any = 0, extrapolate: Any = None) -> Any:
+    def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         found = piecewise_polynomial(self.c, self.x, extrapolate, x, nu)
         return _placed(found, np.ndim(x), self.axis)
 
-    def derivative(self, nu: Any = 1) -> Any:
+    def derivative(self, nu: int = 1) -> Any:
         c = self.c
         for _ in range(nu):
             degree = c.shape[0] - 1
@@ -58,7 +61,7 @@ class Piecewise:
             c = c[:-1] * steps if degree > 0 else c * 0.0
         return Piecewise(c, self.x, self.extrapolate, self.axis)
 
-    def antiderivative(self, nu: Any = 1) -> Any:
+    def antiderivative(self, nu: int = 1) -> Any:
         c, h = self.c, np.diff(self.x)
         for _ in range(nu):
             n = c.shape[0]
@@ -71,14 +74,14 @@ class Piecewise:
         extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
         return Piecewise(c, self.x, extrapolate, self.axis)
 
-    def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
+    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
         if self.extrapolate == "periodic" or extrapolate == "periodic":
             raise NotImplementedError("integrate of a periodic interpolant cannot be compiled: use antiderivative()")
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
 
-def _hermite(x: Any, y: Any, slopes: Any, extrapolate: Any, axis: Any) -> Any:
+def _hermite(x: Any, y: Any, slopes: Any, extrapolate: Any, axis: int) -> Any:
     h = _column(np.diff(x), y)
     chord = np.diff(y, axis=0) / h
     bend = (slopes[:-1] + slopes[1:] - 2 * chord) / h
@@ -86,7 +89,7 @@ def _hermite(x: Any, y: Any, slopes: Any, extrapolate: Any, axis: Any) -> Any:
     return Piecewise(c, x, extrapolate, axis)
 
 
-def cubic_hermite_spline(x: Any, y: Any, dydx: Any, axis: Any = 0, extrapolate: Any = None) -> Any:
+def cubic_hermite_spline(x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     return _hermite(x, y, np.moveaxis(np.asarray(dydx), axis, 0) + 0.0, extrapolate, axis)
 
@@ -100,7 +103,7 @@ def _condition(bc: Any) -> Any:
     return bc
 
 
-def cubic_spline(x: Any, y: Any, axis: Any = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None) -> Any:
+def cubic_spline(x: Any, y: Any, axis: int = 0, bc_type: str = "not-a-knot", extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     n, h = x.shape[0], np.diff(x)
     hr = _column(h, y)
@@ -129,7 +132,7 @@ def cubic_spline(x: Any, y: Any, axis: Any = 0, bc_type: Any = "not-a-knot", ext
     return _hermite(x, y, slopes, extrapolate, axis)
 
 
-def _first_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> Any:
+def _first_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[2] - x[0]
         band[1, 0], band[0, 1] = h[1], d
@@ -142,7 +145,7 @@ def _first_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: An
         b[0] = -0.5 * np.asarray(condition[1]) * h[0] ** 2 + 3 * (y[1] - y[0])
 
 
-def _last_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> Any:
+def _last_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[-1] - x[-3]
         band[1, -1], band[2, -2] = h[-2], d
@@ -178,7 +181,7 @@ def _edge(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
     return np.where(turned, 0.0, np.where(steep, 3.0 * m0, d))
 
 
-def pchip(x: Any, y: Any, axis: Any = 0, extrapolate: Any = None) -> Any:
+def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
     x, y = _points(x, y, axis)
     h = _column(np.diff(x), y)
     m = np.diff(y, axis=0) / h
@@ -192,7 +195,7 @@ def pchip(x: Any, y: Any, axis: Any = 0, extrapolate: Any = None) -> Any:
     return _hermite(x, y, np.concatenate((ends[0][None], inner, ends[1][None]), axis=0), extrapolate, axis)
 
 
-def akima(x: Any, y: Any, axis: Any = 0, *, method: Any = "akima", extrapolate: Any = None) -> Any:
+def akima(x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> Any:
     if method not in ("akima", "makima"):
         raise NotImplementedError(f"`method`={method} is unsupported.")
     x, y = _points(x, y, axis)
@@ -232,12 +235,12 @@ def _basis(t: Any, k: Any, x: Any, n: Any) -> Any:
 
 
 class Spline:
-    def __init__(self, t: Any, c: Any, k: Any, extrapolate: Any = True, axis: Any = 0) -> None:
+    def __init__(self, t: Any, c: Any, k: Any, extrapolate: bool = True, axis: int = 0):
         self.t, self.c, self.k, self.extrapolate, self.axis = np.asarray(t), np.asarray(c), k, extrapolate, axis
         if self.c.shape[0] < self.t.shape[0] - k - 1:
             raise ValueError(f"Knots, coefficients and degree are inconsistent: {self.t.shape[0]} knots, degree {k}")
 
-    def __call__(self, x: Any, nu: Any = 0, extrapolate: Any = None) -> Any:
+    def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         x = np.asarray(x).astype(np.float64)
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         t, c, k = self.t, self.c, self.k
@@ -258,13 +261,13 @@ class Spline:
             total = np.where(inside.reshape(shape), total, np.nan)
         return _placed(total, x.ndim, self.axis)
 
-    def derivative(self, nu: Any = 1) -> Any:
+    def derivative(self, nu: int = 1) -> Any:
         t, c, k = self.t, self.c, self.k
         for _ in range(nu):
             t, c, k = _slope(t, c, k)
         return Spline(t, c, k, self.extrapolate, self.axis)
 
-    def antiderivative(self, nu: Any = 1) -> Any:
+    def antiderivative(self, nu: int = 1) -> Any:
         t, c, k = self.t, self.c, self.k
         for _ in range(nu):
             n = t.shape[0] - k - 1
@@ -274,7 +277,7 @@ class Spline:
             k = k + 1
         return Spline(t, c, k, False if self.extrapolate == "periodic" else self.extrapolate, self.axis)
 
-    def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
+    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
@@ -288,8 +291,8 @@ def _slope(t: Any, c: Any, k: Any) -> Any:
     return t[1:-1], (c[1:n] - c[:n - 1]) * steps, k - 1
 
 
-def make_interp_spline(x: Any, y: Any, k: Any = 3, t: Any = None, bc_type: Any = None, axis: Any = 0,
-                       check_finite: Any = True) -> Any:
+def make_interp_spline(x: Any, y: Any, k: int = 3, t: Any = None, bc_type: Any = None, axis: int = 0,
+                       check_finite: bool = True) -> Any:
     if bc_type is not None and not (isinstance(bc_type, str) and bc_type == "not-a-knot"):
         raise NotImplementedError("make_interp_spline with bc_type= cannot be compiled: use CubicSpline, or not-a-knot")
     x, y = _points(x, y, axis)
@@ -319,8 +322,8 @@ def _knots(x: Any, k: Any) -> Any:
     return np.concatenate((np.repeat(x[:1], k + 1), inner, np.repeat(x[-1:], k + 1)))
 
 
-def make_lsq_spline(x: Any, y: Any, t: Any, k: Any = 3, w: Any = None, axis: Any = 0, check_finite: Any = True, *,
-                    method: Any = "qr") -> Any:
+def make_lsq_spline(x: Any, y: Any, t: Any, k: int = 3, w: Any = None, axis: int = 0, check_finite: bool = True, *,
+                    method: str = "qr") -> Any:
     x, y = _points(x, y, axis)
     t = np.asarray(t) + 0.0
     n, count = t.shape[0] - k - 1, x.shape[0]
@@ -337,22 +340,22 @@ def make_lsq_spline(x: Any, y: Any, t: Any, k: Any = 3, w: Any = None, axis: Any
     return Spline(t, c.reshape(n, *y.shape[1:]), k, True, axis)
 
 
-def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: Any = 3, ext: Any = 0,
-                                   check_finite: Any = False) -> Any:
+def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: int = 3, ext: int = 0,
+                                   check_finite: bool = False) -> Any:
     if w is not None or bbox[0] is not None or bbox[1] is not None or k % 2 == 0 or ext not in (0, "extrapolate"):
         raise NotImplementedError("InterpolatedUnivariateSpline can be compiled of odd degree, without w=, bbox= and ext=")
     return make_interp_spline(x, y, k)
 
 
-def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: Any = 3, task: Any = 0, s: Any = None,
-           t: Any = None, full_output: Any = 0, per: Any = 0, quiet: Any = 1) -> Any:
+def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, task: int = 0, s: Any = None,
+           t: Any = None, full_output: int = 0, per: int = 0, quiet: int = 1) -> Any:
     if w is not None or xb is not None or xe is not None or task != 0 or s not in (None, 0) or per or k % 2 == 0 or full_output:
         raise NotImplementedError("scipy.interpolate.splrep can be compiled as an interpolant: of odd degree, with s=0")
     made = make_interp_spline(x, y, k)
     return made.t, np.concatenate((made.c, np.zeros(k + 1))), k
 
 
-def splev(x: Any, tck: Any, der: Any = 0, ext: Any = 0) -> Any:
+def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Any:
     if ext not in (0, "extrapolate"):
         raise NotImplementedError("scipy.interpolate.splev with ext= cannot be compiled")
     return Spline(tck[0], tck[1], tck[2])(x, der)
@@ -363,7 +366,7 @@ def splev(x: Any, tck: Any, der: Any = 0, ext: Any = 0) -> Any:
 class Newton:
     """Divided differences, which are smooth at the points too."""
 
-    def __init__(self, xi: Any, yi: Any, axis: Any = 0) -> None:
+    def __init__(self, xi: Any, yi: Any, axis: int = 0):
         x, y = np.asarray(xi) + 0.0, np.moveaxis(np.asarray(yi) + 0.0, axis, 0)
         self.x, self.axis, parts = x, axis, [y[0]]
         for d in range(1, x.shape[0]):
@@ -381,15 +384,15 @@ class Newton:
         return _placed(total, x.ndim, self.axis)
 
 
-def newton_interpolate(xi: Any, yi: Any, x: Any, axis: Any = 0) -> Any:
+def newton_interpolate(xi: Any, yi: Any, x: Any, axis: int = 0) -> Any:
     return Newton(xi, yi, axis)(x)
 
 
-def krogh_interpolate(xi: Any, yi: Any, x: Any, der: Any = 0, axis: Any = 0) -> Any:
+def krogh_interpolate(xi: Any, yi: Any, x: Any, der: int = 0, axis: int = 0) -> Any:
     if der != 0:
         raise NotImplementedError("krogh_interpolate with der= cannot be compiled: differentiate with tg.jvp")
     return Newton(xi, yi, axis)(x)
 
 
-def pchip_interpolate(xi: Any, yi: Any, x: Any, der: Any = 0, axis: Any = 0) -> Any:
+def pchip_interpolate(xi: Any, yi: Any, x: Any, der: int = 0, axis: int = 0) -> Any:
     return pchip(xi, yi, axis)(x, der)

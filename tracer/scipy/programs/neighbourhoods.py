@@ -1,19 +1,23 @@
 """Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..primitives import footprint_of
 from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
 
+if TYPE_CHECKING:
+    from ...pytrees import TreeDef
+    from ...values.boxes import ArrayBox
 
-def _axes(input: Any, axes: Any) -> Any:
+
+def _axes(input: ArrayBox, axes: tuple[int, ...]) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
-def _along(input: Any, size: Any, axis: Any, mode: Any, cval: Any, origin: Any, larger: Any) -> Any:
+def _along(input: ArrayBox, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
     """The extreme over a window of an axis."""
     n, before = input.shape[axis], size // 2 + origin
     if size < 1:
@@ -25,22 +29,22 @@ def _along(input: Any, size: Any, axis: Any, mode: Any, cval: Any, origin: Any, 
     return np.moveaxis(found, 0, axis)
 
 
-def maximum_filter1d(input: Any, size: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
-                     origin: Any = 0) -> Any:
+def maximum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                     cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, True)
 
 
-def minimum_filter1d(input: Any, size: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
-                     origin: Any = 0) -> Any:
+def minimum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                     cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input: Any, size: Any, footprint: Any, output: Any, mode: Any, cval: Any, origin: Any, axes: Any,
-             larger: Any) -> Any:
+def _extreme(input: ArrayBox, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
+             axes: tuple[int, ...], larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     if footprint is not None and not all(footprint_of(footprint)[1]):
@@ -56,17 +60,17 @@ def _extreme(input: Any, size: Any, footprint: Any, output: Any, mode: Any, cval
     return input
 
 
-def maximum_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
-                   cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def maximum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
 
 
-def minimum_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
-                   cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def minimum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input: Any, size: Any, footprint: Any, mode: Any, cval: Any, origin: Any, axes: Any) -> Any:
+def _windows(input: ArrayBox, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -85,7 +89,7 @@ def _windows(input: Any, size: Any, footprint: Any, mode: Any, cval: Any, origin
     return found
 
 
-def _ranked(input: Any, rank: Any, windows: Any) -> Any:
+def _ranked(input: ArrayBox, rank: int, windows: Any) -> Any:
     count = len(windows)
     place = rank(count)
     if place < 0:
@@ -95,22 +99,22 @@ def _ranked(input: Any, rank: Any, windows: Any) -> Any:
     return np.sort(np.stack(windows), axis=0)[place]
 
 
-def rank_filter(input: Any, rank: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
-                cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def rank_filter(input: ArrayBox, rank: int, size: Any = None, footprint: Any = None, output: int | None = None,
+                mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def median_filter(input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
-                  cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def median_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                  cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def percentile_filter(input: Any, percentile: Any, size: Any = None, footprint: Any = None, output: Any = None,
-                      mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def percentile_filter(input: ArrayBox, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
+                      mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     share = percentile + 100.0 if percentile < 0 else percentile
@@ -122,7 +126,7 @@ def percentile_filter(input: Any, percentile: Any, size: Any = None, footprint: 
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input: Any, axis: Any, output: Any, mode: Any, cval: Any, smooth: Any) -> Any:
+def _gradient(input: ArrayBox, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -134,15 +138,16 @@ def _gradient(input: Any, axis: Any, output: Any, mode: Any, cval: Any, smooth: 
     return found
 
 
-def sobel(input: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
+def sobel(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 2, 1])
 
 
-def prewitt(input: Any, axis: Any = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
+def prewitt(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
-def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Any:
+def laplace(input: ArrayBox, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+            axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -152,7 +157,7 @@ def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0
     return found
 
 
-def _derivatives(input: Any, sigma: Any, order: Any, mode: Any, cval: Any, axes: Any, options: Any) -> Any:
+def _derivatives(input: ArrayBox, sigma: Any, order: str, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -160,8 +165,8 @@ def _derivatives(input: Any, sigma: Any, order: Any, mode: Any, cval: Any, axes:
     return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
 
 
-def gaussian_laplace(input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
-                     **kwargs: Any) -> Any:
+def gaussian_laplace(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+                     axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 2, mode, cval, axes, kwargs):
@@ -169,8 +174,8 @@ def gaussian_laplace(input: Any, sigma: Any, output: Any = None, mode: Any = "re
     return found
 
 
-def gaussian_gradient_magnitude(input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *,
-                                axes: Any = None, **kwargs: Any) -> Any:
+def gaussian_gradient_magnitude(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect",
+                                cval: float = 0.0, *, axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 1, mode, cval, axes, kwargs):
@@ -180,34 +185,38 @@ def gaussian_gradient_magnitude(input: Any, sigma: Any, output: Any = None, mode
 
 # --- morphology -------------------------------------------------------------------------------------------------------
 
-def _turned(size: Any, origin: Any, rank: Any) -> Any:
+def _turned(size: Any, origin: int, rank: int) -> Any:
     """The origin of a window that is turned round: an even one has its middle on the other side."""
     return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
 
 
-def grey_erosion(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def grey_erosion(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
 
 
-def grey_dilation(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-                  mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def grey_dilation(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                  output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                  axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     input = np.asarray(input)
     return maximum_filter(input, size, None, output, mode, cval, _turned(size, origin, len(_axes(input, axes))), axes=axes)
 
 
-def grey_opening(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def grey_opening(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     found = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_dilation(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 
 
-def grey_closing(input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-                 mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None) -> Any:
+def grey_closing(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     found = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_erosion(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 
