@@ -117,7 +117,7 @@ def _struve_term(v: Expr, x: Expr, out: Expr) -> Any:
     return (x * 0.5) ** v * (v + 1.5).rgamma() * (0.5 / math.sqrt(math.pi))
 
 
-def _struve_slope(name: str, sign: float) -> Any:
+def _struve_slope(name: str, sign: float) -> Callable:
     """Of order 0: 2/π - H_1 and 2/π + L_1 (DLMF 11.4.32), which need no order -1."""
     general = _recurrence(name, 1.0, sign, _struve_term)
 
@@ -142,7 +142,9 @@ for _k, _name in enumerate(("ai", "bi")):
 # Kelvin functions, with ber + i bei = J_0(x e^(3πi/4)): x² f'' + x f' = i x² f
 for _name in ("ber", "bei", "ker", "kei"):
     library(_name, 1, lambda x, out, n=_name + "p": getattr(x, n)(), domain=(RIGHT,))
-def _kelvin_ratio(first: int) -> Any:
+
+
+def _kelvin_ratio(first: int) -> Callable:
     """ber'(x)/x = Σ_(k≥1) (-1)^k k (x/2)^(4k-2) / (2k)!² (first 0), bei'(x)/x = Σ (-1)^k (2k+1)/2 (x/2)^(4k) / (2k+1)!²."""
     def ratio(x: Expr, out: Expr) -> Any:
         near, half = x.abs() < 1, x * 0.5

@@ -3,6 +3,7 @@ routines (special_library.py). What has steps has no slope there (None); where n
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .elementwise import ANY, POSITIVE, like
@@ -17,7 +18,7 @@ INSIDE = (0.15, 0.85)
 
 # --- spherical Bessel functions ---------------------------------------------------------------------------------------
 
-def _spherical(name: str, before: float, after: float) -> Any:
+def _spherical(name: str, before: float, after: float) -> Callable:
     """(2n+1) f_n' = ±n f_(n-1) ± (n+1) f_(n+1), for which no singularity at 0 cancels (DLMF 10.51.2, 10.51.5)."""
     def slope(n: Expr, x: Expr, out: Expr) -> Any:
         last = (n - 1).max(like(n, 0))

@@ -215,6 +215,18 @@ class Emitter(Writer):
             self.jump(done)
         self.start(done)
 
+    def either(self, cond: str, then: Callable[[], None], other: Callable[[], None]) -> None:
+        """Lines that run where a condition (a register) holds, and others that run where it does not."""
+        yes, no, done = self.label(), self.label(), self.label()
+        self.lines.append(f"  br i1 {cond}, label %{yes}, label %{no}")
+        self.start(yes)
+        then()
+        self.jump(done)
+        self.start(no)
+        other()
+        self.jump(done)
+        self.start(done)
+
     # --- whole buffers ------------------------------------------------------------------------------------------------
 
     def alloc(self, s: Alloc) -> None:

@@ -18,7 +18,7 @@ import itertools
 import sys
 import types
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -435,6 +435,11 @@ def _refused(name: str, remedy: str) -> Callable:
     return refuse
 
 
+def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.nditer goes through elements as they lie in memory, which compiled code does not know",
+                           "loop over `a.flat`, np.ndenumerate(a) or np.ndindex(a.shape)", tracing.locate())
+
+
 def _text_of(make: Callable | type, conversion: str) -> Callable:
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args: Any, **kwargs: Any) -> Any:
@@ -451,7 +456,7 @@ BUILTINS = {
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate,
+    np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
     locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
     eval: _refused("eval", "write the expression, or make a function of it outside"),

@@ -44,7 +44,8 @@ NAMES = {package: frozenset(names.split()) for package, names in {
     "integrate": "cumulative_simpson",
     "signal": """
         argrelextrema argrelmax argrelmin chirp coherence csd cspline1d qspline1d deconvolve detrend filtfilt freqz freqs
-        gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter spectrogram stft istft vectorstrength welch
+        gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter
+        sosfiltfilt spectrogram stft istft vectorstrength welch
         wiener zpk2tf lombscargle
     """,
     "ndimage": "center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation ",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
+    density_estimates,
     filters,
     interpolation,
     linalg,
@@ -66,12 +67,14 @@ def redirect(f: Any) -> Any:
         return None
     if type(f).__name__ in _COMPILED:
         return _refusing(f, f"{f.__module__ or 'scipy'}.{f.__name__}")
+    if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
+        return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
     if parts[1].startswith("_") or parts[1] == "stats":
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
     if parts[1] == "interpolate":
-        return _interpolant(f, owner)
+        return _object(f, owner, "interpolate", interpolation.BUILT, interpolation.FUNCTIONS, interpolation.CAPTURED)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
@@ -87,13 +90,13 @@ def redirect(f: Any) -> Any:
 def _interpolant(f: Any, owner: Any) -> Any:
     """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
     if isinstance(f, type):
-        return _where_boxed(f, interpolation.BUILT.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):
-        return _where_boxed(f, interpolation.FUNCTIONS.get(f.__name__), f"scipy.interpolate.{f.__name__}")
+        return _where_boxed(f, functions.get(f.__name__), f"scipy.{package}.{f.__name__}")
     held = owner if isinstance(f, types.MethodType) else f
-    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in interpolation.CAPTURED]
-    made = interpolation.CAPTURED[kinds[0]](held) if kinds else None
-    name = f"scipy.interpolate.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in captured]
+    made = captured[kinds[0]](held) if kinds else None
+    name = f"scipy.{package}.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
     if made is None or (held is owner and not hasattr(made[0], f.__name__)):
         return _refusing(f, name)
 

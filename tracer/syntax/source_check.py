@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from .nodes import walk, with_places
+from .nodes import walk
 
 if TYPE_CHECKING:
     pass
@@ -68,9 +68,9 @@ def has_parameters(node: Any, code: CodeType) -> bool:
 def _compiled(node: Any, code: Any) -> CodeType | None:
     """The code object of a definition, which has the free variables of `code`."""
     inner = copy.copy(node)
-    inner.args = copy.copy(node.args)
-    inner.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
-    inner.args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
+    inner.args = inner_args = copy.copy(node.args)
+    inner_args.defaults = [ast.Constant(None) for _ in node.args.defaults]
+    inner_args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
     if isinstance(node, ast.Lambda):
         inner = ast.Expr(inner)
     else:
@@ -79,7 +79,9 @@ def _compiled(node: Any, code: Any) -> CodeType | None:
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
     if class_of(code) is not None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    module = with_places(ast.Module([outer], []))
+    for made in (outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+        made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
+    module = ast.Module([outer], [])
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:

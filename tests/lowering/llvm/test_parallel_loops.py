@@ -294,3 +294,27 @@ def test_small_loops_are_compiled_as_before():
     with sizes.at(parallel=400_000):
         text = tg.jit(lambda x: np.exp(x) + 1.0).lower(x).text("llvm")
     assert "launch" not in text
+
+
+def normalised(x):
+    return np.exp(x) / np.exp(x).sum() + x.max()
+
+
+def test_kernels_for_many_lengths():
+    """One that is made for a range of lengths decides in each call; where all are small there is nothing to decide."""
+    with sizes.at(parallel=6000, grain=600):
+        f, g = tg.jit(normalised), tg.grad(lambda x: (normalised(x) * x).sum())
+        f.cache_clear()
+        g.cache_clear()
+        rng = np.random.default_rng(0)
+        for size in (*range(3, 12), 256, 300, 320, 2000, 3001, 100_000, 120_000, 150_001):
+            x = rng.random(size)
+            results = []
+            for count in (1, 3):
+                threads.use(count)
+                results.append(bits([f(x), g(x)]))
+            assert results[0] == results[1]
+            np.testing.assert_allclose(f(x), normalised(x), rtol=1e-12)
+            np.testing.assert_allclose(g(x), g.interpret(x), rtol=1e-9, atol=1e-15)
+        f.cache_clear()
+        g.cache_clear()

@@ -112,11 +112,17 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
 def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     sos = np.asarray(sos)
-    if zi is not None:
-        raise NotImplementedError("sosfilt with zi= cannot be compiled: filter section by section with lfilter")
+    if sos.ndim != 2 or sos.shape[1] != 6:
+        raise ValueError("sos array must be shape (n_sections, 6)")
+    if zi is None:
+        for k in range(sos.shape[0]):
+            x = lfilter(sos[k, :3], sos[k, 3:], x, axis)
+        return x
+    zi, after = np.asarray(zi), []
     for k in range(sos.shape[0]):
-        x = lfilter(sos[k, :3], sos[k, 3:], x, axis)
-    return x
+        x, z = lfilter(sos[k, :3], sos[k, 3:], x, axis, zi[k])
+        after.append(z)
+    return x, np.stack(after)
 
 
 # --- scipy.ndimage ----------------------------------------------------------------------------------------------------
