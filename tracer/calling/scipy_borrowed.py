@@ -152,7 +152,7 @@ _COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose func
 
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
 
-def _part(f: Any, name: str) -> Any:
+def _part(f: Function, name: str) -> Any:
     return f.__closure__[f.__code__.co_freevars.index(name)].cell_contents
 
 
@@ -202,7 +202,7 @@ def _aligned(samples: Any, axis: int, paired: Any) -> Any:
     return moved, tuple(kept)
 
 
-def _broadcast(samples: Any, axes: Sequence[int], paired: Any) -> Any:
+def _broadcast(samples: Any, axes: tuple[int, ...], paired: Any) -> Any:
     rank = max(s.ndim for s in samples)
     full = [s.reshape((1,) * (rank - s.ndim) + tuple(s.shape)) for s in samples]
     if paired:
@@ -212,7 +212,7 @@ def _broadcast(samples: Any, axes: Sequence[int], paired: Any) -> Any:
             for s, shape in zip(full, shapes)]
 
 
-def _applied(wrapper: Any, f: Any, samples: Any, also: Any, kwargs: Any, kept: Any, name: str) -> Any:
+def _applied(wrapper: Any, f: Function, samples: Any, also: Any, kwargs: Any, kept: Any, name: str) -> Any:
     override, several = _part(wrapper, "override"), max(s.ndim for s in samples) > 1
     vectorized = "axis" in inspect.signature(f).parameters
     if several and not vectorized:
@@ -257,7 +257,7 @@ def inside() -> bool:
     return place is not None and place.file in tracing.LIBRARIES
 
 
-def helper(f: Any) -> Any:
+def helper(f: Function) -> Any:
     """What stands for one of SciPy's own helpers, or None."""
     module, name = f.__module__, f.__name__
     if module.startswith(_PLACES):
@@ -292,13 +292,13 @@ def boxed(x: Any) -> bool:
     return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
 
 
-def method(f: Any, name: str) -> Any:
+def method(f: Function, name: str) -> Any:
     """The same for a method of a distribution of SciPy."""
     several = any(k.__name__ == "multi_rv_generic" for k in type(f.__self__).__mro__)
     run = redirect(f.__func__, name, ("logpdf", "pdf", "logpmf", "pmf") if several else ("fit", "nnlf"))
     return None if run is None else functools.partial(run, f.__self__)
 
 
-def _enter(f: Any, /, *args: Any, **kwargs: Any) -> Any:
+def _enter(f: Function, /, *args: Any, **kwargs: Any) -> Any:
     source.OPENED.add(f.__code__)
     return calls._enter(tracing.active(), source.rewritten(f), args, kwargs)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    pass
+    from ....ir.core import Function
 
 _NAMES = ("logpdf", "pdf", "logpmf", "pmf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf", "entropy", "rvs")
 
@@ -23,7 +23,7 @@ def _own(dist: str, name: str) -> bool:
     return False
 
 
-def _flat(f: Any) -> Any:
+def _flat(f: Function) -> Any:
     """SciPy calls its methods with arrays of one dimension, on which they rely."""
     def flat(*args: Any) -> Any:
         if not args:
@@ -35,28 +35,28 @@ def _flat(f: Any) -> Any:
     return flat
 
 
-def _log_of(f: Any) -> Any:
+def _log_of(f: Function) -> Any:
     def log_of(x: Any, *shapes: Any) -> Any:
         return np.log(f(x, *shapes))
 
     return log_of
 
 
-def _mean_of(dist: Any) -> Any:
+def _mean_of(dist: str) -> Any:
     def mean(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[0]).astype(np.float64)
 
     return _flat(mean)
 
 
-def _var_of(dist: Any) -> Any:
+def _var_of(dist: str) -> Any:
     def var(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[1]).astype(np.float64)
 
     return _flat(var)
 
 
-def _moments_of(dist: Any) -> Any:
+def _moments_of(dist: str) -> Any:
     def mean(*shapes: Any) -> Any:
         return np.asarray(dist._munp(1, *shapes)).astype(np.float64)
 
@@ -70,7 +70,7 @@ def _moments_of(dist: Any) -> Any:
 class Borrowed:
     """The family of a distribution: what `family` says, then what SciPy's class does."""
 
-    def __init__(self, dist: Any, family: type | None = None):
+    def __init__(self, dist: str, family: type | None = None):
         self.__name__ = dist.name
         self.dist, self.ends_outside = dist, False
         self.shapes = tuple(dist.shapes.split(", ")) if dist.shapes else ()

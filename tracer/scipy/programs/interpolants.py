@@ -132,7 +132,7 @@ def cubic_spline(x: Any, y: Any, axis: int = 0, bc_type: str = "not-a-knot", ext
     return _hermite(x, y, slopes, extrapolate, axis)
 
 
-def _first_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
+def _first_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[2] - x[0]
         band[1, 0], band[0, 1] = h[1], d
@@ -145,7 +145,7 @@ def _first_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: An
         b[0] = -0.5 * np.asarray(condition[1]) * h[0] ** 2 + 3 * (y[1] - y[0])
 
 
-def _last_row(band: Any, b: Any, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
+def _last_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[-1] - x[-3]
         band[1, -1], band[2, -2] = h[-2], d

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from ...values.boxes import ArrayBox
 
 
-def _axes(input: Any, axes: tuple[int, ...]) -> Any:
+def _axes(input: ArrayBox, axes: tuple[int, ...]) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
-def _along(input: Any, size: Any, axis: Any, mode: str, cval: float, origin: Any, larger: Any) -> Any:
+def _along(input: ArrayBox, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
     """The extreme over a window of an axis."""
     n, before = input.shape[axis], size // 2 + origin
     if size < 1:
@@ -29,21 +29,21 @@ def _along(input: Any, size: Any, axis: Any, mode: str, cval: float, origin: Any
     return np.moveaxis(found, 0, axis)
 
 
-def maximum_filter1d(input: Any, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def maximum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                      cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, True)
 
 
-def minimum_filter1d(input: Any, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def minimum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                      cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input: Any, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
+def _extreme(input: ArrayBox, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
              axes: tuple[int, ...], larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -60,7 +60,7 @@ def _extreme(input: Any, size: Any, footprint: Any, output: int, mode: str, cval
     return input
 
 
-def maximum_filter(input: Any, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+def maximum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
                    cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
 
@@ -70,7 +70,7 @@ def minimum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, out
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input: Any, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
+def _windows(input: ArrayBox, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -89,7 +89,7 @@ def _windows(input: Any, size: Any, footprint: Any, mode: str, cval: float, orig
     return found
 
 
-def _ranked(input: Any, rank: Any, windows: Any) -> Any:
+def _ranked(input: ArrayBox, rank: int, windows: Any) -> Any:
     count = len(windows)
     place = rank(count)
     if place < 0:
@@ -99,21 +99,21 @@ def _ranked(input: Any, rank: Any, windows: Any) -> Any:
     return np.sort(np.stack(windows), axis=0)[place]
 
 
-def rank_filter(input: Any, rank: Any, size: Any = None, footprint: Any = None, output: int | None = None,
+def rank_filter(input: ArrayBox, rank: int, size: Any = None, footprint: Any = None, output: int | None = None,
                 mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def median_filter(input: Any, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+def median_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def percentile_filter(input: Any, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
+def percentile_filter(input: ArrayBox, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
                       mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -126,7 +126,7 @@ def percentile_filter(input: Any, percentile: Any, size: Any = None, footprint: 
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input: Any, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
+def _gradient(input: ArrayBox, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -146,7 +146,7 @@ def prewitt(input: ArrayBox, axis: int = -1, output: int | None = None, mode: st
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
-def laplace(input: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+def laplace(input: ArrayBox, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
             axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -157,7 +157,7 @@ def laplace(input: Any, output: int | None = None, mode: str = "reflect", cval: 
     return found
 
 
-def _derivatives(input: Any, sigma: Any, order: Any, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
+def _derivatives(input: ArrayBox, sigma: Any, order: str, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -185,7 +185,7 @@ def gaussian_gradient_magnitude(input: ArrayBox, sigma: Any, output: int | None 
 
 # --- morphology -------------------------------------------------------------------------------------------------------
 
-def _turned(size: Any, origin: int, rank: Any) -> Any:
+def _turned(size: Any, origin: int, rank: int) -> Any:
     """The origin of a window that is turned round: an even one has its middle on the other side."""
     return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
 
@@ -198,7 +198,7 @@ def grey_erosion(input: ArrayBox, size: Any = None, footprint: Any = None, struc
     return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
 
 
-def grey_dilation(input: Any, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+def grey_dilation(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
                   output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
                   axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:

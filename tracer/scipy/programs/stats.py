@@ -4,7 +4,7 @@ what is NaN and what is 0. Results are in double precision, as SciPy's are.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...values.boxes import ArrayBox, Box, ScalarBox
 
 
-def _parsed(family: Any, args: tuple[float | ScalarBox, ...], kwargs: Mapping[str, float | ScalarBox]) -> tuple[list[ArrayBox],
+def _parsed(family: type, args: tuple[float | ScalarBox, ...], kwargs: Mapping[str, float | ScalarBox]) -> tuple[list[ArrayBox],
             ArrayBox, ArrayBox]:
     """(shapes, location, scale) from what follows the argument of a method."""
     names = (*family.shapes, "loc", *(() if family.discrete else ("scale",)))
@@ -38,7 +38,7 @@ def _parsed(family: Any, args: tuple[float | ScalarBox, ...], kwargs: Mapping[st
     return shapes, np.asarray(given["loc"]).astype(np.float64), np.asarray(given["scale"]).astype(np.float64)
 
 
-def _mass(family: Any, log: Any, x: Any, shapes: Sequence[ArrayBox], scale: Any) -> Any:
+def _mass(family: type, log: Any, x: Any, shapes: tuple[ArrayBox, ...], scale: int) -> Any:
     name = "pmf" if family.discrete else "pdf"
     own = None if log else getattr(family, name, None)
     if own is not None:
@@ -47,7 +47,7 @@ def _mass(family: Any, log: Any, x: Any, shapes: Sequence[ArrayBox], scale: Any)
     return value if log else np.exp(value)
 
 
-def _density(family: Any, log: bool, x: Any, *args: float | ScalarBox, **kwargs: ScalarBox) -> Any:
+def _density(family: type, log: bool, x: np.ndarray | ArrayBox, *args: float | ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     low, high = family.support(*shapes)
@@ -71,7 +71,7 @@ def _standard(family: type, name: str, x: Any, shapes: list[ArrayBox]) -> Any:
     return 1.0 - _standard(family, "cdf", x, shapes)
 
 
-def _cumulative(family: Any, name: str, x: Any, *args: float | ScalarBox, **kwargs: float | ScalarBox) -> Any:
+def _cumulative(family: type, name: str, x: ArrayBox, *args: float | ScalarBox, **kwargs: float | ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     if family.discrete and not family.takes_steps:
@@ -83,7 +83,7 @@ def _cumulative(family: Any, name: str, x: Any, *args: float | ScalarBox, **kwar
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
 
-def _quantile(family: Any, name: str, q: Any, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
+def _quantile(family: type, name: str, q: Any, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     q = np.asarray(q).astype(np.float64)
     own = getattr(family, name, None)
@@ -95,7 +95,7 @@ def _quantile(family: Any, name: str, q: Any, *args: ScalarBox, **kwargs: Scalar
     return np.where(family.valid(*shapes) & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
 
 
-def _moment(family: Any, name: str, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
+def _moment(family: type, name: str, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     if name == "mean":
         found = family.mean(*shapes) * scale + loc
@@ -117,7 +117,7 @@ def _interval(family: type, confidence: Any, *args: Any, **kwargs: Any) -> Any:
     return _quantile(family, "ppf", tail, *args, **kwargs), _quantile(family, "ppf", 1.0 - tail, *args, **kwargs)
 
 
-def _rvs(family: Any, *args: Any, size: Any = None, random_state: Any = None, **kwargs: Any) -> Any:
+def _rvs(family: type, *args: Any, size: Any = None, random_state: Any = None, **kwargs: Any) -> Any:
     """SciPy's own draws: the class's from the generator, then scale and location."""
     if random_state is None or isinstance(random_state, (int, np.integer)):
         raise NotImplementedError(f"scipy.stats.{family.__name__}.rvs cannot be compiled without a generator: pass "
