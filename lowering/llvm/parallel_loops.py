@@ -11,7 +11,7 @@ while it is written: a scalar, or a buffer's pointer, that it does not know is a
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
@@ -180,7 +180,7 @@ class _Counting:
 class _Parts:
     """What chunks find and leave behind: numbers of reductions, and arrays that they add to."""
 
-    def __init__(self, out: Any, spread: Spread, number: Size):
+    def __init__(self, out: Emitter, spread: Spread, number: Size):
         self.out, self.number = out, number
         self.given = [(var, Scalar(var.dtype)) for var in spread.given]
         out.body([Get(got, var) for var, got in self.given])
