@@ -175,7 +175,7 @@ class _Iterations:
         self.other = other
 
     def _accesses(self) -> list[Access]:
-        adds = _additions(self.body)
+        adds = additions(self.body)
         found = []
         for k, s in enumerate(self.body):
             if type(s) is Store and k in adds:
@@ -283,7 +283,7 @@ class _Iterations:
         return strides.count(-1) > strides.count(1)
 
 
-def _additions(body: list) -> dict[int, tuple[int, int, int]]:
+def additions(body: list) -> dict[int, tuple[int, int, int]]:
     """For each store that adds to an element in any order: where the load, the addition and the store stand. A program's own
     `a[i] += x` is none, since its sums keep their order."""
     used = uses(body)
