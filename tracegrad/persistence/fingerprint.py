@@ -49,8 +49,8 @@ _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), typ
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
 _INTERNAL = frozenset({"_cache", "misses", "shapes", "_statics", "_captures", "_programs", "c_functions", "_chain", "_plans",
-                       "_lock", "answer", "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__", "__qualname__", "__module__",
-                       "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
+                       "_lock", "answer", "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__", "__qualname__",
+                       "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
 _NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__",
                          "__abstractmethods__",
                          "_abc_impl", "__static_attributes__", "__firstlineno__", "__parameters__", "__orig_bases__",
