@@ -6,9 +6,15 @@ forward mode on those that are varied. Loops take a fixed point over what they c
 """
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
 from ..ir.core import Block, Function, Op, Value
 from ..ir.types import StackType
 from .custom_calls import rule_of_call, varies
+
+if TYPE_CHECKING:
+    from ..ir.opdef import Elementwise
 
 
 def inexact(value: Value) -> bool:
@@ -28,7 +34,7 @@ def positions(op: Op) -> tuple[int, ...]:
     if defn.rule == "none":
         return ()
     if defn.rule == "elementwise":
-        return tuple([k for k, p in enumerate(defn.partials) if p is not None])
+        return tuple([k for k, p in enumerate(cast("Elementwise", defn).partials) if p is not None])
     if defn.rule == "special":
         return _SPECIAL_IN.get(defn.name) or tuple(range(len(op.operands)))
     return defn.linear_in or tuple(range(len(op.operands)))
@@ -44,7 +50,7 @@ def through(op: Op) -> list[Value]:
 class _Flow:
     """A set of values that grows along the ops of a function; `memo` serves callees."""
 
-    def __init__(self, marked, memo):
+    def __init__(self, marked: list[Value], memo: dict):
         self.marked: set[Value] = set(marked)
         self.memo = {} if memo is None else memo
 
@@ -52,7 +58,7 @@ class _Flow:
         if inexact(value):
             self.marked.add(value)
 
-    def link(self, sources, targets) -> None:
+    def link(self, sources: tuple[Value, ...], targets: tuple[Value, ...]) -> None:
         """Mark each target whose source is marked."""
         for source, target in zip(sources, targets):
             if source in self.marked:
@@ -74,16 +80,16 @@ class _Varied(_Flow):
                 for r in op.results:
                     self.mark(r)
 
-    def if_(self, op):
+    def if_(self, op: Op) -> None:
         for region in op.regions:
             self.block(region)
             self.link(region.yields, op.results)
 
-    def map_(self, op):
+    def map_(self, op: Op) -> None:
         self.block(op.regions[0])
         self.link(op.regions[0].yields, op.results)
 
-    def for_(self, op):
+    def for_(self, op: Op) -> None:
         fixed, body = len(op.operands) - len(op.results), op.regions[-1]
         params = body.params[fixed:]
         self.link(op.operands[fixed:], params)
@@ -96,7 +102,7 @@ class _Varied(_Flow):
 
     while_ = for_
 
-    def call_(self, op):
+    def call_(self, op: Op) -> None:
         callee, rule = op.attrs["callee"], rule_of_call(op)
         if rule is not None:
             if varies(op, rule, self.marked):
@@ -128,16 +134,16 @@ class _Useful(_Flow):
             elif any(r in marked for r in op.results):
                 marked.update(through(op))
 
-    def if_(self, op):
+    def if_(self, op: Op) -> None:
         for region in op.regions:
             self.link(op.results, region.yields)
             self.block(region)
 
-    def map_(self, op):
+    def map_(self, op: Op) -> None:
         self.link(op.results, op.regions[0].yields)
         self.block(op.regions[0])
 
-    def for_(self, op):
+    def for_(self, op: Op) -> None:
         fixed, body = len(op.operands) - len(op.results), op.regions[-1]
         params = body.params[fixed:]
         self.link(op.results, body.yields)
@@ -150,7 +156,7 @@ class _Useful(_Flow):
 
     while_ = for_
 
-    def call_(self, op):
+    def call_(self, op: Op) -> None:
         callee, rule = op.attrs["callee"], rule_of_call(op)
         if rule is not None:
             if any(r in self.marked for r in op.results):
@@ -167,14 +173,14 @@ class _Useful(_Flow):
                 self.mark(v)
 
 
-def varied(f: Function, wrt, memo=None) -> set[Value]:
+def varied(f: Function, wrt: Sequence[int], memo: Any = None) -> set[Value]:
     """The values of `f` (of its regions too) that depend on the parameters at positions `wrt`."""
     flow = _Varied([f.params[k] for k in wrt if inexact(f.params[k])], memo)
     flow.block(f.body)
     return flow.marked
 
 
-def useful(f: Function, results=None, memo=None) -> set[Value]:
+def useful(f: Function, results: Collection[int] | None = None, memo: Any = None) -> set[Value]:
     """The values of `f` that its inexact results (those at positions `results`, if given) depend on."""
     wanted = f.results if results is None else [f.results[k] for k in results]
     flow = _Useful([v for v in wanted if inexact(v)], memo)
@@ -182,7 +188,7 @@ def useful(f: Function, results=None, memo=None) -> set[Value]:
     return flow.marked
 
 
-def varied_in(block: Block, values) -> set[Value]:
+def varied_in(block: Block, values: list[Value]) -> set[Value]:
     """The values of a block (of its regions too) that depend on these."""
     flow = _Varied(values, None)
     flow.block(block)

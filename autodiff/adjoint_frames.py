@@ -12,9 +12,15 @@ same way.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..ir.build import Builder, Expr
 from ..ir.core import Block, Const, Op, Value
-from ..ir.types import StackType, Type
+from ..ir.types import DType, StackType, Type
+
+if TYPE_CHECKING:
+    from .residuals.tapes import _Site
+    from .reverse.reverse import Reverse
 
 
 class Frame:
@@ -23,7 +29,8 @@ class Frame:
 
     __slots__ = ("actives", "b", "back", "bars", "block", "known", "op", "parent", "run")
 
-    def __init__(self, run, parent: Frame | None, op: Op | None, block: Block, back: Block, actives=None):
+    def __init__(self, run: Reverse, parent: Frame | None, op: Op | None, block: Block, back: Block,
+                 actives: set[Value] | None = None):
         self.run, self.parent, self.op, self.block, self.back = run, parent, op, block, back
         self.actives: set[Value] = parent.actives if actives is None else actives
         self.bars: dict = {}
@@ -36,12 +43,12 @@ class Frame:
 
     # --- forward values
 
-    def owns(self, v) -> bool:
+    def owns(self, v: _Site | Value) -> bool:
         """Whether a value (or other key of `bars`) belongs to this frame's block."""
         if not isinstance(v, Value):
             return False
         owner = v.owner
-        return owner is self.block or self.run.home.get(owner) is self.block
+        return owner is self.block or (isinstance(owner, Op) and self.run.home.get(owner) is self.block)
 
     def get(self, v: Value) -> Value:
         """A forward value, in the backward block."""
@@ -49,13 +56,13 @@ class Frame:
 
     def dims(self, v: Value) -> tuple[Value, ...]:
         """The lengths of a forward value, as index operands of the backward block."""
-        return tuple([self.b.index(d) if type(d) is int else self.get(d) for d in v.type.dims])
+        return tuple([self.b.index(d) if isinstance(d, int) else self.get(d) for d in v.type.dims])
 
-    def type(self, t):
+    def type(self, t: Type) -> Type:
         """The type of a forward value, as a type of the backward block."""
         if t.__class__ is StackType or t.static:
             return t
-        return Type(t.dtype, tuple([d if type(d) is int else self.get(d) for d in t.dims]))
+        return Type(t.dtype, tuple([d if isinstance(d, int) else self.get(d) for d in t.dims]))
 
     def lazy(self, v: Value) -> Lazy:
         return Lazy(self, v)
@@ -65,12 +72,12 @@ class Frame:
     def active(self, v: Value) -> bool:
         return v in self.actives
 
-    def current(self, key):
+    def current(self, key: _Site | Value) -> Value | None:
         """The adjoint so far, as seen from here, or None for zero."""
         bar = self.bars.get(key)
         return self.inherit(key) if bar is None and not self.owns(key) else bar
 
-    def inherit(self, key):
+    def inherit(self, key: _Site | Value) -> Value | None:
         """`current` of something that belongs to an enclosing frame."""
         return None
 
@@ -89,7 +96,7 @@ class Frame:
             masked.add(total)
         return total
 
-    def put(self, key, bar: Value) -> None:
+    def put(self, key: Any, bar: Value) -> None:
         self.bars[key] = bar
         if bar.name is None and isinstance(key, Value) and key.name and bar.op is not None:
             bar.name = f"{key.name}_bar"
@@ -119,9 +126,9 @@ class Lazy(Expr):
         self.builder, self.frame, self.source = frame.b, frame, source
 
     @property
-    def value(self) -> Value:
+    def value(self) -> Value:                           # type: ignore[override]
         return self.frame.get(self.source)
 
     @property
-    def dtype(self):
+    def dtype(self) -> DType:
         return self.source.type.dtype

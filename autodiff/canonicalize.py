@@ -11,6 +11,9 @@ Lengths (and other index arithmetic) that do not change in a loop stand before i
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..ir.build import Builder, key_of, make_op
 from ..ir.clone import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.core import Block, Function, Op, Value
@@ -31,7 +34,7 @@ def prepare(f: Function, name: str) -> Function:
     return Function(name, body, f.loc)
 
 
-def with_rules(g: Function, wrt, memo) -> Function:
+def with_rules(g: Function, wrt: Sequence[int], memo: Any) -> Function:
     """A prepared function whose calls that have a rule (custom_calls.py) and vary with the parameters `wrt` are written out."""
     calls = [op for op in g.body.walk() if "rule" in op.attrs]
     marked = varied(g, wrt, memo) if calls else ()
@@ -39,7 +42,7 @@ def with_rules(g: Function, wrt, memo) -> Function:
     if not chosen:
         return g
 
-    def call(builder, op, mapping):
+    def call(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         return write_out(builder, op, mapping, _CUSTOM) if op in chosen else copy_op(builder, op, mapping)
 
     body = copy_region(Builder(), g.body, {}, {"call": call})
@@ -47,7 +50,7 @@ def with_rules(g: Function, wrt, memo) -> Function:
     return Function(g.name, body, g.loc)
 
 
-def _call(builder: Builder, op: Op, mapping):
+def _call(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     if "rule" in op.attrs or checkpointed(op):
         return copy_op(builder, op, mapping)
     callee = op.attrs["callee"]
@@ -60,14 +63,14 @@ def _call(builder: Builder, op: Op, mapping):
     return results
 
 
-def _map(builder: Builder, op: Op, mapping):
+def _map(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     (region,) = op.regions
     if not any(inexact(r) for r in op.results):
         return copy_op(builder, op, mapping, _CUSTOM)
     (trip,) = mapped(op.operands, mapping)
     inits = []
     for r in op.results:
-        lengths = [builder.index(d) if type(d) is int else mapping.get(d, d) for d in r.type.dims[1:]]
+        lengths = [builder.index(d) if isinstance(d, int) else mapping.get(d, d) for d in r.type.dims[1:]]
         inits.append(builder("empty", *map(builder.index, [trip, *lengths]), dtype=r.type.dtype))
     body = Block([INDEX_SCALAR, *[v.type for v in inits]], [region.params[0].name, *[r.name for r in op.results]])
     mapping[region.params[0]] = i = body.params[0]
@@ -78,7 +81,7 @@ def _map(builder: Builder, op: Op, mapping):
     return builder.emit("for", trip, *inits, regions=[body])
 
 
-def _region(builder: Builder, op: Op, mapping):
+def _region(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     return copy_op(builder, op, mapping, _CUSTOM)
 
 
@@ -136,8 +139,8 @@ def _accumulate(block: Block, counts: dict[Value, int]) -> None:
             _accumulate(region, counts)
         if op.defn.name == "update" and counts.get(op.operands[1]) == 1 and (term := _added(op)) is not None:
             x, v, *indices = op.operands
-            if v.op.defn.name == "sub":
-                negated = make_op(OPS["neg"], (term,), {}, (), v.op.loc)
+            if v.maker.defn.name == "sub":
+                negated = make_op(OPS["neg"], (term,), {}, (), v.maker.loc)
                 ops.append(negated)
                 term = negated.results[0]
             op.defn, op.operands, changed = OPS["update_add"], (x, term, *indices), True

@@ -16,6 +16,9 @@ alone, and what leads from the inputs to the results is detached:
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 from ..ir.build import Builder
 from ..ir.clone import copy_block, dims_of, inline, mapped, nest_locations, replace
 from ..ir.core import Block, Function, Op, Value, subst_type
@@ -23,22 +26,27 @@ from ..ir.errors import Loc, UnsupportedError
 from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType
 
+if TYPE_CHECKING:
+    from .adjoint_frames import Frame
+    from .custom_rules import Rule
+    from .forward import Forward
+
 
 class Link:
     """The rule of a link. Its operands: the inputs, `fixed` values that must not vary, the residuals, the results, lengths."""
 
     __slots__ = ("backward", "first", "fixed", "inputs", "name", "residuals")
 
-    def __init__(self, rule, backward: Function, fixed: int, residuals: int):
+    def __init__(self, rule: Rule, backward: Function, fixed: int, residuals: int):
         self.name, self.backward, self.fixed, self.residuals = rule.name, backward, fixed, residuals
         self.inputs = tuple(range(len(rule.inputs)))
         self.first = len(self.inputs) + fixed + residuals          # where the results start
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"rule of {self.name}"
 
 
-def rule_of_call(op: Op):
+def rule_of_call(op: Op) -> Link | None:
     """What says how derivatives pass through a call, where it is not the callee itself."""
     rule = op.attrs.get("rule") or op.attrs.get("link")
     if isinstance(rule, str):
@@ -47,7 +55,7 @@ def rule_of_call(op: Op):
     return rule
 
 
-def varies(op: Op, rule, marked) -> bool:
+def varies(op: Op, rule: Link | Rule, marked: set[Value]) -> bool:
     """Whether the results of a call with a rule vary. Raises where something varies that the rule says nothing about."""
     chosen = set(rule.inputs)
     for k, v in enumerate(op.operands):
@@ -60,7 +68,7 @@ def varies(op: Op, rule, marked) -> bool:
     return any(op.operands[k] in marked for k in rule.inputs)
 
 
-def closed(name: str, values, names, emit, loc: Loc = ()) -> Function:
+def closed(name: str, values: Sequence[Value], names: Sequence[str | None], emit: Callable, loc: Loc = ()) -> Function:
     """A function with a parameter in the place of each of these values, whose lengths must be among them; `emit(builder,
     params)` gives its results."""
     body = Block([v.type for v in values], names)
@@ -78,7 +86,7 @@ def inexact(v: Value) -> bool:
     return v.type.__class__ is not StackType and v.type.dtype.inexact
 
 
-def forward_call(fwd, op: Op, add_results) -> None:
+def forward_call(fwd: Forward, op: Op, add_results: Callable) -> None:
     """Forward mode: a call of the rule's tangents, with zeros for the inputs that do not vary."""
     rule = op.attrs["rule"]
     if any(op.operands[k] in fwd.dots for k in rule.inputs):
@@ -89,7 +97,7 @@ def forward_call(fwd, op: Op, add_results) -> None:
     fwd.b.block.ops.append(op)
 
 
-def write_out(builder: Builder, op: Op, mapping, custom) -> tuple[Value, ...]:
+def write_out(builder: Builder, op: Op, mapping: dict[Value, Value], custom: dict[str, Callable]) -> tuple[Value, ...]:
     """Reverse mode, before it starts: the forward half, detached, and the link."""
     rule = op.attrs["rule"]
     forward, backward = rule.halves()
@@ -118,7 +126,7 @@ def same_as(op: Op) -> dict[Value, Value]:
     return dict(zip(op.results, op.operands[first:first + len(op.results)]))
 
 
-def reverse_link(frame, op: Op) -> None:
+def reverse_link(frame: Frame, op: Op) -> None:
     """The backward half, on the residuals as they are found from here."""
     link: Link = op.attrs["link"]
     cts = [frame.take(r) for r in op.results]
@@ -130,7 +138,7 @@ def reverse_link(frame, op: Op) -> None:
         frame.add(op.operands[k], bar)
 
 
-def unlink(blocks, same: dict[Value, Value]) -> None:
+def unlink(blocks: list[Block], same: dict[Value, Value]) -> None:
     """Reverse mode, in the end: take out what `write_out` added."""
     for v, w in same.items():
         while w in same:

@@ -9,6 +9,7 @@ not depend on the flow; where it does, there is an error that says which rule is
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..ir.clone import dce, inline
 from ..ir.core import Block, Function, Op, Value, subst_type
@@ -17,6 +18,9 @@ from .custom_calls import closed, inexact
 from .forward import jvp
 from .partition import all_new
 from .reverse.reverse import partition, vjp
+
+if TYPE_CHECKING:
+    from ..ir.build import Builder
 
 
 class Rule:
@@ -32,10 +36,11 @@ class Rule:
                  tangents: Callable[[], Function] | None = None,
                  halves: Callable[[], tuple[Function, Function]] | None = None):
         self.name, self.inputs, self.results, self.loc = name, inputs, results, loc
-        self._tangents, self._halves = tangents, halves
+        self._tangents: Any = tangents
+        self._halves: Any = halves
         self.kind = "custom_jvp" if tangents else "custom_vjp"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.kind} of {self.name}"
 
     def tangents(self) -> Function:
@@ -58,7 +63,7 @@ def halves_from(rule: Rule) -> tuple[Function, Function]:
     forward, backward = all_new(partition(both, flows, set(moved)))
     own = both.params[:flows.start]
 
-    def emit(b, params):
+    def emit(b: Builder, params: Any) -> Any:
         mapping = dict(zip(own, params))
         zeros = [b.full(0, subst_type(both.params[k].type, mapping).dims, both.params[k].type.dtype) for k in flows]
         found = inline(b, forward, (*params, *zeros))
@@ -77,7 +82,7 @@ def tangents_from(rule: Rule) -> Function:
     values = (*own, *[Value(own[k].type) for k in rule.inputs])
     names = [p.name for p in own] + [f"{own[k].name}_dot" if own[k].name else None for k in rule.inputs]
 
-    def emit(b, params):
+    def emit(b: Builder, params: Any) -> Any:
         found = inline(b, forward, params[:len(own)])
         kept = found[out:]
         mapping = dict(zip(backward.params, kept))
@@ -90,7 +95,8 @@ def tangents_from(rule: Rule) -> Function:
 
 # --- linearity -----------------------------------------------------------------------------------------------------------
 
-def expect_linear(rule: Rule, f: Function, flows, results, what: str, remedy: str) -> None:
+def expect_linear(rule: Rule, f: Function, flows: Any, results: Any, what: str,
+                  remedy: str) -> None:
     """Raise unless the results of `f` are linear in the parameters `flows`."""
     twice = jvp(f, tuple(flows))
     places = [k for k, r in enumerate(f.results) if inexact(r)]
@@ -103,7 +109,7 @@ def expect_linear(rule: Rule, f: Function, flows, results, what: str, remedy: st
             remedy, rule.loc)
 
 
-def dependent(f: Function, sources) -> set[Value]:
+def dependent(f: Function, sources: Any) -> set[Value]:
     """The values of `f` that depend on these through data or control, differentiably or not."""
     reached: set[Value] = set(sources)
     _block(f.body, reached)
@@ -120,19 +126,19 @@ def _block(block: Block, reached: set[Value]) -> None:
             reached.update(op.results)
 
 
-def _link(sources, targets, reached: set[Value]) -> None:
+def _link(sources: Any, targets: Any, reached: set[Value]) -> None:
     for source, target in zip(sources, targets):
         if source in reached:
             reached.add(target)
 
 
-def _call(op: Op, reached, used) -> None:
+def _call(op: Op, reached: Any, used: Any) -> None:
     callee = op.attrs["callee"]
     inner = dependent(callee, [p for p, v in zip(callee.params, op.operands) if v in reached]) if used else ()
     reached.update([r for v, r in zip(callee.results, op.results) if v in inner])
 
 
-def _branches(op: Op, reached, used) -> None:
+def _branches(op: Op, reached: Any, used: Any) -> None:
     for region in op.regions:
         _block(region, reached)
         _link(region.yields, op.results, reached)
@@ -140,7 +146,7 @@ def _branches(op: Op, reached, used) -> None:
         reached.update(op.results)
 
 
-def _loop(op: Op, reached, used) -> None:
+def _loop(op: Op, reached: Any, used: Any) -> None:
     fixed, body, count = len(op.operands) - len(op.results), op.regions[-1], -1
     for region in op.regions:
         _link(op.operands[fixed:], region.params[fixed:], reached)

@@ -5,6 +5,9 @@ through a region or returned. Control ops carry tangents beside the values (forw
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 from ..ir.build import Builder, Expr
 from ..ir.clone import copy_region
 from ..ir.core import Block, Function, Op, Value
@@ -22,20 +25,23 @@ from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 
+if TYPE_CHECKING:
+    from ..ir.opdef import Elementwise
 
-def jvp(f: Function, wrt, memo=None) -> Function:
+
+def jvp(f: Function, wrt: Sequence[int], memo: dict[Op, bool] | None = None) -> Function:
     """The function of `f`'s parameters and a tangent for each of the parameters `wrt`, that returns `f`'s results and then
     the tangent of each inexact one."""
     return Forward(f, tuple(wrt), {} if memo is None else memo).function
 
 
-def linearize(f: Function, wrt) -> tuple[Function, Function]:
+def linearize(f: Function, wrt: Sequence[int]) -> tuple[Function, Function]:
     """(forward, linear): forward takes `f`'s parameters and returns its results and residuals; linear takes the residuals and
     a tangent for each of the parameters `wrt`, and returns the tangent of each inexact result."""
     return all_new(linear_parts(f, wrt))
 
 
-def linear_parts(f: Function, wrt) -> Parts:
+def linear_parts(f: Function, wrt: Sequence[int]) -> Parts:
     """`linearize` in the form of split.Parts.
 
     Without control the tangents' ops are taken out of `jvp`. In a loop values and tangents go hand in hand, so there the
@@ -125,15 +131,16 @@ class Forward:
         return self.zeros(value) if found is None else found
 
 
-def _elementwise(fwd: Forward, op: Op):
+def _elementwise(fwd: Forward, op: Op) -> list[Value]:
     b, total = fwd.b, None
     exprs = [Expr(b, v) for v in (*op.operands, op.results[0])]
     for k in positions(op):
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        steep = dot in fwd.steep or op.defn.flat or (op.defn.forgets and dot in fwd.tall)
-        term = product(b, dot, partial(op, k, exprs), k in op.defn.singular, steep)
+        defn = cast("Elementwise", op.defn)
+        steep = dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
+        term = product(b, dot, partial(op, k, exprs), k in defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
         if term is not None:
@@ -141,7 +148,7 @@ def _elementwise(fwd: Forward, op: Op):
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _linear(fwd: Forward, op: Op):
+def _linear(fwd: Forward, op: Op) -> list[Value]:
     """The op itself on the tangents. Where an operand has none: add and sub leave it out, the others take zeros."""
     b, out, dots = fwd.b, op.results[0], fwd.dots
     name = op.defn.name
@@ -163,7 +170,7 @@ def _scalar_zero(b: Builder, like: Value) -> Value:
     return b.const(0, like.type.dtype)
 
 
-def _bilinear(fwd: Forward, op: Op):
+def _bilinear(fwd: Forward, op: Op) -> list[Value]:
     b, total = fwd.b, None
     for k in op.defn.linear_in:
         dot = fwd.dots.get(op.operands[k])
@@ -177,7 +184,7 @@ def _bilinear(fwd: Forward, op: Op):
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _special(fwd: Forward, op: Op):
+def _special(fwd: Forward, op: Op) -> list[Value | None]:
     dots = [fwd.dots.get(v) if k in positions(op) else None for k, v in enumerate(op.operands)]
     if all(d is None for d in dots):
         return [None] * len(op.results)

@@ -8,12 +8,17 @@ the function is a copy.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..ir.core import Op, Value
 from .activity import inexact
 from .custom_calls import forward_call
 
+if TYPE_CHECKING:
+    from .forward import Forward
 
-def add_results(op: Op, templates) -> list[Value]:
+
+def add_results(op: Op, templates: list[Value]) -> list[Value]:
     """Further results of an op, each of the type of a template."""
     start = len(op.results)
     new = [Value(t.type, f"{t.name}_dot" if t.name else None, op, start + k) for k, t in enumerate(templates)]
@@ -21,13 +26,13 @@ def add_results(op: Op, templates) -> list[Value]:
     return new
 
 
-def _tangents(fwd, op: Op, varied: list[int]) -> None:
+def _tangents(fwd: Forward, op: Op, varied: list[int]) -> None:
     """Results that are the tangents of the results at positions `varied`."""
     dots = add_results(op, [op.results[k] for k in varied])
     fwd.dots.update(zip([op.results[k] for k in varied], dots))
 
 
-def _branches(fwd, op: Op) -> None:
+def _branches(fwd: Forward, op: Op) -> None:
     """`if`, `map`: the tangents are yielded too."""
     places = [k for k, r in enumerate(op.results) if r in fwd.varied]
     for region in op.regions:
@@ -38,7 +43,7 @@ def _branches(fwd, op: Op) -> None:
     _tangents(fwd, op, places)
 
 
-def _loop(fwd, op: Op) -> None:
+def _loop(fwd: Forward, op: Op) -> None:
     """`for`, `while`: the tangents are carried too."""
     fixed, body = len(op.operands) - len(op.results), op.regions[-1]
     places = [k for k, p in enumerate(body.params[fixed:]) if p in fwd.varied]
@@ -62,7 +67,7 @@ def _loop(fwd, op: Op) -> None:
     _tangents(fwd, op, places)
 
 
-def _call(fwd, op: Op) -> None:
+def _call(fwd: Forward, op: Op) -> None:
     """A call of the callee's derivative, which is made once per callee and pattern of varied operands."""
     if "rule" in op.attrs:
         forward_call(fwd, op, add_results)

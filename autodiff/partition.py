@@ -10,6 +10,7 @@ transpose) is made again from that. A residual may already be a parameter or a r
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..ir.build import Builder
@@ -27,7 +28,8 @@ class Parts(NamedTuple):
     sources: tuple[tuple[str, int], ...]
 
 
-def cut(name: str, first: Block, results, second: Block, flows, flow_results, suffixes) -> Parts:
+def cut(name: str, first: Block, results: tuple[Value, ...], second: Block, flows: Sequence[Value],
+        flow_results: Sequence[Value], suffixes: tuple[str, ...]) -> Parts:
     """Cut between two blocks, of which the second uses values of the first. `flows` are the values that the second takes
     besides (tangents or cotangents), `flow_results` what it returns."""
     second.yields = tuple(flow_results)
@@ -36,7 +38,7 @@ def cut(name: str, first: Block, results, second: Block, flows, flow_results, su
     return Parts(forward, _second(name + suffixes[1], second, residuals, again, flows), sources)
 
 
-def _residuals(first: Block, second: Block, flows) -> tuple[list[Value], list[Op]]:
+def _residuals(first: Block, second: Block, flows: Sequence[Value]) -> tuple[list[Value], list[Op]]:
     """The values to hand over, lengths before arrays that have them, and the ops that are run again on them."""
     found: dict[Value, None] = {}
     again: dict[Op, None] = {}
@@ -63,7 +65,7 @@ def _residuals(first: Block, second: Block, flows) -> tuple[list[Value], list[Op
     return list(found), list(again)
 
 
-def _first(name: str, block: Block, results, residuals) -> tuple[Function, tuple]:
+def _first(name: str, block: Block, results: tuple[Value, ...], residuals: list[Value]) -> tuple[Function, tuple]:
     places = {p: ("param", k) for k, p in reversed(list(enumerate(block.params)))}
     for k, r in reversed(list(enumerate(results))):
         places.setdefault(r, ("result", k))
@@ -73,7 +75,7 @@ def _first(name: str, block: Block, results, residuals) -> tuple[Function, tuple
     return Function(name, block), tuple([places[r] for r in residuals])
 
 
-def _second(name: str, block: Block, residuals, again, flows) -> Function:
+def _second(name: str, block: Block, residuals: list[Value], again: list[Op], flows: Sequence[Value]) -> Function:
     params = [*residuals, *flows]
     body = Block([p.type for p in params], [p.name for p in params])
     mapping: dict[Value, Value] = dict(zip(params, body.params))
@@ -98,7 +100,7 @@ def all_new(parts: Parts) -> tuple[Function, Function]:
     return forward, second
 
 
-def dependent(block: Block, values) -> list[Op]:
+def dependent(block: Block, values: tuple[Value, ...]) -> list[Op]:
     """The ops of a block (not of its regions) that use these values, directly or not."""
     reached, found = set(values), []
     for op in block.ops:

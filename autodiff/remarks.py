@@ -5,20 +5,24 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from ..ir.core import Op, Value
 from ..ir.errors import Loc
-from ..ir.types import StackType
+from ..ir.types import StackType, Type
+
+if TYPE_CHECKING:
+    from .reverse.reverse import Reverse
 
 KIND = "loop of a derivative"
 
 
-def described(run) -> list[tuple[str, str, Loc]]:
+def described(run: Reverse) -> list[tuple[str, str, Loc]]:
     """(kind, sentence, location) for each loop and branch of a function that `run` (reverse.Reverse) differentiated."""
     found: dict[Op, dict[str, dict[Value, None]]] = {}
     for op, v, how in run.notes:
         found.setdefault(op, {}).setdefault(how, {})[v] = None
-    def sentence(op, kinds) -> str:
+    def sentence(op: Op, kinds: dict[str, dict[Value, None]]) -> str:
         return f"{op.defn.name}: " + "; ".join(_HOW[how](run, list(values)) for how, values in sorted(kinds.items()))
 
     return [(KIND, sentence(op, kinds), op.loc) for op, kinds in found.items()]
@@ -30,39 +34,39 @@ def _named(v: Value) -> str:
     return f"({v.op.defn.name})" if v.op is not None else "a carried value"
 
 
-def _recomputed(run, values) -> str:
+def _recomputed(run: Reverse, values: list[Value]) -> str:
     return f"recomputes {len(values)} value{'s' * (len(values) > 1)} ({', '.join(dict.fromkeys(map(_named, values)))})"
 
 
-def _restored(run, values) -> str:
+def _restored(run: Reverse, values: list[Value]) -> str:
     return "restores " + ", ".join(f"{_named(v)} ({_shown(v.type)})" for v in values) + " by undoing the writes"
 
 
-def _settled(run, values) -> str:
+def _settled(run: Reverse, values: list[Value]) -> str:
     return f"reads {len(values)} part{'s' * (len(values) > 1)} of arrays that nothing overwrites afterwards"
 
 
-def _taped(run, values) -> str:
+def _taped(run: Reverse, values: list[Value]) -> str:
     return "tapes " + ", ".join(f"{_named(v)} : {_shown(run.kept[v].type)}, {_bytes(run.kept[v].type)}" for v in values)
 
 
-def _stacked(run, values) -> str:
+def _stacked(run: Reverse, values: list[Value]) -> str:
     return "pushes " + ", ".join(f"{_named(v)} : {_shown(v.type)}, {_bytes(v.type)} each time" for v in values)
 
 
-def _shown(t) -> str:
+def _shown(t: Type) -> str:
     """A type; lengths that only run time knows go by their names, or by n."""
     while t.__class__ is StackType:
         t = t.element
-    return t.dtype.name + (f"[{', '.join(str(d) if type(d) is int else d.name or 'n' for d in t.dims)}]" if t.dims else "")
+    return t.dtype.name + (f"[{', '.join(str(d) if isinstance(d, int) else d.name or 'n' for d in t.dims)}]" if t.dims else "")
 
 
-def _bytes(t) -> str:
+def _bytes(t: Type) -> str:
     """How much memory an array takes, as far as its lengths are known."""
     while t.__class__ is StackType:
         t = t.element
     known = math.prod([d for d in t.dims if type(d) is int]) * t.dtype.size
-    lengths = [d.name or "n" for d in t.dims if type(d) is not int]
+    lengths = [d.name or "n" for d in t.dims if not isinstance(d, int)]
     return " * ".join([*lengths, f"{known:,} bytes"])
 
 

@@ -53,7 +53,7 @@ class Builder:
     def __init__(self, locate: Callable[[], Loc] | None = None, peephole: Callable | None = None):
         self.loc: Loc = ()
         self.locate, self.peephole = locate, peephole
-        self.block: Block = cast(Block, None)           # until the first `enter`
+        self.block: Block = cast("Block", None)           # until the first `enter`
         self._scopes: list[dict] = []
         self._ints: dict[int, Const] = {}
 
@@ -108,7 +108,7 @@ class Builder:
 
     # --- constants, index arithmetic, shapes: conveniences over emit -----------------------------------------------
 
-    def const(self, value: float, dtype: DType = F64) -> Const:
+    def const(self, value: Array, dtype: DType = F64) -> Const:
         return const(value, dtype)
 
     def index(self, value: Dim) -> Value:
@@ -148,13 +148,13 @@ class Builder:
                 return const(x.data.astype(dtype.np), dtype)
         return self("cast", x, dtype=dtype)
 
-    def broadcast(self, x: Value, dims: Sequence) -> Value:
+    def broadcast(self, x: Value, dims: Sequence[Dim]) -> Value:
         """x broadcast to `dims` by NumPy's rule (trailing axes align, 1 expands); x itself where it has them."""
         if Type(x.type.dtype, dims) == x.type:
             return x
         return self("broadcast", x, *map(self.index, dims))
 
-    def full(self, value: int, dims: tuple[Dim, ...], dtype: DType) -> Value:
+    def full(self, value: Value | complex, dims: Sequence[Dim], dtype: DType) -> Value:
         """An array filled with a scalar (a Python number or a rank-0 value)."""
         scalar = value if isinstance(value, Value) else const(value, dtype)
         return self.broadcast(self.cast(scalar, dtype), dims)
@@ -247,7 +247,7 @@ class Expr:
 
     def select(self, yes: Expr | complex, no: Expr | complex) -> Expr:
         """Where this condition holds yes, else no; one of them may be a Python number."""
-        like = yes if isinstance(yes, Expr) else cast(Expr, no)
+        like = yes if isinstance(yes, Expr) else cast("Expr", no)
         return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
 
     def cast(self, dtype: DType) -> Expr:

@@ -4,7 +4,7 @@ A copy never shares a `Value`, `Op` or `Block` with its original; constants and 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .build import Builder
@@ -33,7 +33,7 @@ def dims_of(type: Type) -> Values:
     return tuple([d for d in type.dims if not isinstance(d, int)]) if type.dims else ()
 
 
-def mapped(values: tuple[Value, ...], mapping: Mapping[Value, Value]) -> Values:
+def mapped(values: Iterable[Value], mapping: Mapping[Value, Value]) -> Values:
     return tuple([mapping.get(v, v) for v in values])
 
 

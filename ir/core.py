@@ -105,8 +105,8 @@ class Length(Value):
         super().__init__(INDEX_SCALAR, name)
         self.least, self.most = least, most
 
-    def __repr__(self):
-        return self.name
+    def __repr__(self) -> str:
+        return self.name or "a length"
 
     def takes(self, n: int) -> bool:
         return n >= self.least and (self.most is None or n <= self.most)

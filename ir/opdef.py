@@ -52,6 +52,7 @@ class OpDef:
     overwrites  the operand whose memory the result may take, with a part of it written; None for others
     loop        its regions are run many times
     draws       takes numbers from a generator: runs once, in the program's order
+    low_bits    the low bits of an integer result are made of the same low bits of the operands
     factors     a factorisation whose vectors are not unique where values are equal
     """
 
@@ -72,6 +73,7 @@ class OpDef:
     overwrites: int | None = None
     loop: bool = False
     draws: bool = False
+    low_bits: bool = False
     factors: bool = False
 
     def __post_init__(self) -> None:

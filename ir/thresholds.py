@@ -66,9 +66,10 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
+    "symmetric": (64, 0, MANY),             # rows from which a matrix times its own transpose is made by halves
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library
-    "parallel": (200_000, 0, MANY),         # operations of a loop whose iterations are spread over threads …
-    "grain": (20_000, 0, MANY),             # … and of one chunk of them
+    "parallel": (400_000, 0, MANY),         # operations of a loop whose iterations are spread over threads …
+    "grain": (50_000, 0, MANY),             # … and of one chunk of them
     # traces
     "traced_unrolled": (4, 0, 16),          # a loop of at most so many iterations is unrolled …
     "traced_unrolled_total": (16, 0, 64),   # … unless the loops around it multiply to more than this

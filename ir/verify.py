@@ -1,5 +1,8 @@
 """The verifier: what every function must satisfy after every pass.
 
+Programs are checked when all passes have run; where something is found they run again, checked one by one, so that the one to
+blame has a name. To check after each pass always costs a first call about a tenth: tests do it (`PASS_BY_PASS`).
+
 1. A value is defined once, before it is used, in the same or an enclosing region; so are the dimensions in its type.
 2. Types follow from operands, attributes and regions by the op's `infer`.
    For control, `infer` also compares the parameters of regions with what they stand for, and the yields with both.
@@ -9,12 +12,29 @@
 """
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 from .core import Block, Const, Function, Length, Op, Value, is_index, result_dim, subst_type
 from .errors import IRError
 from .text.printer import op_text
 from .types import Dim, StackType, Type
+
+PASS_BY_PASS = False
+T = TypeVar("T")
+
+
+def checked(run: Callable[[bool], T], check: Callable[[T], object]) -> T:
+    """What passes make, if `check` finds it well formed. run(each): run them, checked after each one."""
+    if PASS_BY_PASS:
+        return run(True)
+    made = run(False)
+    try:
+        check(made)
+    except IRError:
+        run(True)                    # raises where the pass is known
+        raise
+    return made
 
 
 def verify(f: Function, where: str = "") -> Function:

@@ -15,7 +15,7 @@ from .api import Jitted
 from .batching import vmap
 from .check import GradientMismatch, check_grads
 from .checkpoint import checkpoint
-from .custom import custom_jvp, custom_vjp
+from .custom_decorators import custom_jvp, custom_vjp
 from .explain import explain
 from .functions import jit
 from .ir.errors import (

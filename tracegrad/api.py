@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
 
 from . import c_functions, compile, interpreter, log, lowered, progress, symbolic
 from .captures import NOTHING, Captures, varying
@@ -20,7 +22,7 @@ from .ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from .lowering.call.c_function import CFunction
 from .lowering.call.cache import Cache, CacheInfo
 from .lowering.call.dispatch import Dispatcher
-from .lowering.call.specialisation import ClosedError
+from .lowering.call.specialisation import ClosedError, Specialisation
 from .misses import History
 from .nan_check import note_error_state
 from .options import config
@@ -30,6 +32,13 @@ from .tracer import tracing
 from .tracer.calling import calls
 from .tracer.staging import arguments, trace_function
 from .tracer.values import boxes, captured_arrays, random_generators
+
+if TYPE_CHECKING:
+    from .functions import Found
+    from .ir.types import Array
+    from .tracer.pytrees import TreeDef
+    from .tracer.values.boxes import Box
+    from .transforms import LinearProgram
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +66,7 @@ class SpecializationInfo(NamedTuple):
     def compile_ms(self) -> float:
         return sum(self.phases.values())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
         return (f"<({self.types}): from disk, " if self.origin == "disk" else f"<({self.types}): ") + (
             f"{self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>")
@@ -75,10 +84,8 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     generalises = True          # whether its programs can have lengths that only run time knows
 
-    def __init__(
-        self, fn: Callable, derive: Callable | None = None, *, static_argnums=(), static_argnames=(), label: str = "jit",
-        shapes: str | None = None,
-    ):
+    def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums: tuple = (),
+                 static_argnames: str | tuple = (), label: str = "jit", shapes: str | None = None, ):
         super().__init__()
         if not callable(fn):
             raise ArgumentTypeError(
@@ -100,16 +107,16 @@ class Jitted(Dispatcher, Generic[P, R]):
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable | Found:
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
-    def flatten(self, args, kwargs) -> arguments.Call:
+    def flatten(self, args: Sequence[Array | Box], kwargs: dict) -> arguments.Call:
         if self.derive is None and isinstance(self.fn, Jitted) and self.static is self.fn.static:
             return self.fn.flatten(args, kwargs)             # `jit` of a derivative: what that takes
         return arguments.flatten_call(self.root, args, kwargs, **self.static)
@@ -136,7 +143,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return found
 
     @deep
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Any, **kwargs: Any) -> Any:
         """A call that no specialisation took."""
         if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
@@ -152,7 +159,7 @@ class Jitted(Dispatcher, Generic[P, R]):
                 return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured,
                                      *compile.lengths_of(reading).values()])
 
-    def chosen(self, call: arguments.Call, form: compile.Form):
+    def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""
         refused = []
         for reading in self.shapes.readings(call, config.code, lambda: self.compiled(call)):
@@ -180,7 +187,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         key, captured = self.known(call)
         return captured is not None and self._cache.get(key) is not None
 
-    def ready(self, call: arguments.Call, form: compile.Form):
+    def ready(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call as it is seen, what it captures now)."""
         key, captured = self.known(call)
         attempts = ATTEMPTS
@@ -204,8 +211,14 @@ class Jitted(Dispatcher, Generic[P, R]):
             compile.expect_fitting(found.about.guards, compile.lengths_of(call))
             return found, captured
 
-    def interpret(self, *args, **kwargs):
-        """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself."""
+    def interpret(self, *args: Any, **kwargs: Any) -> Any:
+        """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself.
+
+        Parameters: `args`, `kwargs`: those of the function. Result: that of the function. Errors: those of a call.
+
+        >>> float(tg.jit(lambda x: x + 1).interpret(1.0))
+        2.0
+        """
         call = self.flatten(args, kwargs)
         key, captured = self.known(call)
         attempts, made = ATTEMPTS, self._programs.get(key)
@@ -231,18 +244,19 @@ class Jitted(Dispatcher, Generic[P, R]):
         return key, None
 
     @contextmanager
-    def reading(self, call: arguments.Call):
+    def reading(self, call: arguments.Call) -> Iterator[None]:
         """Traces inside read at run time the elements of arrays that have changed since an earlier trace."""
         known = self._captures.get(self.key(call), ())
         with tracing.changing([x for captures in known for x in captures.changed()], varying(known)):
             yield
 
-    def key(self, call: arguments.Call):
+    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, int], tuple]:
         """What decides the specialisation of a call."""
         base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
-    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures):
+    def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures) -> tuple[tuple[tuple, tuple],
+                 Captures]:
         """Note which Python ints and captured objects the program depends on; the key that they complete. Where another thread
         was faster, its: then this key's program has other captures than the key says, of the same state."""
         if traced.statics:
@@ -256,7 +270,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             self._captures[key] = (captures, *self._captures.get(key, ()))[:RECENT]
         return key, captures if captures.given else NOTHING
 
-    def specialise(self, call: arguments.Call, form: compile.Form):
+    def specialise(self, call: arguments.Call, form: compile.Form) -> Specialisation:
         """From the disk, or compiled."""
         start, key = time.perf_counter(), self.key(call)
         why = self.misses.note(self, call, key, self._captures.get(key, ()))
@@ -277,13 +291,13 @@ class Jitted(Dispatcher, Generic[P, R]):
         """What a line about a compilation calls it."""
         return f"{self.label} of {getattr(self.root, '__qualname__', self.root)}"
 
-    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool):
+    def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool) -> Specialisation:
         start = time.perf_counter()
         with self.reading(call):
             traced = self.with_captures(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start), stages)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: Any, kwargs: dict) -> Any:
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
         if not self.derives:
             return calls.call(self.root, *args, **kwargs)
@@ -298,15 +312,21 @@ class Jitted(Dispatcher, Generic[P, R]):
     # --- looking inside ----------------------------------------------------------------------------------------------
 
     @deep
-    def lower(self, *args, **kwargs) -> lowered.Lowered:
-        """The program of a call at every stage, without running it."""
+    def lower(self, *args: Any, **kwargs: Any) -> lowered.Lowered:
+        """The program of a call at every stage, without running it.
+
+        Parameters: `args`, `kwargs`: those of the function. Result: what has a text for each stage. Errors: those of `jit`.
+
+        >>> "add" in tg.jit(lambda x: x + 1).lower(1.0).text()
+        True
+        """
         call = self.flatten(args, kwargs)
         return lowered.Lowered(self.with_captures(call), call)
 
     # --- for other languages -----------------------------------------------------------------------------------------
 
     @deep
-    def cfunc(self, *args, signature: str | None = None) -> CFunction:
+    def cfunc(self, *args: Any, signature: str | None = None) -> CFunction:
         """The function as a C function, compiled for example arguments (floats for all parameters where there are none).
 
         signature   "double (double, double)": one number for each; "double (int, double *)": the numbers of all arguments, one
@@ -314,20 +334,32 @@ class Jitted(Dispatcher, Generic[P, R]):
 
         What is returned has `address`, `ctypes` (callable, from Numba's compiled functions too) and `signature`, and must live
         as long as it is called. A failed check sets its Python exception and returns NaN.
+
+        Parameters: `args`, examples; `signature`. Result: as above.
+        Errors: ArgumentError, ArgumentTypeError where they do not fit.
+
+        >>> tg.jit(lambda x: x + 1).cfunc(1.0).ctypes(2.0)
+        3.0
         """
         return c_functions.cfunc(self, args, signature)
 
     @deep
-    def low_level_callable(self, *args, signature: str | None = None, user_data=None):
+    def low_level_callable(self, *args: Any, signature: str | None = None, user_data: np.ndarray | None = None) -> Any:
         """A scipy.LowLevelCallable, for integrate.quad, integrate.nquad and the filters of ndimage.
 
         signature   as of `cfunc`, or the name of SciPy's function, such as "generic_filter"
         user_data   an array that the function's last parameter stands for: it is read where it lies, at each call
+
+        Parameters: `args`, examples, and these. Result: a scipy.LowLevelCallable. Errors: those of `cfunc`.
+
+        >>> from scipy.integrate import quad
+        >>> round(quad(tg.jit(lambda x: 2 * x).low_level_callable(), 0, 1)[0], 12)
+        1.0
         """
         return c_functions.low_level_callable(self, args, signature, user_data)
 
     @property
-    def ctypes(self):
+    def ctypes(self) -> Any:
         """The function of floats as a ctypes function: `cfunc().ctypes`."""
         return self.cfunc().ctypes
 
@@ -337,11 +369,22 @@ class Jitted(Dispatcher, Generic[P, R]):
         return self.cfunc().address
 
     def cache_info(self) -> CacheInfo:
-        """hits, misses, maxsize, currsize, evictions, code_bytes."""
+        """hits, misses, maxsize, currsize, evictions, code_bytes.
+
+        Parameters: none. Result: a CacheInfo. Errors: none.
+
+        >>> tg.jit(lambda x: x).cache_info().currsize
+        0
+        """
         return self._cache.info()
 
     def cache_clear(self) -> None:
-        """Free all compiled code of this function."""
+        """Free all compiled code of this function.
+
+        Parameters: none. Result: None. Errors: none.
+
+        >>> tg.jit(lambda x: x).cache_clear()
+        """
         self._cache.clear()
         self._programs.clear()
         self._captures.clear()
@@ -350,7 +393,13 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     def why_recompiled(self) -> str:
         """Why the last call that no kernel took needed another one: which arguments, captured values or options are otherwise
-        than those of the kernels that there are."""
+        than those of the kernels that there are.
+
+        Parameters: none. Result: the text. Errors: none.
+
+        >>> isinstance(tg.jit(lambda x: x).why_recompiled(), str)
+        True
+        """
         return self.misses.last
 
     @property
@@ -359,7 +408,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return [SpecializationInfo(s.about.types, s.phases, s.code_bytes, s.hits, s.about.origin) for s in self.specialisations]
 
 
-def _unsettled(made) -> ArgumentError:
+def _unsettled(made: Any) -> ArgumentError:
     return ArgumentError(
         "what the function reads outside of its arguments changes each time that it is traced",
         "let it change nothing outside, or pass what changes as an argument", made.traced.function.loc)
@@ -376,7 +425,8 @@ def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> Non
             )
 
 
-def emitted(traced: trace_function.Traced, call: arguments.Call, emit: Callable = inline):
+def emitted(traced: trace_function.Traced, call: arguments.Call,
+            emit: Callable = inline) -> Box | tuple[Box | LinearProgram | tuple[Box, ...], ...]:
     """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
 
     emit(builder, function, operands) -> results: how the program gets there

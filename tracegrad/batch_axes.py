@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 from .ir.errors import ArgumentError, ArgumentTypeError
@@ -13,7 +14,7 @@ from .tracer.staging.signature import Leaf
 from .tracer.values.shapes import show
 
 
-def axes_of(axes: Any, structure: pytrees.TreeDef, what: str, name: str, heads=None) -> list:
+def axes_of(axes: Any, structure: pytrees.TreeDef, what: str, name: str, heads: list[str] | None = None) -> list:
     """One axis (an int or None) for each leaf of a structure; `axes` may stop above the leaves.
 
     what    in_axes or out_axes, and `name` what a user calls the structure, for messages
@@ -43,7 +44,8 @@ def _heads(structure: pytrees.TreeDef, name: str) -> list[str]:
     return [name + label for label in structure.kind.labels(structure.meta, len(structure.children))]
 
 
-def _parts(axes, kind: pytrees.Kind, structure: pytrees.TreeDef, what: str, name: str):
+def _parts(axes: tuple[int | None, ...], kind: pytrees.Kind, structure: pytrees.TreeDef, what: str,
+           name: str) -> Sequence[int | None]:
     """What `axes` has for each part of the structure."""
     parts, meta = kind.split(axes)
     keyed, expected = (k.name in _KEYED for k in (kind, structure.kind))
@@ -88,5 +90,5 @@ def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
 
 
-def _listed(keys) -> str:
+def _listed(keys: Any) -> str:
     return ", ".join(map(repr, keys)) or "none"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
@@ -19,12 +19,13 @@ from .derivative_programs import built, dynamic, explicit
 from .functions import Frozen, derived, maker
 from .ir.batching.batched import BatchedValue
 from .ir.batching.map_to_batch import batched
-from .ir.build import const
+from .ir.build import Builder, const
 from .ir.clone import dce, dims_of, free_values, inline
 from .ir.core import Block, Function, Value
 from .ir.errors import ArgumentError, ShapeError
 from .ir.ops.random import KINDS
 from .ir.types import INDEX_SCALAR, dtype
+from .out_argument import WithOut
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
@@ -35,7 +36,7 @@ from .tracer.values.shapes import unify
 class Batched(Jitted):
     """`vmap` of a function."""
 
-    def __init__(self, fn: Callable, in_axes, out_axes, static):
+    def __init__(self, fn: Callable, in_axes: Sequence | int, out_axes: int, static: dict[str, tuple]):
         super().__init__(fn, label="vmap", **static)
         self.in_axes, self.out_axes = in_axes, out_axes
 
@@ -43,7 +44,7 @@ class Batched(Jitted):
     def derives(self) -> bool:
         return True
 
-    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
+    def program(self, call: Call, trace: Callable = trace_function.trace_call) -> Traced:
         axes, size = self._batch(call)
         leaves = tuple(leaf if axis is None else _element(leaf, axis) for leaf, axis in zip(call.leaves, axes))
         inner = call._replace(leaves=leaves, aliases={}, values=tuple(
@@ -88,7 +89,7 @@ def _element(leaf: Leaf, axis: int) -> Leaf:
     return Leaf("array", leaf.dtype, dims) if dims else Leaf("numpy", leaf.dtype)
 
 
-def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
+def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_axes: int) -> Traced:
     f, held = dce(traced.function), dynamic(traced)
     own = len(held)
     outer = [call.leaves[k] for k in held]
@@ -97,7 +98,7 @@ def _looped(traced: Traced, call: Call, axes, size, out_axes) -> Traced:
     places = axes_of(out_axes, traced.out_tree, "out_axes", "result")
     varied = _depending(f, [p for p, k in zip(f.params, held) if axes[k] is not None])
 
-    def body(b, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         region = Block([INDEX_SCALAR], ["i"])
         with b.at(region):
             elements = [p if axes[k] is None else
@@ -130,7 +131,7 @@ def _is_number(out: Out) -> bool:
     return out.kind == "static" and isinstance(out.value, (int, complex, np.generic)) and dtype(type(out.value)) is not None
 
 
-def _depending(f: Function, values) -> set[Value]:
+def _depending(f: Function, values: list[Value]) -> set[Value]:
     """These values and all that is made from them, by any way."""
     found = set(values)
     for op in f.body.ops:
@@ -139,7 +140,7 @@ def _depending(f: Function, values) -> set[Value]:
     return found
 
 
-def _expect_lengths(region: Block, traced: Traced, paths) -> None:
+def _expect_lengths(region: Block, traced: Traced, paths: list[str]) -> None:
     """Raises ShapeError where each element of the batch decides the length of a result."""
     inside = {r for op in region.ops for r in op.results}
     for out, path in zip(traced.outs, paths):
@@ -149,7 +150,7 @@ def _expect_lengths(region: Block, traced: Traced, paths) -> None:
                              (y.op.loc if y.op is not None else ()) or traced.function.loc)
 
 
-def _placed(b, x: BatchedValue, size, place, path: str, shared: bool):
+def _placed(b: Builder, x: BatchedValue, size: int, place: int, path: str, shared: bool) -> Value:
     """A result with the axis of the batch where `out_axes` wants it; without it for None, where all elements have the same."""
     rank = x.rank + 1
     if place is None:
@@ -163,7 +164,7 @@ def _placed(b, x: BatchedValue, size, place, path: str, shared: bool):
     return b.transpose(value, order)
 
 
-def _single(b, x: BatchedValue, size, path: str, shared: bool):
+def _single(b: Builder, x: BatchedValue, size: int, path: str, shared: bool) -> Any:
     """What all elements have in common, of the first one."""
     if not shared:
         raise ArgumentError(f"out_axes is None for {path}, but each element of the batch has one of its own",
@@ -184,9 +185,13 @@ def _option(axes: Any) -> Any:
     return axes if plain or type(axes) in (int, type(None)) else Frozen(axes)
 
 
+class BatchedWithOut(WithOut, Batched):
+    """`vmap` whose results can be written into arrays that the caller gives."""
+
+
 @maker("vmap")
-def _batched(f: Callable, in_axes, out_axes, static_argnums, static_argnames) -> Batched:
-    return Batched(f, in_axes, out_axes, {"static_argnums": static_argnums, "static_argnames": static_argnames})
+def _batched(f: Callable, in_axes: Sequence | int, out_axes: int, static_argnums: tuple, static_argnames: tuple) -> Batched:
+    return BatchedWithOut(f, in_axes, out_axes, {"static_argnums": static_argnums, "static_argnames": static_argnames})
 
 
 @overload
@@ -195,7 +200,8 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, *,
 @overload
 def vmap(f: None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (), static_argnames: Any = ()
          ) -> Callable[[Callable], Jitted[..., Any]]: ...
-def vmap(f=None, in_axes=0, out_axes=0, *, static_argnums=(), static_argnames=()):
+def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, static_argnums: Any = (),
+         static_argnames: Any = ()) -> Any:
     """`f` over a batch: the function of one element runs in a parallel loop.
 
     in_axes    the axis to map over: one int for all arguments, or a tuple with an int, None (shared by all elements) or a
@@ -206,6 +212,13 @@ def vmap(f=None, in_axes=0, out_axes=0, *, static_argnums=(), static_argnames=()
     runs for one element after the other, in parallel, or for many at once where that is faster (ir/batching/map_to_batch.py).
     What it overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there,
     and ArgumentTypeError where in_axes or out_axes does not fit the structure.
+
+    Parameters: `f`, `in_axes`, `out_axes`; `static_argnums` and `static_argnames` as of `jit`.
+    Result: a function of the same arguments with an axis more each; with `f` left out, a decorator.
+    Errors: as above, and those of `jit`.
+
+    >>> tg.vmap(lambda row, k: k * np.sum(row), in_axes=(0, None))(np.ones((2, 3)), 2.0).tolist()
+    [6.0, 6.0]
     """
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:

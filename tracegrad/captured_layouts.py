@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import collections
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ _OFTEN = 4                          # ways to one object along which its attribu
 _STRONG = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, np.ufunc)
 
 
-def numbers_of(reads) -> dict[tuple, Any]:
+def numbers_of(reads: tuple[tuple, ...]) -> dict[tuple, Any]:
     """path -> number, of all that were read: what may become inputs."""
     found: dict[tuple, Any] = {}
     todo, seen = [reading for _, _, _, reading in reads], set()
@@ -84,7 +85,7 @@ class ValueLayouts:
         self.bound: set[int] = set()                         # parameters that have got their place
         self.done: set[int] = set()                          # objects known by identity whose parts are checked once
 
-    def checks(self, reads) -> Iterator[tuple[Any, In]]:
+    def checks(self, reads: tuple[tuple, ...]) -> Iterator[tuple[Any, In]]:
         for kind, holder, key, reading in reads:
             what = holder if kind == "object" else Place(kind, holder, key)
             layout = self.strong(reading) if kind == "object" else self.layout(reading)
@@ -121,7 +122,7 @@ class ValueLayouts:
         self.open.discard(id(reading))
         return made
 
-    def compound(self, x, reading: Reading) -> In:
+    def compound(self, x: Any, reading: Reading) -> In:
         if type(x) is tuple:
             return self.tuple(x, reading)
         if type(x) is types.MethodType:
@@ -146,7 +147,7 @@ class ValueLayouts:
             return StaticIn(x)
         return Node(tuple, tuple([self.layout(parts.get(("item", k)) or Reading(y, ())) for k, y in enumerate(x)]))
 
-    def whole(self, x, reading: Reading) -> In:
+    def whole(self, x: dict[str | tuple, Callable | float | str | None] | list[float], reading: Reading) -> In:
         keys = tuple(x) if type(x) is dict else tuple(range(len(x)))
         parts = [reading.parts.get(("item", k)) for k in keys]
         if None in parts or (len(x) > _LONGEST and all(isinstance(p.value, ATOMS) and p.const is None for p in parts)):
@@ -154,7 +155,7 @@ class ValueLayouts:
             return PartsIn(KeptIn.of(x), tuple([(kind, key, self.layout(part)) for (kind, key), part in rest]))
         return Node(type(x), tuple(map(self.layout, parts)), keys if type(x) is dict else ())
 
-    def itself(self, x) -> In:
+    def itself(self, x: Callable | ModuleType) -> In:
         if isinstance(x, _STRONG):
             return StaticIn(x)
         try:

@@ -21,7 +21,7 @@ from .ir.build import Builder, function
 from .ir.clone import copy_block
 from .ir.core import Const, Function, Value, subst_type
 from .ir.ops.random import kind_of
-from .ir.types import I64
+from .ir.types import I64, Array
 from .lowering.call.calling_convention import (
     MISSING,
     HeldIn,
@@ -118,7 +118,7 @@ def varying(known: tuple[Captures, ...]) -> set[tuple]:
     return {path for path, found in values.items() if len(found) > 1}
 
 
-def _held(layout: In, x) -> Iterator[np.ndarray]:
+def _held(layout: In, x: Any) -> Iterator[np.ndarray]:
     if type(layout) is HeldIn:
         yield x
     elif type(layout) is Node:
@@ -160,7 +160,7 @@ def live(f: Function) -> tuple[Const, ...]:
     return tuple(found)
 
 
-def closed(f: Function, constants: tuple[Const, ...], repeats=()) -> Function:
+def closed(f: Function, constants: tuple[Const, ...], repeats: dict | tuple = ()) -> Function:
     """The program with parameters in place of these constants, behind its own, and in place of what repeats one of them."""
     if not constants:
         return f
@@ -219,7 +219,7 @@ class _Finder:
             for name in ("__defaults__", "__kwdefaults__"):
                 self.reach(getattr(original, name), _Edge(Place("attr", original, name), None))
 
-    def reach(self, x, edge: _Edge | None) -> None:
+    def reach(self, x: Any, edge: _Edge | None) -> None:
         if isinstance(x, _ATOMS) or x is None:
             return
         new = id(x) not in self.objects
@@ -231,11 +231,11 @@ class _Finder:
         if new and not isinstance(x, np.ndarray):
             self.todo.append(x)
 
-    def expand(self, x) -> None:
+    def expand(self, x: Any) -> None:
         for y, place in self.parts(x):
             self.reach(y, _Edge(place, x))
 
-    def parts(self, x) -> Iterator[tuple[Any, Place | None]]:
+    def parts(self, x: Any) -> Iterator[tuple[Any, Place | None]]:
         """What an object refers to, with the place that it is in (None: it cannot change)."""
         if isinstance(x, tuple):
             yield from ((y, None) for y in x[:LONGEST])
@@ -256,7 +256,7 @@ class _Finder:
         elif not isinstance(x, (types.FunctionType, types.BuiltinFunctionType)):
             yield from self.attributes(x)
 
-    def attributes(self, x) -> Iterator[tuple[Any, Place]]:
+    def attributes(self, x: Any) -> Iterator[tuple[Any, Place]]:
         """Attributes that Python reads without running code of the user."""
         cls = type(x)
         if type(cls.__getattribute__) is not types.WrapperDescriptorType or cls.__module__.partition(".")[0] == _OWN:
@@ -298,7 +298,7 @@ class _Finder:
             if itself and (id(x) in self.wanted or self.open(x)):
                 yield x, self.layout(x, bound)
 
-    def layout(self, x, bound: set[int]) -> In:
+    def layout(self, x: np.ndarray | tuple[Array, ...], bound: set[int]) -> In:
         if id(x) in self.wanted and (kind := kind_of(x)) is not None:
             return ScalarIn(kind, I64, self.param[id(x)])
         if id(x) in self.wanted:
@@ -317,7 +317,7 @@ class _Finder:
             return Node(type(x), tuple([self.layout(y, bound) for y in parts]), tuple(x) if type(x) is dict else ())
         return StaticIn(x)
 
-    def open(self, x) -> bool:
+    def open(self, x: Any) -> bool:
         """Whether x is a container of nothing but arrays."""
         if type(x) not in (list, tuple, dict) or not 0 < len(x) <= LONGEST:
             return False

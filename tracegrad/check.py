@@ -1,41 +1,47 @@
 """Checking derivatives against difference quotients, to any order."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import transforms
 from .ir.errors import ArgumentError, ArgumentTypeError
 from .tracer import pytrees
 
+if TYPE_CHECKING:
+    from .ir.types import Array
+
 
 class GradientMismatch(ArgumentError, AssertionError):
     """check_grads found a derivative that disagrees with a difference quotient or with the other mode."""
 
 
-def _leaves(structure):
+def _leaves(structure: Any) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in pytrees.flatten(structure)[0]]
 
 
-def _inner(a, b) -> float:
+def _inner(a: Any, b: Any) -> float:
     """The real inner product of two structures: sum of Re(conj(a) b)."""
     return float(sum(np.sum((np.conj(x) * y).real) for x, y in zip(_leaves(a), _leaves(b), strict=True)))
 
 
-def _moved(x, direction, step):
+def _moved(x: tuple[Array, ...], direction: tuple[Array, ...], step: float) -> tuple[Array, ...]:
     """x + step * direction, leaf by leaf; leaves that are not inexact stay."""
     leaves, treedef = pytrees.flatten(x)
     moves, _ = pytrees.flatten(direction)
     return treedef.unflatten([leaf + step * move if _inexact(leaf) else leaf for leaf, move in zip(leaves, moves, strict=True)])
 
 
-def _inexact(leaf) -> bool:
+def _inexact(leaf: Array) -> bool:
     return np.issubdtype(np.result_type(leaf), np.inexact)
 
 
-def _random_like(rng, x):
+def _random_like(rng: Any, x: Any) -> Any:
     leaves, treedef = pytrees.flatten(x)
 
-    def draw(leaf):
+    def draw(leaf: Array) -> Array:
         dtype = np.result_type(leaf)
         value = rng.standard_normal(np.shape(leaf))
         if np.issubdtype(dtype, np.complexfloating):
@@ -52,8 +58,8 @@ def _compare(what: str, found: float, expected: float, atol: float, rtol: float)
                                f"{abs(found - expected) / max(abs(expected), 1e-300):.1e}.")
 
 
-def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | None = None, rtol: float | None = None,
-                eps: float | None = None, seed: int = 0) -> None:
+def check_grads(f: Callable, args: Sequence, order: int = 1, modes: Sequence[str] = ("fwd", "rev"), atol: float | None = None,
+                rtol: float | None = None, eps: float | None = None, seed: int = 0) -> None:
     """Check the derivatives of `f` at `args` up to `order` in each mode.
 
     Forward mode is held against a fourth-order central difference along a random direction, with step `eps`; reverse mode
@@ -61,6 +67,12 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
     the derivative of order k is checked likewise. `f` takes and returns nested structures of arrays and numbers.
 
     Raises GradientMismatch (an AssertionError) with both numbers. Tolerances default to 1e-5 (float64), 2e-2 (float32).
+
+    Parameters: `f`, `args` (a tuple), `order`, `modes` ("fwd", "rev"), `atol`, `rtol`, `eps`, and `seed` of the directions.
+    Result: None.
+    Errors: GradientMismatch; those of `jvp` and `vjp`.
+
+    >>> tg.check_grads(np.sin, (0.3,), order=2)
     """
     bad = set(modes) - {"fwd", "rev"}
     if bad or order < 1:
@@ -75,12 +87,13 @@ def check_grads(f, args, order: int = 1, modes=("fwd", "rev"), atol: float | Non
     _check(f, tuple(args), order, tuple(modes), atol, rtol, eps, np.random.default_rng(seed), "")
 
 
-def _check(f, args, order, modes, atol, rtol, eps, rng, path):
+def _check(f: Callable, args: tuple[Array, ...], order: int, modes: tuple[str, ...], atol: float, rtol: float, eps: float,
+           rng: Any, path: str) -> None:
     direction = _random_like(rng, args)
     out, out_dot = transforms.jvp(f, args, direction)
     weight = _random_like(rng, out)
 
-    def along(step):
+    def along(step: float) -> float:
         return _inner(weight, f(*_moved(args, direction, step)))
 
     slope = (8 * (along(eps) - along(-eps)) - (along(2 * eps) - along(-2 * eps))) / (12 * eps)
@@ -102,6 +115,6 @@ def _check(f, args, order, modes, atol, rtol, eps, rng, path):
                    path + " of reverse")
 
 
-def _conjugate(structure):
+def _conjugate(structure: Any) -> Any:
     leaves, treedef = pytrees.flatten(structure)
     return treedef.unflatten([np.conj(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves])

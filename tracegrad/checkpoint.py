@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from . import pickling
 from .api import emitted
@@ -10,6 +13,9 @@ from .ir.analysis.draws import draws
 from .ir.errors import ArgumentTypeError
 from .tracer import tracing
 from .tracer.staging import arguments, trace_function
+
+if TYPE_CHECKING:
+    from .ir.types import Array
 
 
 class Checkpoint:
@@ -23,10 +29,10 @@ class Checkpoint:
         functools.update_wrapper(self, fun)
         self.fun = fun
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tracegrad.checkpoint of {getattr(self.fun, '__qualname__', self.fun)}>"
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __copy__(self) -> Checkpoint:
@@ -35,13 +41,13 @@ class Checkpoint:
     def __deepcopy__(self, memo: dict) -> Checkpoint:
         return self
 
-    def __reduce_ex__(self, protocol) -> str | tuple:
+    def __reduce_ex__(self, protocol: Any) -> str | tuple:
         return pickling.reduced_object(self, self.fun, (), {})
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: np.ndarray, **kwargs: Any) -> Array:
         return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: Any, kwargs: dict) -> Any:
         """A call in traced code."""
         call = arguments.flatten_call(self.fun, args, kwargs)
         traced = trace_function.trace_inner_call(self.fun, call, writes=True)
@@ -56,5 +62,12 @@ def checkpoint(fun: Callable) -> Checkpoint:
     Use it where the intermediate values of a part of a program take more memory than running that part twice is worth. Values
     and derivatives are the same, in every mode and order. The option `memory_budget` does the like for long loops by itself.
     A function that draws random numbers is not run a second time: its values are kept.
+
+    Parameters: `fun`, the function.
+    Result: a function of the same arguments and results.
+    Errors: those of `jit`.
+
+    >>> float(tg.grad(lambda x: tg.checkpoint(np.sin)(x) ** 2)(0.0))
+    0.0
     """
     return Checkpoint(fun)

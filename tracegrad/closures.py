@@ -148,12 +148,12 @@ class _Look:
     seen    id(function) -> (function, number), for functions that lead back to themselves
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.places: list[Held] = []
         self.seen: dict[int, tuple[types.FunctionType, int]] = {}
         self.copies: dict[int, types.FunctionType] = {}
 
-    def value(self, x) -> Any:
+    def value(self, x: Any) -> Any:
         """A key that only equal values have. Those of objects that are named by identity hold as long as a family has them."""
         kind = type(x)
         if kind in _SCALARS:
@@ -189,7 +189,7 @@ class _Look:
 
     # the copy, of what was seen
 
-    def copied(self, x) -> Any:
+    def copied(self, x: Any) -> Any:
         if type(x) is types.FunctionType:
             return self.copies.get(id(x)) or self.copied_function(x)
         if type(x) is functools.partial:

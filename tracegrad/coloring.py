@@ -11,9 +11,13 @@ Both are greedy and take columns with many entries first. Patterns are CSR array
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .ir.types import Array
 
 HUB = 4.0        # star colouring gives columns of more than HUB sqrt(entries) entries a colour of their own: see `star`
 LITTLE = 1e5     # steps that Python makes in the time in which Numba is loaded
@@ -64,7 +68,8 @@ class Coloring(NamedTuple):
     count: int
 
 
-def _greedy(order, to_rows, row_of, to_columns, column_of, colors):
+def _greedy(order: np.ndarray, to_rows: np.ndarray, row_of: np.ndarray, to_columns: np.ndarray, column_of: np.ndarray,
+            colors: np.ndarray) -> int:
     """colors[v] = the least colour that no column sharing a row with v has."""
     taken = np.full(colors.size + 1, -1)
     count = 0
@@ -83,7 +88,8 @@ def _greedy(order, to_rows, row_of, to_columns, column_of, colors):
     return count
 
 
-def _greedy_star(order, indptr, indices, hub, colors, count):
+def _greedy_star(order: np.ndarray, indptr: np.ndarray, indices: np.ndarray, hub: np.ndarray, colors: np.ndarray,
+                 count: int) -> int:
     """The least colour with which no path v - w - x - y alternates between two colours, nor can once w is coloured."""
     taken = np.full(colors.size + 1, -1)
     first = count
@@ -117,20 +123,20 @@ def _greedy_star(order, indptr, indices, hub, colors, count):
 
 
 @functools.cache
-def _compiled(function):
+def _compiled(function: Callable) -> Any:
     """The function in machine code, kept on disk by Numba."""
     from numba import njit
 
     return njit(cache=True)(function)
 
 
-def _run(function, pattern: Pattern, *arguments) -> int:
+def _run(function: Callable, pattern: Pattern, *arguments: Array) -> int:
     """In Python where the work, the sum of squared row lengths, is less than loading Numba would be."""
     work = int(np.sum(pattern.degrees.astype(float) ** 2))
     return int((function if work < LITTLE else _compiled(function))(*arguments))
 
 
-def _largest_first(degrees) -> np.ndarray:
+def _largest_first(degrees: np.ndarray) -> np.ndarray:
     return np.argsort(-degrees, kind="stable")
 
 

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .captures import NOTHING, Captures, captures_of, closed
 from .ir.analysis import lengths
@@ -28,7 +28,7 @@ from .options import config
 from .tracer import pytrees
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
-from .tracer.staging.trace_function import Traced
+from .tracer.staging.trace_function import Out, Traced
 
 Guards = tuple[lengths.Expression, ...]
 
@@ -63,7 +63,7 @@ def types_of(traced: Traced) -> str:
     return ", ".join(rows) + "".join([f"; {bound}" for bound in bounds])
 
 
-def _shown(value) -> str:
+def _shown(value: Any) -> str:
     try:
         return repr(value)
     except Exception:                   # an object that cannot say what it is
@@ -102,7 +102,7 @@ def without_viewed(traced: Traced) -> Traced:
         results = inline(builder, f, g.params)
         g.body.yields = tuple([results[k] for k in kept])
 
-    def moved(out):
+    def moved(out: Out) -> Out:
         if out.kind != "view":
             return out._replace(result=place.get(out.result))
         return out._replace(result=None, value=out.value._replace(numbers=tuple(place[k] for k in out.value.numbers)))
@@ -167,7 +167,7 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
     return calling_convention.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
 
 
-def _layout(structure: pytrees.TreeDef, leaves, arguments: bool):
+def _layout(structure: pytrees.TreeDef, leaves: Iterator, arguments: bool) -> Any:
     """The layout of a structure; `leaves` iterates over the layouts of its leaves."""
     if structure.kind is pytrees.NONE:
         return calling_convention.StaticIn(None) if arguments else calling_convention.ObjectOut(None)
@@ -176,14 +176,14 @@ def _layout(structure: pytrees.TreeDef, leaves, arguments: bool):
     return _node(structure, [_layout(child, leaves, arguments) for child in structure.children], arguments)
 
 
-def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int]):
+def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]) -> Any:
     if leaf.kind == "static":
         return calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
         dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.dtype, dims, place[k])
+        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
     return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
 
 
@@ -205,9 +205,9 @@ def form_of(call: Call, names: tuple[str, ...], args: tuple, kwargs: dict) -> Fo
     return Form(len(args), {name: bound.index(name) if name in bound else None for name in kwargs})
 
 
-def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_convention.Arguments:
+def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) -> calling_convention.Arguments:
     """The layout of the call as it was written; `call` has its arguments as they were bound."""
-    ins = [_leaf_in(k, leaf, call, place) for k, leaf in enumerate(traced.leaves)]
+    ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
         leaves = iter(ins)
@@ -221,10 +221,11 @@ def arguments_of(traced: Traced, call: Call, place, form: Form) -> calling_conve
                                                                      tuple(f"leaf{k}" for k in range(len(ins)))),))
 
 
-def output_of(traced: Traced, results: Sequence[Type], place, names: dict[Value, str]) -> calling_convention.Out:
+def output_of(traced: Traced, results: Sequence[Type], place: dict[int, int],
+              names: dict[Value, str]) -> calling_convention.Out:
     """The layout of what is returned. `results`: the types of the program's results; `names`: those of lengths."""
 
-    def leaf(out):
+    def leaf(out: Out) -> Any:
         if out.kind == "static":
             return calling_convention.ObjectOut(out.value)
         if out.kind == "arg":
@@ -302,7 +303,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     """Compile a program for calls like this one. `stages`: remember how it looked at each stage."""
     phases, clock = {"trace": trace_ms}, time.perf_counter()
 
-    def tick(phase):
+    def tick(phase: str) -> None:
         nonlocal clock
         now = time.perf_counter()
         phases[phase], clock = 1e3 * (now - clock), now

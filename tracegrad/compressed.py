@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .ir.build import Builder
 from .ir.clone import inline
 from .ir.core import Block, Function, Value
 from .ir.errors import UnsupportedError
-from .ir.types import I64, INDEX_SCALAR, Type
+from .ir.types import I64, INDEX_SCALAR, Array, Dim, Type
 from .jacobian_spec import Sides, offsets
 from .sparsity import RECENT, Emitted, PatternDependent, Plan, csr, kept, located_blocks, unflattened
 from .stack_room import deep
@@ -53,7 +53,7 @@ def program(s: Sides, by_columns: bool, count: int) -> Function:
     flows = s.ins if by_columns else [t for t in s.results if t.dtype.inexact]
     own = len(f.params)
 
-    def body(b: Builder, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> tuple[Value, ...]:
         residuals = inline(b, first, params[:own])[len(f.results):]
 
         def seeds(k: Value) -> list[Value]:
@@ -105,8 +105,8 @@ class Compressed(PatternDependent):
 
     plan_class = CompressedPlan
 
-    def __init__(self, fn: Callable, argnums, mode: str, sparse: bool, whole: Callable[[Traced], Traced], label: str,
-                 symmetric: bool = False, **static):
+    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], mode: str, sparse: bool, whole: Callable[[Traced], Traced],
+                 label: str, symmetric: bool = False, **static: tuple):
         super().__init__(fn, argnums, label, **static)
         self.mode, self.sparse, self.whole, self.symmetric = mode, sparse, whole, symmetric
 
@@ -115,14 +115,14 @@ class Compressed(PatternDependent):
         """Whether the whole Jacobian may be made instead."""
         return self.mode == "auto" and not self.sparse
 
-    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
+    def program(self, call: Call, trace: Callable = trace_function.trace_call) -> Traced:
         """The whole Jacobian: in traced code, and where that is cheaper."""
         if not self.optional:
             return super().program(call, trace)
         return self.whole(self.source(call, trace))
 
     @deep
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Array, **kwargs: Any) -> Any:
         if self.optional and tracing.active() is None:
             call = self.flatten(args, kwargs)
             if sum(leaf.type.count for leaf in call.leaves if leaf.kind != "static") < WORTH:
@@ -134,7 +134,7 @@ class Compressed(PatternDependent):
             return Jitted.miss(self, *args, **kwargs) if made is None else self.evaluate(plan, made, call)
         return super().miss(*args, **kwargs)
 
-    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]):
+    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]) -> Any:
         s = plan.sides
         if self.optional and min(offsets(s.ins)[-1], offsets(s.results)[-1]) < WORTH:
             return None
@@ -157,7 +157,7 @@ class Compressed(PatternDependent):
             return None
         return packed(s, pattern, found, by_columns, sources)
 
-    def evaluate(self, plan: CompressedPlan, made: Packed, call: Call):
+    def evaluate(self, plan: CompressedPlan, made: Packed, call: Call) -> Any:
         s = plan.sides
         values = [call.values[k] for k in dynamic(s.traced)]
         stacked = plan.kernel(made.by_columns, made.count)(*values, *made.colors) if made.count else ()
@@ -167,7 +167,7 @@ class Compressed(PatternDependent):
         return unflattened(s, [self._block(pattern, flat[sources].astype(dtype, copy=False), dims)
                                for (pattern, dtype, sources), dims in zip(made.blocks, shapes)])
 
-    def _block(self, pattern: Pattern, data: np.ndarray, dims):
+    def _block(self, pattern: Pattern, data: np.ndarray, dims: tuple[Dim, ...]) -> Any:
         if self.sparse:
             return csr(pattern, data)
         dense = np.zeros(pattern.shape, data.dtype)

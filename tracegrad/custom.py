@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import pickling
 from .api import emitted
@@ -23,16 +23,21 @@ from .autodiff.custom_calls import closed
 from .autodiff.custom_rules import Rule
 from .derivative_programs import dynamic, explicit, inexact, summed, tuple_of
 from .frozen_closures import HOLDERS, frozen
-from .ir.build import const
+from .ir.build import Builder, const
 from .ir.clone import dims_of, inline, lift_free
 from .ir.core import Function, Value, subst_type
-from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Loc, ShapeError, UnsupportedError
+from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Frame, Loc, ShapeError, UnsupportedError
 from .tracer import pytrees, tracing
 from .tracer.staging import arguments, signature, trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.signature import Leaf
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values import captured_values
+
+if TYPE_CHECKING:
+    from .ir.types import Array, Type
+    from .tracer.pytrees import TreeDef
+    from .tracer.values.boxes import ArrayBox, Box
 
 _NO_TANGENT = signature.static(0.0)              # the tangent of something that is no float
 _NO_KEYWORDS = pytrees.TreeDef(pytrees.DICT, ((), ()), ())
@@ -44,7 +49,7 @@ class Custom:
     operator = ""
     definition = ""
 
-    def __init__(self, fun: Callable, nondiff_argnums=()):
+    def __init__(self, fun: Callable, nondiff_argnums: tuple = ()):
         if not callable(fun):
             raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
                                     f"write @tg.{self.operator} above a def")
@@ -57,10 +62,10 @@ class Custom:
     def name(self) -> str:
         return _named(self.fun)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tracegrad.{self.operator} of {getattr(self.fun, '__qualname__', self.fun)}>"
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
 
@@ -69,13 +74,13 @@ class Custom:
 
     __copy__ = __deepcopy__
 
-    def __reduce_ex__(self, protocol) -> str | tuple:
+    def __reduce_ex__(self, protocol: Any) -> str | tuple:
         return pickling.reduced_object(self, self.fun, (self.nondiff_argnums,), {"rules": self.rules})
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Array, **kwargs: Any) -> Array:
         return self.fun(*args, **kwargs) if tracing.active() is None else self.__tracegrad_call__(args, kwargs)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: tuple[dict[str, ArrayBox] | Box | tuple[Box, ...], ...], kwargs: dict) -> Any:
         """A call in traced code."""
         captured_values.state(self, "rules")
         if not self.rules:
@@ -91,7 +96,7 @@ class Custom:
         rule = _frozen(self, {}).rule(_Primal(self, traced))
         return emitted(traced, call, lambda builder, f, operands: builder.emit("call", *operands, callee=f, rule=rule))
 
-    def positional(self, args, kwargs) -> tuple:
+    def positional(self, args: tuple[dict[str, ArrayBox] | Box | tuple[Box, ...], ...], kwargs: dict) -> tuple:
         """All arguments by position, those left to their defaults too."""
         if not kwargs and len(args) == len(arguments.parameters_of(self.fun).names):
             return tuple(args)
@@ -133,7 +138,7 @@ class CustomJVP(Custom):
             if rule is not None:
                 _expect_callable(rule, "defjvps")
 
-        def whole(primals, tangents):
+        def whole(primals: tuple[Array | Box, ...], tangents: tuple) -> Any:
             if len(rules) != len(primals):
                 raise ArgumentError(f"defjvps was given {len(rules)} rules for {len(primals)} arguments",
                                     "give one for each, None where there is none")
@@ -141,7 +146,7 @@ class CustomJVP(Custom):
             parts = [trace_function.calls.call(rule, t, out, *primals) for rule, t in zip(rules, tangents) if rule is not None]
             return out, summed(parts, out)
 
-        def fun_of(custom):
+        def fun_of(custom: Custom) -> Any:
             return lambda *args: trace_function.calls.call(custom, *args)
 
         whole.__name__ = f"{_named(self.fun)}_rules"
@@ -189,31 +194,10 @@ def _named(function: Callable) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _expect_callable(rule, method: str) -> None:
+def _expect_callable(rule: Callable | float, method: str) -> None:
     if not callable(rule):
         raise ArgumentTypeError(f"{method} takes functions, got a {type(rule).__name__}",
                                 f"write f.{method}(rule), not f.{method}(rule(…))")
-
-
-def custom_jvp(fun: Callable | None = None, nondiff_argnums=()) -> Any:
-    """A function whose derivative a rule for forward mode gives: `f.defjvp(rule)` or `f.defjvps(…)`.
-
-    rule(primals, tangents) returns (out, out_dot). It serves forward mode, and where it is linear in the tangents its
-    transpose serves reverse mode. Derivatives of higher order differentiate the rule itself.
-    nondiff_argnums   positions of arguments that are not differentiated; the rule gets them first, one by one
-    """
-    return functools.partial(custom_jvp, nondiff_argnums=nondiff_argnums) if fun is None else CustomJVP(fun, nondiff_argnums)
-
-
-def custom_vjp(fun: Callable | None = None, nondiff_argnums=()) -> Any:
-    """A function whose derivative a rule for reverse mode gives: `f.defvjp(fwd, bwd)`.
-
-    fwd(*args) returns (out, residuals), bwd(residuals, out_bar) a tuple with the cotangent of each argument. It serves reverse
-    mode, and where bwd is linear in out_bar its transpose serves forward mode. Derivatives of higher order differentiate fwd
-    and bwd.
-    nondiff_argnums   positions of arguments that are not differentiated; bwd gets them first, one by one
-    """
-    return functools.partial(custom_vjp, nondiff_argnums=nondiff_argnums) if fun is None else CustomVJP(fun, nondiff_argnums)
 
 
 # --- what a rule is traced for ---------------------------------------------------------------------------------------------
@@ -259,7 +243,7 @@ class _Primal:
                                    "return arrays whose lengths follow from those of the arguments",
                                    arguments.where(custom.fun))
 
-    def structures(self, positions) -> _Chosen:
+    def structures(self, positions: list[int]) -> _Chosen:
         """The arguments at these positions."""
         found = [k for m in positions for k in self.spans[m]]
         return _Chosen([self.arguments[m] for m in positions], [self.traced.leaves[k] for k in found], found)
@@ -282,7 +266,8 @@ def _expect_takes(rule: Callable, count: int, form: str) -> None:
         return
 
 
-def _trace_rule(rule: Callable, structures, leaves, paths, form: str) -> Traced:
+def _trace_rule(rule: Callable, structures: Sequence[TreeDef], leaves: Sequence[Leaf], paths: Sequence[str],
+                form: str) -> Traced:
     """A rule on arguments of these types, as a program that returns results only."""
     _expect_takes(rule, len(structures), form)
     call = Call(tuple_of(tuple_of(*structures), _NO_KEYWORDS), tuple(leaves), tuple(paths),
@@ -298,7 +283,8 @@ def _pair(rule: Callable, traced: Traced, what: str) -> tuple[pytrees.TreeDef, p
     return structure.children
 
 
-def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder, args, everything: bool = False):
+def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder: Builder, args: Sequence[Value],
+         everything: bool = False) -> Sequence:
     """Emit a traced rule; `known` leads from values of the trace around the call to values here. Returns, for each leaf that
     the rule returns, a value or the Python object that it is; with `everything` also all results of the function."""
     f, free = lift_free(traced.function)
@@ -314,7 +300,7 @@ def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder, ar
     return (found, results) if everything else found
 
 
-def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
+def _value(builder: Builder, found: Value, like: Type, path: str, what: str, loc: Loc, exact: bool) -> Value:
     """A leaf that a rule returned, as a value of the type that it must have. `exact`: the dtype must be the same too."""
     if not isinstance(found, Value):
         if isinstance(found, bool) or not isinstance(found, (int, float, complex)):
@@ -335,13 +321,13 @@ def _value(builder, found, like, path: str, what: str, loc: Loc, exact: bool):
     return builder.cast(found, like.dtype)
 
 
-def _complex(like, path, what, loc):
+def _complex(like: Type, path: str, what: str, loc: tuple[Frame, ...]) -> Any:
     if not like.dtype.complex:
         raise DTypeError(f"{what} of {path} is complex, where {like.dtype.np} is expected", "return its real part", loc)
     return like.dtype
 
 
-def _results(primal: _Primal, builder, found, loc: Loc, mapping) -> list[Value]:
+def _results(primal: _Primal, builder: Builder, found: Sequence[Value], loc: Loc, mapping: dict[Value, Value]) -> list[Value]:
     """The results of the call, as a rule computed them. `mapping` leads from the call's parameters to values here."""
     results: list = [None] * primal.count
     for out, x, path in zip(primal.traced.outs, found, primal.out_paths):
@@ -351,7 +337,7 @@ def _results(primal: _Primal, builder, found, loc: Loc, mapping) -> list[Value]:
     return results
 
 
-def _known(primal: _Primal, params) -> dict[Value, Value]:
+def _known(primal: _Primal, params: tuple[Value, ...]) -> dict[Value, Value]:
     """Values of the trace around the call, and parameters of the call -> `params` of a function that begins with those."""
     own = primal.own
     return dict(zip(primal.function.params, params)) | dict(zip(primal.traced.captured, params[own:]))
@@ -372,7 +358,7 @@ def _tangents(primal: _Primal, rule: Callable) -> Function:
     for what, found in zip(("out", "out_dot"), _pair(rule, traced, "(out, out_dot)")):
         primal.expect(f"{what} of the rule", found, given, "return both in the structure that the function returns", loc)
 
-    def emit(b, params):
+    def emit(b: Builder, params: tuple[Value, ...]) -> Any:
         known, dots = _known(primal, params), iter(params[len(f.params):])
         args = [params[primal.param[k]] for k in order if k in primal.param]
         found = _run(primal, traced, known, b, [*args, *dots])
@@ -412,7 +398,7 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
     ahead.function.body.yields += tuple(inside)
     dynamic_residuals = [out.result for out in kept if out.result is not None]
 
-    def emit(b, params):
+    def emit(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         known = _known(primal, params)
         found, values = _run(primal, ahead, known, b, params[:primal.own], True)
         known |= dict(zip(inside, values[len(values) - len(inside):]))
@@ -426,7 +412,8 @@ def _halves(primal: _Primal, fwd: Callable, bwd: Callable) -> tuple[Function, Fu
     return forward, _backward(primal, bwd, forward, back, free)
 
 
-def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tree) -> tuple[Traced, list[int]]:
+def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept: tuple[Out, ...], res_tree: TreeDef) -> tuple[Traced,
+                    list[int]]:
     """(`bwd` traced on its arguments, the leaves of the call's arguments among those)."""
     traced = primal.traced
     structures, leaves, order = primal.structures(primal.fixed)
@@ -441,14 +428,14 @@ def _trace_backward(primal: _Primal, bwd: Callable, ahead: Traced, kept, res_tre
     return back, [k for k in order if k in primal.param]
 
 
-def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, free) -> Function:
+def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, free: list) -> Function:
     loc, count = arguments.where(bwd), primal.count
     residuals = forward.results[count:]
     flows = [Value(r.type, "out_bar") for r in forward.results[:count] if r.type.dtype.inexact]
     places = _cotangent_places(primal, bwd, back.out_tree, loc)
     given = len(back.function.params) - len(flows)               # arguments of `bwd` that are residuals
 
-    def emit(b, params):
+    def emit(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         own, after = params[:given], params[given:given + len(free)]
         found = _run(primal, back, dict(zip(free, after)), b, [*own, *params[len(residuals):]])
         mapping = dict(zip(residuals, params))
@@ -464,7 +451,7 @@ def _backward(primal: _Primal, bwd: Callable, forward: Function, back: Traced, f
     return closed(f"{primal.function.name}_backward", (*residuals, *flows), names, emit, loc)
 
 
-def _in_backward(type_, primal: _Primal, forward: Function, mapping):
+def _in_backward(type_: Type, primal: _Primal, forward: Function, mapping: dict[Value, Value]) -> Type:
     """The type of a parameter of the call in the backward half, where its lengths are residuals."""
     return subst_type(subst_type(type_, dict(zip(primal.function.params, forward.params))), mapping)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from .captures import closed, live
 from .ir.analysis.draws import draws
 from .ir.build import Builder, const, function
 from .ir.clone import inline
-from .ir.core import Function, Value, subst_type
+from .ir.core import Const, Function, Value, subst_type
 from .ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from .ir.ops.random import KINDS
 from .ir.transforms.simplify import peephole
@@ -65,7 +66,7 @@ def dynamic(traced: Traced) -> list[int]:
     return [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
 
 
-def built(name: str, like: Function, param_types, names, body) -> Function:
+def built(name: str, like: Function, param_types: list[Type], names: Sequence[str], body: Callable) -> Function:
     """A new function; `body(builder, params)` emits it and returns the results."""
     made = function(name, param_types, names, like.loc)
     if len(made.params) == len(like.params):                 # lengths that are parameters themselves
@@ -117,7 +118,7 @@ def only_returned(traced: Traced) -> Traced:
 
 # --- gradients -------------------------------------------------------------------------------------------------------
 
-def chosen_leaves(traced: Traced, argnums) -> list[int]:
+def chosen_leaves(traced: Traced, argnums: tuple[int, ...]) -> list[int]:
     """The leaf numbers of the arguments `argnums`."""
     positional = traced.tree.children[0].children
     found = []
@@ -139,7 +140,7 @@ def inexact(leaf: Leaf) -> bool:
     return leaf.kind != "static" and leaf.dtype.inexact
 
 
-def _refuse_wrt(traced: Traced, k: int):
+def _refuse_wrt(traced: Traced, k: int) -> None:
     leaf = traced.leaves[k]
     remedy = "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums"
     what = "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}" if leaf.kind != "static" else (
@@ -198,7 +199,7 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     pattern = fixed(traced.tree)
     bars: dict[int, int] = {}
 
-    def body(b: Builder, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         values = inline(b, derivative, (*params, const(1.0, f.results[result].type.dtype)))
         results, slopes = list(values[:len(f.results)]), dict(zip(wrt, values[len(f.results):]))
         for k in dict.fromkeys(chosen):
@@ -220,7 +221,7 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     )
 
 
-def _gradient_outs(traced: Traced, structure, slopes, has_aux, with_value) -> dict:
+def _gradient_outs(traced: Traced, structure: TreeDef, slopes: list[Out], has_aux: bool, with_value: bool) -> dict:
     """value_and_grad -> (value or (value, aux), slopes); grad -> slopes or (slopes, aux)."""
     if with_value:
         return {"out_tree": tuple_of(traced.out_tree, structure), "outs": (*traced.outs, *slopes)}
@@ -259,7 +260,7 @@ def tangents(traced: Traced, call: Call) -> Traced:
         [p.name for p in f.params[:own]] + [f"{_name(traced, k - count)}_dot" for k in after] + [p.name for p in f.params[own:]]
     )
 
-    def body(b: Builder, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> tuple[Value, ...]:
         given, dots = params[:own] + params[own + len(after):], params[own:own + len(after)]
         moves = [matched("tangent", traced.paths[k], dots[after[k + count]] if k + count in after else None, leaves[k + count],
                          traced.leaves[k].type, b) for k in wrt]
@@ -287,7 +288,7 @@ def _tangent_out(out: Out, place: dict[int, int]) -> Out:
 
 # --- the two halves of vjp and linearize -----------------------------------------------------------------------------
 
-def halves(f: Function, wrt, parts) -> tuple[Function, Function]:
+def halves(f: Function, wrt: Sequence[int], parts: Callable) -> tuple[Function, Function]:
     """(first, second): what needs the arguments only, and the linear rest. parts   reverse.split or forward.linearize.
 
     A stack is used once, but the second half may run many times (and outside the program): where a residual is a stack, the
@@ -321,7 +322,7 @@ def _shared(first: Function, second: Function, results: int) -> tuple[Function, 
     return first, second
 
 
-def _opened(first: Function, constants) -> Function:
+def _opened(first: Function, constants: tuple[Const, ...]) -> Function:
     """The first half on the captured arrays themselves."""
     if not constants:
         return first
@@ -330,7 +331,7 @@ def _opened(first: Function, constants) -> Function:
                  lambda b, params: inline(b, first, (*params, *constants)))
 
 
-def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
+def _run_again(f: Function, wrt: Sequence[int], parts: Callable) -> tuple[Function, Function]:
     whole = reverse.vjp(f, wrt, budget=config.memory_bytes) if parts is reverse.split else forward.jvp(f, wrt)
     names = [p.name for p in f.params]
     first = built(f"{f.name}_forward", f, [p.type for p in f.params], names, lambda b, params: (*inline(b, f, params), *params))
@@ -339,7 +340,7 @@ def _run_again(f: Function, wrt, parts) -> tuple[Function, Function]:
     return first, second
 
 
-def cut(traced: Traced, parts, second) -> Traced:
+def cut(traced: Traced, parts: Callable, second: Callable) -> Traced:
     """(the program of the results and the residuals, what the other half is).
 
     parts   reverse.split or forward.linearize;   second   makes the callable for the other half, returned as a constant leaf

@@ -11,7 +11,9 @@ import copy
 import functools
 import types
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+import numpy as np
 
 from . import pickling, symbolic
 from .api import Jitted
@@ -21,7 +23,12 @@ from .ir.errors import ArgumentTypeError
 from .lowering.call.forwarding import Answer, forward, retire
 from .misses import rebound
 from .options import config
+from .out_argument import WithOut
 from .tracer import tracing
+
+if TYPE_CHECKING:
+    from .ir.types import Array
+    from .tracer.values.boxes import ArrayBox, Box
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -127,15 +134,15 @@ class Found(Jitted):
             found = step.make(found)
         return found
 
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.active() is not None or (config.disable_jit and not self.derives):
             return self.own.miss(*args, **kwargs)
         return self.core.miss(*args, **kwargs)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:
         return self.own.__tracegrad_call__(args, kwargs)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         """What the core knows, and like a wrapper what the function has been given."""
         if name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -147,7 +154,7 @@ class Found(Jitted):
                 return given[name]
             raise
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: int) -> Any:
         return pickling.reduced(self, rebuilt, self.root, tuple([(s.name, s.options) for s in self.chain]))
 
 
@@ -164,7 +171,7 @@ def _of_core(name: str, kind: type) -> Any:
         return property(lambda self: getattr(self.core, name), doc=getattr(Jitted, name).__doc__)
 
     @functools.wraps(getattr(Jitted, name))
-    def ask(self, *args, **kwargs):
+    def ask(self: Found, *args: Any, **kwargs: bool | np.ndarray | str) -> Any:
         return getattr(self.core, name)(*args, **kwargs)
     return ask
 
@@ -218,8 +225,8 @@ def rebuilt(root: Callable, chain: tuple, texts: dict | None) -> Jitted:
 
 
 @maker("jit")
-def _jitted(f: Callable, static_argnums, static_argnames, shapes=None) -> Jitted:
-    return Jitted(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
+def _jitted(f: Callable, static_argnums: tuple, static_argnames: str | tuple, shapes: Any = None) -> Jitted:
+    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
 
 
 @overload
@@ -228,7 +235,8 @@ def jit(f: Callable[P, R], *, static_argnums: Any = (), static_argnames: Any = (
 @overload
 def jit(f: None = None, *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None
         ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-def jit(f=None, *, static_argnums=(), static_argnames=(), shapes=None):
+def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tuple = (),
+        shapes: Any = None) -> Callable | Found:
     """Compile `f` for the types and shapes that it is called with.
 
     shapes   "static": machine code for each shape; "symbolic": for all lengths from 2 on from the first call, an error where
@@ -239,6 +247,18 @@ def jit(f=None, *, static_argnums=(), static_argnames=(), shapes=None):
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
     part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
     NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
+
+    Result: the compiled function, with the signature of `f`; with `f` left out, a decorator.
+    Errors: UnsupportedError where `f` cannot be compiled, at the line and with what to write instead; its own, as in Python.
+
+    >>> @tg.jit
+    ... def total(x):
+    ...     s = 0.0
+    ...     for i in range(x.size):
+    ...         s += x[i] ** 2
+    ...     return s
+    >>> float(total(np.array([1.0, 2.0])))
+    5.0
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)

@@ -9,8 +9,9 @@ program overwrites, so the machine code itself writes to them, as to any argumen
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +28,12 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values import boxes
 
+if TYPE_CHECKING:
+    from .ir.build import Builder
+    from .ir.types import Array
+    from .tracer.staging.signature import Leaf
+    from .tracer.values.boxes import Box
+
 OPTIONS = ("accumulate", "out")
 
 
@@ -34,11 +41,12 @@ class Gradient(Jitted):
     """A gradient. A call takes, besides the function's arguments, `out` and `accumulate` by keyword, unless the function has
     parameters of those names."""
 
-    def __init__(self, fn: Callable, argnums, has_aux: bool, with_value: bool, label: str, **static):
+    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], has_aux: bool, with_value: bool, label: str,
+                 **static: Sequence):
         super().__init__(fn, lambda traced: gradient(traced, argnums, has_aux, with_value), label=label, **static)
         self.has_aux, self.with_value = has_aux, with_value
 
-    def flatten(self, args, kwargs) -> Call:
+    def flatten(self, args: tuple[Array | Box, ...], kwargs: dict[str, bool | np.ndarray]) -> Call:
         if not kwargs or not any(name in kwargs for name in OPTIONS):
             return super().flatten(args, kwargs)
         names = arguments.parameters_of(self.root).names
@@ -46,7 +54,7 @@ class Gradient(Jitted):
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name not in own})
         return _with_options(call, own) if own else call
 
-    def program(self, call: Call, trace=trace_function.trace_call) -> Traced:
+    def program(self, call: Call, trace: Callable = trace_function.trace_call) -> Traced:
         base, out = _without_options(call, arguments.parameters_of(self.root).names)
         traced = super().program(base, trace)
         return traced if out is None else self._into(traced, call, len(base.leaves), out)
@@ -71,7 +79,7 @@ class Gradient(Jitted):
         return _rebuilt(traced, call, leaves, {k: target[k] for k in made}, accumulate)
 
 
-def _with_options(call: Call, own) -> Call:
+def _with_options(call: Call, own: dict[str, Any]) -> Call:
     """The call with `accumulate` and `out` as further keywords."""
     accumulate = own.get("accumulate", False)
     if not isinstance(accumulate, bool):
@@ -99,7 +107,7 @@ def _with_options(call: Call, own) -> Call:
     return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
 
 
-def _expect_apart(values, paths, aliases: dict[int, int], start: int) -> None:
+def _expect_apart(values: tuple[Array, ...], paths: tuple[str, ...], aliases: dict[int, int], start: int) -> None:
     """Raises where an array that is written to, from `start` on, shares memory with another one of the call."""
     for k in range(start, len(values)):
         for other in range(k):
@@ -113,7 +121,7 @@ def _expect_apart(values, paths, aliases: dict[int, int], start: int) -> None:
             raise ArgumentError(f"{paths[k]} {how} {paths[other]}", "pass an array of its own to write to")
 
 
-def _without_options(call: Call, names) -> tuple[Call, pytrees.TreeDef | None]:
+def _without_options(call: Call, names: tuple[str, ...]) -> tuple[Call, pytrees.TreeDef | None]:
     """(the call of the function itself, the structure of `out`)."""
     positional, keyword = call.tree.children
     if "out" in names or keyword.meta[0][-2:] != OPTIONS:
@@ -125,7 +133,7 @@ def _without_options(call: Call, names) -> tuple[Call, pytrees.TreeDef | None]:
     return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], call.aliases), out
 
 
-def _expect_type(path: str, leaf, slope: Value) -> None:
+def _expect_type(path: str, leaf: Leaf, slope: Value) -> None:
     have, need = leaf.type, slope.type
     if have.dims != need.dims:
         raise ShapeError(f"{path} has shape {have.dims}, the gradient {need.dims}",
@@ -135,7 +143,7 @@ def _expect_type(path: str, leaf, slope: Value) -> None:
                          f"make it with dtype=np.{need.dtype.np}")
 
 
-def _rebuilt(traced: Traced, call: Call, leaves, target: dict[int, int], accumulate: bool) -> Traced:
+def _rebuilt(traced: Traced, call: Call, leaves: tuple[Leaf, ...], target: dict[int, int], accumulate: bool) -> Traced:
     """The program with the returned leaves `target` written into the arguments that it leads to."""
     f, own = traced.function, len(dynamic(traced))
     added = [k for k in range(len(traced.leaves), len(leaves)) if leaves[k].kind != "static"]
@@ -143,7 +151,7 @@ def _rebuilt(traced: Traced, call: Call, leaves, target: dict[int, int], accumul
     values = (*f.params[:own], *buffers.values(), *f.params[own:])
     kept = sorted({out.result for k, out in enumerate(traced.outs) if k not in target and out.result is not None})
 
-    def emit(b, params):
+    def emit(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         place = dict(zip(added, params[own:own + len(added)]))
         results = inline(b, f, (*params[:own], *params[own + len(added):]))
         new = [results[traced.outs[k].result] for k in target]

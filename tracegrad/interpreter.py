@@ -1,6 +1,8 @@
 """Running a program with the IR's evaluator instead of machine code: derivatives under `disable_jit`."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .captures import captures_of, closed
@@ -11,12 +13,16 @@ from .ir.interp import Machine
 from .ir.ops.random import handle_of, kind_of
 from .lowering.build import loop_builder
 from .tracer.staging.arguments import Call
-from .tracer.staging.trace_function import Traced
+from .tracer.staging.trace_function import Out, Traced
+
+if TYPE_CHECKING:
+    from .ir.types import Array
+    from .transforms import LinearProgram
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
 
 
-def _number(x, v: Value) -> np.ndarray:
+def _number(x: Any, v: Value) -> np.ndarray:
     """What the evaluator gets for an argument that is no array from outside."""
     return np.array(x if kind_of(x) is None else handle_of(x), v.type.dtype.np)
 
@@ -33,7 +39,7 @@ class Evaluator:
             f = closed(loop_builder.flatten_calls(f), self.captures.parameters, self.captures.repeats)
         self.machine = Machine(f)
 
-    def __call__(self, call: Call, captured: list):
+    def __call__(self, call: Call, captured: list) -> Any:
         given = leaf_values(self.traced, call)
         outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
                    zip(captured, self.captures.parameters)]
@@ -49,7 +55,7 @@ class Evaluator:
         return self.traced.out_tree.unflatten([made[id(out)] if id(out) in made else made.setdefault(
             id(out), self._leaf(out, results, given)) for out in self.program.outs])
 
-    def _leaf(self, out, results, given):
+    def _leaf(self, out: Out, results: tuple[np.ndarray, ...], given: list[Array]) -> Array | LinearProgram:
         if out.kind == "static":
             return out.value
         if out.kind == "arg":

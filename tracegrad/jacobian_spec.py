@@ -1,6 +1,7 @@
 """What a Jacobian is of: the arguments and results of a traced program, with their sizes, and what has none."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .derivative_programs import chosen_leaves, dynamic, explicit, inexact, named, tuple_of
@@ -61,7 +62,7 @@ def _expect_numbers(traced: Traced) -> None:
                                     "return arrays and numbers only", loc)
 
 
-def _expect_sizes(traced: Traced, types) -> None:
+def _expect_sizes(traced: Traced, types: tuple[Type, ...]) -> None:
     loc = traced.function.loc
     for t in types:
         if not t.static:
@@ -82,7 +83,7 @@ def nested(outer: TreeDef, inner: TreeDef) -> TreeDef:
     return TreeDef(outer.kind, outer.meta, tuple(nested(child, inner) for child in outer.children))
 
 
-def offsets(types) -> list[int]:
+def offsets(types: Sequence[Type]) -> list[int]:
     """Where the elements of each type start when all stand one after the other; the total comes last."""
     found = [0]
     for t in types:

@@ -9,9 +9,9 @@ parallel loop over the basis of one side. With N input and M output elements:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .api import Jitted
 from .autodiff import forward
@@ -25,8 +25,12 @@ from .ir.core import Value
 from .ir.errors import ArgumentError
 from .ir.types import Type
 from .jacobian_spec import nested, offsets, sides
+from .out_argument import WithOut
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
+
+if TYPE_CHECKING:
+    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +63,7 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Tr
         mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
     blocks = _forward_blocks if mode == "forward" else _reverse_blocks
 
-    def body(b, params):
+    def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         return [block for row in blocks(b, f, params, s.wrt, s.outs, ins, results) for block in row]
 
     g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
@@ -67,7 +71,8 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Tr
     return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
 
 
-def _forward_blocks(b: Builder, f, params, wrt, outs, ins, results):
+def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
     first, push = halves(f, wrt, forward.linearize)
     residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
@@ -90,7 +95,8 @@ def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
     return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
 
 
-def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
+def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
     first, pull = halves(f, wrt, reverse.split)
     residuals = inline(b, first, params)[len(f.results):]
     place = _inexact_places(f)
@@ -106,20 +112,21 @@ def _reverse_blocks(b: Builder, f, params, wrt, outs, ins, results):
         yield [b.reshape(rows(b, whole, starts[place[r]], out.count), out.dims + t.dims) for whole, t in zip(stacked, ins)]
 
 
-def _inexact_places(f) -> dict[int, int]:
+def _inexact_places(f: Any) -> dict[int, int]:
     """result -> its number among the inexact results."""
     found = [k for k, r in enumerate(f.results) if r.type.dtype.inexact]
     return {k: n for n, k in enumerate(found)}
 
 
-def _operator(name: str, f: Callable, argnums, mode: str, sparse: bool, static_argnums, static_argnames) -> Jitted:
+def _operator(name: str, f: Callable, argnums: int, mode: str, sparse: bool, static_argnums: tuple,
+              static_argnames: tuple) -> Jitted:
     argnums, static = several(argnums), {"static_argnums": static_argnums, "static_argnames": static_argnames}
 
     def whole(traced: Traced) -> Traced:
         return jacobian_of(traced, argnums, mode)
     if sparse or mode in ("auto", "compressed"):
         return Compressed(f, argnums, mode, sparse, whole, name, **static)
-    return Jitted(f, whole, label=name, **static)
+    return WithOut(f, whole, label=name, **static)
 
 
 for _name in ("jacfwd", "jacrev", "jacobian"):
@@ -132,11 +139,19 @@ def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacfwd(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
+def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
     """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
 
     For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
     structures of arguments, as in JAX. Raises for integers, complex numbers and results whose length only run time knows.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: DTypeError, UnsupportedError as above; those of `jit`.
+
+    >>> tg.jacfwd(lambda x: x**2)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
     """
     if f is None:
         return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
@@ -149,8 +164,17 @@ def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
            ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacrev(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
-    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`."""
+def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
+    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`.
+
+    >>> tg.jacrev(lambda x: x[0] * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [2.0, 1.0]]
+    """
     if f is None:
         return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
     return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames)
@@ -162,7 +186,8 @@ def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str
 @overload
 def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
              static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacobian(f=None, argnums=0, *, mode="auto", sparse=False, static_argnums=(), static_argnames=()):
+def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Any:
     """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
 
     mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
@@ -172,6 +197,13 @@ def jacobian(f=None, argnums=0, *, mode="auto", sparse=False, static_argnums=(),
 
     Results are otherwise as of `jacfwd`, and so are the errors. What goes by a pattern must be called from Python; within a
     compiled function "auto" is forward mode where there are no more inputs than outputs, else reverse.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; these two.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`; ArgumentError for another mode.
+
+    >>> tg.jacobian(lambda x: x[1:] - x[:-1], sparse=True)(np.zeros(3)).toarray().tolist()
+    [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
     """
     if mode not in MODES:
         raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
@@ -187,11 +219,19 @@ def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bo
 @overload
 def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
             static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def hessian(f=None, argnums=0, *, sparse=False, static_argnums=(), static_argnames=()):
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Any:
     """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
 
     sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
             its pattern has colours; see `jacobian`
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; this one.
+    Result: a function of the same arguments, of the Hessian; with `f` left out, a decorator.
+    Errors: those of `grad` and `jacfwd`.
+
+    >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0])).tolist()
+    [[4.0, 2.0], [2.0, 0.0]]
     """
     if f is None:
         return functools.partial(hessian, argnums=argnums, sparse=sparse, static_argnums=static_argnums,
@@ -200,7 +240,7 @@ def hessian(f=None, argnums=0, *, sparse=False, static_argnums=(), static_argnam
 
 
 @maker("hessian")
-def _hessian(f: Callable, argnums, sparse: bool, static_argnums, static_argnames) -> Jitted:
+def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, static_argnames: tuple) -> Jitted:
     gradient = MAKERS["grad"](f, argnums, False, static_argnums, static_argnames)
     if not sparse:
         return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames)
@@ -208,11 +248,18 @@ def _hessian(f: Callable, argnums, sparse: bool, static_argnums, static_argnames
                       static_argnums=static_argnums, static_argnames=static_argnames)
 
 
-def hvp(f: Callable, primals, tangents) -> Any:
+def hvp(f: Callable, primals: Any, tangents: Any) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
 
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
                         where there is one, a tuple where there are several.
+
+    Parameters: `f`, the function, and these.
+    Result: the product, as above.
+    Errors: those of `grad` and `jvp`.
+
+    >>> tg.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),)).tolist()
+    [6.0, 0.0]
     """
     expect_tuples("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))

@@ -8,7 +8,7 @@ from .autodiff import forward
 from .autodiff.reverse import reverse
 from .captures import captures_of
 from .ir.core import Function
-from .ir.errors import ArgumentError
+from .ir.errors import ArgumentError, Frame
 from .ir.text.color import colored
 from .ir.text.printer import print_function
 from .ir.transforms import pipeline
@@ -25,7 +25,7 @@ from .tracer.staging.trace_function import Traced
 STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
 
 
-def _place(loc) -> str:
+def _place(loc: tuple[Frame, ...]) -> str:
     return f"{os.path.basename(loc[-1].file)}:{loc[-1].line}  " if loc else ""
 
 
@@ -96,5 +96,5 @@ class Lowered:
                 return pipeline.optimize(forward.jvp(f, wrt), verify=config.verify)
         return pipeline.optimize(reverse.vjp(f, wrt, budget=config.memory_bytes), verify=config.verify)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .captures import Captures
-from .ir.errors import ArgumentError
+from .ir.errors import TracegradError
 from .lowering.call.calling_convention import (
     MISSING,
     AbsentIn,
@@ -59,7 +59,10 @@ class History:
     def note(self, f: Jitted, call: Call, key: Hashable, known: tuple[Captures, ...]) -> str:
         """Why no kernel of `f` takes a call. known: what earlier programs for such arguments capture."""
         mark = hash(key)
-        why = self._reason(f, call, known, mark in self._made)
+        try:
+            why = self._reason(f, call, known, mark in self._made)
+        except Exception:                       # what users' objects raise where they are compared: the call goes on
+            why = "other arguments or options"
         if len(self._made) >= REMEMBERED:
             self._made.clear()
         self._made.add(mark)
@@ -87,7 +90,7 @@ def _differences(made: Specialisation, call: Call) -> tuple[int, str]:
     traced = made.about.traced
     if len(traced.leaves) != len(call.leaves) or list(traced.paths) != list(call.paths):
         return len(call.leaves) + 1, f"arguments of another structure: {_some(call.paths)} instead of {_some(traced.paths)}"
-    rows = [(path, _leaf(old), _leaf(new, x if old.kind == "static" else None))
+    rows = [(path, _leaf(old), _leaf(new, x if old.kind == "static" and new.kind != "array" else None))
             for path, old, new, x in zip(traced.paths, traced.leaves, call.leaves, call.values, strict=True)
             if old != new and not (old.kind == "static" and old == _static(x))]
     if rows:
@@ -111,11 +114,11 @@ def _static(x: Any) -> Leaf | None:
     """The leaf of a value where it is part of the program; None where it cannot be one."""
     try:
         return static(x)
-    except ArgumentError:
+    except TracegradError:
         return None
 
 
-def _some(paths) -> str:
+def _some(paths: Any) -> str:
     return ", ".join(map(str, paths[:SHOWN])) + (", …" if len(paths) > SHOWN else "") if paths else "none"
 
 

@@ -17,6 +17,7 @@ In a program that has ops of a derivative (their locations say so), a message sa
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from .ir.build import Builder, const
 from .ir.clone import copy_op, copy_region, mapped
 from .ir.core import Block, Function, Op, Value
 from .ir.errors import SlopeFrame
-from .ir.opdef import OPS, Elementwise
+from .ir.opdef import OPS, Elementwise, OpDef
 from .ir.types import BOOL, StackType
 
 ERROR = "NumericsError"
@@ -50,13 +51,13 @@ def checked(f: Function) -> Function:
     hidden = _hidden(f.body)
     both = any(map(_of_derivative, f.body.walk()))
 
-    def told(op) -> str:
+    def told(op: Op) -> str:
         return "" if not both else "in the derivative, " if _of_derivative(op) else "in the function itself, "
 
-    def watch(builder, op, mapping):
+    def watch(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         return _watch(builder, op, mapping, hidden, told(op))
 
-    def watch_sum(builder, op, mapping):
+    def watch_sum(builder: Builder, op: Op, mapping: dict[Value, Value]) -> Any:
         return _watch_sum(builder, op, mapping, told(op))
 
     custom = {name: watch for name, defn in OPS.items() if _makes(defn) or name == "select"} | dict.fromkeys(_SUMS, watch_sum)
@@ -67,7 +68,7 @@ def _of_derivative(op: Op) -> bool:
     return bool(op.loc) and isinstance(op.loc[-1], SlopeFrame)
 
 
-def _makes(defn) -> bool:
+def _makes(defn: OpDef) -> bool:
     """Whether an op can make a NaN or an infinity."""
     if isinstance(defn, Elementwise):
         return defn.name not in _MOVES
@@ -102,8 +103,10 @@ def _hidden(body: Block) -> set[Value]:
     return hidden
 
 
-def _watch(builder: Builder, op: Op, mapping, hidden: set[Value], where: str):
+def _watch(builder: Builder, op: Op, mapping: dict[Value, Value], hidden: set[Value], where: str) -> tuple[Value, ...]:
     results = copy_op(builder, op, mapping)
+    if op.defn.name == "reduce" and op.attrs["kind"] in ("max", "min"):         # makes nothing; of nothing it is an infinity
+        return results
     chosen = [v in hidden for v in op.operands]
     if op.results[0] in hidden or (op.defn.name == "select" and not any(chosen)):
         return results
@@ -117,7 +120,7 @@ def _watch(builder: Builder, op: Op, mapping, hidden: set[Value], where: str):
     return results
 
 
-def _watch_sum(builder: Builder, op: Op, mapping, where: str):
+def _watch_sum(builder: Builder, op: Op, mapping: dict[Value, Value], where: str) -> Any:
     """Only the part that is added to is looked at."""
     x, v, *indices = mapped(op.operands, mapping)
     read = _SUMS[op.defn.name]
@@ -131,7 +134,7 @@ def _watch_sum(builder: Builder, op: Op, mapping, where: str):
 
 def _text(op: Op, result: Value) -> str:
     """The op as the IR prints it, in quotes, for a message."""
-    def name(v):
+    def name(v: Value) -> str:
         return repr(v) if v.op is None or v.name else f"({v.op.name})"
 
     left = f"%{result.name} = " if result.name else ""
@@ -145,7 +148,7 @@ def _whole(b: Builder, x: Value, kind: str) -> Value:
     return b.reduce(x, kind, range(x.rank))
 
 
-def _guard(b: Builder, text: str, r: Value, operands, sources, each: bool) -> None:
+def _guard(b: Builder, text: str, r: Value, operands: list[Value], sources: list[Value], each: bool) -> None:
     """Where an element of `r` is not finite, look for one that was made so: that is not so in `sources`, the operands that
     are looked at themselves. `each`: element k comes from elements k."""
     fine = _whole(b, b("isfinite", r), "all")
@@ -155,7 +158,7 @@ def _guard(b: Builder, text: str, r: Value, operands, sources, each: bool) -> No
     b.emit("if", fine, regions=[Block(), search])
 
 
-def _search(b: Builder, text: str, r: Value, operands, sources, each: bool) -> None:
+def _search(b: Builder, text: str, r: Value, operands: list[Value], sources: list[Value], each: bool) -> None:
     def any_of(test: str) -> Value:
         found = const(False, BOOL)
         for v in sources:
@@ -176,13 +179,13 @@ def _search(b: Builder, text: str, r: Value, operands, sources, each: bool) -> N
     # an array without elements is fine, so there is a first one here
     at = b("argreduce", b("reshape", made, count), kind="argmax", axis=0)
 
-    def element(v):
+    def element(v: Value) -> Value:
         return b("slice", b("reshape", v, count), at, spec="i") if v.rank else v
 
     _check(b, b("not", _whole(b, made, "any")), text, element(r), [element(v) for v in operands if each or not v.rank], at)
 
 
-def _check(b: Builder, ok: Value, text: str, value: Value, operands, at: Value | None) -> None:
+def _check(b: Builder, ok: Value, text: str, value: Value, operands: list[Value], at: Value | None) -> None:
     values: list[Value] = []
 
     def shown(v: Value) -> str:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from .ir.errors import ArgumentError
 from .lowering.cache import folder
@@ -34,7 +37,7 @@ KNOBS = {
         'bytes that the tape of a loop may take in a gradient (1000000 or "64MB"); beyond it the loop '
         "is checkpointed and run again. None: no limit",
     ),
-    "verify": (True, bool, "check the IR after every pass"),
+    "verify": (True, bool, "check the IR after the passes; name the one to blame"),
     "cache": (
         True,
         (bool, str),
@@ -49,7 +52,7 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 _LOCK = Lock(0)
 
 
-def _checked(name: str, value):
+def _checked(name: str, value: Any) -> int | str | None:
     """The value, if the knob takes it."""
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
@@ -73,7 +76,7 @@ def _checked(name: str, value):
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 
-def bytes_of(size) -> int | None:
+def bytes_of(size: Any) -> int | None:
     """The bytes of 1000000, "64MB" or "1.5 GiB"; None where it is no such size."""
     if isinstance(size, bool):
         return None
@@ -85,7 +88,7 @@ def bytes_of(size) -> int | None:
     return int(float(found[1]) * _UNITS[found[2].upper()]) or None
 
 
-def _start(name: str):
+def _start(name: str) -> Any:
     """The default, or what the environment says."""
     default, kind, _ = KNOBS[name]
     variable = _VARIABLES.get(name, "TRACEGRAD_" + name.upper())
@@ -103,7 +106,7 @@ def _start(name: str):
         raise ArgumentError(f"the environment variable {variable} is {text!r}", f"set it to {takes}") from None
 
 
-def code_number(values) -> int:
+def code_number(values: dict[str, int | str | None]) -> int:
     """The options that machine code depends on, as one number."""
     return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2 | (
         (bytes_of(values["memory_budget"]) or 0) << 8)
@@ -118,7 +121,7 @@ class Config:
     """`tracegrad.config`: read a knob as an attribute; assign it, or `config.update(name, value)`, for the whole process;
     `with config(name=value): …` for this thread and the length of the block."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         own = self.__dict__
         own["_process"] = {name: _start(name) for name in KNOBS}
         own["_thread"] = threading.local()                 # .blocks: what each open block sets, with the blocks around it
@@ -135,15 +138,15 @@ class Config:
         agree = all(_number(self._process | block) == here for block in self._open.values())
         set_options(here if agree else ASK_PYTHON)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> int | None:
         if name not in KNOBS:
             raise AttributeError(f"tracegrad has no option {name!r}; there are {', '.join(KNOBS)}")
         return self._values()[name]
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: str) -> None:
         self.update(name, value)
 
-    def update(self, name: str, value) -> None:
+    def update(self, name: str, value: bytes | int | str | None) -> None:
         """Set one knob. Inside a `with config(…)` block that sets it too, the block's value stays in force until its end.
 
         Raises ArgumentError for a name or a value that is not in the table.
@@ -154,7 +157,7 @@ class Config:
             threads.use(self._process["threads"])
 
     @contextmanager
-    def __call__(self, **values):
+    def __call__(self, **values: int | Path | str) -> Iterator[Any]:
         """Set knobs for the length of a `with` block."""
         blocks = self._thread.__dict__.setdefault("blocks", [])
         inner = (blocks[-1] if blocks else {}) | {name: _checked(name, value) for name, value in values.items()}
@@ -172,7 +175,7 @@ class Config:
                 self._close(blocks, inner)
                 self._use_threads(values)
 
-    def _use_threads(self, changed) -> None:
+    def _use_threads(self, changed: Any) -> None:
         """Where a block sets them or has set them: what the innermost block around this place says, or the process."""
         if "threads" in changed:
             inner = self._thread.blocks[-1] if self._thread.blocks else {}
@@ -200,10 +203,10 @@ class Config:
         """`memory_budget` in bytes."""
         return bytes_of(self.memory_budget)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return [*KNOBS, "update"]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "\n".join(f"{name} = {self._values()[name]!r}  # {text}" for name, (_, _, text) in KNOBS.items())
 
 
@@ -211,10 +214,18 @@ config = Config()
 folder.locate_by(lambda: config.cache_folder)
 
 
-def disable_jit():
+def disable_jit() -> Any:
     """`with tracegrad.disable_jit(): …`: nothing is compiled in this block, by this thread.
 
     A function under `jit` runs as Python runs it: `breakpoint()`, `pdb` and `print` see its NumPy arrays in its own frame. A
     derivative has no Python of its own: its program is run by NumPy, op by op. With `check_numerics` so is every program.
+
+    Parameters: none.
+    Result: a context manager.
+    Errors: none.
+
+    >>> with tg.disable_jit():
+    ...     tg.jit(lambda x: print("the value is", x))(1)
+    the value is 1
     """
     return config(disable_jit=True)

@@ -15,6 +15,8 @@ An addition that is left is of something computed element by element, or a produ
 """
 from __future__ import annotations
 
+from typing import Any
+
 from .ir.build import Builder
 from .ir.core import Block, Const, Function, Op, Value
 
@@ -36,7 +38,7 @@ def accumulated(f: Function, places: dict[int, Value]) -> None:
             f.body.yields = tuple(results)
 
 
-def _uses(block: Block, found=None) -> dict[Value, list]:
+def _uses(block: Block, found: dict[Value, list[Block | Op]] | None = None) -> dict[Value, list]:
     """The ops that use each value, and the blocks that yield it."""
     found = {} if found is None else found
     for op in block.ops:
@@ -51,7 +53,7 @@ def _uses(block: Block, found=None) -> dict[Value, list]:
 
 # --- moving the addition up ------------------------------------------------------------------------------------------------
 
-def _added(place: Value, v: Value, block: Block, uses) -> Value | None:
+def _added(place: Value, v: Value, block: Block, uses: Any) -> Value | None:
     """`place` + v, added where v is computed in the block; None where that is no better than one addition: something else uses
     v, or it is computed before `place` is known."""
     if _is_zero(v):
@@ -62,13 +64,13 @@ def _added(place: Value, v: Value, block: Block, uses) -> Value | None:
     return move(place, v, block, uses) if move is not None else None
 
 
-def _plus(place: Value, x: Value, block: Block, uses) -> Value:
+def _plus(place: Value, x: Value, block: Block, uses: Any) -> Value:
     """`place` + x, as one addition where there is no better way."""
     found = _added(place, x, block, uses)
     return found if found is not None else _emitted(block, "add", place, x)
 
 
-def _into_loop(place: Value, v: Value, block: Block, uses) -> Value | None:
+def _into_loop(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value | None:
     if not _only_adds(v, uses):
         return None
     op = v.op
@@ -76,24 +78,24 @@ def _into_loop(place: Value, v: Value, block: Block, uses) -> Value | None:
     return v
 
 
-def _into_part(place: Value, v: Value, block: Block, uses) -> Value:
+def _into_part(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value:
     op = v.op
     op.operands = (_plus(place, op.operands[0], block, uses), *op.operands[1:])
     return v
 
 
-def _into_zeros(place: Value, v: Value, block: Block, uses) -> Value | None:
+def _into_zeros(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value | None:
     zeros, part, *indices = v.op.operands
     return _emitted(block, "update_add", place, part, *indices, spec=v.op.attrs["spec"]) if _is_zero(zeros) else None
 
 
-def _into_sum(place: Value, v: Value, block: Block, uses) -> Value:
+def _into_sum(place: Value, v: Value, block: Block, uses: dict[Value, list[Block | Op]]) -> Value:
     """Through the operand that is computed first, so that what it becomes is known to the other."""
     first, second = sorted(v.op.operands, key=lambda x: _position(x, block))
     return _plus(_plus(place, first, block, uses), second, block, uses)
 
 
-def _into_branches(place: Value, v: Value, block: Block, uses) -> Value:
+def _into_branches(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value:
     for region in v.op.regions:
         new = _plus(place, region.yields[v.slot], region, uses)
         region.yields = (*region.yields[:v.slot], new, *region.yields[v.slot + 1:])
@@ -104,7 +106,7 @@ _MOVES = {"for": _into_loop, "update_add": _into_part, "scatter_add": _into_part
           "if": _into_branches}
 
 
-def _emitted(block: Block, name: str, *operands: Value, **attrs) -> Value:
+def _emitted(block: Block, name: str, *operands: Value, **attrs: Any) -> Value:
     """An op as soon as its operands are known in the block."""
     at = 1 + max(_position(x, block) for x in operands)
     rest, block.ops = block.ops[at:], block.ops[:at]
@@ -129,7 +131,7 @@ def _slot(op: Op, v: Value) -> tuple[Value, Value]:
     return body.params[1 + v.slot], body.yields[v.slot]
 
 
-def _only_adds(v: Value, uses) -> bool:
+def _only_adds(v: Value, uses: dict[Value, list[Op]]) -> bool:
     """Whether v is the result of a `for` that only adds to what it carries there."""
     if v.op is None or v.op.defn.name != "for":
         return False
@@ -137,7 +139,7 @@ def _only_adds(v: Value, uses) -> bool:
     return _taken(y, param, uses) == len(uses.get(param, ()))
 
 
-def _taken(y: Value, param: Value, uses) -> int | None:
+def _taken(y: Value, param: Value, uses: dict[Value, list[Op]]) -> int | None:
     """How many uses of `param` stand in y, where y is `param` after some additions; None where it is not."""
     if y is param:
         return 1

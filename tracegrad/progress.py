@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 AFTER, EVERY = 2.0, 1.0             # seconds
 _ONE = threading.Lock()
@@ -34,7 +35,7 @@ def shown(what: str) -> Iterator[None]:
         one.release()
 
 
-def _watch(stream, what: str, over: threading.Event) -> None:
+def _watch(stream: Any, what: str, over: threading.Event) -> None:
     start, written = time.monotonic(), False
     plain = os.environ.get("TERM") == "dumb"
     while not over.wait(AFTER if not written else EVERY):

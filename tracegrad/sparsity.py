@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -40,6 +40,10 @@ from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Out, Traced
 from .tracer.values.captured_arrays import Captured
 
+if TYPE_CHECKING:
+    from .compressed import Packed
+    from .ir.types import Array
+
 P = ParamSpec("P")
 R = TypeVar("R")
 RECENT = 8           # patterns that are kept for one specialisation, for different integers and captured arrays
@@ -58,13 +62,13 @@ class Emitted(Jitted):
     def derives(self) -> bool:
         return True
 
-    def program(self, call: Call, trace=None) -> Traced:
+    def program(self, call: Call, trace: Callable | None = None) -> Traced:
         outs = tuple([Out("array" if v.type.rank else "numpy", k) for k, v in enumerate(self.function.results)])
         return Traced(self.function, call.tree, call.leaves, call.paths, tuple_of(*[LEAF] * len(outs)), outs, {},
                       held=self.held)
 
 
-def _operands(*operands):
+def _operands(*operands: Any) -> None:
     """The names of operands in messages."""
 
 
@@ -150,7 +154,7 @@ def _swept(run: Callable, bit: np.ndarray, m: int, count: int) -> np.ndarray:
 # --- plans ---------------------------------------------------------------------------------------------------------------
 
 
-def kept(table: dict, key, made, most: int):
+def kept(table: dict, key: Any, made: Any, most: int) -> Any:
     """Put what was made last into a table of what was made of late, from which the oldest goes."""
     table[key] = made
     while len(table) > most:
@@ -186,7 +190,7 @@ class PatternDependent(Jitted):
     plan_class = Plan
     generalises = False
 
-    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static):
+    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static: tuple):
         super().__init__(fn, label=label, **static)
         self.argnums = argnums
         self._plans: dict[Any, Plan] = {}
@@ -197,12 +201,12 @@ class PatternDependent(Jitted):
     def derives(self) -> bool:
         return True
 
-    def program(self, call: Call, trace=None) -> Traced:
+    def program(self, call: Call, trace: Callable | None = None) -> Traced:
         raise UnsupportedError(f"`tg.{self.label}` that goes by a sparsity pattern cannot be part of a compiled function",
                                "call it from Python, or use tg.jacobian or tg.hessian without sparse and mode")
 
     @deep
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Array, **kwargs: Any) -> Any:
         if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
         call = self.flatten(args, kwargs)
@@ -228,7 +232,7 @@ class PatternDependent(Jitted):
             captured = plan.detector.captures.find()
         return kept(self._plans, key, plan, config.cache_size), captured
 
-    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]):
+    def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]) -> Pattern | Packed:
         """What `organise` makes of the pattern, kept for the values that it hangs on."""
         key = plan.detector.key(call, captured)
         made = plan.recent.pop(key, None)
@@ -236,10 +240,10 @@ class PatternDependent(Jitted):
             made = self.organise(plan, call)
         return kept(plan.recent, key, made, RECENT)
 
-    def organise(self, plan: Plan, call: Call):
+    def organise(self, plan: Plan, call: Call) -> Pattern | None:
         return plan.detector.pattern(call)
 
-    def evaluate(self, plan: Plan, made, call: Call):
+    def evaluate(self, plan: Plan, made: Pattern, call: Call) -> Any:
         """`tg.sparsity`: the pattern itself."""
         s = plan.sides
         return unflattened(s, [csr(block, np.ones(block.indices.size, bool)) for block in blocks(s, made)])
@@ -249,7 +253,7 @@ class PatternDependent(Jitted):
         self._plans.clear()
 
 
-def unflattened(s: Sides, leaves):
+def unflattened(s: Sides, leaves: list) -> Any:
     return nested(s.traced.out_tree, s.below).unflatten(leaves)
 
 
@@ -272,7 +276,7 @@ def located_blocks(s: Sides, pattern: Pattern) -> list[tuple[Pattern, np.ndarray
     return found
 
 
-def csr(pattern: Pattern, data: np.ndarray):
+def csr(pattern: Pattern, data: np.ndarray) -> Any:
     """A SciPy CSR array of its own."""
     from scipy.sparse import csr_array
 
@@ -284,7 +288,7 @@ def csr(pattern: Pattern, data: np.ndarray):
 
 
 @maker("sparsity")
-def _pattern_of(f: Callable, argnums, static_argnums, static_argnames) -> PatternDependent:
+def _pattern_of(f: Callable, argnums: int | tuple[int, ...], static_argnums: tuple, static_argnames: tuple) -> PatternDependent:
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
     return PatternDependent(f, argnums, "sparsity", static_argnums=static_argnums, static_argnames=static_argnames)
 
@@ -295,7 +299,8 @@ def sparsity(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
 @overload
 def sparsity(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
              ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def sparsity(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
+def sparsity(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+             static_argnames: Any = ()) -> Any:
     """The pattern of the Jacobian of `f`: a function of the same arguments that returns SciPy CSR arrays of bools.
 
     For a result of shape `out` and an argument of shape `in` a matrix of shape (size of out, size of in), elements in C order;
@@ -303,6 +308,13 @@ def sparsity(f=None, argnums=0, *, static_argnums=(), static_argnames=()):
     an entry that is missing is zero for all floating arguments; one that is there may be zero for some. Branches on them count
     with both sides. It does depend on integers, bools and captured arrays. The pattern of a Hessian is `sparsity(grad(f))`.
     Raises as `jacfwd`, and where it is called in traced code.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: that function; with `f` left out, a decorator.
+    Errors: as above.
+
+    >>> tg.sparsity(lambda x: x * x)(np.ones(2)).toarray().tolist()
+    [[True, False], [False, True]]
     """
     if f is None:
         return functools.partial(sparsity, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)

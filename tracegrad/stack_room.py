@@ -9,10 +9,14 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .ir.errors import UnsupportedError
 from .tracer import tracing
 from .tracer.calling import recursion
+
+if TYPE_CHECKING:
+    from .api import Jitted
 
 try:
     import resource
@@ -36,7 +40,7 @@ def _limit() -> int:
 def deep(method: Callable) -> Callable:
     """A method of a compiled function that may compile."""
     @functools.wraps(method)
-    def run(self, /, *args, **kwargs):
+    def run(self: Jitted, /, *args: Any, **kwargs: Any) -> Any:
         _enter()
         try:
             return method(self, *args, **kwargs)

@@ -44,7 +44,7 @@ class Group:
 
     __slots__ = ("general", "refused", "seen", "tried")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seen: dict[tuple[int, ...], None] = {}
         self.general: list[tuple[Leaf, ...]] = []
         self.refused, self.tried = "", 0
@@ -55,8 +55,8 @@ class Shapes:
 
     def __init__(self, mode: str):
         self.mode, self.after = mode, MODES[mode]
-        self.statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
-        self.groups: dict[Any, Group] = {}
+        self._statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
+        self._groups: dict[Any, Group] = {}
 
     def readings(self, call: Call, code: int, compiled: Callable[[], bool]) -> Iterator[Call]:
         """The ways to see a call, the best one first, the last one as it is. compiled: whether it has been compiled as it is.
@@ -73,14 +73,14 @@ class Shapes:
 
     def group(self, call: Call, code: int) -> Group:
         pattern = _pattern(call, code)
-        statics = tuple([(k, call.values[k]) for k in sorted(self.statics.get(pattern, ()))])
-        return self.groups.setdefault((pattern, statics), Group())
+        statics = tuple([(k, call.values[k]) for k in sorted(self._statics.get(pattern, ()))])
+        return self._groups.setdefault((pattern, statics), Group())
 
     def compiled(self, call: Call, code: int, statics: Iterable[int], refused: list[str]) -> None:
         """A call has been compiled for its lengths alone; these leaves decide shapes. refused: why programs for many lengths
         could not be made."""
         if self.after is not None:
-            self.statics.setdefault(_pattern(call, code), set()).update(statics)
+            self._statics.setdefault(_pattern(call, code), set()).update(statics)
             group = self.group(call, code)
             group.seen[_lengths(call)] = None
             group.tried += len(refused)
@@ -108,8 +108,8 @@ class Shapes:
         group.general = [known for known in group.general if known is not leaves]
 
     def clear(self) -> None:
-        self.statics.clear()
-        self.groups.clear()
+        self._statics.clear()
+        self._groups.clear()
 
 
 def _pattern(call: Call, code: int) -> tuple:

@@ -7,23 +7,31 @@ traced code all of them become part of the program that is being traced.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+import numpy as np
 
 from . import derivative_programs
 from .api import Jitted
 from .autodiff import forward
 from .autodiff.reverse import reverse
-from .functions import derived, maker
+from .functions import Found, derived, maker
 from .gradients import Gradient
 from .ir.clone import inline
 from .ir.core import Length
 from .ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
-from .ir.types import INDEX
+from .ir.types import INDEX, Array, Type
 from .tracer import pytrees, tracing
 from .tracer.staging import arguments, signature, trace_function
-from .tracer.staging.trace_function import Out
+from .tracer.staging.trace_function import Out, Traced
 from .tracer.values import boxes
+
+if TYPE_CHECKING:
+    from .ir.build import Builder
+    from .ir.core import Function, Value
+    from .tracer.pytrees import TreeDef
+    from .tracer.values.boxes import Box, ScalarBox
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +44,8 @@ def grad(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has_aux: bool
 def grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
          static_argnums: Any = (), static_argnames: Any = ()
          ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def grad(f=None, argnums=0, *, has_aux=False, static_argnums=(), static_argnames=()):
+def grad(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
+         static_argnums: Sequence = (), static_argnames: tuple = ()) -> Found:
     """The gradient of a function that returns one real scalar.
 
     argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
@@ -49,6 +58,13 @@ def grad(f=None, argnums=0, *, has_aux=False, static_argnums=(), static_argnames
     Complex arguments follow the convention of JAX: the conjugate of the gradient over real and imaginary parts. At kinks:
     abs'(0) = 0, ties of max and min share equally. Raises ArgumentTypeError where the result is no scalar, DTypeError (a
     TypeError) for an argument of integers.
+
+    Parameters: `f`, the function; `static_argnums` and `static_argnames` as of `jit`.
+    Result: a compiled function of the same arguments; with `f` left out, a decorator.
+    Errors: as above, and those of `jit`.
+
+    >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0])).tolist()
+    [3.0, 12.0]
     """
     return _gradient(grad, f, argnums, has_aux, static_argnums, static_argnames)
 
@@ -60,12 +76,23 @@ def value_and_grad(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has
 def value_and_grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
                    static_argnums: Any = (), static_argnames: Any = ()
                    ) -> Callable[[Callable[P, R]], Jitted[P, tuple[R, Any]]]: ...
-def value_and_grad(f=None, argnums=0, *, has_aux=False, static_argnums=(), static_argnames=()):
-    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient)."""
+def value_and_grad(f: Any = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
+                   static_argnames: Any = ()) -> Any:
+    """Like `grad`, but returns (value, gradient); with has_aux ((value, aux), gradient).
+
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a compiled function of the same arguments; with `f` left out, a decorator.
+    Errors: those of `grad`.
+
+    >>> value, gradient = tg.value_and_grad(lambda x: x * x)(3.0)
+    >>> float(value), float(gradient)
+    (9.0, 6.0)
+    """
     return _gradient(value_and_grad, f, argnums, has_aux, static_argnums, static_argnames)
 
 
-def _gradient(operator, f, argnums, has_aux, static_argnums, static_argnames):
+def _gradient(operator: Callable, f: Callable | Found, argnums: int | tuple[int, ...], has_aux: bool, static_argnums: Sequence,
+              static_argnames: tuple) -> Any:
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
@@ -73,17 +100,19 @@ def _gradient(operator, f, argnums, has_aux, static_argnums, static_argnames):
 
 
 @maker("grad")
-def _made_grad(f, argnums, has_aux, static_argnums, static_argnames) -> Gradient:
+def _made_grad(f: Callable | Jitted, argnums: int | tuple[int, ...], has_aux: bool, static_argnums: Sequence,
+               static_argnames: tuple) -> Gradient:
     return Gradient(f, several(argnums), has_aux, False, "grad", static_argnums=static_argnums, static_argnames=static_argnames)
 
 
 @maker("value_and_grad")
-def _made_value_and_grad(f, argnums, has_aux, static_argnums, static_argnames) -> Gradient:
+def _made_value_and_grad(f: Callable, argnums: int | tuple[int, ...], has_aux: bool, static_argnums: tuple,
+                         static_argnames: tuple) -> Gradient:
     return Gradient(f, several(argnums), has_aux, True, "value_and_grad", static_argnums=static_argnums,
                     static_argnames=static_argnames)
 
 
-def several(argnums) -> int | tuple[int, ...]:
+def several(argnums: int | tuple[int, ...]) -> int | tuple[int, ...]:
     """`argnums` as an int or a tuple of ints."""
     found = signature.indices(argnums, "argnums")
     return found if isinstance(argnums, (tuple, list, set, range)) else found[0]
@@ -101,7 +130,7 @@ class Tangents(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args, kwargs) -> arguments.Call:
+    def flatten(self, args: tuple[tuple, tuple], kwargs: dict) -> arguments.Call:
         primals, tangents = args
         own, moves = arguments.flatten_call(self.root, primals), arguments.leaves_of_call(_tangents, (tangents,))
         primals, tangents = own.tree.children[0], moves.tree.children[0].children[0]
@@ -115,7 +144,7 @@ class Tangents(Jitted):
                           own.values + moves.values,
                           own.aliases | {k + count: first + count for k, first in moves.aliases.items()})
 
-    def program(self, call: arguments.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+    def program(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         primals, count = call.tree.children[0].children[0], call.tree.count // 2
         own = arguments.Call(derivative_programs.tuple_of(primals, call.tree.children[1]), call.leaves[:count],
                                   call.paths[:count],
@@ -123,24 +152,32 @@ class Tangents(Jitted):
         return derivative_programs.tangents(super().program(own, trace), call)
 
 
-def _tangents(tangents):
+def _tangents(tangents: tuple) -> None:
     """The names of tangents in messages."""
 
 
 maker("jvp")(Tangents)
 
 
-def jvp(f: Callable, primals, tangents) -> tuple:
+def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     """(f(*primals), its derivative at `primals` along `tangents`): forward mode.
 
     primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
+
+    Parameters: `f`, the function, and these.
+    Result: (value, tangent of the value), in the structure of the value.
+    Errors: ArgumentTypeError and ShapeError where the tangents do not fit the arguments; those of `jit`.
+
+    >>> value, tangent = tg.jvp(np.sin, (0.0,), (2.0,))
+    >>> float(value), float(tangent)
+    (0.0, 2.0)
     """
     expect_tuples("jvp", primals, tangents)
     return derived(f, "jvp")(tuple(primals), tuple(tangents))
 
 
-def expect_tuples(operator: str, primals, tangents) -> None:
+def expect_tuples(operator: str, primals: Sequence[Array | Box], tangents: Sequence) -> None:
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise ArgumentTypeError(f"{operator} takes the primals and the tangents as tuples",
                                 f"write tg.{operator}(f, (x,), (v,))")
@@ -156,7 +193,8 @@ class LinearProgram(Jitted):
 
     generalises = False
 
-    def __init__(self, function, residuals: int, likes, tree_of_flows, outs, out_tree, what: str):
+    def __init__(self, function: Function, residuals: int, likes: list[tuple[str, Type]], tree_of_flows: TreeDef,
+                 outs: list[Out], out_tree: TreeDef, what: str):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
         self.tree_of_flows, self.outs, self.out_tree, self.what = tree_of_flows, tuple(outs), out_tree, what
@@ -165,10 +203,10 @@ class LinearProgram(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args, kwargs) -> arguments.Call:
+    def flatten(self, args: tuple[tuple[Array | Box, ...], Any], kwargs: dict) -> arguments.Call:
         return arguments.leaves_of_call(self.root, args, kwargs)
 
-    def check(self, flows) -> None:
+    def check(self, flows: Any) -> None:
         found = pytrees.flatten(flows)[1]
         if not self.tree_of_flows.matches(found):
             raise ArgumentTypeError(
@@ -176,13 +214,13 @@ class LinearProgram(Jitted):
                 "pass one of the structure of " + ("the result" if self.what == "cotangent" else "the arguments"),
             )
 
-    def program(self, call: arguments.Call, trace=trace_function.trace_call) -> trace_function.Traced:
+    def program(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         f, n = self.function, self.residuals
         dynamic = [k for k, leaf in enumerate(call.leaves) if leaf.kind != "static"]
         place = {k: p for p, k in enumerate(dynamic)}
         flows = [k for k, like in enumerate(self.likes, n) if like is not None]
 
-        def body(b, params):
+        def body(b: Builder, params: tuple[Value, ...]) -> tuple[Value, ...]:
             given = [params[place[k]] if k in place else None for k in range(n + len(self.likes))]
             lengths = _lengths(b, f, given, [*range(n), *flows])
             held = [b.index(lengths[p]) if p in lengths else b.cast(v, p.type.dtype) for p, v in zip(f.params[:n], given)]
@@ -197,7 +235,7 @@ class LinearProgram(Jitted):
         return trace_function.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
 
 
-def _lengths(b, f, given, places) -> dict:
+def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
     """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
     the first half found is among the residuals, so it is checked to be that number."""
     numbers = {}
@@ -212,16 +250,16 @@ def _lengths(b, f, given, places) -> dict:
     return numbers
 
 
-def _known(type, lengths):
+def _known(type: Type, lengths: dict[Value, int]) -> Type:
     """A type with the lengths that are known as numbers."""
     return type.with_dims([lengths.get(d, d) if not isinstance(d, int) else d for d in type.dims])
 
 
-def _pulled(residuals, cotangent):
+def _pulled(residuals: int, cotangent: Any) -> None:
     """The names of the arguments of a pullback in messages."""
 
 
-def _pushed(residuals, tangents):
+def _pushed(residuals: int, tangents: tuple) -> None:
     """The names of the arguments of a linear map in messages."""
 
 
@@ -230,11 +268,11 @@ class SplitProgram(Jitted):
 
     generalises = False              # the second half is made for residuals of these lengths
 
-    def __init__(self, fn: Callable, parts, second, label: str):
+    def __init__(self, fn: Callable, parts: Callable, second: Callable, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)
 
 
-def _pull(traced, backward, wrt, residuals, has_aux: bool) -> LinearProgram:
+def _pull(traced: Traced, backward: Function, wrt: list[int], residuals: int, has_aux: bool) -> LinearProgram:
     """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
     structure, likes = traced.out_tree, []
     if has_aux:
@@ -246,13 +284,13 @@ def _pull(traced, backward, wrt, residuals, has_aux: bool) -> LinearProgram:
                          "cotangent")
 
 
-def _argument_outs(traced, wrt) -> list[Out]:
+def _argument_outs(traced: Traced, wrt: list[int]) -> list[Out]:
     count = sum(child.count for child in traced.tree.children[0].children)
     place = {k: n for n, k in enumerate(wrt)}
     return [Out(traced.leaves[k].kind, place[k]) if k in place else Out("static", None, 0.0) for k in range(count)]
 
 
-def _push(traced, linear, wrt, residuals) -> LinearProgram:
+def _push(traced: Traced, linear: Function, wrt: list[int], residuals: int) -> LinearProgram:
     """The linear map: tangents of the positional arguments in, tangents of the results out."""
     count = sum(child.count for child in traced.tree.children[0].children)
     chosen = set(wrt)
@@ -269,12 +307,12 @@ def _push(traced, linear, wrt, residuals) -> LinearProgram:
 
 
 @maker("vjp")
-def _split(f, has_aux: bool) -> SplitProgram:
+def _split(f: Callable, has_aux: bool) -> SplitProgram:
     return SplitProgram(f, reverse.split, functools.partial(_pull, has_aux=has_aux), "vjp")
 
 
 @maker("linearize")
-def _linearized(f) -> SplitProgram:
+def _linearized(f: Callable) -> SplitProgram:
     return SplitProgram(f, forward.linearize, _push, "linearize")
 
 
@@ -283,7 +321,7 @@ class LinearMap:
 
     __slots__ = ("_residuals", "_second")
 
-    def __init__(self, second: LinearProgram, residuals):
+    def __init__(self, second: LinearProgram, residuals: tuple[Array | Box, ...]):
         self._second, self._residuals = second, residuals
 
     def __copy__(self) -> LinearMap:
@@ -303,11 +341,11 @@ class Pullback(LinearMap):
 
     __slots__ = ("_primals",)
 
-    def __init__(self, second: LinearProgram, residuals, primals):
+    def __init__(self, second: LinearProgram, residuals: tuple[Array | Box, ...], primals: tuple[Array | Box, ...]):
         super().__init__(second, residuals)
         self._primals = primals if any(pytrees.fixed(pytrees.flatten(primals)[1])) else None
 
-    def __call__(self, *cotangents):
+    def __call__(self, *cotangents: Any) -> tuple[Array | Box, ...]:
         if len(cotangents) != 1:
             raise ArgumentError(f"a pullback takes one cotangent, of the result's structure, and was given {len(cotangents)}",
                                 "pass those of several results as the function returns them, for example pull((a, b))")
@@ -326,17 +364,25 @@ class Pushforward(LinearMap):
 
     __slots__ = ()
 
-    def __call__(self, *tangents):
+    def __call__(self, *tangents: np.ndarray) -> Array | ScalarBox:
         self._second.check(tangents)
         return self._second(self._residuals, tangents)
 
 
-def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
+def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """(f(*primals), pullback): reverse mode.
 
     pullback(cotangent) takes what has the structure and shapes of the result, and returns a tuple with a cotangent for
     each argument (0.0 for what is no float or complex). With has_aux, f returns (result, aux) and vjp
     (result, pullback, aux).
+
+    Parameters: `f`, the function; `primals`, its arguments; `has_aux`.
+    Result: (value, pullback).
+    Errors: ArgumentTypeError and ShapeError where a cotangent does not fit the result; those of `jit`.
+
+    >>> value, pullback = tg.vjp(lambda x, y: x * y, 3.0, 4.0)
+    >>> [float(bar) for bar in pullback(1.0)]
+    [4.0, 3.0]
     """
     out, residuals, second = derived(f, "vjp", has_aux)(*primals)
     if has_aux:
@@ -344,19 +390,36 @@ def vjp(f: Callable, *primals, has_aux: bool = False) -> tuple:
     return out, Pullback(second, residuals, primals)
 
 
-def linearize(f: Callable, *primals) -> tuple:
-    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again."""
+def linearize(f: Callable, *primals: Any) -> tuple[Any, Pushforward]:
+    """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again.
+
+    Parameters: `f`, the function; `primals`, its arguments.
+    Result: (value, map), where map(*tangents) is the tangent of the value.
+    Errors: ArgumentTypeError and ShapeError where tangents do not fit; those of `jit`.
+
+    >>> value, push = tg.linearize(lambda x: x**2, 3.0)
+    >>> float(value), float(push(1.0)), float(push(0.5))
+    (9.0, 6.0, 3.0)
+    """
     out, residuals, second = derived(f, "linearize")(*primals)
     return out, Pushforward(second, residuals)
 
 
-def stop_gradient(x):
-    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity."""
+def stop_gradient(x: Any) -> Any:
+    """x itself, with a derivative of zero. Takes any structure of arrays and numbers; outside traced code: the identity.
+
+    Parameters: `x`, the structure.
+    Result: the same structure.
+    Errors: none of its own.
+
+    >>> float(tg.grad(lambda x: x * tg.stop_gradient(x))(3.0))
+    3.0
+    """
     if tracing.active() is None:
         return x
     builder = tracing.current().builder
 
-    def stop(leaf):
+    def stop(leaf: Box) -> Box:
         if not isinstance(leaf, boxes.Box) or not leaf.read().type.dtype.inexact:
             return leaf
         value = builder("stop_gradient", leaf.read())

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ir.errors import ArgumentTypeError
+
+if TYPE_CHECKING:
+    from ..ir.types import Array
+    from .sequences.records import Records
+    from .values.boxes import ArrayBox, Box
 
 
 class Kind:
@@ -26,10 +32,10 @@ class Kind:
 
     __slots__ = ("join", "labels", "name", "split")
 
-    def __init__(self, name: str, split, join, labels):
+    def __init__(self, name: str, split: Any, join: Any, labels: Any):
         self.name, self.split, self.join, self.labels = name, split, join, labels
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.name
 
 
@@ -38,15 +44,15 @@ class TreeDef:
 
     __slots__ = ("children", "count", "hash", "kind", "meta")
 
-    def __init__(self, kind: Kind | None, meta=None, children: tuple[TreeDef, ...] = ()):
+    def __init__(self, kind: Kind | None, meta: tuple[tuple, ...] | None = None, children: tuple[TreeDef, ...] = ()):
         self.kind, self.meta, self.children = kind, meta, children
         self.count = sum(c.count for c in children) if kind is not None else 1
         self.hash = hash((kind and kind.name, meta, children))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return self.hash
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, TreeDef) and self.hash == other.hash and self.kind is other.kind
                                  and self.meta == other.meta and self.children == other.children)
 
@@ -58,7 +64,7 @@ class TreeDef:
         same = self.meta[0] == other.meta[0] if keyed else self.meta == other.meta
         return same and all(a.matches(b) for a, b in zip(self.children, other.children))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.kind is None:
             return "*"
         parts = list(map(repr, self.children))
@@ -74,14 +80,14 @@ class TreeDef:
         name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS) else self.kind.name
         return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
 
-    def unflatten(self, leaves):
+    def unflatten(self, leaves: list) -> Any:
         """The tree of this structure with these leaves."""
         leaves = list(leaves)
         if len(leaves) != self.count:
             raise ArgumentTypeError(f"a structure of {self.count} leaves was given {len(leaves)}: {self!r}")
         return self._build(iter(leaves))
 
-    def _build(self, leaves: Iterator):
+    def _build(self, leaves: Iterator) -> Any:
         if self.kind is None:
             return next(leaves)
         return self.kind.join(self.meta, [c._build(leaves) for c in self.children])
@@ -93,7 +99,7 @@ class TreeDef:
         labels = self.kind.labels(self.meta, len(self.children))
         return [path for label, child in zip(labels, self.children) for path in child.paths(prefix + label)]
 
-    def flatten_up_to(self, x) -> list:
+    def flatten_up_to(self, x: Any) -> list:
         """The subtrees of x that stand where this structure has leaves; x's upper part must have this structure."""
         if self.kind is None:
             return [x]
@@ -104,19 +110,19 @@ class TreeDef:
         return [leaf for c, part in zip(self.children, children) for leaf in c.flatten_up_to(part)]
 
 
-def _indexed(meta, n):
+def _indexed(meta: Any, n: int) -> list[str]:
     return [f"[{k}]" for k in range(n)]
 
 
-def _keyed(meta, n):
+def _keyed(meta: tuple[tuple[str, ...], ...], n: int) -> list[str]:
     return [f"[{k!r}]" for k in meta[0]]
 
 
-def _dotted(meta, n):
+def _dotted(meta: tuple[type, tuple[str, ...]], n: int) -> list[str]:
     return [f".{name}" for name in meta[1]]
 
 
-def sorted_keys(keys) -> tuple:
+def sorted_keys(keys: dict) -> tuple:
     """Sorted where the keys can be compared, else as they come."""
     keys = tuple(keys)
     try:
@@ -125,12 +131,12 @@ def sorted_keys(keys) -> tuple:
         return keys
 
 
-def _split_dict(x):
+def _split_dict(x: dict) -> tuple[list, tuple[tuple, ...]]:
     keys = sorted_keys(x)
     return [x[k] for k in keys], (keys, tuple(x))
 
 
-def _join_dict(meta, children):
+def _join_dict(meta: tuple[tuple, ...], children: list) -> dict:
     keys, order = meta
     if keys == order:
         return dict(zip(keys, children))
@@ -138,25 +144,25 @@ def _join_dict(meta, children):
     return {k: found[k] for k in order}
 
 
-def _split_default(x):
+def _split_default(x: Any) -> Any:
     keys = sorted_keys(x)
     return [x[k] for k in keys], (keys, tuple(x), x.default_factory)
 
 
-def _join_default(meta, children):
+def _join_default(meta: Any, children: Any) -> Any:
     return collections.defaultdict(meta[2], _join_dict(meta[:2], children))
 
 
-def _fields(x):
+def _fields(x: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(x) if hasattr(x, f.name))
 
 
-def _split_dataclass(x):
+def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
     names = _fields(x)
     return [getattr(x, n) for n in names], (type(x), names)
 
 
-def _join_dataclass(meta, children):
+def _join_dataclass(meta: tuple[type, tuple[str, ...]], children: list[int | Box | tuple[int, ...]]) -> Any:
     made = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
         object.__setattr__(made, name, child)
@@ -183,7 +189,7 @@ def is_sparse_class(cls: type) -> bool:
     return cls.__name__ in _SPARSE and cls.__module__.startswith("scipy.sparse")
 
 
-def _split_records(x):
+def _split_records(x: Array | Records) -> tuple[list[Array | Box], tuple[np.dtype, type, bool]]:
     """The fields of a structured array or record, and (its dtype, its class, whether it is one record)."""
     if hasattr(type(x), "__tracegrad_fields__"):
         return x.__tracegrad_fields__()
@@ -213,13 +219,13 @@ _KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DI
 _UNKNOWN = object()
 
 
-def kind_of(x) -> Kind | None:
+def kind_of(x: Any) -> Kind | None:
     """The kind of container that x is; None for a leaf."""
     kind = _KINDS.get(type(x), _UNKNOWN)
     return _learn(x) if kind is _UNKNOWN else kind
 
 
-def _learn(x) -> Kind | None:
+def _learn(x: Array | Box) -> Kind | None:
     cls = type(x)
     if isinstance(x, (np.ndarray, np.void)):
         return RECORDS if x.dtype.names and not isinstance(x, np.ma.MaskedArray) else None
@@ -250,13 +256,13 @@ LEAF = TreeDef(None)
 _EMPTY = TreeDef(NONE)
 
 
-def flatten(x, opened: Callable | None = None) -> tuple[list, TreeDef]:
+def flatten(x: Any, opened: Callable | None = None) -> tuple[list, TreeDef]:
     """(leaves, structure). `opened` may give a Kind for what would be a leaf."""
     leaves: list = []
     return leaves, _flatten(x, leaves, opened)
 
 
-def _flatten(x, leaves: list, opened) -> TreeDef:
+def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     kind = kind_of(x)
     if kind is None and opened is not None:
         kind = opened(x)
@@ -269,18 +275,18 @@ def _flatten(x, leaves: list, opened) -> TreeDef:
     return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
 
 
-def leaves_of(x) -> list:
+def leaves_of(x: Box | tuple[ArrayBox, ...]) -> list:
     return flatten(x)[0]
 
 
-def map(function: Callable, x, *more):
+def map(function: Callable, x: Any, *more: Sequence | dict[str, list[int]]) -> Any:
     """The tree of function(leaf, *the subtrees of `more` at its place)."""
     leaves, structure = flatten(x)
     columns = [structure.flatten_up_to(y) for y in more]
     return structure.unflatten([function(*row) for row in zip(leaves, *columns)])
 
 
-def containers(x, opened: Callable | None = None) -> Iterator:
+def containers(x: Any, opened: Callable | None = None) -> Iterator:
     """Every mutable container in a tree."""
     kind = kind_of(x)
     if kind is None and opened is not None:
@@ -293,7 +299,7 @@ def containers(x, opened: Callable | None = None) -> Iterator:
         yield from containers(child, opened)
 
 
-def places_of(part: TreeDef, whole: TreeDef, counter, places: list) -> bool:
+def places_of(part: TreeDef, whole: TreeDef, counter: Iterator, places: list) -> bool:
     """Whether `part` is the structure `whole`, but for a None in place of whole parts; adds to `places` what of `counter`
     stands
     for each leaf of `whole`, None where nothing does."""

@@ -14,11 +14,21 @@ import itertools
 import sys
 import threading
 import types
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import CodeType, TracebackType
+from typing import TYPE_CHECKING, Any
 
 from ..ir.build import Builder, const
-from ..ir.core import Block, Const, Length, Value
+from ..ir.core import Block, Const, Function, Length, Value
 from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
+
+if TYPE_CHECKING:
+    from ..ir.types import Dim
+    from .pytrees import Kind
+    from .sequences.dynamic_lists import Cell, Entry
+    from .staging.trace_function import Traced
+    from .values.boxes import ArrayBox
 
 _STATE = threading.local()
 stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
@@ -33,7 +43,9 @@ class Restart(Signal):
     elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
     run-time identities."""
 
-    def __init__(self, leaves=(), loops=(), lists=None, arrays=(), identities=False):
+    def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
+                 lists: dict[tuple[int, ...], Kind | Entry] | None = None, arrays: set[int] | tuple = (),
+                 identities: bool = False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities = identities
         self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
@@ -55,7 +67,7 @@ class Loop:
 
     __slots__ = ("active", "kind", "site", "trip", "unrollable")
 
-    def __init__(self, site, kind: str, trip=None):
+    def __init__(self, site: int, kind: str, trip: Dim | None = None):
         self.site, self.kind, self.trip = site, kind, trip
         self.unrollable = type(trip) is int
         self.active = True
@@ -127,7 +139,7 @@ class Trace:
     handled  the exceptions of run time whose handlers are being traced (control/try_statement.py)
     """
 
-    def __init__(self, function=None, peephole=None):
+    def __init__(self, function: Function | None = None, peephole: Callable | None = None):
         self.function = function
         self.builder = Builder(locate, peephole)
         self.scopes: list[Scope] = []
@@ -171,13 +183,13 @@ class Trace:
         self.failing: set[int] = set()
         self.unrolling = 1
 
-    def note_write(self, root) -> None:
+    def note_write(self, root: ArrayBox | Cell) -> None:
         """Called before every change of a root's value."""
         if self.clock is None and self.may_alias and id(root) in self.may_alias:
             self.spoil(self, root)
         self.log_root(root)
 
-    def note_written(self, root, before: Value) -> None:
+    def note_written(self, root: ArrayBox, before: Value) -> None:
         """Called after a write of the program; `before` is what the root held."""
         if self.clock is not None and id(root) in self.may_alias:
             self.propagate(self, root, before)
@@ -193,19 +205,19 @@ class Trace:
         k = bisect.bisect(self.ended, (epoch,)) - 1
         return k >= 0 and epoch < self.ended[k][1]
 
-    def log_root(self, root) -> None:
+    def log_root(self, root: Any) -> None:
         """Note in the region at hand that a root's value changes."""
         if self.scopes:
             scope = self.scopes[-1]
             if root._epoch < scope.epoch and id(root) not in scope.roots:
                 scope.roots[id(root)] = root, root._value
 
-    def note_fresh(self, made):
+    def note_fresh(self, made: Any) -> Any:
         """An object that the traced program made: changing it is nobody else's business."""
         self.scopes[-1].fresh[id(made)] = made
         return made
 
-    def maker(self, made) -> int:
+    def maker(self, made: Any) -> int:
         """The depth of the scope that made an object; -1 where none did."""
         for depth in range(len(self.scopes) - 1, -1, -1):
             if id(made) in self.scopes[depth].fresh:
@@ -231,7 +243,7 @@ def active() -> Trace | None:
     return stack[-1] if stack else None
 
 
-def traced(trace: Trace, run):
+def traced(trace: Trace, run: Callable) -> Traced | tuple[ArrayBox, list[ArrayBox]]:
     """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
     change of the state and the block that ends it."""
     before = getattr(_STATE, "stack", ())
@@ -243,7 +255,7 @@ def traced(trace: Trace, run):
 
 
 @contextmanager
-def changing(arrays, paths=()):
+def changing(arrays: list, paths: set = ()) -> Iterator[None]:
     """Traces inside read these arrays, and the numbers at these paths, from outside at run time where they can."""
     before = getattr(_STATE, "changing", frozenset()), getattr(_STATE, "varying", frozenset())
     _STATE.changing, _STATE.varying = before[0] | {id(x) for x in arrays}, before[1] | frozenset(paths)
@@ -254,7 +266,7 @@ def changing(arrays, paths=()):
 
 
 @contextmanager
-def gathering():
+def gathering() -> Iterator[Any]:
     """A list to which each trace that ends inside adds what it reached outside of its arguments."""
     before = getattr(_STATE, "gathered", None)
     _STATE.gathered = found = []
@@ -306,7 +318,7 @@ STOPS: set[int] = set()              # id(code) of the functions below which no 
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
-def adopt(code, function: str, owner=None, plain: bool = False):
+def adopt(code: CodeType, function: str, owner: Place | None = None, plain: bool = False) -> CodeType:
     """Make a rewritten code object, and all that it contains, known to `locate`; gives the code object to run.
 
     What the rewriting generated (a branch, a body, a thunk) gets the name of the function around it and counts as part of it.
@@ -359,7 +371,7 @@ def plain_function() -> str | None:
     return place.function if place is not None and place.plain else None
 
 
-def user_loc(traceback) -> Loc:
+def user_loc(traceback: TracebackType | None) -> Loc:
     """The user's frames of a traceback, those of generated functions merged into the function around them."""
     frames: list = []
     while traceback is not None:
@@ -378,7 +390,7 @@ def user_loc(traceback) -> Loc:
 _CHAIN = ("elementwise", "linear", "bilinear", "none", "special")
 
 
-def constant(value: Value):
+def constant(value: Value) -> bool | None:
     """The Python scalar of a value computed from constants alone, else None."""
     if isinstance(value, Const):
         return value.data.item() if value.frozen and value.data.ndim == 0 else None
@@ -400,7 +412,7 @@ class Roots:
 
     __slots__ = ("arrays", "leaves", "loops", "stop")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.leaves, self.loops, self.arrays, self.stop = set(), set(), set(), None
 
 
@@ -458,7 +470,7 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
     return roots.stop or "a value computed at run time"
 
 
-def need_static(box, what: str) -> None:
+def need_static(box: Any, what: str) -> None:
     """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
     trace = current()
     roots = roots_of(trace, box.read())
@@ -466,7 +478,7 @@ def need_static(box, what: str) -> None:
         raise Restart(roots.leaves, arrays=roots.arrays)
 
 
-def need_concrete(box, what: str):
+def need_concrete(box: Any, what: str) -> Any:
     """The Python number that `box` holds, for `what`; restarts or raises where it is known only at run time."""
     value = box.read()
     number = constant(value)

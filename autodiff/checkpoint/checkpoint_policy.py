@@ -20,18 +20,21 @@ each row of tape what its own derivative needs, a small multiple of the budget.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil, log2
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.analysis.draws import draws
 from ...ir.build import FOLDED, Builder
 from ...ir.clone import copy_op, copy_region, dims_of, mapped
 from ...ir.core import Block, Const, Function, Op, Value
 from ...ir.errors import ArgumentError
-from ...ir.types import I64, StackType
+from ...ir.types import I64, StackType, Type
 from ..activity import inexact
 from .segments import HEAD, LONGEST, SEGMENT, WIDEST, as_for, by_iterations, count, over_segments, segment
+
+if TYPE_CHECKING:
+    from ..reverse.reverse import Reverse
 
 LEVELS = 40                # of a known trip count: enough for halving
 UNKNOWN = 1 << 32          # iterations that a loop is made ready for where only run time knows their number
@@ -50,7 +53,7 @@ class Sizes(NamedTuple):
     terms: tuple[tuple[int, tuple[Value, ...]], ...]
     where: dict[Value, Value]
 
-    def emit(self, builder: Builder, mapping) -> Value:
+    def emit(self, builder: Builder, mapping: dict[Value, Value]) -> Value:
         total: Value | int = 0
         for number, lengths in self.terms:
             product: Value | int = number
@@ -59,7 +62,7 @@ class Sizes(NamedTuple):
             total = builder.iop("add", total, product)
         return builder.index(total)
 
-    def _length(self, builder: Builder, d: Value, mapping) -> Value:
+    def _length(self, builder: Builder, d: Value, mapping: dict[Value, Value]) -> Value:
         d = self.where.get(d, d)
         if d.__class__ is Const or d in mapping or d.op is None:
             return mapping.get(d, d)
@@ -101,7 +104,7 @@ def within(g: Function, budget: int, reverse: Callable) -> tuple[Function, int]:
     if not tight:
         return g, rest
 
-    def loop(builder, op, mapping):
+    def loop(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         if op not in tight:
             return copy_op(builder, op, mapping)
         return _limited(builder, op, cuts[op], mapping, share[op], reverse)
@@ -109,7 +112,7 @@ def within(g: Function, budget: int, reverse: Callable) -> tuple[Function, int]:
     return Function(g.name, copy_region(Builder(), g.body, {}, {"for": loop, "while": loop}), g.loc), rest
 
 
-def _outermost(block: Block):
+def _outermost(block: Block) -> Iterator[Any]:
     """The loops of a block that stand in no other loop, and its calls of functions that have loops."""
     for op in block.ops:
         if op.defn.name in ("for", "while") or (op.defn.name == "call" and _has_loops(op.attrs["callee"])):
@@ -124,7 +127,7 @@ def _has_loops(f: Function) -> bool:
                for op in f.body.walk())
 
 
-def _shares(needs, budget: int) -> list[int]:
+def _shares(needs: list[float], budget: int) -> list[int]:
     """The budget divided: who needs least is served first, and leaves the others what it does not need."""
     found, left = {}, budget
     for n, k in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
@@ -135,7 +138,8 @@ def _shares(needs, budget: int) -> list[int]:
 
 # --- one loop --------------------------------------------------------------------------------------------------------------
 
-def _limited(builder: Builder, op: Op, cut: Cut, mapping, budget: int, reverse: Callable):
+def _limited(builder: Builder, op: Op, cut: Cut, mapping: dict[Value, Value], budget: int, reverse: Callable) -> tuple[Value,
+             ...]:
     """Emit a loop that stays within `budget`."""
     if op.defn.name == "while":
         mapping[cut.loop.operands[0]] = count(builder, op, mapping)
@@ -155,7 +159,7 @@ def _loops_inside(op: Op) -> bool:
     return any(inner.defn.name in ("for", "while", "map", "call") for region in op.regions for inner in region.walk())
 
 
-def _segmented(builder: Builder, cut: Cut, mapping, budget: int):
+def _segmented(builder: Builder, cut: Cut, mapping: dict[Value, Value], budget: int) -> tuple[Value, ...]:
     trip = mapping.get(cut.loop.operands[0], cut.loop.operands[0])
     row = builder.iop("max", cut.row.emit(builder, mapping), 1)
     state = builder.iop("max", cut.state.emit(builder, mapping), 1)
@@ -199,7 +203,8 @@ def _levels(n: int | None, t: int | None, s: int | None, budget: int) -> tuple[i
     return max(range(1, LEVELS + 1), key=lambda levels: (room // (levels * s)) ** levels), 2
 
 
-def _expect_room(builder: Builder, trip, row, state, least, fan, levels: int, budget: int) -> None:
+def _expect_room(builder: Builder, trip: Value, row: Value, state: Value, least: Value, fan: Value, levels: int,
+                 budget: int) -> None:
     """Stop at run time where the levels do not hold the loop."""
     capacity = least
     for _ in range(levels):
@@ -235,7 +240,7 @@ def _measured(loop: Op, reverse: Callable) -> Cut:
     return Cut(loop, f, free, _row(run, where), _sizes([v.type for v in loop.operands[1:]], {}, lambda d: True))
 
 
-def _row(run, where) -> Sizes | None:
+def _row(run: Reverse, where: dict[Value, Value]) -> Sizes | None:
     """What an iteration of a segment adds to the tapes."""
     counter, types = run.f.params[HEAD.index("count")], []
     for _, v, how in run.notes:
@@ -247,13 +252,13 @@ def _row(run, where) -> Sizes | None:
     return _sizes(types, where, lambda d: _known_outside(d, run, where))
 
 
-def _sizes(types, where, known: Callable) -> Sizes | None:
+def _sizes(types: list[Type], where: dict[Value, Value], known: Callable) -> Sizes | None:
     """The bytes of one value of each type; None where a length is not known outside."""
     terms = []
     for t in types:
         number, lengths = t.dtype.size, []
         for d in t.dims:
-            d = where.get(d, d)
+            d = d if isinstance(d, int) else where.get(d, d)
             if isinstance(d, int) or d.__class__ is Const:
                 number *= d if isinstance(d, int) else d.item
             elif known(d):
@@ -264,7 +269,7 @@ def _sizes(types, where, known: Callable) -> Sizes | None:
     return Sizes(tuple(terms), where)
 
 
-def _known_outside(d: Value, run, where) -> bool:
+def _known_outside(d: Value, run: Reverse, where: Any) -> bool:
     """Whether a length of the function of a segment follows from values that are known in front of the loop."""
     if d.__class__ is Const or d in where:
         return True

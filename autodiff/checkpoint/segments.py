@@ -24,6 +24,7 @@ backward. A `while` is run once more before, to count its iterations.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...ir.build import Builder, make_op
 from ...ir.clone import copy_block, copy_op, copy_region, dce, lift_free, mapped, new_params
@@ -41,7 +42,8 @@ def marked(op: Op) -> bool:
     return bool(op.attrs.get("checkpoint"))
 
 
-def again(f: Function, wrt, results, attrs, budget: int | None, vjp: Callable) -> Function:
+def again(f: Function, wrt: tuple[int, ...], results: tuple[int, ...], attrs: dict[str, Any], budget: int | None,
+          vjp: Callable) -> Function:
     """The function of f's parameters and a cotangent for each of the `results` that returns the cotangents of `wrt`. `attrs`
     are those of the call of f: {checkpoint, levels} of a segment, {checkpoint, budget} of one iteration. `budget` is for
     what the user has marked."""
@@ -87,7 +89,7 @@ def segments(f: Function, levels: int) -> Function:
     return Function(f.name, body, f.loc)
 
 
-def over_segments(builder: Builder, f: Function, levels: int, args) -> tuple[Value, ...]:
+def over_segments(builder: Builder, f: Function, levels: int, args: tuple[Value, ...]) -> tuple[Value, ...]:
     """The loop over the segments of a range: f(start, count, …) in calls of level `levels` - 1."""
     start, count, least, fan, *rest = args
     size = least
@@ -139,7 +141,8 @@ def by_iterations(op: Op, budget: int) -> Op:
     """A `for` each iteration of which is a checkpointed call, whose own loops may take `budget` bytes."""
     region, builder = op.regions[0], Builder()
     builder.loc = op.loc
-    inner, mapping = Block([p.type for p in region.params], [p.name for p in region.params]), {}
+    inner = Block([p.type for p in region.params], [p.name for p in region.params])
+    mapping: dict[Value, Value] = {}
     mapping.update(zip(region.params, inner.params))
     with builder.at(inner):
         inner.yields = copy_block(builder, region, mapping)
@@ -161,9 +164,9 @@ def as_for(op: Op) -> Op:
     return make_op(OPS["for"], (trip, *op.operands), {}, [body], op.loc)
 
 
-def count(builder: Builder, op: Op, mapping) -> Value:
+def count(builder: Builder, op: Op, mapping: dict[Value, Value]) -> Value:
     """The number of iterations of a `while`, by running it."""
-    def counting(region, last):
+    def counting(region: Block, last: Any) -> Any:
         new = new_params(region, inner)
         counter = Value(INDEX_SCALAR, "n", new, len(new.params))
         new.params += (counter,)
@@ -189,7 +192,7 @@ def _prints(f: Function) -> bool:
     return any(op.defn.name == "print" or ("callee" in op.attrs and _prints(op.attrs["callee"])) for op in f.body.walk())
 
 
-def _silent_call(builder: Builder, op: Op, mapping):
+def _silent_call(builder: Builder, op: Op, mapping: dict[Value, Value]) -> Any:
     if "rule" in op.attrs or not _prints(op.attrs["callee"]):
         return copy_op(builder, op, mapping)
     return builder.emit("call", *mapped(op.operands, mapping), **{**op.attrs, "callee": silent(op.attrs["callee"])})

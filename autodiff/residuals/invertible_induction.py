@@ -6,10 +6,13 @@ Integer arithmetic is exact (of machine integers: modulo a power of two), so not
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.core import Const, Op, Value
 from ...ir.types import Type
+
+if TYPE_CHECKING:
+    pass
 
 
 class Step(NamedTuple):
@@ -17,7 +20,7 @@ class Step(NamedTuple):
     by: Value              # from outside the loop
 
 
-def step_of(loop, k: int) -> Step | None:
+def step_of(loop: Any, k: int) -> Step | None:
     """How the loop of a frame steps its carried value k; None where it does something else to it."""
     param, y = loop.block.params[loop.fixed + k], loop.block.yields[k]
     if type(param.type) is not Type or param.type.dims or not param.type.dtype.integer:
@@ -33,7 +36,7 @@ def step_of(loop, k: int) -> Step | None:
     return Step(op.defn.name, by)
 
 
-def stepped(loop, k: int, step: Step) -> Value:
+def stepped(loop: Any, k: int, step: Step) -> Value:
     """In the backward block of a loop, its carried value k at the start of the iteration."""
     b, init = loop.b, loop.op.operands[loop.fixed + k]
     change = b("mul", b.cast(loop.index, init.type.dtype), loop.get(step.by))

@@ -13,12 +13,18 @@ inside the loop gives way to its bounds, and then
 """
 from __future__ import annotations
 
-from ...ir.analysis.affine import AffineExpr
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...ir.analysis.affine import AffineExpr, Symbol
 from ...ir.analysis.induction import counter_of
 from ...ir.analysis.patterns import number
 from ...ir.core import Block, Op, Value
 from ...ir.ops.index import spec_operands
 from ...ir.transforms.range_checks import Ranges
+
+if TYPE_CHECKING:
+    from ..reverse.reverse import Reverse
 
 Interval = tuple[AffineExpr | None, AffineExpr | None]
 
@@ -26,7 +32,7 @@ Interval = tuple[AffineExpr | None, AffineExpr | None]
 class Settled:
     """What is known of positions in a forward program. `outer`: the op that each region belongs to."""
 
-    def __init__(self, run):
+    def __init__(self, run: Reverse):
         self.run = run
         self.ranges = r = Ranges(run.f)
         self.outer: dict[Block, Op] = {}
@@ -60,7 +66,7 @@ class Settled:
             self.memo[op] = self._path(op.operands[0] if op.defn.name == "slice" else op.results[0], op)
         return self.memo[op]
 
-    def _path(self, x: Value, op: Op):
+    def _path(self, x: Value, op: Op) -> list[tuple[Block, Value]] | None:
         run = self.run
         body = run.f.body
         region = self.region(x, op)
@@ -92,7 +98,7 @@ class Settled:
                     return None
             x = outer.results[k]
 
-    def _writes(self, op: Op, k: int):
+    def _writes(self, op: Op, k: int) -> Iterator[Any]:
         """The writing ops by which result k of an op comes from the array that it overwrites."""
         if not op.regions:
             yield op
@@ -100,7 +106,7 @@ class Settled:
         for region in op.regions[-1:] if op.defn.name != "if" else op.regions:
             yield from self._chain_writes(region, region.yields[k])
 
-    def _chain_writes(self, block: Block, v: Value):
+    def _chain_writes(self, block: Block, v: Value) -> Iterator[Any]:
         """The writing ops of a block by which v comes from an array that the block begins with."""
         run = self.run
         while isinstance(v.owner, Op) and run.home.get(v.owner) is block:
@@ -112,12 +118,12 @@ class Settled:
 
     # --- disjointness
 
-    def _untouched(self, region: list[Interval], writes, inside: Op | None, counter: Value | None) -> bool:
+    def _untouched(self, region: list[Interval], writes: Iterator[Any], inside: Op | None, counter: Value | None) -> bool:
         """Whether none of the writes touches the region. They stand in the op `inside`, in any iteration; where a counter is
         given, in iterations of it after that of the read."""
         later = self.form(counter).atom if counter is not None else None
 
-        def local(atom):
+        def local(atom: Symbol) -> bool:
             if atom is later and later is not None:
                 return False
             owner = self.owner.get(atom)
@@ -125,7 +131,7 @@ class Settled:
 
         return all(self._apart(region, self.region(w.operands[0], w), local, later) for w in writes)
 
-    def _apart(self, read: list[Interval], write: list[Interval], local, later) -> bool:
+    def _apart(self, read: list[Interval], write: list[Interval], local: Callable, later: Symbol | None) -> bool:
         nonneg = self.ranges.facts.nonneg
         for (low, high), (w_low, w_high) in zip(read, write):
             if high is not None and w_low is not None and any(
@@ -136,7 +142,7 @@ class Settled:
                 return True
         return False
 
-    def _bounds(self, form: AffineExpr, side: int, local, later):
+    def _bounds(self, form: AffineExpr, side: int, local: Any, later: Any) -> Iterator[Any]:
         """Forms that bound a position of a write on one side, in terms of what the read knows."""
         hull = self.ranges.facts.hull
         for f in hull(form, local, side):
@@ -186,7 +192,7 @@ class Settled:
 
     def _size(self, x: Value, axis: int) -> AffineExpr:
         d = x.type.dims[axis]
-        return (AffineExpr(d, {}) if type(d) is int else self.form(d)).add(-1)
+        return (AffineExpr(d, {}) if isinstance(d, int) else self.form(d)).add(-1)
 
     def _run(self, start: Value, length: Value, step: Value) -> Interval:
         """Positions start, start + step …; an empty run touches nothing, so that its bounds may be anything."""

@@ -19,7 +19,7 @@ So arrays that a loop writes to cost memory for the elements written only, and r
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.build import const, key_of
 from ...ir.core import Block, Const, Op, Value
@@ -30,12 +30,17 @@ from .invertible_induction import step_of, stepped
 from .remat_cost import cheap, simple
 from .tapes import is_loop, keep
 
+if TYPE_CHECKING:
+    from ..adjoint_frames import Frame
+    from ..reverse.control_flow import Branch, Region
+    from ..reverse.reverse import Reverse
+
 CONDITION = Type(BOOL)
 _PART = 4              # several values that are kept instead are at most this part of it
 _SLACK = 1.25          # by how much what is kept instead may be larger: others are found from it, too
 
 
-def find(frame, v: Value) -> Value:
+def find(frame: Region, v: Value) -> Value:
     """The forward value v, which belongs to the frame's block, in its backward block."""
     same = frame.run.same.get(v)
     if same is not None:                           # a custom rule's link stands between them
@@ -46,7 +51,7 @@ def find(frame, v: Value) -> Value:
     return frame.known.setdefault(v, found)
 
 
-def _param(loop, v: Value) -> Value:
+def _param(loop: Any, v: Value) -> Value:
     k = v.slot - loop.fixed
     if k < 0:
         return loop.index
@@ -58,8 +63,8 @@ def _param(loop, v: Value) -> Value:
     return undo(loop, v) if _free(loop, v) else keep(loop, v)
 
 
-def _result(frame, v: Value) -> Value:
-    op = v.owner
+def _result(frame: Region, v: Value) -> Value:
+    op: Any = v.owner
     again, overwritten = cheap(op), _overwritten_next(frame, op)
     if again and overwritten:
         return keep(frame, v)
@@ -86,7 +91,7 @@ def _result(frame, v: Value) -> Value:
 
 # --- recompute ---------------------------------------------------------------------------------------------------------
 
-def recompute(frame, op: Op) -> Value:
+def recompute(frame: Region, op: Op) -> Value:
     path = _settled(frame, op)
     if path is not None:
         frame.run.note(frame.op, op.results[0], "settled")
@@ -100,7 +105,7 @@ def recompute(frame, op: Op) -> Value:
     return frame.b(op.defn, *args, **op.attrs)
 
 
-def _settled(frame, op: Op) -> list | None:
+def _settled(frame: Region | Frame, op: Op) -> list | None:
     """The later versions of the array in which a `slice` finds what it reads, up to one that is at hand
     (residuals/later_versions.py); None where
     there is none, or the array is at hand itself."""
@@ -116,7 +121,7 @@ def _settled(frame, op: Op) -> list | None:
     return frame.run.settled.path(op)
 
 
-def _version(frame, path) -> Value:
+def _version(frame: Any, path: list[tuple[Block, Value]]) -> Value:
     """The first of these versions that is at hand."""
     frames = {}
     while frame is not None:
@@ -139,13 +144,13 @@ class _Needs(NamedTuple):
     outer: bool                # in a branch, also what would have to be kept outside it
 
 
-def _needs(frame, v: Value) -> _Needs:
+def _needs(frame: Region, v: Value) -> _Needs:
     needs = _Needs({}, set(), [], [], v.type == CONDITION)
     _add_needs(frame, v, needs, 0)
     return needs
 
 
-def _worth(frame, v: Value, needs: _Needs) -> bool:
+def _worth(frame: Region, v: Value, needs: _Needs) -> bool:
     """Whether computing v again keeps hardly more than v: one value, not larger, or several that are much smaller and lead to v
     by little work. An array that is written to in place would be kept whole for each write."""
     total = sum(needs.missing.values())
@@ -155,7 +160,7 @@ def _worth(frame, v: Value, needs: _Needs) -> bool:
     return total <= _size(v) / _PART and all(map(simple, needs.again))
 
 
-def _add_needs(frame, v: Value, needs: _Needs, steps: int) -> None:
+def _add_needs(frame: Region | Frame, v: Value, needs: _Needs, steps: int) -> None:
     missing = needs.missing
     while needs.outer and _is_branch(frame) and not (frame.owns(v) or _overwritten_in(frame, v)):
         frame = frame.parent
@@ -174,13 +179,13 @@ def _add_needs(frame, v: Value, needs: _Needs, steps: int) -> None:
             missing[v] = _size(v)
         elif _restored(frame, v):
             missing[v] = _destroyed_by(frame, v)
-    elif cheap(v.owner) and not _overwritten_next(frame, v.owner):
+    elif cheap(v.maker) and not _overwritten_next(frame, v.maker):
         if steps == sizes.redone:
             missing[v] = _size(v)
             needs.far.append(v)
             return
-        needs.again.append(v.owner)
-        for x in v.owner.operands if _settled(frame, v.owner) is None else v.owner.operands[1:]:
+        needs.again.append(v.maker)
+        for x in v.maker.operands if _settled(frame, v.maker) is None else v.maker.operands[1:]:
             _add_needs(frame, x, needs, steps + 1)
     elif v.type.dims and _leads_out(frame, v):
         missing[v] = _destroyed_by(frame, v)
@@ -188,11 +193,11 @@ def _add_needs(frame, v: Value, needs: _Needs, steps: int) -> None:
         missing[v] = _size(v)
 
 
-def _is_branch(frame) -> bool:
+def _is_branch(frame: Region | Frame) -> bool:
     return frame.op is not None and not is_loop(frame)
 
 
-def _free(loop, param: Value) -> bool:
+def _free(loop: Any, param: Value) -> bool:
     """Whether a parameter of a loop is found without keeping it: a counter, what does not change, what can be undone."""
     k = param.slot - loop.fixed
     if k < 0 or loop.block.yields[k] is param or step_of(loop, k) is not None:
@@ -200,12 +205,12 @@ def _free(loop, param: Value) -> bool:
     return bool(param.type.dims) and chain(loop.run, loop.block.yields[k], loop.block) is param and _leads_out(loop, param)
 
 
-def _restored(loop, param: Value) -> bool:
+def _restored(loop: Any, param: Value) -> bool:
     k = param.slot - loop.fixed
     return k >= 0 and loop.block.yields[k] is not param and step_of(loop, k) is None
 
 
-def _destroyed_by(frame, v: Value) -> float:
+def _destroyed_by(frame: Region | Frame, v: Value) -> float:
     """How many elements of an array are overwritten from here to the version that is at hand: what undoing that keeps."""
     total, later = 0.0, versions(frame.run, frame.block)
     while v not in frame.known and (step := later.get(v)) is not None:
@@ -214,7 +219,7 @@ def _destroyed_by(frame, v: Value) -> float:
     return total
 
 
-def _overwrites(run, op: Op, k: int) -> float:
+def _overwrites(run: Reverse, op: Op, k: int) -> float:
     if not op.regions:
         return _size(op.operands[1])
     name = op.defn.name
@@ -241,7 +246,7 @@ def _size(v: Value) -> float:
 
 # --- undo ---------------------------------------------------------------------------------------------------------------
 
-def bases(run, op: Op) -> dict[int, Value]:
+def bases(run: Reverse, op: Op) -> dict[int, Value]:
     """For each array result of an op that is an operand with parts overwritten: its position, and that operand."""
     found = run.bases.get(op)
     if found is None:
@@ -249,22 +254,22 @@ def bases(run, op: Op) -> dict[int, Value]:
     return found
 
 
-def _no_bases(run, op):
+def _no_bases(run: Reverse, op: Op) -> dict:
     return {}
 
 
-def _write_base(run, op):
+def _write_base(run: Reverse, op: Op) -> dict[int, Value]:
     return {0: op.operands[0]}
 
 
-def _loop_bases(run, op):
+def _loop_bases(run: Reverse, op: Op) -> dict[int, Value]:
     body = op.regions[-1]
     fixed = len(op.operands) - len(op.results)
     return {k: op.operands[fixed + k] for k, (p, y) in enumerate(zip(body.params[fixed:], body.yields))
             if type(p.type) is Type and p.type.dims and chain(run, y, body) is p}
 
 
-def _if_bases(run, op):
+def _if_bases(run: Reverse, op: Op) -> dict[int, Value]:
     found = {}
     for k, (x, y) in enumerate(zip(op.regions[0].yields, op.regions[1].yields)):
         if type(x.type) is Type and x.type.dims:
@@ -277,7 +282,7 @@ def _if_bases(run, op):
 _BASES = {**dict.fromkeys(WRITES, _write_base), "for": _loop_bases, "while": _loop_bases, "if": _if_bases}
 
 
-def chain(run, v: Value, block: Block) -> Value:
+def chain(run: Reverse, v: Value, block: Block) -> Value:
     """The array that v is after all writes inside this block: a parameter, or something from outside."""
     while isinstance(v.owner, Op) and run.home.get(v.owner) is block:
         base = bases(run, v.owner).get(v.slot)
@@ -287,7 +292,7 @@ def chain(run, v: Value, block: Block) -> Value:
     return v
 
 
-def versions(run, block: Block) -> dict[Value, tuple[Op, int]]:
+def versions(run: Reverse, block: Block) -> dict[Value, tuple[Op, int]]:
     """For each array that an op of the block overwrites: the op, and the position of the result that replaces it."""
     found = run.versions.get(block)
     if found is None:
@@ -298,7 +303,7 @@ def versions(run, block: Block) -> dict[Value, tuple[Op, int]]:
     return found
 
 
-def _leads_out(frame, v: Value) -> bool:
+def _leads_out(frame: Any, v: Value) -> bool:
     """Whether a later version of an array is at hand, or will be from behind the region."""
     later, blocked = versions(frame.run, frame.block), frame.run.blocked
     while v not in blocked:
@@ -311,7 +316,7 @@ def _leads_out(frame, v: Value) -> bool:
     return False
 
 
-def _writes(run, block: Block) -> dict[Value, Op]:
+def _writes(run: Reverse, block: Block) -> dict[Value, Op]:
     """For each value that an `update` of the block writes: that op."""
     found = run.writes.get(block)
     if found is None:
@@ -319,7 +324,7 @@ def _writes(run, block: Block) -> dict[Value, Op]:
     return found
 
 
-def _holding(frame, write: Op) -> Value | None:
+def _holding(frame: Region, write: Op) -> Value | None:
     """Where a value is best found in the array that it was written to, that array: it is at hand, or nothing overwrites that
     part later, or the array will be restored anyway because other elements of it are read, and no further write stands
     between."""
@@ -337,7 +342,7 @@ def _holding(frame, write: Op) -> Value | None:
     return None
 
 
-def undo(frame, base: Value) -> Value:
+def undo(frame: Region, base: Value) -> Value:
     """The array as it was before the op that overwrites it.
 
     What that takes (positions, conditions, trip counts) cannot be read from the array itself: `blocked`.
@@ -354,7 +359,7 @@ def undo(frame, base: Value) -> Value:
     return found
 
 
-def _undo(frame, base: Value, op: Op, k: int, after: Value) -> Value:
+def _undo(frame: Region, base: Value, op: Op, k: int, after: Value) -> Value:
     if op.defn.overwrites is None:
         frame.run.restore[op.defn.name](frame, op, k)
         return frame.known[base]
@@ -363,12 +368,12 @@ def _undo(frame, base: Value, op: Op, k: int, after: Value) -> Value:
     return frame.b("scatter" if "scatter" in op.defn.name else "update", after, old, *indices, **op.attrs)
 
 
-def before(branch, base: Value, k: int) -> Value:
+def before(branch: Branch, base: Value, k: int) -> Value:
     """In a branch, the outer array `base` that became its yield k."""
     return branch.last(k) if branch.block.yields[k] is base else undo(branch, base)
 
 
-def _destroyed(frame, op: Op) -> Value:
+def _destroyed(frame: Region, op: Op) -> Value:
     """The elements that a write destroys."""
     run = frame.run
     old = run.destroyed.get(op)
@@ -384,7 +389,7 @@ def _destroyed(frame, op: Op) -> Value:
     return found
 
 
-def _same_read(run, write: Op, reads: str) -> Value | None:
+def _same_read(run: Reverse, write: Op, reads: str) -> Value | None:
     """A read of just what `write` overwrites, in the same block."""
     for op in run.home[write].ops:
         if op is write:
@@ -400,7 +405,7 @@ def _reads_target(read: Op, write: Op) -> bool:
             and [*map(key_of, indices)] == [*map(key_of, write.operands[2:])])
 
 
-def _overwritten_next(frame, op: Op) -> bool:
+def _overwritten_next(frame: Region | Frame, op: Op) -> bool:
     """Whether op reads just the elements that the next write to its array destroys: then keeping them is all there is to do."""
     if not op.defn.reads:
         return False
@@ -411,6 +416,6 @@ def _overwritten_next(frame, op: Op) -> bool:
     return bool(step) and step[0].defn.overwrites is not None and _reads_target(op, step[0])
 
 
-def _overwritten_in(frame, x: Value) -> bool:
+def _overwritten_in(frame: Region | Frame, x: Value) -> bool:
     """Whether a branch overwrites parts of an array from outside: what it was before is to be had by undoing that."""
     return not is_loop(frame) and x in versions(frame.run, frame.block) and x not in frame.parent.known

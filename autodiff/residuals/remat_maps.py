@@ -12,6 +12,7 @@ one, that would cost more than it saves, and the record is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...ir.analysis.draws import draws
 from ...ir.analysis.patterns import number
@@ -36,7 +37,7 @@ def run_again(f: Function, budget: int | None, reverse: Callable) -> Function:
     if not any(_candidate(op, least) for op in f.body.walk()):
         return f
 
-    def each(builder: Builder, op: Op, mapping):
+    def each(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         reads = _parted(op) if _candidate(op, least) else None
         if reads is None or not _worth(op, reads, budget, reverse):
             return copy_op(builder, op, mapping)
@@ -130,7 +131,7 @@ def _record(op: Op, reverse: Callable) -> int | None:
     return sum(map(_size, kept)) if all(v.type.static for v in kept) else None
 
 
-def _emitted(builder: Builder, op: Op, mapping, reads: set[Op], budget: int | None):
+def _emitted(builder: Builder, op: Op, mapping: dict[Value, Value], reads: set[Op], budget: int | None) -> tuple[Value, ...]:
     region = op.regions[0]
     made, inner = new_params(region, mapping), Block()
     with builder.at(made):
@@ -140,7 +141,7 @@ def _emitted(builder: Builder, op: Op, mapping, reads: set[Op], budget: int | No
         with builder.at(inner):
             inner.yields = copy_block(builder, _rest(op, reads), mapping)
         f, free = lift_free(Function("iteration", inner, op.loc))
-        half = {} if budget is None else {"budget": budget // 2}
+        half: dict[str, Any] = {} if budget is None else {"budget": budget // 2}
         made.yields = builder.emit("call", *free, callee=f, checkpoint=SEGMENT, **half)
     builder.loc = op.loc
     return builder.emit("map", *mapped(op.operands, mapping), regions=[made])

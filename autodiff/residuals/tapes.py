@@ -6,14 +6,21 @@
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ...ir.build import const
 from ...ir.clone import dims_of
 from ...ir.core import Const, Value
 from ...ir.thresholds import sizes
 from ...ir.types import INDEX, Type
 
+if TYPE_CHECKING:
+    from ..adjoint_frames import Frame
+    from ..reverse.control_flow import Branch, Region
 
-def keep(frame, v: Value) -> Value:
+
+def keep(frame: Region, v: Value) -> Value:
     """Take a value out of the forward region and bring it into the backward one."""
     frame.run.check_recordable(frame)
     depth = _rows_depth(frame, v)
@@ -24,16 +31,16 @@ def keep(frame, v: Value) -> Value:
     return _keep_result(frame, v)
 
 
-def is_loop(frame) -> bool:
+def is_loop(frame: Region | Frame) -> bool:
     return frame.op.defn.name != "if"
 
 
-def _inside(frame, v: Value) -> bool:
+def _inside(frame: Region | Frame, v: Value) -> bool:
     """Whether a value is defined in the frame's block, not outside it."""
     return frame.owns(v)
 
 
-def _rows_depth(frame, v: Value) -> int:
+def _rows_depth(frame: Any, v: Value) -> int:
     """How many frames, from this one outwards, lie inside an array with an axis per `for` around v: up to the outermost `for`
     outside which all the trip counts and v's lengths are known. 0 where there is none."""
     lengths, depth, n = list(dims_of(v.type)), 0, 0
@@ -48,9 +55,10 @@ def _rows_depth(frame, v: Value) -> int:
     return depth
 
 
-def _keep_row(frame, v: Value, depth: int) -> Value:
+def _keep_row(frame: Region, v: Value, depth: int) -> Value:
     """An element of an array beside the loops:  %t1 = update %t0[%i, %j], %v."""
-    run, frames = frame.run, [frame]
+    run = frame.run
+    frames: list[Any] = [frame]
     for _ in range(depth - 1):
         frames.append(frames[-1].parent)
     outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
@@ -87,13 +95,13 @@ def _named(found: Value, v: Value) -> Value:
     return found
 
 
-def _thread(frames, outer: Value, write) -> Value:
+def _thread(frames: list[Region], outer: Value, write: Callable) -> Value:
     """Make a value flow from in front of the outermost of these frames (the last) into the first one's block, through
     `write`, and out again; what it is behind the outermost."""
     *inner, frame = frames
     run, op = frame.run, frame.op
 
-    def through(value):
+    def through(value: Value) -> Value:
         return _thread(inner, value, write) if inner else write(value)
 
     if is_loop(frame):
@@ -107,12 +115,12 @@ def _thread(frames, outer: Value, write) -> Value:
     return run.add_result(op, outer.type, outer.name)
 
 
-def _keep_result(branch, v: Value) -> Value:
+def _keep_result(branch: Branch | Region, v: Value) -> Value:
     """A further result of the `if`; the other branch yields zeros."""
     run, op = branch.run, branch.op
     if v not in run.kept:
         zero = const(0, v.type.dtype)
-        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
+        dims = [const(d, INDEX) if isinstance(d, int) else d for d in v.type.dims]
         for region in op.regions:
             mine = region is branch.block
             region.yields += (v if mine else run.forward(region, "broadcast", zero, *dims) if dims else zero,)
@@ -121,11 +129,11 @@ def _keep_result(branch, v: Value) -> Value:
     return branch.parent.get(run.kept[v])
 
 
-def _keep_on_stack(frame, v: Value) -> Value:
+def _keep_on_stack(frame: Region, v: Value) -> Value:
     """Push v where it is made; backwards, pop it. The stack flows through all enclosing regions."""
     run, b = frame.run, frame.b
     dims = frame.dims(v)
-    frames = [frame]
+    frames: list[Any] = [frame]
     while frames[-1].parent.parent is not None:
         frames.append(frames[-1].parent)
     stack, site = run.forward_before(frames[-1].op, "stack_new", dtype=v.type.dtype), _Site()

@@ -19,16 +19,20 @@ shrinks and grows with it:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ...ir.build import const
 from ...ir.clone import dims_of
 from ...ir.core import Block, Const, Op, Value, subst_type
-from ...ir.types import INDEX, INDEX_SCALAR, StackType
+from ...ir.types import INDEX, INDEX_SCALAR, StackType, Type
 from ..adjoint_frames import Frame
 from ..checkpoint.segments import marked
 from ..custom_calls import reverse_link
 from ..residuals import policy
+
+if TYPE_CHECKING:
+    from ..residuals.tapes import _Site
+    from .reverse import Reverse
 
 
 class Carried(NamedTuple):
@@ -53,13 +57,21 @@ class Region(Frame):
             return found
         return policy.find(self, v) if self.owns(v) else self.parent.get(v)
 
+    def yielded(self, v: Value) -> int | None:
+        """The position at which the region yields a value, or None."""
+        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
+
+    def last(self, k: int) -> Value:
+        """What the region yields at a position, where that is at hand."""
+        raise NotImplementedError
+
 
 class Branch(Region):
     """One branch of an `if`. The adjoints of outer values are seen directly; what it changes becomes a result."""
 
     __slots__ = ()
 
-    def inherit(self, key):
+    def inherit(self, key: _Site | Value) -> Value | None:
         return self.parent.current(key)
 
     def adopt_lengths(self) -> None:
@@ -68,9 +80,6 @@ class Branch(Region):
         for r, y in zip(self.op.results, self.block.yields):
             if r in used and self.owns(y):
                 self.known[y] = self.parent.get(r)
-
-    def yielded(self, v: Value) -> int | None:
-        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
 
     def last(self, k: int) -> Value:
         """The value of yield k: this branch was taken, so it is the op's result."""
@@ -82,7 +91,7 @@ class Loop(Region):
 
     __slots__ = ("carried", "fixed", "lengths", "steep", "trip")
 
-    def __init__(self, run, parent: Frame, op: Op):
+    def __init__(self, run: Reverse, parent: Frame, op: Op):
         body = op.regions[-1]
         super().__init__(run, parent, op, body, Block([INDEX_SCALAR]))
         policy.bases(run, op)                   # asked for before anything is added to the op
@@ -106,17 +115,17 @@ class Loop(Region):
         """What the forward loop carries."""
         return self.block.params[self.fixed:]
 
-    def carry(self, init: Value, final, after, flows=False, name=None) -> Value:
+    def carry(self, init: Value, final: Callable, after: Callable, flows: bool = False, name: str | None = None) -> Value:
         param = Value(subst_type(init.type, self.lengths), name, self.back, len(self.back.params))
         self.back.params += (param,)
         self.carried.append(Carried(init, final, after, flows))
         return param
 
-    def inherit(self, key):
+    def inherit(self, key: _Site | Value) -> Value:
         """Carry the adjoint of something from outside. It starts as what the enclosing frame has so far."""
         parent = self.parent
         init = parent.current(key)
-        init = parent.zeros(key) if init is None else init
+        init = parent.zeros(cast("Value", key)) if init is None else init
         name = f"{key.name}_bar" if isinstance(key, Value) and key.name else None
         param = self.carry(init, lambda: self.bars[key], lambda result: parent.put(key, result), True, name)
         if self.steep or init in self.run.steep:
@@ -124,15 +133,12 @@ class Loop(Region):
         self.bars[key] = param
         return param
 
-    def yielded(self, v: Value) -> int | None:
-        return next((k for k, y in enumerate(self.block.yields) if y is v), None)
-
     def last(self, k: int) -> Value:
         """The value of yield k, carried backwards: after the last iteration it is the loop's result, and what the iteration
         found there is what the one before it yielded."""
         y, parent, init = self.block.yields[k], self.parent, self.op.operands[self.fixed + k]
 
-        def after(result):
+        def after(result: Value) -> None:
             if init.__class__ is not Const:
                 parent.known.setdefault(init, result)
 
@@ -164,7 +170,7 @@ def _carried_lengths(op: Op, fixed: int) -> list[int]:
     return [k for k, p in enumerate(params) if p in used]
 
 
-def count_iterations(run, op: Op) -> Value:
+def count_iterations(run: Reverse, op: Op) -> Value:
     """The number of iterations of a `while`: one more carried index."""
     if op not in run.counts:
         param = add_carry(op, const(0, INDEX), "trips")
@@ -183,7 +189,7 @@ def add_carry(op: Op, init: Value, name: str | None = None) -> Value:
     return param
 
 
-def add_result(op: Op, type, name: str | None = None) -> Value:
+def add_result(op: Op, type: Type, name: str | None = None) -> Value:
     result = Value(type, name, op, len(op.results))
     op.results += (result,)
     return result

@@ -14,14 +14,16 @@ was not taken. Products with it use `mulz`, so that what is infinite in a branch
 """
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from functools import partial as partial_of
+from typing import TYPE_CHECKING, Any, cast
 
 from ...ir.build import Builder, make_op
 from ...ir.clone import copy_block, dce, dims_of
 from ...ir.core import Block, Function, Op, Value, subst_type
 from ...ir.errors import IRError, UnsupportedError, of_derivative
-from ...ir.opdef import OPS
+from ...ir.opdef import OPS, Elementwise
 from ...ir.transforms.simplify import peephole
 from ..activity import inexact, positions, useful, varied, varied_in
 from ..adjoint_frames import Frame
@@ -42,8 +44,13 @@ from ..rules.spectral import SPECIAL
 from ..rules.transpose_rules import LINEAR_PART, SEVERAL, give, keep_mask
 from .control_flow import CONTROL, RESTORE, add_carry, add_result
 
+if TYPE_CHECKING:
+    from ...ir.types import DType
+    from ..residuals.tapes import _Site
 
-def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int | None = None) -> Function:
+
+def vjp(f: Function, wrt: Sequence[int] | range, results: Collection[int] | None = None, notes: list | None = None,
+        budget: int | None = None) -> Function:
     """The function of `f`'s parameters and a cotangent for each inexact result (or for those numbered by `results`), that
     returns `f`'s results and then the cotangent of each of the parameters `wrt`. `notes` is added to: (kind, sentence,
     location) for each loop whose values are needed again. `budget`: the bytes that the tapes of its loops may take
@@ -54,20 +61,21 @@ def vjp(f: Function, wrt, results=None, notes: list | None = None, budget: int |
     return run.function()
 
 
-def partition(f: Function, wrt, results=None, memo=None, budget: int | None = None) -> Parts:
+def partition(f: Function, wrt: Sequence[int], results: Any = None, memo: dict[Any, Any] | None = None,
+              budget: int | None = None) -> Parts:
     """`vjp` of the results at positions `results` (all, where not given), cut in two (see split.Parts)."""
     run = Reverse(f, tuple(wrt), results, memo, budget)
     g = run.f
     return cut(f.name, g.body, g.results, run.root.back, run.cotangents, run.bars, ("_forward", "_backward"))
 
 
-def split(f: Function, wrt, budget: int | None = None) -> tuple[Function, Function]:
+def split(f: Function, wrt: Sequence[int], budget: int | None = None) -> tuple[Function, Function]:
     """(forward, backward): forward takes `f`'s parameters and returns its results and residuals; backward takes the residuals
     and a cotangent per inexact result, and returns the cotangents of the parameters `wrt`."""
     return all_new(partition(f, wrt, budget=budget))
 
 
-def transposed(f: Function, wrt) -> Parts:
+def transposed(f: Function, wrt: tuple[int, ...]) -> Parts:
     """The linear map of `f`'s tangents as the transpose of the one of its cotangents: the forward part of `vjp`, and the
     transpose of the backward part. What is linear needs no value of the cotangents, so they are zeros in it."""
     parts = partition(f, wrt)
@@ -101,7 +109,8 @@ class Reverse:
     add_carry = staticmethod(add_carry)
     add_result = staticmethod(add_result)
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], results=None, memo=None, budget: int | None = None, again=True):
+    def __init__(self, f: Function, wrt: tuple[int, ...], results: Collection[int] | None = None,
+                 memo: dict[Any, Any] | None = None, budget: int | None = None, again: bool = True):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         self.budget = budget
         if again:
@@ -116,7 +125,12 @@ class Reverse:
         self.register(g.body)
         self.masked: set[Value] = set()
         self.steep, self.forgotten = Steep(), forgotten(g.body)
-        self.bases, self.versions, self.writes, self.destroyed, self.kept, self.counts = {}, {}, {}, {}, {}, {}
+        self.bases: dict[Any, Any] = {}
+        self.versions: dict[Any, Any] = {}
+        self.writes: dict[Any, Any] = {}
+        self.destroyed: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}
+        self.counts: dict[Any, Any] = {}
         self.blocked: set[Value] = set()
         self.inserted: dict[Op, list[Op]] = {}
         self.notes: list[tuple[Op, Value, str]] = []
@@ -152,14 +166,14 @@ class Reverse:
     def chain(self, v: Value, block: Block) -> Value:
         return policy.chain(self, v, block)
 
-    def partition(self, callee: Function, wrt, results) -> Parts:
+    def partition(self, callee: Function, wrt: Any, results: Any) -> Parts:
         """The parts of a callee's derivative, made once."""
         key = callee, wrt, results
         if key not in self.memo:
             self.memo[key] = partition(callee, wrt, results, self.memo, self.budget)
         return self.memo[key]
 
-    def again(self, call: Op, wrt, results) -> Function:
+    def again(self, call: Op, wrt: tuple[int, ...], results: tuple[int, ...]) -> Function:
         """What runs a checkpointed callee again for its adjoints, made once."""
         callee, attrs = call.attrs["callee"], {k: v for k, v in call.attrs.items() if k != "callee"}
         key = callee, wrt, results, tuple(attrs.items())
@@ -199,14 +213,14 @@ class Reverse:
 
     # --- extending the forward program
 
-    def forward(self, block: Block, name: str, *operands: Value, **attrs) -> Value:
+    def forward(self, block: Block, name: str, *operands: Value, **attrs: str) -> Value:
         """A new op at the end of a forward block."""
         op = make_op(OPS[name], operands, attrs, (), block.ops[-1].loc if block.ops else ())
         block.ops.append(op)
         self.home[op] = block
         return op.results[0]
 
-    def forward_before(self, place: Op, name: str, *operands: Value, **attrs) -> Value:
+    def forward_before(self, place: Op, name: str, *operands: Value, **attrs: str | DType) -> Value:
         """A new op in front of a forward op."""
         op = make_op(OPS[name], operands, attrs, (), place.loc)
         self.inserted.setdefault(place, []).append(op)
@@ -228,7 +242,7 @@ class Reverse:
 
     # --- the sweep
 
-    def sweep(self, frame: Frame, ops=None) -> None:
+    def sweep(self, frame: Frame, ops: list[Op] | None = None) -> None:
         """The adjoints of the ops of a block, last first."""
         for op in reversed(list(frame.block.ops if ops is None else ops)):
             if any(r in frame.actives for r in op.results):
@@ -245,7 +259,7 @@ def _op(frame: Frame, op: Op) -> None:
         _RULES[rule_of(op)](frame, op, cts)
 
 
-def _elementwise(frame: Frame, op: Op, cts) -> None:
+def _elementwise(frame: Frame, op: Op, cts: list[Value]) -> None:
     (ct,) = cts
     if op.defn.name == "div":
         _div(frame, op, ct)
@@ -261,7 +275,7 @@ def _elementwise(frame: Frame, op: Op, cts) -> None:
             flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
             if masked:
                 frame.run.masked.add(flow)
-        found = product(frame.b, flow, factor, masked or k in op.defn.singular, flow in frame.run.steep)
+        found = product(frame.b, flow, factor, masked or k in cast("Elementwise", op.defn).singular, flow in frame.run.steep)
         frame.run.steep.passed(op, flow, found)
         if found is not None:
             give(frame, ct, v, found)
@@ -280,17 +294,18 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
         frame.add(y, keep_mask(frame, ct, b("neg", part)))
 
 
-def _linear(frame: Frame, op: Op, cts) -> None:
-    TRANSPOSE[op.defn.name](frame, op, cts if op.defn.name in SEVERAL else cts[0])
+def _linear(frame: Frame, op: Op, cts: list[Value]) -> None:
+    transposed: Any = TRANSPOSE[op.defn.name]
+    transposed(frame, op, cts if op.defn.name in SEVERAL else cts[0])
 
 
-def _special(frame: Frame, op: Op, cts) -> None:
+def _special(frame: Frame, op: Op, cts: list[Value]) -> None:
     """Run the row of the forward rule on placeholders, then transpose what depends on them."""
     run, places = frame.run, [k for k in positions(op) if frame.active(op.operands[k])]
     if set(places) <= set(LINEAR_PART.get(op.defn.name, ())):
         _linear(frame, op, cts)
         return
-    dots = [None] * len(op.operands)
+    dots: list[Value | None] = [None] * len(op.operands)
     for k in places:
         dots[k] = Value(frame.type(op.operands[k].type))
     b = Builder(peephole=run.peephole)
@@ -323,7 +338,7 @@ class Scratch(Frame):
         super().__init__(frame.run, None, None, block, frame.back, dependent)
         self.b._scopes, self.b.loc = frame.b._scopes, frame.b.loc
 
-    def owns(self, v) -> bool:
+    def owns(self, v: _Site | Value) -> bool:
         return True
 
 

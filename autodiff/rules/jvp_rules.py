@@ -6,9 +6,12 @@ with ops that have transposes, so reverse mode runs it on placeholders and trans
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from ...ir.build import Builder
 from ...ir.core import Block, Op, Value
-from ...ir.types import INDEX, Type
+from ...ir.types import INDEX, Dim, Type
 
 # reduce and scan by sum, and abs of a real number, follow the general rules
 _BY_KIND = {
@@ -26,7 +29,7 @@ def rule_of(op: Op) -> str:
 
 # --- helpers -----------------------------------------------------------------------------------------------------------
 
-def spread(b: Builder, reduced: Value, dims, axes) -> Value:
+def spread(b: Builder, reduced: Value, dims: tuple[Dim, ...], axes: Sequence[int]) -> Value:
     """A reduction's result repeated along the axes that it dropped: reshape to length 1 there, then broadcast to `dims`."""
     if not reduced.type.dims:
         return b.broadcast(reduced, dims)
@@ -76,13 +79,13 @@ def take_along(b: Builder, x: Value, where: Value, axis: int) -> Value:
 
 # --- reductions and scans ----------------------------------------------------------------------------------------------
 
-def _reduce(b, op, x, out, dots):
+def _reduce(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     if op.attrs["kind"] == "prod":
         return [_reduce_prod(b, x(0), op.attrs["axes"], dots[0])]
     return [_reduce_extreme(b, x(0), out(0), op.attrs["axes"], dots[0])]
 
 
-def _reduce_extreme(b, x, out, axes, dot):
+def _reduce_extreme(b: Builder, x: Value, out: Value, axes: tuple[int, ...], dot: Value) -> Value:
     """max, min: the mean of the tangents of the elements that are equal to the result."""
     dtype = x.type.dtype
     wins = _wins(b, x, spread(b, out, x.type.dims, axes))
@@ -91,13 +94,13 @@ def _reduce_extreme(b, x, out, axes, dot):
     return b("mul", b.reduce(b("select", wins, dot, zero), "sum", axes), share)
 
 
-def _wins(b, x, out):
+def _wins(b: Builder, x: Value, out: Value) -> Value:
     """Which elements are the result of max or min. Where that is NaN, those that are NaN."""
     equal = b("eq", x, out)
     return b("or", equal, b("isnan", x)) if x.type.dtype.kind == "f" else equal
 
 
-def _reduce_prod(b, x, axes, dot):
+def _reduce_prod(b: Any, x: Any, axes: tuple[int, ...], dot: Value) -> Any:
     """sum over i of x_dot[i] times the product of the others, which is the product before i times the product after i."""
     rank, dims = len(x.type.dims), x.type.dims
     kept = tuple(k for k in range(rank) if k not in axes)
@@ -106,7 +109,7 @@ def _reduce_prod(b, x, axes, dot):
         count = b.iop("mul", count, b.index(dims[k]))
     flat = [*(dims[k] for k in kept), count]
 
-    def flatten(v):
+    def flatten(v: Value) -> Any:
         return b.reshape(b.transpose(v, kept + axes), flat)
 
     v, last = flatten(x), len(kept)
@@ -114,12 +117,12 @@ def _reduce_prod(b, x, axes, dot):
     return b.reduce(b("mul", flatten(dot), b("mul", before, after)), "sum", (last,))
 
 
-def _exclusive_prod(b, v, axis, reverse):
+def _exclusive_prod(b: Builder, v: Value, axis: int, reverse: Any) -> Any:
     """At each position the product of those before it (after it, in reverse)."""
     return _shifted_in(b, b("scan", v, kind="prod", axis=axis, reverse=reverse), axis, reverse)
 
 
-def _shifted_in(b, p, axis, reverse):
+def _shifted_in(b: Builder, p: Value, axis: int, reverse: bool) -> Value:
     """p moved one place on along the axis (one back, in reverse), with a 1 where nothing comes from."""
     n, rank = b.dim(p, axis), len(p.type.dims)
     kept = b.iop("max", b.iop("sub", n, 1), 0)
@@ -131,7 +134,7 @@ def _shifted_in(b, p, axis, reverse):
     return b("slice", joined, b.index(0), n, b.index(1), spec=spec)
 
 
-def join(b: Builder, parts, axis: int) -> Value:
+def join(b: Builder, parts: list[Value], axis: int) -> Value:
     """concat, with the length where it is not a number."""
     total = 0
     for part in parts:
@@ -140,14 +143,14 @@ def join(b: Builder, parts, axis: int) -> Value:
     return b("concat", *parts, *(() if known else (total,)), axis=axis)
 
 
-def _scan(b, op, x, out, dots):
+def _scan(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     axis, reverse = op.attrs["axis"], op.attrs["reverse"]
     if op.attrs["kind"] == "prod":
         return [_scan_prod(b, x(0), out(0), axis, reverse, dots[0])]
     return [take_along(b, dots[0], _scan_winner(b, x(0), out(0), axis, reverse), axis)]
 
 
-def _scan_winner(b, x, out, axis, reverse):
+def _scan_winner(b: Builder, x: Any, out: Any, axis: int, reverse: Any) -> Any:
     """For each position of a running max or min, where the value in force was reached last: the largest (in reverse the
     smallest) position so far of an element equal to the result there."""
     places = positions(b, x, axis)
@@ -156,7 +159,7 @@ def _scan_winner(b, x, out, axis, reverse):
     return b("scan", reached, kind="min" if reverse else "max", axis=axis, reverse=reverse)
 
 
-def _scan_prod(b, x, out, axis, reverse, dot):
+def _scan_prod(b: Builder, x: Value, out: Value, axis: int, reverse: bool, dot: Value) -> Value:
     """p[k] = p[k-1] x[k], so p_dot[k] = p_dot[k-1] x[k] + p[k-1] x_dot[k]: a loop, which is right where elements are 0 too."""
     dims, dtype = x.type.dims, x.type.dtype
     spec = "".join("i" if k == axis else ":" for k in range(len(dims)))
@@ -174,14 +177,14 @@ def _scan_prod(b, x, out, axis, reverse, dot):
 
 # --- sorting ------------------------------------------------------------------------------------------------------------
 
-def _sort(b, op, x, out, dots):
+def _sort(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     axis = op.attrs["axis"]
     return [take_along(b, dots[0], b("argsort", x(0), axis=axis), axis)]
 
 
 # --- complex ------------------------------------------------------------------------------------------------------------
 
-def _abs(b, op, x, out, dots):
+def _abs(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     """d|z| = Re(conj(z / |z|) dz), and 0 at 0."""
     z, size = x(0), out(0)
     zero = b.const(0, size.type.dtype)
@@ -192,12 +195,12 @@ def _abs(b, op, x, out, dots):
 
 # --- linear algebra ------------------------------------------------------------------------------------------------------
 
-def solve_right(b, t, y, **attrs):
+def solve_right(b: Builder, t: Value, y: Value, **attrs: bool) -> Value:
     """X with X op(T) = Y, as the transpose of op(T)^T X^T = Y^T."""
     return swap_last(b, b("triangular_solve", t, swap_last(b, y), **{**attrs, "trans": not attrs["trans"]}))
 
 
-def _cholesky(b, op, x, out, dots):
+def _cholesky(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     """A = L L^H. With M = L^-1 A_dot L^-H and Phi(M) its lower triangle with half the diagonal: L_dot = L Phi(M).
 
     Only the lower triangle of A is read, so A_dot is completed from its own; the diagonal of a complex A counts as real.
@@ -217,7 +220,7 @@ def _cholesky(b, op, x, out, dots):
     return [matmul(b, low, b("sub", triangle(b, m, True), b("mul", on_diagonal, half)))]
 
 
-def _lu(b, op, x, out, dots):
+def _lu(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value | None]:
     """A[perm] = L U. With M = L^-1 A_dot[perm] U^-1: L_dot = L tril(M, -1), U_dot = triu(M) U; lu holds both."""
     lu, perm = out(0), out(1)
     rank = len(lu.type.dims)
@@ -231,7 +234,7 @@ def _lu(b, op, x, out, dots):
     return [b("add", lower_dot, upper_dot), None]
 
 
-def _lu_solve(b, op, x, out, dots):
+def _lu_solve(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """a x = b: a x_dot = b_dot - a_dot x, solved by the same factor. The factor follows from `a`, so it has no tangent."""
     a_dot, b_dot = dots[0], dots[3]
     right = b_dot
@@ -242,7 +245,7 @@ def _lu_solve(b, op, x, out, dots):
     return [b("lu_solve", x(0), x(1), x(2), right, **op.attrs)]
 
 
-def _triangular_solve(b, op, x, out, dots):
+def _triangular_solve(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     """t x = b: t x_dot = b_dot - t_dot x, where only the triangle of t_dot counts (without the diagonal if that is unit)."""
     t_dot, right = dots
     if t_dot is not None:

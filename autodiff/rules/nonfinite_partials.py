@@ -14,6 +14,8 @@ tangent. An adjoint meets the 0 first. So what has passed an op that overflows p
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from ...ir.build import Builder
@@ -30,8 +32,8 @@ def is_steep(op: Op) -> bool:
         return False
     if op.defn.name == "pow":
         y = op.operands[1]
-        known = y.__class__ is Const and not y.data.ndim and y.data.dtype.kind != "c"
-        return not (known and (y.item >= 1 or y.item == 0))
+        known = isinstance(y, Const) and not y.data.ndim and y.data.dtype.kind != "c" and (y.item >= 1 or y.item == 0)
+        return not known
     return getattr(op.defn, "steep", False) or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
 
 
@@ -107,7 +109,7 @@ def may_overflow(v: Value, depth: int = _DEPTH) -> bool:
 class Steep:
     """Which flows of a derivative are steep: those that are marked, and what is computed from them. `may`: what marks."""
 
-    def __init__(self, may=is_steep):
+    def __init__(self, may: Callable = is_steep):
         self.may = may
         self.marked: set[Value] = set()
         self.memo: dict[Value, bool] = {}
@@ -137,7 +139,7 @@ class Steep:
         if result is not None and result is not flow and self.may(op):
             self.marked.add(result)
 
-    def carries(self, op: Op, inits) -> bool:
+    def carries(self, op: Op, inits: Sequence[Value]) -> bool:
         """Whether what a loop carries of flows is steep: it is on entry, or may become so in an iteration."""
         return any(v in self for v in inits) or any(map(self.may, op.regions[-1].walk()))
 

@@ -7,19 +7,25 @@ A partial that can be infinite where the other factor is 0 multiplies with `mulz
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 from ...ir.build import Builder, Expr
 from ...ir.core import Const, Op, Value
 from ...ir.types import Type
 from .nonfinite_partials import times
 
+if TYPE_CHECKING:
+    from ...ir.opdef import Elementwise
 
-def partial(op: Op, k: int, exprs):
+
+def partial(op: Op, k: int, exprs: Sequence[Expr]) -> Value:
     """The partial derivative of an elementwise op by operand k, as a number or a value; `exprs` are its operands and result."""
-    found = op.defn.partials[k](*exprs)
+    found = cast("Elementwise", op.defn).partials[k](*exprs)
     return found.value if isinstance(found, Expr) else found
 
 
-def product(b: Builder, flow: Value, factor, mulz: bool, steep: bool = False) -> Value | None:
+def product(b: Builder, flow: Value, factor: Value, mulz: bool, steep: bool = False) -> Value | None:
     """`flow` (a tangent or cotangent; steep: see nonfinite_partials.py) times a partial; None where that is 0 for certain."""
     number = factor if isinstance(factor, (int, float)) else _scalar(factor)
     if number == 1:
@@ -33,7 +39,7 @@ def product(b: Builder, flow: Value, factor, mulz: bool, steep: bool = False) ->
     return times(b, flow, factor, mulz) if steep else b("mulz" if mulz else "mul", flow, factor)
 
 
-def _scalar(value: Value):
+def _scalar(value: Value) -> float | None:
     """The number of a rank-0 constant, else None."""
     return value.data.item() if isinstance(value, Const) and not value.data.ndim else None
 

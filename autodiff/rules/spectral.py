@@ -10,11 +10,17 @@ single ones have no derivative, NaN, and what all of a group give together is sm
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.build import Builder
-from ...ir.core import Value
+from ...ir.core import Const, Op, Value
 from .jvp_rules import SPECIAL, adjoint, join, matmul, positions, solve_right, take_along, triangle
+
+if TYPE_CHECKING:
+    from ...ir.types import Dim
 
 
 def _eye(b: Builder, like: Value) -> Value:
@@ -22,44 +28,44 @@ def _eye(b: Builder, like: Value) -> Value:
     return b("eq", positions(b, like, -2), positions(b, like, -1))
 
 
-def _diagonal(b, m):
+def _diagonal(b: Builder, m: Value) -> Value:
     zero = b.const(0, m.type.dtype)
     return b.reduce(b("select", _eye(b, m), m, zero), "sum", (len(m.type.dims) - 1,))
 
 
-def _real(b, x):
+def _real(b: Builder, x: Value) -> Value:
     return b("real", x) if x.type.dtype.complex else x
 
 
-def rows(b, v, like):
+def rows(b: Builder, v: Value, like: Value) -> Value:
     """v[..., j] in every row of like's dims."""
     dims = v.type.dims
     return b.broadcast(b.reshape(v, (*dims[:-1], 1, dims[-1])), like.type.dims)
 
 
-def columns(b, v, like):
+def columns(b: Builder, v: Value, like: Value) -> Value:
     """v[..., i] in every column of like's dims."""
     return b.broadcast(b.reshape(v, (*v.type.dims, 1)), like.type.dims)
 
 
-def _over(b, x, y):
+def _over(b: Builder, x: Value, y: Value) -> Value:
     """x / y, and 0 where y is 0; a real y divides a complex x."""
     none = b("eq", y, b.const(0, y.type.dtype))
     safe = b.cast(b("select", none, b.const(1, y.type.dtype), y), x.type.dtype)
     return b("select", none, b.const(0, x.type.dtype), b("div", x, safe))
 
 
-def _times(b, x, y):
+def _times(b: Builder, x: Value, y: Value) -> Value:
     return b("mul", x, b.cast(y, x.type.dtype))
 
 
 # --- equal and nearly equal values ---------------------------------------------------------------------------------------
 
-def _constant(b, number, like):
+def _constant(b: Builder, number: float, like: Value) -> Const:
     return b.const(number, like.type.dtype)
 
 
-def _spread_of(b, w, m):
+def _spread_of(b: Builder, w: Value, m: Value) -> tuple[Value, Value, Value, Value]:
     """(w in rows, w in columns, |w[j] - w[i]|, where that is within rounding of nothing) for matrices like m."""
     across, down = (f(b, w, m) for f in (rows, columns))
     gap = b("abs", b("sub", across, down))
@@ -70,7 +76,7 @@ def _spread_of(b, w, m):
     return across, down, gap, b("le", gap, b("mul", largest, size))
 
 
-def grouped(b, w, m, near):
+def grouped(b: Builder, w: Value, m: Value, near: float) -> tuple[Value, Value, Value]:
     """(apart, equal, close) for matrices like m: masks of pairs of different values. `equal` within rounding, `close` those
     and the ones whose difference is below `near` times the larger of them; `apart` all others."""
     across, down, gap, equal = _spread_of(b, w, m)
@@ -80,19 +86,19 @@ def grouped(b, w, m, near):
     return b("and", off, b("not", close)), b("and", off, equal), close
 
 
-def inverse_gaps(b, w, m, where, otherwise=0.0):
+def inverse_gaps(b: Builder, w: Value, m: Value, where: Value, otherwise: float = 0.0) -> Value:
     """1 / (w[j] - w[i]) at the pairs `where`, else `otherwise`."""
     gap = b("sub", rows(b, w, m), columns(b, w, m))
     one = _constant(b, 1, w)
     return b("select", where, b("div", one, b("select", where, gap, one)), _constant(b, otherwise, w))
 
 
-def _kept(b, where, m, factor):
+def _kept(b: Builder, where: Value, m: Value, factor: Value) -> Value:
     """m times a factor at the pairs `where`, 0 elsewhere: nothing times an undefined factor stays nothing on the way back."""
     return b("select", where, _times(b, m, factor), _constant(b, 0, m))
 
 
-def _turns(b, w, m, op, a, u, v):
+def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> tuple[Value, Value]:
     """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
     derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, so twice differentiable."""
     apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
@@ -103,39 +109,39 @@ def _turns(b, w, m, op, a, u, v):
     return b("add", first, _kept(b, apart, change, factor)), mixed
 
 
-def _marked(b, op, x, out):
+def _marked(b: Builder, op: Op, x: Callable, out: Callable) -> Sequence[Value]:
     """The factors, of which vectors of equal values do not turn: those of values that stand alone are the same."""
     if "near" in op.attrs:
         return [out(k) for k in range(len(op.results))]
     return b.emit(op.defn, *[x(k) for k in range(len(op.operands))], **op.attrs, near=0.0)
 
 
-def _shared(b, w, m):
+def _shared(b: Builder, w: Value, m: Value) -> Value:
     """Which values have an equal one."""
     equal = b("and", b("not", _eye(b, m)), _spread_of(b, w, m)[3])
     return b.reduce(equal, "any", (len(m.type.dims) - 1,))
 
 
-def _undefined(b, where, dot):
+def _undefined(b: Builder, where: Value, dot: Value) -> Value:
     """NaN for a tangent where there is none; an adjoint that is 0 there stays so."""
     zero = _constant(b, 0, dot)
     return b("add", b("select", where, zero, dot),
              b("select", where, b("mul", dot, b.full(np.nan, dot.type.dims, dot.type.dtype)), zero))
 
 
-def _single(b, w, m, dot, attrs):
+def _single(b: Builder, w: Value, m: Value, dot: Value, attrs: dict[str, Any]) -> Value:
     """The tangents of values: those of equal ones have none, except in what is symmetric in them (equal_values.py)."""
     return dot if "near" in attrs else _undefined(b, _shared(b, w, m), dot)
 
 
-def _alone(b, w, m, turn, attrs):
+def _alone(b: Builder, w: Value, m: Value, turn: Value, attrs: dict[str, Any]) -> Value:
     """The turn of vectors, likewise."""
     if "near" in attrs:
         return turn
     return b("add", turn, _kept(b, rows(b, _shared(b, w, m), m), m, b.full(np.nan, m.type.dims, w.type.dtype)))
 
 
-def _couple(b, op, x, out, dots):
+def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """k times the Hermitian part of U^H A_dot V, without its diagonal; linear in k too."""
     a_dot, k_dot = dots[0], dots[3]
     found = None
@@ -151,14 +157,14 @@ def _couple(b, op, x, out, dots):
     return [moved if found is None else b("add", moved, found)]
 
 
-def _symmetric(b, m):
+def _symmetric(b: Builder, m: Value) -> Value:
     half = _constant(b, 0.5, m)
     return b("mul", b("add", m, adjoint(b, m)), half)
 
 
 # --- eigenvalues -------------------------------------------------------------------------------------------------------
 
-def _hermitian(b, dot, lower):
+def _hermitian(b: Builder, dot: Value, lower: bool) -> Value:
     """The tangent as the routine sees it: the triangle that is read, completed; a diagonal counts as real."""
     strict = triangle(b, dot, lower, -1 if lower else 1)
     diagonal = triangle(b, triangle(b, dot, True), False)
@@ -167,12 +173,12 @@ def _hermitian(b, dot, lower):
     return b("add", b("add", strict, diagonal), adjoint(b, strict))
 
 
-def _in_basis(b, v, a_dot):
+def _in_basis(b: Builder, v: Value, a_dot: Value) -> Value:
     """V^H A_dot V."""
     return matmul(b, adjoint(b, v), matmul(b, a_dot, v))
 
 
-def _eigh(b, op, x, out, dots):
+def _eigh(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
     w, v = _marked(b, op, x, out)
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
@@ -180,19 +186,19 @@ def _eigh(b, op, x, out, dots):
     return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), _alone(b, w, m, turned, op.attrs)]
 
 
-def _eigvalsh(b, op, x, out, dots):
+def _eigvalsh(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     w, v = b.emit("eigh", x(0), **{"near": 0.0, **op.attrs})
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
     return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs)]
 
 
-def _similar(b, v, a_dot):
+def _similar(b: Builder, v: Value, a_dot: Value) -> Value:
     """V^-1 A_dot V."""
     lu, perm = b.emit("lu", v)
     return b("lu_solve", v, lu, perm, matmul(b, a_dot, v), trans=False)
 
 
-def _eig(b, op, x, out, dots):
+def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     """M = V^-1 A_dot V: w_dot = diag M, V_dot = U + V diag(c) with U = V (F * M).
 
     LAPACK's columns have length 1 and a real largest element v[k], so Re(v^H v_dot) = 0 and Im v_dot[k] = 0:
@@ -207,7 +213,7 @@ def _eig(b, op, x, out, dots):
     here = b("eq", positions(b, v, -2), rows(b, largest, v))
     zero = b.const(0, dtype.real)
 
-    def element(part):
+    def element(part: Any) -> Any:
         return b.reduce(b("select", here, part, zero), "sum", (rank - 2,))
 
     turn = _over(b, element(b("imag", u)), element(b("real", v)))
@@ -215,7 +221,7 @@ def _eig(b, op, x, out, dots):
     return [_diagonal(b, m), b("add", u, b("mul", v, rows(b, c, v)))]
 
 
-def _eigvals(b, op, x, out, dots):
+def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     """diag(V^-1 A_dot V), each for the eigenvalue nearest to its own: without vectors LAPACK may find another order."""
     w = out(0)
     found, v = b.emit("eig", x(0))
@@ -231,13 +237,13 @@ def _eigvals(b, op, x, out, dots):
 
 # --- singular values ---------------------------------------------------------------------------------------------------
 
-def _part(b, x, start, length, axis):
+def _part(b: Builder, x: Any, start: Any, length: Dim, axis: int) -> Any:
     rank = len(x.type.dims)
     spec = "".join("s" if k == axis % rank else ":" for k in range(rank))
     return b("slice", x, b.index(start), b.index(length), b.index(1), spec=spec)
 
 
-def _spin(b, s, m, mixed):
+def _spin(b: Builder, s: Value, m: Value, mixed: Value) -> Value:
     """D with m's skew part = D (S + B) + (S + B) D, up to the second power of B: half of what turns left vectors against
     right ones."""
     skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
@@ -248,7 +254,7 @@ def _spin(b, s, m, mixed):
     return b("sub", first, _over(b, b("add", matmul(b, first, mixed), matmul(b, mixed, first)), both))
 
 
-def _vectors(b, op, u, s, m, turn, mixed, rest):
+def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, rest: Value) -> Value:
     """U_dot = U turn + (rest - U M) (S + B)^-1, where rest = A_dot V, M = U^H rest. Columns beyond the k-th follow from
     U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
     k, full = s.type.dims[-1], op.attrs["full"]
@@ -266,7 +272,7 @@ def _vectors(b, op, u, s, m, turn, mixed, rest):
     return joined if joined.type == u.type else b.reshape(joined, u.type.dims)
 
 
-def _svd(b, op, x, out, dots):
+def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """M = U^H A_dot V = H + K, Hermitian and skew: s_dot = Re diag M. Of U and V the mean turn is that of H's eigenvectors, and
     half of the difference is K[i, j] / (s[i] + s[j])."""
     u, s, vh = _marked(b, op, x, out)
@@ -282,7 +288,7 @@ def _svd(b, op, x, out, dots):
     return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]
 
 
-def _svdvals(b, op, x, out, dots):
+def _svdvals(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     u, s, vh = b.emit("svd", x(0), x(1), **{"near": 0.0, **op.attrs, "full": False})
     m = matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))
     return [_single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)]
@@ -290,7 +296,7 @@ def _svdvals(b, op, x, out, dots):
 
 # --- QR and the pseudo-inverse -----------------------------------------------------------------------------------------
 
-def _qr(b, op, x, out, dots):
+def _qr(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     """A = Q R, R with a real diagonal. Of the first k columns C = A1_dot R1^-1 and M = Q^H C: the skew Omega has M's strict
     lower triangle, and i Im diag M. Q_dot = C - Q (M - Omega), R_dot = Q^H A_dot - Omega R. The further columns of a
     complete Q follow from Q^H Q_dot being skew."""
@@ -319,7 +325,7 @@ def _qr(b, op, x, out, dots):
             b.reshape(join(b, [r_dot, below], rank - 2), r.type.dims)]
 
 
-def _pinv(b, op, x, out, dots):
+def _pinv(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """Of constant rank: P_dot = -P A_dot P + P P^H T (1 - A P) + (1 - P A) T P^H P with T = A_dot^H."""
     a, p = x(0), out(0)
     t, ph = adjoint(b, dots[0]), adjoint(b, p)

@@ -9,6 +9,9 @@ cleared in the adjoint of the whole, so that the cost is that of the part.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Op, Value
 from ...ir.ops.linalg import dot_axes
 from ...ir.ops.shape import concat_parts
@@ -16,6 +19,10 @@ from ..adjoint_frames import Frame
 from .jvp_rules import spread
 from .nonfinite_partials import may_overflow, times
 from .partials import to_operand
+
+if TYPE_CHECKING:
+    from ..reverse.control_flow import Region
+    from ..reverse.reverse import Scratch
 
 
 def keep_mask(f: Frame, ct: Value, result: Value) -> Value:
@@ -30,7 +37,7 @@ def give(f: Frame, ct: Value, v: Value, contribution: Value) -> None:
     f.add(v, keep_mask(f, ct, to_operand(f.b, contribution, v.type)))
 
 
-def _args(f: Frame, values) -> list[Value]:
+def _args(f: Frame, values: Sequence[Value]) -> list[Value]:
     return [f.get(v) for v in values]
 
 
@@ -41,17 +48,17 @@ def _base(f: Frame, x: Value) -> Value:
 
 # --- elementwise -------------------------------------------------------------------------------------------------------
 
-def _neg(f: Frame, op: Op, ct: Value):
+def _neg(f: Frame, op: Op, ct: Value) -> None:
     give(f, ct, op.operands[0], f.b("neg", ct))
 
 
-def _add(f, op, ct):
+def _add(f: Frame, op: Op, ct: Value) -> None:
     for v in op.operands:
         if f.active(v):
             give(f, ct, v, ct)
 
 
-def _sub(f, op, ct):
+def _sub(f: Frame, op: Op, ct: Value) -> None:
     x, y = op.operands
     if f.active(x):
         give(f, ct, x, ct)
@@ -60,7 +67,7 @@ def _sub(f, op, ct):
         f.add(y, keep_mask(f, ct, f.b("neg", to_operand(f.b, ct, y.type))))
 
 
-def _select(f, op, ct):
+def _select(f: Frame, op: Op, ct: Value) -> None:
     """Where a branch was not taken its adjoint is 0: such an adjoint is masked."""
     cond, x, y = op.operands
     zero = f.b.const(0, ct.type.dtype)
@@ -71,24 +78,24 @@ def _select(f, op, ct):
             f.add(v, part)
 
 
-def _cast(f, op, ct):
+def _cast(f: Frame, op: Op, ct: Value) -> None:
     x = op.operands[0]
     give(f, ct, x, f.b.cast(ct, x.type.dtype))
 
 
-def _real(f, op, ct):
+def _real(f: Frame, op: Op, ct: Value) -> None:
     give(f, ct, op.operands[0], f.b("complex", ct, f.b.const(0, ct.type.dtype)))
 
 
-def _imag(f, op, ct):
+def _imag(f: Frame, op: Op, ct: Value) -> None:
     give(f, ct, op.operands[0], f.b("complex", f.b.const(0, ct.type.dtype), f.b("neg", ct)))
 
 
-def _conj(f, op, ct):
+def _conj(f: Frame, op: Op, ct: Any) -> None:
     give(f, ct, op.operands[0], f.b("conj", ct))
 
 
-def _complex(f, op, ct):
+def _complex(f: Frame, op: Op, ct: Any) -> None:
     re, im = op.operands
     if f.active(re):
         give(f, ct, re, f.b("real", ct))
@@ -96,7 +103,7 @@ def _complex(f, op, ct):
         give(f, ct, im, f.b("neg", f.b("imag", ct)))
 
 
-def _mul(f, op, ct):
+def _mul(f: Frame, op: Op, ct: Value) -> None:
     """A masked adjoint multiplies with mulz: a factor that is infinite where a branch was not taken contributes 0; so does one
     that overflowed, where all that was made of it is 0."""
     masked, steep = ct in f.run.masked, ct in f.run.steep
@@ -110,7 +117,7 @@ def _mul(f, op, ct):
         give(f, ct, v, times(f.b, flow, factor, zero) if steep else f.b("mulz" if zero else "mul", flow, factor))
 
 
-def _mulz(f, op, ct):
+def _mulz(f: Frame, op: Op, ct: Value) -> None:
     """mulz(a, b): where a is 0 the product is, and so is b's adjoint, which that masks; a masked adjoint says itself where."""
     a, b = op.operands
     if f.active(a):
@@ -118,15 +125,18 @@ def _mulz(f, op, ct):
         f.run.steep.marked.add(part)                    # b may be infinite where a is 0
         give(f, ct, a, part)
     if f.active(b):
-        pair = (ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)
-        part = to_operand(f.b, f.b("mulz", *pair), b.type)
+        if ct in f.run.steep:                           # a may be no number where ct is 0
+            part = times(f.b, ct, f.get(a), True)
+        else:
+            part = f.b("mulz", *((ct, f.get(a)) if ct in f.run.masked else (f.get(a), ct)))
+        part = to_operand(f.b, part, b.type)
         f.run.masked.add(part)
         f.add(b, part)
 
 
 # --- shape -------------------------------------------------------------------------------------------------------------
 
-def _broadcast(f, op, ct):
+def _broadcast(f: Frame, op: Op, ct: Value) -> None:
     """The sum along new axes and along those that were expanded from length 1."""
     x = op.operands[0]
     lead = len(ct.type.dims) - len(x.type.dims)
@@ -137,17 +147,17 @@ def _broadcast(f, op, ct):
     give(f, ct, x, f.b.reshape(f.b.reduce(ct, "sum", axes), f.dims(x)))
 
 
-def _reshape(f, op, ct):
+def _reshape(f: Frame, op: Op, ct: Value) -> None:
     x = op.operands[0]
     give(f, ct, x, f.b.reshape(ct, f.dims(x)))
 
 
-def _transpose(f, op, ct):
+def _transpose(f: Frame, op: Op, ct: Value) -> None:
     perm = op.attrs["perm"]
     give(f, ct, op.operands[0], f.b.transpose(ct, sorted(range(len(perm)), key=perm.__getitem__)))
 
 
-def _concat(f, op, ct):
+def _concat(f: Frame, op: Op, ct: Value) -> None:
     parts, _ = concat_parts(op.operands)
     axis, start = op.attrs["axis"], 0
     spec = "".join("s" if k == axis else ":" for k in range(len(ct.type.dims)))
@@ -160,7 +170,7 @@ def _concat(f, op, ct):
 
 # --- parts of arrays ---------------------------------------------------------------------------------------------------
 
-def _slice(f, op, ct):
+def _slice(f: Frame, op: Op, ct: Value) -> None:
     x, *indices = op.operands
     current = f.current(x)
     if current is None:
@@ -169,7 +179,7 @@ def _slice(f, op, ct):
         f.put(x, f.b("update_add", current, ct, *_args(f, indices), **op.attrs))
 
 
-def _update(f, op, ct):
+def _update(f: Frame, op: Op, ct: Value) -> None:
     x, v, *indices = op.operands
     indices = _args(f, indices)
     if f.active(v):
@@ -178,19 +188,19 @@ def _update(f, op, ct):
         give(f, ct, x, f.b("update", ct, f.zeros(v), *indices, **op.attrs))
 
 
-def _update_add(f, op, ct):
+def _update_add(f: Frame, op: Op, ct: Value) -> None:
     x, v, *indices = op.operands
     if f.active(v):
         give(f, ct, v, f.b("slice", ct, *_args(f, indices), **op.attrs))
     f.add(x, ct)
 
 
-def _gather(f, op, ct):
+def _gather(f: Frame, op: Op, ct: Value) -> None:
     x, *indices = op.operands
     f.put(x, f.b("scatter_add", _base(f, x), ct, *_args(f, indices), **op.attrs))
 
 
-def _scatter(f, op, ct):
+def _scatter(f: Frame, op: Op, ct: Value) -> None:
     """Of writes to the same position only the last counts: the others get 0."""
     x, v, *indices = op.operands
     indices = _args(f, indices)
@@ -203,7 +213,7 @@ def _scatter(f, op, ct):
         give(f, ct, x, f.b("scatter", ct, f.zeros(v), *indices, **op.attrs))
 
 
-def _last_writes(f, op, indices) -> Value:
+def _last_writes(f: Frame, op: Op, indices: list[Value]) -> Value:
     """A mask of v's dims: scatter each write's number to its position; who finds its own number there was last."""
     b, (x, v) = f.b, op.operands[:2]
     axes, at = op.attrs["axes"], op.attrs["at"]
@@ -220,7 +230,7 @@ def _last_writes(f, op, indices) -> Value:
     return spread(b, wins, f.dims(v), [k for k in range(len(v.type.dims)) if not at <= k < at + len(shape)])
 
 
-def _scatter_add(f, op, ct):
+def _scatter_add(f: Region, op: Op, ct: Value) -> None:
     x, v, *indices = op.operands
     if f.active(v):
         give(f, ct, v, f.b("gather", ct, *_args(f, indices), **op.attrs))
@@ -229,18 +239,18 @@ def _scatter_add(f, op, ct):
 
 # --- sums --------------------------------------------------------------------------------------------------------------
 
-def _reduce(f, op, ct):
+def _reduce(f: Frame, op: Op, ct: Value) -> None:
     x = op.operands[0]
     give(f, ct, x, spread(f.b, ct, f.dims(x), op.attrs["axes"]))
 
 
-def _scan(f, op, ct):
+def _scan(f: Frame, op: Op, ct: Value) -> None:
     give(f, ct, op.operands[0], f.b("scan", ct, **{**op.attrs, "reverse": not op.attrs["reverse"]}))
 
 
 # --- products and solves -----------------------------------------------------------------------------------------------
 
-def _dot(f, op, ct):
+def _dot(f: Frame, op: Op, ct: Value) -> None:
     """The adjoint's axes are (batch, a's free, b's free): contract those of the other operand, put the rest in place."""
     a, b = op.operands
     (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, len(a.type.dims), len(b.type.dims))
@@ -256,7 +266,7 @@ def _dot(f, op, ct):
         f.add(b, keep_mask(f, ct, _arrange(f, part, b_batch + _paired(a_contract, b_contract) + b_free)))
 
 
-def _product(f, ct, x, y, **attrs) -> Value:
+def _product(f: Frame, ct: Value, x: Value, y: Value, **attrs: tuple[tuple[int, ...], ...]) -> Value:
     """dot; where the adjoint is a number, that times the other operand."""
     if ct.type.dims:
         return f.b("dot", x, y, **attrs)
@@ -264,30 +274,30 @@ def _product(f, ct, x, y, **attrs) -> Value:
     return times(f.b, ct, other, masked) if ct in f.run.steep else f.b("mulz" if masked else "mul", ct, other)
 
 
-def _paired(own, other) -> tuple[int, ...]:
+def _paired(own: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     """The axes of `other`, in the order in which the axes of `own` that pair with them ascend."""
     return tuple(o for _, o in sorted(zip(own, other)))
 
 
-def _arrange(f, part: Value, axes) -> Value:
+def _arrange(f: Frame, part: Value, axes: tuple[int, ...]) -> Value:
     """Transpose so that axis k of `part` becomes axis axes[k]."""
     return f.b.transpose(part, sorted(range(len(axes)), key=axes.__getitem__))
 
 
-def _lu_solve(f, op, ct):
+def _lu_solve(f: Frame, op: Op, ct: Value) -> None:
     """In b only: rules/jvp_rules.py differentiates by the matrix."""
     a, lu, perm, right = op.operands
     f.add(right, f.b("lu_solve", *_args(f, (a, lu, perm)), ct, trans=not op.attrs["trans"]))
 
 
-def _triangular_solve(f, op, ct):
+def _triangular_solve(f: Scratch, op: Op, ct: Value) -> None:
     t, right = op.operands
     f.add(right, f.b("triangular_solve", f.get(t), ct, **{**op.attrs, "trans": not op.attrs["trans"]}))
 
 
 # --- stacks ------------------------------------------------------------------------------------------------------------
 
-def _push(f, op, cts):
+def _push(f: Region, op: Op, cts: list[Value]) -> None:
     (ct,) = cts
     if ct is None:
         return
@@ -297,7 +307,7 @@ def _push(f, op, cts):
     f.add(v, top)
 
 
-def _pop(f, op, cts):
+def _pop(f: Frame, op: Op, cts: list[Value | None]) -> None:
     below, top = cts
     s, v = op.operands[0], op.results[1]
     f.add(s, f.b("push", f.or_zeros(s, below), f.or_zeros(v, top)))

@@ -18,6 +18,9 @@ vectors and values of a group have the derivative NaN. For A = U B V^H of singul
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ...ir.build import Builder
 from ...ir.clone import copy_op, copy_region, mapped, sweep
 from ...ir.core import Block, Function, Op, Value
@@ -41,12 +44,12 @@ def smooth(f: Function) -> Function:
 class _Following:
     """`get` is asked for the rule of every op (rewrite.copy_block)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.flows: dict[Value, Flow] = {}
         self.twins: list[tuple[Op, Op]] = []               # a factorisation and the same one, marked
         self.settled = False                               # whether a flow has ended where vectors do not matter
 
-    def get(self, name):
+    def get(self, name: str) -> Callable:
         return self.op
 
     def function(self, f: Function) -> Function | None:
@@ -66,14 +69,14 @@ class _Following:
 
     # --- ops
 
-    def op(self, builder: Builder, op: Op, mapping):
+    def op(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         name = op.defn.name
         if op.defn.factors and "near" not in op.attrs:
             return self.start(builder, op, mapping)
         flows = [self.flows.get(v) for v in op.operands]
         if op.regions or not any(flows):
             return copy_op(builder, op, mapping, self)
-        follow = RULES.get(name) or (RULES["elementwise"] if of_each(op) else None)
+        follow: Any = RULES.get(name) or (RULES["elementwise"] if of_each(op) else None)
         found = follow(builder, op, mapped(op.operands, mapping), flows) if follow else None
         if isinstance(found, Value):
             self.settled = True
@@ -82,7 +85,7 @@ class _Following:
             self.flows[op.results[0]] = found
         return copy_op(builder, op, mapping, self)
 
-    def start(self, builder: Builder, op: Op, mapping):
+    def start(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         plain = copy_op(builder, op, mapping, self)
         name, operands = op.defn.name, mapped(op.operands, mapping)
         n = op.results[1 if name == "svd" else 0].type.dims[-1]
@@ -102,7 +105,7 @@ class _Following:
             u, w, vh = marked
             v = adjoint(builder, vh)
             thin = [columns_of(builder, x, builder.index(0), builder.index(n)) if op.attrs["full"] else x for x in (u, v)]
-            frame = Frame(a, *thin, w, lead, near, lower)
+            frame = Frame(a, thin[0], thin[1], w, lead, near, lower)
             kinds = ["vectors" if same_length(x.type.dims[-1], n) else "more" for x in (u, v)]
             flows = [Flow(kinds[0], u, frame, lead + 1), Flow("values", w, frame, lead, core=w),
                      Flow(kinds[1], vh, frame, lead, turned=not frame.real)]
@@ -113,7 +116,7 @@ class _Following:
         return plain
 
 
-def _drop(block: Block, dead) -> None:
+def _drop(block: Block, dead: set[Op]) -> None:
     block.ops = [op for op in block.ops if op not in dead]
     for op in block.ops:
         for region in op.regions:

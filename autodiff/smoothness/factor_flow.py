@@ -5,7 +5,9 @@ Flow; a value where it does not depend any more on how vectors of a group are ch
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...ir.build import Builder, key_of
 from ...ir.core import Const, Op, Value
@@ -25,7 +27,7 @@ def _along(v: Value, axis: int) -> bool:
     return k < 0 or source[k] == 1
 
 
-def _elementwise(b: Builder, op: Op, operands, flows):
+def _elementwise(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
     first = next(f for f in flows if f)
     frame, axis, name = first.frame, first.axis, op.defn.name
     if any(f and (f.frame is not frame or f.axis != axis) for f in flows):
@@ -65,7 +67,7 @@ def _converted(b: Builder, op: Op, flow: Flow) -> Flow | None:
     return replace(flow, value=b.cast(flow.value, dtype), core=b.cast(flow.core, dtype))
 
 
-def _divided(b: Builder, flows, values) -> Flow | None:
+def _divided(b: Builder, flows: Sequence[Flow | None], values: Sequence[Value]) -> Flow | None:
     x, y = flows
     if x.kind == "pairs":
         left, right = x.parts
@@ -84,7 +86,7 @@ def _plain(flow: Flow) -> Flow | None:
     return flow if flow.kind in ("vectors", "more") else None
 
 
-def _of_values(b: Builder, op: Op, first: Flow, flows, values):
+def _of_values(b: Builder, op: Op, first: Flow, flows: list[Flow | None], values: list[Value]) -> Flow | None:
     """A function of values is one of each; without the axes it was repeated along."""
     cores, dims = [], first.core.type.dims
     for f, v in zip(flows, values):
@@ -101,7 +103,7 @@ def _of_values(b: Builder, op: Op, first: Flow, flows, values):
     return replace(first, value=value, core=value if same else b(op.defn, *cores, **op.attrs))
 
 
-def _product(b: Builder, op: Op, flows, values):
+def _product(b: Builder, op: Op, flows: Sequence[Flow], values: list[Value]) -> Flow | None:
     value = b("mul", *values)
     x, y = flows
     if x is None or y is None:
@@ -134,7 +136,7 @@ def _kept(flow: Flow, value: Value, axis: int) -> Flow | None:
     return replace(flow, value=value, axis=axis) if flow.kind in ("vectors", "values", "more") else None
 
 
-def _transpose(b, op, operands, flows):
+def _transpose(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) -> Flow | None:
     (flow,), perm = flows, op.attrs["perm"]
     lead = flow.frame.lead
     if flow.kind not in ("vectors", "values", "more") or perm[:lead] != tuple(range(lead)):
@@ -142,7 +144,7 @@ def _transpose(b, op, operands, flows):
     return _kept(flow, b.transpose(flow.value, perm), perm.index(flow.axis))
 
 
-def _broadcast(b, op, operands, flows):
+def _broadcast(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
     flow = flows[0]
     if flow is None or any(flows[1:]):
         return None
@@ -157,7 +159,7 @@ def _broadcast(b, op, operands, flows):
     return _kept(flow, value, flow.axis + more)
 
 
-def _reshape(b, op, operands, flows):
+def _reshape(b: Builder, op: Op, operands: tuple[Value, Const, Const], flows: list[Flow | None]) -> Flow | None:
     """Axes of length 1 come and go."""
     flow = flows[0]
     if flow is None or flow.kind not in ("vectors", "values"):
@@ -172,7 +174,7 @@ def _reshape(b, op, operands, flows):
     return _kept(flow, value, now[longer.index(flow.axis)])
 
 
-def _reduce(b, op, operands, flows):
+def _reduce(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) -> Any:
     (flow,) = flows
     axes, kind = op.attrs["axes"], op.attrs["kind"]
     if flow.axis in axes:
@@ -190,7 +192,7 @@ def _reduce(b, op, operands, flows):
     return None
 
 
-def _slice(b, op, operands, flows):
+def _slice(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
     flow, *indices = flows
     if flow is None or any(indices) or flow.kind not in ("vectors", "values", "more"):
         return None
@@ -210,7 +212,7 @@ def _slice(b, op, operands, flows):
         return values_in(b, flow, start, length) if flow.value is flow.core else None
     if flow.kind == "more":
         n = frame.w.type.dims[-1]
-        numbers = [d.item if isinstance(d, Const) else d for d in (start, length)] + [n]
+        numbers: list[Any] = [*(d.item if isinstance(d, Const) else d for d in (start, length)), n]
         if not all(type(d) is int for d in numbers) or numbers[0] + numbers[1] > n:
             return None
         whole = "".join("s" if k == flow.axis else ":" for k in range(len(spec)))
@@ -224,7 +226,7 @@ def _slice(b, op, operands, flows):
 
 # --- products and diagonals ---------------------------------------------------------------------------------------------
 
-def _scatter(b, op, operands, flows):
+def _scatter(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
     """np.diag of values."""
     base, flow, *places = flows
     if base or flow is None or any(places) or flow.kind != "values" or flow.frame.lead:
@@ -239,7 +241,7 @@ def _scatter(b, op, operands, flows):
     return Flow("diagonal", value, flow.frame, 0, core=flow.core)
 
 
-def _dot(b, op, operands, flows):
+def _dot(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | Value | None:
     x, y = flows
     values = [f.value if f else v for f, v in zip(flows, operands)]
     frame = (x or y).frame
@@ -256,12 +258,12 @@ def _dot(b, op, operands, flows):
     return replace(flow, value=b("dot", *values, **op.attrs), axis=_axis_after(op, values, k, flow.axis))
 
 
-def _axis_after(op: Op, values, k: int, axis: int) -> int:
+def _axis_after(op: Op, values: list[Value], k: int, axis: int) -> int:
     (a_batch, _, a_free), (_, _, b_free) = dot_axes(op.attrs, *[len(v.type.dims) for v in values])
     return len(a_batch) + (a_free.index(axis) if k == 0 else len(a_free) + b_free.index(axis))
 
 
-def _meeting(b, op, x, y, values):
+def _meeting(b: Builder, op: Op, x: Flow, y: Flow, values: list[Value]) -> Flow | Value | None:
     """Where vectors meet vectors along their axis nothing depends on their choice any more."""
     pairs = list(zip(*op.attrs["contract"]))
     if x.frame is not y.frame:

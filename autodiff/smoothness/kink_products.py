@@ -13,8 +13,10 @@ property: the square of a broadcast norm is the broadcast square.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr
@@ -58,9 +60,9 @@ def _square(b: Builder, v: Value) -> Expr:
     return found if found is not None else b.expr(v) * b.expr(v)
 
 
-def _even(base):
+def _even(base: Callable) -> Callable:
     """A kink of which the square is smooth: |x| and its like."""
-    def power(b: Builder, op: Op, exponent: Fraction):
+    def power(b: Builder, op: Op, exponent: Fraction) -> tuple[Expr, Fraction] | None:
         pairs = exponent // 2
         return (_times(base(b, op), pairs), exponent - 2 * pairs) if pairs else None
     return power
@@ -91,9 +93,9 @@ def _sum_of_squares(b: Builder, op: Op) -> Expr:
     return _square(b, op.operands[0]) + _square(b, op.operands[1])
 
 
-def _root(part):
+def _root(part: Callable) -> Callable:
     """A kink that is a fractional power of its operand: `part(op)` says which, None where it is none."""
-    def power(b: Builder, op: Op, exponent: Fraction):
+    def power(b: Builder, op: Op, exponent: Fraction) -> Any:
         share, y = part(op), b.expr(op.operands[0])
         if share is None or (whole := share * exponent // 1) < 1:
             return None
@@ -118,7 +120,7 @@ def _opposite(op: Op) -> bool:
 _MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
 
 
-def _moved(b: Builder, op: Op, exponent: Fraction):
+def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
     """A rearranged array: its power is the rearranged power."""
     found = smooth_power(b, op.operands[0], exponent)
     return None if found is None else (b.expr(b(op.defn, found.value, *op.operands[1:], **op.attrs)), 0)
@@ -133,7 +135,7 @@ _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(
 
 
 def _is_kink(v: Value) -> bool:
-    op, name = v.op, v.op.defn.name
+    op, name = v.op, v.maker.defn.name
     if name in ("max", "min"):
         return _opposite(op)
     if name == "pow":
@@ -160,17 +162,17 @@ def factors(v: Value, depth: int = _DEPTH) -> Factors:
     """A value as a product."""
     if not _has_kink(v, depth):
         return Factors({}, ((v, False),))
-    match v.op.defn.name:
+    match v.maker.defn.name:
         case "mul":
-            return factors(v.op.operands[0], depth - 1) * factors(v.op.operands[1], depth - 1)
+            return factors(v.maker.operands[0], depth - 1) * factors(v.maker.operands[1], depth - 1)
         case "neg":
-            return -factors(v.op.operands[0], depth - 1)
+            return -factors(v.maker.operands[0], depth - 1)
         case "div":
-            return factors(v.op.operands[0], depth - 1).over(v.op.operands[1])
+            return factors(v.maker.operands[0], depth - 1).over(v.maker.operands[1])
     return Factors({v: 1})
 
 
-def smooth_power(b: Builder, v: Value, exponent) -> Expr | None:
+def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
     """v to an exponent, in a form that is smooth where that is; None where it is smooth already, or nothing is known."""
     found = factors(v)
     return smooth_product(b, found.raised(int(exponent))) if found.kinks and exponent == int(exponent) else None
@@ -198,14 +200,14 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
     return -out if product.negative else out
 
 
-def _without_signs(product: Factors):
+def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
     """sign(x) |x| → x, and sign(x)² x → x: (kinks, rest) without the signs that cancel."""
     kinks, rest = dict(product.kinks), list(product.rest)
     for kink in product.kinks:
-        if kink.op.defn.name != "sign":
+        if kink.maker.defn.name != "sign":
             continue
-        x = kink.op.operands[0]
-        size = next((k for k in kinks if k.op.defn.name == "abs" and k.op.operands[0] is x), None)
+        x = kink.maker.operands[0]
+        size = next((k for k in kinks if k.maker.defn.name == "abs" and k.maker.operands[0] is x), None)
         if size is not None and (pairs := min(kinks[kink], kinks[size])):
             kinks[kink], kinks[size] = kinks[kink] - pairs, kinks[size] - pairs
             rest += [(x, False)] * pairs
@@ -219,7 +221,7 @@ def _without_signs(product: Factors):
 _HIGHEST = 16                  # exponents of powers that are written as products
 
 
-def _stated(builder: Builder, results, smooth: Expr | None):
+def _stated(builder: Builder, results: tuple[Value, ...], smooth: Expr | None) -> tuple[Value, ...]:
     """The results of an op, with the derivative of a smooth form where there is one."""
     if smooth is None:
         return results
@@ -227,23 +229,23 @@ def _stated(builder: Builder, results, smooth: Expr | None):
     return builder.emit("surrogate", value, builder.broadcast(smooth.value, value.type.dims))
 
 
-def _product(builder: Builder, op: Op, mapping):
+def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(a) * factors(b) if _has_kink(a) or _has_kink(b) else Factors({})
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
 
 
-def _power(builder: Builder, op: Op, mapping):
+def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     results = copy_op(builder, op, mapping)
     x, exponent = mapped(op.operands, mapping)
     c = number(exponent)
-    if c is None or isinstance(c, complex) or c != int(c) or not 2 <= c <= _HIGHEST:
+    if c is None or isinstance(c, complex) or not 2 <= c <= _HIGHEST or c != int(c):
         return results
     return _stated(builder, results, smooth_power(builder, x, c))
 
 
-def _inner(builder: Builder, op: Op, mapping):
+def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """The sum of the squares of an array of kinks."""
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
@@ -254,7 +256,7 @@ def _inner(builder: Builder, op: Op, mapping):
     return results if squares is None else _stated(builder, results, builder.expr(builder.reduce(squares.value, "sum", axes)))
 
 
-def _even_function(builder: Builder, op: Op, mapping):
+def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """f(|x|) = f(x) of an even f."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)

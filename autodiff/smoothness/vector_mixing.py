@@ -6,6 +6,7 @@ The slopes f' and f'' are made with the declared partial derivatives of the ops 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from ..rules.jvp_rules import adjoint, matmul, positions, rule_of
 from ..rules.partials import partial, product
 from ..rules.spectral import columns, grouped, inverse_gaps, rows
 
+if TYPE_CHECKING:
+    from ...ir.opdef import Elementwise
+    from ...ir.types import Dim
+
 _ALIKE = frozenset({"select", "cast", "neg", "add", "sub", "mul", "mulz", "complex", "real", "imag", "conj", "abs"})
 
 
@@ -23,7 +28,7 @@ def of_each(op: Op) -> bool:
     return hasattr(op.defn, "arity") or op.defn.name in _ALIKE
 
 
-def same_length(a, b) -> bool:
+def same_length(a: Dim, b: Dim) -> bool:
     return a is b or (type(a) is int and a == b)
 
 
@@ -76,7 +81,7 @@ def _slope(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
     return memo[core]
 
 
-def _slope_of(b: Builder, core: Value, dots):
+def _slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
     op = core.op
     rule, name = rule_of(op), op.defn.name
     if all(d is None for d in dots) or not core.type.dtype.inexact or not (of_each(op) or name == "slice"):
@@ -85,8 +90,8 @@ def _slope_of(b: Builder, core: Value, dots):
         terms = [b("mul", dot, op.operands[1 - k]) for k, dot in enumerate(dots) if dot is not None]
     elif rule == "elementwise":
         exprs = [Expr(b, v) for v in (*op.operands, core)]
-        terms = [product(b, dot, partial(op, k, exprs), k in op.defn.singular)
-                 for k, dot in enumerate(dots) if dot is not None and op.defn.partials[k] is not None]
+        terms = [product(b, dot, partial(op, k, exprs), k in cast("Elementwise", op.defn).singular)
+                 for k, dot in enumerate(dots) if dot is not None and cast("Elementwise", op.defn).partials[k] is not None]
     elif name == "select":
         zero = b.const(0, core.type.dtype)
         terms = [b("select", op.operands[0], *[zero if d is None else d for d in dots[1:]])]
@@ -169,7 +174,7 @@ def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
     return b("add", plain, b("mul", plain, b("sub", traced, half)))
 
 
-def _real(b, x):
+def _real(b: Builder, x: Any) -> Any:
     return b("real", x) if x.type.dtype.complex else x
 
 
@@ -212,7 +217,7 @@ def scaled(b: Builder, value: Value, y: Flow, core: Value) -> Value:
 
 # --- ranges of vectors --------------------------------------------------------------------------------------------------
 
-def _inside(b, frame, start, length):
+def _inside(b: Builder, frame: Frame, start: Value, length: Value) -> Value:
     """Of each value, whether it is in the range."""
     n = frame.w.type.dims
     at = b.broadcast(b("iota", b.index(n[-1]), dtype=start.type.dtype), n)
@@ -220,7 +225,7 @@ def _inside(b, frame, start, length):
     return b("and", b("ge", at, start), b("lt", at, end))
 
 
-def _outwards(b, frame, start, length, values):
+def _outwards(b: Builder, frame: Frame, start: Value, length: Value, values: bool) -> Value:
     """Factors of M for close values of which one is in the range: what turns vectors out of it, NaN where they are equal. Of
     values only that."""
     w, like = frame.w, _square(b, frame)
@@ -234,19 +239,19 @@ def _outwards(b, frame, start, length, values):
     return b("select", cut, gaps, b.const(0, w.type.dtype))
 
 
-def leaving(b: Builder, flow: Flow, start, length) -> Value:
+def leaving(b: Builder, flow: Flow, start: Any, length: Any) -> Value:
     """Vectors that are going to be cut to a range: those of close values outside of it do turn into them."""
     n = _couple(b, flow.frame, _outwards(b, flow.frame, start, length, False))
     found = moved(b, flow.value, n, flow.axis, flow.frame.lead, flow.turned)
     return b("add", flow.value, b.cast(b("neg", found) if flow.turned else found, flow.value.type.dtype))
 
 
-def columns_of(b, x, start, length):
+def columns_of(b: Builder, x: Value, start: Value, length: Value) -> Value:
     spec = ":" * (len(x.type.dims) - 1) + "s"
     return b("slice", x, start, length, b.index(1), spec=spec)
 
 
-def _with_vectors(b, frame: Frame) -> None:
+def _with_vectors(b: Builder, frame: Frame) -> None:
     """Asked for the values only, find the vectors for derivatives of parts; without derivatives nobody uses them."""
     if frame.u is not None:
         return
@@ -257,7 +262,7 @@ def _with_vectors(b, frame: Frame) -> None:
         frame.u = frame.v = b.emit("eigh", frame.a, lower=frame.lower, near=frame.near, spare=True)[1]
 
 
-def range_of(b, frame: Frame, start, length) -> Frame:
+def range_of(b: Builder, frame: Frame, start: Value, length: Value) -> Frame:
     key = key_of(start), key_of(length)
     if key not in frame.ranges:
         _with_vectors(b, frame)
@@ -270,7 +275,7 @@ def range_of(b, frame: Frame, start, length) -> Frame:
     return frame.ranges[key]
 
 
-def values_in(b, flow: Flow, start, length) -> Flow | None:
+def values_in(b: Builder, flow: Flow, start: Value, length: Value) -> Flow | None:
     """The values in a range, which is a frame of its own; other functions of values are too little used in part."""
     if flow.core is not flow.frame.w:
         return None

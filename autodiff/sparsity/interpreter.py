@@ -19,7 +19,8 @@ positions are kept inside (sparsity/transfer.py).
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ...ir.build import Builder, key_of
 from ...ir.clone import dims_of
@@ -37,7 +38,7 @@ from .stack_types import entries
 NONE, EACH, ONE = 0, 1, 2
 
 
-def pattern(f: Function, wrt, known) -> Function:
+def pattern(f: Function, wrt: tuple[int, ...], known: list) -> Function:
     """The program of the dependences of all inexact results of `f` on the parameters `wrt`.
 
     known   positions of the parameters that the program computes with: of integers and bools
@@ -87,14 +88,14 @@ class Walk:
     def sets(self, v: Value) -> Value | None:
         return self.words.get(v)
 
-    def dims(self, type) -> tuple | None:
+    def dims(self, type: Type) -> tuple | None:
         """The dimensions in the new program. Lengths in what might not run are not trusted: they may be any number."""
         if type is None or isinstance(type, StackType):
             return None
         dims = [d if isinstance(d, int) else self._length(d) for d in type.dims]
         return None if None in dims else tuple(dims)
 
-    def _length(self, d: Value):
+    def _length(self, d: Value) -> Any:
         found = self.value(d) if self.sure else None
         return found.item if isinstance(found, Const) else found
 
@@ -224,11 +225,11 @@ class Walk:
         for k, r in enumerate(op.results):
             self.bind(r, numbers.get(k), sets.get(k))
 
-    def _steady(self, type) -> bool:
+    def _steady(self, type: Type) -> bool:
         """Whether a known value of this type can be trusted to have its lengths."""
         return self.sure or (not isinstance(type, StackType) and type.static)
 
-    def _lengths_among(self, type, values) -> bool:
+    def _lengths_among(self, type: Type, values: list[Value]) -> bool:
         """Whether the lengths of a type are numbers, known outside, or among `values`."""
         if type is None:
             return False
@@ -257,7 +258,7 @@ class Walk:
         if not ((self.sure and self._loop(op, (), op.operands, 0)) or self._bounded(op)):
             self._closure(op, op.operands, op.regions[1], 0)
 
-    def _loop(self, op: Op, fixed, inits, counters: int) -> bool:
+    def _loop(self, op: Op, fixed: tuple[Value, ...], inits: tuple[Value, ...], counters: int) -> bool:
         """A loop whose length is known, as a loop. False where that turns out to hang on what is not known.
 
         What is carried starts as known, and with the sets, as on entry, and is weakened until an iteration leaves it so.
@@ -334,7 +335,7 @@ class Walk:
     def _state(self, v: Value, param: Value) -> State:
         return State(self.value(v) is not None and self._steady(param.type), self._level(v))
 
-    def _settled(self, params, states: list[State]) -> list[State]:
+    def _settled(self, params: tuple[Value, ...], states: list[State]) -> list[State]:
         """Sets for each element only where the lengths are known in the loop."""
         known = [p for p, s in zip(params, states) if s.known]
         return [s if s.level != EACH or self._lengths_among(self.entry(p), known) else State(s.known, ONE)
@@ -361,17 +362,17 @@ class Walk:
             self.block(region)
         return made
 
-    def _carried(self, values, states: list[State]) -> tuple[Value, ...]:
+    def _carried(self, values: Sequence[Value], states: list[State]) -> tuple[Value, ...]:
         return (*[self.value(v) for v, s in zip(values, states) if s.known],
                 *[self._at_level(v, s.level) for v, s in zip(values, states) if s.level])
 
-    def _bound(self, results, states: list[State], made) -> None:
+    def _bound(self, results: tuple[Value, ...], states: list[State], made: tuple[Value, ...]) -> None:
         made = iter(made)
         known = [next(made) if s.known else None for s in states]
         for r, number, s in zip(results, known, states):
             self.bind(r, number, next(made) if s.level else None)
 
-    def _closure(self, op: Op, inits, body: Block, counters: int) -> None:
+    def _closure(self, op: Op, inits: Sequence[Value], body: Block, counters: int) -> None:
         """A loop of unknown length, repeated while an iteration adds to what is carried; nothing else is known in it."""
         key, params = (*self.path, op), body.params[counters:]
         before = self.carried.get(key, [State(False, NONE)] * len(inits))
@@ -392,7 +393,7 @@ class Walk:
         self._bound(op.results, states, results[1:])
         self.sure = sure
 
-    def _growing(self, body: Block, params, levels: list[int]) -> tuple[Block, list[int]]:
+    def _growing(self, body: Block, params: Any, levels: list[int]) -> tuple[Block, list[int]]:
         """(the body on the carried sets, the levels of what it gives). It yields whether one has grown, and the sets united
         with what they were."""
         made = Block([BOOL_SCALAR, *[Type(U64, self.entry(p).dims if n == EACH else ()) for p, n in zip(params, levels) if n]],

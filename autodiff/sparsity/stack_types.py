@@ -5,6 +5,9 @@ are one stack at different times form a class, and the types pushed onto a class
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from ...ir.core import Block, Op, Value
 from ...ir.types import StackType, Type
 
@@ -32,7 +35,7 @@ def entries(body: Block) -> dict[Value, Type]:
     return {v: t for v in first if (t := only.get(root(v))) is not None and t.static}
 
 
-def _everything(body: Block, seen: set):
+def _everything(body: Block, seen: set) -> Iterator[Any]:
     """Every op, those of called functions once."""
     for op in body.walk():
         yield op
@@ -41,7 +44,7 @@ def _everything(body: Block, seen: set):
             yield from _everything(op.attrs["callee"].body, seen)
 
 
-def _same(op: Op):
+def _same(op: Op) -> Iterator[Any]:
     """Pairs of values of which the second is, or may be, the first later on."""
     name, last = op.defn.name, op.regions[-1] if op.regions else None
     if name in ("push", "pop"):

@@ -16,18 +16,24 @@ its results depend on all that any operand does.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from ...ir.build import Builder, key_of
 from ...ir.core import Block, Const, Op, Value
 from ...ir.opdef import Elementwise
 from ...ir.ops.index import region_axes, spec_operands
 from ...ir.ops.linalg import dot_axes
 from ...ir.ops.shape import concat_parts
-from ...ir.types import INDEX_SCALAR, U64
+from ...ir.types import INDEX_SCALAR, U64, Array, Dim
+
+if TYPE_CHECKING:
+    from .interpreter import Walk
 
 # --- unions ------------------------------------------------------------------------------------------------------------
 
 
-def empty(b: Builder, dims=()) -> Value:
+def empty(b: Builder, dims: Sequence[Dim] = ()) -> Value:
     return b.full(0, dims, U64)
 
 
@@ -75,7 +81,7 @@ def _writes(x: Value) -> tuple[Value, list[Op]]:
     return x, found[::-1]
 
 
-def _place(op: Op):
+def _place(op: Op) -> Any:
     return op.attrs["spec"], tuple(map(key_of, op.operands[2:]))
 
 
@@ -84,7 +90,7 @@ def where(b: Builder, holds: Value, x: Value | None) -> Value | None:
     return None if x is None else b("select", holds, x, empty(b))
 
 
-def loop(b: Builder, trip, init: Value, step) -> Value:
+def loop(b: Builder, trip: Dim, init: Value, step: Callable) -> Value:
     """`for k in trip: x = step(k, x)`."""
     body = Block([INDEX_SCALAR, init.type], ["k", "words"])
     with b.at(body):
@@ -96,7 +102,7 @@ def at(b: Builder, x: Value, k: Value, axis: int = 0) -> Value:
     return b("slice", x, k, spec="".join("i" if n == axis else ":" for n in range(x.rank)))
 
 
-def count(b: Builder, dims):
+def count(b: Builder, dims: Sequence[Dim]) -> Any:
     total = 1
     for d in dims:
         total = b.iop("mul", total, d)
@@ -112,7 +118,7 @@ def union(b: Builder, x: Value | None) -> Value | None:
     return loop(b, total, empty(b), lambda k, word: b("or", word, at(b, flat, k)))
 
 
-def union_over(b: Builder, x: Value | None, axes) -> Value | None:
+def union_over(b: Builder, x: Value | None, axes: Any) -> Value | None:
     """The union along axes, which are dropped. A single word stays one."""
     if x is None or not x.rank:
         return x
@@ -154,7 +160,7 @@ def running_union(b: Builder, x: Value, axis: int, reverse: bool) -> Value:
     return b.emit("for", n, *init, regions=[body])[0]
 
 
-def spread(b: Builder, x: Value, dims, axes) -> Value:
+def spread(b: Builder, x: Value, dims: tuple[Dim, ...], axes: Any) -> Value:
     """x, which lacks the axes `axes` of `dims`, repeated along them."""
     if not x.rank:
         return b.broadcast(x, dims)
@@ -164,7 +170,7 @@ def spread(b: Builder, x: Value, dims, axes) -> Value:
 # --- elementwise -------------------------------------------------------------------------------------------------------
 
 
-def _any(s, op):
+def _any(s: Any, op: Op) -> Any:
     """Every element of the results may depend on all that any operand does."""
     total = None
     for v in op.operands:
@@ -172,14 +178,14 @@ def _any(s, op):
     return [total] * len(op.results)
 
 
-def _same(s, op):
+def _same(s: Walk, op: Op) -> list[Value]:
     total = None
     for v in op.operands:
         total = either(s.b, total, s.sets(v))
     return [total]
 
 
-def _mul(s, op):
+def _mul(s: Walk, op: Op) -> list[Value]:
     b, total = s.b, None
     for v, other in (op.operands, op.operands[::-1]):
         words, factor = s.sets(v), s.value(other)
@@ -189,7 +195,7 @@ def _mul(s, op):
     return [total]
 
 
-def _select(s, op):
+def _select(s: Walk, op: Op) -> list[Value]:
     cond, yes, no = op.operands
     b, cond = s.b, s.value(cond)
     if cond is None:
@@ -201,9 +207,9 @@ def _select(s, op):
 # --- axes --------------------------------------------------------------------------------------------------------------
 
 
-def _moved(emit):
+def _moved(emit: Callable) -> Callable:
     """An op that puts elements elsewhere: emit(b, words, dims, attrs). A single word stays one."""
-    def rule(s, op):
+    def rule(s: Walk, op: Op) -> list[Value]:
         words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
         if not words.rank:
             return [words]
@@ -211,7 +217,7 @@ def _moved(emit):
     return rule
 
 
-def _concat(s, op):
+def _concat(s: Any, op: Any) -> Any:
     b, dims = s.b, s.dims(op.result.type)
     parts, length = concat_parts(op.operands)
     whole = [s.full(v) for v in parts]
@@ -221,11 +227,11 @@ def _concat(s, op):
     return [b("concat", *whole, *length, axis=op.attrs["axis"])]
 
 
-def _reduce(s, op):
+def _reduce(s: Walk, op: Op) -> list[Value]:
     return [union_over(s.b, s.sets(op.operands[0]), op.attrs["axes"])] if op.attrs["kind"] == "sum" else _any(s, op)
 
 
-def _scan(s, op):
+def _scan(s: Walk, op: Op) -> list[Value]:
     words = s.sets(op.operands[0])
     if op.attrs["kind"] != "sum" or not words.rank:
         return _any(s, op)
@@ -235,7 +241,7 @@ def _scan(s, op):
 # --- parts -------------------------------------------------------------------------------------------------------------
 
 
-def _inside(s, position: Value | None, length, last=None) -> Value | None:
+def _inside(s: Walk, position: Value | None, length: Dim, last: Any = None) -> Value | None:
     """A known position, moved to the nearest inside of an axis where what is emitted might not run in the program itself (a
     branch not taken, an iteration too many), so that it reads no foreign memory. None where that is not possible."""
     if position is None or s.sure:
@@ -247,7 +253,7 @@ def _inside(s, position: Value | None, length, last=None) -> Value | None:
     return b("max", b("min", position, b.index(last)), b.index(0))
 
 
-def _axis_position(s, char: str, indices, length) -> list[Value] | None:
+def _axis_position(s: Walk, char: str, indices: Sequence[Value], length: Dim) -> list[Value] | None:
     """The index operands of one axis, None where they are not known."""
     values = [s.value(i) for i in indices]
     if None in values:
@@ -262,14 +268,14 @@ def _axis_position(s, char: str, indices, length) -> list[Value] | None:
     return None if None in values else values
 
 
-def positions(s, x: Value, indices, spec: str) -> list[list[Value] | None]:
+def positions(s: Walk, x: Value, indices: Sequence[Value], spec: str) -> list[list[Value] | None]:
     """For each axis of x the operands that address it; None for an axis whose positions are not known."""
     starts = spec_operands(spec)
     return [_axis_position(s, char, indices[starts[k]:starts[k + 1]], d)
             for k, (char, d) in enumerate(zip(spec, x.type.dims))]
 
 
-def _slice(s, op):
+def _slice(s: Walk, op: Op) -> list[Value]:
     b, (x, *indices), spec = s.b, op.operands, op.attrs["spec"]
     words, dims = s.sets(x), s.dims(op.result.type)
     if not words.rank:
@@ -287,7 +293,7 @@ def _slice(s, op):
     return [spread(b, words, dims, along) if along else words]
 
 
-def _update(s, op):
+def _update(s: Walk, op: Op) -> list[Value]:
     """Where the region is known its elements are replaced (or united, for update_add); else any element of an axis whose
     position is not known may have been."""
     b, (x, v, *indices), spec = s.b, op.operands, op.attrs["spec"]
@@ -309,11 +315,11 @@ def _update(s, op):
     return [b("update", words, part, *operands, spec=spec)]
 
 
-def index_arrays(s, x: Value, indices, axes) -> list[Value | None]:
+def index_arrays(s: Walk, x: Value, indices: Sequence[Value], axes: tuple[int, ...]) -> list[Value | None]:
     return [_inside(s, s.value(i), x.type.dims[axis]) for i, axis in zip(indices, axes)]
 
 
-def _gather(s, op):
+def _gather(s: Walk, op: Op) -> list[Value]:
     b, (x, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
     words, dims = s.sets(x), s.dims(op.result.type)
     if not words.rank:
@@ -332,7 +338,7 @@ def _gather(s, op):
     return [spread(b, words, dims, range(place, place + indices[0].rank))]
 
 
-def _scatter(s, op):
+def _scatter(s: Any, op: Op) -> Any:
     b, (x, v, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
     words, part = s.full(x), s.full(v)
     if words is None or part is None:
@@ -347,7 +353,8 @@ def _scatter(s, op):
     return [_scatter_union(b, words, part, arrays, axes, block)]
 
 
-def _scatter_union(b: Builder, words: Value, part: Value, arrays, axes, block) -> Value:
+def _scatter_union(b: Builder, words: Value, part: Value, arrays: Sequence[Array], axes: tuple[int, ...],
+                   block: Any) -> Value:
     """for e: words[i1[e], …] |= part[e]: positions may repeat."""
     rest = [k for k in range(part.rank) if k not in block]
     part = b.transpose(part, [*block, *rest])
@@ -356,13 +363,13 @@ def _scatter_union(b: Builder, words: Value, part: Value, arrays, axes, block) -
     flat = [b.reshape(array, [total]) for array in arrays]
     spec = "".join("i" if k in axes else ":" for k in range(words.rank))
 
-    def step(e, words):
+    def step(e: Any, words: Any) -> Any:
         where = [at(b, flat[axes.index(k)], e) for k in sorted(axes)]
         return b("update", words, b("or", b("slice", words, *where, spec=spec), at(b, part, e)), *where, spec=spec)
     return loop(b, total, words, step)
 
 
-def _last_axis(s, op):
+def _last_axis(s: Any, op: Op) -> Any:
     """A transform: each element of a lane depends on the whole lane."""
     words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
     if dims is None or not words.rank:
@@ -373,7 +380,7 @@ def _last_axis(s, op):
 # --- products, solves, stacks ------------------------------------------------------------------------------------------
 
 
-def _dot(s, op):
+def _dot(s: Any, op: Op) -> Any:
     total, sides = None, dot_axes(op.attrs, op.operands[0].rank, op.operands[1].rank)
     for own in (0, 1):
         if s.sets(op.operands[own]) is not None:
@@ -381,7 +388,7 @@ def _dot(s, op):
     return [total]
 
 
-def _dot_side(s, op, own: int, sides) -> Value:
+def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
     """out[batch, i, j] = the union over k of x[batch, i, k] where y[batch, k, j] is not known to be 0, for operand `own`."""
     b, x, y = s.b, op.operands[own], op.operands[1 - own]
     (batch, contract, free), (y_batch, y_contract, y_free) = sides[own], sides[1 - own]
@@ -406,13 +413,13 @@ def _dot_side(s, op, own: int, sides) -> Value:
     words = b.reshape(words, [inner, *words.type.dims[len(contract):]])
     holds = b.reshape(holds, [inner, *holds.type.dims[len(contract):]])
 
-    def step(k, total):
+    def step(k: Any, total: Any) -> Any:
         term = b("select", spread(b, at(b, holds, k), dims, list(ours)), spread(b, at(b, words, k), dims, theirs), empty(b))
         return b("or", total, term)
     return loop(b, inner, empty(b, dims), step)
 
 
-def _lu_solve(s, op):
+def _lu_solve(s: Any, op: Op) -> Any:
     """Each element of a solution depends on the whole right side."""
     words, dims = s.sets(op.operands[3]), s.dims(op.result.type)
     if s.sets(op.operands[0]) is not None or dims is None or not words.rank:
@@ -420,7 +427,7 @@ def _lu_solve(s, op):
     return [spread(s.b, union_over(s.b, words, [words.rank - 2]), dims, [words.rank - 2])]
 
 
-def _triangular_solve(s, op):
+def _triangular_solve(s: Any, op: Op) -> Any:
     """Forward substitution needs the right side up to the row, backward substitution from it on."""
     words = s.sets(op.operands[1])
     if s.sets(op.operands[0]) is not None or words is None or not words.rank:
@@ -428,14 +435,14 @@ def _triangular_solve(s, op):
     return [running_union(s.b, words, words.rank - 2, op.attrs["lower"] == op.attrs["trans"])]
 
 
-def _push(s, op):
+def _push(s: Any, op: Op) -> Any:
     """The sets of a stack are those of an entry: all of its entries, united."""
     stack, v = op.operands
     words = s.sets(v)
     return [either(s.b, s.sets(stack), union(s.b, words) if s.entry(stack) is None else words)]
 
 
-def _pop(s, op):
+def _pop(s: Any, op: Op) -> Any:
     return [s.sets(op.operands[0])] * 2
 
 
@@ -451,7 +458,7 @@ ROWS = {
 }
 
 
-def sets_of(s, op: Op) -> list[Value | None]:
+def sets_of(s: Walk, op: Op) -> list[Value | None]:
     """The sets of each result of an op that is no control, of which at least one operand has any."""
     row = ROWS.get(op.defn.name) or (_same if isinstance(op.defn, Elementwise) else _any)
     return row(s, op)

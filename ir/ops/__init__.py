@@ -20,6 +20,7 @@ from . import (  # noqa: F401
     special_gamma,
     special_incomplete,
     special_integrals,
+    special_more,
     special_orthogonal,
     special_transforms,
     spectral,

@@ -65,6 +65,7 @@ def make_error(name: str, message: Message, values: Sequence = (), loc: errors.L
     cls = error_class(name)
     assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
+        assert isinstance(message, str)
         return cls(message.format(*values), loc=loc)
     return noted(instance(cls, message, lambda text: text.format(*values), lambda k, kind: _number(values[k], kind)), loc)
 

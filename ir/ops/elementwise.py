@@ -115,11 +115,12 @@ def like(x: Expr, value: float) -> Expr:
 
 ANY = (-2.0, 2.0)
 
-declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG)
+declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.NEG, low_bits=True)
 # `any_order=true` on an `add` or `sub`: a step of a sum over the iterations of a loop whose order says nothing to the user.
-declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD)
-declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB)
-declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL)
+declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD, low_bits=True)
+declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB, low_bits=True)
+declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL,
+        low_bits=True)
 declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
         doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
 declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
@@ -255,7 +256,7 @@ declare("isinf", np.isinf, 1, INEXACT, "bool", recipe=R.ISINF)
 declare("isfinite", np.isfinite, 1, INEXACT, "bool", recipe=R.ISFINITE)
 declare("signbit", np.signbit, 1, FLOATS, "bool", recipe=R.SIGNBIT)
 declare("not", np.logical_not, 1, BOOLS, recipe=R.NOT)
-declare("invert", np.invert, 1, INTS, recipe=R.INVERT)
+declare("invert", np.invert, 1, INTS, recipe=R.INVERT, low_bits=True)
 declare("copysign", np.copysign, 2, FLOATS, partials=(_copysign_partial, None), domain=((0.2, 2.0), (0.2, 2.0)),
         recipe=R.COPYSIGN)
 declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(lambda a, b, out: like(a, 1), None),
@@ -335,25 +336,25 @@ def _over_square(a: Expr, b: Expr) -> Any:
 for _name, _numpy in (("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal), ("gt", np.greater),
                       ("ge", np.greater_equal)):
     declare(_name, _numpy, 2, ALL, "bool", recipe=R.COMPARE[_name])
-declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND)
-declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR)
-declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR)
+declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND, low_bits=True)
+declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR, low_bits=True)
+declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR, low_bits=True)
 declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
 
 # whether the exact sum, difference, product, x 2^y is a machine integer: what Python's ints are asked about
-FITS = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
-for _name, _exact in FITS.items():
+_EXACT = {"add_fits": operator.add, "sub_fits": operator.sub, "mul_fits": operator.mul, "shl_fits": shifted}
+for _name, _exact in _EXACT.items():
     declare(_name, fits(_exact), 2, frozenset({I64, U64, INDEX}), "bool", recipe=R.FITS[_name],
             doc=f"Whether the exact result of `{_name.removesuffix('_fits')}` is within the dtype.")
 
 # an integer of 64 bits read with the other sign, and whether that is the same number
 for _name, _dtype in (("unsigned", np.uint64), ("signed", np.int64)):
     declare(_name, lambda x, _dtype=_dtype: np.asarray(x).astype(_dtype)[()], 1, frozenset({I64, U64}), _name,
-            recipe=R.SAME_BITS, doc=f"The bits of an integer, read as {_dtype.__name__}.")
+            recipe=R.SAME_BITS, low_bits=True, doc=f"The bits of an integer, read as {_dtype.__name__}.")
     declare(f"{_name}_fits", lambda x: np.asarray(x).view(np.int64)[()] >= 0, 1, frozenset({I64, U64}), "bool",
             recipe=R.SAME_SIGN, doc=f"Whether `{_name}` of an integer of the other kind is the same number.")
-FITS |= dict.fromkeys(("unsigned_fits", "signed_fits"))
+FITS = frozenset({*_EXACT, "unsigned_fits", "signed_fits"})
 
 # --- select, cast, stop_gradient: typed by rules of their own ---------------------------------------------------------
 

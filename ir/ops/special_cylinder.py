@@ -117,8 +117,19 @@ def _struve_term(v: Expr, x: Expr, out: Expr) -> Any:
     return (x * 0.5) ** v * (v + 1.5).rgamma() * (0.5 / math.sqrt(math.pi))
 
 
-library("struve", 2, (..., _recurrence("struve", 1.0, -1.0, _struve_term)), domain=(_ORDER, RIGHT), singular=(1,))
-library("modstruve", 2, (..., _recurrence("modstruve", 1.0, 1.0, _struve_term)), domain=(_ORDER, RIGHT), singular=(1,))
+def _struve_slope(name: str, sign: float) -> Callable:
+    """Of order 0: 2/π - H_1 and 2/π + L_1 (DLMF 11.4.32), which need no order -1."""
+    general = _recurrence(name, 1.0, sign, _struve_term)
+
+    def slope(v: Expr, x: Expr, out: Expr) -> Any:
+        none = v == 0
+        return none.select(getattr(like(x, 1), name)(x) * sign + 2 / math.pi, general(none.select(1.0, v), x, out))
+
+    return slope
+
+
+library("struve", 2, (..., _struve_slope("struve", -1.0)), domain=(_ORDER, RIGHT), singular=(1,))
+library("modstruve", 2, (..., _struve_slope("modstruve", 1.0)), domain=(_ORDER, RIGHT), singular=(1,))
 
 
 # --- Airy functions: w'' = x w ----------------------------------------------------------------------------------------
@@ -131,5 +142,24 @@ for _k, _name in enumerate(("ai", "bi")):
 # Kelvin functions, with ber + i bei = J_0(x e^(3πi/4)): x² f'' + x f' = i x² f
 for _name in ("ber", "bei", "ker", "kei"):
     library(_name, 1, lambda x, out, n=_name + "p": getattr(x, n)(), domain=(RIGHT,))
-for _name, _other, _sign in (("berp", "bei", -1.0), ("beip", "ber", 1.0), ("kerp", "kei", -1.0), ("keip", "ker", 1.0)):
+
+
+def _kelvin_ratio(first: int) -> Callable:
+    """ber'(x)/x = Σ_(k≥1) (-1)^k k (x/2)^(4k-2) / (2k)!² (first 0), bei'(x)/x = Σ (-1)^k (2k+1)/2 (x/2)^(4k) / (2k+1)!²."""
+    def ratio(x: Expr, out: Expr) -> Any:
+        near, half = x.abs() < 1, x * 0.5
+        power, series = half * half, like(x, 0)
+        quartic = power * power
+        for k in range(6, -first, -1):
+            factor = (2 * k + 1) / 2 / math.factorial(2 * k + 1) ** 2 if first else k / math.factorial(2 * k) ** 2
+            series = series * quartic + (-1.0) ** k * factor
+        return near.select(series if first else series * power, out / near.select(1.0, x))
+
+    return ratio
+
+
+for _name, _other, _sign, _first in (("berp", "bei", -1.0, 0), ("beip", "ber", 1.0, 1)):
+    library(_name, 1, lambda x, out, n=_other, s=_sign, r=_kelvin_ratio(_first): getattr(x, n)() * s - r(x, out),
+            domain=(RIGHT,))
+for _name, _other, _sign in (("kerp", "kei", -1.0), ("keip", "ker", 1.0)):
     library(_name, 1, lambda x, out, n=_other, s=_sign: getattr(x, n)() * s - out / x, domain=(RIGHT,))

@@ -60,7 +60,16 @@ def _voigt_parts(x: Expr, s: Expr, g: Expr) -> Any:
     return z, w, 2j * (1 / math.sqrt(math.pi)) - z * w * 2, size
 
 
-# V = Re w(z) / (s √2π)
+# V = Re w(z) / (s √2π). Without Gaussian part, s = 0, it is Cauchy's density g / π(x² + g²), whose slope by s is that of the
+# heat equation, s V_xx.
+def _without_gaussian(by_size: Callable, cauchy: Callable) -> Callable:
+    def slope(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
+        none, square = s == 0, x * x + g * g
+        return none.select(cauchy(x, s, g, square), by_size(x, none.select(1.0, s), g, out))
+
+    return slope
+
+
 def _voigt_by_x(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
     _, _, slope, size = _voigt_parts(x, s, g)
     return slope.real() / (size * s * math.sqrt(2 * math.pi))
@@ -76,7 +85,11 @@ def _voigt_by_g(x: Expr, s: Expr, g: Expr, out: Expr) -> Any:
     return -slope.imag() / (size * s * math.sqrt(2 * math.pi))
 
 
-library("voigt_profile", 3, (_voigt_by_x, _voigt_by_s, _voigt_by_g), domain=(ANY, POSITIVE, POSITIVE))
+_voigt_slopes = (
+    _without_gaussian(_voigt_by_x, lambda x, s, g, square: x * g * (-2 / math.pi) / (square * square)),
+    _without_gaussian(_voigt_by_s, lambda x, s, g, square: s * g * (2 / math.pi) * (x * x * 3 - g * g) / square ** 3),
+    _without_gaussian(_voigt_by_g, lambda x, s, g, square: (x * x - g * g) * (1 / math.pi) / (square * square)))
+library("voigt_profile", 3, _voigt_slopes, domain=(ANY, POSITIVE, POSITIVE))
 
 # Functions whose ops for real numbers are formulas, of complex ones
 library("erf_z", 1, lambda z, out: (-z * z).exp() * _TWO_OVER_ROOT_PI, routine="erf", takes=COMPLEXES,

@@ -134,27 +134,39 @@ library("hyp2f1", 4, (*(_real("hyp2f1", k, first("hyp2f1", k)) for k in range(3)
 # --- binomial coefficients, Lambert's W -------------------------------------------------------------------------------
 
 def _binomial_slope(n: Expr, k: Expr, other: Any, out: Expr) -> Any:
-    """C (ψ(n+1) - ψ(n-k+1)), the slope by n; where C is 0, at a pole of Γ(n-k+1), Γ(n+1)/Γ(k+1) times that of 1/Γ."""
+    """C (ψ(n+1) - ψ(n-k+1)), the slope by n; where C is 0, at a pole of Γ(n-k+1), that of Γ(n+1) times 1/Γ(n-k+1), over Γ(k+1):
+    the product rule as it stands, so that higher derivatives have both terms."""
     at_zero = _pole(other) & ~_pole(n + 1)
-    zero = (n + 1).gamma() * (k + 1).rgamma() * _rgamma_slope(other, other.rgamma())
+    reciprocal = other.rgamma()
+    zero = (n + 1).gamma() * (k + 1).rgamma() * ((n + 1).digamma() * reciprocal + _rgamma_slope(other, reciprocal))
     safe = at_zero.select(1.0, other)
     return at_zero.select(zero, out.mulz((n + 1).digamma() - safe.digamma()))
 
 
 def _binomial_by_k(n: Expr, k: Expr, out: Expr) -> Any:
-    """C (ψ(n-k+1) - ψ(k+1)); where C is 0, of that factor which is."""
+    """C (ψ(n-k+1) - ψ(k+1)); where C is 0, that of 1/Γ(n-k+1) times 1/Γ(k+1), one of which is 0."""
     right, left = n - k + 1, k + 1
-    top = (n + 1).gamma()
-    at_right, at_left = _pole(right), _pole(left)
-    zero = at_right.select(-top * left.rgamma() * _rgamma_slope(right, right.rgamma()),
-                           top * right.rgamma() * _rgamma_slope(left, left.rgamma()))
-    either = at_right | at_left
+    over_right, over_left = right.rgamma(), left.rgamma()
+    either = _pole(right) | _pole(left)
+    zero = (n + 1).gamma() * (_rgamma_slope(left, over_left) * over_right - over_left * _rgamma_slope(right, over_right))
     return either.select(zero, out.mulz(either.select(1.0, right).digamma() - either.select(1.0, left).digamma()))
+
+
+def _rising_by_z(z: Expr, m: Expr, out: Expr) -> Any:
+    """(z)_m (ψ(z+m) - ψ(z)) where neither is a pole. Where z is one, (z)_m is 0: that of Γ(z+m) times 1/Γ(z). Where both are, m
+    is whole and (z)_m = (-1)^m Γ(1-z) / Γ(1-z-m)."""
+    total = z + m
+    both, at_zero = _pole(z) & _pole(total), _pole(z) & ~_pole(total)
+    top, reciprocal = at_zero.select(total, 1.0), z.rgamma()
+    zero = top.gamma() * (top.digamma() * reciprocal + _rgamma_slope(z, reciprocal))
+    mirrored = out * (both.select(1 - total, 1.0).digamma() - both.select(1 - z, 1.0).digamma())
+    plain = out.mulz((both | at_zero).select(1.0, total).digamma() - (both | at_zero).select(1.0, z).digamma())
+    return at_zero.select(zero, both.select(mirrored, plain))
 
 
 library("binom", 2, (lambda n, k, out: _binomial_slope(n, k, n - k + 1, out), _binomial_by_k),
         domain=((3.2, 5.0), (0.6, 2.4)))
-library("poch", 2, (lambda z, m, out: out.mulz((z + m).digamma() - z.digamma()), lambda z, m, out: out.mulz((z + m).digamma())),
+library("poch", 2, (_rising_by_z, lambda z, m, out: out.mulz((z + m).digamma())),
         domain=(RIGHT, RIGHT))
 # W' = e^(-W) / (1 + W), which is right at 0 too
 library("wrightomega", 1, lambda z, out: out / (1 + out), takes=INEXACT, domain=((-2.0, 2.0),))

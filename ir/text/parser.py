@@ -141,7 +141,7 @@ class _Parser:
         if word in self.values:
             self.fail(f"a name that is new instead of {word}")
         hint = word[1:].split(".")[0]
-        value = self.values[word] = Value(cast(Type, None), None if hint.isdigit() else hint)
+        value = self.values[word] = Value(cast("Type", None), None if hint.isdigit() else hint)
         return value
 
     def declared(self) -> tuple[list[Value], list[int | None], list[Value]]:

@@ -21,7 +21,6 @@ from ..ops.elementwise import FITS
 from ..text.printer import everything
 from ..types import BOOL, I64, INDEX, U64
 
-_LOW = frozenset({"add", "sub", "mul", "and", "or", "xor", "invert", "neg", "signed"})     # low bits from low bits
 STEP, START = 1 << 12, 1 << 62
 
 
@@ -148,7 +147,7 @@ class _Checks:
             return any((known := number(x)) is not None and known >= 0 for x in op.operands)
         if op.name == "unsigned":
             return True                                # as a number below 2**64; where it must be the same one, a check says so
-        if op.name in _LOW or (op.name == "shl" and op.operands[1] is not v):
+        if op.defn.low_bits or (op.name == "shl" and op.operands[1] is not v):
             return op.result.type.dtype in (I64, U64) and self.low(op.result, depth - 1)
         fits = _condition(op) if op.name == "check" else op if op.name in FITS else None
         if fits is None or (fits.name == "shl_fits" and fits.operands[1] is v):

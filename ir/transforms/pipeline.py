@@ -26,6 +26,7 @@ from ..core import Block, Function, Op, Value
 from ..text.printer import everything
 from ..thresholds import sizes
 from ..types import Type
+from ..verify import checked
 from ..verify import verify as check
 from .accumulate_to_store import first_writes
 from .dead_carries import cleared
@@ -39,10 +40,14 @@ from .simplify import expanding
 
 def optimize(f: Function, verify: bool = True, until: str | None = None) -> Function:
     """An equal, simpler function, or what it is after the pass called `until`. Effects (checks, printing) stay, in order.
-    verify: check it after each pass; a finding raises IRError with the name of the pass."""
+    verify: check it; a finding raises IRError with the name of the pass."""
+    return checked(lambda each: _run(f, until, each), check) if verify else _run(f, until, False)
+
+
+def _run(f: Function, until: str | None, each: bool) -> Function:
     for name, run in PASSES:
         f = run(f)
-        if verify:
+        if each:
             check(f, name)
         if name == until:
             break

@@ -36,7 +36,7 @@ def _reshape(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     if (inner := made_by(x, "reshape")):                                # reshape (reshape x) → reshape x
         return b("reshape", inner.operands[0], *dims)
     if (s := scalar_in(x)) is not None:                                 # reshape (broadcast scalar) → broadcast scalar
-        return b.broadcast(s, [number(d) if number(d) is not None else d for d in dims])
+        return b.broadcast(s, [_size(d) for d in dims])
     lengths: list[Any] = [number(d) for d in dims]
     if x.type.static and None not in lengths and math.prod(lengths) != x.type.count:
         return b("empty", *dims, dtype=x.type.dtype)                    # behind a check that fails: never run

@@ -1,15 +1,16 @@
 """Arrays while a kernel is written: an element at an index, the memory that an array has, whole copies."""
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...ir.core import Const, Op, Value
 from ...ir.thresholds import sizes
-from ...ir.types import Type
+from ...ir.types import Dim, Type
 from ..loopir.cursor import Cursor, as_index
-from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Var
+from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Scalar, Var
 from ..schedule.index_rules import ravel, unravel
 from ..schedule.inplace import Storage, Stores
 from ..schedule.materialize import Program, is_fill, small
@@ -46,7 +47,7 @@ class Values(Cursor):
         """A value of rank 0."""
         return Imm(v.data.item(), v.type.dtype) if isinstance(v, Const) else self.env[v]
 
-    def index(self, v):
+    def index(self, v: Dim) -> int | Scalar:
         """A rank-0 index value or a dimension, of a type or of a buffer, as an index."""
         return as_index(self.scalar(v)) if isinstance(v, Value) else v
 
@@ -79,7 +80,7 @@ class Values(Cursor):
         self.memos[self.level(index)][v, index] = atom
         return atom
 
-    def remember(self, v: Value, index: tuple, atom: Atom):
+    def remember(self, v: Value, index: tuple, atom: Atom) -> None:
         """The element is in a register from here on."""
         if v.type.dims:
             self.memos[self.level(index)][v, index] = atom
@@ -155,7 +156,7 @@ class Values(Cursor):
         self.allocated[buffer] = self.stack[-1]
         return Place(buffer)
 
-    def beside(self, v: Value, like: Value):
+    def beside(self, v: Value, like: Value) -> None:
         """Allocate v where `like` was, which has its dimensions: what exchanges memory must live equally long."""
         s, model = self.stores.storage(v), self.ensure(like).buffer
         if s not in self.where:
@@ -166,7 +167,7 @@ class Values(Cursor):
             self.allocated[buffer] = block
             self.where[s] = Place(buffer)
 
-    def store_value(self, v: Value, index: tuple, atom: Atom):
+    def store_value(self, v: Value, index: tuple, atom: Atom) -> None:
         place = self.place(v)
         self.store(place.buffer, self._index(v, place, index), atom)
 
@@ -175,19 +176,19 @@ class Values(Cursor):
         place = self.place(v)
         return self.load(place.buffer, place.prefix + tuple(index), self.depth)
 
-    def write_element(self, v: Value, index: tuple, atom: Atom, add: bool):
+    def write_element(self, v: Value, index: tuple, atom: Atom, add: bool) -> None:
         if add:                                     # of an adjoint, or of elements that many positions name
             self.add_to(v, index, "add", atom, reassoc=False, any_order=True)
         else:
             self.store_value(v, index, atom)
 
-    def add_to(self, v: Value, index: tuple, op: str, atom: Atom, reassoc: bool, any_order: bool = False):
+    def add_to(self, v: Value, index: tuple, op: str, atom: Atom, reassoc: bool, any_order: bool = False) -> None:
         old = self.load_value(v, index)
         new = self.fresh(v.type.dtype)
         self.write(Let(new, op, (old, atom), {"any_order": True} if any_order else {}, reassoc))
         self.store_value(v, index, new)
 
-    def read_flat(self, v: Value, flat) -> Atom:
+    def read_flat(self, v: Value, flat: Dim | Scalar) -> Atom:
         """Element number `flat` of an array in memory."""
         place = self.place(v)
         if len(place.buffer.dims) == 1:
@@ -196,7 +197,7 @@ class Values(Cursor):
             return self.value_at(v, tuple(int(i) for i in np.unravel_index(flat, v.type.dims)))
         return self.load(place.buffer, (self._from_start(place, flat),))
 
-    def _from_start(self, place: Place, flat):
+    def _from_start(self, place: Place, flat: int | Scalar) -> Dim | Scalar:
         """The element number in the whole buffer."""
         if not place.prefix:
             return flat
@@ -219,7 +220,7 @@ class Values(Cursor):
         self.write(Copy(place.buffer, found.buffer))
         return True
 
-    def copy_into(self, place: Place, source: Value | Place):
+    def copy_into(self, place: Place, source: Value | Place) -> None:
         """All of an array into a place: a loop nest where there is no single statement."""
         if isinstance(source, Place) and not place.prefix:
             self.write(Copy(place.buffer, source.buffer))
@@ -229,7 +230,7 @@ class Values(Cursor):
         elif small(source.type) or not self.copy_whole(place, source):
             self.each(source.type, lambda index: self.store(place.buffer, place.prefix + index, self.value_at(source, index)))
 
-    def each(self, type: Type, body):
+    def each(self, type: Type, body: Callable) -> None:
         """body(index) for every index of a type, small ones written out."""
         if small(type):
             for flat in range(type.count):
@@ -237,7 +238,7 @@ class Values(Cursor):
         else:
             self._each(self.dims(type), (), body)
 
-    def _each(self, dims, index, body):
+    def _each(self, dims: Any, index: tuple[Scalar, ...], body: Callable) -> None:
         if not dims:
             body(index)
             return

@@ -8,18 +8,25 @@
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Block, Const, Op, Value
 from ...ir.types import BOOL, INDEX, StackType
 from ..loopir.cursor import operand
 from ..loopir.grammar import Clear, For, If, Imm, Scalar, Set, Stack, Swap, Var, While
 from ..schedule.materialize import floats, small
 
+if TYPE_CHECKING:
+    from ..schedule.fuse import Schedule
+    from ..schedule.inplace import Storage
+    from .loop_builder import Nester
+
 
 class Carries:
     """The carried values of a loop: `variables[k]` for a scalar or a stack, None for an array; `floating[k]`: the stack that
     an array of changing length goes through."""
 
-    def __init__(self, g, op: Op, inits, params):
+    def __init__(self, g: Nester, op: Op, inits: tuple[Value, ...], params: tuple[Value, ...]):
         self.g, self.op, self.params = g, op, params
         self.variables: list[Var | Stack | None] = []
         self.floating: dict[int, Stack] = {}
@@ -42,10 +49,10 @@ class Carries:
                 g.beside(y, p)
         move(g, self._fixed(params, inits), "a loop overwrites it")
 
-    def _fixed(self, targets, sources):
+    def _fixed(self, targets: tuple[Value, ...], sources: tuple[Value, ...]) -> list[tuple[Value, ...]]:
         return [(p, y) for k, (p, y) in enumerate(zip(targets, sources)) if k not in self.floating]
 
-    def enter(self, params, again: bool = False):
+    def enter(self, params: tuple[Value, ...], again: bool = False) -> None:
         """The parameters of a region hold what is carried. again: another region is to find it too."""
         g = self.g
         for p, var in zip(params, self.variables):
@@ -56,7 +63,7 @@ class Carries:
             if again:
                 g.hold(params[k], stack)
 
-    def leave(self, yields):
+    def leave(self, yields: tuple[Value, ...]) -> None:
         """What the body yields is carried on, all at once."""
         g = self.g
         scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if type(var) is Var]
@@ -68,11 +75,11 @@ class Carries:
         for var, atom in scalars:
             g.set(var, atom)
 
-    def results(self):
+    def results(self) -> None:
         self.enter(self.op.results)
 
 
-def give(g, pairs):
+def give(g: Nester, pairs: Any) -> None:
     """Each stack of (target, source) takes the contents of another, or becomes empty where the source is None."""
     where = {}
     for target, source in pairs:
@@ -91,7 +98,7 @@ def give(g, pairs):
 # --- arrays given on, all at once -------------------------------------------------------------------------------------
 
 
-def move(g, pairs, why: str, swaps: bool = False):
+def move(g: Nester, pairs: list[tuple[Value, ...]], why: str, swaps: bool = False) -> None:
     """target = source for each pair, as if at one time. Small arrays go through registers; `swaps`: memory may be exchanged."""
     of = g.stores.of
     pairs = [(p, y) for p, y in pairs if p.type.dims]
@@ -110,13 +117,13 @@ def move(g, pairs, why: str, swaps: bool = False):
             g.store_value(p, index, atom)
 
 
-def _elements(g, y: Value):
+def _elements(g: Nester, y: Value) -> list[tuple[tuple, Imm | Scalar]]:
     found = []
     g.each(y.type, lambda index: found.append((index, g.value_at(y, index))))
     return found
 
 
-def _swap(g, moves, taken: set):
+def _swap(g: Nester, moves: Any, taken: set) -> tuple[list, dict[Storage, Storage]]:
     """Each storage gives its contents away by a swap once, and not those in `taken`, which keep theirs."""
     of = g.stores.of
     rest, where = [], {}
@@ -135,12 +142,12 @@ def _swap(g, moves, taken: set):
     return rest, where
 
 
-def _beside(g, a, b) -> bool:
+def _beside(g: Nester, a: Storage, b: Storage) -> bool:
     """Whether two storages were allocated in one block."""
     return g.allocated.get(g.where[a].buffer) is g.allocated.get(g.where[b].buffer)
 
 
-def _copy(g, moves, where, why: str):
+def _copy(g: Nester, moves: Any, where: dict[Storage, Storage], why: str) -> None:
     """Copies; through a temporary where a target is read by another move."""
     of = g.stores.of
     targets = {g.where[of[p]].buffer for p, _ in moves}
@@ -164,7 +171,7 @@ def _copy(g, moves, where, why: str):
 class Sums:
     """The additions of a `for` that a variable gathers (scalar_promotion.py). `g.sums` gives their tasks the variable."""
 
-    def __init__(self, g, op: Op):
+    def __init__(self, g: Nester, op: Op):
         self.g, self.op = g, op
         of = g.stores.of
         self.own = [(w, k) for w, k in g.alone.get(op, {}).items()
@@ -174,7 +181,7 @@ class Sums:
             g.sums[w] = var = g.var(dtype, "sum")
             g.set(var, Imm(0.0, dtype))
 
-    def add(self, trip) -> None:
+    def add(self, trip: int | Scalar) -> None:
         """Add the sums to their elements, which are sure to exist if there was an iteration."""
         g = self.g
         if not self.own:
@@ -189,7 +196,7 @@ class Sums:
             g.write(If(g.let("gt", (trip, operand(0)), BOOL), statements, []))
 
 
-def _for(g, op: Op, plans):
+def _for(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
     body: Block = op.regions[0]
     carries = Carries(g, op, op.operands[1:], body.params[1:])
     trip = g.index(op.operands[0])
@@ -205,7 +212,7 @@ def _for(g, op: Op, plans):
     sums.add(trip)
 
 
-def _while(g, op: Op, plans):
+def _while(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
     head_block, body = op.regions
     carries = Carries(g, op, op.operands, body.params)
     with g.open(control=True) as head:
@@ -229,7 +236,7 @@ def sets_a_record(op: Op) -> bool:
     return _is_record(op.operands[0], zip(*(region.yields for region in op.regions)))
 
 
-def _is_record(cond: Value, choices) -> bool:
+def _is_record(cond: Value, choices: Any) -> bool:
     """Whether one of the choices is between the two numbers that the condition compares."""
     op = cond.op
     if op is None or op.defn.name not in ("lt", "gt", "le", "ge"):
@@ -238,7 +245,7 @@ def _is_record(cond: Value, choices) -> bool:
     return len(pair) == 2 and any({a, b} == pair for a, b in choices)
 
 
-def _set(g, var: Var, y: Value, rare: bool) -> None:
+def _set(g: Nester, var: Var, y: Value, rare: bool) -> None:
     """var = y. Beside a branch that sets a record, a choice that sets another one (lowest, highest) is a branch too."""
     choice = y.op if rare and not isinstance(y, Const) else None
     if choice is None or choice.defn.name != "select" or not _is_record(choice.operands[0], [choice.operands[1:]]):
@@ -248,7 +255,7 @@ def _set(g, var: Var, y: Value, rare: bool) -> None:
     g.write(If(cond, *([Set(var, side)] for side in sides), rare=True))
 
 
-def _if(g, op: Op, plans):
+def _if(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
     rare = sets_a_record(op)
     variables = [None if r.type.dims or type(r.type) is StackType else g.var(r.type.dtype, r.name or "r") for r in op.results]
     tapes: dict[Value, Stack] = {}
@@ -282,7 +289,7 @@ def _if(g, op: Op, plans):
         g.release(r, stack)
 
 
-def _map(g, op: Op, plans):
+def _map(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
     body = op.regions[0]
     for r in op.results:
         g.ensure(r)

@@ -15,6 +15,7 @@ allocates results whose dimensions are numbers or parameters among `f.attrs["len
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_region, mapped, nest_locations
@@ -22,9 +23,10 @@ from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, Type
+from ...ir.verify import checked
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
-from ..loopir.passes import pipeline
+from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
@@ -35,6 +37,9 @@ from ..schedule.spectral import ROUTINES
 from ..schedule.tasks import Task
 from .arrays import Place, Values
 from .control import CONTROL
+
+if TYPE_CHECKING:
+    from ...ir.errors import Frame
 
 
 class Nester(Values):
@@ -80,7 +85,7 @@ class Nester(Values):
             return Buffer(name, found.dtype, self.dims(found), "out")
         return Buffer(name, found.dtype, (), "result")
 
-    def _finish(self):
+    def _finish(self) -> None:
         """Outputs that were not computed in their own memory."""
         f, stores = self.function, self.stores
         for k, v in enumerate(f.results):
@@ -94,7 +99,7 @@ class Nester(Values):
                 self.note("copy", v, "a result needs memory of its own")
         self._overwrite((f.results[k], f.params[p]) for k, p in stores.inout.items())
 
-    def _overwrite(self, pairs: Iterable[tuple[Value, Value]]):
+    def _overwrite(self, pairs: Iterable[tuple[Value, Value]]) -> None:
         """Put values into the memory of parameters, where they are not there already."""
         pending = []
         for v, target in pairs:
@@ -106,7 +111,7 @@ class Nester(Values):
             self.copy_into(place, source)
             self.note("copy", v, "the argument is overwritten at the end")
 
-    def _apart(self, pending):
+    def _apart(self, pending: list) -> list:
         """(value, what to copy, target): results that lie in other overwritten arguments are moved away first."""
         targets = {place.buffer for _, place in pending}
         out = []
@@ -122,7 +127,7 @@ class Nester(Values):
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
-    def block(self, plan: Schedule):
+    def block(self, plan: Schedule) -> None:
         for op in plan.before:
             self.scalar_op(op)
         for item in plan.items:
@@ -150,14 +155,14 @@ class Nester(Values):
         self.loc = outer
         return atom
 
-    def scalar_op(self, op: Op):
+    def scalar_op(self, op: Op) -> None:
         special = _SCALAR_OPS.get(self.at(op).defn.name)
         if special is not None:
             special(self, op)
         else:
             self.env[op.results[0]] = self.computed(op, ())
 
-    def _check(self, op: Op):
+    def _check(self, op: Op) -> None:
         bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
         values, states = reported(op.attrs, op.operands)
         said = [self.scalar(v) for v in values]
@@ -168,12 +173,12 @@ class Nester(Values):
                 self.branch(bad, copies, [])
         self.fail(bad, self.site_of(op), said)
 
-    def _wrap(self, op: Op):
+    def _wrap(self, op: Op) -> None:
         i, n = self.scalar(op.operands[0]), self.scalar(op.operands[1])
         self.env[op.results[0]], bad = wrapped(self, i, n)
         self.fail(bad, self.site_of(op), (i, n))
 
-    def _print(self, op: Op):
+    def _print(self, op: Op) -> None:
         self.write(Print(self.site_of(op), tuple(self._printed(v) if v.type.dims else self.scalar(v) for v in op.operands)))
 
     def _printed(self, v: Value) -> Buffer:
@@ -185,7 +190,7 @@ class Nester(Values):
 
     # --- stacks -----------------------------------------------------------------------------------------------------
 
-    def _new(self, op: Op):
+    def _new(self, op: Op) -> None:
         self.env[op.results[0]] = None             # every use of an empty stack makes one of its own
 
     def stack_of(self, v: Value) -> Stack:
@@ -196,7 +201,7 @@ class Nester(Values):
             self.write(Clear(stack))
         return stack
 
-    def _push(self, op: Op):
+    def _push(self, op: Op) -> None:
         stack, v = self.stack_of(op.operands[0]), op.operands[1]
         if v.type.dims:
             self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
@@ -204,7 +209,7 @@ class Nester(Values):
             self.write(Push(stack, self.scalar(v)))
         self.env[op.results[0]] = stack
 
-    def pop(self, op: Op):
+    def pop(self, op: Op) -> None:
         stack, v = self.stack_of(op.operands[0]), op.results[1]
         if v.type.dims:
             self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
@@ -223,7 +228,7 @@ class Nester(Values):
         self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
         return stack
 
-    def release(self, v: Value, stack: Stack):
+    def release(self, v: Value, stack: Stack) -> None:
         """Take it off again, into memory of its own."""
         self.ensure(v)
         self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
@@ -232,7 +237,7 @@ class Nester(Values):
         place = self.place(v)
         return At(place.buffer, (self._from_start(place, 0),)) if place.prefix else place.buffer
 
-    def _dim(self, op: Op):
+    def _dim(self, op: Op) -> None:
         self.env[op.results[0]] = operand(self.size(op.operands[0].type.dims[op.attrs["axis"]]))
 
     def site_of(self, op: Op) -> int:
@@ -241,17 +246,17 @@ class Nester(Values):
             site = self.sites[op] = self.site(*_site(op))
         return site
 
-    def site(self, *row) -> int:
+    def site(self, *row: str | tuple[Frame, ...]) -> int:
         self.kernel.sites.append(row)
         return len(self.kernel.sites) - 1
 
-    def note(self, kind: str, v: Value, why: str):
+    def note(self, kind: str, v: Value, why: str) -> None:
         loc = v.owner.loc if isinstance(v.owner, Op) else ()
         self.kernel.notes.append((kind, f"%{v.name}" if v.name else repr(v.type), why, loc))
 
     # --- nests ------------------------------------------------------------------------------------------------------
 
-    def nest(self, nest: Nest):
+    def nest(self, nest: Nest) -> None:
         if not nest.tasks:
             return
         for task in nest.tasks:
@@ -286,7 +291,7 @@ class Nester(Values):
             task.finish(self, ())
         return True
 
-    def _node(self, node: Loop | Task, index: tuple, budget: int):
+    def _node(self, node: Loop | Task, index: tuple, budget: int) -> None:
         if isinstance(node, Task):
             if node.op is not None:
                 self.at(node.op)
@@ -333,7 +338,7 @@ _SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._pr
                "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop}
 
 
-def _inlined(builder: Builder, op: Op, mapping):
+def _inlined(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     callee, start, scopes = op.attrs["callee"], len(builder.block.ops), builder._scopes
     if op.attrs.get("checkpoint"):
         builder._scopes = [{}]                     # what is to be computed again is not to be found, and kept
@@ -360,5 +365,8 @@ def build(f: Function) -> Kernel:
 
 
 def lower(f: Function, verify: bool = False, until: str | None = None) -> Kernel:
-    """The kernel of a function. verify, until: as in `pipeline.optimize`."""
-    return pipeline.optimize(build(f), verify, until)
+    """The kernel of a function. verify, until: as in `pipeline.optimize` of the IR."""
+    def run(each: bool) -> Kernel:
+        return pipeline.optimize(build(f), each, until)
+
+    return checked(run, lambda kernel: verifier.verify(kernel, "the passes over loops")) if verify else run(False)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -200,7 +201,7 @@ class Packer:
             return self._sequence(out.type, children)
         return self._called(out.make or out.type, children)
 
-    def _sequence(self, cls: type, children) -> tuple[str, str]:
+    def _sequence(self, cls: type, children: Any) -> tuple[str, str]:
         """The container takes over its children's references."""
         w, size = self.w, len(children)
         if cls is tuple or cls is list:
@@ -217,7 +218,7 @@ class Packer:
             w.disown(owner)
         return x, slot
 
-    def _dict(self, keys: tuple, children) -> tuple[str, str]:
+    def _dict(self, keys: tuple, children: Any) -> tuple[str, str]:
         w = self.w
         x = w.call("PyDict_New", "ptr")
         slot = w.own(x)
@@ -227,7 +228,7 @@ class Packer:
             w.drop(child, owner)
         return x, slot
 
-    def _called(self, function, children) -> tuple[str, str]:
+    def _called(self, function: Any, children: Any) -> tuple[str, str]:
         w = self.w
         array = w.alloca(f"[{max(len(children), 1)} x ptr]")
         for k, (child, _) in enumerate(children):

@@ -117,7 +117,7 @@ class CFunction:
         self.ctypes = form.ctype(self.address)
         self.ctypes.owner = self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<C function {self.signature} at {self.address:#x}>"
 
     def __call__(self, *args: Any) -> Any:

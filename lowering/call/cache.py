@@ -44,7 +44,7 @@ class Cache:
         with _LOCK:
             _caches.add(self)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: Hashable) -> Specialisation | None:

@@ -1,7 +1,8 @@
 """What one specialisation takes and returns: hashable data that `entry` compiles to checks and constructors.
 
     arguments ::= Arguments((in…), keywords=((name, in)…), given=((from, in)…), lengths=((name, param)…), guards=(condition…))
-    in   ::= ArrayIn(dtype, (dim…), param)      an aligned C-contiguous ndarray of the native byte order
+    in   ::= ArrayIn(dtype, (dim…), param, any) an aligned C-contiguous ndarray of the native byte order; with `any`, of other
+                                                layouts too: the kernel gets a copy
           |  ScalarIn(kind, dtype, param)       kind: "float" | "int" | "complex" (Python's own) | "numpy" (a NumPy scalar)
                                                 | "Generator" | "RandomState": the kernel gets the object's address
           |  SameIn(first, param)               the very object that came in as parameter `first` (one array passed twice)
@@ -45,7 +46,7 @@ import copy
 import functools
 import operator
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ import numpy as np
 
 from ...ir.analysis.lengths import Expression, value_of
 from ...ir.ops import random
-from ...ir.types import DType, dtype
+from ...ir.types import Dim, DType, dtype
 
 BY_VALUE = (str, int, float, complex, bytes)
 
@@ -62,6 +63,7 @@ class ArrayIn(NamedTuple):
     dtype: DType
     dims: tuple[int | str, ...]
     param: int
+    any: bool = False              # only where the kernel writes to no argument
 
 
 class ScalarIn(NamedTuple):
@@ -85,7 +87,8 @@ class HeldIn:
         self.dims, self.param, self.kept = dims, param, kept
 
     @classmethod
-    def described(cls, array: type, kind: np.dtype, shape, strides, dims, param: int | None, kept: np.ndarray | None) -> HeldIn:
+    def described(cls, array: type, kind: np.dtype, shape: Any, strides: tuple[int, ...], dims: tuple[Dim, ...],
+                  param: int | None, kept: np.ndarray | None) -> HeldIn:
         """The same without an array like it."""
         made = cls.__new__(cls)
         made.cls, made.kind, made.shape, made.strides = array, kind, shape, strides
@@ -107,7 +110,7 @@ class HeldIn:
         """The first byte of the memory, counted from the first element."""
         return sum((d - 1) * s for d, s in zip(self.shape, self.strides) if s < 0) if 0 not in self.shape else 0
 
-    def takes(self, x) -> bool:
+    def takes(self, x: np.ndarray) -> bool:
         return (type(x) is self.cls and x.dtype == self.kind and x.shape == self.shape and x.strides == self.strides
                 and (self.param is None or x.flags.aligned) and (self.kept is None or x.tobytes() == self.kept.tobytes()))
 
@@ -121,7 +124,7 @@ class Place(NamedTuple):
     holder: Any
     key: Any = None
 
-    def find(self):
+    def find(self) -> Any:
         """What is there now; raises one of `MISSING` where there is nothing."""
         return _FIND[self.kind](self.holder, self.key)
 
@@ -138,14 +141,14 @@ class StaticIn:
     def __init__(self, value: Any):
         self.value = value
 
-    def _key(self):
+    def _key(self) -> Any:
         by_value = type(self.value) in BY_VALUE
         return (type(self.value), repr(self.value)) if by_value else id(self.value)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(other) is StaticIn and self._key() == other._key()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._key())
 
 
@@ -171,7 +174,7 @@ class KeptIn(NamedTuple):
     items: tuple
 
     @classmethod
-    def of(cls, x) -> KeptIn:
+    def of(cls, x: Mapping[tuple[tuple, str], Callable]) -> KeptIn:
         return cls(type(x), items_of(x))
 
 
@@ -214,10 +217,10 @@ class ObjectOut:
     def __init__(self, value: Any):
         self.value = value
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(other) is ObjectOut and self.value is other.value
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return id(self.value)
 
 
@@ -306,7 +309,7 @@ def python_class(kind: str) -> type:
     return _PYTHON_KINDS.get(kind) or random.class_of(kind)
 
 
-def scalar_of(x, leaf: ScalarIn) -> np.ndarray:
+def scalar_of(x: Any, leaf: ScalarIn) -> np.ndarray:
     """What the kernel gets for a scalar."""
     return np.array(random.handle_of(x) if leaf.kind in random.KINDS else x, leaf.dtype.np)
 
@@ -323,7 +326,7 @@ def is_sequence(cls: type) -> bool:
     return cls is tuple or cls is list or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
-def children_of(layout: Node, x) -> tuple | None:
+def children_of(layout: Node, x: Sequence | dict[str, Callable]) -> tuple | None:
     """The children of x where its structure is the node's, else None."""
     if type(x) is not layout.type:
         return None
@@ -335,7 +338,7 @@ def children_of(layout: Node, x) -> tuple | None:
     return tuple(getattr(x, key) for key in layout.keys)
 
 
-def _same(x, value) -> bool:
+def _same(x: Any, value: Any) -> bool:
     """Identity; equality for exact str, bytes and numbers (by their bits)."""
     if x is value:
         return True
@@ -349,14 +352,14 @@ def _same(x, value) -> bool:
     return kind in BY_VALUE and x == value
 
 
-def items_of(x) -> tuple:
+def items_of(x: Mapping[tuple[tuple, str], Callable]) -> tuple:
     """What a container holds, in an order that equal ones share: the pairs of a mapping, the members of a set by their hash."""
     if isinstance(x, collections.abc.Mapping):
         return tuple(x.items())
     return tuple(sorted(x, key=hash)) if isinstance(x, collections.abc.Set) else tuple(x)
 
 
-def _equal_items(a, b) -> bool:
+def _equal_items(a: Any, b: Any) -> bool:
     if type(a) is tuple and type(b) is tuple:
         return len(a) == len(b) and all(map(_equal_items, a, b))
     return _same(a, b)
@@ -398,7 +401,7 @@ def _match_found(find: Callable, layout: In, found: dict, lengths: dict) -> None
     _match(layout, x, found, lengths)
 
 
-def _match(layout: In, x, found: dict, lengths: dict) -> None:
+def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
     ok = True
     match layout:
         case Node():
@@ -458,7 +461,7 @@ _WHOLE = {WeakIn: lambda layout, x: layout.reference() is x, TypeIn: lambda layo
 _PYTHON_MAKERS = {"float": float, "int": int, "complex": complex, "bool": bool}
 
 
-def build(layout: Out, results: dict[int, Any], given: list, made: dict | None = None):
+def build(layout: Out, results: dict[int, Any], given: list, made: dict | None = None) -> Any:
     """The object that the function returns. results: an array for each result; given: the leaf of each parameter."""
     made = {} if made is None else made
     match layout:
@@ -478,7 +481,7 @@ def build(layout: Out, results: dict[int, Any], given: list, made: dict | None =
     return made[id(layout)]
 
 
-def _made(layout: Node, children: list):
+def _made(layout: Node, children: list) -> Any:
     if layout.type in (tuple, list):
         return layout.type(children)
     if layout.type is dict:

@@ -14,6 +14,9 @@ from __future__ import annotations
 import ctypes
 import types
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..native import c_layouts
 from ..native.compile_fast import compile_glue
@@ -23,6 +26,9 @@ from .calling_convention import Arguments
 from .entry import GUARD, MISS, TRAMPOLINE, trampoline
 from .entry_variant import link
 from .specialisation import ClosedError, Specialisation
+
+if TYPE_CHECKING:
+    from ...ir.types import Array
 
 _VECTORCALL, _HEAD, _BOUND = (c_layouts.OFFSETS["callable." + name] for name in ("vectorcall", "head", "bound"))
 _LOCK = Lock(2)
@@ -65,7 +71,7 @@ def _enable(cls: type) -> None:
         flags.value |= c_layouts.HAVE_VECTORCALL
 
 
-def _forward(self, /, *args, **kwargs):
+def _forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     """What machine code calls when no entry takes a call. It leaves this function's own frame out of the traceback."""
     try:
         return self.miss(*args, **kwargs)
@@ -89,7 +95,7 @@ def _users(traceback: types.TracebackType | None) -> types.TracebackType | None:
 class _Trampoline:
     """The permanent code, made when it is first needed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         entry = trampoline()
         self._code = compile_glue(entry.text)
         link(self._code.address(TABLE), entry.links, miss=id(_forward))
@@ -113,19 +119,20 @@ class Dispatcher(NativeCallable):
     A subclass defines `miss(*args, **kwargs)`: compile, install, and run this call by `Specialisation.invoke`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._chain: tuple[Specialisation, ...] = ()
         self._rechain(())
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__call__ is Dispatcher.__call__:
             _enable(cls)
 
-    def miss(self, *args, **kwargs):
+    def miss(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: list[str] | np.ndarray) -> dict[int | str | tuple[str, ...],
+                 Any] | np.ndarray | tuple[dict | list | Array, ...]:
         for specialisation in self._chain:
             leaves = specialisation.match(args, kwargs)
             if leaves is not None:
@@ -133,13 +140,13 @@ class Dispatcher(NativeCallable):
                     return specialisation.invoke(leaves)
         return self.miss(*args, **kwargs)
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, dict]) -> Any:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         """Like a function: pickled by its qualified name, which the object itself has."""
         return self.__qualname__
 

@@ -23,6 +23,7 @@ from ...ir.ops.checks import REPORTED_WORDS
 from ..native import c_layouts
 from ..native.entry_writer import CALLS, NEXT, RUNNING, SIGNATURE, TICK, Writer
 from . import generator_locks
+from .any_layout import straighten
 from .box import Packer
 from .calling_convention import Signature
 from .unbox import Unpacker
@@ -51,12 +52,13 @@ def emit(signature: Signature) -> Entry:
     unpacker.unpack()
     packer = Packer(w, signature, unpacker.objects, unpacker.lengths)
     _start(w, unpacker)
+    copies = straighten(unpacker)
     packer.allocate()
     error = w.alloca(f"[{ERROR_WORDS} x i64]")
     _call_kernel(w, signature, {"in": unpacker.pointers, "out": packer.outputs}, error)
     packer.adopt()
     result, slot = packer.pack(signature.output)
-    kept = unpacker.attributes + len(unpacker.held)
+    kept = unpacker.attributes + len(unpacker.held) + copies
     if kept:
         w.disown(slot)
         w.release(kept)

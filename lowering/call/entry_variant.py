@@ -8,6 +8,7 @@ import ctypes
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..memory.result_pool import pool
 from ..native import c_layouts
@@ -40,7 +41,7 @@ def link(address: int, links: tuple[tuple, ...], **own: int) -> None:
 
 def forget(address: int, links: tuple[tuple, ...]) -> list[weakref.ref]:
     """References that make a word null when the object dies which it points to: another one may get its address."""
-    def reference(k: int, x) -> weakref.ref:
+    def reference(k: int, x: Any) -> weakref.ref:
         word = ctypes.c_uint64.from_address(address + 8 * k)
         return weakref.ref(x, lambda _: setattr(word, "value", 0))
 

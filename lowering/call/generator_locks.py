@@ -20,7 +20,7 @@ def parameters(signature: Signature) -> list[int]:
     return [k for k, leaf in signature.inputs().items() if isinstance(leaf, ScalarIn) and leaf.kind in random.KINDS]
 
 
-def _locks(handles: Iterable[int]):
+def _locks(handles: Iterable[int]) -> list:
     found = [random.generator_at(h)._bit_generator.lock for h in sorted(set(handles))]
     return [lock for lock in dict.fromkeys(found) if isinstance(lock, _REENTRANT)]
 

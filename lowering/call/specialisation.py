@@ -28,6 +28,10 @@ _LOCK = threading.RLock()              # also in calls, which may be interrupted
 register(3, _LOCK)
 
 
+class SharedMemoryError(ArgumentError):
+    """An argument that the kernel writes to shares memory with another one, as other than the same array. Nothing has run."""
+
+
 class ClosedError(RuntimeError):
     """A specialisation was called from Python just after another thread had evicted it: look it up again."""
 
@@ -213,8 +217,8 @@ class Specialisation:
         for param, first in signature.repeats().items():
             given[param] = given[first]
         for a, b in self._overlaps(leaves):
-            raise ArgumentError(f"the function overwrites an argument of shape {a.shape} whose memory another array that it "
-                                f"reads, of shape {b.shape}, shares", "pass a copy of one of them")
+            raise SharedMemoryError(f"the function overwrites an argument of shape {a.shape} whose memory another array that "
+                                    f"it reads, of shape {b.shape}, shares", "pass a copy of one of them")
         return given
 
     def _overlaps(self, leaves: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -244,7 +248,7 @@ def _callable(address: int, count: int) -> tuple[Callable, Code | None]:
     return lambda *pointers: call(address, (ctypes.c_void_p * count)(*pointers)), shim
 
 
-def plain(x, leaf: ArrayIn) -> np.ndarray:
+def plain(x: np.ndarray, leaf: ArrayIn) -> np.ndarray:
     """The array itself where machine code can read it in place, else a copy that it can."""
     if type(x) is np.ndarray and x.dtype == leaf.dtype.np and x.flags.c_contiguous and x.flags.aligned:
         return x
@@ -253,7 +257,7 @@ def plain(x, leaf: ArrayIn) -> np.ndarray:
     return np.array(x, leaf.dtype.np, order="C", subok=False)
 
 
-def _adopt(descriptor, leaf: ArrayOut) -> np.ndarray:
+def _adopt(descriptor: ctypes.Array, leaf: ArrayOut) -> np.ndarray:
     """A copy of the array that the kernel allocated; its memory is freed."""
     data, *dims = descriptor
     out = np.empty(dims, leaf.dtype.np)

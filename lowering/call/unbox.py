@@ -5,6 +5,10 @@ arbitrary object. An entry that does so counts itself as running first, and owns
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.ops import random
@@ -31,6 +35,9 @@ from .calling_convention import (
     python_class,
 )
 
+if TYPE_CHECKING:
+    from ...ir.types import Array
+
 _AT = c_layouts.OFFSETS
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -39,6 +46,7 @@ class Unpacker:
     """pointers[param]: the register with the kernel's address for a parameter; objects[param]: with the object itself.
 
     held: objects reached through something mutable, which another thread may drop while the kernel runs.
+    loose: (parameter, array, whether the kernel can read it where it is) of those that may have any layout.
     """
 
     def __init__(self, writer: Writer, signature: Signature):
@@ -46,6 +54,7 @@ class Unpacker:
         self.pointers: dict[int, str] = {}
         self.objects: dict[int, str] = {}
         self.held: list[str] = []
+        self.loose: list[tuple[int, str, str]] = []
         arguments = signature.arguments
         self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
@@ -115,11 +124,15 @@ class Unpacker:
             (c_layouts.WRITEABLE if layout.param in self.signature.writes else 0)
         flags = w.value(f"and i32 {w.field(x, _AT['ndarray.flags'], 'i32')}, {need}")
         descr = w.field(x, _AT["ndarray.descr"])             # not compared itself: unpickled arrays have dtypes of their own
-        w.require(w.all_of([
-            w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
-            w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}"),
-            w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}"),
-            w.value(f"icmp eq i32 {flags}, {need}")]))
+        known = [w.value(f"icmp eq i32 {w.field(descr, _AT['descr.type_num'], 'i32')}, {layout.dtype.np.num}"),
+                 w.value(f"icmp eq i32 {w.field(x, _AT['ndarray.nd'], 'i32')}, {len(layout.dims)}")]
+        plain = [w.value(f"icmp ne i8 {w.field(descr, _AT['descr.byteorder'], 'i8')}, {c_layouts.SWAPPED}"),
+                 w.value(f"icmp eq i32 {flags}, {need}")]
+        if layout.any and not self.signature.writes:
+            self.loose.append((layout.param, x, w.all_of(plain)))
+            w.require(w.all_of(known))
+        else:
+            w.require(w.all_of(known + plain))
         if layout.dims:
             dims = w.field(x, _AT["ndarray.dims"])
             same = [c for k, d in enumerate(layout.dims) if (c := self._length(dims, k, d))]
@@ -169,20 +182,20 @@ class Unpacker:
 
     # Where captured objects are found
 
-    def _part(self, kind: str, holder: str, cls: type, key, layout: In) -> None:
+    def _part(self, kind: str, holder: str, cls: type, key: str | None, layout: In) -> None:
         """Check what a holder of a class has at a place."""
         x = _PARTS[kind](self, holder, cls, key, type(layout) is AbsentIn)
         if x is not None:
             self._check(layout, x, True)
 
-    def _cell(self, holder: str, cls: type, key, absent: bool) -> str | None:
+    def _cell(self, holder: str, cls: type, key: Any, absent: bool) -> str | None:
         return self._present(self.w.field(holder, _AT["cell.contents"]), absent)
 
     def _present(self, found: str, absent: bool, otherwise: str = "%other") -> str | None:
         self.w.require(self.w.value(f"icmp {'eq' if absent else 'ne'} ptr {found}, null"), otherwise)
         return None if absent else found
 
-    def _item(self, holder: str, cls: type, key, absent: bool) -> str | None:
+    def _item(self, holder: str, cls: type, key: str, absent: bool) -> str | None:
         w = self.w
         if cls is list or cls is tuple:
             size = w.field(holder, _AT["size"], "i64")
@@ -195,7 +208,7 @@ class Unpacker:
         found = w.call("PyDict_GetItemWithError", "ptr", f"ptr {holder}", f"ptr {w.link('object', key)}")
         return self._present(found, absent)
 
-    def _member(self, holder: str, cls: type, key, absent: bool) -> None:
+    def _member(self, holder: str, cls: type, key: Any, absent: bool) -> None:
         w = self.w
         found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
         w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
@@ -298,7 +311,7 @@ class Unpacker:
     def _static(self, layout: StaticIn, x: str, mutable: bool) -> None:
         self._object(layout.value, x)
 
-    def _object(self, value, x: str) -> None:
+    def _object(self, value: Any, x: str) -> None:
         """x is the value itself, or an equal str, bytes or number: comparing these runs no Python code."""
         w = self.w
         same = w.value(f"icmp eq ptr {x}, {w.link('object', value)}")
@@ -327,7 +340,7 @@ class Unpacker:
             return self._equal_object(value, x)
         return self.w.value(f"icmp eq i64 {self._integer(x)}, {value}")
 
-    def _equal_bytes(self, value, x: str) -> str:
+    def _equal_bytes(self, value: Array, x: str) -> str:
         """A number by the bytes of its value: 0.0 is not -0.0, and NaN is NaN."""
         w, size = self.w, np.dtype(type(value)).itemsize
         other = w.link("object", value)
@@ -438,7 +451,7 @@ def _is_attribute(given: tuple) -> bool:
     return type(given[0]) is Place and given[0].kind == "attr"
 
 
-def _in_table(what, layout: In) -> bool:
+def _in_table(what: Callable | Place, layout: In) -> bool:
     """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
     return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str
             and type(layout) in (StaticIn, WeakIn, TypeIn, AbsentIn))
@@ -453,7 +466,7 @@ def _tables(given: tuple) -> dict[int, tuple[dict, list]]:
     return found
 
 
-def _plain_number(value) -> bool:
+def _plain_number(value: Callable | CodeType | ModuleType | None) -> bool:
     """Whether the bytes of a NumPy scalar's value lie in its object and say all."""
     return isinstance(value, np.generic) and value.dtype.kind in "biufc" and value.dtype.itemsize <= 16
 

@@ -11,6 +11,8 @@ conjugated: a transpose is plain. With beta 0 the destination is not read. Addre
     gemm  c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta
           C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. With trans_a the memory of A has k rows of m; with trans_b that of
           B has n rows of k.
+    syrk  c, a, trans, m, k, lda, ldc
+          C[m,m] = op(A)[m,k] op(A)^T, of which the routine makes one triangle.
     gemv  y, a, x, trans, m, n, lda, incx, incy, alpha, beta
           y = alpha op(A) x + beta y, where the memory of A has m rows of n; x has n elements (m with trans), y has m
           (n with trans).
@@ -41,11 +43,18 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import IRError
 from ...ir.types import I32, DType
 from ..loopir.grammar import At, Buffer, Imm, Lib, Scalar, Size
 from ..native import engine
+
+if TYPE_CHECKING:
+    from ..llvm.emit import Emitter
+
+TILE = 32                 # rows and columns that are reflected at once
 
 PREFIX = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
 
@@ -79,7 +88,7 @@ def _library() -> ctypes.CDLL | None:
     return None
 
 
-def _extension(name: str):
+def _extension(name: str) -> ModuleType:
     """An extension module of scipy.linalg, without the rest of that package, which takes five times as long to import.
 
     It stands in sys.modules under its own name, so a later import of the package finds it.
@@ -101,7 +110,7 @@ def _extension(name: str):
     return module
 
 
-def _pointer(capsule) -> int:
+def _pointer(capsule: Any) -> int:
     name = ctypes.pythonapi.PyCapsule_GetName
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -115,7 +124,7 @@ engine.PROVIDERS["scipy"] = lambda names: [_address(name) for name in names]
 class _Call:
     """The operands of one routine: Fortran takes the address of each."""
 
-    def __init__(self, out, dtype: DType, name: str):
+    def __init__(self, out: Emitter, dtype: DType, name: str):
         self.out, self.dtype, self.symbol, self.args = out, dtype, routine(dtype, name), []
 
     def flag(self, letter: str) -> _Call:
@@ -138,7 +147,7 @@ class _Call:
         self.args.append(self._int(least))
         return self
 
-    def _int(self, operand):
+    def _int(self, operand: str) -> str:
         out = self.out
         cell = out.alloca("i32")
         if not operand.lstrip("-").isdigit():
@@ -148,7 +157,7 @@ class _Call:
         out.lines.append(f"  store i32 {operand}, ptr {cell}")
         return cell
 
-    def number(self, value) -> _Call:
+    def number(self, value: float) -> _Call:
         out = self.out
         cell = out.alloca("[2 x double]")
         out.store_at(cell, out.reg(value if isinstance(value, (Scalar, Imm)) else Imm(value, self.dtype)), self.dtype)
@@ -180,12 +189,64 @@ def _buffer(where: Buffer | At) -> Buffer:
     return where.buffer if isinstance(where, At) else where
 
 
-def _gemm(out, site, c, a, b, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha=1.0, beta=0.0):
+def _gemm(out: Emitter, site: int | None, c: Any, a: Buffer, b: At | Buffer, trans_a: bool, trans_b: bool, m: int, n: int,
+          k: int, lda: int, ldb: int, ldc: int, alpha: float = 1.0, beta: float = 0.0) -> None:
     call = _Call(out, _buffer(c).dtype, "gemm").flag("T" if trans_b else "N").flag("T" if trans_a else "N").sizes(n, m, k)
     call.number(alpha).at(b).stride(ldb).at(a).stride(lda).number(beta).at(c).stride(ldc).call()
 
 
-def _gemv(out, site, y, a, x, trans, m, n, lda, incx, incy, alpha=1.0, beta=0.0):
+def _syrk(out: Any, site: int, c: Any, a: Any, trans: bool, m: Any, k: Any, lda: int, ldc: Any) -> None:
+    """The upper triangle as the routine sees it is the lower one of rows. Its reflection goes by tiles, for the cache, and
+    writes along rows."""
+    dtype = _buffer(c).dtype
+    call = _Call(out, dtype, "syrk").flag("U").flag("N" if trans else "T").sizes(m, k).number(1.0).at(a).stride(lda)
+    call.number(0.0).at(c).stride(ldc).call()
+    base, size, ld = out.address(c), out.index(m), out.index(ldc)
+
+    def tile(first: Any, column: Any) -> None:
+        """What stands in rows from `first` on and columns from `column` on, left of the diagonal."""
+        end = _extreme(out, "smin", out.sum(first, str(TILE)), size)
+
+        def line(j: Any) -> None:
+            across = out.sum(column, j)
+            begin = _extreme(out, "smax", first, out.sum(across, "1"))
+
+            def element(i: Any) -> None:
+                at = out.sum(begin, i)
+                value = out.load_at(_offset(out, base, dtype, at, across, ld), dtype)
+                out.store_at(_offset(out, base, dtype, across, at, ld), value, dtype)
+
+            out.loop(_minus(out, end, begin), element)
+
+        out.loop(_extreme(out, "smin", _minus(out, size, column), str(TILE)), line)
+
+    def tiles(k: Any) -> None:
+        out.loop(out.sum(k, "1"), lambda c: tile(out.times(k, TILE), out.times(c, TILE)))
+
+    out.loop(_tiles(out, size), tiles)
+
+
+def _tiles(out: Emitter, size: str) -> str:
+    up, count = out.sum(size, str(TILE - 1)), out.fresh()
+    out.lines.append(f"  {count} = sdiv i64 {up}, {TILE}")
+    return count
+
+
+def _extreme(out: Emitter, which: str, a: str, b: str) -> str:
+    found = out.fresh()
+    out.declare(f"declare i64 @llvm.{which}.i64(i64, i64)")
+    out.lines.append(f"  {found} = call i64 @llvm.{which}.i64(i64 {a}, i64 {b})")
+    return found
+
+
+def _minus(out: Emitter, a: str, b: str) -> str:
+    found = out.fresh()
+    out.lines.append(f"  {found} = sub nsw i64 {a}, {b}")
+    return found
+
+
+def _gemv(out: Emitter, site: int | None, y: At | Buffer, a: Buffer, x: Buffer, trans: bool, m: int, n: int, lda: int,
+          incx: int, incy: int, alpha: float = 1.0, beta: float = 0.0) -> Any:
     inner = m if trans else n
     if not isinstance(inner, int) or inner == 0:      # OpenBLAS leaves y as it is where the sum is empty; gemm does not
         rows = n if trans else m
@@ -194,12 +255,13 @@ def _gemv(out, site, y, a, x, trans, m, n, lda, incx, incy, alpha=1.0, beta=0.0)
     call.number(alpha).at(a).stride(lda).at(x).sizes(incx).number(beta).at(y).sizes(incy).call()
 
 
-def _ger(out, site, a, x, y, m, n, lda, incx, incy, alpha=1.0):
+def _ger(out: Emitter, site: int, a: Any, x: Any, y: Any, m: Any, n: Any, lda: int, incx: Any, incy: Any,
+         alpha: float = 1.0) -> None:
     call = _Call(out, _buffer(a).dtype, "ger").sizes(n, m).number(alpha).at(y).sizes(incy).at(x).sizes(incx)
     call.at(a).stride(lda).call()
 
 
-def _dot(out, site, target, x, y, n, incx, incy):
+def _dot(out: Emitter, site: int, target: Any, x: Any, y: Any, n: Any, incx: Any, incy: Any) -> None:
     dtype = _buffer(x).dtype
     if dtype.complex:                                 # how a complex number is returned differs between compilers
         call = _Call(out, dtype, "gemm").flag("N").flag("T").sizes(1, 1, n).number(1.0).at(x).stride(incx).at(y).stride(incy)
@@ -213,7 +275,7 @@ def _dot(out, site, target, x, y, n, incx, incy):
 # --- factorisations ---------------------------------------------------------------------------------------------------
 
 
-def _offset(out, base: str, dtype: DType, i: str, j: str, ld: str) -> str:
+def _offset(out: Emitter, base: str, dtype: DType, i: str, j: str, ld: str) -> str:
     """The address of element (i, j) of a matrix with rows of length ld."""
     pointer = out.fresh()
     linear = out.sum(out.times(i, ld), j)
@@ -221,20 +283,20 @@ def _offset(out, base: str, dtype: DType, i: str, j: str, ld: str) -> str:
     return pointer
 
 
-def _failed(out, info: str, site) -> None:
+def _failed(out: Emitter, info: str, site: int | None) -> None:
     if site is not None:
         bad = out.fresh()
         out.lines.append(f"  {bad} = icmp sgt i32 {info}, 0")
         out.leave_if(bad, site)
 
 
-def _cholesky(out, site, a, n, lda):
+def _cholesky(out: Emitter, site: int, a: Any, n: Any, lda: int) -> None:
     dtype = _buffer(a).dtype
     _failed(out, _Call(out, dtype, "potrf").flag("U").sizes(n).at(a).stride(lda).info(), site)
     base, size, row = out.address(a), out.index(n), out.index(lda)
     out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
 
-    def clear(i):
+    def clear(i: Any) -> None:
         rest, count = out.fresh(), out.fresh()
         out.lines += [f"  {rest} = sub nsw i64 {size}, {i}", f"  {count} = add nsw i64 {rest}, -1"]
         start = _offset(out, base, dtype, i, out.sum(i, "1"), row)
@@ -244,10 +306,10 @@ def _cholesky(out, site, a, n, lda):
     out.loop(size, clear)
 
 
-def _transpose(out, base, dtype, n, ld):
+def _transpose(out: Emitter, base: str, dtype: DType, n: str, ld: str) -> None:
     """Transpose a square matrix in place."""
-    def row(i):
-        def element(j):
+    def row(i: str) -> None:
+        def element(j: str) -> None:
             p, q = _offset(out, base, dtype, i, j, ld), _offset(out, base, dtype, j, i, ld)
             a, b = out.load_at(p, dtype), out.load_at(q, dtype)
             out.store_at(p, b, dtype)
@@ -256,7 +318,7 @@ def _transpose(out, base, dtype, n, ld):
     out.loop(n, row)
 
 
-def _lu(out, site, a, perm, n, lda):
+def _lu(out: Emitter, site: int | None, a: Buffer, perm: Buffer, n: int, lda: int) -> None:
     """LAPACK must see A itself, not its transpose, to exchange rows: transpose, factorise, transpose back."""
     dtype, size, ld = _buffer(a).dtype, out.index(n), out.index(lda)
     pivots = Buffer("pivots", I32, (n,), "heap")
@@ -267,10 +329,10 @@ def _lu(out, site, a, perm, n, lda):
     _transpose(out, base, dtype, size, ld)
     order, moves = out.address(perm), out.address(pivots)
 
-    def start(i):
+    def start(i: str) -> None:
         out.lines.append(f"  store i64 {i}, ptr {_at(out, order, 'i64', i)}")
 
-    def exchange(i):
+    def exchange(i: str) -> None:
         narrow, wide, other, a, b = (out.fresh() for _ in range(5))
         p, where = _at(out, order, "i64", i), _at(out, moves, "i32", i)
         out.lines += [f"  {narrow} = load i32, ptr {where}", f"  {wide} = sext i32 {narrow} to i64",
@@ -284,29 +346,31 @@ def _lu(out, site, a, perm, n, lda):
     _failed(out, info, site)
 
 
-def _at(out, base, kind, i):
+def _at(out: Emitter, base: str, kind: str, i: str) -> str:
     pointer = out.fresh()
     out.lines.append(f"  {pointer} = getelementptr inbounds {kind}, ptr {base}, i64 {i}")
     return pointer
 
 
-def _solve(out, b, t, lower, trans, unit, n, k, ldt, ldb):
+def _solve(out: Emitter, b: Buffer, t: Buffer, lower: bool, trans: bool, unit: bool, n: int, k: int, ldt: int,
+           ldb: int) -> None:
     """op(T) X = B in place: of transposes, X^T op(T)^T = B^T, and the transpose of a lower triangle is an upper one."""
     call = _Call(out, _buffer(b).dtype, "trsm").flag("R").flag("U" if lower else "L").flag("T" if trans else "N")
     call.flag("U" if unit else "N").sizes(k, n).number(1.0).at(t).stride(ldt).at(b).stride(ldb).call()
 
 
-def _triangular(out, site, b, t, lower, trans, unit, n, k, ldt, ldb):
+def _triangular(out: Emitter, site: int, b: Buffer, t: Buffer, lower: bool, trans: bool, unit: bool, n: int, k: int, ldt: int,
+                ldb: int) -> None:
     if site is not None and not unit:
         _check_diagonal(out, site, t, n, ldt)
     _solve(out, b, t, lower, trans, unit, n, k, ldt, ldb)
 
 
-def _check_diagonal(out, site, t, n, ldt):
+def _check_diagonal(out: Emitter, site: int, t: Buffer, n: int, ldt: int) -> None:
     dtype, base, ld = _buffer(t).dtype, out.address(t), out.index(ldt)
     kind = "float" if dtype.real.name == "f32" else "double"
 
-    def check(i):
+    def check(i: str) -> None:
         value = out.load_at(_offset(out, base, dtype, i, i, ld), dtype)
         zeros = []
         for part in value if isinstance(value, tuple) else (value,):
@@ -321,7 +385,8 @@ def _check_diagonal(out, site, t, n, ldt):
     out.loop(out.index(n), check)
 
 
-def _lu_solve(out, site, x, lu, perm, b, trans, n, k, ldlu, ldb, ldx):
+def _lu_solve(out: Emitter, site: int | None, x: Buffer, lu: Buffer, perm: Buffer, b: Buffer, trans: bool, n: int, k: int,
+              ldlu: int, ldb: int, ldx: int) -> None:
     """A[perm] = L U: X = U^-1 L^-1 B[perm]. Transposed, A^T = U^T L^T P, so X[perm] = L^-T U^-T B."""
     if not trans:
         _permute_rows(out, x, b, perm, n, k, ldx, ldb, gather=True)
@@ -336,20 +401,21 @@ def _lu_solve(out, site, x, lu, perm, b, trans, n, k, ldlu, ldb, ldx):
     _permute_rows(out, x, work, perm, n, k, ldx, k, gather=False)
 
 
-def _permute_rows(out, dst, src, perm, n, k, ld_dst, ld_src, gather):
+def _permute_rows(out: Emitter, dst: Buffer, src: Buffer, perm: Buffer | None, n: int, k: int, ld_dst: int, ld_src: int,
+                  gather: bool) -> None:
     """dst[i] = src[perm[i]] for each row i, or dst[perm[i]] = src[i]; perm None is the identity."""
     dtype, to, start = _buffer(dst).dtype, out.address(dst), out.address(src)
     order, columns = out.address(perm) if perm is not None else None, out.index(k)
     rows = (out.index(ld_dst), out.index(ld_src))
 
-    def row(i):
+    def row(i: str) -> None:
         other = i
         if order is not None:
             other = out.fresh()
             out.lines.append(f"  {other} = load i64, ptr {_at(out, order, 'i64', i)}")
         there, here = (i, other) if gather else (other, i)
 
-        def element(j):
+        def element(j: str) -> None:
             value = out.load_at(_offset(out, start, dtype, here, j, rows[1]), dtype)
             out.store_at(_offset(out, to, dtype, there, j, rows[0]), value, dtype)
 
@@ -358,11 +424,11 @@ def _permute_rows(out, dst, src, perm, n, k, ld_dst, ld_src, gather):
     out.loop(out.index(n), row)
 
 
-ROWS = {"gemm": _gemm, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve,
-        "triangular": _triangular}
+ROWS = {"gemm": _gemm, "syrk": _syrk, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu,
+        "lu_solve": _lu_solve, "triangular": _triangular}
 
 
-def emit(out, s: Lib) -> None:
+def emit(out: Emitter, s: Lib) -> None:
     """Write the call of one `Lib` statement with the emitter `out`."""
     if s.name not in ROWS:
         raise IRError(f"loop IR: there is no library routine {s.name!r}")

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy._core import _multiarray_umath as umath
@@ -22,6 +24,11 @@ from ...ir.errors import UnsupportedError
 from ..native import engine
 from ..native.c_layouts import int32_at, uint64_at
 from . import blas
+
+if TYPE_CHECKING:
+    from ...ir.types import DType
+    from ..llvm.emit import Emitter
+    from ..loopir.grammar import Buffer
 
 # routine -> core dimensions of the operands, a letter each; letters in order of first appearance are the sizes that it takes
 SIGNATURES = {
@@ -38,13 +45,13 @@ _FIELDS = {"nin": 16, "nout": 20, "nargs": 24, "functions": 32, "data": 40, "nty
 _GET_STATUS, _INVALID = 28, 8     # PyUFunc_getfperr among NumPy's functions of ufuncs: reads and clears; NPY_FPE_INVALID
 
 
-def letters(inputs, outputs) -> str:
+def letters(inputs: list[DType], outputs: list[DType]) -> str:
     """The types of operands as `gufunc` names them."""
     return "".join(_LETTER[d.name] for d in inputs) + "_" + "".join(_LETTER[d.name] for d in outputs)
 
 
 @cache
-def _ufunc(name: str):
+def _ufunc(name: str) -> Callable:
     for module in map(importlib.import_module, _MODULES):
         found = getattr(module, name, None) or getattr(module, _OLDER.get(name, name), None)
         if isinstance(found, np.ufunc):
@@ -101,7 +108,7 @@ def _core(routine: str) -> list[str]:
     return SIGNATURES[routine].replace("->", ",").split(",")
 
 
-def _array(out, kind: str, values) -> str:
+def _array(out: Emitter, kind: str, values: list[str]) -> str:
     """A small array on the stack with these values; its address."""
     room = out.alloca(f"[{len(values)} x {kind}]", 8)
     for k, value in enumerate(values):
@@ -111,14 +118,14 @@ def _array(out, kind: str, values) -> str:
     return room
 
 
-def _number(out, letter: str, value: float) -> str:
+def _number(out: Emitter, letter: str, value: float) -> str:
     cell = out.alloca("double", 8)
     kind = {"f": "float", "d": "double"}[letter]
     out.lines.append(f"  store {kind} {float(value)!r}, ptr {cell}")
     return cell
 
 
-def _gufunc(out, site, name, outer, *rest):
+def _gufunc(out: Emitter, site: int | None, name: str, outer: int, *rest: float | Buffer) -> None:
     routine, types = name.split(".")
     core = _core(routine)
     order = list(dict.fromkeys("".join(core)))
@@ -147,7 +154,7 @@ def _gufunc(out, site, name, outer, *rest):
         out.leave_if(bad, site)
 
 
-def _get_status(out) -> str:
+def _get_status(out: Emitter) -> str:
     """Read and clear the floating-point status."""
     value = out.fresh()
     out.declare("declare i32 @gufunc.status()")

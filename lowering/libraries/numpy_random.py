@@ -21,24 +21,28 @@ import json
 import os
 import struct
 import threading
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from ...ir.ops import random
 from ...ir.types import dtype as dtype_of
-from ..loopir.grammar import At
+from ..loopir.grammar import At, Buffer, Imm, Scalar
 from ..native import engine
 from ..native.elf import contents, is_elf
 from . import blas
 from .random_functions import FUNCTIONS, TABLES, UNIFORM, ZIGGURAT
 
+if TYPE_CHECKING:
+    from ..llvm.emit import Emitter
+
 # --- NumPy's library -------------------------------------------------------------------------------------------------------
 
 
-def _members(path: str):
+def _members(path: str) -> Iterator[Any]:
     """The object files in a static library (the common format of `ar`)."""
     with open(path, "rb") as file:
         raw = file.read()
@@ -64,7 +68,7 @@ def _objects() -> list[bytes]:
 
 
 @cache
-def _library():
+def _library() -> tuple[Any, Any] | None:
     """NumPy's distributions linked into this process, or None. It stays for as long as the process."""
     objects = _objects()
     if not objects:
@@ -104,7 +108,7 @@ engine.PROVIDERS["npytables"] = lambda names: [ctypes.addressof(_tables()[name])
 
 # --- where a generator has its bitgen_t ------------------------------------------------------------------------------------
 
-def _words(x) -> tuple[int, ...]:
+def _words(x: Any) -> tuple[int, ...]:
     count = type(x).__basicsize__ // 8
     return struct.unpack(f"{count}Q", ctypes.string_at(id(x), 8 * count))
 
@@ -179,7 +183,7 @@ def row_of(kind: str, dist: str, dtype: str) -> _Row | None:
 
 # --- the rows in machine code ----------------------------------------------------------------------------------------------
 
-def _draw(out, site, target, kind, dist, generator, *params):
+def _draw(out: Emitter, site: int, target: At, kind: str, dist: str, generator: Scalar, *params: Imm | Scalar) -> None:
     dtype = (target.buffer if isinstance(target, At) else target).dtype
     row = row_of(kind, dist, dtype.name)
     if row is None:
@@ -190,7 +194,7 @@ def _draw(out, site, target, kind, dist, generator, *params):
     out.lines.append(f"  store {_TYPE[dtype.name]} {result}, ptr {at}, align {dtype.size}")
 
 
-def _bits(out, kind: str, generator, legacy: bool) -> str:
+def _bits(out: Emitter, kind: str, generator: Scalar, legacy: bool) -> str:
     """The address of the bitgen_t in a generator; `legacy`: of the structure that leads to it."""
     place, bits = out.fresh(), out.fresh()
     out.lines += [f"  {place} = add i64 {out.reg(generator)}, {place_of(kind)}", f"  {bits} = inttoptr i64 {place} to ptr"]
@@ -201,7 +205,7 @@ def _bits(out, kind: str, generator, legacy: bool) -> str:
     return bits
 
 
-def _call(out, row: _Row, bits: str, params, kind: str, more=()) -> str:
+def _call(out: Emitter, row: _Row, bits: str, params: tuple, kind: str, more: tuple = ()) -> str:
     given = [("ptr", bits), *[(_TYPE[p.dtype.name], out.reg(p)) for p in params], *more]
     if kind == "float":
         given = [given[0], *[("float", _narrow(out, x)) for _, x in given[1:]]]
@@ -217,22 +221,22 @@ def _call(out, row: _Row, bits: str, params, kind: str, more=()) -> str:
     return result
 
 
-def _narrow(out, x: str) -> str:
+def _narrow(out: Emitter, x: str) -> str:
     narrow = out.fresh()
     out.lines.append(f"  {narrow} = fptrunc double {x} to float")
     return narrow
 
 
-def _uniform(out, row, bits, params, kind):
+def _uniform(out: Emitter, row: Any, bits: Any, params: Any, kind: str) -> Any:
     out.declare(UNIFORM)
     result = out.fresh()
     out.lines.append(f"  {result} = call double @tracegrad.uniform(ptr {bits})")
     return result
 
 
-def _bounded(masked: bool):
+def _bounded(masked: bool) -> Callable:
     """low + a number in [0, high - low], by Lemire's method or by masking."""
-    def write(out, row, bits, params, kind):
+    def write(out: Emitter, row: Any, bits: Any, params: Any, kind: str) -> Any:
         low, high = (out.reg(p) for p in params)
         width, mask = out.fresh(), "0"
         out.lines.append(f"  {width} = sub i64 {high}, {low}")
@@ -248,7 +252,7 @@ def _bounded(masked: bool):
     return write
 
 
-def _binomial(out, row, bits, params, kind):
+def _binomial(out: Emitter, row: Any, bits: Any, params: Any, kind: str) -> Any:
     count, p = params
     kept = out.alloca(f"[{_ZEROS} x i8]", 8)
     out.entry.append(f"  call void @llvm.memset.p0.i64(ptr {kept}, i8 0, i64 {_ZEROS}, i1 false)")
@@ -276,9 +280,9 @@ def pending() -> BaseException:
     return error
 
 
-def _guarded(function):
+def _guarded(function: Callable) -> Callable:
     """A C function that returns 1 where the Python one raises."""
-    def run(*args) -> int:
+    def run(*args: int) -> int:
         try:
             function(*args)
         except BaseException as error:
@@ -329,7 +333,7 @@ _CALLBACKS = {"draw": _FUNCTION(_guarded(_drawn)), "call": _FUNCTION(_guarded(_c
 engine.PROVIDERS["pyrandom"] = lambda names: [ctypes.cast(_CALLBACKS[name], ctypes.c_void_p).value for name in names]
 
 
-def _python(out, site, name: str, text: str, words, target: str) -> None:
+def _python(out: Emitter, site: int, name: str, text: str, words: list[str], target: str) -> None:
     """Call a callback, and leave the kernel where it raises."""
     room, raw = out.alloca(f"[{max(len(words), 1)} x i64]", 8), text.encode()
     for k, word in enumerate(words):
@@ -344,7 +348,8 @@ def _python(out, site, name: str, text: str, words, target: str) -> None:
     out.leave_if(bad, site)
 
 
-def _ask(out, site, target, kind, dist, generator, params) -> None:
+def _ask(out: Emitter, site: int, target: At, kind: str, dist: str, generator: Scalar,
+         params: tuple[Imm | Scalar, ...]) -> None:
     dtype = (target.buffer if isinstance(target, At) else target).dtype
     operands = (generator, *params)
     words = [word for p in operands for word in out.words(p)]
@@ -352,7 +357,8 @@ def _ask(out, site, target, kind, dist, generator, params) -> None:
     _python(out, site, "draw", text, words, out.address(target))
 
 
-def _random_call(out, site, spec, kinds, target, rank, *rest):
+def _random_call(out: Emitter, site: int, spec: tuple[str, ...], kinds: tuple[str, ...], target: Buffer, rank: int,
+                 *rest: Imm | Scalar) -> None:
     words, left = [out.index(d) for d in rest[:rank]], list(rest[rank:])
     for kind in kinds:
         axes = kind.partition(":")[2]

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...ir.types import DTYPES, DType
-from ..loopir.grammar import At, Buffer
+from ..loopir.grammar import At, Buffer, Scalar
 from ..native import c_layouts, engine
 from . import blas
+
+if TYPE_CHECKING:
+    from ..llvm.emit import Emitter
 
 _GET_FUNCTIONS = 365      # position of _PyDataType_GetArrFuncs among NumPy's C functions (2.0 and later)
 _PLACE = {"sort": 33, "argsort": 38}
@@ -53,7 +57,7 @@ def usable(kind: str, dtype: DType) -> bool:
 engine.PROVIDERS["npysort"] = lambda names: [address(name) for name in names]
 
 
-def _call(out, kind: str, dtype: DType, operands: str):
+def _call(out: Emitter, kind: str, dtype: DType, operands: str) -> None:
     """Call, and leave the kernel where there was no memory for the work space."""
     symbol, code, bad, more = f"npysort.{kind}.{dtype.name}", out.fresh(), out.fresh(), out.label()
     out.declare(f"declare i32 @{symbol}({'ptr, ' if kind == 'argsort' else ''}ptr, i64, ptr)")
@@ -67,11 +71,11 @@ def _dtype(where: Buffer | At) -> DType:
     return (where.buffer if isinstance(where, At) else where).dtype
 
 
-def _sort(out, site, x, n):
+def _sort(out: Emitter, site: int | None, x: At, n: int | Scalar) -> None:
     _call(out, "sort", _dtype(x), f"ptr {out.address(x)}, i64 {out.index(n)}")
 
 
-def _argsort(out, site, perm, x, n):
+def _argsort(out: Emitter, site: int | None, perm: At, x: At, n: int | Scalar) -> None:
     _call(out, "argsort", _dtype(x), f"ptr {out.address(x)}, ptr {out.address(perm)}, i64 {out.index(n)}")
 
 

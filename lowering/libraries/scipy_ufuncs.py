@@ -10,12 +10,17 @@ import ctypes
 import importlib
 import re
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ...ir.ops.special_library import Routine
 from ...ir.types import DTYPES, DType
 from ..native import engine
 from . import numpy_gufuncs
 from .blas import _pointer
+
+if TYPE_CHECKING:
+    from ..llvm.emit import Emitter
+    from ..llvm.scalar import Scalars
 
 _DTYPES = {"f": DTYPES["f32"], "d": DTYPES["f64"], "F": DTYPES["c64"], "D": DTYPES["c128"],
            **dict.fromkeys("lqp", DTYPES["i64"]), "i": DTYPES["i32"]}
@@ -42,7 +47,7 @@ def _function(name: str, arity: int) -> int | None:
     return _functions().get((_ALIASES.get(name, name), arity))
 
 
-def _addresses(names) -> list[int]:
+def _addresses(names: list[str]) -> list[int]:
     return [_function(*_parts(name)) for name in names]
 
 
@@ -54,7 +59,7 @@ def _parts(name: str) -> tuple[str, int]:
 engine.PROVIDERS["special"] = _addresses
 
 
-def call(scalars, routine: Routine, args, target: DType):
+def call(scalars: Scalars, routine: Routine, args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
     """The value of a routine for scalar operands, in the dtype of the op's result."""
     types = routine.types(args[-1][1])
     inputs, outputs = types.split("->")
@@ -64,13 +69,13 @@ def call(scalars, routine: Routine, args, target: DType):
     return scalars.cast_to(_by_loop(scalars, routine, types, ready), target)
 
 
-def _direct(scalars, name: str, args):
+def _direct(scalars: Scalars, name: str, args: list[tuple[str, DType]]) -> tuple[str, DType]:
     out, symbol = scalars.out, f"special.{name}.{len(args)}"
     out.declare(f"declare double @{symbol}({', '.join(['double'] * len(args))}, i32) nounwind willreturn memory(none)")
     return scalars.line(f"call double @{symbol}({', '.join('double ' + a[0] for a in args)}, i32 0)", args[-1][1])
 
 
-def _by_loop(scalars, routine: Routine, types: str, args):
+def _by_loop(scalars: Scalars, routine: Routine, types: str, args: Any) -> Any:
     """loop(args, dimensions, steps, data) with one element: steps are of no account."""
     out = scalars.out
     inputs, outputs = types.split("->")
@@ -95,11 +100,11 @@ def _by_loop(scalars, routine: Routine, types: str, args):
     return (tuple(parts) if letter in "FD" else parts[0]), _DTYPES[letter]
 
 
-def _cell(out, letter: str) -> str:
+def _cell(out: Emitter, letter: str) -> str:
     return out.alloca(f"[{_SIZE[letter]} x i8]", 16)
 
 
-def _part(out, cell: str, letter: str, k: int) -> str:
+def _part(out: Emitter, cell: str, letter: str, k: int) -> str:
     """The address of the real or the imaginary part."""
     if k == 0:
         return cell

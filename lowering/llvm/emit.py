@@ -12,6 +12,7 @@ Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import IRError
 from ...ir.ops.checks import REPORTED_WORDS
@@ -51,6 +52,9 @@ from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 
+if TYPE_CHECKING:
+    from ...ir.types import DType
+
 
 class Emitter(Writer):
     """The text of one kernel while it is written."""
@@ -63,18 +67,18 @@ class Emitter(Writer):
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
-    def body(self, statements) -> None:
+    def body(self, statements: list) -> None:
         for stmt in statements:
             _STATEMENTS[type(stmt)](self, stmt)
 
-    def let(self, s: Let):
+    def let(self, s: Let) -> None:
         self.regs[s.target] = self.scalars.let(s)
 
-    def load(self, s: Load):
+    def load(self, s: Load) -> None:
         pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
         self.regs[s.target] = self.load_at(pointer, kind, tags + self.group)
 
-    def load_at(self, pointer: str, kind, tags: str = "") -> str | tuple[str, str]:
+    def load_at(self, pointer: str, kind: DType, tags: str = "") -> str | tuple[str, str]:
         """The element at an address, as registers."""
         name, align = kind.name, ALIGN[kind.name]
         if kind.complex:
@@ -94,11 +98,11 @@ class Emitter(Writer):
             self.lines.append(f"  {value} = fpext half {raw} to float")
         return value
 
-    def store(self, s: Store):
+    def store(self, s: Store) -> None:
         self.store_at(self.storage.element(s.buffer, s.index), self.reg(s.value), s.buffer.dtype,
                       self.storage.tags(s.buffer) + self.group)
 
-    def store_at(self, pointer: str, value, kind, tags: str = "") -> None:
+    def store_at(self, pointer: str, value: str | tuple[str, str], kind: DType, tags: str = "") -> None:
         name, align = kind.name, ALIGN[kind.name]
         if kind.complex:
             part, second = REGISTER[name], self.fresh()
@@ -116,33 +120,37 @@ class Emitter(Writer):
             value = half
         self.lines.append(f"  store {MEMORY[name]} {value}, ptr {pointer}, align {align}{tags}")
 
-    def _cells(self, var: Var):
+    def _cells(self, var: Var) -> tuple[str, ...]:
         if var not in self.vars:
             kind = REGISTER[var.dtype.name]
             self.vars[var] = tuple(self.alloca(kind) for _ in range(2 if var.dtype.complex else 1))
         return self.vars[var]
 
-    def get(self, s: Get):
+    def get(self, s: Get) -> None:
         kind, parts = REGISTER[s.var.dtype.name], []
         for cell in self._cells(s.var):
             parts.append(self.fresh())
             self.lines.append(f"  {parts[-1]} = load {kind}, ptr {cell}")
         self.regs[s.target] = tuple(parts) if len(parts) == 2 else parts[0]
 
-    def set(self, s: Set):
+    def set(self, s: Set) -> None:
         kind, value = REGISTER[s.var.dtype.name], self.reg(s.value)
         for cell, part in zip(self._cells(s.var), value if type(value) is tuple else (value,), strict=True):
             self.lines.append(f"  store {kind} {part}, ptr {cell}")
 
     # --- control ------------------------------------------------------------------------------------------------------
 
-    def for_(self, s: For):
+    def for_(self, s: For) -> None:
         if s.spread is not None:
-            return parallel_loops.launch(self, s)
+            parallel_loops.write(self, s)
+        else:
+            self.serial_for(s)
+
+    def serial_for(self, s: For) -> None:
         outside, inside = (self.serial, self.group), _serial(s)
         group = self.node("distinct !{ }") if s.apart else None
 
-        def write(index):
+        def write(index: str) -> None:
             self.regs[s.index] = index
             self.serial, self.group = inside, f", !llvm.access.group !{group}" if s.apart else ""
             self.polls.iteration(s)
@@ -156,19 +164,19 @@ class Emitter(Writer):
             self.loop(self.index(s.trip), write, s.unroll, inside, group)
         self.serial, self.group = outside
 
-    def chunks(self, trip: str, length: int, write, serial: bool, group: int | None) -> None:
+    def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:
         """A loop in chunks of `length` iterations, between which signals are asked for."""
         several, count, room, size = (self.fresh() for _ in range(4))
         self.lines += [f"  {several} = add i64 {trip}, {length - 1}", f"  {count} = sdiv i64 {several}, {length}"]
 
-        def chunk(number):
+        def chunk(number: str) -> None:
             self.polls.question(WORK)
             start, left = self.fresh(), self.fresh()
             self.lines += [f"  {start} = mul nsw i64 {number}, {length}", f"  {left} = sub nsw i64 {trip}, {start}",
                            f"  {room} = icmp slt i64 {left}, {length}",
                            f"  {size} = select i1 {room}, i64 {left}, i64 {length}"]
 
-            def element(within):
+            def element(within: str) -> None:
                 index = self.fresh()
                 self.lines.append(f"  {index} = add nsw i64 {start}, {within}")
                 write(index)
@@ -177,7 +185,7 @@ class Emitter(Writer):
 
         self.loop(count, chunk, False, True)
 
-    def while_(self, s: While):
+    def while_(self, s: While) -> None:
         head, body, done = self.label(), self.label(), self.label()
         outside, self.serial = self.serial, True
         self.jump(head)
@@ -193,7 +201,7 @@ class Emitter(Writer):
         self.start(done)
         self.innermost, self.serial = False, outside
 
-    def if_(self, s: If):
+    def if_(self, s: If) -> None:
         then, done = self.label(), self.label()
         other = self.label() if s.other else done
         hint = f", !prof !{self.unlikely()}" if s.rare else ""
@@ -207,12 +215,24 @@ class Emitter(Writer):
             self.jump(done)
         self.start(done)
 
+    def either(self, cond: str, then: Callable[[], None], other: Callable[[], None]) -> None:
+        """Lines that run where a condition (a register) holds, and others that run where it does not."""
+        yes, no, done = self.label(), self.label(), self.label()
+        self.lines.append(f"  br i1 {cond}, label %{yes}, label %{no}")
+        self.start(yes)
+        then()
+        self.jump(done)
+        self.start(no)
+        other()
+        self.jump(done)
+        self.start(done)
+
     # --- whole buffers ------------------------------------------------------------------------------------------------
 
-    def alloc(self, s: Alloc):
+    def alloc(self, s: Alloc) -> None:
         self.storage.alloc(s.buffer)
 
-    def fill(self, s: Fill):
+    def fill(self, s: Fill) -> None:
         buffer = s.buffer
         if type(s.value) is Imm and _all_zero(s.value):
             size = self.product([*buffer.dims, buffer.dtype.size])
@@ -223,14 +243,14 @@ class Emitter(Writer):
             return
         value, base, kind = self.reg(s.value), self.storage.base(buffer), buffer.dtype
 
-        def write(index):
+        def write(index: str) -> None:
             pointer = self.fresh()
             self.lines.append(f"  {pointer} = getelementptr inbounds {MEMORY[kind.name]}, ptr {base}, i64 {index}")
             self.store_at(pointer, value, kind, self.storage.tags(buffer))
 
         self.loop(self.product(buffer.dims), write)
 
-    def copy(self, s: Copy):
+    def copy(self, s: Copy) -> None:
         size = self.product([*s.src.dims, s.src.dtype.size])
         if size == "0":
             return
@@ -239,7 +259,7 @@ class Emitter(Writer):
         self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align {align} {self.storage.base(s.dst)}, "
                           f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
 
-    def swap(self, s: Swap):
+    def swap(self, s: Swap) -> Any:
         if type(s.a) is Stack:
             return self.stacks.swap(s)
         cells = self.storage.cells
@@ -248,10 +268,10 @@ class Emitter(Writer):
 
     # --- leaving and reporting ------------------------------------------------------------------------------------------
 
-    def fail(self, s: Fail):
+    def fail(self, s: Fail) -> None:
         self.leave_if(self.reg(s.cond), s.site, s.values)
 
-    def leave_if(self, cond: str, site: int, values=()) -> None:
+    def leave_if(self, cond: str, site: int, values: tuple[Imm | Scalar, ...] = ()) -> None:
         """Where cond (an i1 operand) holds, report the site and its values and return 1."""
         bad, go_on = self.label(), self.label()
         self.lines.append(f"  br i1 {cond}, label %{bad}, label %{go_on}, !prof !{self.unlikely()}")
@@ -283,7 +303,7 @@ class Emitter(Writer):
         self.lines.append(f"  {out} = {'sext' if kind.kind == 'i' else 'zext'} {REGISTER[kind.name]} {value} to i64")
         return (out,)
 
-    def _float_word(self, value, kind):
+    def _float_word(self, value: str | tuple[str, str], kind: DType) -> str:
         if REGISTER[kind.name] == "float":
             wide = self.fresh()
             self.lines.append(f"  {wide} = fpext float {value} to double")
@@ -292,7 +312,7 @@ class Emitter(Writer):
         self.lines.append(f"  {out} = bitcast double {value} to i64")
         return out
 
-    def print_(self, s: Print):
+    def print_(self, s: Print) -> None:
         """tracegrad.print(format, its bytes, dtypes, words): buffers pass their address and dimensions."""
         words, kinds = [], []
         for value in s.values:
@@ -314,7 +334,7 @@ class Emitter(Writer):
         self.declare("declare void @tracegrad.print(ptr, i64, ptr, i64, ptr)")
         self.lines.append(f"  call void @tracegrad.print({', '.join(operands)}, ptr {room})")
 
-    def lib(self, s: Lib):
+    def lib(self, s: Lib) -> None:
         blas.emit(self, s)
 
     # --- the whole ----------------------------------------------------------------------------------------------------

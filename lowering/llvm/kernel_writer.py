@@ -7,14 +7,16 @@ copy of a branch and of a store is predicted by its own history.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ..loopir.grammar import At, Atom, Buffer, Kernel, Scalar
 from ..math import library
+from ..native.threads import STOPPED
 from .scalar import literal
 from .storage import ALIGN, MEMORY, Storage
 
@@ -66,7 +68,7 @@ class _Known(dict):
         super().__init__()
         self.writer = writer
 
-    def __missing__(self, x: Scalar):
+    def __missing__(self, x: Scalar) -> Any:
         self[x] = found = self.writer.scalar_outside(x)
         return found
 
@@ -100,12 +102,17 @@ class Writer:
         self.no_memory = self.fails = False
         self.storage = Storage(self, kernel)
 
-    def first_question(self, cell: str, often: int) -> list[str]:
-        """Lines of the entry: after how many passages a place first asks for signals (polls.py)."""
+    def question(self, ask: str) -> tuple[list[str], str]:
+        """(lines that call `ask`, the register of its answer). In a parallel loop only the thread that has called the kernel
+        asks; others look whether it has given up (native/threads.py)."""
+        answer = self.fresh()
         if self.around is None:
-            return [f"  store i64 {often}, ptr {cell}"]
-        start = self.fresh()
-        return [f"  {start} = select i1 %asks, i64 {often}, i64 {(1 << 63) - 1}", f"  store i64 {start}, ptr {cell}"]
+            return [f"  {answer} = {ask}"], answer
+        self.declare(STOPPED)
+        here, there, done, own, of_all = self.label(), self.label(), self.label(), self.fresh(), self.fresh()
+        return [f"  br i1 %asks, label %{here}, label %{there}", f"{here}:", f"  {own} = {ask}", f"  br label %{done}",
+                f"{there}:", f"  {of_all} = call i32 @threads.stopped(i64 %chunk)", f"  br label %{done}", f"{done}:",
+                f"  {answer} = phi i32 [{own}, %{here}], [{of_all}, %{there}]"], answer
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +185,7 @@ class Writer:
         _, own, others = self._scopes[number]
         return f", !alias.scope !{own}, !noalias !{others}"
 
-    def finish_scopes(self):
+    def finish_scopes(self) -> None:
         if not self._scopes:
             return
         domain = self.node("distinct !{{}}")
@@ -206,7 +213,7 @@ class Writer:
             return str(size)
         return self.regs[size] if type(size) is Scalar else str(int(size.value))
 
-    def times(self, a: str, b, flags: str = " nsw") -> str:
+    def times(self, a: str, b: int | str | Scalar, flags: str = " nsw") -> str:
         """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
         b = self.index(b)
         if a == "1" or b == "1":
@@ -217,7 +224,7 @@ class Writer:
         self.lines.append(f"  {out} = mul{flags} i64 {a}, {b}")
         return out
 
-    def product(self, sizes) -> str:
+    def product(self, sizes: Sequence[int | Scalar]) -> str:
         total = "1"
         for size in sizes:
             total = self.times(total, size, "")
@@ -264,7 +271,7 @@ class Writer:
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
+    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
         `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.

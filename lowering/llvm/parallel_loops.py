@@ -11,40 +11,76 @@ while it is written: a scalar, or a buffer's pointer, that it does not know is a
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, INDEX
-from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store
+from ...ir.types import BOOL, INDEX, DType
+from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store, Var
 from ..loopir.passes.parallelize import chunks_of, length_of
 from ..loopir.passes.reduction_steps import REDUCED
 from ..native.threads import LAUNCH
-from .kernel_writer import Writer
 from .scalar import float_literal
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 _CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
 
 
-def launch(out: Writer, s: For) -> None:
-    """Write a parallel loop."""
-    number, length = _division(out, s)
+def write(out: Emitter, s: For) -> None:
+    """Write a parallel loop. One of unknown length begins with a look at its work: often it is one chunk, which needs no pool;
+    inside of another loop it then stands here, too."""
+    number = chunks_of(s.spread, s.trip)
+    if number is not None:
+        length = length_of(s.trip, number)
+        return _whole(out, s, -(-s.trip // length), length)
+    counting = _Counting(out, s)
+    if out.depth:
+        return out.either(counting.enough, lambda: _whole(out, s, *counting.division()), lambda: out.serial_for(s))
+    return _whole(out, s, *counting.division(), counting.enough)
+
+
+def _whole(out: Emitter, s: For, number: Size, length: Size, enough: str = "") -> None:
+    """The loop with what stands before and after it. enough: a register, whether the pool is to be asked."""
     parts = _Parts(out, s.spread, number)
-    name, closure = _body(out, s, parts)
-    out.declare(LAUNCH)
-    code, bad, done = out.fresh(), out.fresh(), out.label()
+    body, name = _body(out, s, parts)
+    code = out.fresh()
     out.fails = True
-    out.lines += [f"  {code} = call i32 @threads.launch(ptr @{name}, ptr {closure}, i64 {out.index(s.trip)}, "
-                  f"i64 {out.index(length)}, ptr %error)", f"  {bad} = icmp ne i32 {code}, 0",
-                  f"  br i1 {bad}, label %fail, label %{done}, !prof !{out.unlikely()}"]
-    out.start(done)
+
+    def share() -> None:
+        closure = _closure(out, body.captured)
+        out.declare(LAUNCH)
+        out.lines.append(f"  {code} = call i32 @threads.launch(ptr @{name}.chunk, ptr {closure}, i64 {out.index(s.trip)}, "
+                         f"i64 {out.index(length)}, ptr %error)")
+        leave(code)
+
+    def alone() -> None:
+        only = out.fresh()
+        passed = [*(f"{kind} {there}" for kind, there, _ in body.captured),
+                  f"i64 0, i64 {out.index(s.trip)}, i64 0, i1 {'%asks' if out.around else 'true'}, ptr %error"]
+        out.lines.append(f"  {only} = call i32 @{name}({', '.join(passed)})")
+        leave(only)
+
+    def leave(answer: str) -> None:
+        bad, go_on = out.fresh(), out.label()
+        out.lines += [f"  {bad} = icmp ne i32 {answer}, 0",
+                      f"  br i1 {bad}, label %fail, label %{go_on}, !prof !{out.unlikely()}"]
+        out.start(go_on)
+
+    if enough:
+        out.either(enough, share, alone)
+    else:
+        share()
     out.innermost = False
     out.body(parts.after())
 
 
-def _body(out: Writer, s: For, parts: _Parts) -> tuple[str, str]:
-    """Write the functions of a chunk; (the name of the one that the pool calls, the closure, filled)."""
+def _body(out: Emitter, s: For, parts: _Parts) -> tuple[Emitter, str]:
+    """Write the functions of a chunk; (the writer, the name of the function proper)."""
     kernel = out.kernel
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
-    inner = type(out)(Kernel(kernel.name, [], [], kernel.sites, kernel.work), out.fastmath, out.module, out)
+    inner = type(out)(Kernel(kernel.name, [], s.body, kernel.sites, kernel.work), out.fastmath, out.module, out)
     first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
     inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
     inner.lines.append("  %count = sub nsw i64 %to, %from")
@@ -53,12 +89,17 @@ def _body(out: Writer, s: For, parts: _Parts) -> tuple[str, str]:
     text = inner.function(f"define internal i32 @{name}", lambda: [*inner.parameters(), _CHUNK + "noalias %error"],
                           [*parts.before(), loop, *parts.found(chunk)])
     out.module.functions += [text, _unpacking(name, inner.captured)]
-    closure = out.alloca(f"[{max(len(inner.captured), 1)} x i64]", 8)
-    for k, (kind, operand, _) in enumerate(inner.captured):
+    return inner, name
+
+
+def _closure(out: Emitter, captured: list[tuple[str, str, str]]) -> str:
+    """Memory with what the body uses from outside."""
+    closure = out.alloca(f"[{max(len(captured), 1)} x i64]", 8)
+    for k, (kind, there, _) in enumerate(captured):
         field = out.fresh()
         out.lines += [f"  {field} = getelementptr inbounds i64, ptr {closure}, i64 {k}",
-                      f"  store {kind} {operand}, ptr {field}, align 8"]
-    return f"{name}.chunk", closure
+                      f"  store {kind} {there}, ptr {field}, align 8"]
+    return closure
 
 
 def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
@@ -70,34 +111,26 @@ def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
     return "\n".join([*lines, f"  %code = call i32 @{name}({', '.join(passed)})", "  ret i32 %code", "}"])
 
 
-def _division(out, s: For) -> tuple[Size, Size]:
-    """(the number of chunks, or at most so many, the iterations of each)."""
-    number = chunks_of(s.spread, s.trip)
-    if number is not None:
-        length = length_of(s.trip, number)
-        return -(-s.trip // length), length
-    return _Counting(out, s).division()
-
-
 class _Counting:
     """How many chunks, from lengths that are known at run time, in floating-point numbers."""
 
-    def __init__(self, out, s: For):
+    def __init__(self, out: Emitter, s: For):
         self.out, self.s = out, s
+        self.work, self.enough = self._work(s.spread), out.fresh()
+        out.lines.append(f"  {self.enough} = fcmp oge double {self.work}, {float_literal(float(sizes.parallel))}")
 
     def division(self) -> tuple[Scalar, Scalar]:
         out, spread = self.out, self.s.spread
         trip = out.index(self.s.trip)
-        work = self._work(spread)
+        work, enough = self.work, self.enough
         number = self._op("fdiv", work, float_literal(float(max(sizes.grain, 1))))
         number = self._least(number, float_literal(float(spread.most)))
         for b in spread.shared:
             count = self._op("fmul", self._float(out.product(b.dims)), float_literal(8.0))
             number = self._least(number, self._op("fdiv", work, self._op("fadd", count, float_literal(1.0))))
         number = self._least(number, self._float(trip))
-        enough, wanted, whole = out.fresh(), out.fresh(), out.fresh()
-        out.lines += [f"  {enough} = fcmp oge double {work}, {float_literal(float(sizes.parallel))}",
-                      f"  {wanted} = select i1 {enough}, double {number}, double {float_literal(1.0)}",
+        wanted, whole = out.fresh(), out.fresh()
+        out.lines += [f"  {wanted} = select i1 {enough}, double {number}, double {float_literal(1.0)}",
                       f"  {whole} = fptosi double {wanted} to i64"]
         out.declare("declare i64 @llvm.smax.i64(i64, i64)")
         chunks, above, less, length, long, up, even, final = (out.fresh() for _ in range(8))
@@ -147,7 +180,7 @@ class _Counting:
 class _Parts:
     """What chunks find and leave behind: numbers of reductions, and arrays that they add to."""
 
-    def __init__(self, out, spread: Spread, number: Size):
+    def __init__(self, out: Emitter, spread: Spread, number: Size):
         self.out, self.number = out, number
         self.given = [(var, Scalar(var.dtype)) for var in spread.given]
         out.body([Get(got, var) for var, got in self.given])
@@ -162,7 +195,7 @@ class _Parts:
         self.out.regs[made] = self.out.product(b.dims)
         return made
 
-    def place(self, inner: Writer) -> None:
+    def place(self, inner: Emitter) -> None:
         """Where a chunk finds the arrays that it adds to."""
         for b, partial in self.shared:
             inner.storage.bases[b] = row = inner.fresh()
@@ -191,7 +224,7 @@ class _Parts:
         return [For(k, self.number, body)] if body else []
 
 
-def _combine(k: Scalar, var, op: str, partial: Buffer) -> list:
+def _combine(k: Scalar, var: Var, op: str, partial: Buffer) -> list:
     now, found, combined = (Scalar(var.dtype) for _ in range(3))
     return [Get(now, var), Load(found, partial, (k,)), Let(combined, REDUCED[op], (now, found)), Set(var, combined)]
 
@@ -203,7 +236,7 @@ def _add_all(k: Scalar, b: Buffer, partial: Buffer) -> For:
                                     Store(b, (j,), total)], apart=True)
 
 
-def neutral(op: str, dtype) -> Imm:
+def neutral(op: str, dtype: DType) -> Imm:
     """The element that changes nothing: of a sum -0.0, as 0.0 + -0.0 is 0.0."""
     if op == "mul":
         return Imm(dtype.np.type(1).item(), dtype)
@@ -219,6 +252,6 @@ def neutral(op: str, dtype) -> Imm:
     raise IRError(f"loop IR: there is no neutral element of {op} for {dtype}")
 
 
-def _limits(dtype) -> tuple[int, int]:
+def _limits(dtype: DType) -> tuple[int, int]:
     signed = dtype.kind != "u"
     return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if signed else (0, (1 << dtype.bits) - 1)

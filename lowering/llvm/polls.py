@@ -13,24 +13,30 @@ enough: vectors and short inner loops are not disturbed. A kernel whose work is 
 """
 from __future__ import annotations
 
+from functools import cache
 from math import inf
+from typing import TYPE_CHECKING
 
 from ..loopir.grammar import For, If, Kernel, Load, Store, While, walk
 from ..loopir.passes.buffer_coloring import work
+from ..native.engine import PROVIDERS, Code, compile_module
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 WORK = 10_000_000            # scalar operations between two questions: about 5 ms
 _UNKNOWN = 50                # … that an iteration with inner loops of unknown length counts as, beside what those count
 RAISED = -2                  # the site in the error record: the exception's type, value and traceback follow
 
 # An ordinary call: under the convention that keeps all registers (preserve_allcc) LLVM 22 lets vectors be overwritten. The
-# exception goes into the error record, because the caller of the kernel may have to call Python before it raises.
+# exception goes into the error record, because the caller of the kernel may have to call Python before it raises. One function
+# serves all kernels: to have it in each costs a tenth of a small kernel's compilation.
 _ASK = f"""declare i32 @PyGILState_Ensure()
 declare void @PyGILState_Release(i32)
 declare i32 @PyErr_CheckSignals()
 declare void @PyErr_Fetch(ptr, ptr, ptr)
 declare void @PyErr_NormalizeException(ptr, ptr, ptr)
-define internal i32 @ask_for_signals(ptr %error) cold noinline nounwind memory(argmem: readwrite,
-inaccessiblemem: readwrite) {{
+define i32 @signals.ask(ptr %error) {{
   %state = call i32 @PyGILState_Ensure()
   %code = call i32 @PyErr_CheckSignals()
   %raised = icmp ne i32 %code, 0
@@ -46,15 +52,25 @@ keep:
 done:
   call void @PyGILState_Release(i32 %state)
   ret i32 %code
-}}"""
+}}
+"""
+_DECLARED = """declare i32 @signals.ask(ptr) cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"""
 
 
-def _work_of(body) -> int:
+@cache
+def _asking() -> Code:
+    return compile_module(_ASK, optimize=False)
+
+
+PROVIDERS["signals"] = lambda names: [_asking().address(f"signals.{name}") for name in names]
+
+
+def _work_of(body: list) -> int:
     done = work(body)
     return _UNKNOWN if done == inf else int(min(done, WORK)) + 1
 
 
-def _levels(body) -> int:
+def _levels(body: list) -> int:
     """How many loops stand in each other in a body, at most."""
     inner = [_levels(s.body) + 1 for s in body if type(s) in (For, While)]
     return max([*inner, *(max(_levels(s.then), _levels(s.other)) for s in body if type(s) is If)], default=0)
@@ -63,7 +79,7 @@ def _levels(body) -> int:
 class Polls:
     """The questions of one kernel. `out` is the emitter of its text."""
 
-    def __init__(self, out, kernel: Kernel):
+    def __init__(self, out: Emitter, kernel: Kernel):
         self.out = out
         self.wanted = kernel.work > WORK
 
@@ -89,15 +105,15 @@ class Polls:
     def question(self, amount: int) -> None:
         """Ask each time that about WORK operations have been done, where this place is passed after each `amount` of them."""
         out, cell, often = self.out, self.out.alloca("i64"), max(WORK // amount, 1)
-        out.entry += out.first_question(cell, often)
-        out.declare(_ASK)
-        left, rest, due, code, raised = (out.fresh() for _ in range(5))
+        out.entry.append(f"  store i64 {often}, ptr {cell}")
+        out.declare(_DECLARED)
+        left, rest, due, raised = (out.fresh() for _ in range(4))
+        lines, code = out.question("call i32 @signals.ask(ptr %error)")
         ask, go_on = out.label(), out.label()
         out.lines += [f"  {left} = load i64, ptr {cell}", f"  {rest} = add nsw i64 {left}, -1",
                       f"  store i64 {rest}, ptr {cell}", f"  {due} = icmp eq i64 {rest}, 0",
                       f"  br i1 {due}, label %{ask}, label %{go_on}, !prof !{out.unlikely()}"]
         out.fails = True
-        out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}",
-                     f"  {code} = call i32 @ask_for_signals(ptr %error)",
+        out.cold += [f"{ask}:", f"  store i64 {often}, ptr {cell}", *lines,
                      f"  {raised} = icmp ne i32 {code}, 0", f"  br i1 {raised}, label %fail, label %{go_on}"]
         out.start(go_on)

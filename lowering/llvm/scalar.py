@@ -11,17 +11,23 @@ products, floor division …) keeps the order that the recipe gives, because its
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import IRError
 from ...ir.opdef import OPS
-from ...ir.ops.scalar_expansions import Node, rule_of
+from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
 from ..loopir.grammar import Let
 from ..math import library
+
+if TYPE_CHECKING:
+    from ...ir.ops.special_library import Routine
+    from .emit import Emitter
 
 TYPE = {"bool": "i1", "f16": "float", "f32": "float", "f64": "double",
         **{name: f"i{d.bits}" for name, d in DTYPES.items() if d.kind in "iux"}}
@@ -32,7 +38,7 @@ _PURE = "nounwind willreturn memory(none)"
 
 
 @cache
-def rule(op: str, kind: str):
+def rule(op: str, kind: str) -> Node | tuple[str, ...]:
     """The rule of an elementwise op for operands of a kind."""
     try:
         return rule_of(OPS[op].recipe, kind)
@@ -50,7 +56,7 @@ def float_literal(value: float) -> str:
     return f"0x{np.float64(value).view(np.uint64):016X}"
 
 
-def literal(value, dtype: DType) -> str | tuple[str, str]:
+def literal(value: float, dtype: DType) -> str | tuple[str, str]:
     """A Python number as an operand of the dtype."""
     kind = dtype.kind
     if kind == "f":
@@ -66,11 +72,11 @@ def literal(value, dtype: DType) -> str | tuple[str, str]:
 class Scalars:
     """Writes elementwise ops with an emitter, which provides `fresh`, `label`, `start`, `lines` and `declare`."""
 
-    def __init__(self, out, fastmath: bool):
+    def __init__(self, out: Emitter, fastmath: bool):
         self.out, self.fastmath = out, fastmath
         self.flags = ""
 
-    def let(self, s: Let):
+    def let(self, s: Let) -> Any:
         """The operand of a Let's target."""
         args = [(self.out.reg(a), F32 if a.dtype is F16 else a.dtype) for a in s.args]
         if s.op in _INDEX:
@@ -82,7 +88,7 @@ class Scalars:
         half = self.line(f"fptrunc float {self._made(s, args, F32)} to half", F16)[0]
         return self.line(f"fpext half {half} to float", F32)[0]
 
-    def _to_odd(self, x):
+    def _to_odd(self, x: str) -> tuple[str, DType]:
         """A double as a float that says, by an odd last bit, that it is not exact: rounding it again rounds the double once
         (Boldo and Melquiond, When double rounding is odd, 2005)."""
         near = self.line(f"fptrunc double {x} to float", F32)[0]
@@ -97,7 +103,7 @@ class Scalars:
         found = self.line(f"or i32 {cut}, {odd}", I64)[0]
         return self.line(f"bitcast i32 {found} to float", F32)
 
-    def _made(self, s: Let, args, target: DType):
+    def _made(self, s: Let, args: Any, target: DType) -> str | tuple[str, ...]:
         top = rule(s.op, args[-1][1].kind)
         if type(top) is tuple:
             self.flags = FLAGS[s.reassoc, self.fastmath]
@@ -105,57 +111,58 @@ class Scalars:
         self.flags = " reassoc nsz" if s.reassoc else ""
         return _Tree(self, args, target).make(top)[0]
 
-    def line(self, text: str, dtype: DType):
+    def line(self, text: str, dtype: DType) -> tuple[str, DType]:
         """Give the value that `text` computes a register."""
         register = self.out.fresh()
         self.out.lines.append(f"  {register} = {text}")
         return register, dtype
 
-    def _outside(self, i, n):
+    def _outside(self, i: tuple[str, DType], n: tuple[str, DType]) -> str:
         return self.line(f"icmp uge i64 {i[0]}, {n[0]}", BOOL)[0]
 
-    def _wrap(self, i, n):
+    def _wrap(self, i: tuple[str, DType], n: tuple[str, DType]) -> str:
         negative = self.line(f"icmp slt i64 {i[0]}, 0", BOOL)[0]
         moved = self.line(f"add i64 {i[0]}, {n[0]}", INDEX)[0]
         return self.line(f"select i1 {negative}, i64 {moved}, i64 {i[0]}", INDEX)[0]
 
-    def _pick(self, cond, yes, no):
+    def _pick(self, cond: Any, yes: Any, no: Any) -> Any:
         return self.line(f"select i1 {cond[0]}, i64 {yes[0]}, i64 {no[0]}, !unpredictable !{self.out.empty()}", INDEX)[0]
 
     # --- rules: each takes (rule, arguments, dtype of the Let's target) and gives a value ---------------------------------
 
-    def instr(self, rule, args, target):
+    def instr(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         dtype = args[-1][1]
         flags = self.flags if rule[1] in _ARITHMETIC else ""
         return self.line(f"{rule[1]}{flags} {TYPE[dtype.name]} {', '.join(a[0] for a in args)}", dtype)
 
-    def compare(self, rule, args, target):
+    def compare(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         (a, dtype), (b, _) = args
         return self.line(f"{rule[0]} {rule[1]} {TYPE[dtype.name]} {a}, {b}", BOOL)
 
-    def intrinsic(self, rule, args, target):
+    def intrinsic(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         dtype = args[-1][1]
         name = f"llvm.{rule[1]}.{letters(dtype)}"
         flags = (self.flags + " nsz" if rule[1] in ("maximum", "minimum") and "nsz" not in self.flags else self.flags)
         return self.call(name, args, dtype, flags if dtype.kind == "f" else "", attributes="")
 
-    def call(self, name: str, args, dtype: DType, flags: str = "", attributes: str = _PURE):
+    def call(self, name: str, args: list[tuple[str, DType]], dtype: DType, flags: str = "",
+             attributes: str = _PURE) -> tuple[str, DType]:
         """A call of a function whose arguments and value are of one real dtype."""
         kind = TYPE[dtype.name]
         self.out.declare(f"declare {kind} @{name}({', '.join([kind] * len(args))}) {attributes}".rstrip())
         return self.line(f"call{flags} {kind} @{name}({', '.join(f'{kind} {a[0]}' for a in args)})", dtype)
 
-    def libm(self, rule, args, target):
+    def libm(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         dtype, name = args[-1][1], rule[1]
         if (own := library.function(name, dtype.name)) is not None and not (self.out.serial and name in library.FAST_IN_LIBM):
             group, kind = self.out.vectorisable(own), TYPE[dtype.name]
             return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)}) {group}", dtype)
         return self.call(name + ("f" if dtype is F32 else ""), args, dtype)
 
-    def exact(self, rule, args, target):
+    def exact(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         return self.call(rule[1], args, args[-1][1])
 
-    def clibm(self, rule, args, target):
+    def clibm(self, rule: tuple[str, ...], args: list[tuple[tuple, DType]], target: DType) -> tuple[tuple[str, ...], DType]:
         """A C function of complex numbers: how they are passed is the platform's convention."""
         dtype = args[-1][1]
         if dtype is C64 and platform.machine() in ("x86_64", "AMD64"):
@@ -167,7 +174,7 @@ class Scalars:
         pair = self.line(f"call {{{part}, {part}}} @{name}({operands})", dtype)[0]
         return tuple(self.line(f"extractvalue {{{part}, {part}}} {pair}, {k}", dtype)[0] for k in range(2)), dtype
 
-    def _packed(self, name, args):
+    def _packed(self, name: str, args: Any) -> Any:
         """x86-64 passes a float complex as two floats in one vector register."""
         vectors = []
         for (re, im), _ in args:
@@ -177,31 +184,32 @@ class Scalars:
         pair = self.line(f"call <2 x float> @{name}({', '.join('<2 x float> ' + v for v in vectors)})", C64)[0]
         return tuple(self.line(f"extractelement <2 x float> {pair}, i32 {k}", C64)[0] for k in range(2)), C64
 
-    def scipy(self, rule, args, target):
+    def scipy(self, rule: tuple[str, Routine], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         return scipy_ufuncs.call(self, rule[1], args, target)
 
-    def fits(self, rule, args, target):
+    def fits(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         kind, name = TYPE[args[-1][1].name], f"llvm.{rule[1]}.with.overflow.{letters(args[-1][1])}"
         self.out.declare(f"declare {{{kind}, i1}} @{name}({kind}, {kind})")
         pair = self.line(f"call {{{kind}, i1}} @{name}({', '.join(f'{kind} {a[0]}' for a in args)})", BOOL)[0]
         over = self.line(f"extractvalue {{{kind}, i1}} {pair}, 1", BOOL)[0]
         return self.line(f"xor i1 {over}, true", BOOL)
 
-    def signbit(self, rule, args, target):
+    def signbit(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         value, dtype = args[0]
         bits = f"i{dtype.bits}"
         raw = self.line(f"bitcast {TYPE[dtype.name]} {value} to {bits}", dtype)[0]
         return self.line(f"icmp slt {bits} {raw}, 0", BOOL)
 
-    def part(self, rule, args, target):
+    def part(self, rule: tuple[str, ...], args: list[tuple[tuple, DType]], target: DType) -> tuple[str, DType]:
         value, dtype = args[0]
         return value[0 if rule[0] == "real" else 1], dtype.real
 
-    def complex_(self, rule, args, target):
+    def complex_(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[tuple[str, ...], DType]:
         (re, dtype), (im, _) = args
         return (re, im), C64 if dtype is F32 else C128
 
-    def select(self, rule, args, target):
+    def select(self, rule: tuple[str, ...], args: list[tuple[str | tuple, DType]],
+               target: DType) -> tuple[str | tuple[str, ...], DType]:
         (cond, _), (yes, dtype), (no, _) = args
         if not dtype.complex:
             return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}", dtype)
@@ -209,15 +217,15 @@ class Scalars:
         return tuple(self.line(f"select i1 {cond}, {kind} {y}, {kind} {n}", dtype)[0]
                      for y, n in zip(yes, no, strict=True)), dtype
 
-    def copy(self, rule, args, target):
+    def copy(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         return args[0]
 
-    def cast(self, rule, args, target):
+    def cast(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         return self.cast_to(args[0], target if len(rule) == 1 else DTYPES[rule[1]])
 
     # --- casts ------------------------------------------------------------------------------------------------------------
 
-    def cast_to(self, value, to: DType):
+    def cast_to(self, value: Any, to: DType) -> Any:
         operand, dtype = value
         if dtype is to:
             return value
@@ -230,7 +238,7 @@ class Scalars:
             return self.cast_to((operand[0], dtype.real), to)
         return self._real(operand, dtype, to)
 
-    def _truth(self, operand, dtype):
+    def _truth(self, operand: str, dtype: DType) -> Any:
         kind = TYPE[dtype.real.name]
         if dtype.kind in "fc":
             parts = operand if dtype.complex else (operand,)
@@ -238,7 +246,7 @@ class Scalars:
             return self.line(f"or i1 {tests[0]}, {tests[1]}", BOOL) if dtype.complex else (tests[0], BOOL)
         return self.line(f"icmp ne {kind} {operand}, 0", BOOL)
 
-    def _real(self, operand, dtype, to):
+    def _real(self, operand: str, dtype: DType, to: DType) -> tuple[str, DType]:
         a, b = TYPE[dtype.name], TYPE[to.name]
         if dtype.kind == "f":
             if to.kind == "f":
@@ -254,7 +262,7 @@ class Scalars:
         opcode = "trunc" if to.bits < dtype.bits else "sext" if signed else "zext"
         return self.line(f"{opcode} {a} {operand} to {b}", to)
 
-    def _truncate(self, operand, dtype, to):
+    def _truncate(self, operand: str, dtype: DType, to: DType) -> tuple[str, DType]:
         """Float to integer as C compilers do it on x86: small integers by way of i32, u32 of i64."""
         a = TYPE[dtype.name]
         if to.kind == "u" and to.bits == 64:
@@ -285,19 +293,19 @@ _RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compa
 class _Tree:
     """One use of a tree: `args` are the op's operands, `made` the values of its nodes so far, by identity."""
 
-    def __init__(self, scalars: Scalars, args, target: DType, variables=()):
+    def __init__(self, scalars: Scalars, args: list[tuple[str | tuple, DType]], target: DType, variables: Sequence = ()):
         self.scalars, self.args, self.target, self.variables = scalars, args, target, variables
         self.made: dict[int, tuple] = {}
         self.loops: dict[int, tuple] = {}
 
-    def make(self, node: Node):
+    def make(self, node: Node) -> tuple[str | tuple[str, ...], DType]:
         """The value of a node."""
         found = self.made.get(id(node))
         if found is None:
             self.made[id(node)] = found = self._make(node)
         return found
 
-    def _make(self, node):
+    def _make(self, node: Node) -> tuple[str | tuple[str, ...], DType]:
         op = node.op
         if op == "arg":
             return self.args[node.args[0]]
@@ -312,20 +320,20 @@ class _Tree:
             return self.loops[id(loop)][k]
         return self._apply(op, self._operands(op, node.args))
 
-    def _operands(self, op, nodes):
+    def _operands(self, op: Any, nodes: tuple[Node, ...]) -> list[tuple[str | tuple, DType]]:
         """The values of a node's arguments; constants take the dtype of the first that is none."""
         values = [None if n.op == "const" else self.make(n) for n in nodes]
         typed = values[1:] if op in ("select", ("select",)) else values
         like = next((v[1].real for v in typed if v is not None), self.args[-1][1].real)
         return [self._const(n, like) if v is None else v for n, v in zip(nodes, values, strict=True)]
 
-    def _const(self, node, dtype):
+    def _const(self, node: Node, dtype: DType) -> Any:
         value = node.args[0]
         if value == "bits":
             value = dtype.bits
         return literal(value, dtype), dtype
 
-    def _apply(self, op, args):
+    def _apply(self, op: str | tuple[str, ...], args: list[tuple[str | tuple, DType]]) -> Any:
         if type(op) is str:
             inner = rule(op, args[-1][1].kind)
             if type(inner) is not tuple:
@@ -336,7 +344,7 @@ class _Tree:
             op, target = ("cast",), self.args[-1][1]
         return _RULES[op[0]](self.scalars, op, args, target)
 
-    def _loop(self, loop):
+    def _loop(self, loop: Loop) -> list[tuple[str, DType]]:
         """The loop as blocks, and the last values of its variables."""
         out = self.scalars.out
         inits = [self.make(n) for n in loop.inits]

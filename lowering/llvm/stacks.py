@@ -1,9 +1,15 @@
 """Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are) and realloc, twice as much each time."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.thresholds import sizes
 from ..loopir.grammar import Clear, Pop, Push, Scalar, Stack, Swap
 from .storage import MEMORY
+
+if TYPE_CHECKING:
+    from ...ir.types import DType
+    from .emit import Emitter
 
 LEAST = 4096              # bytes of the first allocation
 
@@ -11,7 +17,7 @@ LEAST = 4096              # bytes of the first allocation
 class Stacks:
     """`cells[stack]`: the allocas of (memory, used, room)."""
 
-    def __init__(self, out):
+    def __init__(self, out: Emitter):
         self.out = out
         self.cells: dict[Stack, tuple[str, str, str]] = {}
 
@@ -35,15 +41,15 @@ class Stacks:
         number = scopes.setdefault(stack, len(scopes))
         return self.out.scope(number) if number < sizes.scopes else ""
 
-    def clear(self, s: Clear):
+    def clear(self, s: Clear) -> None:
         self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")
 
-    def swap(self, s: Swap):
+    def swap(self, s: Swap) -> None:
         for kind, a, b in zip(("ptr", "i64", "i64"), self._cells(s.a), self._cells(s.b)):
             x, y = self._load(kind, a), self._load(kind, b)
             self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
 
-    def push(self, s: Push):
+    def push(self, s: Push) -> None:
         out, kind = self.out, s.stack.dtype
         memory, used_cell, room_cell = self._cells(s.stack)
         scalar = not hasattr(s.source, "index") and not hasattr(s.source, "dims")
@@ -65,7 +71,7 @@ class Stacks:
             self._copy(top, out.address(s.source), size)
         out.lines.append(f"  store i64 {need}, ptr {used_cell}")
 
-    def _grow(self, memory: str, room_cell: str, need: str):
+    def _grow(self, memory: str, room_cell: str, need: str) -> None:
         out = self.out
         twice, size, raw, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
         old = self._load("ptr", memory)
@@ -78,11 +84,11 @@ class Stacks:
         out.start(more)
         out.lines += [f"  store ptr {raw}, ptr {memory}", f"  store i64 {size}, ptr {room_cell}"]
 
-    def _copy(self, target: str, source: str, size: str):
+    def _copy(self, target: str, source: str, size: str) -> None:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
         self.out.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
-    def pop(self, s: Pop):
+    def pop(self, s: Pop) -> None:
         out, kind = self.out, s.stack.dtype
         memory, used_cell, _ = self._cells(s.stack)
         scalar = type(s.target) is Scalar
@@ -112,7 +118,7 @@ class Stacks:
         if scalar:
             out.regs[s.target] = self._join(kind, found, taken, empty)
 
-    def _join(self, kind, found, taken: str, empty: str):
+    def _join(self, kind: DType, found: str | tuple[str, str], taken: str, empty: str) -> Any:
         """The popped value, or zero."""
         out, parts = self.out, []
         name = {"f16": "float", "c64": "float", "c128": "double", "bool": "i1"}.get(kind.name, MEMORY[kind.name])

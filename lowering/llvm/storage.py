@@ -14,12 +14,17 @@ share the scope.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ..loopir.grammar import Buffer, Kernel, Swap, walk
+from ..loopir.grammar import Buffer, Kernel, Stack, Swap, walk
 from ..memory.scratch_pool import HEADER, LARGE
 from ..native.engine import constant
 from .scalar import float_literal
+
+if TYPE_CHECKING:
+    from .emit import Emitter
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
           "u64": "i64", "index": "i64", "f16": "half", "f32": "float", "f64": "double",
@@ -34,7 +39,7 @@ PAGE = 4096
 class Storage:
     """The memory of one kernel's buffers. `out` is the emitter, which provides fresh names and the lists of lines."""
 
-    def __init__(self, out, kernel: Kernel):
+    def __init__(self, out: Emitter, kernel: Kernel):
         self.out, self.name = out, kernel.symbol
         self.bases: dict[Buffer, str] = {}          # a fixed pointer
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
@@ -50,7 +55,7 @@ class Storage:
         self.descriptors: dict[Buffer, str] = {}
         self._moved(kernel)
 
-    def _moved(self, kernel):
+    def _moved(self, kernel: Kernel) -> None:
         """Which buffers Swap moves; those that exchange memory, directly or in turns, are one scope."""
         self.group: dict[Buffer, Buffer] = {}
         for stmt in walk(kernel.body):
@@ -60,7 +65,7 @@ class Storage:
                 self.group.setdefault(stmt.a, a)
                 self.group.setdefault(stmt.b, a)
 
-    def _leader(self, buffer):
+    def _leader(self, buffer: Buffer | Stack) -> Buffer | Stack:
         while (up := self.group.get(buffer, buffer)) is not buffer:
             buffer = up
         return buffer
@@ -81,7 +86,7 @@ class Storage:
             text += f"nonnull align {ALIGN[buffer.dtype.name]} dereferenceable({size}) "
         return text + f"%p{k}"
 
-    def _place(self, buffer, pointer):
+    def _place(self, buffer: Buffer, pointer: str) -> None:
         """The buffer's memory starts at `pointer` from here on."""
         if buffer in self.group:
             if buffer not in self.cells:
@@ -104,7 +109,7 @@ class Storage:
         self.bases[buffer] = pointer = self.out.outside(buffer)
         return pointer
 
-    def _constant(self, buffer):
+    def _constant(self, buffer: Buffer) -> str:
         data = buffer.data
         if not (data.flags.c_contiguous and data.flags.aligned and data.dtype == buffer.dtype.np):
             raise IRError(f"loop IR: the constant {buffer!r} is not a C-contiguous {buffer.dtype} array")
@@ -131,7 +136,7 @@ class Storage:
         else:
             raise IRError(f"loop IR: {buffer!r} of space {buffer.space} cannot be allocated at run time")
 
-    def _alloc_static(self, buffer):
+    def _alloc_static(self, buffer: Buffer) -> None:
         """Memory for a static temporary: as an alloca, or promised here and placed in the workspace by `finish`."""
         size = max(buffer.count * buffer.dtype.size, 1)
         key = ("slot", buffer.slot) if buffer.slot is not None else buffer
@@ -145,7 +150,7 @@ class Storage:
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else key
         self._place(buffer, name)
 
-    def _bytes(self, buffer):
+    def _bytes(self, buffer: Buffer) -> str:
         """The size in bytes, as an i64 operand, at least 1; where it overflows, so much that malloc refuses it."""
         out, sizes = self.out, [*buffer.dims, buffer.dtype.size]
         total = out.product(sizes)
@@ -161,7 +166,7 @@ class Storage:
                       f"  {size} = select i1 {huge}, i64 {2 ** 62}, i64 {least}"]
         return size
 
-    def _allocate(self, function, size):
+    def _allocate(self, function: str, size: str) -> str:
         """Memory from malloc or memory.take, leaving the kernel where there is none."""
         out = self.out
         raw, bad, more = out.fresh(), out.fresh(), out.label()
@@ -172,7 +177,7 @@ class Storage:
         out.no_memory = True
         return raw
 
-    def _alloc_result(self, buffer):
+    def _alloc_result(self, buffer: Buffer) -> None:
         out, descriptor = self.out, self.descriptors[buffer]
         old = out.fresh()
         out.declare("declare void @free(ptr)")
@@ -187,7 +192,7 @@ class Storage:
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else buffer
         self._place(buffer, raw)
 
-    def _alloc_grown(self, buffer):
+    def _alloc_grown(self, buffer: Buffer) -> None:
         """Grow-only memory: inside loops with half as much again, so that growing lengths cost few allocations."""
         out = self.out
         cell, room = out.alloca("ptr"), out.alloca("i64")
@@ -265,7 +270,7 @@ class Storage:
 
     # --- elements ---------------------------------------------------------------------------------------------------
 
-    def element(self, buffer: Buffer, index) -> str:
+    def element(self, buffer: Buffer, index: Any) -> str:
         """The address of an element; one index on a buffer of higher rank counts its elements. Trailing static dimensions
         become an array type, so that LLVM sees the shape."""
         base = self.base(buffer)

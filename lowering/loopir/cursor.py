@@ -6,10 +6,12 @@ its exp stand in the outer loop. Levels from `base` on belong to the current nes
 """
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ...ir.errors import Loc
-from ...ir.types import BOOL, INDEX, DType
+from ...ir.types import BOOL, INDEX, Dim, DType
 from .grammar import Atom, Fail, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
 
 _FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "min": min, "max": max,
@@ -28,7 +30,7 @@ _NEUTRAL = {("add", 0), ("sub", 0), ("mul", 1), ("floordiv", 1)}
 class Cursor:
     """Statement lists by level; `memos[level]` holds what is already computed there."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stack: list[list] = [[]]
         self.memos: list[dict] = [{}]
         self.levels: dict[Scalar, int] = {}
@@ -38,7 +40,7 @@ class Cursor:
 
     # --- levels -----------------------------------------------------------------------------------------------------
 
-    def level(self, atoms) -> int:
+    def level(self, atoms: Sequence) -> int:
         """The deepest level that any of the atoms is known at."""
         at, levels = self.base, self.levels
         for a in atoms:
@@ -52,11 +54,11 @@ class Cursor:
     def depth(self) -> int:
         return len(self.stack) - 1
 
-    def write(self, stmt, level: int | None = None):
+    def write(self, stmt: Any, level: int | None = None) -> None:
         self.stack[-1 if level is None else level].append(stmt)
 
     @contextmanager
-    def open(self, control: bool = False):
+    def open(self, control: bool = False) -> Iterator[Any]:
         """A new innermost statement list; a control region becomes the base, which nothing leaves."""
         body, base = [], self.base
         self.stack.append(body)
@@ -71,7 +73,7 @@ class Cursor:
             self.base = base
 
     @contextmanager
-    def at_level(self, level: int):
+    def at_level(self, level: int) -> Iterator[None]:
         """Write at an outer level for a while."""
         kept, memos = self.stack[level + 1:], self.memos[level + 1:]
         del self.stack[level + 1:], self.memos[level + 1:]
@@ -92,7 +94,7 @@ class Cursor:
 
     # --- statements -------------------------------------------------------------------------------------------------
 
-    def let(self, op: str, args, dtype: DType, attrs=None, level: int | None = None) -> Scalar:
+    def let(self, op: str, args: Any, dtype: DType, attrs: dict[str, Any] | None = None, level: int | None = None) -> Scalar:
         at = self.level(args) if level is None else level
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
@@ -101,14 +103,14 @@ class Cursor:
             target.most = _FOLD[op](*ends)
         return target
 
-    def load(self, buffer, index, level: int | None = None) -> Scalar:
+    def load(self, buffer: Any, index: Any, level: int | None = None) -> Scalar:
         at = self.level(index) if level is None else level
         target = Scalar(buffer.dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Load(target, buffer, tuple(index)))
         return target
 
-    def store(self, buffer, index, value: Atom):
+    def store(self, buffer: Any, index: tuple[int | Scalar, ...], value: Atom) -> None:
         self.stack[-1].append(Store(buffer, tuple(index), value))
 
     def get(self, var: Var) -> Scalar:
@@ -116,10 +118,10 @@ class Cursor:
         self.stack[-1].append(Get(target, var))
         return target
 
-    def set(self, var: Var, value: Atom):
+    def set(self, var: Var, value: Atom) -> None:
         self.stack[-1].append(Set(var, value))
 
-    def accumulate(self, var: Var, op: str, value: Atom, reassoc: bool = True):
+    def accumulate(self, var: Var, op: str, value: Atom, reassoc: bool = True) -> None:
         """var = op(var, value), the step of a reduction."""
         now = self.get(var)
         target = self.fresh(var.dtype)
@@ -130,22 +132,22 @@ class Cursor:
         return Var(dtype, self.name(None, prefix))
 
     @contextmanager
-    def loop(self, trip, **flags):
+    def loop(self, trip: Any, **flags: Any) -> Iterator[Any]:
         """for i = 0 … trip-1; yields the index."""
         with self.open() as body:
             i = self.fresh(INDEX)
             yield i
         self.stack[-1].append(For(i, trip, body, **flags))
 
-    def fail(self, cond: Atom, site: int, values=(), level: int | None = None):
+    def fail(self, cond: Atom, site: int, values: Sequence[Imm | Scalar] = (), level: int | None = None) -> None:
         self.write(Fail(cond, site, tuple(values)), level)
 
-    def branch(self, cond: Atom, then: list, other: list):
+    def branch(self, cond: Atom, then: list, other: list) -> None:
         self.stack[-1].append(If(cond, then, other))
 
     # --- index arithmetic on Python ints and index scalars ----------------------------------------------------------
 
-    def iop(self, op: str, a, b):
+    def iop(self, op: str, a: Any, b: Dim | Scalar) -> Dim | Scalar:
         if type(a) is int and type(b) is int:
             return _FOLD[op](a, b)
         if type(b) is int and (op, b) in _NEUTRAL:
@@ -161,29 +163,29 @@ class Cursor:
             found = self.memos[at][key] = self.let(op, (operand(a), operand(b)), INDEX, level=at)
         return found
 
-    def compare(self, op: str, a, b) -> Atom:
+    def compare(self, op: str, a: Scalar, b: int) -> Atom:
         if type(a) is int and type(b) is int:
             return Imm(_COMPARE[op](a, b), BOOL)
         return self.let(op, (operand(a), operand(b)), BOOL)
 
-    def sum(self, parts):
+    def sum(self, parts: Iterator[Any] | list[int]) -> Any:
         total = 0
         for p in parts:
             total = self.iop("add", total, p)
         return total
 
-    def product(self, parts):
+    def product(self, parts: Iterator[Any] | tuple[int | Scalar, ...]) -> Dim | Scalar:
         total = 1
         for p in parts:
             total = self.iop("mul", total, p)
         return total
 
 
-def operand(x) -> Atom:
+def operand(x: Dim | Scalar) -> Atom:
     """An index as an operand of `Let`."""
     return Imm(x, INDEX) if type(x) is int else x
 
 
-def as_index(atom: Atom):
+def as_index(atom: Atom) -> Any:
     """An atom of an integer dtype as an index: the int of an immediate."""
     return int(atom.value) if type(atom) is Imm else atom

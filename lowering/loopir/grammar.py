@@ -44,6 +44,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...ir.errors import Loc
 from ...ir.types import BOOL, INDEX, DType
 
@@ -58,7 +60,7 @@ class Scalar:
         self.dtype, self.name, self.loc = dtype, name, loc
         self.most: int | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "%" + (self.name or hex(id(self))[-5:])
 
 
@@ -74,7 +76,7 @@ class Imm:
     value: Any
     dtype: DType
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(self.value)
 
 
@@ -93,8 +95,8 @@ class Buffer:
 
     __slots__ = ("data", "dims", "dtype", "frozen", "name", "slot", "space")
 
-    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data=None, *, frozen: bool = True,
-                 slot: int | None = None):
+    def __init__(self, name: str, dtype: DType, dims: tuple[Size, ...], space: str, data: np.ndarray | None = None, *,
+                 frozen: bool = True, slot: int | None = None):
         self.name, self.dtype, self.dims, self.space, self.data = name, dtype, tuple(dims), space, data
         self.frozen, self.slot = frozen, slot
 
@@ -107,7 +109,7 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.dims)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "$" + self.name
 
 
@@ -119,7 +121,7 @@ class Var:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "@" + self.name
 
 
@@ -131,7 +133,7 @@ class Stack:
     def __init__(self, dtype: DType, name: str):
         self.dtype, self.name = dtype, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "&" + self.name
 
 
@@ -328,6 +330,7 @@ class Kernel:
     """A function in the loop IR. `params` are its buffers in the order of the machine function's pointer parameters.
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
+    loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
     """
 
     name: str
@@ -336,6 +339,7 @@ class Kernel:
     sites: list[tuple] = field(default_factory=list)
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
+    loops: list = field(default_factory=list)
 
     @property
     def symbol(self) -> str:

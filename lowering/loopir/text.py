@@ -5,6 +5,8 @@ A scalar without a name is numbered; equal names are told apart by a number afte
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.text.color import colored
 from ...ir.text.source_comments import Margin
 from .grammar import (
@@ -54,7 +56,7 @@ class _Printer:
             self.names[item] = mark + self._fresh(mark, item.name)
         return self.names[item]
 
-    def _fresh(self, mark, hint):
+    def _fresh(self, mark: str, hint: str) -> str:
         if not hint:
             self.count += 1
             return str(self.count - 1)
@@ -62,7 +64,7 @@ class _Printer:
         self.taken[mark + hint] = seen + 1
         return f"{hint}.{seen}" if seen else hint
 
-    def operand(self, item) -> str:
+    def operand(self, item: int | Imm | Scalar) -> str:
         if isinstance(item, (Scalar, Buffer, Var, Stack)):
             return self.name(item)
         if isinstance(item, Imm):
@@ -71,10 +73,10 @@ class _Printer:
             return self.name(item.buffer) + self.index(item.index)
         return repr(item)
 
-    def operands(self, items) -> str:
+    def operands(self, items: tuple[int | Imm | Scalar, ...]) -> str:
         return ", ".join(map(self.operand, items))
 
-    def index(self, index) -> str:
+    def index(self, index: Any) -> str:
         return f"[{self.operands(index)}]"
 
     def type(self, buffer: Buffer) -> str:
@@ -93,7 +95,7 @@ class _Printer:
     def row(self, text: str) -> None:
         self.rows.append("  " * self.depth + text)
 
-    def block(self, statements) -> None:
+    def block(self, statements: list) -> None:
         self.depth += 1
         for stmt in statements:
             at = len(self.rows)
@@ -103,36 +105,36 @@ class _Printer:
                 self.rows[at] = self.margin.beside(self.rows[at], made.loc)
         self.depth -= 1
 
-    def let(self, s: Let):
+    def let(self, s: Let) -> None:
         attrs = "".join(f" {k}={v!r}" for k, v in s.attrs.items()) + (" reassoc" if s.reassoc else "")
         self.row(f"{self.name(s.target)} = {s.op} {self.operands(s.args)}{attrs} : {s.target.dtype}")
 
-    def load(self, s: Load):
+    def load(self, s: Load) -> None:
         self.row(f"{self.name(s.target)} = load {self.name(s.buffer)}{self.index(s.index)} : {s.target.dtype}")
 
-    def store(self, s: Store):
+    def store(self, s: Store) -> None:
         self.row(f"store {self.name(s.buffer)}{self.index(s.index)}, {self.operand(s.value)}")
 
-    def get(self, s: Get):
+    def get(self, s: Get) -> None:
         self.row(f"{self.name(s.target)} = get {self.name(s.var)} : {s.target.dtype}")
 
-    def set(self, s: Set):
+    def set(self, s: Set) -> None:
         self.row(f"set {self.name(s.var)}, {self.operand(s.value)}")
 
-    def for_(self, s: For):
+    def for_(self, s: For) -> None:
         flags = (" unroll" if s.unroll else "") + (" apart" if s.apart else "")
         self.row(f"{'parallel ' if s.spread else ''}for {self.name(s.index)} in {self.operand(s.trip)}{flags} {{")
         self.block(s.body)
         self.row("}")
 
-    def while_(self, s: While):
+    def while_(self, s: While) -> None:
         self.row("while {")
         self.block(s.head)
         self.row(f"}} {self.operand(s.cond)} {{")
         self.block(s.body)
         self.row("}")
 
-    def if_(self, s: If):
+    def if_(self, s: If) -> None:
         self.row(f"if {self.operand(s.cond)} {{")
         self.block(s.then)
         if s.other:
@@ -140,41 +142,41 @@ class _Printer:
             self.block(s.other)
         self.row("}")
 
-    def alloc(self, s: Alloc):
+    def alloc(self, s: Alloc) -> None:
         slot = f" slot {s.buffer.slot}" if s.buffer.slot is not None else ""
         self.row(f"alloc {self.name(s.buffer)}: {self.type(s.buffer)} {s.buffer.space}{slot}")
 
-    def fill(self, s: Fill):
+    def fill(self, s: Fill) -> None:
         self.row(f"fill {self.name(s.buffer)}, {self.operand(s.value)}")
 
-    def copy(self, s: Copy):
+    def copy(self, s: Copy) -> None:
         self.row(f"copy {self.name(s.dst)}, {self.name(s.src)}")
 
-    def swap(self, s: Swap):
+    def swap(self, s: Swap) -> None:
         self.row(f"swap {self.name(s.a)}, {self.name(s.b)}")
 
-    def clear(self, s: Clear):
+    def clear(self, s: Clear) -> None:
         self.row(f"clear {self.name(s.stack)}")
 
-    def push(self, s: Push):
+    def push(self, s: Push) -> None:
         size = f", {self.operand(s.size)}" if isinstance(s.source, (Buffer, At)) else ""
         self.row(f"push {self.name(s.stack)}, {self.operand(s.source)}{size}")
 
-    def pop(self, s: Pop):
+    def pop(self, s: Pop) -> None:
         if isinstance(s.target, Scalar):
             self.row(f"{self.name(s.target)} = pop {self.name(s.stack)} : {s.target.dtype}")
         else:
             self.row(f"pop {self.name(s.stack)}, {self.operand(s.target)}, {self.operand(s.size)}")
 
-    def lib(self, s: Lib):
+    def lib(self, s: Lib) -> None:
         failure = f" else fail {s.site}{self.site(s.site)}" if s.site is not None else ""
         self.row(f"lib {s.name} {self.operands(s.args)}{failure}")
 
-    def fail(self, s: Fail):
+    def fail(self, s: Fail) -> None:
         values = f" ({self.operands(s.values)})" if s.values else ""
         self.row(f"fail {self.operand(s.cond)}, {s.site}{values}{self.site(s.site)}")
 
-    def print_(self, s: Print):
+    def print_(self, s: Print) -> None:
         self.row(f"print {s.site} ({self.operands(s.values)}){self.site(s.site)}")
 
     def text(self) -> str:

@@ -165,7 +165,7 @@ def log_fixed(m: Math, x: V, zero_at: float, out: V) -> V:
     return m.select(x <= zero_at, m.select(m.eq(x, zero_at), -INF, m.const(NAN)), out)
 
 
-def log_sum(m: Math, k: V, f: V, more=0.0) -> V:
+def log_sum(m: Math, k: V, f: V, more: float | V = 0.0) -> V:
     """k ln2 + log(1 + f) + more, `more` being small."""
     half, t = log_tail(m, f)
     hi, lo = m.format.ln2
@@ -201,7 +201,7 @@ def log10(m: Math, x: V) -> V:
     return log_other_base(m, x, INV_LN10, INV_LN10_ERR, LOG10_2_HI, LOG10_2_LO)
 
 
-def log1p_sum(m: Math, hi: V, lo, doublings: V | None = None) -> V:
+def log1p_sum(m: Math, hi: V, lo: float | V, doublings: V | None = None) -> V:
     """log(1 + hi + lo) + doublings ln2, for hi >= 0 or |lo| a rounding error of hi.
 
     u = 1 + hi; what the sum lost, c, enters as c / u = (c / 2^k) / (1 + f), and 1 / (1 + f) = 1 - f + f^2 - f^3 suffices.

@@ -1,8 +1,8 @@
 """Formulas on vectors of floats as LLVM IR text: `Math` writes the lines, `V` is a value with Python's operators."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,20 +47,20 @@ class V:
     def __init__(self, m: Math, name: str, kind: str):
         self.m, self.name, self.kind = m, name, kind
 
-    def _two(self, name, other):
+    def _two(self, name: str, other: float | V) -> V:
         return self.m.two(name, self, other)
 
-    def _reflected(self, name, other):
+    def _reflected(self, name: str, other: float) -> V:
         return self.m.two(name, self.m.const(other, self.kind), self)
 
-    def __neg__(self):
+    def __neg__(self) -> V:
         return self.m.line(f"fneg {self.m.F} {self.name}", "f")
 
-    def __invert__(self):
+    def __invert__(self) -> V:
         return self.m.line(f"xor {self.m.B} {self.name}, {self.m.splat('i1', 'true')}", "b")
 
 
-def _operators():
+def _operators() -> None:
     names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "and": "and", "or": "or", "xor": "xor",
              "lshift": "shl", "rshift": "ashr"}
     for python, name in names.items():
@@ -99,7 +99,7 @@ class Math:
         self.lines.append(f"  {name} = {text}")
         return V(self, name, kind)
 
-    def const(self, value, kind: str = "f") -> V:
+    def const(self, value: float | V, kind: str = "f") -> V:
         if isinstance(value, V):
             return value
         if kind == "f":
@@ -107,19 +107,19 @@ class Math:
             return V(self, self.splat(self.format.element, f"0x{rounded.view(np.uint64):016X}"), "f")
         return V(self, self.splat(self.format.integer, str(int(value))), "i")
 
-    def two(self, name: str, a: V, b) -> V:
+    def two(self, name: str, a: V, b: float | V) -> V:
         b = self.const(b, a.kind)
         if a.kind == "f":
             return self.line(f"f{name} {self.F} {a.name}, {b.name}", "f")
         return self.line(f"{name} {self.I if a.kind == 'i' else self.B} {a.name}, {b.name}", a.kind)
 
-    def compare(self, name: str, a: V, b) -> V:
+    def compare(self, name: str, a: V, b: float) -> V:
         b = self.const(b, a.kind)
         if a.kind == "f":
             return self.line(f"fcmp o{name} {self.F} {a.name}, {b.name}", "b")
         return self.line(f"icmp {'s' if name not in ('eq', 'ne') else ''}{name} {self.I} {a.name}, {b.name}", "b")
 
-    def eq(self, a: V, b) -> V:
+    def eq(self, a: V, b: Any) -> V:
         return self.compare("eq", a, b)
 
     def call(self, name: str, *args: V) -> V:
@@ -129,7 +129,7 @@ class Math:
         operands = ", ".join(f"{self.F} {self.const(a).name}" for a in args)
         return self.line(f"call {self.F} @llvm.{name}.{suffix}({operands})", "f")
 
-    def fma(self, a, b, c) -> V:
+    def fma(self, a: Any, b: float | V, c: float | V) -> V:
         """a b + c, rounded once."""
         return self.call("fma", *map(self.const, (a, b, c)))
 
@@ -139,13 +139,13 @@ class Math:
     def sqrt(self, x: V) -> V:
         return self.call("sqrt", x)
 
-    def copysign(self, x, sign: V) -> V:
+    def copysign(self, x: Any, sign: V) -> V:
         return self.call("copysign", self.const(x), sign)
 
     def floor(self, x: V) -> V:
         return self.call("floor", x)
 
-    def select(self, cond: V, yes, no) -> V:
+    def select(self, cond: V, yes: float | V, no: float | V) -> V:
         kind = yes.kind if isinstance(yes, V) else no.kind if isinstance(no, V) else "f"
         t, yes, no = self.F if kind == "f" else self.I, self.const(yes, kind), self.const(no, kind)
         return self.line(f"select {self.B} {cond.name}, {t} {yes.name}, {t} {no.name}", kind)
@@ -157,15 +157,15 @@ class Math:
         """The float of these bits."""
         return self.line(f"bitcast {self.I} {bits.name} to {self.F}", "f")
 
-    def choose(self, double, single):
+    def choose(self, double: float, single: float) -> float:
         """A number that depends on the format."""
         return single if self.format is SINGLE else double
 
-    def pick(self, double, single):
+    def pick(self, double: tuple[float, ...], single: tuple[float, ...]) -> tuple[float, ...]:
         """The polynomial for f64, or the shorter one of f32."""
         return single if self.single else double
 
-    def poly(self, x: V, coefficients) -> V:
+    def poly(self, x: V, coefficients: Sequence[float]) -> V:
         """c0 + c1 x + c2 x^2 …, in pairs (Estrin), so that few steps wait for each other."""
         terms, power = [self.const(c) for c in coefficients], x
         while len(terms) > 1:
@@ -191,7 +191,7 @@ class Math:
         self.block = "usual"
         return self.line(f"phi {self.F} [{value.name}, %{before}], [{picked.name}, %rare]", "f")
 
-    def _one_by_one(self, name, args):
+    def _one_by_one(self, name: str, args: tuple[V, ...]) -> V:
         element, out = self.format.element, "poison"
         for k in range(self.lanes):
             parts = [a.name for a in args]

@@ -138,7 +138,7 @@ put:
 class Pool:
     """The memory of one process. `allocate` is the address of the allocator, `handler` that of the NumPy memory handler."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
             ("PyCapsule_GetPointer", ctypes.pythonapi))
         capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(
@@ -154,7 +154,7 @@ class Pool:
         self._struct = (ctypes.c_uint8 * _HANDLER_BYTES).from_buffer_copy(ctypes.string_at(own, _HANDLER_BYTES))
         ctypes.memmove(self._struct, b"tracegrad\0", 10)
         fields = (ctypes.c_uint64 * 5).from_address(ctypes.addressof(self._struct) + _HANDLER_FIELDS)
-        fields[:] = (context, malloc, calloc, realloc, self._code.address(_RELEASE))
+        fields[:] = [context, malloc, calloc, realloc, self._code.address(_RELEASE)]
         self.capsule = capsule(ctypes.addressof(self._struct), b"mem_handler", None)
         self.handler = id(self.capsule)
 

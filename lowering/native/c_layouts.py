@@ -9,6 +9,7 @@ import ctypes
 import struct
 import sys
 import types
+from typing import Any
 
 import numpy as np
 from numpy._core import _multiarray_umath as umath
@@ -39,7 +40,7 @@ HAVE_VECTORCALL = 1 << 11            # Py_TPFLAGS_HAVE_VECTORCALL
 TYPE_FLAGS = 168                     # PyTypeObject.tp_flags
 
 # NumPy's function table: fixed positions, part of its stable binary interface.
-_NUMPY_TABLE = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}
+_NUMPY_TABLE = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewFromDescr": 94, "PyArray_FromArray": 109}
 _NUMPY_DEFAULT_HANDLER = 306         # PyDataMem_DefaultHandler: a variable that holds a capsule
 _PYTHON_NAMES = (
     "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_Fetch",
@@ -67,7 +68,7 @@ def bytes_at(address: int, count: int) -> bytes:
     return ctypes.string_at(address, count)
 
 
-def numpy_table():
+def numpy_table() -> Any:
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
     return ctypes.cast(get(umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
 
@@ -94,7 +95,7 @@ def _ordinary_build() -> str | None:
     return None
 
 
-def _check_array(at=OFFSETS) -> bool:
+def _check_array(at: dict[str, int] = OFFSETS) -> bool:
     x = np.arange(6.0).reshape(2, 3)
     base, frozen = id(x), np.zeros(2, "f4")[::2]
     frozen.flags.writeable = False
@@ -110,7 +111,7 @@ def _check_array(at=OFFSETS) -> bool:
             and other & 0x504 == ALIGNED)
 
 
-def _check_owner(at=OFFSETS) -> bool:
+def _check_owner(at: dict[str, int] = OFFSETS) -> bool:
     """An array that owns its data says so and names a memory handler, which is a capsule as the default one is."""
     x = np.empty(3)
     capsule = id(type(umath._ARRAY_API))
@@ -119,13 +120,14 @@ def _check_owner(at=OFFSETS) -> bool:
             and all(h and uint64_at(h + at["type"]) == capsule for h in handlers))
 
 
-def _check_dtypes(at=OFFSETS) -> bool:
-    orders = [bytes_at(id(np.dtype(name)) + at["descr.byteorder"], 1) for name in ("f8", ">f8", "?", ">i2")]
+def _check_dtypes(at: dict[str, int] = OFFSETS) -> bool:
+    kinds = [np.dtype(name) for name in ("f8", ">f8", "?", ">i2")]                  # held while their memory is read
+    orders = [bytes_at(id(kind) + at["descr.byteorder"], 1) for kind in kinds]
     numbers = [np.dtype(c) for c in "?bBhHiIlLfdFD"]
     return orders == [b"=", b">", b"|", b">"] and all(int32_at(id(d) + at["descr.type_num"]) == d.num for d in numbers)
 
 
-def _check_scalars(at=OFFSETS) -> bool:
+def _check_scalars(at: dict[str, int] = OFFSETS) -> bool:
     samples = [1.5, 2.5 - 3.5j] + [np.dtype(c).type(3) for c in "?bBhHiIlLfdFD"]
     for value in samples:
         raw = np.asarray(value).tobytes()
@@ -134,7 +136,7 @@ def _check_scalars(at=OFFSETS) -> bool:
     return True
 
 
-def _check_containers(at=OFFSETS) -> bool:
+def _check_containers(at: dict[str, int] = OFFSETS) -> bool:
     items = (object(), object(), object())
     array, table = list(items), dict(zip("abc", items))
     expected = tuple(map(id, items))
@@ -146,9 +148,9 @@ def _check_containers(at=OFFSETS) -> bool:
             and all(uint64_at(id(c) + at["type"]) == id(type(c)) for c in (items, array, table, 1.0, np)))
 
 
-def _check_functions_of_python(at=OFFSETS) -> bool:
+def _check_functions_of_python(at: dict[str, int] = OFFSETS) -> bool:
     """The fields of functions and bound methods."""
-    def sample(x=1, *, y=2):
+    def sample(x: int = 1, *, y: int = 2) -> Any:
         return x, y
 
     method = types.MethodType(sample, at)
@@ -159,7 +161,7 @@ def _check_functions_of_python(at=OFFSETS) -> bool:
             and uint64_at(id(method) + at["method.self"]) == id(at))
 
 
-def _versioned(at=OFFSETS) -> bool:
+def _versioned(at: dict[str, int] = OFFSETS) -> bool:
     """Whether each change of a dict, and nothing else, replaces its version. CPython 3.13 keeps none."""
     if sys.version_info >= (3, 13):
         return False
@@ -173,7 +175,7 @@ def _versioned(at=OFFSETS) -> bool:
     return len(set(seen)) == 3
 
 
-def _entries(at=OFFSETS) -> bool:
+def _entries(at: dict[str, int] = OFFSETS) -> bool:
     """Whether the entries of a dict whose keys are texts are where native/dict_entries.py looks for them."""
     for count in (1, 5, 200, 70_000):
         names = [f"name {k}" for k in range(count)]
@@ -189,14 +191,14 @@ def _entries(at=OFFSETS) -> bool:
     return bytes_at(uint64_at(id(table) + at["dict.keys"]) + at["keys.kind"], 1) == b"\0"
 
 
-def _check_types(at=OFFSETS) -> bool:
+def _check_types(at: dict[str, int] = OFFSETS) -> bool:
     class Sample:
         pass
     return uint64_at(id(Sample) + TYPE_FLAGS) == Sample.__flags__ and uint64_at(id(dict) + TYPE_FLAGS) == dict.__flags__
 
 
-def _check_traceback(at=OFFSETS) -> bool:
-    def inner():
+def _check_traceback(at: dict[str, int] = OFFSETS) -> bool:
+    def inner() -> None:
         raise ValueError
     try:
         inner()
@@ -212,10 +214,17 @@ def _check_functions() -> bool:
     new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_int, *[ctypes.c_void_p] * 3,
                             ctypes.c_int, ctypes.c_void_p)(ADDRESSES["PyArray_NewFromDescr"])
     increment(d)
-    x = new(np.ndarray, d, 1, ctypes.addressof(ctypes.c_int64(3)), None, None, 0, None)
+    length, number = ctypes.c_int64(3), ctypes.c_double(2.5)                        # held while their memory is read
+    x = new(np.ndarray, d, 1, ctypes.addressof(length), None, None, 0, None)
     scalar = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(ctypes.c_double(2.5)), d, None)
-    return type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
+    s = scalar(ADDRESSES["PyArray_Scalar"])(ctypes.addressof(number), d, None)
+    native = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_int)(ADDRESSES["PyArray_DescrFromType"])(d.num)
+    copied = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object,
+                               ctypes.c_int)(ADDRESSES["PyArray_FromArray"])
+    increment(native)
+    y = copied(np.arange(4, dtype=">f8")[::-2], native, C_CONTIGUOUS | ALIGNED)
+    return (type(x) is np.ndarray and x.dtype is d and x.shape == (3,) and type(s) is np.float64 and s == 2.5
+            and native is d and y.dtype is d and y.flags.c_contiguous and y.tolist() == [3.0, 1.0])
 
 
 OPTIONS = ctypes.c_int64(0)          # the options in force: an entry that was made for others takes no call

@@ -25,9 +25,10 @@ import sys
 import time
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -35,7 +36,7 @@ import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
-from ...ir.types import DType, dtype
+from ...ir.types import Array, DType, dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
 from .elf import is_elf, is_linkable, needs_stubs, undefined
@@ -154,7 +155,7 @@ class Code:
 
     __slots__ = ("_engine", "_source", "key", "object", "phases", "size")
 
-    def __init__(self, engine, source: bytes, object: bytes, size: int, phases: dict[str, float], key: str | None = None):
+    def __init__(self, engine: Any, source: bytes, object: bytes, size: int, phases: dict[str, float], key: str | None = None):
         self._engine, self._source, self.object, self.size, self.phases = engine, source, object, size, phases
         self.key = key
 
@@ -192,7 +193,7 @@ class Code:
             if engine is not None:
                 engine.close()
 
-    def __del__(self, is_finalizing=sys.is_finalizing):       # bound here: at the end, modules may have been emptied
+    def __del__(self, is_finalizing: Callable = sys.is_finalizing) -> None:     # bound here: modules may be empty at the end
         if getattr(self, "_engine", None) is not None and not is_finalizing():
             _dropped.append(self._engine)
 
@@ -211,7 +212,7 @@ def _machine() -> llvm.TargetMachine:
     return target_machine()
 
 
-def _run_passes(module, machine) -> None:
+def _run_passes(module: Any, machine: Any) -> None:
     """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
@@ -224,7 +225,7 @@ def _run_passes(module, machine) -> None:
         manager.detach()
 
 
-def _far_calls(module) -> None:
+def _far_calls(module: Any) -> None:
     """Have functions outside called through the table of addresses."""
     for function in module.functions:
         if function.is_declaration and not function.name.startswith("llvm."):
@@ -232,7 +233,7 @@ def _far_calls(module) -> None:
 
 
 @contextmanager
-def _optimized(source: str, ticks: list[float], optimize: bool = True):
+def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterator[Any]:
     """(module, target machine) after the passes, for the duration of the block."""
     with LOCK:
         ticks.append(time.perf_counter())
@@ -381,7 +382,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
     print(ctypes.string_at(form, form_size).decode().format(*values), end="")
 
 
-def from_words(raw: bytes, d: DType):
+def from_words(raw: bytes, d: DType) -> Array:
     """The NumPy scalar that a check or a print passed as 64-bit words: see `Emitter.words`."""
     if d.inexact:
         return d.np.type(np.frombuffer(raw, np.complex128 if d.complex else np.float64)[0])

@@ -1,6 +1,8 @@
 """Writes the LLVM IR of one native entry: registers, blocks, slots, and the table of links to this process."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.types import DType
 
 CALLS, TICK, RUNNING, NEXT, STATE = 0, 1, 2, 3, 4
@@ -77,7 +79,7 @@ class Writer:
     def field(self, base: str, offset: int, type: str = "ptr") -> str:
         return self.value(f"load {type}, ptr {self.at(base, offset)}")
 
-    def link(self, kind: str, what=None) -> str:
+    def link(self, kind: str, what: Any = None) -> str:
         """A register with the linked pointer."""
         key = (kind, id(what) if kind == "object" else what)
         if key not in self._words:

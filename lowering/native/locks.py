@@ -17,6 +17,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ...ir.types import Array
 
 # its `getsignal` gives numbers, not members of an enum: 5 µs for all signals, instead of 60
 _SIGNALS = sorted(map(int, signal.valid_signals() - {getattr(signal, "SIGKILL", 0), getattr(signal, "SIGSTOP", 0)}))
@@ -25,12 +30,12 @@ _SIGNALS = sorted(map(int, signal.valid_signals() - {getattr(signal, "SIGKILL", 
 class _Deferral:
     """The signals of the main thread. `depth` counts the locks that it holds."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.depth = 0
         self.handlers: list[tuple[int, Callable]] = []
         self.noted: list[int] = []
 
-    def note(self, number, frame) -> None:
+    def note(self, number: int, frame: dict[Value, Array]) -> None:
         self.noted.append(number)
 
     def begin(self) -> None:
@@ -80,7 +85,7 @@ class Lock:
         self._lock = threading.RLock()
         register(rank, self._lock)
 
-    def __enter__(self):
+    def __enter__(self) -> Lock:
         if threading.get_ident() != threading.main_thread().ident:
             self._lock.acquire()
             return self
@@ -90,7 +95,7 @@ class Lock:
         self._lock.acquire()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._lock.release()
         if threading.get_ident() == threading.main_thread().ident:
             _deferral.depth -= 1

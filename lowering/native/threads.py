@@ -2,6 +2,7 @@
 
     launch(body, closure, trip, length, error)     0, or 1 where a chunk failed: `error` is then the record of the first one
     body(closure, from, to, chunk, asks, error)    iterations from … to - 1; asks: whether this thread may ask for signals
+    stopped(chunk)                                 1 where a chunk need not be finished, as an earlier one has failed
 
 The trip iterations of a loop are cut into ⌈trip / length⌉ chunks. The caller and the workers take one after the other from a
 counter until none is left, so a worker that the system runs late costs nothing. Which thread runs a chunk changes no result:
@@ -26,15 +27,18 @@ import platform
 import sys
 from functools import cache
 
+from ...ir.ops.checks import REPORTED_WORDS
 from . import engine
 
 _KEY = "i64" if sys.platform == "darwin" else "i32"                        # pthread_key_t
 _BLOCK = 1 if sys.platform == "darwin" else 0                              # SIG_BLOCK
+_RECORD = 1 + REPORTED_WORDS                                               # words of a failure's record: site, values
 _SPIN = 400                                                                # of about 30 ns
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
 MOST = 1024                                                                # threads
 LAUNCH = "declare i32 @threads.launch(ptr, ptr, i64, i64, ptr)"
+STOPPED = "declare i32 @threads.stopped(i64)"
 
 # All but `next`, `busy` and what spinning looks at is read and written under the mutex, or while no worker is active.
 _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64
@@ -56,7 +60,7 @@ _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64
 @job.trip = internal global i64 0
 @job.length = internal global i64 0
 @job.count = internal global i64 0
-@job.record = internal global [7 x i64] zeroinitializer
+@job.record = internal global [{_RECORD} x i64] zeroinitializer
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
@@ -203,6 +207,12 @@ rest:
   call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %spin
 }}
+define i32 @stopped(i64 %k) nounwind {{
+  %failed = load atomic i64, ptr @failed seq_cst, align 8
+  %before = icmp slt i64 %failed, %k
+  %code = zext i1 %before to i32
+  ret i32 %code
+}}
 define internal i32 @chunk(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 %k, i1 %asks, ptr %error) nounwind {{
   %from = mul i64 %k, %length
   %past = add i64 %from, %length
@@ -212,7 +222,7 @@ define internal i32 @chunk(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 
 }}
 define internal void @share(i1 %asks) nounwind {{
 start:
-  %record = alloca [7 x i64], align 8
+  %record = alloca [{_RECORD} x i64], align 8
   %body = load ptr, ptr @job.body
   %closure = load ptr, ptr @job.closure
   %trip = load i64, ptr @job.trip
@@ -241,7 +251,7 @@ report:
   br i1 %first, label %keep, label %kept
 keep:
   store atomic i64 %rank, ptr @failed seq_cst, align 8
-  call void @llvm.memcpy.p0.p0.i64(ptr @job.record, ptr %record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr @job.record, ptr %record, i64 {8 * _RECORD}, i1 false)
   br label %kept
 kept:
   call i32 @pthread_mutex_unlock(ptr @mutex)
@@ -345,14 +355,14 @@ succeed:
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 0
 fail:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr @job.record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr @job.record, i64 {8 * _RECORD}, i1 false)
   store i64 0, ptr @owner
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 1
 }}
 define internal i32 @mix(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 %count, ptr %error) nounwind {{
 start:
-  %record = alloca [7 x i64], align 8
+  %record = alloca [{_RECORD} x i64], align 8
   %odd = load i64, ptr @shuffle
   %next = add i64 %odd, 2
   store i64 %next, ptr @shuffle
@@ -379,7 +389,7 @@ run:
   %first = and i1 %bad, %before
   br i1 %first, label %keep, label %on
 keep:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr %record, i64 56, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr %record, i64 {8 * _RECORD}, i1 false)
   br label %on
 on:
   %still = phi i64 [%failed, %each], [%failed, %run], [%at, %keep]
@@ -401,10 +411,11 @@ _threads: list[int] = []                    # what the process may use; empty: t
 
 @cache
 def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use. OMP_NUM_THREADS lowers it: joblib, dask and batch systems set it, so that processes
+    side by side share the cores."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(found, int(limit)) if limit.isdigit() and int(limit) else found
 
 
 def _call(name: str, *values: int) -> int:

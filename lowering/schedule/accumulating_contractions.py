@@ -9,11 +9,17 @@ sum of all rows of A, row by row of A).
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Const, Op, Value
 from .index_rules import region_index, region_terms
 from .library_calls import by_library, product_into
 from .materialize import Program
 from .reductions import AxisReduce, DotTask
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from ..loopir.grammar import Scalar
 
 
 def absorb(program: Program) -> None:
@@ -59,7 +65,7 @@ def _spec(y: Op) -> str:
     return y.attrs["spec"] if y.defn.name == "update_add" else ":" * y.results[0].type.rank
 
 
-def _row(y: Op):
+def _row(y: Op) -> tuple:
     """The index operands of the row that is added to."""
     return y.operands[2:] if y.defn.name == "update_add" else ()
 
@@ -77,7 +83,7 @@ class _Summed:
     register = False
 
     @classmethod
-    def loops_of(cls, part: Op, program: Program):
+    def loops_of(cls, part: Op, program: Program) -> DotTask:
         """The loops that compute the part by itself."""
         return cls.__bases__[1](part, program)
 
@@ -87,17 +93,17 @@ class _Summed:
         self.write = region_terms(_spec(y), _row(y), self.order)
         self.reads.add_scalars(_row(y))
 
-    def _clear(self, g, at, rows):
+    def _clear(self, g: Any, at: Any, rows: Any) -> None:
         """What is there stays."""
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int, ...]) -> None:
         x = self.element(g, index)
         if self.vars:
             g.accumulate(self.vars[tuple(index[k] for k in self.rows)], self.combine, x)
         else:
             self._done(g, self.at(index), x)
 
-    def _done(self, g, index, atom):
+    def _done(self, g: Nester, index: tuple[int, ...], atom: Scalar) -> None:
         g.add_to(self.value, region_index(g, _spec(self.sum), _row(self.sum), index), "add", atom, reassoc=True)
 
 
@@ -117,7 +123,7 @@ def task(y: Op, program: Program) -> _Summed:
     return _TASKS[program.sums[y].defn.name](y, program)
 
 
-def summed(g, y: Op) -> None:
+def summed(g: Nester, y: Op) -> None:
     """A library's product, added to the array that y makes."""
     zeros = (0,) * g.program.sums[y].results[0].type.rank
     product_into(g, g.program.sums[y], y.results[0], region_index(g, _spec(y), _row(y), zeros), 1.0)

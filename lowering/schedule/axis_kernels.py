@@ -1,14 +1,20 @@
 """Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Op, Value
 from ...ir.ops.reduce import identity
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, DType
 from ..loopir.cursor import operand
-from ..loopir.grammar import Imm, While
+from ..loopir.grammar import Imm, Scalar, Var, While
 from .index_rules import combine, wrapped
 from .tasks import Task
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from .materialize import Program
 
 
 class LaneTask(Task):
@@ -16,7 +22,7 @@ class LaneTask(Task):
 
     __slots__ = ("axis",)
 
-    def __init__(self, op: Op, value: Value, program):
+    def __init__(self, op: Op, value: Value, program: Program):
         x, self.axis = op.operands[0], op.attrs["axis"]
         others = [d for k, d in enumerate(x.type.dims) if k != self.axis]
         super().__init__(op, value, others, program)
@@ -25,10 +31,10 @@ class LaneTask(Task):
         self.read(x, whole[:self.axis] + [None] + whole[self.axis:])
         self.write = tuple(whole) if value.type.rank == len(others) else tuple(whole[:self.axis] + [None] + whole[self.axis:])
 
-    def full(self, index, i):
+    def full(self, index: Any, i: Any) -> tuple[int | Scalar, ...]:
         return index[:self.axis] + (i,) + index[self.axis:]
 
-    def length(self, g):
+    def length(self, g: Nester) -> int | Scalar:
         return g.size(self.op.operands[0].type.dims[self.axis])
 
 
@@ -38,7 +44,7 @@ class ArgTask(LaneTask):
     __slots__ = ()
     register = True
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int, ...]) -> None:
         x = self.op.operands[0]
         d = x.type.dims[self.axis]
         twice = (type(d) is not int or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
@@ -47,7 +53,7 @@ class ArgTask(LaneTask):
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)
 
-    def _one_pass(self, g, index):
+    def _one_pass(self, g: Nester, index: tuple[int, ...]) -> Scalar:
         x, kind = self.op.operands[0], self.op.attrs["kind"]
         dtype = x.type.dtype
         best, at = g.var(dtype, "best"), g.var(INDEX, "at")
@@ -61,7 +67,7 @@ class ArgTask(LaneTask):
             g.set(at, g.let("select", (better, i, g.get(at)), INDEX))
         return g.get(at)
 
-    def _search(self, g, index):
+    def _search(self, g: Any, index: Any) -> Any:
         """The extreme value first, which vectorises, and then where it is; it is found unless there are no elements."""
         x, kind = self.op.operands[0], self.op.attrs["kind"][3:]
         dtype, n = x.type.dtype, self.length(g)
@@ -87,7 +93,7 @@ class ArgTask(LaneTask):
         return g.get(at)
 
 
-def _better(g, kind: str, v, old):
+def _better(g: Nester, kind: str, v: Any, old: Scalar) -> Scalar:
     if v.dtype is BOOL:
         a, b = (v, old) if kind == "argmax" else (old, v)
         return g.let("and", (a, g.let("not", (b,), BOOL)), BOOL)
@@ -103,7 +109,7 @@ class ScanTask(LaneTask):
 
     __slots__ = ()
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: Any) -> None:
         x, kind = self.op.operands[0], self.op.attrs["kind"]
         dtype, n = x.type.dtype, self.length(g)
         acc = g.var(dtype, "acc")
@@ -120,7 +126,7 @@ class RowScanTask(Task):
 
     __slots__ = ()
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         x, axis = op.operands[0], op.attrs["axis"]
         super().__init__(op, op.results[0], x.type.dims[:axis], program)
         self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
@@ -128,7 +134,7 @@ class RowScanTask(Task):
         self.read(x, own)
         self.write = own
 
-    def body(self, g, index):
+    def body(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
         op = self.op
         dims = op.operands[0].type.dims[len(index):]
         n = g.size(dims[0])
@@ -136,7 +142,7 @@ class RowScanTask(Task):
             k = g.iop("sub", g.iop("sub", n, 1), i) if op.attrs["reverse"] else i
             self._row(g, i, index + (k,), len(index), dims[1:])
 
-    def _row(self, g, i, at, axis, dims):
+    def _row(self, g: Any, i: Any, at: Any, axis: int, dims: Any) -> None:
         if dims:
             with g.loop(g.size(dims[0])) as j:
                 self._row(g, i, at + (j,), axis, dims[1:])
@@ -164,29 +170,29 @@ class BoundsTask(Task):
     __slots__ = ("bad",)
     serial = True
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         super().__init__(op, None, op.operands[0].type.dims, program)
         self.first = 0
         self.read(op.operands[0], range(len(self.loops)))
         self.reads.add_scalars(op.operands[1:])
 
-    def begin(self, g, index):
+    def begin(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         self.bad = g.var(BOOL, "bad")
         g.set(self.bad, Imm(False, BOOL))
 
-    def _outside(self, g, index):
+    def _outside(self, g: Nester, index: tuple[int | Scalar, ...]) -> Any:
         i = g.value_at(self.op.operands[0], index)
         return i, wrapped(g, i, g.scalar(self.op.operands[1]))[1]
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         g.accumulate(self.bad, "or", self._outside(g, index)[1])
 
-    def finish(self, g, index):
+    def finish(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         with g.open() as then:
             self._report(g, ())
         g.branch(g.get(self.bad), then, [])
 
-    def _report(self, g, index):
+    def _report(self, g: Nester, index: tuple[Scalar, ...]) -> None:
         if len(index) < len(self.loops):
             with g.loop(g.size(self.loops[len(index)])) as i:
                 self._report(g, index + (i,))
@@ -201,7 +207,7 @@ class NonzeroTask(Task):
 
     __slots__ = ()
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         super().__init__(op, op.results[0], (), program)
         self.memory = True
         self.write = (None,)
@@ -210,12 +216,12 @@ class NonzeroTask(Task):
         self.reads.add_scalars(op.operands[1:])
         self.read(mask, (None,) * mask.type.rank)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         count = g.var(INDEX, "count")
         g.set(count, operand(0))
         self._level(g, count, self.op.operands[0], ())
 
-    def _level(self, g, count, mask, index):
+    def _level(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...]) -> None:
         n = g.size(mask.type.dims[len(index)])
         if len(index) < mask.type.rank - 1:
             with g.loop(n) as i:

@@ -7,17 +7,17 @@ and after each item stand the scalar ops that need nothing later. A task joins a
 what it reads is complete by then, and what it overwrites has been read. Two tasks A before B may share c outer loops if, for
 all memory that both touch and one of them writes, iteration (i0 … i(c-1)) of B touches only what the same iteration of A
 touches. That holds if for each of these loops both address some axis by the same term with that loop's index.
-
 Additions to parts of one array (`update_add`) run in any order: where their parts differ they share all but the innermost loop.
-
     row maximum over j, then exp(x[i, j] - top[i]), then its sum over j:   for i { for j {…}  for j {…}  … }
 """
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import prod
 
 from ...ir.core import Block, Const, Op, Value
 from ...ir.thresholds import sizes
+from ...ir.types import Dim
 from . import accumulating_contractions, stencil_updates
 from .axis_kernels import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
 from .index_rules import Reads, rule
@@ -38,14 +38,14 @@ class Loop:
 
     __slots__ = ("children", "dim", "opens", "serial")
 
-    def __init__(self, dim):
+    def __init__(self, dim: Dim):
         self.dim, self.children, self.opens, self.serial = dim, [], [], False
 
 
 class Nest:
     __slots__ = ("after", "children", "tasks")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.children, self.tasks, self.after = [], [], []
 
 
@@ -54,7 +54,7 @@ class Step:
 
     __slots__ = ("after", "op", "plans")
 
-    def __init__(self, op: Op, plans=()):
+    def __init__(self, op: Op, plans: Sequence[Schedule] = ()):
         self.op, self.plans, self.after = op, tuple(plans), []
 
 
@@ -63,7 +63,7 @@ class Access:
 
     __slots__ = ("readers", "writers")
 
-    def __init__(self, readers=(), writers=()):
+    def __init__(self, readers: Sequence = (), writers: Sequence = ()):
         self.readers, self.writers = list(readers), list(writers)
 
     def copy(self) -> Access:
@@ -90,7 +90,7 @@ class Schedule:
 
     # --- dispatch ---------------------------------------------------------------------------------------------------
 
-    def _op(self, op: Op):
+    def _op(self, op: Op) -> None:
         name = op.defn.name
         special = _TASKS.get(name)
         if self.program.part(op) is not None:
@@ -106,7 +106,7 @@ class Schedule:
         elif op.results[0] in self.program.rooted:
             self._root(op)
 
-    def _root(self, op: Op):
+    def _root(self, op: Op) -> None:
         """A virtual op whose value is worth memory."""
         v, name = op.results[0], op.defn.name
         if name == "concat" and v in self.program.must:
@@ -118,7 +118,7 @@ class Schedule:
         else:
             self._add(StoreTask(v, self.program))
 
-    def _based(self, op: Op):
+    def _based(self, op: Op) -> None:
         base, y, copy, before = op.operands[0], op.results[0], None, None
         if not self.stores.same(base, y) and not self._overwrites_all(op):
             copy = stencil_updates.base_copy(op, self.program)
@@ -134,12 +134,12 @@ class Schedule:
     def _overwrites_all(self, op: Op) -> bool:
         return op.defn.name == "update" and set(op.attrs["spec"]) <= {":"}
 
-    def _reduce(self, op: Op):
+    def _reduce(self, op: Op) -> None:
         v = op.results[0]
         if not v.type.dims or v in self.program.rooted:
             self._add(AxisReduce(op, self.program))
 
-    def _sum(self, op: Op):
+    def _sum(self, op: Op) -> None:
         """A product or sum that adds to an array."""
         y, base = op.results[0], accumulating_contractions.base_of(self.program, op)
         if not self.stores.same(base, y):
@@ -150,7 +150,7 @@ class Schedule:
         else:
             self._add(accumulating_contractions.task(op, self.program))
 
-    def _dot(self, op: Op):
+    def _dot(self, op: Op) -> None:
         if op.results[0].type.dims and op.results[0] not in self.program.rooted:
             return
         if by_library(op):
@@ -158,18 +158,18 @@ class Schedule:
         else:
             self._add(DotTask(op, self.program))
 
-    def _scan(self, op: Op):
+    def _scan(self, op: Op) -> None:
         last = op.attrs["axis"] == op.operands[0].type.rank - 1
         self._add(ScanTask(op, op.results[0], self.program) if last else RowScanTask(op, self.program))
 
-    def _nonzero(self, op: Op):
+    def _nonzero(self, op: Op) -> None:
         task = NonzeroTask(op, self.program)
         self._add(task)
         for r in op.results:
             self.made[r], self.here[r] = task, task.item
             self.access(r).writers.append((task.item, task, (None,)))
 
-    def _draw(self, op: Op):
+    def _draw(self, op: Op) -> None:
         """In a nest of its own: what is drawn first is drawn first."""
         task, nest = DrawTask(op, self.program), Nest()
         self.items.append(nest)
@@ -177,7 +177,7 @@ class Schedule:
         self.guard = self.effects = len(self.items) - 1
         self._record(task, self.guard)
 
-    def _wrap(self, op: Op):
+    def _wrap(self, op: Op) -> None:
         if not op.results[0].type.dims:
             self._scalar(op, effect=True)
             return
@@ -188,7 +188,7 @@ class Schedule:
 
     # --- scalars ------------------------------------------------------------------------------------------------------
 
-    def _scalar(self, op: Op, effect: bool = False):
+    def _scalar(self, op: Op, effect: bool = False) -> None:
         """An op of rank 0: as early as its operands are known."""
         reads = Reads(self.program)
         reads.add_scalars(op.operands)
@@ -210,7 +210,7 @@ class Schedule:
             self.guard = self.effects = at
         (self.items[at].after if at >= 0 else self.before).append(op)
 
-    def _known(self, scalars) -> int:
+    def _known(self, scalars: Iterable[Value]) -> int:
         """The last item that one of the scalars comes from."""
         when = self.when
         return max((when.get(s, -1) for s in scalars), default=-1)
@@ -224,7 +224,7 @@ class Schedule:
             (self.here if r.type.dims else self.when)[r] = at
         return at
 
-    def _control(self, op: Op):
+    def _control(self, op: Op) -> None:
         for v in op.operands:
             if v.type.dims and not isinstance(v, Const):
                 self._stored(v)
@@ -232,11 +232,11 @@ class Schedule:
         self.barrier = self.effects = self._step(Step(op, plans))
         self.touched.clear()
 
-    def _print(self, op: Op):
+    def _print(self, op: Op) -> None:
         at = self._whole(op, max(self.guard, self.barrier, self.effects))
         self.effects = self.guard = at
 
-    def _push(self, op: Op):
+    def _push(self, op: Op) -> None:
         self.when[op.results[0]] = self._whole(op, max(self.guard, self.barrier))
 
     def _whole(self, op: Op, at: int) -> int:
@@ -251,13 +251,13 @@ class Schedule:
         (self.items[at].after if at >= 0 else self.before).append(op)
         return at
 
-    def _pop(self, op: Op):
+    def _pop(self, op: Op) -> None:
         if op.results[1].type.dims:
             self.access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
         else:
             self._scalar(op)
 
-    def _routine(self, op: Op):
+    def _routine(self, op: Op) -> None:
         """A library call: after all that it reads, nothing moves across what it writes."""
         reads = Reads(self.program)
         reads.add_scalars(x for x in op.operands)
@@ -282,7 +282,7 @@ class Schedule:
             found = self.touched[key] = Access()
         return found
 
-    def withdraw(self, task: Task):
+    def withdraw(self, task: Task) -> None:
         """Take a task out of its nest; another one does its work."""
         nest, inside = self.items[task.item], task
         nest.tasks.remove(task)
@@ -302,7 +302,7 @@ class Schedule:
         """Whether all items from this one on are loops."""
         return all(isinstance(item, Nest) for item in self.items[first:])
 
-    def _stored(self, v: Value):
+    def _stored(self, v: Value) -> None:
         """v is read through memory: by another block, a step, or at another index than the one just computed."""
         task = self.made.get(v)
         if task is not None:
@@ -327,7 +327,7 @@ class Schedule:
         self._record(task, at)
         return at
 
-    def _place(self, task: Task, lowest: int, first: int, soft):
+    def _place(self, task: Task, lowest: int, first: int, soft: list[tuple]) -> int:
         """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
         candidates = [first] if first >= lowest else []
         alike = {i for leaf, _ in task.reads.leaves for i, *_ in self.access(leaf).readers}
@@ -345,7 +345,7 @@ class Schedule:
         self._join(nest, task, [])
         return len(self.items) - 1
 
-    def _path(self, nest: Nest, task: Task, conflicts) -> list[Loop]:
+    def _path(self, nest: Nest, task: Task, conflicts: list[tuple[Task, tuple, tuple]]) -> list[Loop]:
         """The loops of the nest that the task may share, from the outside in."""
         path, children = [], nest.children
         if any(t is None for t, _, _ in conflicts):
@@ -362,7 +362,7 @@ class Schedule:
             children = loop.children
         return path
 
-    def _worth(self, nest: Nest, task: Task, path, conflicts) -> bool:
+    def _worth(self, nest: Nest, task: Task, path: list[Loop], conflicts: list[tuple[Task, tuple, tuple]]) -> bool:
         """Not where it would keep the innermost loop from being vectorised: two rows of one array, one of them written."""
         inner = path[-1]
         if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)
@@ -379,7 +379,7 @@ class Schedule:
         mine = {leaf for leaf, _ in task.reads.leaves}
         return any(len(t.loops) == len(task.loops) and any(leaf in mine for leaf, _ in t.reads.leaves) for t in nest.tasks)
 
-    def _apart(self, task: Task, inner: Loop, conflicts) -> bool:
+    def _apart(self, task: Task, inner: Loop, conflicts: list[tuple[Task, tuple, tuple]]) -> bool:
         """A costly function of each element of a product: beside the loops of the product it would not be vectorised.
 
             for i in n { r = 0;  for k in m { r += a[i, k] * x[k] }  y[i] = tanh(r) }      ->      a loop of its own for tanh
@@ -387,7 +387,7 @@ class Schedule:
         return _long(inner.dim) and self._costly(task) and any(
             isinstance(t, DotTask) and len(t.path) > len(task.loops) for t, _, _ in conflicts)
 
-    def _widens(self, task: Task, path) -> bool:
+    def _widens(self, task: Task, path: list[Loop]) -> bool:
         """The same the other way round: a short loop inside one that is vectorised for a costly function's sake. (With a long
         one, or one through memory outside of the cache, it costs more to read an array another time.)
 
@@ -404,7 +404,7 @@ class Schedule:
         own = v is not None and (v is task.value or v not in self.program.rooted)
         return own and self.program.effort.get(v, 0) >= sizes.costly
 
-    def _join(self, nest: Nest, task: Task, path):
+    def _join(self, nest: Nest, task: Task, path: list[Loop]) -> None:
         children, path = nest.children, list(path)
         if path:
             children = path[-1].children
@@ -421,7 +421,7 @@ class Schedule:
         task.path = path
         nest.tasks.append(task)
 
-    def _record(self, task: Task, at: int):
+    def _record(self, task: Task, at: int) -> None:
         task.item = at
         for leaf, terms in task.reads.leaves:
             self.access(leaf).readers.append((at, task, terms))
@@ -439,7 +439,7 @@ class Schedule:
         else:
             self.when[v] = at
 
-    def _reached(self, task: Task, leaf: Value, terms):
+    def _reached(self, task: Task, leaf: Value, terms: tuple[int | tuple[int | str, ...] | None, ...]) -> None:
         """Does the task find the leaf's element in a register? If not, the leaf needs memory."""
         maker = self.made.get(leaf)
         if maker is None:
@@ -453,11 +453,11 @@ class Schedule:
             maker.memory = True
 
 
-def _spread_out(rest, loops) -> bool:
+def _spread_out(rest: tuple[int, ...], loops: tuple[int, ...]) -> bool:
     return prod(rest) > sizes.widening or prod(loops) > sizes.large
 
 
-def _long(d) -> bool:
+def _long(d: Dim) -> bool:
     """Whether a loop has iterations enough to be vectorised."""
     return type(d) is not int or d >= sizes.lanes
 
@@ -468,7 +468,7 @@ def _regroups(op: Op) -> bool:
     return groups is None or any(len(a) != 1 or len(b) != 1 for a, b in groups)
 
 
-def _fits(path, task: Task, theirs, own) -> bool:
+def _fits(path: list[Loop], task: Task, theirs: tuple, own: tuple) -> bool:
     """May a later task that touches at `own` memory that `task` touches at `theirs` stand in the innermost loop of `path`?"""
     if theirs is COMMUTES:
         return True

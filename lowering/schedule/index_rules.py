@@ -11,18 +11,22 @@ schedule/fuse.py:
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.core import Const, Op, Value, as_dim
 from ...ir.errors import IRError
 from ...ir.ops.reduce import identity
 from ...ir.ops.shape import concat_parts
-from ...ir.types import BOOL, INDEX, DType
+from ...ir.types import BOOL, INDEX, Dim, DType
 from ..loopir.cursor import as_index, operand
-from ..loopir.grammar import Imm, Set, While
-from .materialize import reshape_groups, same_dim
+from ..loopir.grammar import Imm, Scalar, Set, While
+from .materialize import Program, reshape_groups, same_dim
+
+if TYPE_CHECKING:
+    from ..build.arrays import Values
+    from ..build.loop_builder import Nester
 
 Terms = tuple
 
@@ -43,32 +47,32 @@ class Rule(NamedTuple):
 # --- elementwise --------------------------------------------------------------------------------------------------------
 
 
-def _elementwise_at(g, op: Op, index):
+def _elementwise_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Scalar:
     args = [g.value_at(x, index) if x.type.dims else g.scalar(x) for x in op.operands]
     return g.let(op.defn.name, args, op.results[0].type.dtype, op.attrs)
 
 
-def _elementwise_terms(op: Op, terms: Terms):
+def _elementwise_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     return [(x, terms) for x in op.operands if x.type.dims]
 
 
-def _same_at(g, op: Op, index):
+def _same_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], index)
 
 
-def _cast_at(g, op: Op, index):
+def _cast_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     x = g.value_at(op.operands[0], index)
     dtype = op.results[0].type.dtype
     return x if x.dtype is dtype else g.let("cast", (x,), dtype, op.attrs)
 
 
-def wrapped(g, i, n):
+def wrapped(g: Nester, i: Imm | Scalar, n: Imm | Scalar) -> tuple[Scalar, Scalar]:
     """(the normalised index, whether i is outside [-n, n))."""
     at = g.let("wrap", (i, n), INDEX)
     return at, g.let("outside", (at, n), BOOL)
 
 
-def _wrap_at(g, op: Op, index):
+def _wrap_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Scalar:
     i = g.value_at(op.operands[0], index)
     return wrapped(g, i, g.scalar(op.operands[1]))[0]
 
@@ -84,38 +88,38 @@ def _stretched(op: Op) -> Iterator[tuple[int, bool]]:
         yield axis + shift, same_dim(d, 1)
 
 
-def _broadcast_at(g, op: Op, index):
+def _broadcast_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Scalar:
     return g.value_at(op.operands[0], tuple(0 if once else index[axis] for axis, once in _stretched(op)))
 
 
-def _broadcast_terms(op: Op, terms: Terms):
+def _broadcast_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     x = op.operands[0]
     return [(x, tuple(("i", 0) if once else terms[axis] for axis, once in _stretched(op)))] if x.type.dims else []
 
 
-def _iota_at(g, op: Op, index):
+def _iota_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     dtype = op.results[0].type.dtype
     if type(index[0]) is int:
         return Imm(dtype.np.type(index[0]).item(), dtype)
     return index[0] if dtype is INDEX else g.let("cast", (index[0],), dtype, {"dtype": dtype})
 
 
-def _transpose_index(op: Op, index):
+def _transpose_index(op: Op, index: tuple[int | Scalar, ...]) -> tuple[int | Scalar, ...]:
     out = [None] * len(index)
     for k, axis in enumerate(op.attrs["perm"]):
         out[axis] = index[k]
     return tuple(out)
 
 
-def _transpose_at(g, op: Op, index):
+def _transpose_at(g: Nester, op: Op, index: tuple[int | Scalar, int]) -> Any:
     return g.value_at(op.operands[0], _transpose_index(op, index))
 
 
-def _transpose_terms(op: Op, terms: Terms):
+def _transpose_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     return [(op.operands[0], _transpose_index(op, terms))]
 
 
-def ravel(g, index, dims):
+def ravel(g: Nester, index: Sequence, dims: Sequence) -> Dim | Scalar:
     """The row-major element number."""
     flat = 0
     for i, d in zip(index, dims):
@@ -123,7 +127,7 @@ def ravel(g, index, dims):
     return flat
 
 
-def unravel(g, flat, dims):
+def unravel(g: Nester | Values, flat: Any, dims: Sequence[Dim]) -> tuple[int, ...]:
     """The index of a row-major element number."""
     out = []
     for d in reversed(dims[1:]):
@@ -133,7 +137,7 @@ def unravel(g, flat, dims):
     return (flat, *reversed(out)) if dims else ()
 
 
-def _reshape_at(g, op: Op, index):
+def _reshape_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Scalar:
     x, out = op.operands[0], op.results[0].type.dims
     dims = x.type.dims
     if not dims:
@@ -150,7 +154,7 @@ def _reshape_at(g, op: Op, index):
     return g.value_at(x, tuple(inner))
 
 
-def _reshape_terms(op: Op, terms: Terms):
+def _reshape_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     x = op.operands[0]
     if not x.type.dims:
         return []
@@ -164,7 +168,7 @@ def _reshape_terms(op: Op, terms: Terms):
     return [(x, tuple(inner))]
 
 
-def concat_pieces(g, op: Op):
+def concat_pieces(g: Nester, op: Op) -> Iterator[Any]:
     """(operand, its offset along the axis) in order."""
     axis, offset = op.attrs["axis"], 0
     for x in concat_parts(op.operands)[0]:
@@ -172,7 +176,7 @@ def concat_pieces(g, op: Op):
         offset = g.iop("add", offset, g.size(x.type.dims[axis]))
 
 
-def _concat_at(g, op: Op, index):
+def _concat_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Scalar:
     """Static pieces only (schedule/materialize.py): the index into each piece is clamped, so that every read is inside it."""
     axis, result = op.attrs["axis"], None
     where = index[axis]
@@ -189,7 +193,7 @@ def _concat_at(g, op: Op, index):
     return result
 
 
-def _concat_terms(op: Op, terms: Terms):
+def _concat_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     axis = op.attrs["axis"]
     inner = terms[:axis] + (None,) + terms[axis + 1:]
     return [(x, inner) for x in concat_parts(op.operands)[0]]
@@ -198,13 +202,13 @@ def _concat_terms(op: Op, terms: Terms):
 # --- reductions of few elements -------------------------------------------------------------------------------------
 
 
-def _few(op: Op, fixed, moving):
+def _few(op: Op, fixed: Any, moving: list[int | None]) -> tuple[int | None, ...]:
     """The index of an operand from that of the result, by what stands on the reduced axes."""
     rest = iter(fixed)
     return tuple(moving.pop(0) if k in op.attrs["axes"] else next(rest) for k in range(op.operands[0].type.rank))
 
 
-def _reduce_at(g, op: Op, index):
+def _reduce_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     x, dtype, total = op.operands[0], op.results[0].type.dtype, None
     for part in product(*(range(x.type.dims[k]) for k in op.attrs["axes"])):
         value = g.value_at(x, _few(op, index, list(part)))
@@ -212,15 +216,15 @@ def _reduce_at(g, op: Op, index):
     return Imm(identity(op.attrs["kind"], dtype), dtype) if total is None else total
 
 
-def _reduce_terms(op: Op, terms: Terms):
+def _reduce_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     return [(op.operands[0], _few(op, terms, [None] * len(op.attrs["axes"])))]
 
 
-def _never_at(g, op: Op, index):
+def _never_at(g: Any, op: Op, index: tuple[int | Scalar, ...]) -> None:
     raise IRError(f"{op.defn.name} has no value at an index: the op that adds it reads it as a whole")
 
 
-def _anywhere(op: Op, terms: Terms):
+def _anywhere(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     """A product that is added to an array (schedule/accumulating_contractions.py): each element takes many of the operands."""
     return [(x, (None,) * x.type.rank) for x in op.operands if x.type.dims]
 
@@ -228,7 +232,8 @@ def _anywhere(op: Op, terms: Terms):
 # --- index --------------------------------------------------------------------------------------------------------------
 
 
-def region(spec: str, operands, index, whole, scaled, fixed):
+def region(spec: str, operands: tuple[Value, ...], index: tuple[int | Scalar, ...], whole: Callable, scaled: Callable,
+           fixed: Callable) -> tuple[int | Scalar | tuple[str, Dim], ...]:
     """The index into the array of a slice or an update, from the index into the region, by three functions of its parts."""
     inner, k, at = [], 0, 0
     for kind in spec:
@@ -244,16 +249,17 @@ def region(spec: str, operands, index, whole, scaled, fixed):
     return tuple(inner)
 
 
-def region_index(g, spec: str, operands, index):
+def region_index(g: Nester, spec: str, operands: tuple[Value, ...], index: tuple[int | Scalar, ...]) -> tuple[int | Scalar,
+                 ...]:
     """The index that element `index` of the region has in the array."""
-    def scaled(i, start, step):
+    def scaled(i: int | Scalar, start: Value, step: Const) -> Dim | Scalar:
         return g.iop("add", g.index(start), g.iop("mul", i, g.index(step)))
 
     return region(spec, operands, index, lambda i: i, scaled, g.index)
 
 
-def region_terms(spec: str, operands, terms: Terms) -> Terms:
-    def scaled(t, start, step):
+def region_terms(spec: str, operands: tuple[Value, ...], terms: Terms) -> Terms:
+    def scaled(t: int | tuple[str, int] | None, start: Value, step: Const) -> int | tuple[str | Dim, ...] | None:
         start, step = as_dim(start), as_dim(step)
         if t == ("i", 0):
             return ("i", start)
@@ -264,48 +270,49 @@ def region_terms(spec: str, operands, terms: Terms) -> Terms:
     return region(spec, operands, terms, lambda t: t, scaled, lambda v: ("i", as_dim(v)))
 
 
-def _slice_at(g, op: Op, index):
+def _slice_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], region_index(g, op.attrs["spec"], op.operands[1:], index))
 
 
-def _slice_terms(op: Op, terms: Terms):
+def _slice_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     return [(op.operands[0], region_terms(op.attrs["spec"], op.operands[1:], terms))]
 
 
-def gather_split(axes, at, rank_b: int, index):
+def gather_split(axes: tuple[int, ...], at: int, rank_b: int, index: tuple[int | Scalar, ...]) -> Any:
     """(the part of the index that addresses the index arrays, the rest)."""
     return tuple(index[at:at + rank_b]), tuple(index[:at]) + tuple(index[at + rank_b:])
 
 
-def joined(axes, rest, picked):
+def joined(axes: tuple[int, ...], rest: tuple[int, ...], picked: Any) -> tuple[int | Scalar | None, ...]:
     """The full index: `picked` on `axes`, `rest` on the others in order."""
     chosen, others = dict(zip(axes, picked)), iter(rest)
     return tuple(chosen[axis] if axis in chosen else next(others) for axis in range(len(axes) + len(rest)))
 
 
-def gather_index(g, axes, at, arrays, index):
+def gather_index(g: Nester, axes: tuple[int, ...], at: int, arrays: tuple[Value, ...],
+                 index: tuple[int | Scalar, ...]) -> tuple[int | Scalar, ...]:
     b, rest = gather_split(axes, at, arrays[0].type.rank, index)
     picked = [as_index(g.value_at(i, b)) if i.type.dims else g.index(i) for i in arrays]
     return joined(axes, rest, picked)
 
 
-def gather_terms(axes, at, arrays, terms):
+def gather_terms(axes: tuple[int, ...], at: int, arrays: tuple[Value, ...], terms: tuple[int | None, ...]) -> Any:
     """(terms of the indexed array, terms of each index array)."""
     b, rest = gather_split(axes, at, arrays[0].type.rank, terms)
     picked = [None if i.type.dims else ("i", as_dim(i)) for i in arrays]
     return joined(axes, rest, picked), b
 
 
-def _gather_at(g, op: Op, index):
+def _gather_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], gather_index(g, op.attrs["axes"], op.attrs["at"], op.operands[1:], index))
 
 
-def _gather_terms(op: Op, terms: Terms):
+def _gather_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     inner, b = gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[1:], terms)
     return [(op.operands[0], inner)] + [(i, b) for i in op.operands[1:] if i.type.dims]
 
 
-def search(g, op: Op, x):
+def search(g: Nester, op: Op, x: Any) -> Any:
     """The number of grid elements before x (side left: < x, right: <= x; NaN sorts last).
 
     It lies in [low, low + left]. With half = ceil(left / 2), element low + half - 1 comes before x or not: then it lies in
@@ -324,7 +331,7 @@ def search(g, op: Op, x):
     return g.let("select", (g.let("ne", (x, x), BOOL), numbers, found), INDEX)
 
 
-def _search_steps(g, op: Op, x, n, before):
+def _search_steps(g: Any, op: Op, x: Any, n: Any, before: Any) -> Any:
     """The number of grid elements for which before(element) holds; it holds for those in front."""
     if type(n) is not int:
         return _search_loop(g, op, x, n, before)
@@ -335,14 +342,14 @@ def _search_steps(g, op: Op, x, n, before):
     return operand(low)
 
 
-def _search_step(g, op: Op, low, half, before):
+def _search_step(g: Nester, op: Op, low: int | Scalar, half: int, before: Any) -> Scalar:
     """The new low after element low + half - 1."""
     after = g.iop("add", low, half)
     element = g.value_at(op.operands[0], (g.iop("sub", after, 1),))
     return g.let("pick", (before(element), operand(after), operand(low)), INDEX)
 
 
-def _search_loop(g, op: Op, x, n, before):
+def _search_loop(g: Any, op: Op, x: Any, n: Any, before: Op) -> Any:
     low, left = g.var(INDEX, "low"), g.var(INDEX, "left")
     with g.at_level(max(g.level((x,)), g.base)):
         g.set(low, operand(0))
@@ -358,7 +365,7 @@ def _search_loop(g, op: Op, x, n, before):
         return g.get(low)
 
 
-def sorts_before(g, a, b, or_equal: bool):
+def sorts_before(g: Nester, a: Any, b: Scalar, or_equal: bool) -> Scalar:
     """a < b (or a <= b) in NumPy's order: NaN comes after everything and equals NaN; complex numbers by parts."""
     if or_equal:
         return g.let("not", (sorts_before(g, b, a, False),), BOOL)
@@ -377,12 +384,12 @@ def sorts_before(g, a, b, or_equal: bool):
     return g.let("or", (less, g.let("and", (b_nan, a_number), BOOL)), BOOL)
 
 
-def _search_at(g, op: Op, index):
+def _search_at(g: Nester, op: Op, index: tuple[int, ...]) -> Scalar:
     x = op.operands[1]
     return search(g, op, g.value_at(x, index) if x.type.dims else g.scalar(x))
 
 
-def _search_terms(op: Op, terms: Terms):
+def _search_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
     grid, x = op.operands
     return [(grid, (None,))] + ([(x, terms)] if x.type.dims else [])
 
@@ -422,11 +429,11 @@ class Reads:
 
     __slots__ = ("_seen", "leaves", "plain", "program", "scalars")
 
-    def __init__(self, program):
+    def __init__(self, program: Program):
         self.program, self.leaves, self.scalars, self._seen = program, [], set(), set()
         self.plain = True
 
-    def through(self, op: Op, terms: Terms):
+    def through(self, op: Op, terms: Terms) -> None:
         """A virtual op, computed at `terms`."""
         if op.defn.name in INDEXED and not (op.defn.name == "broadcast" and not op.operands[0].type.dims):
             self.plain = False
@@ -434,7 +441,7 @@ class Reads:
         for x, inner in rule(op).terms(op, terms):
             self.add(x, inner)
 
-    def add(self, v: Value, terms: Terms):
+    def add(self, v: Value, terms: Terms) -> None:
         """Array v is read at `terms`."""
         if (v, terms) in self._seen or isinstance(v, Const):
             return
@@ -446,7 +453,7 @@ class Reads:
             return
         self.through(v.owner, terms)
 
-    def add_scalars(self, values):
+    def add_scalars(self, values: Iterator[Any] | tuple[Value, ...]) -> None:
         for v in values:
             if not v.type.dims and not isinstance(v, Const):
                 self.scalars.add(v)

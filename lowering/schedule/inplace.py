@@ -14,11 +14,17 @@ the op that defines y, provided that y reads x only at the very index that it wr
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Block, Const, Op, Value
 from ...ir.thresholds import sizes
 from .accumulating_contractions import base_of
 from .index_rules import Reads, gather_terms, region_terms, rule
 from .materialize import Program, floats, is_virtual
+
+if TYPE_CHECKING:
+    from ...ir.types import Dim
 
 
 class Storage:
@@ -81,11 +87,11 @@ class Stores:
 
     # --- edges ------------------------------------------------------------------------------------------------------
 
-    def _edge(self, depth: int, a: Value, b: Value, move: bool = False):
+    def _edge(self, depth: int, a: Value, b: Value, move: bool = False) -> None:
         if a.type.dims and not isinstance(a, Const) and not isinstance(b, Const) and self.program.buffered(a):
             self._edges.append((depth, len(self._edges), a, b, move))
 
-    def _collect(self, block: Block, depth: int):
+    def _collect(self, block: Block, depth: int) -> None:
         for op in block.ops:
             name = op.defn.name
             for region in op.regions:
@@ -225,7 +231,7 @@ class Stores:
 
     # --- loops whose carries change places --------------------------------------------------------------------------
 
-    def _exchange(self, y: Value, p: Value):
+    def _exchange(self, y: Value, p: Value) -> None:
         """Let the yielded value and the parameter that it becomes swap memory, where they are large temporaries."""
         s, t = self.storage(y), self.storage(p)
         if s.home or t.home or (y.type.static and y.type.count <= sizes.registers):
@@ -242,7 +248,7 @@ class Stores:
 
     # --- outputs ----------------------------------------------------------------------------------------------------
 
-    def _outputs(self):
+    def _outputs(self) -> None:
         f = self.program.function
         for k, v in enumerate(f.results):
             if k in self.inout and v.type.dims and not isinstance(v, Const):
@@ -254,7 +260,7 @@ class Stores:
             if s.home is None and not s.swap:
                 s.home = ("out", k)
 
-    def _rows(self, block: Block):
+    def _rows(self, block: Block) -> None:
         """The yields of a map are computed in the rows of its results."""
         for op in block.ops:
             for region in op.regions:
@@ -270,7 +276,7 @@ class Stores:
 
     # --- overwriting with values of the old contents ----------------------------------------------------------------
 
-    def _separate(self, block: Block):
+    def _separate(self, block: Block) -> None:
         """Compute what is written into a region first, where it reads the same memory at other places."""
         for op in block.ops:
             for region in op.regions:
@@ -285,11 +291,12 @@ class Stores:
                         if any(self.of.get(leaf) is s and not self._apart(at, own) for leaf, at in reads.leaves):
                             self.program.force(x)
 
-    def _apart(self, terms, own) -> bool:
+    def _apart(self, terms: tuple[int | tuple[int | str, ...] | None, ...],
+               own: tuple[int | tuple[int | str, ...] | None, ...]) -> bool:
         return (terms == own and None not in own) or disjoint(self.program, terms, own)
 
 
-def based_terms(op: Op):
+def based_terms(op: Op) -> tuple[int | tuple[str | Dim, ...] | None, ...]:
     """Where an update writes into its base."""
     loops = tuple(range(op.operands[1].type.rank))
     if "spec" in op.attrs:
@@ -297,7 +304,7 @@ def based_terms(op: Op):
     return gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[2:], loops)[0]
 
 
-def based_operands(op: Op):
+def based_operands(op: Op) -> Iterator[Any]:
     """The arrays that an update reads besides its base, and where."""
     loops = tuple(range(op.operands[1].type.rank))
     yield op.operands[1], loops
@@ -309,7 +316,7 @@ def based_operands(op: Op):
 # --- disjointness of two accesses -------------------------------------------------------------------------------------
 
 
-def linear(v, sign: int = 1, into: dict | None = None) -> dict:
+def linear(v: Any, sign: int = 1, into: dict | None = None) -> dict:
     """An index as a sum: {value: factor, None: constant}."""
     into = {None: 0} if into is None else into
     if type(v) is int:
@@ -329,7 +336,7 @@ def linear(v, sign: int = 1, into: dict | None = None) -> dict:
     return into
 
 
-def apart(program: Program, a, b) -> bool:
+def apart(program: Program, a: Any, b: Any) -> bool:
     """Whether two index values are certainly different."""
     diff = linear(b, -1, linear(a))
     constant = diff.pop(None)
@@ -340,7 +347,7 @@ def apart(program: Program, a, b) -> bool:
     return constant != 0 and all(sign * c > 0 and v in program.counters for v, c in factors)
 
 
-def disjoint(program: Program, a, b) -> bool:
+def disjoint(program: Program, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
     """Whether two accesses certainly touch different elements: on some axis both are fixed, at different places."""
     for s, t in zip(a, b):
         if type(s) is tuple and type(t) is tuple and s[0] == "i" == t[0] and apart(program, s[1], t[1]):

@@ -8,15 +8,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.core import Op, Value
 from ...ir.ops.linalg import dot_axes
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, Type
-from ..loopir.grammar import At, Imm, Lib
+from ...ir.types import BOOL, Dim, Type
+from ..loopir.cursor import operand
+from ..loopir.grammar import At, Buffer, If, Imm, Lib, Scalar
 from .index_rules import region_index
 from .materialize import reshape_groups, same_dim
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
 
 
 def by_library(op: Op) -> bool:
@@ -42,7 +46,7 @@ class View(NamedTuple):
     strides: tuple
 
 
-def strides_of(g, dims) -> tuple:
+def strides_of(g: Nester, dims: Any) -> tuple:
     out, step = [], 1
     for d in reversed(dims):
         out.append(step)
@@ -50,7 +54,7 @@ def strides_of(g, dims) -> tuple:
     return tuple(reversed(out))
 
 
-def view(g, v: Value) -> View | None:
+def view(g: Nester, v: Value) -> View | None:
     """The array as it lies in memory; None for a computed one."""
     place = g.place(v)
     if place is not None:
@@ -62,11 +66,11 @@ def view(g, v: Value) -> View | None:
     return step(g, v.owner, inner) if inner else None
 
 
-def _transpose_view(g, op: Op, inner: View):
+def _transpose_view(g: Any, op: Op, inner: View) -> Any:
     return inner._replace(strides=tuple(inner.strides[k] for k in op.attrs["perm"]))
 
 
-def _slice_view(g, op: Op, inner: View):
+def _slice_view(g: Nester, op: Op, inner: View) -> View:
     spec, operands = op.attrs["spec"], op.operands[1:]
     first = region_index(g, spec, operands, (0,) * op.results[0].type.rank)
     start = g.sum([inner.start, *(g.iop("mul", i, s) for i, s in zip(first, inner.strides))])
@@ -80,7 +84,7 @@ def _slice_view(g, op: Op, inner: View):
     return View(inner.buffer, start, tuple(strides))
 
 
-def _reshape_view(g, op: Op, inner: View):
+def _reshape_view(g: Nester, op: Op, inner: View) -> View | None:
     """Axes of length 1 come and go; an axis may be split."""
     source, target = op.operands[0].type.dims, op.results[0].type.dims
     groups = reshape_groups(source, target)
@@ -111,7 +115,7 @@ class Matrix(NamedTuple):
     trans: bool
 
 
-def _merge(dims, strides):
+def _merge(dims: list[Dim], strides: list[int]) -> int | None:
     """The stride of several axes taken as one, or None: each must step over all of the next."""
     kept = [(d, s) for d, s in zip(dims, strides) if not same_dim(d, 1)]
     if not kept:
@@ -122,7 +126,7 @@ def _merge(dims, strides):
     return kept[-1][1]
 
 
-def as_matrix(g, v: Value, batch, rows, columns) -> Matrix:
+def as_matrix(g: Nester, v: Value, batch: tuple, rows: tuple[int, ...], columns: tuple[int, ...]) -> Matrix:
     """The array as matrices of `rows` by `columns`; packed where it does not lie so."""
     found = view(g, v)
     dims = g.dims(v.type)
@@ -139,7 +143,7 @@ def as_matrix(g, v: Value, batch, rows, columns) -> Matrix:
     order = (*batch, *rows, *columns)
     packed = g.temporary(Type(v.type.dtype, tuple(v.type.dims[k] for k in order)))
 
-    def write(index):
+    def write(index: tuple[int | Scalar, ...]) -> None:
         g.store(packed.buffer, tuple(index[k] for k in order), g.value_at(v, index))
 
     g.each(v.type, write)
@@ -148,22 +152,22 @@ def as_matrix(g, v: Value, batch, rows, columns) -> Matrix:
     return Matrix(packed.buffer, 0, strides[:len(batch)], _ld(g, None, g.product(dims[k] for k in columns), 2), False)
 
 
-def _row_length(ld, n, m) -> bool:
+def _row_length(ld: int, n: Any, m: Any) -> bool:
     """Whether BLAS takes the stride: not negative, and no shorter than a row."""
     return m == 1 or (type(ld) is int and type(n) is int and ld >= n) or (type(ld) is not int and ld is not None)
 
 
-def _ld(g, ld, n, m):
+def _ld(g: Nester, ld: int | None, n: Any, m: Any) -> int:
     if ld is None or m == 1:
         ld = n
     return max(ld, 1) if type(ld) is int else ld
 
 
-def _dot(g, op: Op):
+def _dot(g: Nester, op: Op) -> None:
     product_into(g, op, op.results[0], (0,) * op.results[0].type.rank, 0.0)
 
 
-def product_into(g, op: Op, target: Value, first, beta: float):
+def product_into(g: Nester, op: Op, target: Value, first: Any, beta: float) -> None:
     """Write (beta 0) or add (beta 1) a product to the array `target`, from the element at the index `first` on."""
     a, b = op.operands
     (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, a.type.rank, b.type.rank)
@@ -180,19 +184,29 @@ def product_into(g, op: Op, target: Value, first, beta: float):
         index = tuple(loops.enter_context(g.loop(dims_a[i])) for i in a_batch)
         start = g.sum(g.iop("mul", i, s) for i, s in zip(first, strides_of(g, g.dims(target.type))))
         c = address(g, place.buffer, g._from_start(place, start), index, _batch_strides(g, op.results[0], len(index)))
-        g.write(Lib("gemm", (c, _at(g, left, index), _at(g, right, index), left.trans, right.trans, m, n, k, left.ld, right.ld,
-                             n, 1.0, beta)))
+        x, y = _at(g, left, index), _at(g, right, index)
+        full = Lib("gemm", (c, x, y, left.trans, right.trans, m, n, k, left.ld, right.ld, n, 1.0, beta))
+        if beta or not _is_transpose(left, right, m, n) or (type(m) is int and m < sizes.symmetric):
+            g.write(full)
+            return
+        half = Lib("syrk", (c, x, left.trans, m, k, left.ld, n))
+        g.write(half if type(m) is int else If(g.let("lt", (m, operand(sizes.symmetric)), BOOL), [full], [half]))
 
 
-def _batch_strides(g, v: Value, count: int):
+def _is_transpose(left: Matrix, right: Matrix, m: Any, n: Any) -> bool:
+    """Whether a product is of a matrix and its own transpose: the result is symmetric, and half of it is enough."""
+    return (left.trans is not right.trans and left._replace(trans=False) == right._replace(trans=False) and same_dim(m, n))
+
+
+def _batch_strides(g: Nester, v: Value, count: int) -> tuple:
     return strides_of(g, g.dims(v.type))[:count]
 
 
-def _at(g, x: Matrix, index):
+def _at(g: Nester, x: Matrix, index: tuple[int | Scalar, ...]) -> Buffer:
     return address(g, x.buffer, x.start, index, x.batch)
 
 
-def address(g, buffer, start, index, strides):
+def address(g: Nester, buffer: Any, start: Any, index: Any, strides: tuple[int, ...]) -> Any:
     flat = g.sum([start, *(g.iop("mul", i, s) for i, s in zip(index, strides))])
     return buffer if flat == 0 and type(flat) is int else At(buffer, (flat,))
 
@@ -200,31 +214,31 @@ def address(g, buffer, start, index, strides):
 # --- factorisations -------------------------------------------------------------------------------------------------------
 
 
-def _copied(g, target: Value, source: Value):
+def _copied(g: Nester, target: Value, source: Value) -> None:
     g.copy_into(g.place(target), source)
 
 
-def batched(g, v: Value, loops: ExitStack):
+def batched(g: Nester, v: Value, loops: ExitStack) -> tuple:
     return tuple(loops.enter_context(g.loop(g.size(d))) for d in v.type.dims[:-2])
 
 
-def at_batch(g, v: Value, index):
+def at_batch(g: Nester, v: Value, index: tuple[int | Scalar, ...]) -> Buffer:
     place = g.place(v)
     return address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
 
 
-def _at_vector(g, v: Value, index):
+def _at_vector(g: Nester, v: Value, index: tuple[int | Scalar, ...]) -> Buffer:
     found = stack(g, v)
     return address(g, found.buffer, found.start, index, found.strides)
 
 
-def _in_memory(g, v: Value):
+def _in_memory(g: Nester, v: Value) -> Matrix:
     """(buffer, start, strides) of the array as it is, row by row; packed where it is computed."""
     rank = v.type.rank
     return as_matrix(g, v, tuple(range(rank - 2)), (rank - 2,), (rank - 1,))
 
 
-def _row_major(g, v: Value) -> Matrix:
+def _row_major(g: Nester, v: Value) -> Matrix:
     found = _in_memory(g, v)
     if not found.trans:
         return found
@@ -234,7 +248,7 @@ def _row_major(g, v: Value) -> Matrix:
     return Matrix(packed.buffer, 0, strides[:-2], strides[-2], False)
 
 
-def stack(g, v: Value) -> View:
+def stack(g: Nester, v: Value) -> View:
     """An array in memory, row by row; packed where it is computed."""
     place = g.place(v)
     if place is None:
@@ -243,11 +257,11 @@ def stack(g, v: Value) -> View:
     return View(place.buffer, g._from_start(place, 0), strides_of(g, g.dims(v.type)))
 
 
-def _empty(g, v: Value) -> bool:
+def _empty(g: Nester, v: Value) -> bool:
     return any(type(d) is int and d == 0 for d in v.type.dims)
 
 
-def _cholesky(g, op: Op):
+def _cholesky(g: Any, op: Op) -> None:
     r = op.results[0]
     _copied(g, r, op.operands[0])
     if _empty(g, r):
@@ -259,7 +273,7 @@ def _cholesky(g, op: Op):
         g.write(Lib("cholesky", (at_batch(g, r, index), n, n), site))
 
 
-def _lu(g, op: Op):
+def _lu(g: Nester, op: Op) -> None:
     factor, perm = op.results
     _copied(g, factor, op.operands[0])
     if _empty(g, factor):
@@ -270,7 +284,7 @@ def _lu(g, op: Op):
         g.write(Lib("lu", (at_batch(g, factor, index), _at_vector(g, perm, index), n, n)))
 
 
-def _lu_solve(g, op: Op):
+def _lu_solve(g: Nester, op: Op) -> None:
     _, factor, perm, b = op.operands
     x = op.results[0]
     if _empty(g, x):
@@ -289,12 +303,12 @@ def _lu_solve(g, op: Op):
                                  k, lu.ld, rhs.ld, k)))
 
 
-def _flat(g, address, extra):
+def _flat(g: Nester, address: Buffer, extra: Any) -> Any:
     start = address.index[0] if isinstance(address, At) else 0
     return (g.iop("add", start, extra),)
 
 
-def _triangular(g, op: Op):
+def _triangular(g: Nester, op: Op) -> None:
     t, b = op.operands
     x = op.results[0]
     if _empty(g, x):

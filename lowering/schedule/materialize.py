@@ -11,8 +11,10 @@ after all is decided later, by schedule/fuse.py.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from math import inf, prod
+from typing import TYPE_CHECKING, Any
 
 from ...ir.analysis.lengths import least_count
 from ...ir.analysis.uses import one_to_one, position
@@ -21,6 +23,9 @@ from ...ir.opdef import Elementwise
 from ...ir.ops.index import WRITES
 from ...ir.ops.shape import concat_parts
 from ...ir.thresholds import sizes
+
+if TYPE_CHECKING:
+    from ...ir.types import Dim, Type
 
 REPEAT = 3           # … or computed again in every iteration of a loop
 
@@ -47,13 +52,13 @@ def is_fill(op: Op) -> bool:
     return op.defn.name == "empty" or (op.defn.name == "broadcast" and not op.operands[0].type.dims)
 
 
-def small(type) -> bool:
+def small(type: Type) -> bool:
     """Whether the elements of such an array are written one by one. Rows of a vector's length are not: scalar stores would
     stall the vector loads after them."""
     return type.static and type.count <= sizes.registers and (not type.dims or type.dims[-1] < sizes.lanes)
 
 
-def same_dim(a, b) -> bool:
+def same_dim(a: Dim, b: Dim) -> bool:
     return a is b or (type(a) is int and type(b) is int and a == b)
 
 
@@ -89,7 +94,7 @@ class Program:
         self._clock += 1
         return self._clock
 
-    def _walk(self, block: Block):
+    def _walk(self, block: Block) -> None:
         start, uses = self._tick(), self.uses
         self.ops[block], stops = list(block.ops), self.stops.setdefault(block, [])
         for op in block.ops:
@@ -118,7 +123,7 @@ class Program:
             return (self.pos if v.owner.defn.name == "map" else self.end)[v.owner], self.home[v.owner]
         return self.span[v.owner][0], v.owner
 
-    def ancestors(self, block: Block):
+    def ancestors(self, block: Block) -> Iterator[Any]:
         """(op, region number) of every enclosing control op, innermost first."""
         while (up := self.parent[block]) is not None:
             yield up
@@ -137,7 +142,7 @@ class Program:
         """Whether array v is read from memory (or from the register of the task that computes it)."""
         return v in self.rooted or not isinstance(v.owner, Op)
 
-    def _decide(self, block: Block):
+    def _decide(self, block: Block) -> None:
         for op in block.ops:
             for v in op.results:
                 if v.type.dims:
@@ -145,7 +150,7 @@ class Program:
             for region in op.regions:
                 self._decide(region)
 
-    def _decide_value(self, op: Op, v: Value):
+    def _decide_value(self, op: Op, v: Value) -> None:
         if not is_virtual(op) or (op.defn.name == "reduce" and op.operands[0] in self.rooted):
             self.rooted.add(v)
             if not op.defn.register or self._needs_memory(op, v):
@@ -233,7 +238,7 @@ class Program:
                 return True
         return True
 
-    def force(self, v: Value):
+    def force(self, v: Value) -> None:
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""
         self.rooted.add(v)
         self.cost[v] = 1
@@ -265,7 +270,7 @@ class Program:
         found.append(op)
         return True
 
-    def move(self, ops: list[Op], before: Op):
+    def move(self, ops: list[Op], before: Op) -> None:
         """Each gets a position of its own, behind those that have been moved there earlier."""
         block, high = self.ops[self.home[before]], self.pos[before]
         late = [op for op in ops if self.pos[op] > high]
@@ -353,7 +358,7 @@ EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_rep
 # --- reshape: which axes keep their meaning -----------------------------------------------------------------------------
 
 
-def reshape_groups(source, target) -> list[tuple[list[int], list[int]]] | None:
+def reshape_groups(source: tuple[Dim, ...], target: tuple[Dim, ...]) -> list[tuple[list[int], list[int]]] | None:
     """Groups of axes with equal products: [n, 1, 6] -> [n, 2, 3] is ([0], [0]), ([2], [1, 2]); axes of length 1 belong to none.
 
     None where run-time lengths do not let the groups be told apart.

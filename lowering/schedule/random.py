@@ -1,13 +1,19 @@
 """Draws from generators (libraries/numpy_random.py), each in loops of its own: what is drawn first is drawn first."""
 from __future__ import annotations
 
-from ...ir.core import Op
+from typing import TYPE_CHECKING
+
+from ...ir.core import Op, Value
 from ...ir.types import Type
 from ..libraries import numpy_random  # noqa: F401
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Lib
+from ..loopir.grammar import At, Lib, Scalar
 from .library_calls import ROUTINES, address, stack
 from .tasks import Task
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from .materialize import Program
 
 
 class DrawTask(Task):
@@ -16,17 +22,17 @@ class DrawTask(Task):
     __slots__ = ()
     serial = True
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         super().__init__(op, op.results[0], op.results[0].type.dims, program)
         self.write = own = tuple(range(len(self.loops)))
         for p in (op.operands[0], *self.parameters):
             self.read(p, own)
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Value, ...]:
         return self.op.operands[1 + self.op.attrs["rank"]:]
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         op, v = self.op, self.value
         generator, *params = [g.value_at(p, index) for p in (op.operands[0], *self.parameters)]
         if v.type.dims:
@@ -39,11 +45,11 @@ class DrawTask(Task):
             g.remember(v, index, g.load(target.buffer, (0,), g.depth))
 
 
-def _site(g, op: Op) -> int:
+def _site(g: Nester, op: Op) -> int:
     return g.site("random", "", op.loc)
 
 
-def _random_call(g, op: Op):
+def _random_call(g: Nester, op: Op) -> None:
     rank, kinds, rest = op.attrs["rank"], [], []
     operands = op.operands[:len(op.operands) - rank]
     dims = [g.index(d) for d in op.operands[len(operands):]]

@@ -6,14 +6,20 @@
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
+from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op
 from ...ir.ops.linalg import dot_axes
 from ...ir.ops.reduce import few, identity
-from ..loopir.grammar import Imm
+from ..loopir.grammar import Imm, Scalar
 from .index_rules import combine
 from .tasks import Task
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from .materialize import Program
 
 
 class ReduceTask(Task):
@@ -22,7 +28,7 @@ class ReduceTask(Task):
     __slots__ = ("combine", "kept", "loose", "order", "start", "vars")
     register = True
 
-    def __init__(self, op: Op, loops, kept, order, program, kind: str):
+    def __init__(self, op: Op, loops: Sequence, kept: list[bool], order: list[int], program: Program, kind: str):
         value = op.results[0]
         super().__init__(op, value, loops, program)
         dtype = value.type.dtype
@@ -46,13 +52,13 @@ class ReduceTask(Task):
             return ()
         return tuple(k for k in range(self.first, len(self.loops)) if self.kept[k])
 
-    def element(self, g, index):
+    def element(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
         raise NotImplementedError
 
-    def at(self, index):
+    def at(self, index: Any) -> tuple[int | Scalar, ...]:
         return tuple(index[k] for k in self.order)
 
-    def begin(self, g, index):
+    def begin(self, g: Nester, index: tuple[int, ...]) -> None:
         dtype = self.value.type.dtype
         self.vars = {}
         if self.in_register or self._few(g):
@@ -62,18 +68,18 @@ class ReduceTask(Task):
         else:
             self._clear(g, dict(enumerate(index)), list(self.rows))
 
-    def _few(self, g) -> bool:
+    def _few(self, g: Nester) -> bool:
         """Whether the rows are so short that their loops are written out: then each element is a variable."""
         return all(type(self.loops[k]) is int and g.written_out(self.path[k]) for k in self.rows)
 
-    def _clear(self, g, at, rows):
+    def _clear(self, g: Nester, at: dict[int, Scalar], rows: list[int]) -> None:
         if rows:
             with g.loop(g.size(self.loops[rows[0]])) as i:
                 self._clear(g, at | {rows[0]: i}, rows[1:])
         else:
             g.store_value(self.value, self.at(at), self.start)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         x = self.element(g, index)
         if self.first is None:
             self._done(g, self.at(index), x)
@@ -82,12 +88,12 @@ class ReduceTask(Task):
         else:
             g.add_to(self.value, self.at(index), self.combine, x, self.loose)
 
-    def finish(self, g, index):
+    def finish(self, g: Nester, index: tuple[int, ...]) -> None:
         for row, var in self.vars.items():
             at = dict(enumerate(index)) | dict(zip(self.rows, row))
             self._done(g, self.at(at), g.get(var))
 
-    def _done(self, g, index, atom):
+    def _done(self, g: Nester, index: tuple[int | Scalar, ...], atom: Scalar) -> None:
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)
@@ -98,16 +104,16 @@ class AxisReduce(ReduceTask):
 
     __slots__ = ()
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         x, axes = op.operands[0], op.attrs["axes"]
         kept = [k not in axes for k in range(x.type.rank)]
         super().__init__(op, x.type.dims, kept, [k for k, keep in enumerate(kept) if keep], program, op.attrs["kind"])
         self.read(x, range(x.type.rank))
 
-    def linear(self, g) -> bool:
+    def linear(self, g: Nester) -> bool:
         return self._plain() and not any(self.kept)
 
-    def element(self, g, index):
+    def element(self, g: Nester, index: tuple[int | Scalar, ...]) -> Imm | Scalar:
         return g.value_at(self.op.operands[0], index)
 
 
@@ -116,7 +122,7 @@ class DotTask(ReduceTask):
 
     __slots__ = ("a_index", "b_index")
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         a, b = op.operands
         (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, a.type.rank, b.type.rank)
         # axes of the product: ("a", axis) for batch, contracted and free axes of a, ("b", axis) for free axes of b
@@ -135,7 +141,8 @@ class DotTask(ReduceTask):
         self.read(b, self.b_index)
 
     @staticmethod
-    def _order(batch, of_a, of_b, contracted):
+    def _order(batch: list, of_a: list[tuple[str, int]], of_b: list[tuple[str, int]],
+               contracted: set[tuple[str, int]]) -> list[tuple[str, int]]:
         """Walk a matrix row by row; of two matrices, a's free axes, the contracted ones, then b's free axes."""
         wide, narrow = (of_a, of_b) if len(of_a) >= len(of_b) else (of_b, of_a)
         if len(set(wide) | set(narrow)) > len(wide):
@@ -145,7 +152,7 @@ class DotTask(ReduceTask):
             rest = list(wide)
         return list(dict.fromkeys(batch + rest))
 
-    def element(self, g, index):
+    def element(self, g: Nester, index: tuple[int | Scalar, ...]) -> Scalar:
         a, b = self.op.operands
         x = g.value_at(a, tuple(index[k] for k in self.a_index))
         y = g.value_at(b, tuple(index[k] for k in self.b_index))

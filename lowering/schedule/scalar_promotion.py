@@ -14,6 +14,9 @@ access certainly ends before the element or begins after it.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from ...ir.analysis.affine import AffineExpr
 from ...ir.analysis.induction import assume_iteration, counter_of
 from ...ir.analysis.patterns import number
@@ -106,7 +109,7 @@ class _Proofs:
     def _before(self, a: AffineExpr, b: AffineExpr) -> bool:
         return self.ranges.facts.nonneg(b.plus(a, -1).add(-1))
 
-    def _region(self, op: Op):
+    def _region(self, op: Op) -> Iterator[Any]:
         """(first, last) position of an access on each axis; None where it is not known."""
         spec, operands = op.attrs["spec"], op.operands[1 if op.defn.name == "slice" else 2:]
         form = self.ranges.form

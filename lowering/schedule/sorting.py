@@ -7,12 +7,17 @@ Where this NumPy does not have them, a stable bottom-up merge sort:
 """
 from __future__ import annotations
 
-from ...ir.types import BOOL, INDEX, Type
+from typing import TYPE_CHECKING, Any
+
+from ...ir.types import BOOL, INDEX, Dim, Type
 from ..libraries import numpy_sort
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Buffer, Lib, Load, Swap, While
+from ..loopir.grammar import At, Buffer, Lib, Load, Scalar, Swap, While
 from .axis_kernels import LaneTask
 from .index_rules import sorts_before
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
 
 
 class SortTask(LaneTask):
@@ -21,7 +26,7 @@ class SortTask(LaneTask):
     __slots__ = ()
     serial = True
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int, ...]) -> None:
         if self.length(g) == 0:
             return
         kind, dtype = self.op.defn.name, self.op.operands[0].type.dtype
@@ -43,19 +48,19 @@ class SortTask(LaneTask):
             with g.loop(n) as i:
                 g.store_value(self.value, self.full(index, i), g.load(lane.buffer, (i,), g.depth))
 
-    def _lane(self, g, index, dim) -> At:
+    def _lane(self, g: Nester, index: tuple[int, ...], dim: Dim) -> At:
         """Where the lane is sorted; the last index is that along it."""
         place = g.place(self.value)
         if self.axis == self.value.type.rank - 1:
             return At(place.buffer, (*place.prefix, *index, 0))
         return At(g.temporary(Type(self.value.type.dtype, (dim,)), heap=True).buffer, (0,))
 
-    def _load(self, g, index, lane: At):
+    def _load(self, g: Nester, index: Any, lane: At) -> None:
         x = self.op.operands[0]
         with g.loop(self.length(g)) as i:
             g.store(lane.buffer, _along(lane, i), g.value_at(x, self.full(index, i)))
 
-    def _merged(self, g, index):
+    def _merged(self, g: Any, index: Any) -> None:
         x = self.op.operands[0]
         n, dim = self.length(g), x.type.dims[self.axis]
         runs = [self._pair(g, Type(x.type.dtype, (dim,)))]
@@ -69,19 +74,19 @@ class SortTask(LaneTask):
             g.store_value(self.value, self.full(index, i), g.load(runs[-1][0], (i,), g.depth))
 
     @staticmethod
-    def _pair(g, type: Type) -> tuple[Buffer, Buffer]:
+    def _pair(g: Any, type: Type) -> tuple[Buffer, Buffer]:
         return g.temporary(type, heap=True).buffer, g.temporary(type, heap=True).buffer
 
 
-def _along(lane: At, i) -> tuple:
+def _along(lane: At, i: int | Scalar) -> tuple:
     return (*lane.index[:-1], i)
 
 
-def _address(lane: At, i) -> At:
+def _address(lane: At, i: int) -> At:
     return At(lane.buffer, _along(lane, i))
 
 
-def _merge_sort(g, runs, n):
+def _merge_sort(g: Any, runs: Any, n: Any) -> None:
     width = g.var(INDEX, "width")
     g.set(width, operand(1))
     with g.open() as head:
@@ -101,11 +106,11 @@ def _merge_sort(g, runs, n):
     g.write(While(head, more, body))
 
 
-def _add(g, a, b):
+def _add(g: Any, a: Any, b: Any) -> Any:
     return g.let("add", (a, b), INDEX)
 
 
-def _merge(g, runs, low, middle, high):
+def _merge(g: Any, runs: Any, low: Any, middle: Any, high: Any) -> None:
     """Merge [low, middle) and [middle, high): of equal keys the left one first."""
     left, right = g.var(INDEX, "left"), g.var(INDEX, "right")
     g.set(left, low)
@@ -127,7 +132,7 @@ def _merge(g, runs, low, middle, high):
         g.set(left, g.let("sub", (_add(g, i, operand(1)), one), INDEX))
 
 
-def _load(g, buffer, at):
+def _load(g: Any, buffer: Buffer, at: Any) -> Any:
     target = g.fresh(buffer.dtype)
     g.write(Load(target, buffer, (at,)))
     return target

@@ -5,25 +5,31 @@ Operands are packed where they do not lie row by row; results are written where 
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op, Value, as_dim
-from ...ir.types import BOOL, Type
+from ...ir.types import BOOL, DType, Type
 from ..libraries.numpy_gufuncs import letters
 from ..loopir.cursor import operand
-from ..loopir.grammar import Imm, Lib
+from ..loopir.grammar import Buffer, Imm, Lib, Scalar
 from .library_calls import ROUTINES, View, address, at_batch, batched, stack, strides_of
 
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
 
-def _whole(g, found: View):
+
+def _whole(g: Nester, found: View) -> Buffer:
     return address(g, found.buffer, found.start, (), ())
 
 
-def _stacks(g, v: Value, core: int):
+def _stacks(g: Nester, v: Value, core: int) -> Any:
     return g.product(g.dims(v.type)[:v.type.rank - core])
 
 
-def _call(g, routine: str, outer, sizes, inputs, outputs, site=None, dtypes=None):
+def _call(g: Nester, routine: str, outer: int, sizes: list[int], inputs: list[float | Value | View], outputs: Sequence,
+          site: int | None = None, dtypes: tuple[list[DType], ...] | None = None) -> None:
     """`inputs` are values, views of memory or numbers, `outputs` values or views."""
     places = [x if isinstance(x, float) else x if isinstance(x, View) else stack(g, x) for x in (*inputs, *outputs)]
     kinds = dtypes or ([p.buffer.dtype for p in places[:len(inputs)]], [p.buffer.dtype for p in places[len(inputs):]])
@@ -31,19 +37,19 @@ def _call(g, routine: str, outer, sizes, inputs, outputs, site=None, dtypes=None
     g.write(Lib("gufunc", (f"{routine}.{letters(*kinds)}", outer, *sizes, *operands), site))
 
 
-def _scratch(g, type: Type) -> View:
+def _scratch(g: Nester, type: Type) -> View:
     buffer = g.temporary(type, heap=True).buffer
     return View(buffer, 0, strides_of(g, buffer.dims))
 
 
-def _failure(g, op: Op, what: str):
+def _failure(g: Nester, op: Op, what: str) -> int:
     return g.site("LinAlgError", f"{what} did not converge", op.loc)
 
 
 # --- eigenvalues and singular values -----------------------------------------------------------------------------------
 
-def _eigen(routine):
-    def run(g, op: Op):
+def _eigen(routine: str) -> Callable:
+    def run(g: Nester, op: Op) -> None:
         (a,) = op.operands
         name = routine + ("_lo" if op.attrs["lower"] else "_up") if "lower" in op.attrs else routine
         _call(g, name, _stacks(g, a, 2), [g.size(a.type.dims[-1])], [a], op.results, _failure(g, op, "Eigenvalues"))
@@ -51,23 +57,23 @@ def _eigen(routine):
     return run
 
 
-def _singular_sizes(g, op: Op):
+def _singular_sizes(g: Nester, op: Op) -> list[int]:
     a = op.operands[0]
     return [g.size(a.type.dims[-2]), g.size(a.type.dims[-1]), g.size(as_dim(op.operands[1]))]
 
 
-def _svd(g, op: Op):
+def _svd(g: Nester, op: Op) -> None:
     a = op.operands[0]
     _call(g, "svd_f" if op.attrs["full"] else "svd_s", _stacks(g, a, 2), _singular_sizes(g, op), [a], op.results,
           _failure(g, op, "SVD"))
 
 
-def _svdvals(g, op: Op):
+def _svdvals(g: Nester, op: Op) -> None:
     a = op.operands[0]
     _call(g, "svd", _stacks(g, a, 2), _singular_sizes(g, op), [a], op.results, _failure(g, op, "SVD"))
 
 
-def _qr(g, op: Op):
+def _qr(g: Any, op: Op) -> None:
     """The raw factor holds R in its upper triangle and the reflections, from which Q is made, below."""
     a, (q, r) = op.operands[0], op.results
     k = as_dim(op.operands[1])
@@ -77,7 +83,7 @@ def _qr(g, op: Op):
     outer = _stacks(g, a, 2)
     _call(g, "qr_r_raw", outer, [m, n, inner], [raw], [tau])
 
-    def write(index):
+    def write(index: tuple[int | Scalar, ...]) -> None:
         i, j = index[-2:]
         if type(i) is int and type(j) is int:
             value = g.load(raw.buffer, index, g.depth) if i <= j else Imm(0, a.type.dtype)
@@ -91,7 +97,7 @@ def _qr(g, op: Op):
     _call(g, routine, outer, sizes, [raw, tau], [q])
 
 
-def _pinv(g, op: Op):
+def _pinv(g: Nester, op: Op) -> None:
     """V S^-1 U^H of the thin factors, without the singular values that count as 0."""
     a, p, k = op.operands[0], op.results[0], as_dim(op.operands[2])
     dtype, lead, (m, n) = a.type.dtype, a.type.dims[:-2], a.type.dims[-2:]
@@ -102,11 +108,11 @@ def _pinv(g, op: Op):
     _call(g, "svd_s", _stacks(g, a, 2), [rows, columns, inner], [a], [u, s, vh], _failure(g, op, "SVD"))
     rcond = g.scalar(op.operands[1])
 
-    def conjugated(found, index):
+    def conjugated(found: View, index: tuple[int, ...]) -> Scalar:
         value = g.load(found.buffer, index, g.depth)
         return g.let("conj", (value,), dtype, level=g.depth) if dtype.complex else value
 
-    def scale(index):
+    def scale(index: tuple[int, ...]) -> None:
         *batch, i, j = index
         size, largest = g.load(s.buffer, (*batch, i), g.depth), g.load(s.buffer, (*batch, 0), g.depth)
         kept = g.let("gt", (size, g.let("mul", (rcond, largest), dtype.real)), BOOL)
@@ -127,7 +133,7 @@ def _pinv(g, op: Op):
 
 # --- Fourier transforms ------------------------------------------------------------------------------------------------
 
-def _fft(g, op: Op):
+def _fft(g: Nester, op: Op) -> None:
     (x,) = op.operands
     n = g.size(x.type.dims[-1])
     real = x.type.dtype.real
@@ -135,7 +141,7 @@ def _fft(g, op: Op):
           dtypes=([x.type.dtype, real], [x.type.dtype]))
 
 
-def _rfft(g, op: Op):
+def _rfft(g: Nester, op: Op) -> None:
     """NumPy has a routine for even and one for odd lengths: of a length known at run time each stands in a loop of 0 or 1."""
     x, r = op.operands[0], op.results[0]
     n, m = g.size(x.type.dims[-1]), g.size(r.type.dims[-1])
@@ -149,7 +155,7 @@ def _rfft(g, op: Op):
             _call(g, routine, _stacks(g, x, 1), [n, m], [source, 1.0], [r], dtypes=([dtype, dtype], [r.type.dtype]))
 
 
-def _irfft(g, op: Op):
+def _irfft(g: Nester, op: Op) -> None:
     x, r = op.operands[0], op.results[0]
     _call(g, "irfft", _stacks(g, x, 1), [g.size(x.type.dims[-1]), g.size(r.type.dims[-1])], [x, 1.0], [r],
           dtypes=([x.type.dtype, r.type.dtype], [r.type.dtype]))

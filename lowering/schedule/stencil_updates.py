@@ -15,18 +15,25 @@ that changes nothing. A fill of the array that comes first becomes the value tha
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.analysis.lengths import Sum, plus, sum_of
 from ...ir.analysis.patterns import scalar_in
 from ...ir.core import Length, Op, Value
 from ...ir.ops.index import region_axes, spec_operands
 from ...ir.thresholds import sizes
-from ...ir.types import Type
+from ...ir.types import Dim, Type
 from .index_rules import as_dim
 from .tasks import CopyTask, RegionTask, Task
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from ..loopir.grammar import Scalar
+    from .fuse import Access, Schedule
+    from .materialize import Program
 
 
 class Edge(NamedTuple):
@@ -63,7 +70,7 @@ def _gap(a: Edge, b: Edge) -> int:
     return b.at - a.at if a.end == b.end else sizes.overlapping + sizes.segment + 1
 
 
-def _value(g, edge: Edge, n: int | Value):
+def _value(g: Any, edge: Edge, n: int | Value) -> Any:
     """An edge as an index."""
     return g.iop("add", g.size(n), edge.at) if edge.end else edge.at
 
@@ -101,14 +108,14 @@ def _meet(a: Part, b: Part) -> bool:
     return all(max(s[0], t[0]) < min(s[1], t[1]) for s, t in zip(a.spans, b.spans))
 
 
-def segments(parts, axis: int, n: int | Length):
+def segments(parts: list[Part], axis: int, n: int | Length) -> Iterator[Any]:
     """(start, stop, parts there) along an axis, in order."""
     cuts = sorted({Edge(False, 0), _length(n), *(edge for p in parts for edge in p.spans[axis])})
     for a, b in pairwise(cuts):
         yield a, b, [p for p in parts if p.spans[axis][0] <= a and b <= p.spans[axis][1]]
 
 
-def terms(parts, dims, axis: int = 0) -> int:
+def terms(parts: list[Part], dims: tuple[Dim, ...], axis: int = 0) -> int:
     """How many terms the code of all cells has."""
     if axis == len(dims):
         return len(parts)
@@ -117,7 +124,8 @@ def terms(parts, dims, axis: int = 0) -> int:
                for a, b, inside in segments(parts, axis, dims[axis]) if inside)
 
 
-def visit(g, dims, parts, wanted, element, at=()):
+def visit(g: Nester, dims: tuple[Dim, ...], parts: list[Part], wanted: Callable, element: Callable,
+          at: tuple[tuple[int | Scalar, int], ...] = ()) -> None:
     """element(g, at, parts there) in loops over the cells that are wanted(parts there, whether this is the last axis).
 
     at   for each outer axis (index, edge), whose sum is the position
@@ -137,7 +145,7 @@ def visit(g, dims, parts, wanted, element, at=()):
                 visit(g, dims, inside, wanted, element, (*at, (i, a)))
 
 
-def position(g, at, dims) -> tuple:
+def position(g: Nester, at: tuple[tuple[int | Scalar, int], ...], dims: Any) -> tuple:
     return tuple([g.iop("add", i, _value(g, edge, n)) for (i, edge), n in zip(at, dims)])
 
 
@@ -146,20 +154,20 @@ class BorderTask(CopyTask):
 
     __slots__ = ("part",)
 
-    def __init__(self, value: Value, source: Value, part: Part, program):
+    def __init__(self, value: Value, source: Value, part: Part, program: Program):
         super().__init__(value, source, program)
         self.part, self.loops = part, ()                                # beside no other task: `whole` writes it
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         visit(g, self.value.type.dims, [self.part], lambda inside, last: not (inside and last), self._element)
         return True
 
-    def _element(self, g, at, parts):
+    def _element(self, g: Nester, at: tuple[tuple[int | Scalar, int], ...], parts: list) -> None:
         index = position(g, at, self.value.type.dims)
         g.store_value(self.value, index, g.value_at(self.source, index))
 
 
-def base_copy(op: Op, program) -> CopyTask:
+def base_copy(op: Op, program: Program) -> CopyTask:
     """How an update that does not work in place gets the elements that it leaves alone."""
     value, base = op.results[0], op.operands[0]
     part = part_of(op) if op.defn.name == "update" else None
@@ -175,7 +183,7 @@ class OverlapTask(Task):
     __slots__ = ("fill", "joining", "parts")
     serial = True
 
-    def __init__(self, op: Op, parts: list[Part], fill: Value | None, program):
+    def __init__(self, op: Op, parts: list[Part], fill: Value | None, program: Program):
         super().__init__(op, op.results[0], (), program)
         self.memory, self.parts, self.fill, self.joining = True, parts, fill, None
         self.write = (None,) * self.value.type.rank
@@ -184,11 +192,11 @@ class OverlapTask(Task):
         if fill is not None:
             self.reads.add_scalars((fill,))
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         visit(g, self.value.type.dims, self.parts, lambda inside, last: inside or self.fill is not None, self._element)
         return True
 
-    def _element(self, g, at, parts):
+    def _element(self, g: Nester, at: tuple[tuple[int | Scalar, int], ...], parts: list[Part]) -> None:
         dims, dtype = self.value.type.dims, self.value.type.dtype
         index = position(g, at, dims)
         total = None
@@ -210,12 +218,12 @@ class Joining:
 
     __slots__ = ("fill", "item", "parts", "readers", "sources")
 
-    def __init__(self, schedule, task: Task, parts: list[Part], fill: CopyTask | Value | None):
+    def __init__(self, schedule: Schedule, task: Task, parts: list[Part], fill: CopyTask | Value | None):
         self.item, self.parts, self.fill = task.item, parts, fill
         self.sources = [(access, access.writers[-1:]) for access in _sources(schedule, task)]
         self.readers = list(schedule.access(task.value).readers)
 
-    def holds(self, schedule, task: Task) -> bool:
+    def holds(self, schedule: Schedule, task: Task) -> bool:
         own = schedule.access(task.value)
         return (
             self.item > max(schedule.guard, schedule.barrier)
@@ -225,11 +233,11 @@ class Joining:
         )
 
 
-def _sources(schedule, task: Task):
+def _sources(schedule: Schedule, task: Task) -> list[Access]:
     return [schedule.access(leaf) for leaf, _ in task.reads.leaves]
 
 
-def joined(schedule, op: Op) -> OverlapTask | None:
+def joined(schedule: Schedule, op: Op) -> OverlapTask | None:
     """One task for the op and the task that wrote the array before; None where they stay apart. The earlier is withdrawn."""
     part = part_of(op) if op.defn.name == "update_add" else None
     own = schedule.access(op.results[0])
@@ -252,7 +260,7 @@ def joined(schedule, op: Op) -> OverlapTask | None:
     return task
 
 
-def note(schedule, op: Op, task: Task, copy: CopyTask | None):
+def note(schedule: Schedule, op: Op, task: Task, copy: CopyTask | None) -> None:
     """Remember of a task that was just added what `joined` asks."""
     if isinstance(task, OverlapTask):
         task.joining = Joining(schedule, task, task.parts, task.fill)

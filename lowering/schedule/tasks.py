@@ -8,9 +8,16 @@ them schedule/fuse.py decides which tasks may share loops.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Op, Value
-from ..loopir.grammar import Fill
+from ..loopir.grammar import Fill, Scalar
 from .index_rules import Reads, concat_pieces, gather_index, gather_terms, ravel, region_index, region_terms
+
+if TYPE_CHECKING:
+    from ..build.loop_builder import Nester
+    from .materialize import Program
 
 
 class Task:
@@ -22,7 +29,7 @@ class Task:
     adds = False               # whether it adds to a part of an array
     register = False           # the value at an index is known in a register after `body` (or after the reduction's loop)
 
-    def __init__(self, op: Op | None, value: Value | None, loops, program):
+    def __init__(self, op: Op | None, value: Value | None, loops: Sequence, program: Program):
         self.op, self.value, self.loops = op, value, tuple(loops)
         self.reads = Reads(program)
         self.write: tuple | None = None
@@ -34,17 +41,17 @@ class Task:
             if type(d) is not int:
                 self.reads.scalars.add(d)
 
-    def read(self, v: Value, terms):
+    def read(self, v: Value, terms: range | Sequence[int]) -> None:
         if v.type.dims:
             self.reads.add(v, tuple(terms))
         else:
             self.reads.add_scalars((v,))
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         """Write the task in one statement, where it is alone in its nest and there is one."""
         return False
 
-    def linear(self, g) -> bool:
+    def linear(self, g: Nester) -> bool:
         """Whether the task may run over element numbers instead of indices."""
         return False
 
@@ -52,13 +59,13 @@ class Task:
         own = tuple(range(len(self.loops)))
         return self.reads.plain and all(terms == own for _, terms in self.reads.leaves)
 
-    def begin(self, g, index):
+    def begin(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
         """Before the first reduced loop."""
 
-    def finish(self, g, index):
+    def finish(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
         """After it."""
 
-    def body(self, g, index):
+    def body(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
         raise NotImplementedError
 
 
@@ -67,13 +74,13 @@ class StoreTask(Task):
 
     register = True
 
-    def __init__(self, value: Value, program):
+    def __init__(self, value: Value, program: Program):
         op = value.owner
         super().__init__(op, value, value.type.dims, program)
         self.write = tuple(range(len(self.loops)))
         self.reads.through(op, self.write)
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         op, place = self.op, g.place(self.value)
         if not self.memory or place.prefix or g.is_small(self.value.type):
             return False
@@ -86,10 +93,10 @@ class StoreTask(Task):
             return g.copy_whole(place, op.operands[0])
         return False
 
-    def linear(self, g) -> bool:
+    def linear(self, g: Nester) -> bool:
         return self._plain()
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         atom = g.compute(self.value, index)
         if self.memory:
             g.store_value(self.value, index, atom)
@@ -98,7 +105,7 @@ class StoreTask(Task):
 class CopyTask(Task):
     """One array value copied into the memory of another: the base of an update whose old contents are still needed."""
 
-    def __init__(self, value: Value, source: Value, program):
+    def __init__(self, value: Value, source: Value, program: Program):
         super().__init__(None, value, value.type.dims, program)
         self.source, self.memory = source, True
         self.write = tuple(range(len(self.loops)))
@@ -106,11 +113,11 @@ class CopyTask(Task):
 
     __slots__ = ("source",)
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         place = g.place(self.value)
         return not place.prefix and not g.is_small(self.value.type) and g.copy_whole(place, self.source)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int, ...]) -> None:
         g.store_value(self.value, index, g.value_at(self.source, index))
 
 
@@ -119,7 +126,7 @@ class PieceTask(Task):
 
     __slots__ = ("number", "piece")
 
-    def __init__(self, value: Value, number: int, program):
+    def __init__(self, value: Value, number: int, program: Program):
         op = value.owner
         piece = op.operands[number]
         super().__init__(op, value, piece.type.dims, program)
@@ -137,7 +144,7 @@ class PieceTask(Task):
         self.write = own[:axis] + (place,) + own[axis + 1:]
         self.read(piece, own)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         axis = self.op.attrs["axis"]
         atom = g.value_at(self.piece, index)
         for k, (_, offset) in enumerate(concat_pieces(g, self.op)):
@@ -149,18 +156,18 @@ class PieceTask(Task):
 class FlatTask(Task):
     """A reshape, in the order of its operand's axes: no division is needed."""
 
-    def __init__(self, value: Value, program):
+    def __init__(self, value: Value, program: Program):
         op = value.owner
         x = op.operands[0]
         super().__init__(op, value, x.type.dims, program)
         self.write = (None,) * value.type.rank
         self.read(x, range(x.type.rank))
 
-    def whole(self, g) -> bool:
+    def whole(self, g: Nester) -> bool:
         place = g.place(self.value)
         return not place.prefix and g.copy_whole(place, self.op.operands[0])
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         x = self.op.operands[0]
         g.store_value(self.value, (ravel(g, index, x.type.dims),), g.value_at(x, index))
 
@@ -170,7 +177,7 @@ class RegionTask(Task):
 
     __slots__ = ("adds", "joining")
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         v = op.operands[1]
         super().__init__(op, op.results[0], v.type.dims, program)
         self.joining = None
@@ -180,7 +187,7 @@ class RegionTask(Task):
         self.reads.add_scalars(op.operands[1:])
         self.read(v, own)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         op = self.op
         v = op.operands[1]
         atom = g.value_at(v, index) if v.type.dims else g.scalar(v)
@@ -196,7 +203,7 @@ class ScatterTask(Task):
 
     serial = True
 
-    def __init__(self, op: Op, program):
+    def __init__(self, op: Op, program: Program):
         v = op.operands[1]
         super().__init__(op, op.results[0], v.type.dims, program)
         own = tuple(range(len(self.loops)))
@@ -205,7 +212,7 @@ class ScatterTask(Task):
         for i in op.operands[2:]:
             self.read(i, b)
 
-    def body(self, g, index):
+    def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         op = self.op
         v = op.operands[1]
         atom = g.value_at(v, index) if v.type.dims else g.scalar(v)

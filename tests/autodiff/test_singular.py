@@ -242,3 +242,13 @@ def test_nan_is_what_is_selected(f, x, want):
     np.testing.assert_array_equal(tg.jvp(f, (x,), (np.ones_like(x),))[1], np.sum(want))
     with tg.disable_jit():
         np.testing.assert_array_equal(tg.grad(f)(x), want)
+
+
+@pytest.mark.parametrize("f", [lambda x: np.where(x > 0, np.sqrt(x), 0.0), lambda x: np.select([x > 0], [np.log(x) * x], 0.0)])
+def test_a_branch_that_is_not_taken_has_no_third_derivative(f):
+    """Reverse over forward over reverse: the adjoint's zeros mask factors that are no numbers."""
+    def along(g):
+        return lambda x: tg.jvp(g, (x,), (1.0,))[1]
+
+    for third in (tg.grad(along(tg.grad(f))), along(tg.grad(along(f))), tg.grad(tg.grad(along(f)))):
+        assert [third(x) for x in (-1.0, 0.0)] == [0.0, 0.0]

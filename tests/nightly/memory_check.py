@@ -6,7 +6,8 @@ same CPU, which valgrind knows.
 
 Memcheck sees the ends of blocks of malloc and what has been written to them. So Python's allocator is malloc, and each
 temporary of a kernel has a block of its own, of its exact size: none is on the stack or shares one workspace. A report counts
-where emitted code, which has no name, is among its frames. The exit code is 1 if any does, or if a program fails.
+where emitted code, which has no name, is among its frames, and so does any read or write outside of a block but the dynamic
+loader's. The exit code is 1 if there is one, or if a program fails.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parents[2]
-CPU = "haswell"
-FEATURES = "+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+f16c,+movbe"
+CPU = "nehalem"                 # valgrind 3.19 lacks some encodings of AVX
 VALGRIND = ("valgrind", "--tool=memcheck", "--smc-check=all-non-file", "--leak-check=no", "--num-callers=8", "--error-limit=no",
             "--partial-loads-ok=yes")
+EMITTED = r"(?m)^==\d+== +(?:at|by) 0x[0-9A-F]+: \?\?\?$"
 
 
 def pin() -> None:
@@ -33,7 +34,7 @@ def pin() -> None:
     from tracegrad.lowering.native import engine
 
     engine.host()
-    engine.host = lambda: (llvm.Target.from_default_triple(), CPU, FEATURES)
+    engine.host = lambda: (llvm.Target.from_default_triple(), CPU, "")
     engine.features.cache_clear()
     sizes.slot = sizes.stack = 0
 
@@ -69,14 +70,14 @@ def run(parts: list[str]) -> None:
 
 
 def reports(log: str) -> list[str]:
-    """What valgrind says about emitted code, each with the program before it."""
+    """What counts of what valgrind says, each with the program before it."""
     found, name = [], ""
     for part in re.split(r"(?m)^(?:-- (.*)|==\d+== *)$", log):
         if part is None:
             continue
         if re.fullmatch(r"[\w.]+", part):
             name = part
-        elif re.search(r"(?m)^==\d+== +(?:at|by) 0x[0-9A-F]+: \?\?\?$", part):
+        elif re.search(EMITTED, part) or ("Invalid" in part and "dl-load.c" not in part):
             found.append(f"{name}: {part.strip()}")
     return found
 

@@ -147,3 +147,20 @@ def test_a_long_value_is_cut():
     f(X, "a")
     f(X, "b" * 1000)
     assert len(f.why_recompiled()) < 200 and "…" in f.why_recompiled()
+
+
+def test_an_array_where_a_value_was_and_objects_that_cannot_be_compared():
+    f = tg.jit(lambda x, who: x + 1)
+
+    class Odd:
+        __hash__ = object.__hash__
+
+        def __eq__(self, other):
+            raise RuntimeError
+
+    f(X, "soft")
+    f(X, X.copy())
+    assert why(f)[1] == "other arguments: who is f64[3], was 'soft'"
+    f(X, Odd())
+    f(X, Odd())
+    assert why(f)[0] == "x, who"

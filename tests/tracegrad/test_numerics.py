@@ -172,3 +172,11 @@ def test_a_long_loop_takes_acceptable_time():
         start = time.perf_counter()
         f(np.zeros(10_000), 1_000_000)
         assert time.perf_counter() - start < 5.0            # 1e10 looks if each one were at the whole array
+
+
+def test_a_maximum_of_nothing_is_not_made():
+    """Its infinity is where maxima begin."""
+    with tg.config(check_numerics=True):
+        assert tg.jit(lambda a: np.max(a, initial=1.0))(np.zeros(0)) == 1.0
+        with pytest.raises(FloatingPointError):
+            tg.jit(lambda a: np.max(np.log(a)))(np.zeros(3))

@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 from dataclasses import fields
+from typing import Any
 
 from .. import cache
 from ..ir.text.color import colored
@@ -96,7 +97,7 @@ def _plain(entry: cache.Entry) -> dict:
     return {f.name: getattr(entry, f.name) for f in fields(entry) if f.name[0] != "_"}
 
 
-def _ls(options) -> int:
+def _ls(options: Any) -> int:
     found = cache.entries()
     if options.json:
         print(json.dumps([_plain(entry) for entry in found], indent=1))
@@ -110,7 +111,7 @@ def _ls(options) -> int:
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
-def _show(options) -> int:
+def _show(options: Any) -> int:
     entry = cache.find(options.key)
     if options.stage:
         text = entry.text(options.stage)
@@ -129,7 +130,7 @@ def _show(options) -> int:
     return 0
 
 
-def _verify(options) -> int:
+def _verify(options: Any) -> int:
     wrong = cache.verify()
     if options.json:
         print(json.dumps([{"file": name, "problem": why} for name, why in wrong], indent=1))
@@ -140,24 +141,24 @@ def _verify(options) -> int:
     return 1 if wrong else 0
 
 
-def _prune(options) -> int:
+def _prune(options: Any) -> int:
     damaged = cache.drop([name for name, _ in cache.verify()])
     gone = cache.prune(options.size) if options.size is not None else 0
     print(f"removed {damaged} damaged files and {gone} unused ones")
     return 0
 
 
-def _clear(options) -> int:
+def _clear(options: Any) -> int:
     print(f"removed {cache.clear()} files")
     return 0
 
 
-def _path(options) -> int:
+def _path(options: Any) -> int:
     print(cache.path())
     return 0
 
 
-def _stats(options) -> int:
+def _stats(options: Any) -> int:
     found = cache.stats()
     if options.json:
         print(json.dumps(found._asdict(), indent=1))

@@ -8,6 +8,7 @@ import pathlib
 import sys
 import traceback
 import types
+from collections.abc import Callable, Iterator
 
 from ..ir.errors import ArgumentError, TracegradError
 from ..tracer.syntax.source import is_user_file
@@ -21,7 +22,7 @@ class FileError(TracegradError):
     """The user's file cannot be imported."""
 
 
-def load(target: str):
+def load(target: str) -> Callable:
     """The callable that FILE.py:NAME names; NAME may be dotted. A file of a package is imported as part of it."""
     file, _, name = target.rpartition(":")
     path = pathlib.Path(file)
@@ -59,6 +60,7 @@ def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
     while name in sys.modules:                       # a file called numpy.py must not stand for NumPy
         name += "_"
     spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
+    assert spec is not None and spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -79,7 +81,7 @@ def _described(error: BaseException, path: pathlib.Path) -> str:
 
 
 @contextlib.contextmanager
-def running(target: str):
+def running(target: str) -> Iterator[None]:
     """What the user's own code raises while it is traced becomes a FileError with its line."""
     try:
         yield

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import functions
 from ..api import Jitted
-from ..ir.types import INDEX
+from ..ir.types import INDEX, Array
 from ..jacobians import hessian
 from ..lowered import Lowered
 from ..options import bytes_of, config
@@ -16,6 +17,9 @@ from ..tracer.staging import arguments
 from ..transforms import LinearProgram, grad, value_and_grad
 from . import arguments as described
 from .load import UsageError, load
+
+if TYPE_CHECKING:
+    from ..tracer.staging.trace_function import Out, Traced
 
 OPERATORS = ("value", "grad", "value_and_grad", "jvp", "vjp", "hessian")
 _OF_ARGUMENTS = {"grad": grad, "value_and_grad": value_and_grad, "hessian": hessian}
@@ -68,7 +72,7 @@ def target_of(options: argparse.Namespace, fill: described.Filler = described.on
     return Target(function, args, kwargs)
 
 
-def _expect_no_parameters(name: str, function) -> None:
+def _expect_no_parameters(name: str, function: Callable) -> None:
     found = arguments.parameters_of(function).signature
     try:
         if found is not None:
@@ -79,7 +83,7 @@ def _expect_no_parameters(name: str, function) -> None:
         raise UsageError(f"{name}{found} needs arguments", f"describe a call by its types: --args \"{example}\"") from None
 
 
-def budgeted(options: argparse.Namespace):
+def budgeted(options: argparse.Namespace) -> Any:
     """The block in which `--memory-budget` holds."""
     budget = options.memory_budget
     if budget is None:
@@ -89,7 +93,7 @@ def budgeted(options: argparse.Namespace):
     return config(memory_budget=budget)
 
 
-def derived(options: argparse.Namespace, function) -> Any:
+def derived(options: argparse.Namespace, function: Callable) -> Any:
     """The compiled function that `--of` names, for those that are called like the function itself."""
     if options.of == "value":
         return function if isinstance(function, Jitted) else functions.jit(function)
@@ -97,7 +101,8 @@ def derived(options: argparse.Namespace, function) -> Any:
         numbers = tuple(int(n) for n in options.argnums.split(","))
     except ValueError:
         raise UsageError(f"--argnums {options.argnums!r} are no positions", "write --argnums 0 or --argnums 0,2") from None
-    return _OF_ARGUMENTS[options.of](function, argnums=numbers[0] if len(numbers) == 1 else numbers)
+    operator: Any = _OF_ARGUMENTS[options.of]
+    return operator(function, argnums=numbers[0] if len(numbers) == 1 else numbers)
 
 
 def programs(options: argparse.Namespace, target: Target) -> list[Program]:
@@ -122,15 +127,16 @@ def _second(first: Lowered) -> Lowered:
     return second.lower(residuals, result)
 
 
-def _example(traced, out):
+def _example(traced: Traced, out: Out) -> Array | LinearProgram:
     """Something of the type of what is returned."""
     if out.kind == "static":
         return out.value
     if out.kind == "arg":
         raise UsageError("the pullback of a function that returns an argument itself cannot be shown")
+    assert out.result is not None
     found = traced.function.results[out.result].type
     if not all(isinstance(d, int) for d in found.dims):
         raise UsageError("the pullback keeps arrays whose length only run time knows", "use --of grad, or --stage vjp")
     dtype = np.dtype("i8") if found.dtype is INDEX else found.dtype.np
-    made = np.ones(found.dims, dtype)
+    made = np.ones(found.shape, dtype)
     return made if out.kind == "array" else made[()] if out.kind == "numpy" else made.item()

@@ -10,7 +10,7 @@ forward sensitivities in forward mode, the discrete adjoint in reverse mode, exa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..tracer import tracing
 from ..tracer.staging.arguments import where
 from ..transforms import stop_gradient
+
+if TYPE_CHECKING:
+    from ..tracer.values.boxes import ArrayBox, Box, ScalarBox
 
 NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
 STAGES = ((), (1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9), (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
@@ -50,8 +53,8 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
     return solve(y0, t, args) if tracing.active() is not None else jit(solve)(y0, t, args)
 
 
-def _solver(f, rtol, atol, steps, maxsteps):
-    def stages(y, s, h, first, args):
+def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int) -> Callable:
+    def stages(y: Box, s: ScalarBox, h: ScalarBox, first: ArrayBox, args: tuple[Box, ...]) -> Any:
         ks = [first]
         for a, c in zip(STAGES[1:], NODES[1:]):
             move = a[0] * ks[0]
@@ -70,30 +73,30 @@ def _solver(f, rtol, atol, steps, maxsteps):
                 wrong = wrong + weight * k
         return after, last, h * wrong
 
-    def slope(y, s, args):
+    def slope(y: Any, s: Any, args: Any) -> Any:
         found = np.asarray(f(y, s, *args))
         if np.shape(found) != np.shape(y):
             raise ValueError(f"f of tg.implicit.odeint must return the shape of y, {np.shape(y)}: it returns {np.shape(found)}")
         return found
 
-    def far(wrong, y, after):
+    def far(wrong: Box, y: Box, after: Box) -> Any:
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(after))
         return np.sqrt(np.mean((wrong / scale)**2)) if np.size(y) > 0 else 0.0 * np.sum(wrong)
 
-    def first_length(y, k, span):
+    def first_length(y: Box, k: ArrayBox, span: ScalarBox) -> Any:
         scale = atol + rtol * np.abs(y)
         size, speed = np.sqrt(np.mean((y / scale)**2)), np.sqrt(np.mean((k / scale)**2))
         guess = 0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6
         return min(guess, span)
 
-    def equal(y, start, end, args):
+    def equal(y: Any, start: ScalarBox, end: ScalarBox, args: Any) -> Any:
         h = (end - start) / steps
         for n in range(steps):
             s = start + n * h
             y, _, _ = stages(y, s, h, slope(y, s, args), args)
         return y
 
-    def adaptive(y, start, end, args):
+    def adaptive(y: Any, start: ScalarBox, end: ScalarBox, args: tuple[Box, ...]) -> Box:
         # in parts of the interval, so that the end is reached exactly and depends on `end`: s = start + u (end - start)
         span, u, count = end - start, 0.0, 0
         k = slope(y, start, args)
@@ -113,7 +116,7 @@ def _solver(f, rtol, atol, steps, maxsteps):
             count += 1
         return y
 
-    def solve(y0, t, args):
+    def solve(y0: Box, t: list[ScalarBox] | ArrayBox, args: tuple[Box, ...]) -> Any:
         y, times = np.asarray(y0) * 1.0, np.asarray(t) * 1.0
         out = np.zeros((times.shape[0], *np.shape(y)), y.dtype)
         out[0] = y

@@ -10,19 +10,22 @@ derivatives of higher order differentiate the rule. x has one shape; the Jacobia
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..custom import custom_jvp
+from ..custom_decorators import custom_jvp
 from ..functions import jit
 from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..jacobians import jacobian
 from ..tracer import tracing
 from ..tracer.staging.arguments import where
 from ..tracer.syntax import source
-from ..tracer.values.boxes import Box
+from ..tracer.values.boxes import Box, ScalarBox
 from ..transforms import grad, jvp, stop_gradient
+
+if TYPE_CHECKING:
+    from ..ir.types import Array
 
 source.OPEN |= {__package__}
 
@@ -85,15 +88,15 @@ def _solved(solve: Callable, x0: Any, args: tuple) -> Any:
 
 def _with_rule(residual: Callable, find: Callable) -> Callable:
     """The function (x0, args) -> x that `find` computes, where residual(x, *args) is zero."""
-    def start(x0, args):
+    def start(x0: Box, args: tuple[Box, ...]) -> Box:
         return inner(stop_gradient(_floating(x0)), args)
 
     @custom_jvp
-    def inner(x0, args):
+    def inner(x0: Box, args: tuple[Box, ...]) -> Box:
         return find(x0, args)
 
     @inner.defjvp
-    def rule(primals, tangents):
+    def rule(primals: tuple[Array | Box, ...], tangents: tuple) -> Any:
         (x0, args), (_, args_dot) = primals, tangents
         x = inner(x0, args)
         rest = jvp(lambda *a: _elements(residual, x, *a), args, args_dot)[1] if len(args) > 0 else 0.0 * np.ravel(x)
@@ -103,7 +106,7 @@ def _with_rule(residual: Callable, find: Callable) -> Callable:
     return start
 
 
-def _floating(x0):
+def _floating(x0: float | Box) -> Any:
     """The start as floats, so that an iteration from 0 can go anywhere."""
     x = np.asarray(x0)
     if x.dtype.kind in "biu":
@@ -111,7 +114,7 @@ def _floating(x0):
     return x if x.ndim else x[()]
 
 
-def _elements(f, x, *args):
+def _elements(f: Callable, x: Box, *args: Box) -> Any:
     """f(x, *args) as a vector of as many elements as x has."""
     found = np.ravel(np.asarray(f(x, *args)))
     if found.shape[0] != np.size(x):
@@ -119,31 +122,31 @@ def _elements(f, x, *args):
     return found
 
 
-def _shaped(v, like):
+def _shaped(v: Any, like: Box) -> Any:
     """A vector in the shape of x, a number where that is one."""
     return np.reshape(v, np.shape(like)) if np.ndim(like) else v[0]
 
 
-def _least(x, tol):
+def _least(x: Any, tol: float) -> float:
     """The tolerance, no smaller than rounding allows in the dtype of x."""
     return max(tol, 4 * float(np.finfo(x.dtype).eps))
 
 
-def _largest(v):
+def _largest(v: Any) -> ScalarBox:
     return np.max(np.abs(v), initial=0.0)
 
 
 # --- the iterations ---------------------------------------------------------------------------------------------------------
 
-def _root(f, tol, maxiter, solver):
-    def find(x0, args):
+def _root(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
+    def find(x0: Box, args: tuple[Box, ...]) -> Box:
         return solver(f, x0, *args) if solver is not None else newton(x0, args)
 
-    def newton(x0, args):
+    def newton(x0: Box, args: tuple[Box, ...]) -> Box:
         x = np.ravel(x0)
         least = _least(x, tol)
 
-        def at(v):
+        def at(v: Any) -> Any:
             return _elements(f, _shaped(v, x0), *args)
 
         value, close, steps = at(x), False, 0
@@ -166,11 +169,11 @@ def _root(f, tol, maxiter, solver):
     return _with_rule(f, find)
 
 
-def _fixed_point(f, tol, maxiter, solver):
-    def find(x0, args):
+def _fixed_point(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
+    def find(x0: ScalarBox, args: tuple[ScalarBox, ...]) -> ScalarBox:
         return solver(f, x0, *args) if solver is not None else iterate(x0, args)
 
-    def iterate(x0, args):
+    def iterate(x0: ScalarBox, args: tuple[ScalarBox, ...]) -> Any:
         x, close, steps = np.ravel(x0), False, 0
         least = _least(x, tol)
         while not close:
@@ -185,15 +188,15 @@ def _fixed_point(f, tol, maxiter, solver):
     return _with_rule(lambda x, *args: np.asarray(f(x, *args)) - x, find)
 
 
-def _argmin(f, tol, maxiter, solver):
-    def find(x0, args):
+def _argmin(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
+    def find(x0: Box, args: tuple[ScalarBox, ...]) -> Box:
         return solver(f, x0, *args) if solver is not None else descend(x0, args)
 
-    def descend(x0, args):
+    def descend(x0: Box, args: tuple[ScalarBox, ...]) -> Box:
         x = np.ravel(x0)
         least = _least(x, tol)
 
-        def at(v):
+        def at(v: Any) -> Any:
             return f(_shaped(v, x0), *args)
 
         close, steps = False, 0

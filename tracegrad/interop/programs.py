@@ -5,10 +5,10 @@ Derivatives of higher order are made by the frameworks: the pullback is itself a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from ..tracer.pytrees import TreeDef
 from ..tracer.syntax import source
 from ..transforms import jvp, vjp
+
+if TYPE_CHECKING:
+    from ..ir.core import Value
 
 source.OPEN |= {__package__}
 
@@ -37,7 +40,7 @@ def package(name: str, pip: str) -> ModuleType:
 def pulled(f: Callable) -> Callable:
     """(args, cotangents of the results) -> the cotangents of args."""
     @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
-    def pull(args, bars):
+    def pull(args: Sequence[Value], bars: Any) -> Any:
         return vjp(f, *args)[1](bars)
     return pull
 
@@ -45,7 +48,7 @@ def pulled(f: Callable) -> Callable:
 def pushed(f: Callable) -> Callable:
     """(args, tangents) -> the tangents of the results."""
     @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
-    def push(args, dots):
+    def push(args: Any, dots: Any) -> Any:
         return jvp(f, args, dots)[1]
     return push
 
@@ -70,7 +73,7 @@ def results(f: Callable, args: tuple) -> Results:
         if not all(isinstance(d, int) for d in kind.dims):
             raise ArgumentError(f"the length of what `{traced.function.name}` returns is known only at run time",
                                 "return an array whose length the arguments' shapes give", traced.function.loc)
-        found.append((tuple(kind.dims), kind.dtype.np))
+        found.append((kind.shape, kind.dtype.np))
     return Results(traced.out_tree, tuple(found))
 
 

@@ -18,8 +18,9 @@ import hashlib
 import logging
 import types
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from ..ir.ops.random import KINDS
 from ..ir.thresholds import sizes
 from ..ir.types import DTYPES, INDEX_SCALAR, Type
 from ..lowering.cache import environment, files, folder
-from ..lowering.call.calling_convention import HeldIn, Signature, leaves
+from ..lowering.call.calling_convention import HeldIn, Place, Signature, leaves
 from ..lowering.call.error_decoding import Reporter
 from ..lowering.call.specialisation import Specialisation
 from ..lowering.native import engine
@@ -44,12 +45,15 @@ from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out, message_in
 from .fingerprint import Fingerprint, Unknown, content
 from .purity import is_pure
 
+if TYPE_CHECKING:
+    from ..api import Jitted
+
 LOG = logging.getLogger("tracegrad.cache")
 UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them
-_ELSEWHERE = ("cache", "cache_size", "disable_jit", "verify")          # options that a program does not depend on
+_ELSEWHERE = ("cache", "cache_size", "disable_jit", "threads", "verify")          # options that a program does not depend on
 
 
-def seen_by(jitted, call: Call) -> Fingerprint:
+def seen_by(jitted: Jitted, call: Call) -> Fingerprint:
     """The walk over all that tracing this call can read. Raises Unknown."""
     seen = Fingerprint()
     try:
@@ -70,7 +74,7 @@ def seen_by(jitted, call: Call) -> Fingerprint:
 
 
 @contextmanager
-def uncollected():
+def uncollected() -> Iterator[None]:
     """No garbage collection in a block: going once through all objects of a program takes longer than loading code for it."""
     on = gc.isenabled()
     gc.disable()
@@ -84,7 +88,7 @@ def uncollected():
 class Saved:
     """The place of one call in the disk cache. `seen` is None where the call has none."""
 
-    def __init__(self, jitted, call: Call):
+    def __init__(self, jitted: Jitted, call: Call):
         self.jitted, self.call = jitted, call
         self.seen: Fingerprint | None = None
         self.base = ""
@@ -105,7 +109,7 @@ class Saved:
     def possible(self) -> bool:
         return self.seen is not None
 
-    def _name(self, statics) -> str:
+    def _name(self, statics: Sequence) -> str:
         """The name of the file where these leaves are static."""
         return (_digest(self.base, *(f"{k} {self.call.values[k]!r}" for k in statics)) if statics else self.base) + ".call"
 
@@ -239,12 +243,12 @@ class Saved:
                 raise NotStorable(f"it calls {f.__qualname__}, to which no name leads")
 
 
-def _tuples(x) -> Any:
+def _tuples(x: Any) -> Any:
     """Tuples that were written as lists."""
     return tuple(map(_tuples, x)) if isinstance(x, list) else x
 
 
-def _place(function) -> tuple[str, int, str]:
+def _place(function: Callable) -> tuple[str, int, str]:
     """(file, line, name) of a function, for a table."""
     plain = source.unwrap(function)
     while isinstance(plain, functools.partial):
@@ -256,7 +260,7 @@ def _place(function) -> tuple[str, int, str]:
             getattr(plain, "__qualname__", type(plain).__qualname__))
 
 
-def repr_of(what) -> str:
+def repr_of(what: Place) -> str:
     """Where a captured array is found, for a table."""
     kind, key = getattr(what, "kind", None), getattr(what, "key", None)
     return {"item": str(key), "attr": f".{key}", "cell": "closure"}.get(kind, type(what).__name__)

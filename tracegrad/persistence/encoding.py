@@ -22,6 +22,7 @@ from __future__ import annotations
 import collections.abc
 import sys
 import types
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Encoder:
     def __init__(self, seen: Fingerprint):
         self.seen, self.parts = seen, []
 
-    def value(self, x, identity: bool = False) -> Any:
+    def value(self, x: Any, identity: bool = False) -> Any:
         """`identity`: the object itself is meant, not one that is equal."""
         if x is None or type(x) in (bool, int, str):
             return x
@@ -101,7 +102,7 @@ class Encoder:
             return ["n", x.dtype.str, x.tobytes().hex()]
         raise NotStorable(f"it refers to a '{type(x).__qualname__}'")
 
-    def library(self, x) -> list:
+    def library(self, x: Any) -> list:
         module, name = getattr(x, "__module__", None), getattr(x, "__qualname__", "")
         if isinstance(x, np.ufunc):
             name = x.__name__
@@ -117,7 +118,7 @@ class Encoder:
             raise NotStorable(f"it returns a {structure.kind.name}, a container that the user has registered")
         return [structure.kind.name, self.value(structure.meta), *map(self.tree, structure.children)]
 
-    def given(self, what, layout: In) -> list:
+    def given(self, what: Callable | Place, layout: In) -> list:
         if type(what) is Place:
             place = [what.kind, self.value(what.holder, True), self.value(what.key)]
         else:
@@ -181,7 +182,7 @@ class Decoder:
     def __init__(self, seen: Fingerprint, parts: list[bytes]):
         self.seen, self.parts = seen, parts
 
-    def value(self, x) -> Any:
+    def value(self, x: Any) -> Any:
         if type(x) is not list:
             return x
         kind, *rest = x
@@ -213,13 +214,13 @@ class Decoder:
                 return np.frombuffer(bytes.fromhex(rest[1]), np.dtype(rest[0]))[0]
         raise ValueError(f"there is no value of kind {kind!r}")
 
-    def tree(self, x) -> TreeDef:
+    def tree(self, x: str) -> TreeDef:
         if x == "*":
             return LEAF
         kind, meta, *children = x
         return TreeDef(_KINDS[kind], self.value(meta), tuple(map(self.tree, children)))
 
-    def error(self, x) -> str:
+    def error(self, x: str) -> str:
         if type(x) is str:
             return x
         name = own_class(self.value(x))
@@ -227,12 +228,12 @@ class Decoder:
             raise ValueError("an exception class is not as it was")
         return name
 
-    def given(self, x) -> tuple[Any, In]:
+    def given(self, x: list[list[int | list | str | None]]) -> tuple[Any, In]:
         (kind, holder, *key), layout = x
         what = self.value(holder)
         return (what if kind == "itself" else Place(kind, what, self.value(key[0]))), self.layout(layout)
 
-    def layout(self, x) -> In:
+    def layout(self, x: Any) -> In:
         kind, *rest = x
         match kind:
             case "held":
@@ -263,18 +264,18 @@ class Decoder:
                 return Node(_BUILTIN[rest[0]], tuple(map(self.layout, rest[2:])), self.value(rest[1]))
         raise ValueError(f"there is no layout of kind {kind!r}")
 
-    def type(self, x) -> type:
+    def type(self, x: Sequence[int | str] | str) -> type:
         return _BUILTIN[x] if isinstance(x, str) else self.value(x)
 
 
-def _array(data: bytes, dtype: np.dtype, shape, strides) -> np.ndarray:
+def _array(data: bytes, dtype: np.dtype, shape: Any, strides: Any) -> np.ndarray:
     """An array of a dense block of memory, from its elements in C order."""
     made = np.ndarray(shape, dtype, bytearray(len(data)), strides=strides)
     made[...] = np.frombuffer(data, dtype).reshape(shape)
     return made
 
 
-def _found(module: str, name: str):
+def _found(module: str, name: str) -> Any:
     found = sys.modules[module]
     for part in name.split("."):
         found = getattr(found, part)
@@ -285,7 +286,7 @@ def loc_out(loc: Loc) -> list:
     return [[*frame, int(isinstance(frame, SlopeFrame))] for frame in loc]
 
 
-def loc_in(x) -> Loc:
+def loc_in(x: list[list[int | str | None]]) -> Loc:
     return tuple((SlopeFrame if slope else Frame)(*frame) for *frame, slope in x)
 
 

@@ -48,9 +48,10 @@ _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
-_INTERNAL = frozenset({"_cache", "misses", "shapes", "_statics", "_captures", "_programs", "c_functions", "_chain", "_plans",
-                       "_lock", "answer", "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__", "__qualname__",
-                       "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash", "count"})
+_INTERNAL = frozenset({"_cache", "misses", "shapes", "_statics", "_captures", "_programs", "c_functions", "_chain",
+                       "_plans", "_lock", "answer", "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__",
+                       "__qualname__", "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash",
+                       "count"})
 _NO_MEANING = frozenset({"__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__annotations__",
                          "__abstractmethods__",
                          "_abc_impl", "__static_attributes__", "__firstlineno__", "__parameters__", "__orig_bases__",
@@ -70,7 +71,7 @@ class Fingerprint:
     described  the numbers of arrays whose elements the digest does not say
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.objects: list[Any] = []
         self.codes: dict[int, int] = {}
         self.described: list[int] = []
@@ -81,17 +82,17 @@ class Fingerprint:
     def digest(self) -> str:
         return hashlib.sha256("\n".join(self._out).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
-    def number(self, x) -> int | None:
+    def number(self, x: Any) -> int | None:
         """The number of an object that the walk has met."""
         return self._numbers.get(id(x))
 
-    def put(self, *what) -> None:
+    def put(self, *what: Any) -> None:
         """Plain values."""
         if len(self._out) >= LONGEST:
             raise Unknown(f"it leads to more than {LONGEST:,} values")
         self._out.append(repr(what))
 
-    def first(self, x, kind: str) -> bool:
+    def first(self, x: Any, kind: str) -> bool:
         """Whether an object is met for the first time; writes its kind, or which one it is."""
         known = self._numbers.get(id(x))
         if known is not None:
@@ -104,7 +105,7 @@ class Fingerprint:
         self.put(kind)
         return True
 
-    def add(self, x, names=frozenset()) -> None:
+    def add(self, x: Any, names: frozenset[str] = frozenset()) -> None:
         """Follow an object. `names`: those that the code which reads it has, for attributes of modules."""
         cls = type(x)
         if cls in _WALKS:
@@ -174,7 +175,7 @@ class Fingerprint:
         for x in (f.__defaults__, f.__kwdefaults__, {name: y for name, y in f.__dict__.items() if name != KEY}):
             self.add(x)
 
-    def _cells(self, f: types.FunctionType, names=frozenset()) -> None:
+    def _cells(self, f: types.FunctionType, names: frozenset[str] = frozenset()) -> None:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             if self.first(cell, "cell"):
                 try:
@@ -222,7 +223,7 @@ class Fingerprint:
 
     # --- modules and classes ---------------------------------------------------------------------------------------------
 
-    def _module(self, x: types.ModuleType, names) -> None:
+    def _module(self, x: types.ModuleType, names: frozenset[str]) -> None:
         self.put("module", x.__name__)
         if bad := forbidden(x, names):
             raise Unknown(f"{x.__name__}.{bad} depends on more than its arguments")
@@ -308,7 +309,7 @@ class Fingerprint:
             else:
                 self.described.append(self._numbers[id(x)])
 
-    def _own_object(self, x) -> None:
+    def _own_object(self, x: Any) -> None:
         """An object of this package: a compiled function, a custom rule, a structure."""
         if isinstance(x, DType):
             self.put("ir dtype", x.name)
@@ -331,7 +332,7 @@ class Fingerprint:
                     self.add(y)
         self._own -= 1
 
-    def _object(self, x) -> None:
+    def _object(self, x: Any) -> None:
         cls = type(x)
         if isinstance(x, functools.cached_property):
             if self.first(x, "cached property"):
@@ -379,7 +380,7 @@ def _is_generated(f: types.FunctionType) -> bool:
     return wrapped.__code__.co_filename == "<string>"
 
 
-def _is_library_function(x) -> bool:
+def _is_library_function(x: Any) -> bool:
     """A function of a library that is no Python function: a ufunc, a dispatcher of NumPy, a function that Cython made."""
     if isinstance(x, np.ufunc):
         return _public(x, np) or any(_public(x, sys.modules.get(name)) for name in ("scipy.special",))
@@ -387,7 +388,7 @@ def _is_library_function(x) -> bool:
         is_pure(getattr(x, "__module__", None)))
 
 
-def _public(x, module) -> bool:
+def _public(x: Any, module: str) -> bool:
     return getattr(module, x.__name__, None) is x
 
 
@@ -402,7 +403,7 @@ def _solid_base(cls: type) -> type:
     return object
 
 
-def _slots(x) -> Iterator[tuple[str, Any]]:
+def _slots(x: Any) -> Iterator[tuple[str, Any]]:
     for cls in type(x).__mro__:
         for name, slot in vars(cls).items():
             if isinstance(slot, types.MemberDescriptorType) and cls.__flags__ & _HEAP_TYPE:
@@ -412,7 +413,7 @@ def _slots(x) -> Iterator[tuple[str, Any]]:
                     yield name, None
 
 
-def _constant(c) -> str:
+def _constant(c: float | None) -> str:
     """A value of constants as text that tells unequal ones apart."""
     if isinstance(c, tuple):
         return f"({', '.join(map(_constant, c))})"
@@ -461,7 +462,7 @@ _READS = frozenset(opcode.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "
                    if name in opcode.opmap)
 
 
-def _arguments(code: types.CodeType, wanted) -> Iterator[tuple[int, int]]:
+def _arguments(code: types.CodeType, wanted: frozenset[int]) -> Iterator[tuple[int, int]]:
     """(opcode, argument) of the instructions whose opcode is wanted."""
     raw, high = code.co_code, 0
     for k in range(0, len(raw), 2):

@@ -42,7 +42,7 @@ def is_pure(module: str | None) -> bool:
     return root_of(module) in PURE and not (module or "").startswith("numpy.random")
 
 
-def forbidden(module: types.ModuleType, names) -> str:
+def forbidden(module: types.ModuleType, names: frozenset[str]) -> str:
     """A name among those that a function reads which must not be read of a module; "" if there is none."""
     found = IMPURE.get(root_of(module.__name__), frozenset()) & set(names)
     return min((name for name in found if hasattr(module, name)), default="")

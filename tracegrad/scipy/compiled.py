@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from ..sparsity import sparsity
 from ..tracer.syntax import source
 from ..transforms import grad, jvp
 
+if TYPE_CHECKING:
+    from ..ir.core import Value
+    from ..tracer.values.boxes import Box
+
 source.OPEN |= {__package__}
 
 SMALL = 64            # inputs up to which a matrix is dense in any case
@@ -26,7 +30,7 @@ SPARSE = 0.25         # share of its entries that a sparse matrix may have
 def vector(f: Callable) -> Callable:
     """The function with an array for a list or tuple of numbers that it returns."""
     @functools.wraps(f, assigned=("__name__", "__qualname__", "__doc__"), updated=())
-    def values(*args, **kwargs):
+    def values(*args: Box, **kwargs: Any) -> Any:
         return np.asarray(f(*args, **kwargs))
     return values
 
@@ -51,14 +55,14 @@ def hessian_for(f: Callable, args: tuple, sparse: bool = True) -> tuple[Callable
 
 def hessian_product(f: Callable) -> Callable:
     """f(x, *args) -> (x, p, *args): its Hessian at x times p."""
-    def product(x, p, *args):
+    def product(x: Any, p: Any, *args: Any) -> Any:
         return jvp(lambda v: grad(f)(v, *args), (x,), (p,))[1]
     return jit(product)
 
 
 def weighted_hessian(f: Callable) -> Callable:
     """f(x) -> (x, v): the Hessian of the sum of v times f."""
-    def weighted(x, v):
+    def weighted(x: Any, v: Value) -> Any:
         return hessian(lambda y: np.sum(v * np.asarray(f(y))))(x)
     return jit(weighted)
 

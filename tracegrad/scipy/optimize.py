@@ -150,6 +150,6 @@ def curve_fit(f: Callable, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
 
 
 def _of_packed(f: Callable) -> Callable:
-    def model(parameters, x):
+    def model(parameters: Any, x: Any) -> Any:
         return np.asarray(f(x, *parameters))
     return model

@@ -17,6 +17,8 @@ import functools
 import itertools
 import sys
 import types
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -31,13 +33,19 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
 
+if TYPE_CHECKING:
+    from ...ir.core import Function, Value
+    from ...ir.types import Array
+    from ..sequences.dynamic_lists import DynamicList
+    from ..tracing import Loop, Trace
+
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
 SHALLOW = 8        # the same, where Python's stack does not suffice for more
 BRANCHING = 500    # calls of functions by themselves in branches and loops that are traced: they may double at each level
 RECURSIVE = 20_000 # and in all
 
 
-def call(f, /, *args, **kwargs):
+def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """f(*args, **kwargs) as rewritten code calls it."""
     trace = tracing.active()
     handler = _BY_TYPE.get(type(f))
@@ -80,7 +88,7 @@ def call(f, /, *args, **kwargs):
 # Builtins that ask a method of a user's class.
 _SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
             bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
-def _typed_container(f):
+def _typed_container(f: Callable | np.vectorize | type) -> Any:
     """numba.typed.List and Dict: in traced code what they are typed versions of."""
     module = sys.modules.get("numba.typed") if isinstance(f, type) else None
     return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
@@ -98,7 +106,7 @@ REDIRECTS = [dispatch.redirect, _typed_container]
 SPREAD: dict = {}
 
 
-def _listed(x):
+def _listed(x: Sequence | DynamicList | Box) -> Sequence | Box:
     """A generator or dict view as a list, which handlers can look into; a packed list as an array."""
     if isinstance(x, packed_lists.ListValue):
         return x.array()
@@ -111,7 +119,7 @@ _PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.Function
           np.dtype, range)
 
 
-def _adopted(trace, made):
+def _adopted(trace: Trace, made: Any) -> Any:
     """What a call returned: a new container or object is the traced program's own."""
     if not isinstance(made, _PLAIN):
         trace.note_fresh(made)
@@ -124,7 +132,7 @@ def _adopted(trace, made):
 
 # --- functions --------------------------------------------------------------------------------------------------------
 
-def _function(trace, f, args, kwargs):
+def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
     if not source.is_user(f):
         return f(*args, **kwargs) if trace is None else _as_it_stands(trace, f, args, kwargs)
     if trace is None:
@@ -132,7 +140,7 @@ def _function(trace, f, args, kwargs):
     return _enter(trace, source.rewritten(f), args, kwargs)
 
 
-def _enter(trace, f, args, kwargs):
+def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
     """Call a rewritten function; recursion that no known value ends becomes a loop."""
     key, depth = id(f.__code__), len(trace.scopes)
     if recursion.mark(f) in trace.unroll:
@@ -158,7 +166,7 @@ def _enter(trace, f, args, kwargs):
         entered.pop()
 
 
-def _endless(trace, f):
+def _endless(trace: Trace, f: Callable) -> None:
     """Only run time ends this recursion: trace again with it as a loop, unless a number that can be made static ends it."""
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     try:
@@ -170,7 +178,7 @@ def _endless(trace, f):
     raise tracing.Restart((), [recursion.mark(f)])
 
 
-def _as_it_stands(trace, f, args, kwargs):
+def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> Any:
     """A call of what is not rewritten. What it reads of arrays is read now."""
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)
@@ -180,7 +188,7 @@ def _as_it_stands(trace, f, args, kwargs):
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
 
 
-def as_it_stands(f, args, kwargs):
+def as_it_stands(f: Function, args: Sequence[Value], kwargs: Any) -> Any:
     """The same where a redirection finds that f need not be redirected."""
     return _as_it_stands(tracing.active(), f, args, kwargs)
 
@@ -188,7 +196,8 @@ def as_it_stands(f, args, kwargs):
 _STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
 
 
-def _method(trace, f, args, kwargs):
+def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: Any) -> Box | tuple[Array | ArrayBox,
+            ...] | None:
     function = f.__func__
     if trace is not None:
         captured_values.start(trace, f)
@@ -197,7 +206,7 @@ def _method(trace, f, args, kwargs):
     return call(function, f.__self__, *args, **kwargs)
 
 
-def _builtin(trace, f, args, kwargs):
+def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Iterable | None:
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
     if type(owner) is dict and name == "get" and args and type(args[0]) in captured_values.KEYS:
@@ -218,7 +227,7 @@ def _builtin(trace, f, args, kwargs):
     return _as_it_stands(trace, f, args, kwargs)
 
 
-def change_length(trace, owner, name: str, args) -> None:
+def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Array | Box]) -> None:
     """A method, or `+=`, is about to change the length of a container."""
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
     try:
@@ -227,7 +236,7 @@ def change_length(trace, owner, name: str, args) -> None:
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
     except UnsupportedError:
-        for told in OUTGROWN if type(owner) is list else ():
+        for told in OUTGROWN if type(owner) in (list, collections.deque) else ():
             told(trace, owner, name, args)
         raise
 
@@ -248,7 +257,7 @@ _CHANGES = {
 }
 
 
-def expect_own(trace, held, what: str) -> None:
+def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Generator, what: str) -> None:
     """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
     if id(held) in trace.outer:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
@@ -277,7 +286,7 @@ def expect_own(trace, held, what: str) -> None:
                 tracing.locate())
 
 
-def _endless_growth(loop, held, what):
+def _endless_growth(loop: Loop, held: Any, what: str) -> None:
     trip = loop.trip
     if trip is not None:
         tracing.make_static(trip, what)
@@ -286,11 +295,11 @@ def _endless_growth(loop, held, what):
         "make an array of the largest length before the loop and store into it", tracing.locate())
 
 
-def _class(trace, f, args, kwargs):
+def _class(trace: Trace, f: type, args: Any, kwargs: dict) -> Any:
     """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
-        return iteration.range_(*args)
+        return iteration.AnyOrder(*args)
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
@@ -302,19 +311,19 @@ def _class(trace, f, args, kwargs):
     return made
 
 
-def _partial(trace, f, args, kwargs):
+def _partial(trace: Trace, f: Any, args: tuple[np.ndarray | ArrayBox, ...], kwargs: dict) -> Box:
     for field in ("func", "args", "keywords"):
         captured_values.whole(captured_values.attribute(f, field, getattr(f, field)))
     return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})
 
 
-def _chosen(trace, f: if_join.FunctionPhi, args, kwargs):
+def _chosen(trace: Trace, f: if_join.FunctionPhi, args: Sequence[Value], kwargs: Any) -> Any:
     """Either function, where it is the one."""
     return branches.either(ScalarBox(f.flag, "bool"), lambda: call(f.then, *args, **kwargs),
                            lambda: call(f.other, *args, **kwargs))
 
 
-def _other(trace, f, args, kwargs):
+def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, ScalarBox]) -> Any:
     """A decorated function, a class with a metaclass, a callable object."""
     if isinstance(f, type):
         return _class(trace, f, args, kwargs)
@@ -339,7 +348,7 @@ OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, m
 _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
 
 
-def type_of(x) -> type:
+def type_of(x: Any) -> type:
     """The type that Python would see."""
     captured_arrays.seen(x)                            # an array from outside is to be one at each call
     if isinstance(x, ArrayBox):
@@ -353,11 +362,11 @@ def type_of(x) -> type:
     return slice if x is slice else type(x)
 
 
-def type_(*args):
+def type_(*args: ScalarBox | tuple[np.ndarray | Box, ...]) -> type:
     return type_of(args[0]) if len(args) == 1 else type(*args)
 
 
-def isinstance_(x, kinds) -> bool:
+def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     if isinstance(x, (Box, packed_lists.ListValue, GeneratorBox)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
@@ -365,7 +374,7 @@ def isinstance_(x, kinds) -> bool:
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 
 
-def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:
+def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None, flush: bool = False) -> None:
     """print: at run time."""
     if file is not None:
         raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", tracing.locate())
@@ -378,20 +387,20 @@ def print_(*args, sep=" ", end="\n", file=None, flush=False) -> None:
     tracing.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
 
 
-def map_(function, *iterables):
+def map_(function: Callable, *iterables: Any) -> Any:
     return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
 
 
-def filter_(function, iterable):
+def filter_(function: Callable, iterable: Any) -> Any:
     items = iteration.iterate(iterable)
     return [x for x in items if keep(x if function is None else call(function, x))]
 
 
-def reduce_(function, iterable, *initial):
+def reduce_(function: Callable, iterable: Any, *initial: Any) -> Any:
     return functools.reduce(lambda a, b: call(function, a, b), iteration.iterate(iterable), *initial)
 
 
-def keep(test) -> bool:
+def keep(test: bool | ScalarBox) -> bool:
     """The condition of a comprehension, which decides a length."""
     flag = branches.truth(test)
     if isinstance(flag, bool):
@@ -399,22 +408,15 @@ def keep(test) -> bool:
     return bool(tracing.need_concrete(ScalarBox(flag, "bool"), "the condition of a comprehension, which decides a length,"))
 
 
-def _of_items(kind):
+def _of_items(kind: type) -> Callable:
     return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
 
 
-def _deque(iterable=(), maxlen=None):
-    """collections.deque: how many it holds is part of the program."""
-    if isinstance(maxlen, Box):
-        maxlen = int(tracing.need_concrete(maxlen, "the length of a deque"))
-    return collections.deque(iteration.iterate(iterable), maxlen)
-
-
-def _format(value, spec=""):
+def _format(value: Any, spec: Any = "") -> Any:
     return format_strings.text((value, "", spec)) if isinstance(value, (Box, format_strings.Text)) else format(value, spec)
 
 
-def _next(iterator, *default):
+def _next(iterator: Any, *default: Any) -> int:
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
     unrepeatable.expect_not_consumed(iterator)
@@ -423,8 +425,8 @@ def _next(iterator, *default):
     return next(iterator, *default)
 
 
-def _refused(name: str, remedy: str):
-    def refuse(*args, **kwargs):
+def _refused(name: str, remedy: str) -> Callable:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
         if not args or name in ("eval", "exec"):
             raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
                                    tracing.locate())
@@ -433,9 +435,14 @@ def _refused(name: str, remedy: str):
     return refuse
 
 
-def _text_of(make, conversion: str):
+def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.nditer goes through elements as they lie in memory, which compiled code does not know",
+                           "loop over `a.flat`, np.ndenumerate(a) or np.ndindex(a.shape)", tracing.locate())
+
+
+def _text_of(make: Callable | type, conversion: str) -> Callable:
     """str or repr: a Text where the text is known only at run time."""
-    def handler(*args, **kwargs):
+    def handler(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(format_strings.said(args[0]), (Box, format_strings.Text)):
             return format_strings.text((args[0], conversion, ""))
         return format_strings.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args,
@@ -449,7 +456,7 @@ BUILTINS = {
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
     *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate, collections.deque: _deque,
+    np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
     locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
     eval: _refused("eval", "write the expression, or make a function of it outside"),

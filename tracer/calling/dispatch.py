@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import UnsupportedError
-from ...ir.types import F64, I64
+from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import (  # noqa: F401
     calculus,
@@ -52,14 +54,14 @@ from ..values.boxes import (
 from ..values.promotion import fail, result_dtype, strong, to_dtype
 
 
-def traced(x) -> bool:
+def traced(x: list[ArrayBox] | Box) -> bool:
     """Whether an argument is a box or an array, or a list or tuple that holds one."""
     if isinstance(x, (Box, np.ndarray)):
         return True
     return isinstance(x, (list, tuple)) and any(map(traced, x))
 
 
-def fresh(x):
+def fresh(x: Array) -> Array | ArrayBox:
     """A result that NumPy computed from plain numbers: an array becomes a box, so that traced code can write to it."""
     if type(x) is np.ndarray and x.dtype.kind in "biufc":
         return boxes.array(const(x, to_dtype(x.dtype)))
@@ -68,9 +70,9 @@ def fresh(x):
     return x
 
 
-def passing(f, handler):
+def passing(f: Callable | np._ArrayFunctionDispatcher, handler: Callable) -> Callable:
     """`handler` where an argument is traced, else `f`."""
-    def call(*args, **kwargs):
+    def call(*args: float | list[ArrayBox] | Box, **kwargs: float) -> bool | Box | tuple[int, ...]:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*args, **kwargs)
         return fresh(f(*args, **kwargs))
@@ -78,9 +80,9 @@ def passing(f, handler):
     return call
 
 
-def plain(f, handler):
+def plain(f: Callable, handler: Callable) -> Callable:
     """The same for a function of Python scalars, whose result stays as it is."""
-    def call(*args, **kwargs):
+    def call(*args: float | Box, **kwargs: Any) -> Array | ScalarBox:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*map(captured_arrays.seen, args), **kwargs)
         return f(*args, **kwargs)
@@ -88,7 +90,7 @@ def plain(f, handler):
     return call
 
 
-def redirect(f):
+def redirect(f: Any) -> Callable | None:
     """What to call instead of f, or None."""
     try:
         found = REDIRECT.get(f)
@@ -113,24 +115,24 @@ def redirect(f):
     return None
 
 
-def _draws(what) -> bool:
+def _draws(what: Callable | type) -> bool:
     """Whether a class or function belongs to np.random, which is not imported to tell."""
     return (getattr(what, "__module__", None) or "").startswith("numpy.random")
 
 
 # --- subscripts of objects that are no boxes --------------------------------------------------------------------------
 
-def _has_box(key) -> bool:
+def _has_box(key: Any) -> bool:
     if isinstance(key, slice):
         return any(isinstance(x, Box) for x in (key.start, key.stop, key.step))
     return isinstance(key, Box) or (isinstance(key, (tuple, list)) and any(map(_has_box, key)))
 
 
-def _of_array(held, key):
+def _of_array(held: np.ndarray, key: Any) -> Array | Box:
     return lift(held)[key] if _has_box(key) else captured_arrays.element(held, key)
 
 
-def _spaced(part: slice):
+def _spaced(part: slice) -> Any:
     """start:stop:step is np.arange; with an imaginary step, which counts points, np.linspace."""
     start, step = (0 if part.start is None else part.start), (1 if part.step is None else part.step)
     if isinstance(step, complex):
@@ -138,7 +140,7 @@ def _spaced(part: slice):
     return as_array(FUNCTIONS[np.arange](start, part.stop, step))
 
 
-def _joined(held, key):
+def _joined(held: Any, key: Any) -> Any:
     """np.c_[…] and np.r_[…] of arrays and numbers."""
     parts = key if isinstance(key, tuple) else (key,)
     if not any(map(traced, parts)):
@@ -157,8 +159,8 @@ def _joined(held, key):
 SUBSCRIPTS = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
 
 
-def _random(name):
-    def refuse(*args, **kwargs):
+def _random(name: str) -> Any:
+    def refuse(*args: Any, **kwargs: Any) -> None:
         fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})",
              "draw them outside and pass them in")
 
@@ -168,14 +170,14 @@ def _random(name):
 # --- the remaining functions: those that answer about dtypes, and methods --------------------------------------------
 
 @implements(np.result_type)
-def result_type(*arrays_and_dtypes):
+def result_type(*arrays_and_dtypes: Any) -> Any:
     samples = {"int": 0, "float": 0.0, "complex": 0j, "bool": np.bool_}
     return np.result_type(*(samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
                             for x in arrays_and_dtypes))
 
 
 @implements(np.can_cast)
-def can_cast(from_, to, casting="safe"):
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
     return np.can_cast(strong(from_.kind) if isinstance(from_, Box) else from_, to, casting)
 
 
@@ -193,7 +195,7 @@ _PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": 
 
 
 @implements(method="item")
-def item(x, *index):
+def item(x: Any, *index: Any) -> ScalarBox:
     """The element as a Python scalar."""
     if index:
         flat = len(index) == 1 and not isinstance(index[0], tuple) and len(x.dims) != 1
@@ -205,11 +207,11 @@ def item(x, *index):
 
 
 @implements(method="tolist")
-def tolist(x):
+def tolist(x: Any) -> Any:
     return [tolist(row) for row in x] if x.dims else item(x)
 
 
-def _delegate(name, function):
+def _delegate(name: str, function: np._ArrayFunctionDispatcher) -> None:
     METHODS[name] = lambda x, *args, **kwargs: FUNCTIONS[function](x, *args, **kwargs)
 
 
@@ -230,7 +232,7 @@ INSTEAD.update({
 })
 
 
-def _fill_redirect():
+def _fill_redirect() -> None:
     for f, handler in FUNCTIONS.items():
         if f not in REDIRECT:
             REDIRECT[f] = passing(f, handler)

@@ -4,6 +4,8 @@ function of the user, and so composed of what this folder knows. numpy.polynomia
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from ..syntax import source
 from ..values.boxes import FUNCTIONS, REDIRECT, as_array
 from . import calls, dispatch
 
+if TYPE_CHECKING:
+    from ...ir.types import Array
+
 _NAMES = """
     union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint
     diag_indices diag_indices_from tril_indices tril_indices_from triu_indices triu_indices_from mask_indices resize
@@ -21,7 +26,7 @@ _NAMES = """
 source.OPEN |= {"numpy.polynomial"}
 
 
-def _warn(*args, **kwargs):
+def _warn(*args: Any, **kwargs: Any) -> None:
     """warnings.warn, while the function is compiled: not in a branch or loop of run time, where nobody knows whether it holds.
     NumPy's own warnings are left out there, those of the user's program refused."""
     place = tracing.innermost()
@@ -35,7 +40,7 @@ def _warn(*args, **kwargs):
 REDIRECT[warnings.warn] = _warn
 
 
-def _borrow(f):
+def _borrow(f: Callable | np._ArrayFunctionDispatcher) -> None:
     inner = getattr(f, "_implementation", f)
     source.OPENED.add(inner.__code__)
     if inner is f:
@@ -50,7 +55,7 @@ for _name in _NAMES.split():
 _fit = FUNCTIONS[np.polyfit]
 
 
-def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+def polyfit(x: Any, y: Any, deg: Any, rcond: Array | None = None, full: bool = False, w: Any = None, cov: bool = False) -> Any:
     """NumPy's own source, but for the covariance: that multiplies by residuals of which lstsq gives one or none, as the rank
     of the data decides; here they are summed."""
     if full or not cov:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...ir.build import function as new_function
 from ...ir.core import Block, Value
@@ -18,15 +20,18 @@ from ...ir.errors import UnsupportedError
 from ...ir.transforms.recursion_to_loop import Unframed, recursion_to_loop
 from .. import tracing
 from ..regions import identity, leaf_types, loop_carry, region_tracing
-from ..tracing import Loop, Scope
-from ..values.boxes import ArrayBox, Box
+from ..tracing import Loop, Scope, Trace
+from ..values.boxes import ArrayBox, Box, ScalarBox
+
+if TYPE_CHECKING:
+    from ..regions.region_tracing import Outcome
 
 ROUNDS = 16
 LIMIT = {"calls": sys.getrecursionlimit()}      # the user's; the face raises Python's own while it traces, and says it here
 MOST = 20_000                                   # frames are made before the first call
 
 
-def mark(f):
+def mark(f: Callable) -> tuple[str, int]:
     """What stands among the sites of a Restart for a function whose recursion is to be a loop."""
     return "recursion", id(f.__code__)
 
@@ -34,19 +39,20 @@ def mark(f):
 class Recursion:
     """One function that calls itself. kinds: of each leaf of its arguments, None for one that all calls have alike."""
 
-    def __init__(self, trace, f, args, kwargs):
+    def __init__(self, trace: Trace, f: Callable, args: Sequence[Callable | float | Box], kwargs: dict):
         self.trace, self.f, self.signature = trace, f, inspect.signature(f)
         self.leaves, self.tree = self.bound(args, kwargs)
         self.kinds: list = [None] * len(self.leaves)
         self.out_tree, self.out, self.out_kinds, self.changed, self.callee = None, [], [], False, None
         self.roots: dict = {}                                 # id -> array that it overwrites
 
-    def bound(self, args, kwargs):
+    def bound(self, args: Sequence[Callable | float | Box],
+              kwargs: dict[str, ScalarBox]) -> Any:
         found = self.signature.bind(*args, **kwargs)
         found.apply_defaults()
         return leaf_types.flatten((found.args, found.kwargs))
 
-    def run(self):
+    def run(self) -> ScalarBox | None:
         """The call from outside."""
         for _ in range(ROUNDS):
             self.changed = False
@@ -59,7 +65,7 @@ class Recursion:
                 return self.settled(block, outcome)
         self.refuse("the types of its arguments or results change from call to call", "give them one type each")
 
-    def attempt(self):
+    def attempt(self) -> tuple[Block, Outcome]:
         block, loop = Block(), Loop(mark(self.f), "recursion")
         held = [x if kind is None else leaf_types.wrap(loop_carry.parameter(block, kind.type), kind)
                 for x, kind in zip(self.leaves, self.kinds)]
@@ -74,7 +80,7 @@ class Recursion:
         self.callee.body.yields = tuple(map(Value, results))
         scope = Scope(block, "loop", loop)
 
-        def body():
+        def body() -> Any:
             for root, param in begun:
                 scope.roots[id(root)] = root, root._value
                 root._value = param
@@ -89,7 +95,7 @@ class Recursion:
             self.roots[id(root)] = root
         return block, outcome
 
-    def again(self, args, kwargs):
+    def again(self, args: tuple[Callable | float | Box, ...], kwargs: dict[str, ScalarBox]) -> ScalarBox:
         """A call of the function by itself."""
         leaves, tree = self.bound(args, kwargs)
         if tree != self.tree:
@@ -110,11 +116,11 @@ class Recursion:
             raise region_tracing.Raised                        # this path is known in the next round
         return self.finish(self.trace.builder.emit("call", *self.operands(leaves), callee=self.callee), leaves)
 
-    def operands(self, leaves) -> list[Value]:
+    def operands(self, leaves: list[Callable | float | Box]) -> list[Value]:
         numbers = [leaf_types.emit(x, kind) for x, kind in zip(leaves, self.kinds) if kind is not None]
         return numbers + [root._value for root in self.roots.values()]
 
-    def finish(self, results, given):
+    def finish(self, results: tuple[Value, ...], given: list[Callable | float | Box]) -> ScalarBox:
         """What a call with these leaves returns, and has overwritten."""
         results = iter(results)
         held = [x if kind is None else leaf_types.wrap(next(results), kind) for x, kind in zip(self.out, self.out_kinds)]
@@ -127,7 +133,7 @@ class Recursion:
             root._value = next(results)
         return self.out_tree.unflatten(held)
 
-    def absorb(self, returned) -> None:
+    def absorb(self, returned: float | ScalarBox) -> None:
         leaves, tree = leaf_types.flatten(returned)
         kinds = list(map(leaf_types.kind_of, leaves))
         if self.out_tree is None:
@@ -146,7 +152,7 @@ class Recursion:
             self.changed |= joined != before
             self.out_kinds[k] = joined
 
-    def settled(self, block, outcome):
+    def settled(self, block: Block, outcome: Outcome) -> ScalarBox:
         builder = self.trace.builder
         with builder.at(block), outcome.installed():
             leaves = leaf_types.flatten(outcome.returned)[0]
@@ -159,12 +165,12 @@ class Recursion:
             self.refuse("it keeps an array, while it calls itself, whose size is not known or too large", "keep numbers")
         return self.finish(results, self.leaves)
 
-    def refuse(self, why: str, remedy: str):
+    def refuse(self, why: str, remedy: str) -> None:
         raise UnsupportedError(f"`{self.f.__name__}` calls itself until a condition holds that only run time knows, and {why}",
                                f"{remedy}, or write it as a loop with a stack of its own, an array", tracing.locate())
 
 
-def enter(trace, f, args, kwargs):
+def enter(trace: Trace, f: Callable, args: Sequence[Callable | float | Box], kwargs: dict[str, ScalarBox]) -> ScalarBox:
     """A call, by itself or from outside, of a function whose recursion is to be a loop."""
     key = id(f.__code__)
     active = trace.recursions.get(key)

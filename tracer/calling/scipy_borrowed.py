@@ -13,16 +13,21 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..syntax import source
-from ..values.boxes import Box, as_array
+from ..values.boxes import ArrayBox, Box, as_array
 from ..values.promotion import fail
 from . import calls
+
+if TYPE_CHECKING:
+    from ...ir.core import Function, Value
+    from ...ir.types import Array, DType
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
@@ -39,7 +44,8 @@ NAMES = {package: frozenset(names.split()) for package, names in {
     "integrate": "cumulative_simpson",
     "signal": """
         argrelextrema argrelmax argrelmin chirp coherence csd cspline1d qspline1d deconvolve detrend filtfilt freqz freqs
-        gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter spectrogram stft istft vectorstrength welch
+        gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter
+        sosfiltfilt spectrogram stft istft vectorstrength welch
         wiener zpk2tf lombscargle
     """,
     "ndimage": "center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation ",
@@ -50,24 +56,25 @@ _WRAPPER = "axis_nan_policy_wrapper"
 
 # --- SciPy's helpers --------------------------------------------------------------------------------------------------
 
-def _numpy(*arrays, **options):
+def _numpy(*arrays: Any, **options: Any) -> Any:
     return np
 
 
-def _never(*args) -> bool:
+def _never(*args: Any) -> bool:
     return False
 
 
-def _asarray(array, dtype=None, order=None, copy=None, *, xp=None, check_finite=False, subok=False):
+def _asarray(array: ArrayBox, dtype: DType | None = None, order: str | None = None, copy: Any = None, *, xp: Any = None,
+             check_finite: bool = False, subok: bool = False) -> Any:
     return calls.call(np.asarray, array, dtype)
 
 
-def _result_type(*args, force_floating=False, xp=None):
+def _result_type(*args: Any, force_floating: bool = False, xp: Any = None) -> Any:
     found = calls.call(np.result_type, *[a for a in args if a is not None])
     return np.result_type(found, np.float64) if force_floating and not np.issubdtype(found, np.inexact) else found
 
 
-def _promote(*args, broadcast=False, force_floating=False, xp=None):
+def _promote(*args: Any, broadcast: bool = False, force_floating: bool = False, xp: Any = None) -> Any:
     dtype = _result_type(*[as_array(a) if isinstance(a, (list, tuple)) else a for a in args], force_floating=force_floating)
     made = [None if a is None else calls.call(np.asarray, a, dtype) for a in args]
     if broadcast:
@@ -76,7 +83,8 @@ def _promote(*args, broadcast=False, force_floating=False, xp=None):
     return made[0] if len(made) == 1 else tuple(made)
 
 
-def _apply_where(cond, args, f1, f2=None, /, *, fill_value=None, kwargs=None, xp=None):
+def _apply_where(cond: Value, args: Sequence[Value], f1: Any, f2: Any = None, /, *, fill_value: Any = None, kwargs: Any = None,
+                 xp: Any = None) -> Any:
     """Both functions everywhere, and the one that the condition says: a branch not taken has no part in a derivative."""
     args, kwargs = args if isinstance(args, (list, tuple)) else (args,), kwargs or {}
     yes = calls.call(f1, *args, **kwargs)
@@ -86,13 +94,13 @@ def _apply_where(cond, args, f1, f2=None, /, *, fill_value=None, kwargs=None, xp
 class _At:
     """xpx.at(x)[index]: an update that leaves x as it is."""
 
-    def __init__(self, x, index=None):
+    def __init__(self, x: Any, index: ArrayBox | None = None):
         self.x, self.index = x, index
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: ArrayBox) -> Any:
         return _At(self.x, index)
 
-    def set(self, values, **options):
+    def set(self, values: tuple[Value, ...], **options: Any) -> Any:
         if isinstance(self.index, Box) and self.index.dtype == bool:
             return np.where(self.index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
         found = as_array(self.x).copy()
@@ -100,19 +108,20 @@ class _At:
         return found
 
 
-def _atleast_nd(x, *, ndim, xp=None):
+def _atleast_nd(x: Any, *, ndim: Any, xp: Any = None) -> Any:
     x = as_array(x)
     return np.reshape(x, (1,) * max(0, ndim - x.ndim) + tuple(x.shape)) if x.ndim < ndim else x
 
 
-def _contains_nan(a, nan_policy="propagate", policies=None, *, xp_omit_okay=False, xp=None):
+def _contains_nan(a: Any, nan_policy: str = "propagate", policies: Any = None, *, xp_omit_okay: bool = False,
+                  xp: Any = None) -> bool:
     if nan_policy != "propagate":
         fail(UnsupportedError, f"nan_policy={nan_policy!r} cannot be compiled: how many elements are left depends on the data",
              "use nan_policy='propagate', or drop the NaN before the call")
     return False
 
 
-def _remaining_shape(arrays, axis):
+def _remaining_shape(arrays: tuple[Array, ...], axis: int) -> Any:
     return sys.modules["scipy.stats._axis_nan_policy"]._broadcast_shapes_remove_axis([as_array(a).shape for a in arrays], axis)
 
 
@@ -143,17 +152,17 @@ _COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose func
 
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
 
-def _part(f, name: str):
+def _part(f: Function, name: str) -> Any:
     return f.__closure__[f.__code__.co_freevars.index(name)].cell_contents
 
 
-def _over_axes(wrapper, name: str):
+def _over_axes(wrapper: Any, name: str) -> Any:
     """What SciPy's wrapper does for arrays without masks: samples along one last axis, NaN where a sample has one."""
     f = _part(wrapper, "hypotest_fun_in")
     source.OPENED.add(f.__code__)
     parameters = list(inspect.signature(f).parameters)
 
-    def call(*args, _no_deco=False, **kwargs):
+    def call(*args: Any, _no_deco: bool = False, **kwargs: Any) -> Any:
         if _no_deco:
             return _enter(f, *args, **kwargs)
         count = _part(wrapper, "n_samples")
@@ -173,7 +182,7 @@ def _over_axes(wrapper, name: str):
     return call
 
 
-def _aligned(samples, axis, paired):
+def _aligned(samples: Any, axis: int, paired: Any) -> Any:
     """(samples whose last axis is the one to go over, the shape with keepdims)."""
     if len({s.dtype for s in samples}) > 1:
         samples = list(_promote(*samples))
@@ -193,7 +202,7 @@ def _aligned(samples, axis, paired):
     return moved, tuple(kept)
 
 
-def _broadcast(samples, axes, paired):
+def _broadcast(samples: Any, axes: tuple[int, ...], paired: Any) -> Any:
     rank = max(s.ndim for s in samples)
     full = [s.reshape((1,) * (rank - s.ndim) + tuple(s.shape)) for s in samples]
     if paired:
@@ -203,7 +212,7 @@ def _broadcast(samples, axes, paired):
             for s, shape in zip(full, shapes)]
 
 
-def _applied(wrapper, f, samples, also, kwargs, kept, name):
+def _applied(wrapper: Any, f: Function, samples: Any, also: Any, kwargs: Any, kept: Any, name: str) -> Any:
     override, several = _part(wrapper, "override"), max(s.ndim for s in samples) > 1
     vectorized = "axis" in inspect.signature(f).parameters
     if several and not vectorized:
@@ -222,12 +231,12 @@ def _applied(wrapper, f, samples, also, kwargs, kept, name):
     return _part(wrapper, "tuple_to_result")(*parts)
 
 
-def _outputs(wrapper, kwargs):
+def _outputs(wrapper: Any, kwargs: Any) -> Any:
     count = _part(wrapper, "n_outputs")
     return count(kwargs) if callable(count) else count
 
 
-def _spoilt(part, samples):
+def _spoilt(part: Any, samples: Any) -> Any:
     """NaN where a sample has one."""
     if not isinstance(part, Box) or not np.issubdtype(part.dtype, np.inexact):
         return part
@@ -248,7 +257,7 @@ def inside() -> bool:
     return place is not None and place.file in tracing.LIBRARIES
 
 
-def helper(f):
+def helper(f: Function) -> Any:
     """What stands for one of SciPy's own helpers, or None."""
     module, name = f.__module__, f.__name__
     if module.startswith(_PLACES):
@@ -258,7 +267,7 @@ def helper(f):
     return None
 
 
-def redirect(f, name: str, names: Iterable[str] | None = None):
+def redirect(f: Function, name: str, names: Iterable[str] | None = None) -> Any:
     """What to call in place of a function of SciPy that is Python, or None."""
     names = NAMES.get(f.__module__.split(".")[1], ()) if names is None else names
     if not isinstance(f, types.FunctionType) or not (inside() or f.__name__ in names):
@@ -271,7 +280,7 @@ def redirect(f, name: str, names: Iterable[str] | None = None):
     wrapped = inner.__code__.co_name == _WRAPPER
     run = _over_axes(inner, name) if wrapped else functools.partial(_enter, inner)
 
-    def call(*args, **kwargs):
+    def call(*args: Any, **kwargs: Any) -> Any:
         if not any(map(boxed, (*args, *kwargs.values()))):
             return calls.as_it_stands(f, args, kwargs)
         return run(*args, **kwargs)
@@ -279,17 +288,17 @@ def redirect(f, name: str, names: Iterable[str] | None = None):
     return call
 
 
-def boxed(x) -> bool:
+def boxed(x: Any) -> bool:
     return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
 
 
-def method(f, name: str):
+def method(f: Function, name: str) -> Any:
     """The same for a method of a distribution of SciPy."""
     several = any(k.__name__ == "multi_rv_generic" for k in type(f.__self__).__mro__)
     run = redirect(f.__func__, name, ("logpdf", "pdf", "logpmf", "pmf") if several else ("fit", "nnlf"))
     return None if run is None else functools.partial(run, f.__self__)
 
 
-def _enter(f, /, *args, **kwargs):
+def _enter(f: Function, /, *args: Any, **kwargs: Any) -> Any:
     source.OPENED.add(f.__code__)
     return calls._enter(tracing.active(), source.rewritten(f), args, kwargs)

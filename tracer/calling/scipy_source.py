@@ -6,19 +6,38 @@ program is refused by name where an argument is traced.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ..scipy.programs import filters, linalg, matrices, multivariate, neighbourhoods, resampled, sampled, stats
+from ..scipy.programs import (
+    density_estimates,
+    filters,
+    interpolation,
+    linalg,
+    matrices,
+    multivariate,
+    neighbourhoods,
+    resampled,
+    sampled,
+    stats,
+)
 from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
+if TYPE_CHECKING:
+    from ...ir.core import Function
+
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
-def _programs(module) -> dict:
+def _programs(module: ModuleType) -> dict:
     return {name: f for name, f in vars(module).items() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
             and not name.startswith("_")}
 
@@ -28,19 +47,36 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
             "spatial": sampled.DISTANCE, "fft": sampled.FFT}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
-_PIECEWISE = {"PPoly", "CubicSpline", "PchipInterpolator", "Akima1DInterpolator", "CubicHermiteSpline"}
 
 
-def _refusing(f, name: str):
-    def call(*args, **kwargs):
-        if any(map(boxed, (*args, *kwargs.values()))):
-            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
+# package -> what to do where its functions are refused
+_REMEDIES = {
+    "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
+                "SciPy's solver from outside with tg.scipy",
+    "integrate": "use fixed_quad, simpson or a loop inside, or hand a compiled function to SciPy's integrator from outside",
+}
+
+
+def _holds_box(f: Any) -> bool:
+    """Whether a function that is handed over reads a traced value of the function around it."""
+    cells = getattr(f, "__closure__", None) or ()
+    held = [c.cell_contents for c in cells if c != _EMPTY]
+    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in held)
+
+
+_EMPTY = types.CellType()
+
+
+def _refusing(f: Any, name: str) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values())):
+            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
         return calls.as_it_stands(f, args, kwargs)
 
     return call
 
 
-def redirect(f):
+def redirect(f: Callable | np.vectorize | type) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -51,13 +87,14 @@ def redirect(f):
         return None
     if type(f).__name__ in _COMPILED:
         return _refusing(f, f"{f.__module__ or 'scipy'}.{f.__name__}")
+    if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
+        return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
     if parts[1].startswith("_") or parts[1] == "stats":
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
-    if type(f).__name__ in _PIECEWISE:
-        return dispatch.passing(f, lambda at, nu=0, extrapolate=None: calls.call(
-            sampled.piecewise_polynomial, f.c, f.x, f.extrapolate if extrapolate is None else extrapolate, at, nu))
+    if parts[1] == "interpolate":
+        return _object(f, owner, "interpolate", interpolation.BUILT, interpolation.FUNCTIONS, interpolation.CAPTURED)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
@@ -70,7 +107,35 @@ def redirect(f):
     return _refusing(f, name)
 
 
-def _distribution(f, owner):
+def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
+    """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
+    if isinstance(f, type):
+        return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
+    if isinstance(f, types.FunctionType):
+        return _where_boxed(f, functions.get(f.__name__), f"scipy.{package}.{f.__name__}")
+    held = owner if isinstance(f, types.MethodType) else f
+    kinds = [k.__name__ for k in type(held).__mro__ if k.__name__ in captured]
+    made = captured[kinds[0]](held) if kinds else None
+    name = f"scipy.{package}.{type(held).__name__}" + (f".{f.__name__}" if held is owner else "")
+    if made is None or (held is owner and not hasattr(made[0], f.__name__)):
+        return _refusing(f, name)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        own = calls.call(*made)
+        return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
+
+    return _where_boxed(f, run, name)
+
+
+def _where_boxed(f: Function, program: Any, name: str) -> Any:
+    """The program where an argument is traced, else f as it stands."""
+    if program is None:
+        return _refusing(f, name)
+    return lambda *args, **kwargs: (calls.call(program, *args, **kwargs) if any(map(boxed, (*args, *kwargs.values())))
+                                    else calls.as_it_stands(f, args, kwargs))
+
+
+def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:

@@ -11,6 +11,8 @@ import builtins
 import dis
 import types
 import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +23,10 @@ from ..regions import leaf_types
 from ..syntax import source
 from ..values import captured_arrays
 from . import calls
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ..values.boxes import ArrayBox, Box
 
 _CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
 _MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what `import` asks of globals
@@ -81,7 +87,7 @@ class Globals(dict):
         super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=builtins)
         self.original = original
 
-    def __getitem__(self, name: str):
+    def __getitem__(self, name: str) -> Called | Namespace | ArrayBox:
         found = self.original.get(name, self)
         if found is self:
             own = self.original.get("__builtins__", builtins)
@@ -95,10 +101,10 @@ class Namespace:
     def __init__(self, module: types.ModuleType):
         self.__dict__["<module>"] = module
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Called | type:
         return exchanged(getattr(self.__dict__["<module>"], name))
 
-    def __setattr__(self, name: str, value):
+    def __setattr__(self, name: str, value: Value) -> None:
         raise UnsupportedError(f"a module is changed (`{name}`) by a function whose source cannot be read", REMEDY,
                                tracing.locate())
 
@@ -108,19 +114,19 @@ class Called:
 
     __slots__ = ("function",)
 
-    def __init__(self, function):
+    def __init__(self, function: Callable | type):
         self.function = function
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: float | Box | type, **kwargs: Any) -> Any:
         made = calls.call(self.function, *map(_original, args), **{k: _original(v) for k, v in kwargs.items()})
         if isinstance(made, range) and len(made) > iteration.LIMIT:
             iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY})")
         return _known(made) if isinstance(made, type) else made
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: Any, kwargs: Any) -> Any:
         return self(*args, **kwargs)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return exchanged(getattr(self.function, name))
 
     @property
@@ -128,23 +134,23 @@ class Called:
         """Of a builtin type, which NumPy takes for its dtype."""
         return np.dtype(self.function)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return _original(other) is self.function
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.function)
 
 
 _SAME: dict = {}                      # function or type -> its Called, so that `type(x) is float` means what it says
 
 
-def _known(x) -> Called:
+def _known(x: type) -> Called:
     if x not in _SAME:
         _SAME[x] = Called(x)
     return _SAME[x]
 
 
-def _original(x):
+def _original(x: Any) -> Any:
     return x.function if type(x) is Called else x.__dict__["<module>"] if type(x) is Namespace else x
 
 
@@ -153,7 +159,7 @@ _TYPES = frozenset({bool, int, float, complex, str, list, tuple, set, dict, rang
 _CALLABLE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.sum))
 
 
-def exchanged(x):
+def exchanged(x: Any) -> Any:
     """What a function whose source cannot be read gets for a global, a free variable or a default."""
     if isinstance(x, types.ModuleType):
         return Namespace(x)

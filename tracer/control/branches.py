@@ -11,6 +11,8 @@ A branch that raises is an `if` without results before the other branch, which t
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,10 +25,13 @@ from ..values import boxes, captured_arrays, captured_values, exception_parts, f
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import packed_lists
 
+if TYPE_CHECKING:
+    from ..tracing import Trace
+
 AMBIGUOUS = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
 
 
-def truth(x) -> bool | Value:
+def truth(x: Any) -> bool | Value:
     """Whether x counts as true: a Python bool where that is known now, else a bool value."""
     if x is True or x is False:
         return x
@@ -53,7 +58,7 @@ def truth(x) -> bool | Value:
     return tracing.current().builder("ne", found, const(0, found.type.dtype))
 
 
-def _plain_truth(x) -> bool | Value:
+def _plain_truth(x: Any) -> bool | Value:
     if isinstance(x, (leaf_types.Undefined, leaf_types.MaybeUndefined)):
         return truth(leaf_types.value(x))
     if type(x) is list and (trace := tracing.active()) is not None:
@@ -68,7 +73,7 @@ def as_bool(flag: bool | Value) -> Value:
     return flag if isinstance(flag, Value) else const(flag, BOOL)
 
 
-def negate(flag: bool | Value):
+def negate(flag: bool | Value) -> bool | Value:
     """`not flag`, on truths."""
     if not isinstance(flag, Value):
         return not flag
@@ -77,17 +82,18 @@ def negate(flag: bool | Value):
     return tracing.current().builder("not", flag)
 
 
-def boxed(flag: bool | Value):
+def boxed(flag: bool | Value) -> bool | ScalarBox:
     return ScalarBox(flag, "bool") if isinstance(flag, Value) else flag
 
 
-def not_(x):
+def not_(x: int | ScalarBox) -> bool | ScalarBox:
     return boxed(negate(truth(x)))
 
 
 # --- statements and expressions ---------------------------------------------------------------------------------------
 
-def if_(test, then, other, get, put, names) -> None:
+def if_(test: Any, then: Callable, other: Callable | None, get: Callable | None, put: Callable | None,
+        names: tuple[str, ...]) -> None:
     """The statement. get and put read and write the names that it may leave changed."""
     flag = truth(test)
     if flag is True:
@@ -99,11 +105,11 @@ def if_(test, then, other, get, put, names) -> None:
         stage(flag, then, other or _nothing, get, put, names)
 
 
-def _nothing(*_):
+def _nothing(*_: Any) -> None:
     return None
 
 
-def either(test, then, other):
+def either(test: int | ScalarBox, then: Callable, other: Callable) -> Any:
     """`then() if test else other()`."""
     flag = truth(test)
     if not isinstance(flag, Value):
@@ -111,7 +117,7 @@ def either(test, then, other):
     return stage(flag, then, other, *binding(then, other), "the conditional expression")
 
 
-def and_(first, *rest):
+def and_(first: int | ScalarBox, *rest: Callable) -> Any:
     """`first and …`: the first that is false, else the last."""
     for k, thunk in enumerate(rest):
         flag = truth(first)
@@ -124,7 +130,7 @@ def and_(first, *rest):
     return first
 
 
-def or_(first, *rest):
+def or_(first: int | ScalarBox, *rest: Callable) -> int | ScalarBox:
     """`first or …`: the first that is true, else the last."""
     for k, thunk in enumerate(rest):
         flag = truth(first)
@@ -137,25 +143,41 @@ def or_(first, *rest):
     return first
 
 
+def and_truth(first: Any, *rest: Any) -> Any:
+    """`first and …` in a condition."""
+    return and_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def or_truth(first: Any, *rest: Any) -> Any:
+    """`first or …` in a condition."""
+    return or_(boxed(truth(first)), *map(_truth_of, rest))
+
+
+def _truth_of(thunk: Callable) -> Any:
+    if type(thunk) is Binds:
+        return Binds(lambda: boxed(truth(thunk())), thunk.get, thunk.put, thunk.names)
+    return lambda: boxed(truth(thunk()))
+
+
 class Binds:
     """An operand that binds names by `:=`: what evaluates it, and what reads and writes the names."""
 
     __slots__ = ("get", "names", "put", "thunk")
 
-    def __init__(self, thunk, get, put, names):
+    def __init__(self, thunk: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...]):
         self.thunk, self.get, self.put, self.names = thunk, get, put, names
 
-    def __call__(self):
+    def __call__(self) -> ScalarBox:
         return self.thunk()
 
 
-def binding(*thunks) -> tuple:
+def binding(*thunks: Callable) -> tuple:
     """(get, put, names) of all the names that operands bind."""
     found = [t for t in thunks if type(t) is Binds and t.names]
     if len(found) < 2:
         return (found[0].get, found[0].put, found[0].names) if found else (None, None, ())
 
-    def put(values):
+    def put(values: tuple[Value, ...]) -> None:
         values = iter(values)
         for operand in found:
             operand.put(tuple(next(values) for _ in operand.names))
@@ -163,7 +185,7 @@ def binding(*thunks) -> tuple:
     return lambda: tuple(v for t in found for v in t.get()), put, tuple(n for t in found for n in t.names)
 
 
-def in_(x, items):
+def in_(x: Any, items: Any) -> Any:
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
@@ -189,13 +211,14 @@ def in_(x, items):
     return x in items
 
 
-def not_in(x, items):
+def not_in(x: Any, items: Any) -> Any:
     return not_(in_(x, items))
 
 
 # --- tracing both branches --------------------------------------------------------------------------------------------
 
-def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool = False):
+def stage(flag: Value, then: Callable, other: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
+          what: str = "", lazy: bool = False) -> int | ScalarBox | None:
     """Trace both branches and join them; gives the joined value of what they return."""
     trace = tracing.current()
     before = get() if get else ()
@@ -210,7 +233,7 @@ def stage(flag: Value, then, other, get, put, names, what: str = "", lazy: bool 
     return found
 
 
-def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
+def _one_raises(trace: Trace, flag: Value, raising: region_tracing.Outcome, other: Callable) -> ScalarBox | None:
     """`if flag: …; raise` and then the other branch, as part of what surrounds it."""
     raising.block.yields = ()
     empty = Block()
@@ -218,7 +241,7 @@ def _one_raises(trace, flag: Value, raising: region_tracing.Outcome, other):
     return other()
 
 
-def assert_(test, message=None) -> None:
+def assert_(test: Any, message: Any = None) -> None:
     """The statement: checked now, or at run time."""
     flag = truth(test)
     if flag is True:
@@ -229,12 +252,12 @@ def assert_(test, message=None) -> None:
     failed_writes.check(tracing.current(), flag, values, "AssertionError", said)
 
 
-def _says_later(error) -> bool:
+def _says_later(error: Any) -> bool:
     """Whether an exception's message has traced values in it."""
     return isinstance(error, BaseException) and any(isinstance(x, (Box, format_strings.Text)) for x in error.args)
 
 
-def raise_(made=None, cause=None) -> BaseException:
+def raise_(made: Callable | None = None, cause: Callable | None = None) -> BaseException:
     """The exception that a `raise` raises; where only run time knows whether it is reached, it becomes a failing check."""
     error = made() if made else None
     if isinstance(error, type) and issubclass(error, BaseException):

@@ -8,7 +8,8 @@ source (lists, dicts, generators) is iterated as Python does.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +20,16 @@ from ..regions import list_scan_outputs
 from ..values import boxes, captured_values, shapes, unrepeatable, views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
+if TYPE_CHECKING:
+    from ...ir.types import Dim
+
 LIMIT = 10_000
 SOURCES: dict = {}            # class -> the source that an instance is (control/packed_lists.py)
 DRIVEN: dict = {}             # class -> drive(iterable, body, get, put, names, stop): runs a loop (sequences/generators.py)
 _range = range
 
 
-def _index(k):
+def _index(k: int | ScalarBox) -> Dim:
     """An int or index value of a bound."""
     if isinstance(k, Box):
         number = tracing.constant(k.read())
@@ -47,7 +51,7 @@ class Source:
                 "write a for statement", tracing.locate())
         return (self.at(k) for k in _range(self.trip))
 
-    def __len__(self):
+    def __len__(self) -> int:
         if type(self.trip) is int:
             return self.trip
         return tracing.need_concrete(ScalarBox(self.trip, "int"), "len()")
@@ -58,12 +62,12 @@ class Range(Source):
 
     __slots__ = ("start", "step", "stop")
 
-    def __init__(self, *bounds):
+    def __init__(self, *bounds: int | ScalarBox) -> None:
         start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
         self.start, self.stop, self.step = map(_index, (start, stop, step))
         self.trip = self._trip()
 
-    def _trip(self):
+    def _trip(self) -> Dim:
         """max(0, ceil((stop - start) / step))"""
         arith, span = shapes.arith, shapes.arith("sub", self.stop, self.start)
         if type(self.step) is int:
@@ -80,8 +84,14 @@ class Range(Source):
         last = builder("select", up, builder("sub", self.step, builder.index(1)), builder("add", self.step, builder.index(1)))
         return arith("max", arith("floordiv", arith("add", span, last), self.step), 0)
 
-    def at(self, k):
+    def at(self, k: Dim) -> int | ScalarBox:
         return boxes.count(shapes.arith("add", self.start, shapes.arith("mul", k, self.step)))
+
+
+class AnyOrder(Range):
+    """numba.prange(start, stop, step): the program allows any order."""
+
+    __slots__ = ()
 
 
 class Rows(Source):
@@ -94,7 +104,7 @@ class Rows(Source):
             raise TypeError("iteration over a 0-d array")
         self.box, self.trip = box, box.dims[0]
 
-    def at(self, k):
+    def at(self, k: Dim) -> Box:
         rank = len(self.box.dims)
         row = self.box.view(views.Strided((k,) + (None,) * (rank - 1), tuple(_range(1, rank))))
         return row if rank > 1 else ScalarBox(row.read())
@@ -103,17 +113,17 @@ class Rows(Source):
 class Enumerated(Source):
     __slots__ = ("inner", "start")
 
-    def __init__(self, inner: Source, start=0):
+    def __init__(self, inner: Source, start: int = 0):
         self.inner, self.start, self.trip = inner, start, inner.trip
 
-    def at(self, k):
+    def at(self, k: Any) -> tuple[int | ScalarBox, Box]:
         return boxes.count(shapes.arith("add", _index(self.start), k)), self.inner.at(k)
 
 
 class Zipped(Source):
     __slots__ = ("inners",)
 
-    def __init__(self, inners):
+    def __init__(self, inners: Any):
         self.inners = inners
         trips = [s.trip for s in inners]
         self.trip = trips[0]
@@ -121,7 +131,7 @@ class Zipped(Source):
             if not shapes.same(self.trip, trip):
                 self.trip = shapes.arith("min", self.trip, trip)
 
-    def at(self, k):
+    def at(self, k: Dim) -> tuple[Box, ...]:
         return tuple(s.at(k) for s in self.inners)
 
 
@@ -131,7 +141,7 @@ class Backwards(Source):
     def __init__(self, inner: Source):
         self.inner, self.trip = inner, inner.trip
 
-    def at(self, k):
+    def at(self, k: Any) -> int:
         return self.inner.at(shapes.arith("sub", shapes.arith("sub", self.trip, 1), k))
 
 
@@ -140,11 +150,11 @@ class Crossed(Source):
 
     __slots__ = ("inners",)
 
-    def __init__(self, inners):
+    def __init__(self, inners: Any):
         self.inners = inners
         self.trip = shapes.product([s.trip for s in inners])
 
-    def at(self, k):
+    def at(self, k: Any) -> Any:
         found = []
         for s in reversed(self.inners):
             found.append(s.at(shapes.arith("mod", k, s.trip)))
@@ -152,7 +162,7 @@ class Crossed(Source):
         return tuple(reversed(found))
 
 
-def source_of(x) -> Source | None:
+def source_of(x: Any) -> Source | None:
     """The source that x is, or None."""
     if isinstance(x, Source):
         return x
@@ -174,7 +184,7 @@ def source_of(x) -> Source | None:
 
 # --- the builtins -----------------------------------------------------------------------------------------------------
 
-def range_(*bounds):
+def range_(*bounds: int | ScalarBox) -> range | Range:
     if not any(isinstance(b, Box) for b in bounds):
         return _range(*bounds)
     for b in bounds:
@@ -187,14 +197,14 @@ def range_(*bounds):
     return _range(*parts) if all(type(p) is int for p in parts) else found
 
 
-def enumerate_(iterable, start=0):
+def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enumerated:
     source = source_of(iterable)
     if source is None:
         return enumerate(iterate(iterable), start)
     return Enumerated(source, start)
 
 
-def zip_(*iterables, strict=False):
+def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
     sources = [source_of(x) for x in iterables]
     if not sources or None in sources:
         return zip(*map(iterate, iterables), strict=strict)
@@ -204,31 +214,31 @@ def zip_(*iterables, strict=False):
     return Zipped(sources)
 
 
-def reversed_(sequence):
+def reversed_(sequence: range) -> Any:
     source = source_of(sequence)
     return reversed(sequence) if source is None else Backwards(source)
 
 
-def product_(*iterables, repeat=1):
+def product_(*iterables: Any, repeat: int = 1) -> Any:
     sources = [source_of(x) for x in iterables] * repeat
     if None in sources:
         return itertools.product(*map(iterate, iterables), repeat=repeat)
     return Crossed(sources)
 
 
-def ndindex(*shape):
+def ndindex(*shape: Any) -> Any:
     """np.ndindex: the index tuples of a shape."""
     dims = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
     return Crossed([Range(d) for d in dims])
 
 
-def ndenumerate(x):
+def ndenumerate(x: Any) -> Any:
     """np.ndenumerate: (index tuple, element) for each element."""
     box = boxes.lift(x)
     return Zipped([ndindex(tuple(map(boxes.count, box.dims))), Rows(box.reshape(-1))])
 
 
-def iterate(x):
+def iterate(x: Any) -> Any:
     """x as Python iterates it: a source item by item."""
     captured_values.whole(x)
     unrepeatable.expect_not_consumed(x)
@@ -244,12 +254,12 @@ def iterate(x):
     return iter(source)
 
 
-def too_long(trip, why: str = "it is iterated outside a for statement"):
+def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> None:
     raise UnsupportedError(
         f"{trip:,} iterations would be unrolled, more than {LIMIT:,}: {why}",
         "write a for statement whose body works with a traced index, and store into an array", tracing.locate())
 
 
-def as_value(trip) -> Value:
+def as_value(trip: Dim) -> Value:
     """A trip count as an operand."""
     return tracing.current().builder.index(trip)

@@ -12,21 +12,28 @@ changes shape.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from .. import tracing
 from ..regions import escapes, leaf_types
 from ..regions.region_tracing import Mismatch
-from ..tracing import Loop, NeedUnroll, Scope
+from ..tracing import Loop, NeedUnroll, Scope, Trace
 from . import branches, iteration, loop_pragmas, rolled_loops
 from .branches import negate, truth
 from .iteration import LIMIT
 from .rolled_loops import Changes, Leaves, RolledLoop
 
+if TYPE_CHECKING:
+    from ..values.boxes import ScalarBox
+
 # --- for --------------------------------------------------------------------------------------------------------------
 
-def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None:
+def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, names: tuple[str, ...], stop: Any,
+         mutated: Callable | None = None, site: Any = None) -> None:
     """The statement. body(item) is one iteration; stop() gives the flags that end the loop; mutated() arrays it may write;
     `site` identifies it in the source, where its body does not."""
     trace, hint = tracing.active(), None
@@ -65,7 +72,8 @@ def for_(iterable, body, get, put, names, stop, mutated=None, site=None) -> None
         _differently(trace, loop, source, found, body, get, put, names, stop, mutated)
 
 
-def _each(items, body, get, put, names, stop) -> None:
+def _each(items: Any, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
+          stop: Callable | None) -> None:
     """Iterate as Python does; once an exit's flag is known only at run time, the rest of the iterations is guarded by it."""
     for count, item in enumerate(items):
         flag = stopped(stop)
@@ -79,7 +87,7 @@ def _each(items, body, get, put, names, stop) -> None:
             branches.stage(negate(flag), lambda item=item: body(item), branches._nothing, get, put, names)
 
 
-def stopped(stop) -> bool | Value:
+def stopped(stop: Any) -> bool | Value:
     """Whether any flag is set, or anything around the loop is left."""
     trace, found = tracing.active(), False
     for flag in (*(stop() if stop is not None else ()), *(t.left for t in (trace.targets if trace is not None else ()))):
@@ -91,7 +99,8 @@ def stopped(stop) -> bool | Value:
     return found
 
 
-def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str) -> None:
+def _unroll(trace: Trace, source: Any, start: int, body: Callable, get: Callable | None, put: Callable | None,
+            names: tuple[str, ...], stop: Callable | None, reason: str) -> None:
     if type(source.trip) is not int:
         raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to "
                                f"be for {reason}",
@@ -108,7 +117,8 @@ def _unroll(trace, source, start: int, body, get, put, names, stop, reason: str)
         trace.unrolling = outer
 
 
-def _differently(trace, loop, source, found, body, get, put, names, stop, mutated) -> None:
+def _differently(trace: Trace, loop: Any, source: Any, found: Any, body: Callable, get: Callable | None,
+                 put: Callable | None, names: tuple[str, ...], stop: Any, mutated: Callable | None) -> None:
     """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
@@ -126,7 +136,7 @@ def _differently(trace, loop, source, found, body, get, put, names, stop, mutate
     _unroll(trace, source, 1, body, get, put, names, stop, f"{found.place}, which changes its type")
 
 
-def _unsettled(found: Mismatch, kind: str):
+def _unsettled(found: Mismatch, kind: str) -> None:
     raise UnsupportedError(
         f"what a {kind} loop carries does not settle: {found.place} is {found.left} when an iteration begins and "
         f"{found.right} when it "
@@ -134,7 +144,8 @@ def _unsettled(found: Mismatch, kind: str):
         "give it the type and shape of the loop's end before the loop begins", tracing.locate()) from None
 
 
-def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mutated) -> None:
+def _roll(trace: Trace, loop: Loop, source: Any, start: int, body: Callable, get: Callable | None,
+          put: Callable | None, names: tuple[str, ...], stop: Any, mutated: Callable | None) -> None:
     """Stage iterations start … trip-1 as one body."""
     trip = source.trip
     if start:
@@ -147,7 +158,7 @@ def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mu
             loop.active = True
     limit = iteration.as_value(trip)
 
-    def go(k):
+    def go(k: Value) -> Callable:
         return lambda: branches.and_(branches.not_(branches.boxed(stopped(stop))),
                                      lambda: branches.boxed(trace.builder("lt", k, limit)))
 
@@ -158,7 +169,8 @@ def _roll(trace, loop: Loop, source, start: int, body, get, put, names, stop, mu
 
 # --- while ------------------------------------------------------------------------------------------------------------
 
-def while_(test, body, get, put, names, stop, mutated=None) -> None:
+def while_(test: Callable, body: Callable, get: Callable, put: Callable, names: tuple[str, ...], stop: Callable | None,
+           mutated: Callable | None = None) -> None:
     """The statement. Its condition may be known for some iterations and not for others."""
     trace, python = tracing.active(), False
     count = 0
@@ -195,7 +207,7 @@ def while_(test, body, get, put, names, stop, mutated=None) -> None:
             iteration.too_long(count, "a while loop")
 
 
-def _probe(trace, test, get, put, names):
+def _probe(trace: Trace, test: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> bool | Value:
     """What the condition is now, leaving no trace of the asking."""
     if trace is None:
         return truth(test())
@@ -207,13 +219,14 @@ def _probe(trace, test, get, put, names):
     return truth(found)
 
 
-def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None:
-    def rolled():
+def _roll_while(trace: Trace, loop: Loop, test: Callable, body: Callable, get: Callable, put: Callable, names: tuple[str, ...],
+                stop: Callable | None, mutated: Callable | None) -> None:
+    def rolled() -> RolledLoop:
         return RolledLoop(trace, loop, lambda: body(), get, put, names, mutated)
 
     always = True
 
-    def ask():
+    def ask() -> bool | ScalarBox:
         nonlocal always
         flag = truth(test())
         always = always and flag is True
@@ -222,7 +235,7 @@ def _roll_while(trace, loop, test, body, get, put, names, stop, mutated) -> None
     binds = test.__name__.startswith("<tg binds")
     asked = branches.Binds(ask, get, put, names) if binds and get else ask
 
-    def condition():
+    def condition() -> ScalarBox:
         return branches.and_(branches.not_(branches.boxed(stopped(stop))), asked)
 
     if binds:

@@ -13,17 +13,25 @@ array of two axes, whose rows are views; so no list may stand in it twice.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ...ir.types import I64, INDEX
+from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..numpy import creation
 from ..regions import leaf_types
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import iteration
+
+if TYPE_CHECKING:
+    from ...ir.core import Op
+    from ..regions.leaf_types import Kind
+    from ..tracing import Trace
+    from .iteration import Source
 
 NEVER = None                     # of a place: its lists are not packed
 NEITHER = False                  # nor are they piles (sequences/dynamic_lists.py)
@@ -50,26 +58,26 @@ class PackedList(ListValue):
     __slots__ = ("box", "kind", "site")
     __hash__ = None
 
-    def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site=None):
+    def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site: tuple[int, ...] | None = None):
         self.box, self.kind, self.site = box, kind, site
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.box)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return (self.item(k) for k in range(len(self.box)))
 
-    def item(self, k):
+    def item(self, k: Any) -> Any:
         if len(self.box.dims) > 1:
             return PackedList(self.box[k], self.kind, self.site)
         return ScalarBox(self.box[k].read(), self.kind.weak)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> PackedList | ScalarBox:
         if isinstance(key, slice):
             return PackedList(boxes.array(self.box[key].read()), self.kind, self.site)
         return self.item(_position(self, key))
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: int | ScalarBox, value: float | ScalarBox) -> None:
         found = leaf_types.kind_of(value)
         if isinstance(key, slice) or len(self.box.dims) > 1 or found is None or found.form != "scalar":
             never(self, "an assignment to it")
@@ -82,47 +90,47 @@ class PackedList(ListValue):
     def unbounded(self) -> bool:
         return type(self.box.dims[0]) is not int
 
-    def array(self):
+    def array(self) -> ArrayBox:
         return self[:].box
 
-    def packed(self):
+    def packed(self) -> PackedList:
         return self
 
     settled = packed
 
-    def copy(self):
+    def copy(self) -> Any:
         if len(self.box.dims) > 1:
             never(self, "a copy that shares its lists")
         return self[:]
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return PackedList(boxes.array(self.box.read()), self.kind, self.site)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> None:
         if hasattr(list, name):
             never(self, f"list.{name}")
         raise AttributeError(f"'list' object has no attribute '{name}'")
 
-    def __str__(self):
+    def __str__(self) -> str:
         never(self, "its text")
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return str(self)
 
-    def _as_python(self, *others):
+    def _as_python(self, *others: Any) -> None:
         never(self, "this operation")
 
     __add__ = __radd__ = __mul__ = __rmul__ = __iadd__ = __imul__ = __eq__ = __ne__ = _as_python
     __lt__ = __le__ = __gt__ = __ge__ = __delitem__ = __contains__ = _as_python
 
 
-def _position(held: PackedList, key):
+def _position(held: PackedList, key: int | ScalarBox) -> int | ScalarBox:
     if not isinstance(key, (int, np.integer, ScalarBox)) or (isinstance(key, ScalarBox) and key.dtype_ir.kind not in "iux"):
         raise TypeError("list indices must be integers or slices")
     return key
 
 
-def _again(held: PackedList, kind, what: str):
+def _again(held: PackedList, kind: Kind, what: str) -> None:
     """Trace again with the lists of this place of another kind, or never packed."""
     if held.site is None:
         raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",
@@ -130,13 +138,13 @@ def _again(held: PackedList, kind, what: str):
     raise tracing.Restart(lists={held.site: kind})
 
 
-def never(held: PackedList, what: str):
+def never(held: PackedList, what: str) -> None:
     _again(held, NEVER, what)
 
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def place():
+def place() -> tuple[int, int]:
     """The place of the source that the program stands at."""
     frame = sys._getframe(2)
     while id(frame.f_code) not in tracing.PLACES:
@@ -144,7 +152,8 @@ def place():
     return id(frame.f_code), frame.f_lasti
 
 
-def made(held):
+def made(held: Sequence | dict[str, ArrayBox | tuple[ScalarBox, ArrayBox]]) -> Sequence | dict[str,
+         ArrayBox | tuple[ScalarBox, ArrayBox]] | PackedList:
     """A list that the program has just made: itself, or packed."""
     trace = tracing.active()
     if trace is None or type(held) is not list:
@@ -159,14 +168,14 @@ def made(held):
     return trace.note_fresh(held)
 
 
-def collected(trace, element, source, collect) -> PackedList | list:
+def collected(trace: Trace, element: Callable, source: Source, collect: Callable) -> PackedList | list:
     """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
     site = place()
     if not isinstance(trace.lists.get(site), leaf_types.Kind):
         return made(collect(element, source))
     kinds: list = []
 
-    def row(item):
+    def row(item: Any) -> Any:
         found = element(item)
         if type(found) is not list and not isinstance(found, PackedList):
             return found
@@ -185,7 +194,7 @@ def collected(trace, element, source, collect) -> PackedList | list:
     return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), kind.dtype)), kind, site)
 
 
-def _packed(trace, held, wider, site) -> PackedList | None:
+def _packed(trace: Trace, held: list[float | ScalarBox], wider: Kind, site: tuple[int, ...]) -> PackedList | None:
     if not held:
         return None
     kind = element_kind(held)
@@ -197,12 +206,12 @@ def _packed(trace, held, wider, site) -> PackedList | None:
     return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
 
 
-def array_of(held):
+def array_of(held: float | list[float | ScalarBox] | ScalarBox) -> float | list[float | ScalarBox] | ScalarBox:
     """The elements of a list, or of one in another, for np.array."""
     return [array_of(x) for x in held] if type(held) is list else held.box if isinstance(held, PackedList) else held
 
 
-def element_kind(held) -> leaf_types.Kind | None:
+def element_kind(held: list[float | ScalarBox]) -> leaf_types.Kind | None:
     """The leaf type that holds every number of a list, or of lists of one length; None where there is none."""
     if type(held[0]) is list:
         if any(type(x) is not list or len(x) != len(held[0]) or not x for x in held) or len({id(x) for x in held}) < len(held):
@@ -216,7 +225,7 @@ def element_kind(held) -> leaf_types.Kind | None:
     return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
 
 
-def pack(trace, held) -> None:
+def pack(trace: Trace, held: Any) -> None:
     """Told before a list is indexed with a traced number: trace again with it packed, if it can be."""
     epoch = trace.born_at.get(id(held))
     if epoch is None or epoch[0] is not held or not held:
@@ -228,7 +237,7 @@ def pack(trace, held) -> None:
         raise tracing.Restart(lists={epoch[1]: kind})
 
 
-def settled(x):
+def settled(x: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
     """What a function returns, in which lists are as they are now."""
     if any(isinstance(leaf, ListValue) for leaf in pytrees.leaves_of(x)):
         return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, ListValue) else leaf, x)
@@ -245,11 +254,11 @@ class PackedListItems(iteration.Source):
     def __init__(self, held: PackedList):
         self.held, self.trip = held, held.box.dims[0]
 
-    def at(self, k):
+    def at(self, k: Any) -> Any:
         return self.held.item(boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int"))
 
 
-def reduced(function, held: ListValue):
+def reduced(function: Callable, held: ListValue) -> ScalarBox:
     """sum, min or max of a list of numbers: a Python number."""
     held = held.packed()
     found = boxes.REDIRECT[function](held.box)
@@ -257,11 +266,11 @@ def reduced(function, held: ListValue):
     return ScalarBox(leaf_types.emit(found, kind), kind.weak) if isinstance(found, Box) else found
 
 
-def _split(x: PackedList):
+def _split(x: PackedList) -> tuple[tuple[ArrayBox, ...], tuple[Kind, ...]]:
     return (x.box,), (x.kind,)
 
 
-def _join(meta, children):
+def _join(meta: tuple[Kind, ...], children: Sequence[np.ndarray]) -> list[Array]:
     (kind,), (box,) = meta, children
     if isinstance(box, np.ndarray):
         return box.tolist() if kind.weak else [list(row) for row in box] if box.ndim > 1 else list(box)

@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...ir.build import const
 from ...ir.core import Block, Value
-from ...ir.types import BOOL, INDEX, INDEX_SCALAR
+from ...ir.types import BOOL, INDEX, INDEX_SCALAR, Dim, Type
 from .. import tracing
 from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_outputs, loop_carry, region_tracing
-from ..regions.region_tracing import Mismatch
-from ..tracing import Loop, Scope
-from ..values.boxes import ArrayBox, Box
-from . import branches, iteration
+from ..regions.region_tracing import Mismatch, Outcome
+from ..tracing import Loop, Scope, Trace
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from . import any_order, branches, iteration
 from .branches import as_bool, truth
+
+if TYPE_CHECKING:
+    from ..regions.loop_carry import Carry
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
@@ -34,7 +39,8 @@ class Changes(Exception):
 class RolledLoop:
     """One loop being staged: its plan, and the trials that settle it."""
 
-    def __init__(self, trace, loop: Loop, body, get, put, names, mutated):
+    def __init__(self, trace: Trace, loop: Loop, body: Callable, get: Callable | None, put: Callable | None,
+                 names: tuple[str, ...], mutated: Callable | None):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
         self.before, self.epoch = get() if get else (), tracing.stamp()
         self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
@@ -54,10 +60,10 @@ class RolledLoop:
                 self.roots[id(x.root)] = x.root
 
     @property
-    def carried(self):
+    def carried(self) -> list[Carry]:
         return [*self.names, *(c for _, c in self.items.values())]
 
-    def pair_up(self, held) -> bool:
+    def pair_up(self, held: Sequence) -> bool:
         """Note which names hold, or may hold, the same array; whether that is news."""
         seen, known = {}, len(self.pairs)
         for k, x in enumerate(held):
@@ -79,7 +85,7 @@ class RolledLoop:
                 for b in carried[k].boxes:
                     region_tracing.link(self.trace, a, b)
 
-    def block(self, *first, names=()) -> Block:
+    def block(self, *first: Type, names: Sequence[str] = ()) -> Block:
         """A block with parameters of the types `first` and then those of what is carried."""
         block = Block(first, names)
         for c in self.carried:
@@ -88,7 +94,7 @@ class RolledLoop:
             loop_carry.parameter(block, root._value.type, self.name_of(root))
         return block
 
-    def name_of(self, root) -> str | None:
+    def name_of(self, root: ArrayBox) -> str | None:
         """What the program calls an array that the body writes into."""
         named = (c.label for c in self.carried if isinstance(c.initial, ArrayBox) and c.initial is root)
         return next(named, root._value.name)
@@ -97,7 +103,7 @@ class RolledLoop:
         builder = self.trace.builder
         return [v for c in self.carried for v in c.inits(builder)] + [root._value for root in self.roots.values()]
 
-    def enter(self, params, asking: bool = False) -> None:
+    def enter(self, params: tuple[Value, ...], asking: bool = False) -> None:
         """Put the parameters in place of what is carried, inside the region."""
         trace, params = self.trace, iter(params)
         scope = trace.scopes[-1]
@@ -116,13 +122,13 @@ class RolledLoop:
         for box, reason in self.poisoned.values():
             region_tracing.spoil(trace, box, reason)
 
-    def trial(self, block: Block, params, items, grows: bool = False) -> region_tracing.Outcome:
+    def trial(self, block: Block, params: tuple[Value, ...], items: Callable, grows: bool = False) -> region_tracing.Outcome:
         """Trace one iteration. `grows`: lists may grow in it."""
         origin = [None] * (len(block.params) - len(params)) + self.inits_cache
         for param, init in zip(block.params, origin):
             self.trace.origin[param] = self.loop, init
 
-        def iteration_():
+        def iteration_() -> Any:
             if grows:
                 list_scan_outputs.opened(self.trace, self.trace.scopes[-1], self.growing.values())
             self.enter(params)
@@ -131,7 +137,7 @@ class RolledLoop:
         return escapes.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before,
                            names=self.labels)
 
-    def settle(self, make) -> tuple:
+    def settle(self, make: Callable) -> tuple:
         """Trace iterations until the plan holds; make() traces one and gives (block, outcome, …)."""
         for _ in range(ROUNDS):
             self.inits_cache = self.inits()
@@ -182,12 +188,12 @@ class RolledLoop:
             found = [v for c, final in zip(self.carried, finals) for v in c.yields(final)]
         return found + [outcome.roots[key][2] for key in self.roots]
 
-    def finals(self, outcome) -> list:
+    def finals(self, outcome: Outcome) -> list:
         if outcome.raised is not None:
             return [c.entry for c in self.carried]
         return [*outcome.names, *(outcome.items[mark][2] for mark in self.items)]
 
-    def leave(self, results, outcome, ran: bool, trip=None) -> None:
+    def leave(self, results: tuple[Value, ...], outcome: Outcome, ran: bool, trip: Dim | None = None) -> None:
         """Put the results in place. `trip` where it is the number of iterations for sure."""
         trace, results = self.trace, iter(results)
         taken = [[next(results) for _ in range(c.width)] for c in self.carried]
@@ -213,8 +219,8 @@ class RolledLoop:
 
     # --- the forms of a loop ------------------------------------------------------------------------------------------
 
-    def counted(self, source, start: int, trip) -> None:
-        def make():
+    def counted(self, source: Any, start: int, trip: Dim) -> None:
+        def make() -> tuple[Block, Outcome]:
             block = self.block(INDEX_SCALAR, names=["i"])
             k = block.params[0]
             outcome = self.trial(block, block.params[1:], lambda: (source.at(plus(k, start)),), type(trip) is int)
@@ -227,15 +233,17 @@ class RolledLoop:
         rows = list_scan_outputs.Rows(self.trace, outcome, trip)
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
+        if type(source) is iteration.AnyOrder:
+            any_order.mark(block)
         results = self.trace.builder.emit("for", iteration.as_value(trip), *self.inits_cache, *rows.inits(), regions=(block,))
         self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
-    def conditional(self, go, item, ran: bool) -> None:
+    def conditional(self, go: Callable, item: Callable | None, ran: bool) -> None:
         """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter."""
         counter = [INDEX_SCALAR] if item is not None else []
 
-        def make():
+        def make() -> tuple[Block, Outcome]:
             block = self.block(*counter, names=["i"] if counter else ())
             k = block.params[0] if counter else None
             return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if counter else lambda: ())
@@ -251,14 +259,14 @@ class RolledLoop:
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
         self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, ran)
 
-    def condition(self, counter, go) -> Block:
+    def condition(self, counter: list[Type], go: Callable) -> Block:
         """The block that decides whether there is another iteration."""
         block = self.block(*counter, names=["i"] if counter else ())
         for param, init in zip(block.params[len(counter):], self.inits_cache):
             self.trace.origin[param] = self.loop, init
         thunk = go(block.params[0] if counter else None)
 
-        def ask():
+        def ask() -> Any:
             self.enter(block.params[len(counter):], asking=True)
             with escapes.asking(self.trace):
                 return branches.boxed(truth(thunk()))
@@ -273,7 +281,7 @@ class RolledLoop:
         block.yields = (flag_of(outcome.returned),)
         return block
 
-    def inverted(self, condition) -> None:
+    def inverted(self, condition: Callable) -> None:
         """`go = test` then `while go: body; go = test`: for a condition that assigns names."""
         go = as_bool(truth(condition()))
         self.before = self.get() if self.get else ()
@@ -281,13 +289,13 @@ class RolledLoop:
                       held in zip(self.names, self.before)]
         inner = self.body
 
-        def body():
+        def body() -> Any:
             inner()
             return branches.boxed(truth(condition()))
 
         self.body = body
 
-        def make():
+        def make() -> tuple[Block, Outcome]:
             block = self.block(const(True, BOOL).type)
             return block, self.trial(block, block.params[1:], lambda: ())
 
@@ -305,10 +313,10 @@ def may_leave(outcome: region_tracing.Outcome) -> bool:
                for place, before, after in outcome.items.values())
 
 
-def flag_of(returned) -> Value:
+def flag_of(returned: ScalarBox) -> Value:
     """A condition that a region returned. Where the region was left before, nobody asks for it."""
     return as_bool(returned.read() if isinstance(returned, Box) else returned is True)
 
 
-def plus(k: Value, start: int):
+def plus(k: Value, start: int) -> Value:
     return k if not start else tracing.current().builder("add", k, const(start, INDEX))

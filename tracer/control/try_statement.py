@@ -11,6 +11,9 @@ call of this specialisation alike (a missing key, an index of a list), sets it t
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .. import tracing
 from ..regions import escapes, exceptions
 from ..tracing import Trace
@@ -23,19 +26,20 @@ class Handler:
 
     __slots__ = ("apart", "kinds", "run")
 
-    def __init__(self, kinds, run, apart: bool):
+    def __init__(self, kinds: Callable, run: Callable, apart: bool):
         self.kinds, self.run, self.apart = kinds, run, apart
 
     def catches(self, cls: type) -> bool:
         return issubclass(cls, _flat(self.kinds()))
 
 
-def _flat(kinds) -> tuple[type, ...]:
+def _flat(kinds: type) -> tuple[type, ...]:
     """The classes of a clause, whose type may be a tuple of tuples."""
     return tuple(k for kind in kinds for k in _flat(kind)) if isinstance(kinds, tuple) else (kinds,)
 
 
-def try_(body, handlers, orelse, final, watched: bool, get, put, names) -> None:
+def try_(body: Callable, handlers: tuple[tuple[Callable, Callable, bool], ...], orelse: Any, final: Callable | None,
+         watched: bool, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
     """The statement. `watched`: what `finally` does can be seen from outside of the call that an exception ends."""
     trace = tracing.active()
     clauses = [Handler(*h) for h in handlers]
@@ -66,20 +70,21 @@ def try_(body, handlers, orelse, final, watched: bool, get, put, names) -> None:
 class Caught:
     """What left the body of a `try`."""
 
-    def __init__(self, trace: Trace, kinds, get, put, names):
+    def __init__(self, trace: Trace, kinds: Callable, get: Callable, put: Callable, names: tuple[str, ...]):
         self.trace, self.names = trace, (get, put, names)
+        self.within = get, put, tuple([n.lstrip("-") for n in names])       # what handlers need and nobody after them, too
         self.target = exceptions.Catch(trace, kinds)
 
-    def trace_body(self, body) -> None:
+    def trace_body(self, body: Callable) -> None:
         with exceptions.intercepting(self.trace):
-            escapes.body(self.trace, self.target, body, *self.names)
+            escapes.body(self.trace, self.target, body, *self.within)
         exceptions.expect_caught(self.target)
 
     @property
     def codes(self) -> range:
         return range(1, len(self.target.records) + 1)
 
-    def branch(self, then, other) -> None:
+    def branch(self, then: Callable, other: Callable) -> None:
         """`then` where the body was left by an exception, `other` where it came to its end."""
         left = escapes.left(self.target)
         if left is True:
@@ -89,7 +94,7 @@ class Caught:
         else:
             branches.stage(left, then, other, *self.names)
 
-    def handle(self, clauses, orelse) -> None:
+    def handle(self, clauses: list[Handler], orelse: Any) -> None:
         by_clause: dict = {}
         for code in self.codes:
             clause = next(c for c in clauses if c.catches(self.target.records[code - 1].cls))
@@ -98,7 +103,7 @@ class Caught:
                  for (clause, _), codes in by_clause.items()]
         self.branch(lambda: self.choose(cases), orelse or branches._nothing)
 
-    def choose(self, cases) -> None:
+    def choose(self, cases: list[tuple[list, Callable]]) -> None:
         """The case that has the number of what left the body."""
         (codes, run), *rest = cases
         if rest:
@@ -106,7 +111,7 @@ class Caught:
         else:
             run()
 
-    def is_one_of(self, codes):
+    def is_one_of(self, codes: Any) -> Any:
         if not isinstance(self.target.code, ScalarBox):
             return self.target.code in codes
         found = False
@@ -129,7 +134,7 @@ class Caught:
         self.branch(lambda: self.choose(cases), branches._nothing)
 
 
-def _in_python(body, clauses, orelse, final) -> None:
+def _in_python(body: Callable, clauses: Any, orelse: Any, final: Any) -> None:
     """The statement outside of a trace."""
     try:
         try:

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
+from ...ir.build import Builder, const
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from . import reductions
@@ -18,9 +20,12 @@ from .creation import iota
 from .manipulation import moveaxis, ravel, reshape
 from .selection import searchsorted, take, where
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
+
 
 @implements(np.round, np.around)
-def round_(a, decimals=0, out=None):
+def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
     """rint(a * 10**d) / 10**d, as NumPy; integers stay as they are for d >= 0."""
     box = lift(a)
     builder, value, dtype = tracing.current().builder, boxes.to_value(a), box.dtype_ir
@@ -40,7 +45,7 @@ def round_(a, decimals=0, out=None):
     return boxes.result(found)
 
 
-def _rounded(builder, value, decimals, dtype):
+def _rounded(builder: Builder, value: Value, decimals: int, dtype: Any) -> Value:
     if decimals == 0:
         return builder("rint", value)
     scale = const(10.0 ** abs(decimals), dtype)
@@ -52,7 +57,7 @@ METHODS["round"] = round_
 
 
 @implements(np.fix)
-def fix(x, out=None):
+def fix(x: Any, out: Any = None) -> Any:
     return ufuncs.call(np.trunc, x, out=out)
 
 
@@ -61,7 +66,7 @@ SERIES = {F32: 0.5, F64: 0.03, C64: 0.5, C128: 0.03}
 
 
 @implements(np.sinc)
-def sinc(x):
+def sinc(x: Any) -> Any:
     box = lift(x)
     dtype = result_dtype([box.kind, float])
     y = boxes.result(boxes.to_value(box, dtype)) * math.pi
@@ -72,7 +77,7 @@ def sinc(x):
 
 
 @implements(np.i0)
-def i0(x):
+def i0(x: Any) -> Any:
     box = lift(x)
     if box.dtype_ir.complex:
         raise TypeError("i0 not supported for complex values")
@@ -81,7 +86,7 @@ def i0(x):
 
 
 @implements(np.real_if_close)
-def real_if_close(a, tol=100):
+def real_if_close(a: Any, tol: Any = 100) -> Any:
     """Real numbers as they are. Of complex ones the elements decide the dtype, which only constants can do."""
     box = lift(a)
     if not box.dtype_ir.complex:
@@ -94,7 +99,7 @@ def real_if_close(a, tol=100):
 
 
 @implements(np.angle)
-def angle(z, deg=False):
+def angle(z: Any, deg: Any = False) -> Any:
     box = lift(z)
     x = FUNCTIONS[np.real](box)
     found = np.arctan2(FUNCTIONS[np.imag](box), x)
@@ -102,7 +107,7 @@ def angle(z, deg=False):
 
 
 @implements(np.unwrap)
-def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+def unwrap(p: Any, discont: Any = None, axis: Any = -1, *, period: Any = 2 * math.pi) -> Any:
     p = as_array(p)
     dd = diff(p, axis=axis)
     high = period / 2
@@ -118,18 +123,18 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
 
 # --- differences and integrals ---------------------------------------------------------------------------------------
 
-def _between(box, axis, start, stop):
+def _between(box: Any, axis: int, start: int | None, stop: int | None) -> Any:
     return box[(*(slice(None),) * axis, slice(start, stop))]
 
 
 @implements(np.diff)
-def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
+def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:
     box, n = as_array(a), shapes.static_int(n, "the order of np.diff")
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
     k = axis_of(axis, len(box.dims))
 
-    def edge(x):
+    def edge(x: Any) -> Any:
         part = as_array(x)
         dims = tuple(1 if j == k else boxes.count(d) for j, d in enumerate(box.dims))
         return part if part.dims else FUNCTIONS[np.broadcast_to](part, dims)
@@ -143,20 +148,20 @@ def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
 
 
 @implements(np.ediff1d)
-def ediff1d(ary, to_end=None, to_begin=None):
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [ravel(to_begin)] if to_begin is not None else []
     parts.append(_differences(ravel(ary)))
     parts += [ravel(to_end)] if to_end is not None else []
     return parts[0] if len(parts) == 1 else FUNCTIONS[np.concatenate](parts)
 
 
-def _differences(x):
+def _differences(x: Any) -> Any:
     """x[1:] - x[:-1], which NumPy refuses of bools."""
     return np.subtract(x[1:], x[:-1])
 
 
 @implements(np.trapezoid)
-def trapezoid(y, x=None, dx=1.0, axis=-1):
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
     y = as_array(y)
     k = axis_of(axis, len(y.dims))
     d = dx
@@ -169,7 +174,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 
 
 @implements(np.gradient)
-def gradient(f, *varargs, axis=None, edge_order=1):
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: Any = 1) -> Any:
     """Central differences inside, one-sided ones of the given order at the ends; spacing by number or by coordinates."""
     f = as_array(f)
     if f.dtype_ir is BOOL:
@@ -187,7 +192,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     return found[0] if len(axes) == 1 else tuple(found)
 
 
-def _gradient(f, h, edge_order):
+def _gradient(f: Any, h: Any, edge_order: Any) -> Any:
     n = f.dims[0]
     if type(n) is int and n < edge_order + 1:
         raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are "
@@ -223,7 +228,7 @@ def _gradient(f, h, edge_order):
 # --- interpolation and polynomials ----------------------------------------------------------------------------------
 
 @implements(np.interp)
-def interp(x, xp, fp, left=None, right=None, period=None):
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Linear between the two neighbours; the end values, or left and right, outside."""
     if period is not None:
         return interp(*_wrapped(x, xp, fp, period))
@@ -256,7 +261,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     return boxes.result(where(np.isnan(at), at, found).read())
 
 
-def _wrapped(x, xp, fp, period):
+def _wrapped(x: Any, xp: Any, fp: Any, period: Any) -> Any:
     """x and the points modulo a period, in order, with a point of the neighbouring period at each end."""
     if type(period) in (int, float) and period == 0:
         fail(ShapeError, "period must be a non-zero value")
@@ -269,7 +274,7 @@ def _wrapped(x, xp, fp, period):
 
 
 @implements(np.polyval)
-def polyval(p, x):
+def polyval(p: Any, x: Any) -> ScalarBox:
     x = as_array(x)                                           # of a Python number an array of its dtype, which counts
     found = FUNCTIONS[np.zeros_like](x)
     for c in as_array(p):
@@ -278,16 +283,16 @@ def polyval(p, x):
 
 
 @implements(np.polyadd)
-def polyadd(a1, a2):
+def polyadd(a1: Any, a2: Any) -> Any:
     return _aligned(np.add, a1, a2)
 
 
 @implements(np.polysub)
-def polysub(a1, a2):
+def polysub(a1: Any, a2: Any) -> Any:
     return _aligned(np.subtract, a1, a2)
 
 
-def _aligned(ufunc, a, b):
+def _aligned(ufunc: Callable, a: Any, b: Builder) -> Any:
     a, b = FUNCTIONS[np.atleast_1d](a, b)
     short = len(b) - len(a)
     pad = FUNCTIONS[np.pad]
@@ -295,11 +300,11 @@ def _aligned(ufunc, a, b):
 
 
 @implements(np.polymul)
-def polymul(a1, a2):
+def polymul(a1: Any, a2: Any) -> ArrayBox:
     return convolve(*map(_without_leading_zeros, (a1, a2)))
 
 
-def _without_leading_zeros(p):
+def _without_leading_zeros(p: np.ndarray | ArrayBox) -> Any:
     """The coefficients of a polynomial from the first that is not 0; one 0 where all are. The length depends on the values."""
     p = FUNCTIONS[np.atleast_1d](as_array(p))
     shapes.require_rank(p, 1, "Polynomial must be 1d only.")
@@ -316,7 +321,7 @@ def _without_leading_zeros(p):
 
 
 @implements(np.polyder)
-def polyder(p, m=1):
+def polyder(p: Any, m: Any = 1) -> Any:
     p = as_array(p)
     for _ in range(m):
         n = len(p)
@@ -327,7 +332,7 @@ def polyder(p, m=1):
 # --- convolution ----------------------------------------------------------------------------------------------------
 
 @implements(np.convolve)
-def convolve(a, v, mode="full"):
+def convolve(a: Any, v: Any, mode: Any = "full") -> ArrayBox:
     a, v = (FUNCTIONS[np.atleast_1d](as_array(x)) for x in (a, v))
     _expect_lines(a, v)
     if _shorter(a, v):
@@ -336,7 +341,7 @@ def convolve(a, v, mode="full"):
 
 
 @implements(np.correlate)
-def correlate(a, v, mode="valid"):
+def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The longer one slides: with the operands exchanged the result is reversed and conjugated."""
     a, v = as_array(a), as_array(v)
     _expect_lines(a, v)
@@ -344,16 +349,16 @@ def correlate(a, v, mode="valid"):
     return boxes.array(_sliding(v, a, mode).read())[::-1] if _shorter(a, v) else _sliding(a, v, mode)
 
 
-def _expect_lines(*arrays):
+def _expect_lines(*arrays: ArrayBox) -> None:
     for x in arrays:
         shapes.require_rank(x, 1, f"object {'too deep for' if x.dims else 'of too small depth for'} desired array")
 
 
-def _shorter(a, v):
+def _shorter(a: ArrayBox, v: Any) -> bool:
     return type(a.dims[0]) is int and type(v.dims[0]) is int and a.dims[0] < v.dims[0]
 
 
-def _sliding(a, v, mode):
+def _sliding(a: Any, v: Any, mode: str) -> ArrayBox:
     """sum_j a[i + j - pad] v[j]: windows of the padded array, times v, summed."""
     builder = tracing.current().builder
     dtype = result_dtype([a.kind, v.kind])

@@ -28,16 +28,22 @@ two with the product 1 even them first, which leaves the determinant as it is.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.build import const
-from ...ir.core import Block
-from ...ir.types import C128, F64, I64, INDEX, INDEX_SCALAR
+from ...ir.core import Block, Value
+from ...ir.types import C128, F64, I64, INDEX, INDEX_SCALAR, Dim
 from .. import tracing
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox
 from .creation import eye, iota
 from .linalg import factored, matmul_values
+
+if TYPE_CHECKING:
+    from ..values.views import Diagonal
 
 WELL = 2000.0          # times √n: conditions (largest element of A times largest sum of a row of |K|) that (1) is good for
 TINY = 1e-9            # singular values of this part of the largest, and below, count as small
@@ -51,7 +57,7 @@ class Factored:
     """Matrices in double precision with their factors, and which of them have a pivot that is 0 or less than this part of the
     largest: those have no inverse here."""
 
-    def __init__(self, x, least):
+    def __init__(self, x: Value, least: Any):
         builder = tracing.current().builder
         self.x = builder.cast(x, C128 if x.type.dtype.complex else F64)
         self.lu, self.perm = factored(builder("stop_gradient", self.x))
@@ -63,53 +69,53 @@ class Factored:
 
 # --- parts --------------------------------------------------------------------------------------------------------------
 
-def _any(x, axes=(-1,)):
+def _any(x: Any, axes: tuple[int, ...] = (-1,)) -> ArrayBox:
     return _reduced(x, "any", axes)
 
 
-def _reduced(x, kind, axes=(-1,)):
+def _reduced(x: Any, kind: str, axes: tuple[int, ...] = (-1,)) -> ArrayBox:
     value = boxes.to_value(x)
     return boxes.array(tracing.current().builder.reduce(value, kind, [k % value.type.rank for k in axes]))
 
 
-def _constant(x):
+def _constant(x: Any) -> ArrayBox:
     return boxes.array(tracing.current().builder("stop_gradient", boxes.to_value(x)))
 
 
-def _where(condition, a, b):
+def _where(condition: ArrayBox | ScalarBox, a: ArrayBox | ScalarBox, b: Any) -> ArrayBox:
     return FUNCTIONS[np.where](condition, a, b)
 
 
-def _count(x):
+def _count(x: ArrayBox) -> Any:
     return boxes.count(x.dims[-1])
 
 
-def _unit(x):
+def _unit(x: ArrayBox) -> ArrayBox:
     return eye(_count(x), dtype=x.dtype_ir)
 
 
-def _unit_of_each(x):
+def _unit_of_each(x: ArrayBox) -> Value:
     return shapes.expand(_unit(x).read(), x.dims)
 
 
-def _turned(x):
+def _turned(x: Any) -> ArrayBox:
     return FUNCTIONS[np.swapaxes](x, -1, -2)
 
 
-def _product(*factors):
+def _product(*factors: ArrayBox) -> ArrayBox:
     value = boxes.to_value(factors[0])
     for other in factors[1:]:
         value = matmul_values(value, boxes.to_value(other))
     return boxes.array(value)
 
 
-def _each(x):
+def _each(x: Any) -> ArrayBox:
     """A number for each matrix, to go with its elements."""
     value = boxes.to_value(x)
     return boxes.array(tracing.current().builder.reshape(value, (*value.type.dims, 1, 1)))
 
 
-def pivots_of(lu, perm):
+def pivots_of(lu: Value, perm: Value) -> tuple[ArrayBox, ArrayBox]:
     """(the diagonal of the factor, the sign of the row permutation as 1 or -1)."""
     builder, rank, n = tracing.current().builder, lu.type.rank, lu.type.dims[-1]
     pivots = boxes.array(lu).view(diagonal(rank, n)).read()
@@ -124,11 +130,11 @@ def pivots_of(lu, perm):
     return boxes.array(pivots), boxes.array(builder.cast(sign, lu.type.dtype))
 
 
-def diagonal(rank, n):
+def diagonal(rank: int, n: Dim) -> Diagonal:
     return views.Diagonal(rank - 2, rank - 1, 0, n)
 
 
-def _inverse(x, lu, perm, without):
+def _inverse(x: Value, lu: Value, perm: Value, without: Any) -> ArrayBox:
     """x^-1 by its factors, or as if it were the unit matrix."""
     builder, x = tracing.current().builder, boxes.array(x)
     unit = _unit(x)
@@ -137,16 +143,16 @@ def _inverse(x, lu, perm, without):
     return boxes.array(builder("lu_solve", left, factor, order, _unit_of_each(x), trans=False, spare=True))
 
 
-def _positions(like):
+def _positions(like: Value) -> Value:
     """0, 1 … n - 1 for each matrix, as a permutation."""
     return shapes.expand(iota(like.type.dims[-1], INDEX), like.type.dims)
 
 
-def _places(x):
+def _places(x: ArrayBox) -> ArrayBox:
     return boxes.array(iota(x.dims[-1]))
 
 
-def potential(x, slope):
+def potential(x: ArrayBox, slope: ArrayBox) -> ArrayBox:
     """0 for each matrix, with this matrix as its slope."""
     builder, x, slope = tracing.current().builder, boxes.to_value(x), boxes.to_value(slope)
     return _reduced(boxes.array(builder("sloped", builder.zeros_like(x), x, slope)), "sum", (-2, -1))
@@ -154,7 +160,7 @@ def potential(x, slope):
 
 # --- by an inverse ------------------------------------------------------------------------------------------------------
 
-def _halves(f: Factored):
+def _halves(f: Factored) -> tuple[ScalarBox, ArrayBox]:
     """The determinant as two factors, which are in range oftener than it."""
     i, n = _places(f.pivots), _count(f.pivots)
     early = i * 2 < n
@@ -162,13 +168,13 @@ def _halves(f: Factored):
     return f.sign * _reduced(_where(early, f.pivots, one), "prod"), _reduced(_where(early, one, f.pivots), "prod")
 
 
-def _by_inverse(x, k, first, second):
+def _by_inverse(x: ArrayBox, k: Any, first: Any, second: Any) -> ArrayBox:
     """det A with the slope (1), of two factors of it: their product may be out of range where the slope is not."""
     w = potential(x, _turned(k))
     return potential(x, _turned(k) * _each(second) * _each(first * np.exp(w)))
 
 
-def _ill(f: Factored, halves):
+def _ill(f: Factored, halves: tuple[ScalarBox, ArrayBox]) -> ScalarBox:
     """Which matrices, if all their elements are finite, the inverse does not serve: too close to singular ones, or of a
     determinant out of range."""
     largest = _reduced(_constant(np.abs(boxes.array(f.x))), "max", (-2, -1))
@@ -182,20 +188,20 @@ def _ill(f: Factored, halves):
 
 # --- by singular values -------------------------------------------------------------------------------------------------
 
-def _units(size):
+def _units(size: Any) -> Any:
     """Logarithms of a size for each row and each column, with which elements become about 1: by the means of the logarithms
     (A. R. Curtis, J. K. Reid, "On the automatic scaling of matrices for Gaussian elimination", IMA Journal of Applied
     Mathematics 10, 1972), and at last by the largest, as what is negligible has a logarithm too."""
     some = size > 0
     number = boxes.array(tracing.current().builder.cast(some.read(), F64))
 
-    def mean(v, axes):
+    def mean(v: ArrayBox, axes: tuple[int, ...]) -> Any:
         return _reduced(_where(some, v, 0.0), "sum", axes) / np.maximum(_reduced(number, "sum", axes), 1.0)
 
-    def largest(v, axes):
+    def largest(v: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
         return _where(_any(some, axes), _reduced(_where(some, v, -1e9), "max", axes), 0.0)
 
-    def pared(which, rest, rows, columns):
+    def pared(which: Callable, rest: ArrayBox, rows: ArrayBox, columns: ArrayBox) -> tuple[ArrayBox, ArrayBox, ArrayBox]:
         by_row = which(rest, (-1,))
         rest = rest - by_row[..., None]
         by_column = which(rest, (-2,))
@@ -207,7 +213,7 @@ def _units(size):
     return np.floor(rows), np.floor(columns)
 
 
-def _repeated(trips, step, *start):
+def _repeated(trips: Dim, step: Callable, *start: Any) -> list[ArrayBox]:
     """What a step makes of some arrays, so many times: step(k, *arrays) -> arrays of the same types."""
     builder, values = tracing.current().builder, [boxes.to_value(v) for v in start]
     body = Block([INDEX_SCALAR, *(v.type for v in values)])
@@ -217,7 +223,7 @@ def _repeated(trips, step, *start):
     return [boxes.array(v) for v in builder.emit("for", builder.index(trips), *values, regions=[body])]
 
 
-def _evened(x):
+def _evened(x: ArrayBox) -> ArrayBox:
     """Rows and columns times powers of two whose product is 1, which make them about equally large, where it is by their units
     that two singular values or more are small. (A single one may be 0, and its row had better be left alone.)"""
     fixed = _constant(x)
@@ -231,21 +237,21 @@ def _evened(x):
     return _scaled(x, *(_where(uneven[..., None], units, 0.0) for units in (rows, columns)))
 
 
-def _scaled(x, rows, columns):
+def _scaled(x: ArrayBox, rows: Any, columns: ArrayBox) -> ArrayBox:
     """x over powers of two, in two steps: each factor is in range."""
     for part in (np.floor, np.ceil):
         x = x * np.exp2(part(rows * -0.5))[..., None] * np.exp2(part(columns * -0.5))[..., None, :]
     return x
 
 
-def _spread(x):
+def _spread(x: ArrayBox) -> ScalarBox:
     """The smallest singular value but one, as a part of the largest."""
     builder, value = tracing.current().builder, x.read()
     s = boxes.array(builder("svdvals", value, builder.dim(value, -1)))
     return _reduced(_where(_places(s) < _count(s) - 1, s, s[..., :1]), "min") / s[..., 0]
 
 
-def _diagonalised(x):
+def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, ScalarBox]:
     """(U^H x V, diagonal at this x; the singular values; det(U V^H))."""
     builder, fixed = tracing.current().builder, boxes.to_value(_constant(x))
     u, s, vh = map(boxes.array, builder.emit("svd", fixed, builder.dim(fixed, -1), full=False, spare=True))
@@ -256,14 +262,14 @@ def _diagonalised(x):
     return boxes.array(builder("surrogate", own.read(), b.read())), s, turn / np.abs(turn)
 
 
-def _by_singular_values(x):
+def _by_singular_values(x: ArrayBox) -> ScalarBox:
     """det x in the form (2)."""
     builder, x = tracing.current().builder, _evened(x)
     b, s, turn = _diagonalised(x)
     large = (s > TINY * s[..., :1]) & (_places(x) < _count(x) - 1)
     upper, left = large[..., None], large[..., None, :]
 
-    def block(rows, columns):
+    def block(rows: Any, columns: Any) -> ArrayBox:
         return _where(rows & columns, b, boxes.array(const(0, b.dtype_ir)))
 
     first = _where(upper & left, b, _unit(b))
@@ -276,14 +282,14 @@ def _by_singular_values(x):
     return turn * of_first * _without_division(rest, small)
 
 
-def _without_division(c, rows):
+def _without_division(c: ArrayBox, rows: Any) -> ArrayBox:
     """Bird's algorithm, on the last `rows` rows and columns of each matrix."""
     builder, n, i, c = tracing.current().builder, c.dims[-1], _places(c), boxes.to_value(c)
     above = i[:, None] < i
     weights = builder.cast(above.read(), c.type.dtype)
     most = builder.reduce(boxes.to_value(rows), "max", range(len(rows.dims)))
 
-    def step(k, held):
+    def step(k: Any, held: Any) -> tuple[ArrayBox, ...]:
         later = matmul_values(held.view(diagonal(c.type.rank, n)).read(), builder.transpose(weights, (1, 0)))
         mu = _unit(held) * boxes.array(later)[..., None] - held * boxes.array(weights)
         more = boxes.array(builder.cast(k.read(), I64)) < rows - 1
@@ -297,7 +303,7 @@ def _without_division(c, rows):
 
 # --- together -----------------------------------------------------------------------------------------------------------
 
-def determinant(x):
+def determinant(x: Value) -> Value:
     """What has the derivatives of det x; its value is not that."""
     f = Factored(x, LEAST)
     halves = _halves(f)
@@ -313,7 +319,7 @@ def determinant(x):
     return builder.cast(found, x.type.dtype)
 
 
-def _of_some(f, x, halves, ill):
+def _of_some(f: Factored, x: ArrayBox, halves: tuple[ScalarBox, ArrayBox], ill: ScalarBox) -> Any:
     """Of a stack, each matrix in its form; the other form is taken of a unit matrix."""
     if len(x.dims) == 2:
         return _by_singular_values(x)
@@ -323,7 +329,7 @@ def _of_some(f, x, halves, ill):
     return _where(ill, _by_singular_values(_where(_each(ill), x, _unit(x))), safe)
 
 
-def log_determinant(x, singular):
+def log_determinant(x: Any, singular: Any) -> Any:
     """0 for each matrix, with the slope of log det: x^-T, and NaN where det x = 0, also of what is not an inverse by then."""
     f = Factored(x, 0.0)
     whole = boxes.array(f.x)

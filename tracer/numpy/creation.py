@@ -2,24 +2,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, F16, F32, I64, INDEX
+from ...ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, result_dtype, strong, to_dtype
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
 
-def creates(*functions, method=None):
+
+def creates(*functions: Callable | np._ArrayFunctionDispatcher | type, method: str | None = None) -> Callable:
     return implements(*functions, method=method, instead_of_calling=True)
 
 
-def _filled(value, dims, dtype, order="C") -> ArrayBox:
+def _filled(value: Any, dims: Any, dtype: DType, order: str = "C") -> ArrayBox:
     """A new array of one value, or of none in particular (None); order "F" is remembered in its strides."""
     builder = tracing.current().builder
     if value is None and dims:
@@ -31,23 +36,27 @@ def _filled(value, dims, dtype, order="C") -> ArrayBox:
 
 
 @creates(np.zeros)
-def zeros(shape, dtype=float, order="C", *, device=None, like=None):
+def zeros(shape: Any, dtype: np.dtype | type | None = float, order: str = "C", *, device: Any = None,
+          like: Any = None) -> ArrayBox:
     return _filled(0, shapes.shape_of(shape), to_dtype(dtype or float), order)
 
 
 @creates(np.ones)
-def ones(shape, dtype=None, order="C", *, device=None, like=None):
+def ones(shape: int | tuple[int, ...], dtype: np.dtype | type | None = None, order: str = "C", *, device: Any = None,
+         like: Any = None) -> ArrayBox:
     return _filled(1, shapes.shape_of(shape), to_dtype(dtype or float), order)
 
 
 @creates(np.empty)
-def empty(shape, dtype=float, order="C", *, device=None, like=None):
+def empty(shape: int | ScalarBox | tuple[int, ...], dtype: np.dtype | None = float, order: str = "C", *, device: Any = None,
+          like: Any = None) -> ArrayBox:
     """What an uninitialised array holds is nobody's business: the op `empty`."""
     return _filled(None, shapes.shape_of(shape), to_dtype(dtype or float), order)
 
 
 @creates(np.ndarray)
-def ndarray(shape, dtype=float, buffer=None, offset=0, strides=None, order=None):
+def ndarray(shape: Any, dtype: Any = float, buffer: Any = None, offset: int = 0, strides: Any = None,
+            order: str | None = None) -> Any:
     """The constructor: an uninitialised array, or one over the elements of another."""
     if buffer is None:
         return empty(shape, dtype or float, order or "C")
@@ -65,13 +74,15 @@ def ndarray(shape, dtype=float, buffer=None, offset=0, strides=None, order=None)
 
 
 @creates(np.full)
-def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
+def full(shape: int | tuple[int, ...], fill_value: float | ScalarBox, dtype: np.dtype | None = None, order: str = "C", *,
+         device: Any = None, like: Any = None) -> ArrayBox:
     value = lift(fill_value)
     return _filled(value, shapes.shape_of(shape), to_dtype(strong(value.kind) if dtype is None else dtype), order)
 
 
-def _like(fill):
-    def make(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+def _like(fill: int | None) -> Callable:
+    def make(a: Box, dtype: Any = None, order: str = "K", subok: bool = True, shape: tuple[int, ...] | None = None, *,
+             device: Any = None) -> ArrayBox:
         a = lift(a)
         dims = a.dims if shape is None else shapes.shape_of(shape)
         out = _filled(fill, dims, to_dtype(strong(a.kind) if dtype is None else dtype), order)
@@ -80,7 +91,7 @@ def _like(fill):
     return make
 
 
-def _in_order_of(out: ArrayBox, a, order: str) -> ArrayBox:
+def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
     """order "K": the memory order of `a`."""
     if order in "KA" and type(a) is ArrayBox and a.permuted and out.read().type.static and shapes.same_dims(out.dims, a.dims):
         strides = a.strides_known
@@ -96,14 +107,15 @@ creates(np.empty_like)(_like(None))
 
 
 @creates(np.full_like)
-def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+def full_like(a: ArrayBox, fill_value: ScalarBox, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+              device: Any = None) -> ArrayBox:
     a = lift(a)
     dims = a.dims if shape is None else shapes.shape_of(shape)
     out = _filled(fill_value, dims, to_dtype(strong(a.kind) if dtype is None else dtype), order)
     return _in_order_of(out, a, order)
 
 
-def iota(n, dtype=I64, start=0):
+def iota(n: Dim, dtype: DType = I64, start: int = 0) -> Value:
     """start, start + 1 … as a value."""
     builder = tracing.current().builder
     counted = builder.cast(builder("iota", builder.index(n), dtype=F32 if dtype is F16 else dtype), dtype)
@@ -111,7 +123,8 @@ def iota(n, dtype=I64, start=0):
 
 
 @creates(np.eye)
-def eye(N, M=None, k=0, dtype=float, order="C", *, device=None, like=None):
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, order: str = "C", *, device: Any = None,
+        like: Any = None) -> ArrayBox:
     n = shapes.length(N)
     m = n if M is None else shapes.length(M)
     builder = tracing.current().builder
@@ -123,18 +136,18 @@ def eye(N, M=None, k=0, dtype=float, order="C", *, device=None, like=None):
 
 
 @creates(np.identity)
-def identity(n, dtype=None, *, like=None):
+def identity(n: Any, dtype: DType | None = None, *, like: Any = None) -> Any:
     return eye(n, dtype=dtype)
 
 
 @creates(np.tri)
-def tri(N, M=None, k=0, dtype=float, *, like=None):
+def tri(N: int | ScalarBox, M: int | None = None, k: int = 0, dtype: type = float, *, like: Any = None) -> ArrayBox:
     n = shapes.length(N)
     m = n if M is None else shapes.length(M)
     return boxes.array(tracing.current().builder.cast(below(n, m, k), to_dtype(dtype or float)))
 
 
-def below(n, m, k):
+def below(n: Dim, m: Dim, k: int) -> Value:
     """bool[n, m]: column <= row + k."""
     builder = tracing.current().builder
     rows = builder.reshape(builder("add", iota(n, INDEX), builder.index(shapes.static_int(k, "a diagonal"))), (n, 1))
@@ -144,7 +157,8 @@ def below(n, m, k):
 # --- ranges ---------------------------------------------------------------------------------------------------------
 
 @creates(np.arange)
-def arange(start, stop=None, step=None, dtype=None, *, device=None, like=None):
+def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, dtype: Any = None, *, device: Any = None,
+           like: Any = None) -> ArrayBox:
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
@@ -163,13 +177,13 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None, like=None):
     return _traced_range(*map(shapes.to_index, parts), target)
 
 
-def _number(box):
+def _number(box: ScalarBox | Box) -> float:
     """The Python number of a box, where it is known."""
     data = boxes.frozen_data(box)
     return None if data is None else data.item()
 
 
-def _static_range(start, stop, step, dtype):
+def _static_range(start: Any, stop: Any, step: Any, dtype: Any) -> ArrayBox:
     if step == 0:
         fail(ShapeError, "Maximum allowed size exceeded: the step of np.arange is 0")
     n = max(0, math.ceil((stop - start) / step)) if not isinstance(start, complex) else len(np.arange(start, stop, step))
@@ -185,7 +199,7 @@ def _static_range(start, stop, step, dtype):
     return boxes.array(builder("add", builder("mul", iota(n, dtype), const(second - first, dtype)), const(first, dtype)))
 
 
-def _traced_range(start, stop, step, dtype):
+def _traced_range(start: Any, stop: Any, step: int, dtype: DType) -> Any:
     """Integers known only at run time: max(0, ceil((stop - start) / step)) of them. ceil(a / b) = -(-a // b)."""
     builder = tracing.current().builder
     room = shapes.arith("sub", stop, start)
@@ -203,7 +217,8 @@ def _traced_range(start, stop, step, dtype):
 
 
 @creates(np.linspace)
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
+def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = True, retstep: bool = False, dtype: Any = None,
+             axis: int = 0, *, device: Any = None) -> Any:
     n = shapes.static_int(num, "the number of points of np.linspace")
     if n < 0:
         fail(ShapeError, f"Number of samples, {n}, must be non-negative.")
@@ -228,7 +243,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     return (out, step) if retstep else out
 
 
-def _linspace(a, z, n, divisions, endpoint, dtype):
+def _linspace(a: ScalarBox | Box, z: ScalarBox | Box, n: int, divisions: int, endpoint: bool, dtype: DType) -> Any:
     """start + k * (stop - start) / divisions, the last point exactly `stop`, as NumPy computes it."""
     builder = tracing.current().builder
     (x, y), dims = shapes.align([boxes.to_value(a, dtype), boxes.to_value(z, dtype)])
@@ -254,13 +269,14 @@ def _linspace(a, z, n, divisions, endpoint, dtype):
 
 
 @creates(np.logspace)
-def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+def logspace(start: int, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10.0, dtype: DType | None = None,
+             axis: int = 0) -> Any:
     found = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return found if dtype is None else FUNCTIONS[np.astype](found, dtype)
 
 
 @creates(np.geomspace)
-def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+def geomspace(start: int, stop: Any, num: int = 50, endpoint: Any = True, dtype: Any = None, axis: Any = 0) -> Any:
     """exp of equal steps between the logarithms, ends exact; for a sign common to both ends."""
     a, z = lift(start), lift(stop)
     known = [boxes.frozen_data(x) for x in (a, z)]
@@ -280,7 +296,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 
 @creates(np.indices)
-def indices(dimensions, dtype=int, sparse=False):
+def indices(dimensions: tuple[int, ...], dtype: type = int, sparse: bool = False) -> tuple[ArrayBox, ...]:
     dims, target = shapes.shape_of(dimensions), to_dtype(dtype)
     builder = tracing.current().builder
     grids = []
@@ -292,7 +308,7 @@ def indices(dimensions, dtype=int, sparse=False):
 
 # --- from other arrays ----------------------------------------------------------------------------------------------
 
-def from_nested(x, dtype=None) -> ArrayBox:
+def from_nested(x: Any, dtype: DType | None = None) -> ArrayBox:
     """np.array of nested lists: constants where nothing is traced, else the pieces stacked."""
     if not has_traced(x):
         data = np.array(x, dtype=None if dtype is None else dtype.np)
@@ -309,7 +325,7 @@ def from_nested(x, dtype=None) -> ArrayBox:
     return boxes.array(stacked([boxes.to_value(p, target) for p in parts]))
 
 
-def stacked(values, axis: int = 0):
+def stacked(values: list[Value], axis: int = 0) -> Value:
     """Values of one dtype and equal dims along a new axis."""
     builder = tracing.current().builder
     dims = values[0].type.dims
@@ -324,7 +340,7 @@ def stacked(values, axis: int = 0):
     return parts[0] if len(parts) == 1 else builder("concat", *parts, axis=axis)
 
 
-def has_traced(x) -> bool:
+def has_traced(x: Any) -> bool:
     """Whether a nested list holds boxes or arrays that exist outside the trace."""
     if isinstance(x, (list, tuple)):
         return any(map(has_traced, x))
@@ -335,7 +351,8 @@ HOOKS["array"] = from_nested
 
 
 @creates(np.array)
-def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None, ndmax=0):
+def array(object: list[float | list[float | ScalarBox] | ScalarBox] | Box, dtype: DType | None = None, *, copy: bool = True,
+          order: str = "K", subok: bool = False, ndmin: int = 0, like: Any = None, ndmax: int = 0) -> ArrayBox:
     out = asarray(object, dtype)
     if copy and type(object) is ArrayBox and out.root is object.root:
         out = _in_order_of(boxes.array(out.read()), out, order)
@@ -347,12 +364,13 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
 
 
 @creates(np.from_dlpack)
-def from_dlpack(x, /, *, device=None, copy=None):
+def from_dlpack(x: ArrayBox, /, *, device: Any = None, copy: Any = None) -> ArrayBox:
     return asarray(x, copy=copy)
 
 
 @creates(np.asarray, np.asanyarray)
-def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
+def asarray(a: list[float | ScalarBox] | Box, dtype: Any = None, order: str | None = None, *, device: Any = None,
+            copy: Any = None, like: Any = None) -> ArrayBox:
     target = None if dtype is None else to_dtype(dtype)
     if isinstance(a, (list, tuple, range)):
         return from_nested(list(a) if isinstance(a, range) else a, target)
@@ -363,7 +381,7 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
 
 
 @creates(np.ascontiguousarray)
-def ascontiguousarray(a, dtype=None, *, like=None):
+def ascontiguousarray(a: Any, dtype: DType | None = None, *, like: Any = None) -> Any:
     box = asarray(a, dtype)
     if not box.dims:
         return FUNCTIONS[np.reshape](box, (1,))
@@ -373,7 +391,7 @@ def ascontiguousarray(a, dtype=None, *, like=None):
 
 
 @creates(np.require)
-def require(a, dtype=None, requirements=None, *, like=None):
+def require(a: Any, dtype: DType | None = None, requirements: Any = None, *, like: Any = None) -> Any:
     """Everything that can be asked for holds of a copy in the order that is asked for."""
     asked = [requirements] if isinstance(requirements, str) else list(requirements or ())
     fortran = any(str(r).upper() in ("F", "FORTRAN", "F_CONTIGUOUS") for r in asked)
@@ -381,7 +399,7 @@ def require(a, dtype=None, requirements=None, *, like=None):
 
 
 @creates(np.asfortranarray)
-def asfortranarray(a, dtype=None, *others, like=None):
+def asfortranarray(a: Any, dtype: DType | None = None, *others: Any, like: Any = None) -> Any:
     box = asarray(a, dtype)
     strides = box.strides_known
     if len(box.dims) < 2 or strides is None:
@@ -392,18 +410,19 @@ def asfortranarray(a, dtype=None, *others, like=None):
 
 
 @creates(np.copy)
-def copy(a, order="K", subok=False):
+def copy(a: ArrayBox, order: str = "K", subok: bool = False) -> ArrayBox:
     box = as_array(a)
     return _in_order_of(boxes.array(box.read()), box, order)
 
 
 @implements(method="copy")
-def copy_method(a, order="C"):
+def copy_method(a: Any, order: Any = "C") -> ArrayBox:
     return copy(a, order) if type(a) is ArrayBox else a
 
 
 @implements(np.astype, method="astype")
-def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, device=None):
+def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True, copy: Any = True, *,
+           device: Any = None) -> Any:
     box, target = lift(x), to_dtype(dtype)
     if not np.can_cast(strong(box.kind), target.np, casting):
         fail(DTypeError, f"Cannot cast array data from {strong(box.kind)!r} to {target.np!r} according to the rule '{casting}'")
@@ -413,11 +432,11 @@ def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, devi
     return ScalarBox(value) if type(box) is ScalarBox else _in_order_of(boxes.array(value), box, order)
 
 
-def scalar_type(dtype):
+def scalar_type(dtype: type) -> Callable:
     """np.float64(x) and its kind."""
     target = to_dtype(dtype)
 
-    def make(x=0):
+    def make(x: int | ScalarBox = 0) -> Any:
         if isinstance(x, (list, tuple)):
             x = from_nested(x)
         box = lift(x)
@@ -438,7 +457,7 @@ SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int3
 
 
 @implements(np.vander)
-def vander(x, N=None, increasing=False):
+def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
     x = as_array(x)
     shapes.require_rank(x, 1, "x must be a one-dimensional array or sequence.")
     n = shapes.static_int(x.dims[0] if N is None else N, "the number of columns of np.vander")

@@ -6,29 +6,34 @@ differentiated.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .. import tracing
 from ..values import boxes, ufuncs
-from ..values.boxes import as_array, implements
+from ..values.boxes import ArrayBox, ScalarBox, as_array, implements
 from . import cofactors
 from .linalg import factored, inexact, square
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
 
 EXPANDED = 4           # rows up to which the polynomial is written out
 
 
-def _pivots(x):
+def _pivots(x: Value) -> tuple[ArrayBox, ...]:
     builder = tracing.current().builder
     return cofactors.pivots_of(*factored(builder("stop_gradient", x)))
 
 
-def _product(x):
+def _product(x: ArrayBox) -> Value:
     builder, value = tracing.current().builder, boxes.to_value(x)
     return builder.reduce(value, "prod", (value.type.rank - 1,))
 
 
 @implements(np.linalg.det)
-def det(a):
+def det(a: Any) -> Any:
     builder, a = tracing.current().builder, as_array(a)
     square(a)
     (x,) = inexact(a)
@@ -39,12 +44,12 @@ def det(a):
     return boxes.result(builder("surrogate", found, _expanded(boxes.array(x), n) if known else cofactors.determinant(x)))
 
 
-def _expanded(x, n: int):
+def _expanded(x: ArrayBox, n: int) -> Value:
     """Leibniz's formula of n <= 3 rows; of 4 Laplace's, by the minors of the upper and the lower two."""
-    def at(i, j):
+    def at(i: int, j: int) -> Any:
         return x[..., i, j]
 
-    def minor(i, j, p, q):
+    def minor(i: int, j: int, p: int, q: int) -> ScalarBox:
         return at(i, p) * at(j, q) - at(i, q) * at(j, p)
 
     if n == 0:
@@ -56,14 +61,14 @@ def _expanded(x, n: int):
     elif n == 3:
         found = at(0, 0) * minor(1, 2, 1, 2) - at(0, 1) * minor(1, 2, 0, 2) + at(0, 2) * minor(1, 2, 0, 1)
     else:
-        def pair(p, q, r, s):
+        def pair(p: Any, q: Any, r: Any, s: Any) -> ScalarBox:
             return minor(0, 1, p, q) * minor(2, 3, r, s) + minor(0, 1, r, s) * minor(2, 3, p, q)
         found = pair(0, 1, 2, 3) - pair(0, 2, 1, 3) + pair(0, 3, 1, 2)
     return boxes.to_value(found)
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a):
+def slogdet(a: Any) -> Any:
     """The derivative of log det A = log |det A| + i φ is tr(A^-1 A_dot); the sign of a real matrix is a step, and the phase of
     a complex one exp(i φ)."""
     builder, a = tracing.current().builder, as_array(a)

@@ -4,21 +4,28 @@
 """
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.errors import ShapeError
 from ...ir.types import BOOL
 from .. import tracing
 from ..values import boxes, shapes
-from ..values.boxes import as_array, implements
+from ..values.boxes import ArrayBox, as_array, implements
 from ..values.promotion import fail, result_dtype, to_dtype
 from ..values.views import diagonal
 from . import linalg
 
+if TYPE_CHECKING:
+    from ...ir.build import Expr
+    from ...ir.core import Value
+
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def parse(subscripts: str, ranks):
+def parse(subscripts: str, ranks: list[int]) -> tuple[list[tuple], tuple]:
     """(the axis names of each operand, those of the result). An ellipsis has the axes … -2, -1."""
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
@@ -44,7 +51,7 @@ def parse(subscripts: str, ranks):
     return named, tuple(out)
 
 
-def _names(term, rank, dots=()):
+def _names(term: str, rank: int | None, dots: Sequence = ()) -> tuple[str, ...]:
     """A term's axis names; an ellipsis stands for the axes that the letters leave, or for `dots` in the result."""
     head, ellipsis, tail = term.partition("...")
     for char in head + tail:
@@ -61,7 +68,7 @@ def _names(term, rank, dots=()):
     return (*head, *range(-left, 0), *tail)
 
 
-def _without_repeats(value, names):
+def _without_repeats(value: Value, names: tuple[str, ...]) -> tuple[Value, tuple[str, ...]]:
     """A name that occurs twice in a term takes the diagonal."""
     while len(set(names)) < len(names):
         twice = next(n for n in names if names.count(n) > 1)
@@ -74,12 +81,12 @@ def _without_repeats(value, names):
     return value, names
 
 
-def _sum_out(value, names, keep):
+def _sum_out(value: Value, names: tuple[str, ...], keep: set[str]) -> tuple[Value, tuple[str, ...]]:
     axes = tuple(k for k, n in enumerate(names) if n not in keep)
     return tracing.current().builder.reduce(value, "sum", axes), tuple(n for n in names if n in keep)
 
 
-def _ones_out(value, names, wide):
+def _ones_out(value: Value, names: tuple[str, ...], wide: set[str]) -> tuple[Value, tuple[str, ...]]:
     """Drop an axis of length 1 whose name is longer elsewhere: it broadcasts."""
     drop = [k for k, (n, d) in enumerate(zip(names, value.type.dims)) if type(d) is int and d == 1 and n in wide]
     if not drop:
@@ -88,7 +95,8 @@ def _ones_out(value, names, wide):
     return value, tuple(n for k, n in enumerate(names) if k not in drop)
 
 
-def _pair(a, a_names, b, b_names, keep):
+def _pair(a: Value, a_names: tuple[str, ...], b: Value, b_names: tuple[str, ...], keep: set[str]) -> tuple[Value,
+          tuple[str, ...]]:
     """One product: shared names that nobody needs any more are contracted, shared names that are needed are batch axes."""
     a, a_names = _sum_out(a, a_names, keep | set(b_names))
     b, b_names = _sum_out(b, b_names, keep | set(a_names))
@@ -102,11 +110,11 @@ def _pair(a, a_names, b, b_names, keep):
     return linalg.contraction(a, b, (a_contract, b_contract), (a_batch, b_batch)), names
 
 
-def _multiply(a, a_names, b, b_names, names):
+def _multiply(a: Value, a_names: tuple[str, ...], b: Value, b_names: tuple[str, ...], names: tuple[str, ...]) -> Value:
     """Without a contraction: an elementwise product of both, broadcast."""
     builder = tracing.current().builder
 
-    def layout_dependent(x, own):
+    def layout_dependent(x: Value, own: tuple[str, ...]) -> Value:
         order = [n for n in names if n in own]
         x = builder.transpose(x, tuple(map(own.index, order)))
         dims = iter(x.type.dims)
@@ -116,7 +124,7 @@ def _multiply(a, a_names, b, b_names, names):
     return builder("and" if x.type.dtype is BOOL else "mul", x, y)
 
 
-def _sizes(values, named):
+def _sizes(values: list[Value], named: list[tuple[str, ...]]) -> Any:
     sizes = {}
     for value, names in zip(values, named):
         for n, d in zip(names, value.type.dims):
@@ -130,7 +138,8 @@ def _sizes(values, named):
 
 
 @implements(np.einsum)
-def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=False):
+def einsum(*operands: Any, out: Any = None, dtype: Any = None, order: Any = "K",
+           casting: Any = "safe", optimize: Any = False) -> ArrayBox:
     if not isinstance(operands[0], str):
         operands = _from_lists(operands)
     subscripts, arrays = operands[0], [as_array(x) for x in operands[1:]]
@@ -152,12 +161,12 @@ def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=
     return _finish(value, names, result, sizes, out)
 
 
-def _next_pair(terms, sizes, result):
+def _next_pair(terms: list[tuple[str, ...]], sizes: Mapping[str, int], result: set[str]) -> tuple[int, ...]:
     """The pair whose product has the fewest elements, where the lengths are numbers; else the first two."""
     if len(terms) == 2 or any(type(d) is not int for d in sizes.values()):
         return 0, 1
 
-    def cost(i, j):
+    def cost(i: Any, j: Any) -> Any:
         keep = result.union(*(t for k, t in enumerate(terms) if k not in (i, j)))
         joint = set(terms[i]) | set(terms[j])
         size, work = 1, 1
@@ -169,7 +178,7 @@ def _next_pair(terms, sizes, result):
     return min(cost(i, j) for i in range(len(terms)) for j in range(i + 1, len(terms)))[2:]
 
 
-def _finish(value, names, result, sizes, out):
+def _finish(value: Value, names: tuple[str, ...], result: tuple[str, ...], sizes: Mapping[str, int], out: Expr | None) -> Any:
     """Axes in the order of the result; a name that only broadcast is stretched."""
     builder = tracing.current().builder
     present = [n for n in result if n in names]
@@ -181,14 +190,14 @@ def _finish(value, names, result, sizes, out):
     return linalg.finish(value, out, "einsum")
 
 
-def _from_lists(operands):
+def _from_lists(operands: Any) -> Any:
     """einsum(a, [0, 1], b, [1, 2], [0, 2]) as a string and operands."""
     arrays, lists = operands[0::2], list(operands[1::2])
     last = None
     if len(operands) % 2:
         arrays, last = arrays[:-1], operands[-1]
 
-    def spell(row):
+    def spell(row: Any) -> Any:
         return "".join("..." if n is Ellipsis else _LETTERS[n] for n in row)
 
     text = ",".join(map(spell, lists)) + ("" if last is None else "->" + spell(last))

@@ -2,34 +2,39 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
+from ...ir.build import Builder, const
 from ...ir.errors import DTypeError, ShapeError
-from ...ir.types import C64, C128, F32, F64
+from ...ir.types import C64, C128, F32, F64, Dim, DType
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, as_array, implements
+from ..values.boxes import FUNCTIONS, ArrayBox, as_array, implements
 from ..values.promotion import fail
 from ..values.shapes import axis_of
 from .manipulation import moveaxis
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
+
 _SWAPPED = {"backward": "forward", None: "forward", "ortho": "ortho", "forward": "backward"}
 
 
-def _swapped(norm):
+def _swapped(norm: str | None) -> str:
     if norm not in _SWAPPED:
         fail(ShapeError, f'Invalid norm value {norm}; should be "backward","ortho" or "forward".')
     return _SWAPPED[norm]
 
 
-def _precision(a):
+def _precision(a: ArrayBox) -> tuple[DType, ...]:
     """(real, complex) dtype of a transform of this array."""
     return (F32, C64) if a.dtype_ir in (F32, C64) else (F64, C128)
 
 
-def _length(n):
+def _length(n: Any) -> Dim:
     """A number of points as a dimension."""
     found = shapes.length(n, "the number of points")
     if type(found) is int and found < 1:
@@ -41,7 +46,7 @@ def _length(n):
     return found
 
 
-def _fitted(a, n):
+def _fitted(a: ArrayBox, n: Dim) -> Any:
     """The first n elements along the last axis, with zeros behind where there are fewer."""
     have = a.dims[-1]
     if shapes.same_dims((have,), (n,)):
@@ -55,7 +60,7 @@ def _fitted(a, n):
     return boxes.array(shapes.retype(whole.read(), (*a.dims[:-1], n)))
 
 
-def _scaled(value, n, norm, real):
+def _scaled(value: Value, n: int, norm: str, real: DType) -> Value:
     """Times the factor in front, computed in the transform's precision as NumPy does."""
     builder = tracing.current().builder
     if norm in (None, "backward"):
@@ -65,9 +70,10 @@ def _scaled(value, n, norm, real):
     return builder("mul", value, builder.cast(factor, value.type.dtype))
 
 
-def _along(transform):
+def _along(transform: Callable) -> Callable:
     """One transform along an axis: transform(builder, a, n, dtypes) gives the value for a with its axis last."""
-    def run(a, n=None, axis=-1, norm=None, out=None, *, swap):
+    def run(a: ArrayBox, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None, *,
+            swap: bool) -> ArrayBox:
         name = _swapped(norm)
         box = as_array(a)
         if not box.dims:
@@ -82,15 +88,15 @@ def _along(transform):
     return run
 
 
-def _complex(inverse):
-    def transform(builder, a, n, dtypes):
+def _complex(inverse: bool) -> Callable:
+    def transform(builder: Builder, a: ArrayBox, n: Any, dtypes: tuple[DType, ...]) -> Any:
         n = _length(boxes.count(a.dims[-1]) if n is None else n)
         return builder("fft", boxes.to_value(_fitted(a, n), dtypes[1]), inverse=inverse), n
 
     return _along(transform)
 
 
-def _forward_real(builder, a, n, dtypes):
+def _forward_real(builder: Builder, a: ArrayBox, n: int, dtypes: tuple[DType, ...]) -> Any:
     if a.dtype_ir.complex:
         fail(DTypeError, "ufunc 'rfft_n_even' did not contain a loop with signature matching types of complex numbers",
              "use np.fft.fft")
@@ -99,7 +105,7 @@ def _forward_real(builder, a, n, dtypes):
     return builder("rfft", boxes.to_value(_fitted(a, n), dtypes[0]), builder.index(half)), n
 
 
-def _inverse_real(builder, a, n, dtypes):
+def _inverse_real(builder: Builder, a: ArrayBox, n: int, dtypes: tuple[DType, ...]) -> Any:
     n = _length(boxes.count(shapes.arith("mul", shapes.arith("sub", a.dims[-1], 1), 2)) if n is None else n)
     half = shapes.arith("add", shapes.arith("floordiv", n, 2), 1)
     return builder("irfft", boxes.to_value(_fitted(a, half), dtypes[1]), builder.index(n)), n
@@ -112,19 +118,20 @@ irfft = implements(np.fft.irfft)(functools.partial(_along(_inverse_real), swap=T
 
 
 @implements(np.fft.hfft)
-def hfft(a, n=None, axis=-1, norm=None, out=None):
+def hfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Any:
     return irfft(np.conjugate(as_array(a)), n, axis, _swapped(norm), out)
 
 
 @implements(np.fft.ihfft)
-def ihfft(a, n=None, axis=-1, norm=None, out=None):
+def ihfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, out: Any = None) -> Any:
     found = np.conjugate(rfft(a, n, axis, _swapped(norm)))
     return found if out is None else ufuncs.deliver("ihfft", found.read(), out)
 
 
 # --- several axes ------------------------------------------------------------------------------------------------------
 
-def _axes_and_lengths(a, s, axes, inverse_real=False):
+def _axes_and_lengths(a: ArrayBox, s: Any, axes: tuple[int, ...] | None, inverse_real: bool = False) -> tuple[list[int],
+                      list[None]]:
     rank = len(a.dims)
     if axes is None:
         axes = range(rank) if s is None else range(-len(s), 0)
@@ -138,9 +145,10 @@ def _axes_and_lengths(a, s, axes, inverse_real=False):
     return axes, lengths
 
 
-def _several(one, last=None, first=None):
+def _several(one: Callable, last: Callable | None = None, first: Callable | None = None) -> Callable:
     """Transforms along axes, from the last to the first; `first`: that of the last axis, done first; `last`: done last."""
-    def run(a, s=None, axes=None, norm=None, out=None):
+    def run(a: ArrayBox, s: Any = None, axes: tuple[int, ...] | None = None, norm: str | None = None,
+            out: Any = None) -> ArrayBox:
         found = as_array(a)
         ks, lengths = _axes_and_lengths(found, s, axes, last is not None)
         pairs = list(zip(ks, lengths))
@@ -157,7 +165,7 @@ def _several(one, last=None, first=None):
     return run
 
 
-def _plane(run):
+def _plane(run: Callable) -> Callable:
     return lambda a, s=None, axes=(-2, -1), norm=None, out=None: run(a, s, axes, norm, out)
 
 
@@ -170,24 +178,24 @@ for _all, _two, _run in ((np.fft.fftn, np.fft.fft2, _several(fft)), (np.fft.ifft
 
 # --- frequencies -------------------------------------------------------------------------------------------------------
 
-def _step(n, d):
+def _step(n: Any, d: Any) -> Any:
     return np.true_divide(1.0, np.multiply(n, d)) if isinstance(d, boxes.Box) or isinstance(n, boxes.Box) else 1.0 / (n * d)
 
 
 @implements(np.fft.fftfreq)
-def fftfreq(n, d=1.0, device=None):
+def fftfreq(n: Any, d: Any = 1.0, device: Any = None) -> Any:
     k = FUNCTIONS[np.arange](n)
     middle = (n - 1) // 2 + 1
     return FUNCTIONS[np.where](np.greater_equal(k, middle), k - n, k) * _step(n, d)
 
 
 @implements(np.fft.rfftfreq)
-def rfftfreq(n, d=1.0, device=None):
+def rfftfreq(n: Any, d: Any = 1.0, device: Any = None) -> Any:
     return FUNCTIONS[np.arange](n // 2 + 1) * _step(n, d)
 
 
-def _shift(sign):
-    def run(x, axes=None):
+def _shift(sign: int) -> Callable:
+    def run(x: Any, axes: tuple[int, ...] | None = None) -> Any:
         a = as_array(x)
         rank = len(a.dims)
         ks = [axis_of(k, rank) for k in (range(rank) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,))]

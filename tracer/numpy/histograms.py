@@ -1,6 +1,8 @@
 """NumPy's counting of values: np.bincount, and histograms, whose bins are those of NumPy to the last value."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir.errors import UnsupportedError
@@ -16,7 +18,7 @@ from .selection import searchsorted, take, where
 
 
 @implements(np.bincount)
-def bincount(x, /, weights=None, minlength=0):
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     builder, x = tracing.current().builder, as_array(x)
     if len(x.dims) != 1:
         raise ValueError("object too deep for desired array")
@@ -39,7 +41,7 @@ def bincount(x, /, weights=None, minlength=0):
     return boxes.array(builder("scatter_add", builder.full(0, (n,), dtype), amount, at, axes=(0,), at=0))
 
 
-def edges_of(a, bins, range_):
+def edges_of(a: Any, bins: Any, range_: Any) -> Any:
     """The edges of a histogram, and whether they are evenly spaced by construction."""
     given = lift(bins)
     if given.dims:
@@ -64,7 +66,7 @@ def edges_of(a, bins, range_):
     return FUNCTIONS[np.linspace](low, high, n + 1, dtype=dtype if dtype.kind == "f" else np.float64), True
 
 
-def _limits(a):
+def _limits(a: Any) -> Any:
     """The smallest and the largest element; 0 and 1 of none, as NumPy has it."""
     n = a.dims[0]
     if type(n) is int:
@@ -75,13 +77,13 @@ def _limits(a):
     return tuple(where(some, FUNCTIONS[np.astype](end, np.float64), other) for end, other in zip(ends, (0.0, 1.0)))
 
 
-def _require(condition, message: str, *values):
+def _require(condition: Any, message: str, *values: Any) -> None:
     """At run time: a ValueError unless a truth holds."""
     operands = [as_array(v).read() for v in values]
     tracing.current().builder.emit("check", boxes.to_value(condition, BOOL), *operands, error="ValueError", message=message)
 
 
-def bin_of(a, edges, n, equal: bool):
+def bin_of(a: Any, edges: Any, n: Any, equal: bool) -> Any:
     """(the bin of each element, 0 … n - 1; whether it is in one). What is in none is looked up as the first edge is.
 
     Equal bins: `_guess` gives the bin or the one before it, and the edges decide, as they do in NumPy. The last edge is in the
@@ -97,7 +99,7 @@ def bin_of(a, edges, n, equal: bool):
     return FUNCTIONS[np.clip](at + np.greater_equal(x, take(edges, at + 1)), 0, n - 1), inside
 
 
-def _guess(x, first, last, n):
+def _guess(x: Any, first: Any, last: Any, n: Any) -> Any:
     """A number whose whole part is the bin of x among n equal ones, or one less.
 
     It is (x - first) n / (last - first), less the most that rounding can add to it. With the unit roundoff u, M the larger of
@@ -114,14 +116,14 @@ def _guess(x, first, last, n):
 
 
 @implements(np.histogram_bin_edges)
-def histogram_bin_edges(a, bins=10, range=None, weights=None):
+def histogram_bin_edges(a: Any, bins: int = 10, range: Any = None, weights: Any = None) -> Any:
     if isinstance(bins, str):
         fail(UnsupportedError, f"np.histogram_bin_edges with bins={bins!r} cannot be compiled", "give the number of bins")
     return edges_of(ravel(a), bins, range)[0]
 
 
 @implements(np.histogram)
-def histogram(a, bins=10, range=None, density=None, weights=None):
+def histogram(a: Any, bins: int = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """Bin k holds edge k <= x < edge k + 1; the last bin holds its right edge too."""
     shape, a = as_array(a).dims, ravel(a)
     if isinstance(bins, str):

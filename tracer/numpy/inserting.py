@@ -1,6 +1,9 @@
 """np.insert and np.delete: lines put between those of an array, and taken out."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.build import const
@@ -8,15 +11,18 @@ from ...ir.errors import BoundsError, UnsupportedError
 from ...ir.types import I64
 from .. import tracing
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, Box, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail
 from ..values.shapes import axis_of
 from .joining import broadcast_to, concatenate
 from .manipulation import expand_dims, moveaxis, ravel, reshape
 
+if TYPE_CHECKING:
+    pass
+
 
 @implements(np.delete)
-def delete(arr, obj, axis=None):
+def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     box = ravel(arr) if axis is None else as_array(arr)
     axis = 0 if axis is None else axis_of(axis, len(box.dims))
     if type(box.dims[axis]) is not int:
@@ -25,7 +31,7 @@ def delete(arr, obj, axis=None):
     return box[(*(slice(None),) * axis, boxes.array(const(kept, I64)))]
 
 
-def _static_selection(obj, what):
+def _static_selection(obj: Sequence[int], what: str) -> Sequence[int]:
     if isinstance(obj, (int, slice, list, tuple)) and not isinstance(obj, bool):
         return obj
     if isinstance(obj, Box) and not obj.dims:
@@ -37,7 +43,7 @@ def _static_selection(obj, what):
 
 
 @implements(np.insert)
-def insert(arr, obj, values, axis=None):
+def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> ArrayBox:
     box = ravel(arr) if axis is None else as_array(arr)
     axis = 0 if axis is None else axis_of(axis, len(box.dims))
     alone = (isinstance(obj, int) and not isinstance(obj, bool)) or (isinstance(obj, Box) and not obj.dims)
@@ -51,7 +57,7 @@ def insert(arr, obj, values, axis=None):
     return concatenate([box[(*lead, slice(None, at))], v, box[(*lead, slice(at, None))]], axis)
 
 
-def _as_lines(v, box, axis):
+def _as_lines(v: ArrayBox, box: ArrayBox, axis: int) -> ArrayBox:
     """What is inserted at one number: with fewer axes than the array it stands for one line."""
     rest = shapes.dropped(box.dims, (axis,))
     if len(v.dims) >= len(box.dims):
@@ -61,14 +67,14 @@ def _as_lines(v, box, axis):
     return reshape(v, (-1,))
 
 
-def _with_axes(v, box, axis):
+def _with_axes(v: Any, box: ArrayBox, axis: int) -> Any:
     """What is inserted at a sequence of one position: its own length along the axis counts."""
     dims = (1,) * (len(box.dims) - len(v.dims)) + v.dims
     dims = tuple(boxes.count(d if k == axis else n) for k, (d, n) in enumerate(zip(dims, box.dims)))
     return broadcast_to(v, dims)
 
 
-def _places(obj, n):
+def _places(obj: Any, n: int) -> np.ndarray:
     """The positions of np.insert that are given as a sequence, slice or mask, as an array of ints."""
     found = _static_selection(obj, "np.insert")
     if isinstance(found, slice):
@@ -82,7 +88,7 @@ def _places(obj, n):
     return found.astype(np.intp) if not found.size else found
 
 
-def _insertion_point(obj, n, axis: int):
+def _insertion_point(obj: Any, n: int, axis: int) -> int | ScalarBox:
     """A position from -n to n, checked now where both are known, else at run time."""
     at, message = shapes.to_index(obj), f"index {{0}} is out of bounds for axis {axis} with size {{1}}"
     if type(at) is int and type(n) is int:
@@ -96,7 +102,7 @@ def _insertion_point(obj, n, axis: int):
     return boxes.count(at)
 
 
-def _insert_each(box, places, values, axis: int):
+def _insert_each(box: ArrayBox, places: np.ndarray, values: float | list[float], axis: int) -> ArrayBox:
     """One line of the values at each position, which are those in the array before anything is inserted."""
     n = box.dims[axis]
     if type(n) is not int:

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ...ir.build import const
+from ...ir.build import Expr, const
 from ...ir.core import Value
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import INDEX
+from ...ir.types import INDEX, Dim, DType
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
@@ -20,7 +22,7 @@ from .manipulation import at_least_2d, boxes_of, expand_dims, moveaxis, ravel, r
 
 # --- joining --------------------------------------------------------------------------------------------------------
 
-def joined(arrays, axis: int, dtype=None) -> Value:
+def joined(arrays: list[ArrayBox], axis: int, dtype: DType | None = None) -> Value:
     """Values of one rank along an axis, in their common dtype."""
     builder = tracing.current().builder
     target = dtype or result_dtype([strong(a.kind) for a in arrays])
@@ -51,20 +53,21 @@ def joined(arrays, axis: int, dtype=None) -> Value:
     return builder("concat", *parts, *(() if type(total) is int else (total,)), axis=axis)
 
 
-def _deliver(name, value, out):
+def _deliver(name: str, value: Value, out: Expr | None) -> Any:
     if out is None:
         return boxes.array(value)
     out[...] = boxes.array(value)
     return out
 
 
-def sequence(x) -> list:
+def sequence(x: Sequence) -> list:
     """The arrays of an argument that is a sequence of arrays or one array."""
     return [as_array(a) for a in x]
 
 
 @implements(np.concatenate)
-def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind"):
+def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None,
+                casting: Any = "same_kind") -> ArrayBox:
     parts = sequence(arrays)
     if not parts:
         fail(ShapeError, "need at least one array to concatenate")
@@ -77,7 +80,8 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
 
 
 @implements(np.stack)
-def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None,
+          casting: Any = "same_kind") -> ArrayBox:
     rows = list_scan_outputs.rows_of(arrays) if dtype is None else None
     if rows is not None:
         return _deliver("stack", list_scan_outputs.stacked_rows(arrays, axis_of(axis, len(rows.dims))).read(), out)
@@ -90,46 +94,46 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
 
 
 @implements(np.vstack)
-def vstack(tup, *, dtype=None, casting="same_kind"):
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     return concatenate([at_least_2d(x) for x in tup], 0, dtype=dtype)
 
 
 @implements(np.hstack)
-def hstack(tup, *, dtype=None, casting="same_kind"):
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     parts = [FUNCTIONS[np.atleast_1d](x) for x in tup]
     return concatenate(parts, 0 if parts and len(parts[0].dims) == 1 else 1, dtype=dtype)
 
 
 @implements(np.dstack)
-def dstack(tup):
+def dstack(tup: Any) -> Any:
     return concatenate([FUNCTIONS[np.atleast_3d](x) for x in tup], 2)
 
 
 @implements(np.column_stack)
-def column_stack(tup):
+def column_stack(tup: Any) -> Any:
     return concatenate([expand_dims(x, 1) if len(x.dims) == 1 else at_least_2d(x) for x in sequence(tup)], 1)
 
 
 @implements(np.append)
-def append(arr, values, axis=None):
+def append(arr: Any, values: Any, axis: Any = None) -> ArrayBox:
     if axis is None:
         arr, values, axis = ravel(arr), ravel(values), 0
     return concatenate([arr, values], axis)
 
 
 @implements(np.block)
-def block(arrays):
-    def depth(x):
+def block(arrays: Any) -> Any:
+    def depth(x: Any) -> Any:
         return 1 + max(map(depth, x)) if isinstance(x, list) else 0
 
     levels = depth(arrays)
 
-    def leaf_rank(x):
+    def leaf_rank(x: Any) -> Any:
         return max(map(leaf_rank, x)) if isinstance(x, list) else len(as_array(x).dims)
 
     rank = max(levels, leaf_rank(arrays))
 
-    def build(x, level):
+    def build(x: Any, level: Any) -> Any:
         if isinstance(x, list):
             return concatenate([build(p, level - 1) for p in x], axis=-level)
         box = as_array(x)
@@ -142,13 +146,13 @@ def block(arrays):
 
 # --- splitting ------------------------------------------------------------------------------------------------------
 
-def _cut(box, bounds, axis):
+def _cut(box: ArrayBox, bounds: Sequence[int | ScalarBox], axis: int) -> Any:
     lead = (slice(None),) * axis
     return [box[(*lead, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
 
 @implements(np.array_split)
-def array_split(ary, indices_or_sections, axis=0):
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     box = as_array(ary)
     axis = axis_of(axis, len(box.dims))
     n = box.dims[axis]
@@ -165,7 +169,7 @@ def array_split(ary, indices_or_sections, axis=0):
 
 
 @implements(np.split)
-def split(ary, indices_or_sections, axis=0):
+def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     box = as_array(ary)
     many = isinstance(indices_or_sections, (list, tuple, np.ndarray)) or getattr(indices_or_sections, "ndim", 0)
     n = box.dims[axis_of(axis, len(box.dims))]
@@ -181,14 +185,14 @@ implements(np.dsplit)(lambda ary, indices_or_sections: split(ary, indices_or_sec
 
 
 @implements(np.unstack)
-def unstack(x, /, *, axis=0):
+def unstack(x: Any, /, *, axis: Any = 0) -> Any:
     return tuple(moveaxis(x, axis, 0))
 
 
 # --- repeating ------------------------------------------------------------------------------------------------------
 
 @implements(np.broadcast_to)
-def broadcast_to(array, shape, subok=False):
+def broadcast_to(array: Any, shape: Any, subok: Any = False) -> ArrayBox:
     box, dims = as_array(array), shapes.shape_of(shape)
     if len(dims) < len(box.dims) or not shapes.same_dims(shapes.broadcast_dims(box.dims, dims), dims):
         fail(ShapeError, f"operands could not be broadcast together with remapped shapes [original->remapped]: "
@@ -197,14 +201,14 @@ def broadcast_to(array, shape, subok=False):
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*args, subok=False):
+def broadcast_arrays(*args: Any, subok: Any = False) -> Any:
     parts = [as_array(a) for a in args]
     dims = shapes.broadcast_dims(*(p.dims for p in parts))
     return tuple(p.view(views.Spread(dims)) if not shapes.same_dims(p.dims, dims) else p for p in parts)
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+def meshgrid(*xi: Any, copy: Any = True, sparse: Any = False, indexing: Any = "xy") -> Any:
     parts = [ravel(x) for x in xi]
     rank = len(parts)
     places = list(range(rank))
@@ -216,7 +220,7 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
 
 
 @implements(np.tile)
-def tile(A, reps):
+def tile(A: Any, reps: Any) -> Any:
     box = as_array(A)
     many = [shapes.length(r) for r in (reps if isinstance(reps, (tuple, list)) else boxes_of(reps))]
     rank = max(len(many), len(box.dims))
@@ -229,7 +233,7 @@ def tile(A, reps):
 
 
 @implements(np.repeat, method="repeat")
-def repeat(a, repeats, axis=None):
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """One count for all: broadcast and reshape. A count each: element k comes from where k falls in their running sum."""
     box = ravel(a) if axis is None else as_array(a)
     axis = 0 if axis is None else axis_of(axis, len(box.dims))
@@ -253,7 +257,7 @@ def repeat(a, repeats, axis=None):
 
 
 @implements(np.roll)
-def roll(a, shift, axis=None):
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     box = as_array(a)
     if axis is None:
         return reshape(_rolled(ravel(box), shift, 0), tuple(map(boxes.count, box.dims)))
@@ -265,7 +269,7 @@ def roll(a, shift, axis=None):
     return boxes.array(box.read())
 
 
-def _rolled(box: ArrayBox, shift, axis: int) -> ArrayBox:
+def _rolled(box: ArrayBox, shift: Any, axis: int) -> ArrayBox:
     """Where shift and length are numbers, the end before the beginning; else a gather by (k - shift) mod n."""
     n, s = box.dims[axis], shapes.to_index(shift)
     lead = (slice(None),) * axis
@@ -283,7 +287,7 @@ def _rolled(box: ArrayBox, shift, axis: int) -> ArrayBox:
 # --- padding --------------------------------------------------------------------------------------------------------
 
 @implements(np.pad)
-def pad(array, pad_width, mode="constant", **options):
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> ArrayBox:
     box = as_array(array)
     rank = len(box.dims)
     widths = _pairs(pad_width, rank)
@@ -317,7 +321,7 @@ def pad(array, pad_width, mode="constant", **options):
     return boxes.array(value)
 
 
-def _expect_extendable(dims, widths) -> None:
+def _expect_extendable(dims: tuple[Dim, ...], widths: list[tuple[int, ...]]) -> None:
     """What lies beyond an axis is made of what lies on it."""
     builder = tracing.current().builder
     for axis, (n, pair) in enumerate(zip(dims, widths)):
@@ -337,7 +341,7 @@ def _reflected(box: ArrayBox, axis: int, low: int, high: int, edge: bool) -> Arr
     """
     period, lead = box.dims[axis] - (not edge), (slice(None),) * axis
 
-    def mirrored(near, end):
+    def mirrored(near: Any, end: Any) -> ArrayBox:
         return FUNCTIONS[np.astype](FUNCTIONS[np.flip](2 * box[(*lead, slice(end, end + 1))] - near, axis), box.kind)
 
     while low or high:
@@ -361,7 +365,8 @@ def _reflected(box: ArrayBox, axis: int, low: int, high: int, edge: bool) -> Arr
 _FROM_LINES = ("maximum", "minimum", "mean", "median", "linear_ramp")
 
 
-def _from_lines(box, widths, mode, stat_length=None, end_values=0):
+def _from_lines(box: ArrayBox, widths: list[tuple[int, ...]], mode: str, stat_length: int | None = None,
+                end_values: int = 0) -> ArrayBox:
     """Borders made of each line along the axis: a statistic of its `stat_length` nearest elements, or a ramp to a value."""
     rank = len(box.dims)
     lengths, ends = _values(stat_length, rank), _values(end_values, rank)
@@ -379,7 +384,7 @@ def _from_lines(box, widths, mode, stat_length=None, end_values=0):
     return box
 
 
-def _statistic(box, axis, n, mode, count, side):
+def _statistic(box: ArrayBox, axis: int, n: Any, mode: str, count: int | None, side: int) -> ArrayBox:
     count = n if count is None else min(count, n) if isinstance(n, int) else count
     near = box[(*(slice(None),) * axis, slice(None, count) if side == 0 else slice(n - count, None))]
     found = FUNCTIONS[{"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}[mode]](near, axis=axis,
@@ -387,7 +392,7 @@ def _statistic(box, axis, n, mode, count, side):
     return np.rint(found) if mode in ("mean", "median") and not box.dtype_ir.inexact else found
 
 
-def _ramp(box, axis, width, goal, side):
+def _ramp(box: ArrayBox, axis: int, width: Any, goal: Any, side: int) -> Any:
     """From the value at the end (included) to the edge (excluded)."""
     edge = box[(*(slice(None),) * axis, slice(None, 1) if side == 0 else slice(-1, None))]
     steps = FUNCTIONS[np.arange](boxes.count(width))
@@ -397,7 +402,7 @@ def _ramp(box, axis, width, goal, side):
     return found if box.dtype_ir.inexact else np.floor(found)
 
 
-def _pairs(width, rank):
+def _pairs(width: int | tuple[int, ...], rank: int) -> list[tuple[int, ...]]:
     """pad_width for each axis, as np.broadcast_to(pad_width, (rank, 2)) does."""
     if isinstance(width, dict):
         return [tuple(width.get(k, width.get(k - rank, (0, 0)))) if not isinstance(width.get(k, 0), int)
@@ -418,7 +423,7 @@ def _pairs(width, rank):
     return [tuple(shapes.to_index(x) for x in r) for r in rows]
 
 
-def _values(given, rank):
+def _values(given: Any, rank: int) -> list[tuple[int | None, ...]]:
     if isinstance(given, (tuple, list)):
         rows = list(given)
         if rows and isinstance(rows[0], (tuple, list)):
@@ -428,7 +433,7 @@ def _values(given, rank):
     return [(given, given)] * rank
 
 
-def _padded(box, widths, values):
+def _padded(box: ArrayBox, widths: list[tuple[int, ...]], values: list[tuple[int, ...]]) -> Value:
     """Axis by axis: the low border, the array, the high border."""
     builder, value = tracing.current().builder, box.read()
     for axis, ((low, high), (left, right)) in enumerate(zip(widths, values)):

@@ -1,14 +1,16 @@
 """Products and linear algebra on boxes, composed of `dot`, the factorisations and elementwise ops."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from ...ir.build import const
+from ...ir.build import Builder, Expr, const
 from ...ir.errors import LinAlgError, ShapeError
 from ...ir.types import BOOL, I64
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements, lift
 from ..values.promotion import fail, resolve, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from ..values.ufuncs import GUFUNCS
@@ -16,9 +18,12 @@ from . import reductions
 from .creation import eye
 from .manipulation import diagonal, moveaxis, reshape, swapaxes
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
+
 # --- products -------------------------------------------------------------------------------------------------------
 
-def contraction(a, b, contract, batch=((), ())):
+def contraction(a: Value, b: Value, contract: tuple[tuple[int, ...], ...], batch: tuple[tuple, ...] = ((), ())) -> Value:
     """`dot` of two values of one dtype, with lengths that are checked where they are not proved equal; bools by and, or."""
     builder = tracing.current().builder
     dims = list(b.type.dims)
@@ -34,18 +39,18 @@ def contraction(a, b, contract, batch=((), ())):
     return builder("dot", a, b, contract=contract, batch=batch)
 
 
-def common(a, b, dtype=None):
+def common(a: Any, b: ArrayBox | Builder, dtype: Any = None) -> tuple[Value, Value]:
     """Both operands as values in NumPy's common dtype."""
     a, b = lift(a), lift(b)
     target = to_dtype(dtype) if dtype is not None else result_dtype([a.kind, b.kind])
     return boxes.converted(a, a.read(), target), boxes.converted(b, b.read(), target)
 
 
-def finish(value, out=None, name="matmul"):
+def finish(value: Value, out: Any = None, name: str = "matmul") -> Box:
     return boxes.result(value) if out is None else ufuncs.deliver(name, value, out[0] if isinstance(out, tuple) else out)
 
 
-def _misfit(name, a, b, i, j):
+def _misfit(name: str, a: Value, b: Value, i: int, j: int) -> None:
     x, y = a.type.dims[i], b.type.dims[j]
     if type(x) is int and type(y) is int and x != y:
         fail(ShapeError,
@@ -56,7 +61,7 @@ def _misfit(name, a, b, i, j):
              f"(dim {j % b.type.rank})")
 
 
-def matmul_values(a, b):
+def matmul_values(a: Value, b: Value) -> Value:
     """a @ b: the last axis of a with the last but one of b (the only one, where b has one); other axes broadcast."""
     builder = tracing.current().builder
     ra, rb = a.type.rank, b.type.rank
@@ -79,7 +84,8 @@ def matmul_values(a, b):
     return contraction(a, b, ((n + 1,), (n,)), (tuple(range(n)), tuple(range(n))))
 
 
-def matmul(a, b, out=None, dtype=None, casting="same_kind", **others):
+def matmul(a: Any, b: Any, out: Expr | None = None, dtype: Any = None, casting: str = "same_kind",
+           **others: Any) -> Box:
     x, y = lift(a), lift(b)
     ins, _ = resolve(np.matmul, (x.kind, y.kind), None if dtype is None else to_dtype(dtype).np)
     return finish(matmul_values(boxes.converted(x, x.read(), ins[0]), boxes.converted(y, y.read(), ins[1])), out)
@@ -89,7 +95,7 @@ GUFUNCS[np.matmul] = matmul
 
 
 @implements(np.dot)
-def dot(a, b, out=None):
+def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = common(a, b)
     ra, rb = a.type.rank, b.type.rank
     if not ra or not rb:
@@ -101,7 +107,7 @@ def dot(a, b, out=None):
 
 
 @implements(np.inner)
-def inner(a, b, /):
+def inner(a: Any, b: Any, /) -> Any:
     a, b = common(a, b)
     if not a.type.rank or not b.type.rank:
         return np.multiply(boxes.result(a), boxes.result(b))
@@ -110,24 +116,24 @@ def inner(a, b, /):
 
 
 @implements(np.vdot)
-def vdot(a, b, /):
+def vdot(a: Any, b: Any, /) -> Any:
     x, y = common(FUNCTIONS[np.ravel](a), FUNCTIONS[np.ravel](b))
     _misfit("vdot", x, y, 0, 0)
     return finish(contraction(conjugate(x), y, ((0,), (0,))))
 
 
-def conjugate(x):
+def conjugate(x: Any) -> Any:
     return tracing.current().builder("conj", x) if x.type.dtype.complex else x
 
 
 @implements(np.outer)
-def outer(a, b, out=None):
+def outer(a: Any, b: Any, out: Any = None) -> ArrayBox:
     found = np.multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
     return found if out is None else ufuncs.deliver("multiply", found.read(), out)
 
 
 @implements(np.linalg.outer)
-def linalg_outer(x1, x2, /):
+def linalg_outer(x1: Any, x2: Any, /) -> Any:
     for x in map(as_array, (x1, x2)):
         shapes.require_rank(x, 1, "Input arrays must be one-dimensional")
     return outer(x1, x2)
@@ -137,7 +143,7 @@ implements(np.linalg.matmul)(lambda x1, x2, /: matmul(x1, x2))
 
 
 @implements(np.linalg.vecdot)
-def vecdot(x1, x2, /, *, axis=-1):
+def vecdot(x1: Any, x2: Any, /, *, axis: Any = -1) -> Any:
     x, y = as_array(x1), as_array(x2)
     x, y = (moveaxis(v, axis, -1) for v in (x, y))
     product = as_array(np.multiply(np.conjugate(x) if x.dtype_ir.complex else x, y)).read()
@@ -154,7 +160,7 @@ if hasattr(np, "matvec"):
 
 
 @implements(np.tensordot)
-def tensordot(a, b, axes=2):
+def tensordot(a: Any, b: Any, axes: Any = 2) -> ArrayBox:
     a, b = common(a, b)
     if isinstance(axes, (tuple, list)):
         left, right = (tuple(x) if isinstance(x, (tuple, list)) else (x,) for x in axes)
@@ -173,7 +179,7 @@ implements(np.linalg.tensordot)(lambda x1, x2, /, *, axes=2: tensordot(x1, x2, a
 
 
 @implements(np.kron)
-def kron(a, b):
+def kron(a: Any, b: Any) -> Any:
     a, b = as_array(a), as_array(b)
     rank = max(len(a.dims), len(b.dims))
     wide = [(1,) * (rank - len(x.dims)) + x.dims for x in (a, b)]
@@ -185,7 +191,7 @@ def kron(a, b):
 
 
 @implements(np.cross)
-def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross(a: Any, b: Any, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = (moveaxis(as_array(x), k, -1) for x, k in ((a, axisa), (b, axisb)))
@@ -211,7 +217,7 @@ implements(np.linalg.cross)(lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axi
 
 
 @implements(np.trace)
-def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+def trace(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: Any = None) -> Any:
     return reductions.sum_(diagonal(a, offset, axis1, axis2), -1, dtype, out)
 
 
@@ -221,7 +227,7 @@ implements(np.matrix_transpose, np.linalg.matrix_transpose)(lambda x, /: swapaxe
 
 
 @implements(np.linalg.multi_dot)
-def multi_dot(arrays, *, out=None):
+def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     """The cheapest order of the products where the lengths are numbers, else from left to right."""
     parts = [as_array(x) for x in arrays]
     if len(parts) < 2:
@@ -229,7 +235,7 @@ def multi_dot(arrays, *, out=None):
     sizes = [p.dims[0] if len(p.dims) == 2 else 1 for p in parts] + [parts[-1].dims[-1] if len(parts[-1].dims) == 2 else 1]
     order = _cheapest(sizes) if all(type(s) is int for s in sizes) else None
 
-    def join(i, j):
+    def join(i: Any, j: Any) -> Any:
         if i == j:
             return parts[i]
         k = order[i, j] if order else j - 1
@@ -239,7 +245,7 @@ def multi_dot(arrays, *, out=None):
     return found if out is None else ufuncs.deliver("dot", found.read(), out)
 
 
-def _cheapest(sizes):
+def _cheapest(sizes: Any) -> Any:
     n = len(sizes) - 1
     cost, cut = {(i, i): 0 for i in range(n)}, {}
     for span in range(1, n):
@@ -251,7 +257,7 @@ def _cheapest(sizes):
 
 
 @implements(np.linalg.matrix_power)
-def matrix_power(a, n):
+def matrix_power(a: Any, n: Any) -> Any:
     a, n = as_array(a), shapes.static_int(n, "the power of a matrix")
     square(a)
     if n == 0:
@@ -269,7 +275,7 @@ def matrix_power(a, n):
 
 # --- solving --------------------------------------------------------------------------------------------------------
 
-def square(a):
+def square(a: ArrayBox) -> None:
     if len(a.dims) < 2:
         fail(LinAlgError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
     x, y = a.dims[-2:]
@@ -278,19 +284,19 @@ def square(a):
     shapes.require_equal(x, y, "Last 2 dimensions of the array must be square, not {0} and {1}")
 
 
-def inexact(*arrays):
+def inexact(*arrays: ArrayBox) -> list[Value]:
     """The values in the dtype that LAPACK computes in: float64 for integers."""
     kinds = [np.dtype(float) if x.dtype_ir.kind in "biu" else x.dtype_ir.np for x in arrays]
     target = result_dtype(kinds)
     return [boxes.to_value(x, target) for x in arrays]
 
 
-def factored(a):
+def factored(a: Value) -> tuple[Value, ...]:
     builder = tracing.current().builder
     return builder.emit("lu", a)
 
 
-def _invertible(a):
+def _invertible(a: Value) -> tuple[Value, ...]:
     """The factors of a matrix whose equations are to be solved."""
     trace = tracing.current()
     if trace.targets:                  # a `try` may catch what lu_solve raises: a zero on the diagonal of the upper factor
@@ -303,7 +309,7 @@ def _invertible(a):
 
 
 @implements(np.linalg.solve)
-def solve(a, b):
+def solve(a: Any, b: Any) -> ArrayBox:
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
     square(a)
     x, y = inexact(a, b)
@@ -322,7 +328,7 @@ def solve(a, b):
 
 
 @implements(np.linalg.tensorsolve)
-def tensorsolve(a, b, axes=None):
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = as_array(a), as_array(b)
     rank = len(a.dims)
     if axes is not None:
@@ -334,7 +340,7 @@ def tensorsolve(a, b, axes=None):
 
 
 @implements(np.linalg.tensorinv)
-def tensorinv(a, ind=2):
+def tensorinv(a: Any, ind: Any = 2) -> Any:
     a = as_array(a)
     if ind <= 0:
         fail(ShapeError, "Invalid ind argument.")
@@ -342,7 +348,7 @@ def tensorinv(a, ind=2):
     return reshape(inv(_as_square(a, shapes.product(right))), tuple(map(boxes.count, (*right, *left))))
 
 
-def _as_square(a, n):
+def _as_square(a: Any, n: Any) -> Any:
     total = shapes.product(a.dims)
     if type(total) is int and type(n) is int and total != n * n:
         fail(LinAlgError, "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])")
@@ -350,7 +356,7 @@ def _as_square(a, n):
 
 
 @implements(np.linalg.inv)
-def inv(a):
+def inv(a: Any) -> ArrayBox:
     builder, a = tracing.current().builder, as_array(a)
     square(a)
     (x,) = inexact(a)
@@ -359,7 +365,7 @@ def inv(a):
     return boxes.array(builder("lu_solve", x, lu, perm, shapes.expand(unit, x.type.dims), trans=False))
 
 
-def _expect_definite(x) -> None:
+def _expect_definite(x: Any) -> None:
     """Where a `try` may catch it: whether a matrix has a factor. Where it has none, LAPACK leaves the pivot at which it stopped
     on the diagonal, which is not positive."""
     trace = tracing.current()
@@ -374,7 +380,7 @@ def _expect_definite(x) -> None:
 
 
 @implements(np.linalg.cholesky)
-def cholesky(a, /, *, upper=False):
+def cholesky(a: Any, /, *, upper: Any = False) -> Any:
     a = as_array(a)
     square(a)
     (x,) = inexact(a)

@@ -1,15 +1,18 @@
 """NumPy functions that change the form of arrays: views where NumPy gives views, copies where it copies."""
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL, INDEX
+from ...ir.types import BOOL, INDEX, Dim
 from .. import tracing
 from ..values import boxes, shapes, views
-from ..values.boxes import METHODS, PROPERTIES, ArrayBox, ScalarBox, as_array, implements, lift
+from ..values.boxes import METHODS, PROPERTIES, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail
 from ..values.shapes import axes_of, axis_of, same
 from ..values.views import Strided
@@ -17,7 +20,7 @@ from .creation import below, iota
 
 # --- reshape --------------------------------------------------------------------------------------------------------
 
-def reshaped(box: ArrayBox, dims) -> ArrayBox:
+def reshaped(box: ArrayBox, dims: tuple[Dim, ...]) -> ArrayBox:
     """The same elements in C order under `dims`: a view where NumPy gives one."""
     old = box.dims
     if shapes.same_dims(old, dims):
@@ -63,14 +66,14 @@ def _contiguous(box: ArrayBox) -> bool:
     return set(body[1:]) <= {":"} and (body[:1] != "s" or path.sel[len(path.spec) - len(body)][2] == 1)
 
 
-def factors(dim) -> list:
+def factors(dim: Dim) -> list:
     """A dimension as a product: an int and index values."""
     if type(dim) is Value and dim.op is not None and dim.op.name == "mul":
         return [f for x in dim.op.operands for f in factors(shapes.as_dim(x))]
     return [dim]
 
 
-def wanted_dims(shape, old) -> tuple:
+def wanted_dims(shape: tuple[int, ...], old: tuple[int, ...]) -> tuple:
     """A shape argument with -1 filled in, checked against the number of elements."""
     entries = [shapes.to_index(s) for s in (shape if isinstance(shape, (tuple, list)) else boxes_of(shape))]
     for e in entries:
@@ -104,30 +107,30 @@ def wanted_dims(shape, old) -> tuple:
     return tuple(entries)
 
 
-def _check_count(total, known, message):
+def _check_count(total: Dim, known: Dim, message: str) -> None:
     if not same(total, known):
         if type(total) is int and type(known) is int:
             fail(ShapeError, message)
         shapes.require_equal(total, known, "cannot reshape array of size {0} into a shape of size {1}")
 
 
-def _without(items, one):
+def _without(items: list[int], one: int) -> list[int]:
     k = next(k for k, x in enumerate(items) if x is one or same(x, one))
     return items[:k] + items[k + 1:]
 
 
-def show_size(dims) -> str:
+def show_size(dims: tuple[Dim, ...]) -> str:
     found = shapes.product(dims)
     return str(found) if type(found) is int else "?"
 
 
-def boxes_of(shape):
+def boxes_of(shape: Any) -> list[int]:
     """The entries of a shape that is no tuple: one int, or an array of them."""
     return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
 
 
 @implements(np.reshape)
-def reshape(a, /, shape, order="C", *, copy=None):
+def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: Any = None) -> ArrayBox:
     box = as_array(a)
     dims = wanted_dims(shape, box.dims)
     if order == "F" or (order == "A" and _fortran(box)):
@@ -136,19 +139,19 @@ def reshape(a, /, shape, order="C", *, copy=None):
     return boxes.array(reshaped(box, dims).read()) if copy else reshaped(box, dims)
 
 
-def _fortran(box) -> bool:
+def _fortran(box: ArrayBox) -> bool:
     strides = box.strides_known
     return (strides is not None and not views.contiguous(box.dims, strides)
             and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
 
 
 @implements(method="reshape")
-def reshape_method(a, *shape, order="C", copy=None):
+def reshape_method(a: Any, *shape: Any, order: Any = "C", copy: Any = None) -> ArrayBox:
     return reshape(a, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
 @implements(np.ravel, method="ravel")
-def ravel(a, order="C"):
+def ravel(a: Any, order: Any = "C") -> ArrayBox:
     """A view of a contiguous array, else a copy: unlike reshape, which also views what lies in memory with equal gaps."""
     box = as_array(a)
     strides = box.strides_known
@@ -165,12 +168,12 @@ def ravel(a, order="C"):
 
 
 @implements(method="flatten")
-def flatten(a, order="C"):
+def flatten(a: Any, order: Any = "C") -> Any:
     return boxes.array(ravel(a, order).read())
 
 
 @implements(np.squeeze, method="squeeze")
-def squeeze(a, axis=None):
+def squeeze(a: Any, axis: Any = None) -> Any:
     box = as_array(a)
     ones = tuple(k for k, d in enumerate(box.dims) if type(d) is int and d == 1)
     axes = ones if axis is None else axes_of(axis, len(box.dims))
@@ -181,7 +184,7 @@ def squeeze(a, axis=None):
 
 
 @implements(np.expand_dims)
-def expand_dims(a, axis):
+def expand_dims(a: Any, axis: Any) -> ArrayBox:
     box = as_array(a)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     rank = len(box.dims) + len(axes)
@@ -190,14 +193,14 @@ def expand_dims(a, axis):
     return box.view(Strided((None,) * len(box.dims), tuple(None if k in places else next(rest) for k in range(rank))))
 
 
-def _at_least(rank, place):
-    def one(x):
+def _at_least(rank: int, place: Callable) -> Callable:
+    def one(x: ArrayBox) -> ArrayBox:
         box = as_array(x)
         for _ in range(rank - len(box.dims)):
             box = expand_dims(box, place(len(box.dims)))
         return box
 
-    def many(*arys):
+    def many(*arys: ArrayBox) -> Any:
         return one(arys[0]) if len(arys) == 1 else tuple(map(one, arys))
 
     return many
@@ -212,7 +215,7 @@ implements(np.atleast_3d)(_at_least(3, lambda rank: 0 if rank < 2 else 2))
 # --- axes -----------------------------------------------------------------------------------------------------------
 
 @implements(np.transpose, np.permute_dims)
-def transpose(a, axes=None):
+def transpose(a: Any, axes: Any = None) -> ArrayBox:
     box = as_array(a)
     rank = len(box.dims)
     perm = tuple(reversed(range(rank))) if axes is None else tuple(axis_of(x, rank) for x in axes)
@@ -222,14 +225,14 @@ def transpose(a, axes=None):
 
 
 @implements(method="transpose")
-def transpose_method(a, *axes):
+def transpose_method(a: Any, *axes: Any) -> ArrayBox:
     if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
         axes = axes[0]
     return transpose(a, axes or None)
 
 
 @implements(np.swapaxes, method="swapaxes")
-def swapaxes(a, axis1, axis2):
+def swapaxes(a: Any, axis1: Any, axis2: Any) -> ArrayBox:
     box = as_array(a)
     perm = list(range(len(box.dims)))
     i, j = axis_of(axis1, len(perm)), axis_of(axis2, len(perm))
@@ -238,7 +241,7 @@ def swapaxes(a, axis1, axis2):
 
 
 @implements(np.moveaxis)
-def moveaxis(a, source, destination):
+def moveaxis(a: Any, source: Any, destination: Any) -> ArrayBox:
     box = as_array(a)
     rank = len(box.dims)
     src = [axis_of(x, rank) for x in (source if isinstance(source, (tuple, list)) else [source])]
@@ -252,36 +255,36 @@ def moveaxis(a, source, destination):
 
 
 @implements(np.rollaxis)
-def rollaxis(a, axis, start=0):
+def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
     rank = len(as_array(a).dims)
     axis = axis_of(axis, rank)
     start = start + rank if start < 0 else start
     return moveaxis(a, axis, start - 1 if axis < start else start)
 
 
-def turned(box: ArrayBox, axes) -> ArrayBox:
+def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
     """A view with some axes backwards."""
     return box[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))] if box.dims else box
 
 
 @implements(np.flip)
-def flip(m, axis=None):
+def flip(m: Any, axis: Any = None) -> ArrayBox:
     box = as_array(m)
     return turned(box, axes_of(axis, len(box.dims)))
 
 
 @implements(np.fliplr)
-def fliplr(m):
+def fliplr(m: Any) -> Any:
     return flip(m, 1)
 
 
 @implements(np.flipud)
-def flipud(m):
+def flipud(m: Any) -> Any:
     return flip(m, 0)
 
 
 @implements(np.rot90)
-def rot90(m, k=1, axes=(0, 1)):
+def rot90(m: Any, k: Any = 1, axes: Any = (0, 1)) -> Any:
     box = as_array(m)
     a, b = (axis_of(x, len(box.dims)) for x in axes)
     k %= 4
@@ -295,7 +298,8 @@ def rot90(m, k=1, axes=(0, 1)):
 
 
 @implements(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: Any = False,
+                        writeable: Any = False) -> Any:
     box = as_array(x)
     sizes = tuple(shapes.static_int(w, "the length of a window") for w in boxes_of(window_shape))
     axes = tuple(range(len(box.dims))) if axis is None else tuple(axis_of(k, len(box.dims)) for k in boxes_of(axis))
@@ -310,7 +314,7 @@ def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=Fa
 # --- diagonals and triangles ----------------------------------------------------------------------------------------
 
 @implements(np.diagonal, method="diagonal")
-def diagonal(a, offset=0, axis1=0, axis2=1):
+def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> ArrayBox:
     box = as_array(a)
     rank = len(box.dims)
     if rank < 2:
@@ -328,7 +332,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
 
 
 @implements(np.diag)
-def diag(v, k=0):
+def diag(v: Any, k: Any = 0) -> ArrayBox:
     box = as_array(v)
     if len(box.dims) == 2:
         return diagonal(box, k)
@@ -344,12 +348,12 @@ def diag(v, k=0):
 
 
 @implements(np.diagflat)
-def diagflat(v, k=0):
+def diagflat(v: Any, k: Any = 0) -> Any:
     return diag(ravel(v), k)
 
 
-def _triangle(keep):
-    def run(m, k=0):
+def _triangle(keep: bool) -> Callable:
+    def run(m: ArrayBox, k: int = 0) -> ArrayBox:
         box = as_array(m)
         if len(box.dims) == 1:
             box = box.view(views.Spread((box.dims[0],) * 2))
@@ -369,13 +373,13 @@ implements(np.triu)(_triangle(False))
 
 # --- attributes -----------------------------------------------------------------------------------------------------
 
-def _real(x):
+def _real(x: Any) -> Box:
     if not x.dtype_ir.complex:
         return x
     return x.view(views.Part("real")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("real", x.read()))
 
 
-def _imag(x):
+def _imag(x: Any) -> Any:
     if x.dtype_ir.complex:
         return x.view(views.Part("imag")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("imag", x.read()))
     zero = tracing.current().builder.full(0, x.dims, x.dtype_ir)
@@ -390,25 +394,25 @@ class Flat:
 
     __slots__ = ("box",)
 
-    def __init__(self, box):
+    def __init__(self, box: ArrayBox):
         self.box = box
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return reshape(self.box, (-1,))[key]
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: Any) -> None:
         line = boxes.array(tracing.current().builder.reshape(self.box.read(), (shapes.product(self.box.dims),)))
         line[key] = value
         self.box.write(tracing.current().builder.reshape(line.read(), self.box.dims))
 
-    def fill(self, value):
+    def fill(self, value: Value) -> None:
         """a.flat = value: its elements again and again."""
         boxes.FUNCTIONS[np.put](self.box, boxes.FUNCTIONS[np.arange](boxes.count(shapes.product(self.box.dims))), value)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(ravel(self.box))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(ravel(self.box))
 
 
@@ -425,14 +429,14 @@ PROPERTIES.update({
 })
 
 
-def _fill(x, value):
+def _fill(x: Any, value: Value) -> None:
     x[...] = value
 
 
 METHODS.update({"fill": _fill, "view": lambda x, *a: _plain_view(x, *a)})
 
 
-def _plain_view(x, *asked):
+def _plain_view(x: Any, *asked: Any) -> Any:
     if asked and not (asked == (np.ndarray,) or boxes.to_dtype(asked[0]) is x.dtype_ir):
         fail(UnsupportedError, f"ndarray.view of {x.dtype_ir.np} with another dtype cannot be compiled",
              "use .real and .imag" if x.dtype_ir.complex else "use .astype() to convert the numbers")
@@ -444,12 +448,12 @@ implements(np.ndim)(lambda a: len(lift(a).dims))
 
 
 @implements(np.size)
-def size(a, axis=None):
+def size(a: Any | Box, axis: Any = None) -> Any:
     dims = lift(a).dims
     return boxes.count(shapes.product(dims if axis is None else [dims[axis_of(axis, len(dims))]]))
 
 
-def truth_value(x) -> Value:
+def truth_value(x: Any) -> Value:
     """An array as bool."""
     return boxes.to_value(x, BOOL)
 

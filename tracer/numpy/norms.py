@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ...ir.errors import LinAlgError, ShapeError
 from ...ir.types import BOOL
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, as_array, implements
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements
 from ..values.promotion import fail
 from ..values.shapes import axes_of, axis_of
 from . import linalg, reductions, spectral
@@ -18,13 +19,16 @@ from .creation import eye
 from .linalg import inexact
 from .reductions import root
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
 
-def _magnitude(value):
+
+def _magnitude(value: Value) -> Value:
     builder = tracing.current().builder
     return builder("abs", value)
 
 
-def _square_sum(value, axes):
+def _square_sum(value: Value, axes: tuple[int, ...]) -> Value:
     builder = tracing.current().builder
     if value.type.dtype.complex:
         re, im = builder("real", value), builder("imag", value)
@@ -34,7 +38,7 @@ def _square_sum(value, axes):
     return builder.reduce(squares, "sum", axes)
 
 
-def _extreme(value, largest: bool, axes):
+def _extreme(value: Value, largest: bool, axes: tuple[int, ...]) -> Value:
     """The largest of numbers that are not negative, 0 where there are none, or the smallest, where that is an error."""
     builder, count = tracing.current().builder, reductions.total_of(value.type.dims, axes)
     if not largest:
@@ -47,7 +51,7 @@ def _extreme(value, largest: bool, axes):
     return builder("select", builder("lt", found, zero), zero, found)           # the IR's largest number of none is -inf
 
 
-def _vector_norm(value, order, axes):
+def _vector_norm(value: Value, order: float | None, axes: tuple[int, ...]) -> Value:
     builder = tracing.current().builder
     dtype = value.type.dtype.real
     if order is None or order == 2:
@@ -65,7 +69,7 @@ def _vector_norm(value, order, axes):
     return builder("pow", total, builder("div", const(1, dtype), power))
 
 
-def _matrix_norm(value, order, axes):
+def _matrix_norm(value: Value, order: float, axes: tuple[int, ...]) -> Value | None:
     builder = tracing.current().builder
     if order in (None, "fro", "f"):
         return root(_square_sum(value, axes))
@@ -82,7 +86,7 @@ def _matrix_norm(value, order, axes):
 
 
 @implements(np.linalg.norm)
-def norm(x, ord=None, axis=None, keepdims=False):
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Box:
     (value,) = inexact(as_array(x))
     rank = value.type.rank
     if axis is None and (ord is None or (ord in ("fro", "f") and rank == 2)):
@@ -105,18 +109,18 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Any:
     (value,) = inexact(as_array(x))
     axes = axes_of(axis, value.type.rank)
     return reductions.finish(_vector_norm(value, ord, axes), value.type.dims, axes, keepdims, None, "norm")
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+def matrix_norm(x: Any, /, *, keepdims: Any = False, ord: Any = "fro") -> Any:
     return norm(x, ord, (-2, -1), keepdims)
 
 
-def _inverse_or_nan(value):
+def _inverse_or_nan(value: Value) -> ArrayBox:
     """The inverse, of NaN where the matrix has none."""
     builder = tracing.current().builder
     linalg.square(boxes.array(value))
@@ -130,7 +134,7 @@ def _inverse_or_nan(value):
 
 
 @implements(np.linalg.cond)
-def cond(x, p=None):
+def cond(x: Any, p: Any = None) -> Any:
     """The largest singular value over the smallest, or the norm of the matrix times that of its inverse."""
     a = as_array(x)
     if len(a.dims) < 2:

@@ -2,23 +2,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Block
+from ...ir.build import Builder, Expr, const
+from ...ir.core import Block, Value
 from ...ir.errors import BoundsError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, F64, INDEX
+from ...ir.types import BOOL, F64, INDEX, Dim, DType
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements, lift
 from ..values.promotion import fail, mean_dtype, result_dtype
 from ..values.shapes import axes_of
 from .reductions import finish, total_of
 from .selection import take_along_axis, where
 
 
-def _sorted_lines(a, axis, dtype=None):
+def _sorted_lines(a: ArrayBox, axis: int | tuple[int, ...] | None, dtype: DType | None = None) -> tuple[Value, tuple[int, ...],
+                  tuple[int, ...]]:
     """(values in ascending order along the last axis, the reduced axes, dims before); several axes are joined into one."""
     builder, box = tracing.current().builder, as_array(a)
     value = boxes.converted(box, box.read(), dtype or mean_dtype(box.dtype_ir))
@@ -31,7 +34,8 @@ def _sorted_lines(a, axis, dtype=None):
 
 
 @implements(np.median)
-def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = False,
+           keepdims: Any = False) -> Box:
     """The mean of the two middle elements, which are the same where the length is odd. NaN, which sorts last, wins."""
     builder = tracing.current().builder
     ordered, axes, dims = _sorted_lines(a, axis)
@@ -48,12 +52,12 @@ def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     return finish(found, dims, axes, keepdims, out, "median")
 
 
-def _middle(ordered):
+def _middle(ordered: Value) -> Value:
     """The median of sorted lines that are not empty."""
     builder = tracing.current().builder
     n, rank, dtype = ordered.type.dims[-1], ordered.type.rank, ordered.type.dtype
 
-    def at(k):
+    def at(k: Dim) -> Value:
         return builder("slice", ordered, builder.index(k), spec=":" * (rank - 1) + "i")
 
     low = at(shapes.arith("floordiv", shapes.arith("sub", n, 1), 2))
@@ -66,16 +70,17 @@ def _middle(ordered):
     return builder("select", nan, last, middle)
 
 
-def _of_fractions(q, dtype):
+def _of_fractions(q: Any, dtype: DType) -> DType:
     """The dtype that quantiles are computed in: the array's for a Python number, else that of q."""
     if q.weak is not None and dtype.kind == "f":
         return dtype
     return result_dtype([q.dtype_ir.np]) if q.dtype_ir.inexact else F64
 
 
-def _quantile(scale, nan=False):
-    def run(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
-            interpolation=None):
+def _quantile(scale: int, nan: bool = False) -> Callable:
+    def run(a: ArrayBox, q: float | list[int | list[float]], axis: int | tuple[int, ...] | None = None, out: Expr | None = None,
+            overwrite_input: bool = False, method: str = "linear", keepdims: bool = False, *, weights: Any = None,
+            interpolation: Any = None) -> Box:
         method = interpolation or method
         _expect(method, weights)
         builder, box = tracing.current().builder, as_array(a)
@@ -100,7 +105,7 @@ def _quantile(scale, nan=False):
     return run
 
 
-def _expect_elements(n):
+def _expect_elements(n: Dim) -> None:
     """NumPy looks for the last element of nothing."""
     message = "index -1 is out of bounds for axis 0 with size 0"
     if n == 0:
@@ -110,14 +115,14 @@ def _expect_elements(n):
         builder.emit("check", builder("gt", n, builder.index(0)), error="BoundsError", message=message)
 
 
-def _expect_real_numbers(box):
+def _expect_real_numbers(box: ArrayBox) -> None:
     if box.dtype_ir.complex:
         raise TypeError("a must be an array of real numbers")
     if box.dtype_ir is BOOL:
         np.subtract(box, box)                                # raises as NumPy does, which interpolates by differences
 
 
-def _interpolated(builder, ordered, at):
+def _interpolated(builder: Builder, ordered: Value, at: Any) -> Any:
     """Element q (n - 1) of each sorted line, between two neighbours in proportion; the axes of q come first. As np's _lerp."""
     n, rank, dtype = ordered.type.dims[-1], ordered.type.rank, result_dtype([ordered.type.dtype.np, at.type.dtype.np])
     last, at = shapes.arith("sub", n, 1), builder.cast(at, dtype)
@@ -127,7 +132,7 @@ def _interpolated(builder, ordered, at):
     low = builder.cast(below, INDEX)
     high = builder("min", builder("add", low, builder.index(1)), builder.index(last))
 
-    def take(k):
+    def take(k: Any) -> Any:
         if k.type.dims:
             return builder("gather", ordered, k, axes=(rank - 1,), at=0)
         return builder("slice", ordered, k, spec=":" * (rank - 1) + "i")
@@ -148,14 +153,14 @@ def _interpolated(builder, ordered, at):
 
 # --- by the number of elements in each line ---------------------------------------------------------------------------
 
-def _hyndman(alpha, beta):
+def _hyndman(alpha: float, beta: float) -> Callable:
     """Position of a quantile among n elements, counted from 0, of the family of Hyndman and Fan (1996)."""
     return lambda n, q: q * n + (alpha + q * (1 - alpha - beta)) - 1
 
 
-def _up_if(test):
+def _up_if(test: Any) -> Any:
     """The position below an index, or the next one: test(fraction, position below) -> whether to go up."""
-    def run(index):
+    def run(index: ArrayBox) -> Any:
         below = np.floor(index)
         return np.maximum(where(test(index - below, below), below + 1, below), 0)
 
@@ -183,7 +188,7 @@ _FRACTION = {
 }
 
 
-def _expect(method, weights):
+def _expect(method: str, weights: Any) -> None:
     if method not in _DISCRETE and method not in _CONTINUOUS:
         fail(ShapeError, f"{method!r} is not a valid method. Use one of: {', '.join(sorted([*_DISCRETE, *_CONTINUOUS]))}")
     if weights is not None:
@@ -191,7 +196,7 @@ def _expect(method, weights):
              "sort by np.argsort and search the cumulative sum of the weights")
 
 
-def _by_counts(ordered, at, method, nan):
+def _by_counts(ordered: Value, at: Value, method: str, nan: bool) -> Value:
     """The quantiles of each line, among its elements that are no NaN where `nan`; the axes of q come first."""
     lines, q = boxes.array(ordered), boxes.array(at)
     nan = nan and lines.dtype_ir.inexact
@@ -222,14 +227,15 @@ def _by_counts(ordered, at, method, nan):
     return as_array(found).read()
 
 
-def _elements(lines, index):
+def _elements(lines: ArrayBox, index: ArrayBox) -> ArrayBox:
     """Of each line the elements at its positions; they vary along the first axis."""
     places = FUNCTIONS[np.moveaxis](FUNCTIONS[np.astype](as_array(index), np.int64), 0, -1)
     return FUNCTIONS[np.moveaxis](take_along_axis(lines, places, -1), -1, 0)
 
 
 @implements(np.nanmedian)
-def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = False,
+              keepdims: Any = False) -> Box:
     """The mean of the two middle elements that are no NaN; NaN where there is none."""
     if not as_array(a).dtype_ir.inexact:
         return median(a, axis, out, False, keepdims)

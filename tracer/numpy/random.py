@@ -7,18 +7,18 @@ standard draws of one number are several, they are drawn along a last axis, whic
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...ir.build import Expr, const
-from ...ir.core import Value
+from ...ir.core import Const, Value
 from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError
-from ...ir.types import BOOL, F32, F64, I64, DType
+from ...ir.types import BOOL, F32, F64, I64, Dim, DType
 from .. import tracing
 from ..values import boxes, random_generators, shapes
-from ..values.boxes import ArrayBox, ScalarBox
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.promotion import fail, to_dtype
 from ..values.random_generators import METHODS, GeneratorBox
 
@@ -69,7 +69,7 @@ class Source:
         self.box, self.dims, self.dtype = box, dims, dtype
         self.builder = tracing.current().builder
 
-    def draw(self, dist: str, *params, dtype: DType | None = None, dims=None) -> Expr:
+    def draw(self, dist: str, *params: Expr | Value, dtype: DType | None = None, dims: tuple[Dim, ...] | None = None) -> Expr:
         b, dims = self.builder, self.dims if dims is None else dims
         dtype = dtype or self.dtype
         params = [self.whole(p, dims) for p in params]
@@ -77,12 +77,12 @@ class Source:
                   rank=len(dims))
         return b.expr(value)
 
-    def whole(self, p, dims) -> Value:
+    def whole(self, p: Expr | Value, dims: tuple[Dim, ...]) -> Value:
         """A parameter as the op takes it: a number, or an array of all dimensions."""
         value = p.value if isinstance(p, Expr) else p if isinstance(p, Value) else const(p, F64)
         return self.builder.broadcast(value, dims) if value.type.dims and not shapes.same_dims(value.type.dims, dims) else value
 
-    def rows(self, dist: str, *params) -> list[Expr]:
+    def rows(self, dist: str, *params: Expr | Const) -> list[Expr]:
         """Several draws for each number, with one parameter each."""
         b, n = self.builder, len(params)
         parts = [b.reshape(b.broadcast(self.whole(p, self.dims), self.dims), (*self.dims, 1)) for p in params]
@@ -94,11 +94,11 @@ class Source:
 
 # --- distributions ---------------------------------------------------------------------------------------------------------
 
-def _gamma(s: Source, shape):
+def _gamma(s: Source, shape: Any) -> Any:
     return shape.gamma_draw(s.draw("standard_gamma", shape))
 
 
-def _chisquare(s, df):
+def _chisquare(s: Any, df: Any) -> Any:
     return _gamma(s, _half(df)) * 2.0
 
 
@@ -106,18 +106,18 @@ def _half(df: Expr) -> Expr:
     return df / 2.0
 
 
-def _f(s, num, den):
+def _f(s: Any, num: Any, den: Any) -> Any:
     x, y = (p.gamma_draw(x) for p, x in zip((_half(num), _half(den)), s.rows("standard_gamma", _half(num), _half(den))))
     return (x * 2.0 * den) / (y * 2.0 * num)
 
 
-def _standard_t(s, df):
+def _standard_t(s: Source, df: Expr) -> Expr:
     normal, gamma = s.rows("normal_or_gamma", const(-1.0), _half(df))
     gamma = _half(df).gamma_draw(gamma)
     return _half(df).sqrt() * normal / gamma.sqrt()
 
 
-def _triangular(s, left, mode, right):
+def _triangular(s: Any, left: Any, mode: str, right: Any) -> Any:
     """distributions.c: random_triangular."""
     base, u = right - left, s.draw("random")
     lower = mode - left
@@ -125,40 +125,40 @@ def _triangular(s, left, mode, right):
     return (u <= ratio).select(left + (u * (lower * base)).sqrt(), right - ((1.0 - u) * ((right - mode) * base)).sqrt())
 
 
-def _uniform(s, low, high):
+def _uniform(s: Any, low: int, high: Any) -> Any:
     return low + (high - low) * s.draw("random")
 
 
-def _weibull(s, a):
+def _weibull(s: Any, a: Any) -> Any:
     waiting = s.draw("exponential_or_zero", a)
     return waiting.libm_pow(1.0 / a)
 
 
-def _pareto(s, a):
+def _pareto(s: Any, a: Any) -> Any:
     if s.box.kind == "RandomState":
         return (s.draw("standard_exponential") / a).libm_exp() - 1.0
     return (s.draw("standard_exponential") / a).libm_expm1()
 
 
-def _power(s, a):
+def _power(s: Source, a: Expr) -> Expr:
     if s.box.kind == "RandomState":
         return (1.0 - (-s.draw("standard_exponential")).libm_exp()).libm_pow(1.0 / a)
     return (-(-s.draw("standard_exponential")).libm_expm1()).libm_pow(1.0 / a)
 
 
-def _located(dist: str):
+def _located(dist: str) -> Callable:
     """loc + scale * a draw with loc 0 and scale 1."""
     return lambda s, loc, scale: loc + scale * s.draw(dist, *(() if dist == "standard_normal" else (0.0, 1.0)))
 
 
-def _plain(dist: str, dtype: DType | None = None):
+def _plain(dist: str, dtype: DType | None = None) -> Callable:
     return lambda s, *params: s.draw(dist, *params, dtype=dtype)
 
 
 _LOC = ("loc=0", "scale=1: not negative")
 
 
-def _row(make, *parameters: str, dtype: DType = F64) -> _Distribution:
+def _row(make: Callable, *parameters: str, dtype: DType = F64) -> _Distribution:
     return _Distribution(tuple(map(_parameter, parameters)), make, dtype)
 
 
@@ -196,13 +196,14 @@ _DISTRIBUTIONS = {
 }
 
 
-def _signature(parameters: tuple[_Parameter, ...], more=()) -> inspect.Signature:
+def _signature(parameters: tuple[_Parameter, ...], more: list[tuple[str, None]] = ()) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = [inspect.Parameter(p.name, kind, default=p.default) for p in parameters]
     return inspect.Signature(found + [inspect.Parameter(name, kind, default=value) for name, value in more])
 
 
-def _bound(name: str, signature: inspect.Signature, args, kwargs) -> dict:
+def _bound(name: str, signature: inspect.Signature, args: tuple[float | Box | tuple[int, ...], ...],
+           kwargs: Mapping[str, int | tuple[int, ...] | type]) -> dict:
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -211,10 +212,10 @@ def _bound(name: str, signature: inspect.Signature, args, kwargs) -> dict:
     return bound.arguments
 
 
-def _distribution(name: str, row: _Distribution):
+def _distribution(name: str, row: _Distribution) -> Callable:
     signature = _signature(row.parameters, [("size", None)])
 
-    def call(box: GeneratorBox, *args, **kwargs):
+    def call(box: GeneratorBox, *args: float | Box, **kwargs: int | tuple[int, ...]) -> Box:
         given = _bound(name, signature, args, kwargs)
         values = [_read(p, given[p.name]) for p in row.parameters]
         scalar = given["size"] is None and all(not v.type.dims for v in values) and not any(
@@ -232,14 +233,14 @@ def _distribution(name: str, row: _Distribution):
     return call
 
 
-def _read(p: _Parameter, given) -> Value:
+def _read(p: _Parameter, given: float | Box) -> Value:
     box = boxes.lift(given)
     if box.dtype_ir.complex or (p.dtype is I64 and box.dtype_ir.kind == "f" and type(box) is ArrayBox):
         fail(DTypeError, f"the parameter {p.name} is of dtype {box.dtype_ir.np}, which has no cast to {p.dtype.np}")
     return boxes.to_value(box, p.dtype)
 
 
-def _dims(size, values) -> tuple:
+def _dims(size: int | tuple[int, ...] | None, values: list[Value]) -> tuple:
     """The dimensions of a result: `size`, with which the parameters must broadcast, else what these broadcast to."""
     found = shapes.broadcast_dims(*[v.type.dims for v in values]) if values else ()
     if size is None:
@@ -319,7 +320,7 @@ _EXTRA = {"uniform": _width, "triangular": _ordered, "hypergeometric": _sample,
 _WEAK = {F64: "float", F32: "float", I64: "int", BOOL: "bool"}
 
 
-def result_of(value: Value, dims, scalar: bool, dtype: DType):
+def result_of(value: Value, dims: tuple[Dim, ...], scalar: bool, dtype: DType) -> Box:
     """A Python number where NumPy's method returns one, else an array."""
     if not scalar:
         return boxes.array(value)
@@ -330,10 +331,10 @@ def result_of(value: Value, dims, scalar: bool, dtype: DType):
 
 # --- standard draws: they take a dtype and an array to fill ----------------------------------------------------------------
 
-def _standard(name: str, dist: Callable, parameters=(), more=()):
+def _standard(name: str, dist: Callable, parameters: tuple[_Parameter, ...] = (), more: Sequence = ()) -> Callable:
     signature = _signature(parameters, [("size", None), ("dtype", np.float64), *more, ("out", None)])
 
-    def call(box: GeneratorBox, *args, **kwargs):
+    def call(box: GeneratorBox, *args: int | tuple[int, ...], **kwargs: type) -> Any:
         given = _bound(name, signature, args, kwargs)
         dtype, out = to_dtype(given["dtype"]), given["out"]
         if dtype not in (F32, F64):
@@ -361,7 +362,7 @@ def _standard(name: str, dist: Callable, parameters=(), more=()):
     return call
 
 
-def _drawn(source: Source, dist: str, values) -> Value:
+def _drawn(source: Source, dist: str, values: list) -> Value:
     """Standard draws; those of a gamma distribution have a derivative by its shape."""
     drawn, b = source.draw(dist, *values), source.builder
     if dist != "standard_gamma":
@@ -370,7 +371,7 @@ def _drawn(source: Source, dist: str, values) -> Value:
     return shape.gamma_draw(drawn.cast(F64)).cast(source.dtype).value
 
 
-def _how(given) -> str:
+def _how(given: Any) -> str:
     if given["method"] not in ("zig", "inv"):
         fail(ArgumentTypeError, f"standard_exponential(): method={given['method']!r} is neither 'zig' nor 'inv'")
     return "standard_exponential" if given["method"] == "zig" else "standard_exponential_inv"
@@ -379,11 +380,11 @@ def _how(given) -> str:
 _SHAPE = (_parameter("shape: not negative"),)
 
 
-def _legacy(dist: str, parameters=()):
+def _legacy(dist: str, parameters: tuple[_Parameter, ...] = ()) -> Callable:
     """The same for a RandomState, which has neither."""
     signature = _signature(parameters, [("size", None)])
 
-    def call(box: GeneratorBox, *args, **kwargs):
+    def call(box: GeneratorBox, *args: Any, **kwargs: Any) -> Any:
         given = _bound(dist, signature, args, kwargs)
         values = [_read(p, given[p.name]) for p in parameters]
         for p, v in zip(parameters, values):
@@ -394,7 +395,7 @@ def _legacy(dist: str, parameters=()):
     return call
 
 
-def _by_lengths(dist: str):
+def _by_lengths(dist: str) -> Callable:
     """np.random.rand(d0, d1, …)."""
     return lambda box, *lengths: _legacy(dist)(box, lengths if lengths else None)
 
@@ -415,7 +416,7 @@ METHODS |= {
 
 # --- np.random.normal …: methods of NumPy's own generator ------------------------------------------------------------------
 
-def redirect(f):
+def redirect(f: Any) -> Any:
     """What traced code calls in place of a method of a generator from outside, or of a function of np.random."""
     owner = getattr(f, "__self__", None)
     box = random_generators.boxed(owner) if owner is not None else None

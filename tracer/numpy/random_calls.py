@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Value
+from ...ir.build import Expr, const
+from ...ir.core import Const, Function, Value
 from ...ir.errors import ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, F64, I64, DType, dtype
+from ...ir.types import BOOL, F64, I64, Dim, DType, dtype
 from .. import tracing
 from ..values import boxes, random_generators, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
@@ -22,12 +24,16 @@ from ..values.promotion import fail, to_dtype
 from ..values.random_generators import METHODS, GeneratorBox
 from .random import Source, check
 
+if TYPE_CHECKING:
+    from ..tracing import Scope, Trace
 
-def _call(box: GeneratorBox | None, method: str, args=(), kwargs=(), result: DType | None = None, dims=(), kind=None):
+
+def _call(box: GeneratorBox | None, method: str, args: list[bool | str | Const] = (), kwargs: Any = (),
+          result: DType | None = None, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Value:
     """Emit a `random_call`. Arguments are Values, DTypes, "dims" (of the result) or Python literals."""
     b, operands = tracing.current().builder, [] if box is None else [box.value]
 
-    def form(x):
+    def form(x: bool | str | Const) -> Any:
         if isinstance(x, Value):
             operands.append(x)
             return "x", len(operands) - 1 - (box is not None)
@@ -46,7 +52,8 @@ DIMS = "<dims>"
 
 # --- integers --------------------------------------------------------------------------------------------------------------
 
-def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endpoint=False):
+def _integers(box: GeneratorBox, low: int, high: int | ScalarBox | None = None, size: int | None = None, dtype: Any = np.int64,
+              endpoint: bool = False) -> Box:
     """Generator.integers and RandomState.randint."""
     python = dtype in (int, bool)
     target = to_dtype(dtype)
@@ -63,7 +70,7 @@ def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endp
     info = np.iinfo(target.np) if target is not BOOL else None
     nothing = const(False, BOOL) if size is None else b("eq", b.index(shapes.product(dims)), b.index(0))
 
-    def expect(good, message: str) -> None:
+    def expect(good: Expr, message: str) -> None:
         """As NumPy, which looks at the bounds where it is to draw something."""
         check((good | b.expr(nothing)).value, message)
 
@@ -87,7 +94,7 @@ def _integers(box: GeneratorBox, low, high=None, size=None, dtype=np.int64, endp
 _WIDE = frozenset({I64, dtype("u64")})          # their bounds are as wide as bounds can be
 
 
-def _bound_of(x) -> Value:
+def _bound_of(x: Any) -> Value:
     box = boxes.lift(x)
     if box.dtype_ir.kind not in "iubx":
         if isinstance(x, float) and x.is_integer():
@@ -96,7 +103,7 @@ def _bound_of(x) -> Value:
     return boxes.to_value(box, I64)
 
 
-def _size(size, values) -> tuple:
+def _size(size: int | None, values: list[Value]) -> tuple:
     found = shapes.broadcast_dims(*[v.type.dims for v in values])
     if size is None:
         return found
@@ -106,11 +113,11 @@ def _size(size, values) -> tuple:
     return dims
 
 
-def _randint(box, low, high=None, size=None, dtype=int):
+def _randint(box: Any, low: int, high: Any = None, size: Any = None, dtype: Any = int) -> Any:
     return _integers(box, low, high, size, dtype)
 
 
-def _random_integers(box, low, high=None, size=None):
+def _random_integers(box: Any, low: int, high: Any = None, size: Any = None) -> Any:
     if high is None:
         low, high = 1, low
     return _integers(box, low, high, size, int, True)
@@ -118,7 +125,8 @@ def _random_integers(box, low, high=None, size=None):
 
 # --- choices and orders ----------------------------------------------------------------------------------------------------
 
-def _choice(box: GeneratorBox, a, size=None, replace=True, p=None, axis=0, shuffle=True):
+def _choice(box: GeneratorBox, a: int, size: int | ScalarBox | None = None, replace: bool = True, p: Value | None = None,
+            axis: int = 0, shuffle: bool = True) -> Any:
     pool = a if isinstance(a, (int, ScalarBox)) and not isinstance(a, bool) else boxes.as_array(a)
     if isinstance(pool, ArrayBox) and not pool.dims:
         pool = ScalarBox(pool.read())
@@ -140,13 +148,13 @@ def _choice(box: GeneratorBox, a, size=None, replace=True, p=None, axis=0, shuff
     return places
 
 
-def _literal(x, what: str):
+def _literal(x: bool, what: str) -> bool:
     if isinstance(x, Box):
         return bool(boxes.concrete(x, what))
     return bool(x)
 
 
-def _order(box, method: str, x: ArrayBox, axis) -> ArrayBox:
+def _order(box: Any, method: str, x: ArrayBox, axis: Any) -> ArrayBox:
     """Where a new order takes elements along an axis from."""
     b = tracing.current().builder
     whole = method == "permuted"
@@ -157,7 +165,7 @@ def _order(box, method: str, x: ArrayBox, axis) -> ArrayBox:
     return boxes.array(_call(box, method, [shape, axis], result=I64, dims=dims))
 
 
-def _shuffle(box: GeneratorBox, x, axis=0):
+def _shuffle(box: GeneratorBox, x: Any, axis: int = 0) -> None:
     if isinstance(x, (list, np.ndarray)) or not isinstance(x, ArrayBox):
         fail(UnsupportedError, f"{box.kind}.shuffle of a '{type(x).__name__}' cannot be compiled: it would change it for good",
              "shuffle an array that the function makes or gets as an argument, or take `x[rng.permutation(len(x))]`")
@@ -166,7 +174,7 @@ def _shuffle(box: GeneratorBox, x, axis=0):
     x.write(FUNCTIONS[np.take](x, order, axis=axis).read())
 
 
-def _permutation(box: GeneratorBox, x, axis=0):
+def _permutation(box: GeneratorBox, x: Any, axis: int = 0) -> Any:
     if isinstance(x, (int, ScalarBox)):
         n = shapes.shape_of(x)
         x = FUNCTIONS.get(np.arange, None) or boxes.REDIRECT[np.arange]
@@ -174,14 +182,14 @@ def _permutation(box: GeneratorBox, x, axis=0):
     return _take(box, boxes.as_array(x), axis)
 
 
-def _take(box, x: ArrayBox, axis):
+def _take(box: Any, x: ArrayBox, axis: int) -> Any:
     if not x.dims:
         fail(ShapeError, "x must be an integer or at least 1-dimensional")
     axis = shapes.axis_of(axis, len(x.dims))
     return FUNCTIONS[np.take](x, _order(box, "permutation", x, axis), axis=axis)
 
 
-def _permuted(box: GeneratorBox, x, *, axis=None, out=None):
+def _permuted(box: GeneratorBox, x: Any, *, axis: int | None = None, out: Expr | None = None) -> Any:
     x = boxes.as_array(x)
     if axis is not None:
         axis = shapes.axis_of(axis, len(x.dims))
@@ -198,29 +206,30 @@ def _permuted(box: GeneratorBox, x, *, axis=None, out=None):
 
 # --- vectors ---------------------------------------------------------------------------------------------------------------
 
-def _array(x, dtype: DType) -> Value:
+def _array(x: Any, dtype: DType) -> Value:
     return boxes.to_value(boxes.as_array(x), dtype)
 
 
-def _multinomial(box: GeneratorBox, n, pvals, size=None):
+def _multinomial(box: GeneratorBox, n: Any, pvals: Any, size: Any = None) -> Any:
     count, p = boxes.to_value(n, I64), _array(pvals, F64)
     lead = shapes.broadcast_dims(count.type.dims, p.type.dims[:-1]) if size is None else shapes.shape_of(size)
     return _vector(box, "multinomial", [count, p], lead, p.type.dims[-1], I64, size)
 
 
-def _hypergeometric(box, colors, nsample, size=None, method="marginals"):
+def _hypergeometric(box: ArrayBox, colors: Any, nsample: Any, size: Any = None, method: str = "marginals") -> Any:
     colors, count = _array(colors, I64), boxes.to_value(nsample, I64)
     lead = () if size is None else shapes.shape_of(size)
     return _vector(box, "multivariate_hypergeometric", [colors, count], lead, colors.type.dims[0], I64, size,
                    [("method", str(method))])
 
 
-def _dirichlet(box, alpha, size=None):
+def _dirichlet(box: ArrayBox, alpha: Any, size: Any = None) -> Any:
     alpha = _array(alpha, F64)
     return _vector(box, "dirichlet", [alpha], () if size is None else shapes.shape_of(size), alpha.type.dims[0], F64, size)
 
 
-def _multivariate_normal(box, mean, cov, size=None, check_valid="warn", tol=1e-8, *, method="svd"):
+def _multivariate_normal(box: ArrayBox, mean: Any, cov: Any, size: Any = None, check_valid: str = "warn", tol: float = 1e-8, *,
+                         method: str = "svd") -> Any:
     mean, cov = _array(mean, F64), _array(cov, F64)
     kwargs = [("check_valid", str(check_valid)), ("tol", float(tol))]
     if box.kind == "Generator":
@@ -232,7 +241,8 @@ def _multivariate_normal(box, mean, cov, size=None, check_valid="warn", tol=1e-8
     return boxes.array(b("add", b.broadcast(mean, drawn.dims), drawn.read()))
 
 
-def _vector(box, method, args, lead, length, dtype: DType, size, kwargs=()):
+def _vector(box: Any, method: str, args: Any, lead: Any, length: Dim, dtype: DType, size: Any,
+            kwargs: Any = ()) -> Any:
     """Vectors of `length` numbers, as many as `lead` says."""
     given = None if size is None else (DIMS, len(lead))
     return boxes.array(_call(box, method, [*args, given], kwargs, dtype, (*lead, length)))
@@ -240,11 +250,11 @@ def _vector(box, method, args, lead, length, dtype: DType, size, kwargs=()):
 
 # --- seeds and new generators ----------------------------------------------------------------------------------------------
 
-def _seed(box: GeneratorBox, seed=None):
+def _seed(box: GeneratorBox, seed: Any = None) -> None:
     _call(box, "seed", [_seed_of(seed)])
 
 
-def _seed_of(seed):
+def _seed_of(seed: Any) -> Any:
     if seed is None:
         return None
     if isinstance(seed, np.integer):
@@ -264,22 +274,22 @@ class Bits:
 
     __slots__ = ("name", "seed")
 
-    def __init__(self, name: str, seed):
+    def __init__(self, name: str, seed: Any):
         self.name, self.seed = name, seed
 
 
-def _bits(name: str):
+def _bits(name: str) -> Callable:
     return lambda seed=None: Bits(name, seed)
 
 
-def _made(method: str, kind: str, bits: str, seed) -> GeneratorBox:
+def _made(method: str, kind: str, bits: str, seed: Any) -> GeneratorBox:
     trace = tracing.current()
     made = GeneratorBox(_call(None, method, [bits, _seed_of(seed)], result=I64, kind=kind), kind, True)
     trace.scopes[-1].generators.append(made)
     return made
 
 
-def drop(trace, scope) -> None:
+def drop(trace: Trace, scope: Scope) -> None:
     """What a region has made is let go at its end: it is known nowhere else."""
     for made in scope.generators:
         _call(made, "drop")
@@ -288,7 +298,7 @@ def drop(trace, scope) -> None:
 random_generators.DROP.append(drop)
 
 
-def _default_rng(seed=None):
+def _default_rng(seed: Any = None) -> Any:
     box = random_generators.boxed(seed)
     if box is not None and box.kind == "Generator":
         return box
@@ -297,20 +307,20 @@ def _default_rng(seed=None):
     return _made("new", "Generator", "", seed)
 
 
-def _generator(bits):
+def _generator(bits: Any) -> Any:
     if not isinstance(bits, Bits):
         fail(UnsupportedError, f"np.random.Generator of a '{type(bits).__name__}' that exists outside of the compiled function",
              "make the generator before the call, and pass it in")
     return _made("new", "Generator", bits.name, bits.seed)
 
 
-def _random_state(seed=None):
+def _random_state(seed: Any = None) -> Any:
     if isinstance(seed, Bits):
         return _made("random_state", "RandomState", seed.name, seed.seed)
     return _made("random_state", "RandomState", "", seed)
 
 
-def _spawn(box: GeneratorBox, n_children):
+def _spawn(box: GeneratorBox, n_children: Any) -> Any:
     count = shapes.static_int(n_children, "the number of generators to spawn")
     made = [GeneratorBox(_call(box, "spawn", result=I64), box.kind, True) for _ in range(count)]
     tracing.current().scopes[-1].generators.extend(made)
@@ -321,7 +331,7 @@ _CLASSES = {"Generator": _generator, "RandomState": _random_state,
             **{name: _bits(name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}}
 
 
-def function(f):
+def function(f: Function) -> Any:
     """What traced code calls in place of a function or class of np.random that belongs to no generator; None for others."""
     module = sys.modules.get("numpy.random")
     name = getattr(f, "__name__", "")

@@ -2,27 +2,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
+from ...ir.build import Expr, const
 from ...ir.errors import ShapeError
-from ...ir.types import BOOL, F16, F32, I64, INDEX
+from ...ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
 from ..values.shapes import axes_of, axis_of, kept
 from .manipulation import ravel
 
+if TYPE_CHECKING:
+    from ...ir.core import Const, Value
+
 MISSING = np._NoValue
 
 
-def given(x) -> bool:
+def given(x: Any) -> bool:
     return x is not MISSING and x is not None
 
 
-def finish(value, whole_dims, axes, keepdims, out, name):
+def finish(value: Value, whole_dims: tuple[Dim, ...], axes: tuple[int, ...], keepdims: Any, out: Any, name: str) -> Box:
     """A reduced value as NumPy returns it: with the axes kept, put into `out`, or a scalar where the rank is 0."""
     builder = tracing.current().builder
     if keepdims is not MISSING and keepdims:
@@ -30,11 +35,11 @@ def finish(value, whole_dims, axes, keepdims, out, name):
     return boxes.result(value) if out is None else ufuncs.deliver(name, value, out)
 
 
-def total_of(dims, axes):
+def total_of(dims: Any, axes: Any) -> Dim:
     return shapes.product([dims[k] for k in axes])
 
 
-def masked(value, where, filler):
+def masked(value: Value, where: Any, filler: float) -> Value:
     """The value with `filler` where the mask is false."""
     if where is MISSING or where is True or where is None:
         return value
@@ -44,7 +49,7 @@ def masked(value, where, filler):
     return builder("select", mask, x, const(filler, x.type.dtype))
 
 
-def _initial(initial, dtype):
+def _initial(initial: float, dtype: DType) -> Const:
     """The value that a reduction starts from: a Python number as NumPy stores it in an array of the dtype, errors included."""
     if isinstance(initial, (int, float, complex)):
         stored = np.zeros((), dtype.np)
@@ -53,12 +58,13 @@ def _initial(initial, dtype):
     return boxes.to_value(initial, dtype)
 
 
-def _arithmetic(kind, name):
+def _arithmetic(kind: str, name: str) -> Callable:
     """np.sum and np.prod."""
     start = 0 if kind == "sum" else 1
     combine = "add" if kind == "sum" else "mul"
 
-    def run(a, axis=None, dtype=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+    def run(a: Box, axis: int | None = None, dtype: Any = None, out: Expr | None = None, keepdims: Any = MISSING,
+            initial: Any = MISSING, where: Any = MISSING) -> Any:
         builder, box = tracing.current().builder, lift(a)
         value = boxes.to_value(box)
         target = accumulator(value.type.dtype) if dtype is None else to_dtype(dtype)
@@ -78,7 +84,7 @@ sum_ = implements(np.sum, method="sum")(_arithmetic("sum", "add"))
 prod = implements(np.prod, method="prod")(_arithmetic("prod", "multiply"))
 
 
-def extreme_of(dtype, kind):
+def extreme_of(dtype: DType, kind: str) -> float:
     """The number below (for max) or above (for min) all others of a dtype."""
     if dtype.kind == "b":
         return kind == "min"
@@ -88,7 +94,7 @@ def extreme_of(dtype, kind):
     return -math.inf if kind == "max" else math.inf
 
 
-def require_elements(count, message: str) -> None:
+def require_elements(count: Dim, message: str) -> None:
     """NumPy's error for a reduction without identity over no elements."""
     if type(count) is int:
         if count == 0:
@@ -98,8 +104,9 @@ def require_elements(count, message: str) -> None:
     builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message)
 
 
-def _extremum(kind, name):
-    def run(a, axis=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+def _extremum(kind: str, name: str) -> Callable:
+    def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, initial: Any = MISSING,
+            where: Any = MISSING) -> Any:
         builder, value = tracing.current().builder, boxes.to_value(a)
         axes = axes_of(axis, value.type.rank)
         dtype = value.type.dtype
@@ -123,8 +130,9 @@ amax = implements(np.max, np.amax, method="max")(_extremum("max", "maximum"))
 amin = implements(np.min, np.amin, method="min")(_extremum("min", "minimum"))
 
 
-def _logical(kind):
-    def run(a, axis=None, out=None, keepdims=MISSING, *, where=MISSING):
+def _logical(kind: str) -> Callable:
+    def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, *,
+            where: Any = MISSING) -> Box:
         value = masked(boxes.to_value(a, BOOL), where, kind == "all")
         axes = axes_of(axis, value.type.rank)
         return finish(tracing.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out,
@@ -138,14 +146,14 @@ all_ = implements(np.all, method="all")(_logical("all"))
 
 
 @implements(np.ptp)
-def ptp(a, axis=None, out=None, keepdims=MISSING):
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = MISSING) -> Any:
     found = amax(a, axis, keepdims=keepdims) - amin(a, axis, keepdims=keepdims)
     return found if out is None else ufuncs.deliver("subtract", found.read(), out)
 
 
 # --- moments --------------------------------------------------------------------------------------------------------
 
-def counted(dims, axes, where, dtype):
+def counted(dims: tuple[Dim, ...], axes: tuple[int, ...], where: Any, dtype: DType) -> Value:
     """The number of elements that enter a mean, as a value of `dtype` (an array where a mask makes it differ)."""
     builder = tracing.current().builder
     if where is MISSING or where is True:
@@ -156,7 +164,8 @@ def counted(dims, axes, where, dtype):
 
 
 @implements(np.mean, method="mean")
-def mean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING):
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = MISSING, *,
+         where: Any = MISSING) -> Any:
     builder, box = tracing.current().builder, lift(a)
     target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
     half = target is F16 and dtype is None                             # the sum is in float32, and may leave float16's range
@@ -169,7 +178,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING)
     return finish(builder.cast(found, target), value.type.dims, axes, keepdims, out, "divide")
 
 
-def variance(a, axis, dtype, ddof, where, centre=MISSING):
+def variance(a: ArrayBox, axis: int | None, dtype: Any, ddof: int, where: Any, centre: Any = MISSING) -> tuple[Value,
+             tuple, tuple]:
     """(mean of squared distances from the mean, dims, axes): two passes, as NumPy."""
     builder, box = tracing.current().builder, lift(a)
     target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
@@ -197,19 +207,21 @@ def variance(a, axis, dtype, ddof, where, centre=MISSING):
     return builder("div", total, left), dims, axes
 
 
-def root(value):
+def root(value: Value) -> Value:
     """The square root of a sum of squares, which counts as constant where that is 0, as |x| does at 0."""
     return tracing.current().builder("root", value)
 
 
 @implements(np.var, method="var")
-def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+        keepdims: Any = MISSING, *, where: Any = MISSING, mean: Any = MISSING, correction: Any = MISSING) -> Any:
     value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
     return finish(value, dims, axes, keepdims, out, "divide")
 
 
 @implements(np.std, method="std")
-def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
+        keepdims: Any = MISSING, *, where: Any = MISSING, mean: Any = MISSING, correction: Any = MISSING) -> Any:
     value, dims, axes = variance(a, axis, dtype, ddof if correction is MISSING else correction, where, mean)
     return finish(root(value), dims, axes, keepdims, out, "sqrt")
 
@@ -218,7 +230,7 @@ _COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so unti
 
 
 @implements(np.count_nonzero)
-def count_nonzero(a, axis=None, *, keepdims=False):
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     builder = tracing.current().builder
     truth = boxes.to_value(a, BOOL)
     axes = axes_of(axis, truth.type.rank)
@@ -230,8 +242,8 @@ def count_nonzero(a, axis=None, *, keepdims=False):
 
 # --- positions of extremes ------------------------------------------------------------------------------------------
 
-def _position(kind):
-    def run(a, axis=None, out=None, *, keepdims=MISSING):
+def _position(kind: str) -> Callable:
+    def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, *, keepdims: Any = MISSING) -> Any:
         builder, box = tracing.current().builder, as_array(a)
         dims = box.dims
         value = box.read()
@@ -253,8 +265,8 @@ argmin = implements(np.argmin, method="argmin")(_position("argmin"))
 
 # --- cumulative -----------------------------------------------------------------------------------------------------
 
-def _cumulative(kind, name):
-    def run(a, axis=None, dtype=None, out=None):
+def _cumulative(kind: str, name: str) -> Callable:
+    def run(a: ArrayBox, axis: int | None = None, dtype: Any = None, out: Any = None) -> ArrayBox:
         builder = tracing.current().builder
         box = ravel(a) if axis is None or not lift(a).dims else as_array(a)
         k = 0 if axis is None else axis_of(axis, len(box.dims))
@@ -275,9 +287,10 @@ cumsum = implements(np.cumsum, method="cumsum")(_cumulative("sum", "add"))
 cumprod = implements(np.cumprod, method="cumprod")(_cumulative("prod", "multiply"))
 
 
-def _cumulative_standard(run):
+def _cumulative_standard(run: Callable) -> Callable:
     """np.cumulative_sum and _prod of the array API."""
-    def call(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+    def call(x: Any, /, *, axis: int | None = None, dtype: DType | None = None, out: Expr | None = None,
+             include_initial: bool = False) -> Any:
         box = as_array(x)
         if axis is None and len(box.dims) > 1:
             fail(ShapeError, "For arrays which have more than one dimension ``axis`` argument is required.")
@@ -298,7 +311,7 @@ implements(np.cumulative_prod)(_cumulative_standard(cumprod))
 
 # --- ignoring NaN ---------------------------------------------------------------------------------------------------
 
-def without_nan(a, filler):
+def without_nan(a: Any, filler: Any) -> Any:
     """(the array with NaN replaced, the mask of what is not NaN); arrays that hold no NaN stay as they are."""
     box = as_array(a)
     if not box.dtype_ir.inexact:
@@ -307,8 +320,9 @@ def without_nan(a, filler):
     return FUNCTIONS[np.where](good, box, np.zeros((), box.kind)[()] + filler), good
 
 
-def _nan_arithmetic(run, filler):
-    def call(a, axis=None, dtype=None, out=None, keepdims=MISSING, initial=MISSING, where=MISSING):
+def _nan_arithmetic(run: Callable, filler: int) -> Callable:
+    def call(a: Any, axis: int | None = None, dtype: DType | None = None, out: Expr | None = None, keepdims: Any = MISSING,
+             initial: Any = MISSING, where: str = MISSING) -> Any:
         return run(without_nan(a, filler)[0], axis, dtype, out, keepdims, initial, where)
 
     return call
@@ -320,9 +334,9 @@ implements(np.nancumsum)(lambda a, axis=None, dtype=None, out=None: cumsum(witho
 implements(np.nancumprod)(lambda a, axis=None, dtype=None, out=None: cumprod(without_nan(a, 1)[0], axis, dtype, out))
 
 
-def _nan_extremum(run, kind):
+def _nan_extremum(run: Callable, kind: str) -> Callable:
     """Where all are NaN the result is NaN."""
-    def call(a, axis=None, out=None, keepdims=MISSING):
+    def call(a: Any, axis: int | None = None, out: Any = None, keepdims: Any = MISSING) -> Any:
         box = as_array(a)
         if not box.dtype_ir.inexact:
             return run(box, axis, out, keepdims)
@@ -338,8 +352,9 @@ implements(np.nanmax)(_nan_extremum(amax, "max"))
 implements(np.nanmin)(_nan_extremum(amin, "min"))
 
 
-def _nan_moment(run):
-    def call(a, axis=None, dtype=None, out=None, ddof=0, keepdims=MISSING, *, where=MISSING, mean=MISSING, correction=MISSING):
+def _nan_moment(run: Callable) -> Callable:
+    def call(a: Any, axis: int | None = None, dtype: DType | None = None, out: Expr | None = None, ddof: int = 0,
+             keepdims: Any = MISSING, *, where: str = MISSING, mean: Any = MISSING, correction: Any = MISSING) -> Any:
         filled, good = without_nan(a, 0)
         if where is not MISSING:
             good = np.logical_and(good, where)
@@ -349,7 +364,8 @@ def _nan_moment(run):
 
 
 @implements(np.nanmean)
-def nanmean(a, axis=None, dtype=None, out=None, keepdims=MISSING, *, where=MISSING):
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = MISSING, *,
+            where: Any = MISSING) -> Any:
     filled, good = without_nan(a, 0)
     return mean(filled, axis, dtype, out, keepdims, where=good if where is MISSING else np.logical_and(good, where))
 
@@ -358,8 +374,8 @@ implements(np.nanvar)(_nan_moment(var))
 implements(np.nanstd)(_nan_moment(std))
 
 
-def _nan_position(run, kind):
-    def call(a, axis=None, out=None, *, keepdims=MISSING):
+def _nan_position(run: Callable, kind: str) -> Callable:
+    def call(a: Any, axis: int | None = None, out: Expr | None = None, *, keepdims: Any = MISSING) -> Any:
         filled, good = without_nan(a, extreme_of(as_array(a).dtype_ir, kind))
         builder = tracing.current().builder
         some = any_(good, axis).read()
@@ -376,9 +392,10 @@ implements(np.nanargmin)(_nan_position(argmin, "min"))
 
 # --- ufunc methods --------------------------------------------------------------------------------------------------
 
-def _as_ufunc_method(run, takes_dtype=True):
+def _as_ufunc_method(run: Callable, takes_dtype: bool = True) -> Callable:
     """np.add.reduce: axis 0 unless said."""
-    def call(array, axis=0, dtype=None, out=None, keepdims=False, initial=MISSING, where=True):
+    def call(array: ArrayBox, axis: int = 0, dtype: DType | None = None, out: Any = None, keepdims: bool = False,
+             initial: Any = MISSING, where: bool | str = True) -> Any:
         where = MISSING if where is True else where
         out = out[0] if isinstance(out, tuple) else out
         if takes_dtype:

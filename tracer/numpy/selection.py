@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, I64, INDEX
+from ...ir.types import BOOL, I64, INDEX, Dim
 from .. import tracing
 from ..values import boxes, indexing, shapes, ufuncs, views
-from ..values.boxes import FUNCTIONS, METHODS, Box, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import check_cast, fail, resolve, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from . import reductions
@@ -24,7 +25,7 @@ _CLIP = np._core.umath.clip
 # --- by condition ---------------------------------------------------------------------------------------------------
 
 @implements(np.where)
-def where(condition, x=None, y=None, /):
+def where(condition: Any, x: Any = None, y: Any = None, /) -> ArrayBox:
     if x is None and y is None:
         return nonzero(condition)
     if x is None or y is None:
@@ -39,7 +40,7 @@ def where(condition, x=None, y=None, /):
 
 
 @implements(np.nonzero)
-def nonzero(a):
+def nonzero(a: Any) -> tuple[ArrayBox, ...]:
     box = as_array(a)
     if not box.dims:
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead.")
@@ -51,7 +52,7 @@ implements(np.flatnonzero)(lambda a: nonzero(ravel(a))[0])
 
 
 @implements(np.argwhere)
-def argwhere(a):
+def argwhere(a: Any) -> Any:
     box = as_array(a)
     if not box.dims:
         box = FUNCTIONS[np.atleast_1d](box)
@@ -60,12 +61,12 @@ def argwhere(a):
 
 
 @implements(np.extract)
-def extract(condition, arr):
+def extract(condition: Any, arr: Any) -> Any:
     return take(ravel(arr), nonzero(ravel(condition))[0])
 
 
 @implements(np.compress)
-def compress(condition, a, axis=None, out=None):
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> ArrayBox:
     box, condition = ravel(a) if axis is None else as_array(a), as_array(condition)
     shapes.require_rank(condition, 1, "condition must be a 1-d array")
     found = take(box, nonzero(condition)[0], 0 if axis is None else axis)
@@ -73,8 +74,8 @@ def compress(condition, a, axis=None, out=None):
 
 
 @implements(np.clip)
-def clip(a, a_min=np._NoValue, a_max=np._NoValue, out=None, *, min=np._NoValue, max=np._NoValue, dtype=None, where=True,
-         casting="same_kind"):
+def clip(a: Any, a_min: Any = np._NoValue, a_max: Any = np._NoValue, out: Any = None, *, min: Any = np._NoValue,
+         max: Any = np._NoValue, dtype: Any = None, where: Any = True, casting: Any = "same_kind") -> Any:
     low = min if a_min is np._NoValue else a_min
     high = max if a_max is np._NoValue else a_max
     low, high = (None if v is np._NoValue else v for v in (low, high))
@@ -94,7 +95,7 @@ def clip(a, a_min=np._NoValue, a_max=np._NoValue, out=None, *, min=np._NoValue, 
 
 
 @implements(np.select)
-def select(condlist, choicelist, default=0):
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) != len(choicelist):
         raise ValueError("list of cases must be same length as list of conditions")
     choices = [lift(c) for c in [*choicelist, default]]
@@ -110,7 +111,7 @@ def select(condlist, choicelist, default=0):
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     box = lift(x)
     if not box.dtype_ir.inexact:
         return box
@@ -132,7 +133,7 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
 
 
 @implements(np.putmask)
-def putmask(a, mask, values):
+def putmask(a: Any, mask: Any, values: Any) -> None:
     v = as_array(values)
     dims = a.dims
     if v.dims and not shapes.same_dims(v.dims, dims):
@@ -144,7 +145,7 @@ def putmask(a, mask, values):
 
 
 @implements(np.place)
-def place(arr, mask, vals):
+def place(arr: Any, mask: Any, vals: Any) -> None:
     count = reductions.count_nonzero(mask)
     v = ravel(vals)
     at = np.remainder(FUNCTIONS[np.arange](count), v.size)
@@ -152,7 +153,7 @@ def place(arr, mask, vals):
 
 
 @implements(np.copyto)
-def copyto(dst, src, casting="same_kind", where=True):
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     value = lift(src)
     if value.weak is None or "fc".find(value.dtype_ir.kind) >= 0 or dst.dtype_ir.kind == "b":
         check_cast("copyto", value.dtype_ir, dst.dtype_ir, casting)
@@ -169,7 +170,7 @@ def copyto(dst, src, casting="same_kind", where=True):
 _EMPTY = {"take": "cannot do a non-empty take from an empty axes.", "put": "cannot replace elements of an empty array"}
 
 
-def _expect_elements(dims, n, message: str, kind=BoundsError) -> None:
+def _expect_elements(dims: Any, n: Any, message: str, kind: Any = BoundsError) -> None:
     """Positions, as many as `dims` say, are of `n` elements: where there are positions, there must be an element. Wrapping and
     clipping would find one at 0 otherwise."""
     count = shapes.product(dims)
@@ -183,7 +184,7 @@ def _expect_elements(dims, n, message: str, kind=BoundsError) -> None:
                  message=message)
 
 
-def _expect_within(value: Value, n, message: str) -> Value:
+def _expect_within(value: Value, n: Dim, message: str) -> Value:
     """The index values themselves, where all are in [0, n); `message` may name the first of them as {0}."""
     builder = tracing.current().builder
     good = builder("and", builder("ge", value, builder.index(0)), builder("lt", value, builder.index(n)))
@@ -193,7 +194,7 @@ def _expect_within(value: Value, n, message: str) -> Value:
     return value
 
 
-def _entries(index: Box, n, mode: str, what: str) -> Box:
+def _entries(index: Box, n: Dim, mode: str, what: str) -> Box:
     """Integers in [0, n), none of them counted from the end."""
     if mode == "raise":
         value = _expect_within(shapes.index_value(boxes.to_value(index)), n, f"invalid entry in {what} array")
@@ -203,7 +204,7 @@ def _entries(index: Box, n, mode: str, what: str) -> Box:
     return boxes.result(tracing.current().builder.cast(value, I64))
 
 
-def _positions(index: Box, n, mode: str, axis: int, what: str = "take"):
+def _positions(index: Box, n: Dim, mode: str, axis: int, what: str = "take") -> Value:
     """Index values in [0, n): checked, wrapped around or clipped."""
     builder = tracing.current().builder
     if mode == "raise":
@@ -218,7 +219,7 @@ def _positions(index: Box, n, mode: str, axis: int, what: str = "take"):
 
 
 @implements(np.take)
-def take(a, indices, axis=None, out=None, mode="raise"):
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: Any = "raise") -> Box:
     box = ravel(a) if axis is None else as_array(a)
     axis = 0 if axis is None else axis_of(axis, len(box.dims))
     index = as_array(indices)
@@ -236,7 +237,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 METHODS["take"] = take
 
 
-def _along(arr, indices, axis):
+def _along(arr: ArrayBox, indices: ArrayBox, axis: int) -> tuple[ArrayBox, tuple[ArrayBox, ...]]:
     """(array, key) that address arr at `indices` along one axis and at its own positions along the others."""
     box = as_array(arr)
     axis = axis_of(axis, len(box.dims))
@@ -254,19 +255,19 @@ def _along(arr, indices, axis):
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr, indices, axis=-1):
+def take_along_axis(arr: Any | ArrayBox, indices: Any | ArrayBox, axis: Any = -1) -> Any:
     box, key = _along(ravel(arr), ravel(indices), 0) if axis is None else _along(arr, indices, axis)
     return box[key]
 
 
 @implements(np.put_along_axis)
-def put_along_axis(arr, indices, values, axis):
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     box, key = _along(ravel(arr), ravel(indices), 0) if axis is None else _along(arr, indices, axis)
     box[key] = values
 
 
 @implements(np.put)
-def put(a, ind, v, mode="raise"):
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     index, value = ravel(ind), ravel(v)
     line = boxes.array(tracing.current().builder.reshape(a.read(), (shapes.product(a.dims),)))
     if value.dims == (0,):
@@ -281,7 +282,7 @@ def put(a, ind, v, mode="raise"):
 
 
 @implements(np.choose)
-def choose(a, choices, out=None, mode="raise"):
+def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> ArrayBox:
     every = [as_array(c) for c in choices]
     dims = shapes.broadcast_dims(as_array(a).dims, *(c.dims for c in every))
     spread = [c.view(views.Spread(dims)) for c in every]
@@ -293,7 +294,7 @@ def choose(a, choices, out=None, mode="raise"):
 
 
 @implements(np.ix_)
-def ix_(*args):
+def ix_(*args: Any) -> Any:
     rank, found = len(args), []
     for k, x in enumerate(args):
         line = as_array(x)
@@ -305,7 +306,7 @@ def ix_(*args):
 
 
 @implements(np.unravel_index)
-def unravel_index(indices, shape, order="C"):
+def unravel_index(indices: Any, shape: Any, order: Any = "C") -> Any:
     index, found = lift(indices), []
     sizes = shapes.shape_of(shape)
     dims = [boxes.count(d) for d in sizes]
@@ -321,7 +322,7 @@ def unravel_index(indices, shape, order="C"):
 
 
 @implements(np.ravel_multi_index)
-def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: Any = "C") -> Any:
     sizes, total = [boxes.count(d) for d in shapes.shape_of(dims)], 0
     pairs = list(zip(multi_index, sizes, strict=True))
     for index, d in pairs if order == "C" else reversed(pairs):
@@ -331,25 +332,26 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
 
 # --- by order -------------------------------------------------------------------------------------------------------
 
-def _line(a, axis):
+def _line(a: ArrayBox, axis: int) -> tuple[ArrayBox, int]:
     box = ravel(a) if axis is None else as_array(a)
     return box, 0 if axis is None else axis_of(axis, len(box.dims))
 
 
 @implements(np.sort)
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> ArrayBox:
     box, k = _line(a, axis)
     return boxes.array(tracing.current().builder("sort", box.read(), axis=k))
 
 
 @implements(np.argsort)
-def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
+            stable: Any = None) -> ArrayBox:
     box, k = _line(a, axis)
     builder = tracing.current().builder
     return boxes.array(builder.cast(builder("argsort", box.read(), axis=k), I64))
 
 
-def _expect_kth(a, kth, axis) -> None:
+def _expect_kth(a: Any, kth: Any, axis: int) -> None:
     """Positions of a partition: in the line, counted from either end."""
     box, axis = _line(a, axis)
     n, index = box.dims[axis], lift(kth)
@@ -369,19 +371,19 @@ def _expect_kth(a, kth, axis) -> None:
 
 
 @implements(np.partition)
-def partition(a, kth, axis=-1, kind="introselect", order=None):
+def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
     _expect_kth(a, kth, axis)
     return sort(a, axis)
 
 
 @implements(np.argpartition)
-def argpartition(a, kth, axis=-1, kind="introselect", order=None):
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
     _expect_kth(a, kth, axis)
     return argsort(a, axis)
 
 
 @implements(np.lexsort)
-def lexsort(keys, axis=-1):
+def lexsort(keys: Any, axis: Any = -1) -> Any:
     """Stable sorts from the last key to the first: the last decides."""
     parts = [as_array(k) for k in keys]
     order = argsort(parts[0], axis)
@@ -390,7 +392,8 @@ def lexsort(keys, axis=-1):
     return order
 
 
-def _sort_in_place(x, axis=-1, kind=None, order=None, *, stable=None):
+def _sort_in_place(x: ArrayBox, axis: int = -1, kind: str | None = None, order: str | None = None, *,
+                   stable: Any = None) -> None:
     x.write(tracing.current().builder("sort", x.read(), axis=axis_of(axis, len(x.dims))))
 
 
@@ -398,7 +401,7 @@ METHODS["sort"] = _sort_in_place
 
 
 
-def _partition_in_place(x, kth, axis=-1, kind="introselect", order=None):
+def _partition_in_place(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", order: str | None = None) -> None:
     _expect_kth(x, kth, axis)
     _sort_in_place(x, axis)
 
@@ -407,7 +410,7 @@ METHODS["partition"] = _partition_in_place
 
 
 @implements(np.searchsorted)
-def searchsorted(a, v, side="left", sorter=None):
+def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     grid, x = as_array(a), lift(v)
     if len(grid.dims) != 1:
         fail(ShapeError, "object too deep for desired array")
@@ -422,7 +425,7 @@ def searchsorted(a, v, side="left", sorter=None):
 
 
 @implements(np.digitize)
-def digitize(x, bins, right=False):
+def digitize(x: Any, bins: Any, right: Any = False) -> Any:
     """Ascending bins: a search. Descending ones: the number of bins less a search in the reversed bins."""
     edges = as_array(bins)
     side = "left" if right else "right"
@@ -438,7 +441,7 @@ def digitize(x, bins, right=False):
 # --- whole arrays ---------------------------------------------------------------------------------------------------
 
 @implements(np.isclose)
-def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Any:
     x, y = lift(a), lift(b)
     if y.dtype_ir.kind in "biu" and y.weak is None:
         y = FUNCTIONS[np.astype](y, result_dtype([y.kind, float]).np)
@@ -451,12 +454,12 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 
 @implements(np.allclose)
-def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Any:
     return ScalarBox(reductions.all_(isclose(a, b, rtol, atol, equal_nan)).read(), "bool")
 
 
 @implements(np.array_equal)
-def array_equal(a1, a2, equal_nan=False):
+def array_equal(a1: Any, a2: Any, equal_nan: Any = False) -> Any:
     x, y = lift(a1), lift(a2)
     if len(x.dims) != len(y.dims) or any(type(p) is int and type(q) is int and p != q for p, q in zip(x.dims, y.dims)):
         return False
@@ -467,17 +470,17 @@ def array_equal(a1, a2, equal_nan=False):
 
 
 @implements(np.array_equiv)
-def array_equiv(a1, a2):
+def array_equiv(a1: Any, a2: Any) -> Any:
     return ScalarBox(reductions.all_(np.equal(a1, a2)).read(), "bool")
 
 
 @implements(np.isposinf)
-def isposinf(x, out=None):
+def isposinf(x: Any, out: Any = None) -> Any:
     return np.equal(x, math.inf, **({} if out is None else {"out": out}))
 
 
 @implements(np.isneginf)
-def isneginf(x, out=None):
+def isneginf(x: Any, out: Any = None) -> Any:
     return np.equal(x, -math.inf, **({} if out is None else {"out": out}))
 
 
@@ -486,7 +489,8 @@ implements(np.isreal)(lambda x: np.equal(FUNCTIONS[np.imag](x), 0))
 
 
 @implements(np.isin)
-def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
+def isin(element: Any, test_elements: Any, assume_unique: Any = False, invert: Any = False, *,
+         kind: Any = None) -> ArrayBox:
     if isinstance(test_elements, (set, frozenset, dict)):      # NumPy makes one object of it, which no element equals
         test_elements = ()
     x, among = as_array(element), ravel(test_elements)

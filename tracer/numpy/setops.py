@@ -6,11 +6,13 @@
 """
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, as_array, implements
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
 from .manipulation import moveaxis, ravel, reshape
@@ -18,7 +20,8 @@ from .selection import argsort, take
 
 
 @implements(np.unique)
-def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
+def unique(ar: Any, return_index: Any = False, return_inverse: Any = False, return_counts: Any = False,
+           axis: Any = None, *, equal_nan: Any = True, sorted: Any = True) -> ArrayBox | tuple[ArrayBox, ...]:
     box = as_array(ar)
     lines = axis is not None and len(box.dims) != 1
     if lines:
@@ -52,7 +55,7 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
 LONGEST = 64        # elements of a line that np.unique sorts lines by
 
 
-def _ordered_lines(box, axis):
+def _ordered_lines(box: ArrayBox, axis: int) -> Any:
     """(the lines along the first axis, their order, where a line differs from the one before it in that order)."""
     x = moveaxis(box, axis, 0)
     n, size = boxes.count(x.dims[0]), shapes.product(x.dims[1:])
@@ -66,7 +69,7 @@ def _ordered_lines(box, axis):
 
 
 @implements(np.fill_diagonal)
-def fill_diagonal(a, val, wrap=False):
+def fill_diagonal(a: Any, val: Any, wrap: Any = False) -> None:
     dims = a.dims
     if len(dims) < 2:
         fail(ShapeError, "array must be at least 2-d")
@@ -84,13 +87,13 @@ def fill_diagonal(a, val, wrap=False):
 
 
 @implements(np.setdiff1d)
-def setdiff1d(ar1, ar2, assume_unique=False):
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: Any = False) -> ArrayBox:
     x = ravel(ar1) if assume_unique else unique(ar1)
     return x[FUNCTIONS[np.isin](x, ar2, invert=True)]
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt, trim="fb", axis=None):
+def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """What lies between the first and the last element that is not 0, or from the start, or to the end."""
     x = as_array(filt)
     if len(x.dims) != 1:
@@ -104,12 +107,13 @@ def trim_zeros(filt, trim="fb", axis=None):
     return x[_number(first):_number(FUNCTIONS[np.where](none, n if "f" in full else 0, last) if "b" in full else n)]
 
 
-def _number(x):
+def _number(x: Any) -> int | ScalarBox:
     return x if type(x) is int else boxes.ScalarBox(x.read(), "int")
 
 
 @implements(np.histogram2d)
-def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None,
+                density: Any = None, weights: Any = None) -> tuple[ArrayBox, ...]:
     """Pairs counted in a grid of bins; the last bin of each axis holds its right edge too."""
     axes = [as_array(x), as_array(y)]
     for a in axes:
@@ -131,9 +135,9 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     return counts, *edges
 
 
-def _range(n):
+def _range(n: Any) -> ArrayBox:
     return FUNCTIONS[np.arange](n)
 
 
-def _zeros(n, dtype):
+def _zeros(n: int | ScalarBox, dtype: type) -> ArrayBox:
     return FUNCTIONS[np.zeros](n, dtype)

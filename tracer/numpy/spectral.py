@@ -1,23 +1,28 @@
 """Eigenvalues, singular values, QR, the pseudo-inverse and least squares. Like NumPy they compute in double precision."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.errors import LinAlgError, ShapeError, UnsupportedError
-from ...ir.types import C128, F64, I64, INDEX
+from ...ir.types import C128, F64, I64, INDEX, Array, DType
 from .. import tracing
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, to_dtype
 from .linalg import inexact, matmul, square
 from .reductions import MISSING
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
 
 _EPS = np.finfo(np.float64).eps
 _EIGH, _EIG = (type(f(np.eye(1))) for f in (np.linalg.eigh, np.linalg.eig))
 _SVD, _QR = (type(f(np.eye(1))) for f in (np.linalg.svd, np.linalg.qr))
 
 
-def _matrices(a):
+def _matrices(a: ArrayBox) -> tuple[Value, DType]:
     """(the array in double precision, NumPy's result dtype)."""
     a = as_array(a)
     if len(a.dims) < 2:
@@ -26,13 +31,13 @@ def _matrices(a):
     return tracing.current().builder.cast(value, C128 if value.type.dtype.complex else F64), value.type.dtype
 
 
-def _array(value, dtype):
+def _array(value: Value, dtype: DType) -> ArrayBox:
     """A result in the precision of `dtype`, complex where it is."""
     target = dtype if value.type.dtype.complex else dtype.real
     return boxes.array(tracing.current().builder.cast(value, target))
 
 
-def _least(value):
+def _least(value: Value) -> Value:
     """min(m, n) of matrices m by n, as an index operand."""
     builder = tracing.current().builder
     return builder.iop("min", *value.type.dims[-2:])
@@ -40,7 +45,7 @@ def _least(value):
 
 # --- eigenvalues -------------------------------------------------------------------------------------------------------
 
-def _hermitian(a, uplo):
+def _hermitian(a: ArrayBox, uplo: str) -> tuple[Value, DType, bool]:
     square(as_array(a))
     if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
         fail(ShapeError, "UPLO argument must be 'L' or 'U'")
@@ -48,19 +53,19 @@ def _hermitian(a, uplo):
 
 
 @implements(np.linalg.eigh)
-def eigh(a, UPLO="L"):
+def eigh(a: Any, UPLO: Any = "L") -> Any:
     value, dtype, lower = _hermitian(a, UPLO)
     w, v = tracing.current().builder.emit("eigh", value, lower=lower)
     return _EIGH(_array(w, dtype), _array(v, dtype))
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a, UPLO="L"):
+def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     value, dtype, lower = _hermitian(a, UPLO)
     return _array(tracing.current().builder("eigvalsh", value, lower=lower), dtype)
 
 
-def _general(a, name):
+def _general(a: ArrayBox, name: str) -> tuple[Value, DType]:
     square(as_array(a))
     value, dtype = _matrices(a)
     if not dtype.complex:
@@ -75,28 +80,28 @@ def _general(a, name):
 
 
 @implements(np.linalg.eig)
-def eig(a):
+def eig(a: Any) -> Any:
     value, dtype = _general(a, "np.linalg.eig")
     w, v = tracing.current().builder.emit("eig", value)
     return _EIG(_array(w, dtype), _array(v, dtype))
 
 
 @implements(np.linalg.eigvals)
-def eigvals(a):
+def eigvals(a: Any) -> ArrayBox:
     value, dtype = _general(a, "np.linalg.eigvals")
     return _array(tracing.current().builder("eigvals", value), dtype)
 
 
 # --- singular values ---------------------------------------------------------------------------------------------------
 
-def singular_values(value):
+def singular_values(value: Value) -> Value:
     """Those of a value that holds matrices, in its precision."""
     builder = tracing.current().builder
     wide = builder.cast(value, C128 if value.type.dtype.complex else F64)
     return builder.cast(builder("svdvals", wide, _least(wide)), value.type.dtype.real)
 
 
-def _completed(value):
+def _completed(value: Value) -> Any:
     """The Hermitian matrix of which only the lower triangle is read."""
     a = boxes.array(value)
     low = FUNCTIONS[np.tril](a, -1)
@@ -108,7 +113,7 @@ def _completed(value):
 
 
 @implements(np.linalg.svd)
-def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
     value, dtype = _matrices(a)
     if hermitian:
         if compute_uv:
@@ -127,7 +132,7 @@ implements(np.linalg.svdvals)(lambda x, /: svd(x, compute_uv=False))
 
 
 @implements(np.linalg.matrix_rank)
-def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
+def matrix_rank(A: Any, tol: Any = None, hermitian: Any = False, *, rtol: Any = None) -> Any:
     if rtol is not None and tol is not None:
         fail(ShapeError, "`tol` and `rtol` can't be both set.")
     a = as_array(A)
@@ -145,7 +150,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
     return FUNCTIONS[np.count_nonzero](np.greater(s, tol), axis=-1)
 
 
-def _largest_side(a):
+def _largest_side(a: Any) -> Any:
     m, n = a.dims[-2:]
     if type(m) is int and type(n) is int:
         return max(m, n)
@@ -155,7 +160,7 @@ def _largest_side(a):
 # --- QR ----------------------------------------------------------------------------------------------------------------
 
 @implements(np.linalg.qr)
-def qr(a, mode="reduced"):
+def qr(a: Any, mode: Any = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         fail(UnsupportedError if mode in ("raw", "economic", "full", "f", "e") else ShapeError,
              f"np.linalg.qr with mode {mode!r} cannot be compiled", "use 'reduced', 'complete' or 'r'")
@@ -173,13 +178,13 @@ def qr(a, mode="reduced"):
 
 # --- least squares -----------------------------------------------------------------------------------------------------
 
-def _pseudo_inverse(value, rcond):
+def _pseudo_inverse(value: Value, rcond: Array) -> Value:
     builder = tracing.current().builder
     return builder("pinv", value, boxes.to_value(rcond, F64), _least(value))
 
 
 @implements(np.linalg.pinv)
-def pinv(a, rcond=None, hermitian=False, *, rtol=MISSING):
+def pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, rtol: Any = MISSING) -> Any:
     value, dtype = _matrices(a)
     if rcond is not None and rtol is not MISSING:
         fail(ShapeError, "`rtol` and `rcond` can't be both set.")
@@ -194,7 +199,7 @@ def pinv(a, rcond=None, hermitian=False, *, rtol=MISSING):
 
 
 @implements(np.linalg.lstsq)
-def lstsq(a, b, rcond=None):
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[ArrayBox, ArrayBox, ScalarBox, ArrayBox]:
     """(x, residuals, rank, singular values): x = pinv(a) b. The residuals are empty unless a has more rows than columns and
     full rank, so their number is known at run time."""
     a, b = as_array(a), as_array(b)
@@ -222,7 +227,7 @@ def lstsq(a, b, rcond=None):
     return _array(found.read(), dtype), _array(rest.read(), dtype), rank, _array(s.read(), dtype)
 
 
-def _residuals(a, b, x, rank):
+def _residuals(a: Any, b: Any, x: Any, rank: Value) -> ArrayBox:
     builder = tracing.current().builder
     m, n = a.dims
     if type(m) is int and type(n) is int and m <= n:

@@ -1,6 +1,8 @@
 """NumPy's statistics beyond sums and moments: averages and covariance."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...ir.build import const
@@ -14,9 +16,12 @@ from . import linalg, reductions
 from .manipulation import diagonal
 from .reductions import MISSING, mean, sum_, total_of
 
+if TYPE_CHECKING:
+    pass
+
 
 @implements(np.average)
-def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
+def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False, *, keepdims: Any = MISSING) -> Any:
     if weights is None:
         found = mean(a, axis, keepdims=keepdims)
         n = total_of(lift(a).dims, axes_of(axis, len(lift(a).dims)))
@@ -45,7 +50,8 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=MISSING):
 # --- covariance -------------------------------------------------------------------------------------------------------
 
 @implements(np.cov)
-def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
+def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: Any = None, fweights: Any = None,
+        aweights: Any = None, *, dtype: Any = None) -> Any:
     x = FUNCTIONS[np.atleast_2d](m)
     if not rowvar and len(lift(m).dims) != 1:
         x = x.T
@@ -72,7 +78,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
 
 
 @implements(np.corrcoef)
-def corrcoef(x, y=None, rowvar=True, *, dtype=None):
+def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) -> Any:
     builder, c = tracing.current().builder, cov(x, y, rowvar, dtype=dtype)
     if not c.dims:
         return np.true_divide(c, c)

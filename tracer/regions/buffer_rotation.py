@@ -9,15 +9,23 @@ right contents afterwards: the permutation of one iteration, applied n times, sa
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ...ir.build import const
 from ...ir.core import Value
-from ...ir.types import INDEX
+from ...ir.types import INDEX, Dim
 from .. import tracing
 from ..values.boxes import ArrayBox
 from . import region_tracing
 
+if TYPE_CHECKING:
+    from ..control.rolled_loops import RolledLoop
+    from ..tracing import Trace
+    from .region_tracing import Outcome
 
-def permutation(rolled, outcome) -> dict[int, int]:
+
+def permutation(rolled: RolledLoop, outcome: Outcome) -> dict[int, int]:
     """{k: j} where name k ends an iteration holding what name j began it with: whole arrays, each once."""
     if outcome.raised is not None:
         return {}
@@ -44,7 +52,7 @@ def cycles(mapping: dict[int, int]) -> list[list[int]]:
     return out
 
 
-def settle(rolled, outcome, taken, trip) -> dict[int, ArrayBox]:
+def settle(rolled: RolledLoop, outcome: Outcome, taken: list[list[Value]], trip: Dim) -> dict[int, ArrayBox]:
     """Give the arrays of each cycle their contents after `trip` iterations; what the names hold then, where that is sure."""
     poisoned, held = {id(box) for box, _ in outcome.poisoned if box._epoch < rolled.epoch}, {}
     for cycle in cycles(permutation(rolled, outcome)):
@@ -66,7 +74,7 @@ def settle(rolled, outcome, taken, trip) -> dict[int, ArrayBox]:
     return held
 
 
-def _by_parity(trace, trip: Value, values) -> tuple[Value, Value]:
+def _by_parity(trace: Trace, trip: Value, values: Sequence[Value]) -> tuple[Value, Value]:
     """The contents of two arrays whose names were exchanged `trip` times."""
     builder, blocks = trace.builder, (tracing.Block(), tracing.Block())
     even = builder("eq", builder("mod", trip, const(2, INDEX)), const(0, INDEX))
@@ -74,7 +82,7 @@ def _by_parity(trace, trip: Value, values) -> tuple[Value, Value]:
     return builder.emit("if", even, regions=blocks)
 
 
-def _put(trace, array: ArrayBox, value: Value) -> None:
+def _put(trace: Trace, array: ArrayBox, value: Value) -> None:
     scope = trace.scopes[-1]
     if array._epoch < scope.epoch and id(array) not in scope.roots:
         scope.roots[id(array)] = array, array._value

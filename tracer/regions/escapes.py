@@ -16,7 +16,9 @@ So nothing after the point has an effect, nor is it computed; what was done befo
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
@@ -25,6 +27,9 @@ from ..tracing import Scope, Signal, Trace
 from ..values.boxes import Box
 from . import if_join, leaf_types, region_tracing
 from .region_tracing import CERTAIN, Outcome, Raised
+
+if TYPE_CHECKING:
+    from .leaf_types import Undefined
 
 DEEPEST = 200          # guards within guards of one frame: of iterations that are written out, mostly
 
@@ -44,7 +49,7 @@ class Target(region_tracing.State):
         self.asked: bool | Box = False                  # what `left` is where only the condition of a loop is asked for
         trace.note_fresh(self)
 
-    def __getattr__(self, key: str):
+    def __getattr__(self, key: str) -> Undefined:
         if key.startswith("__"):
             raise AttributeError(key)
         return leaf_types.Undefined(key)
@@ -53,7 +58,7 @@ class Target(region_tracing.State):
         """Whether an error of the user's code that tracing met leaves this; then it is noted."""
         return False
 
-    def store(self, trace: Trace, **held) -> None:
+    def store(self, trace: Trace, **held: int) -> None:
         for key, value in held.items():
             region_tracing.assign(trace, (self, True, key), value)
 
@@ -63,7 +68,7 @@ class Guard:
 
     __slots__ = ("cond", "exit", "growing", "names", "outer", "scope")
 
-    def __init__(self, trace: Trace, frame: Frame, cond: Value, exit):
+    def __init__(self, trace: Trace, frame: Frame, cond: Value, exit: Callable):
         self.cond, self.exit, self.growing = cond, exit, dict(trace.growing)
         self.names = frame.get() if frame.get else ()
         self.scope = region_tracing.Branch(Block(), cond)
@@ -85,10 +90,10 @@ class Frame:
 
     __slots__ = ("get", "guards", "names", "put")
 
-    def __init__(self, get, put, names):
+    def __init__(self, get: Callable | None, put: Callable | None, names: tuple[str, ...]):
         self.get, self.put, self.names, self.guards = get, put, names, []
 
-    def run(self, trace: Trace, thunk, always: bool = False):
+    def run(self, trace: Trace, thunk: Callable, always: bool = False) -> Any:
         """thunk(), with the guards closed at its end. `always`: its errors are certain, however it is reached."""
         trace.frames.append(self)
         depth = len(trace.frames)
@@ -115,7 +120,8 @@ class Frame:
                 self.guards.pop().end(trace)
             del trace.frames[depth - 1:]
 
-    def close(self, trace: Trace, returned, raised):
+    def close(self, trace: Trace, returned: Any,
+              raised: Any) -> Any:
         """Join every guard's branch with its alternative, innermost first; gives what the code returned."""
         while self.guards:
             held = self.get() if self.get else ()
@@ -141,17 +147,19 @@ class Frame:
         return returned
 
 
-def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, names=(), always: bool = False) -> Outcome:
+def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: Callable | None, before: tuple, *args: Any,
+        names: tuple[str, ...] = (), always: bool = False) -> Outcome:
     """region_tracing.run of a region that may be left early."""
     frame = Frame(get, put, names)
 
-    def framed(*args):
+    def framed(*args: Any) -> Any:
         return frame.run(trace, lambda: thunk(*args), always)
 
     return region_tracing.run(trace, scope, framed, get, put, before, *args, always=always)
 
 
-def body(trace: Trace, target: Target, thunk, get, put, names) -> None:
+def body(trace: Trace, target: Target, thunk: Callable, get: Callable | None, put: Callable | None,
+         names: tuple[str, ...]) -> None:
     """Trace the body of a target; its mark says afterwards whether it was left."""
     trace.targets.append(target)
     depth = len(trace.targets)
@@ -162,7 +170,7 @@ def body(trace: Trace, target: Target, thunk, get, put, names) -> None:
     resume(trace)
 
 
-def exit_unless(trace: Trace, ok: Value, exit) -> None:
+def exit_unless(trace: Trace, ok: Value, exit: Callable) -> None:
     """What is traced from now on, up to the end of the frame at hand, runs where `ok`; elsewhere exit() does, which ends it."""
     frame = trace.frames[-1]
     if any(guard.cond is ok for f in trace.frames for guard in f.guards):
@@ -189,7 +197,7 @@ def resume(trace: Trace) -> None:
 
 
 @contextmanager
-def asking(trace: Trace):
+def asking(trace: Trace) -> Iterator[None]:
     """In the condition of a loop, where a mark says that the loop ends, and guards nothing."""
     before = [(target, target.asked) for target in trace.targets]
     for target, _ in before:

@@ -9,10 +9,13 @@ may be known only at run time.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Const, Value
+from ...ir.build import Builder, const
+from ...ir.core import Const, Op, Value
 from ...ir.errors import BoundsError, ConcretizationError, LimitError, Loc, TracegradError, UnsupportedError
 from ...ir.ops.checks import Message, error_class, own_class, reported, wrap_message
 from ...ir.transforms.simplify import peephole
@@ -23,13 +26,16 @@ from ..values import exception_parts, format_strings, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
 from . import escapes, failed_writes, leaf_types, region_tracing
 
+if TYPE_CHECKING:
+    from ...ir.opdef import OpDef
+
 
 class Record:
     """One exception that may leave a body. `error`: the object itself, where nothing in it is traced."""
 
     __slots__ = ("cls", "error", "loc", "message", "target", "values")
 
-    def __init__(self, cls: type, message: Message, values: tuple, loc: Loc, error=None, target=None):
+    def __init__(self, cls: type, message: Message, values: tuple, loc: Loc, error: Any = None, target: Any = None):
         self.cls, self.message, self.values, self.loc, self.error, self.target = cls, message, values, loc, error, target
 
     @property
@@ -58,7 +64,7 @@ def record_of(error: Exception) -> Record:
 class Catch(escapes.Target):
     """The body of a `try`. kinds(): the exceptions that its handlers catch."""
 
-    def __init__(self, trace: Trace, kinds):
+    def __init__(self, trace: Trace, kinds: Callable):
         super().__init__(trace)
         self.kinds, self.code = kinds, 0
         self.records: list[Record] = []
@@ -102,7 +108,7 @@ def catching(trace: Trace | None, cls: type) -> Catch | None:
     return next((t for t in targets if isinstance(t, Catch) and t.catches(cls)), None)
 
 
-def throw(trace: Trace, target: Catch, record, ok: Value | None = None) -> None:
+def throw(trace: Trace, target: Catch, record: Callable, ok: Value | None = None) -> None:
     """Leave a `try` by the exception that record() gives where `ok` is false; always, where there is no `ok`."""
     if not escapes.can_leave(trace):
         raise UnsupportedError("an exception may be raised here at run time, inside a `try` that catches it",
@@ -144,14 +150,15 @@ class intercepting:
     def __init__(self, trace: Trace):
         self.trace, self.busy = trace, False
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.peephole = self.trace.builder.peephole
         self.trace.builder.peephole = self.emit
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.trace.builder.peephole = self.peephole
 
-    def emit(self, builder, defn, operands, attrs):
+    def emit(self, builder: Builder, defn: OpDef, operands: tuple[Value, ...], attrs: dict[str, Any]) -> tuple[Value,
+             ...] | None:
         """The peephole of the builder (ir/build.py)."""
         handler = _RAISING.get(defn.name)
         if handler is not None and not self.busy:
@@ -165,7 +172,7 @@ class intercepting:
         return self.peephole(builder, defn, operands, attrs) if self.peephole is not None else None
 
 
-def _check(trace: Trace, operands, attrs):
+def _check(trace: Trace, operands: tuple[Value, ...], attrs: dict[str, Any]) -> tuple | None:
     cond, values = operands[0], reported(attrs, operands)[0]
     cls = error_class(attrs["error"])
     target = catching(trace, cls)
@@ -176,7 +183,7 @@ def _check(trace: Trace, operands, attrs):
     return ()
 
 
-def _wrap(trace: Trace, operands, attrs):
+def _wrap(trace: Trace, operands: tuple[Value, Const], attrs: dict[str, Any]) -> tuple[Value, ...] | None:
     """`wrap i, n` behind a guard of -n <= i < n."""
     target = catching(trace, BoundsError)
     if target is None or not escapes.can_leave(trace):
@@ -197,7 +204,7 @@ def _wrap(trace: Trace, operands, attrs):
     return _unguarded(trace, operands, attrs)
 
 
-def _unguarded(trace: Trace, operands, attrs, name: str = "wrap"):
+def _unguarded(trace: Trace, operands: Any, attrs: dict[str, Any], name: str = "wrap") -> tuple[Value, ...]:
     """The op, which cannot fail where it stands."""
     hooked, trace.builder.peephole = trace.builder.peephole, peephole
     try:
@@ -210,7 +217,7 @@ def _unguarded(trace: Trace, operands, attrs, name: str = "wrap"):
     return found
 
 
-def _first(builder, i: Value, inside: Value) -> Value:
+def _first(builder: Builder, i: Value, inside: Value) -> Value:
     """The first position that is not inside, in an array that has one."""
     if not i.type.dims:
         return i
@@ -219,9 +226,9 @@ def _first(builder, i: Value, inside: Value) -> Value:
     return builder("slice", builder.reshape(i, (size,)), builder("argreduce", outside, kind="argmax", axis=0), spec="i")
 
 
-def _checked(name: str):
+def _checked(name: str) -> Callable:
     """An op behind a check that it can do what it is to do (numpy/linalg.py)."""
-    def handler(trace: Trace, operands, attrs):
+    def handler(trace: Trace, operands: Any, attrs: dict[str, Any]) -> Any:
         target = catching(trace, np.linalg.LinAlgError)
         return _unguarded(trace, operands, attrs, name) if target is not None else None
     return handler
@@ -242,7 +249,7 @@ def expect_caught(catch: Catch) -> None:
                 _refuse(cls, op, conditions)
 
 
-def ops_in(ops, conditions=()):
+def ops_in(ops: list[Op], conditions: tuple[Value, ...] = ()) -> Iterator[Any]:
     """Every op, with the conditions of the branches that it is in."""
     for op in ops:
         yield op, conditions
@@ -253,7 +260,7 @@ def ops_in(ops, conditions=()):
             yield from ops_in(op.attrs["callee"].body.ops, inner)
 
 
-def _failures(op) -> tuple[type, ...]:
+def _failures(op: Op) -> tuple[type, ...]:
     """The exceptions that an op may raise at run time."""
     return (error_class(op.attrs["error"]),) if op.name == "check" else _RAISED.get(op.name, ())
 
@@ -262,7 +269,7 @@ _RAISED = {"wrap": (BoundsError,), "cholesky": (np.linalg.LinAlgError,), "lu_sol
            "triangular_solve": (np.linalg.LinAlgError,)}
 
 
-def _refuse(cls: type, op, conditions) -> None:
+def _refuse(cls: type, op: Op, conditions: tuple) -> None:
     """What argument ints decide is decided by tracing again with them known; else the error."""
     for value in (*conditions, *op.operands[:1]):
         tracing.make_static(value, "a `try`")

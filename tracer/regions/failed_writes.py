@@ -9,6 +9,7 @@ outside of loops only: in a loop it would have to wait for the stores of its ite
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...ir.build import Builder
 from ...ir.core import Const, Value
@@ -42,9 +43,9 @@ def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, messag
     trace.builder.emit("check", cond, *values, *found.values(), error=error, message=message, **attrs)
 
 
-def observing(trace: Trace):
+def observing(trace: Trace) -> Any:
     """The peephole of a trace: checks that NumPy or Python makes leave the caller's arrays as they are at their place."""
-    def emit(builder: Builder, defn: OpDef, operands: tuple, attrs: dict):
+    def emit(builder: Builder, defn: OpDef, operands: tuple, attrs: dict) -> Any:
         if defn.name in ("check", "wrap") and "states" not in attrs and not any(s.kind == "loop" for s in trace.scopes):
             if defn.name == "check" and not isinstance(operands[0], Const) and states(trace):
                 check(trace, operands[0], operands[1:], attrs["error"], attrs["message"])

@@ -22,7 +22,7 @@ from ...ir.build import const
 from ...ir.core import Block, Const, Value
 from ...ir.types import I64
 from ..tracing import Trace
-from ..values.boxes import ArrayBox, ScalarBox
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import region_tracing
 
 OPAQUE = object()                        # in place of a number: nothing says which array it is
@@ -36,7 +36,7 @@ class Clock:
 
     __slots__ = ("now",)
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = ScalarBox(const(0, I64), "int")
 
 
@@ -47,7 +47,7 @@ def tick(trace: Trace) -> None:
     trace.scopes[-1].clock = now.read()
 
 
-def number(trace: Trace, held) -> Value:
+def number(trace: Trace, held: ArrayBox | None) -> Value:
     """The identity of what a name holds, emitted here."""
     if not isinstance(held, ArrayBox):
         return const(NOBODY, I64)
@@ -60,7 +60,7 @@ def number(trace: Trace, held) -> Value:
     return stamp
 
 
-def opaque(held) -> bool:
+def opaque(held: float | Box) -> bool:
     """Whether a join with this leaves an array that no number relates to its base."""
     return isinstance(held, ArrayBox) and (held.base is not None or held.identity is OPAQUE)
 
@@ -81,7 +81,7 @@ def propagate(trace: Trace, root: ArrayBox, before: Value) -> None:
         other._value = _where(trace, same, root._value, before, other._value)
 
 
-def _where(trace, same: Value, after: Value, before: Value, old: Value) -> Value:
+def _where(trace: Trace, same: Value, after: Value, before: Value, old: Value) -> Value:
     """old, or, where it is the same array, what the write makes of it."""
     yes, no = Block(), Block()
     with trace.builder.at(yes):

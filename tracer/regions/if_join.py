@@ -2,16 +2,24 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Sequence
+from types import CellType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.core import Const, Value
+from ...ir.core import Block, Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values.boxes import ArrayBox, Box
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
+
+if TYPE_CHECKING:
+    from ...ir.build import Builder
+    from .leaf_types import Kind, MaybeUndefined
+    from .region_tracing import Outcome, State
 
 
 class JoinedValue:
@@ -19,7 +27,7 @@ class JoinedValue:
 
     __slots__ = ("build", "differs")
 
-    def __init__(self, differs: bool, build):
+    def __init__(self, differs: bool, build: Callable):
         self.differs, self.build = differs, build
 
 
@@ -31,7 +39,7 @@ class FunctionPhi:
 
     __slots__ = ("flag", "other", "then")
 
-    def __init__(self, flag: Value, then, other):
+    def __init__(self, flag: Value, then: Callable, other: Any):
         self.flag, self.then, self.other = flag, then, other
 
 
@@ -46,7 +54,7 @@ class IfJoin:
         self.known: dict = {}
         self.uses: tuple[dict, dict] = {}, {}         # id(container) -> how many places have it after a branch
 
-    def add(self, what: str, a, b) -> JoinedValue:
+    def add(self, what: str, a: Any, b: Any) -> JoinedValue:
         """Join what a place holds after the one branch with what it holds after the other."""
         if a is b:
             return JoinedValue(False, lambda results: a)
@@ -66,7 +74,7 @@ class IfJoin:
         if left_tree is pytrees.LEAF:
             return slots[0]
 
-        def build(results):
+        def build(results: list[Value]) -> Any:
             made = left_tree.unflatten([s.build(results) for s in slots])
             own = self.own(a, 0) and self.own(b, 1)
             for part in leaf_types.containers(made):
@@ -78,12 +86,12 @@ class IfJoin:
 
         return JoinedValue(True, build)
 
-    def own(self, held, side: int) -> bool:
+    def own(self, held: Any, side: int) -> bool:
         """Whether a branch made what it leaves, and nothing else that it leaves has it too."""
         fresh = self.outcomes[side].fresh
         return all(id(part) in fresh and self.uses[side].get(id(part)) == 1 for part in leaf_types.containers(held))
 
-    def maybe(self, what, a, b) -> JoinedValue | None:
+    def maybe(self, what: str, a: Any, b: Any) -> JoinedValue | None:
         """Where at least one branch leaves the place unset, or set on a condition."""
         kinds = type(a), type(b)
         if leaf_types.Undefined not in kinds and leaf_types.MaybeUndefined not in kinds:
@@ -101,12 +109,12 @@ class IfJoin:
         flag = self.pair(*flags)
         return JoinedValue(True, lambda results: leaf_types.MaybeUndefined(what, held.build(results), results[flag]))
 
-    def set_flag(self, x) -> Value:
+    def set_flag(self, x: Any) -> Value:
         if type(x) is leaf_types.MaybeUndefined:
             return x.flag
         return self.trace.builder.const(type(x) is not leaf_types.Undefined, BOOL_SCALAR.dtype)
 
-    def one_sided(self, held, side: int) -> JoinedValue:
+    def one_sided(self, held: Any, side: int) -> JoinedValue:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
         leaves, structure = leaf_types.flatten(held)
         slots = []
@@ -126,7 +134,7 @@ class IfJoin:
             slots.append(self.result(kind, values, (x, None) if side == 0 else (None, x)))
         return JoinedValue(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
 
-    def leaf(self, what: str, x, y) -> JoinedValue:
+    def leaf(self, what: str, x: float | Box, y: float | Box) -> JoinedValue:
         if x is y or (not isinstance(x, Box) and not isinstance(y, Box) and leaf_types.same_static(x, y)):
             return JoinedValue(False, lambda results: x)
         left, right = leaf_types.kind_of(x), leaf_types.kind_of(y)
@@ -140,7 +148,7 @@ class IfJoin:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(x), leaf_types.describe(y))
         return self.result(kind, [self.read(0, x, kind), self.read(1, y, kind)], (x, y))
 
-    def stands(self, x, side: int) -> bool:
+    def stands(self, x: float | Box, side: int) -> bool:
         """Whether x is a function, or a choice of such, that means the same after its branch: it has nothing made there."""
         if type(x) is FunctionPhi:
             return self.stands(x.then, side) and self.stands(x.other, side)
@@ -152,7 +160,7 @@ class IfJoin:
         return not any(b.root._epoch > self.outcomes[side].epoch if isinstance(b,
                                                                                ArrayBox) else b.read() in inner for b in boxes)
 
-    def function(self, x, side: int):
+    def function(self, x: Any, side: int) -> Any:
         """build(results) of a function; the flags of a choice that a branch made become results."""
         if type(x) is not FunctionPhi:
             return lambda results: x
@@ -161,12 +169,12 @@ class IfJoin:
         k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
         return lambda results: FunctionPhi(results[k], then(results), other(results))
 
-    def read(self, side: int, held, kind) -> Value:
+    def read(self, side: int, held: float | Box, kind: Kind) -> Value:
         """A leaf at the end of a branch."""
         with self.trace.builder.at(self.blocks[side]), self.outcomes[side].installed():
             return leaf_types.emit(held, kind)
 
-    def join(self, left, right, x, y):
+    def join(self, left: Kind, right: Kind, x: float | Box, y: Any) -> Kind | None:
         """The common leaf type; lengths that differ at run time become results before the array."""
         found = leaf_types.join(left, right, x, y)
         if found is not None or left.form != "array" or right.form != "array" or len(left.dims) != len(right.dims):
@@ -178,12 +186,12 @@ class IfJoin:
                 self.pair(self.trace.builder.index(p), self.trace.builder.index(q))
         return leaf_types.join(left, right._replace(dims=left.dims), x, y)
 
-    def result(self, kind, values, held) -> JoinedValue:
+    def result(self, kind: Kind, values: Sequence[Value], held: tuple[float | Box | None, ...]) -> JoinedValue:
         k = self.pair(*values)
         known = self.which(kind, held)
         strides = {getattr(h, "_strides", None) for h in held if h is not None}
 
-        def build(results):
+        def build(results: list[Value]) -> Box:
             made = leaf_types.wrap(results[k], kind, strides.copy().pop() if len(strides) == 1 else None)
             if isinstance(made, ArrayBox):
                 for h in held:
@@ -194,7 +202,7 @@ class IfJoin:
 
         return JoinedValue(True, build)
 
-    def which(self, kind, held):
+    def which(self, kind: Kind, held: tuple[float | Box | None, ...]) -> int | None:
         """The position of the result that says which array a joined name holds, where that is asked for."""
         if self.trace.clock is None or kind.form != "array":
             return None
@@ -214,7 +222,7 @@ class IfJoin:
             self.pairs.append(key)
         return self.known[key]
 
-    def root(self, root, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
+    def root(self, root: ArrayBox, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
         values = []
         for outcome in (yes, no):
             entry = outcome.roots.get(id(root))
@@ -222,7 +230,8 @@ class IfJoin:
         k = self.pair(*values)
         return JoinedValue(True, lambda results: results[k])
 
-    def item(self, place, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
+    def item(self, place: tuple[State | CellType, bool, str], yes: region_tracing.Outcome,
+             no: region_tracing.Outcome) -> JoinedValue:
         mark = id(place[0]), place[1], place[2]
         found = [outcome.items[mark][2] if mark in outcome.items else region_tracing.peek(place) for outcome in (yes, no)]
         if any(f is region_tracing.MISSING for f in found):
@@ -235,8 +244,9 @@ class IfJoin:
         return _Emission(self.trace.builder, self.flag, self.blocks, self.pairs).results(lazy)
 
 
-def joined(trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome, put, names, before, what: str,
-           lazy: bool = False, about: str = "the branches of an `if` that is decided at run time leave"):
+def joined(trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome, put: Callable | None,
+           names: tuple[str, ...], before: tuple[float | Box, ...], what: str, lazy: bool = False,
+           about: str = "the branches of an `if` that is decided at run time leave") -> Any:
     """Emit the `if` of two branches, put its results in place, and give what they return, joined.
 
     `names` with what they held `before` and `put`, which sets them; `about` begins the message for branches that do not fit.
@@ -251,7 +261,7 @@ def joined(trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tr
             raise _unlike(found, why, about) from None
 
 
-def _unlike(found: region_tracing.Mismatch, why: str, about: str):
+def _unlike(found: region_tracing.Mismatch, why: str, about: str) -> Any:
     """The error for branches that leave different things."""
     return UnsupportedError(
         f"{about} {found.place} different: {found.left} in one, {found.right} in the other"
@@ -260,7 +270,8 @@ def _unlike(found: region_tracing.Mismatch, why: str, about: str):
         tracing.locate())
 
 
-def _join(trace, flag, yes, no, put, names, before, what, lazy, flexible=False):
+def _join(trace: Trace, flag: Value, yes: Outcome, no: Outcome, put: Callable | None, names: tuple[str, ...],
+          before: Any, what: str, lazy: bool, flexible: bool = False) -> MaybeUndefined | ScalarBox | None:
     """Emit the `if` and put its results in place."""
     joint = IfJoin(trace, flag, yes, no, flexible)
     held = [JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
@@ -287,7 +298,7 @@ _FREE = {"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "xor", "isnan",
 class _Emission:
     """An `if` in its smallest form: results that need no op, selects where the branches compute nothing, else the op."""
 
-    def __init__(self, builder, flag, blocks, pairs):
+    def __init__(self, builder: Builder, flag: Value, blocks: tuple[Block, ...], pairs: Any):
         self.builder, self.flag, self.blocks, self.pairs = builder, flag, blocks, pairs
 
     def results(self, lazy: bool) -> list[Value]:

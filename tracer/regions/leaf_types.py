@@ -9,7 +9,8 @@ they pass through a region only if the region leaves them as they are.
 from __future__ import annotations
 
 import types
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from .. import pytrees, tracing
 from ..values import boxes, promotion, random_generators, shapes, wide_ints
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.random_generators import GeneratorBox
+
+if TYPE_CHECKING:
+    from ..pytrees import TreeDef
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _DTYPE = {"bool": BOOL, "int": I64, "float": F64, "complex": C128}
@@ -40,7 +44,7 @@ class Kind(NamedTuple):
     def type(self) -> Type:
         return Type(self.dtype, self.dims)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.form == "generator":
             return f"a np.random.{self.weak}"
         if self.weak:
@@ -58,7 +62,7 @@ class Undefined:
     def __init__(self, name: str, reason: str = ""):
         self.name, self.reason = name, reason
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<unset {self.name}>"
 
 
@@ -67,14 +71,14 @@ class MaybeUndefined:
 
     __slots__ = ("flag", "held", "name")
 
-    def __init__(self, name: str, held, flag: Value):
+    def __init__(self, name: str, held: ScalarBox | tuple[dict | Box, ...] | None, flag: Value):
         self.name, self.held, self.flag = name, held, flag
 
 
 UNBOUND = "cannot access local variable '{name}' where it is not associated with a value"
 
 
-def value(held):
+def value(held: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
     """A name as it is read: unset ones raise as Python does, at once or at run time."""
     if type(held) is Undefined:
         if held.reason:
@@ -88,7 +92,7 @@ def value(held):
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
-def kind_of(x) -> Kind | None:
+def kind_of(x: Any) -> Kind | None:
     """The leaf type of a number or an array; None for everything else."""
     cls = type(x)
     if isinstance(x, ScalarBox):
@@ -111,12 +115,12 @@ def kind_of(x) -> Kind | None:
     return None
 
 
-def _literal(x) -> bool:
+def _literal(x: Any) -> bool:
     """An int that can as well be an index: a Python int or its constant."""
     return type(x) is int or (type(x) is ScalarBox and isinstance(x.read(), Const))
 
 
-def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
+def join(a: Kind, b: Kind, x: float | Box | None = None, y: bool | Box | None = None) -> Kind | None:
     """The smallest leaf type that holds both; None where there is none. x and y are what they are the types of."""
     if a == b:
         return a
@@ -139,11 +143,11 @@ def join(a: Kind, b: Kind, x=None, y=None) -> Kind | None:
     return a._replace(dtype=promotion.result_dtype([_promotes(a), _promotes(b)]), weak=None)
 
 
-def _promotes(kind: Kind):
+def _promotes(kind: Kind) -> Any:
     return promotion.WEAK[kind.weak] if kind.weak else kind.dtype.np
 
 
-def emit(x, kind: Kind) -> Value:
+def emit(x: Any, kind: Kind) -> Value:
     """x as an IR value of this leaf type."""
     builder = tracing.current().builder
     if kind.form == "generator":
@@ -158,14 +162,14 @@ def emit(x, kind: Kind) -> Value:
     return builder.cast(found, kind.dtype)
 
 
-def wrap(found: Value, kind: Kind, strides=None) -> Box:
+def wrap(found: Value, kind: Kind, strides: Any = None) -> Box:
     """A new box for an IR value."""
     if kind.form == "generator":
         return GeneratorBox(found, kind.weak)
     return ArrayBox(found, strides=strides) if kind.form == "array" else ScalarBox(found, kind.weak)
 
 
-def same_static(a, b) -> bool:
+def same_static(a: Any, b: Any) -> bool:
     """Whether two values that are no boxes are interchangeable."""
     if a is b:
         return True
@@ -179,7 +183,7 @@ def same_static(a, b) -> bool:
         return False
 
 
-def describe(x) -> str:
+def describe(x: Any) -> str:
     """What a value is, for messages about two that do not fit."""
     if type(x) is Undefined:
         return "unset"
@@ -199,7 +203,7 @@ def describe(x) -> str:
 
 # --- structures -------------------------------------------------------------------------------------------------------
 
-def attributes(x) -> dict:
+def attributes(x: Any) -> dict:
     """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
     found = dict(getattr(x, "__dict__", ()))
     for cls in type(x).__mro__:
@@ -211,12 +215,12 @@ def attributes(x) -> dict:
     return found
 
 
-def _split_object(x):
+def _split_object(x: Any) -> tuple[list, tuple[type, tuple]]:
     held = attributes(x)
     return list(held.values()), (type(x), tuple(held))
 
 
-def _join_object(meta, children):
+def _join_object(meta: tuple[type, tuple[str, ...]], children: list[ScalarBox]) -> Any:
     made = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
         object.__setattr__(made, name, child)
@@ -227,12 +231,12 @@ OBJECT = pytrees.Kind("object", _split_object, _join_object, lambda meta, n: [f"
 DEEP = 8                                     # objects in objects are looked into so far
 
 
-def opened(x) -> pytrees.Kind | None:
+def opened(x: Any) -> pytrees.Kind | None:
     """An instance of a plain class that holds traced values counts as a container of its attributes."""
     return OBJECT if _holds_boxes(x, DEEP) else None
 
 
-def _holds_boxes(x, depth: int) -> bool:
+def _holds_boxes(x: Any, depth: int) -> bool:
     cls = type(x)
     if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
         return False
@@ -246,15 +250,15 @@ def _holds_boxes(x, depth: int) -> bool:
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-def flatten(x):
+def flatten(x: float | Box) -> tuple[list[float | Box], TreeDef]:
     """(leaves, structure) of what a name holds; a MaybeUndefined or Undefined counts as a leaf."""
     return pytrees.flatten(x, opened)
 
 
-def leaves_of(x) -> list:
+def leaves_of(x: float | Box) -> list:
     return pytrees.flatten(x, opened)[0]
 
 
-def containers(x):
+def containers(x: bool | Box | tuple[ArrayBox, ArrayBox, ScalarBox, ArrayBox]) -> Iterator[Any]:
     """Every mutable container and object in what a name holds."""
     return pytrees.containers(x, opened)

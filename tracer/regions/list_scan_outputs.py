@@ -11,7 +11,8 @@ read (its length there is only known at run time): whoever does has the loop unr
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
@@ -19,8 +20,13 @@ from ...ir.types import Type
 from .. import pytrees, tracing
 from ..tracing import NeedUnroll, Scope, Trace
 from ..values import boxes, views
-from ..values.boxes import ArrayBox, ScalarBox
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
+
+if TYPE_CHECKING:
+    from ..pytrees import TreeDef
+    from .leaf_types import Kind, Undefined
+    from .region_tracing import Outcome
 
 
 class Row(ScalarBox):
@@ -37,7 +43,7 @@ class Row(ScalarBox):
         return builder("slice", self.rows, builder.index(self.k), spec="i")
 
     @property
-    def dtype_ir(self):
+    def dtype_ir(self) -> Any:
         return self.rows.type.dtype
 
 
@@ -52,7 +58,7 @@ class Grown(NamedTuple):
 
 # --- while the loop is traced -----------------------------------------------------------------------------------------
 
-def append(trace: Trace, held: list, value) -> bool:
+def append(trace: Trace, held: list, value: Any) -> bool:
     """held.append(value) in the body of a rolled loop; False where the loop has to be unrolled for it."""
     scope = trace.scopes[-1]
     if scope.grown is None or id(held) in trace.outer or trace.maker(held) != len(trace.scopes) - 2:
@@ -68,14 +74,14 @@ def append(trace: Trace, held: list, value) -> bool:
     return True
 
 
-def read(trace: Trace, x) -> None:
+def read(trace: Trace, x: Any) -> None:
     """Told before the traced program looks into a list."""
     found = trace.growing.get(id(x))
     if found is not None and found[0] is x:
         raise NeedUnroll(found[1], "a list that the loop appends to and reads")
 
 
-def expect_no_aliases(outcome, heads) -> None:
+def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:
     """An entry that the next iteration overwrites in place would change under the list."""
     roots = {id(x.root) for _, values, _ in outcome.grown.values() for value in values for x in pytrees.leaves_of(value)
              if isinstance(x, ArrayBox)}
@@ -104,7 +110,7 @@ def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
     return alias
 
 
-def expect_settled(outcome, heads) -> None:
+def expect_settled(outcome: Outcome, heads: tuple[bool | Undefined | Box, ...]) -> None:
     """What an iteration appended to a list of run-time length, the next must not overwrite."""
     roots = {id(x.root) for x in outcome.entered}
     handed = {id(x.root) for held in outcome.names for x in pytrees.leaves_of(held) if isinstance(x, ArrayBox)}
@@ -113,7 +119,7 @@ def expect_settled(outcome, heads) -> None:
         _refuse_alias()
 
 
-def _refuse_alias():
+def _refuse_alias() -> None:
     raise UnsupportedError("an array is appended to a list whose length is known only at run time, and overwritten by another "
                            "iteration, which changes it in the list too", "append a copy: `x.copy()`", tracing.locate())
 
@@ -123,7 +129,7 @@ def _refuse_alias():
 class Rows:
     """What one loop's iterations append, as carried arrays."""
 
-    def __init__(self, trace: Trace, outcome, trip: int):
+    def __init__(self, trace: Trace, outcome: Outcome, trip: int):
         self.trace, self.outcome, self.trip = trace, outcome, trip
         self.parts: list = []                     # of each append: (list, structure, kinds)
         for held, values, _ in outcome.grown.values():
@@ -147,7 +153,7 @@ class Rows:
                                          spec="i" + ":" * len(kind.dims)))
         return found
 
-    def leave(self, results, names) -> None:
+    def leave(self, results: Sequence[Value], names: tuple[Box, ...]) -> None:
         """Extend the lists. `names`: what the names hold after the loop."""
         results = iter(results)
         columns = [(held, value, structure, [_entries(next(results), kind, self.trip) for kind in kinds])
@@ -161,7 +167,8 @@ class Rows:
             if start == 0 and len(own) == 1 and own[0][2].kind is None:
                 self.trace.grown[id(held)] = Grown(held, tuple(held), own[0][3][0].box, last)
 
-    def _share_last(self, held, value, names) -> tuple | None:
+    def _share_last(self, held: Any, value: ScalarBox | tuple[ScalarBox, ...],
+                    names: Any) -> tuple | None:
         """Where a name is bound to what was appended last, the list's last entry is the same array."""
         for final, now in zip(self.outcome.names, names):
             if final is value and isinstance(now, ArrayBox):
@@ -170,7 +177,7 @@ class Rows:
         return None
 
 
-def listed(structure, columns, count: int) -> list:
+def listed(structure: TreeDef, columns: list[tuple[Value, Kind]], count: int) -> list:
     """A list of `count` items of one structure; columns: for each leaf (the value of all along the first axis, its kind)."""
     entries = [_entries(value, kind, count) for value, kind in columns]
     held = [structure.unflatten([column.at(k) for column in entries]) for k in range(count)]
@@ -184,17 +191,17 @@ class _entries:
 
     __slots__ = ("box", "kind")
 
-    def __init__(self, value: Value, kind, trip: int):
+    def __init__(self, value: Value, kind: Kind, trip: int):
         self.box, self.kind = ArrayBox(value), kind
 
-    def at(self, k: int):
+    def at(self, k: int) -> Any:
         if self.kind.form == "scalar":
             return Row(self.box._value, k, self.kind.weak)
         rank = len(self.kind.dims)
         return self.box.view(views.Strided((k,) + (None,) * rank, tuple(range(1, rank + 1))))
 
 
-def rows_of(x) -> ArrayBox | None:
+def rows_of(x: Any) -> ArrayBox | None:
     """The array whose rows are the entries of a list that a loop made, where the list is as the loop left it."""
     trace = tracing.active()
     found = trace.grown.get(id(x)) if trace is not None and type(x) is list else None
@@ -205,7 +212,7 @@ def rows_of(x) -> ArrayBox | None:
     return found.rows
 
 
-def stacked_rows(x, axis: int = 0) -> ArrayBox | None:
+def stacked_rows(x: Any, axis: int = 0) -> ArrayBox | None:
     """np.stack of such a list: a new array."""
     rows = rows_of(x)
     if rows is None:
@@ -216,7 +223,7 @@ def stacked_rows(x, axis: int = 0) -> ArrayBox | None:
     return boxes.array(builder.transpose(value, order))
 
 
-def opened(trace: Trace, scope: Scope, known) -> None:
+def opened(trace: Trace, scope: Scope, known: Iterable) -> None:
     """Begin an iteration in which lists may grow; `known` are those of which that is known."""
     scope.grown = {}
     for held in known:

@@ -11,15 +11,22 @@ iteration changes the plan no more.
 """
 from __future__ import annotations
 
-from ...ir.build import const
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...ir.build import Builder, const
 from ...ir.core import Block, Value
-from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Type
+from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Array, Type
 from .. import tracing
 from ..syntax.early_exit import RETURNED, VALUE
 from ..values.boxes import ArrayBox, Box
 from . import identity, leaf_types, region_tracing
 from .leaf_types import Kind, MaybeUndefined, Undefined
 from .region_tracing import Mismatch
+
+if TYPE_CHECKING:
+    from ..pytrees import TreeDef
+    from ..tracing import Trace
 
 
 class _Varying:
@@ -57,7 +64,7 @@ class Carry:
         "structure",
     )
 
-    def __init__(self, label: str, initial, guess: bool, epoch: int, flexible: bool):
+    def __init__(self, label: str, initial: Any, guess: bool, epoch: int, flexible: bool):
         self.flexible = flexible
         self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
         self.flag = type(initial) in (Undefined, MaybeUndefined)
@@ -96,7 +103,7 @@ class Carry:
         if self.moves and self.flag:
             parameter(block, BOOL_SCALAR)
 
-    def inits(self, builder) -> list[Value]:
+    def inits(self, builder: Builder) -> list[Value]:
         """What the parameters start from, emitted before the loop."""
         if not self.moves:
             return []
@@ -107,7 +114,7 @@ class Carry:
         found = self.described(builder, values, self.leaves)
         return [*found, self.initial.flag] if self.flag else found
 
-    def described(self, builder, values, leaves) -> list[Value]:
+    def described(self, builder: Builder, values: list[Value], leaves: list[float | Box]) -> list[Value]:
         """Before each value its lengths that are carried, and after it its identity."""
         out = []
         for value, (kind, leaf) in zip(values, [(k, x) for k, x in zip(self.kinds, leaves) if k is not None]):
@@ -117,7 +124,7 @@ class Carry:
                 out.append(identity.number(tracing.current(), leaf))
         return out
 
-    def at_head(self, trace, params, asking: bool = False):
+    def at_head(self, trace: Trace, params: Iterator, asking: bool = False) -> bool | Box:
         """What the name holds when an iteration begins. `asking`: in the condition, where a flag is not known to be false."""
         if not self.moves:
             self.entry = self.initial
@@ -133,7 +140,7 @@ class Carry:
         """Whether this is what the function returns: no iteration reads it, as none begins once it is set."""
         return self.label == VALUE
 
-    def _from(self, trace, params, linked: bool = True):
+    def _from(self, trace: Trace, params: Iterator, linked: bool = True) -> Any:
         self.boxes, leaves = [], []
         for x, kind in zip(self.leaves, self.kinds):
             for _ in range(kind.dims.count(VARYING) if kind is not None else 0):
@@ -155,7 +162,7 @@ class Carry:
 
     # --- after an iteration -------------------------------------------------------------------------------------------
 
-    def absorb(self, final) -> bool:
+    def absorb(self, final: MaybeUndefined | Box) -> bool:
         """Correct the plan by what an iteration left; whether anything changed."""
         if final is self.entry and not self.stop:
             if self.moves and self.boxes and not self.never and not self.flag:
@@ -188,7 +195,7 @@ class Carry:
         self.moves = self.moves or changed
         return changed
 
-    def first(self, leaves, structure) -> bool:
+    def first(self, leaves: Any, structure: TreeDef) -> bool:
         """The first value of a name that was unset before the loop: its types are what is carried."""
         self.leaves, self.structure, self.opaque = leaves, structure, any(map(identity.opaque, leaves))
         for x in leaves:
@@ -197,10 +204,11 @@ class Carry:
                 raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
             varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
             self.kinds.append(varying)
-        self.moves = any(self.kinds)
+        # an array from outside stays that very array; whether the name is set moves all the same
+        self.moves = any(self.kinds) or any(isinstance(x, ArrayBox) for x in leaves)
         return True
 
-    def widened(self, path: str, k: int, x) -> Kind | None:
+    def widened(self, path: str, k: int, x: Any) -> Kind | None:
         """The leaf type that holds the planned leaf and x."""
         before, kind = self.leaves[k], self.kinds[k]
         if kind is None:
@@ -217,7 +225,7 @@ class Carry:
                            trail(before, x))
         return joined
 
-    def relate(self, x) -> bool:
+    def relate(self, x: Any) -> bool:
         """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
         if not isinstance(x, ArrayBox):
             return False
@@ -227,7 +235,7 @@ class Carry:
         self.may_alias += news
         return bool(news)
 
-    def yields(self, final) -> list[Value]:
+    def yields(self, final: Box) -> list[Value]:
         """What the parameters become, emitted at the end of the body."""
         if not self.moves:
             return []
@@ -239,7 +247,7 @@ class Carry:
         found = self.described(tracing.current().builder, values, leaves)
         return [*found, flag] if self.flag else found
 
-    def after(self, trace, results, final, ran: bool, own=frozenset()):
+    def after(self, trace: Trace, results: list[Value], final: Box, ran: bool, own: set = frozenset()) -> Any:
         """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
         if not self.moves:
             if type(self.initial) is Undefined and self.structure is not None:
@@ -254,7 +262,7 @@ class Carry:
         return made.held if type(made) is MaybeUndefined and ran and type(final) is not MaybeUndefined else made
 
 
-def named(results, params):
+def named(results: tuple[Value, ...], params: tuple[Value, ...]) -> tuple[Value, ...]:
     """The results of a loop under the names of what it carries."""
     for r, p in zip(results, params):
         r.name = p.name
@@ -266,7 +274,7 @@ def numbered(kind: Kind) -> bool:
     return kind.form == "array" and tracing.current().clock is not None
 
 
-def parameter(block: Block, type, name: str | None = None) -> Value:
+def parameter(block: Block, type: Type, name: str | None = None) -> Value:
     """One parameter more of a block."""
     found = Value(type, name, block, len(block.params))
     block.params = (*block.params, found)
@@ -281,7 +289,7 @@ def vary(a: Kind, b: Kind) -> tuple[Kind, Kind]:
     return tuple(k._replace(dims=tuple(d if s else VARYING for d, s in zip(k.dims, same))) for k in (a, b))
 
 
-def trail(*values) -> str:
+def trail(*values: Any) -> str:
     """Where two values were made, for a message."""
     lines = []
     for x in values:
@@ -290,12 +298,12 @@ def trail(*values) -> str:
     return f"made in {lines[1]}" if not lines[0] and lines[1] else f"made in {lines[0]} and {lines[1]}" if all(lines) else ""
 
 
-def guess_of(name: str, initial) -> bool:
+def guess_of(name: str, initial: Array | Box) -> bool:
     """Whether a name is planned as carried at first: not an array or object that the body only writes into (`x += 1`)."""
     kind = leaf_types.kind_of(initial)
     return not name.startswith("+") or (kind is not None and kind.form == "scalar")
 
 
-def planned(names, before, epoch: int, flexible: bool) -> list[Carry]:
+def planned(names: tuple[str, ...], before: tuple[Array | Undefined | Box, ...], epoch: int, flexible: bool) -> list[Carry]:
     """A carry for each name of a loop that begins at the stamp `epoch`. `flexible`: its arrays may change their lengths."""
     return [Carry(name.lstrip("+"), held, guess_of(name, held), epoch, flexible) for name, held in zip(names, before)]

@@ -12,7 +12,10 @@ from __future__ import annotations
 import builtins
 import types
 import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import CellType
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +58,7 @@ class Outcome:
         self.roots, self.items, self.poisoned, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
 
     @contextmanager
-    def installed(self):
+    def installed(self) -> Iterator[None]:
         """Arrays as the region left them: for reading what its names hold."""
         for root, _, after in self.roots.values():
             root._value = after
@@ -81,7 +84,8 @@ def Branch(block: Block, cond: Value) -> Scope:
     return Scope(block, "branch", None, cond)
 
 
-def run(trace: Trace, scope: Scope, thunk, get, put, before, *args, always: bool = False) -> Outcome:
+def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: Callable | None, before: tuple, *args: Any,
+        always: bool = False) -> Outcome:
     """Trace thunk(*args) into scope.block; on the way out everything is as it was before.
 
     An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
@@ -125,7 +129,7 @@ def undo(scope: Scope, outcome: Outcome) -> None:
         put_item(place, before)
 
 
-def peek(place):
+def peek(place: Sequence) -> Any:
     """What an item or attribute holds."""
     held, attribute, key = place
     if attribute:
@@ -136,7 +140,7 @@ def peek(place):
         return MISSING
 
 
-def put_item(place, found) -> None:
+def put_item(place: Sequence, found: Any) -> None:
     held, attribute, key = place
     if found is MISSING:
         if attribute:
@@ -149,7 +153,7 @@ def put_item(place, found) -> None:
         held[key] = found
 
 
-def assign(trace: Trace | None, place, found) -> None:
+def assign(trace: Trace | None, place: tuple[Any, bool, int | str], found: Any) -> None:
     """Store into an item or attribute of a Python object, noting it in the region at hand."""
     if trace is not None and trace.scopes:
         scope = trace.scopes[-1]
@@ -161,7 +165,7 @@ def assign(trace: Trace | None, place, found) -> None:
     put_item(place, found)
 
 
-def roots_of(*outcomes) -> list:
+def roots_of(*outcomes: Outcome) -> list:
     found = {}
     for outcome in outcomes:
         for key, (root, before, after) in outcome.roots.items():
@@ -170,7 +174,7 @@ def roots_of(*outcomes) -> list:
     return list(found.values())
 
 
-def items_of(*outcomes) -> list:
+def items_of(*outcomes: Outcome) -> list:
     found = {}
     for outcome in outcomes:
         for key, (place, before, after) in outcome.items.items():
@@ -179,7 +183,7 @@ def items_of(*outcomes) -> list:
     return list(found.values())
 
 
-def name_of(place) -> str:
+def name_of(place: tuple[State | CellType, bool, str]) -> str:
     held, attribute, key = place
     if isinstance(held, State):
         return held.label(key)
@@ -196,7 +200,7 @@ def quoted(what: str) -> str:
 
 # --- raising ----------------------------------------------------------------------------------------------------------
 
-def fail(trace: Trace, error) -> BaseException:
+def fail(trace: Trace, error: RuntimeError | ValueError) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
     known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
@@ -249,7 +253,7 @@ class PoisonedBox(ArrayBox):
 
     __slots__ = ()
 
-    def _refuse(self, *_):
+    def _refuse(self, *_: Any) -> None:
         expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",
@@ -278,12 +282,12 @@ def link(trace: Trace, one: ArrayBox, other: ArrayBox, epoch: float = float("inf
         _connect(trace, may_alias, one)
 
 
-def relatives(trace: Trace, root) -> list:
+def relatives(trace: Trace, root: Any) -> list:
     found = trace.may_alias.get(id(root))
     return [] if found is None else [r for ref in found[1] if (r := ref()) is not None]
 
 
-def _connect(trace: Trace, a, b) -> None:
+def _connect(trace: Trace, a: ArrayBox, b: ArrayBox) -> None:
     found = trace.may_alias.get(id(a))
     if found is None:
         key, may_alias = id(a), trace.may_alias
@@ -292,19 +296,19 @@ def _connect(trace: Trace, a, b) -> None:
         found[1].append(weakref.ref(b))
 
 
-def spoil_kin(trace: Trace, root) -> None:
+def spoil_kin(trace: Trace, root: ArrayBox) -> None:
     """A write to `root`: whatever may be the same array cannot be read any more."""
     for other in relatives(trace, root):
         spoil(trace, other, "")
 
 
-def spoil(trace: Trace, box, reason) -> None:
+def spoil(trace: Trace, box: ArrayBox, reason: str) -> None:
     if type(box) is ArrayBox:
         box.__class__ = PoisonedBox
         trace.scopes[-1].poisoned.append((box, reason))
 
 
-def merge_spoilt(trace: Trace, *outcomes) -> None:
+def merge_spoilt(trace: Trace, *outcomes: Outcome) -> None:
     for outcome in outcomes:
         for box, reason in outcome.poisoned:
             spoil(trace, box, reason)

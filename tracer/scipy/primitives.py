@@ -1,6 +1,8 @@
 """Ops that the programs of this folder use and NumPy has no name for. They are called, not rewritten."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir.errors import UnsupportedError
@@ -11,7 +13,7 @@ from ..values.boxes import as_array
 from ..values.promotion import fail
 
 
-def lu_factors(a):
+def lu_factors(a: Any) -> Any:
     """(L and U in one matrix, the permutation with a[permutation] = L U)."""
     builder, a = tracing.current().builder, as_array(a)
     square(a)
@@ -20,7 +22,7 @@ def lu_factors(a):
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
 
 
-def footprint_of(x) -> tuple[tuple[int, ...], list[bool]]:
+def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
     """The shape of a footprint of a filter and which of its places count, in order: known while compiling."""
     if isinstance(x, boxes.Box):
         fail(UnsupportedError, "a footprint that is known only at run time cannot be compiled", "make it outside the function")
@@ -28,7 +30,7 @@ def footprint_of(x) -> tuple[tuple[int, ...], list[bool]]:
     return x.shape, (x.ravel() != 0).tolist()
 
 
-def solve_triangle(a, b, lower, trans, unit):
+def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     """x with a x = b, or a^T x = b, from one triangle of a; b a vector or a matrix."""
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
     square(a)

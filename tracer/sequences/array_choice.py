@@ -13,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +26,10 @@ from ..calling import calls
 from ..control import branches, iteration
 from ..regions import leaf_types
 from ..values import boxes, shapes
-from ..values.boxes import METHODS, Box, ScalarBox
+from ..values.boxes import METHODS, ArrayBox, Box, ScalarBox
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
 
 ROUNDS = 4               # a loop that takes each array so often at most is unrolled, where its length is known
 
@@ -37,52 +41,52 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
     __hash__ = None
     shown = "choice of arrays"
 
-    def __init__(self, key: ScalarBox, members):
+    def __init__(self, key: ScalarBox, members: Any):
         self.key, self.members = key, tuple(map(boxes.lift, members))
 
-    def each(self, f: Callable):
+    def each(self, f: Callable) -> float | Box | tuple[int, ...] | None:
         """f(the array that it is)."""
         return _switch(self.key, [functools.partial(f, m) for m in self.members])
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: Callable, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return over(getattr(ufunc, method), inputs, kwargs)
 
-    def __array_function__(self, function, kinds, args, kwargs):
+    def __array_function__(self, function: Callable, kinds: Any, args: Any, kwargs: Any) -> Any:
         return over(function, args, kwargs)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: int | tuple[int, ...]) -> Any:
         return self.each(lambda m: m[key])
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: int | tuple[int, ...], value: Box) -> None:
         self.each(lambda m: operator.setitem(m, key, value))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if name in METHODS:
             return functools.partial(self.method, name)
         return self.each(lambda m: getattr(m, name))
 
-    def method(self, name: str, *args, **kwargs):
+    def method(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return over(lambda m, *args, **kwargs: getattr(m, name)(*args, **kwargs), (self, *args), kwargs)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(Items(self))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.__tracegrad_box__())
 
     def __tracegrad_box__(self) -> Box:
         """The array as a value: a copy."""
         return boxes.array(boxes.as_array(self.each(lambda m: m)).read())
 
-    def augmented(self, op: str, value) -> ArrayChoice:
+    def augmented(self, op: str, value: float) -> ArrayChoice:
         """self op= value"""
         over(getattr(operator, op), (self, value), {})
         return self
 
 
-def _switch(key: ScalarBox, cases):
+def _switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, ...] | None:
     """cases[key]()"""
     if len(cases) == 1:
         return cases[0]()
@@ -94,7 +98,7 @@ def _switch(key: ScalarBox, cases):
     return branches.either(below, lambda: _switch(key, first), lambda: _switch(shifted, rest))
 
 
-def over(f: Callable, args, kwargs):
+def over(f: Callable, args: Any, kwargs: dict) -> Any:
     """f(*args, **kwargs) with each array in the place of a choice; those of one number are the same case."""
     (args, kwargs), choices = (list(args), dict(kwargs)), []
     _replace((args, kwargs), choices.append)
@@ -102,14 +106,14 @@ def over(f: Callable, args, kwargs):
         return f(*args, **kwargs)
     first = choices[0]
 
-    def case(k: int):
+    def case(k: int) -> float | Box:
         taken = _replace((args, kwargs), lambda c: c.members[k] if c.key.read() is first.key.read() else c)
         return over(f, *taken)
 
     return _switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
 
 
-def _replace(x, function):
+def _replace(x: Any, function: Callable) -> Any:
     """x with function(choice) for each choice in it, in lists, tuples and dicts too."""
     if type(x) is ArrayChoice:
         return function(x)
@@ -120,12 +124,12 @@ def _replace(x, function):
     return x
 
 
-def _holds(x) -> bool:
+def _holds(x: Any) -> bool:
     return type(x) is ArrayChoice or (type(x) in (list, tuple) and any(map(_holds, x))) or (
         type(x) is dict and any(map(_holds, x.values())))
 
 
-def spread(f, args, kwargs):
+def spread(f: Callable | np._ArrayFunctionDispatcher, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> Any:
     """A call with a choice among its arguments; NotImplemented where it is handed on as it is, to be kept."""
     keeps = isinstance(f, type) and calls.BUILTINS.get(f) is None
     if keeps or isinstance(getattr(f, "__self__", None), (list, dict, set)):
@@ -135,7 +139,7 @@ def spread(f, args, kwargs):
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def item_at(trace, held, key: ScalarBox):
+def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
     """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
     known."""
     roots = tracing.roots_of(trace, key.read())
@@ -155,12 +159,12 @@ def item_at(trace, held, key: ScalarBox):
     return found
 
 
-def _alike(column) -> bool:
+def _alike(column: tuple[float | ArrayBox, ...]) -> bool:
     kinds = [leaf_types.kind_of(x) for x in column]
     return all(kinds) and len({k.form for k in kinds}) == 1
 
 
-def _position(trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
+def _position(trace: Trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
     """A position from the start, checked."""
     builder = trace.builder
     at = builder.expr(builder.cast(key.read(), I64))
@@ -168,7 +172,7 @@ def _position(trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
     return ScalarBox((at < 0).select(at + count, at).value, "int")
 
 
-def _chosen(number: ScalarBox, column):
+def _chosen(number: ScalarBox, column: tuple[float | ArrayBox, ...]) -> Any:
     if all(x is column[0] for x in column):
         return column[0]
     if leaf_types.kind_of(column[0]).form == "array":
@@ -176,7 +180,7 @@ def _chosen(number: ScalarBox, column):
     return _switch(number, [lambda x=x: x for x in column])
 
 
-def settled(x):
+def settled(x: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
     """What a function returns, with arrays in place of choices."""
     if type(x) is ArrayChoice:
         return x.__tracegrad_box__()
@@ -199,7 +203,7 @@ class Items(iteration.Source):
         count = held.each(lambda m: boxes.count(m.dims[0]))
         self.trip = count if type(count) is int else shapes.to_index(count)
 
-    def at(self, k):
+    def at(self, k: Any) -> Any:
         return self.held[boxes.count(k)]
 
 

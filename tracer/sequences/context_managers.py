@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import types
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +27,11 @@ from ..syntax import source
 from ..tracing import Trace
 from . import generators
 
+if TYPE_CHECKING:
+    from ..values.boxes import ArrayBox
 
-def with_(manager, body, get, put, names) -> None:
+
+def with_(manager: Any, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...]) -> None:
     """The statement with one manager; body(what it gives)."""
     trace = tracing.active()
     if trace is None:
@@ -44,25 +49,25 @@ def with_(manager, body, get, put, names) -> None:
     _Users(trace, manager, get, put, names).run(enter, leave, body)
 
 
-def _is_users(method) -> bool:
+def _is_users(method: Callable) -> bool:
     return isinstance(method, types.FunctionType) and source.is_user(method)
 
 
 class _Users:
     """A manager of the program's own class."""
 
-    def __init__(self, trace: Trace, manager, get, put, names):
+    def __init__(self, trace: Trace, manager: Any, get: Callable, put: Callable, names: tuple[str, ...]):
         self.trace, self.manager = trace, manager
         self.names = get, put, names
         self.caught = try_statement.Caught(trace, lambda: (BaseException,), get, put, names)
 
-    def run(self, enter, leave, body) -> None:
+    def run(self, enter: Callable, leave: Callable, body: Callable) -> None:
         entered = calls.call(enter, self.manager) if _is_users(enter) else self.manager
         self.caught.trace_body(lambda: body(entered))
         cases = [([code], lambda code=code: self.failed(leave, self.caught.target.record(code))) for code in self.caught.codes]
         self.caught.branch(lambda: self.caught.choose(cases), lambda: _silently(leave, self.manager))
 
-    def failed(self, leave, record: exceptions.Record) -> None:
+    def failed(self, leave: Callable, record: exceptions.Record) -> None:
         """__exit__ of an exception, which goes on where the result is not true."""
         error = record.shown()
         swallowed = branches.truth(calls.call(leave, self.manager, type(error), error, None))
@@ -73,7 +78,7 @@ class _Users:
         branches.stage(swallowed, branches._nothing, lambda: exceptions.raise_again(self.trace, record), *self.names)
 
 
-def _silently(leave, manager) -> None:
+def _silently(leave: Callable, manager: Any) -> None:
     calls.call(leave, manager, None, None, None)
 
 
@@ -87,7 +92,7 @@ class _Yielded(region_tracing.State):
         trace.note_fresh(self)
 
 
-def _generator(trace: Trace, manager, body, get, put, names) -> None:
+def _generator(trace: Trace, manager: Any, body: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
     """contextlib.contextmanager: what surrounds `yield` surrounds the body."""
     made = calls.call(manager.func, *manager.args, **manager.kwds)
     if not isinstance(made, generators.Generator):
@@ -96,7 +101,7 @@ def _generator(trace: Trace, manager, body, get, put, names) -> None:
     consumer = generators.ConsumerNames(trace, get, put, names) if get else None
     yielded, depth = _Yielded(trace), len(trace.scopes)
 
-    def sink(value) -> None:
+    def sink(value: ArrayBox) -> None:
         if yielded.once is not False or any(s.kind == "loop" for s in trace.scopes[depth:]):
             raise UnsupportedError("a context manager that may come to `yield` more than once",
                                    "write a loop instead of a `with`", tracing.locate())
@@ -115,17 +120,19 @@ def _generator(trace: Trace, manager, body, get, put, names) -> None:
         trace.builder.emit("check", reached, error="RuntimeError", message="generator didn't yield")
 
 
-def _suppress(trace: Trace, manager, body, get, put, names) -> None:
+def _suppress(trace: Trace, manager: Any, body: Callable, get: Callable | None, put: Callable | None,
+              names: tuple[str, ...]) -> None:
     caught = try_statement.Caught(trace, lambda: manager._exceptions, get, put, names)
     caught.trace_body(lambda: body(None))
     caught.branch(branches._nothing, branches._nothing)
 
 
-def _plain(trace: Trace, manager, body, get, put, names) -> None:
+def _plain(trace: Trace, manager: Any, body: Callable, get: Callable | None, put: Callable | None,
+           names: tuple[str, ...]) -> None:
     body(manager.enter_result)
 
 
-def _errstate(trace: Trace, manager, body, get, put, names) -> None:
+def _errstate(trace: Trace, manager: np.errstate, body: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
     before = np.geterr()
     with manager:
         asked = np.geterr()
@@ -138,7 +145,8 @@ def _errstate(trace: Trace, manager, body, get, put, names) -> None:
         body(None)
 
 
-def _catch_warnings(trace: Trace, manager, body, get, put, names) -> None:
+def _catch_warnings(trace: Trace, manager: Any, body: Callable, get: Callable | None, put: Callable | None,
+                    names: tuple[str, ...]) -> None:
     with manager as recorded:
         if recorded is not None:
             raise UnsupportedError("compiled code does not warn, so there is nothing to record", "record them around the call",
@@ -152,9 +160,9 @@ _HANDLERS = {contextlib._GeneratorContextManager: _generator, contextlib.suppres
 
 # --- what would change how warnings are given -----------------------------------------------------------------------------
 
-def _filtered(function):
+def _filtered(function: Callable) -> Callable:
     """warnings.simplefilter and filterwarnings: compiled code does not warn, so what keeps it silent has nothing to do."""
-    def handler(action, *args, **kwargs):
+    def handler(action: str, *args: Any, **kwargs: Any) -> None:
         if action == "error":
             raise UnsupportedError(f"{function.__name__}(\"error\"): compiled code does not warn, so it raises nothing instead",
                                    "test with np.isfinite, or run under tg.config(check_numerics=True)", tracing.locate())
@@ -162,8 +170,8 @@ def _filtered(function):
     return handler
 
 
-def _refused(function):
-    def handler(*args, **kwargs):
+def _refused(function: Callable) -> Callable:
+    def handler(*args: Any, **kwargs: str) -> None:
         raise UnsupportedError(f"np.{function.__name__} would act while the function is compiled, not when it runs",
                                "call it outside; compiled code neither warns nor raises at floating-point errors, unless it "
                                "runs under tg.config(check_numerics=True)", tracing.locate())

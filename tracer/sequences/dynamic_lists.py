@@ -18,11 +18,13 @@ not depend on how many there are: np.array of an empty list is of shape (0, 3) w
 from __future__ import annotations
 
 import builtins
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...ir.core import Block, Value, as_dim
+from ...ir.core import Block, Op, Value, as_dim
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX, INDEX_SCALAR, Type
 from .. import pytrees, tracing
@@ -31,6 +33,11 @@ from ..control import iteration, loops, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, promotion
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+
+if TYPE_CHECKING:
+    from ..control.packed_lists import PackedList
+    from ..regions.leaf_types import Kind
+    from ..tracing import Trace
 
 EMPTY = "pop from empty list"
 OUTSIDE = "list index out of range"
@@ -43,7 +50,7 @@ class Entry(NamedTuple):
     kinds: tuple
 
     @classmethod
-    def of(cls, value) -> Entry | None:
+    def of(cls, value: Any) -> Entry | None:
         leaves, structure = pytrees.flatten(value)
         kinds = [leaf_types.kind_of(x) for x in leaves]
         if not kinds or any(k is None or not k.type.static for k in kinds):
@@ -58,7 +65,7 @@ class Entry(NamedTuple):
         return None if None in kinds else Entry(self.structure, kinds)
 
 
-def _joined(a, b):
+def _joined(a: Kind, b: Kind) -> Kind | None:
     if a == b or (a.weak and b.weak):
         return leaf_types.join(a, b)
     if a.form != b.form or a.dims != b.dims:
@@ -81,7 +88,7 @@ class Cell:
 
 # --- becoming one -----------------------------------------------------------------------------------------------------
 
-def grow(trace, held: list, name: str, args) -> None:
+def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | ScalarBox, ...]) -> None:
     """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
     be."""
     found = _entry_after(held, name, args)
@@ -90,10 +97,10 @@ def grow(trace, held: list, name: str, args) -> None:
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held, name: str, args) -> Entry | None:
-    more = args[0] if args and name in ("append", "extend", "+=") else ()
+def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple[float | ScalarBox, ...]) -> Entry | None:
+    more = args[0] if args and name in ("append", "appendleft", "extend", "extendleft", "+=") else ()
     parts = [Entry.of(x) for x in held]
-    if name == "append":
+    if name in ("append", "appendleft"):
         parts.append(Entry.of(more))
     elif isinstance(more, (list, tuple)):
         parts += map(Entry.of, more)
@@ -105,7 +112,7 @@ def _entry_after(held, name: str, args) -> Entry | None:
     return found
 
 
-def piled(trace, held: list, entry: Entry, site) -> DynamicList | None:
+def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> DynamicList | None:
     """A list that has just been made, as a pile; None where its entries do not fit."""
     for x in held:
         joined = entry.join(Entry.of(x))
@@ -130,7 +137,7 @@ class DynamicList(packed_lists.ListValue):
     __slots__ = ("count", "entry", "seen", "site", "stacks", "top", "write_guard")
     __hash__ = None
 
-    def __init__(self, entry: Entry, site):
+    def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
@@ -140,7 +147,7 @@ class DynamicList(packed_lists.ListValue):
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
-    def append(self, value) -> None:
+    def append(self, value: Any) -> None:
         leaves = self._leaves(value)
         builder = tracing.current().builder
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -148,7 +155,7 @@ class DynamicList(packed_lists.ListValue):
         self.count.set(builder.iop("add", self.count._value, 1))
         self.top = self.stacks[0]._value, self._entry([leaf_types.emit(x, k) for x, k in zip(leaves, self.entry.kinds)])
 
-    def _leaves(self, value) -> list:
+    def _leaves(self, value: Any) -> list:
         """The leaves of a new entry; traces again where it needs a wider type."""
         joined = self.entry.join(Entry.of(value))
         if joined is None:
@@ -162,7 +169,7 @@ class DynamicList(packed_lists.ListValue):
                 self.write_guard.append(list_scan_outputs.entered(tracing.current(), x))
         return leaves
 
-    def extend(self, values) -> None:
+    def extend(self, values: tuple[Value, ...]) -> None:
         source = iteration.source_of(values)
         if source is None:
             for x in list(iteration.iterate(values)):
@@ -170,11 +177,11 @@ class DynamicList(packed_lists.ListValue):
         else:
             loops.for_(source, self.append, None, None, (), None, site=(self.site, "extend"))
 
-    def __iadd__(self, values):
+    def __iadd__(self, values: Any) -> Any:
         self.extend(values)
         return self
 
-    def pop(self, position=-1):
+    def pop(self, position: int = -1) -> Any:
         if isinstance(position, Box) or position != -1:
             _refuse("pop of a position other than the last, of a list whose length is known only at run time",
                     "use an array and a counter")
@@ -190,7 +197,7 @@ class DynamicList(packed_lists.ListValue):
             cell.set(builder("stack_new", dtype=kind.dtype))
         self.count.set(builder.index(0))
 
-    def _taken(self):
+    def _taken(self) -> ScalarBox:
         """The last entry, which leaves the stacks."""
         builder, values = tracing.current().builder, []
         for cell, kind in zip(self.stacks, self.entry.kinds):
@@ -199,7 +206,7 @@ class DynamicList(packed_lists.ListValue):
             values.append(value)
         return self._entry(values)
 
-    def last(self):
+    def last(self) -> ScalarBox:
         self._expect_unwritten()
         if self.top is None or self.top[0] is not self.stacks[0]._value:
             self._expect(1, OUTSIDE)
@@ -216,7 +223,7 @@ class DynamicList(packed_lists.ListValue):
         for alias in self.write_guard:
             alias.read()
 
-    def _entry(self, values):
+    def _entry(self, values: list[Value]) -> ScalarBox:
         return self.entry.structure.unflatten([_read_only(leaf_types.wrap(v, k)) for v, k in zip(values, self.entry.kinds)])
 
     # --- all of it ----------------------------------------------------------------------------------------------------
@@ -232,7 +239,7 @@ class DynamicList(packed_lists.ListValue):
             self.seen = self.stacks[0]._value, rows
         return [_read_only(boxes.array(v)) for v in self.seen[1]]
 
-    def _fill(self, rows) -> None:
+    def _fill(self, rows: list[Value]) -> None:
         for cell, value, kind in zip(self.stacks, rows, self.entry.kinds):
             cell.set(_refilled(value, self.count._value, kind))
 
@@ -245,26 +252,29 @@ class DynamicList(packed_lists.ListValue):
             _refuse("an array of a list of structures", "append numbers or arrays, to one list each")
         return FUNCTIONS[np.stack](columns, -1)
 
-    def settled(self):
+    def settled(self) -> PackedList:
         """The list as it is now, which does not change with it."""
         return _listed(self.entry, self.columns())
 
-    def packed(self):
+    def packed(self) -> PackedList:
         return self.settled().packed()
 
-    def __len__(self):
-        return tracing.need_concrete(ScalarBox(self.count._value, "int"), "len()")
+    def length(self) -> ScalarBox:
+        return ScalarBox(self.count._value, "int")
 
-    def __bool__(self):
+    def __len__(self) -> int:
+        return tracing.need_concrete(self.length(), "len()")
+
+    def __bool__(self) -> Any:
         builder = tracing.current().builder
         return ScalarBox(builder("ne", self.count._value, builder.index(0)), "bool")
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if type(key) is int and key == -1:
             return self.last()
         return self.settled()[key]
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
         leaves, columns = self._leaves(value), [boxes.array(c.read()) for c in self.columns()]
@@ -272,30 +282,30 @@ class DynamicList(packed_lists.ListValue):
             column[key] = boxes.result(leaf_types.emit(x, kind))
         self._fill([c.read() for c in columns])
 
-    def copy(self):
+    def copy(self) -> Any:
         return self.settled()
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return self.settled()
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return self._joined(self, other)
 
-    def __radd__(self, other):
+    def __radd__(self, other: Any) -> Any:
         return self._joined(other, self)
 
-    def _joined(self, *parts):
+    def _joined(self, *parts: Any) -> Any:
         made = DynamicList(self.entry, self.site)
         for part in parts:
             made.extend(part)
         return made
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> None:
         _other(name)
 
 
@@ -305,12 +315,12 @@ class Entries(packed_lists.ListValue):
     __slots__ = ("boxes", "entry")
     __hash__ = None
 
-    def __init__(self, entry: Entry, columns):
+    def __init__(self, entry: Entry, columns: Any):
         self.entry, self.boxes = entry, columns
 
     settled = copy = __copy__ = lambda self: self
 
-    def packed(self):
+    def packed(self) -> None:
         _refuse("sum, min or max of a list of arrays or tuples whose length is known only at run time",
                 "make it an array: `np.array(x)`")
 
@@ -319,52 +329,52 @@ class Entries(packed_lists.ListValue):
 
     array = DynamicList.array
 
-    def item(self, k):
+    def item(self, k: Any) -> Any:
         return self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)])
 
-    def __bool__(self):
+    def __bool__(self) -> Any:
         builder = tracing.current().builder
         return ScalarBox(builder("ne", builder.index(self.boxes[0].dims[0]), builder.index(0)), "bool")
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return _listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
         return self.item(key)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return self
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> None:
         _other(name)
 
 
-def _listed(entry: Entry, columns):
+def _listed(entry: Entry, columns: list[ArrayBox]) -> Any:
     """A list of numbers as any other that is packed, others as `Entries`."""
     if entry.structure is pytrees.LEAF and not entry.kinds[0].dims:
         return packed_lists.PackedList(boxes.array(columns[0].read()), entry.kinds[0])
     return Entries(entry, columns)
 
 
-def _other(name: str):
+def _other(name: str) -> None:
     if hasattr(list, name) and not name.startswith("__"):
         _refuse(f"list.{name}, of a list whose length is known only at run time",
                 "make it an array when it is complete: `np.array(x)`")
     raise AttributeError(f"'list' object has no attribute '{name}'")
 
 
-def _refuse(what: str, remedy: str):
+def _refuse(what: str, remedy: str) -> None:
     raise UnsupportedError(what, remedy, tracing.locate())
 
 
-def _item(column: ArrayBox, k, kind):
+def _item(column: ArrayBox, k: Any, kind: Any) -> Any:
     found = column[k]
     return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
 
 
-def _read_only(x):
+def _read_only(x: Box) -> Box:
     if isinstance(x, ArrayBox):
         x.writeable = False
     return x
@@ -372,7 +382,7 @@ def _read_only(x):
 
 # --- stacks and arrays ------------------------------------------------------------------------------------------------
 
-def _poured(stack: Value, count: Value, kind) -> Value:
+def _poured(stack: Value, count: Value, kind: Kind) -> Value:
     """The entries of a stack as the rows of an array: for i in 0 … n: rows[n - 1 - i] = pop."""
     builder = tracing.current().builder
     dims = tuple(map(builder.index, kind.dims))
@@ -387,7 +397,7 @@ def _poured(stack: Value, count: Value, kind) -> Value:
     return builder.emit("for", count, stack, start, regions=(block,))[1]
 
 
-def _refilled(rows: Value, count: Value, kind) -> Value:
+def _refilled(rows: Value, count: Value, kind: Kind) -> Value:
     """A stack of the rows of an array."""
     builder = tracing.current().builder
     start = builder("stack_new", dtype=kind.dtype)
@@ -398,7 +408,7 @@ def _refilled(rows: Value, count: Value, kind) -> Value:
     return builder.emit("for", count, start, regions=(block,))[0]
 
 
-def _join(meta, children):
+def _join(meta: Any, children: Any) -> Any:
     """The list that the caller has, of what its columns hold."""
     (entry,) = meta
     if not isinstance(children[0], np.ndarray):
@@ -412,22 +422,22 @@ class DynamicListItems(iteration.Source):
 
     __slots__ = ("held",)
 
-    def __init__(self, held):
+    def __init__(self, held: Any):
         self.held = held.settled()
         self.trip = self.held.boxes[0].dims[0] if type(self.held) is Entries else self.held.box.dims[0]
 
-    def at(self, k):
+    def at(self, k: Any) -> Any:
         at = boxes.count(k) if isinstance(k, int) else ScalarBox(k, "int")
         return self.held.item(at)
 
 
 # --- functions of lists -----------------------------------------------------------------------------------------------
 
-def _stack(held, axis=0):
+def _stack(held: Any, axis: int = 0) -> Any:
     return FUNCTIONS[np.moveaxis](held.array(), 0, axis)
 
 
-def _concatenate(held, axis=0):
+def _concatenate(held: Any, axis: int = 0) -> Any:
     """The entries one after another: their rows, where they are joined along the first axis."""
     rows = held.array()
     if axis != 0 or len(rows.dims) < 2:
@@ -435,23 +445,23 @@ def _concatenate(held, axis=0):
     return FUNCTIONS[np.reshape](rows, (-1, *map(boxes.count, rows.dims[2:])))
 
 
-def _vstack(held):
+def _vstack(held: Any) -> Any:
     rows = held.array()
     return _concatenate(held) if len(rows.dims) > 2 else rows if len(rows.dims) == 2 else rows[:, None]
 
 
-def _hstack(held):
+def _hstack(held: Any) -> Any:
     return held.array() if len(held.array().dims) == 1 else _concatenate(held)
 
 
-def _sorted(held, reverse=False):
+def _sorted(held: Any, reverse: bool = False) -> Any:
     made = held.packed()
     found = FUNCTIONS[np.sort](made.box)
     return packed_lists.PackedList(boxes.array(found[::-1].read()) if reverse else found, made.kind)
 
 
-def _length(held):
-    return ScalarBox(held.count._value, "int") if type(held) is DynamicList else boxes.count(DynamicListItems(held).trip)
+def _length(held: Any) -> int | ScalarBox:
+    return held.length() if hasattr(type(held), "length") else boxes.count(DynamicListItems(held).trip)
 
 
 calls.OUTGROWN.append(grow)

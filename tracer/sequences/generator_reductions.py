@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ...ir.errors import ConcretizationError
 from .. import tracing
@@ -17,33 +19,36 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from . import dynamic_lists
 
+if TYPE_CHECKING:
+    from ..values.boxes import ArrayBox, Box, ScalarBox
+
 
 class Listed:
     """Gathers the terms in a list: for any other function of that name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.terms: list = []
 
-    def each(self, items, body) -> None:
+    def each(self, items: Any, body: Callable) -> None:
         for item in iteration.iterate(items):
             body(item)
 
-    def when(self, test, thunk) -> None:
+    def when(self, test: Any, thunk: Callable) -> None:
         if calls.keep(test):
             thunk()
 
-    def take(self, term) -> None:
+    def take(self, term: Box) -> None:
         self.terms.append(term)
 
 
 class Tried(Listed):
     """Gathers the terms in a list, until something that only run time knows decides how many there are."""
 
-    def __init__(self, site):
+    def __init__(self, site: tuple[int, ...]):
         super().__init__()
         self.site = site
 
-    def each(self, items, body) -> None:
+    def each(self, items: Sequence | ArrayBox, body: Callable) -> None:
         if type(items) in iteration.DRIVEN:
             raise tracing.Restart(lists={self.site: packed_lists.KEPT})
         with self.counting():
@@ -51,14 +56,14 @@ class Tried(Listed):
         for item in items:
             body(item)
 
-    def when(self, test, thunk) -> None:
+    def when(self, test: bool, thunk: Callable) -> None:
         with self.counting():
             kept = calls.keep(test)
         if kept:
             thunk()
 
     @contextlib.contextmanager
-    def counting(self):
+    def counting(self) -> Iterator[None]:
         try:
             yield
         except ConcretizationError:
@@ -70,90 +75,90 @@ class Tried(Listed):
 class Kept(Listed):
     """Gathers the terms in a list whose length only run time knows."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.terms = packed_lists.made([])
 
-    def each(self, items, body) -> None:
+    def each(self, items: Any, body: Callable) -> None:
         loops.for_(items, _silent(body), None, None, (), None, site=id(body.__code__))
 
-    def when(self, test, thunk) -> None:
+    def when(self, test: Any, thunk: Callable) -> None:
         branches.if_(test, _silent(thunk), None, None, None, ())
 
-    def take(self, term) -> None:
+    def take(self, term: Any) -> None:
         calls.call(self.terms.append, term)
 
 
 class Fold:
     """Carries what the terms so far amount to. `lazy`: the terms end once the result is decided."""
 
-    def __init__(self, start, lazy: bool):
+    def __init__(self, start: int, lazy: bool):
         self.value, self.lazy, self.names = start, lazy, (type(self).__name__.lower(),)
 
-    def get(self):
+    def get(self) -> tuple[int | ScalarBox, ...]:
         return (self.value,)
 
-    def put(self, values) -> None:
+    def put(self, values: tuple[int | ScalarBox, ...]) -> None:
         (self.value,) = values
 
-    def stop(self):
+    def stop(self) -> Any:
         return (self.decided(),)
 
-    def each(self, items, body) -> None:
+    def each(self, items: Any, body: Callable) -> None:
         loops.for_(items, _silent(body), self.get, self.put, self.names, self.stop if self.lazy else None,
                    site=id(body.__code__))
 
-    def when(self, test, thunk) -> None:
+    def when(self, test: Any, thunk: Callable) -> None:
         branches.if_(test, _silent(thunk), None, self.get, self.put, self.names)
 
 
-def _silent(thunk):
+def _silent(thunk: Callable) -> Callable:
     """The thunk as a statement: what its comprehension gives is no part of what a branch leaves."""
-    def run(*args) -> None:
+    def run(*args: ScalarBox) -> None:
         thunk(*args)
     return run
 
 
 class Sum(Fold):
-    def take(self, term) -> None:
+    def take(self, term: Any) -> None:
         self.value = self.value + term
 
 
 class Any(Fold):
-    def take(self, term) -> None:
+    def take(self, term: Any) -> None:
         self.value = branches.boxed(branches.truth(branches.or_(self.value, lambda: term)))
 
-    def decided(self):
+    def decided(self) -> Any:
         return self.value
 
 
 class All(Fold):
-    def take(self, term) -> None:
+    def take(self, term: Any) -> None:
         self.value = branches.boxed(branches.truth(branches.and_(self.value, lambda: term)))
 
-    def decided(self):
+    def decided(self) -> Any:
         return branches.not_(self.value)
 
 
 class First(Fold):
     """The first term: next() of a generator expression. `start`: the default, if there is one."""
 
-    def __init__(self, *start):
+    def __init__(self, *start: Any) -> None:
         super().__init__(*(start or (leaf_types.Undefined("the first value"),)), True)
         self.found, self.names = False, ("the first value", "whether there is one")
 
-    def get(self):
+    def get(self) -> Any:
         return self.value, self.found
 
-    def put(self, values) -> None:
+    def put(self, values: Any) -> None:
         self.value, self.found = values
 
-    def take(self, term) -> None:
+    def take(self, term: Any) -> None:
         self.value, self.found = term, True
 
-    def decided(self):
+    def decided(self) -> Any:
         return self.found
 
-    def result(self, missing: bool):
+    def result(self, missing: bool) -> Any:
         """The value. `missing`: there is no default."""
         found = branches.truth(self.found)
         if missing and found is False:
@@ -163,7 +168,7 @@ class First(Fold):
         return self.value.held if type(self.value) is leaf_types.MaybeUndefined else self.value
 
 
-def gather(visit):
+def gather(visit: Callable) -> Any:
     """The list comprehension whose terms `visit` hands over. Where a condition is known only at run time, so is its length."""
     trace = tracing.active()
     if trace is None:
@@ -176,7 +181,7 @@ def gather(visit):
     return made.terms if trace is None or type(made) is Kept else packed_lists.made(made.terms)
 
 
-def fold(function, visit, lazy: bool, *start):
+def fold(function: Callable, visit: Callable, lazy: bool, *start: Any) -> Any:
     """function(terms, *start), where visit(fold) hands the terms to fold."""
     if function is builtins.next and tracing.active() is not None:
         first = First(*start)

@@ -9,13 +9,15 @@
 A consumer that iterates in plain sight (`for`, `list`, `sum`, comprehensions, also through `enumerate` and `zip`) has the whole
 generator run, with itself called at each `yield`; so loops in the generator are rolled, and lengths may be known only at run
 time. What the consumer assigns is carried by the generator's loops like attributes (`ConsumerNames`). A `break` leaves the
-generator as an exception leaves a `try` (regions/escapes.py). Everything else (`next`, unpacking, `zip` of two generators)
-takes values one by one, and needs to know while tracing how many there are.
+generator as an exception leaves a `try` (regions/escapes.py). Everything else (`next`, `send`, unpacking, `zip` of two
+generators) takes values one by one, and needs to know while tracing how many there are.
 """
 from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -25,17 +27,22 @@ from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source
 from ..tracing import Trace
 from ..values import shapes
-from ..values.boxes import ScalarBox
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import generator_reductions
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ...ir.types import Array
+    from ..control.packed_lists import PackedList
 
 
 class Generator:
     """What a call of a generator function gives. push(sink) runs its body; steps() gives its values one by one."""
 
-    def __init__(self, push, steps):
+    def __init__(self, push: Callable, steps: Callable):
         self.push, self.steps, self.iterator = push, steps, None
 
-    def run(self, sink):
+    def run(self, sink: Callable) -> Any:
         """The whole body, with sink(value) at each `yield`; gives what it returns."""
         trace = tracing.current()
         if self.push is None:
@@ -48,27 +55,34 @@ class Generator:
         push, self.push = self.push, None
         return push(sink)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
+        return next(self.stepwise("next()"))
+
+    def stepwise(self, what: str) -> Iterator:
+        """Python's own generator, which pauses where the trace is: it is asked, or talked to, value by value."""
         trace = tracing.active()
         if trace is not None:
-            calls.expect_own(trace, self, "next()")
+            calls.expect_own(trace, self, what)
         if self.push is None and self.iterator is None:
-            raise StopIteration
+            return (x for x in ())
         if self.iterator is None:
             self.iterator = self.steps()
-        return next(self.iterator)
+        return self.iterator
 
-    def _refused(self, *args, **kwargs):
-        raise UnsupportedError("a generator that is talked to (send, throw, close) cannot be compiled",
-                               "pass what it needs as arguments", tracing.locate())
+    def send(self, value: Any) -> Any:
+        return self.stepwise("send()").send(value)
 
-    send = throw = close = _refused
+    def throw(self, *error: Any) -> Any:
+        return self.stepwise("throw()").throw(*error)
+
+    def close(self) -> None:
+        self.stepwise("close()").close()
 
 
-def generator(push, steps):
+def generator(push: Callable, steps: Callable) -> Generator:
     trace = tracing.active()
     return steps() if trace is None else trace.note_fresh(Generator(push, steps))
 
@@ -76,17 +90,17 @@ def generator(push, steps):
 class Handed:
     """Hands the terms of a generator expression (`visit(this)`) to a sink."""
 
-    def __init__(self, sink):
+    def __init__(self, sink: Callable):
         self.take = sink
 
-    def each(self, items, body) -> None:
+    def each(self, items: tuple[Array | ArrayBox, ...], body: Callable) -> None:
         loops.for_(items, body, None, None, (), None, site=id(body.__code__))
 
-    def when(self, test, thunk) -> None:
+    def when(self, test: Any, thunk: Callable) -> None:
         branches.if_(test, thunk, None, None, None, ())
 
 
-def genexp(visit, steps):
+def genexp(visit: Callable, steps: Callable) -> Generator:
     """A generator expression."""
     return generator(lambda sink: visit(Handed(sink)), steps)
 
@@ -94,24 +108,24 @@ def genexp(visit, steps):
 class ConsumerNames(region_tracing.State):
     """The names of a consumer as attributes, which the regions of the generator hand on."""
 
-    def __init__(self, trace: Trace, get, put, names):
+    def __init__(self, trace: Trace, get: Callable, put: Callable, names: tuple[str, ...]):
         self.__dict__["<access>"] = get, put, [name.lstrip("+-") for name in names]
         trace.note_fresh(self)
 
     def label(self, key: str) -> str:
         return key
 
-    def __getattr__(self, key: str):
+    def __getattr__(self, key: str) -> float | ScalarBox:
         get, _, names = self.__dict__["<access>"]
         return get()[names.index(key)]
 
-    def __setattr__(self, key: str, value) -> None:
+    def __setattr__(self, key: str, value: float | ScalarBox) -> None:
         get, put, names = self.__dict__["<access>"]
         held = list(get())
         held[names.index(key)] = value
         put(tuple(held))
 
-    def noted(self, trace: Trace, before) -> None:
+    def noted(self, trace: Trace, before: tuple[float | ScalarBox, ...]) -> None:
         """Note what has changed since the names held `before`."""
         get, put, names = self.__dict__["<access>"]
         after = get()
@@ -143,12 +157,13 @@ class Consumption(escapes.Target):
             self.store(trace, left=True)
 
 
-def drive(made: Generator, body, get, put, names, stop) -> None:
+def drive(made: Generator, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
+          stop: Any) -> None:
     """`for item in made: body(item)`."""
     trace = tracing.current()
     loop, consumer = Consumption(trace), ConsumerNames(trace, get, put, names) if get else None
 
-    def sink(value) -> None:
+    def sink(value: slice | Array | Box) -> None:
         before = get() if get else ()
         targets, trace.targets = trace.targets, list(loop.around)       # what the consumer raises is not for the generator
         block, first = trace.builder.block, len(trace.builder.block.ops)
@@ -177,12 +192,12 @@ def drive(made: Generator, body, get, put, names, stop) -> None:
 iteration.DRIVEN[Generator] = drive
 
 
-def yield_(sink, value=None):
+def yield_(sink: Callable, value: float | Box | tuple[ScalarBox, ...] | None = None) -> None:
     """`yield value` in a body that runs as a whole: what is sent is always None."""
     sink(value)
 
 
-def delegate(sink, items):
+def delegate(sink: Callable, items: Any) -> Any:
     """`yield from items`."""
     if isinstance(items, Generator):
         return items.run(sink)
@@ -190,7 +205,7 @@ def delegate(sink, items):
     return None
 
 
-def known(test) -> bool:
+def known(test: Any) -> bool:
     """The condition around a `yield` where values are taken one by one."""
     flag = branches.truth(test)
     if isinstance(flag, bool):
@@ -206,12 +221,12 @@ def not_stepwise() -> None:
 
 # --- consumers ----------------------------------------------------------------------------------------------------------
 
-def listed(items, element=None):
+def listed(items: Generator, element: Callable | None = None) -> Any:
     """[element(x) for x in items] of a generator."""
     trace = tracing.current()
     made = packed_lists.made(trace.note_fresh([]))
 
-    def take(item) -> None:
+    def take(item: slice | Array | ArrayBox) -> None:
         calls.call(made.append, item if element is None else element(item))
 
     drive(items, take, None, None, (), None)
@@ -221,11 +236,11 @@ def listed(items, element=None):
 class Counter(region_tracing.State):
     """How many values a generator has given."""
 
-    def __init__(self, trace: Trace, start):
+    def __init__(self, trace: Trace, start: int):
         self.count = start
         trace.note_fresh(self)
 
-    def next(self, trace: Trace):
+    def next(self, trace: Trace) -> Any:
         """The count, which grows by one."""
         count = self.count
         region_tracing.assign(trace, (self, True, "count"), count + 1)
@@ -235,11 +250,11 @@ class Counter(region_tracing.State):
 _ENUMERATE, _ZIP = calls.BUILTINS[enumerate], calls.BUILTINS[zip]
 
 
-def enumerate_(items, start=0):
+def enumerate_(items: Any, start: Any = 0) -> Any:
     if not isinstance(items, Generator):
         return _ENUMERATE(items, start)
 
-    def push(sink):
+    def push(sink: Callable) -> Any:
         trace = tracing.current()
         counter = Counter(trace, start)
         return items.run(lambda value: sink((counter.next(trace), value)))
@@ -247,7 +262,7 @@ def enumerate_(items, start=0):
     return generator(push, lambda: enumerate(items, start))
 
 
-def zip_(*iterables, strict=False):
+def zip_(*iterables: Any, strict: Any = False) -> Any:
     """zip; one generator among what is known by position runs as a whole."""
     sources = [x if isinstance(x, Generator) else iteration.source_of(x) for x in iterables]
     drivers = [x for x in iterables if isinstance(x, Generator)]
@@ -255,14 +270,14 @@ def zip_(*iterables, strict=False):
         return _ZIP(*iterables, strict=strict)
     others = [s for s in sources if s is not drivers[0]]
 
-    def push(sink):
+    def push(sink: Callable) -> None:
         trace = tracing.current()
         counter, short = Counter(trace, 0), Consumption(trace)
         trip = others[0].trip
         for s in others[1:]:
             trip = shapes.arith("min", trip, s.trip)
 
-        def take(value) -> None:
+        def take(value: Value) -> None:
             count = counter.next(trace)
             k = shapes.to_index(count)
             flag = branches.truth(branches.boxed(trace.builder("lt", trace.builder.index(k), trace.builder.index(trip))))
@@ -277,10 +292,10 @@ def zip_(*iterables, strict=False):
     return generator(push, lambda: zip(*map(iteration.iterate, iterables)))
 
 
-def _of_list(kind):
+def _of_list(kind: type) -> Callable:
     plain = calls.BUILTINS[kind]
 
-    def handler(*args):
+    def handler(*args: Any) -> Sequence | PackedList:
         if len(args) == 1 and isinstance(args[0], Generator):
             made = listed(args[0])
             return made if kind is list else plain(made)
@@ -288,11 +303,11 @@ def _of_list(kind):
     return handler
 
 
-def _folded(function, items, *start):
+def _folded(function: Callable, items: Any, *start: Any) -> Any:
     return generator_reductions.fold(function, lambda fold: fold.each(items, fold.take), True, *start)
 
 
-def _of_values(function, items, *args, **kwargs):
+def _of_values(function: Callable, items: Any, *args: Any, **kwargs: Any) -> Any:
     made = listed(items)
     if "default" in kwargs and isinstance(made, packed_lists.ListValue):         # whether it is empty run time may decide
         default = kwargs.pop("default")
@@ -300,7 +315,7 @@ def _of_values(function, items, *args, **kwargs):
     return calls.call(function, made, *args, **kwargs)
 
 
-def opened(items):
+def opened(items: Any) -> Any:
     """What a `for` statement iterates over: an object of a user's class is asked by its `__iter__`."""
     own = getattr(type(items), "__iter__", None)
     if isinstance(own, types.FunctionType) and tracing.active() is not None and source.is_user(own):
@@ -308,7 +323,7 @@ def opened(items):
     return items
 
 
-def for_(iterable, *rest) -> None:
+def for_(iterable: Any, *rest: Callable | tuple[str, ...] | None) -> None:
     """The statement."""
     loops.for_(opened(iterable), *rest)
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,17 +28,24 @@ from ..values import boxes, captured_arrays
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import array_choice
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ..pytrees import TreeDef
+    from ..regions.leaf_types import Kind
+    from ..regions.list_scan_outputs import Row
+    from ..tracing import Trace
+
 
 class Columns:
     """A sequence as one array for each leaf of its items; None from `of` where the items are not alike."""
 
     __slots__ = ("arrays", "count", "kinds", "structure")
 
-    def __init__(self, structure, arrays, kinds, count: int):
+    def __init__(self, structure: TreeDef, arrays: list[ArrayBox], kinds: list[Kind], count: int):
         self.structure, self.arrays, self.kinds, self.count = structure, arrays, kinds, count
 
     @classmethod
-    def of(cls, items) -> Columns | None:
+    def of(cls, items: Any) -> Columns | None:
         rows = list_scan_outputs.rows_of(items)
         if rows is not None:
             return cls(pytrees.LEAF, [rows], [leaf_types.kind_of(items[0])], len(items))
@@ -53,21 +62,21 @@ class Columns:
             arrays.append(boxes.array(creation.stacked([leaf_types.emit(x, kind) for x in column])))
         return cls(structure, arrays, kinds, len(parts))
 
-    def at(self, position):
+    def at(self, position: Box) -> ScalarBox | tuple[ScalarBox, ...]:
         """The item at a position, an array of no rank or a number."""
         return self.structure.unflatten([self._leaf(a[position], kind) for a, kind in zip(self.arrays, self.kinds)])
 
-    def _leaf(self, found, kind):
+    def _leaf(self, found: Any, kind: Kind) -> Any:
         return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else boxes.array(found.read())
 
-    def listed(self, order) -> list:
+    def listed(self, order: ArrayBox) -> list:
         """The items in another order, as a list."""
         return list_scan_outputs.listed(self.structure, [(boxes.to_value(a[order]), kind) for a,
                                                          kind in zip(self.arrays, self.kinds)],
                               self.count)
 
 
-def _common(column):
+def _common(column: tuple[float | str | ScalarBox, ...]) -> Kind | None:
     """The leaf type that holds every leaf of a column."""
     kinds = [leaf_types.kind_of(x) for x in column]
     if None in kinds:
@@ -75,17 +84,18 @@ def _common(column):
     return functools.reduce(lambda a, b: a and leaf_types.join(a, b), kinds)
 
 
-def _traced(x) -> bool:
+def _traced(x: int | ScalarBox) -> bool:
     return any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(x))
 
 
-def _refuse(what: str, why: str, remedy: str):
+def _refuse(what: str, why: str, remedy: str) -> None:
     raise UnsupportedError(f"{what}: {why}", remedy, tracing.locate())
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
 
-def sorted_(iterable, /, *, key=None, reverse=False):
+def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | None = None,
+            reverse: bool = False) -> list[Row]:
     """sorted: by Python where the keys are known, else by stable argsorts of the keys' columns, the last column first."""
     iterable = captured_arrays.seen(iterable)
     items = iteration.iterate(iterable)
@@ -113,7 +123,7 @@ def _deciding(keys: list) -> list:
     return keys
 
 
-def _order(keys, reverse) -> ArrayBox:
+def _order(keys: list[ScalarBox], reverse: bool) -> ArrayBox:
     """Positions in ascending order of the keys; descending, equal ones stay in their order too."""
     columns = Columns.of(keys[::-1] if reverse else keys)
     if columns is None or any(kind.dims for kind in columns.kinds):
@@ -127,7 +137,7 @@ def _order(keys, reverse) -> ArrayBox:
     return (len(keys) - 1) - order[::-1] if reverse else order
 
 
-def _sort(held: list, args, kwargs) -> bool:
+def _sort(held: list, args: Sequence[Value], kwargs: Any) -> bool:
     """held.sort(…) where the order is known only at run time; False where Python sorts."""
     keys = held if args or kwargs.get("key") is None else [calls.call(kwargs["key"], x) for x in held]
     if not any(map(_traced, keys)):
@@ -139,11 +149,11 @@ def _sort(held: list, args, kwargs) -> bool:
     return True
 
 
-def _extreme(name: str):
+def _extreme(name: str) -> Callable:
     """min and max: by a key, the first of those whose key is least or greatest."""
     plain = boxes.REDIRECT[getattr(builtins, name)]
 
-    def run(*args, key=None, **default):
+    def run(*args: float | ScalarBox, key: Any = None, **default: Any) -> Any:
         if key is None:
             return plain(*args, **default)
         items = list(iteration.iterate(args[0])) if len(args) == 1 else list(args)
@@ -164,7 +174,7 @@ def _extreme(name: str):
     return run
 
 
-def _first_extreme(name: str, keys: ArrayBox):
+def _first_extreme(name: str, keys: ArrayBox) -> Any:
     """np.argmin or np.argmax; a NaN loses, unless it comes first."""
     pick = boxes.FUNCTIONS[np.argmin if name == "min" else np.argmax]
     if not keys.dtype_ir.inexact:
@@ -175,7 +185,7 @@ def _first_extreme(name: str, keys: ArrayBox):
 
 # --- positions --------------------------------------------------------------------------------------------------------
 
-def item_at(trace, held, key: ScalarBox):
+def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
     """held[key] of a list or tuple, at a position that only run time knows; NotImplemented where the position must be known."""
     if type(held) not in (list, tuple) or not held or key.dtype_ir.kind not in "iux":
         return NotImplemented

@@ -1,16 +1,18 @@
 """What the tests that syntax/match_lowering.py makes of `match` ask of their subject while the program is traced."""
 from __future__ import annotations
 
+import ast
 import collections.abc
+from typing import Any
 
 from ..calling import calls
 from ..values import captured_values
-from ..values.boxes import Box
+from ..values.boxes import Box, ScalarBox
 
 _SELF = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)      # their one sub-pattern is the whole
 
 
-def is_sequence(subject, count: int, longer: bool) -> bool:
+def is_sequence(subject: ast.Name, count: int, longer: bool) -> bool:
     """Whether a sequence pattern of so many items fits. Arrays are no sequences, as in Python."""
     if isinstance(subject, (str, bytes, bytearray, Box)) or not isinstance(subject, collections.abc.Sequence):
         return False
@@ -18,12 +20,12 @@ def is_sequence(subject, count: int, longer: bool) -> bool:
     return len(subject) >= count if longer else len(subject) == count
 
 
-def rest_of(subject, before: int, after: int) -> list:
+def rest_of(subject: Any, before: int, after: int) -> list:
     """What `*rest` captures."""
     return calls.call(list, subject[before:len(subject) - after])
 
 
-def has_keys(subject, keys) -> bool:
+def has_keys(subject: Any, keys: list[ScalarBox]) -> bool:
     if not isinstance(subject, collections.abc.Mapping):
         return False
     for k in keys:
@@ -31,13 +33,13 @@ def has_keys(subject, keys) -> bool:
     return all(k in subject for k in keys)
 
 
-def others_of(subject, keys) -> dict:
+def others_of(subject: Any, keys: list[ScalarBox]) -> dict:
     """What `**rest` captures."""
     captured_values.whole(subject)
     return calls.call(dict, [(k, v) for k, v in subject.items() if k not in keys])
 
 
-def is_instance(subject, cls, count: int, names) -> bool:
+def is_instance(subject: ast.Name, cls: Any, count: int, names: tuple[str, ...]) -> bool:
     """Whether an object is of a class and has the attributes that a class pattern names."""
     if not calls.isinstance_(subject, cls):
         return False
@@ -47,7 +49,7 @@ def is_instance(subject, cls, count: int, names) -> bool:
     return all(calls.call(hasattr, subject, n) for n in (*names, *(() if cls in _SELF else known[:count])))
 
 
-def part_of(subject, cls, k: int):
+def part_of(subject: ast.Name, cls: Any, k: int) -> Any:
     """What a positional sub-pattern of a class looks at."""
     return subject if cls in _SELF else calls.call(getattr, subject, cls.__match_args__[k])
 

@@ -8,18 +8,22 @@ put together from its fields by NumPy; where these are the fields of one array f
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL
+from ...ir.types import BOOL, Array, DType
 from .. import pytrees
 from ..calling import calls
 from ..control import iteration
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
+
+if TYPE_CHECKING:
+    from ...ir.core import Op, Value
 
 _FIELDS = "work with its fields: p['x'], p['y']"
 
@@ -31,11 +35,11 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     __hash__ = None
     shown = "structured array"
 
-    def __init__(self, dtype: np.dtype, cls: type, one: bool, fields):
+    def __init__(self, dtype: np.dtype, cls: type, one: bool, fields: Iterable | list[Box]):
         for name, value in zip(self.__slots__, (cls, dtype, dict(zip(dtype.names, fields)), one)):
             object.__setattr__(self, name, value)
 
-    def __tracegrad_fields__(self):
+    def __tracegrad_fields__(self) -> tuple[list[Box], tuple[np.dtype, type, bool]]:
         return list(self.fields.values()), (self.dtype, self.cls, self.one)
 
     # --- what it is ---------------------------------------------------------------------------------------------------
@@ -54,23 +58,23 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.dims)
 
     @property
-    def size(self):
+    def size(self) -> Any:
         found = 1
         for n in self.shape:
             found = found * n
         return found
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.one:
             return len(self.fields)
         if not self.dims:
             raise TypeError("len() of unsized object")
         return self.fields[self.dtype.names[0]].__len__()
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter([self[name] for name in self.dtype.names] if self.one else Items(self))
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         """recarray and record: fields are attributes, too."""
         if not name.startswith("__") and issubclass(self.dtype.type, np.record) and name in self.fields:
             return self[name]
@@ -78,19 +82,19 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(f"'{self.cls.__module__}.{self.cls.__name__}' object has no attribute '{name}'")
         return _refuse(f".{name}")
 
-    def __setattr__(self, name: str, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if not issubclass(self.dtype.type, np.record) or name not in self.fields:
             fail(UnsupportedError, f"assigning .{name} of a structured array cannot be compiled", _FIELDS)
         self[name] = value
 
-    def _with(self, change: Callable, **other) -> Records:
+    def _with(self, change: Callable, **other: Any) -> Records:
         """change(field, its dtype) for each field."""
         fields = [change(held, self.dtype[name]) for name, held in self.fields.items()]
         return Records(self.dtype, other.get("cls", self.cls), other.get("one", self.one), fields)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: int | str | ArrayBox) -> Any:
         if isinstance(key, str):
             return _read(self._field(key), self.one)
         if isinstance(key, list) and key and all(isinstance(name, str) for name in key):
@@ -103,12 +107,12 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         found = self._with(lambda held, _: held[(*key, ...)])
         return found if found.dims or dots else Records(self.dtype, self.cls, True, found.fields.values())
 
-    def _field(self, name: str):
+    def _field(self, name: str) -> Box:
         if name not in self.fields:
             raise ValueError(f"no field of name {name}")
         return self.fields[name]
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: int | slice | str, value: float | Records | tuple[float | tuple[float, ...], ...]) -> None:
         if isinstance(key, str):
             _write(self._field(key), value)
         elif self.one and type(key) is int:
@@ -124,32 +128,32 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
 
     # --- methods ------------------------------------------------------------------------------------------------------
 
-    def copy(self, order="C") -> Records:
+    def copy(self, order: str = "C") -> Records:
         return self._with(lambda held, _: held.copy() if isinstance(held, Records) else boxes.array(boxes.to_value(held)))
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo) -> Records:
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Records:
         return self.copy()
 
-    def reshape(self, *shape, order="C") -> Records:
+    def reshape(self, *shape: Any, order: str = "C") -> Records:
         shape = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         return self._with(lambda held, dtype: held.reshape((*shape, *dtype.shape)))
 
-    def ravel(self, order="C") -> Records:
+    def ravel(self, order: str = "C") -> Records:
         return self.reshape(-1)
 
-    def flatten(self, order="C") -> Records:
+    def flatten(self, order: str = "C") -> Records:
         return self.ravel().copy()
 
-    def fill(self, value) -> None:
+    def fill(self, value: Any) -> None:
         self[...] = value
 
-    def item(self, *at):
+    def item(self, *at: Any) -> Any:
         held = self[at] if at else self
         return tuple([x.item() if isinstance(x, (Records, Box)) and not x.dims else x for x in held])
 
-    def view(self, cls=None) -> Records:
+    def view(self, cls: Any = None) -> Records:
         if cls is np.recarray or cls is np.ndarray:
             record = np.dtype((np.record, self.dtype)) if cls is np.recarray else self.dtype
             return Records(record, cls, self.one, self.fields.values())
@@ -157,20 +161,20 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
 
     # --- as an operand ------------------------------------------------------------------------------------------------
 
-    def __tracegrad_box__(self):
+    def __tracegrad_box__(self) -> Any:
         return _refuse("arithmetic")
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: Callable, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _refuse(f"np.{ufunc.__name__}")
 
-    def __array_function__(self, function, kinds, args, kwargs):
+    def __array_function__(self, function: Callable, kinds: Any, args: Sequence[Value], kwargs: Any) -> Any:
         return _refuse(f"np.{function.__name__}")
 
-def _refuse(what: str):
+def _refuse(what: str) -> None:
     fail(UnsupportedError, f"{what} of a structured array cannot be compiled", _FIELDS)
 
 
-def _full(key, rank: int) -> tuple:
+def _full(key: int | slice | ArrayBox, rank: int) -> tuple:
     """An index of the records as one that ends before the axes that fields have of their own: without an ellipsis."""
     key = key if isinstance(key, tuple) else (key,)
     taken = sum(_axes(k) for k in key)
@@ -180,7 +184,7 @@ def _full(key, rank: int) -> tuple:
     return (*key[:dots], *(slice(None),) * (rank - taken), *key[dots + 1:])
 
 
-def _axes(k) -> int:
+def _axes(k: Any) -> int:
     """How many axes one entry of an index takes."""
     if k is None or k is Ellipsis:
         return 0
@@ -188,21 +192,21 @@ def _axes(k) -> int:
     return len(k.shape) if mask else 1
 
 
-def _read(held, one: bool):
+def _read(held: ArrayBox | Box, one: bool) -> Box:
     """A field of an array, which is an array, or of one record: a number where the field is one."""
     if isinstance(held, Records):
         return Records(held.dtype, held.cls, one, held.fields.values())
     return held[()] if one and isinstance(held, ArrayBox) and not held.dims else held
 
 
-def _write(held, value) -> None:
+def _write(held: Any, value: Any) -> None:
     if isinstance(held, ScalarBox) or (not isinstance(held, (Box, Records))):
         fail(UnsupportedError, "a record that is an argument cannot be written to",
              "pass the array and the position of the record")
     held[...] = value
 
 
-def _columns(value, dtype: np.dtype) -> list:
+def _columns(value: Any, dtype: np.dtype) -> list:
     """For each field what is assigned to it: fields meet by position; a number goes to all of them."""
     if isinstance(value, list):
         value = array(value, dtype)
@@ -228,13 +232,13 @@ class Items(iteration.Source):
             raise TypeError("iteration over a 0-d array")
         self.held, self.trip = held, held.dims[0]
 
-    def at(self, k):
+    def at(self, k: Any) -> Any:
         return self.held[boxes.count(k)]
 
 
 # --- making ----------------------------------------------------------------------------------------------------------
 
-def structured(dtype) -> np.dtype | None:
+def structured(dtype: np.dtype | type | None) -> np.dtype | None:
     """The dtype that is meant, where it has fields."""
     if isinstance(dtype, (np.dtype, list, dict)) or (isinstance(dtype, str) and "," in dtype):
         found = np.dtype(dtype)
@@ -250,7 +254,8 @@ def _made(dtype: np.dtype, make: Callable, shape: tuple, cls: type = np.ndarray)
 
 
 def _creating(make: Callable) -> Callable:
-    def creator(shape, dtype=None, *more, **options):
+    def creator(shape: int | ScalarBox | tuple[int, ...], dtype: np.dtype | type | None = None, *more: Any,
+                **options: Any) -> Any:
         found = structured(dtype)
         if found is None:
             return make(shape, dtype, *more, **options)
@@ -258,7 +263,7 @@ def _creating(make: Callable) -> Callable:
     return creator
 
 
-def array(rows, dtype: np.dtype) -> Records:
+def array(rows: Any, dtype: np.dtype) -> Records:
     """np.array of tuples, or of lists of them."""
     if isinstance(rows, Records) or pytrees.kind_of(rows) is pytrees.RECORDS:
         rows = rows if isinstance(rows, Records) else _join(*reversed(pytrees.RECORDS.split(rows)))
@@ -274,7 +279,7 @@ def array(rows, dtype: np.dtype) -> Records:
     return out
 
 
-def _fill(out: Records, rows) -> None:
+def _fill(out: Records, rows: Any) -> None:
     if not isinstance(rows, list):
         out[...] = rows
         return
@@ -283,7 +288,7 @@ def _fill(out: Records, rows) -> None:
 
 
 def _array(make: Callable) -> Callable:
-    def creator(object, dtype=None, **options):
+    def creator(object: list[float | ScalarBox] | np.ndarray | Box, dtype: Any = None, **options: Any) -> Any:
         found = structured(dtype)
         return make(object, *(() if dtype is None else (dtype,)), **options) if found is None else array(object, found)
     return creator
@@ -297,13 +302,13 @@ for _function in (np.array, np.asarray):
 
 # --- functions of records --------------------------------------------------------------------------------------------
 
-def _like(function) -> Callable:
-    def make(x, dtype=None, **options):
+def _like(function: Callable) -> Callable:
+    def make(x: Any, dtype: DType | None = None, **options: Any) -> Any:
         return REDIRECT[function](x.shape, dtype or x.dtype, **options)
     return make
 
 
-def _array_of(x, dtype=None, *, copy=True, **options):
+def _array_of(x: Any, dtype: Any = None, *, copy: bool = True, **options: Any) -> Any:
     if dtype is not None and np.dtype(dtype) != x.dtype:
         return array(x, np.dtype(dtype))
     return x.copy() if copy else x
@@ -318,7 +323,7 @@ _OF_RECORDS = {
 }
 
 
-def _spread(f, args, kwargs):
+def _spread(f: Callable, args: Any, kwargs: Any) -> Any:
     """A call with records among its arguments; NotImplemented where it is handed on as it is."""
     try:
         known = _OF_RECORDS.get(f) if args and isinstance(args[0], Records) else None
@@ -336,7 +341,7 @@ def _spread(f, args, kwargs):
 _NUMBERS = (np.ndarray, np.generic, bool, int, float, complex)
 
 
-def _join(meta, children):
+def _join(meta: tuple[np.dtype, type, bool], children: Sequence) -> Array | Records:
     if not all(isinstance(c, _NUMBERS) for c in children):
         return Records(*meta, [_field(c, meta[0][k], children) for k, c in enumerate(children)])
     dtype, cls, one = meta
@@ -345,7 +350,7 @@ def _join(meta, children):
     return _assembled(dtype, cls, one, children)
 
 
-def _field(c, part: np.dtype, children):
+def _field(c: Box, part: np.dtype, children: list[Box]) -> Box:
     """A box for a number that stands for the derivative of what has none."""
     if not isinstance(c, (bool, int, float)):
         return c
@@ -353,7 +358,7 @@ def _field(c, part: np.dtype, children):
     return FUNCTIONS[np.zeros]((*map(boxes.count, name.dims), *part.shape), part.base)
 
 
-def _assembled(dtype: np.dtype, cls: type, one: bool, children):
+def _assembled(dtype: np.dtype, cls: type, one: bool, children: Sequence) -> Array:
     """A new array with these fields."""
     parts = [dtype[name] for name in dtype.names]
     shape = next((np.shape(c)[:np.ndim(c) - len(p.shape)] for c, p in zip(children, parts)
@@ -370,7 +375,7 @@ def _address(x: np.ndarray) -> int:
     return x.__array_interface__["data"][0]
 
 
-def _fields_of_one(dtype: np.dtype, children) -> bool:
+def _fields_of_one(dtype: np.dtype, children: Sequence) -> bool:
     """Whether the arrays are views that lie in the memory of one array as its fields do."""
     if not all(isinstance(c, np.ndarray) and c.base is not None for c in children):
         return False
@@ -380,7 +385,7 @@ def _fields_of_one(dtype: np.dtype, children) -> bool:
     return len(places) == 1 and all(c.dtype == part.base for c, (part, *_) in zip(children, parts))
 
 
-def _owner(x: np.ndarray):
+def _owner(x: np.ndarray) -> np.ndarray:
     while isinstance(x.base, np.ndarray):
         x = x.base
     return x
@@ -389,13 +394,13 @@ def _owner(x: np.ndarray):
 class _Memory:
     """Memory of an array as another array of `shape`, `strides` and `dtype`."""
 
-    def __init__(self, owner, address: int, shape, strides, dtype: np.dtype):
+    def __init__(self, owner: Any, address: int, shape: Any, strides: Any, dtype: np.dtype):
         self.owner = owner
         self.__array_interface__ = {"version": 3, "data": (address, False), "shape": shape, "strides": strides,
                                     "typestr": f"|V{dtype.itemsize}"}
 
 
-def _whole(dtype: np.dtype, cls: type, children) -> np.ndarray:
+def _whole(dtype: np.dtype, cls: type, children: Sequence[np.ndarray]) -> np.ndarray:
     """The array that has these fields: itself, where it owns its memory."""
     first, (part, offset, *_) = children[0], dtype.fields[dtype.names[0]]
     rank = first.ndim - len(part.shape)

@@ -9,6 +9,8 @@ pattern. SciPy is not imported: its classes are known by name, and come with the
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +22,9 @@ from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
 
+if TYPE_CHECKING:
+    pass
+
 _DENSE = "work with A.data, A.indices and A.indptr, or with a dense array"
 
 
@@ -30,7 +35,8 @@ class Sparse:
     __array_ufunc__ = None
     __hash__ = None
 
-    def __init__(self, cls: type, shape, data, indices, indptr):
+    def __init__(self, cls: type, shape: tuple[int, ...], data: np.ndarray | ArrayBox, indices: float | ArrayBox,
+                 indptr: float | ArrayBox):
         self.cls, self.shape, self.data, self.indices, self.indptr = cls, shape, data, indices, indptr
 
     @property
@@ -43,21 +49,21 @@ class Sparse:
         return self.cls.__name__.endswith("matrix")
 
     @property
-    def dtype(self):
+    def dtype(self) -> Any:
         return self.data.dtype
 
     ndim = 2
 
     @property
-    def nnz(self):
+    def nnz(self) -> Any:
         return boxes.count(self.data.dims[0]) if isinstance(self.data, ArrayBox) else len(self.data)
 
     size = nnz
 
-    def getnnz(self):
+    def getnnz(self) -> Any:
         return self.nnz
 
-    def _with(self, data) -> Sparse:
+    def _with(self, data: Any) -> Sparse:
         return Sparse(self.cls, self.shape, data, self.indices, self.indptr)
 
     @property
@@ -71,24 +77,24 @@ class Sparse:
     def copy(self) -> Sparse:
         return self._with(boxes.array(boxes.to_value(self.data)))
 
-    def astype(self, dtype) -> Sparse:
+    def astype(self, dtype: Any) -> Sparse:
         return self._with(self.data.astype(dtype))
 
-    def power(self, n) -> Sparse:
+    def power(self, n: Any) -> Sparse:
         return self._with(self.data ** n)
 
     def conj(self) -> Sparse:
         return self._with(np.conj(self.data))
 
-    def __neg__(self):
+    def __neg__(self) -> Sparse:
         return self._with(-self.data)
 
-    def __abs__(self):
+    def __abs__(self) -> Any:
         return self._with(abs(self.data))
 
     # --- products -----------------------------------------------------------------------------------------------------
 
-    def __matmul__(self, x):
+    def __matmul__(self, x: ArrayBox) -> ArrayBox:
         if pytrees.kind_of(x) is pytrees.SPARSE:
             fail(UnsupportedError, "a product of two sparse matrices cannot be compiled: its pattern is known only at run time",
                  "multiply a vector by one after the other, or compute the product outside")
@@ -102,13 +108,13 @@ class Sparse:
         calls.call(source.rewritten(rows), self.data, self.indices, self.indptr, x, out)
         return out
 
-    def __rmatmul__(self, x):
+    def __rmatmul__(self, x: Any) -> Any:
         x = boxes.as_array(x)
         return self.T @ x if len(x.dims) == 1 else (self.T @ x.T).T
 
     dot = __matmul__
 
-    def __mul__(self, x):
+    def __mul__(self, x: Any) -> Any:
         scalar = isinstance(x, (int, float, complex, np.generic, ScalarBox)) or (isinstance(x, Box) and not x.dims)
         if scalar:
             return self._with(self.data * x)
@@ -116,99 +122,99 @@ class Sparse:
             return self @ x
         return _refuse("multiplication by elements")
 
-    def __rmul__(self, x):
+    def __rmul__(self, x: int) -> Sparse:
         return self.__mul__(x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) or not self.matrix \
             else self.__rmatmul__(x)
 
-    def multiply(self, x):
+    def multiply(self, x: Any) -> Any:
         return self._with(self.data * x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) \
             else _refuse("multiplication by elements")
 
-    def __truediv__(self, x):
+    def __truediv__(self, x: Any) -> Sparse:
         """SciPy divides in double precision."""
         if not isinstance(x, (int, float, complex, np.generic, ScalarBox)):
             return _refuse("division by elements")
         data = self.data if self.data.dtype.kind == "c" else self.data.astype(np.float64)
         return self._with(data * (1.0 / x))
 
-    def _same_pattern(self, other, operation: str):
+    def _same_pattern(self, other: Any, operation: str) -> Any:
         """The arrays of another matrix of the same pattern, which is so where its index arrays are the same objects."""
         alike = isinstance(other, Sparse) and (other.format, other.shape) == (self.format, self.shape)
         if not alike or other.indices is not self.indices or other.indptr is not self.indptr:
             _refuse(f"{operation} of matrices of different patterns")
         return other.data
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return self._with(self.data + self._same_pattern(other, "a sum"))
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Any:
         return self._with(self.data - self._same_pattern(other, "a difference"))
 
     # --- as dense arrays ----------------------------------------------------------------------------------------------
 
-    def toarray(self):
+    def toarray(self) -> Any:
         out = FUNCTIONS[np.zeros](self.shape, self.data.dtype)
         fill = _fill_rows if self.format == "csr" else _fill_columns
         calls.call(source.rewritten(fill), self.data, self.indices, self.indptr, out)
         return out
 
-    def diagonal(self):
+    def diagonal(self) -> Any:
         return FUNCTIONS[np.diagonal](self.toarray())
 
-    def sum(self, axis=None):
+    def sum(self, axis: int | None = None) -> Any:
         if axis is None:
             return np.sum(self.data)
         ones = np.ones(self.shape[axis % 2], self.data.dtype)
         found = self.T @ ones if axis % 2 == 0 else self @ ones
         return found if not self.matrix else found[None] if axis % 2 == 0 else found[:, None]
 
-    def mean(self, axis=None):
+    def mean(self, axis: int | None = None) -> Any:
         count = self.shape[0] * self.shape[1] if axis is None else self.shape[axis % 2]
         return self.sum(axis) / count
 
-    def _same_format(self, name: str):
+    def _same_format(self, name: str) -> Any:
         return self if name == self.format else _refuse(f"to{name}() of a {self.format} matrix")
 
-    def tocsr(self):
+    def tocsr(self) -> Any:
         return self._same_format("csr")
 
-    def tocsc(self):
+    def tocsc(self) -> Any:
         return self._same_format("csc")
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return _refuse("indexing")
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(self.cls, name):
             raise AttributeError(f"'{self.cls.__name__}' object has no attribute '{name}'")
         return _refuse(f".{name}")
 
 
-def _refuse(what: str):
+def _refuse(what: str) -> None:
     fail(UnsupportedError, f"{what} of a sparse matrix cannot be compiled", _DENSE)
 
 
 # --- what is computed, rewritten like a user's function ------------------------------------------------------------------
 
-def _by_rows(data, indices, indptr, x, out):
+def _by_rows(data: Any, indices: Any, indptr: ArrayBox, x: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for k in range(indptr[i], indptr[i + 1]):
             out[i] += data[k] * x[indices[k]]
 
 
-def _by_columns(data, indices, indptr, x, out):
+def _by_columns(data: Any, indices: ArrayBox, indptr: ArrayBox, x: Any, out: ArrayBox) -> None:
     for j in range(x.shape[0]):
         for k in range(indptr[j], indptr[j + 1]):
             out[indices[k]] += data[k] * x[j]
 
 
-def _fill_rows(data, indices, indptr, out):
+def _fill_rows(data: Any, indices: Any, indptr: ArrayBox, out: Any) -> None:
     for i in range(out.shape[0]):
         for k in range(indptr[i], indptr[i + 1]):
             out[i, indices[k]] += data[k]
 
 
-def _fill_columns(data, indices, indptr, out):
+def _fill_columns(data: Any, indices: Any, indptr: ArrayBox, out: Any) -> None:
     for j in range(out.shape[1]):
         for k in range(indptr[j], indptr[j + 1]):
             out[indices[k], j] += data[k]
@@ -216,14 +222,14 @@ def _fill_columns(data, indices, indptr, out):
 
 # --- matrices from outside -----------------------------------------------------------------------------------------------
 
-def lifted(x):
+def lifted(x: Any) -> Any:
     """A matrix of SciPy as a traced one: over its own memory, as an array that the function captured."""
     if isinstance(x, Sparse) or pytrees.kind_of(x) is not pytrees.SPARSE:
         return x
     return Sparse(type(x), x.shape, *map(boxes.lift, (x.data, x.indices, x.indptr)))
 
 
-def redirect(f):
+def redirect(f: Callable | type) -> Any:
     """What to call instead of a method of a matrix from outside or of a constructor; None for anything else."""
     owner = getattr(f, "__self__", None)
     if owner is not None and not isinstance(owner, type) and pytrees.kind_of(owner) is pytrees.SPARSE:
@@ -235,7 +241,7 @@ def redirect(f):
     return None
 
 
-def _made(cls, arg, shape=None, dtype=None, copy=False):
+def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:
     """cls((data, indices, indptr), shape=…)"""
     arg = lifted(arg)
     if isinstance(arg, Sparse) and arg.format == cls.__name__[:3]:
@@ -249,7 +255,7 @@ def _made(cls, arg, shape=None, dtype=None, copy=False):
     return cls(arg, shape=shape, dtype=dtype, copy=copy)
 
 
-def _join(meta, children):
+def _join(meta: tuple[type, tuple[int, ...]], children: Sequence) -> Any:
     cls, shape = meta
     if all(isinstance(c, np.ndarray) for c in children):
         return cls(tuple(children), shape=shape)

@@ -20,7 +20,7 @@ from ...ir.errors import ShapeError, UnsupportedError
 from ..calling import calls, dispatch
 from ..control import iteration, loops
 from ..values import boxes
-from ..values.boxes import FUNCTIONS, Box, as_array, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
 
 _NEEDED = "give the stencil's reach: numba.stencil(neighborhood=((-1, 1), (-1, 1)))"
@@ -62,7 +62,7 @@ def stencil(f: Any, args: tuple, out: Any = None) -> Any:
         fail(ShapeError, f"the arrays of the stencil `{kernel.__name__}` have different numbers of axes")
     reach = _reach(f, {n for n, m in zip(names, moving) if m}, len(frame))
 
-    def value(arrays, place):
+    def value(arrays: list[ArrayBox], place: tuple[int | ScalarBox, ...]) -> ScalarBox:
         return calls.call(kernel, *[Window(x, place) if m else x for x, m in zip(arrays, moving)])
 
     cval = f.options.get("cval", 0)

@@ -5,18 +5,21 @@
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ...ir.build import const
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL
+from ...ir.types import BOOL, DType
 from .. import tracing
 from ..control import iteration, loops
 from ..numpy import reductions
 from ..numpy.manipulation import moveaxis
 from ..numpy.reductions import MISSING, accumulator, finish
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, as_array, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail, resolve, to_dtype
 from ..values.shapes import axes_of, axis_of
 from ..values.ufuncs import GUFUNCS, REDUCERS
@@ -24,7 +27,7 @@ from ..values.ufuncs import GUFUNCS, REDUCERS
 _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor)
 
 
-def _operand(ufunc, name, array, dtype):
+def _operand(ufunc: Any, name: str, array: ArrayBox, dtype: Any) -> ArrayBox:
     """The array in the dtype that the ufunc gives and takes again."""
     box = as_array(array)
     if ufunc.nin != 2 or ufunc.nout != 1:
@@ -37,15 +40,16 @@ def _operand(ufunc, name, array, dtype):
     return boxes.array(boxes.converted(box, box.read(), outs[0]))
 
 
-def _step(ufunc, a, b):
+def _step(ufunc: Callable, a: Box, b: ScalarBox) -> Any:
     return ufuncs.call(ufunc, a, b)
 
 
-def _each(start, stop, body, site):
+def _each(start: int | ScalarBox, stop: int | ScalarBox, body: Callable, site: tuple[Callable | str, ...]) -> None:
     loops.for_(iteration.range_(start, stop), body, None, None, (), None, site=site)
 
 
-def _reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=MISSING, where=True):
+def _reduce(ufunc: Any, array: ArrayBox, axis: int = 0, dtype: DType | None = None, out: Any = None,
+            keepdims: bool = False, initial: Any = MISSING, where: bool = True) -> Any:
     box = _operand(ufunc, "reduce", array, dtype)
     dims, axes = box.dims, axes_of(axis, len(box.dims))
     rest = tuple(k for k in range(len(dims)) if k not in axes)
@@ -71,7 +75,7 @@ def _reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=
         reductions.require_elements(lead, f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
         total[...], start = lines[0], 1
 
-    def step(k):
+    def step(k: ScalarBox) -> None:
         found = _step(ufunc, total, lines[k])
         total[...] = found if mask is None else FUNCTIONS[np.where](mask[k], found, total)
 
@@ -79,14 +83,15 @@ def _reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=
     return finish(total.read(), dims, axes, keepdims, out[0] if isinstance(out, tuple) else out, ufunc.__name__)
 
 
-def _accumulate(ufunc, array, axis=0, dtype=None, out=None):
+def _accumulate(ufunc: Callable, array: ArrayBox, axis: int = 0, dtype: DType | None = None,
+                out: Any = None) -> ArrayBox:
     box = _operand(ufunc, "accumulate", array, dtype)
     k = axis_of(axis, len(box.dims))
     lines = moveaxis(box, k, 0)
     n = lines.dims[0]
     found = FUNCTIONS[np.copy](lines)
 
-    def step(i):
+    def step(i: Any) -> None:
         found[i] = _step(ufunc, found[i - 1], lines[i])
 
     _each(1, boxes.count(n), step, (ufunc, "accumulate"))
@@ -94,7 +99,8 @@ def _accumulate(ufunc, array, axis=0, dtype=None, out=None):
     return found if out is None else ufuncs.deliver(ufunc.__name__, found.read(), out)
 
 
-def _reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
+def _reduceat(ufunc: Callable, array: ArrayBox, indices: list[int], axis: int = 0, dtype: DType | None = None,
+              out: Any = None) -> ArrayBox:
     box = _operand(ufunc, "reduceat", array, dtype)
     axis = axis_of(axis, len(box.dims))
     lines, at = moveaxis(box, axis, 0), as_array(indices)
@@ -108,8 +114,8 @@ def _reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     found = FUNCTIONS[np.take](lines, at, 0)
     ends = FUNCTIONS[np.append](at[1:], n)
 
-    def segment(i):
-        def step(j):
+    def segment(i: Any) -> None:
+        def step(j: ScalarBox) -> None:
             found[i] = _step(ufunc, found[i], lines[j])
 
         _each(at[i] + 1, ends[i], step, (ufunc, "reduceat", "inner"))
@@ -124,7 +130,7 @@ REDUCERS |= {(None, "reduce"): _reduce, (None, "accumulate"): _accumulate, (None
 
 # --- divisors ----------------------------------------------------------------------------------------------------------
 
-def _gcd(x1, x2, out=None, dtype=None, **others):
+def _gcd(x1: Any, x2: Any, out: Any = None, dtype: Any = None, **others: Any) -> Any:
     """Euclid's algorithm on all elements at once, until no remainder is left."""
     a, b = lift(x1), lift(x2)
     ins, _ = resolve(np.gcd, (a.kind, b.kind), None if dtype is None else to_dtype(dtype).np)
@@ -135,7 +141,7 @@ def _gcd(x1, x2, out=None, dtype=None, **others):
     high, low = (boxes.array(shapes.expand(v, dims)) for v in (x, y))
     high, low = FUNCTIONS[np.copy](high), FUNCTIONS[np.copy](low)
 
-    def step():
+    def step() -> None:
         more = np.not_equal(low, 0)
         rest = np.remainder(high, FUNCTIONS[np.where](more, low, const(1, ins[0]).data[()]))
         high[...] = FUNCTIONS[np.where](more, low, high)
@@ -146,7 +152,7 @@ def _gcd(x1, x2, out=None, dtype=None, **others):
     return found if out is None else ufuncs.deliver("gcd", found.read(), out[0] if isinstance(out, tuple) else out)
 
 
-def _lcm(x1, x2, out=None, dtype=None, **others):
+def _lcm(x1: Any, x2: Any, out: Any = None, dtype: DType | None = None, **others: Any) -> Any:
     """|x y| / gcd, divided first; 0 where one is 0."""
     divisor = _gcd(x1, x2, dtype=dtype)
     one = np.maximum(divisor, 1)

@@ -11,24 +11,29 @@ the others' decimals. np.vectorize hands Python numbers on, and asks for the dty
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.analysis.draws import draws, is_draw
 from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64
+from ...ir.types import BOOL, C128, F64, I64, Array, Dim, DType
 from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
 from ..numpy.manipulation import moveaxis, ravel, reshape
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS, REDIRECT, Box, as_array, lift
+from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
 from ..values.shapes import axis_of
 
+if TYPE_CHECKING:
+    from ..control.iteration import Source
 
-def _implements(function):
-    def register(handler):
+
+def _implements(function: Callable | np._ArrayFunctionDispatcher) -> Callable:
+    def register(handler: Callable) -> Callable:
         FUNCTIONS[function] = handler
         REDIRECT[function] = dispatch.passing(function, handler)
         return handler
@@ -36,14 +41,14 @@ def _implements(function):
     return register
 
 
-def collected(element, source, site) -> list:
+def collected(element: Callable, source: Source, site: int) -> list:
     """[element(item) for item in source]"""
     made = tracing.current().note_fresh([])
     loops.for_(source, lambda item: calls.call(made.append, element(item)), None, None, (), None, site=site)
     return made
 
 
-def _loop(n, function, site):
+def _loop(n: Dim, function: Callable, site: tuple[int, str]) -> list[ArrayBox] | ArrayBox:
     """[function(0), …, function(n - 1)] as arrays with one more axis in front; a list of arrays where it gives a tuple."""
     first = function(0)
     many = isinstance(first, tuple)
@@ -51,7 +56,7 @@ def _loop(n, function, site):
     size = boxes.count(n)
     made = [FUNCTIONS[np.empty]((size, *map(boxes.count, p.dims)), np.result_type(p.kind) if p.weak else p.kind) for p in parts]
 
-    def put(k, found):
+    def put(k: int | ScalarBox, found: Any) -> None:
         for out, x in zip(made, found if many else (found,)):
             out[k] = x
 
@@ -62,7 +67,8 @@ def _loop(n, function, site):
 
 # --- for each element -------------------------------------------------------------------------------------------------
 
-def _elements(function, args, kwargs, excluded, convert, site):
+def _elements(function: Callable, args: Any, kwargs: dict, excluded: Any,
+              convert: Callable, site: tuple[int, str]) -> Any:
     """(what `function` gives for each element, over the joint shape of its arguments; the shape; a call for one element)."""
     spots = [k for k in range(len(args)) if k not in excluded]
     names = [k for k in kwargs if k not in excluded]
@@ -70,7 +76,7 @@ def _elements(function, args, kwargs, excluded, convert, site):
     dims = shapes.broadcast_dims(*(x.dims for x in given))
     lines = [ravel(x.view(views.Spread(dims))) for x in given]
 
-    def element(k, item=convert):
+    def element(k: int | ScalarBox, item: Callable = convert) -> ScalarBox | tuple[ScalarBox, ...]:
         items = [item(x[k]) for x in lines]
         placed = list(args)
         for spot, x in zip(spots, items):
@@ -85,7 +91,8 @@ def _elements(function, args, kwargs, excluded, convert, site):
     return _loop(total, element, site) if dims else element(0), dims, usual, element
 
 
-def _shaped(found, dims, kinds):
+def _shaped(found: list[ArrayBox] | ArrayBox, dims: tuple[Dim, ...],
+            kinds: Any) -> ArrayBox | tuple[ArrayBox, ...]:
     """The results in the joint shape and, where they are given, in dtypes."""
     many = isinstance(found, (list, tuple))
     shape = tuple(map(boxes.count, dims))
@@ -94,7 +101,7 @@ def _shaped(found, dims, kinds):
     return tuple(parts) if many else parts[0]
 
 
-def _numpy_vectorize(f, args, kwargs):
+def _numpy_vectorize(f: np.vectorize, args: tuple[Array | Box, ...], kwargs: dict) -> ArrayBox | tuple[ArrayBox, ...]:
     if not any(map(dispatch.traced, (*args, *kwargs.values()))):
         return dispatch.fresh(f(*args, **kwargs))
     if f.signature is not None:
@@ -113,7 +120,7 @@ def _numpy_vectorize(f, args, kwargs):
     return _shaped(found, dims, kinds)
 
 
-def _numba_vectorize(f, args, kwargs):
+def _numba_vectorize(f: Any, args: Any, kwargs: Any) -> Any:
     function = f._dispatcher.py_func
     found, dims, *_ = _elements(function, args, {}, (), lambda x: x, (id(function), "elements"))
     found = _shaped(found, dims, ())
@@ -128,7 +135,7 @@ def _layout(signature: str) -> tuple[list, list]:
     return tuple([[n for n in part.split(",") if n] for part in re.findall(r"\(([^)]*)\)", side)] for side in sides)
 
 
-def _guvectorize(f, args, kwargs):
+def _guvectorize(f: Any, args: Any, kwargs: Any) -> Any:
     """The function fills its last arguments, which are made here: for each index of the loop dimensions one call."""
     function, (ins, outs) = f.gufunc_builder.py_func, _layout(f.gufunc_builder.signature)
     if kwargs or len(args) != len(ins):
@@ -144,7 +151,7 @@ def _guvectorize(f, args, kwargs):
     results = [FUNCTIONS[np.zeros]((*frame, *(sizes[n] for n in names)), dtype) for names in outs]
     wide = [FUNCTIONS[np.broadcast_to](a, (*frame, *map(boxes.count, a.dims[len(own):]))) for a, own in zip(args, frames)]
 
-    def run(index):
+    def run(index: Any) -> None:
         index = index if isinstance(index, tuple) else (index,)
         calls.call(function, *(a[index] if index else a if a.dims else a[()] for a in wide), *(
             r[index] if names else r[(*index[:-1], slice(index[-1], index[-1] + 1))] if index else FUNCTIONS[np.reshape](r, 1)
@@ -161,7 +168,8 @@ def _guvectorize(f, args, kwargs):
 # --- along axes --------------------------------------------------------------------------------------------------------
 
 @_implements(np.apply_along_axis)
-def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any,
+                     **kwargs: Any) -> ArrayBox:
     box = as_array(arr)
     rank = len(box.dims)
     axis = axis_of(axis, rank)
@@ -184,7 +192,7 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
 
 
 @_implements(np.apply_over_axes)
-def apply_over_axes(func, a, axes):
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     value = as_array(a)
     rank = len(value.dims)
     for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
@@ -199,7 +207,7 @@ def apply_over_axes(func, a, axes):
 
 
 @_implements(np.piecewise)
-def piecewise(x, condlist, funclist, *args, **kw):
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     x = as_array(x)
     if isinstance(condlist, Box) and len(condlist.dims) == len(x.dims):
         condlist = [condlist]
@@ -217,7 +225,7 @@ def piecewise(x, condlist, funclist, *args, **kw):
 # --- from functions and iterables --------------------------------------------------------------------------------------
 
 @_implements(np.fromiter)
-def fromiter(iter, dtype, count=-1, *, like=None):
+def fromiter(iter: Any, dtype: Any, count: Any = -1, *, like: Any = None) -> Any:
     if isinstance(iter, boxes.ArrayBox) and count < 0:
         return FUNCTIONS[np.array](iter, dtype)
     items = list(iteration.iterate(iter))
@@ -226,7 +234,7 @@ def fromiter(iter, dtype, count=-1, *, like=None):
     return FUNCTIONS[np.array](items[:count] if count >= 0 else items, dtype)
 
 
-def _from_function(function, shape, *, dtype=float, like=None, **kwargs):
+def _from_function(function: Callable, shape: Any, *, dtype: DType = float, like: Any = None, **kwargs: Any) -> Any:
     return calls.call(function, *FUNCTIONS[np.indices](shape, dtype=dtype), **kwargs)
 
 
@@ -236,7 +244,7 @@ FUNCTIONS[np.fromfunction] = REDIRECT[np.fromfunction] = _from_function
 _KINDS = {"DUFunc": _numba_vectorize, "GUFunc": _guvectorize}
 
 
-def redirect(f):
+def redirect(f: Callable | type) -> Any:
     """What to call instead of an object that calls a function for each element; None for anything else."""
     if type(f) is np.vectorize:
         return lambda *args, **kwargs: _numpy_vectorize(f, args, kwargs)

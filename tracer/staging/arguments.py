@@ -3,17 +3,20 @@ from __future__ import annotations
 
 import linecache
 import types
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...ir.errors import Frame, Loc, TracegradError
 from .. import pytrees
 from ..syntax import source
-from ..values.boxes import ArrayBox
+from ..values.boxes import ArrayBox, Box
 from . import signature
 from .signature import Leaf
+
+if TYPE_CHECKING:
+    from ...ir.types import Array
 
 
 class Call(NamedTuple):
@@ -40,7 +43,8 @@ def parameters_of(function: Callable) -> signature.Parameters:
     return found[1]
 
 
-def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+def flatten_call(function: Callable, args: Sequence[Array | ArrayBox], kwargs: dict | None = None, static_argnums: Any = (),
+                 static_argnames: tuple = ()) -> Call:
     """The leaves of a call. Static arguments are one leaf each. Errors point at the function that was called."""
     try:
         return leaves_of_call(function, args, kwargs, static_argnums, static_argnames)
@@ -48,7 +52,8 @@ def flatten_call(function, args, kwargs=None, static_argnums=(), static_argnames
         raise error.located(where(function)) from None
 
 
-def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnames=()) -> Call:
+def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, static_argnums: tuple = (),
+                   static_argnames: tuple = ()) -> Call:
     """The same, with errors that point nowhere: `function` only says how arguments are named."""
     parameters = parameters_of(function)
     args, kwargs = parameters.bind(tuple(args), kwargs or {})
@@ -67,7 +72,7 @@ def leaves_of_call(function, args, kwargs=None, static_argnums=(), static_argnam
     return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves))
 
 
-def _argument(x, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
+def _argument(x: Any, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
     if static:
         values.append(x)
         kinds.append(True)
@@ -78,7 +83,7 @@ def _argument(x, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
     return structure
 
 
-def aliases_of(values, leaves) -> dict[int, int]:
+def aliases_of(values: Sequence[Array | Box], leaves: tuple[Leaf, ...]) -> dict[int, int]:
     """Arrays that are passed more than once."""
     first, found = {}, {}
     for k, (x, leaf) in enumerate(zip(values, leaves)):
@@ -90,7 +95,7 @@ def aliases_of(values, leaves) -> dict[int, int]:
     return found
 
 
-def _field(x) -> tuple | None:
+def _field(x: Any) -> tuple | None:
     """What tells a field of a structured array, which is another object each time, from others: where it lies."""
     base = x.base if type(x) is np.ndarray else None
     if not isinstance(base, np.ndarray) or not base.dtype.names:
@@ -98,7 +103,7 @@ def _field(x) -> tuple | None:
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def where(function) -> Loc:
+def where(function: Callable) -> Loc:
     """The line that a function's definition starts on, after its decorators; of one of ours around it, the user's."""
     plain = source.unwrap(function)
     while hasattr(plain, "__wrapped__") and source.is_open(plain):

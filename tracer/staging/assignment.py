@@ -4,6 +4,7 @@ from __future__ import annotations
 import collections
 import operator
 import types
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +19,14 @@ from ..values import boxes, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import dunder_dispatch
 
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ...ir.types import Array
+    from ..sequences.array_choice import ArrayChoice
+    from ..tracing import Trace
 
-def getitem(held, key):
+
+def getitem(held: Any, key: Any) -> Any:
     """held[key]: an array from outside of the trace takes traced positions, as do np.c_ and its kind."""
     handler, trace = dispatch.SUBSCRIPTS.get(type(held)), tracing.active()
     if trace is not None:
@@ -36,7 +43,7 @@ def getitem(held, key):
     return held[key]
 
 
-def outer(x):
+def outer(x: Any) -> Any:
     """Marks an object that the function reaches through a global or free variable."""
     trace = tracing.active()
     if trace is not None and isinstance(x, (list, dict, set, collections.deque)):
@@ -44,7 +51,8 @@ def outer(x):
     return x
 
 
-def setitem(value, held, key) -> None:
+def setitem(value: float | Box, held: list[Array | Box] | ArrayChoice | ArrayBox,
+            key: Any) -> None:
     """held[key] = value."""
     trace = tracing.active()
     if trace is None or isinstance(held, ArrayBox):
@@ -63,14 +71,15 @@ def setitem(value, held, key) -> None:
             held[key] = value
 
 
-def _into_array(trace, held, key, value) -> None:
+def _into_array(trace: Trace, held: Any, key: Any, value: Any) -> None:
     if trace.maker(held) < 0:
         boxes.lift(held)[key] = value                          # says that a captured array cannot be overwritten
     else:
         held[key] = value
 
 
-def _into_container(trace, held, key, value) -> None:
+def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box], key: Any,
+                    value: Any) -> None:
     list_scan_outputs.read(trace, held)
     if id(held) in trace.outer or id(held) in trace.shared:
         calls.expect_own(trace, held, "an assignment to an item")
@@ -87,7 +96,7 @@ def _into_container(trace, held, key, value) -> None:
     region_tracing.assign(trace, (held, False, key), value)
 
 
-def setattr_(value, held, name: str) -> None:
+def setattr_(value: Any, held: Any, name: str) -> None:
     """held.name = value."""
     trace = tracing.active()
     if trace is None or isinstance(held, (Box, records.Records)):
@@ -108,18 +117,18 @@ def setattr_(value, held, name: str) -> None:
     region_tracing.assign(trace, (held, True, name), value)
 
 
-def _inner(trace, held) -> bool:
+def _inner(trace: Trace, held: Any) -> bool:
     """Whether this is a function that the traced program has made."""
     return isinstance(held, types.FunctionType) and id(held.__code__) in tracing.PLACES and id(held) not in trace.outer
 
 
-def named(value, held, name: str):
+def named(value: Value, held: Any, name: str) -> Any:
     """`(held.name := value)`, which stands for a `:=` of a variable."""
     setattr_(value, held, name)
     return value
 
 
-def delete(held, key, attribute: bool) -> None:
+def delete(held: list[int], key: int, attribute: bool) -> None:
     trace = tracing.active()
     if trace is not None:
         calls.expect_own(trace, held, "`del`")
@@ -129,7 +138,7 @@ def delete(held, key, attribute: bool) -> None:
         del held[key]
 
 
-def augment(held, value, op: str):
+def augment(held: Any, value: Any, op: str) -> float | Box:
     """`name op= value`: what the name is bound to."""
     trace = tracing.active()
     if trace is not None and type(held) in (list, set, dict, collections.deque):
@@ -155,7 +164,7 @@ _SIGN = {"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv"
          "irshift": ">>=", "ior": "|=", "ixor": "^=", "iand": "&=", "imatmul": "@="}
 
 
-def aug_item(held, key):
+def aug_item(held: ArrayChoice | ArrayBox, key: Any) -> tuple[ArrayChoice | ArrayBox, Any, Box]:
     """What `held[key] op= …` starts from: (held, key, held[key])."""
     trace = tracing.active()
     if isinstance(held, np.ndarray) and trace is not None and trace.maker(held) < 0:
@@ -168,7 +177,7 @@ def aug_item(held, key):
     return held, key, held[key]
 
 
-def aug_setitem(place, value, op: str) -> None:
+def aug_setitem(place: tuple[ArrayChoice | ArrayBox, Any, Box], value: float | Box, op: str) -> None:
     held, key, found = place
     if type(held) is array_choice.ArrayChoice and isinstance(found, ArrayBox):
         found = boxes.array(held[key].read())                  # which array it is a view of is not known: a copy, stored back
@@ -179,11 +188,11 @@ def aug_setitem(place, value, op: str) -> None:
         setitem(made, held, key)
 
 
-def aug_attr(held, name: str):
+def aug_attr(held: Any, name: str) -> Any:
     return held, name, leaf_types.value(getattr(held, name))
 
 
-def aug_setattr(place, value, op: str) -> None:
+def aug_setattr(place: tuple[Any, str, int | ScalarBox], value: float, op: str) -> None:
     held, name, found = place
     made = augment(found, value, op)
     if made is not found:

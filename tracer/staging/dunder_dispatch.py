@@ -9,6 +9,9 @@ import collections
 import functools
 import operator
 import types
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +22,10 @@ from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+
+if TYPE_CHECKING:
+    from ...ir.types import Array
+    from ..values.random_generators import Method
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -33,7 +40,7 @@ _NATIVE = frozenset({ArrayBox, ScalarBox, bool, int, float, complex, str, list, 
                      np.float32, np.int64, np.bool_, types.ModuleType, types.FunctionType, type, slice, range})
 
 
-def _method(cls: type, name: str):
+def _method(cls: type, name: str) -> Any:
     """A user's method of a class that can be rewritten."""
     found = getattr(cls, name, None)
     if isinstance(found, types.FunctionType) and source.is_user(found) and source.has_source(found):
@@ -42,7 +49,7 @@ def _method(cls: type, name: str):
     return None
 
 
-def operate(name: str, a, b):
+def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)
@@ -72,11 +79,11 @@ def operate(name: str, a, b):
     return function(a, b)                                   # raises Python's TypeError, or compares identities
 
 
-def _holds_box(*sequences) -> bool:
+def _holds_box(*sequences: Any) -> bool:
     return any(isinstance(x, Box) or (type(x) in (tuple, list) and _holds_box(x)) for xs in sequences for x in xs)
 
 
-def _compare_items(name: str, a, b):
+def _compare_items(name: str, a: Any, b: Any) -> Any:
     """Two tuples or two lists with traced items, compared from the left as Python does."""
     if name in ("eq", "ne"):
         same = len(a) == len(b)
@@ -89,7 +96,7 @@ def _compare_items(name: str, a, b):
                            lambda: operate(name, a[0], b[0]))
 
 
-def unary(name: str, a):
+def unary(name: str, a: Any) -> Any:
     function, method = _UNARY[name]
     a = captured_arrays.seen(a)
     cls = type(a)
@@ -101,7 +108,7 @@ def unary(name: str, a):
 _DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"})
 
 
-def attribute(held, name: str):
+def attribute(held: Any, name: str) -> Any:
     """held.name"""
     cls = type(held)
     if cls is np.ndarray and captured_arrays.outside(held):
@@ -120,12 +127,12 @@ def attribute(held, name: str):
     return captured_values.attribute(held, name, getattr(held, name))
 
 
-def method(held, name: str):
+def method(held: ArrayBox | ModuleType, name: str) -> Callable | np._ArrayFunctionDispatcher:
     """held.name, which is about to be called."""
     return getattr(held, name) if type(held) is np.ndarray else attribute(held, name)
 
 
-def getattr_(held, name: str, *default):
+def getattr_(held: Any, name: str, *default: Any) -> Callable | Method | None:
     """The builtin: an attribute that is not there is noted, too."""
     try:
         return attribute(held, name)
@@ -136,7 +143,7 @@ def getattr_(held, name: str, *default):
         return default[0]
 
 
-def hasattr_(held, name: str) -> bool:
+def hasattr_(held: tuple[np.ndarray | Box, ...], name: str) -> bool:
     try:
         attribute(held, name)
     except AttributeError:
@@ -148,7 +155,7 @@ def hasattr_(held, name: str) -> bool:
 calls.BUILTINS[getattr], calls.BUILTINS[hasattr] = getattr_, hasattr_
 
 
-def item(held, key):
+def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
     """held[key] of a user's class."""
     cls = type(held)
     own = None if cls in _NATIVE else _method(cls, "__getitem__")
@@ -161,7 +168,7 @@ def item(held, key):
     return captured_values.item(held, key, held[key])
 
 
-def augmented(name: str, a, b):
+def augmented(name: str, a: Any, b: Any) -> Any:
     """a `op`= b: the class's own in-place method, else the operator."""
     own = None if type(a) in _NATIVE else _method(type(a), f"__i{name}__")
     if own is not None:
@@ -175,14 +182,14 @@ _IDENTITY = {"is_", "is_not"}
 _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 
-def identical(a, b) -> bool:
+def identical(a: Any, b: Any) -> bool:
     """a is b"""
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         captured_values.compared(a, b)
     return a is b
 
 
-def chain(left, op, right, *rest):
+def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any) -> ScalarBox:
     """`left op right op …`, each operand evaluated once and only if needed."""
     first = compare(op, left, right)
     if not rest:
@@ -190,7 +197,7 @@ def chain(left, op, right, *rest):
     return branches.and_(first, branches.Binds(lambda: chain(right, rest[0], rest[1](), *rest[2:]), *branches.binding(*rest)))
 
 
-def compare(op, a, b):
+def compare(op: str, a: float | ScalarBox, b: float | ScalarBox) -> Any:
     if op in _IDENTITY:
         return identical(a, b) is (op == "is_")
     if op in _ORDER:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import tracing
 from ..calling import calls, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
@@ -9,6 +11,7 @@ from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
     context_managers,
+    dynamic_deques,
     dynamic_lists,
     generator_reductions,
     generators,
@@ -22,14 +25,19 @@ from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
 from . import assignment, dunder_dispatch
 
+if TYPE_CHECKING:
+    from ..regions.leaf_types import MaybeUndefined
+    from ..values.boxes import ArrayBox, Box, ScalarBox
 
-def fresh(made):
+
+def fresh(made: dict[str, Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]) -> dict[str,
+          Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]:
     """A list, dict or set that the traced program writes down."""
     trace = tracing.active()
     return made if trace is None else packed_lists.made(trace.note_fresh(made))
 
 
-def unpack(items):
+def unpack(items: Any) -> Any:
     """The right side of `a, b = items`."""
     items = captured_arrays.seen(items)
     captured_values.whole(items)
@@ -39,13 +47,13 @@ def unpack(items):
     return iteration.iterate(items) if type(items) is list else items
 
 
-def mapping(items):
+def mapping(items: dict[str, float | ScalarBox]) -> dict[str, float | ScalarBox]:
     """`**items`"""
     captured_values.whole(items)
     return items
 
 
-def space(names):
+def space(names: Any) -> Any:
     """globals()"""
     trace = tracing.active()
     if trace is not None:
@@ -53,12 +61,12 @@ def space(names):
     return names
 
 
-def iterate(items):
+def iterate(items: Sequence | Iterable | zip) -> Sequence | Iterable | zip:
     """What a comprehension iterates over."""
     return items if tracing.active() is None else iteration.iterate(items)
 
 
-def collect(element, items):
+def collect(element: Callable, items: Any) -> Any:
     """[element(x) for x in items]: a loop that appends, where the items are known by position."""
     trace = tracing.active()
     if type(items) is generators.Generator:
@@ -72,17 +80,17 @@ def collect(element, items):
     return packed_lists.collected(trace, element, source, lambda element, source: vectorize.collected(element, source, site))
 
 
-def returned(held):
+def returned(held: Any) -> Sequence | bool | Box | None:
     """What a function returns: set on every path that reaches its end."""
     return held.held if type(held) is leaf_types.MaybeUndefined else leaf_types.value(held)
 
 
-def settled(held):
+def settled(held: MaybeUndefined) -> Any:
     """What a name holds behind a statement that assigns it in whatever way it comes to its end."""
     return held.held if type(held) is leaf_types.MaybeUndefined else held
 
 
-def static(function, thunk):
+def static(function: Callable, thunk: Callable) -> Any:
     """A call of something named `static` with one argument, which may be what `tg.static` is told to freeze."""
     trace = tracing.active()
     if function is not unrepeatable.static or trace is None:
@@ -96,7 +104,8 @@ def static(function, thunk):
 
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=generators.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
-    or_=branches.or_, binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
+    or_=branches.or_, and_truth=branches.and_truth, or_truth=branches.or_truth,
+    binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
     raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,

@@ -16,16 +16,19 @@ import io
 import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...ir.errors import ArgumentError, ArgumentTypeError, DTypeError
 from ...ir.ops import random
-from ...ir.types import C128, F64, I64, DType, Type
+from ...ir.types import C128, F64, I64, Array, DType, Type
 from ...ir.types import dtype as ir_dtype
 from .. import pytrees
 from ..values import boxes, random_generators
+
+if TYPE_CHECKING:
+    from ..values.boxes import ArrayBox
 
 
 class Leaf(NamedTuple):
@@ -47,7 +50,7 @@ _WEAK = {"float": FLOAT, "int": INT, "complex": COMPLEX}
 _OF_DTYPE: dict = {}
 
 
-def static(value, path: str = "argument") -> Leaf:
+def static(value: Any, path: str = "argument") -> Leaf:
     """The leaf of a value that is part of the specialisation."""
     try:
         hash(value)
@@ -63,7 +66,7 @@ def static(value, path: str = "argument") -> Leaf:
     return Leaf("static", type(value), _mark(value), value)
 
 
-def _mark(value) -> tuple:
+def _mark(value: Any) -> tuple:
     """What tells equal values apart: 1, 1.0 and True, 0.0 and -0.0, wherever they stand in a tuple."""
     if isinstance(value, float):
         return (float(value).hex(),)
@@ -99,7 +102,7 @@ _DTYPE_HELP = {
 _AS_THEY_STAND = (np.ndarray, np.generic, boxes.Box, type)
 
 
-def taken(x, path: str = "argument"):
+def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
     """The argument itself, or the array that it gives: asked for once, as another time may give another one."""
     if type(x) in _NUMBERS or isinstance(x, _AS_THEY_STAND) or callable(x):
         return x
@@ -122,7 +125,7 @@ def taken(x, path: str = "argument"):
 _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
 
-def abstract(x, path: str = "argument") -> Leaf:
+def abstract(x: Any, path: str = "argument") -> Leaf:
     """The leaf specification of one argument leaf."""
     cls = type(x)
     if cls is np.ndarray:
@@ -159,7 +162,7 @@ def _of_box(x: boxes.Box) -> Leaf:
     return _WEAK.get(x.weak) or Leaf("numpy", x.dtype_ir)
 
 
-def indices(argnums, name: str) -> tuple[int, ...]:
+def indices(argnums: int | tuple[int, ...], name: str) -> tuple[int, ...]:
     """A position, or several, as a tuple of ints."""
     try:
         return tuple(operator.index(k) for k in (argnums if isinstance(argnums, (tuple, list, set, range)) else (argnums,)))
@@ -212,7 +215,7 @@ class Parameters:
             return self.names[position]
         return f"{self.star}[{position - len(self.names)}]" if self.star else f"argument {position}"
 
-    def positions(self, argnums, argnames=()) -> frozenset:
+    def positions(self, argnums: tuple, argnames: tuple = ()) -> frozenset:
         """Positions (ints) and keyword names of the parameters that argnums and argnames choose."""
         chosen = set()
         for k in indices(argnums, "static_argnums"):
@@ -230,7 +233,7 @@ class Parameters:
         return frozenset(chosen)
 
 
-def paths_of(parameters: Parameters, args_tree: pytrees.TreeDef, kwargs_names) -> list[str]:
+def paths_of(parameters: Parameters, args_tree: pytrees.TreeDef, kwargs_names: tuple) -> list[str]:
     """For each leaf of ((args…), {kwargs…}) how a user would write it."""
     positional, keyword = args_tree.children
     found = []

@@ -11,7 +11,8 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from ...ir.errors import (
 from ...ir.ops import random
 from ...ir.transforms.overflow_checks import without_needless_overflow_checks
 from ...ir.transforms.simplify import peephole
-from ...ir.types import I64, INDEX
+from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import packed_lists
@@ -46,6 +47,9 @@ from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
+
+if TYPE_CHECKING:
+    from ..regions.region_tracing import Outcome
 
 _ = runtime                                          # importing it gives rewritten code its runtime
 RESTARTS = 64
@@ -99,7 +103,8 @@ class Traced:
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
 
-def trace(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=(), writes: bool = True) -> Traced:
+def trace(function: Callable, args: tuple[dict[str, list | np.ndarray] | list | Array, ...], kwargs: Any = None, *,
+          static_argnums: tuple = (), static_argnames: tuple = (), writes: bool = True) -> Traced:
     """Trace a call. With `writes` false, what the function does to its argument arrays is not reported."""
     return trace_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames), writes=writes)
 
@@ -143,7 +148,8 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
                               "made static")
 
 
-def trace_inner(function: Callable, args, kwargs=None, *, static_argnums=(), static_argnames=()) -> Traced:
+def trace_inner(function: Callable, args: Any, kwargs: Any = None, *, static_argnums: tuple = (),
+                static_argnames: tuple = ()) -> Traced:
     """Trace a call inside traced code, on boxes and other values. Its arguments are fresh: writes to them stay inside."""
     return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
 
@@ -158,7 +164,7 @@ def _numbers(call: Call) -> set[int]:
     return {k for k, (x, leaf) in enumerate(zip(call.values, call.leaves)) if leaf.kind == "int" and not isinstance(x, Box)}
 
 
-def _expect_values(call: Call, leaves) -> None:
+def _expect_values(call: Call, leaves: frozenset[int]) -> None:
     for k in leaves:
         if not call.values or call.values[k] is None:
             raise ConcretizationError(f"argument {call.paths[k]} decides a shape or an unrolled loop, so its value must be "
@@ -172,8 +178,8 @@ _WEAK = {"float": "float", "int": "int", "complex": "complex"}
 class _Run:
     """One run of the function."""
 
-    def __init__(self, function, call: Call, statics, unroll, writes: bool, outer: Trace | None = None, packed=None,
-                 private: bool = False, known: set | None = frozenset(), identities: bool = False):
+    def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
+                 packed: dict | None = None, private: bool = False, known: set | None = frozenset(), identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -200,13 +206,13 @@ class _Run:
             return self.run_in(trace, scope)
         return tracing.traced(trace, lambda: self.run_out(trace, scope))
 
-    def run_out(self, trace, scope) -> Traced:
+    def run_out(self, trace: Trace, scope: Scope) -> Traced:
         """In a trace of its own."""
         with trace.builder.at(self.function.body):
             trace.scopes.append(scope)
             return self.attempt()
 
-    def run_in(self, trace, scope) -> Traced:
+    def run_in(self, trace: Trace, scope: Scope) -> Traced:
         """Inside another trace: its state must be as before afterwards."""
         made: list = []
         targets, trace.targets = trace.targets, []                 # what is around is not left from inside of another function
@@ -224,7 +230,7 @@ class _Run:
         closed, captured = lift_free(traced.function)
         return Traced(**{**traced.__dict__, "function": closed, "captured": tuple(captured)})
 
-    def expect_own_writes(self, outcome) -> None:
+    def expect_own_writes(self, outcome: Outcome) -> None:
         """Raises UnsupportedError, at the line of the write, where the function changed what is not its own."""
         arrays = [after for _, before, after in outcome.roots.values() if after is not before]
         places = region_tracing.items_of(outcome)
@@ -246,7 +252,7 @@ class _Run:
                 raise
             return self.finish(None, None, [])
 
-    def execute(self):
+    def execute(self) -> tuple[Box | tuple, tuple[tuple, dict], list]:
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
         self.held = held = self.arguments()
         args, kwargs = self.call.tree.unflatten(held)
@@ -281,7 +287,7 @@ class _Run:
             trace.builder.peephole = failed_writes.observing(trace)
         return held
 
-    def integer(self, trace, k: int, param: Value) -> None:
+    def integer(self, trace: Trace, k: int, param: Value) -> None:
         """An integer argument: it can be made static, or its value in the enclosing trace can."""
         if self.outer is None:
             trace.leaf_of[param] = k
@@ -290,7 +296,8 @@ class _Run:
 
     # --- results ------------------------------------------------------------------------------------------------------
 
-    def finish(self, returned, seen, held) -> Traced:
+    def finish(self, returned: Box | tuple[Box, ...], seen: tuple[tuple[int | Box, ...], dict],
+               held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
@@ -327,13 +334,13 @@ class _Run:
         """The callable, and the arguments that are part of the specialisation."""
         return [self.callable, *(leaf.value for leaf in self.leaves if leaf.kind == "static")]
 
-    def changed(self, box, position: int) -> bool:
+    def changed(self, box: Any, position: int) -> bool:
         """Whether an argument is an array that the function has overwritten."""
         if not isinstance(box, ArrayBox):
             return False
         return isinstance(box, region_tracing.PoisonedBox) or box._value is not self.function.params[position]
 
-    def out(self, x, mine: dict, results: list) -> Out:
+    def out(self, x: Box, mine: dict, results: list) -> Out:
         x = leaf_types.value(x)
         if isinstance(x, ArrayBox):
             if id(x) in mine:
@@ -365,7 +372,7 @@ class _Run:
         results.append(value)
         return Out(kind, len(results) - 1)
 
-    def overwritten(self, held, results) -> dict[int, int]:
+    def overwritten(self, held: list[int | Box], results: list[Value]) -> dict[int, int]:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]
@@ -381,7 +388,7 @@ class _Run:
                 writes[position] = len(results) - 1
         return writes
 
-    def expect_unchanged(self, seen, held) -> None:
+    def expect_unchanged(self, seen: tuple[tuple[int | Box, ...], dict], held: list[int | Box]) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
             now = self.call.tree.flatten_up_to(seen) if self.writes and held and not self.private else held
@@ -394,7 +401,7 @@ class _Run:
                     "copy the container first (`params = dict(params)`), and return it", where(self.callable))
 
 
-def _strides(values, k):
+def _strides(values: tuple[Array | ArrayBox, ...], k: int) -> Any:
     return values[k]._strides if values and isinstance(values[k], ArrayBox) and values[k].base is None else None
 
 
@@ -402,14 +409,14 @@ def _name(path: str) -> str:
     return "".join(c if c.isalnum() or c == "_" else "_" for c in path).strip("_") or "x"
 
 
-def _evaluate(function, args, kwargs):
+def _evaluate(function: Callable, args: tuple[int | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:
     plain = source.unwrap(function)
     if isinstance(plain, types.FunctionType) and not any(redirect(plain) for redirect in calls.REDIRECTS):
         return calls._enter(tracing.current(), source.rewritten(plain), args, kwargs)
     return calls.call(function, *args, **kwargs)
 
 
-def _expect_no_boxes(x) -> None:
+def _expect_no_boxes(x: str | Array) -> None:
     held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else leaf_types.attributes(x)
     for name, value in held.items():
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
@@ -419,7 +426,7 @@ def _expect_no_boxes(x) -> None:
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 
-def _clean(run, function):
+def _clean(run: Callable, function: Callable) -> Traced:
     """Run, and let errors leave without the tracer's frames."""
     try:
         return run()
@@ -438,7 +445,7 @@ def _clean(run, function):
         raise error.with_traceback(shown) from error.__cause__
 
 
-def _expect_no_box_in(error, loc: Loc, where) -> None:
+def _expect_no_box_in(error: Any, loc: Loc, where: Any) -> None:
     """An error of a library that was given a traced value says so."""
     frame = error.__traceback__
     while frame.tb_next is not None:
@@ -454,7 +461,7 @@ def _expect_no_box_in(error, loc: Loc, where) -> None:
 _LOCATED = {TypeError: DTypeError, ValueError: ArgumentError, IndexError: BoundsError, NotImplementedError: UnsupportedError}
 
 
-def _is_own(traceback) -> bool:
+def _is_own(traceback: Any) -> bool:
     """Whether an exception comes from this package, not from the user's code or a library that it calls."""
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -466,7 +473,7 @@ def _named(message: str) -> str:
     return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
 
 
-def _user_traceback(traceback):
+def _user_traceback(traceback: TracebackType) -> TracebackType | None:
     """A traceback of the frames that are the user's."""
     kept = []
     while traceback is not None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from typing import Any
 
 from . import early_exit
 from .nodes import walk
@@ -10,7 +11,7 @@ from .nodes import walk
 THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
 
-def arguments(*names, star: str | None = None) -> ast.arguments:
+def arguments(*names: str, star: str | None = None) -> ast.arguments:
     """Parameters by position, and perhaps a starred one."""
     return ast.arguments([], [ast.arg(n) for n in names], ast.arg(star) if star else None, [], [], None, [])
 
@@ -31,7 +32,7 @@ def folds(node: ast.Call) -> bool:
 class Comprehensions:
     """The part of the rewriter that has comprehensions."""
 
-    def comprehension(self, node):
+    def comprehension(self, node: Any) -> Any:
         """As Python's, with its iterables and elements rewritten; its names hide the function's.
 
         [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
@@ -49,7 +50,7 @@ class Comprehensions:
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
         return self.as_python(node)
 
-    def generator(self, node: ast.GeneratorExp):
+    def generator(self, node: ast.GeneratorExp) -> ast.Call:
         """(e for v in x)  ->  (lambda <first>: <tg>.genexp(lambda <fold>: …, lambda: (e for v in <first>)))(x)"""
         outermost = node.generators[0]
         source, outermost.iter = self.expr(outermost.iter), early_exit.load(_FIRST, outermost.iter)
@@ -59,7 +60,7 @@ class Comprehensions:
         made = ast.copy_location(ast.Lambda(arguments(_FIRST, star=THUNK), self.tg("genexp", [terms, steps], node)), node)
         return ast.copy_location(ast.Call(made, [source], []), node)
 
-    def as_python(self, node):
+    def as_python(self, node: Any) -> ast.expr:
         """A comprehension whose first iterable is done."""
         own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         self.locals.append(frozenset(own))
@@ -81,11 +82,11 @@ class Comprehensions:
         start = [*node.args[1:], *(k.value for k in node.keywords)]
         return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, start)], node)
 
-    def terms(self, node) -> ast.Lambda:
+    def terms(self, node: Any) -> ast.Lambda:
         """What hands each term of a comprehension to <fold>."""
         return ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
 
-    def visit_terms(self, terms, generators) -> ast.expr:
+    def visit_terms(self, terms: Any, generators: list[ast.comprehension]) -> ast.expr:
         """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
         if not generators:
             return self.of_fold("take", [self.expr(terms.elt)], terms.elt)
@@ -103,11 +104,11 @@ class Comprehensions:
         body = ast.copy_location(ast.Lambda(arguments(_ITEM, star=THUNK), bound), terms.elt)
         return self.of_fold("each", [source, body], first.iter)
 
-    def of_fold(self, name: str, args, like) -> ast.Call:
+    def of_fold(self, name: str, args: list[ast.expr], like: ast.expr) -> ast.Call:
         held = ast.copy_location(ast.Name(_FOLD, ast.Load()), like)
         return ast.copy_location(ast.Call(ast.copy_location(ast.Attribute(held, name, ast.Load()), like), args, []), like)
 
-    def collected(self, node: ast.ListComp):
+    def collected(self, node: ast.ListComp) -> ast.Call:
         source, target = node.generators[0].iter, node.generators[0].target
         made = self.expr(source)
         self.locals.append(frozenset(n.id for n in walk(target) if isinstance(n, ast.Name)))

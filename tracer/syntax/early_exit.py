@@ -20,6 +20,7 @@ The passes annotate loops: `loop.stops` lists the names of the flags that end it
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 TG, VALUE, RETURNED = "<tg>", "<value>", "<returned>"
 
@@ -43,7 +44,7 @@ def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
     return ast.copy_location(ast.Assign([target], value), like)
 
 
-def literal(value, like: ast.AST) -> ast.Constant:
+def literal(value: bool | str | None, like: ast.AST) -> ast.Constant:
     return ast.copy_location(ast.Constant(value), like)
 
 
@@ -64,7 +65,7 @@ def lower(function: ast.FunctionDef) -> None:
     function.body = lowered
 
 
-def lowered(statements) -> list[ast.stmt]:
+def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     """Statements that leave nothing around them, with the exits from their own loops lowered."""
     if not _exits(statements):
         return statements
@@ -75,7 +76,7 @@ def lowered(statements) -> list[ast.stmt]:
 _LEAVES = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 
 
-def _exits(statements) -> bool:
+def _exits(statements: list[ast.stmt]) -> bool:
     """Whether an exit stands anywhere in the statements: then they must be lowered."""
     for s in statements:
         if isinstance(s, _LEAVES):
@@ -87,13 +88,13 @@ def _exits(statements) -> bool:
     return False
 
 
-def _blocks(s) -> list[list[ast.stmt]]:
+def _blocks(s: ast.stmt) -> list[list[ast.stmt]]:
     """The blocks of statements in a statement."""
     found = [getattr(s, field, []) for field in ("body", "orelse", "finalbody")]
     return found + [h.body for h in getattr(s, "handlers", ())]
 
 
-def _returned(statements) -> list[ast.expr | None]:
+def _returned(statements: list[ast.stmt]) -> list[ast.expr | None]:
     """What the `return`s in the statements give back, functions within left aside."""
     found = []
     for s in statements:
@@ -108,7 +109,7 @@ def _is_none(value: ast.expr | None) -> bool:
     return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
-def _leaves(statements) -> bool:
+def _leaves(statements: list[ast.stmt]) -> bool:
     """Whether the statements never reach their end."""
     for s in statements:
         if isinstance(s, _LEAVES):
@@ -122,19 +123,19 @@ def _leaves(statements) -> bool:
     return False
 
 
-def _endless(s) -> bool:
+def _endless(s: ast.stmt) -> bool:
     """Whether s is `while True`, which ends by `break` or not at all."""
     return isinstance(s, ast.While) and isinstance(s.test, ast.Constant) and bool(s.test.value)
 
 
-def _breaks(statements) -> bool:
+def _breaks(statements: list[ast.stmt]) -> bool:
     """Whether a `break` of the loop whose body this is stands in the statements."""
     inner = (part for s in statements if not isinstance(s, (ast.FunctionDef, ast.ClassDef))
              for part in ([s.orelse] if isinstance(s, (ast.For, ast.While)) else _blocks(s)))
     return any(isinstance(s, ast.Break) for s in statements) or any(map(_breaks, inner))
 
 
-def _ends_by_more(statements) -> bool:
+def _ends_by_more(statements: list[ast.stmt]) -> bool:
     """Whether an exit from the statements may run something on its way that raises."""
     return any(isinstance(s, ast.With) or getattr(s, "finalbody", None) or any(map(_ends_by_more, _blocks(s)))
                for s in statements if not isinstance(s, (ast.FunctionDef, ast.ClassDef)))
@@ -155,7 +156,7 @@ class _Exits:
         self.read: set[str] = set()
         self.loops = 0
 
-    def block(self, statements, loop: _Loop | None):
+    def block(self, statements: list[ast.stmt], loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
         """(lowered statements, flags that they may set, whether they always leave)."""
         out, flags = [], set()
         for k, s in enumerate(statements):
@@ -185,7 +186,7 @@ class _Exits:
                 return out + guarded, flags | set_ | more_set, always
         return out, flags, False
 
-    def branch(self, s: ast.If, rest, loop):
+    def branch(self, s: ast.If, rest: list[ast.stmt], loop: _Loop | None) -> tuple[list[ast.If], set[str], bool]:
         """An `if` that may leave, together with what follows it."""
         then_leaves, other_leaves = _leaves(s.body), _leaves(s.orelse)
         moved = then_leaves != other_leaves
@@ -197,7 +198,8 @@ class _Exits:
         guarded, more_flags, always = self.guard(rest, flags, loop, s)
         return [_if(s, then, other), *guarded], flags | more_flags, always
 
-    def guard(self, rest, flags, loop, like):
+    def guard(self, rest: list[ast.stmt], flags: set[str], loop: _Loop | None, like: ast.stmt) -> tuple[list[ast.stmt],
+              set[str], bool]:
         """`rest`, unless one of the flags is set."""
         if not rest:
             return [], set(), False
@@ -206,7 +208,7 @@ class _Exits:
             return inner, set_, always
         return [_if_not(self, flags, inner, like)], set_, always
 
-    def loop(self, s, outer: _Loop | None):
+    def loop(self, s: Any, outer: _Loop | None) -> tuple[list[ast.stmt], set[str]]:
         """A loop, with its flags before it and its `else` after it."""
         self.loops += 1
         loop = _Loop(self.loops)
@@ -227,12 +229,12 @@ class _Exits:
             beyond |= set_
         return out, beyond
 
-    def with_(self, s: ast.With, loop):
+    def with_(self, s: ast.With, loop: _Loop | None) -> tuple[set[str], bool]:
         """A manager may swallow an exception of its body: what follows is reached from there, too."""
         s.body, flags, _ = self.block(s.body, loop)
         return flags, False
 
-    def attempt(self, s: ast.Try, loop):
+    def attempt(self, s: ast.Try, loop: Any) -> tuple[set[str], bool]:
         """`else` runs where the body came to its end, not where it left. `finally` has no exits: the fence sees to that."""
         always = _leaves([s])
         overtaken = _ends_by_more(s.body)
@@ -247,25 +249,25 @@ class _Exits:
         s.finalbody = self.block(s.finalbody, loop)[0]
         return flags, always
 
-    def leave(self, s: ast.Return, loop, flags):
+    def leave(self, s: ast.Return, loop: _Loop | None, flags: set) -> list[ast.Assign]:
         flags.add(RETURNED)
         if self.nothing:
             return [store(RETURNED, literal(True, s), s)]
         value = s.value if s.value is not None else literal(None, s)
         return [store(VALUE, value, s), store(RETURNED, literal(True, s), s)]
 
-    def break_(self, s, loop, flags):
+    def break_(self, s: ast.Break, loop: _Loop, flags: set) -> list[ast.Assign]:
         flags.add(loop.broke)
         return [store(loop.broke, literal(True, s), s)]
 
-    def continue_(self, s, loop, flags):
+    def continue_(self, s: ast.Continue, loop: _Loop, flags: set) -> list[ast.Assign]:
         flags.add(loop.skipped)
         return [store(loop.skipped, literal(True, s), s)]
 
-    def raise_(self, s, loop, flags):
+    def raise_(self, s: ast.Raise, loop: _Loop | None, flags: set) -> list[ast.Raise]:
         return [s]
 
-    def strip(self, statements):
+    def strip(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         """Without the stores to flags that nobody reads."""
         kept = []
         for s in statements:
@@ -284,12 +286,12 @@ class _Exits:
 _SIMPLE = {ast.Return: _Exits.leave, ast.Break: _Exits.break_, ast.Continue: _Exits.continue_, ast.Raise: _Exits.raise_}
 
 
-def _if(s: ast.If, then, other) -> ast.If:
+def _if(s: ast.If, then: list[ast.stmt], other: list[ast.stmt]) -> ast.If:
     s.body, s.orelse = then or [ast.copy_location(ast.Pass(), s)], other
     return s
 
 
-def _if_not(passes: _Exits, flags, body, like) -> ast.If:
+def _if_not(passes: _Exits, flags: list[str] | set[str], body: list[ast.stmt], like: ast.stmt) -> ast.If:
     """`if not (a or b): body`"""
     passes.read.update(flags)
     names = [load(f, like) for f in sorted(flags)]

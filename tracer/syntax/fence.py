@@ -6,6 +6,7 @@ reason and what to write instead.
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from ...ir.errors import Frame, UnsupportedError
 from . import liveness
@@ -33,7 +34,7 @@ if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
 
 
-def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str):
+def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str) -> None:
     end = node.end_col_offset if getattr(node, "end_lineno", None) == node.lineno else None
     raise UnsupportedError(what, remedy, (Frame(file, node.lineno, function, node.col_offset, end),)) from None
 
@@ -47,10 +48,10 @@ class _Fence:
     def __init__(self, file: str):
         self.file, self.name = file, "<lambda>"
 
-    def refuse(self, node, what, remedy):
+    def refuse(self, node: Any, what: str, remedy: str) -> None:
         refuse(node, self.file, self.name, what, remedy)
 
-    def function(self, node):
+    def function(self, node: Any) -> None:
         outer, self.name = self.name, getattr(node, "name", "<lambda>")
         for child in node.body if isinstance(node.body, list) else [node.body]:
             self.visit(child)
@@ -58,7 +59,7 @@ class _Fence:
             self.visit(default)
         self.name = outer
 
-    def visit(self, node):
+    def visit(self, node: Any) -> None:
         cls = type(node)
         row = _REFUSED.get(cls)
         if row:
@@ -78,7 +79,7 @@ class _Fence:
         for child in children(node):
             self.visit(child)
 
-    def with_(self, node):
+    def with_(self, node: ast.With) -> None:
         """A file would be opened to find out that it cannot be."""
         for item in node.items:
             called = getattr(item.context_expr, "func", None)
@@ -87,12 +88,12 @@ class _Fence:
                             "this context manager would act while the function is compiled, not when it runs",
                             "enter it around the call of the compiled function")
 
-    def global_(self, node):
+    def global_(self, node: ast.Global) -> None:
         names = ", ".join(node.names)
         self.refuse(node, f"`global {names}` cannot be compiled: a compiled function may read global names, not bind them",
                     "return the value, or keep it in an array that is passed in and overwritten")
 
-    def try_(self, node):
+    def try_(self, node: ast.Try) -> None:
         for s in node.finalbody:
             for inner in walk(s):
                 if isinstance(inner, (ast.Return, ast.Break, ast.Continue)):
@@ -100,13 +101,13 @@ class _Fence:
                     self.refuse(inner, f"`{word}` in a `finally` cannot be compiled: it would hide errors",
                                 "put it after the `try`")
 
-    def alternatives(self, node):
+    def alternatives(self, node: ast.MatchOr) -> None:
         for inner in walk(node):
             if getattr(inner, "name", None) or getattr(inner, "rest", None):
                 self.refuse(inner, "a name in an alternative of a pattern (`a | b`) cannot be compiled",
                             "write a `case` for each alternative")
 
-    def operands(self, node):
+    def operands(self, node: Any) -> None:
         """`:=` in a part that may not be evaluated, where no statement is that could keep the name."""
         for child in children(node):
             for found, certain in liveness.bindings(child):
@@ -115,11 +116,11 @@ class _Fence:
                                 f"{'lambda' if isinstance(node, ast.Lambda) else 'comprehension'}",
                                 "write it as a `def` or a loop, with the name assigned on a line of its own")
 
-    def comprehension(self, node):
+    def comprehension(self, node: ast.comprehension) -> None:
         if node.is_async:
             self.refuse(node.target, *_REFUSED[ast.AsyncFor])
 
-    def imported(self, node):
+    def imported(self, node: ast.ImportFrom) -> None:
         if isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names):
             self.refuse(node, "`import *` cannot be compiled", "import the names that are used")
 

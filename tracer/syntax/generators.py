@@ -14,16 +14,21 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from . import early_exit, liveness
 from .early_exit import TG
 from .nodes import children
 
+if TYPE_CHECKING:
+    from .rewrite import _Rewriter
+
 SINK, PUSH, STEPS = "<sink>", "<tg push>", "<tg steps>"
 _YIELDS = (ast.Yield, ast.YieldFrom)
 
 
-def own(node):
+def own(node: Any) -> Iterator[Any]:
     """The nodes of a statement or function, functions within left aside."""
     todo = list(node.body) if isinstance(node, ast.FunctionDef) else [node]
     while todo:
@@ -42,7 +47,7 @@ def split(node: ast.FunctionDef) -> ast.FunctionDef:
     """The function that makes the generator."""
     names = liveness.parameters(node)
 
-    def inner(name: str, body, *first: str) -> ast.FunctionDef:
+    def inner(name: str, body: list[ast.stmt], *first: str) -> ast.FunctionDef:
         given = ast.arguments([], [ast.arg(n) for n in (*first, *names)], None, [], [], None,
                               [early_exit.load(n, node) for n in names])
         return ast.copy_location(ast.FunctionDef(name, given, body, [], None), node)
@@ -66,7 +71,7 @@ def pauses(s: ast.stmt) -> bool:
     return any(isinstance(n, (*_YIELDS, ast.Return)) for n in own(s)) or _leaves_loop(s)
 
 
-def _leaves_loop(s) -> bool:
+def _leaves_loop(s: ast.stmt) -> bool:
     """Whether a `break` or `continue` in a statement is of a loop around it."""
     if isinstance(s, (ast.Break, ast.Continue)):
         return True
@@ -75,7 +80,7 @@ def _leaves_loop(s) -> bool:
     return not isinstance(s, liveness.FUNCTIONS) and any(map(_leaves_loop, inner))
 
 
-def lowered(statements) -> list[ast.stmt]:
+def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     """The statements with the early exits of those lowered that do not pause."""
     found = []
     for s in statements:
@@ -94,20 +99,20 @@ class Generators:
 
     stepwise: list[bool]
 
-    def yield_(self, node: ast.Yield):
+    def yield_(self, node: ast.Yield) -> ast.expr:
         value = self.expr(node.value) if node.value is not None else early_exit.literal(None, node)
         if self.stepwise[-1]:
             node.value = value
             return node
         return self.tg("yield_", [early_exit.load(SINK, node), value], node)
 
-    def yield_from(self, node: ast.YieldFrom):
+    def yield_from(self, node: ast.YieldFrom) -> Any:
         if self.stepwise[-1]:
             node.value = self.tg("iterate", [self.expr(node.value)], node)
             return node
         return self.tg("delegate", [early_exit.load(SINK, node), self.expr(node.value)], node)
 
-    def steps(self, statements) -> list[ast.stmt]:
+    def steps(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         found = []
         for s in statements:
             if not pauses(s):
@@ -119,12 +124,12 @@ class Generators:
             self.pending = outer
         return found
 
-    def step_if(self, s: ast.If):
+    def step_if(self, s: ast.If) -> list[ast.If]:
         s.test = self.tg("known", [self.expr(s.test)], s.test)
         s.body, s.orelse = self.steps(s.body), self.steps(s.orelse)
         return [s]
 
-    def step_while(self, s: ast.While):
+    def step_while(self, s: ast.While) -> list[ast.While]:
         """while c: A  ->  while True: if not known(c): break; A"""
         outer, self.pending = self.pending, []
         test = self.tg("known", [self.expr(s.test)], s.test)
@@ -135,7 +140,7 @@ class Generators:
         s.body = [*before, ast.copy_location(ask, s), *self.steps(s.body)]
         return [s]
 
-    def step_for(self, s: ast.For):
+    def step_for(self, s: ast.For) -> list[ast.For]:
         s.iter = self.tg("iterate", [self.expr(s.iter)], s.iter)
         name = self.temporary()
         s.body = [*self.assign([s.target], early_exit.load(name, s.target), s.target), *self.steps(s.body)]
@@ -143,12 +148,12 @@ class Generators:
         s.target = ast.copy_location(ast.Name(name, ast.Store()), s.target)
         return [s]
 
-    def step_refused(self, s):
+    def step_refused(self, s: Any) -> list[ast.Expr]:
         """`try` and `with` around a `yield`: what they do when the consumer does not come back is not known."""
         return [ast.copy_location(ast.Expr(self.tg("not_stepwise", [], s)), s)]
 
 
-def _plain(rewriter, s) -> list[ast.stmt]:
+def _plain(rewriter: _Rewriter, s: ast.stmt) -> list[ast.stmt]:
     if isinstance(s, (ast.Break, ast.Continue)):
         return [s]
     if isinstance(s, ast.Return):

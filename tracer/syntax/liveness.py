@@ -10,6 +10,7 @@
   For.mutated, While.mutated         local names whose arrays the body may write into: a[…] = v, a += v. Only those that are
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
+  Try.dead                           names in `state` that handlers need, and nobody after them
   Try.anew                           names in `state` whose value from before the statement nobody needs
   Try.done, Try.settled              names that its body, or the whole statement, assigns wherever it comes to its end
   Name.unsure                        a read that may come before any assignment
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .early_exit import is_internal
 from .nodes import children, walk
@@ -31,7 +32,7 @@ DEFERRED = (*FUNCTIONS, ast.GeneratorExp)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def written(statements) -> tuple[set[str], set[str], set[str]]:
+def written(statements: list[ast.stmt]) -> tuple[set[str], set[str], set[str]]:
     """(names bound by other than augmented assignment, names that are augmented, names with items that are assigned)."""
     bound, augmented, items = assigned(statements), set(), set()
     plain = set()
@@ -53,20 +54,20 @@ class Names(NamedTuple):
     staged: frozenset
 
 
-def parameters(node) -> list[str]:
+def parameters(node: Any) -> list[str]:
     a = node.args
     found = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
     return found + [p.arg for p in (a.vararg, a.kwarg) if p is not None]
 
 
-def assigned(node) -> set[str]:
+def assigned(node: Any) -> set[str]:
     """The names that a statement, an expression or a list of them binds, functions within left aside."""
     found: set[str] = set()
     _collect(node, found, frozenset())
     return found
 
 
-def _collect(node, found: set, hidden: frozenset) -> None:
+def _collect(node: ast.AST | list[ast.stmt], found: set, hidden: frozenset) -> None:
     if isinstance(node, list):
         for child in node:
             _collect(child, found, hidden)
@@ -86,14 +87,14 @@ def _collect(node, found: set, hidden: frozenset) -> None:
             _collect(child, found, hidden)
 
 
-def reads(node) -> set[str]:
+def reads(node: ast.AST) -> set[str]:
     """The names that an expression (or a whole statement) reads, functions within included."""
     if node is None:
         return set()
     return {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
-def targets_of(node) -> set[str]:
+def targets_of(node: ast.expr) -> set[str]:
     """The names that an assignment target certainly binds."""
     if isinstance(node, ast.Name):
         return {node.id}
@@ -102,7 +103,7 @@ def targets_of(node) -> set[str]:
     return targets_of(node.value) if isinstance(node, ast.Starred) else set()
 
 
-def operands(node) -> list[ast.expr]:
+def operands(node: ast.AST) -> list[ast.expr]:
     """The parts of a node that are evaluated only where other parts, or their own statement, say so."""
     if isinstance(node, ast.BoolOp):
         return node.values[1:]
@@ -132,7 +133,7 @@ def _bindings(node: ast.AST, certain: bool) -> Iterator[tuple[ast.NamedExpr, boo
         yield from _bindings(child, certain and child not in asked)
 
 
-def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
+def analyse(function: ast.FunctionDef, shared: frozenset = frozenset()) -> Names:
     """`shared`: local names whose stores syntax/nonlocals.py has taken away."""
     own = set(parameters(function))
     local = own | assigned(function.body) | shared
@@ -148,7 +149,7 @@ def analyse(function: ast.FunctionDef, shared=frozenset()) -> Names:
     return Names(frozenset(local), (staged | shared) - own)
 
 
-def before(node, out: set) -> set:
+def before(node: ast.AST, out: set) -> set:
     """The names live before an expression (or a simple statement), where `out` are after it.
 
     (y := x) > 0 and y < z,  out = {}  ->  {x, z}
@@ -167,7 +168,7 @@ def before(node, out: set) -> set:
     return out
 
 
-def _own(s) -> list:
+def _own(s: ast.stmt) -> list:
     """What a statement evaluates itself, and no statement in it."""
     if isinstance(s, (ast.If, ast.While)):
         return [s.test]
@@ -184,7 +185,7 @@ class _Live:
         self.staged: set[str] = set()
         self.deleted: set[str] = set()
 
-    def block(self, statements, out: set) -> set:
+    def block(self, statements: list[ast.stmt], out: set) -> set:
         for s in reversed(statements):
             handler = _LIVE.get(type(s))
             out = handler(self, s, out) if handler else before(s, out)
@@ -192,7 +193,7 @@ class _Live:
             s.forgotten = asked & getattr(s, "forgotten", asked)
         return out
 
-    def mark(self, s, bound: set, live: set) -> None:
+    def mark(self, s: Any, bound: set, live: set) -> None:
         s.bound = tuple(sorted(bound))
         s.state = tuple(sorted(bound & (live | self.deferred)))
         self.staged |= bound
@@ -201,13 +202,13 @@ class _Live:
             s.augmented = augmented - plain
             s.mutated = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
 
-    def if_(self, s: ast.If, out):
+    def if_(self, s: ast.If, out: Any) -> set[str]:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
         self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
         s.dead = set(s.state) - out - self.deferred
         return before(s.test, inside)
 
-    def while_(self, s: ast.While, out):
+    def while_(self, s: ast.While, out: set[str]) -> set[str]:
         stops, asked = set(getattr(s, "stops", ())), out
         for _ in range(2):
             head = before(s.test, asked) | stops
@@ -215,7 +216,7 @@ class _Live:
         self.mark(s, assigned(s.body) | assigned(s.test), head | asked)
         return before(s.test, asked) | stops
 
-    def for_(self, s: ast.For, out):
+    def for_(self, s: ast.For, out: set[str]) -> set[str]:
         own = targets_of(s.target)
         head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own)
         head = head | (self.block(s.body, head) - own)
@@ -223,20 +224,20 @@ class _Live:
         self.mark(s, assigned(s.body) | assigned(s.target), head)
         return before(s.iter, head)
 
-    def assign(self, s: ast.Assign, out):
+    def assign(self, s: ast.Assign, out: set[str]) -> set[str]:
         for target in s.targets:
             out = out - targets_of(target)
         for target in s.targets:
             out = out | reads(target)
         return before(s.value, out)
 
-    def annotated(self, s: ast.AnnAssign, out):
+    def annotated(self, s: ast.AnnAssign, out: set[str]) -> set[str]:
         return before(s.value, (out - targets_of(s.target) if s.value else out) | reads(s.target))
 
-    def augmented(self, s: ast.AugAssign, out):
+    def augmented(self, s: ast.AugAssign, out: set[str]) -> set[str]:
         return before(s.value, out | targets_of(s.target) | reads(s.target))
 
-    def with_(self, s: ast.With, out):
+    def with_(self, s: ast.With, out: set[str]) -> set[str]:
         inside = self.block(s.body, out) | out             # the manager may swallow an exception of its body
         deferred, self.deferred = self.deferred, self.deferred | (out & self.local)
         inside = inside | self.block(s.body, out)
@@ -246,7 +247,7 @@ class _Live:
             inside = before(item.context_expr, inside)
         return inside
 
-    def attempt(self, s: ast.Try, out):
+    def attempt(self, s: ast.Try, out: set[str]) -> set[str]:
         """Whatever is live where handlers begin is live all through the body, which they may interrupt anywhere."""
         deferred = self.deferred
         final = out | self.block(s.finalbody, out)
@@ -259,15 +260,16 @@ class _Live:
         self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
                   | set().union(*(assigned(h.body) for h in s.handlers)), final | other | handled)
         s.anew = set(s.state) - inside - deferred
+        s.dead = set(s.state) - final - deferred
         return inside
 
-    def delete(self, s: ast.Delete, out):
+    def delete(self, s: ast.Delete, out: set[str]) -> set[str]:
         gone = {t.id for t in s.targets if isinstance(t, ast.Name)}
         self.staged |= gone
         self.deleted |= gone
         return (out - gone).union(*map(reads, s.targets))
 
-    def function(self, s: ast.FunctionDef, out):
+    def function(self, s: ast.FunctionDef, out: set[str]) -> set[str]:
         return (out - {s.name}) | reads(s)
 
 
@@ -288,12 +290,12 @@ class DefiniteAssignment:
     def __init__(self, local: set, staged: frozenset):
         self.local, self.staged = local, staged
 
-    def block(self, statements, sure: set) -> set:
+    def block(self, statements: list[ast.stmt], sure: set) -> set:
         for s in statements:
             sure = self.statement(s, sure)
         return sure
 
-    def statement(self, s, sure: set) -> set:
+    def statement(self, s: Any, sure: set) -> set:
         if isinstance(s, ast.If):
             sure = self.expression(s.test, sure)
             then, other = self.block(s.body, set(sure)), self.block(s.orelse, set(sure))
@@ -351,13 +353,13 @@ class DefiniteAssignment:
         s.done, s.settled = (done - sure) & self.staged, (end - sure) & self.staged
         return end
 
-    def expression(self, node, sure: set) -> set:
+    def expression(self, node: ast.AST, sure: set) -> set:
         """Mark the reads in an expression; gives the names sure after it (`:=` in what certainly runs)."""
         if self.staged:
             self.mark(node, sure)
         return sure | {n.target.id for n, certain in bindings(node) if certain}
 
-    def mark(self, node, sure: set) -> None:
+    def mark(self, node: Any, sure: set) -> None:
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load) and node.id in self.staged and node.id not in sure and not is_internal(node.id):
                 node.unsure = True
@@ -371,7 +373,7 @@ class DefiniteAssignment:
             for child in children(node):
                 self.mark(child, sure)
 
-    def deferred(self, function) -> None:
+    def deferred(self, function: ast.AST) -> None:
         """Reads in a nested function of names that may be unset when it is called."""
         own = set(parameters(function))
         if isinstance(function, ast.FunctionDef):
@@ -381,5 +383,5 @@ class DefiniteAssignment:
                 node.unsure = not is_internal(node.id)
 
 
-def _never_ends(statements) -> bool:
+def _never_ends(statements: list[ast.stmt]) -> bool:
     return any(isinstance(s, ast.Raise) for s in statements)

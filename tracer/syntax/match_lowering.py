@@ -17,9 +17,13 @@ from __future__ import annotations
 
 import ast
 import copy
+from typing import TYPE_CHECKING, Any
 
 from . import early_exit, try_except, with_statement
 from .early_exit import TG
+
+if TYPE_CHECKING:
+    pass
 
 
 def lower(function: ast.FunctionDef) -> None:
@@ -29,24 +33,24 @@ def lower(function: ast.FunctionDef) -> None:
 
 
 class _Patterns(ast.NodeTransformer):
-    def __init__(self):
+    def __init__(self) -> None:
         self.subjects = self.tries = 0
 
-    def listed(self, statement) -> list[ast.stmt]:
+    def listed(self, statement: ast.stmt) -> list[ast.stmt]:
         made = self.visit(statement)
         return made if isinstance(made, list) else [made]
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
         return node
 
     visit_Lambda = visit_FunctionDef
 
-    def visit_With(self, node):
+    def visit_With(self, node: ast.With) -> ast.With:
         self.generic_visit(node)
         self.tries += len(node.items)
         return with_statement.lower(node, self.tries - len(node.items) + 1)
 
-    def visit_Try(self, node):
+    def visit_Try(self, node: ast.Try) -> ast.Try:
         return self.numbered(self.generic_visit(node))
 
     def numbered(self, node: ast.Try) -> ast.Try:
@@ -67,7 +71,7 @@ class _Patterns(ast.NodeTransformer):
         return [early_exit.store(name, node.subject, node), *rest]
 
 
-def _if(tests, body, orelse, like) -> ast.If:
+def _if(tests: list[ast.expr], body: list[ast.stmt], orelse: list[ast.stmt], like: ast.AST) -> ast.If:
     test = tests[0] if len(tests) == 1 else ast.copy_location(ast.BoolOp(ast.And(), tests), like)
     return ast.copy_location(ast.If(test, body, orelse), like)
 
@@ -78,7 +82,7 @@ class _Substitution(ast.NodeTransformer):
     def __init__(self, parts: dict):
         self.parts = parts
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return copy.deepcopy(self.parts[node.id]) if node.id in self.parts and isinstance(node.ctx, ast.Load) else node
 
 
@@ -89,21 +93,21 @@ def _pattern(p: ast.pattern, subject: ast.expr) -> tuple[list[ast.expr], list[tu
     return _PATTERNS[type(p)](p, subject)
 
 
-def _helper(name: str, args, like) -> ast.Call:
+def _helper(name: str, args: Any, like: Any) -> ast.Call:
     """<tg>.name(args)"""
     function = ast.copy_location(ast.Attribute(early_exit.load(TG, like), name, ast.Load()), like)
     return ast.copy_location(ast.Call(function, args, []), like)
 
 
-def _item(subject, key: ast.expr, like) -> ast.Subscript:
+def _item(subject: ast.Name, key: ast.expr, like: Any) -> ast.Subscript:
     return ast.copy_location(ast.Subscript(copy.deepcopy(subject), key, ast.Load()), like)
 
 
-def _compared(subject, op: ast.cmpop, value, like) -> ast.Compare:
+def _compared(subject: ast.Name, op: ast.cmpop, value: Any, like: Any) -> ast.Compare:
     return ast.copy_location(ast.Compare(copy.deepcopy(subject), [op], [value]), like)
 
 
-def _all(pairs) -> tuple[list, list]:
+def _all(pairs: Any) -> tuple[list, list]:
     """The tests and names of several sub-patterns."""
     tests, bound = [], []
     for p, subject in pairs:
@@ -113,20 +117,20 @@ def _all(pairs) -> tuple[list, list]:
     return tests, bound
 
 
-def _value(p: ast.MatchValue, subject):
+def _value(p: ast.MatchValue, subject: ast.Name) -> tuple[list[ast.Compare], list]:
     return [_compared(subject, ast.Eq(), p.value, p)], []
 
 
-def _singleton(p: ast.MatchSingleton, subject):
+def _singleton(p: ast.MatchSingleton, subject: ast.Name) -> Any:
     return [_compared(subject, ast.Is(), early_exit.literal(p.value, p), p)], []
 
 
-def _as(p: ast.MatchAs, subject):
+def _as(p: ast.MatchAs, subject: ast.Name) -> tuple[list, list[tuple]]:
     tests, bound = _pattern(p.pattern, subject) if p.pattern is not None else ([], [])
     return tests, [*bound, (p.name, subject)] if p.name else bound
 
 
-def _or(p: ast.MatchOr, subject):
+def _or(p: ast.MatchOr, subject: ast.Name) -> tuple[list[ast.BoolOp], list]:
     """Alternatives, none of which captures (the fence has seen to that)."""
     alternatives = [_pattern(part, subject)[0] for part in p.patterns]
     if not all(alternatives):
@@ -135,7 +139,7 @@ def _or(p: ast.MatchOr, subject):
     return [ast.copy_location(ast.BoolOp(ast.Or(), joined), p)], []
 
 
-def _sequence(p: ast.MatchSequence, subject):
+def _sequence(p: ast.MatchSequence, subject: Any) -> Any:
     star = next((k for k, part in enumerate(p.patterns) if isinstance(part, ast.MatchStar)), None)
     count = len(p.patterns) - (star is not None)
     test = _helper("is_sequence", [subject, early_exit.literal(count, p), early_exit.literal(star is not None, p)], p)
@@ -153,7 +157,7 @@ def _sequence(p: ast.MatchSequence, subject):
     return [test, *tests], bound + extra
 
 
-def _mapping(p: ast.MatchMapping, subject):
+def _mapping(p: ast.MatchMapping, subject: Any) -> Any:
     keys = ast.copy_location(ast.Tuple(list(p.keys), ast.Load()), p)
     tests, bound = _all((part, _item(subject, copy.deepcopy(key), part)) for key, part in zip(p.keys, p.patterns))
     if p.rest:
@@ -161,7 +165,7 @@ def _mapping(p: ast.MatchMapping, subject):
     return [_helper("has_keys", [subject, keys], p), *tests], bound
 
 
-def _class(p: ast.MatchClass, subject):
+def _class(p: ast.MatchClass, subject: Any) -> Any:
     names = ast.copy_location(ast.Tuple([early_exit.literal(n, p) for n in p.kwd_attrs], ast.Load()), p)
     test = _helper("is_instance", [subject, p.cls, early_exit.literal(len(p.patterns), p), names], p)
     pairs = [(part, _helper("part_of", [subject, copy.deepcopy(p.cls), early_exit.literal(k, p)], part))

@@ -15,11 +15,17 @@ from __future__ import annotations
 
 import ast
 import types
+from collections.abc import Callable, Iterator
+from types import CellType
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import early_exit, liveness
 from .nodes import children, walk
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
 
 CONTENTS = "cell_contents"
 
@@ -43,7 +49,7 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
     return shared, declared
 
 
-def _own(node):
+def _own(node: ast.FunctionDef) -> Iterator[Any]:
     """The nodes of a function without the insides of the functions in it."""
     todo = list(node.body)
     while todo:
@@ -63,12 +69,12 @@ class _Stores(ast.NodeTransformer):
     def __init__(self, names: frozenset):
         self.names = names
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         return node
 
     visit_Lambda = visit_FunctionDef
 
-    def visit_ListComp(self, node):
+    def visit_ListComp(self, node: Any) -> Any:
         """Its own names hide others; what `:=` assigns in it is the function's."""
         for found, _ in liveness.bindings(node):
             found.target = self.visit_Name(found.target)
@@ -76,19 +82,19 @@ class _Stores(ast.NodeTransformer):
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
-    def visit_Nonlocal(self, node):
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.Pass:
         return ast.copy_location(ast.Pass(), node)
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in self.names or isinstance(node.ctx, ast.Load):
             return node
         return ast.copy_location(ast.Attribute(early_exit.load(cell_name(node.id), node), CONTENTS, node.ctx), node)
 
-    def visit_Delete(self, node):
+    def visit_Delete(self, node: Any) -> Any:
         return self.generic_visit(node)
 
 
-def cell(name: str, read) -> types.CellType:
+def cell(name: str, read: Callable) -> types.CellType:
     """The cell of the variable that `read` reads."""
     found = read.__closure__[0]
     trace = tracing.active()
@@ -97,14 +103,14 @@ def cell(name: str, read) -> types.CellType:
     return found
 
 
-def own_cell(name: str, read) -> types.CellType:
+def own_cell(name: str, read: Callable) -> types.CellType:
     """The same, in the function whose variable it is."""
     found = cell(name, read)
     trace = tracing.active()
     return found if trace is None else trace.note_fresh(found)
 
 
-def expect_own(trace, held) -> None:
+def expect_own(trace: Trace, held: CellType) -> None:
     """A variable that a store rebinds: of a function of the traced program, and not of one around a derivative in it."""
     made = trace.maker(held)
     outside = made < 0

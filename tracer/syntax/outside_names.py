@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from . import early_exit
 from .comprehensions import THUNK, arguments
@@ -22,12 +23,12 @@ class OutsideNames:
         """Whether a name is none of the function's, nor of those in it or of what the rewriting made."""
         return not any(name in names for names in self.locals) and not early_exit.is_internal(name)
 
-    def outer(self, node):
+    def outer(self, node: Any) -> ast.expr:
         """The object of a store or a method call; marked where it is reached through a name of no function around."""
         made = self.expr(node)
         return self.tg("outer", [made], node) if isinstance(node, ast.Name) and self.outside(node.id) else made
 
-    def e_Name(self, node):
+    def e_Name(self, node: Any) -> ast.expr:
         outside = self.outside(node.id) and isinstance(node.ctx, ast.Load)
         node.id = self.mangle(node.id)
         if getattr(node, "unsure", False):
@@ -39,6 +40,6 @@ class OutsideNames:
         thunk = ast.Lambda(arguments(star=THUNK), ast.copy_location(ast.Name(node.id, ast.Load()), node))
         return self.tg("variable", [node, ast.copy_location(thunk, node)], node)
 
-    def static(self, node: ast.Call):
+    def static(self, node: ast.Call) -> Any:
         """tg.static(e): e is evaluated where it is known what for."""
         return self.tg("static", [self.expr(node.func), self.thunk(self.expr(node.args[0]))], node)

@@ -27,6 +27,8 @@ it (`tg.value(x)`). Generated functions have names that no program can have: "<t
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
@@ -45,7 +47,8 @@ _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
 _CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
 
 
-def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None, free=()) -> ast.FunctionDef | ast.Lambda:
+def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None,
+            free: tuple[str, ...] = ()) -> ast.FunctionDef | ast.Lambda:
     """The rewritten function, which has the free variables `free`; the node given is taken apart."""
     rewriter = _Rewriter(class_name, free)
     if isinstance(node, ast.Lambda):
@@ -54,7 +57,7 @@ def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None, f
 
 
 class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideNames):
-    def __init__(self, class_name: str | None, free):
+    def __init__(self, class_name: str | None, free: tuple[str, ...]):
         self.class_name = class_name.lstrip("_") if class_name else None
         self.free = frozenset(free)
         self.locals: list[frozenset] = []          # of the functions around, outermost first
@@ -65,7 +68,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- making nodes -------------------------------------------------------------------------------------------------
 
-    def tg(self, name: str, args, like, keywords=()) -> ast.Call:
+    def tg(self, name: str, args: Iterable[ast.expr], like: ast.AST, keywords: Sequence = ()) -> ast.Call:
         at = ast.copy_location(ast.Name(TG, ast.Load()), like)
         return ast.copy_location(
             ast.Call(ast.copy_location(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
@@ -85,7 +88,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return made
 
     @staticmethod
-    def bound_by(node) -> list[str]:
+    def bound_by(node: ast.AST) -> list[str]:
         """The names that a rewritten expression binds by `:=` itself, or by an operand that became a function."""
         return [node.target.id] if isinstance(node, ast.NamedExpr) else getattr(node, "binds", [])
 
@@ -93,7 +96,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         self.temporaries += 1
         return f"{stem} {self.temporaries}>"
 
-    def definition(self, name, arguments, bound, body, like) -> ast.FunctionDef:
+    def definition(self, name: str, arguments: ast.arguments, bound: Sequence[str], body: list[ast.stmt],
+                   like: ast.AST) -> ast.FunctionDef:
         if bound:
             body = [ast.copy_location(ast.Nonlocal(list(bound)), like), *body]
         return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None),
@@ -130,13 +134,13 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                                [], None)
         return ast.copy_location(made, node)
 
-    def cell(self, name: str, own: bool, like) -> ast.stmt:
+    def cell(self, name: str, own: bool, like: ast.FunctionDef) -> ast.stmt:
         """<cell n> = <tg>.cell("n", lambda: n)"""
         read = ast.Lambda(arguments(), early_exit.load(self.mangle(name), like))
         made = self.tg("own_cell" if own else "cell", [early_exit.literal(name, like), ast.copy_location(read, like)], like)
         return early_exit.store(nonlocals.cell_name(name), made, like)
 
-    def enter(self, arguments: ast.arguments, local) -> None:
+    def enter(self, arguments: ast.arguments, local: frozenset[str] | list[str]) -> None:
         first = (*arguments.posonlyargs, *arguments.args)
         self.locals.append(frozenset(local))
         self.first.append(first[0].arg if first else None)
@@ -147,7 +151,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def parameters(self, a: ast.arguments) -> ast.arguments:
         """Without annotations; defaults as expressions of the function around."""
-        def plain(p):
+        def plain(p: ast.arg | None) -> ast.arg | None:
             return ast.copy_location(ast.arg(self.mangle(p.arg)), p) if p else None
         return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], plain(a.vararg),
                              [plain(p) for p in a.kwonlyargs], [self.expr(d) if d else None for d in a.kw_defaults],
@@ -162,7 +166,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
-    def statements(self, body) -> list[ast.stmt]:
+    def statements(self, body: list[ast.stmt]) -> list[ast.stmt]:
         found = []
         for s in body:
             outer, self.pending = self.pending, []
@@ -172,47 +176,47 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             self.pending = outer
         return found
 
-    def forgotten(self, s) -> list[ast.stmt]:
+    def forgotten(self, s: ast.stmt) -> list[ast.stmt]:
         """Unset the names that operands may bind: what they hold may be of an iteration that was traced before."""
         return [self.unset(n, s) for n in sorted(getattr(s, "forgotten", ()))]
 
-    def unset(self, name: str, like) -> ast.Assign:
+    def unset(self, name: str, like: Any) -> ast.Assign:
         return early_exit.store(self.mangle(name), self.tg("unset", [early_exit.literal(name, like)], like), like)
 
-    def s_other(self, s):
+    def s_other(self, s: ast.stmt) -> ast.stmt:
         for field, value in ast.iter_fields(s):
             if isinstance(value, ast.expr):
                 setattr(s, field, self.expr(value))
         return s
 
-    def s_FunctionDef(self, s):
+    def s_FunctionDef(self, s: ast.FunctionDef) -> ast.FunctionDef:
         decorators = [self.expr(d) for d in s.decorator_list]
         made = self.function(s)
         made.decorator_list = decorators
         return made
 
-    def s_Delete(self, s):
+    def s_Delete(self, s: ast.Delete) -> list[ast.Expr]:
         """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
         return [self.unset(t.id, t) if isinstance(t, ast.Name)
                 else ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
 
-    def s_Try(self, s):
+    def s_Try(self, s: ast.Try) -> list[ast.stmt]:
         return try_except.rewrite(self, s)
 
-    def place(self, target) -> list[ast.expr]:
+    def place(self, target: Any) -> list[ast.expr]:
         """(object, key, whether an attribute) of a subscript or attribute."""
         if isinstance(target, ast.Subscript):
             return [self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)]
         return [self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
                 early_exit.literal(True, target)]
 
-    def s_Assign(self, s):
+    def s_Assign(self, s: ast.Assign) -> list[ast.stmt]:
         return self.assign(s.targets, self.expr(s.value), s)
 
-    def s_AnnAssign(self, s):
+    def s_AnnAssign(self, s: ast.AnnAssign) -> Any:
         return self.assign([s.target], self.expr(s.value), s) if s.value else ast.copy_location(ast.Pass(), s)
 
-    def assign(self, targets, value, s) -> list[ast.stmt]:
+    def assign(self, targets: list[ast.expr], value: ast.expr, s: ast.AST) -> list[ast.stmt]:
         if len(targets) == 1:
             return self.assign_one(targets[0], value, s)
         name = self.temporary()
@@ -221,7 +225,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             out += self.assign_one(target, early_exit.load(name, s), s)
         return out
 
-    def assign_one(self, target, value, s) -> list[ast.stmt]:
+    def assign_one(self, target: ast.expr, value: ast.expr, s: ast.AST) -> list[ast.stmt]:
         if isinstance(target, ast.Name):
             return [early_exit.store(self.mangle(target.id), value, s)]
         if isinstance(target, (ast.Subscript, ast.Attribute)):
@@ -230,7 +234,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         pattern = self.pattern(target, after, s)
         return [ast.copy_location(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
 
-    def pattern(self, target, after, s):
+    def pattern(self, target: ast.expr, after: list, s: ast.AST) -> ast.expr:
         """An unpacking target in which every subscript and attribute is a temporary, stored `after`; starred lists are new."""
         if isinstance(target, (ast.Tuple, ast.List)):
             return ast.copy_location(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
@@ -246,12 +250,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         after.append(ast.copy_location(ast.Expr(self.store(target, early_exit.load(name, target))), s))
         return ast.copy_location(ast.Name(name, ast.Store()), target)
 
-    def store(self, target, value) -> ast.Call:
+    def store(self, target: ast.expr, value: ast.expr) -> ast.Call:
         """tg.setitem(value, xs, i) or tg.setattr(value, x, name)."""
         held, key, attribute = self.place(target)
         return self.tg("setattr" if attribute.value else "setitem", [value, held, key], target)
 
-    def s_AugAssign(self, s):
+    def s_AugAssign(self, s: ast.AugAssign) -> ast.stmt:
         value, op = s.value, _IN_PLACE[type(s.op)]
         if isinstance(s.target, ast.Name):
             s.value = self.expr(value)
@@ -266,18 +270,18 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return ast.copy_location(ast.Expr(self.tg("aug_set" + kind, [loaded, self.expr(value), early_exit.literal(op, s)],
                                                   s)), s)
 
-    def s_Assert(self, s):
+    def s_Assert(self, s: Any) -> Any:
         message = [self.thunk(self.expr(s.msg))] if s.msg else []
         return ast.copy_location(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
 
-    def s_Raise(self, s):
+    def s_Raise(self, s: ast.Raise) -> ast.Raise:
         made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]
         return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
 
-    def s_With(self, s):
+    def s_With(self, s: ast.With) -> list[ast.stmt]:
         return with_statement.rewrite(self, s)
 
-    def s_Return(self, s):
+    def s_Return(self, s: ast.Return) -> ast.Return:
         if isinstance(s.value, ast.Name) and s.value.id == early_exit.VALUE:
             s.value = self.tg("returned", [s.value], s)
         elif s.value is not None:
@@ -286,7 +290,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- staged statements --------------------------------------------------------------------------------------------
 
-    def state(self, s) -> tuple[list[ast.stmt], list[ast.expr]]:
+    def state(self, s: Any) -> tuple[list[ast.stmt], list[ast.expr]]:
         """(definitions of get and put, the arguments that name them)."""
         names = [self.mangle(n) for n in s.state]
         if not names:
@@ -298,7 +302,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.access(names, "<tg get>", "<tg put>", s), [early_exit.load("<tg get>", s), early_exit.load("<tg put>", s),
                                                                listed]
 
-    def access(self, names, get: str, put: str, s) -> list[ast.stmt]:
+    def access(self, names: list[str], get: str, put: str, s: ast.stmt) -> list[ast.stmt]:
         """The functions that read and write the names."""
         read = ast.copy_location(ast.Tuple([early_exit.load(n, s) for n in names], ast.Load()), s)
         write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
@@ -306,10 +310,10 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                 self.definition(put, arguments("<values>"), names,
                                 [ast.copy_location(ast.Assign([write], early_exit.load("<values>", s)), s)], s)]
 
-    def bound(self, s) -> list[str]:
+    def bound(self, s: Any) -> list[str]:
         return [self.mangle(n) for n in s.bound]
 
-    def s_If(self, s):
+    def s_If(self, s: ast.If) -> list[ast.stmt]:
         test = self.expr(s.test)
         then = self.definition("<tg then>", arguments(), self.bound(s), self.statements(s.body), s)
         made, other = [then], early_exit.literal(None, s)
@@ -320,7 +324,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state], s.test)
         return [*made, *definitions, ast.copy_location(ast.Expr(call), s)]
 
-    def stop(self, s) -> tuple[list[ast.stmt], ast.expr]:
+    def stop(self, s: ast.stmt) -> tuple[list[ast.stmt], ast.expr]:
         """The function that says whether an exit's flag ends the loop."""
         flags = getattr(s, "stops", ())
         if not flags:
@@ -329,7 +333,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
             early_exit.load("<tg stop>", s)
 
-    def mutated(self, s) -> tuple[list[ast.stmt], ast.expr]:
+    def mutated(self, s: Any) -> tuple[list[ast.stmt], ast.expr]:
         """The function that gives what the arrays' names hold that the body may write into."""
         if not s.mutated:
             return [], early_exit.literal(None, s)
@@ -337,7 +341,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return [self.definition("<tg mutated>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
             early_exit.load("<tg mutated>", s)
 
-    def s_For(self, s):
+    def s_For(self, s: ast.For) -> list[ast.stmt]:
         source = self.expr(s.iter)
         target = self.assign([s.target], early_exit.load("<item>", s.target), s.target)
         body = self.definition("<tg body>", arguments("<item>"), self.bound(s), target + self.statements(s.body), s)
@@ -346,7 +350,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         call = self.tg("for_", [source, early_exit.load("<tg body>", s), *state, stop_name, mutated_name], s.iter)
         return [body, *definitions, *stop, *mutated, ast.copy_location(ast.Expr(call), s)]
 
-    def s_While(self, s):
+    def s_While(self, s: ast.While) -> list[ast.stmt]:
         outer, self.pending = self.pending, []
         value = self.expr(s.test)
         test_body = [*self.forgotten(s), *self.pending, ast.copy_location(ast.Return(value), s.test)]
@@ -363,7 +367,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- expressions --------------------------------------------------------------------------------------------------
 
-    def expr(self, node):
+    def expr(self, node: Any) -> ast.expr:
         handler = _EXPRESSIONS.get(type(node))
         if handler:
             return handler(self, node)
@@ -378,7 +382,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             return self.tg("fresh", [node], node)
         return node
 
-    def index(self, node):
+    def index(self, node: ast.expr) -> ast.expr:
         """A subscript as a value: slices become slice objects."""
         if isinstance(node, ast.Slice):
             parts = [self.expr(p) if p else early_exit.literal(None, node) for p in (node.lower, node.upper, node.step)]
@@ -387,23 +391,23 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             return ast.copy_location(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
         return self.expr(node)
 
-    def e_Subscript(self, node):
+    def e_Subscript(self, node: ast.Subscript) -> ast.Call:
         """xs[i] is tg.getitem(xs, i)."""
         return self.tg("getitem", [self.expr(node.value), self.index(node.slice)], node)
 
-    def e_Attribute(self, node):
+    def e_Attribute(self, node: ast.Attribute) -> ast.Call:
         return self.tg("attribute", [self.expr(node.value), early_exit.literal(self.mangle(node.attr), node)], node)
 
-    def e_Starred(self, node):
+    def e_Starred(self, node: ast.Starred) -> ast.Starred:
         """`*xs` among arguments or items."""
         return ast.copy_location(ast.Starred(self.tg("unpack", [self.expr(node.value)], node), node.ctx), node)
 
-    def e_BinOp(self, node):
+    def e_BinOp(self, node: ast.BinOp) -> ast.Call:
         return self.tg("operate",
                        [early_exit.literal(_IN_PLACE[type(node.op)][1:], node), self.expr(node.left), self.expr(node.right)],
                        node)
 
-    def e_Call(self, node):
+    def e_Call(self, node: ast.Call) -> ast.Call:
         function = node.func
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == TG:
             return self.tg(function.attr, map(self.expr, node.args), node)
@@ -427,12 +431,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             keyword.value = self.expr(keyword.value) if keyword.arg else self.tg("mapping", [self.expr(keyword.value)], node)
         return self.tg("call", [function, *map(self.expr, node.args)], node, node.keywords)
 
-    def e_BoolOp(self, node):
+    def e_BoolOp(self, node: ast.BoolOp) -> ast.Call:
         first, *rest = node.values
-        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        name = ("and" if isinstance(node.op, ast.And) else "or") + ("_truth" if getattr(node, "asked", False) else "_")
         return self.tg(name, [self.expr(first), *(self.thunk(self.expr(v)) for v in rest)], node)
 
-    def e_UnaryOp(self, node):
+    def e_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         node.operand = self.expr(node.operand)
         if isinstance(node.operand, ast.Constant):
             return node if not isinstance(node.op, ast.Not) else self.tg("not_", [node.operand], node)
@@ -440,11 +444,11 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.tg("not_", [node.operand],
                        node) if name is None else self.tg("unary", [early_exit.literal(name, node), node.operand], node)
 
-    def e_IfExp(self, node):
+    def e_IfExp(self, node: ast.IfExp) -> ast.Call:
         parts = [self.expr(node.test), self.thunk(self.expr(node.body)), self.thunk(self.expr(node.orelse))]
         return self.tg("either", parts, node)
 
-    def e_Compare(self, node):
+    def e_Compare(self, node: ast.Compare) -> ast.expr:
         left, right = self.expr(node.left), [self.expr(c) for c in node.comparators]
         names = [_OPS[type(op)] for op in node.ops]
         if len(names) == 1:
@@ -462,7 +466,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             parts += [early_exit.literal(name, node), self.thunk(value)]
         return self.tg("chain", parts, node)
 
-    def e_JoinedStr(self, node):
+    def e_JoinedStr(self, node: ast.JoinedStr) -> ast.Call:
         parts = []
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
@@ -474,7 +478,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                 parts.append(value)
         return self.tg("text", parts, node)
 
-    def e_NamedExpr(self, node):
+    def e_NamedExpr(self, node: ast.NamedExpr) -> Any:
         # of a variable that functions within rebind (syntax/nonlocals.py)
         if isinstance(node.target, ast.Attribute):
             return self.tg("named", [self.expr(node.value), *self.place(node.target)[:2]], node)

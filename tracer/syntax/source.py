@@ -14,9 +14,12 @@ import site
 import sysconfig
 import types
 import weakref
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
 
 from .. import tracing
-from . import fence, rewrite, source_check
+from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, walk, with_places
 
@@ -27,12 +30,12 @@ _WITHOUT_SOURCE: list = []
 _RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which staging/runtime.py fills
 
 
-def use_runtime(runtime) -> None:
+def use_runtime(runtime: Any) -> None:
     """What rewritten code calls as `<tg>`."""
     _RUNTIME.cell_contents = runtime
 
 
-def use_without_source(run) -> None:
+def use_without_source(run: Callable) -> None:
     """run(function): what takes the place of a rewritten function where there is no source (calling/sourceless.py)."""
     _WITHOUT_SOURCE[:] = [run]
 
@@ -42,7 +45,7 @@ class Template:
 
     __slots__ = ("code", "original", "qualname")
 
-    def __init__(self, original, code, qualname):
+    def __init__(self, original: CodeType, code: CodeType, qualname: str):
         self.original, self.code, self.qualname = original, code, qualname
 
 
@@ -75,12 +78,12 @@ OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
 
 
-def is_open(function) -> bool:
+def is_open(function: Callable) -> bool:
     """Whether a library's function is one that is rewritten like the user's."""
     return getattr(function, "__code__", None) in OPENED or (function.__module__ or "").rpartition(".")[0] in OPEN
 
 
-def is_user(function) -> bool:
+def is_user(function: Callable) -> bool:
     """Whether a Python function is rewritten when traced code calls it.
 
     That is so for the user's own files, and for the package that the traced function itself lives in.
@@ -96,20 +99,20 @@ def is_user(function) -> bool:
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
 
 
-def has_source(function) -> bool:
+def has_source(function: Callable) -> bool:
     """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
     "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
     return _source(function) is not None
 
 
-def _source(function) -> ast.FunctionDef | ast.Lambda | None:
+def _source(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
     """The syntax tree of a function whose lines can be read."""
     return _found(function) if linecache.getlines(function.__code__.co_filename, function.__globals__) else None
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
 
-def _end_line(code) -> int:
+def _end_line(code: CodeType) -> int:
     """The last line with bytecode of a code object or of one in it."""
     last = max((end for _, end, _, _ in code.co_positions() if end is not None), default=code.co_firstlineno)
     return max([last, *(_end_line(c) for c in code.co_consts if isinstance(c, types.CodeType))])
@@ -119,7 +122,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _found(function) -> ast.FunctionDef | ast.Lambda | None:
+def _found(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
     """The syntax tree of a function, None where no lines give its code. Lines that are at hand may be older than the function,
     those of the file newer."""
     code = function.__code__
@@ -133,7 +136,7 @@ def _found(function) -> ast.FunctionDef | ast.Lambda | None:
     return None
 
 
-def _find_def(function, lines) -> ast.FunctionDef | None:
+def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | None:
     """Parse just the lines of a `def`: from its first to the next line that is not indented more."""
     code = function.__code__
     first, last = code.co_firstlineno - 1, _end_line(code)
@@ -152,7 +155,7 @@ def _find_def(function, lines) -> ast.FunctionDef | None:
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
 
 
-def _module(file: str, lines) -> ast.Module | None:
+def _module(file: str, lines: list[str]) -> ast.Module | None:
     kept = _TREES.get(file)
     if kept is None or kept[0] is not lines:
         try:
@@ -162,7 +165,7 @@ def _module(file: str, lines) -> ast.Module | None:
     return kept[1]
 
 
-def _find_in_module(function, lines):
+def _find_in_module(function: Callable, lines: list[str]) -> Any:
     code, module = function.__code__, _module(function.__code__.co_filename, lines)
     for node in walk(module) if module else ():
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
@@ -172,13 +175,13 @@ def _find_in_module(function, lines):
     return None
 
 
-def _find_lambda(function, lines):
+def _find_lambda(function: Callable, lines: list[str]) -> Any:
     """The innermost lambda that has all columns of the code's own positions in its body."""
     code, module = function.__code__, _module(function.__code__.co_filename, lines)
     spans = [(line, col, end, end_col) for line, end, col, end_col in code.co_positions() if end_col]
     first, last = min((s[:2] for s in spans), default=(0, 0)), max((s[2:] for s in spans), default=(0, 0))
 
-    def holds(node):
+    def holds(node: ast.Lambda) -> bool:
         start = len(lines[node.body.lineno - 1].encode()[:node.body.col_offset].rstrip(b" ("))       # parentheses count
         return (node.body.lineno, start) <= first and last <= (node.end_lineno, node.end_col_offset)
 
@@ -193,7 +196,7 @@ def _find_lambda(function, lines):
 
 # --- compiling --------------------------------------------------------------------------------------------------------
 
-def _template(function) -> Template | None:
+def _template(function: Callable) -> Template | None:
     """None where there is no source."""
     code = function.__code__
     found = _TEMPLATES.get(id(code))
@@ -204,12 +207,13 @@ def _template(function) -> Template | None:
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
         found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
     return found
 
 
-def _compile(node, original):
+def _compile(node: Any, original: Any) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
         node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
@@ -250,7 +254,7 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     return made
 
 
-def unwrap(function):
+def unwrap(function: Any) -> Callable:
     """The Python function that a decorated object stands for: numba's dispatchers, functools caches and static methods."""
     while True:
         if isinstance(function, (staticmethod, classmethod)):

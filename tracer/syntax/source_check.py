@@ -15,8 +15,14 @@ import copy
 import dis
 import importlib.machinery
 import types
+from collections.abc import Callable
+from types import CodeType
+from typing import TYPE_CHECKING, Any
 
-from .nodes import walk, with_places
+from .nodes import walk
+
+if TYPE_CHECKING:
+    pass
 
 FUTURES = 0
 for _name in __future__.all_feature_names:
@@ -29,7 +35,7 @@ _PARTS = ("co_code", "co_names", "co_varnames", "co_cellvars", "co_freevars", "c
 _NAMING = ("arg", "id", "attr", "name", "asname", "module", "rest")        # fields of syntax that hold a name
 
 
-def class_of(code) -> str | None:
+def class_of(code: CodeType) -> str | None:
     """The class whose name mangles `__x` in a function: the innermost of those that it is defined in.
 
     C.m -> C     C.m.<locals>.g -> C     f.<locals>.g -> None     f.<locals>.C.m -> C
@@ -39,7 +45,7 @@ def class_of(code) -> str | None:
     return parts[around[-1]] if around else None
 
 
-def agrees(node: ast.FunctionDef | ast.Lambda, function) -> bool:
+def agrees(node: ast.FunctionDef | ast.Lambda, function: Callable) -> bool:
     """Whether the code of a function is that of the definition."""
     code = function.__code__
     if not has_parameters(node, code):
@@ -51,7 +57,7 @@ def agrees(node: ast.FunctionDef | ast.Lambda, function) -> bool:
             or (_is_changed_on_import(function) and _has_names(node, code)))
 
 
-def has_parameters(node, code) -> bool:
+def has_parameters(node: Any, code: CodeType) -> bool:
     """Whether a definition has the parameters of the code."""
     a = node.args
     names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + [p.arg for p in (a.vararg, a.kwarg) if p]
@@ -59,12 +65,12 @@ def has_parameters(node, code) -> bool:
     return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
 
 
-def _compiled(node, code):
+def _compiled(node: Any, code: Any) -> CodeType | None:
     """The code object of a definition, which has the free variables of `code`."""
     inner = copy.copy(node)
-    inner.args = copy.copy(node.args)
-    inner.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
-    inner.args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
+    inner.args = inner_args = copy.copy(node.args)
+    inner_args.defaults = [ast.Constant(None) for _ in node.args.defaults]
+    inner_args.kw_defaults = [d and ast.Constant(None) for d in node.args.kw_defaults]
     if isinstance(node, ast.Lambda):
         inner = ast.Expr(inner)
     else:
@@ -73,7 +79,9 @@ def _compiled(node, code):
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
     if class_of(code) is not None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    module = with_places(ast.Module([outer], []))
+    for made in (outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+        made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
+    module = ast.Module([outer], [])
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:
@@ -90,7 +98,7 @@ def _is_same(a: types.CodeType, b: types.CodeType) -> bool:
                     else _constant(x) == _constant(y) for x, y in zip(a.co_consts, b.co_consts, strict=True)))
 
 
-def _steps(code) -> list[tuple]:
+def _steps(code: CodeType) -> list[tuple]:
     """The instructions of a code object, with names, constants and, for jumps, the number of the step that they lead to.
 
     What says how a call is arranged is left out: it depends on which names the rest of the module imports.
@@ -98,7 +106,7 @@ def _steps(code) -> list[tuple]:
     kept = [i for i in dis.get_instructions(code) if i.opname not in _ARRANGING]
     offsets = [i.offset for i in kept]
 
-    def said(i):
+    def said(i: Any) -> Any:
         if i.opcode in _JUMPS:
             return bisect.bisect_left(offsets, i.argval)
         if isinstance(i.argval, types.CodeType):
@@ -108,7 +116,7 @@ def _steps(code) -> list[tuple]:
     return [(_SAME.get(i.opname, i.opname), said(i)) for i in kept]
 
 
-def _constant(x):
+def _constant(x: Any) -> tuple[type, list[tuple] | str]:
     """What says which constant it is: 1 is not 1.0 or True. A class in a function has its qualified name as a constant."""
     if isinstance(x, (tuple, frozenset)):
         parts = [_constant(part) for part in x]
@@ -116,14 +124,14 @@ def _constant(x):
     return type(x), repr(x.rpartition("<locals>.")[2] if isinstance(x, str) else x)
 
 
-def _is_changed_on_import(function) -> bool:
+def _is_changed_on_import(function: Callable) -> bool:
     if function.__code__.co_filename == "<string>":         # made by `exec`, not by the module's loader
         return False
     loader = getattr(function.__globals__.get("__spec__"), "loader", None) or function.__globals__.get("__loader__")
     return type(loader) is not importlib.machinery.SourceFileLoader
 
 
-def _has_names(node, code) -> bool:
+def _has_names(node: Any, code: CodeType) -> bool:
     """Whether what the code names stands in the definition. Left aside are names that compilers make, and asserts of pytest."""
     named = {n for n in (*code.co_varnames, *code.co_names, *code.co_cellvars) if n and not n.startswith(("_", "."))}
     if any(n.startswith("@py") for n in named):

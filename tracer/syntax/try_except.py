@@ -12,10 +12,14 @@ it set on a condition, which holds wherever the statement is left by its end. So
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING, Any
 
 from . import early_exit
 from .comprehensions import arguments
 from .nodes import walk
+
+if TYPE_CHECKING:
+    from .rewrite import _Rewriter
 
 
 def lower(node: ast.Try, number: int) -> ast.Try:
@@ -29,28 +33,28 @@ def lower(node: ast.Try, number: int) -> ast.Try:
     return node
 
 
-def _raises_again(statements) -> bool:
+def _raises_again(statements: Any) -> bool:
     return any(isinstance(n, ast.Raise) and n.exc is None for s in statements for n in walk(s))
 
 
 _SEEN = (ast.Call, ast.Delete, ast.AugAssign, ast.Subscript, ast.Attribute, ast.Raise, ast.Assert)
 
 
-def _watched(statements) -> bool:
+def _watched(statements: Any) -> bool:
     """Whether statements may do more than bind names: write to an array or object, print, raise."""
     return any(isinstance(n, _SEEN) and not isinstance(getattr(n, "ctx", None), ast.Load)
                for s in statements for n in walk(s))
 
 
-def rewrite(rewriter, node: ast.Try) -> list[ast.stmt]:
+def rewrite(rewriter: _Rewriter, node: ast.Try) -> list[ast.stmt]:
     """The statements that take the place of a `try`; `rewriter` rewrites its parts."""
     made: list[ast.stmt] = []
 
-    def settled(names) -> list[ast.stmt]:
+    def settled(names: set[str] | tuple) -> list[ast.stmt]:
         return [early_exit.store(n, rewriter.tg("settled", [early_exit.load(n, node)], node), node)
                 for n in map(rewriter.mangle, sorted(names))]
 
-    def part(name: str, statements, *parameters, known=()) -> ast.expr:
+    def part(name: str, statements: list[ast.stmt], *parameters: str, known: set[str] | tuple = ()) -> ast.expr:
         if not statements:
             return early_exit.literal(None, node)
         named = rewriter.temporary(f"<tg {name}")

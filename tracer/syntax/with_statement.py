@@ -8,9 +8,13 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from . import early_exit
 from .comprehensions import arguments
+
+if TYPE_CHECKING:
+    from .rewrite import _Rewriter
 
 
 def lower(node: ast.With, first: int) -> ast.With:
@@ -26,7 +30,7 @@ def lower(node: ast.With, first: int) -> ast.With:
     return made
 
 
-def rewrite(rewriter, node: ast.With) -> list[ast.stmt]:
+def rewrite(rewriter: _Rewriter, node: ast.With) -> list[ast.stmt]:
     """The statements that take the place of a `with`; `rewriter` rewrites its parts."""
     manager = rewriter.expr(node.items[0].context_expr)
     name = rewriter.temporary("<tg body")

@@ -12,16 +12,21 @@ that the other modules of the tracer fill: `METHODS` and `PROPERTIES` by name, `
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Const, Value
+from ...ir.build import Builder, const
+from ...ir.core import Const, Op, Value
 from ...ir.errors import ConcretizationError, DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64, INDEX, DType
+from ...ir.types import BOOL, C128, F64, I64, INDEX, Array, Dim, DType
 from .. import tracing
 from . import shapes, views
 from .promotion import WEAK, check_range, fail, to_dtype
+
+if TYPE_CHECKING:
+    pass
 
 FUNCTIONS: dict = {}              # NumPy function -> handler(*args, **kwargs)
 METHODS: dict = {}                # ndarray method -> handler(box, *args, **kwargs)
@@ -34,12 +39,13 @@ REDIRECT: dict = {}               # callable -> what traced code calls in its pl
 INSTEAD: dict = {}                # NumPy function or its name -> what to write instead
 
 
-def implements(*functions, method: str | None = None, instead_of_calling: bool = False):
+def implements(*functions: Callable | np._ArrayFunctionDispatcher | type, method: str | None = None,
+               instead_of_calling: bool = False) -> Callable:
     """Register a handler for NumPy functions and for the ndarray method of that name.
 
     instead_of_calling: also where no argument is traced (creation functions: traced code must be able to write to the result).
     """
-    def register(handler):
+    def register(handler: Callable) -> Callable:
         for f in functions:
             FUNCTIONS[f] = handler
             if instead_of_calling:
@@ -57,54 +63,56 @@ class Box:
     __slots__ = ()
     __array_priority__ = 1000.0
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: Callable, method: str, *inputs: float | Box | tuple[ArrayBox, ...],
+                        **kwargs: Any) -> Box | None:
         if any(hasattr(type(x), "__tracegrad_box__") for x in inputs):
             return NotImplemented
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
-    def __array_function__(self, function, kinds, args, kwargs):
+    def __array_function__(self, function: np._ArrayFunctionDispatcher, kinds: tuple[type, ...], args: tuple[float | Box, ...],
+                           kwargs: dict) -> Box:
         handler = FUNCTIONS.get(function)
         if handler is None:
             refuse(function)
         return handler(*args, **kwargs)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DType | None = None, copy: Any = None) -> None:
         tracing.need_concrete(self, "np.asarray")
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(concrete(self, "the truth value"))
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(concrete(self, "int()"))
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(concrete(self, "float()"))
 
-    def __complex__(self):
+    def __complex__(self) -> complex:
         return complex(concrete(self, "complex()"))
 
-    def __index__(self):
+    def __index__(self) -> int:
         if self.dtype_ir.kind not in "iux" or self.dims:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return shapes.static_int(self, "a Python index")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<traced {self.read().type!r}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         fail(ConcretizationError, "the text of a traced value is known only at run time",
              "print it, or use it in an f-string that is printed or is the message of assert or raise")
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> None:
         fail(ConcretizationError, "a traced value cannot be pickled", "pickle what the compiled function returns")
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return str(self) if tracing.plain_function() else repr(self)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Box:
         return HOOKS["getitem"](self, key)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         if not self.dims:
             raise TypeError("iteration over a 0-d array" if isinstance(self, ArrayBox) else "'float' object is not iterable")
         n = self.dims[0]
@@ -112,7 +120,7 @@ class Box:
             tracing.need_concrete(self, "unpacking or iterating outside a for statement")
         return (HOOKS["getitem"](self, k) for k in range(n))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable | int | ArrayBox:
         found = PROPERTIES.get(name)
         if found is not None:
             return found(self)
@@ -142,23 +150,23 @@ class ScalarBox(Box):
         return self._value.type.dtype
 
     @property
-    def kind(self):
+    def kind(self) -> Any:
         """What takes part in promotion."""
         return WEAK[self.weak] if self.weak else self._value.type.dtype.np
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise TypeError(f"object of type '{self.weak or self.dtype_ir.np.name}' has no len()")
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(concrete(self, "a dict key or set member"))
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return self
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if self.weak is None:
             return Box.__getattr__(self, name)
         found = PYTHON[self.weak].get(name)
@@ -168,7 +176,7 @@ class ScalarBox(Box):
             raise AttributeError(f"'{self.weak}' object has no attribute '{name}'")
         return found(self)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: tuple[Any, None] | None) -> ArrayBox:
         if self.weak:
             raise TypeError(f"'{self.weak}' object is not subscriptable")
         return HOOKS["getitem"](self, key)
@@ -183,7 +191,8 @@ class ArrayBox(Box):
     __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
                  "writeable")
 
-    def __init__(self, value: Value | None, base: ArrayBox | None = None, path=None, strides=None):
+    def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
+                 strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
         self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
 
@@ -232,7 +241,7 @@ class ArrayBox(Box):
         return found.real if type(self.path) is views.Part else found
 
     @property
-    def kind(self):
+    def kind(self) -> np.dtype:
         return self.dtype_ir.np
 
     @property
@@ -252,7 +261,7 @@ class ArrayBox(Box):
             return self._strides is not None
         return self.path.permuting or self.base.permuted
 
-    def view(self, path=None) -> ArrayBox:
+    def view(self, path: Any = None) -> ArrayBox:
         """A view of this box; given no path, it is the user's `a.view()` or `a.view(dtype)`."""
         if not isinstance(path, views.PATHS):
             return METHODS["view"](self, *(() if path is None else (path,)))
@@ -265,7 +274,7 @@ class ArrayBox(Box):
         box.writeable = self.writeable and not isinstance(path, views.READS)
         return box
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.dims:
             raise TypeError("len() of unsized object")
         n = self.dims[0]
@@ -273,29 +282,29 @@ class ArrayBox(Box):
             tracing.need_concrete(self, "len()")
         return n
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         raise TypeError("unhashable type: 'numpy.ndarray'")
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return ArrayBox(self.read())
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return ArrayBox(self.read())
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: float | Box) -> None:
         HOOKS["setitem"](self, key, value)
 
 
 
-def _settable(name):
-    def write(self, value):
+def _settable(name: str) -> property:
+    def write(self: ArrayBox, value: float | ArrayBox) -> None:
         HOOKS["setitem"](PROPERTIES[name](self), Ellipsis, value)
 
     return property(lambda self: PROPERTIES[name](self), write)
 
 
-def _unsettable(name):
-    def refuse_write(self, value):
+def _unsettable(name: str) -> property:
+    def refuse_write(self: Any, value: Value) -> None:
         fail(UnsupportedError, f"assigning ndarray.{name} cannot be compiled", "use reshape, astype or slice assignment")
 
     return property(lambda self: PROPERTIES[name](self), refuse_write)
@@ -313,22 +322,22 @@ for _name in ("shape", "dtype", "strides"):
 _WEAK_OF = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), complex: ("complex", C128)}
 
 
-def array(value: Value, strides=None) -> ArrayBox:
+def array(value: Value, strides: Any = None) -> ArrayBox:
     """A new array."""
     return ArrayBox(value, strides=strides)
 
 
-def result(value: Value, strides=None):
+def result(value: Value, strides: Any = None) -> Box:
     """What a ufunc or a reduction returns: a NumPy scalar where the rank is 0, else a new array."""
     return ArrayBox(value, strides=strides) if value.type.dims else ScalarBox(value)
 
 
-def count(dim):
+def count(dim: Dim) -> int | ScalarBox:
     """A length as Python sees it: an int, or a traced Python int."""
     return dim if type(dim) is int else ScalarBox(dim, "int")
 
 
-def lift(x) -> Box:
+def lift(x: list[float] | Array | Box) -> Box:
     """The box of anything that NumPy can make an array of."""
     if isinstance(x, Box):
         return x
@@ -351,23 +360,23 @@ def lift(x) -> Box:
     fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")
 
 
-def _number(x, weak: str, dtype: DType) -> ScalarBox:
+def _number(x: Any, weak: str, dtype: DType) -> ScalarBox:
     if weak == "int" and not -2**63 <= x < 2**63:
         return ScalarBox(const(x, to_dtype(np.uint64)), weak) if 0 < x < 2**64 else too_large(x)
     return ScalarBox(const(x, dtype), weak)
 
 
-def too_large(x: int):
+def too_large(x: int) -> None:
     fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
 
 
-def as_array(x) -> ArrayBox:
+def as_array(x: Any) -> ArrayBox:
     """The array box of anything array-like; a number becomes a new array of rank 0."""
     box = x if isinstance(x, Box) else lift(x)
     return box if type(box) is ArrayBox else ArrayBox(to_value(box))
 
 
-def to_value(x, dtype: DType | None = None) -> Value:
+def to_value(x: Array | Box, dtype: DType | None = None) -> Value:
     """The IR value of anything array-like, in `dtype` where it is given (a Python int must fit in it)."""
     box = x if isinstance(x, Box) else lift(x)
     value = box.read()
@@ -394,7 +403,7 @@ def converted(box: Box, value: Value, dtype: DType) -> Value:
     return builder.cast(value, dtype)
 
 
-def _check_whole(builder, value, dtype):
+def _check_whole(builder: Builder, value: Value, dtype: DType) -> None:
     """A Python float stored as an integer: as int() has it, and within the dtype."""
     number = builder.expr(value)
     for good, error, message in (((number == number), "ValueError", "cannot convert float NaN to integer"),
@@ -407,7 +416,7 @@ def _check_whole(builder, value, dtype):
                  message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
 
 
-def _check_fits(builder, value, dtype):
+def _check_fits(builder: Builder, value: Value, dtype: DType) -> None:
     info = np.iinfo(dtype.np)
     fits = builder("ge", value, const(info.min, value.type.dtype))
     if dtype.bits < 64:
@@ -415,7 +424,7 @@ def _check_fits(builder, value, dtype):
     builder.emit("check", fits, value, error="OverflowError", message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
 
 
-def concrete(box: Box, what: str):
+def concrete(box: Box, what: str) -> Any:
     """The number itself where the trace knows it; else the context decides: a restart with a static argument, or an error."""
     value = box.read()
     if isinstance(value, Const) and value.frozen and value.data.size == 1:
@@ -425,13 +434,13 @@ def concrete(box: Box, what: str):
     tracing.need_concrete(box, what)
 
 
-def frozen_data(x):
+def frozen_data(x: Any) -> Any:
     """The array of a box whose elements are all known while tracing (None where they are not)."""
     value = x.read() if isinstance(x, Box) else None
     return value.data if isinstance(value, Const) and value.frozen else None
 
 
-def refuse(function):
+def refuse(function: Callable) -> None:
     """The error for a NumPy function that is not in the tables."""
     name, module = getattr(function, "__name__", repr(function)), getattr(function, "__module__", None)
     if module is None and getattr(np, name, None) is function:

@@ -11,19 +11,23 @@ alone, while the function is traced, makes them known, too.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.build import const, memory
 from ...ir.core import Const
 from ...ir.errors import DTypeError
-from ...ir.types import INDEX
+from ...ir.types import INDEX, Array
 from .. import tracing
 from . import boxes, views
-from .boxes import ArrayBox
+from .boxes import ArrayBox, Box
 from .promotion import fail, to_dtype
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
 
 SMALL = 1024              # bytes: of such an array an element is a number in the program
 _DEEP = 3                 # containers inside of each other in which the arguments of other libraries are looked for
@@ -51,7 +55,7 @@ class Captured:
     ways: Any = field(default=None, repr=False)
 
 
-def reached(trace, writes: bool, objects) -> Captured:
+def reached(trace: Trace, writes: bool, objects: list[Callable | int]) -> Captured:
     """What a trace that has ended reached. With `writes`, the memory of known arrays matters, too: an argument that is
     overwritten may lie there."""
     seen = {id(x) for x in trace.live.values()}
@@ -72,13 +76,13 @@ def merged(parts: list[Captured]) -> Captured:
     return Captured(*(tuple(itertools.chain(*column)) for column in columns))
 
 
-def outside(x) -> bool:
+def outside(x: Any) -> bool:
     """Whether x is an array that the trace under way has not made."""
     trace = tracing.active()
     return trace is not None and isinstance(x, np.ndarray) and trace.maker(x) < 0
 
 
-def seen(x):
+def seen(x: Any) -> Any:
     """An array as an operand of traced code: a box where run time reads it, itself where it is known."""
     if not outside(x):
         return x
@@ -89,14 +93,14 @@ def seen(x):
     return _box(x)
 
 
-def made(result, *operands):
+def made(result: Any, *operands: Any) -> Any:
     """What NumPy computed of known arrays. It belongs to the traced program, unless it is a view of one of them."""
     if isinstance(result, np.ndarray) and result.base is None and not any(result is x for x in operands):
         tracing.current().note_fresh(result)
     return result
 
 
-def element(x: np.ndarray, key):
+def element(x: np.ndarray, key: int | slice) -> Array | Box:
     """x[key] for a key without traced parts."""
     trace = tracing.current()
     if trace.maker(x) >= 0:
@@ -110,7 +114,7 @@ def element(x: np.ndarray, key):
     return made(x[key], x)
 
 
-def note_read(*given, deep: int = _DEEP) -> None:
+def note_read(*given: Any, deep: int = _DEEP) -> None:
     """A library is about to read arrays while the function is traced: their elements are part of the program."""
     trace = tracing.active()
     for x in given:
@@ -121,13 +125,13 @@ def note_read(*given, deep: int = _DEEP) -> None:
             note_read(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
 
-def note_known(trace, x: np.ndarray) -> None:
+def note_known(trace: Trace, x: np.ndarray) -> None:
     while isinstance(x.base, np.ndarray) and id(x.base) in trace.known:
         x = x.base
     trace.known[id(x)] = x
 
 
-def _is_known(trace, x) -> bool:
+def _is_known(trace: Trace, x: np.ndarray) -> bool:
     while isinstance(x, np.ndarray):
         if trace.fixed is None or id(x) in trace.fixed:
             return True

@@ -19,7 +19,9 @@ import enum
 import functools
 import sys
 import types
-from typing import Any
+from collections.abc import Callable
+from types import CellType, CodeType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,9 +29,12 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import tracing
-from .boxes import Box, ScalarBox
+from .boxes import ArrayBox, Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
 
 ABSENT = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, types.CodeType, range, slice, type(Ellipsis))
@@ -60,7 +65,7 @@ class Reading:
 
 # --- roots -----------------------------------------------------------------------------------------------------------
 
-def name(value, key: str):
+def name(value: Any, key: str) -> Any:
     """A name that is no variable of the function or of those around: of its module, or a builtin one."""
     trace = tracing.active()
     if trace is None:
@@ -71,13 +76,13 @@ def name(value, key: str):
     return _root(trace, "item", space, key, value if key in space else ABSENT, value)
 
 
-def variable(value, thunk):
+def variable(value: Any, thunk: Callable) -> Any:
     """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
     trace = tracing.active()
     return value if trace is None else _root(trace, "cell", thunk.__closure__[0], None, value, value)
 
 
-def _root(trace, kind: str, holder, key, found, value):
+def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:
@@ -87,7 +92,7 @@ def _root(trace, kind: str, holder, key, found, value):
     return value if found is ABSENT else _given(trace, known[3])
 
 
-def root(trace, x) -> Reading:
+def root(trace: Trace, x: Any) -> Reading:
     """An object that the trace starts from: a function that ran, a class, the object of a method."""
     known = trace.outside.get(id(x))
     if known is None:
@@ -97,7 +102,7 @@ def root(trace, x) -> Reading:
     return known
 
 
-def start(trace, x) -> None:
+def start(trace: Trace, x: Callable | int) -> None:
     """The callable that is traced, or an argument that is part of the specialisation."""
     if isinstance(x, types.MethodType):
         x = x.__self__
@@ -108,7 +113,7 @@ def start(trace, x) -> None:
 _WRAPPERS = (functools.partial,)
 
 
-def entered(trace, function: types.FunctionType) -> None:
+def entered(trace: Trace, function: types.FunctionType) -> None:
     """A user's function runs: its code and its defaults are part of the program."""
     if trace.freezing:
         return
@@ -122,7 +127,7 @@ def entered(trace, function: types.FunctionType) -> None:
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
-def attribute(held, key: str, value):
+def attribute(held: Any, key: str, value: Any) -> Any:
     """held.key, which is `value`: itself, or the box of an input."""
     trace = tracing.active()
     if trace is None or trace.freezing:
@@ -159,14 +164,14 @@ def class_part(cls: type, key: str) -> None:
         _of_class(trace, cls, key)
 
 
-def state(held, key: str) -> None:
+def state(held: Any, key: str) -> None:
     """An attribute of an object of this package that a user may set."""
     trace = tracing.active()
     if trace is not None and not trace.freezing:
         _all(trace, _part(trace, root(trace, held), "attr", key, getattr(held, key)))
 
 
-def absent(held, key: str) -> None:
+def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     """An object was found to have no such attribute."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
@@ -176,7 +181,7 @@ def absent(held, key: str) -> None:
         _root(trace, "item", vars(held), key, ABSENT, None)
 
 
-def item(held, key, value):
+def item(held: ArrayBox | tuple, key: Any, value: Any) -> Any:
     """held[key], which is `value` (ABSENT: there is none) of a list, tuple or dict, or of what a library made."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
@@ -191,7 +196,7 @@ def item(held, key, value):
     return value
 
 
-def presence(held, key) -> None:
+def presence(held: Any, key: Any) -> None:
     """Whether a dict has a key decides something."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
@@ -203,7 +208,7 @@ def presence(held, key) -> None:
         whole(held)
 
 
-def whole(*held, deep: int = 1) -> None:
+def whole(*held: Any, deep: int = 1) -> None:
     """Python is about to look at all that containers hold, and (deep > 1) at what those within hold."""
     trace = tracing.active()
     if trace is None or not trace.outside or trace.freezing:
@@ -218,7 +223,7 @@ def whole(*held, deep: int = 1) -> None:
             whole(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
 
-def compared(*held) -> None:
+def compared(*held: Any) -> None:
     """Which objects these are decides something."""
     trace = tracing.active()
     for x in held if trace is not None and trace.outside else ():
@@ -227,7 +232,7 @@ def compared(*held) -> None:
             reading.itself = True
 
 
-def returned(x) -> None:
+def returned(x: Box | tuple[Box, ...]) -> None:
     """What the function returns, with all that it holds, is the same at each call."""
     whole(x, deep=ALL)
     todo = [x]
@@ -237,7 +242,7 @@ def returned(x) -> None:
         todo += y.values() if type(y) is dict else y if type(y) in (list, tuple) else ()
 
 
-def handed_over(*held) -> None:
+def handed_over(*held: Any) -> None:
     """A library is about to read objects while the function is traced: all that they hold, and what these hold, matters."""
     trace = tracing.active()
     if trace is None or not trace.outside or trace.freezing:
@@ -257,7 +262,7 @@ def handed_over(*held) -> None:
             todo += x.values() if type(x) is dict else x
 
 
-def opaque(trace, reading: Reading) -> None:
+def opaque(trace: Trace, reading: Reading) -> None:
     """Code that is not traced looks into an object: all of its items and attributes matter."""
     held, reading.itself = reading.value, True
     if isinstance(held, collections.abc.Collection):
@@ -278,7 +283,7 @@ _CONTAINERS = (list, tuple, dict)
 _NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType})
 
 
-def _all(trace, reading: Reading) -> None:
+def _all(trace: Trace, reading: Reading) -> None:
     x = reading.value
     reading.whole = True
     for field in _fields(type(x)):
@@ -290,14 +295,15 @@ def _all(trace, reading: Reading) -> None:
             _python(trace, _part(trace, reading, "item", key, value))
 
 
-def _part(trace, reading: Reading, kind: str, key, value) -> Reading:
+def _part(trace: Trace, reading: Reading, kind: str, key: int | str,
+          value: dict[str, int] | float | CodeType | None) -> Reading:
     known = reading.parts.get((kind, key))
     if known is None:
         known = reading.parts[kind, key] = _reading(trace, value, (*reading.path, (kind, key)))
     return known
 
 
-def _reading(trace, value, path: tuple) -> Reading:
+def _reading(trace: Trace, value: Any, path: tuple) -> Reading:
     if isinstance(value, types.MethodType):                            # made anew by each look at the attribute
         made = Reading(value, path)
         for field in ("__func__", "__self__"):
@@ -308,14 +314,14 @@ def _reading(trace, value, path: tuple) -> Reading:
     return trace.outside.setdefault(id(value), Reading(value, path))
 
 
-def _inside(trace, value) -> bool:
+def _inside(trace: Trace, value: Any) -> bool:
     """Whether the traced program made the object."""
     return isinstance(value, Box) or (not isinstance(value, ATOMS) and trace.maker(value) >= 0)
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
-def _given(trace, reading: Reading):
+def _given(trace: Trace, reading: Reading) -> Any:
     """What the program gets: the value, or the box of an input."""
     if reading.const is None and not reading.raw and _varies(trace, reading):
         dtype = _WEAK[type(reading.value)][1] if type(reading.value) in _WEAK else to_dtype(reading.value.dtype)
@@ -327,7 +333,7 @@ def _given(trace, reading: Reading):
     return reading.value
 
 
-def _varies(trace, reading: Reading) -> bool:
+def _varies(trace: Trace, reading: Reading) -> bool:
     x = reading.value
     if reading.path not in trace.varying or trace.fixed is None or reading.path in trace.fixed:
         return False
@@ -336,7 +342,7 @@ def _varies(trace, reading: Reading) -> bool:
     return type(x) in _WEAK and (type(x) is not int or -2**63 <= x < 2**63)
 
 
-def _python(trace, reading: Reading) -> None:
+def _python(trace: Trace, reading: Reading) -> None:
     """Python takes the value itself."""
     if reading.const is not None:
         raise tracing.Restart(arrays={reading.path})
@@ -365,7 +371,7 @@ def _plain(cls: type) -> bool:
 _C_METHOD = types.WrapperDescriptorType
 
 
-def _of_class(trace, cls: type, key: str) -> None:
+def _of_class(trace: Trace, cls: type, key: str) -> None:
     if not _users(cls):
         return
     try:
@@ -383,7 +389,7 @@ def _after(held: super, key: str) -> type:
     return next((base for base in rest if key in vars(base)), object)
 
 
-def _computed(held, cls: type, key: str) -> bool:
+def _computed(held: Any, cls: type, key: str) -> bool:
     """Whether code that is not traced computes the attribute, so that another look may give another object."""
     found = next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), ABSENT)
     if found is ABSENT:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
+from typing import Any
 
 from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
@@ -22,32 +24,33 @@ class Text:
     def __init__(self, template: str, values: tuple):
         self.template, self.values = template, values
 
-    def __str__(self):
+    def _refuse(self, *_: Any) -> None:
         for value in self.values:
             tracing.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
                                   "print it, or use it as the message of assert or raise", tracing.locate())
 
-    __repr__ = __hash__ = __len__ = __str__
+    __str__ = __repr__ = __hash__ = __len__ = __format__ = __iter__ = __contains__ = __getitem__ = __bool__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = __mod__ = _refuse
 
-    def __format__(self, spec):
-        return str(self)
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse() if hasattr(str, name) and not name.startswith("__") else object.__getattribute__(self, name)
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return joined([self, other])
 
-    def __radd__(self, other):
+    def __radd__(self, other: Any) -> Any:
         return joined([other, self])
 
 
-def said(x):
+def said(x: Any) -> Any:
     """What str() gives of an exception that has traced values in its message; everything else as it is."""
     if isinstance(x, BaseException) and len(x.args) == 1 and isinstance(x.args[0], (Box, Text)):
         return x.args[0]
     return x
 
 
-def template(message) -> tuple[str, tuple[Value, ...]]:
+def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
     """(template, values) of what may be a Text, a box or any object."""
     message = said(message)
     if isinstance(message, Text):
@@ -71,7 +74,7 @@ def shifted(inner: str, count: int, by: int) -> str:
     return inner
 
 
-def joined(parts) -> Text:
+def joined(parts: Sequence[str | Text]) -> Text:
     out, values = [], []
     for part in parts:
         inner, more = template(part)
@@ -80,14 +83,14 @@ def joined(parts) -> Text:
     return Text("".join(out), tuple(values))
 
 
-def text(*parts):
+def text(*parts: str | tuple[ValueError | ScalarBox, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
     if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
     return joined([p if type(p) is str else _part(*p) for p in parts])
 
 
-def _part(x, conversion: str, spec: str):
+def _part(x: Any, conversion: str, spec: str) -> Any:
     captured_values.handed_over(x)
     x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
@@ -100,12 +103,12 @@ def _part(x, conversion: str, spec: str):
     return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
 
 
-def _formatted(x, conversion: str, spec: str) -> str:
+def _formatted(x: Any, conversion: str, spec: str) -> str:
     x = {"r": repr, "s": str, "a": ascii}[conversion](x) if conversion else x
     return format(x, spec)
 
 
-def shown(x, plain=str):
+def shown(x: Any, plain: Any = str) -> Any:
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
     if isinstance(said(x), (Box, Text)):
         return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
@@ -119,7 +122,7 @@ def shown(x, plain=str):
     return plain(x)
 
 
-def formatted(pattern: str, method: str, args, kwargs):
+def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
     """A method of a str that takes traced arguments: "…".format(…)."""
     if method != "format" or kwargs:
         raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())

@@ -5,8 +5,13 @@ two ends, sums of multiples of loop counters: their difference is a number, and 
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...ir.core import Const, Value
 from .. import tracing
+
+if TYPE_CHECKING:
+    from ...ir.types import Dim
 
 _DEPTH = 24               # ops that a form looks back through
 _EXACT = frozenset({"cast", "add", "sub", "mul"})
@@ -17,7 +22,7 @@ def _is_word(v: Value) -> bool:
     return v.type.dtype.kind in "iux" and v.type.dtype.bits == 64
 
 
-def form(x, depth: int = _DEPTH) -> Form:
+def form(x: Any, depth: int = _DEPTH) -> Form:
     """An int or an index value as a sum of multiples: exact where it is within 64 bits, as the sums of machine words wrap."""
     if type(x) is int:
         return {}, x
@@ -43,7 +48,7 @@ def _plus(a: Form, b: Form, times: int) -> Form:
     return {v: c for v, c in terms.items() if c}, a[1] + times * b[1]
 
 
-def _scaled(terms, const: int, factor: int) -> Form:
+def _scaled(terms: Any, const: int, factor: int) -> Form:
     return ({v: c * factor for v, c in terms.items()} if factor else {}), const * factor
 
 
@@ -91,12 +96,12 @@ def on_axis(i: Value, n: Value) -> bool:
     return not terms and room >= first
 
 
-def at_most_one(start, stop) -> bool:
+def at_most_one(start: Dim, stop: Dim) -> bool:
     """Whether `start:stop` has one element, or none where it leaves the axis."""
     return form(stop) == _plus(form(start), ({}, 1), 1)
 
 
-def inside(start, stop, step: int, n) -> int | None:
+def inside(start: Dim, stop: Dim, step: int, n: Dim) -> int | None:
     """The length of `start:stop:step` (step > 0) on an axis of length n, where both bounds lie on it for sure and differ by a
     number."""
     if type(n) is not int:

@@ -7,13 +7,15 @@ new axes stand where the arrays stood if they stood together (ints count as arra
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ...ir.build import const
-from ...ir.core import Block, Const
+from ...ir.core import Block, Const, Value
 from ...ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, INDEX, INDEX_SCALAR
+from ...ir.types import BOOL, INDEX, INDEX_SCALAR, Array, Dim, DType
 from .. import tracing
 from . import boxes, index_bounds, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
@@ -23,7 +25,7 @@ from .views import Strided
 
 # --- one entry ------------------------------------------------------------------------------------------------------
 
-def position(k, dim, axis: int):
+def position(k: int | ScalarBox, dim: Dim, axis: int) -> Dim:
     """An integer index as a position from the start: an int, or an index value that is checked at run time."""
     k = shapes.to_index(k)
     if type(k) is int and type(dim) is int:
@@ -34,7 +36,7 @@ def position(k, dim, axis: int):
     return builder("wrap", builder.index(k), builder.index(dim), axis=axis)
 
 
-def _bound(x, what):
+def _bound(x: int | ScalarBox | None, what: str) -> Dim | None:
     """A slice bound as an int or an index value; an argument int that decides a length becomes static."""
     if x is None:
         return None
@@ -44,7 +46,7 @@ def _bound(x, what):
     return found
 
 
-def _from_either_end(k, n, low, high):
+def _from_either_end(k: Dim, n: Dim, low: int | None, high: Dim | None) -> Dim:
     """A bound counted from either end, clipped to [low, high]; `low` and `high` may be None where the other bound clips."""
     if type(k) is int:
         if k < 0:
@@ -57,7 +59,7 @@ def _from_either_end(k, n, low, high):
     return k if high is None else arith("min", k, high)
 
 
-def span(key: slice, n) -> tuple:
+def span(key: slice, n: Dim) -> tuple:
     """(start, length, step) of a slice of an axis of length n; the start matters only where the length is not 0.
 
     With literal bounds the length is one subtraction from n, so that x[1:] and x[:-1] have the same length:
@@ -111,11 +113,12 @@ class Key:
 
     __slots__ = ("_arrays", "at", "copies", "mask", "path")
 
-    def __init__(self, path, arrays=(), at=0, copies=False, mask=None):
+    def __init__(self, path: Strided, arrays: Sequence[Array] = (), at: int = 0, copies: bool = False,
+                 mask: Value | None = None):
         self.path, self._arrays, self.at, self.copies, self.mask = path, arrays, at, copies, mask
 
     @property
-    def arrays(self):
+    def arrays(self) -> Any:
         if self.mask is not None and not self._arrays:
             self._arrays = list(enumerate(true_positions(self.mask)))
         return self._arrays
@@ -131,7 +134,7 @@ _KEYS = (
 )
 
 
-def _entries(key, dims) -> list:
+def _entries(key: Any, dims: tuple[Dim, ...]) -> list:
     """The key as a list with one entry an axis, None for new axes and masks standing for their rank of axes."""
     if type(key) is not tuple:
         key = (key,)
@@ -172,7 +175,7 @@ def _entries(key, dims) -> list:
 _WHOLE = slice(None)
 
 
-def parse(key, dims) -> Key:
+def parse(key: Any, dims: Any) -> Key:
     """The parts of a key; every bound is normalised and checked."""
     sel, out, arrays, spots = [], [], [], []          # spots: what stood at each place, for NumPy's rule on adjacency
     copies = False
@@ -209,11 +212,11 @@ def parse(key, dims) -> Key:
     return _with_arrays(path, arrays, spots, copies) if arrays else Key(path, copies=copies)
 
 
-def _alone(key) -> bool:
+def _alone(key: ArrayBox) -> bool:
     return type(key) is not tuple or len(key) == 1
 
 
-def _with_arrays(path, arrays, spots, copies):
+def _with_arrays(path: Strided, arrays: list[tuple[int, Value]], spots: list[str], copies: bool) -> Key:
     """Bring the index arrays to one shape and find where their axes go."""
     dims = shapes.broadcast_dims(*(a.type.dims for _, a in arrays))
     arrays = [(axis, shapes.expand(a, dims)) for axis, a in arrays]
@@ -223,7 +226,7 @@ def _with_arrays(path, arrays, spots, copies):
     return Key(path, arrays, at, copies)
 
 
-def _positions(entry: Box, dim, axis: int):
+def _positions(entry: Box, dim: Dim, axis: int) -> Value:
     """An integer array as positions from the start, checked against the length: now where all is known, else at run time."""
     if entry.dtype_ir.kind not in "iu":
         fail(BoundsError, "arrays used as indices must be of integer (or boolean) type")
@@ -240,7 +243,7 @@ def _positions(entry: Box, dim, axis: int):
     return builder("wrap", value, builder.index(dim), axis=axis)
 
 
-def _check_mask(mask: Box, dims, axis: int):
+def _check_mask(mask: Box, dims: tuple[Dim, ...], axis: int) -> None:
     for k, d in enumerate(mask.dims):
         if type(d) is int and type(dims[axis + k]) is int and d != dims[axis + k]:
             fail(BoundsError,
@@ -249,7 +252,7 @@ def _check_mask(mask: Box, dims, axis: int):
         shapes.require_equal(dims[axis + k], d, "boolean index did not match the indexed array: sizes {0} and {1}")
 
 
-def true_positions(mask) -> tuple:
+def true_positions(mask: Value) -> tuple:
     """Index arrays of a mask's true elements in C order, one an axis. For a constant their length is known while tracing."""
     builder = tracing.current().builder
     if isinstance(mask, Const) and mask.frozen:
@@ -260,7 +263,7 @@ def true_positions(mask) -> tuple:
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
-def getitem(box: Box, key):
+def getitem(box: Box, key: Any) -> Box:
     """box[key]."""
     known = parse(key, box.dims)
     if type(box) is ScalarBox:
@@ -275,15 +278,15 @@ def getitem(box: Box, key):
     return ArrayBox(found.read()) if known.copies else found
 
 
-def _whole_scalar(box, key):
+def _whole_scalar(box: ArrayBox, key: Any) -> Any:
     return box if _has_dots(key) else ScalarBox(box.read())
 
 
-def _has_dots(key) -> bool:
+def _has_dots(key: int | ScalarBox) -> bool:
     return key is Ellipsis or (type(key) is tuple and any(k is Ellipsis for k in key))
 
 
-def _element(box, path):
+def _element(box: Any, path: Any) -> ScalarBox:
     """One element, as a NumPy scalar; of a constant, the constant."""
     data = boxes.frozen_data(box) if box.base is None else None
     if data is not None and all(type(s) is int for s in path.sel):
@@ -291,7 +294,7 @@ def _element(box, path):
     return ScalarBox(box.view(path).read())
 
 
-def gathered(x, key: Key):
+def gathered(x: Value, key: Key) -> Value:
     builder = tracing.current().builder
     arrays = sorted(key.arrays, key=lambda pair: pair[0])
     return builder("gather", x, *(a for _, a in arrays), axes=tuple(axis for axis, _ in arrays), at=key.at)
@@ -299,7 +302,7 @@ def gathered(x, key: Key):
 
 # --- writing --------------------------------------------------------------------------------------------------------
 
-def setitem(box: ArrayBox, key, value) -> None:
+def setitem(box: ArrayBox, key: Any, value: float | Box) -> None:
     """box[key] = value."""
     if type(box) is ScalarBox:
         raise TypeError(f"'{box.dtype_ir.np.name}' object does not support item assignment")
@@ -318,7 +321,7 @@ def setitem(box: ArrayBox, key, value) -> None:
         target.write(_scatter("scatter", x, known, v))
 
 
-def assigned(value, dtype):
+def assigned(value: float | Box, dtype: DType) -> Value:
     """A value on its way into an array of `dtype`: cast without a rule, as assignment does."""
     box = value if isinstance(value, Box) else lift(value)
     if box.weak == "complex" and not dtype.complex:
@@ -335,20 +338,20 @@ def _same_view(a: ArrayBox, b: ArrayBox) -> bool:
     return a.path.out == b.path.out and all(map(_same_part, a.path.sel, b.path.sel))
 
 
-def _same_part(a, b) -> bool:
+def _same_part(a: int | tuple[int, ...] | None, b: int | tuple[Dim, Dim, int] | None) -> bool:
     if type(a) is tuple and type(b) is tuple:
         return all(map(shapes.same, a, b))
     return shapes.same(a, b)
 
 
-def _spreads(v, mask, dims) -> bool:
+def _spreads(v: Value, mask: Value, dims: tuple[Dim, ...]) -> bool:
     """Whether the value of a masked assignment is broadcast along the true elements."""
     rest = len(dims) - mask.type.rank
     own = v.type.dims
     return len(own) <= rest or all(type(d) is int and d == 1 for d in own[:len(own) - rest])
 
 
-def _write_where(target: ArrayBox, mask, v) -> None:
+def _write_where(target: ArrayBox, mask: Value, v: Value) -> None:
     """target[mask] = v as a select: the mask's axes come first."""
     builder = tracing.current().builder
     dims, rest = target.dims, len(target.dims) - mask.type.rank
@@ -367,7 +370,7 @@ _TOO_MANY = ("NumPy boolean array indexing assignment cannot assign {0} input va
              "is true")
 
 
-def _scatter(op: str, x, key: Key, v):
+def _scatter(op: str, x: Value, key: Key, v: Value) -> Value:
     builder = tracing.current().builder
     arrays = sorted(key.arrays, key=lambda pair: pair[0])
     axes = tuple(axis for axis, _ in arrays)
@@ -377,7 +380,8 @@ def _scatter(op: str, x, key: Key, v):
     return builder(op, x, v, *(a for _, a in arrays), axes=axes, at=key.at)
 
 
-def add_at(ufunc, a, indices, b=None) -> None:
+def add_at(ufunc: Callable, a: ArrayBox, indices: ArrayBox | tuple[int | ArrayBox, list[int] | ArrayBox],
+           b: int | ArrayBox | None = None) -> None:
     """np.add.at and subtract.at; other ufuncs are applied one element after the other."""
     builder = tracing.current().builder
     a = lift(a) if isinstance(a, np.ndarray) else a
@@ -400,7 +404,7 @@ def add_at(ufunc, a, indices, b=None) -> None:
     target.write(_scatter("scatter_add", target.read(), known, value))
 
 
-def _one_by_one(ufunc, target: ArrayBox, key: Key, b) -> None:
+def _one_by_one(ufunc: Callable, target: ArrayBox, key: Key, b: Any) -> None:
     """ufunc.at: element after element of the index arrays, so that a repeated position is updated repeatedly. Each result is
     cast to the array's dtype, whatever it is: `at` is NumPy's one method that casts so.
 

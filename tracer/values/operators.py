@@ -1,6 +1,9 @@
 """The operators of boxes: each calls the hook of its kind with NumPy's function, or leaves the turn to the other operand."""
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .boxes import HOOKS, ArrayBox, Box, ScalarBox
@@ -13,7 +16,7 @@ _COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less
 _UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
 
 
-def _operand(x, box, name: str) -> bool:
+def _operand(x: float | Box, box: Box, name: str) -> bool:
     """Whether an operator of a box takes x; otherwise x's own operator gets its turn: lists and tuples repeat and compare as
     Python's beside a Python scalar, and NumPy's integer scalars repeat them too."""
     if isinstance(x, (list, tuple)) and type(box) is ScalarBox:
@@ -24,13 +27,14 @@ def _operand(x, box, name: str) -> bool:
 
 def install() -> None:
     for name, ufunc in {**_OPERATORS, **_COMPARISONS}.items():
-        def forward(self, other, name=name, ufunc=ufunc):
+        def forward(self: Box, other: float | Box | None, name: str = name,
+                    ufunc: Callable = ufunc) -> Any:
             return HOOKS["binary"](name, ufunc, self, other) if _operand(other, self, name) else NotImplemented
 
-        def reflected(self, other, name=name, ufunc=ufunc):
+        def reflected(self: Box, other: float, name: str = name, ufunc: Callable = ufunc) -> Box:
             return HOOKS["binary"](name, ufunc, other, self) if _operand(other, self, name) else NotImplemented
 
-        def in_place(self, other, name=name, ufunc=ufunc):
+        def in_place(self: ArrayBox, other: float | Box, name: str = name, ufunc: Callable = ufunc) -> ArrayBox:
             return HOOKS["in_place"](name, ufunc, self, other) if _operand(other, self, name) else NotImplemented
 
         setattr(Box, f"__{name}__", forward)

@@ -5,6 +5,9 @@ float, complex for Python scalars, which adapt to the others (NEP 50). A Python 
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from ...ir.errors import DTypeError, TracegradError
@@ -24,16 +27,16 @@ class RangeError(TracegradError, OverflowError):
 class AxisError(TracegradError, np.exceptions.AxisError):
     """An axis that the array does not have."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.render()
 
 
-def fail(error, what: str, remedy: str = ""):
+def fail(error: type, what: str, remedy: str = "") -> None:
     """Raise an error of tracegrad at the user's line."""
     raise error(what, remedy, tracing.locate())
 
 
-def to_dtype(what) -> DType:
+def to_dtype(what: Any) -> DType:
     """The IR dtype of anything that NumPy takes as a dtype."""
     if isinstance(what, DType):
         return what
@@ -49,7 +52,7 @@ def to_dtype(what) -> DType:
     return found
 
 
-def strong(kind) -> np.dtype:
+def strong(kind: Any) -> np.dtype:
     """The dtype of a kind on its own: int64, float64 and complex128 for Python scalars."""
     return DEFAULT.get(kind, kind)
 
@@ -57,7 +60,7 @@ def strong(kind) -> np.dtype:
 _RESOLVED: dict = {}
 
 
-def resolve(ufunc, kinds: tuple, dtype=None) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+def resolve(ufunc: Callable, kinds: tuple, dtype: Any = None) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
     """(input dtypes, output dtypes) that NumPy's ufunc computes in for inputs of these kinds; `dtype` is the call's keyword."""
     key = ufunc, kinds, dtype
     found = _RESOLVED.get(key)
@@ -66,7 +69,8 @@ def resolve(ufunc, kinds: tuple, dtype=None) -> tuple[tuple[DType, ...], tuple[D
     return found
 
 
-def _resolve(ufunc, kinds, dtype):
+def _resolve(ufunc: Any, kinds: Any, dtype: DType | None) -> tuple[tuple[DType, ...],
+             tuple[DType, ...]]:
     options = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
     try:
         found = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, **options)
@@ -83,7 +87,7 @@ def _resolve(ufunc, kinds, dtype):
     return dtypes[:ufunc.nin], dtypes[ufunc.nin:]
 
 
-def _comparison(found):
+def _comparison(found: tuple[np.dtype, ...]) -> tuple[np.dtype, ...]:
     """int64 against uint64 keeps both dtypes, as NumPy's exact loops do; all other pairs share one."""
     a, b, out = found
     if a == b or {a.kind, b.kind} == {"i", "u"}:
@@ -92,7 +96,7 @@ def _comparison(found):
     return common, common, out
 
 
-def result_dtype(kinds) -> DType:
+def result_dtype(kinds: Sequence[np.dtype | type]) -> DType:
     """np.result_type of kinds."""
     key = "result", tuple(kinds)
     found = _RESOLVED.get(key)
@@ -102,7 +106,7 @@ def result_dtype(kinds) -> DType:
     return found
 
 
-def check_range(number, dtype: DType):
+def check_range(number: int, dtype: DType) -> int:
     """A Python int that becomes an integer dtype must fit in it."""
     if type(number) is int and dtype.kind in "iux":
         info = np.iinfo(dtype.np)
@@ -114,7 +118,7 @@ def check_range(number, dtype: DType):
 _CASTS: dict = {}
 
 
-def can_cast(kind, to: DType, casting: str) -> bool:
+def can_cast(kind: Any, to: DType, casting: str) -> bool:
     """np.can_cast for a kind; a Python scalar casts as its default dtype does, but freely within its own kind."""
     key = kind, to.name, casting
     found = _CASTS.get(key)

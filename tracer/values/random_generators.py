@@ -1,13 +1,19 @@
 """Generators of random numbers as traced code sees them: arguments, objects from outside, and those that a program makes."""
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from ...ir.ops import random
-from ...ir.types import I64
+from ...ir.types import I64, Array
 from .. import tracing
 from .promotion import fail
+
+if TYPE_CHECKING:
+    from .boxes import Box
 
 DROP: list = []                           # dropped(trace, scope) at the end of a region, which lets go of what it has made
 METHODS: dict = {}                        # (kind, method) -> handler(box, …): numpy/random.py fills it
@@ -18,13 +24,14 @@ class Method:
 
     __slots__ = ("box", "handler", "name")
 
-    def __init__(self, box: GeneratorBox, name: str, handler):
+    def __init__(self, box: GeneratorBox, name: str, handler: Callable):
         self.box, self.name, self.handler = box, name, handler
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: float | Box | tuple[int, ...], **kwargs: int | tuple[int, ...] | type) -> Box:
         return self.handler(self.box, *args, **kwargs)
 
-    def __tracegrad_call__(self, args, kwargs):
+    def __tracegrad_call__(self, args: tuple[float | Box | tuple[int, ...], ...],
+                           kwargs: dict[str, int | tuple[int, ...] | type]) -> Box:
         return self(*args, **kwargs)
 
 
@@ -41,7 +48,7 @@ class GeneratorBox:
 
     shown = "generator of random numbers that the compiled function makes"
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Method:
         handler = METHODS.get((self.kind, name))
         if handler is not None:
             return Method(self, name, handler)
@@ -50,11 +57,11 @@ class GeneratorBox:
                  "use it before the compiled function, and pass the generator in")
         raise AttributeError(f"'numpy.random.{self.kind}' object has no attribute '{name}'")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<traced np.random.{self.kind}>"
 
 
-def boxed(x) -> GeneratorBox | None:
+def boxed(x: Array | Box) -> GeneratorBox | None:
     """The box of a generator: of one from outside, a live constant, for which each call looks up the object that is there then.
     None for anything else."""
     if isinstance(x, GeneratorBox):

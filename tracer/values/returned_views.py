@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...ir.core import Value
 from . import views
 from .boxes import ArrayBox
+
+if TYPE_CHECKING:
+    from ...ir.types import Dim
 
 
 class Number(NamedTuple):
@@ -41,7 +44,7 @@ class ReturnedView(NamedTuple):
         if len(known) == 1 and known[0][0] is not None and len(known[0][0]) == 1:
             return known[0][0][0]
 
-        def make(array, *numbers):
+        def make(array: np.ndarray, *numbers: int) -> np.ndarray:
             for ready, prepare, operands in known:
                 for take in prepare(*_filled(operands, numbers)) if ready is None else ready:
                     array = take(array)
@@ -50,11 +53,12 @@ class ReturnedView(NamedTuple):
         return make
 
 
-def _open(x) -> bool:
+def _open(x: int | Number | tuple[int | Number | tuple, ...]) -> bool:
     return type(x) is Number or (type(x) is tuple and any(map(_open, x)))
 
 
-def _filled(x, numbers):
+def _filled(x: int | Number | tuple[int | Number | tuple, ...],
+            numbers: tuple[int, ...]) -> int | tuple[int | tuple[int | tuple, ...], ...]:
     if type(x) is Number:
         return numbers[x.position]
     return tuple([_filled(part, numbers) for part in x]) if type(x) is tuple else x
@@ -70,7 +74,7 @@ def path_of(box: ArrayBox, leaf: int, result: Callable[[Value], int]) -> Returne
         return None
     numbers: list[Value] = []
 
-    def named(x):
+    def named(x: Dim | tuple[Dim | tuple[Dim | tuple, ...], ...]) -> Any:
         if isinstance(x, Value):
             numbers.append(x)
             return Number(len(numbers) - 1)
@@ -102,7 +106,7 @@ def _strided(sel: tuple, out: tuple) -> list:
     return takes
 
 
-def _part(s) -> slice:
+def _part(s: tuple[int, ...] | None) -> slice:
     """The elements start, start + step … of which there are `length`."""
     if s is None:
         return slice(None)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Block, Const
+from ...ir.build import Builder, const
+from ...ir.core import Block, Const, Value
 from ...ir.errors import DTypeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64, INDEX, U64
+from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, Array
 from .. import tracing
 from . import boxes, operators, python_ints, shapes, ufuncs, wide_ints
 from .boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
@@ -33,7 +35,7 @@ _PYTHON = {"truediv": operator.truediv, "floordiv": operator.floordiv, "mod": op
            "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
 
 
-def _message(function, *args) -> str:
+def _message(function: Callable | type, *args: Array) -> str:
     """What Python says when a call fails: the text differs between its versions."""
     try:
         function(*args)
@@ -47,14 +49,14 @@ _BY_ZERO = {(op, kind): _message(_PYTHON[op], one, one * 0)
 _BY_ZERO["truediv", "complex"] = _message(operator.truediv, 1j, 0j)
 
 
-def weak_of(x) -> str | None:
+def weak_of(x: Array | Box) -> str | None:
     """"int", "float" … of a Python scalar, traced or not; None for everything else."""
     if isinstance(x, Box):
         return x.weak
     return _NAME.get(type(x))
 
 
-def python_scalar(x, weak: str):
+def python_scalar(x: Any, weak: str) -> Value:
     """The value of a Python scalar as another Python type; ints that are index stay so."""
     if type(x) is int and not -2**63 <= x < 2**63:
         x = too_large(x) if weak == "int" else float(x)
@@ -66,7 +68,7 @@ def python_scalar(x, weak: str):
     return tracing.current().builder.cast(value, _DTYPE[weak])
 
 
-def binary(name, ufunc, a, b):
+def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     """a `op` b."""
     wa, wb = weak_of(a), weak_of(b)
     if wa is not None and wb is not None:
@@ -76,7 +78,7 @@ def binary(name, ufunc, a, b):
     return ufuncs.call(ufunc, a, b)
 
 
-def literal(x):
+def literal(x: Any) -> tuple[bool, float | None]:
     """(True, number) where the trace knows a Python scalar, else (False, None)."""
     if not isinstance(x, Box):
         return True, x
@@ -84,7 +86,7 @@ def literal(x):
     return (True, value.data.item()) if isinstance(value, Const) and value.frozen else (False, None)
 
 
-def _python_binary(name, a, b, wa, wb):
+def _python_binary(name: str, a: Any, b: Any, wa: str, wb: str) -> ScalarBox:
     known_a, left = literal(a)
     known_b, right = literal(b)
     if known_a and known_b:
@@ -104,14 +106,14 @@ _INTEGERS = {"and", "or", "xor", "lshift", "rshift", "matmul"}
 _ORDERED = {"lt", "le", "gt", "ge", "floordiv", "mod", "divmod"}
 
 
-def _fold(name, left, right):
+def _fold(name: str, left: float, right: float) -> Any:
     found = _PYTHON[name](left, right)
     if type(found) is int and not -2**63 <= found < 2**63:
         return found
     return tuple(map(lift, found)) if type(found) is tuple else lift(found)
 
 
-def _pair(a, b, weak):
+def _pair(a: float | ScalarBox, b: float | ScalarBox, weak: str) -> tuple[Value, Value]:
     """Both operands in one dtype: index where both count (one may be a literal), else the Python type's own."""
     x, y = python_scalar(a, weak), python_scalar(b, weak)
     if x.type.dtype is not y.type.dtype:
@@ -121,11 +123,11 @@ def _pair(a, b, weak):
     return x, y
 
 
-def _at_least_int(weak):
+def _at_least_int(weak: Any) -> str:
     return "int" if weak == "bool" else weak
 
 
-def _arith(name, a, b, weak):
+def _arith(name: str, a: float | ScalarBox, b: Array | ScalarBox, weak: str) -> ScalarBox:
     weak = _at_least_int(weak)
     x, y = _pair(a, b, weak)
     if weak == "int" and name in ("add", "sub", "mul"):
@@ -133,13 +135,13 @@ def _arith(name, a, b, weak):
     return ScalarBox(tracing.current().builder(name, x, y), weak)
 
 
-def _bits(name, a, b, weak):
+def _bits(name: str, a: Any, b: Any, weak: str) -> Any:
     if weak == "bool":
         return ScalarBox(tracing.current().builder(name, python_scalar(a, weak), python_scalar(b, weak)), "bool")
     return _arith(name, a, b, weak)
 
 
-def _shift(name, a, b, weak):
+def _shift(name: str, a: ScalarBox, b: ScalarBox, weak: str) -> ScalarBox:
     builder = tracing.current().builder
     x, y = (builder.cast(v, I64) for v in _pair(a, b, "int"))
     _require(builder("ge", y, const(0, I64)), y, "ValueError", "negative shift count")
@@ -148,7 +150,7 @@ def _shift(name, a, b, weak):
     return ScalarBox(builder("shl" if name == "lshift" else "shr", x, y), "int")
 
 
-def _compare(name, a, b, weak):
+def _compare(name: str, a: ScalarBox, b: float | ScalarBox, weak: str) -> ScalarBox:
     builder = tracing.current().builder
     if weak == "float" and {weak_of(a), weak_of(b)} == {"int", "float"}:
         exact = python_ints.compare_with_float(name, lift(a), lift(b))
@@ -158,7 +160,7 @@ def _compare(name, a, b, weak):
     return ScalarBox(builder(name, x, y), "bool")
 
 
-def _require(good, value, error: str, message: str) -> None:
+def _require(good: Value, value: Value, error: str, message: str) -> None:
     """A run-time check, left out where the value is a literal that passes."""
     builder = tracing.current().builder
     if isinstance(value, Const):
@@ -168,17 +170,17 @@ def _require(good, value, error: str, message: str) -> None:
     builder.emit("check", good, error=error, message=message)
 
 
-def _all_const(good) -> bool:
+def _all_const(good: Value) -> bool:
     return good.op is not None and all(isinstance(v, Const) and v.frozen for v in good.op.operands)
 
 
-def _nonzero(y, name, weak):
+def _nonzero(y: Value, name: str, weak: str) -> None:
     if isinstance(y, Const) and y.data.item() != 0:
         return
     _require(tracing.current().builder("ne", y, const(0, y.type.dtype)), y, "ZeroDivisionError", _BY_ZERO[name, weak])
 
 
-def _divide(name, a, b, weak):
+def _divide(name: str, a: ScalarBox, b: int | ScalarBox, weak: str) -> Any:
     builder = tracing.current().builder
     if name == "divmod":
         return _divide("floordiv", a, b, weak), _divide("mod", a, b, weak)
@@ -196,7 +198,7 @@ def _divide(name, a, b, weak):
 _NEGATIVE_POWER = _message(operator.pow, 0.0, -1.0)
 
 
-def _power(name, a, b, weak):
+def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> ScalarBox:
     weak = _at_least_int(weak)
     known, exponent = literal(b)
     if weak == "int" and known and exponent < 0:
@@ -214,7 +216,7 @@ def _power(name, a, b, weak):
     return ScalarBox(builder("pow", x, y), weak)
 
 
-def _int_power(a, b, known, exponent):
+def _int_power(a: Any, b: Any, known: bool, exponent: float) -> ScalarBox:
     builder = tracing.current().builder
     x, y = python_scalar(a, "int"), builder.cast(python_scalar(b, "int"), I64)
     if known and exponent == 2:
@@ -227,7 +229,7 @@ def _int_power(a, b, known, exponent):
     return ScalarBox(builder("pow", builder.cast(x, I64), y), "int")
 
 
-def _check_power(builder, x, y, known, exponent, whole_exponent):
+def _check_power(builder: Builder, x: Value, y: Value, known: bool, exponent: float | None, whole_exponent: bool) -> None:
     """Python raises where 0.0 is raised to a negative power, and turns complex where a negative number is to a fraction."""
     zero = const(0, F64)
     if not (known and exponent >= 0):
@@ -247,7 +249,7 @@ _BINARY = {**dict.fromkeys(("add", "sub", "mul"), _arith), **dict.fromkeys(("and
            **dict.fromkeys(("truediv", "floordiv", "mod", "divmod"), _divide), "pow": _power}
 
 
-def unary(name, ufunc, x):
+def unary(name: str, ufunc: Callable, x: Box) -> Box:
     """-x, +x, abs(x), ~x."""
     if x.weak is None:
         return ufuncs.call(ufunc, x)
@@ -268,7 +270,7 @@ def unary(name, ufunc, x):
     return ScalarBox(builder(name, value), "float" if weak == "complex" and name == "abs" else weak)
 
 
-def rounded(x, ndigits=None):
+def rounded(x: ScalarBox, ndigits: int | None = None) -> ScalarBox:
     """round(x) is an int; round(x, n) keeps the type and follows np.round."""
     if x.dims:
         raise TypeError("type numpy.ndarray doesn't define __round__ method")
@@ -286,7 +288,7 @@ def rounded(x, ndigits=None):
 _SPLIT = 2.0**27 + 1
 
 
-def _rounded_decimally(value, digits: int):
+def _rounded_decimally(value: Value, digits: int) -> Any:
     """round(x, n) of a Python float: the double nearest to the decimal that is nearest to x itself.
 
     p + e = x 10^n exactly (T. J. Dekker, 1971); its floor k and what is left decide, a tie goes to the even one, and k / 10^n
@@ -323,7 +325,7 @@ _NAN_TO_INT, _INF_TO_INT = _message(int, math.nan), _message(int, math.inf)
 _TOO_LARGE = "int() of {0}: compiled code holds integers of 64 bits"
 
 
-def scalar(x, what: str):
+def scalar(x: Any, what: str) -> Value:
     """The value of a number or of an array of one element."""
     box = lift(x)
     value = box.read()
@@ -335,7 +337,7 @@ def scalar(x, what: str):
                     f"{value.type!r}")
 
 
-def to_int(x) -> ScalarBox:
+def to_int(x: ScalarBox | Box) -> ScalarBox:
     """int(x): toward zero; NaN and infinity raise."""
     value = scalar(x, "int()")
     dtype = value.type.dtype
@@ -351,7 +353,7 @@ def to_int(x) -> ScalarBox:
     return ScalarBox(builder.cast(value, I64), "int")
 
 
-def _expect_int(builder, value) -> None:
+def _expect_int(builder: Builder, value: Value) -> None:
     """One comparison on the way; what is wrong is found out where it is false."""
     fits = builder("lt", builder("abs", value), builder.const(2.0**63, value.type.dtype))
     if isinstance(value, Const) and value.frozen and abs(value.item) < 2.0**63:
@@ -369,14 +371,14 @@ def _expect_int(builder, value) -> None:
     builder.emit("if", fits, regions=(fine, wrong))
 
 
-def to_float(x) -> ScalarBox:
+def to_float(x: ScalarBox) -> ScalarBox:
     value = scalar(x, "float()")
     if value.type.dtype.complex:
         raise TypeError("float() argument must be a string or a real number, not 'complex'")
     return ScalarBox(tracing.current().builder.cast(value, F64), "float")
 
 
-def to_complex(real=0, imag=None) -> ScalarBox:
+def to_complex(real: int | ScalarBox = 0, imag: ScalarBox | None = None) -> ScalarBox:
     builder = tracing.current().builder
     x = scalar(real, "complex()")
     if imag is None:
@@ -388,7 +390,7 @@ def to_complex(real=0, imag=None) -> ScalarBox:
     return ScalarBox(builder("complex", builder.cast(x, F64), builder.cast(y, F64)), "complex")
 
 
-def to_bool(x) -> ScalarBox:
+def to_bool(x: ScalarBox) -> ScalarBox:
     """bool(x): the truth of a number or of an array of one element."""
     box = lift(x)
     if box.dims and not all(type(d) is int and d == 1 for d in box.dims):
@@ -398,31 +400,31 @@ def to_bool(x) -> ScalarBox:
     return ScalarBox(boxes.to_value(ScalarBox(scalar(box, "bool()")), BOOL), "bool")
 
 
-def truth(x):
+def truth(x: ScalarBox) -> ScalarBox:
     """The truth of anything as a Python bool, or as a traced one."""
     return to_bool(x) if isinstance(x, Box) else bool(x)
 
 
 # --- attributes of Python scalars -----------------------------------------------------------------------------------
 
-def _part(kind):
-    def read(x):
+def _part(kind: str) -> Callable:
+    def read(x: Any) -> Any:
         return ScalarBox(tracing.current().builder(kind, x.read()), "float")
 
     return read
 
 
-def _zero_of(x):
+def _zero_of(x: Any) -> Any:
     return lift({"int": 0, "bool": 0, "float": 0.0}[x.weak])
 
 
-def _is_whole(x):
+def _is_whole(x: Any) -> Any:
     value = x.read()
     builder = tracing.current().builder
     return ScalarBox(builder("and", builder("isfinite", value), builder("eq", value, builder("floor", value))), "bool")
 
 
-def _bit_length(x):
+def _bit_length(x: Any) -> Any:
     """The bits of |x| spread to the right, then counted."""
     found = abs(x)
     for shift in (1, 2, 4, 8, 16, 32):
@@ -430,7 +432,7 @@ def _bit_length(x):
     return _bit_count(found)
 
 
-def _bit_count(x):
+def _bit_count(x: Any) -> Any:
     return to_int(ufuncs.call(np.bitwise_count, x))
 
 

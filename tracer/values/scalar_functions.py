@@ -7,11 +7,13 @@ from __future__ import annotations
 import builtins
 import cmath
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.core import Const
+from ...ir.build import Builder, const
+from ...ir.core import Const, Value
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import BOOL, C128, F64, I64
 from .. import tracing
@@ -25,7 +27,7 @@ BUILTINS: dict = {}
 INF = math.inf
 
 
-def _real(x):
+def _real(x: Any) -> Value:
     """A number as f64."""
     value = scalar(x, "a math function")
     if value.type.dtype.complex:
@@ -33,20 +35,20 @@ def _real(x):
     return tracing.current().builder.cast(value, F64)
 
 
-def _check(cond, error, message):
+def _check(cond: Value, error: str, message: str) -> None:
     """A check that is left out where the condition is a constant that holds."""
     if isinstance(cond, Const) and cond.data.all():
         return
     tracing.current().builder.emit("check", cond, error=error, message=message)
 
 
-def _no_pole(b, x):
+def _no_pole(b: Builder, x: Any) -> Any:
     """Not 0, -1, -2 … At -inf there is none."""
     pole = b("and", b("le", x, const(0.0)), b("eq", x, b("floor", x)))
     return b("not", b("and", pole, b("isfinite", x)))
 
 
-def _finite(b, x):
+def _finite(b: Builder, x: Value) -> Value:
     return b("not", b("isinf", x))
 
 
@@ -70,10 +72,10 @@ _ELEMENTARY = {
 _OVERFLOW = _message(math.exp, 1000.0)
 
 
-def _elementary(name, op, domain, outside, overflows):
+def _elementary(name: str, op: str, domain: Callable | None, outside: float | None, overflows: bool) -> Callable:
     message = "" if outside is None else _message(getattr(math, name), outside)
 
-    def run(x, /):
+    def run(x: ScalarBox, /) -> ScalarBox:
         b, value = tracing.current().builder, _real(x)
         if domain is not None:
             _check(domain(b, value), "ValueError", message)
@@ -90,8 +92,8 @@ for _name, _row in _ELEMENTARY.items():
         MATH[getattr(math, _name)] = _elementary(_name, *_row)
 
 
-def of(*functions):
-    def register(handler):
+def of(*functions: Callable) -> Callable:
+    def register(handler: Callable) -> Callable:
         for f in functions:
             MATH[f] = handler
         return handler
@@ -103,14 +105,14 @@ _LOG_DOMAIN = _message(math.log, 0.0)
 
 
 @of(math.log)
-def _log(x, base=None, /):
+def _log(x: Any, base: Any = None, /) -> Any:
     b, value = tracing.current().builder, _real(x)
     _check(b("not", b("le", value, const(0.0))), "ValueError", _LOG_DOMAIN)
     out = ScalarBox(b("log", value), "float")
     return out if base is None else out / (_log(base) if isinstance(base, Box) else math.log(base))
 
 
-def _two(op):
+def _two(op: str) -> Callable:
     return lambda x, y, /: ScalarBox(tracing.current().builder(op, _real(x), _real(y)), "float")
 
 
@@ -119,7 +121,7 @@ for _function, _op in ((math.atan2, "atan2"), (math.copysign, "copysign"), (math
 
 
 @of(math.hypot)
-def _hypot(*xs):
+def _hypot(*xs: Any) -> Any:
     b = tracing.current().builder
     if len(xs) < 2:
         return ScalarBox(b("abs", _real(xs[0])) if xs else const(0.0), "float")
@@ -130,7 +132,7 @@ def _hypot(*xs):
 
 
 @of(math.dist)
-def _dist(p, q, /):
+def _dist(p: Any, q: Any, /) -> Any:
     b = tracing.current().builder                              # of floats: unsigned differences would wrap around
     return _hypot(*(ScalarBox(b("sub", _real(x), _real(y)), "float") for x, y in zip(p, q, strict=True)))
 
@@ -139,7 +141,7 @@ _POW_DOMAIN = _message(math.pow, -1.0, 0.5)
 
 
 @of(math.pow)
-def _pow(x, y, /):
+def _pow(x: Any, y: Any, /) -> Any:
     b, base, exponent = tracing.current().builder, _real(x), _real(y)
     zero = const(0.0)
     bad = b("or", b("and", b("eq", base, zero), b("lt", exponent, zero)),
@@ -150,14 +152,14 @@ def _pow(x, y, /):
 
 
 @of(math.fmod)
-def _fmod(x, y, /):
+def _fmod(x: Any, y: Any, /) -> Any:
     b, left, right = tracing.current().builder, _real(x), _real(y)
     _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.fmod, 1.0, 0.0))
     return ScalarBox(ufuncs.evaluate(np.fmod, [left, right], (F64,)), "float")
 
 
 @of(math.remainder)
-def _remainder(x, y, /):
+def _remainder(x: Any, y: Any, /) -> Any:
     b, left, right = tracing.current().builder, _real(x), _real(y)
     _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.remainder, 1.0, 0.0))
     whole = b("rint", b("div", left, right))
@@ -171,8 +173,8 @@ for _function, _op in ((math.isnan, "isnan"), (math.isinf, "isinf"), (math.isfin
     MATH[_function] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _real(x)), "bool")
 
 
-def _rounding(op):
-    def run(x, /):
+def _rounding(op: str) -> Callable:
+    def run(x: Any, /) -> Any:
         if lift(x).dtype_ir.kind in "biux":
             return to_int(x)
         return to_int(ScalarBox(tracing.current().builder(op, _real(x)), "float"))
@@ -185,30 +187,30 @@ for _function, _op in ((math.floor, "floor"), (math.ceil, "ceil"), (math.trunc, 
 
 
 @of(math.modf)
-def _modf(x, /):
+def _modf(x: Any, /) -> Any:
     return tuple(ScalarBox(v, "float") for v in ufuncs.RULES[np.modf](tracing.current().builder, [_real(x)], (F64, F64)))
 
 
 @of(math.ldexp)
-def _ldexp(x, i, /):
+def _ldexp(x: Any, i: Any, /) -> Any:
     b = tracing.current().builder
     return ScalarBox(ufuncs.RULES[np.ldexp](b, [_real(x), b.cast(scalar(i, "ldexp"), I64)], (F64,)), "float")
 
 
 @of(math.fsum)
-def _fsum(xs, /):
+def _fsum(xs: Any, /) -> None:
     fail(UnsupportedError, "math.fsum cannot be compiled", "use sum() or np.sum")
 
 
 @of(math.prod)
-def _prod(iterable, /, *, start=1):
+def _prod(iterable: Any, /, *, start: int = 1) -> Any:
     for x in iterable:
         start = start * x
     return start
 
 
 @of(math.isclose)
-def _isclose(a, b, *, rel_tol=1e-9, abs_tol=0.0):
+def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
     build, x, y = tracing.current().builder, _real(a), _real(b)
     widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
     near = build("and", build("le", build("abs", build("sub", x, y)), widest),
@@ -223,7 +225,7 @@ for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math
 
 
 @of(math.gamma)
-def _gamma(x, /):
+def _gamma(x: Any, /) -> Any:
     """Poles are errors, and so is a result too large for a float."""
     b, value = tracing.current().builder, _real(x)
     pole = b("and", b("le", value, const(0.0)), b("eq", value, b("floor", value)))
@@ -235,7 +237,7 @@ def _gamma(x, /):
 
 # --- cmath ----------------------------------------------------------------------------------------------------------
 
-def _complex(x):
+def _complex(x: Any) -> Any:
     return tracing.current().builder.cast(scalar(x, "a cmath function"), C128)
 
 
@@ -246,25 +248,25 @@ for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "si
 
 
 @of(cmath.phase)
-def _phase(x, /):
+def _phase(x: Any, /) -> Any:
     b, value = tracing.current().builder, _complex(x)
     return ScalarBox(b("atan2", b("imag", value), b("real", value)), "float")
 
 
 @of(cmath.polar)
-def _polar(x, /):
+def _polar(x: Any, /) -> Any:
     return ScalarBox(tracing.current().builder("abs", _complex(x)), "float"), _phase(x)
 
 
 @of(cmath.rect)
-def _rect(r, phi, /):
+def _rect(r: Any, phi: Any, /) -> Any:
     b, size, angle = tracing.current().builder, _real(r), _real(phi)
     return ScalarBox(b("complex", b("mul", size, b("cos", angle)), b("mul", size, b("sin", angle))), "complex")
 
 
 # --- builtins -------------------------------------------------------------------------------------------------------
 
-def _len(x):
+def _len(x: Sequence | ArrayBox) -> Any:
     """len: a traced int where the length is known only at run time."""
     if not isinstance(x, ArrayBox):
         return builtins.len(x)
@@ -273,7 +275,7 @@ def _len(x):
     return boxes.count(x.dims[0])
 
 
-def _common(parts):
+def _common(parts: Any) -> tuple[list[Value], str | None]:
     """(values in one dtype, weak): the type of min and max over them."""
     weaks = [p.weak for p in parts]
     if None not in weaks:
@@ -283,9 +285,9 @@ def _common(parts):
     return [boxes.to_value(p, dtype) for p in parts], None
 
 
-def _pick(name, op):
+def _pick(name: str, op: str) -> Callable:
     """min and max as Python does it: the first, replaced by each later one that is strictly beyond it."""
-    def run(*args, **default):
+    def run(*args: float | ScalarBox, **default: Any) -> ScalarBox:
         if builtins.len(args) == 1:
             if isinstance(args[0], ArrayBox):
                 return _pick_element(args[0], op, name)
@@ -310,7 +312,7 @@ def _pick(name, op):
     return run
 
 
-def _pick_element(x, op, name):
+def _pick_element(x: Any, op: str, name: str) -> Any:
     """min(array): NaN loses, except that a NaN in the first place is never replaced."""
     if builtins.len(x.dims) != 1:
         raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
@@ -324,7 +326,7 @@ def _pick_element(x, op, name):
     return ScalarBox(b("select", ufuncs.evaluate(np.isnan, [first.read()], (BOOL,)), first.read(), reduced.read()))
 
 
-def _sum(iterable, /, start=0):
+def _sum(iterable: ArrayBox, /, start: int = 0) -> Any:
     if not isinstance(iterable, ArrayBox):
         for x in iterable:
             start = start + x
@@ -336,22 +338,22 @@ def _sum(iterable, /, start=0):
     return total if type(start) is int and start == 0 else start + total
 
 
-def _abs(x, /):
+def _abs(x: ScalarBox, /) -> ScalarBox:
     return abs(x)
 
 
-def _round(number, ndigits=None):
+def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
     return rounded(number, ndigits) if isinstance(number, Box) else builtins.round(number, ndigits)
 
 
-def _python_pow(base, exp, mod=None):
+def _python_pow(base: Any, exp: Any, mod: Any = None) -> ScalarBox:
     """With a modulus, exactly: from numbers that are known."""
     return base ** exp if mod is None else pow(*(boxes.concrete(x, "pow() with a modulus") if isinstance(x, Box) else x
                                                  for x in (base, exp, mod)))
 
 
-def _fold_truth(op, stop):
-    def run(iterable, /):
+def _fold_truth(op: str, stop: bool) -> Callable:
+    def run(iterable: list[ScalarBox] | ArrayBox, /) -> Any:
         found = None
         for x in iterable:
             t = truth(x)

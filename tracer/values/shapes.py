@@ -5,33 +5,38 @@ A dimension is an int or an index value. Two that must agree and cannot be prove
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.build import const
 from ...ir.core import Const, Value, as_dim
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import INDEX, U64
+from ...ir.types import INDEX, U64, Dim
 from .. import tracing
 from .promotion import AxisError, fail
 
+if TYPE_CHECKING:
+    from .boxes import ArrayBox, ScalarBox
 
-def same(a, b) -> bool:
+
+def same(a: Dim, b: Dim) -> bool:
     """Whether two dimensions are known to be equal."""
     return a is b or (type(a) is int and type(b) is int and a == b)
 
 
-def same_dims(a, b) -> bool:
+def same_dims(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
     return len(a) == len(b) and all(map(same, a, b))
 
 
-def show(dims) -> str:
+def show(dims: Any) -> str:
     """A shape as NumPy prints it; a length known only at run time is a name or `?`."""
     words = [str(d) if type(d) is int else d.name or "?" for d in dims]
     return "(" + ", ".join(words) + (",)" if len(words) == 1 else ")")
 
 
-def product(dims):
+def product(dims: Sequence[Dim]) -> Dim:
     """The number of elements: an int or an index value."""
     count, builder = 1, None
     for d in dims:
@@ -43,7 +48,7 @@ def product(dims):
     return count
 
 
-def arith(name: str, a, b):
+def arith(name: str, a: Any, b: Any) -> Dim:
     """Index arithmetic on ints and index values; the result is an int where it can be."""
     if type(a) is int and type(b) is int:
         return _FOLD[name](a, b)
@@ -54,7 +59,7 @@ _FOLD = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordi
          "min": min, "max": max}
 
 
-def require_equal(a, b, message: str) -> None:
+def require_equal(a: Any, b: Dim, message: str) -> None:
     """At run time: a ShapeError unless two dimensions agree. {0} and {1} in the message are the two."""
     if same(a, b):
         return
@@ -65,13 +70,13 @@ def require_equal(a, b, message: str) -> None:
     builder.emit("check", builder("eq", x, y), x, y, error="ShapeError", message=message)
 
 
-def require_rank(box, rank: int, message: str) -> None:
+def require_rank(box: ArrayBox, rank: int, message: str) -> None:
     """A ShapeError, which is a ValueError, unless an array has this rank."""
     if len(box.dims) != rank:
         fail(ShapeError, f"{message} (its shape is {show(box.dims)})")
 
 
-def unify(a, b, message: str):
+def unify(a: Dim, b: Dim, message: str) -> Dim:
     """The one of two equal dimensions that says more (an int before a value), with a check where that is not proved."""
     if same(a, b):
         return a
@@ -83,12 +88,12 @@ _UNEQUAL = ("operands could not be broadcast together with lengths {0} and {1} (
             "stretched, even where it is 1: write `w[0]`, or `w.reshape(1)`, for an array that always has one element)")
 
 
-def _stretched(d, other) -> bool:
+def _stretched(d: Dim, other: Dim) -> bool:
     """Whether a length of 0 or 1 meets another that it can only be stretched to: then it is 1, which the caller checks."""
     return type(d) is not int and d in tracing.current().short and not same(d, other)
 
 
-def broadcast_dims(*shapes):
+def broadcast_dims(*shapes: Any) -> tuple[Dim, ...]:
     """NumPy's broadcast of shapes."""
     first = shapes[0]
     if all(same_dims(first, s) for s in shapes[1:]):
@@ -116,12 +121,12 @@ def broadcast_dims(*shapes):
     return tuple(out)
 
 
-def retype(value: Value, dims) -> Value:
+def retype(value: Value, dims: tuple[Dim, ...]) -> Value:
     """The value under dimensions that are equal to its own, or proved so by a check."""
     return value if same_dims(value.type.dims, dims) else tracing.current().builder.reshape(value, dims)
 
 
-def expand(value: Value, dims) -> Value:
+def expand(value: Value, dims: Any) -> Value:
     """The value broadcast to `dims`, which is the broadcast of its own with others."""
     builder, own = tracing.current().builder, value.type.dims
     if same_dims(own, dims):
@@ -135,7 +140,7 @@ def expand(value: Value, dims) -> Value:
 _MISFIT = "could not broadcast input array of length {0} into length {1}"
 
 
-def assignable(value: Value, dims, message: str = _MISFIT) -> Value:
+def assignable(value: Value, dims: tuple[Dim, ...], message: str = _MISFIT) -> Value:
     """The value broadcast for an assignment to a region of `dims`: leading 1s beyond its rank are dropped."""
     own = value.type.dims
     while len(own) > len(dims) and type(own[0]) is int and own[0] == 1:
@@ -150,7 +155,7 @@ def assignable(value: Value, dims, message: str = _MISFIT) -> Value:
     return expand(value, dims)
 
 
-def align(values) -> tuple[list[Value], tuple]:
+def align(values: list[Value]) -> tuple[list[Value], tuple]:
     """Operands of one elementwise op: (values of the common dims or rank 0, the common dims)."""
     dims = None
     for v in values:
@@ -162,7 +167,7 @@ def align(values) -> tuple[list[Value], tuple]:
     return [expand(v, dims) if v.type.dims else v for v in values], dims
 
 
-def axis_of(axis, rank: int) -> int:
+def axis_of(axis: int, rank: int) -> int:
     """A non-negative axis number."""
     number = operator.index(axis)
     if not -rank <= number < rank:
@@ -170,7 +175,7 @@ def axis_of(axis, rank: int) -> int:
     return number % rank
 
 
-def axes_of(axis, rank: int) -> tuple[int, ...]:
+def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     """The axes of a reduction: None is all of them; sorted, without repetition."""
     if axis is None:
         return tuple(range(rank))
@@ -182,16 +187,16 @@ def axes_of(axis, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-def kept(dims, axes) -> tuple:
+def kept(dims: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple:
     """The dims after a reduction with keepdims."""
     return tuple(1 if k in axes else d for k, d in enumerate(dims))
 
 
-def dropped(dims, axes) -> tuple:
+def dropped(dims: tuple[Dim, ...], axes: Sequence[int]) -> tuple:
     return tuple(d for k, d in enumerate(dims) if k not in axes)
 
 
-def to_index(x):
+def to_index(x: Any) -> Dim:
     """An int or a rank-0 index value from an int or a traced integer scalar."""
     if type(x) is int:
         return x
@@ -223,7 +228,7 @@ def index_value(value: Value) -> Value:
     return tracing.current().builder("cast", value, dtype=INDEX)
 
 
-def static_int(x, what: str) -> int:
+def static_int(x: Any, what: str) -> int:
     """A Python int, from anything whose value is known while tracing; an argument int becomes static, others are refused."""
     if type(x) is int:
         return x
@@ -246,7 +251,7 @@ def static_int(x, what: str) -> int:
 _LENGTHS = {"dim", "reduce"}     # ops whose index results are never negative
 
 
-def length(x, what: str = "a length"):
+def length(x: Any, what: str = "a length") -> Dim:
     """A dimension that the user gave: an int where it can be, an index value where it depends on data."""
     found = to_index(x)
     if type(found) is not int:
@@ -261,7 +266,7 @@ def length(x, what: str = "a length"):
     return found
 
 
-def shape_of(shape) -> tuple:
+def shape_of(shape: int | ScalarBox | tuple[int, ...]) -> tuple:
     """The dims of a `shape` argument: an int, a traced int, a tuple, list or array of them."""
     if isinstance(shape, (tuple, list)):
         return tuple(map(length, shape))

@@ -7,15 +7,17 @@ and `where=`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ...ir import ops  # noqa: F401  (declares the ops)
-from ...ir.build import const
-from ...ir.core import Const
+from ...ir.build import Builder, Expr, const
+from ...ir.core import Const, Value
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.opdef import OPS
-from ...ir.types import BOOL, F16, F32, I64, INDEX, U64
+from ...ir.types import BOOL, F16, F32, I64, INDEX, U64, Array, DType
 from .. import tracing
 from . import boxes, shapes, views
 from .boxes import UFUNC_METHODS, ArrayBox, Box, ScalarBox, converted, lift
@@ -41,8 +43,8 @@ _DIRECT = {
 }
 
 
-def rule(*ufuncs):
-    def register(function):
+def rule(*ufuncs: Callable) -> Callable:
+    def register(function: Callable) -> Callable:
         for u in ufuncs:
             RULES[u] = function
         return function
@@ -50,9 +52,9 @@ def rule(*ufuncs):
     return register
 
 
-def direct(op: str):
+def direct(op: str) -> Callable:
     """The rule of a ufunc that is one op; where the op is not defined on the dtype, the substitute for that kind of dtype."""
-    def run(b, xs, outs):
+    def run(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
         defn = OPS[op]
         dtype = xs[0].type.dtype
         if dtype in defn.takes and (op, dtype.kind) not in SUBSTITUTES:
@@ -65,28 +67,28 @@ def direct(op: str):
     return run
 
 
-def _same(b, x):
+def _same(b: Builder, x: Value) -> Value:
     return x
 
 
-def _as(op):
+def _as(op: str) -> Callable:
     return lambda b, *xs: b(op, *xs)
 
 
-def _constant(value):
+def _constant(value: bool) -> Callable:
     return lambda b, x: b.full(value, x.type.dims, BOOL)
 
 
-def _not(b, x):
+def _not(b: Builder, x: Value) -> Value:
     return b("not", x)
 
 
-def _parts(op, join):
+def _parts(op: str, join: Any) -> Any:
     """A predicate of a complex number from its parts."""
     return lambda b, x: b(join, b(op, b("real", x)), b(op, b("imag", x)))
 
 
-def _complex_sign(b, x):
+def _complex_sign(b: Builder, x: Any) -> Any:
     """x / |x|, 0 at 0."""
     r = b("abs", x)
     zero = b("eq", r, const(0, r.type.dtype))
@@ -107,9 +109,9 @@ for _ufunc, _op in _DIRECT.items():
     RULES[_ufunc] = direct(_op)
 
 
-def _mixed_comparison(op):
+def _mixed_comparison(op: str) -> Callable:
     """int64 against uint64: a negative number is below every unsigned one; the others compare as unsigned."""
-    def run(b, xs, outs):
+    def run(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
         x, y = xs
         if x.type.dtype is y.type.dtype:
             return direct(op)(b, xs, outs)
@@ -126,7 +128,7 @@ for _ufunc in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.gr
     RULES[_ufunc] = _mixed_comparison(_DIRECT[_ufunc])
 
 
-def _truth(b, x):
+def _truth(b: Builder, x: Value) -> Value:
     """x as bool: what is not zero (NaN included)."""
     return x if x.type.dtype is BOOL else b("ne", x, const(0, x.type.dtype))
 
@@ -142,7 +144,7 @@ for _ufunc, _factor in {np.deg2rad: math.pi / 180, np.radians: math.pi / 180, np
 
 
 @rule(np.reciprocal)
-def _reciprocal(b, xs, outs):
+def _reciprocal(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     x = b.expr(xs[0])
     if outs[0].inexact:
         return b("div", const(1, outs[0]), xs[0])
@@ -153,8 +155,8 @@ def _reciprocal(b, xs, outs):
     return (x == 0).select(least, unit).value
 
 
-def _ignoring_nan(op):
-    def run(b, xs, outs):
+def _ignoring_nan(op: str) -> Callable:
+    def run(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
         best = direct(op)(b, xs, outs)
         dtype = outs[0]
         if not dtype.inexact:
@@ -170,7 +172,7 @@ RULES[np.fmax], RULES[np.fmin] = _ignoring_nan("max"), _ignoring_nan("min")
 
 
 @rule(np.fmod)
-def _fmod(b, xs, outs):
+def _fmod(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     """The remainder with the dividend's sign. Floats: of |x| and |y|, then signed. Ints: Python's, less y if signs differ."""
     x, y = map(b.expr, xs)
     if outs[0].inexact:
@@ -182,26 +184,26 @@ def _fmod(b, xs, outs):
 
 
 @rule(np.heaviside)
-def _heaviside(b, xs, outs):
+def _heaviside(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     x, at_zero = map(b.expr, xs)
     step = (x == 0).select(at_zero, _step(b, x))
     return x.isnan().select(x, step).value
 
 
-def _step(b, x):
+def _step(b: Builder, x: Any) -> Any:
     below = b("select", (x < 0).value, const(0, x.dtype), const(1, x.dtype))
     return b.expr(below)
 
 
 @rule(np.spacing)
-def _spacing(b, xs, outs):
+def _spacing(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     x = b.expr(xs[0])
     away = b.expr(b("copysign", const(math.inf, outs[0]), xs[0]))
     return (x.nextafter(away) - x).value
 
 
 @rule(np.ldexp)
-def _ldexp(b, xs, outs):
+def _ldexp(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     """x * 2**n, in two steps so that 2**n need not be representable; n beyond ±2200 changes nothing."""
     x = b.expr(xs[0])
     dtype = xs[1].type.dtype
@@ -213,7 +215,7 @@ def _ldexp(b, xs, outs):
 
 
 @rule(np.modf)
-def _modf(b, xs, outs):
+def _modf(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     x = b.expr(xs[0])
     entire = x.trunc()
     rest = x - entire
@@ -221,12 +223,12 @@ def _modf(b, xs, outs):
 
 
 @rule(np.divmod)
-def _divmod(b, xs, outs):
+def _divmod(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     return b("floordiv", *xs), b("mod", *xs)
 
 
 @rule(np.power)
-def _power(b, xs, outs):
+def _power(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
     x, y = xs
     dtype = outs[0]
     if dtype.kind in "iu":
@@ -245,7 +247,7 @@ _SHORTCUTS = {2: lambda b, x: b("mul", x, x), 1: lambda b, x: x, 0.5: lambda b, 
               -1: lambda b, x: b("div", const(1, x.type.dtype), x)}
 
 
-def shortcut_power(b, x, exponent):
+def shortcut_power(b: Builder, x: Value, exponent: float) -> Value | None:
     """x ** a literal exponent by the shortcut that NumPy takes (for ints only the square); None where there is none."""
     short = _SHORTCUTS.get(exponent)
     if short is None or (not x.type.dtype.inexact and exponent not in (1, 2)):
@@ -253,7 +255,7 @@ def shortcut_power(b, x, exponent):
     return short(b, x)
 
 
-def _special(ufunc) -> bool:
+def _special(ufunc: Callable) -> bool:
     """Gives a ufunc of scipy.special its rule, by name; scipy itself is not imported for that."""
     found = SPECIAL.get(ufunc.__name__) if ufunc not in _OF_NUMPY else None
     if found is not None:
@@ -266,7 +268,7 @@ _OF_NUMPY = {u for u in vars(np).values() if isinstance(u, np.ufunc)}
 
 
 @rule(np.bitwise_count)
-def _bitwise_count(b, xs, outs):
+def _bitwise_count(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     """The number of one bits of |x|, one bit at a time."""
     x = xs[0]
     dtype = x.type.dtype
@@ -285,7 +287,8 @@ def _bitwise_count(b, xs, outs):
 _UNUSED = {"casting": "same_kind", "order": "K", "subok": True, "signature": None}
 
 
-def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
+def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, dtype: Any = None,
+         **others: Any) -> Any:
     """One call of a ufunc with NumPy's keywords."""
     if ufunc in GUFUNCS:
         return GUFUNCS[ufunc](*inputs, out=out, **({"dtype": dtype} if dtype is not None else {}), **others)
@@ -314,7 +317,7 @@ def call(ufunc, *inputs, out=None, where=True, dtype=None, **others):
 _NEIGHBOURS = (np.spacing, np.nextafter)              # they are about the format itself
 
 
-def evaluate(ufunc, values, outs):
+def evaluate(ufunc: Callable, values: list[Value], outs: tuple[DType, ...]) -> Any:
     """The values of a ufunc whose operands are cast and aligned."""
     builder = tracing.current().builder
     if F16 in [*outs, *(v.type.dtype for v in values)]:                # in float32, rounded once, as NumPy's loops
@@ -327,14 +330,14 @@ def evaluate(ufunc, values, outs):
     return builder.cast(found, outs[0])
 
 
-def _check_keywords(ufunc, others):
+def _check_keywords(ufunc: Callable, others: dict) -> None:
     for name, value in others.items():
         if name == "casting" or _UNUSED.get(name) == value or (name == "order" and value in "KCA"):
             continue
         fail(UnsupportedError, f"the keyword {name}={value!r} of np.{ufunc.__name__} cannot be compiled", "leave it out")
 
 
-def _strides(taken, found):
+def _strides(taken: list[Box], found: Value) -> Any:
     """The result's strides where an operand's axes are permuted in memory (None: C order)."""
     arrays = [x for x in taken if type(x) is ArrayBox]
     if len(found.type.dims) < 2 or not any(x.permuted for x in arrays) or not found.type.static:
@@ -349,7 +352,7 @@ def _strides(taken, found):
 _ORDER = {np.equal: 0, np.not_equal: 0, np.less: 1, np.less_equal: 1, np.greater: -1, np.greater_equal: -1}
 
 
-def _beyond(ufunc, taken, ins):
+def _beyond(ufunc: Any, taken: list[Box], ins: tuple[DType, ...]) -> Any:
     """A comparison with a literal int that the other's dtype cannot hold: decided without a cast, as NumPy does."""
     side = _ORDER.get(ufunc)
     if side is None or ins[0].kind not in "iu":
@@ -368,7 +371,7 @@ def _beyond(ufunc, taken, ins):
     return None
 
 
-def _with_python_int(taken, ins):
+def _with_python_int(taken: list[Box], ins: tuple[DType, ...]) -> list[Value]:
     """The operands of a comparison of integers; one with a Python int is one of 64 bits, whatever the other can hold."""
     weak = [type(x) is ScalarBox and x.weak == "int" and not isinstance(x._value, Const) for x in taken]
     if weak[0] == weak[1]:
@@ -377,7 +380,7 @@ def _with_python_int(taken, ins):
     return [cast(x.read(), U64 if x.dtype_ir is U64 and not w else I64) for x, w in zip(taken, weak)]
 
 
-def deliver(name: str, value, out, where=True, casting="same_kind"):
+def deliver(name: str, value: Value, out: ArrayBox | Expr, where: bool = True, casting: str = "same_kind") -> Any:
     """Put a result into `out` (None: a new array), only where the mask holds."""
     builder = tracing.current().builder
     if out is not None and not isinstance(out, ArrayBox):
@@ -403,17 +406,17 @@ def deliver(name: str, value, out, where=True, casting="same_kind"):
     return out
 
 
-def in_place(name, ufunc, box, other):
+def in_place(name: str, ufunc: Callable, box: ArrayBox, other: float | Box) -> ArrayBox:
     call(ufunc, box, other, out=(box,)) if ufunc is not np.power else _power_in_place(box, other)
     return box
 
 
-def _power_in_place(box, other):
+def _power_in_place(box: ArrayBox, other: Any) -> None:
     found = operator_power(box, other)
     deliver("power", found.read(), box)
 
 
-def operator_power(a, b):
+def operator_power(a: Any, b: Any) -> Box:
     """a ** b: with a literal exponent NumPy's operator takes a shortcut."""
     if isinstance(a, Box) and type(b) in (int, float) and a.weak is None:
         if a.dtype_ir is BOOL and type(b) is int and b == 2:
@@ -426,14 +429,14 @@ def operator_power(a, b):
     return call(np.power, a, b)
 
 
-def outer(ufunc, a, b, **others):
+def outer(ufunc: Callable, a: ArrayBox, b: ArrayBox, **others: Any) -> Any:
     a, b = lift(a), lift(b)
     left = a if not b.dims else boxes.FUNCTIONS[np.reshape](a, (*map(boxes.count, a.dims), *(1,) * len(b.dims)))
     return call(ufunc, left, b, **others)
 
 
-def _method(name):
-    def run(ufunc, *inputs, **others):
+def _method(name: str) -> Callable:
+    def run(ufunc: Callable, *inputs: list[int] | ArrayBox, **others: Any) -> Box:
         handler = REDUCERS.get((ufunc, name))
         return handler(*inputs, **others) if handler else REDUCERS[None, name](ufunc, *inputs, **others)
 

@@ -9,11 +9,17 @@ import contextvars
 import io
 import os
 import types
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from .boxes import Box, ScalarBox
+from .boxes import ArrayBox, Box, ScalarBox
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ..sequences.records import Records
+    from ..tracing import Trace
 
 # what it reads, what to do instead, (module, qualified names) of the functions
 _ROWS = (
@@ -41,7 +47,7 @@ _TABLE = {(module, name): (what, remedy) for what, remedy, modules in _ROWS for 
 _RANDOM, _ENVIRONMENT = _ROWS[1][:2], _ROWS[2][:2]
 
 
-def expect_repeatable(trace, f, args=()) -> None:
+def expect_repeatable(trace: Trace, f: Any, args: Sequence[Value] = ()) -> None:
     """Raises UnsupportedError, at the line of the call, where the value of a call could not be kept."""
     if trace.freezing:
         return
@@ -52,14 +58,14 @@ def expect_repeatable(trace, f, args=()) -> None:
         _refuse(f"{name if module in ('builtins', 'io', '') or '.' in name else module + '.' + name}() reads", *found)
 
 
-def expect_no_environment(held) -> None:
+def expect_no_environment(held: Records | ArrayBox | Sequence[float | ScalarBox]) -> None:
     """os.environ is another dict in each process."""
     trace = tracing.active()
     if held is os.environ and trace is not None and not trace.freezing:
         _refuse("os.environ is", *_ENVIRONMENT)
 
 
-def expect_not_consumed(held) -> None:
+def expect_not_consumed(held: Any) -> None:
     """An iterator from outside gives each item once."""
     trace = tracing.active()
     if trace is None or trace.freezing or not isinstance(held, _ITERATORS) or trace.maker(held) >= 0:
@@ -74,19 +80,19 @@ def expect_not_consumed(held) -> None:
 _ITERATORS = (collections.abc.Iterator, io.IOBase)
 
 
-def _refuse(what: str, source: str, remedy: str):
+def _refuse(what: str, source: str, remedy: str) -> None:
     raise UnsupportedError(
         f"{what} {source}, which compiled code would do once, while it is traced, and never again", f"{remedy}; or write "
         "tg.static(…) around it where the value of that moment is meant for all calls", tracing.locate())
 
 
-def _module(f) -> str:
+def _module(f: Any) -> str:
     owner = getattr(f, "__self__", None)
     module = getattr(owner if isinstance(owner, type) else f, "__module__", None) or ""
     return _ALIASES.get(module) or module
 
 
-def _row(f, args) -> tuple[str, str] | None:
+def _row(f: Any, args: Sequence[Value]) -> tuple[str, str] | None:
     owner = getattr(f, "__self__", None)
     if owner is os.environ or (args and args[0] is os.environ):
         return _ENVIRONMENT
@@ -108,6 +114,13 @@ def static(value: Any) -> Any:
     What the expression between the parentheses reads is not looked at again: neither globals nor the clock, the environment or
     files, which traced code may read in no other way. A traced integer is made part of the specialisation: each value is
     compiled for. Outside of traced code: the value itself.
+
+    Parameters: `value`, any expression.
+    Result: its value.
+    Errors: none of its own.
+
+    >>> int(tg.jit(lambda x: x + tg.static(len("abc")))(1))
+    4
     """
     if isinstance(value, Box) and tracing.active() is not None:
         found = tracing.need_concrete(value, "tg.static") if isinstance(value, ScalarBox) else None

@@ -11,11 +11,14 @@ element of the root and not a whole row. `read(x)` makes the view's value from t
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from ...ir.core import Value
+from ...ir.core import Const, Value
 from ...ir.errors import ShapeError
-from ...ir.types import INDEX
+from ...ir.types import INDEX, Dim
 from .. import tracing
 from . import shapes
 from .promotion import fail
@@ -23,7 +26,7 @@ from .promotion import fail
 READ_ONLY = "assignment destination is read-only"
 
 
-def one_plus(start, k, step):
+def one_plus(start: int, k: Dim, step: int) -> Dim:
     """start + k * step in index arithmetic."""
     return shapes.arith("add", start, shapes.arith("mul", k, step))
 
@@ -37,10 +40,10 @@ class Strided:
         self.sel, self.out = sel, out
         self.spec = "".join(":" if s is None else "s" if type(s) is tuple else "i" for s in sel)
 
-    def dims(self, base_dims) -> tuple:
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple:
         return tuple(1 if a is None else self.sel[a][1] if self.sel[a] else base_dims[a] for a in self.out)
 
-    def _operands(self, index):
+    def _operands(self, index: Callable) -> list[Value]:
         found = []
         for s in self.sel:
             if type(s) is tuple:
@@ -89,7 +92,7 @@ class Strided:
         perm = self._perm()
         return perm != tuple(range(len(perm)))
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...] | None:
         """Element strides of the view, where they are numbers."""
         found = []
         for a in self.out:
@@ -130,19 +133,19 @@ class Reshaped:
 
     __slots__ = ("to", "view_strides")
 
-    def __init__(self, to, view_strides=None):
+    def __init__(self, to: tuple[Dim, ...], view_strides: tuple[int, ...] | None = None):
         self.to, self.view_strides = tuple(to), view_strides
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.to
 
-    def read(self, x):
+    def read(self, x: Value) -> Value:
         return tracing.current().builder.reshape(x, self.to)
 
-    def write(self, x, v):
+    def write(self, x: Value, v: Value) -> Value:
         return tracing.current().builder.reshape(v, x.type.dims)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
         return self.view_strides
 
     permuting = False
@@ -156,19 +159,19 @@ class Part:
     def __init__(self, kind: str):
         self.kind = kind
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return base_dims
 
-    def read(self, x):
+    def read(self, x: Value) -> Value:
         return tracing.current().builder(self.kind, x)
 
-    def write(self, x, v):
+    def write(self, x: Value, v: Value) -> Value:
         builder = tracing.current().builder
         if self.kind == "real":
             return builder("complex", v, builder("imag", x))
         return builder("complex", builder("real", x), v)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> Any:
         return tuple(2 * s for s in base_strides)
 
     permuting = False
@@ -179,19 +182,19 @@ class Diagonal:
 
     __slots__ = ("a", "b", "k", "length")
 
-    def __init__(self, a: int, b: int, k: int, length):
+    def __init__(self, a: int, b: int, k: int, length: Dim):
         self.a, self.b, self.k, self.length = a, b, k, length
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
         return (*(d for axis, d in enumerate(base_dims) if axis not in (self.a, self.b)), self.length)
 
-    def read(self, x):
+    def read(self, x: Value) -> Value:
         return diagonal(x, self.a, self.b, self.k, self.length)
 
-    def write(self, x, v):
+    def write(self, x: Any, v: Value) -> None:
         fail(ShapeError, READ_ONLY)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> Any:
         rest = [s for axis, s in enumerate(base_strides) if axis not in (self.a, self.b)]
         return (*rest, base_strides[self.a] + base_strides[self.b])
 
@@ -203,19 +206,19 @@ class Spread:
 
     __slots__ = ("to",)
 
-    def __init__(self, to):
+    def __init__(self, to: tuple[Dim, ...]):
         self.to = tuple(to)
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.to
 
-    def read(self, x):
+    def read(self, x: Value) -> Value:
         return shapes.expand(x, self.to)
 
-    def write(self, x, v):
+    def write(self, x: Any, v: Value) -> None:
         fail(ShapeError, READ_ONLY)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
         pad = len(self.to) - len(base_dims)
         return (0,) * pad + tuple(0 if d == 1 else s for s, d in zip(base_strides, base_dims))
 
@@ -230,16 +233,16 @@ class Gathered:
     def __init__(self, at: Value):
         self.at = at
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.at.type.dims
 
-    def read(self, x):
+    def read(self, x: Const) -> Value:
         return tracing.current().builder("gather", x, self.at, axes=(0,), at=0)
 
-    def write(self, x, v):
+    def write(self, x: Any, v: Value) -> None:
         fail(ShapeError, READ_ONLY)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> None:
         return None
 
     permuting = True
@@ -253,13 +256,13 @@ class Windows:
     def __init__(self, axes: tuple, sizes: tuple):
         self.axes, self.sizes = axes, sizes
 
-    def dims(self, base_dims):
+    def dims(self, base_dims: tuple[Dim, ...]) -> Any:
         found = list(base_dims)
         for axis, size in zip(self.axes, self.sizes):
             found[axis] = shapes.arith("sub", found[axis], size - 1)
         return (*found, *self.sizes)
 
-    def read(self, x):
+    def read(self, x: Any) -> Any:
         builder = tracing.current().builder
         rank = x.type.rank
         for axis, size in zip(self.axes, self.sizes):
@@ -272,16 +275,16 @@ class Windows:
         assert x.type.rank == rank + len(self.axes)
         return x
 
-    def write(self, x, v):
+    def write(self, x: Any, v: Value) -> None:
         fail(ShapeError, READ_ONLY)
 
-    def strides(self, base_strides, base_dims):
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> Any:
         return (*base_strides, *(base_strides[axis] for axis in self.axes))
 
     permuting = True
 
 
-def diagonal(x: Value, a: int, b: int, k: int, length) -> Value:
+def diagonal(x: Value, a: int, b: int, k: int, length: Dim) -> Value:
     """x's diagonal along two axes as the last axis: a gather by (i + max(-k, 0), i + max(k, 0))."""
     builder = tracing.current().builder
     i = builder("iota", builder.index(length), dtype=INDEX)
@@ -292,7 +295,7 @@ def diagonal(x: Value, a: int, b: int, k: int, length) -> Value:
     return builder("gather", x, rows, columns, axes=(a, b), at=x.type.rank - 2)
 
 
-def c_strides(dims) -> tuple | None:
+def c_strides(dims: tuple[Dim, ...]) -> tuple | None:
     """Element strides of a C-contiguous array, where its dims are numbers."""
     found, step = [], 1
     for d in reversed(dims):
@@ -307,7 +310,7 @@ READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be writ
 PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows)
 
 
-def contiguous(dims, strides) -> bool:
+def contiguous(dims: tuple[Dim, ...], strides: tuple[int, ...]) -> bool:
     """Whether an array of these dims and strides is C-contiguous: axes of length 1 do not count, an empty array is."""
     step = 1
     for d, s in zip(reversed(dims), reversed(strides)):
@@ -319,7 +322,7 @@ def contiguous(dims, strides) -> bool:
     return True
 
 
-def reshaped_strides(dims, strides, to) -> tuple | None:
+def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: Any) -> tuple | None:
     """Strides under which an array of `dims` and `strides` can be seen as `to`, or None where NumPy copies.
 
     Axes of length 1 do not count. The rest is cut into the smallest groups of old and new axes with equal products; within a
@@ -350,7 +353,7 @@ def reshaped_strides(dims, strides, to) -> tuple | None:
     return tuple(found) + (last,) * (len(to) - len(found))
 
 
-def squeezed(dims, to) -> tuple | None:
+def squeezed(dims: tuple[Dim, ...], to: tuple[Dim, ...]) -> tuple | None:
     """The `out` of a Strided path, where `to` is `dims` with axes of length 1 put in or taken out; else None."""
     real = [(axis, d) for axis, d in enumerate(dims) if not (type(d) is int and d == 1)]
     out, taken = [], 0
@@ -365,7 +368,7 @@ def squeezed(dims, to) -> tuple | None:
     return tuple(out) if taken == len(real) else None
 
 
-def ufunc_strides(operands, dims):
+def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
     """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order.
 
     NumPy's own iterator decides, on stand-ins with every longer axis cut to 2 and the strides in the same order.

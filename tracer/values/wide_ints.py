@@ -10,7 +10,7 @@ ints, which raises OverflowError from 2**63 on.
 """
 from __future__ import annotations
 
-from ...ir.build import const
+from ...ir.build import Builder, const
 from ...ir.core import Const, Value
 from ...ir.types import BOOL, F64, I64, INDEX, U64
 from .. import tracing
@@ -81,7 +81,7 @@ def _known(x: object) -> int | None:
     return int(x) if x >= 0 else None
 
 
-def _masked(builder, x: object, mask: int) -> ScalarBox:
+def _masked(builder: Builder, x: object, mask: int) -> ScalarBox:
     if mask < 2**63:                                          # of an unsigned number
         low = builder("signed", x.read()) if x.dtype_ir is U64 else x.read()
         return _made(builder("and", low, const(mask, I64)))

@@ -16,14 +16,14 @@ DRAW = 20              # scalar operations
 class _Lives:
     """The first and last statement of each candidate."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clock = 0
         self.first: dict[Buffer, int] = {}
         self.last: dict[Buffer, int] = {}
         self.depth: dict[Buffer, int] = {}
         self.loops: list[list] = []                 # for each open loop: the buffers from outside that it uses
 
-    def touch(self, b):
+    def touch(self, b: Buffer) -> None:
         if isinstance(b, At):
             b = b.buffer
         if isinstance(b, Buffer) and b in self.first:
@@ -31,7 +31,7 @@ class _Lives:
             for used in self.loops[self.depth[b]:]:
                 used.append(b)
 
-    def walk(self, body):
+    def walk(self, body: list) -> None:
         for s in body:
             self.clock += 1
             kind = type(s)
@@ -66,7 +66,7 @@ class _Lives:
                 self.first.pop(s.a, None)
                 self.first.pop(s.b, None)
 
-    def loop(self, *bodies):
+    def loop(self, *bodies: list) -> None:
         self.loops.append([])
         for body in bodies:
             self.walk(body)
@@ -76,7 +76,7 @@ class _Lives:
                 self.last[b] = self.clock
 
 
-def plan_slots(kernel: Kernel):
+def plan_slots(kernel: Kernel) -> None:
     """Give large static temporaries slots."""
     lives = _Lives()
     lives.walk(kernel.body)
@@ -95,7 +95,7 @@ def plan_slots(kernel: Kernel):
         b.slot = k
 
 
-def work(body) -> float:
+def work(body: list) -> float:
     """A rough number of scalar operations; inf where nothing is known of a trip count or length before run time."""
     total = 0.0
     for s in body:

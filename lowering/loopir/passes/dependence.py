@@ -1,7 +1,9 @@
 """Positions in loop IR as forms over loop counters (affine.py): what can be proved about two accesses to one buffer."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from ....ir.analysis.affine import Constraints as _Facts
@@ -12,14 +14,14 @@ from ..grammar import For, Let, Scalar
 class Positions:
     """The forms of index scalars, and what is known of them at the place where a walk over the kernel stands."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.facts = _Facts()
         self.forms: dict[Scalar, AffineExpr] = {}
         self.conditions: dict[Scalar, Let] = {}
         self.unequal: list[AffineExpr] = []               # forms that are not 0
         self.held: list[AffineExpr] = []                  # forms that are >= 0 here, of the loops and branches around
 
-    def form(self, x) -> AffineExpr:
+    def form(self, x: Any) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
         if type(x) is not Scalar:
             return AffineExpr(x if type(x) is int else int(x.value), {})
@@ -32,12 +34,14 @@ class Positions:
         """Note index arithmetic, and comparisons of positions."""
         if s.op in _HOLDS and all(a.dtype is INDEX for a in s.args):
             self.conditions[s.target] = s
-        if s.target.dtype is INDEX and s.op in _ARITHMETIC:
+        if s.op == "wrap" and self.facts.nonneg(self.form(s.args[0])):
+            self.forms[s.target] = self.form(s.args[0])
+        elif s.target.dtype is INDEX and s.op in _ARITHMETIC:
             found = _ARITHMETIC[s.op](*map(self.form, s.args))
             if found is not None:
                 self.forms[s.target] = found
 
-    def define(self, s) -> None:
+    def define(self, s: Any) -> None:
         """Note a statement that defines an index, of which nothing may be known."""
         target = getattr(s, "target", None)
         if type(target) is Scalar and target.dtype is INDEX:
@@ -46,7 +50,7 @@ class Positions:
             self.let(s)
 
     @contextmanager
-    def loop(self, s: For):
+    def loop(self, s: For) -> Iterator[None]:
         """Within, the counter of a loop is from 0 to trip - 1."""
         mark, i = self.facts.mark(), self.counter(s)
         self.forms[s.index] = AffineExpr(0, {i: 1})
@@ -66,7 +70,7 @@ class Positions:
         return self.form(s.trip).add(-1).plus(AffineExpr(0, {i: 1}), -1)
 
     @contextmanager
-    def where(self, cond):
+    def where(self, cond: Scalar) -> Iterator[None]:
         """Within, a condition holds."""
         s = self.conditions.get(cond) if type(cond) is Scalar else None
         if s is None:

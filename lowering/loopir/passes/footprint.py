@@ -8,7 +8,7 @@
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import LONGEST, AffineExpr, Symbol
 from ....ir.opdef import OPS
@@ -29,7 +29,7 @@ def total(costs: Cost, more: Cost, times: float = 1.0) -> Cost:
     return costs
 
 
-def product(costs: Cost, trip) -> Cost:
+def product(costs: Cost, trip: Any) -> Cost:
     """costs * trip."""
     if type(trip) is not Scalar:
         return {key: value * trip for key, value in costs.items()}
@@ -81,17 +81,17 @@ class Footprint:
             total(costs, self._cost(s))
         return costs
 
-    def _touch(self, kind: str, buffer: Buffer, index=None) -> None:
+    def _touch(self, kind: str, buffer: Buffer, index: tuple[int | Scalar, ...] | None = None) -> None:
         if kind == "load" and buffer.space in ("in", "const"):
             return
         forms = None if index is None else tuple(map(self.positions.form, index))
         self.accesses.append(Access(kind, buffer, forms, tuple(self.positions.held[self.outside + 1:])))
 
-    def _address(self, kind: str, x) -> None:
+    def _address(self, kind: str, x: Any) -> None:
         if isinstance(x, (Buffer, At)):
             self._touch(kind, x.buffer if type(x) is At else x)
 
-    def _cost(self, s) -> Cost:
+    def _cost(self, s: Any) -> Cost:
         """Of a statement; walks over its blocks."""
         kind = type(s)
         if kind is For:
@@ -114,7 +114,7 @@ class Footprint:
             return costs
         return {(): 1.0}
 
-    def _trip(self, trip):
+    def _trip(self, trip: Any) -> Any:
         """A length as a factor of the cost: a number, or a scalar that is known before the loop."""
         if type(trip) is int:
             return trip

@@ -11,6 +11,8 @@ own element (its index follows the loop's), none waits for the store of another;
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ....ir.types import INDEX
 from ..grammar import Buffer, For, If, Kernel, Let, Load, Scalar, Store, While
 
@@ -47,7 +49,7 @@ def _body(statements: list, index: Scalar | None) -> None:
         k += 1
 
 
-def _follows(atom, following: set) -> bool:
+def _follows(atom: Any, following: set) -> bool:
     return type(atom) is Scalar and atom in following
 
 
@@ -57,7 +59,7 @@ def _fits(s: If, seen: set, following: set) -> bool:
                     and any(_follows(a, following) for a in t.index) for t in s.then))
 
 
-def _chosen(cond, store: Store) -> tuple[Load, Let, Store]:
+def _chosen(cond: Scalar, store: Store) -> tuple[Load, Let, Store]:
     dtype = store.buffer.dtype
     now, kept = Scalar(dtype), Scalar(dtype)
     return (Load(now, store.buffer, store.index), Let(kept, "select", (cond, store.value, now)),

@@ -9,8 +9,11 @@ for short runs.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ....ir.thresholds import sizes
-from ....ir.types import BOOL, INDEX
+from ....ir.types import BOOL, INDEX, DType
 from ..cursor import operand
 from ..grammar import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
 from .unroll import copied, made, renamed
@@ -25,7 +28,7 @@ def upwards(loop: For) -> None:
     loop.body = [*_reversed(i, loop.index, loop.trip), *loop.body]
 
 
-def _reversed(i: Scalar, k: Scalar, trip) -> list:
+def _reversed(i: Scalar, k: Scalar, trip: int | Scalar) -> list:
     if type(trip) is int:
         return [Let(i, "sub", (operand(trip - 1), k))]
     last = Scalar(INDEX)
@@ -51,7 +54,7 @@ def _even(trip: int) -> int:
 
 
 class _Cut:
-    def __init__(self, loop: For, groups, down: bool):
+    def __init__(self, loop: For, groups: list[list[tuple]], down: bool):
         self.loop, self.groups, self.down = loop, groups, down
         self.parts: dict[int, Buffer] = {}          # where an addition stood -> what is to be added
 
@@ -64,7 +67,7 @@ class _Cut:
         body = [Let(base, "mul", (s, operand(size))), Let(rest, "sub", (operand(trip), base)),
                 Let(length, "min", (rest, operand(size)))]
 
-        def counted(k):
+        def counted(k: Any) -> Any:
             i = Scalar(INDEX)
             return [Let(i, "add", (base, k))], i
 
@@ -74,7 +77,7 @@ class _Cut:
         up, strips = Scalar(INDEX), Scalar(INDEX)
         return [Let(up, "add", (trip, operand(size - 1))), Let(strips, "floordiv", (up, operand(size))), For(s, strips, body)]
 
-    def _strip(self, length, counted, size: int) -> list:
+    def _strip(self, length: Any, counted: Callable, size: int) -> list:
         """The loops over one strip; `counted(k)`: statements that give the number of the iteration, and that number."""
         allocs = []
         for group in self.groups:
@@ -85,7 +88,7 @@ class _Cut:
                 allocs.append(Alloc(part))
         return [*allocs, self._main(length, counted), *[self._group(g, length, counted) for g in self.groups]]
 
-    def _begin(self, counted):
+    def _begin(self, counted: Callable) -> tuple[Scalar, dict[Scalar, Scalar], list[Let]]:
         """(k, its copies of scalars, the first statements) of a loop over a strip."""
         k = Scalar(INDEX)
         begin, number = counted(k)
@@ -95,7 +98,7 @@ class _Cut:
             number = i
         return k, {self.loop.index: number}, begin
 
-    def _main(self, length, counted) -> For:
+    def _main(self, length: int, counted: Callable) -> For:
         k, new, body = self._begin(counted)
         moved = {store: (load, step) for group in self.groups for load, step, store in group}
         gone = {at for pair in moved.values() for at in pair}
@@ -107,11 +110,11 @@ class _Cut:
                 body.append(copied(s, new))
         return For(k, length, body, apart=True)
 
-    def _share(self, at: int, old: Scalar, step: Let, new, k) -> list:
+    def _share(self, at: int, old: Scalar, step: Let, new: dict[Scalar, Scalar], k: Scalar) -> list:
         """Store what is to be added: of `old + a` it is a, of `old - a` it is a too, which is subtracted later."""
         return [Store(self.parts[at], (k,), renamed(next(a for a in step.args if a is not old), new))]
 
-    def _group(self, group, length, counted) -> For:
+    def _group(self, group: list[tuple[int, ...]], length: int, counted: Callable) -> For:
         k, new, body = self._begin(counted)
         statements = self.loop.body
         body += [copied(s, new) for s in leading_to([statements[load] for load, _, _ in group], statements)]
@@ -157,5 +160,5 @@ def gathered(loop: For, steady: list[tuple[int, int, int]]) -> tuple[list, list]
     return before, after
 
 
-def zero(dtype) -> Atom:
+def zero(dtype: DType) -> Atom:
     return Imm(dtype.np.type(0).item(), dtype)

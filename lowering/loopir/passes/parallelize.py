@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import prod
+from typing import Any
 
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
@@ -41,6 +42,7 @@ from ..grammar import (
     greatest,
     walk,
 )
+from .buffer_coloring import work
 from .dependence import Positions
 from .footprint import Access, Cost, Footprint, product
 from .reduction_steps import REDUCED, step_of
@@ -49,6 +51,7 @@ from .straight_line import accesses, private
 MOST_CHUNKS = 64
 MOST_COPIES = 16           # chunks that add to arrays of their own
 SHORT = 8                  # iterations; an inner loop may be better
+COSTLIEST = 64             # of one operation, in additions
 
 
 class Serial(Exception):
@@ -83,28 +86,32 @@ class _Walk:
         return found
 
     def loop(self, s: For) -> bool:
+        rough = work([s])
+        if rough * COSTLIEST < sizes.parallel:
+            self._note("serial", s, f"too little work, about {rough:.0f} operations")
+            return False
         with self.positions.loop(s):
             footprint = Footprint(self.positions, s)
-            work = product(footprint.cost, s.trip)
+            costs = product(footprint.cost, s.trip)
             short = type(s.trip) is int and s.trip < SHORT
-            if short and worth(work) and self.block(s.body):
+            if short and worth(costs) and self.block(s.body):
                 return True
             try:
-                if not worth(work):
-                    raise Serial(f"too little work, about {sum(work.values()):.0f} operations")
-                s.spread = self._spread(s, footprint, work)
+                if not worth(costs):
+                    raise Serial(f"too little work, about {sum(costs.values()):.0f} operations")
+                s.spread = self._spread(s, footprint, costs)
                 self._note("parallel", s, _parts(s.spread))
                 return True
             except Serial as why:
-                found = worth(work) and not short and self.block(s.body)
+                found = worth(costs) and not short and self.block(s.body)
                 if not found:
                     self._note("serial", s, str(why))
                 return found
 
     def _note(self, kind: str, s: For, why: str) -> None:
-        self.kernel.notes.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
+        self.kernel.loops.append((kind, "a loop" if not s.index.name else f"the loop over {s.index.name}", why, _where(s)))
 
-    def _spread(self, s: For, footprint: Footprint, work: Cost) -> Spread:
+    def _spread(self, s: For, footprint: Footprint, costs: Cost) -> Spread:
         if s.unroll or s.trip == 1:
             raise Serial("it is short and written out")
         for t in walk(s.body):
@@ -112,12 +119,12 @@ class _Walk:
         given, sums = self._variables(s)
         shared = self._memory(footprint)
         most = MOST_COPIES if shared else MOST_CHUNKS
-        spread = Spread(work, most, given, sums, shared)
+        spread = Spread(costs, most, given, sums, shared)
         if (number := chunks_of(spread, s.trip)) and number < 2:
             raise Serial("what its iterations add to is too large for the work" if shared else "too little work to divide")
         return spread
 
-    def _allowed(self, t, s: For, footprint: Footprint) -> None:
+    def _allowed(self, t: Any, s: For, footprint: Footprint) -> None:
         kind = type(t)
         if kind in _REFUSED:
             raise Serial(_REFUSED[kind](t))
@@ -177,7 +184,7 @@ _REFUSED = {
 }
 
 
-def _stacks(s) -> tuple:
+def _stacks(s: Any) -> tuple:
     return (s.stack,) if type(s) in (Push, Pop, Clear) else ()
 
 
@@ -202,19 +209,19 @@ def _where(s: For) -> Loc:
 # --- how many chunks ---------------------------------------------------------------------------------------------------
 
 
-def worth(work: Cost) -> bool:
+def worth(costs: Cost) -> bool:
     """Whether a loop may be worth several threads, for some lengths at least."""
-    return sum([times * prod(map(greatest, key)) for key, times in work.items() if times]) >= sizes.parallel
+    return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
-def chunks_of(spread: Spread, trip) -> int | None:
+def chunks_of(spread: Spread, trip: Any) -> int | None:
     """The number of chunks, where it is known before run time."""
     if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
         return None
-    work = spread.work.get((), 0.0)
-    number = min(trip, spread.most, work / max(sizes.grain, 1))
+    cost = spread.work.get((), 0.0)
+    number = min(trip, spread.most, cost / max(sizes.grain, 1))
     for b in spread.shared:
-        number = min(number, work / (8 * b.count + 1))
+        number = min(number, cost / (8 * b.count + 1))
     return max(int(number), 1)
 
 

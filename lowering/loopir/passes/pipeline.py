@@ -5,11 +5,13 @@ from ..grammar import Kernel
 from . import verifier
 from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
+from .interchange import exchange
 from .parallelize import parallelize
 from .reorder_iterations import commute
 from .scatter_strips import split
 
-PASSES = (("if_conversion", choose), ("reorder_iterations", commute), ("scatter_strips", split), ("parallelize", parallelize),
+PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("scatter_strips", split),
+          ("parallelize", parallelize),
           ("buffer_coloring", plan_slots))
 
 

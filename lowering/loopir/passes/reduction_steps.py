@@ -7,9 +7,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from ..grammar import For, Get, If, Let, Scalar, Set, Var, While, walk
 from .reorder_iterations import any_order, uses
+
+if TYPE_CHECKING:
+    from ....ir.core import Value
 
 # op of a reduction -> the op that combines what chunks have found
 REDUCED = {"add": "add", "mul": "mul", "max": "max", "min": "min"}
@@ -52,7 +56,7 @@ class _Steps:
             return self.of(s.body, var)
         return set().union(*(self.of(side, var) for side in (s.then, s.other) if _touches(side, var)))
 
-    def _step(self, value, before: Scalar, body: list) -> set[str]:
+    def _step(self, value: Any, before: Scalar, body: list) -> set[str]:
         """The ops on the way from what was got to what is set."""
         made = {s.target: s for s in body if type(s) in (Let, Get)}
         kinds: set[str] = set()
@@ -75,7 +79,7 @@ class _Steps:
             value = next((a for a in sides if a is before or self._leads(a, before, made)), None)
         return {""}
 
-    def _leads(self, value, before: Scalar, made: dict) -> bool:
+    def _leads(self, value: Value, before: Scalar, made: dict) -> bool:
         step = made.get(value) if type(value) is Scalar else None
         if type(step) is Get:
             return True                                     # perhaps: what it is decides

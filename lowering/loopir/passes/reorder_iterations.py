@@ -16,12 +16,12 @@ Such a loop may run upwards, and be cut: the additions that meet those of other 
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import AffineExpr
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
-from ..grammar import At, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While, operands, walk
+from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While, operands, walk
 from .dependence import Positions
 from .loop_distribution import cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
@@ -37,7 +37,7 @@ class Access(NamedTuple):
     at: tuple[int, ...]
 
     @property
-    def buffer(self):
+    def buffer(self) -> Buffer:
         return self.statement.buffer
 
 
@@ -117,7 +117,7 @@ def _reduces(body: list) -> bool:
     return all(_steps(sets[var], before, made, used) for var, before in gets.items())
 
 
-def _steps(value, before: Scalar, made: dict, used: Counter) -> bool:
+def _steps(value: Any, before: Scalar, made: dict, used: Counter) -> bool:
     """Whether a value is `before` combined with others in any order, and nothing else sees what it goes through."""
     kinds = set()
     while type(value) is Scalar and used[value] == 1:
@@ -138,11 +138,11 @@ def any_order(step: Let) -> bool:
     return step.reassoc or "any_order" in step.attrs
 
 
-def _reassociated(s):
+def _reassociated(s: Any) -> Any:
     return Let(s.target, s.op, s.args, {}, True) if type(s) is Let and "any_order" in s.attrs else s
 
 
-def _leads(value, before: Scalar, made: dict) -> bool:
+def _leads(value: Scalar, before: Scalar, made: dict) -> bool:
     step = made.get(value) if type(value) is Scalar else None
     return step is not None and any_order(step) and any(a is before or _leads(a, before, made) for a in step.args)
 
@@ -187,7 +187,7 @@ class _Iterations:
                 found.append(self._access("load", s, (k,)))
         return found
 
-    def _access(self, kind: str, s, at) -> Access:
+    def _access(self, kind: str, s: Load | Store, at: tuple[int, ...]) -> Access:
         return Access(kind, s, tuple(map(self.positions.form, s.index)), at)
 
     # --- what meets what
@@ -234,7 +234,7 @@ class _Iterations:
             return None                             # it would be added later than something that sees it
         return groups[1:]
 
-    def _place(self, a: Access, groups: list[list[Access]], touched) -> None:
+    def _place(self, a: Access, groups: list[list[Access]], touched: list[Access]) -> None:
         """Into the first group where it meets none."""
         for group in groups:
             if all(a.buffer is not b.buffer or self._own(a, b) or self._apart(a, b) for b in group):

@@ -13,12 +13,18 @@ out what, after all writes of the iterations before.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ....ir.opdef import OPS
 from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX
 from ..cursor import operand
 from ..grammar import Alloc, Buffer, Fail, For, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, While, walk
 from .unroll import copied, made, renamed
+
+if TYPE_CHECKING:
+    from ....ir.core import Value
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the writes need
@@ -81,7 +87,7 @@ class _Split:
             return False
         return all(self._place(s, written) for s in body)
 
-    def _place(self, s, written: set) -> bool:
+    def _place(self, s: Any, written: set) -> bool:
         kind = type(s)
         if kind is Let:
             self._note(s.target, s.args)
@@ -105,12 +111,12 @@ class _Split:
             return s.cond not in self.later
         return kind is If and self._branch(s)
 
-    def _note(self, target: Scalar, args) -> None:
+    def _note(self, target: Scalar, args: Sequence[Value]) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         if any(a in self.data for a in scalars):
             self.data.add(target)
 
-    def _computed(self, s: Let | Load, args, lanewise: bool) -> None:
+    def _computed(self, s: Let | Load, args: Sequence[Value], lanewise: bool) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         if not lanewise or any(a in self.later for a in scalars):
             self.later.add(s.target)
@@ -200,7 +206,7 @@ class _Split:
         return For(k, self.length, [*body, *_copies(self.loop.body, new)])
 
 
-def _counted(s: Scalar, trip, body: list) -> list:
+def _counted(s: Scalar, trip: Any, body: list) -> list:
     """The loop over strips, and what it takes to count them."""
     if type(trip) is int:
         return [For(s, -(-trip // SIZE), body)]

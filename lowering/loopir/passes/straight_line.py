@@ -12,7 +12,7 @@ from collections import Counter
 
 from ....ir.opdef import LIGHT, OPS, Elementwise
 from ....ir.thresholds import sizes
-from ..grammar import Atom, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, walk
+from ..grammar import Atom, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, walk
 
 
 def _speculates(name: str) -> bool:
@@ -57,13 +57,13 @@ class _Straight:
         self.private, self.out = private, []
         self.same: dict[Scalar, Atom] = {}          # what got a variable -> what it had been set to
 
-    def atom(self, a):
+    def atom(self, a: int | Imm | Scalar) -> int | Imm | Scalar:
         return self.same.get(a, a) if type(a) is Scalar else a
 
-    def atoms(self, items) -> tuple:
+    def atoms(self, items: tuple[Imm | Scalar, ...]) -> tuple:
         return tuple([self.atom(a) for a in items])
 
-    def block(self, statements, held: dict[Var, Atom], branch: bool) -> dict[Var, Atom]:
+    def block(self, statements: list, held: dict[Var, Atom], branch: bool) -> dict[Var, Atom]:
         """Write statements; `held`: the values of variables, which changes."""
         for s in statements:
             kind = type(s)

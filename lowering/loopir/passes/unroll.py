@@ -1,13 +1,15 @@
 """Copies of statements with scalars of their own, and short loops written out."""
 from __future__ import annotations
 
+from typing import Any
+
 from ..cursor import operand
 from ..grammar import For, Get, If, Imm, Let, Load, Scalar, Set, Store
 
 New = dict
 
 
-def renamed(atom, new: New):
+def renamed(atom: int | Imm | Scalar, new: New) -> int | Imm | Scalar:
     return new.get(atom, atom) if type(atom) is Scalar else atom
 
 
@@ -22,7 +24,7 @@ def _index(index: tuple, new: New) -> tuple:
     return tuple([int(i.value) if type(i) is Imm else i for i in found])
 
 
-def copied(s, new: New):
+def copied(s: Any, new: New) -> Any:
     """A copy of a Let, Load, Store, Get or Set; `new` maps scalars to their copies, and takes those that are defined."""
     kind = type(s)
     if kind is Let:

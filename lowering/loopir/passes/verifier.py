@@ -10,6 +10,8 @@
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ....ir.errors import IRError
 from ....ir.opdef import OPS, Elementwise
 from ....ir.ops.checks import REPORTED_WORDS
@@ -60,14 +62,14 @@ class _Verifier:
         self.params = set(kernel.params)
         self.loc = None                             # the user's frames of the last statement that has some
 
-    def bad(self, stmt, what):
+    def bad(self, stmt: Any, what: str) -> None:
         after = f" after {self.where}" if self.where else ""
         loc = getattr(getattr(stmt, "target", None), "loc", None) or self.loc
         raise IRError(f"loop IR of {self.kernel.name}{after}: {what}\n  in {repr(stmt)[:500]}", "", loc or ())
 
     # --- operands -------------------------------------------------------------------------------------------------------
 
-    def atom(self, stmt, atom, dtype: DType | None = None) -> DType:
+    def atom(self, stmt: Any, atom: Any, dtype: DType | None = None) -> DType:
         if type(atom) is Scalar:
             if atom not in self.scalars:
                 self.bad(stmt, f"{atom!r} is not defined here")
@@ -79,19 +81,19 @@ class _Verifier:
             self.bad(stmt, f"{atom!r} has dtype {atom.dtype}, not {dtype}")
         return atom.dtype
 
-    def size(self, stmt, size):
+    def size(self, stmt: Alloc | For, size: int | Scalar) -> None:
         if type(size) is not int:
             self.atom(stmt, size, INDEX)
         elif size < 0:
             self.bad(stmt, f"the size {size} is negative")
 
-    def define(self, stmt, scalar):
+    def define(self, stmt: Any, scalar: Scalar) -> None:
         if type(scalar) is not Scalar or scalar in self.defined:
             self.bad(stmt, f"{scalar!r} is defined twice or is no scalar")
         self.defined.add(scalar)
         self.scalars.add(scalar)
 
-    def buffer(self, stmt, buffer: Buffer, write: bool = False):
+    def buffer(self, stmt: Any, buffer: Buffer, write: bool = False) -> None:
         if buffer.space == "const":
             if buffer.data is None or buffer.data.shape != buffer.dims or buffer.data.dtype != buffer.dtype.np:
                 self.bad(stmt, f"the constant {buffer!r} has not the data that it declares")
@@ -100,7 +102,7 @@ class _Verifier:
         if write and buffer.space not in _WRITABLE:
             self.bad(stmt, f"{buffer!r} of space {buffer.space} is written")
 
-    def element(self, stmt, buffer, index, write=False):
+    def element(self, stmt: Any, buffer: Buffer, index: Any, write: bool = False) -> None:
         self.buffer(stmt, buffer, write)
         if len(index) != len(buffer.dims) and len(index) != 1:
             self.bad(stmt, f"{len(index)} indices for the {len(buffer.dims)} dimensions of {buffer!r}")
@@ -110,7 +112,7 @@ class _Verifier:
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
-    def block(self, statements) -> set:
+    def block(self, statements: list) -> set:
         """Check statements in a scope of their own; returns the variables assigned after them."""
         outer = self.scalars, self.allocated, self.assigned
         self.scalars, self.allocated, self.assigned = set(self.scalars), set(self.allocated), set(self.assigned)
@@ -119,21 +121,21 @@ class _Verifier:
         self.scalars, self.allocated, self.assigned = outer
         return after
 
-    def statements(self, statements):
+    def statements(self, statements: list) -> None:
         for stmt in statements:
             self.loc = getattr(getattr(stmt, "target", None), "loc", None) or self.loc
             if type(stmt) not in _STATEMENTS:
                 self.bad(stmt, "no such statement")
             _STATEMENTS[type(stmt)](self, stmt)
 
-    def let(self, s: Let):
+    def let(self, s: Let) -> None:
         kinds = [self.atom(s, a) for a in s.args]
         want = self._let_type(s, kinds)
         if s.target.dtype is not want:
             self.bad(s, f"{s.op} of {kinds} gives {want}, not {s.target.dtype}")
         self.define(s, s.target)
 
-    def _let_type(self, s, kinds):
+    def _let_type(self, s: Let, kinds: list[DType]) -> DType:
         if s.op in INDEX_OPS:
             takes, gives = INDEX_OPS[s.op]
             if tuple(kinds) != takes:
@@ -149,28 +151,28 @@ class _Verifier:
             self.bad(s, f"{s.op} does not take {kinds}")
         return s.target.dtype if s.op == "cast" else GIVES[defn.gives](same[0])
 
-    def load(self, s: Load):
+    def load(self, s: Load) -> None:
         self.element(s, s.buffer, s.index)
         if s.target.dtype is not s.buffer.dtype:
             self.bad(s, f"a load of {s.buffer.dtype} into {s.target.dtype}")
         self.define(s, s.target)
 
-    def store(self, s: Store):
+    def store(self, s: Store) -> None:
         self.element(s, s.buffer, s.index, write=True)
         self.atom(s, s.value, s.buffer.dtype)
 
-    def get(self, s: Get):
+    def get(self, s: Get) -> None:
         if s.var not in self.assigned:
             self.bad(s, f"{s.var!r} is read before it is set on every path")
         if s.target.dtype is not s.var.dtype:
             self.bad(s, f"a get of {s.var.dtype} into {s.target.dtype}")
         self.define(s, s.target)
 
-    def set(self, s: Set):
+    def set(self, s: Set) -> None:
         self.atom(s, s.value, s.var.dtype)
         self.assigned.add(s.var)
 
-    def for_(self, s: For):
+    def for_(self, s: For) -> None:
         self.size(s, s.trip)
         if s.index.dtype is not INDEX:
             self.bad(s, "the loop's index has not dtype index")
@@ -180,7 +182,7 @@ class _Verifier:
             self.assigned |= after
         self.scalars.discard(s.index)
 
-    def while_(self, s: While):
+    def while_(self, s: While) -> None:
         outer = self.scalars, self.allocated, set(self.assigned)
         self.scalars, self.allocated = set(self.scalars), set(self.allocated)
         self.statements(s.head)                       # runs at least once, so what it sets stays set
@@ -188,11 +190,11 @@ class _Verifier:
         self.block(s.body)
         self.scalars, self.allocated, _ = outer
 
-    def if_(self, s: If):
+    def if_(self, s: If) -> None:
         self.atom(s, s.cond, BOOL)
         self.assigned = self.block(s.then) & self.block(s.other)
 
-    def alloc(self, s: Alloc):
+    def alloc(self, s: Alloc) -> None:
         buffer = s.buffer
         for dim in buffer.dims:
             self.size(s, dim)
@@ -203,28 +205,28 @@ class _Verifier:
             self.bad(s, f"{buffer!r} of space {buffer.space} cannot be allocated")
         self.allocated.add(buffer)
 
-    def fill(self, s: Fill):
+    def fill(self, s: Fill) -> None:
         self.buffer(s, s.buffer, write=True)
         self.atom(s, s.value, s.buffer.dtype)
 
-    def copy(self, s: Copy):
+    def copy(self, s: Copy) -> None:
         self.buffer(s, s.src)
         self.buffer(s, s.dst, write=True)
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
-    def clear(self, s: Clear):
+    def clear(self, s: Clear) -> None:
         if type(s.stack) is not Stack:
             self.bad(s, f"{s.stack!r} is no stack")
 
-    def push(self, s: Push):
+    def push(self, s: Push) -> None:
         self.clear(s)
         if isinstance(s.source, (Buffer, At)):
             self._elements(s, s.source, False)
         else:
             self.atom(s, s.source, s.stack.dtype)
 
-    def pop(self, s: Pop):
+    def pop(self, s: Pop) -> None:
         self.clear(s)
         if isinstance(s.target, Scalar):
             self.define(s, s.target)
@@ -233,13 +235,13 @@ class _Verifier:
         else:
             self._elements(s, s.target, True)
 
-    def _elements(self, s, where, write):
+    def _elements(self, s: Pop | Push, where: Any, write: bool) -> None:
         buffer = where.buffer if isinstance(where, At) else where
         self.element(s, buffer, where.index if isinstance(where, At) else (0,), write)
         if buffer.dtype is not s.stack.dtype:
             self.bad(s, f"{buffer.dtype} elements and a stack of {s.stack.dtype}")
 
-    def swap(self, s: Swap):
+    def swap(self, s: Swap) -> None:
         if type(s.a) is Stack and type(s.b) is Stack:
             return
         for buffer in (s.a, s.b):
@@ -247,7 +249,7 @@ class _Verifier:
         if s.a.dtype is not s.b.dtype or s.a.dims != s.b.dims or s.a.space != "heap" or s.b.space != "heap":
             self.bad(s, "swap takes two heap buffers of one type")
 
-    def lib(self, s: Lib):
+    def lib(self, s: Lib) -> None:
         if s.name not in ROWS:
             self.bad(s, f"there is no library routine {s.name!r}")
         for arg in s.args:
@@ -260,7 +262,7 @@ class _Verifier:
         if s.site is not None:
             self.site(s, s.site, ())
 
-    def site(self, stmt, site, values):
+    def site(self, stmt: Any, site: int, values: tuple[Imm | Scalar, ...]) -> None:
         if not 0 <= site < len(self.kernel.sites):
             self.bad(stmt, f"there is no site {site}")
         for value in values:
@@ -269,13 +271,13 @@ class _Verifier:
             else:
                 self.atom(stmt, value)
 
-    def fail(self, s: Fail):
+    def fail(self, s: Fail) -> None:
         self.atom(s, s.cond, BOOL)
         self.site(s, s.site, s.values)
         if sum(2 if v.dtype.complex else 1 for v in s.values) > REPORTED_WORDS:
             self.bad(s, f"the error record has room for {REPORTED_WORDS} words, two a complex number")
 
-    def print_(self, s: Print):
+    def print_(self, s: Print) -> None:
         self.site(s, s.site, s.values)
 
 

@@ -122,3 +122,22 @@ def test_a_folder_as_option_and_errors(tmp_path):
     for wrong in ("", 3, None, b"x"):
         with pytest.raises(tg.ArgumentError, match="option cache takes"):
             tg.config.update("cache", wrong)
+
+
+def test_kernels_with_parallel_loops(folder, tmp_path):  # noqa: F811
+    """They ask for the pool by name, and no number of threads is part of them."""
+    source = """
+        import numpy as np
+        import tracegrad as tg
+
+        @tg.jit
+        def f(x):
+            return (np.exp(x) * x).sum() + np.sqrt(x).max()
+    """
+    x = np.linspace(0.0, 1.0, 100_000)
+    with tg.config(threads=3):
+        made = module(tmp_path, source).f
+        expected = made(x)
+    assert "parallel for" in made.lower(x).text("loops") and origin(made) != "disk"
+    again = module(tmp_path, source).f
+    assert again(x) == expected and origin(again) == "disk"

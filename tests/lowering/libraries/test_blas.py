@@ -47,6 +47,18 @@ def test_gemm(dtype, shape):
             close(got, alpha * (a @ b) + (0 if beta == 0 else beta * c), dtype)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=repr)
+@pytest.mark.parametrize("m, k", [(1, 1), (3, 5), (5, 0), (0, 3), (32, 4), (33, 7), (70, 40), (97, 3)])
+def test_syrk(dtype, m, k):
+    for trans in (False, True):
+        a = random((m, k), dtype)
+        stored = np.ascontiguousarray(a.T) if trans else a
+        got = call("syrk", [np.full((m, m), np.nan, dtype.np), stored],
+                   lambda cc, aa, t=trans: (cc, aa, t, m, k, aa.dims[1], m), dtype)[0]
+        close(got, a @ a.T, dtype)
+        np.testing.assert_array_equal(got, got.T)
+
+
 def test_gemm_on_blocks_with_run_time_sizes_and_factors():
     dtype = F64
     size, scale = Buffer("size", INDEX, (), "in"), Buffer("scale", F64, (), "in")

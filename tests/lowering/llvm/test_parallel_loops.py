@@ -2,6 +2,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
 from tracegrad.ir.thresholds import sizes
@@ -114,10 +115,32 @@ def batched(x, y):
     return tg.vmap(flight)(x + y)
 
 
+def waves(x, y):
+    out = np.empty((len(x), 20))
+    for i in range(len(x)):
+        before, now = np.zeros(20), x[i] * np.ones(20)
+        for _ in range(3):
+            after = 2.0 * now - before
+            after[1:-1] += 0.1 * y[i] * (now[2:] - 2.0 * now[1:-1] + now[:-2])
+            before, now = now, after
+        out[i] = now
+    return out
+
+
+def energy(x, y):
+    e, n = 0.0, 0.0
+    for i in numba.prange(len(x)):
+        for j in range(len(y)):
+            if i != j:
+                e += np.exp(-(x[i] - y[j]) ** 2)
+        n = n - 0.5 * x[i]
+    return e + n
+
+
 # program: how many loops share threads in the program and in its gradient at least
 PROGRAMS = {elementwise: (1, 1), reductions: (1, 1), rows: (1, 1), written_by_hand: (1, 1), gathers: (1, 0), scatters: (0, 1),
             neighbours: (1, 1), symmetric: (1, 1), steps: (1, 1), buffers: (1, 1), counted: (2, 1), masked: (1, 1),
-            batched: (1, 1)}
+            batched: (1, 1), waves: (1, 1), energy: (1, 1)}
 
 
 def bits(results):
@@ -139,7 +162,7 @@ def test_bits_do_not_depend_on_threads_or_order(program, kind):
         threads.shuffle(seed)
         results.append(bits([value(x, y), *gradient(x, y)]))
     assert all(r == results[0] for r in results)
-    tolerance = dict(rtol=1e-4, atol=1e-4) if kind is np.float32 else dict(rtol=1e-12, atol=1e-12)
+    tolerance = dict.fromkeys(("rtol", "atol"), 1e-4 if kind is np.float32 else 1e-12)
     if program is not batched:
         np.testing.assert_allclose(value(x, y), program(x.copy(), y.copy()), **tolerance)
     for got, expected in zip(gradient(x, y), gradient.interpret(x, y)):
@@ -172,6 +195,31 @@ def test_lengths_known_at_run_time_and_what_stays_serial():
     assert any("its sum keeps its order" in note.text for note in found.of("serial"))
     assert any("is carried from one iteration" in note.text for note in found.of("serial"))
     assert any("independent" in note.text for note in found.of("parallel"))
+
+
+def inner(x, n, m):
+    a = np.zeros(len(x))
+    for t in range(m):
+        for i in range(n):
+            a[i] = a[i] * 0.5 + np.cos(x[i] + t)
+    return a
+
+
+@pytest.mark.parametrize("limits", [{"parallel": 0, "grain": 0}, {"parallel": 300, "grain": 30}])
+def test_inner_loops_of_lengths_known_at_run_time(limits):
+    rng = np.random.default_rng(0)
+    with sizes.at(**limits):
+        f, g = tg.jit(inner), tg.grad(lambda x, n, m: inner(x, n, m).sum())
+        for n, m in ((3, 4), (40, 3), (0, 2), (1, 1), (64, 2)):
+            x = rng.random(64)
+            for count in (1, 3):
+                threads.use(count)
+                np.testing.assert_allclose(f(x, n, m), inner(x, n, m), rtol=1e-13)
+                np.testing.assert_allclose(g(x, n, m), g.interpret(x, n, m), rtol=1e-12)
+        text = f.lower(x, 5, 5).text("llvm")
+        f.cache_clear()
+        g.cache_clear()
+    assert "threads.launch" in text
 
 
 def roots(x):
@@ -243,6 +291,30 @@ def test_the_option_holds_for_a_block_and_its_thread():
 
 def test_small_loops_are_compiled_as_before():
     x = np.ones(100)
-    with sizes.at(parallel=200_000):
+    with sizes.at(parallel=400_000):
         text = tg.jit(lambda x: np.exp(x) + 1.0).lower(x).text("llvm")
     assert "launch" not in text
+
+
+def normalised(x):
+    return np.exp(x) / np.exp(x).sum() + x.max()
+
+
+def test_kernels_for_many_lengths():
+    """One that is made for a range of lengths decides in each call; where all are small there is nothing to decide."""
+    with sizes.at(parallel=6000, grain=600):
+        f, g = tg.jit(normalised), tg.grad(lambda x: (normalised(x) * x).sum())
+        f.cache_clear()
+        g.cache_clear()
+        rng = np.random.default_rng(0)
+        for size in (*range(3, 12), 256, 300, 320, 2000, 3001, 100_000, 120_000, 150_001):
+            x = rng.random(size)
+            results = []
+            for count in (1, 3):
+                threads.use(count)
+                results.append(bits([f(x), g(x)]))
+            assert results[0] == results[1]
+            np.testing.assert_allclose(f(x), normalised(x), rtol=1e-12)
+            np.testing.assert_allclose(g(x), g.interpret(x), rtol=1e-9, atol=1e-15)
+        f.cache_clear()
+        g.cache_clear()

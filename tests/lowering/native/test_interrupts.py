@@ -134,3 +134,48 @@ def test_fork_while_another_thread_compiles(outcome):
         thread.join()
         print(failed)
     """) == "0\n"
+
+
+def test_signals_in_the_middle_of_a_parallel_loop(outcome):
+    """An exception of the handler comes out, whichever chunk runs, and the pool serves again; a handler may call, and fork."""
+    assert outcome("""
+        from tracegrad.lowering.native import threads
+
+        @tg.jit
+        def orbits(x, m):
+            out = np.empty(len(x))
+            for i in range(len(x)):
+                s, k = x[i], 0
+                while s < 2.0 and k < m:
+                    s = np.sin(s) + 0.1
+                    k += 1
+                out[i] = s
+            return out
+
+        tg.config.threads = 3
+        x = np.linspace(0.0, 1.0, 999)
+        assert "parallel for" in orbits.lower(x, 10).text("loops")
+        expected = orbits(x, 1000)
+        signal.signal(signal.SIGALRM, interrupt)
+        for _ in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            try:
+                orbits(x, 10 ** 9)
+            except KeyboardInterrupt:
+                print("interrupted")
+            assert (orbits(x, 1000) == expected).all()
+
+        def handler(number, frame):
+            assert (orbits(x, 1000) == expected).all()
+            pid = os.fork()
+            if not pid:
+                os._exit(0 if (orbits(x, 1000) == expected).all() else 1)
+            print("child", os.waitpid(pid, 0)[1])
+
+        signal.signal(signal.SIGALRM, handler)
+        long = tg.jit(orbits)(x, 30000)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert (orbits(x, 30000) == long).all()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(threads.workers())
+    """) == "interrupted\ninterrupted\ninterrupted\nchild 0\n2\n"

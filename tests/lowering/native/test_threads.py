@@ -1,4 +1,4 @@
-"""The pool: every chunk runs once, whoever calls, also from several Python threads, from a signal's handler and after a fork."""
+"""The pool: every chunk runs once, whoever calls: several Python threads, a signal's handler, a process after a fork."""
 import ctypes
 import os
 import threading
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tracegrad.ir.ops.checks import REPORTED_WORDS
 from tracegrad.lowering.native import engine, threads
 
 # adds 1 to each element; fails at the elements that are -1, and reports their position
@@ -41,10 +42,11 @@ define i32 @run(ptr %x, i64 %trip, i64 %length, ptr %error) {
 @pytest.fixture(scope="module")
 def launch():
     code = engine.compile_module(_BODY, optimize=False)
-    run = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(code.address("run"))
+    kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+    run = kind(code.address("run"))
 
     def call(x, length):
-        error = np.full(7, -9)
+        error = np.full(1 + REPORTED_WORDS, -9)
         return run(x.ctypes.data, x.size, length, error.ctypes.data), error[0]
 
     yield call
@@ -101,6 +103,14 @@ def test_python_threads_call_at_once(launch):
 
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(work, range(24)))
+
+
+def test_processes_side_by_side_share_the_cores(monkeypatch):
+    found = {}
+    for text in ("1", "1,4", "100000", "0", "many", ""):
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        found[text] = threads.cores.__wrapped__()
+    assert found["1"] == found["1,4"] == 1 and len({found[text] for text in ("100000", "0", "many", "")}) == 1
 
 
 def test_a_number_for_one_thread(launch):

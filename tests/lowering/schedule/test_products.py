@@ -119,3 +119,51 @@ def test_ties_of_short_sums():
     dots = RNG.standard_normal(grid.shape), RNG.standard_normal(middle.shape)
     slope = sum((g * d).sum() for g, d in zip(grads, dots))
     assert tg.jvp(nearest, (grid, middle), dots)[1] == pytest.approx(slope, rel=1e-12)
+
+
+def gram(a):
+    return a.T @ a
+
+
+def outer_gram(a):
+    return a @ a.T / a.shape[1]
+
+
+def stacked_gram(a):
+    return np.matmul(a, np.swapaxes(a, -1, -2))
+
+
+def centred_gram(a):
+    c = a - a.mean(axis=0)
+    return c.T @ c
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
+@pytest.mark.parametrize("f", [gram, outer_gram, stacked_gram, centred_gram])
+def test_a_matrix_times_its_own_transpose_is_made_by_halves(f, dtype):
+    rng = np.random.default_rng(5)
+    for shape in ((3, 100, 70) if f is stacked_gram else (100, 70), (70, 100), (64, 64), (0, 70), (70, 0)):
+        a = rng.normal(size=shape).astype(dtype)
+        found, wanted = tg.jit(f)(a), f(a)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4 if dtype == "f4" else 1e-11, atol=1e-4 if dtype == "f4" else 1e-11)
+        np.testing.assert_array_equal(found, np.swapaxes(found, -1, -2))
+    text = tg.jit(f).lower(rng.normal(size=(100, 90)).astype(dtype)).text("loops")
+    assert "lib syrk" in text and "gemm" not in text
+    assert "syrk" not in tg.jit(f).lower(rng.normal(size=(40, 40)).astype(dtype)).text("loops")
+
+
+def test_halves_of_any_length_and_their_gradient():
+    f = tg.jit(lambda a: a.T @ a)
+    rng = np.random.default_rng(6)
+    for n in (70, 71, 130, 20, 5):
+        a = rng.normal(size=(30, n))
+        np.testing.assert_allclose(f(a), a.T @ a, rtol=1e-12, atol=1e-12)
+    tg.check_grads(lambda a: np.sum(np.sin(a @ a.T)), (rng.normal(size=(66, 4)) * 0.1,))
+
+
+def test_what_is_no_product_with_its_own_transpose():
+    rng = np.random.default_rng(7)
+    a = rng.normal(size=(200, 100))
+    for f in (lambda a: a[:100].T @ a[100:], lambda a: a[:100] @ a[:100], lambda a: a[:, :80].T @ a[:, :80],
+              lambda a: a[:100].T @ a[:100].T):
+        np.testing.assert_allclose(tg.jit(f)(a), f(a), rtol=1e-11, atol=1e-11)

@@ -14,10 +14,12 @@ from . import (
     reductions,
     remaining,
     special_functions,
+    special_orders,
     special_routines,
 )
 
-FAMILIES = (elementary, special_functions, special_routines, remaining, reductions, matrices, compositions, pythons, complexes)
+FAMILIES = (elementary, special_functions, special_routines, special_orders, remaining, reductions, matrices, compositions,
+            pythons, complexes)
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from tracegrad.ir.ops import special_library
 from tracegrad.tracer.scipy import special
 
-from . import special_functions, special_routines
+from . import special_functions, special_orders, special_routines
 
 REASONS = {
     "integers, bools or positions as results, or only shapes and dtypes are looked at": """
@@ -48,7 +48,8 @@ REASONS = {
     "draws: tests/tracer/numpy/test_random.py has their derivatives": """
         op:draw op:random_call op:gamma_draw op:gamma_draw_slope op:gamma_draw_bend""",
     "of integers, or another name of an op that has a row": """
-        op:add_fits op:sub_fits op:mul_fits op:shl_fits op:unsigned op:unsigned_fits op:signed op:signed_fits op:libm_exp op:libm_expm1 op:libm_pow ndarray""",
+        op:add_fits op:sub_fits op:mul_fits op:shl_fits op:unsigned op:unsigned_fits op:signed op:signed_fits
+        op:libm_exp op:libm_expm1 op:libm_pow ndarray""",
     "the identity where it is defined": "real_if_close",
     "what it calls has the derivative": """
         apply_along_axis apply_over_axes fromiter fromfunction op:if op:for op:while op:map op:call""",
@@ -57,8 +58,9 @@ REASONS = {
 
 UNDECLARED = {name: reason for reason, names in REASONS.items() for name in names.split()}
 
-# Those with a row of their own are in special_routines.py
+# Those with a row of their own are in special_routines.py and special_orders.py
 ROUTINES_REASON = "a routine of SciPy, smooth inside of its domain: see tests/tracer/scipy/test_special_routines.py"
-_ROWS = {name for row in (*special_routines.ROWS, *special_functions.ROWS) for name in (row.name, *row.covers)}
+_ROWS = {name for family in (special_routines, special_orders, special_functions) for row in family.ROWS
+         for name in (row.name, *row.covers)}
 _NAMES = [*(f"op:{name}" for name in special_library.ROUTINES), *special.ROUTINE_NAMES]
 UNDECLARED |= {name: ROUTINES_REASON for name in _NAMES if name not in _ROWS and name.removeprefix("op:") not in _ROWS}

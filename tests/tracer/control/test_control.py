@@ -985,8 +985,16 @@ def test_raise_of_a_users_exception():
             raise Unstable("no")
         return x
 
-    with pytest.raises(UnsupportedError, match="`raise` of Unstable under a condition that is decided at run time"):
-        trace_function.trace(fn, (X,))
+    with pytest.raises(Unstable, match=r"^no"):
+        run(fn, np.abs(X) + 1.0)
+
+    def leaves(x):
+        if x[0] > 0:
+            raise KeyboardInterrupt
+        return x
+
+    with pytest.raises(UnsupportedError, match="`raise` of KeyboardInterrupt under a condition that is decided at run time"):
+        trace_function.trace(leaves, (X,))
 
 
 def test_a_function_that_always_raises():

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.ndimage as sn
-from nightly import some
 
 import tracegrad as tg
 
@@ -37,7 +36,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", some(CASES, 6))
+@pytest.mark.sweep(6)
+@pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]
     found, right = tg.jit(f)(*args), f(*args)

@@ -28,6 +28,7 @@ CASES = {
     "lfilter axis": (lambda x: sg.lfilter([0.2, 0.1], [1.0, -0.5], x, axis=0), (M,)),
     "lfilter zi": (lambda x, z: sg.lfilter([0.2, 0.1], [1.0, -0.5], x, zi=z)[0], (X, np.array([0.3]))),
     "sosfilt": (lambda x: sg.sosfilt(SOS, x), (X,)),
+    "sosfilt zi": (lambda x, z: sg.sosfilt(SOS, x, zi=z)[1], (X, np.array([[0.1, 0.2], [0.3, -0.1]]))),
     **{f"correlate1d {m}": (lambda x, w, m=m: sn.correlate1d(x, w, mode=m, cval=0.5), (M, K))
        for m in ("reflect", "mirror", "nearest", "wrap", "constant")},
     "convolve1d": (lambda x, w: sn.convolve1d(x, w, axis=0, origin=1), (M, K)),

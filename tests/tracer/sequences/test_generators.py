@@ -334,11 +334,6 @@ def _returns(x):
     return halves(x, 3)
 
 
-def _sends(x):
-    made = halves(x, 3)
-    next(made)
-    return made.send(x)
-
 
 def _one_by_one_of_unknown_length(x):
     values = above(x, 0.1)
@@ -354,10 +349,53 @@ def _next_in_a_loop(x):
 
 
 @pytest.mark.parametrize(("fn", "x", "what"), [
-    (_returns, 1.0, "a generator cannot be returned"), (_sends, 1.0, "a generator that is talked to"),
+    (_returns, 1.0, "a generator cannot be returned"),
     (_one_by_one_of_unknown_length, 1.0, "a condition around a `yield`"),
     (_next_in_a_loop, np.arange(20.0), r"next\(\) changes a Generator in a branch")], ids=lambda v: getattr(v, "__name__", ""))
 def test_refusals(fn, x, what):
     with pytest.raises(tg.TracegradError, match=what) as caught:
         tg.jit(fn)(x)
     assert "Instead: " in str(caught.value)
+
+
+def averages(x):
+    def average():
+        total, n, v = 0.0, 0, None
+        while True:
+            v = yield (total / n if n else 0.0)
+            total += v * v
+            n += 1
+
+    g, out = average(), 0.0
+    next(g)
+    for v in x:
+        out = g.send(v)
+    return out
+
+
+def until_none(x):
+    def gather():
+        s = 0.0
+        while True:
+            v = yield s
+            if v is None:
+                break
+            s += v * v
+
+    g = gather()
+    g.send(None)
+    a, b = g.send(x[0]), g.send(x[1])
+    try:
+        g.send(None)
+    except StopIteration:
+        b += 100
+    g.close()
+    return a * b
+
+
+@pytest.mark.parametrize("fn", [averages, until_none])
+def test_values_sent_to_a_generator(fn):
+    x = np.array([1.0, 2.0, 3.0])
+    compiled = tg.jit(fn)
+    assert compiled(x) == compiled.interpret(x) == fn(x)
+    tg.check_grads(fn, (x,))

@@ -500,3 +500,66 @@ def test_derivatives_of_factors(t):
         return np.sum(np.log(np.diag(factor(np.array([[1.0, t], [t, 1.0]]))[0])))
 
     tg.check_grads(fn, (t,), order=2)
+
+
+def dead_after_a_nested_else(x):
+    """`t` is needed by the handler and by nobody after it."""
+    b, t = x[1], 0.0
+    try:
+        a = math.sin(x[0])
+        c = float(x[int(a)])
+    except OverflowError:
+        try:
+            a -= float(x[int(c)]) - t
+        except IndexError:
+            pass
+        else:
+            try:
+                a = math.sqrt(b)
+            finally:
+                t = a
+    t = 0.3
+    return a + 2 * b + 3 * c + t
+
+
+def overtaken_return(x):
+    total = 0.0
+    for v in x:
+        try:
+            try:
+                if v > 1:
+                    return total + v
+                if v > 0.5:
+                    break
+            finally:
+                total += v
+                if total < 2:
+                    raise KeyError("again")
+        except LookupError:
+            total *= 2
+    return total
+
+
+def positions_in_nested_tries(x):
+    try:
+        try:
+            a = x[int(x[0])]
+        except IndexError:
+            a = x[int(x[1]) - 1]
+        finally:
+            x[2] = 7.0
+    except IndexError:
+        a = x[2]
+    return a
+
+
+def another_class_first(x):
+    if x[0] < x[1]:
+        raise KeyError("first")
+    return math.sqrt(-1.0) + x[0]
+
+
+@pytest.mark.parametrize("fn", [dead_after_a_nested_else, overtaken_return, positions_in_nested_tries, another_class_first])
+def test_nested_statements(fn):
+    for x in ([0.5, 0.3, 1.2, 0.1], [1.0, 0.0, -1.0, 3.0], [9.0, 2.0, 0.6, 1.5], [9.0, 7.0, 0.6, 1.5], [0.7, 0.2, 0.6, 0.5]):
+        compare(fn, np.array(x))

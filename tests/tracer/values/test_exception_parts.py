@@ -121,3 +121,10 @@ def test_values_in_exceptions_have_derivatives():
     np.testing.assert_allclose(tg.grad(handled)(XS[0]), [4, 0, 0])
     np.testing.assert_allclose(tg.grad(handled)(XS[1]), [0, 5, 1])
     tg.check_grads(handled, (XS[1],))
+
+
+@pytest.mark.parametrize("ask", [lambda s: s == "0.5", lambda s: "5" in s, lambda s: s.startswith("0"),
+                                 lambda s: s in ("0.5", "a"), lambda s: {"0.5": True}[s], lambda s: s != "", lambda s: s < "1"])
+def test_texts_of_run_time_are_not_compared(ask):
+    with pytest.raises(tg.ConcretizationError, match="a text with traced values"):
+        tg.jit(lambda x: x[0] if ask(f"{x[0]}") else x[1])(XS[0])

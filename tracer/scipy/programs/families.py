@@ -8,8 +8,14 @@ loses digits; `mean`, `var`, `entropy`. Formulas are those of SciPy's documentat
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ....ir.build import Builder
+    from ...values.boxes import ArrayBox, ScalarBox
 
 INF, EULER = np.inf, float(np.euler_gamma)
 LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
@@ -19,7 +25,7 @@ FAMILIES: dict[str, type] = {}
 class _Special:
     """scipy.special, imported where a distribution is used."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable:
         return getattr(importlib.import_module("scipy.special"), name)
 
 
@@ -31,13 +37,13 @@ class Family:
     discrete = False
     ends_outside = False           # whether the ends of the support are no part of it
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls) -> None:
         FAMILIES[cls.__name__ + "_gen"] = cls
 
-    def support():
+    def support() -> tuple[float, float]:
         return -INF, INF
 
-    def valid(*shapes):
+    def valid(*shapes: ArrayBox) -> bool | ScalarBox:
         good = True
         for shape in shapes:
             good = good & (shape > 0)
@@ -45,184 +51,184 @@ class Family:
 
 
 class norm(Family):
-    def logpdf(x):
+    def logpdf(x) -> ArrayBox:
         return x * x * -0.5 - LOG_ROOT_2PI
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return sp.ndtr(x)
 
-    def sf(x):
+    def sf(x) -> Any:
         return sp.ndtr(-x)
 
-    def logcdf(x):
+    def logcdf(x) -> Any:
         return sp.log_ndtr(x)
 
-    def logsf(x):
+    def logsf(x) -> Any:
         return sp.log_ndtr(-x)
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return sp.ndtri(q)
 
-    def isf(q):
+    def isf(q) -> Any:
         return -sp.ndtri(q)
 
-    def mean():
+    def mean() -> Any:
         return 0.0
 
-    def var():
+    def var() -> Any:
         return 1.0
 
-    def entropy():
+    def entropy() -> Any:
         return LOG_ROOT_2PI + 0.5
 
 
 class Positive(Family):
-    def support(*shapes):
+    def support(*shapes: ArrayBox) -> tuple[float, float]:
         return 0.0, INF
 
 
 class uniform(Family):
-    def support():
+    def support() -> Any:
         return 0.0, 1.0
 
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return x * 0.0
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return x
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return q
 
-    def mean():
+    def mean() -> Any:
         return 0.5
 
-    def var():
+    def var() -> Any:
         return 1 / 12
 
-    def entropy():
+    def entropy() -> Any:
         return 0.0
 
 
 class expon(Positive):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return -x
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return -np.expm1(-x)
 
-    def sf(x):
+    def sf(x) -> Any:
         return np.exp(-x)
 
-    def logsf(x):
+    def logsf(x) -> Any:
         return -x
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return -np.log1p(-q)
 
-    def isf(q):
+    def isf(q) -> Any:
         return -np.log(q)
 
-    def mean():
+    def mean() -> Any:
         return 1.0
 
-    def var():
+    def var() -> Any:
         return 1.0
 
-    def entropy():
+    def entropy() -> Any:
         return 1.0
 
 
 class gamma(Positive):
     shapes = ("a",)
 
-    def logpdf(x, a):
+    def logpdf(x, a: Any) -> Any:
         return sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)
 
-    def cdf(x, a):
+    def cdf(x, a: ArrayBox) -> ArrayBox:
         return sp.gammainc(a, x)
 
-    def sf(x, a):
+    def sf(x, a: Any) -> Any:
         return sp.gammaincc(a, x)
 
-    def ppf(q, a):
+    def ppf(q, a: Any) -> Any:
         return sp.gammaincinv(a, q)
 
-    def isf(q, a):
+    def isf(q, a: Any) -> Any:
         return sp.gammainccinv(a, q)
 
-    def mean(a):
+    def mean(a) -> Any:
         return a
 
-    def var(a):
+    def var(a) -> Any:
         return a
 
-    def entropy(a):
+    def entropy(a) -> Any:
         return sp.psi(a) * (1 - a) + a + sp.gammaln(a)
 
 
 class beta(Family):
     shapes = ("a", "b")
 
-    def support(a, b):
+    def support(a, b: Builder) -> Any:
         return 0.0, 1.0
 
-    def logpdf(x, a, b):
+    def logpdf(x, a: Any, b: Any) -> Any:
         return sp.xlog1py(b - 1.0, -x) + sp.xlogy(a - 1.0, x) - sp.betaln(a, b)
 
-    def cdf(x, a, b):
+    def cdf(x, a: Any, b: Builder) -> Any:
         return sp.betainc(a, b, x)
 
-    def sf(x, a, b):
+    def sf(x, a: Any, b: Builder) -> Any:
         return sp.betaincc(a, b, x)
 
-    def ppf(q, a, b):
+    def ppf(q, a: Any, b: Builder) -> Any:
         return sp.betaincinv(a, b, q)
 
-    def isf(q, a, b):
+    def isf(q, a: Any, b: Builder) -> Any:
         return sp.betainccinv(a, b, q)
 
-    def mean(a, b):
+    def mean(a, b: Any) -> Any:
         return a / (a + b)
 
-    def var(a, b):
+    def var(a, b: Any) -> Any:
         return a * b / ((a + b) ** 2 * (a + b + 1))
 
-    def entropy(a, b):
+    def entropy(a, b: Any) -> Any:
         return sp.betaln(a, b) - (a - 1) * sp.psi(a) - (b - 1) * sp.psi(b) + (a + b - 2) * sp.psi(a + b)
 
 
 class t(Family):
     shapes = ("df",)
 
-    def support(df):
+    def support(df) -> Any:
         return -INF, INF
 
-    def logpdf(x, df):
+    def logpdf(x, df: Any) -> Any:
         finite = df < INF                       # without end of degrees of freedom it is the normal distribution
         v = np.where(finite, df, 1.0)
         found = -sp.betaln(v / 2, v * 0.0 + 0.5) - 0.5 * np.log(v) - (v + 1) / 2 * np.log1p(x * x / v)
         return np.where(finite, found, x * x * -0.5 - LOG_ROOT_2PI)
 
-    def cdf(x, df):
+    def cdf(x, df: Any) -> Any:
         return sp.stdtr(df, x)
 
-    def sf(x, df):
+    def sf(x, df: Any) -> Any:
         return sp.stdtr(df, -x)
 
-    def ppf(q, df):
+    def ppf(q, df: Any) -> Any:
         return sp.stdtrit(df, q)
 
-    def isf(q, df):
+    def isf(q, df: Any) -> Any:
         return -sp.stdtrit(df, q)
 
-    def mean(df):
+    def mean(df) -> Any:
         return np.where(df > 1, 0.0, INF)
 
-    def var(df):
+    def var(df) -> Any:
         return np.where(df == INF, 1.0, np.where(df > 2, df / (df - 2), np.where(df > 1, INF, np.nan)))
 
-    def entropy(df):
+    def entropy(df) -> Any:
         finite = df < INF
         df = np.where(finite, df, 1.0)
         half = df / 2
@@ -233,28 +239,28 @@ class t(Family):
 class chi2(Positive):
     shapes = ("df",)
 
-    def logpdf(x, df):
+    def logpdf(x, df: Any) -> Any:
         return sp.xlogy(df / 2 - 1, x) - x / 2 - sp.gammaln(df / 2) - float(np.log(2)) * df / 2
 
-    def cdf(x, df):
+    def cdf(x, df: Any) -> Any:
         return sp.chdtr(df, x)
 
-    def sf(x, df):
+    def sf(x, df: Any) -> Any:
         return sp.chdtrc(df, x)
 
-    def ppf(q, df):
+    def ppf(q, df: Any) -> Any:
         return 2 * sp.gammaincinv(df / 2, q)
 
-    def isf(q, df):
+    def isf(q, df: Any) -> Any:
         return sp.chdtri(df, q)
 
-    def mean(df):
+    def mean(df) -> Any:
         return df
 
-    def var(df):
+    def var(df) -> Any:
         return 2 * df
 
-    def entropy(df):
+    def entropy(df) -> Any:
         half = df / 2
         return half + float(np.log(2)) + sp.gammaln(half) + (1 - half) * sp.psi(half)
 
@@ -262,26 +268,26 @@ class chi2(Positive):
 class f(Positive):
     shapes = ("dfn", "dfd")
 
-    def logpdf(x, m, n):
+    def logpdf(x, m: Any, n: Any) -> ArrayBox:
         return (m / 2 * np.log(m) + n / 2 * np.log(n) + sp.xlogy(m / 2 - 1, x) - (n + m) / 2 * np.log(n + m * x)
                 - sp.betaln(m / 2, n / 2))
 
-    def cdf(x, m, n):
+    def cdf(x, m: ArrayBox, n: ArrayBox) -> ArrayBox:
         return sp.fdtr(m, n, x)
 
-    def sf(x, m, n):
+    def sf(x, m: ArrayBox, n: ArrayBox) -> ArrayBox:
         return sp.fdtrc(m, n, x)
 
-    def ppf(q, m, n):
+    def ppf(q, m: ArrayBox, n: ArrayBox) -> ArrayBox:
         return sp.fdtri(m, n, q)
 
-    def mean(m, n):
+    def mean(m, n: Any) -> Any:
         return np.where(n > 2, n / (n - 2), INF)
 
-    def var(m, n):
+    def var(m, n: Any) -> Any:
         return np.where(n > 4, 2 * n * n * (m + n - 2) / (m * (n - 2) ** 2 * (n - 4)), INF)
 
-    def entropy(m, n):
+    def entropy(m, n: Any) -> Any:
         m, n, total = m / 2, n / 2, (m + n) / 2
         return np.log(n) - np.log(m) + sp.betaln(m, n) + (1 - m) * sp.psi(m) - (1 + n) * sp.psi(n) + total * sp.psi(total)
 
@@ -290,174 +296,174 @@ class lognorm(Positive):
     shapes = ("s",)
     ends_outside = True
 
-    def logpdf(x, s):
+    def logpdf(x, s: Any) -> Any:
         return np.where(x == 0, -INF, -np.log(x) ** 2 / (2 * s * s) - np.log(s * x) - LOG_ROOT_2PI)
 
-    def cdf(x, s):
+    def cdf(x, s: Any) -> Any:
         return sp.ndtr(np.log(x) / s)
 
-    def sf(x, s):
+    def sf(x, s: Any) -> Any:
         return sp.ndtr(-np.log(x) / s)
 
-    def logcdf(x, s):
+    def logcdf(x, s: Any) -> Any:
         return sp.log_ndtr(np.log(x) / s)
 
-    def logsf(x, s):
+    def logsf(x, s: Any) -> Any:
         return sp.log_ndtr(-np.log(x) / s)
 
-    def ppf(q, s):
+    def ppf(q, s: Any) -> Any:
         return np.exp(s * sp.ndtri(q))
 
-    def isf(q, s):
+    def isf(q, s: Any) -> Any:
         return np.exp(-s * sp.ndtri(q))
 
-    def mean(s):
+    def mean(s) -> Any:
         return np.exp(s * s / 2)
 
-    def var(s):
+    def var(s) -> Any:
         return np.expm1(s * s) * np.exp(s * s)
 
-    def entropy(s):
+    def entropy(s) -> Any:
         return LOG_ROOT_2PI + 0.5 + np.log(s)
 
 
 class cauchy(Family):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return -np.log1p(x * x) - float(np.log(np.pi))
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return np.arctan2(1.0, -x) / np.pi
 
-    def sf(x):
+    def sf(x) -> Any:
         return np.arctan2(1.0, x) / np.pi
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return np.tan(np.pi * q - np.pi / 2)
 
-    def isf(q):
+    def isf(q) -> Any:
         return -np.tan(np.pi * q - np.pi / 2)
 
-    def mean():
+    def mean() -> Any:
         return np.nan
 
-    def var():
+    def var() -> Any:
         return np.nan
 
-    def entropy():
+    def entropy() -> Any:
         return float(np.log(4 * np.pi))
 
 
 class laplace(Family):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return -np.abs(x) - float(np.log(2))
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return np.where(x > 0, 1.0 - 0.5 * np.exp(-x), 0.5 * np.exp(x))
 
-    def sf(x):
+    def sf(x) -> Any:
         return np.where(x < 0, 1.0 - 0.5 * np.exp(x), 0.5 * np.exp(-x))
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return np.where(q > 0.5, -np.log(2 * (1 - q)), np.log(2 * q))
 
-    def isf(q):
+    def isf(q) -> Any:
         return np.where(q > 0.5, np.log(2 * (1 - q)), -np.log(2 * q))
 
-    def mean():
+    def mean() -> Any:
         return 0.0
 
-    def var():
+    def var() -> Any:
         return 2.0
 
-    def entropy():
+    def entropy() -> Any:
         return float(np.log(2)) + 1
 
 
 class logistic(Family):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return sp.log_expit(x) + sp.log_expit(-x)
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return sp.expit(x)
 
-    def sf(x):
+    def sf(x) -> Any:
         return sp.expit(-x)
 
-    def logcdf(x):
+    def logcdf(x) -> Any:
         return sp.log_expit(x)
 
-    def logsf(x):
+    def logsf(x) -> Any:
         return sp.log_expit(-x)
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return sp.logit(q)
 
-    def isf(q):
+    def isf(q) -> Any:
         return -sp.logit(q)
 
-    def mean():
+    def mean() -> Any:
         return 0.0
 
-    def var():
+    def var() -> Any:
         return float(np.pi ** 2 / 3)
 
-    def entropy():
+    def entropy() -> Any:
         return 2.0
 
 
 class gumbel_r(Family):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return -x - np.exp(-x)
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return np.exp(-np.exp(-x))
 
-    def logcdf(x):
+    def logcdf(x) -> Any:
         return -np.exp(-x)
 
-    def sf(x):
+    def sf(x) -> Any:
         return -np.expm1(-np.exp(-x))
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return -np.log(-np.log(q))
 
-    def isf(q):
+    def isf(q) -> Any:
         return -np.log(-np.log1p(-q))
 
-    def mean():
+    def mean() -> Any:
         return EULER
 
-    def var():
+    def var() -> Any:
         return float(np.pi ** 2 / 6)
 
-    def entropy():
+    def entropy() -> Any:
         return EULER + 1
 
 
 class gumbel_l(Family):
-    def logpdf(x):
+    def logpdf(x) -> Any:
         return x - np.exp(x)
 
-    def cdf(x):
+    def cdf(x) -> Any:
         return -np.expm1(-np.exp(x))
 
-    def sf(x):
+    def sf(x) -> Any:
         return np.exp(-np.exp(x))
 
-    def logsf(x):
+    def logsf(x) -> Any:
         return -np.exp(x)
 
-    def ppf(q):
+    def ppf(q) -> Any:
         return np.log(-np.log1p(-q))
 
-    def isf(q):
+    def isf(q) -> Any:
         return np.log(-np.log(q))
 
-    def mean():
+    def mean() -> Any:
         return -EULER
 
-    def var():
+    def var() -> Any:
         return float(np.pi ** 2 / 6)
 
-    def entropy():
+    def entropy() -> Any:
         return EULER + 1

@@ -5,12 +5,17 @@ What a class of SciPy does not write, the general class computes by integration 
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ....ir.core import Function
 
 _NAMES = ("logpdf", "pdf", "logpmf", "pmf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf", "entropy", "rvs")
 
 
-def _own(dist, name: str) -> bool:
+def _own(dist: str, name: str) -> bool:
     """Whether a class of SciPy writes a method, not the general one above it."""
     for kind in type(dist).__mro__:
         if name in vars(kind):
@@ -18,9 +23,9 @@ def _own(dist, name: str) -> bool:
     return False
 
 
-def _flat(f):
+def _flat(f: Function) -> Any:
     """SciPy calls its methods with arrays of one dimension, on which they rely."""
-    def flat(*args):
+    def flat(*args: Any) -> Any:
         if not args:
             return f()
         full = np.broadcast_arrays(*args)
@@ -30,32 +35,32 @@ def _flat(f):
     return flat
 
 
-def _log_of(f):
-    def log_of(x, *shapes):
+def _log_of(f: Function) -> Any:
+    def log_of(x: Any, *shapes: Any) -> Any:
         return np.log(f(x, *shapes))
 
     return log_of
 
 
-def _mean_of(dist):
-    def mean(*shapes):
+def _mean_of(dist: str) -> Any:
+    def mean(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[0]).astype(np.float64)
 
     return _flat(mean)
 
 
-def _var_of(dist):
-    def var(*shapes):
+def _var_of(dist: str) -> Any:
+    def var(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[1]).astype(np.float64)
 
     return _flat(var)
 
 
-def _moments_of(dist):
-    def mean(*shapes):
+def _moments_of(dist: str) -> Any:
+    def mean(*shapes: Any) -> Any:
         return np.asarray(dist._munp(1, *shapes)).astype(np.float64)
 
-    def var(*shapes):
+    def var(*shapes: Any) -> Any:
         first = dist._munp(1, *shapes)
         return np.asarray(dist._munp(2, *shapes)).astype(np.float64) - first * first
 
@@ -65,7 +70,7 @@ def _moments_of(dist):
 class Borrowed:
     """The family of a distribution: what `family` says, then what SciPy's class does."""
 
-    def __init__(self, dist, family=None):
+    def __init__(self, dist: str, family: type | None = None):
         self.__name__ = dist.name
         self.dist, self.ends_outside = dist, False
         self.shapes = tuple(dist.shapes.split(", ")) if dist.shapes else ()
@@ -85,7 +90,7 @@ class Borrowed:
         if family is not None:
             self._adopt(family)
 
-    def _adopt(self, family):
+    def _adopt(self, family: type) -> None:
         for name in ("pdf", "pmf"):                  # families say the logarithm, from which the density follows
             if hasattr(family, "log" + name) and hasattr(self, name):
                 delattr(self, name)
@@ -94,10 +99,10 @@ class Borrowed:
                 if not name.startswith("__") or name == "__name__":
                     setattr(self, name, value)
 
-    def support(self, *shapes):
+    def support(self, *shapes: Any) -> Any:
         return self.dist._get_support(*shapes)
 
-    def valid(self, *shapes):
+    def valid(self, *shapes: Any) -> Any:
         if not shapes:
             return True
         return self.dist._argcheck(*shapes)

@@ -1,12 +1,17 @@
 """Convolutions and filters of scipy.signal and scipy.ndimage as NumPy programs."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ...values.boxes import ArrayBox
 
 _FEW = 64              # elements of a kernel that is applied shift by shift; larger ones of several axes go by transforms
 
 
-def _centred(full, size):
+def _centred(full: Any, size: Any) -> Any:
     """The middle of an array, of this size."""
     for axis, n in enumerate(size):
         first = (full.shape[axis] - n) // 2
@@ -14,7 +19,7 @@ def _centred(full, size):
     return full
 
 
-def _cropped(full, a, b, mode):
+def _cropped(full: Any, a: Any, b: Any, mode: str) -> Any:
     if mode == "full":
         return full
     if mode == "same":
@@ -27,7 +32,7 @@ def _cropped(full, a, b, mode):
     return _centred(full, [abs(m - n) + 1 for m, n in zip(a, b)])
 
 
-def _by_shifts(a, b):
+def _by_shifts(a: Any, b: Any) -> Any:
     out = np.zeros([m + n - 1 for m, n in zip(a.shape, b.shape)], np.result_type(a, b))
     for index in np.ndindex(*b.shape):
         part = tuple([slice(k, k + m) for k, m in zip(index, a.shape)])
@@ -35,21 +40,21 @@ def _by_shifts(a, b):
     return out
 
 
-def _by_fourier(a, b):
+def _by_fourier(a: Any, b: Any) -> Any:
     size = [m + n - 1 for m, n in zip(a.shape, b.shape)]
     if np.iscomplexobj(a) or np.iscomplexobj(b):
         return np.fft.ifftn(np.fft.fftn(a, size) * np.fft.fftn(b, size))
     return np.fft.irfftn(np.fft.rfftn(a, size) * np.fft.rfftn(b, size), size)
 
 
-def _matched(in1, in2):
+def _matched(in1: Any, in2: Any) -> Any:
     a, b = np.asarray(in1), np.asarray(in2)
     if a.ndim != b.ndim:
         raise ValueError("in1 and in2 should have the same dimensionality")
     return a, b
 
 
-def convolve(in1, in2, mode="full", method="auto"):
+def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
     a, b = _matched(in1, in2)
     if a.ndim == 0:
         return a * b
@@ -64,7 +69,7 @@ def convolve(in1, in2, mode="full", method="auto"):
     return _cropped(full, a.shape, b.shape, mode)
 
 
-def fftconvolve(in1, in2, mode="full", axes=None):
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: tuple[int, ...] | None = None) -> Any:
     a, b = _matched(in1, in2)
     if axes is not None:
         raise NotImplementedError("fftconvolve with axes= cannot be compiled")
@@ -74,7 +79,7 @@ def fftconvolve(in1, in2, mode="full", axes=None):
 oaconvolve = fftconvolve
 
 
-def correlate(in1, in2, mode="full", method="auto"):
+def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
     a, b = _matched(in1, in2)
     turned = np.conj(np.flip(b))
     if mode == "valid" and min([m - n for m, n in zip(a.shape, b.shape)], default=0) < 0:
@@ -82,7 +87,7 @@ def correlate(in1, in2, mode="full", method="auto"):
     return convolve(a, turned, mode, method)
 
 
-def lfilter(b, a, x, axis=-1, zi=None):
+def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """The transposed direct form II: y = b0 x + z0, z_i = b_(i+1) x + z_(i+1) - a_(i+1) y."""
     b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), np.asarray(x)
     order = max(b.shape[0], a.shape[0]) - 1
@@ -105,13 +110,19 @@ def lfilter(b, a, x, axis=-1, zi=None):
     return found if zi is None else (found, np.moveaxis(z[:order], 0, axis))
 
 
-def sosfilt(sos, x, axis=-1, zi=None):
+def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     sos = np.asarray(sos)
-    if zi is not None:
-        raise NotImplementedError("sosfilt with zi= cannot be compiled: filter section by section with lfilter")
+    if sos.ndim != 2 or sos.shape[1] != 6:
+        raise ValueError("sos array must be shape (n_sections, 6)")
+    if zi is None:
+        for k in range(sos.shape[0]):
+            x = lfilter(sos[k, :3], sos[k, 3:], x, axis)
+        return x
+    zi, after = np.asarray(zi), []
     for k in range(sos.shape[0]):
-        x = lfilter(sos[k, :3], sos[k, 3:], x, axis)
-    return x
+        x, z = lfilter(sos[k, :3], sos[k, 3:], x, axis, zi[k])
+        after.append(z)
+    return x, np.stack(after)
 
 
 # --- scipy.ndimage ----------------------------------------------------------------------------------------------------
@@ -120,7 +131,7 @@ _MODES = {"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect
           "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant"}
 
 
-def _padded(x, axis, before, after, mode, cval):
+def _padded(x: Any, axis: int, before: int, after: int, mode: Any, cval: float) -> Any:
     if mode not in _MODES:
         raise RuntimeError("boundary mode not supported")
     widths = [(0, 0)] * x.ndim
@@ -128,12 +139,12 @@ def _padded(x, axis, before, after, mode, cval):
     return np.pad(x, widths, constant_values=cval) if _MODES[mode] == "constant" else np.pad(x, widths, mode=_MODES[mode])
 
 
-def _plain(output):
+def _plain(output: int | None) -> None:
     if output is not None:
         raise NotImplementedError("output= of a filter cannot be compiled: assign the result")
 
 
-def _correlate_axis(input, weights, axis, mode, cval, origin):
+def _correlate_axis(input: Any, weights: Any, axis: int, mode: str, cval: float, origin: int) -> Any:
     size, n = weights.shape[0], input.shape[axis]
     before = size // 2
     wide = np.moveaxis(_padded(input + 0.0, axis, before + origin, size - before - 1 - origin, mode, cval), axis, 0)
@@ -143,22 +154,25 @@ def _correlate_axis(input, weights, axis, mode, cval, origin):
     return np.moveaxis(out, 0, axis).astype(input.dtype)
 
 
-def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def correlate1d(input: Any, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                cval: float = 0.0, origin: int = 0) -> ArrayBox:
     _plain(output)
     input = np.asarray(input)
     return _correlate_axis(input, np.asarray(weights), axis % input.ndim, mode, cval, origin)
 
 
-def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def convolve1d(input: ArrayBox, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+               cval: float = 0.0, origin: int = 0) -> Any:
     weights = np.asarray(weights)
     return correlate1d(input, weights[::-1], axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
 
 
-def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def uniform_filter1d(input: Any, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                     cval: float = 0.0, origin: int = 0) -> Any:
     return correlate1d(input, np.full(size, 1.0 / size), axis, output, mode, cval, origin)
 
 
-def _gaussian(sigma, order, radius):
+def _gaussian(sigma: Any, order: Any, radius: Any) -> Any:
     """The weights: of a derivative of the Gaussian, q(x) φ(x) with q' - q x/σ² applied `order` times to 1."""
     x = np.arange(-radius, radius + 1)
     variance = sigma * sigma
@@ -173,16 +187,19 @@ def _gaussian(sigma, order, radius):
     return total * phi
 
 
-def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *, radius=None):
+def gaussian_filter1d(input: Any, sigma: Any, axis: int = -1, order: Any = 0, output: int | None = None,
+                      mode: str = "reflect", cval: float = 0.0, truncate: float = 4.0, *, radius: Any = None) -> Any:
     radius = int(truncate * float(sigma) + 0.5) if radius is None else radius
     return correlate1d(input, _gaussian(sigma, order, radius)[::-1], axis, output, mode, cval, 0)
 
 
-def _each(value, axes):
+def _each(value: Any, axes: tuple[int, ...]) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
 
 
-def gaussian_filter(input, sigma, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *, radius=None, axes=None):
+def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: int | None = None, mode: str = "reflect",
+                    cval: float = 0.0, truncate: float = 4.0, *, radius: Any = None,
+                    axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     found = np.asarray(input)
     axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
@@ -191,7 +208,8 @@ def gaussian_filter(input, sigma, order=0, output=None, mode="reflect", cval=0.0
     return found
 
 
-def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def uniform_filter(input: ArrayBox, size: int = 3, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+                   origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     found = np.asarray(input)
     axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
@@ -200,7 +218,8 @@ def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=
     return found
 
 
-def nd_correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def nd_correlate(input: Any, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+                 origin: Any = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input, weights = np.asarray(input), np.asarray(weights)
     if weights.ndim != input.ndim or axes is not None:
@@ -214,7 +233,8 @@ def nd_correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0
     return out.astype(input.dtype)
 
 
-def nd_convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def nd_convolve(input: ArrayBox, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+                origin: Any = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     weights = np.asarray(weights)
     moved = [-o - (n % 2 == 0) for o, n in zip(_each(origin, weights.shape), weights.shape)]
     return nd_correlate(input, np.flip(weights), output, mode, cval, moved, axes=axes)

@@ -5,14 +5,21 @@ Functions of Matrices (SIAM 2008), for exp, log and the square root.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.linalg import LinAlgError
 
 from ..primitives import lu_factors, solve_triangle
 from .matrices import circulant, toeplitz
 
+if TYPE_CHECKING:
+    from ....ir.build import Builder
+    from ....ir.types import Array, Type
+    from ...values.boxes import ArrayBox, ScalarBox
 
-def _ready(a, check_finite=True, least=2):
+
+def _ready(a: Any, check_finite: bool = True, least: int = 2) -> Any:
     """An inexact array of at least so many dimensions, with a check of its values where that is asked for."""
     a = np.asarray(a)
     if not np.issubdtype(a.dtype, np.inexact):
@@ -24,22 +31,22 @@ def _ready(a, check_finite=True, least=2):
     return a
 
 
-def _doubled(a):
+def _doubled(a: Any) -> Any:
     """In double precision, which some functions give whatever they get."""
     return a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
 
 
-def _square(a):
+def _square(a: Any) -> ArrayBox:
     if a.shape[-1] != a.shape[-2]:
         raise ValueError("Expected a square matrix")
     return a
 
 
-def _adjoint(a):
+def _adjoint(a: Any) -> Any:
     return np.conj(np.swapaxes(a, -1, -2))
 
 
-def _from_triangle(a, lower, hermitian=True):
+def _from_triangle(a: Any, lower: Any, hermitian: bool = True) -> Any:
     """The symmetric or Hermitian matrix of which one triangle is given."""
     part = np.tril(a, -1) if lower else np.triu(a, 1)
     other = _adjoint(part) if hermitian else np.swapaxes(part, -1, -2)
@@ -49,7 +56,8 @@ def _from_triangle(a, lower, hermitian=True):
 
 # --- solving ----------------------------------------------------------------------------------------------------------
 
-def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=True, assume_a=None, transposed=False):
+def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwrite_b: bool = False,
+          check_finite: bool = True, assume_a: Any = None, transposed: bool = False) -> Any:
     a, b = _square(_ready(a, check_finite)), _ready(b, check_finite, 1)
     a = a.astype(np.result_type(a, b))
     if assume_a in ("sym", "symmetric", "her", "hermitian", "pos", "positive definite"):
@@ -67,7 +75,8 @@ def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=
     return np.linalg.solve(a, b)
 
 
-def inv(a, overwrite_a=False, check_finite=True, *, assume_a=None, lower=False):
+def inv(a: ArrayBox, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None,
+        lower: bool = False) -> Any:
     a = _square(_ready(a, check_finite))
     if assume_a in ("sym", "her", "pos", "symmetric", "hermitian", "positive definite"):
         a = _from_triangle(a, lower, assume_a not in ("sym", "symmetric"))
@@ -76,15 +85,16 @@ def inv(a, overwrite_a=False, check_finite=True, *, assume_a=None, lower=False):
     return np.linalg.inv(a)
 
 
-def det(a, overwrite_a=False, check_finite=True):
+def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     return np.linalg.det(_doubled(_square(_ready(a, check_finite))))
 
 
-def norm(a, ord=None, axis=None, keepdims=False, check_finite=True):
+def norm(a: Any, ord: Any = None, axis: int | None = None, keepdims: bool = False, check_finite: bool = True) -> Any:
     return np.linalg.norm(_ready(a, check_finite, 0), ord, axis, keepdims)
 
 
-def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False, overwrite_b=False, check_finite=True):
+def solve_triangular(a: Any, b: Any, trans: int = 0, lower: bool = False, unit_diagonal: bool = False,
+                     overwrite_b: bool = False, check_finite: bool = True) -> Any:
     a, b = _square(_ready(a, check_finite)), _ready(b, check_finite, 1)
     if a.shape[-1] != b.shape[0 if b.ndim == 1 else -2]:
         raise ValueError(f"shapes of a {a.shape} and b {b.shape} are incompatible")
@@ -93,20 +103,20 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False, overwrite_
     return solve_triangle(a, b, lower, trans in (1, "T"), unit_diagonal)
 
 
-def cholesky(a, lower=False, overwrite_a=False, check_finite=True):
+def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     a = _square(_ready(a, check_finite))
     found = np.linalg.cholesky(a if lower else _adjoint(a))
     return found if lower else _adjoint(found)
 
 
-def cho_factor(a, lower=False, overwrite_a=False, check_finite=True):
+def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The factor in its triangle; the other holds what LAPACK leaves there, the matrix."""
     a = _square(_ready(a, check_finite))
     found = cholesky(a, lower)
     return found + (np.triu(a, 1) if lower else np.tril(a, -1)), lower
 
 
-def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
+def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     c, lower = c_and_lower
     c, b = _square(_ready(c, check_finite)), _ready(b, check_finite, 1)
     if lower:
@@ -114,7 +124,7 @@ def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
     return solve_triangular(c, solve_triangular(c, b, 2, False), 0, False)
 
 
-def _exchanges(order):
+def _exchanges(order: Any) -> Any:
     """LAPACK's row exchanges from a permutation: row i was exchanged with row piv[i]."""
     n = order.shape[0]
     now, piv = np.arange(n), np.zeros(n, np.int32)
@@ -127,7 +137,7 @@ def _exchanges(order):
     return piv
 
 
-def lu_factor(a, overwrite_a=False, check_finite=True):
+def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     a = _square(_ready(a, check_finite))
     if a.ndim > 2:
         raise NotImplementedError("lu_factor of stacked matrices cannot be compiled: use solve, or a loop")
@@ -135,7 +145,7 @@ def lu_factor(a, overwrite_a=False, check_finite=True):
     return factors, _exchanges(order)
 
 
-def lu_solve(lu_and_piv, b, trans=0, overwrite_b=False, check_finite=True):
+def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     factors, piv = lu_and_piv
     x = _ready(b, check_finite, 1) + np.zeros((), factors.dtype)
     n = factors.shape[0]
@@ -152,7 +162,7 @@ def lu_solve(lu_and_piv, b, trans=0, overwrite_b=False, check_finite=True):
     return y[np.argsort(order)]
 
 
-def lu(a, permute_l=False, overwrite_a=False, check_finite=True, p_indices=False):
+def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False) -> Any:
     a = _ready(a, check_finite)
     if a.ndim > 2 or a.shape[0] != a.shape[1]:
         raise NotImplementedError("scipy.linalg.lu of matrices that are not square, or stacked, cannot be compiled")
@@ -165,12 +175,13 @@ def lu(a, permute_l=False, overwrite_a=False, check_finite=True, p_indices=False
     return (back if p_indices else np.eye(n, dtype=np.real(a).dtype)[back]), lower, upper
 
 
-def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None):
+def lstsq(a: ArrayBox, b: ArrayBox, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
+          check_finite: bool = True, lapack_driver: Any = None) -> tuple[ArrayBox, ArrayBox, ScalarBox, ArrayBox]:
     a, b = _ready(a, check_finite), _ready(b, check_finite, 1)
     return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
 
 
-def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Any:
     a = _ready(a, check_finite)
     s = np.linalg.svd(a, compute_uv=False)
     top = np.max(s, initial=0.0)
@@ -181,7 +192,8 @@ def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
     return (found, np.sum(s > cut)) if return_rank else found
 
 
-def solve_banded(l_and_u, ab, b, overwrite_ab=False, overwrite_b=False, check_finite=True):
+def solve_banded(l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
+                 check_finite: bool = True) -> Any:
     """Elimination with exchanges of rows on the window of l + 1 rows and l + u + 1 columns that a step can reach."""
     low, up = l_and_u
     ab, b = _ready(ab, check_finite), _ready(b, check_finite, 1)
@@ -229,7 +241,8 @@ def solve_banded(l_and_u, ab, b, overwrite_ab=False, overwrite_b=False, check_fi
     return x[:n] if b.ndim == 2 else x[:n, 0]
 
 
-def solveh_banded(ab, b, overwrite_ab=False, overwrite_b=False, lower=False, check_finite=True):
+def solveh_banded(ab: Any, b: Builder, overwrite_ab: bool = False, overwrite_b: bool = False, lower: bool = False,
+                  check_finite: bool = True) -> Any:
     ab = _ready(ab, check_finite)
     m, n = ab.shape[0] - 1, ab.shape[1]
     full = np.zeros((2 * m + 1, n), ab.dtype)
@@ -240,18 +253,20 @@ def solveh_banded(ab, b, overwrite_ab=False, overwrite_b=False, lower=False, che
     return solve_banded((m, m), full, b, check_finite=check_finite)
 
 
-def solve_toeplitz(c_or_cr, b, check_finite=True):
+def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, np.conj(np.asarray(c_or_cr)))
     return np.linalg.solve(_doubled(_ready(toeplitz(c, r), check_finite)), _ready(b, check_finite, 1))
 
 
-def solve_circulant(c, b, singular="raise", tol=None, caxis=-1, baxis=0, outaxis=0):
+def solve_circulant(c: Any, b: Any, singular: str = "raise", tol: Any = None, caxis: Any = -1, baxis: int = 0,
+                    outaxis: int = 0) -> Any:
     return np.linalg.solve(circulant(c), b)
 
 
 # --- factorisations ---------------------------------------------------------------------------------------------------
 
-def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True):
+def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,
+       check_finite: bool = True) -> Any:
     if pivoting:
         raise NotImplementedError("scipy.linalg.qr with pivoting=True cannot be compiled: its order depends on the data")
     if mode not in ("full", "r", "economic"):
@@ -263,15 +278,16 @@ def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_fini
     return q, r
 
 
-def svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False, check_finite: Any = True,
+        lapack_driver: str = "gesdd") -> Any:
     return np.linalg.svd(_ready(a, check_finite), full_matrices, compute_uv)
 
 
-def svdvals(a, overwrite_a=False, check_finite=True):
+def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     return np.linalg.svd(_ready(a, check_finite), compute_uv=False)
 
 
-def diagsvd(s, M, N):
+def diagsvd(s: Any, M: Any, N: Any) -> Any:
     s = np.asarray(s)
     out = np.zeros((M, N), s.dtype)
     for i in range(min(M, N)):
@@ -279,8 +295,9 @@ def diagsvd(s, M, N):
     return out
 
 
-def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False, type=1, check_finite=True,
-         subset_by_index=None, subset_by_value=None, driver=None):
+def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
+         overwrite_b: bool = False, type: int | Type = 1, check_finite: bool = True, subset_by_index: Any = None,
+         subset_by_value: Any = None, driver: Any = None) -> Any:
     if subset_by_value is not None or type != 1:
         raise NotImplementedError("scipy.linalg.eigh with subset_by_value or type 2 and 3 cannot be compiled: pick the values "
                                   "after eigh(a, b)")
@@ -299,23 +316,26 @@ def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwr
     return w[..., part], v[..., part]
 
 
-def eigvalsh(a, b=None, *, lower=True, overwrite_a=False, overwrite_b=False, type=1, check_finite=True, subset_by_index=None,
-             subset_by_value=None, driver=None):
+def eigvalsh(a: Any, b: Builder | None = None, *, lower: bool = True, overwrite_a: bool = False, overwrite_b: bool = False,
+             type: int | Type = 1, check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None,
+             driver: Any = None) -> Any:
     return eigh(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, subset_by_index=subset_by_index,
                 subset_by_value=subset_by_value)
 
 
-def _complexed(a):
+def _complexed(a: Any) -> Any:
     return a if np.iscomplexobj(a) else a.astype(np.complex64 if a.dtype == np.float32 else np.complex128)
 
 
-def eigvals(a, b=None, overwrite_a=False, check_finite=True, homogeneous_eigvals=False):
+def eigvals(a: Any, b: Builder | None = None, overwrite_a: bool = False, check_finite: bool = True,
+            homogeneous_eigvals: bool = False) -> Any:
     if b is not None or homogeneous_eigvals:
         raise NotImplementedError("generalised eigenvalues cannot be compiled: use eigvals(solve(b, a))")
     return np.linalg.eigvals(_complexed(_square(_ready(a, check_finite))))
 
 
-def eig(a, b=None, left=False, right=True, overwrite_a=False, overwrite_b=False, check_finite=True, homogeneous_eigvals=False):
+def eig(a: Any, b: Builder | None = None, left: bool = False, right: bool = True, overwrite_a: bool = False,
+        overwrite_b: bool = False, check_finite: bool = True, homogeneous_eigvals: bool = False) -> Any:
     if b is not None or left or homogeneous_eigvals:
         raise NotImplementedError("scipy.linalg.eig with b=, left= or homogeneous_eigvals= cannot be compiled")
     if not right:
@@ -327,7 +347,7 @@ def eig(a, b=None, left=False, right=True, overwrite_a=False, overwrite_b=False,
     return np.linalg.eig(a)
 
 
-def polar(a, side="right"):
+def polar(a: Any, side: int | str = "right") -> Any:
     if side not in ("right", "left"):
         raise ValueError("`side` must be either 'right' or 'left'")
     w, s, vh = np.linalg.svd(_ready(a), full_matrices=False)
@@ -335,14 +355,15 @@ def polar(a, side="right"):
     return u, (_adjoint(vh) * s[..., None, :]) @ vh if side == "right" else (w * s[..., None, :]) @ _adjoint(w)
 
 
-def orth(A, rcond=None):
+def orth(A: Any, rcond: Array | None = None) -> Any:
     A = _ready(A)
     u, s, _ = np.linalg.svd(A, full_matrices=False)
     rcond = np.finfo(s.dtype).eps * max(A.shape) if rcond is None else rcond
     return u[:, :np.sum(s > np.max(s, initial=0.0) * rcond)]
 
 
-def null_space(A, rcond=None, *, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+def null_space(A: Any, rcond: Array | None = None, *, overwrite_a: bool = False, check_finite: bool = True,
+               lapack_driver: str = "gesdd") -> Any:
     A = _ready(A, check_finite)
     _, s, vh = np.linalg.svd(A, full_matrices=True)
     rcond = np.finfo(s.dtype).eps * max(A.shape) if rcond is None else rcond
@@ -355,7 +376,7 @@ _PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 118735379
          10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
 
 
-def expm(A):
+def expm(A: Any) -> Any:
     """Scaling and squaring with the Padé approximant of order 13 (Higham, algorithm 10.20). The norm is brought below 4.25, the
     bound at which the derivative of the approximant is the derivative of the exponential to rounding too (Al-Mohy and Higham,
     SIAM J. Matrix Anal. Appl. 30, 2009): so the program itself is differentiated."""
@@ -389,7 +410,7 @@ def expm(A):
     return found
 
 
-def _root(a):
+def _root(a: Any) -> Any:
     """The principal square root by the product form of Denman and Beavers' iteration (Higham, 6.29), which converges
     quadratically where a has no eigenvalues on the negative real axis."""
     one = np.eye(a.shape[-1], dtype=a.dtype)
@@ -401,7 +422,7 @@ def _root(a):
     return x
 
 
-def _checked_root(a, name):
+def _checked_root(a: Any, name: str) -> Any:
     found = _root(a)
     bound = 1e3 * np.finfo(a.dtype).eps * a.shape[-1] * (np.max(np.abs(found)) ** 2 + 1e-300)
     if not np.max(np.abs(found @ found - a)) <= bound:
@@ -410,7 +431,7 @@ def _checked_root(a, name):
     return found
 
 
-def sqrtm(A, disp=None, blocksize=None):
+def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
     a = _square(_ready(A))
     if a.size == 0:
         return a
@@ -421,7 +442,7 @@ def sqrtm(A, disp=None, blocksize=None):
 _NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
 
 
-def logm(A, disp=None):
+def logm(A: Any, disp: Any = None) -> Any:
     """Inverse scaling and squaring: square roots until the matrix is close to I, then the Padé approximant."""
     a = _doubled(_square(_ready(A)))
     one = np.eye(a.shape[-1], dtype=a.dtype)
@@ -436,7 +457,7 @@ def logm(A, disp=None):
     return total * scale
 
 
-def solve_sylvester(a, b, q):
+def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """a x + x b = q as one system of linear equations, (I ⊗ a + b^T ⊗ I) vec x = vec q by rows."""
     a, b, q = _square(_ready(a)), _square(_ready(b)), _ready(q)
     m, n = a.shape[0], b.shape[0]
@@ -448,11 +469,11 @@ def solve_sylvester(a, b, q):
     return np.linalg.solve(system, q.reshape(-1)).reshape(m, n)
 
 
-def solve_continuous_lyapunov(a, q):
+def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
     return solve_sylvester(a, _adjoint(np.asarray(a)), q)
 
 
-def solve_discrete_lyapunov(a, q, method=None):
+def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
     """x = a x a^H + q"""
     a, q = _doubled(_square(_ready(a))), _ready(q)
     n = a.shape[0]

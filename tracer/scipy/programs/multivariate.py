@@ -1,13 +1,15 @@
 """scipy.stats.multivariate_normal as NumPy programs, by the Cholesky factor of the covariance."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .families import LOG_ROOT_2PI
 from .linalg import solve_triangular
 
 
-def _parameters(mean, cov):
+def _parameters(mean: Any, cov: Any) -> Any:
     """The mean as a vector and the covariance as a matrix, in SciPy's readings: a number, a diagonal, a matrix."""
     cov = np.asarray(cov).astype(np.float64)
     mean = None if mean is None else np.atleast_1d(np.asarray(mean).astype(np.float64))
@@ -23,7 +25,7 @@ def _parameters(mean, cov):
     return mean, cov
 
 
-def _log_density(x, mean=None, cov=1, allow_singular=False):
+def _log_density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
     if allow_singular:
         raise NotImplementedError("multivariate_normal with allow_singular=True cannot be compiled")
     mean, cov = _parameters(mean, cov)
@@ -40,11 +42,11 @@ def _log_density(x, mean=None, cov=1, allow_singular=False):
     return total[0] if x.ndim == 1 else np.squeeze(total.reshape(x.shape[:-1]))[()]     # as SciPy: no axis of length 1 is left
 
 
-def _density(x, mean=None, cov=1, allow_singular=False):
+def _density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
     return np.exp(_log_density(x, mean, cov, allow_singular))
 
 
-def _entropy(mean=None, cov=1):
+def _entropy(mean: Any = None, cov: int = 1) -> Any:
     mean, cov = _parameters(mean, cov)
     return np.linalg.slogdet(cov)[1] * 0.5 + mean.shape[0] * (LOG_ROOT_2PI + 0.5)
 

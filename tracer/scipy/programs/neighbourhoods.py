@@ -1,17 +1,23 @@
 """Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..primitives import footprint_of
 from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
 
+if TYPE_CHECKING:
+    from ...pytrees import TreeDef
+    from ...values.boxes import ArrayBox
 
-def _axes(input, axes):
+
+def _axes(input: ArrayBox, axes: tuple[int, ...]) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
-def _along(input, size, axis, mode, cval, origin, larger):
+def _along(input: ArrayBox, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
     """The extreme over a window of an axis."""
     n, before = input.shape[axis], size // 2 + origin
     if size < 1:
@@ -23,19 +29,22 @@ def _along(input, size, axis, mode, cval, origin, larger):
     return np.moveaxis(found, 0, axis)
 
 
-def maximum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def maximum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                     cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, True)
 
 
-def minimum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def minimum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+                     cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input, size, footprint, output, mode, cval, origin, axes, larger):
+def _extreme(input: ArrayBox, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
+             axes: tuple[int, ...], larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     if footprint is not None and not all(footprint_of(footprint)[1]):
@@ -51,15 +60,17 @@ def _extreme(input, size, footprint, output, mode, cval, origin, axes, larger):
     return input
 
 
-def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def maximum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
 
 
-def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def minimum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input, size, footprint, mode, cval, origin, axes):
+def _windows(input: ArrayBox, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -78,7 +89,7 @@ def _windows(input, size, footprint, mode, cval, origin, axes):
     return found
 
 
-def _ranked(input, rank, windows):
+def _ranked(input: ArrayBox, rank: int, windows: Any) -> Any:
     count = len(windows)
     place = rank(count)
     if place < 0:
@@ -88,20 +99,22 @@ def _ranked(input, rank, windows):
     return np.sort(np.stack(windows), axis=0)[place]
 
 
-def rank_filter(input, rank, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def rank_filter(input: ArrayBox, rank: int, size: Any = None, footprint: Any = None, output: int | None = None,
+                mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def median_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def median_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+                  cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def percentile_filter(input, percentile, size=None, footprint=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                      axes=None):
+def percentile_filter(input: ArrayBox, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
+                      mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     share = percentile + 100.0 if percentile < 0 else percentile
@@ -113,7 +126,7 @@ def percentile_filter(input, percentile, size=None, footprint=None, output=None,
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input, axis, output, mode, cval, smooth):
+def _gradient(input: ArrayBox, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -125,15 +138,16 @@ def _gradient(input, axis, output, mode, cval, smooth):
     return found
 
 
-def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
+def sobel(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 2, 1])
 
 
-def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
+def prewitt(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
-def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
+def laplace(input: ArrayBox, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+            axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -143,7 +157,7 @@ def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
     return found
 
 
-def _derivatives(input, sigma, order, mode, cval, axes, options):
+def _derivatives(input: ArrayBox, sigma: Any, order: str, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -151,7 +165,8 @@ def _derivatives(input, sigma, order, mode, cval, axes, options):
     return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
 
 
-def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+def gaussian_laplace(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+                     axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 2, mode, cval, axes, kwargs):
@@ -159,7 +174,8 @@ def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axe
     return found
 
 
-def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+def gaussian_gradient_magnitude(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect",
+                                cval: float = 0.0, *, axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
     for part in _derivatives(input, sigma, 1, mode, cval, axes, kwargs):
@@ -169,34 +185,38 @@ def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=
 
 # --- morphology -------------------------------------------------------------------------------------------------------
 
-def _turned(size, origin, rank):
+def _turned(size: Any, origin: int, rank: int) -> Any:
     """The origin of a window that is turned round: an even one has its middle on the other side."""
     return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
 
 
-def grey_erosion(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_erosion(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
 
 
-def grey_dilation(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                  axes=None):
+def grey_dilation(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                  output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                  axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
         raise NotImplementedError("morphology of grey images can be compiled by size= alone")
     input = np.asarray(input)
     return maximum_filter(input, size, None, output, mode, cval, _turned(size, origin, len(_axes(input, axes))), axes=axes)
 
 
-def grey_opening(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_opening(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     found = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_dilation(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 
 
-def grey_closing(input, size=None, footprint=None, structure=None, output=None, mode="reflect", cval=0.0, origin=0, *,
-                 axes=None):
+def grey_closing(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+                 output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
+                 axes: tuple[int, ...] | None = None) -> Any:
     found = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_erosion(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 

@@ -8,7 +8,12 @@ those of the splines; the place of the first coefficient is a step and has none.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ...values.boxes import ArrayBox
 
 _POLES = {
     0: (), 1: (), 2: (8 ** 0.5 - 3,), 3: (3 ** 0.5 - 2,),
@@ -20,11 +25,11 @@ _BORDERS = {"constant": "mirror", "grid-constant": "mirror", "mirror": "mirror",
 _PAD = 12              # elements around an image whose border is no symmetry of the splines
 
 
-def _doubled(x):
+def _doubled(x: Any) -> Any:
     return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
 
 
-def _checked(order, mode):
+def _checked(order: str, mode: str) -> None:
     if order < 0 or order > 5:
         raise RuntimeError("spline order not supported")
     if mode not in _BORDERS:
@@ -33,7 +38,7 @@ def _checked(order, mode):
 
 # --- the filter -------------------------------------------------------------------------------------------------------
 
-def _first(c, z, border):
+def _first(c: Any, z: Any, border: Any) -> Any:
     """The first value of the filter forwards, from all elements."""
     n = c.shape[0]
     powers = z ** np.arange(n).reshape(n, *[1] * (c.ndim - 1))
@@ -49,7 +54,7 @@ def _first(c, z, border):
     return c[0] + (inner + z ** (n - 1) * (c[n - 1] + last * inner)) * (z / (1 - last * last))
 
 
-def _last(c, z, border):
+def _last(c: Any, z: Any, border: Any) -> Any:
     """The first value of the filter backwards, which is the last element."""
     n = c.shape[0]
     if border == "mirror":
@@ -60,7 +65,7 @@ def _last(c, z, border):
     return c[n - 1] * (z / (z - 1))
 
 
-def _filtered(c, order, border):
+def _filtered(c: Any, order: str, border: Any) -> Any:
     """The coefficients of splines along the first axis."""
     n = c.shape[0]
     if n < 2:
@@ -76,13 +81,14 @@ def _filtered(c, order, border):
     return c
 
 
-def spline_filter1d(input, order=3, axis=-1, output=np.float64, mode="mirror"):
+def spline_filter1d(input: ArrayBox, order: int | str = 3, axis: int = -1, output: int = np.float64,
+                    mode: str = "mirror") -> Any:
     _checked(order, mode)
     found = np.moveaxis(_doubled(np.asarray(input)), axis, 0)
     return np.moveaxis(_filtered(found, order, _BORDERS[mode]), 0, axis)
 
 
-def spline_filter(input, order=3, output=np.float64, mode="mirror"):
+def spline_filter(input: ArrayBox, order: int | str = 3, output: int = np.float64, mode: str = "mirror") -> Any:
     if order < 2 or order > 5:
         raise RuntimeError("spline order not supported")
     found = np.asarray(input)
@@ -93,7 +99,7 @@ def spline_filter(input, order=3, output=np.float64, mode="mirror"):
 
 # --- one axis of a point ----------------------------------------------------------------------------------------------
 
-def _mapped(x, n, mode):
+def _mapped(x: Any, n: Any, mode: str) -> Any:
     """A coordinate, brought into the image; of "constant" it stays where it is."""
     if mode in ("constant", "grid-constant"):
         return x
@@ -115,7 +121,7 @@ def _mapped(x, n, mode):
     return np.where(x < 0, below, np.where(x > length, above, x))
 
 
-def _place(k, n, mode):
+def _place(k: Any, n: Any, mode: str) -> Any:
     """The index of a coefficient beyond the border."""
     if mode == "nearest":
         return np.minimum(np.maximum(k, 0), n - 1)
@@ -130,7 +136,7 @@ def _place(k, n, mode):
     return np.where(there >= n, 2 * n - 2 - there, there)
 
 
-def _weights(t, order):
+def _weights(t: Any, order: str) -> Any:
     """The values at t in [0, 1) of the splines that are not 0 there (de Boor's recursion for equal steps)."""
     found = [np.ones(t.shape)]
     for d in range(1, order + 1):
@@ -143,7 +149,7 @@ def _weights(t, order):
     return found
 
 
-def _axis(x, n, order, mode):
+def _axis(x: Any, n: Any, order: str, mode: str) -> Any:
     """(indices and weights of the coefficients, whether a point lies outside)."""
     outside = (x < 0) | (x > n - 1) if mode == "constant" else np.zeros(x.shape, np.bool_)
     x = np.where(outside, 0.0, _mapped(x, n, mode))
@@ -160,7 +166,7 @@ def _axis(x, n, order, mode):
     return taps, outside
 
 
-def _sampled(c, points, order, mode, cval):
+def _sampled(c: Any, points: Any, order: str, mode: str, cval: float) -> Any:
     axes, outside = [], None
     for x, n in zip(points, c.shape):
         taps, beyond = _axis(x, n, order, mode)
@@ -185,12 +191,13 @@ def _sampled(c, points, order, mode, cval):
 
 # --- functions --------------------------------------------------------------------------------------------------------
 
-def _no_output(output):
+def _no_output(output: int) -> None:
     if output is not None:
         raise NotImplementedError("output= of scipy.ndimage cannot be compiled: assign the result")
 
 
-def map_coordinates(input, coordinates, output=None, order=3, mode="constant", cval=0.0, prefilter=True):
+def map_coordinates(input: ArrayBox, coordinates: Any, output: int | None = None, order: int | str = 3, mode: str = "constant",
+                    cval: float = 0.0, prefilter: bool = True) -> Any:
     _no_output(output)
     _checked(order, mode)
     input, coordinates = np.asarray(input), np.asarray(coordinates)
@@ -201,7 +208,7 @@ def map_coordinates(input, coordinates, output=None, order=3, mode="constant", c
     return _resampled(input, [coordinates[k] + 0.0 for k in range(input.ndim)], order, mode, cval, prefilter)
 
 
-def _resampled(input, points, order, mode, cval, prefilter):
+def _resampled(input: ArrayBox, points: Any, order: str, mode: str, cval: float, prefilter: Any) -> Any:
     if mode == "nearest" and order > 1 and not prefilter:
         raise NotImplementedError("scipy.ndimage's mode='nearest' without prefilter cannot be compiled: use mode='mirror'")
     c, points = _doubled(input), [p.astype(np.float64) for p in points]
@@ -218,12 +225,12 @@ def _resampled(input, points, order, mode, cval, prefilter):
         input.dtype)
 
 
-def _grid(shape):
+def _grid(shape: Any) -> Any:
     return [np.arange(n).reshape([-1 if k == axis else 1 for k in range(len(shape))]) * 1.0 for axis, n in enumerate(shape)]
 
 
-def affine_transform(input, matrix, offset=0.0, output_shape=None, output=None, order=3, mode="constant", cval=0.0,
-                     prefilter=True):
+def affine_transform(input: ArrayBox, matrix: Any, offset: float = 0.0, output_shape: Any = None, output: int | None = None,
+                     order: int | str = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
     _no_output(output)
     _checked(order, mode)
     input, matrix = np.asarray(input), np.asarray(matrix)
@@ -247,13 +254,15 @@ def affine_transform(input, matrix, offset=0.0, output_shape=None, output=None, 
     return _resampled(input, points, order, mode, cval, prefilter)
 
 
-def shift(input, shift, output=None, order=3, mode="constant", cval=0.0, prefilter=True):
+def shift(input: ArrayBox, shift: Any, output: int | None = None, order: int | str = 3, mode: str = "constant",
+          cval: float = 0.0, prefilter: bool = True) -> Any:
     input = np.asarray(input)
     moved = np.broadcast_to(np.asarray(shift), (input.ndim,))
     return affine_transform(input, np.ones(input.ndim), -moved, None, output, order, mode, cval, prefilter)
 
 
-def zoom(input, zoom, output=None, order=3, mode="constant", cval=0.0, prefilter=True, *, grid_mode=False):
+def zoom(input: ArrayBox, zoom: Any, output: int | None = None, order: int | str = 3, mode: str = "constant", cval: float = 0.0,
+         prefilter: bool = True, *, grid_mode: bool = False) -> Any:
     input = np.asarray(input)
     factors = list(zoom) if isinstance(zoom, (list, tuple)) else [zoom] * input.ndim
     if grid_mode:
@@ -263,7 +272,8 @@ def zoom(input, zoom, output=None, order=3, mode="constant", cval=0.0, prefilter
     return affine_transform(input, steps, 0.0, shape, output, order, mode, cval, prefilter)
 
 
-def rotate(input, angle, axes=(1, 0), reshape=True, output=None, order=3, mode="constant", cval=0.0, prefilter=True):
+def rotate(input: ArrayBox, angle: Any, axes: tuple[int, ...] = (1, 0), reshape: bool = True, output: int | None = None,
+           order: int | str = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
     input = np.asarray(input)
     if input.ndim != 2:
         raise NotImplementedError("scipy.ndimage.rotate of an array that has not two dimensions cannot be compiled: use "

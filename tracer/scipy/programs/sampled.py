@@ -2,15 +2,25 @@
 scipy.interpolate and scipy.fft."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ....ir.analysis.induction import InductionVariable
+    from ....ir.build import Builder, Expr
+    from ....ir.core import Value
+    from ....ir.types import Type
+    from ...values.boxes import ArrayBox
 
 # --- scipy.integrate --------------------------------------------------------------------------------------------------
 
-def trapezoid(y, x=None, dx=1.0, axis=-1):
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     return np.trapezoid(y, x, dx, axis)
 
 
-def _spacing(y, x, dx, axis):
+def _spacing(y: Any, x: Any, dx: Any, axis: int) -> Any:
     """The lengths of the intervals, to multiply differences along the first axis with."""
     if x is None:
         return dx
@@ -21,7 +31,7 @@ def _spacing(y, x, dx, axis):
     return h.reshape(-1, *[1] * (y.ndim - 1)) if x.ndim == 1 else h
 
 
-def cumulative_trapezoid(y, x=None, dx=1.0, axis=-1, initial=None):
+def cumulative_trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1, initial: Any = None) -> Any:
     if initial not in (None, 0):
         raise ValueError("`initial` parameter should be `None` or `0`.")
     rows = np.moveaxis(np.asarray(y), axis, 0)
@@ -33,7 +43,7 @@ def cumulative_trapezoid(y, x=None, dx=1.0, axis=-1, initial=None):
     return np.moveaxis(found, 0, axis)
 
 
-def simpson(y, x=None, *, dx=1.0, axis=-1):
+def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     """Simpson's rule over pairs of intervals; of an odd number the last one by Cartwright's correction."""
     rows = np.moveaxis(np.asarray(y), axis, 0)
     n = rows.shape[0]
@@ -54,7 +64,7 @@ def simpson(y, x=None, *, dx=1.0, axis=-1):
             - b ** 3 / (6 * a * (a + b)) * rows[-3])
 
 
-def fixed_quad(func, a, b, args=(), n=5):
+def fixed_quad(func: Any, a: Any, b: Builder, args: Sequence[Value] = (), n: int = 5) -> Any:
     nodes, weights = np.polynomial.legendre.leggauss(n)
     y = (b - a) * (nodes + 1) / 2.0 + a
     return (b - a) / 2.0 * np.sum(weights * func(y, *args), axis=-1), None
@@ -65,15 +75,15 @@ INTEGRATE = {f.__name__: f for f in (trapezoid, cumulative_trapezoid, simpson, f
 
 # --- scipy.spatial.distance -------------------------------------------------------------------------------------------
 
-def _ratio(a, b):
+def _ratio(a: Any, b: Any) -> Any:
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
 
 
-def _cosine(a, b):
+def _cosine(a: Any, b: Any) -> Any:
     return 1.0 - np.sum(a * b, axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
 
 
-def _between(a, b, metric, p):
+def _between(a: Any, b: Any, metric: str, p: float) -> ArrayBox:
     """The distances of vectors along the last axis."""
     gap = a - b
     if metric == "euclidean":
@@ -98,27 +108,27 @@ def _between(a, b, metric, p):
                               "minkowski, cosine, correlation, canberra or braycurtis")
 
 
-def _table(x):
+def _table(x: ArrayBox) -> Any:
     x = np.asarray(x).astype(np.float64)
     if x.ndim != 2:
         raise ValueError("A 2-dimensional array must be passed.")
     return x
 
 
-def cdist(XA, XB, metric="euclidean", *, out=None, p=2.0):
+def cdist(XA: Any, XB: Any, metric: str = "euclidean", *, out: Expr | None = None, p: float = 2.0) -> Any:
     a, b = _table(XA), _table(XB)
     if a.shape[1] != b.shape[1]:
         raise ValueError("XA and XB must have the same number of columns (i.e. feature dimension.)")
     return _between(a[:, None, :], b[None, :, :], metric, p)
 
 
-def pdist(X, metric="euclidean", *, out=None, p=2.0):
+def pdist(X: ArrayBox, metric: str = "euclidean", *, out: Expr | None = None, p: float = 2.0) -> ArrayBox:
     x = _table(X)
     i, j = np.triu_indices(x.shape[0], 1)
     return _between(x[i], x[j], metric, p)
 
 
-def squareform(X, force="no", checks=True):
+def squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
     x = np.asarray(X)
     if x.ndim == 2:
         i, j = np.triu_indices(x.shape[0], 1)
@@ -133,12 +143,12 @@ def squareform(X, force="no", checks=True):
     return out
 
 
-def _vectors(u, v):
+def _vectors(u: Any, v: Value) -> Any:
     return np.asarray(u) + 0.0, np.asarray(v) + 0.0
 
 
-def _one(metric):
-    def distance(u, v, w=None, p=2.0):
+def _one(metric: str) -> Callable:
+    def distance(u: Any, v: Value, w: Any = None, p: float = 2.0) -> Any:
         if w is not None:
             raise NotImplementedError(f"{metric} with weights cannot be compiled")
         a, b = _vectors(u, v)
@@ -147,7 +157,7 @@ def _one(metric):
     return distance
 
 
-def minkowski(u, v, p=2, w=None):
+def minkowski(u: Any, v: Value, p: int = 2, w: Any = None) -> Any:
     return _one("minkowski")(u, v, w, p)
 
 
@@ -158,7 +168,7 @@ DISTANCE = {"cdist": cdist, "pdist": pdist, "squareform": squareform, "minkowski
 
 # --- scipy.interpolate ------------------------------------------------------------------------------------------------
 
-def piecewise_polynomial(c, x, extrapolate, at, nu=0):
+def piecewise_polynomial(c: np.ndarray, x: np.ndarray, extrapolate: bool, at: ArrayBox, nu: int = 0) -> Any:
     """Σ_k c[k, i] (at - x[i])^(m-k) of the interval i that a point lies in, or its derivative of the order nu."""
     at = np.asarray(at).astype(np.float64)
     if extrapolate == "periodic":
@@ -180,25 +190,28 @@ def piecewise_polynomial(c, x, extrapolate, at, nu=0):
 
 # --- scipy.fft --------------------------------------------------------------------------------------------------------
 
-def _transform(name):
+def _transform(name: str) -> Callable:
     own = getattr(np.fft, name)
 
-    def transform(x, n=None, axis=-1, norm=None, overwrite_x=False, workers=None, *, plan=None):
+    def transform(x: Any, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
+                  workers: Any = None, *, plan: list[InductionVariable] | None = None) -> Any:
         return own(x, n, axis, norm)
 
     return transform
 
 
-def _transform_of_axes(name, both):
+def _transform_of_axes(name: str, both: tuple[int, ...] | None) -> Callable:
     own = getattr(np.fft, name)
 
-    def transform(x, s=None, axes=both, norm=None, overwrite_x=False, workers=None, *, plan=None):
+    def transform(x: Any, s: Any = None, axes: tuple[int, ...] = both, norm: str | None = None, overwrite_x: bool = False,
+                  workers: Any = None, *, plan: list[InductionVariable] | None = None) -> Any:
         return own(x, s, axes, norm)
 
     return transform
 
 
-def dct(x, type=2, n=None, axis=-1, norm=None, overwrite_x=False, workers=None, orthogonalize=None):
+def dct(x: Any, type: int | Type = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
+        workers: Any = None, orthogonalize: Any = None) -> Any:
     """2 Σ x_j cos(πk(2j+1)/2N), and its transpose but for factors, type 3."""
     if type not in (2, 3) or n is not None or norm not in (None, "backward", "ortho") or orthogonalize is not None:
         raise NotImplementedError("scipy.fft.dct of types 1 and 4, or with n= or orthogonalize=, cannot be compiled")
@@ -220,7 +233,8 @@ def dct(x, type=2, n=None, axis=-1, norm=None, overwrite_x=False, workers=None, 
     return np.moveaxis(found, -1, axis)
 
 
-def idct(x, type=2, n=None, axis=-1, norm=None, overwrite_x=False, workers=None, orthogonalize=None):
+def idct(x: Any, type: Any = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
+         workers: Any = None, orthogonalize: Any = None) -> Any:
     size = np.asarray(x).shape[axis]
     found = dct(x, 5 - type, n, axis, norm, orthogonalize=orthogonalize)
     return found if norm == "ortho" else found / (2.0 * size)

@@ -4,6 +4,8 @@ what is NaN and what is 0. Results are in double precision, as SciPy's are.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +15,13 @@ from . import families_more  # noqa: F401  (fills the table)
 from .families import FAMILIES, INF
 from .families_borrowed import Borrowed
 
+if TYPE_CHECKING:
+    from ....ir.types import Array
+    from ...values.boxes import ArrayBox, Box, ScalarBox
 
-def _parsed(family, args, kwargs):
+
+def _parsed(family: type, args: tuple[float | ScalarBox, ...], kwargs: Mapping[str, float | ScalarBox]) -> tuple[list[ArrayBox],
+            ArrayBox, ArrayBox]:
     """(shapes, location, scale) from what follows the argument of a method."""
     names = (*family.shapes, "loc", *(() if family.discrete else ("scale",)))
     if len(args) > len(names):
@@ -31,7 +38,7 @@ def _parsed(family, args, kwargs):
     return shapes, np.asarray(given["loc"]).astype(np.float64), np.asarray(given["scale"]).astype(np.float64)
 
 
-def _mass(family, log, x, shapes, scale):
+def _mass(family: type, log: Any, x: Any, shapes: tuple[ArrayBox, ...], scale: int) -> Any:
     name = "pmf" if family.discrete else "pdf"
     own = None if log else getattr(family, name, None)
     if own is not None:
@@ -40,7 +47,7 @@ def _mass(family, log, x, shapes, scale):
     return value if log else np.exp(value)
 
 
-def _density(family, log, x, *args, **kwargs):
+def _density(family: type, log: bool, x: np.ndarray | ArrayBox, *args: float | ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     low, high = family.support(*shapes)
@@ -52,7 +59,7 @@ def _density(family, log, x, *args, **kwargs):
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
 
-def _standard(family, name, x, shapes):
+def _standard(family: type, name: str, x: Any, shapes: list[ArrayBox]) -> Any:
     """A distribution function in standard form, by its own formula or that of its complement."""
     own = getattr(family, name, None)
     if own is not None:
@@ -64,7 +71,7 @@ def _standard(family, name, x, shapes):
     return 1.0 - _standard(family, "cdf", x, shapes)
 
 
-def _cumulative(family, name, x, *args, **kwargs):
+def _cumulative(family: type, name: str, x: ArrayBox, *args: float | ScalarBox, **kwargs: float | ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     if family.discrete and not family.takes_steps:
@@ -76,7 +83,7 @@ def _cumulative(family, name, x, *args, **kwargs):
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
 
-def _quantile(family, name, q, *args, **kwargs):
+def _quantile(family: type, name: str, q: Any, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     q = np.asarray(q).astype(np.float64)
     own = getattr(family, name, None)
@@ -88,7 +95,7 @@ def _quantile(family, name, q, *args, **kwargs):
     return np.where(family.valid(*shapes) & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
 
 
-def _moment(family, name, *args, **kwargs):
+def _moment(family: type, name: str, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     if name == "mean":
         found = family.mean(*shapes) * scale + loc
@@ -101,16 +108,16 @@ def _moment(family, name, *args, **kwargs):
     return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
 
 
-def _median(family, *args, **kwargs):
+def _median(family: type, *args: Any, **kwargs: Any) -> Any:
     return _quantile(family, "ppf", 0.5, *args, **kwargs)
 
 
-def _interval(family, confidence, *args, **kwargs):
+def _interval(family: type, confidence: Any, *args: Any, **kwargs: Any) -> Any:
     tail = (1.0 - np.asarray(confidence)) / 2
     return _quantile(family, "ppf", tail, *args, **kwargs), _quantile(family, "ppf", 1.0 - tail, *args, **kwargs)
 
 
-def _rvs(family, *args, size=None, random_state=None, **kwargs):
+def _rvs(family: type, *args: Any, size: Any = None, random_state: Any = None, **kwargs: Any) -> Any:
     """SciPy's own draws: the class's from the generator, then scale and location."""
     if random_state is None or isinstance(random_state, (int, np.integer)):
         raise NotImplementedError(f"scipy.stats.{family.__name__}.rvs cannot be compiled without a generator: pass "
@@ -141,17 +148,17 @@ _METHODS = {
 class Bound:
     """A program with its first arguments: a method of a distribution."""
 
-    def __init__(self, program, first):
+    def __init__(self, program: Any, first: tuple[bool | str | type, ...]):
         self.program, self.first = program, first
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Array | Box, **kwargs: float | ScalarBox) -> Box:
         return self.program(*self.first, *args, **kwargs)
 
 
 _OWN: dict = {}                    # class of a distribution -> its family
 
 
-def family_of(dist):
+def family_of(dist: str) -> Any:
     """The family of a distribution: families.py's, and where that says nothing the methods that SciPy writes for it."""
     kind = type(dist)
     if kind not in _OWN:
@@ -162,7 +169,7 @@ def family_of(dist):
 FROZEN: dict = {}                  # class of a multivariate distribution -> its programs; scipy_source.py fills it
 
 
-def program(dist, name: str):
+def program(dist: Any, name: str) -> Bound | None:
     """The program of a method of a distribution, None where there is none."""
     if type(dist).__name__ in FROZEN:
         return FROZEN[type(dist).__name__].get(name)
@@ -172,7 +179,7 @@ def program(dist, name: str):
     return Bound(_METHODS[name][0], (family, *_METHODS[name][1]))
 
 
-def parts(owner):
+def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
     if type(owner).__name__ == "multivariate_normal_frozen":
         return owner._dist, (owner.mean, owner.cov), {}
@@ -184,10 +191,10 @@ def parts(owner):
 class Frozen:
     """A distribution whose parameters are given inside traced code."""
 
-    def __init__(self, dist, args, kwargs):
+    def __init__(self, dist: Any, args: tuple[float | ScalarBox, ...], kwargs: dict[str, ScalarBox]):
         self.dist, self.args, self.kwds = dist, args, kwargs
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable:
         found = program(self.dist, name)
         if found is None and name.startswith("__"):
             raise AttributeError(name)
@@ -197,9 +204,9 @@ class Frozen:
         return functools.partial(_late, found, self.args, self.kwds)
 
 
-def _late(found, args, kwds, *xs):
+def _late(found: Bound, args: tuple[float | ScalarBox, ...], kwds: dict[str, ScalarBox], *xs: np.ndarray | ArrayBox) -> Box:
     return found(*xs, *args, **kwds)
 
 
-def frozen(name: str):
+def frozen(name: str) -> type:
     return Frozen if name in FAMILIES or name in FROZEN or name.endswith("_gen") else None
