@@ -138,6 +138,8 @@ class DynamicList(packed_lists.ListValue):
     __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
+        if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
+            raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
         self.entry, self.site, self.top, self.seen, self.write_guard = entry, site, None, None, []
         self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
