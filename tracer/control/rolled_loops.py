@@ -210,6 +210,7 @@ class RolledLoop:
             for k, box in buffer_rotation.settle(self, outcome, taken, trip).items():
                 held[k] = box
         self.link_pairs()
+        list_scan_outputs.handed_on(trace, outcome, finals, held)
         if self.put is not None:
             self.put(tuple(held[:len(self.names)]))
         for (place, carry), found in zip(self.items.values(), held[len(self.names):]):
