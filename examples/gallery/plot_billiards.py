@@ -98,11 +98,12 @@ def miss(shot, start, pocket):
 
 POCKET = np.array([WIDTH - 0.1, HEIGHT - 0.1])
 compiled = tg.jit(miss)
-shots = np.array([[speed * np.cos(a), speed * np.sin(a)] for speed in np.linspace(2.5, 4.0, 31) for a in np.linspace(-0.4, 0.4, 161)])
+speeds, angles = np.meshgrid(np.linspace(2.5, 4.0, 31), np.linspace(-0.4, 0.4, 161))
+shots = np.column_stack([(speeds * np.cos(angles)).ravel(), (speeds * np.sin(angles)).ravel()])
 distances = np.array([np.hypot(*compiled(shot, START, POCKET)) for shot in shots])
 best = shots[np.argmin(distances)]
 fit = tg.scipy.root(miss, best, args=(START, POCKET), tol=1e-12)
-print(f"best of {len(shots)} shots: {distances.min():.3f} from the pocket; after {fit.nfev} evaluations {np.hypot(*fit.fun):.1e}")
+print(f"best of {len(shots)} shots: {distances.min():.3f} away; {fit.nfev} evaluations later {np.hypot(*fit.fun):.1e}")
 
 # %%
 # What came out is exact: ball 4 stands in the corner, no energy was lost, and the slopes of the final places of all

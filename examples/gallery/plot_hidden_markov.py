@@ -78,7 +78,9 @@ print(f"before {fit.x[0]:.0f} ± {errors[0]:.0f}, after {fit.x[1]:.0f} ± {error
 scores, moves = scored(fit.x, flow), transitions(fit.x)
 states = tg.grad(evidence)(scores, moves)
 
-paths = np.array([scores[:n, 0].sum() + scores[n:, 1].sum() + (n - 1) * moves[0, 0] + (n < 100) * moves[0, 1] for n in range(1, 101)])
+stay, change = moves[0]
+paths = [scores[:n, 0].sum() + scores[n:, 1].sum() + (n - 1) * stay + (n < 100) * change for n in range(1, 101)]
+paths = np.array(paths)
 weights = np.exp(paths - paths.max())
 weights /= weights.sum()
 assert np.allclose(states[:, 1], [weights[:t].sum() for t in range(100)])
