@@ -98,7 +98,8 @@ def _emitted(text: str, request: Request, target: Target) -> Object:
         head = f'target datalayout = "{made.target_data}"\ntarget triple = "{target.triple}"\n'
         with llvm.parse_assembly(head + text, context) as module:
             module.verify()
-            _hide(module, public)
+            # inlined, it would be vectorised in another way, and sums end in other last bits than in this process
+            module.get_function(request.kernel.symbol).add_function_attribute("noinline")
             engine.run_passes(module, made)
             for more in _helpers(_declared(module), target):
                 module.link_in(llvm.parse_assembly(head + more, context))

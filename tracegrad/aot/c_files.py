@@ -35,7 +35,7 @@ def texts(plan: Plan, values: tuple, target: str, needs: tuple[str, ...]) -> dic
 def _declared(item: Item, result: bool) -> str:
     if item.by_value and not result:
         return f"{item.c_type} {item.name}"
-    return f"{'' if result else 'const '}{item.c_type} *{item.name}"
+    return f"{'' if result or item.written else 'const '}{item.c_type} *{item.name}"
 
 
 def _safe(text: str) -> str:
@@ -45,7 +45,7 @@ def _safe(text: str) -> str:
 
 def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
     name = plan.name
-    rows = [f" *   {i.name:<12} {_safe(i.described)}{'' if i.by_value else '; read only, of the caller'}" for i in plan.inputs]
+    rows = [f" *   {i.name:<12} {_safe(i.described)}{_use(i)}" for i in plan.inputs]
     rows += [f" *   {r.name:<12} {_safe(r.described)}; written, memory of the caller: {r.count * _size(r)} bytes"
              for r in plan.results]
     codes = [f" *   {k:>4}   {_safe(c.text)}" for k, c in enumerate(plan.checks, 1)]
@@ -75,6 +75,10 @@ def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
         "#ifdef __cplusplus", "}", "#endif", "#endif", ""])
 
 
+def _use(item: Item) -> str:
+    return "" if item.by_value else "; overwritten, of the caller" if item.written else "; read only, of the caller"
+
+
 def _size(item: Item) -> int:
     return item.dtype.size // (2 if item.dtype.complex else 1)
 
@@ -98,7 +102,7 @@ def _example(plan: Plan, values: tuple) -> str:
         passed.append(item.name)
     arrays += [f"static {r.c_type} {r.name}[{max(r.count, 1)}];" for r in plan.results]
     call = ", ".join([*passed, *(r.name for r in plan.results), "error"])
-    shown = [line for r in plan.results for line in _printed(r)]
+    shown = [line for r in (*(i for i in plan.inputs if i.written), *plan.results) for line in _printed(r)]
     return "\n".join([
         f"/* Calls {plan.name} with the arguments that it was exported for, and prints the results. */",
         "#include <math.h>", "#include <stdio.h>", f'#include "{plan.name}.h"', "", *arrays, "",

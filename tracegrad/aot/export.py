@@ -75,11 +75,7 @@ def _program(jitted: Jitted, args: tuple, kwargs: dict) -> _Program:
     with jitted.reading(call):
         traced = jitted.with_captures(call)
     name, loc = named(traced), traced.function.loc
-    if traced.writes:
-        path = traced.paths[[k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"][next(iter(traced.writes))]]
-        raise UnsupportedError(f"`{name}` overwrites its argument {path}: an exported function leaves arguments as they are",
-                               f"let it work on a copy, and return that: {path} = {path}.copy()", loc)
-    traced = explicit(traced)
+    traced = traced if traced.writes else explicit(traced)
     captures = captures_of(traced.held)
     found = captures.find() or []
     if len(found) != len(captures.parameters):

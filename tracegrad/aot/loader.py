@@ -65,7 +65,10 @@ class Exported:
         code = self._function(*passed, *[ctypes.c_void_p(r.ctypes.data) for r in results], record)
         if code:
             self._fail(code, bytes(record))
-        return _built(self.about["output"], [_result(r, about) for r, about in zip(results, self.about["results"])])
+        for value, array, wanted in zip(given, kept, self.about["inputs"]):
+            if wanted["written"] and array is not value:
+                value[...] = array
+        return _built(self.about["output"], [_result(r, about) for r, about in zip(results, self.about["results"])], given)
 
     def _fail(self, code: int, record: bytes) -> None:
         if code < 0:
@@ -90,6 +93,8 @@ def _word(record: bytes, at: int, dtype: np.dtype) -> tuple[Any, int]:
 
 def _array(value: Any, wanted: dict) -> np.ndarray:
     found, dtype = np.asarray(value), np.dtype(wanted["dtype"])
+    if wanted["written"] and not (isinstance(value, np.ndarray) and value.flags.writeable):
+        raise TypeError(f"{wanted['path']} is overwritten: a writable array is wanted, found a {type(value).__name__}")
     exact = wanted["kind"] in ("array", "numpy") and isinstance(value, (np.ndarray, np.generic))
     if (exact and found.dtype != dtype) or not np.can_cast(found.dtype, dtype, "same_kind"):
         raise TypeError(f"{wanted['path']} has dtype {dtype}: found {found.dtype}")
@@ -149,7 +154,7 @@ def _of_call(keys: list, children: list, args: list, kwargs: dict) -> Iterator:
         raise TypeError(f"unexpected argument {next(iter(kwargs))!r}")
 
 
-def _built(structure: Any, leaves: list) -> Any:
+def _built(structure: Any, leaves: list, given: list) -> Any:
     rest = iter(leaves)
 
     def build(s: Any) -> Any:
@@ -158,6 +163,8 @@ def _built(structure: Any, leaves: list) -> Any:
         kind, keys, children = s
         if kind == "static":
             return keys
+        if kind == "argument":
+            return given[keys]
         made = [build(child) for child in children]
         return dict(zip(keys, made)) if kind == "dict" else tuple(made) if kind == "tuple" else made
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..derivative_programs import dynamic
 from ..ir.core import Function
 from ..ir.errors import ArgumentError, ArgumentTypeError, Loc
 from ..ir.ops.checks import error_class
@@ -38,7 +39,8 @@ RESERVED = frozenset({
 
 
 class Item(NamedTuple):
-    """A parameter or a result. role: "array", "numpy" (a NumPy scalar) or Python's "float", "int", "bool", "complex"."""
+    """A parameter or a result. role: "array", "numpy" (a NumPy scalar) or Python's "float", "int", "bool", "complex".
+    written: a parameter that the function overwrites."""
 
     name: str
     path: str
@@ -46,6 +48,7 @@ class Item(NamedTuple):
     dtype: DType
     dims: tuple[int, ...]
     by_value: bool = False
+    written: bool = False
 
     @property
     def c_type(self) -> str:
@@ -89,34 +92,44 @@ class Plan(NamedTuple):
 
 
 def plan_of(name: str, traced: Traced, final: Function, kernel: Kernel, names: Sequence[str]) -> Plan:
-    """The plan of a program whose results are all that is returned. names: the function's parameters."""
+    """The plan of a program. names: the function's parameters."""
     loc = traced.function.loc
     inputs, results = tuple(_inputs(traced)), tuple(_results(traced, final, loc))
-    if len(inputs) + len(results) > len(kernel.params):
-        raise ArgumentError(f"`{name}` has results whose memory is not known beforehand", "return new arrays", loc)
     positional, keyword = traced.tree.children
     fixed = iter([("static", leaf.value) if leaf.kind == "static" else "*" for leaf in traced.leaves])
     children = [_structure(child, fixed, loc) for child in (*positional.children, *keyword.children)]
     arguments = ["call", [*names[:len(positional.children)], *keyword.meta[0]], children]
-    output = _structure(traced.out_tree, iter([("static", out.value) if out.kind == "static" else "*"
-                                               for out in traced.outs]), loc)
+    output = _structure(traced.out_tree, iter([(out.kind, out.value) if out.kind in _NO_RESULT else "*"
+                                               for out in traced.outs]), loc, _parameter_numbers(traced))
     return Plan(name, inputs, results, checks_of(kernel), arguments, output)
+
+
+_NO_RESULT = ("static", "arg")
+
+
+def _parameter_numbers(traced: Traced) -> dict[int, int]:
+    """leaf -> parameter."""
+    return {leaf: k for k, leaf in enumerate(dynamic(traced))}
 
 
 def _inputs(traced: Traced) -> Iterator[Item]:
     taken: set[str] = set()
-    for leaf, path in zip(traced.leaves, traced.paths):
-        if leaf.kind != "static":
-            by_value = not leaf.dims and not leaf.dtype.complex and leaf.dtype.name != "f16"
-            yield Item(_identifier(path, taken), path, leaf.kind, leaf.dtype, tuple(leaf.dims), by_value)
+    for k, number in enumerate(dynamic(traced)):
+        leaf, path, written = traced.leaves[number], traced.paths[number], k in traced.writes
+        by_value = not (leaf.dims or written or leaf.dtype.complex or leaf.dtype.name == "f16")
+        yield Item(_identifier(path, taken), path, leaf.kind, leaf.dtype, tuple(leaf.dims), by_value, written)
 
 
 def _results(traced: Traced, final: Function, loc: Loc) -> Iterator[Item]:
     taken = {item.name for item in _inputs(traced)}
-    paths = traced.out_tree.paths("out")
-    for out, path in zip(traced.outs, paths, strict=True):
-        if out.kind == "static":
-            continue
+    found = [(out, path) for out, path in zip(traced.outs, traced.out_tree.paths("out"), strict=True)
+             if out.kind not in _NO_RESULT]
+    numbers = [out.result for out, _ in found]
+    views = traced.writes and any(out.kind == "view" for out, _ in found)
+    if views or numbers != sorted(set(numbers) - set(traced.writes.values())):
+        raise ArgumentError(f"`{traced.function.name}` overwrites an argument, and returns a part of it or an array twice",
+                            "return copies: x[1:].copy()", loc)
+    for out, path in found:
         found = final.results[out.result].type
         if not all(isinstance(d, int) for d in found.dims):
             raise ArgumentTypeError(f"the length of {path}, of what `{traced.function.name}` returns, is known only at run "
@@ -141,18 +154,18 @@ def _identifier(path: str, taken: set[str]) -> str:
 _CONTAINERS = {pytrees.TUPLE: "tuple", pytrees.LIST: "list", pytrees.DICT: "dict"}
 
 
-def _structure(tree: pytrees.TreeDef, leaves: Iterator, loc: Loc) -> Any:
+def _structure(tree: pytrees.TreeDef, leaves: Iterator, loc: Loc, parameters: dict[int, int] | None = None) -> Any:
     if tree.kind is None:
         leaf = next(leaves)
         if leaf == "*":
             return leaf
-        return _fixed(leaf[1], loc)
+        return ["argument", (parameters or {})[leaf[1]], []] if leaf[0] == "arg" else _fixed(leaf[1], loc)
     if tree.kind is pytrees.NONE:
         return ["static", None, []]
     if tree.kind not in _CONTAINERS or (tree.kind is pytrees.DICT and not all(type(k) is str for k in tree.meta[0])):
         raise ArgumentTypeError(f"the structure {tree!r} cannot be exported", "use tuples, lists and dicts with str keys", loc)
     keys = list(tree.meta[0]) if tree.kind is pytrees.DICT else None
-    return [_CONTAINERS[tree.kind], keys, [_structure(child, leaves, loc) for child in tree.children]]
+    return [_CONTAINERS[tree.kind], keys, [_structure(child, leaves, loc, parameters) for child in tree.children]]
 
 
 def _fixed(value: Any, loc: Loc) -> Any:
@@ -183,7 +196,7 @@ def described(plan: Plan, *, library: str | None, target: str) -> str:
 
     def row(item: Item) -> dict[str, Any]:
         return {"path": item.path, "kind": item.role, "dtype": item.dtype.np.name, "shape": list(item.dims),
-                "by_value": item.by_value}
+                "by_value": item.by_value, "written": item.written}
 
     about = {
         "name": plan.name, "target": target, "object": f"{plan.name}.o", "library": library,
