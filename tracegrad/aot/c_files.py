@@ -19,7 +19,7 @@ def linking(name: str, target: str) -> str:
     """What to run for an object of another machine."""
     if target == "wasm32":
         return (f"the object is not linked; run: wasm-ld --no-entry --allow-undefined --export={name} "
-                f"--export={name}_message --export-memory -o {name}.wasm {name}.o")
+                f"--export={name}_message -o {name}.wasm {name}.o")
     return f"the object is not linked; run: {_COMPILERS[target]} {name}_example.c {name}.o -lm -o {name}_example"
 
 

@@ -68,11 +68,20 @@ BOUND = {"rosenbrock": 3e-16, "mlp": 1e-13, "springs": 0.0}
 
 def numbers(tree):
     """All numbers of a result, in the order of the C function's results."""
+    return [x for leaf in leaves(tree) for x in leaf.ravel().tolist()]
+
+
+def leaves(tree):
+    """The leaves, in the order of the C function's parameters."""
     if isinstance(tree, dict):
-        return [x for k in sorted(tree) for x in numbers(tree[k])]
+        return [x for k in sorted(tree) for x in leaves(tree[k])]
     if isinstance(tree, (tuple, list)):
-        return [x for part in tree for x in numbers(part)]
-    return np.ravel(tree).tolist()
+        return [x for part in tree for x in leaves(part)]
+    return [np.asarray(tree)]
+
+
+def arguments(tree):
+    return [x if x.ndim else x.item() for x in leaves(tree)]
 
 
 def close(a, b, bound):
@@ -259,17 +268,76 @@ def test_objects_of_other_machines(target, name, tmp_path):
         assert binary[:4] == b"\x7fELF" and (binary[4], int.from_bytes(binary[18:20], "little")) == MACHINES[target]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_aarch64_runs(name, tmp_path):
-    cross, run = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+EMULATORS = {"aarch64-linux-gnu": ("aarch64-linux-gnu-gcc", "qemu-aarch64"),
+             "armv7-linux-gnueabihf": ("arm-linux-gnueabihf-gcc", "qemu-arm"),
+             "riscv64-linux-gnu": ("riscv64-linux-gnu-gcc", "qemu-riscv64")}
+
+
+@pytest.mark.parametrize("target", EMULATORS)
+def test_other_machines_run(target, tmp_path):
+    compiler, emulator = EMULATORS[target]
+    cross, run = shutil.which(compiler), shutil.which(emulator) or shutil.which(emulator + "-static")
     if not (cross and run):
-        pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64 (Debian: gcc-aarch64-linux-gnu, qemu-user)")
+        pytest.skip(f"needs {compiler} and {emulator} (Debian: gcc-{compiler.removesuffix('-gcc')}, qemu-user)")
+    for name, (f, of, args) in CASES.items():
+        made = tg.export(f, *args, directory=tmp_path, of=of, target=target)
+        subprocess.run([cross, "-static", f"{made.name}_example.c", f"{made.name}.o", "-lm", "-o", name], cwd=tmp_path, check=True)
+        printed = subprocess.run([run, tmp_path / name], capture_output=True, text=True, check=True).stdout
+        assert close([float(line.split()[1]) for line in printed.splitlines()], numbers(OF[of](f)(*args)), 1e-13)
+
+
+def _module(tmp_path, made):
+    """An instance of a linked WebAssembly module, with the functions of the C library that it asks for."""
+    wasmtime = pytest.importorskip("wasmtime", reason="needs the wasmtime wheel")
+    linker = shutil.which("wasm-ld")
+    if not linker:
+        pytest.skip("needs wasm-ld (Debian: lld)")
+    command = made.note.partition("run: ")[2].split()
+    subprocess.run([linker, *command[1:], "--export=__heap_base"], cwd=tmp_path, check=True)
+    store = wasmtime.Store()
+    module = wasmtime.Module.from_file(store.engine, str(tmp_path / f"{made.name}.wasm"))
+    room = []
+
+    def moved(to, start, count):
+        room[1].write(store, room[1].read(store, start, start + count), to)
+        return to
+
+    def filled(to, byte, count):
+        room[1].write(store, bytes([byte & 255]) * count, to)
+        return to
+
+    def taken(count):
+        place = room[0]
+        room[0] += -(-count // 64) * 64
+        return place
+
+    library = {"malloc": taken, "free": lambda p: None, "memcpy": moved, "memmove": moved, "memset": filled, "tanh": math.tanh}
+    imports = [wasmtime.Func(store, i.type, library[i.name]) for i in module.imports]
+    exports = wasmtime.Instance(store, module, imports).exports(store)
+    room[:] = [exports["__heap_base"].value(store), exports["memory"]]
+    return store, exports, taken
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_webassembly_runs(name, tmp_path):
     f, of, args = CASES[name]
-    made = tg.export(f, *args, directory=tmp_path, of=of, target="aarch64-linux-gnu")
-    built = [cross, "-static", f"{made.name}_example.c", f"{made.name}.o", "-lm", "-o", "example"]
-    subprocess.run(built, cwd=tmp_path, check=True)
-    printed = subprocess.run([run, tmp_path / "example"], capture_output=True, text=True, check=True).stdout
-    assert close([float(line.split()[1]) for line in printed.splitlines()], numbers(OF[of](f)(*args)), 1e-13)
+    made = tg.export(f, *args, directory=tmp_path, of=of, target="wasm32")
+    store, exports, taken = _module(tmp_path, made)
+    memory, passed, places = exports["memory"], [], []
+    memory.grow(store, 16)
+    for x in arguments(args):
+        if isinstance(x, float):
+            passed.append(x)
+            continue
+        passed.append(taken(x.nbytes))
+        memory.write(store, np.ascontiguousarray(x).tobytes(), passed[-1])
+    wanted = leaves(OF[of](f)(*args))
+    for x in wanted:
+        places.append(taken(x.nbytes))
+    assert exports[made.name](store, *passed, *places, 0) == 0
+    for place, x in zip(places, wanted):
+        found = np.frombuffer(memory.read(store, place, place + x.nbytes), x.dtype).reshape(x.shape)
+        np.testing.assert_allclose(found, x, rtol=1e-12, atol=1e-15)
 
 
 # --- the command --------------------------------------------------------------------------------------------------------
