@@ -98,7 +98,9 @@ def plan_of(name: str, traced: Traced, final: Function, kernel: Kernel, names: S
     positional, keyword = traced.tree.children
     fixed = iter([("static", leaf.value) if leaf.kind == "static" else "*" for leaf in traced.leaves])
     children = [_structure(child, fixed, loc) for child in (*positional.children, *keyword.children)]
-    arguments = ["call", [*names[:len(positional.children)], *keyword.meta[0]], children]
+    count = len(positional.children)
+    unnamed = [f"argument {k}" for k in range(min(len(names), count), count)]                       # those of *args
+    arguments = ["call", [*names[:count], *unnamed, *keyword.meta[0]], children]
     output = _structure(traced.out_tree, iter([(out.kind, out.value) if out.kind in _NO_RESULT else "*"
                                                for out in traced.outs]), loc, _parameter_numbers(traced))
     return Plan(name, inputs, results, checks_of(kernel), arguments, output)

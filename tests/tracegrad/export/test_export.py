@@ -140,6 +140,17 @@ def test_failed_checks(tmp_path):
 
 
 @needs_c
+def test_any_number_of_arguments(tmp_path):
+    def f(x, *rest, scale=1.0, **more):
+        return scale * sum([x, *rest, *more.values()])
+
+    tg.export(f, 1.0, 2.0, 3.0, scale=2.0, extra=4.0, directory=tmp_path)
+    assert tg.load(tmp_path)(1.0, 2.0, 3.0, extra=4.0, scale=2.0) == 20.0
+    tg.export(f, 1.0, 2.0, of="grad", argnums=(0, 1), directory=tmp_path / "g")
+    assert tg.load(tmp_path / "g")(1.0, 2.0) == (1.0, 1.0)
+
+
+@needs_c
 def test_every_kind_of_number(tmp_path):
     args = (1.0 + 2.0j, np.arange(3, dtype=np.float16), True, 3, np.int8(5))
     made = tg.export(kinds, *args, directory=tmp_path)
@@ -281,7 +292,8 @@ def test_other_machines_run(target, tmp_path):
         pytest.skip(f"needs {compiler} and {emulator} (Debian: gcc-{compiler.removesuffix('-gcc')}, qemu-user)")
     for name, (f, of, args) in CASES.items():
         made = tg.export(f, *args, directory=tmp_path, of=of, target=target)
-        subprocess.run([cross, "-static", f"{made.name}_example.c", f"{made.name}.o", "-lm", "-o", name], cwd=tmp_path, check=True)
+        built = [cross, "-static", f"{made.name}_example.c", f"{made.name}.o", "-lm", "-o", name]
+        subprocess.run(built, cwd=tmp_path, check=True)
         printed = subprocess.run([run, tmp_path / name], capture_output=True, text=True, check=True).stdout
         assert close([float(line.split()[1]) for line in printed.splitlines()], numbers(OF[of](f)(*args)), 1e-13)
 
