@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .functions import Found
     from .ir.types import Array
     from .tracer.pytrees import TreeDef
-    from .tracer.values.boxes import ArrayBox, Box
+    from .tracer.values.boxes import Box
     from .transforms import LinearProgram
 
 P = ParamSpec("P")
@@ -297,7 +297,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             traced = self.with_captures(call)
         return compile.specialise(traced, call, form, 1e3 * (time.perf_counter() - start), stages)
 
-    def __tracegrad_call__(self, args: Any, kwargs: dict) -> ArrayBox | tuple[Box | LinearProgram | tuple[Box, ...], ...]:
+    def __tracegrad_call__(self, args: Any, kwargs: dict) -> Any:
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
         if not self.derives:
             return calls.call(self.root, *args, **kwargs)

@@ -313,6 +313,8 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     sizes = lengths_of(call)
     f = final(program, captures, tuple(sizes))
     guards = f.attrs.get("guards", ())
+    if sizes and lengths.compares_data(f):
+        raise OtherLengths("it compares lengths that follow from data")
     expect_fitting(guards, sizes)
     tick("optimize")
     kernel = loop_builder.lower(f, verify=config.verify)

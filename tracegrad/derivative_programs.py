@@ -66,7 +66,7 @@ def dynamic(traced: Traced) -> list[int]:
     return [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
 
 
-def built(name: str, like: Function, param_types: list[Type], names: list[str], body: Callable) -> Function:
+def built(name: str, like: Function, param_types: list[Type], names: Sequence[str], body: Callable) -> Function:
     """A new function; `body(builder, params)` emits it and returns the results."""
     made = function(name, param_types, names, like.loc)
     if len(made.params) == len(like.params):                 # lengths that are parameters themselves

@@ -9,7 +9,7 @@ parallel loop over the basis of one side. With N input and M output elements:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -248,7 +248,7 @@ def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, sta
                       static_argnums=static_argnums, static_argnames=static_argnames)
 
 
-def hvp(f: Callable, primals: Sequence, tangents: Sequence) -> Any:
+def hvp(f: Callable, primals: Any, tangents: Any) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
 
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument

@@ -52,7 +52,7 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 _LOCK = Lock(0)
 
 
-def _checked(name: str, value: Any) -> int | str:
+def _checked(name: str, value: Any) -> int | str | None:
     """The value, if the knob takes it."""
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))

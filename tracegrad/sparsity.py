@@ -240,7 +240,7 @@ class PatternDependent(Jitted):
             made = self.organise(plan, call)
         return kept(plan.recent, key, made, RECENT)
 
-    def organise(self, plan: Plan, call: Call) -> Pattern:
+    def organise(self, plan: Plan, call: Call) -> Pattern | None:
         return plan.detector.pattern(call)
 
     def evaluate(self, plan: Plan, made: Pattern, call: Call) -> Any:

@@ -177,7 +177,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return derived(f, "jvp")(tuple(primals), tuple(tangents))
 
 
-def expect_tuples(operator: str, primals: tuple[Array | Box, ...], tangents: tuple) -> None:
+def expect_tuples(operator: str, primals: Sequence[Array | Box], tangents: Sequence) -> None:
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise ArgumentTypeError(f"{operator} takes the primals and the tangents as tuples",
                                 f"write tg.{operator}(f, (x,), (v,))")
@@ -235,7 +235,7 @@ class LinearProgram(Jitted):
         return trace_function.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
 
 
-def _lengths(b: Builder, f: Function, given: list[Value], places: list[int]) -> dict:
+def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
     """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
     the first half found is among the residuals, so it is checked to be that number."""
     numbers = {}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .pytrees import Kind
     from .sequences.dynamic_lists import Cell, Entry
     from .staging.trace_function import Traced
-    from .values.boxes import ArrayBox, Box, ScalarBox
+    from .values.boxes import ArrayBox
 
 _STATE = threading.local()
 stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
@@ -470,7 +470,7 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
     return roots.stop or "a value computed at run time"
 
 
-def need_static(box: ScalarBox | Box, what: str) -> None:
+def need_static(box: Any, what: str) -> None:
     """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
     trace = current()
     roots = roots_of(trace, box.read())

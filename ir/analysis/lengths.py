@@ -113,6 +113,11 @@ def value_of(e: Expression, lengths: dict[str, int]) -> int:
     return MEANING[e[0]](*[value_of(part, lengths) for part in e[1:]])
 
 
+def compares_data(f: Function) -> bool:
+    """Whether a check of shapes is left to run time: for one length it may have been decided, or stretched."""
+    return any(op.defn.name == "check" and op.attrs["error"] == "ShapeError" for op in f.body.walk())
+
+
 def conditions(f: Function) -> tuple[Expression, ...]:
     """What must hold of the lengths for a program: the conditions of its checks on nothing else, which are taken out of it, in
     place. A check that runs only at times asks for it always: calls for which it does not hold get another program."""

@@ -188,7 +188,7 @@ class Values(Cursor):
         self.write(Let(new, op, (old, atom), {"any_order": True} if any_order else {}, reassoc))
         self.store_value(v, index, new)
 
-    def read_flat(self, v: Value, flat: int | Scalar) -> Atom:
+    def read_flat(self, v: Value, flat: Dim | Scalar) -> Atom:
         """Element number `flat` of an array in memory."""
         place = self.place(v)
         if len(place.buffer.dims) == 1:

@@ -195,7 +195,7 @@ def _gemm(out: Emitter, site: int | None, c: Any, a: Buffer, b: At | Buffer, tra
     call.number(alpha).at(b).stride(ldb).at(a).stride(lda).number(beta).at(c).stride(ldc).call()
 
 
-def _syrk(out: Emitter, site: int, c: Any, a: Any, trans: bool, m: Any, k: Any, lda: int, ldc: Any) -> None:
+def _syrk(out: Any, site: int, c: Any, a: Any, trans: bool, m: Any, k: Any, lda: int, ldc: Any) -> None:
     """The upper triangle as the routine sees it is the lower one of rows. Its reflection goes by tiles, for the cache, and
     writes along rows."""
     dtype = _buffer(c).dtype
@@ -203,7 +203,7 @@ def _syrk(out: Emitter, site: int, c: Any, a: Any, trans: bool, m: Any, k: Any, 
     call.number(0.0).at(c).stride(ldc).call()
     base, size, ld = out.address(c), out.index(m), out.index(ldc)
 
-    def tile(first: int, column: Any) -> None:
+    def tile(first: Any, column: Any) -> None:
         """What stands in rows from `first` on and columns from `column` on, left of the diagonal."""
         end = _extreme(out, "smin", out.sum(first, str(TILE)), size)
 

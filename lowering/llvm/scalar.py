@@ -22,11 +22,10 @@ from ...ir.opdef import OPS
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
-from ..loopir.grammar import Let, Scalar
+from ..loopir.grammar import Let
 from ..math import library
 
 if TYPE_CHECKING:
-    from ...ir.build import Expr
     from ...ir.ops.special_library import Routine
     from .emit import Emitter
 
@@ -126,7 +125,7 @@ class Scalars:
         moved = self.line(f"add i64 {i[0]}, {n[0]}", INDEX)[0]
         return self.line(f"select i1 {negative}, i64 {moved}, i64 {i[0]}", INDEX)[0]
 
-    def _pick(self, cond: Scalar, yes: Expr, no: Any) -> Any:
+    def _pick(self, cond: Any, yes: Any, no: Any) -> Any:
         return self.line(f"select i1 {cond[0]}, i64 {yes[0]}, i64 {no[0]}, !unpredictable !{self.out.empty()}", INDEX)[0]
 
     # --- rules: each takes (rule, arguments, dtype of the Let's target) and gives a value ---------------------------------

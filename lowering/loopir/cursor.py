@@ -103,7 +103,7 @@ class Cursor:
             target.most = _FOLD[op](*ends)
         return target
 
-    def load(self, buffer: Any, index: tuple[int | Scalar, ...], level: int | None = None) -> Scalar:
+    def load(self, buffer: Any, index: Any, level: int | None = None) -> Scalar:
         at = self.level(index) if level is None else level
         target = Scalar(buffer.dtype, "", self.loc)
         self.levels[target] = at

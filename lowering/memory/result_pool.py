@@ -154,7 +154,7 @@ class Pool:
         self._struct = (ctypes.c_uint8 * _HANDLER_BYTES).from_buffer_copy(ctypes.string_at(own, _HANDLER_BYTES))
         ctypes.memmove(self._struct, b"tracegrad\0", 10)
         fields = (ctypes.c_uint64 * 5).from_address(ctypes.addressof(self._struct) + _HANDLER_FIELDS)
-        fields[:] = (context, malloc, calloc, realloc, self._code.address(_RELEASE))
+        fields[:] = [context, malloc, calloc, realloc, self._code.address(_RELEASE)]
         self.capsule = capsule(ctypes.addressof(self._struct), b"mem_handler", None)
         self.handler = id(self.capsule)
 

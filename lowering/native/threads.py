@@ -411,10 +411,11 @@ _threads: list[int] = []                    # what the process may use; empty: t
 
 @cache
 def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use. OMP_NUM_THREADS lowers it: joblib, dask and batch systems set it, so that processes
+    side by side share the cores."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(found, int(limit)) if limit.isdigit() and int(limit) else found
 
 
 def _call(name: str, *values: int) -> int:

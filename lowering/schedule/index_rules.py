@@ -331,7 +331,7 @@ def search(g: Nester, op: Op, x: Any) -> Any:
     return g.let("select", (g.let("ne", (x, x), BOOL), numbers, found), INDEX)
 
 
-def _search_steps(g: Any, op: Op, x: Any, n: Any, before: Op) -> Any:
+def _search_steps(g: Any, op: Op, x: Any, n: Any, before: Any) -> Any:
     """The number of grid elements for which before(element) holds; it holds for those in front."""
     if type(n) is not int:
         return _search_loop(g, op, x, n, before)
@@ -342,7 +342,7 @@ def _search_steps(g: Any, op: Op, x: Any, n: Any, before: Op) -> Any:
     return operand(low)
 
 
-def _search_step(g: Nester, op: Op, low: int | Scalar, half: int, before: Op) -> Scalar:
+def _search_step(g: Nester, op: Op, low: int | Scalar, half: int, before: Any) -> Scalar:
     """The new low after element low + half - 1."""
     after = g.iop("add", low, half)
     element = g.value_at(op.operands[0], (g.iop("sub", after, 1),))

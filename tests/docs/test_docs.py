@@ -10,7 +10,8 @@ import tracegrad as tg
 from tracegrad.cli import main
 
 ROOT = pathlib.Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts)
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
 TOUR = ROOT / "docs" / "architecture.md"
 FOLDERS = ("ir", "tracer", "autodiff", "lowering", "tracegrad")
 NO_DUTY = {"__init__.py"}                       # says what its folder is for

@@ -9,7 +9,7 @@ import cases
 import numpy as np
 import pytest
 from by_hand import PROGRAMS, trees
-from test_thresholds import EVERY, same
+from test_thresholds import EVERY, forget, same
 from tracegrad.ir.thresholds import sizes
 from tracegrad.lowering.native import threads
 
@@ -25,12 +25,6 @@ def results(case, own, fs):
     return found + ([fs[1](*own.copied(args))] if case.wrt else [])
 
 
-def forget(fs) -> None:
-    """All functions of one program share what is compiled."""
-    for f in filter(None, fs):
-        f.cache_clear()
-
-
 def leaves(found) -> list:
     return [x if x is None or isinstance(x, str) else (np.asarray(x).tobytes()) for x in trees.leaves(found)]
 
@@ -42,7 +36,7 @@ def test_any_order(name):
     fs = tg.jit(case.fn), tg.grad(own.loss(case), argnums=case.wrt) if case.wrt else None
     with sizes.at(parallel=0, grain=0):
         try:
-            forget(fs)
+            forget(*fs)
             first = results(case, own, fs)
             for count in (1, 2, 5):
                 threads.use(count)
@@ -53,7 +47,7 @@ def test_any_order(name):
         finally:
             threads.use(None)
             threads.shuffle(0)
-            forget(fs)
+            forget(*fs)
     args = own.copied(case.make(np.random.default_rng(len(case.name)), 0))
     same(first[0], case.fn(*args), 1e-10)
     if case.wrt:

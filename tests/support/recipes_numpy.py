@@ -64,8 +64,9 @@ _LIBM = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh
 
 
 def _icmp(predicate, a, b):
-    if predicate[0] == "u" and a.dtype.kind == "i":
-        a, b = (x.view(_UNSIGNED[x.dtype.itemsize]) for x in (a, b))
+    read_as = {"u": "u", "s": "i"}.get(predicate[0], a.dtype.kind)
+    if a.dtype.kind in "iu" and read_as != a.dtype.kind:
+        a, b = (x.view(f"{read_as}{x.dtype.itemsize}") for x in (a, b))
     return {"ult": np.less, "ule": np.less_equal, "ugt": np.greater, "uge": np.greater_equal, **PREDICATES}[predicate](a, b)
 
 

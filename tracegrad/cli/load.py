@@ -60,6 +60,7 @@ def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
     while name in sys.modules:                       # a file called numpy.py must not stand for NumPy
         name += "_"
     spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
+    assert spec is not None and spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -97,7 +97,8 @@ def derived(options: argparse.Namespace, function: Callable) -> Any:
     """The compiled function that `--of` names, for those that are called like the function itself."""
     if options.of == "value":
         return function if isinstance(function, Jitted) else functions.jit(function)
-    return _OF_ARGUMENTS[options.of](function, argnums=argnums_of(options))
+    operator: Any = _OF_ARGUMENTS[options.of]
+    return operator(function, argnums=argnums_of(options))
 
 
 def argnums_of(options: argparse.Namespace) -> int | tuple[int, ...]:
@@ -137,9 +138,10 @@ def _example(traced: Traced, out: Out) -> Array | LinearProgram:
         return out.value
     if out.kind == "arg":
         raise UsageError("the pullback of a function that returns an argument itself cannot be shown")
+    assert out.result is not None
     found = traced.function.results[out.result].type
     if not all(isinstance(d, int) for d in found.dims):
         raise UsageError("the pullback keeps arrays whose length only run time knows", "use --of grad, or --stage vjp")
     dtype = np.dtype("i8") if found.dtype is INDEX else found.dtype.np
-    made = np.ones(found.dims, dtype)
+    made = np.ones(found.shape, dtype)
     return made if out.kind == "array" else made[()] if out.kind == "numpy" else made.item()

@@ -73,7 +73,7 @@ def results(f: Callable, args: tuple) -> Results:
         if not all(isinstance(d, int) for d in kind.dims):
             raise ArgumentError(f"the length of what `{traced.function.name}` returns is known only at run time",
                                 "return an array whose length the arguments' shapes give", traced.function.loc)
-        found.append((tuple(kind.dims), kind.dtype.np))
+        found.append((kind.shape, kind.dtype.np))
     return Results(traced.out_tree, tuple(found))
 
 

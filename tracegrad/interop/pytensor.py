@@ -45,7 +45,7 @@ def _as_op(f: Callable, examples: tuple) -> Callable:
 def _op_class() -> Any:
     tensor, graph = package("pytensor.tensor", "pytensor"), package("pytensor.graph", "pytensor")
 
-    class CompiledOp(graph.Op):
+    class CompiledOp(graph.Op):                            # type: ignore[name-defined]
         """f of the leaves of its arguments."""
 
         def __init__(self, f: Callable, structure: Any, examples: list, results: Any):

@@ -45,7 +45,7 @@ BRANCHING = 500    # calls of functions by themselves in branches and loops that
 RECURSIVE = 20_000 # and in all
 
 
-def call(f: Any, /, *args: Any, **kwargs: tuple[int, ...]) -> Any:
+def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """f(*args, **kwargs) as rewritten code calls it."""
     trace = tracing.active()
     handler = _BY_TYPE.get(type(f))
@@ -196,7 +196,7 @@ def as_it_stands(f: Function, args: Sequence[Value], kwargs: Any) -> Any:
 _STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
 
 
-def _method(trace: Trace, f: Callable, args: tuple[float | str | type, ...], kwargs: Any) -> Box | tuple[Array | ArrayBox,
+def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: Any) -> Box | tuple[Array | ArrayBox,
             ...] | None:
     function = f.__func__
     if trace is not None:
@@ -311,7 +311,7 @@ def _class(trace: Trace, f: type, args: Any, kwargs: dict) -> Any:
     return made
 
 
-def _partial(trace: Trace, f: Callable, args: tuple[np.ndarray | ArrayBox, ...], kwargs: dict) -> Box:
+def _partial(trace: Trace, f: Any, args: tuple[np.ndarray | ArrayBox, ...], kwargs: dict) -> Box:
     for field in ("func", "args", "keywords"):
         captured_values.whole(captured_values.attribute(f, field, getattr(f, field)))
     return call(f.func, *f.args, *args, **{**f.keywords, **kwargs})

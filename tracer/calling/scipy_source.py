@@ -49,10 +49,28 @@ PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
+# package -> what to do where its functions are refused
+_REMEDIES = {
+    "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
+                "SciPy's solver from outside with tg.scipy",
+    "integrate": "use fixed_quad, simpson or a loop inside, or hand a compiled function to SciPy's integrator from outside",
+}
+
+
+def _holds_box(f: Any) -> bool:
+    """Whether a function that is handed over reads a traced value of the function around it."""
+    cells = getattr(f, "__closure__", None) or ()
+    held = [c.cell_contents for c in cells if c != _EMPTY]
+    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in held)
+
+
+_EMPTY = types.CellType()
+
+
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(map(boxed, (*args, *kwargs.values()))):
-            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDY)
+        if any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values())):
+            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
         return calls.as_it_stands(f, args, kwargs)
 
     return call
@@ -89,8 +107,8 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
     return _refusing(f, name)
 
 
-def _interpolant(f: Function, owner: Any) -> Any:
-    """A class of scipy.interpolate that is built inside, a function, an object that is called, or a method of one."""
+def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
+    """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
     if isinstance(f, type):
         return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):

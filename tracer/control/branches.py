@@ -11,7 +11,7 @@ A branch that raises is an `if` without results before the other branch, which t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def truth(x: Any) -> bool | Value:
     return tracing.current().builder("ne", found, const(0, found.type.dtype))
 
 
-def _plain_truth(x: Sequence[ScalarBox] | int) -> bool | Value:
+def _plain_truth(x: Any) -> bool | Value:
     if isinstance(x, (leaf_types.Undefined, leaf_types.MaybeUndefined)):
         return truth(leaf_types.value(x))
     if type(x) is list and (trace := tracing.active()) is not None:

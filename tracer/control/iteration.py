@@ -116,7 +116,7 @@ class Enumerated(Source):
     def __init__(self, inner: Source, start: int = 0):
         self.inner, self.start, self.trip = inner, start, inner.trip
 
-    def at(self, k: Dim) -> tuple[int | ScalarBox, Box]:
+    def at(self, k: Any) -> tuple[int | ScalarBox, Box]:
         return boxes.count(shapes.arith("add", _index(self.start), k)), self.inner.at(k)
 
 
@@ -141,7 +141,7 @@ class Backwards(Source):
     def __init__(self, inner: Source):
         self.inner, self.trip = inner, inner.trip
 
-    def at(self, k: int) -> int:
+    def at(self, k: Any) -> int:
         return self.inner.at(shapes.arith("sub", shapes.arith("sub", self.trip, 1), k))
 
 

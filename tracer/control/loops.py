@@ -24,7 +24,7 @@ from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, NeedUnroll, Scope, Trace
 from . import branches, iteration, loop_pragmas, rolled_loops
 from .branches import negate, truth
-from .iteration import LIMIT, Range, Source
+from .iteration import LIMIT
 from .rolled_loops import Changes, Leaves, RolledLoop
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # --- for --------------------------------------------------------------------------------------------------------------
 
-def for_(iterable: Any, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...], stop: Any,
+def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, names: tuple[str, ...], stop: Any,
          mutated: Callable | None = None, site: Any = None) -> None:
     """The statement. body(item) is one iteration; stop() gives the flags that end the loop; mutated() arrays it may write;
     `site` identifies it in the source, where its body does not."""
@@ -99,7 +99,7 @@ def stopped(stop: Any) -> bool | Value:
     return found
 
 
-def _unroll(trace: Trace, source: Source, start: int, body: Callable, get: Callable | None, put: Callable | None,
+def _unroll(trace: Trace, source: Any, start: int, body: Callable, get: Callable | None, put: Callable | None,
             names: tuple[str, ...], stop: Callable | None, reason: str) -> None:
     if type(source.trip) is not int:
         raise UnsupportedError(f"a loop whose length is known only at run time cannot be unrolled, which it would have to "
@@ -144,7 +144,7 @@ def _unsettled(found: Mismatch, kind: str) -> None:
         "give it the type and shape of the loop's end before the loop begins", tracing.locate()) from None
 
 
-def _roll(trace: Trace, loop: Loop, source: Range | Source, start: int, body: Callable, get: Callable | None,
+def _roll(trace: Trace, loop: Loop, source: Any, start: int, body: Callable, get: Callable | None,
           put: Callable | None, names: tuple[str, ...], stop: Any, mutated: Callable | None) -> None:
     """Stage iterations start … trip-1 as one body."""
     trip = source.trip

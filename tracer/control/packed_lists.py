@@ -72,7 +72,7 @@ class PackedList(ListValue):
             return PackedList(self.box[k], self.kind, self.site)
         return ScalarBox(self.box[k].read(), self.kind.weak)
 
-    def __getitem__(self, key: slice | ScalarBox) -> PackedList | ScalarBox:
+    def __getitem__(self, key: Any) -> PackedList | ScalarBox:
         if isinstance(key, slice):
             return PackedList(boxes.array(self.box[key].read()), self.kind, self.site)
         return self.item(_position(self, key))

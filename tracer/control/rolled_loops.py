@@ -23,7 +23,6 @@ from .branches import as_bool, truth
 
 if TYPE_CHECKING:
     from ..regions.loop_carry import Carry
-    from .iteration import Source
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
@@ -220,7 +219,7 @@ class RolledLoop:
 
     # --- the forms of a loop ------------------------------------------------------------------------------------------
 
-    def counted(self, source: Source, start: int, trip: Dim) -> None:
+    def counted(self, source: Any, start: int, trip: Dim) -> None:
         def make() -> tuple[Block, Outcome]:
             block = self.block(INDEX_SCALAR, names=["i"])
             k = block.params[0]

@@ -57,7 +57,7 @@ class Factored:
     """Matrices in double precision with their factors, and which of them have a pivot that is 0 or less than this part of the
     largest: those have no inverse here."""
 
-    def __init__(self, x: Value, least: float):
+    def __init__(self, x: Value, least: Any):
         builder = tracing.current().builder
         self.x = builder.cast(x, C128 if x.type.dtype.complex else F64)
         self.lu, self.perm = factored(builder("stop_gradient", self.x))
@@ -134,7 +134,7 @@ def diagonal(rank: int, n: Dim) -> Diagonal:
     return views.Diagonal(rank - 2, rank - 1, 0, n)
 
 
-def _inverse(x: Value, lu: Value, perm: Value, without: ArrayBox | ScalarBox) -> ArrayBox:
+def _inverse(x: Value, lu: Value, perm: Value, without: Any) -> ArrayBox:
     """x^-1 by its factors, or as if it were the unit matrix."""
     builder, x = tracing.current().builder, boxes.array(x)
     unit = _unit(x)
@@ -168,7 +168,7 @@ def _halves(f: Factored) -> tuple[ScalarBox, ArrayBox]:
     return f.sign * _reduced(_where(early, f.pivots, one), "prod"), _reduced(_where(early, one, f.pivots), "prod")
 
 
-def _by_inverse(x: ArrayBox, k: ArrayBox, first: float | ScalarBox, second: ArrayBox) -> ArrayBox:
+def _by_inverse(x: ArrayBox, k: Any, first: Any, second: Any) -> ArrayBox:
     """det A with the slope (1), of two factors of it: their product may be out of range where the slope is not."""
     w = potential(x, _turned(k))
     return potential(x, _turned(k) * _each(second) * _each(first * np.exp(w)))
@@ -237,7 +237,7 @@ def _evened(x: ArrayBox) -> ArrayBox:
     return _scaled(x, *(_where(uneven[..., None], units, 0.0) for units in (rows, columns)))
 
 
-def _scaled(x: ArrayBox, rows: ArrayBox, columns: ArrayBox) -> ArrayBox:
+def _scaled(x: ArrayBox, rows: Any, columns: ArrayBox) -> ArrayBox:
     """x over powers of two, in two steps: each factor is in range."""
     for part in (np.floor, np.ceil):
         x = x * np.exp2(part(rows * -0.5))[..., None] * np.exp2(part(columns * -0.5))[..., None, :]
@@ -251,7 +251,7 @@ def _spread(x: ArrayBox) -> ScalarBox:
     return _reduced(_where(_places(s) < _count(s) - 1, s, s[..., :1]), "min") / s[..., 0]
 
 
-def _diagonalised(x: ArrayBox) -> tuple[ArrayBox, ArrayBox, ScalarBox]:
+def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, ScalarBox]:
     """(U^H x V, diagonal at this x; the singular values; det(U V^H))."""
     builder, fixed = tracing.current().builder, boxes.to_value(_constant(x))
     u, s, vh = map(boxes.array, builder.emit("svd", fixed, builder.dim(fixed, -1), full=False, spare=True))
@@ -269,7 +269,7 @@ def _by_singular_values(x: ArrayBox) -> ScalarBox:
     large = (s > TINY * s[..., :1]) & (_places(x) < _count(x) - 1)
     upper, left = large[..., None], large[..., None, :]
 
-    def block(rows: ArrayBox, columns: ArrayBox) -> ArrayBox:
+    def block(rows: Any, columns: Any) -> ArrayBox:
         return _where(rows & columns, b, boxes.array(const(0, b.dtype_ir)))
 
     first = _where(upper & left, b, _unit(b))
@@ -282,14 +282,14 @@ def _by_singular_values(x: ArrayBox) -> ScalarBox:
     return turn * of_first * _without_division(rest, small)
 
 
-def _without_division(c: ArrayBox, rows: ArrayBox) -> ArrayBox:
+def _without_division(c: ArrayBox, rows: Any) -> ArrayBox:
     """Bird's algorithm, on the last `rows` rows and columns of each matrix."""
     builder, n, i, c = tracing.current().builder, c.dims[-1], _places(c), boxes.to_value(c)
     above = i[:, None] < i
     weights = builder.cast(above.read(), c.type.dtype)
     most = builder.reduce(boxes.to_value(rows), "max", range(len(rows.dims)))
 
-    def step(k: ArrayBox, held: ArrayBox) -> tuple[ArrayBox, ...]:
+    def step(k: Any, held: Any) -> tuple[ArrayBox, ...]:
         later = matmul_values(held.view(diagonal(c.type.rank, n)).read(), builder.transpose(weights, (1, 0)))
         mu = _unit(held) * boxes.array(later)[..., None] - held * boxes.array(weights)
         more = boxes.array(builder.cast(k.read(), I64)) < rows - 1

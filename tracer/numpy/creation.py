@@ -183,7 +183,7 @@ def _number(box: ScalarBox | Box) -> float:
     return None if data is None else data.item()
 
 
-def _static_range(start: float, stop: float, step: int, dtype: DType) -> ArrayBox:
+def _static_range(start: Any, stop: Any, step: Any, dtype: Any) -> ArrayBox:
     if step == 0:
         fail(ShapeError, "Maximum allowed size exceeded: the step of np.arange is 0")
     n = max(0, math.ceil((stop - start) / step)) if not isinstance(start, complex) else len(np.arange(start, stop, step))
@@ -217,7 +217,7 @@ def _traced_range(start: Any, stop: Any, step: int, dtype: DType) -> Any:
 
 
 @creates(np.linspace)
-def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = True, retstep: bool = False, dtype: Any = None,
              axis: int = 0, *, device: Any = None) -> Any:
     n = shapes.static_int(num, "the number of points of np.linspace")
     if n < 0:

@@ -61,7 +61,7 @@ def _expanded(x: ArrayBox, n: int) -> Value:
     elif n == 3:
         found = at(0, 0) * minor(1, 2, 1, 2) - at(0, 1) * minor(1, 2, 0, 2) + at(0, 2) * minor(1, 2, 0, 1)
     else:
-        def pair(p: int, q: int, r: int, s: int) -> ScalarBox:
+        def pair(p: Any, q: Any, r: Any, s: Any) -> ScalarBox:
             return minor(0, 1, p, q) * minor(2, 3, r, s) + minor(0, 1, r, s) * minor(2, 3, p, q)
         found = pair(0, 1, 2, 3) - pair(0, 2, 1, 3) + pair(0, 3, 1, 2)
     return boxes.to_value(found)

@@ -14,7 +14,7 @@ from ...ir.types import INDEX, Dim, DType
 from .. import tracing
 from ..regions import list_scan_outputs
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, result_dtype, strong, to_dtype
 from ..values.shapes import axis_of
 from .creation import iota, stacked
@@ -341,7 +341,7 @@ def _reflected(box: ArrayBox, axis: int, low: int, high: int, edge: bool) -> Arr
     """
     period, lead = box.dims[axis] - (not edge), (slice(None),) * axis
 
-    def mirrored(near: ArrayBox | Box, end: int) -> ArrayBox:
+    def mirrored(near: Any, end: Any) -> ArrayBox:
         return FUNCTIONS[np.astype](FUNCTIONS[np.flip](2 * box[(*lead, slice(end, end + 1))] - near, axis), box.kind)
 
     while low or high:

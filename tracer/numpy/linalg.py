@@ -39,7 +39,7 @@ def contraction(a: Value, b: Value, contract: tuple[tuple[int, ...], ...], batch
     return builder("dot", a, b, contract=contract, batch=batch)
 
 
-def common(a: ArrayBox, b: ArrayBox | Builder, dtype: Any = None) -> tuple[Value, Value]:
+def common(a: Any, b: ArrayBox | Builder, dtype: Any = None) -> tuple[Value, Value]:
     """Both operands as values in NumPy's common dtype."""
     a, b = lift(a), lift(b)
     target = to_dtype(dtype) if dtype is not None else result_dtype([a.kind, b.kind])

@@ -124,7 +124,7 @@ def show_size(dims: tuple[Dim, ...]) -> str:
     return str(found) if type(found) is int else "?"
 
 
-def boxes_of(shape: int) -> list[int]:
+def boxes_of(shape: Any) -> list[int]:
     """The entries of a shape that is no tuple: one int, or an array of them."""
     return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
 
@@ -373,13 +373,13 @@ implements(np.triu)(_triangle(False))
 
 # --- attributes -----------------------------------------------------------------------------------------------------
 
-def _real(x: Box) -> Box:
+def _real(x: Any) -> Box:
     if not x.dtype_ir.complex:
         return x
     return x.view(views.Part("real")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("real", x.read()))
 
 
-def _imag(x: ArrayBox | Box) -> Any:
+def _imag(x: Any) -> Any:
     if x.dtype_ir.complex:
         return x.view(views.Part("imag")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("imag", x.read()))
     zero = tracing.current().builder.full(0, x.dims, x.dtype_ir)
@@ -448,7 +448,7 @@ implements(np.ndim)(lambda a: len(lift(a).dims))
 
 
 @implements(np.size)
-def size(a: Any, axis: Any = None) -> Any:
+def size(a: Any | Box, axis: Any = None) -> Any:
     dims = lift(a).dims
     return boxes.count(shapes.product(dims if axis is None else [dims[axis_of(axis, len(dims))]]))
 

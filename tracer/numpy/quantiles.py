@@ -70,7 +70,7 @@ def _middle(ordered: Value) -> Value:
     return builder("select", nan, last, middle)
 
 
-def _of_fractions(q: Box, dtype: DType) -> DType:
+def _of_fractions(q: Any, dtype: DType) -> DType:
     """The dtype that quantiles are computed in: the array's for a Python number, else that of q."""
     if q.weak is not None and dtype.kind == "f":
         return dtype

@@ -94,7 +94,7 @@ def _integers(box: GeneratorBox, low: int, high: int | ScalarBox | None = None, 
 _WIDE = frozenset({I64, dtype("u64")})          # their bounds are as wide as bounds can be
 
 
-def _bound_of(x: int | ScalarBox) -> Value:
+def _bound_of(x: Any) -> Value:
     box = boxes.lift(x)
     if box.dtype_ir.kind not in "iubx":
         if isinstance(x, float) and x.is_integer():

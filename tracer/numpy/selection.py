@@ -255,7 +255,7 @@ def _along(arr: ArrayBox, indices: ArrayBox, axis: int) -> tuple[ArrayBox, tuple
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+def take_along_axis(arr: Any | ArrayBox, indices: Any | ArrayBox, axis: Any = -1) -> Any:
     box, key = _along(ravel(arr), ravel(indices), 0) if axis is None else _along(arr, indices, axis)
     return box[key]
 

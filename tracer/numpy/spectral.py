@@ -9,7 +9,7 @@ from ...ir.errors import LinAlgError, ShapeError, UnsupportedError
 from ...ir.types import C128, F64, I64, INDEX, Array, DType
 from .. import tracing
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, to_dtype
 from .linalg import inexact, matmul, square
 from .reductions import MISSING
@@ -227,7 +227,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[ArrayBox, ArrayBox, Scalar
     return _array(found.read(), dtype), _array(rest.read(), dtype), rank, _array(s.read(), dtype)
 
 
-def _residuals(a: ArrayBox, b: ArrayBox, x: ArrayBox | Box, rank: Value) -> ArrayBox:
+def _residuals(a: Any, b: Any, x: Any, rank: Value) -> ArrayBox:
     builder = tracing.current().builder
     m, n = a.dims
     if type(m) is int and type(n) is int and m <= n:

@@ -18,7 +18,7 @@ from ...ir.build import const
 from ...ir.core import Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.ops import random
-from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, Array, DType, Type
+from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, DType, Type
 from .. import pytrees, tracing
 from ..values import boxes, promotion, random_generators, shapes, wide_ints
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -92,7 +92,7 @@ def value(held: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
-def kind_of(x: Array | Box) -> Kind | None:
+def kind_of(x: Any) -> Kind | None:
     """The leaf type of a number or an array; None for everything else."""
     cls = type(x)
     if isinstance(x, ScalarBox):
@@ -147,7 +147,7 @@ def _promotes(kind: Kind) -> Any:
     return promotion.WEAK[kind.weak] if kind.weak else kind.dtype.np
 
 
-def emit(x: Array | Box, kind: Kind) -> Value:
+def emit(x: Any, kind: Kind) -> Value:
     """x as an IR value of this leaf type."""
     builder = tracing.current().builder
     if kind.form == "generator":

@@ -167,7 +167,7 @@ class Rows:
             if start == 0 and len(own) == 1 and own[0][2].kind is None:
                 self.trace.grown[id(held)] = Grown(held, tuple(held), own[0][3][0].box, last)
 
-    def _share_last(self, held: list[Row | tuple[Row, ...]], value: ScalarBox | tuple[ScalarBox, ...],
+    def _share_last(self, held: Any, value: ScalarBox | tuple[ScalarBox, ...],
                     names: Any) -> tuple | None:
         """Where a name is bound to what was appended last, the list's last entry is the same array."""
         for final, now in zip(self.outcome.names, names):

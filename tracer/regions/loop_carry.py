@@ -64,7 +64,7 @@ class Carry:
         "structure",
     )
 
-    def __init__(self, label: str, initial: Array | Undefined | Box, guess: bool, epoch: int, flexible: bool):
+    def __init__(self, label: str, initial: Any, guess: bool, epoch: int, flexible: bool):
         self.flexible = flexible
         self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
         self.flag = type(initial) in (Undefined, MaybeUndefined)

@@ -203,7 +203,7 @@ class Items(iteration.Source):
         count = held.each(lambda m: boxes.count(m.dims[0]))
         self.trip = count if type(count) is int else shapes.to_index(count)
 
-    def at(self, k: int) -> Any:
+    def at(self, k: Any) -> Any:
         return self.held[boxes.count(k)]
 
 

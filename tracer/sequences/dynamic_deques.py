@@ -21,7 +21,7 @@ from ..values.boxes import FUNCTIONS, Box, ScalarBox
 from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
 
 if TYPE_CHECKING:
-    from ...ir.core import Op
+    pass
 
 EMPTY = "pop from an empty deque"
 
@@ -86,7 +86,7 @@ class DynamicDeque(packed_lists.ListValue):
         self.extend(values)
         return self
 
-    def _each(self, values: Iterable, add: Op, what: str) -> None:
+    def _each(self, values: Iterable, add: Any, what: str) -> None:
         source = iteration.source_of(values)
         if source is None:
             for x in list(iteration.iterate(values)):

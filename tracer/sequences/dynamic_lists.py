@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import builtins
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ from ..values import boxes, promotion
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
-    from ..control.packed_lists import ListValue, PackedList
+    from ..control.packed_lists import PackedList
     from ..regions.leaf_types import Kind
     from ..tracing import Trace
 
@@ -96,7 +97,7 @@ def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | Scalar
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held: list[ScalarBox], name: str, args: tuple[float | ScalarBox, ...]) -> Entry | None:
+def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple[float | ScalarBox, ...]) -> Entry | None:
     more = args[0] if args and name in ("append", "appendleft", "extend", "extendleft", "+=") else ()
     parts = [Entry.of(x) for x in held]
     if name in ("append", "appendleft"):
@@ -137,6 +138,8 @@ class DynamicList(packed_lists.ListValue):
     __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
+        if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
+            raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
         self.entry, self.site, self.top, self.seen, self.write_guard = entry, site, None, None, []
         self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
@@ -144,7 +147,7 @@ class DynamicList(packed_lists.ListValue):
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
-    def append(self, value: float | ScalarBox) -> None:
+    def append(self, value: Any) -> None:
         leaves = self._leaves(value)
         builder = tracing.current().builder
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -266,7 +269,7 @@ class DynamicList(packed_lists.ListValue):
         builder = tracing.current().builder
         return ScalarBox(builder("ne", self.count._value, builder.index(0)), "bool")
 
-    def __getitem__(self, key: int) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         if type(key) is int and key == -1:
             return self.last()
         return self.settled()[key]
@@ -419,7 +422,7 @@ class DynamicListItems(iteration.Source):
 
     __slots__ = ("held",)
 
-    def __init__(self, held: PackedList | ListValue):
+    def __init__(self, held: Any):
         self.held = held.settled()
         self.trip = self.held.boxes[0].dims[0] if type(self.held) is Entries else self.held.box.dims[0]
 
@@ -457,7 +460,7 @@ def _sorted(held: Any, reverse: bool = False) -> Any:
     return packed_lists.PackedList(boxes.array(found[::-1].read()) if reverse else found, made.kind)
 
 
-def _length(held: ListValue) -> int | ScalarBox:
+def _length(held: Any) -> int | ScalarBox:
     return held.length() if hasattr(type(held), "length") else boxes.count(DynamicListItems(held).trip)
 
 

@@ -119,7 +119,7 @@ def _silent(thunk: Callable) -> Callable:
 
 
 class Sum(Fold):
-    def take(self, term: ScalarBox) -> None:
+    def take(self, term: Any) -> None:
         self.value = self.value + term
 
 

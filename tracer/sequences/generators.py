@@ -72,7 +72,7 @@ class Generator:
             self.iterator = self.steps()
         return self.iterator
 
-    def send(self, value: Value) -> Any:
+    def send(self, value: Any) -> Any:
         return self.stepwise("send()").send(value)
 
     def throw(self, *error: Any) -> Any:
@@ -250,7 +250,7 @@ class Counter(region_tracing.State):
 _ENUMERATE, _ZIP = calls.BUILTINS[enumerate], calls.BUILTINS[zip]
 
 
-def enumerate_(items: Sequence | ArrayBox, start: int = 0) -> Any:
+def enumerate_(items: Any, start: Any = 0) -> Any:
     if not isinstance(items, Generator):
         return _ENUMERATE(items, start)
 
@@ -262,7 +262,7 @@ def enumerate_(items: Sequence | ArrayBox, start: int = 0) -> Any:
     return generator(push, lambda: enumerate(items, start))
 
 
-def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Any:
+def zip_(*iterables: Any, strict: Any = False) -> Any:
     """zip; one generator among what is known by position runs as a whole."""
     sources = [x if isinstance(x, Generator) else iteration.source_of(x) for x in iterables]
     drivers = [x for x in iterables if isinstance(x, Generator)]

@@ -66,7 +66,7 @@ class Columns:
         """The item at a position, an array of no rank or a number."""
         return self.structure.unflatten([self._leaf(a[position], kind) for a, kind in zip(self.arrays, self.kinds)])
 
-    def _leaf(self, found: ScalarBox | Box, kind: Kind) -> Any:
+    def _leaf(self, found: Any, kind: Kind) -> Any:
         return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else boxes.array(found.read())
 
     def listed(self, order: ArrayBox) -> list:

@@ -184,7 +184,7 @@ def _full(key: int | slice | ArrayBox, rank: int) -> tuple:
     return (*key[:dots], *(slice(None),) * (rank - taken), *key[dots + 1:])
 
 
-def _axes(k: int | slice | ArrayBox) -> int:
+def _axes(k: Any) -> int:
     """How many axes one entry of an index takes."""
     if k is None or k is Ellipsis:
         return 0
@@ -199,7 +199,7 @@ def _read(held: ArrayBox | Box, one: bool) -> Box:
     return held[()] if one and isinstance(held, ArrayBox) and not held.dims else held
 
 
-def _write(held: ScalarBox | Box, value: Any) -> None:
+def _write(held: Any, value: Any) -> None:
     if isinstance(held, ScalarBox) or (not isinstance(held, (Box, Records))):
         fail(UnsupportedError, "a record that is an argument cannot be written to",
              "pass the array and the position of the record")
@@ -323,7 +323,7 @@ _OF_RECORDS = {
 }
 
 
-def _spread(f: Callable, args: tuple[Records, ...], kwargs: dict) -> Any:
+def _spread(f: Callable, args: Any, kwargs: Any) -> Any:
     """A call with records among its arguments; NotImplemented where it is handed on as it is."""
     try:
         known = _OF_RECORDS.get(f) if args and isinstance(args[0], Records) else None

@@ -108,13 +108,13 @@ class Sparse:
         calls.call(source.rewritten(rows), self.data, self.indices, self.indptr, x, out)
         return out
 
-    def __rmatmul__(self, x: ArrayBox) -> Any:
+    def __rmatmul__(self, x: Any) -> Any:
         x = boxes.as_array(x)
         return self.T @ x if len(x.dims) == 1 else (self.T @ x.T).T
 
     dot = __matmul__
 
-    def __mul__(self, x: float) -> Any:
+    def __mul__(self, x: Any) -> Any:
         scalar = isinstance(x, (int, float, complex, np.generic, ScalarBox)) or (isinstance(x, Box) and not x.dims)
         if scalar:
             return self._with(self.data * x)
@@ -130,7 +130,7 @@ class Sparse:
         return self._with(self.data * x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) \
             else _refuse("multiplication by elements")
 
-    def __truediv__(self, x: int) -> Sparse:
+    def __truediv__(self, x: Any) -> Sparse:
         """SciPy divides in double precision."""
         if not isinstance(x, (int, float, complex, np.generic, ScalarBox)):
             return _refuse("division by elements")
@@ -196,13 +196,13 @@ def _refuse(what: str) -> None:
 
 # --- what is computed, rewritten like a user's function ------------------------------------------------------------------
 
-def _by_rows(data: ArrayBox, indices: ArrayBox, indptr: ArrayBox, x: ArrayBox, out: ArrayBox) -> None:
+def _by_rows(data: Any, indices: Any, indptr: ArrayBox, x: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for k in range(indptr[i], indptr[i + 1]):
             out[i] += data[k] * x[indices[k]]
 
 
-def _by_columns(data: ArrayBox, indices: ArrayBox, indptr: ArrayBox, x: ArrayBox, out: ArrayBox) -> None:
+def _by_columns(data: Any, indices: ArrayBox, indptr: ArrayBox, x: Any, out: ArrayBox) -> None:
     for j in range(x.shape[0]):
         for k in range(indptr[j], indptr[j + 1]):
             out[indices[k]] += data[k] * x[j]

@@ -27,7 +27,7 @@ from ..values.ufuncs import GUFUNCS, REDUCERS
 _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor)
 
 
-def _operand(ufunc: Callable, name: str, array: ArrayBox, dtype: Any) -> ArrayBox:
+def _operand(ufunc: Any, name: str, array: ArrayBox, dtype: Any) -> ArrayBox:
     """The array in the dtype that the ufunc gives and takes again."""
     box = as_array(array)
     if ufunc.nin != 2 or ufunc.nout != 1:
@@ -48,7 +48,7 @@ def _each(start: int | ScalarBox, stop: int | ScalarBox, body: Callable, site: t
     loops.for_(iteration.range_(start, stop), body, None, None, (), None, site=site)
 
 
-def _reduce(ufunc: Callable, array: ArrayBox, axis: int = 0, dtype: DType | None = None, out: Any = None,
+def _reduce(ufunc: Any, array: ArrayBox, axis: int = 0, dtype: DType | None = None, out: Any = None,
             keepdims: bool = False, initial: Any = MISSING, where: bool = True) -> Any:
     box = _operand(ufunc, "reduce", array, dtype)
     dims, axes = box.dims, axes_of(axis, len(box.dims))
@@ -91,7 +91,7 @@ def _accumulate(ufunc: Callable, array: ArrayBox, axis: int = 0, dtype: DType | 
     n = lines.dims[0]
     found = FUNCTIONS[np.copy](lines)
 
-    def step(i: ScalarBox) -> None:
+    def step(i: Any) -> None:
         found[i] = _step(ufunc, found[i - 1], lines[i])
 
     _each(1, boxes.count(n), step, (ufunc, "accumulate"))
@@ -114,7 +114,7 @@ def _reduceat(ufunc: Callable, array: ArrayBox, indices: list[int], axis: int = 
     found = FUNCTIONS[np.take](lines, at, 0)
     ends = FUNCTIONS[np.append](at[1:], n)
 
-    def segment(i: int) -> None:
+    def segment(i: Any) -> None:
         def step(j: ScalarBox) -> None:
             found[i] = _step(ufunc, found[i], lines[j])
 

@@ -52,7 +52,7 @@ def outer(x: Any) -> Any:
 
 
 def setitem(value: float | Box, held: list[Array | Box] | ArrayChoice | ArrayBox,
-            key: int | Box | tuple[int | slice | ScalarBox, ...]) -> None:
+            key: Any) -> None:
     """held[key] = value."""
     trace = tracing.active()
     if trace is None or isinstance(held, ArrayBox):
@@ -138,7 +138,7 @@ def delete(held: list[int], key: int, attribute: bool) -> None:
         del held[key]
 
 
-def augment(held: float | Box, value: float | Box, op: str) -> float | Box:
+def augment(held: Any, value: Any, op: str) -> float | Box:
     """`name op= value`: what the name is bound to."""
     trace = tracing.active()
     if trace is not None and type(held) in (list, set, dict, collections.deque):

@@ -189,7 +189,7 @@ def identical(a: Any, b: Any) -> bool:
     return a is b
 
 
-def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Callable | str) -> ScalarBox:
+def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any) -> ScalarBox:
     """`left op right op …`, each operand evaluated once and only if needed."""
     first = compare(op, left, right)
     if not rest:

@@ -125,7 +125,7 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
 _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
 
-def abstract(x: Array | ArrayBox, path: str = "argument") -> Leaf:
+def abstract(x: Any, path: str = "argument") -> Leaf:
     """The leaf specification of one argument leaf."""
     cls = type(x)
     if cls is np.ndarray:

@@ -32,7 +32,7 @@ def folds(node: ast.Call) -> bool:
 class Comprehensions:
     """The part of the rewriter that has comprehensions."""
 
-    def comprehension(self, node: ast.expr) -> Any:
+    def comprehension(self, node: Any) -> Any:
         """As Python's, with its iterables and elements rewritten; its names hide the function's.
 
         [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
@@ -60,7 +60,7 @@ class Comprehensions:
         made = ast.copy_location(ast.Lambda(arguments(_FIRST, star=THUNK), self.tg("genexp", [terms, steps], node)), node)
         return ast.copy_location(ast.Call(made, [source], []), node)
 
-    def as_python(self, node: ast.expr) -> ast.expr:
+    def as_python(self, node: Any) -> ast.expr:
         """A comprehension whose first iterable is done."""
         own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         self.locals.append(frozenset(own))
@@ -82,11 +82,11 @@ class Comprehensions:
         start = [*node.args[1:], *(k.value for k in node.keywords)]
         return self.tg("fold", [self.expr(node.func), function, lazy, *map(self.expr, start)], node)
 
-    def terms(self, node: ast.expr) -> ast.Lambda:
+    def terms(self, node: Any) -> ast.Lambda:
         """What hands each term of a comprehension to <fold>."""
         return ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
 
-    def visit_terms(self, terms: ast.expr, generators: list[ast.comprehension]) -> ast.expr:
+    def visit_terms(self, terms: Any, generators: list[ast.comprehension]) -> ast.expr:
         """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
         if not generators:
             return self.of_fold("take", [self.expr(terms.elt)], terms.elt)

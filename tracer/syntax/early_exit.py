@@ -208,7 +208,7 @@ class _Exits:
             return inner, set_, always
         return [_if_not(self, flags, inner, like)], set_, always
 
-    def loop(self, s: ast.stmt, outer: _Loop | None) -> tuple[list[ast.stmt], set[str]]:
+    def loop(self, s: Any, outer: _Loop | None) -> tuple[list[ast.stmt], set[str]]:
         """A loop, with its flags before it and its `else` after it."""
         self.loops += 1
         loop = _Loop(self.loops)

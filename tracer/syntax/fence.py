@@ -51,7 +51,7 @@ class _Fence:
     def refuse(self, node: Any, what: str, remedy: str) -> None:
         refuse(node, self.file, self.name, what, remedy)
 
-    def function(self, node: ast.AST) -> None:
+    def function(self, node: Any) -> None:
         outer, self.name = self.name, getattr(node, "name", "<lambda>")
         for child in node.body if isinstance(node.body, list) else [node.body]:
             self.visit(child)
@@ -59,7 +59,7 @@ class _Fence:
             self.visit(default)
         self.name = outer
 
-    def visit(self, node: ast.AST) -> None:
+    def visit(self, node: Any) -> None:
         cls = type(node)
         row = _REFUSED.get(cls)
         if row:

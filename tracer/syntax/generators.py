@@ -148,7 +148,7 @@ class Generators:
         s.target = ast.copy_location(ast.Name(name, ast.Store()), s.target)
         return [s]
 
-    def step_refused(self, s: ast.Try) -> list[ast.Expr]:
+    def step_refused(self, s: Any) -> list[ast.Expr]:
         """`try` and `with` around a `yield`: what they do when the consumer does not come back is not known."""
         return [ast.copy_location(ast.Expr(self.tg("not_stepwise", [], s)), s)]
 

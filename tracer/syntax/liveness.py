@@ -54,7 +54,7 @@ class Names(NamedTuple):
     staged: frozenset
 
 
-def parameters(node: ast.AST) -> list[str]:
+def parameters(node: Any) -> list[str]:
     a = node.args
     found = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
     return found + [p.arg for p in (a.vararg, a.kwarg) if p is not None]
@@ -193,7 +193,7 @@ class _Live:
             s.forgotten = asked & getattr(s, "forgotten", asked)
         return out
 
-    def mark(self, s: ast.stmt, bound: set, live: set) -> None:
+    def mark(self, s: Any, bound: set, live: set) -> None:
         s.bound = tuple(sorted(bound))
         s.state = tuple(sorted(bound & (live | self.deferred)))
         self.staged |= bound
@@ -202,7 +202,7 @@ class _Live:
             s.augmented = augmented - plain
             s.mutated = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
 
-    def if_(self, s: ast.If, out: set[str]) -> set[str]:
+    def if_(self, s: ast.If, out: Any) -> set[str]:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
         self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
         s.dead = set(s.state) - out - self.deferred
@@ -295,7 +295,7 @@ class DefiniteAssignment:
             sure = self.statement(s, sure)
         return sure
 
-    def statement(self, s: ast.stmt, sure: set) -> set:
+    def statement(self, s: Any, sure: set) -> set:
         if isinstance(s, ast.If):
             sure = self.expression(s.test, sure)
             then, other = self.block(s.body, set(sure)), self.block(s.orelse, set(sure))
@@ -359,7 +359,7 @@ class DefiniteAssignment:
             self.mark(node, sure)
         return sure | {n.target.id for n, certain in bindings(node) if certain}
 
-    def mark(self, node: ast.AST, sure: set) -> None:
+    def mark(self, node: Any, sure: set) -> None:
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load) and node.id in self.staged and node.id not in sure and not is_internal(node.id):
                 node.unsure = True

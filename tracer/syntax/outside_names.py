@@ -23,12 +23,12 @@ class OutsideNames:
         """Whether a name is none of the function's, nor of those in it or of what the rewriting made."""
         return not any(name in names for names in self.locals) and not early_exit.is_internal(name)
 
-    def outer(self, node: ast.expr) -> ast.expr:
+    def outer(self, node: Any) -> ast.expr:
         """The object of a store or a method call; marked where it is reached through a name of no function around."""
         made = self.expr(node)
         return self.tg("outer", [made], node) if isinstance(node, ast.Name) and self.outside(node.id) else made
 
-    def e_Name(self, node: ast.Name) -> ast.expr:
+    def e_Name(self, node: Any) -> ast.expr:
         outside = self.outside(node.id) and isinstance(node.ctx, ast.Load)
         node.id = self.mangle(node.id)
         if getattr(node, "unsure", False):

@@ -203,7 +203,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     def s_Try(self, s: ast.Try) -> list[ast.stmt]:
         return try_except.rewrite(self, s)
 
-    def place(self, target: ast.expr) -> list[ast.expr]:
+    def place(self, target: Any) -> list[ast.expr]:
         """(object, key, whether an attribute) of a subscript or attribute."""
         if isinstance(target, ast.Subscript):
             return [self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)]
@@ -290,7 +290,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- staged statements --------------------------------------------------------------------------------------------
 
-    def state(self, s: ast.stmt) -> tuple[list[ast.stmt], list[ast.expr]]:
+    def state(self, s: Any) -> tuple[list[ast.stmt], list[ast.expr]]:
         """(definitions of get and put, the arguments that name them)."""
         names = [self.mangle(n) for n in s.state]
         if not names:
@@ -310,7 +310,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                 self.definition(put, arguments("<values>"), names,
                                 [ast.copy_location(ast.Assign([write], early_exit.load("<values>", s)), s)], s)]
 
-    def bound(self, s: ast.stmt) -> list[str]:
+    def bound(self, s: Any) -> list[str]:
         return [self.mangle(n) for n in s.bound]
 
     def s_If(self, s: ast.If) -> list[ast.stmt]:
@@ -333,7 +333,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
             early_exit.load("<tg stop>", s)
 
-    def mutated(self, s: ast.stmt) -> tuple[list[ast.stmt], ast.expr]:
+    def mutated(self, s: Any) -> tuple[list[ast.stmt], ast.expr]:
         """The function that gives what the arrays' names hold that the body may write into."""
         if not s.mutated:
             return [], early_exit.literal(None, s)
@@ -367,7 +367,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     # --- expressions --------------------------------------------------------------------------------------------------
 
-    def expr(self, node: ast.expr) -> ast.expr:
+    def expr(self, node: Any) -> ast.expr:
         handler = _EXPRESSIONS.get(type(node))
         if handler:
             return handler(self, node)

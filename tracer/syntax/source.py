@@ -213,7 +213,7 @@ def _template(function: Callable) -> Template | None:
     return found
 
 
-def _compile(node: ast.AST, original: CodeType) -> CodeType:
+def _compile(node: Any, original: Any) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
         node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
@@ -254,7 +254,7 @@ def rewritten(function: types.FunctionType) -> types.FunctionType:
     return made
 
 
-def unwrap(function: Callable) -> Callable:
+def unwrap(function: Any) -> Callable:
     """The Python function that a decorated object stands for: numba's dispatchers, functools caches and static methods."""
     while True:
         if isinstance(function, (staticmethod, classmethod)):

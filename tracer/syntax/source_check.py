@@ -57,7 +57,7 @@ def agrees(node: ast.FunctionDef | ast.Lambda, function: Callable) -> bool:
             or (_is_changed_on_import(function) and _has_names(node, code)))
 
 
-def has_parameters(node: ast.AST, code: CodeType) -> bool:
+def has_parameters(node: Any, code: CodeType) -> bool:
     """Whether a definition has the parameters of the code."""
     a = node.args
     names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + [p.arg for p in (a.vararg, a.kwarg) if p]
@@ -65,7 +65,7 @@ def has_parameters(node: ast.AST, code: CodeType) -> bool:
     return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
 
 
-def _compiled(node: ast.AST, code: CodeType) -> CodeType | None:
+def _compiled(node: Any, code: Any) -> CodeType | None:
     """The code object of a definition, which has the free variables of `code`."""
     inner = copy.copy(node)
     inner.args = inner_args = copy.copy(node.args)

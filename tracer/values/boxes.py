@@ -434,7 +434,7 @@ def concrete(box: Box, what: str) -> Any:
     tracing.need_concrete(box, what)
 
 
-def frozen_data(x: ArrayBox | Box) -> Any:
+def frozen_data(x: Any) -> Any:
     """The array of a box whose elements are all known while tracing (None where they are not)."""
     value = x.read() if isinstance(x, Box) else None
     return value.data if isinstance(value, Const) and value.frozen else None

@@ -22,7 +22,7 @@ def _is_word(v: Value) -> bool:
     return v.type.dtype.kind in "iux" and v.type.dtype.bits == 64
 
 
-def form(x: Dim, depth: int = _DEPTH) -> Form:
+def form(x: Any, depth: int = _DEPTH) -> Form:
     """An int or an index value as a sum of multiples: exact where it is within 64 bits, as the sums of machine words wrap."""
     if type(x) is int:
         return {}, x

@@ -286,7 +286,7 @@ def _has_dots(key: int | ScalarBox) -> bool:
     return key is Ellipsis or (type(key) is tuple and any(k is Ellipsis for k in key))
 
 
-def _element(box: ArrayBox | Box, path: Strided) -> ScalarBox:
+def _element(box: Any, path: Any) -> ScalarBox:
     """One element, as a NumPy scalar; of a constant, the constant."""
     data = boxes.frozen_data(box) if box.base is None else None
     if data is not None and all(type(s) is int for s in path.sel):

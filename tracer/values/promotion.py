@@ -69,7 +69,7 @@ def resolve(ufunc: Callable, kinds: tuple, dtype: Any = None) -> tuple[tuple[DTy
     return found
 
 
-def _resolve(ufunc: Callable, kinds: tuple[np.dtype | type, ...], dtype: DType | None) -> tuple[tuple[DType, ...],
+def _resolve(ufunc: Any, kinds: Any, dtype: DType | None) -> tuple[tuple[DType, ...],
              tuple[DType, ...]]:
     options = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
     try:
@@ -118,7 +118,7 @@ def check_range(number: int, dtype: DType) -> int:
 _CASTS: dict = {}
 
 
-def can_cast(kind: np.dtype, to: DType, casting: str) -> bool:
+def can_cast(kind: Any, to: DType, casting: str) -> bool:
     """np.can_cast for a kind; a Python scalar casts as its default dtype does, but freely within its own kind."""
     key = kind, to.name, casting
     found = _CASTS.get(key)

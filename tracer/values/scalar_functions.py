@@ -346,7 +346,7 @@ def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
     return rounded(number, ndigits) if isinstance(number, Box) else builtins.round(number, ndigits)
 
 
-def _python_pow(base: ScalarBox, exp: int, mod: Any = None) -> ScalarBox:
+def _python_pow(base: Any, exp: Any, mod: Any = None) -> ScalarBox:
     """With a modulus, exactly: from numbers that are known."""
     return base ** exp if mod is None else pow(*(boxes.concrete(x, "pow() with a modulus") if isinstance(x, Box) else x
                                                  for x in (base, exp, mod)))

@@ -175,7 +175,7 @@ def axis_of(axis: int, rank: int) -> int:
     return number % rank
 
 
-def axes_of(axis: int | None, rank: int) -> tuple[int, ...]:
+def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     """The axes of a reduction: None is all of them; sorted, without repetition."""
     if axis is None:
         return tuple(range(rank))

@@ -287,7 +287,7 @@ def _bitwise_count(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
 _UNUSED = {"casting": "same_kind", "order": "K", "subok": True, "signature": None}
 
 
-def call(ufunc: Callable, *inputs: Array | Box, out: Any = None, where: bool = True, dtype: Any = None,
+def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, dtype: Any = None,
          **others: Any) -> Any:
     """One call of a ufunc with NumPy's keywords."""
     if ufunc in GUFUNCS:
@@ -352,7 +352,7 @@ def _strides(taken: list[Box], found: Value) -> Any:
 _ORDER = {np.equal: 0, np.not_equal: 0, np.less: 1, np.less_equal: 1, np.greater: -1, np.greater_equal: -1}
 
 
-def _beyond(ufunc: Callable, taken: list[Box], ins: tuple[DType, ...]) -> Any:
+def _beyond(ufunc: Any, taken: list[Box], ins: tuple[DType, ...]) -> Any:
     """A comparison with a literal int that the other's dtype cannot hold: decided without a cast, as NumPy does."""
     side = _ORDER.get(ufunc)
     if side is None or ins[0].kind not in "iu":

@@ -322,7 +322,7 @@ def contiguous(dims: tuple[Dim, ...], strides: tuple[int, ...]) -> bool:
     return True
 
 
-def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: tuple[Dim, ...]) -> tuple | None:
+def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: Any) -> tuple | None:
     """Strides under which an array of `dims` and `strides` can be seen as `to`, or None where NumPy copies.
 
     Axes of length 1 do not count. The rest is cut into the smallest groups of old and new axes with equal products; within a
@@ -368,7 +368,7 @@ def squeezed(dims: tuple[Dim, ...], to: tuple[Dim, ...]) -> tuple | None:
     return tuple(out) if taken == len(real) else None
 
 
-def ufunc_strides(operands: Any, dims: tuple[Dim, ...]) -> tuple[int, ...]:
+def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
     """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order.
 
     NumPy's own iterator decides, on stand-ins with every longer axis cut to 2 and the strides in the same order.

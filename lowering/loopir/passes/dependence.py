@@ -8,7 +8,7 @@ from typing import Any
 from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from ....ir.analysis.affine import Constraints as _Facts
 from ....ir.types import INDEX
-from ..grammar import For, Imm, Let, Scalar
+from ..grammar import For, Let, Scalar
 
 
 class Positions:
@@ -21,7 +21,7 @@ class Positions:
         self.unequal: list[AffineExpr] = []               # forms that are not 0
         self.held: list[AffineExpr] = []                  # forms that are >= 0 here, of the loops and branches around
 
-    def form(self, x: int | Imm | Scalar) -> AffineExpr:
+    def form(self, x: Any) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
         if type(x) is not Scalar:
             return AffineExpr(x if type(x) is int else int(x.value), {})

@@ -29,7 +29,7 @@ def total(costs: Cost, more: Cost, times: float = 1.0) -> Cost:
     return costs
 
 
-def product(costs: Cost, trip: str) -> Cost:
+def product(costs: Cost, trip: Any) -> Cost:
     """costs * trip."""
     if type(trip) is not Scalar:
         return {key: value * trip for key, value in costs.items()}
@@ -114,7 +114,7 @@ class Footprint:
             return costs
         return {(): 1.0}
 
-    def _trip(self, trip: str) -> Any:
+    def _trip(self, trip: Any) -> Any:
         """A length as a factor of the cost: a number, or a scalar that is known before the loop."""
         if type(trip) is int:
             return trip

@@ -8,22 +8,29 @@
       c[i, j] = @sum                          for l in SIZE { c[i, s SIZE + l] = sum[l] }
     }                                       }
 
-This is what dots of columns are, and sums and updates of them. Iterations over j must have their own elements of all that the
+This is what dots of columns are, and sums and updates of them; where adjoints of all columns are added to one element, the
+loop over l sums them first. Iterations over j must have their own elements of all that the
 loop writes, which is proved as in reorder_iterations.py: on some axis both accesses are at the same place that follows j, or on
 some axis one is certainly before the other. Each iteration does what it did, in its order; only sums are no longer cut.
 """
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from ....ir.analysis.affine import AffineExpr
+from ....ir.analysis.affine import AffineExpr, Symbol
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..cursor import operand
 from ..grammar import Alloc, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, While, walk
 from .dependence import Positions
+from .loop_distribution import leading_to, zero
+from .reorder_iterations import additions
 from .straight_line import accesses, private
 from .unroll import copied, made, renamed
+
+if TYPE_CHECKING:
+    pass
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
 
@@ -62,13 +69,17 @@ class _Walk:
             k += 1
 
     def _exchanged(self, s: For) -> list | None:
-        if s.unroll or (type(s.trip) is int and s.trip < sizes.lanes) or not any(type(t) is For for t in s.body):
+        inner = [t.trip for t in s.body if type(t) is For]
+        short = all(type(trip) is int and trip < sizes.commuting for trip in inner)      # reorder_iterations writes them out
+        if s.unroll or short or (type(s.trip) is int and s.trip < sizes.lanes):
             return None
         own = _shape(s, self.everywhere)
         if own is None:
             return None
         columns = _Columns(self.positions, s)
-        return _Strips(s, own).loops() if columns.gain() and columns.apart() else None
+        if not (columns.gain() and columns.apart()):
+            return None
+        return _Strips(s, own, columns).loops()
 
 
 def _shape(loop: For, everywhere: Counter) -> set[Var] | None:
@@ -94,27 +105,35 @@ class _Columns:
     def __init__(self, positions: Positions, loop: For):
         self.positions = positions
         (self.counter,) = positions.forms[loop.index].terms
-        inner, found = {}, []
+        inner, found, adds = {}, [], {}
         for s in loop.body:
             if type(s) is For:
                 with positions.loop(s):
                     (counter,) = positions.forms[s.index].terms
                     inner[counter] = s
                     found += [(self._forms(t), t, counter) for t in self._noted(s.body)]
+                adds.update({id(s.body[at[0]]): (s, at) for at in additions(s.body).values()})
             else:
                 found += [(self._forms(t), t, None) for t in self._noted([s])]
         self.found = found
         made_here = [positions.form(s.target) for s in walk(loop.body)
                      if type(s) in (Let, Load, Get) and s.target.dtype is INDEX]
-        self.local = {self.counter, *inner, *[f.atom for f in made_here if f.atom is not None]}
+        self.unknown = {f.atom for f in made_here if f.atom is not None} - {self.counter, *inner}
+        self.local = {self.counter, *inner, *self.unknown}
         facts = positions.facts
         self.other = {a: facts.atom(a.low, a.high) for a in self.local}
         self.other[self.counter] = positions.counter(loop)
+        self.down = False                                # whether the loop walks down the columns
+        self.sums = {}    # id of a load or a store -> (inner loop, places of an addition that all columns make to one element)
+        for forms, t, _ in found:
+            if id(t) in adds and self.local_free(forms):
+                s, at = adds[id(t)]
+                self.sums.update({id(s.body[at[0]]): (s, at), id(s.body[at[2]]): (s, at)})
         for counter, s in inner.items():
             self.positions.facts.assume(self._below(counter, s))
             self.other[counter] = positions.counter(s)
 
-    def _below(self, counter, s: For) -> AffineExpr:
+    def _below(self, counter: Symbol, s: For) -> AffineExpr:
         """trip - 1 - counter, which is not negative."""
         return self.positions.form(s.trip).add(-1).plus(AffineExpr(0, {counter: 1}), -1)
 
@@ -124,23 +143,29 @@ class _Columns:
                 self.positions.let(t)
         return [t for t in statements if type(t) in (Load, Store)]
 
-    def _forms(self, t) -> tuple[AffineExpr, ...]:
+    def _forms(self, t: Load | Store) -> tuple[AffineExpr, ...]:
         return tuple(map(self.positions.form, t.index))
+
+    def local_free(self, forms: tuple[AffineExpr, ...]) -> bool:
+        """Whether a place is the same for all columns."""
+        return all(self.counter not in f.terms and not any(t in self.unknown for t in f.terms) for f in forms)
 
     def gain(self) -> bool:
         """Whether what inner loops access lies along the rows, or is the same for all columns; some of it they take from one
         row after another."""
-        crossed = False
+        crossed, strides = False, set()
         for forms, _, counter in self.found:
             if counter is None:
                 continue
             if any(self.counter in f.terms for f in forms[:-1]):
                 return False
             if forms and self.counter in forms[-1].terms:
-                if forms[-1].terms[self.counter] != 1 or counter in forms[-1].terms:
+                if counter in forms[-1].terms:
                     return False
+                strides.add(forms[-1].terms[self.counter])
                 crossed = crossed or any(counter in f.terms for f in forms[:-1])
-        return crossed
+        self.down = strides == {-1}
+        return crossed and (self.down or strides == {1})
 
     def apart(self) -> bool:
         """Whether no iteration touches what another one writes."""
@@ -148,15 +173,16 @@ class _Columns:
         touched = [(forms, t) for forms, t, _ in self.found if t.buffer in written]
         return len(touched) <= sizes.compared and all(
             a.buffer is not b.buffer or (type(a) is Load and type(b) is Load) or self._own(f, g) or self._before(f, g)
+            or (id(a) in self.sums and id(b) in self.sums)
             for k, (f, a) in enumerate(touched) for g, b in touched[:k + 1])
 
-    def _own(self, f, g) -> bool:
+    def _own(self, f: tuple[AffineExpr, ...], g: tuple[AffineExpr, ...]) -> bool:
         return len(f) == len(g) and any(x == y and self._follows(x) for x, y in zip(f, g))
 
     def _follows(self, f: AffineExpr) -> bool:
         return self.counter in f.terms and not any(t in self.local for t in f.terms if t is not self.counter)
 
-    def _before(self, f, g) -> bool:
+    def _before(self, f: tuple[AffineExpr, ...], g: tuple[AffineExpr, ...]) -> bool:
         if len(f) != len(g):
             return False
         for x, y in zip(f, g):
@@ -169,15 +195,18 @@ class _Columns:
 class _Strips:
     """The loops that take the place of one. A part is a run of statements, or one inner loop."""
 
-    def __init__(self, loop: For, own: set[Var]):
-        self.loop, self.own = loop, own
+    def __init__(self, loop: For, own: set[Var], columns: _Columns):
+        self.loop, self.down = loop, columns.down
+        self.sums = {id(s): [at for t, at in columns.sums.values() if t is s] for s in loop.body}
         self.rows = {var: Buffer(f"row_{var.name}", var.dtype, (SIZE,), "stack") for var in own}
         # scalars that are made in a loop over columns: all but what inner loops make of what stands outside
         self.top = {s.target for s in loop.body if type(s) in (Let, Load, Get)}
-        self.varies = {loop.index, *self.top}
+        steps = {s.body[at[1]].target for s in loop.body for at in self.sums[id(s)]}
+        self.varies = {loop.index, *self.top, *steps}
         for s in walk(loop.body):
             if type(s) is Get or (type(s) in (Let, Load) and any(a in self.varies for a in _operands(s))):
                 self.varies.add(s.target)
+        self.gathers: set[Var] = set()                   # sums over the columns of a strip
         self.parts = self._parts()
         self.handed: dict[Scalar, Buffer] = {}           # scalars of one part that others use
         self.again: list[Let] = []                       # positions, which each part computes
@@ -213,6 +242,9 @@ class _Strips:
         s, self.base, rest, self.length = (Scalar(INDEX) for _ in range(4))
         body = [Let(self.base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), self.base)),
                 Let(self.length, "min", (rest, operand(SIZE)))]
+        if self.down:
+            self.last = Scalar(INDEX)
+            body.append(Let(self.last, "sub", (operand(trip), operand(1))))
         body += [Alloc(b) for b in (*self.rows.values(), *self.handed.values())]
         for part in self.parts:
             body.append(self._inner(part) if type(part) is For else self._line(part, {}))
@@ -226,20 +258,39 @@ class _Strips:
         k = Scalar(INDEX)
         new, body = {loop.index: k}, []
         shared = [s for s in loop.body if type(s) in (Let, Load) and s.target not in self.varies]
-        body += [copied(s, new) for s in shared]
-        body.append(self._line([s for s in loop.body if not any(s is t for t in shared)], new))
-        return For(k, loop.trip, body)
+        line = [s for s in loop.body if not any(s is t for t in shared)]
+        before, after = [], []
+        for load, step, store in dict.fromkeys(self.sums[id(loop)]):
+            place, op, written = (loop.body[at] for at in (load, step, store))
+            var, total, old = Var(place.buffer.dtype, "sum"), Scalar(place.buffer.dtype), place.target
+            before.append(Set(var, zero(var.dtype)))
+            last = {**new}
+            after += [copied(s, last) for s in leading_to([place], shared)]
+            after += [copied(place, last), Get(total, var),
+                      Let(made(op.target, last), op.op, (last[old], total)), copied(written, last)]
+            share, now, then = next(a for a in op.args if a is not old), Scalar(var.dtype), Scalar(var.dtype)
+            self.gathers |= {var}
+            line[_at(line, op)] = Let(then, "add", (now, share), {}, True)
+            line.insert(_at(line, written), Set(var, then))
+            line = [s for s in line if s is not written and s is not place]
+            line.insert(0, Get(now, var))
+        body += [copied(s, new) for s in shared if not any(s is loop.body[at[0]] for at in self.sums[id(loop)])]
+        return For(k, loop.trip, [*body, *before, self._line(line, new), *after])
 
     def _line(self, statements: list, outside: dict) -> For:
         """A loop over the columns of a strip."""
-        column, j = Scalar(INDEX), Scalar(INDEX)
+        column, j, up = Scalar(INDEX), Scalar(INDEX), Scalar(INDEX)
         new, body = {**outside, self.loop.index: j}, [Let(j, "add", (self.base, column))]
+        if self.down:
+            body = [Let(up, "add", (self.base, column)), Let(j, "sub", (self.last, up))]
         own = {s.target for s in statements if type(s) in (Let, Load, Get)}
         used = {a for s in statements for a in _operands(s)}
         body += [copied(s, new) for s in self.again if s.target not in own]
         body += [Load(made(x, new), b, (column,)) for x, b in self.handed.items() if x in used and x not in own]
         for s in statements:
-            if type(s) is Get:
+            if type(s) in (Get, Set) and s.var in self.gathers:
+                body.append(copied(s, new))
+            elif type(s) is Get:
                 body.append(Load(made(s.target, new), self.rows[s.var], (column,)))
             elif type(s) is Set:
                 body.append(Store(self.rows[s.var], (column,), renamed(s.value, new)))
@@ -250,7 +301,11 @@ class _Strips:
         return For(column, self.length, body, apart=True)
 
 
-def _operands(s) -> tuple:
+def _at(statements: list, s: Any) -> int:
+    return next(k for k, t in enumerate(statements) if t is s)
+
+
+def _operands(s: Any) -> tuple:
     atoms = (s.args if type(s) is Let else s.index if type(s) is Load else (*s.index, s.value) if type(s) is Store
              else (s.value,) if type(s) is Set else ())
     return tuple([a for a in atoms if type(a) is Scalar])

@@ -214,7 +214,7 @@ def worth(costs: Cost) -> bool:
     return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
-def chunks_of(spread: Spread, trip: str) -> int | None:
+def chunks_of(spread: Spread, trip: Any) -> int | None:
     """The number of chunks, where it is known before run time."""
     if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
         return None

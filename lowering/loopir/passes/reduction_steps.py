@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..grammar import For, Get, If, Let, Scalar, Set, Var, While, walk
 from .reorder_iterations import any_order, uses
@@ -56,7 +56,7 @@ class _Steps:
             return self.of(s.body, var)
         return set().union(*(self.of(side, var) for side in (s.then, s.other) if _touches(side, var)))
 
-    def _step(self, value: Value, before: Scalar, body: list) -> set[str]:
+    def _step(self, value: Any, before: Scalar, body: list) -> set[str]:
         """The ops on the way from what was got to what is set."""
         made = {s.target: s for s in body if type(s) in (Let, Get)}
         kinds: set[str] = set()

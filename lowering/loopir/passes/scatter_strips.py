@@ -206,7 +206,7 @@ class _Split:
         return For(k, self.length, [*body, *_copies(self.loop.body, new)])
 
 
-def _counted(s: Scalar, trip: str, body: list) -> list:
+def _counted(s: Scalar, trip: Any, body: list) -> list:
     """The loop over strips, and what it takes to count them."""
     if type(trip) is int:
         return [For(s, -(-trip // SIZE), body)]

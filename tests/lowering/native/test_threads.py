@@ -105,6 +105,14 @@ def test_python_threads_call_at_once(launch):
         assert all(pool.map(work, range(24)))
 
 
+def test_processes_side_by_side_share_the_cores(monkeypatch):
+    found = {}
+    for text in ("1", "1,4", "100000", "0", "many", ""):
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        found[text] = threads.cores.__wrapped__()
+    assert found["1"] == found["1,4"] == 1 and len({found[text] for text in ("100000", "0", "many", "")}) == 1
+
+
 def test_a_number_for_one_thread(launch):
     threads.use(3)
     threads.use_here(1)

@@ -268,7 +268,7 @@ class chi2(Positive):
 class f(Positive):
     shapes = ("dfn", "dfd")
 
-    def logpdf(x, m: ArrayBox, n: ArrayBox) -> ArrayBox:
+    def logpdf(x, m: Any, n: Any) -> ArrayBox:
         return (m / 2 * np.log(m) + n / 2 * np.log(n) + sp.xlogy(m / 2 - 1, x) - (n + m) / 2 * np.log(n + m * x)
                 - sp.betaln(m / 2, n / 2))
 

@@ -131,7 +131,7 @@ _MODES = {"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect
           "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant"}
 
 
-def _padded(x: Any, axis: int, before: int, after: int, mode: str, cval: float) -> Any:
+def _padded(x: Any, axis: int, before: int, after: int, mode: Any, cval: float) -> Any:
     if mode not in _MODES:
         raise RuntimeError("boundary mode not supported")
     widths = [(0, 0)] * x.ndim
@@ -154,7 +154,7 @@ def _correlate_axis(input: Any, weights: Any, axis: int, mode: str, cval: float,
     return np.moveaxis(out, 0, axis).astype(input.dtype)
 
 
-def correlate1d(input: ArrayBox, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def correlate1d(input: Any, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                 cval: float = 0.0, origin: int = 0) -> ArrayBox:
     _plain(output)
     input = np.asarray(input)
@@ -197,7 +197,7 @@ def _each(value: Any, axes: tuple[int, ...]) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
 
 
-def gaussian_filter(input: ArrayBox, sigma: Any, order: int | str = 0, output: int | None = None, mode: str = "reflect",
+def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: int | None = None, mode: str = "reflect",
                     cval: float = 0.0, truncate: float = 4.0, *, radius: Any = None,
                     axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)

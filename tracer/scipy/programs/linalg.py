@@ -36,7 +36,7 @@ def _doubled(a: Any) -> Any:
     return a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
 
 
-def _square(a: ArrayBox) -> ArrayBox:
+def _square(a: Any) -> ArrayBox:
     if a.shape[-1] != a.shape[-2]:
         raise ValueError("Expected a square matrix")
     return a

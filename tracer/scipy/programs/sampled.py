@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ....ir.build import Builder, Expr
     from ....ir.core import Value
     from ....ir.types import Type
-    from ...values.boxes import ArrayBox, Box
+    from ...values.boxes import ArrayBox
 
 # --- scipy.integrate --------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ def _cosine(a: Any, b: Any) -> Any:
     return 1.0 - np.sum(a * b, axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
 
 
-def _between(a: ArrayBox | Box, b: ArrayBox | Box, metric: str, p: float) -> ArrayBox:
+def _between(a: Any, b: Any, metric: str, p: float) -> ArrayBox:
     """The distances of vectors along the last axis."""
     gap = a - b
     if metric == "euclidean":
