@@ -10,6 +10,7 @@
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +79,8 @@ class _Matrix:
 
     def __init__(self, where: Buffer | At, trans: bool, ld: Size):
         self.buffer, self.start = (where.buffer, where.index[0]) if isinstance(where, At) else (where, 0)
-        self.rows, self.columns = (1, ld) if trans else (ld, 1)
+        self.rows: Size = 1 if trans else ld
+        self.columns: Size = ld if trans else 1
 
     def at(self, w: _Lines, i: Any, j: Any) -> Scalar:
         """The number of element (i, j)."""
@@ -151,4 +153,4 @@ def _syrk(c: Any, a: Any, trans: bool, m: Size, k: Size, lda: Size, ldc: Size) -
     return _gemm(c, a, a, trans, not trans, m, m, k, lda, lda, ldc)
 
 
-_LOOPS = {"gemm": _gemm, "syrk": _syrk}
+_LOOPS: dict[str, Callable[..., list]] = {"gemm": _gemm, "syrk": _syrk}

@@ -46,7 +46,7 @@ def _safe(text: str) -> str:
 def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
     name = plan.name
     rows = [f" *   {i.name:<12} {_safe(i.described)}{_use(i)}" for i in plan.inputs]
-    rows += [f" *   {r.name:<12} {_safe(r.described)}; written, memory of the caller: {r.count * _size(r)} bytes"
+    rows += [f" *   {r.name:<12} {_safe(r.described)}; written, memory of the caller: {r.numbers * _size(r)} bytes"
              for r in plan.results]
     codes = [f" *   {k:>4}   {_safe(c.text)}" for k, c in enumerate(plan.checks, 1)]
     params = ",\n    ".join([*(_declared(i, False) for i in plan.inputs), *(_declared(r, True) for r in plan.results),
@@ -95,12 +95,12 @@ def _example(plan: Plan, values: tuple) -> str:
             continue
         written = numbers[:_WRITTEN]
         rows = [", ".join(map(_literal, written[k:k + 8])) for k in range(0, len(written), 8)] or ["0"]
-        arrays.append(f"static {item.c_type} {item.name}[{max(item.count, 1)}] = {{\n    " + ",\n    ".join(rows) + "};")
-        if item.count > _WRITTEN:
+        arrays.append(f"static {item.c_type} {item.name}[{max(item.numbers, 1)}] = {{\n    " + ",\n    ".join(rows) + "};")
+        if item.numbers > _WRITTEN:
             fills += [f"    /* the example's first {_WRITTEN} numbers, again and again */",
-                      f"    for (size_t i = {_WRITTEN}; i < {item.count}; i++) {item.name}[i] = {item.name}[i - {_WRITTEN}];"]
+                      f"    for (size_t i = {_WRITTEN}; i < {item.numbers}; i++) {item.name}[i] = {item.name}[i - {_WRITTEN}];"]
         passed.append(item.name)
-    arrays += [f"static {r.c_type} {r.name}[{max(r.count, 1)}];" for r in plan.results]
+    arrays += [f"static {r.c_type} {r.name}[{max(r.numbers, 1)}];" for r in plan.results]
     call = ", ".join([*passed, *(r.name for r in plan.results), "error"])
     shown = [line for r in (*(i for i in plan.inputs if i.written), *plan.results) for line in _printed(r)]
     return "\n".join([
@@ -126,7 +126,7 @@ def _literal(x: float) -> str:
 
 def _printed(r: Item) -> list[str]:
     form, cast = ("%.17g", "(double)") if r.c_type in ("double", "float") else ("%lld", "(long long)")
-    return [f"    for (int i = 0; i < {r.count}; i++) printf(\"{r.name}[%d] {form}\\n\", i, {cast}{r.name}[i]);"]
+    return [f"    for (int i = 0; i < {r.numbers}; i++) printf(\"{r.name}[%d] {form}\\n\", i, {cast}{r.name}[i]);"]
 
 
 # --- building ----------------------------------------------------------------------------------------------------------

@@ -85,9 +85,10 @@ def _program(jitted: Jitted, args: tuple, kwargs: dict) -> _Program:
         if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
             raise UnsupportedError(f"`{name}` cannot be exported: it uses a {type(x).__name__}, as for random numbers, an "
                                    "object of Python's", "draw before the call, and pass the numbers", loc)
-    captured = [np.array(memory(np.asarray(x), c.type.dims)) for x, c in zip(found, captures.parameters)]
+    shapes: list[Any] = [c.type.dims for c in captures.parameters]
+    captured = [np.array(memory(np.asarray(x), shape)) for x, shape in zip(found, shapes)]
     whole = final(traced, captures)
-    return _Program(traced, whole, loop_builder.lower(whole, verify=config.verify), captured, values)
+    return _Program(traced, whole, loop_builder.lower(whole, verify=bool(config.verify)), captured, values)
 
 
 def _symbol(name: str | None, jitted: Jitted, traced: Traced, of: str) -> str:

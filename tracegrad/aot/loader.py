@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 
 _END = ".tracegrad.json"
+_C_TYPES: dict[str, Any] = {
+    "bool": ctypes.c_uint8, "float32": ctypes.c_float, "float64": ctypes.c_double,
+    **{f"{sign}int{8 * size}": getattr(ctypes, f"c_{sign}int{8 * size}") for sign in ("", "u") for size in (1, 2, 4, 8)}}
 
 
 def load(directory: Any, name: str | None = None) -> Exported:
@@ -40,6 +43,8 @@ class Exported:
     def __init__(self, directory: pathlib.Path, name: str):
         self.about = json.loads((directory / (name + _END)).read_text(encoding="utf-8"))
         self.__name__ = name
+        for item in (*self.about["inputs"], *self.about["results"]):
+            item["dtype"], item["shape"] = np.dtype(item["dtype"]), tuple(item["shape"])
         library = directory / (self.about["library"] or f"lib{self.__name__}.so")
         if not library.is_file():
             raise FileNotFoundError(f"{library} is missing: link the object on a machine of its kind, for example "
@@ -92,21 +97,23 @@ def _word(record: bytes, at: int, dtype: np.dtype) -> tuple[Any, int]:
 
 
 def _array(value: Any, wanted: dict) -> np.ndarray:
-    found, dtype = np.asarray(value), np.dtype(wanted["dtype"])
     if wanted["written"] and not (isinstance(value, np.ndarray) and value.flags.writeable):
         raise TypeError(f"{wanted['path']} is overwritten: a writable array is wanted, found a {type(value).__name__}")
+    dtype, shape = wanted["dtype"], wanted["shape"]
+    if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape and value.flags.carray:
+        return value
     exact = wanted["kind"] in ("array", "numpy") and isinstance(value, (np.ndarray, np.generic))
+    found = np.asarray(value)
     if (exact and found.dtype != dtype) or not np.can_cast(found.dtype, dtype, "same_kind"):
         raise TypeError(f"{wanted['path']} has dtype {dtype}: found {found.dtype}")
-    if list(found.shape) != wanted["shape"]:
-        raise TypeError(f"{wanted['path']} has shape {tuple(wanted['shape'])}: found {found.shape}")
+    if found.shape != shape:
+        raise TypeError(f"{wanted['path']} has shape {shape}: found {found.shape}")
     return np.require(found, dtype, ["C", "A"])
 
 
 def _by_value(array: np.ndarray, wanted: dict) -> Any:
     """The number as the C type of its dtype."""
-    dtype = np.dtype("u1") if wanted["dtype"] == "bool" else array.dtype
-    return np.ctypeslib.as_ctypes_type(dtype)(array.item())
+    return _C_TYPES[wanted["dtype"].name](array.item())
 
 
 def _result(found: np.ndarray, about: dict) -> Any:

@@ -46,7 +46,7 @@ class Item(NamedTuple):
     path: str
     role: str
     dtype: DType
-    dims: tuple[int, ...]
+    dims: tuple[Any, ...]
     by_value: bool = False
     written: bool = False
 
@@ -55,7 +55,7 @@ class Item(NamedTuple):
         return C_TYPES[self.dtype.name]
 
     @property
-    def count(self) -> int:
+    def numbers(self) -> int:
         """How many numbers of its C type it has."""
         return math.prod(self.dims) * (2 if self.dtype.complex else 1)
 
@@ -118,8 +118,9 @@ def _inputs(traced: Traced) -> Iterator[Item]:
     taken: set[str] = set()
     for k, number in enumerate(dynamic(traced)):
         leaf, path, written = traced.leaves[number], traced.paths[number], k in traced.writes
-        by_value = not (leaf.dims or written or leaf.dtype.complex or leaf.dtype.name == "f16")
-        yield Item(_identifier(path, taken), path, leaf.kind, leaf.dtype, tuple(leaf.dims), by_value, written)
+        kind: Any = leaf.dtype
+        by_value = not (leaf.dims or written or kind.complex or kind.name == "f16")
+        yield Item(_identifier(path, taken), path, leaf.kind, kind, leaf.dims, by_value, written)
 
 
 def _results(traced: Traced, final: Function, loc: Loc) -> Iterator[Item]:
@@ -139,7 +140,7 @@ def _results(traced: Traced, final: Function, loc: Loc) -> Iterator[Item]:
                                     "return an array whose length the arguments' shapes give, and the number of valid elements",
                                     loc)
         role = "array" if out.kind == "view" else out.kind
-        yield Item(_identifier(path, taken), path, role, found.dtype, tuple(found.dims))
+        yield Item(_identifier(path, taken), path, role, found.dtype, found.dims)
 
 
 def _identifier(path: str, taken: set[str]) -> str:
