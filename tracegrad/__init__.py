@@ -1,7 +1,7 @@
 """tracegrad: machine code and exact derivatives for ordinary NumPy functions.
 
 jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
-implicit and interop; see docs/ for the manual.
+implicit and interop, for programs without Python export and load; see docs/ for the manual.
 """
 from importlib import import_module as _import_module
 from os import path as _path
@@ -62,6 +62,7 @@ __all__ = [
     "custom_vjp",
     "disable_jit",
     "explain",
+    "export",
     "grad",
     "hessian",
     "hvp",
@@ -73,6 +74,7 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "load",
     "rolled",
     "scipy",
     "sparsity",
@@ -91,12 +93,16 @@ def __dir__() -> list[str]:
 
 
 _LATER = ("implicit", "interop", "scipy")         # packages that are imported when they are asked for
+_FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader"}      # functions with the modules that have them
 
 
 def __getattr__(name: str) -> _Any:
-    """What is asked for rarely: `__version__`, as reading it takes longer than all else here, and packages for neighbours."""
+    """What is asked for rarely: `__version__`, as reading it takes longer than all else here, and what is for neighbours."""
     if name in _LATER:
         return _import_module(f"{__name__}.{name}")
+    if name in _FUNCTIONS_LATER:
+        globals()[name] = found = getattr(_import_module(f"{__name__}.{_FUNCTIONS_LATER[name]}"), name)
+        return found
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found = version.found()

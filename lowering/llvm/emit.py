@@ -404,6 +404,7 @@ _STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: 
                Fail: Emitter.fail, Print: Emitter.print_}
 
 
-def emit(kernel: Kernel, *, fastmath: bool = False) -> str:
-    """The LLVM IR text of a kernel. Constants that it reads by address must outlive the code: keep the kernel."""
-    return Emitter(kernel, fastmath).text()
+def emit(kernel: Kernel, *, fastmath: bool = False, widths: tuple[int, ...] | None = None) -> str:
+    """The LLVM IR text of a kernel. Constants that it reads by address must outlive the code: keep the kernel. widths: the
+    vector widths of the machine that it is for, where that is not this one."""
+    return Emitter(kernel, fastmath, Module(widths=widths)).text()

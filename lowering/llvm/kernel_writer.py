@@ -32,8 +32,12 @@ _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would
 
 @dataclass(eq=False)
 class Module:
-    """What the functions of one module share: a kernel and the bodies of its parallel loops."""
+    """What the functions of one module share: a kernel and the bodies of its parallel loops.
 
+    widths   the vector widths of the machine that the code is for; None: this one
+    """
+
+    widths: tuple[int, ...] | None = None
     declarations: dict[str, None] = field(default_factory=dict)
     vector: dict[str, library.Function] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)

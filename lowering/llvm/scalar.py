@@ -154,7 +154,8 @@ class Scalars:
 
     def libm(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         dtype, name = args[-1][1], rule[1]
-        if (own := library.function(name, dtype.name)) is not None and not (self.out.serial and name in library.FAST_IN_LIBM):
+        own = library.function(name, dtype.name, self.out.module.widths)
+        if own is not None and not (self.out.serial and name in library.FAST_IN_LIBM):
             group, kind = self.out.vectorisable(own), TYPE[dtype.name]
             return self.line(f"call {kind} @{own.name}({', '.join(f'{kind} {a[0]}' for a in args)}) {group}", dtype)
         return self.call(name + ("f" if dtype is F32 else ""), args, dtype)

@@ -59,14 +59,19 @@ def widths() -> tuple[int, ...]:
     return next((w for feature, w in WIDTHS.items() if feature in features), (128,))
 
 
+def function(name: str, dtype: str, given: tuple[int, ...] | None = None) -> Function | None:
+    """The function for libm's `name` and dtype "f32" or "f64"; None where libm serves. given: the vector widths of the machine
+    that the code is for, where it is not this one."""
+    return _function(name, dtype, widths() if given is None else given)
+
+
 @cache
-def function(name: str, dtype: str) -> Function | None:
-    """The function for libm's `name` and dtype "f32" or "f64"; None where libm serves."""
+def _function(name: str, dtype: str, given: tuple[int, ...]) -> Function | None:
     formula = functions.FORMULAS.get(name)
-    if formula is None or not widths():
+    if formula is None or not given:
         return None
     bits, full = (32, f"vecmath.{name}.f32") if dtype == "f32" else (64, f"vecmath.{name}.f64")
-    vectors = {w // bits: f"{full}.v{w // bits}" for w in widths()}
+    vectors = {w // bits: f"{full}.v{w // bits}" for w in given}
     return Function(full, arity(formula), "float" if bits == 32 else "double", vectors)
 
 

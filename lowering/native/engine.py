@@ -89,14 +89,15 @@ PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
 _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
-# What an object from disk may ask the process for: memory, mathematical functions, what compilers call for long arithmetic, and
-# CPython about signals (llvm/polls.py); threads (native/threads.py).
-_PLAIN = re.compile(r"""malloc|calloc|realloc|free|mem(cpy|move|set|cmp)|bzero
+# What any C program has: memory, mathematical functions, what compilers call for arithmetic that the machine lacks.
+_C_LIBRARY = re.compile(r"""malloc|calloc|realloc|free|mem(cpy|move|set|cmp)|bzero
     |c?(a?(sin|cos|tan)h?|exp2?|expm1|log(2|10|1p|b)?|pow|sqrt|abs|arg|proj|atan2|cbrt|hypot|erfc?|[tl]gamma|lgamma_r|fmod|fma
     |remainder|remquo|ldexp|frexp|modf|scalbln?|ilogb|nextafter|copysign|fabs|fmax|fmin|fdim|floor|ceil|trunc|l?l?round
     |roundeven|nearbyint|l?l?rint|exp10|sincos|j[01n]|y[01n])f?
-    |__(mul|div)[sd]c3|__u?(div|mod|divmod)ti[34]|__multi3|__powi[sd]f2|__(trunc|extend)[a-z]+2|__(fix|float)[a-z]+
-    |PyGILState_(Ensure|Release)|PyErr_(CheckSignals|Fetch|NormalizeException)
+    |__(mul|div)[sd]c3|__u?(div|mod|divmod)[dt]i[34]|__multi3|__powi[sd]f2|__(trunc|extend)[a-z]+2|__(fix|float)[a-z]+
+    """, re.X)
+# What an object from disk may ask this process for besides: CPython about signals (llvm/polls.py); threads (native/threads.py).
+_SERVICES = re.compile(r"""PyGILState_(Ensure|Release)|PyErr_(CheckSignals|Fetch|NormalizeException)
     |pthread_(create|detach|self|sigmask|key_create|[gs]etspecific|mutex_(init|lock|unlock)|cond_(init|wait|signal|broadcast))
     """, re.X)
 # Families that object code from disk has no use for: random generators are objects of one process.
@@ -114,11 +115,22 @@ def constant(data: np.ndarray) -> tuple[str, np.ndarray]:
     return f"constant.{name}", _constants.setdefault(name, data)
 
 
+def held_constant(symbol: str) -> np.ndarray:
+    """The array that a symbol made by `constant` leads to."""
+    return _constants[symbol.partition(".")[2]]
+
+
+def in_c_library(name: str) -> bool:
+    """Whether a symbol is one that the C library, its mathematical part or the compiler's run-time library has."""
+    return _C_LIBRARY.fullmatch(name) is not None
+
+
 def is_allowed(name: str) -> bool:
     """Whether code from disk may refer to a symbol."""
     family, _, rest = name.partition(".")
     if family == "clibrary" or not rest:
-        return name in ("_GLOBAL_OFFSET_TABLE_", "") or _PLAIN.fullmatch(rest or name) is not None
+        plain = rest or name
+        return name in ("_GLOBAL_OFFSET_TABLE_", "") or in_c_library(plain) or _SERVICES.fullmatch(plain) is not None
     return family in PROVIDERS and family not in _OF_PROCESS
 
 
@@ -212,7 +224,7 @@ def _machine() -> llvm.TargetMachine:
     return target_machine()
 
 
-def _run_passes(module: Any, machine: Any) -> None:
+def run_passes(module: Any, machine: Any) -> None:
     """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
@@ -245,7 +257,7 @@ def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterat
                 module.verify()
                 ticks.append(time.perf_counter())
                 if optimize:
-                    _run_passes(module, machine)
+                    run_passes(module, machine)
                 _far_calls(module)
                 ticks.append(time.perf_counter())
                 yield module, machine

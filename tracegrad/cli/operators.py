@@ -97,12 +97,17 @@ def derived(options: argparse.Namespace, function: Callable) -> Any:
     """The compiled function that `--of` names, for those that are called like the function itself."""
     if options.of == "value":
         return function if isinstance(function, Jitted) else functions.jit(function)
+    operator: Any = _OF_ARGUMENTS[options.of]
+    return operator(function, argnums=argnums_of(options))
+
+
+def argnums_of(options: argparse.Namespace) -> int | tuple[int, ...]:
+    """The positions that `--argnums` names."""
     try:
         numbers = tuple(int(n) for n in options.argnums.split(","))
     except ValueError:
         raise UsageError(f"--argnums {options.argnums!r} are no positions", "write --argnums 0 or --argnums 0,2") from None
-    operator: Any = _OF_ARGUMENTS[options.of]
-    return operator(function, argnums=numbers[0] if len(numbers) == 1 else numbers)
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def programs(options: argparse.Namespace, target: Target) -> list[Program]:

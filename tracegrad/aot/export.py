@@ -1,0 +1,124 @@
+"""`tg.export`: a folder with the object file of a compiled function and all that a C program needs to call it."""
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import functions
+from ..api import Jitted
+from ..captures import captures_of
+from ..compile import final, uses_fastmath
+from ..derivative_programs import explicit, named
+from ..ir.build import memory
+from ..ir.core import Function
+from ..ir.errors import ArgumentError, UnsupportedError
+from ..lowering.aot import object_file, targets
+from ..lowering.build import loop_builder
+from ..options import config
+from ..tracer.staging import arguments
+from ..tracer.staging.trace_function import Traced
+from ..transforms import grad, value_and_grad
+from . import c_files, link, loader
+from .plan import RESERVED, Plan, described, plan_of
+
+OF: dict[str, Callable | None] = {"value": None, "grad": grad, "value_and_grad": value_and_grad}
+
+
+class Export(NamedTuple):
+    """What was written. library: the shared library; None where there is none, and `note` says why."""
+
+    directory: pathlib.Path
+    name: str
+    files: tuple[pathlib.Path, ...]
+    library: pathlib.Path | None
+    note: str
+
+
+def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: str = "value", argnums: Any = 0,
+           name: str | None = None, **kwargs: Any) -> Export:
+    """Compile `f`, or a derivative of it, for programs without Python: an object file, a C header, an example that calls it,
+    CMake and pkg-config files, and for this machine a shared library.
+
+    args, kwargs   examples of the arguments: their types and shapes count; the C example calls with their values
+    directory      the folder that the files are written to; made where it is missing
+    target         "host", "x86_64-linux-gnu", "aarch64-linux-gnu", "armv7-linux-gnueabihf", "riscv64-linux-gnu" or "wasm32"
+    of             "value", "grad" or "value_and_grad"; these by the arguments `argnums`
+    name           of the C function; the Python function's where it is not given
+    """
+    if of not in OF:
+        raise ArgumentError(f"there is no of={of!r}", f"use one of {', '.join(OF)}")
+    machine, derive = targets.target(target), OF[of]
+    jitted = derive(f, argnums=argnums) if derive else f if isinstance(f, Jitted) else functions.jit(f)
+    made = _program(jitted, args, kwargs)
+    symbol = _symbol(name, jitted, made.traced, of)
+    plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
+    compiled = object_file.compiled(_request(made, plan), machine)
+    return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+
+
+class _Program(NamedTuple):
+    """A program on its way: captured are the arrays that become part of the object; values the examples, by leaf."""
+
+    traced: Traced
+    final: Function
+    kernel: Any
+    captured: list[np.ndarray]
+    values: tuple
+
+
+def _program(jitted: Jitted, args: tuple, kwargs: dict) -> _Program:
+    call = jitted.flatten(args, kwargs)._replace(aliases={})
+    with jitted.reading(call):
+        traced = jitted.with_captures(call)
+    name, loc = named(traced), traced.function.loc
+    traced = traced if traced.writes else explicit(traced)
+    captures = captures_of(traced.held)
+    found = captures.find() or []
+    if len(found) != len(captures.parameters):
+        raise ArgumentError(f"an array that `{name}` captured has just been changed by another thread", "try again", loc)
+    values = tuple(x for x, leaf in zip(call.values, call.leaves) if leaf.kind != "static")
+    for x in (*values, *found):
+        if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
+            raise UnsupportedError(f"`{name}` cannot be exported: it uses a {type(x).__name__}, as for random numbers, an "
+                                   "object of Python's", "draw before the call, and pass the numbers", loc)
+    shapes: list[Any] = [c.type.dims for c in captures.parameters]
+    captured = [np.array(memory(np.asarray(x), shape)) for x, shape in zip(found, shapes)]
+    whole = final(traced, captures)
+    return _Program(traced, whole, loop_builder.lower(whole, verify=bool(config.verify)), captured, values)
+
+
+def _symbol(name: str | None, jitted: Jitted, traced: Traced, of: str) -> str:
+    """The name of the C function: f, of derivatives f_grad and f_value_and_grad."""
+    if name is None:
+        root = getattr(jitted.root, "__name__", traced.function.name)
+        name = re.sub(r"\W+", "_", root, flags=re.ASCII).strip("_") + ("" if of == "value" else f"_{of}")
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in RESERVED:
+        raise ArgumentError(f"{name!r} is no name of a C function", "pass name=\"…\", of letters, digits and _")
+    return name
+
+
+def _request(made: _Program, plan: Plan) -> object_file.Request:
+    given = [object_file.Parameter(i.dtype, i.by_value) for i in plan.inputs]
+    held = [object_file.Parameter(c.type.dtype, data=x)
+            for c, x in zip(made.final.params[len(given):], made.captured, strict=True)]
+    results = [object_file.Parameter(r.dtype) for r in plan.results]
+    return object_file.Request(plan.name, named(made.traced), made.kernel, [*given, *held, *results],
+                               [c.text for c in plan.checks], uses_fastmath(), made.traced.function.loc)
+
+
+def _written(directory: pathlib.Path, plan: Plan, compiled: object_file.Object, values: tuple, target: str) -> Export:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{plan.name}.o").write_bytes(compiled.binary)
+    library, note = (link.shared(directory, plan.name) if target == "host" else
+                     (None, c_files.linking(plan.name, target)))
+    texts = c_files.texts(plan, values, target, compiled.needs)
+    texts[f"{plan.name}.tracegrad.json"] = described(plan, library=library.name if library else None, target=target)
+    texts["loader.py"] = pathlib.Path(loader.__file__).read_text(encoding="utf-8")
+    for file, text in texts.items():
+        (directory / file).write_text(text, encoding="utf-8")
+    files = [f"{plan.name}.o", *texts, *([library.name] if library else [])]
+    return Export(directory, plan.name, tuple(directory / file for file in files), library, note)
