@@ -22,7 +22,7 @@ extensions = [
     "sphinx_design", "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py"]
-nitpicky = False
+default_role = "code"                            # `x` in docstrings
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 
@@ -70,9 +70,24 @@ def _links(app, name: str, source: list[str]) -> None:
     source[0] = _OUTSIDE.sub(outside, source[0])
 
 
+_STARS = re.compile(r"(?<![`\w\\*])(\*{1,2})(?=\w)")
+
+
+def _docstring(app, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    """Docstrings are plain text: stars are stars, and tables of parameters, which are indented, keep their columns."""
+    made: list[str] = []
+    for line in lines:
+        table = line.startswith("  ") and not line.lstrip().startswith((">>>", "..."))
+        if table and (not made or not made[-1].strip()):
+            made += ["::", ""]
+        made.append(line if line.startswith(" ") else _STARS.sub(lambda stars: "\\*" * len(stars[1]), line))
+    lines[:] = made
+
+
 def setup(app) -> None:
     app.connect("source-read", _links)
     app.connect("source-read", _cells)
+    app.connect("autodoc-process-docstring", _docstring, priority=100)
 
 
 # --- the interface ----------------------------------------------------------------------------------------------------
