@@ -1,6 +1,6 @@
 """
 An epidemic fitted with exact standard errors: influenza in a boarding school
-======================================================================
+=============================================================================
 
 In January 1978 influenza went through an English boarding school of 763 boys [1]_. Susceptible, infected, recovered:
 three compartments and two rates, in steps of a Runge-Kutta method that is written out below. The fit needs the
