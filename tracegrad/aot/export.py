@@ -69,7 +69,10 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     symbol = _symbol(name, jitted, made.traced, of)
     plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
     compiled = object_file.compiled(_request(made, plan), machine)
-    return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+    try:
+        return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+    except OSError as error:
+        raise ArgumentError(f"the folder {str(directory)!r} cannot be written to: {error}", "name another folder") from None
 
 
 class _Program(NamedTuple):
