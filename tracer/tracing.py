@@ -82,7 +82,7 @@ class Scope:
     fresh   id(object) -> object for each list, dict or instance that it made
     spoilt  boxes that it made unreadable
     grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
-    entered arrays that it appended to lists of run-time length
+    entered arrays that it appended to lists of run-time length, each with the guard of its list
     generators   generators of random numbers that it made (numpy/random_calls.py)
     clock   what tells this iteration from others, in a loop's body, where arrays have identities (regions/identity.py)
     """

@@ -3,14 +3,14 @@ A Kalman filter with exact standard errors: the flow of the Nile
 ================================================================
 
 A local-level model of the yearly flow of the Nile at Aswan, 1871 to 1970 [1]_: the level walks at random, and the flow
-scatters about it. The likelihood is a recursion over the years, as it stands in the textbook; its maximum and the curvature
-there give both variances with their standard errors.
+scatters about it. The likelihood is a recursion over the years, as it stands in the textbook; its maximum and the
+curvature there give both variances with their standard errors.
 
-Elsewhere: JAX wants the recursion as ``lax.scan``; PyTorch runs a thousand small operations one by one, and once more for each
-row of the Hessian. Here the loop stays a loop.
+Elsewhere: JAX wants the recursion as ``lax.scan``; PyTorch runs a thousand small operations one by one, and once more for
+each row of the Hessian. Here the loop stays a loop.
 
-.. [1] G. W. Cobb, The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The model:
-   J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods (2012), chapter 2.
+.. [1] G. W. Cobb, The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The
+   model: J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods (2012), chapter 2.
 """
 from pathlib import Path
 

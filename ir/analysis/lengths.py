@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..build import FOLDED, Builder
 from ..clone import clone, copy_block, sweep
-from ..core import Block, Function, Length, Op, Value, subst_type
+from ..core import Block, Const, Function, Length, Op, Value, subst_type
 from ..types import Type
 from .patterns import number
 
@@ -25,6 +25,7 @@ MEANING: dict[str, Callable] = {
     **FOLDED, "not": lambda a: 1 - a, "and": lambda a, b: a & b, "or": lambda a, b: a | b,
     "eq": lambda a, b: int(a == b), "ne": lambda a, b: int(a != b), "lt": lambda a, b: int(a < b),
     "le": lambda a, b: int(a <= b), "gt": lambda a, b: int(a > b), "ge": lambda a, b: int(a >= b),
+    "select": lambda c, a, b: a if c else b, "neg": lambda a: -a, "abs": abs,
 }
 _DEPTH = 24
 
@@ -102,6 +103,30 @@ def expression(v: Value, depth: int = _DEPTH) -> Expression | None:
     if None in parts or (op.defn.name in ("floordiv", "mod") and not (type(parts[1]) is int and parts[1] > 0)):
         return None
     return (op.defn.name, *parts)
+
+
+def depends(v: Value) -> bool:
+    """Whether lengths have a part in a number or a condition."""
+    return any(x.__class__ is Length for x in _sources(v))
+
+
+def follows(v: Value) -> bool:
+    """Whether a number or a condition follows from lengths alone, also where it is no `expression`."""
+    found = list(_sources(v))
+    return bool(found) and all(x.__class__ is Length for x in found)
+
+
+def _sources(v: Value) -> Iterator[Value]:
+    """What a number is computed from, apart from constants: lengths, elements of arrays, parameters."""
+    waiting, seen = [v], {v}
+    while waiting:
+        x = waiting.pop()
+        if x.__class__ is Length or x.type.dims or (x.op is None and not isinstance(x, Const)):
+            yield x
+        elif x.op is not None:
+            given = [*x.op.operands, *[y for region in x.op.regions for y in region.yields]]
+            waiting += [y for y in given if y not in seen]
+            seen.update(given)
 
 
 def value_of(e: Expression, lengths: dict[str, int]) -> int:

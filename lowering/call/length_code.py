@@ -19,6 +19,12 @@ def number(w: Writer, e: Expression, lengths: dict[str, str]) -> str:
     a, *rest = [number(w, part, lengths) for part in parts]
     if name == "not":
         return w.value(f"xor i64 {a}, 1")
+    if name == "neg":
+        return w.value(f"sub i64 0, {a}")
+    if name == "abs":
+        return w.value(f"select i1 {w.value(f'icmp slt i64 {a}, 0')}, i64 {w.value(f'sub i64 0, {a}')}, i64 {a}")
+    if name == "select":
+        return w.value(f"select i1 {w.value(f'icmp ne i64 {a}, 0')}, i64 {rest[0]}, i64 {rest[1]}")
     (b,) = rest
     if name in _PLAIN:
         return w.value(f"{_PLAIN[name]} i64 {a}, {b}")

@@ -194,7 +194,7 @@ class Stores:
                 if pulled is None or any(r in self.of for op in pulled for r in op.results):
                     return False
                 moved += [op for op in pulled if op not in moved]
-                if array and is_virtual(user):
+                if array and (is_virtual(user) or user.results[0] not in p.rooted):
                     forced.append(user.results[0])
             elif not (array and is_virtual(user)) or user.results[0] in p.rooted:
                 return False

@@ -45,7 +45,7 @@ def products(x, y):
 
 def chosen(x, y):
     big = y[y > 0.4]
-    return np.sum(np.sort(x)[len(x) // 2:]) + np.sum(big**2) + np.where(x > y, x, -y).sum() + (len(x) if len(x) > 5 else 0.5)
+    return np.sum(np.sort(x)[len(x) // 2:]) + np.sum(big**2) + np.where(x > y, x, -y).sum() + (len(x) if len(x) > 5 else 1)
 
 
 PROGRAMS = (loop, stencil, parts, made, products, chosen)
@@ -280,3 +280,55 @@ def test_on_disk(tmp_path, caplog):
             g.cache_clear()
     assert [s.origin for s in g.specializations] == []
     assert sum("from disk" in r.getMessage() for r in caplog.records) == 2
+
+
+def summed_from(x):
+    s = 0
+    for i in range(len(x) - 5):
+        s += x[i] * 0.5
+    return s
+
+
+def alternative(x):
+    return len(x) if len(x) > 5 else 0.5
+
+
+def with_data(x):
+    s = 0
+    if len(x) > 5 and x[0] >= 0:
+        s = 1.5
+    return s
+
+
+def halves(x):
+    s = 0
+    while s < len(x) - 4:
+        s += 0.5
+    return s
+
+
+def capped(x):
+    return max(len(x), 4.5)
+
+
+def some_or_none(x):
+    return x.max() if len(x) else 0.0
+
+
+@pytest.mark.parametrize("program", (summed_from, alternative, with_data, halves, capped, some_or_none))
+def test_types_that_lengths_decide(program):
+    f = tg.jit(program)
+    for n in (30, 40, 8, 5, 6, 7, 2, 3, 12):
+        x = np.arange(n)
+        want, got = program(x), f(x)
+        assert got == want
+        assert np.asarray(got).dtype == np.asarray(want).dtype
+
+
+def test_a_length_that_comes_from_a_negative_end():
+    def shifted(x):
+        return np.sum(x[:len(x) - 3] * x[3:])
+
+    f = tg.jit(shifted, shapes="symbolic")
+    for n in (5, 3, 2, 6):                                  # 2: x[:-1] has one element, x[3:] none
+        assert f(np.arange(float(n))) == shifted(np.arange(float(n)))

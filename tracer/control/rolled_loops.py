@@ -10,6 +10,7 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...ir.analysis.lengths import depends, expression, follows
 from ...ir.build import const
 from ...ir.core import Block, Value
 from ...ir.types import BOOL, INDEX, INDEX_SCALAR, Dim, Type
@@ -210,12 +211,23 @@ class RolledLoop:
             for k, box in buffer_rotation.settle(self, outcome, taken, trip).items():
                 held[k] = box
         self.link_pairs()
+        list_scan_outputs.handed_on(trace, outcome, finals, held)
         if self.put is not None:
             self.put(tuple(held[:len(self.names)]))
         for (place, carry), found in zip(self.items.values(), held[len(self.names):]):
             if carry.moves:
                 region_tracing.assign(trace, place, found)
         region_tracing.merge_spoilt(trace, outcome)
+
+    def expect_iteration(self, trip: Dim) -> None:
+        """A program for many lengths, in which a number has one type: that after an iteration."""
+        if not self.trace.general or type(trip) is int or not any(c.widens() for c in self.carried):
+            return
+        some = self.trace.builder("ge", trip, self.trace.builder.index(1))
+        if expression(some) is None and follows(some):
+            raise tracing.NeedLengths("the type of a number depends on lengths")
+        if type(expression(some)) is tuple:
+            self.trace.builder.emit("check", some, error="ValueError", message="a loop of another length")
 
     # --- the forms of a loop ------------------------------------------------------------------------------------------
 
@@ -230,6 +242,7 @@ class RolledLoop:
 
         block, outcome = self.settle(make)
         list_scan_outputs.expect_no_aliases(outcome, self.heads)
+        self.expect_iteration(trip)
         rows = list_scan_outputs.Rows(self.trace, outcome, trip)
         yields = self.yields(block, outcome)
         block.yields = (*yields, *rows.extend(block))
@@ -255,6 +268,8 @@ class RolledLoop:
                 yields.insert(0, self.trace.builder.iop("add", block.params[0], 1))
         block.yields = tuple(yields)
         asked = self.condition(counter, go)
+        if not ran and self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0]):
+            raise tracing.NeedLengths("the type of a number depends on lengths")
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
         self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, ran)

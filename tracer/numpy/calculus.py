@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...ir.analysis.lengths import expression
 from ...ir.build import Builder, const
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
@@ -337,7 +338,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> ArrayBox:
     _expect_lines(a, v)
     if _shorter(a, v):
         a, v = v, a
-    return _sliding(a, v[::-1], mode)
+    return _in_order(a, v, mode, lambda order: _sliding(a, v[::-1], order), exchanged=False)
 
 
 @implements(np.correlate)
@@ -346,7 +347,9 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     a, v = as_array(a), as_array(v)
     _expect_lines(a, v)
     v = np.conjugate(v) if v.dtype_ir.complex else v
-    return boxes.array(_sliding(v, a, mode).read())[::-1] if _shorter(a, v) else _sliding(a, v, mode)
+    if _shorter(a, v):
+        return boxes.array(_sliding(v, a, mode).read())[::-1]
+    return _in_order(a, v, mode, lambda order: _sliding(a, v, order), exchanged=True)
 
 
 def _expect_lines(*arrays: ArrayBox) -> None:
@@ -355,7 +358,33 @@ def _expect_lines(*arrays: ArrayBox) -> None:
 
 
 def _shorter(a: ArrayBox, v: Any) -> bool:
-    return type(a.dims[0]) is int and type(v.dims[0]) is int and a.dims[0] < v.dims[0]
+    """Whether a is shorter for sure."""
+    builder = tracing.current().builder
+    return bool(tracing.constant(builder("lt", builder.index(a.dims[0]), builder.index(v.dims[0]))))
+
+
+def _in_order(a: ArrayBox, v: ArrayBox, mode: str, sliding: Callable, exchanged: bool) -> Any:
+    """sliding(mode), where a may be shorter than v at run time. `full` needs no order. A program for many lengths of arguments
+    asks that a is not shorter; lengths that data decide are ordered at run time:
+
+        same     full[first : first + greatest]     first = (least - 1) // 2;  exchanged, from the other end: least // 2
+        valid    full[least - 1 : greatest]
+    """
+    builder = tracing.current().builder
+    n, m = (builder.index(x.dims[0]) for x in (a, v))
+    longer = builder("ge", n, m)
+    if mode == "full" or tracing.constant(longer) is not None:
+        return sliding(mode)
+    if expression(longer) is not None:
+        builder.emit("check", longer, error="ValueError", message="the second array is longer than the first")
+        return sliding(mode)
+    least, greatest = builder("min", n, m), builder("max", n, m)
+    first, end = shapes.arith("sub", least, 1), greatest
+    if mode == "same":
+        turned = builder("and", builder("lt", n, m), const(exchanged, BOOL))
+        first = shapes.arith("floordiv", builder("select", turned, least, first), 2)
+        end = shapes.arith("add", first, greatest)
+    return boxes.array(sliding("full").read())[boxes.count(first):boxes.count(end)]
 
 
 def _sliding(a: Any, v: Any, mode: str) -> ArrayBox:

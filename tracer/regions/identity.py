@@ -68,9 +68,14 @@ def opaque(held: float | Box) -> bool:
 def propagate(trace: Trace, root: ArrayBox, before: Value) -> None:
     """`root` has been written, and held `before` until then: whatever may be the same array is written, where it is."""
     for other in region_tracing.relatives(trace, root):
-        if type(other) is not ArrayBox or trace.closed(other._epoch):
+        if type(other) is not ArrayBox:
             continue
-        if OPAQUE in (root.identity, other.identity) or other._value.type != root._value.type:
+        if OPAQUE in (root.identity, other.identity):
+            region_tracing.spoil(trace, other, "")          # also in a region that is over: a list may hold it
+            continue
+        if trace.closed(other._epoch):
+            continue
+        if other._value.type != root._value.type:
             region_tracing.spoil(trace, other, "")
             continue
         same = trace.builder("eq", number(trace, root), number(trace, other))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...ir.analysis.lengths import depends
 from ...ir.core import Block, Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
@@ -176,6 +177,8 @@ class IfJoin:
 
     def join(self, left: Kind, right: Kind, x: float | Box, y: Any) -> Kind | None:
         """The common leaf type; lengths that differ at run time become results before the array."""
+        if self.trace.general and leaf_types.differ(left, right) and depends(self.flag):
+            raise tracing.NeedLengths("the type of a number depends on lengths")
         found = leaf_types.join(left, right, x, y)
         if found is not None or left.form != "array" or right.form != "array" or len(left.dims) != len(right.dims):
             return found

@@ -143,6 +143,11 @@ def join(a: Kind, b: Kind, x: float | Box | None = None, y: bool | Box | None = 
     return a._replace(dtype=promotion.result_dtype([_promotes(a), _promotes(b)]), weak=None)
 
 
+def differ(a: Kind | None, b: Kind | None) -> bool:
+    """Whether what one leaf type holds becomes something else in a common one: a number of another type."""
+    return a is not None and b is not None and (a.weak or a.dtype) != (b.weak or b.dtype)
+
+
 def _promotes(kind: Kind) -> Any:
     return promotion.WEAK[kind.weak] if kind.weak else kind.dtype.np
 

@@ -96,23 +96,43 @@ def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:
                                  "arrays that are appended to a list and then overwritten")
 
 
-def entered(trace: Trace, x: ArrayBox) -> ArrayBox:
-    """Told that an array is appended to a list of run-time length, as it is now. Gives an alias of it, which cannot be read
-    once the array has been written to."""
+def entered(trace: Trace, x: ArrayBox, guard: list[ArrayBox]) -> None:
+    """Told that an array is appended to a list of run-time length, as it is now. `guard`, which the list keeps, gets an alias
+    of it, which cannot be read once the array has been written to."""
     for scope in trace.scopes:
         if scope.kind == "loop":
             if x.root._epoch < scope.epoch and id(x.root) in scope.roots:
                 _refuse_alias()
-            scope.entered.append(x)
+            scope.entered.append((x, guard))
+    guard.append(_alias(trace, x))
+
+
+def _alias(trace: Trace, x: ArrayBox) -> ArrayBox:
     alias = ArrayBox(x.read())
     alias.identity = identity.OPAQUE                 # the entry is the value of now: no later write reaches it
     region_tracing.link(trace, alias, x)
     return alias
 
 
+def handed_on(trace: Trace, outcome: Outcome, finals: list, held: list) -> None:
+    """A loop is over. What its names hold at its end (finals) they hold behind it (held), as other boxes: those that may be an
+    entry of a list are guarded on, too."""
+    for guard in {id(g): g for _, g in outcome.entered}.values():
+        aliases = set(map(id, guard))
+        for final, made in zip(finals, held):
+            for inside, behind in zip(pytrees.leaves_of(_bound(final)), pytrees.leaves_of(_bound(made))):
+                if (isinstance(inside, ArrayBox) and isinstance(behind, ArrayBox) and inside.root is not behind.root
+                        and any(id(r) in aliases for r in region_tracing.relatives(trace, inside.root))):
+                    guard.append(_alias(trace, behind))
+
+
+def _bound(held: Any) -> Any:
+    return held.held if type(held) is leaf_types.MaybeUndefined else held
+
+
 def expect_settled(outcome: Outcome, heads: tuple[bool | Undefined | Box, ...]) -> None:
     """What an iteration appended to a list of run-time length, the next must not overwrite."""
-    roots = {id(x.root) for x in outcome.entered}
+    roots = {id(x.root) for x, _ in outcome.entered}
     handed = {id(x.root) for held in outcome.names for x in pytrees.leaves_of(held) if isinstance(x, ArrayBox)}
     if roots & handed and any(isinstance(x, ArrayBox) and x.base is None and x._value.op is not None
                               for held in heads for x in pytrees.leaves_of(held)):

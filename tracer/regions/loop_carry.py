@@ -225,6 +225,10 @@ class Carry:
                            trail(before, x))
         return joined
 
+    def widens(self) -> bool:
+        """Whether a number has another type where there was an iteration."""
+        return self.moves and any(leaf_types.differ(k, leaf_types.kind_of(x)) for k, x in zip(self.kinds, self.leaves))
+
     def relate(self, x: Any) -> bool:
         """An older array that the name is bound to at the end of an iteration may be what it holds in the next."""
         if not isinstance(x, ArrayBox):

@@ -166,7 +166,7 @@ class DynamicList(packed_lists.ListValue):
         leaves = pytrees.flatten(value)[0]
         for x in leaves:
             if isinstance(x, ArrayBox):
-                self.write_guard.append(list_scan_outputs.entered(tracing.current(), x))
+                list_scan_outputs.entered(tracing.current(), x, self.write_guard)
         return leaves
 
     def extend(self, values: tuple[Value, ...]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.analysis.lengths import depends
 from ...ir.build import Builder, const
 from ...ir.core import Const, Value
 from ...ir.errors import ShapeError, UnsupportedError
@@ -280,6 +281,9 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
     weaks = [p.weak for p in parts]
     if None not in weaks:
         weak = builtins.max(weaks, key=scalar_arithmetic._RANK.get)
+        if builtins.len(set(weaks)) > 1 and tracing.current().general and all(
+                tracing.constant(p.read()) is not None or depends(p.read()) for p in parts):
+            raise tracing.NeedLengths("the type of a number depends on lengths")
         return [scalar_arithmetic.python_scalar(p, weak) for p in parts], weak
     dtype = result_dtype([p.kind for p in parts])
     return [boxes.to_value(p, dtype) for p in parts], None

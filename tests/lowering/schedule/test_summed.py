@@ -148,3 +148,16 @@ def test_sums_of_one_pass_stay_together():
     np.testing.assert_allclose(tg.jit(fn)(x), fn(x), rtol=1e-14)
     text = tg.jit(fn).lower(x).text("loops")
     assert "f64[70, 70]" not in text and text.count("exp") == 1
+
+
+@pytest.mark.parametrize("n, m", [(1, 3), (2, 3), (300, 200)])
+def test_what_a_sum_reads_is_read_before_it_is_overwritten(n, m):
+    """The derivative reads a column of the adjoint, clears it, and then adds a product with it to a row."""
+    def columns(a, k):
+        out = np.zeros((n, 4))
+        for j in range(4):
+            out[:, j] = a @ k[j]
+        return np.sum(out**2)
+
+    a, k = RNG.uniform(0.5, 1.0, (n, m)), RNG.uniform(0.5, 1.0, (4, m))
+    np.testing.assert_allclose(tg.grad(columns, argnums=1)(a, k), 2 * (k @ a.T) @ a)

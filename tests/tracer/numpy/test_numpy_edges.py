@@ -149,3 +149,16 @@ def test_the_rest():
             as_numpy(lambda a, b: spaced(a, b, 4), *ends)
     assert tg.jit(lambda x, keep: 1.0 if np.iterable(x[keep]) else 0.0)(LINE, LINE > 2) == 1.0
     assert tg.jit(lambda x, y: math.dist(x, y))(np.array([1, 2], np.uint8), np.array([3, 1], np.uint8)) == math.sqrt(5.0)
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("sliding", [np.convolve, np.correlate])
+def test_sliding_where_run_time_says_which_array_is_shorter(sliding, mode):
+    def program(x, y):
+        return sliding(x[x > 0.0], y[y > 0.0], mode)
+
+    by_data, by_length = tg.jit(program), tg.jit(lambda x, y: sliding(x, y, mode))
+    for n, m in ((5, 3), (6, 4), (3, 4), (2, 9), (7, 7), (1, 5), (5, 1), (2, 7), (4, 6)):
+        x, y = np.arange(1.0, n + 1), np.arange(2.0, m + 2)
+        np.testing.assert_allclose(by_data(x, y), program(x, y))
+        np.testing.assert_allclose(by_length(x, y), program(x, y))

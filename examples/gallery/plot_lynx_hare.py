@@ -1,0 +1,82 @@
+"""
+Lynx and hare: an ordinary differential equation fitted through its solver
+==========================================================================
+
+Hares breed, lynxes eat hares: the equations of Lotka and Volterra fitted to the pelts that the Hudson's Bay Company
+traded [1]_. The solver chooses its steps; the derivative goes through ``tg.implicit.odeint`` in whichever mode is asked
+for, here forward mode for the Jacobian of the residuals and forward over reverse for the Hessian.
+
+Elsewhere: ``scipy.integrate`` has no derivative, and differences of an adaptive solver are noisy;
+``jax.experimental.ode`` has reverse mode of the first order only; Numba has none.
+
+.. [1] E. P. Odum, Fundamentals of Ecology (1953), as tabulated by J. Mahaffy. The noise model and reference values: B.
+   Carpenter, Predator-Prey Population Dynamics: the Lotka-Volterra model in Stan (2018).
+"""
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tracegrad as tg
+import tracegrad.scipy
+
+folder = Path(__file__).parent if "__file__" in globals() else Path.cwd()
+table = np.loadtxt(folder / "data" / "lynx_hare.csv", delimiter=",", skiprows=4)
+years, pelts = table[:, 0], table[:, 1:]
+
+# %%
+# The equations and the residuals: logarithms of pelts against logarithms of the model. Six parameters, all positive.
+
+
+def growth(state, t, rates):
+    hare, lynx = state
+    return np.array([(rates[0] - rates[1] * lynx) * hare, (rates[3] * hare - rates[2]) * lynx])
+
+
+def history(logs, times):
+    return tg.implicit.odeint(growth, np.exp(logs[4:]), times, np.exp(logs[:4]))
+
+
+def residuals(logs, times, pelts):
+    return (np.log(history(logs, times)) - np.log(pelts)).ravel()
+
+
+start = np.log([0.5, 0.03, 0.8, 0.03, 30.0, 5.0])
+fit = tg.scipy.least_squares(residuals, start, args=(years, pelts))
+rates = np.exp(fit.x)
+
+# %%
+# Standard errors from the exact Hessian of the likelihood, in which the spread of the noise is at its best value.
+
+
+def loss(logs, times, pelts):
+    r = residuals(logs, times, pelts)
+    return 0.5 * len(r) * np.log(np.sum(r * r))
+
+
+covariance = np.linalg.inv(tg.hessian(loss)(fit.x, years, pelts))
+errors = rates * np.sqrt(np.diag(covariance))
+posterior = {"birth of hares": 0.55, "hares eaten": 0.028, "death of lynxes": 0.80, "lynxes fed": 0.024}
+for k, (name, value) in enumerate(posterior.items()):
+    print(f"{name:16s} {rates[k]:.4f} ± {errors[k]:.4f}   Carpenter {value}")
+    assert abs(rates[k] - value) < errors[k]
+
+# %%
+# Lotka and Volterra's equations have a first integral; the solution keeps it. And both modes agree with differences.
+
+times = np.linspace(years[0], years[-1] + 10.0, 301)
+path = tg.jit(history)(fit.x, times)
+integral = rates[3] * path[:, 0] - rates[2] * np.log(path[:, 0]) + rates[1] * path[:, 1] - rates[0] * np.log(path[:, 1])
+assert np.ptp(integral) < 1e-5
+tg.check_grads(lambda logs: residuals(logs, years, pelts), (fit.x,))
+
+slopes = tg.jacobian(history)(fit.x, times)
+spread = np.sqrt(np.einsum("tki,ij,tkj->tk", slopes, covariance, slopes))
+figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
+for k, (name, color) in enumerate((("hare", "tab:brown"), ("lynx", "tab:green"))):
+    axes.plot(years, pelts[:, k], "o", color=color)
+    axes.plot(times, path[:, k], color=color, label=name)
+    axes.fill_between(times, path[:, k] - 2 * spread[:, k], path[:, k] + 2 * spread[:, k], color=color, alpha=0.15)
+axes.set(xlabel="year", ylabel="pelts, in thousands", ylim=(0, 110))
+axes.legend()
+plt.show()
