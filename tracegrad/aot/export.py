@@ -43,11 +43,23 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     """Compile `f`, or a derivative of it, for programs without Python: an object file, a C header, an example that calls it,
     CMake and pkg-config files, and for this machine a shared library.
 
-    args, kwargs   examples of the arguments: their types and shapes count; the C example calls with their values
+    Parameters: `f`, the function; `args` and `kwargs`, examples of its arguments, whose types and shapes count, and with whose
+    values the C example calls; and
+
     directory      the folder that the files are written to; made where it is missing
     target         "host", "x86_64-linux-gnu", "aarch64-linux-gnu", "armv7-linux-gnueabihf", "riscv64-linux-gnu" or "wasm32"
     of             "value", "grad" or "value_and_grad"; these by the arguments `argnums`
     name           of the C function; the Python function's where it is not given
+
+    Result: an `Export`: `files`, the shared `library` or None, and a `note` that says why there is none and what to run.
+    Errors: ArgumentError for an unknown `target` or `of`; UnsupportedError where the program needs what no C library has.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> made = tg.export(lambda x: x * x, 2.0, directory=folder.name, of="grad", name="slope", target="aarch64-linux-gnu")
+    >>> made.files[0].name, made.note
+    ('slope.o', 'the object is not linked; run: aarch64-linux-gnu-gcc slope_example.c slope.o -lm -o slope_example')
+    >>> folder.cleanup()
     """
     if of not in OF:
         raise ArgumentError(f"there is no of={of!r}", f"use one of {', '.join(OF)}")
@@ -57,7 +69,10 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     symbol = _symbol(name, jitted, made.traced, of)
     plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
     compiled = object_file.compiled(_request(made, plan), machine)
-    return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+    try:
+        return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+    except OSError as error:
+        raise ArgumentError(f"the folder {str(directory)!r} cannot be written to: {error}", "name another folder") from None
 
 
 class _Program(NamedTuple):

@@ -26,7 +26,16 @@ _C_TYPES: dict[str, Any] = {
 
 
 def load(directory: Any, name: str | None = None) -> Exported:
-    """The exported function of a folder; `name` where it holds several."""
+    """The exported function of a folder, as `tracegrad export` and `tg.export` write it.
+
+    Parameters: `directory`, the folder; `name`, which function, where it holds several.
+    Result: a function with the arguments of the original one; a failed check raises what the original would raise.
+    Errors: FileNotFoundError where the folder holds no such function, or no shared library of it.
+
+    >>> tg.load("no_such_folder")
+    Traceback (most recent call last):
+    FileNotFoundError: no_such_folder holds no exported function: tracegrad export makes one
+    """
     directory = pathlib.Path(directory)
     found = sorted(path.name.removesuffix(_END) for path in directory.glob("*" + _END))
     if name is None and len(found) > 1:

@@ -258,6 +258,9 @@ def test_what_cannot_leave(tmp_path):
         with pytest.raises(tg.ArgumentError, match=says):
             tg.export(rosenbrock, POINT, directory=tmp_path, **named)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(tg.ArgumentError, match="cannot be written to"):
+        tg.export(rosenbrock, POINT, directory=tmp_path / "file")
 
 
 # --- other machines ---------------------------------------------------------------------------------------------------
