@@ -207,7 +207,7 @@ def reverse_loop(frame: Frame, op: Op) -> None:
     starts = [(k, _carry_adjoint(loop, ct, loop.params[k], inits[k])) for k, ct in zip(places, cts)]
     frame.run.steep.marked.update([param for _, param in starts] if loop.steep else ())
     for k, ct in starts:
-        loop.add(yields[k], ct)
+        loop.add(yields[k], _of_type(loop, ct, yields[k]) if yields[k].type.static else ct)
     frame.run.sweep(loop)
     for k in policy.bases(frame.run, op):
         if op.results[k] in frame.known or yields[k] in loop.known:
