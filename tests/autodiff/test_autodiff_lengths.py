@@ -149,3 +149,20 @@ def test_a_length_that_becomes_a_number_in_a_loop(shapes):
     gradient = tg.grad(tg.jit(program, shapes=shapes))
     for k in (3, 0, 1):
         np.testing.assert_allclose(gradient(x, k), 2 * x * np.array([1.0, 4.0, 9.0]) ** k)
+
+
+def test_a_loop_in_a_branch_gives_an_array_another_length():
+    def program(x, c):
+        y = x[x > -9]
+        a = y * 2
+        if c > 0:
+            for v in y:
+                a = np.ones(6) + v
+        else:
+            a = a + 0.0
+        return np.sum(a**2)
+
+    x = np.arange(4.0)
+    gradient = tg.grad(program)
+    np.testing.assert_allclose(gradient(x, 1.0), [0, 0, 0, 48.0])
+    np.testing.assert_allclose(gradient(x, -1.0), 8 * x)
