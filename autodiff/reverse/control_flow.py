@@ -207,7 +207,7 @@ def reverse_loop(frame: Frame, op: Op) -> None:
     starts = [(k, _carry_adjoint(loop, ct, loop.params[k], inits[k])) for k, ct in zip(places, cts)]
     frame.run.steep.marked.update([param for _, param in starts] if loop.steep else ())
     for k, ct in starts:
-        loop.add(yields[k], ct)
+        loop.add(yields[k], _of_type(loop, ct, yields[k]) if yields[k].type.static else ct)
     frame.run.sweep(loop)
     for k in policy.bases(frame.run, op):
         if op.results[k] in frame.known or yields[k] in loop.known:
@@ -257,11 +257,19 @@ def close_if(frame: Frame, op: Op, branches: list[Branch], restored: dict[Value,
     if not keys and not restored:
         return
     for branch, found in zip(branches, values):
-        branch.back.yields = tuple(found + [branch.or_zeros(key, branch.current(key)) for key in keys])
+        branch.back.yields = tuple(found + [_outer(frame, branch, branch.or_zeros(key, branch.current(key)), key)
+                                             for key in keys])
     results = frame.b.emit("if", frame.get(op.operands[0]), regions=[branch.back for branch in branches])
     frame.known.update(zip(restored, results))
     for key, result in zip(keys, results[len(restored):]):
         frame.put(key, result)
+
+
+def _outer(frame: Frame, branch: Branch, ct: Value, v: Value) -> Value:
+    """The adjoint that a branch has of v, with lengths that are known around it."""
+    if ct.type.__class__ is StackType or ct.type.static:
+        return ct
+    return branch.b.reshape(ct, frame.type(v.type).dims)
 
 
 def restore_loop(frame: Frame, op: Op, k: int) -> None:

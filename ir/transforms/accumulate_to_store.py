@@ -53,6 +53,8 @@ def _path(loop: Op, k: int, uses: Uses) -> tuple[Op, list[Op]] | None:
         if len(users) != 1 or uses.of(y) != [(body, k)] or y.owner is not users[0][0]:
             return None
         user, slot = users[0]
+        if isinstance(user, Block):
+            return None                                     # two carries change places
         if user.defn.name == "update_add" and slot == 0:
             return user, loops
         if user.defn.name != "for" or slot == 0 or user.results[slot - 1] is not y:

@@ -396,3 +396,15 @@ def test_a_derivative_has_the_names_of_the_source():
         assert name in text
     assert "%out_bar: f64[40])" in text.splitlines()[len(notes)]
     assert print_function(parse(text)) == print_function(parse(print_function(parse(text))))
+
+
+def test_carries_of_a_loop_change_places():
+    def program(a, n):
+        v, w = np.sin(a), np.zeros(2)
+        for _ in range(n):
+            v, w = w, v
+        return np.sum(v * v) + 3 * np.sum(w)
+
+    a = np.array([0.5, 0.0])
+    for n in range(4):
+        np.testing.assert_allclose(tg.grad(program)(a, n), (3 if n % 2 else 2 * np.sin(a)) * np.cos(a))

@@ -135,3 +135,34 @@ def test_a_budget_takes_loops_of_steady_lengths():
     with tg.config(memory_budget=1000), pytest.raises(tg.ArgumentError, match="lengths that change from iteration") as error:
         tg.grad(doubled)(X, 3)
     assert "for _ in range(m):" in str(error.value) and "leave memory_budget out" in str(error.value)
+
+
+@pytest.mark.parametrize("shapes", ["static", "symbolic"])
+def test_a_length_that_becomes_a_number_in_a_loop(shapes):
+    def program(x, k):
+        y = x[x > 0] if shapes == "static" else x
+        for _ in range(k):
+            y = y * np.array([1.0, 2.0, 3.0])
+        return np.sum(y**2)
+
+    x = np.array([0.1, 0.2, 0.3])
+    gradient = tg.grad(tg.jit(program, shapes=shapes))
+    for k in (3, 0, 1):
+        np.testing.assert_allclose(gradient(x, k), 2 * x * np.array([1.0, 4.0, 9.0]) ** k)
+
+
+def test_a_loop_in_a_branch_gives_an_array_another_length():
+    def program(x, c):
+        y = x[x > -9]
+        a = y * 2
+        if c > 0:
+            for v in y:
+                a = np.ones(6) + v
+        else:
+            a = a + 0.0
+        return np.sum(a**2)
+
+    x = np.arange(4.0)
+    gradient = tg.grad(program)
+    np.testing.assert_allclose(gradient(x, 1.0), [0, 0, 0, 48.0])
+    np.testing.assert_allclose(gradient(x, -1.0), 8 * x)

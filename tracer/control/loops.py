@@ -163,7 +163,7 @@ def _roll(trace: Trace, loop: Loop, source: Any, start: int, body: Callable, get
                                      lambda: branches.boxed(trace.builder("lt", k, limit)))
 
     rolled = RolledLoop(trace, loop, body, get, put, names, mutated)
-    rolled.conditional(go, lambda k: (source.at(rolled_loops.plus(k, start)),), type(trip) is int and trip > 0)
+    rolled.conditional(go, lambda k: (source.at(rolled_loops.plus(k, start)),), trip)
     escapes.resume(trace)
 
 
@@ -242,7 +242,7 @@ def _roll_while(trace: Trace, loop: Loop, test: Callable, body: Callable, get: C
         rolled().inverted(condition)
     else:
         try:
-            rolled().conditional(lambda k: condition, None, False)
+            rolled().conditional(lambda k: condition, None, None)
         except Changes:
             loop.active = True
             rolled().inverted(condition)

@@ -252,8 +252,9 @@ class RolledLoop:
         self.leave(loop_carry.named(results[:len(yields)], block.params[1:]), outcome, type(trip) is int and trip > 0, trip)
         rows.leave(results[len(yields):], self.get() if self.get else ())
 
-    def conditional(self, go: Callable, item: Callable | None, ran: bool) -> None:
-        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter."""
+    def conditional(self, go: Callable, item: Callable | None, trip: Dim | None) -> None:
+        """A `while`: go(k) gives the condition's thunk, item(k) an iteration's arguments; without item there is no counter.
+        trip: the most iterations of a loop that ends early, None where only the condition says."""
         counter = [INDEX_SCALAR] if item is not None else []
 
         def make() -> tuple[Block, Outcome]:
@@ -268,11 +269,13 @@ class RolledLoop:
                 yields.insert(0, self.trace.builder.iop("add", block.params[0], 1))
         block.yields = tuple(yields)
         asked = self.condition(counter, go)
-        if not ran and self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0]):
+        if trip is not None:
+            self.expect_iteration(trip)
+        elif self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0]):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))
-        self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, ran)
+        self.leave(loop_carry.named(results, block.params)[len(counter):], outcome, type(trip) is int and trip > 0)
 
     def condition(self, counter: list[Type], go: Callable) -> Block:
         """The block that decides whether there is another iteration."""
