@@ -21,5 +21,7 @@ def test_the_blocks_run(page, way, tmp_path, monkeypatch):
     # functions need a file that their source can be read from
     path = tmp_path / f"{page.stem}.py"
     path.write_text("\n\n".join(blocks))
+    if way == "evaluator" and "compiled-only" in page.read_text():
+        pytest.skip("the page shows errors of compiling, which Python's own run of the programs does not have")
     with tg.config(disable_jit=way == "evaluator"):
         exec(compile(path.read_text(), path, "exec"), {"__name__": page.stem})

@@ -700,7 +700,7 @@ def test_an_overwritten_argument_that_overlaps_another():
 
     x = np.arange(5.0)
     error = raised(shifts, x[1:], x[:-1])
-    assert type(error) is tg.ArgumentError and said(error).remedy == "pass a copy of one of them"
+    assert isinstance(error, tg.ArgumentError) and said(error).remedy == "pass a copy of one of them"
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

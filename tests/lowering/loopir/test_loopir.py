@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.errors import Frame, IRError
+from tracegrad.ir.ops.checks import REPORTED_WORDS
 from tracegrad.ir.types import BOOL, F32, F64, I64, INDEX
 from tracegrad.lowering.loopir.grammar import (
     Alloc,
@@ -134,7 +135,7 @@ def wrong():
     yield "of one type", [Alloc(t), Alloc(u), Swap(t, u)]
     yield "no site", [Fail(Imm(True, BOOL), 5)]
     yield "has dtype f64", [load, If(a, [], [])]
-    yield "six", [Fail(Imm(True, BOOL), 0, (ONE,) * 7)]
+    yield "has room for", [Fail(Imm(True, BOOL), 0, (ONE,) * (REPORTED_WORDS + 1))]
     yield "no library routine", [Lib("gemmm", ())]
     yield "negative", [For(i, -1, [])]
     yield "cannot be allocated", [Load(i, Buffer("n", INDEX, (), "const", np.array(3)), ()),

@@ -371,6 +371,9 @@ class nbinom(Counts):
     def cdf(k, n: Any, p: Any) -> Any:
         return sp.betainc(n, k + 1, p)
 
+    def logcdf(k, n: Any, p: Any) -> Any:            # SciPy's own is compiled code
+        return np.log(sp.betainc(n, k + 1, p))
+
     def sf(k, n: Any, p: Any) -> Any:
         return sp.betaincc(n, k + 1, p)
 
