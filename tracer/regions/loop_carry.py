@@ -180,7 +180,7 @@ class Carry:
             return False
         leaves, structure = leaf_types.flatten(held)
         if self.structure is None:
-            return self.first(leaves, structure)
+            return self.first(leaves, structure, type(final) is MaybeUndefined)
         if structure != self.structure:
             raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial), leaf_types.describe(held),
                            "the structure changes")
@@ -195,8 +195,9 @@ class Carry:
         self.moves = self.moves or changed
         return changed
 
-    def first(self, leaves: Any, structure: TreeDef) -> bool:
-        """The first value of a name that was unset before the loop: its types are what is carried."""
+    def first(self, leaves: Any, structure: TreeDef, maybe: bool) -> bool:
+        """The first value of a name that was unset before the loop: its types are what is carried. maybe: some iterations leave
+        it unset."""
         self.leaves, self.structure, self.opaque = leaves, structure, any(map(identity.opaque, leaves))
         for x in leaves:
             k = None if isinstance(x, ArrayBox) and x._epoch < self.epoch else leaf_types.kind_of(x)     # that very array
@@ -204,8 +205,8 @@ class Carry:
                 raise Mismatch(region_tracing.quoted(self.label), "unset", str(k), "its length is known only inside the loop")
             varying = k and k._replace(dims=tuple(d if type(d) is int else VARYING for d in k.dims))
             self.kinds.append(varying)
-        # an array from outside stays that very array; whether the name is set moves all the same
-        self.moves = any(self.kinds) or any(isinstance(x, ArrayBox) for x in leaves)
+        # an array from outside stays that very array, a list that very list; whether the name is set moves all the same
+        self.moves = maybe or any(self.kinds) or any(isinstance(x, ArrayBox) for x in leaves)
         return True
 
     def widened(self, path: str, k: int, x: Any) -> Kind | None:

@@ -1,6 +1,5 @@
 """The package is known by the content of its files; a process that may have imported others keeps nothing."""
 import logging
-import time
 
 import pytest
 from tracegrad.lowering.cache import environment, files
@@ -22,7 +21,7 @@ def package(tmp_path, monkeypatch):
 def imported(monkeypatch):
     stats, _ = environment._stats()
     monkeypatch.setattr(environment, "_IMPORTED_FILES", stats)
-    monkeypatch.setattr(environment, "_NEWEST", time.time() - 60)
+    monkeypatch.setattr(environment, "_NEWEST", environment._IMPORTED - 60.0)
 
 
 def digest():

@@ -47,3 +47,48 @@ def test_a_name_that_no_iteration_sets():
     for f in (bound, lambda a, b: bound(a + 0.0, b)):
         with pytest.raises(UnboundLocalError):
             tg.jit(f)(np.zeros(3), np.ones(3))
+
+
+def list_from_outside(x):
+    pair = [1.0, 2.0]
+    for v in x:
+        if v > 0.0:
+            kept = pair
+    return kept[0] + x[0]
+
+
+def text(x):
+    for v in x:
+        if v > 0.0:
+            kept = "positive"
+    return 1.0 if kept == "positive" else 2.0
+
+
+@pytest.mark.parametrize("program", [list_from_outside, text])
+def test_what_holds_no_number_is_set_where_an_iteration_has_set_it(program):
+    compiled = tg.jit(program)
+    for x in (np.array([1.0, -1.0] * 40), np.array([-1.0, 1.0] * 40)):
+        assert compiled(x) == program(x)
+    with pytest.raises(UnboundLocalError, match="'kept'"):
+        compiled(-np.ones(80))
+
+
+def test_a_list_returned_from_a_loop_within_loops():
+    def counted(x):
+        found = []
+        for k in range(3):
+            found.append(1.0)
+            if x[0] == k:
+                return found
+        return found
+
+    def program(x):
+        out = np.empty((2, 3, 9))
+        for a in range(2):
+            for b in range(3):
+                for c in range(9):
+                    out[a, b, c] = len(counted(x * (a + b * c)))
+        return out
+
+    x = np.array([0.5, 1.0])
+    np.testing.assert_array_equal(tg.jit(program)(x), program(x))
