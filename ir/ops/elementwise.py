@@ -98,7 +98,7 @@ def declare(name: str, numpy: Callable, arity: int = 1,
             singular: tuple[int, ...] = (), forgets: bool = False, flat: bool = False,
             domain: tuple[tuple[float, ...], ...] = (), doc: str = "", evaluate: Any = None, **traits: Any) -> None:
     """One row of the table. The rule is "elementwise" where there are partials, else "none", unless said."""
-    rule = rule or ("elementwise" if any(partials) else "none")
+    rule = rule or ("elementwise" if partials else "none")
     traits.setdefault("cost", 1 if formula is None else 14)
     doc = doc or f"np.{getattr(numpy, '__name__', name)}, element by element."
     Elementwise(name, _infer(name, arity, takes, gives), evaluate or _evaluate(numpy), rule, linear_in, doc=doc,

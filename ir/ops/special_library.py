@@ -96,6 +96,7 @@ def library(name: str, arity: int = 1, partials: tuple | Callable = (), *, domai
     partials = (partials,) if callable(partials) else partials
     partials = tuple(unknown(name, k) if p is ... else p for k, p in enumerate(partials))
     known = tuple(k for k, p in enumerate(partials) if p is not None)
+    partials = partials if known else ()
     ROUTINES[name] = made = Routine(routine or name, whole, output)
     declare(name, made, arity, takes, cost=60, lanewise=False, partials=partials,
             singular=known if singular is None else singular, domain=domain,

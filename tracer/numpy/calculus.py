@@ -359,8 +359,14 @@ def _expect_lines(*arrays: ArrayBox) -> None:
 
 def _shorter(a: ArrayBox, v: Any) -> bool:
     """Whether a is shorter for sure."""
-    builder = tracing.current().builder
-    return bool(tracing.constant(builder("lt", builder.index(a.dims[0]), builder.index(v.dims[0]))))
+    found = _lengths(a, v)
+    return found is not None and found[0] < found[1]
+
+
+def _lengths(*arrays: ArrayBox) -> list[int] | None:
+    """The lengths of lines, where all are known while the program is traced."""
+    found = [x.dims[0] if isinstance(x.dims[0], int) else tracing.constant(x.dims[0]) for x in arrays]
+    return None if None in found else found
 
 
 def _in_order(a: ArrayBox, v: ArrayBox, mode: str, sliding: Callable, exchanged: bool) -> Any:
@@ -373,7 +379,7 @@ def _in_order(a: ArrayBox, v: ArrayBox, mode: str, sliding: Callable, exchanged:
     builder = tracing.current().builder
     n, m = (builder.index(x.dims[0]) for x in (a, v))
     longer = builder("ge", n, m)
-    if mode == "full" or tracing.constant(longer) is not None:
+    if mode == "full" or _lengths(a, v) is not None or tracing.constant(longer) is not None:
         return sliding(mode)
     if expression(longer) is not None:
         builder.emit("check", longer, error="ValueError", message="the second array is longer than the first")
