@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
@@ -25,9 +25,6 @@ from .lowering.build import loop_builder
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Traced
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = {
     "copy": "copies",

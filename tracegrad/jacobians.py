@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 from .api import Jitted
 from .autodiff import forward
@@ -28,9 +28,6 @@ from .jacobian_spec import nested, offsets, sides
 from .out_argument import WithOut
 from .tracer.staging.trace_function import Out, Traced
 from .transforms import expect_tuples, grad, jvp, several
-
-if TYPE_CHECKING:
-    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")

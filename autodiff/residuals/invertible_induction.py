@@ -6,13 +6,10 @@ Integer arithmetic is exact (of machine integers: modulo a power of two), so not
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...ir.core import Const, Op, Value
 from ...ir.types import Type
-
-if TYPE_CHECKING:
-    pass
 
 
 class Step(NamedTuple):

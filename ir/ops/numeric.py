@@ -4,14 +4,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..types import Array, DType
-
-if TYPE_CHECKING:
-    pass
 
 
 @cache

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from ..values.promotion import fail
 from ..values.shapes import axis_of
 from .joining import broadcast_to, concatenate
 from .manipulation import expand_dims, moveaxis, ravel, reshape
-
-if TYPE_CHECKING:
-    pass
 
 
 @implements(np.delete)

@@ -1,7 +1,7 @@
 """NumPy's statistics beyond sums and moments: averages and covariance."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from ..values.shapes import axes_of, axis_of
 from . import linalg, reductions
 from .manipulation import diagonal
 from .reductions import MISSING, mean, sum_, total_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @implements(np.average)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
 from ..values.boxes import FUNCTIONS, Box, ScalarBox
 from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
-
-if TYPE_CHECKING:
-    pass
 
 EMPTY = "pop from an empty deque"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from ..syntax import source
 from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
-
-if TYPE_CHECKING:
-    pass
 
 _DENSE = "work with A.data, A.indices and A.indptr, or with a dense array"
 

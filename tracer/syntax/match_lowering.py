@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import early_exit, try_except, with_statement
 from .early_exit import TG
-
-if TYPE_CHECKING:
-    pass
 
 
 def lower(function: ast.FunctionDef) -> None:

@@ -17,12 +17,9 @@ import importlib.machinery
 import types
 from collections.abc import Callable
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .nodes import walk
-
-if TYPE_CHECKING:
-    pass
 
 FUTURES = 0
 for _name in __future__.all_feature_names:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from ...ir.types import BOOL, C128, F64, I64, INDEX, Array, Dim, DType
 from .. import tracing
 from . import shapes, views
 from .promotion import WEAK, check_range, fail, to_dtype
-
-if TYPE_CHECKING:
-    pass
 
 FUNCTIONS: dict = {}              # NumPy function -> handler(*args, **kwargs)
 METHODS: dict = {}                # ndarray method -> handler(box, *args, **kwargs)

@@ -16,7 +16,7 @@ some axis one is certainly before the other. Each iteration does what it did, in
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....ir.analysis.affine import AffineExpr, Symbol
 from ....ir.thresholds import sizes
@@ -28,9 +28,6 @@ from .loop_distribution import leading_to, zero
 from .reorder_iterations import additions
 from .straight_line import accesses, private
 from .unroll import copied, made, renamed
-
-if TYPE_CHECKING:
-    pass
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
 
