@@ -39,7 +39,7 @@ def _length(n: Any) -> Dim:
     found = shapes.length(n, "the number of points")
     if type(found) is int and found < 1:
         fail(ShapeError, f"Invalid number of FFT data points ({found}) specified.")
-    if type(found) is not int:
+    if isinstance(found, Value):
         builder = tracing.current().builder
         builder.emit("check", builder("gt", found, builder.index(0)), found, error="ValueError",
                      message="Invalid number of FFT data points ({0}) specified.")

@@ -77,7 +77,7 @@ def wanted_dims(shape: tuple[int, ...], old: tuple[int, ...]) -> tuple:
     """A shape argument with -1 filled in, checked against the number of elements."""
     entries = [shapes.to_index(s) for s in (shape if isinstance(shape, (tuple, list)) else boxes_of(shape))]
     for e in entries:
-        if type(e) is not int:
+        if isinstance(e, Value):
             tracing.need_static(ScalarBox(e), "a shape")
     unknown = [k for k, e in enumerate(entries) if type(e) is int and e < 0]
     if len(unknown) > 1:
@@ -126,7 +126,7 @@ def show_size(dims: tuple[Dim, ...]) -> str:
 
 def boxes_of(shape: Any) -> list[int]:
     """The entries of a shape that is no tuple: one int, or an array of them."""
-    return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
+    return list(shape) if isinstance(shape, (tuple, list)) or (hasattr(shape, "ndim") and shape.ndim) else [shape]
 
 
 @implements(np.reshape)
@@ -264,7 +264,8 @@ def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
 
 def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
     """A view with some axes backwards."""
-    return box[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))] if box.dims else box
+    key = tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))
+    return as_array(box[key]) if box.dims else box
 
 
 @implements(np.flip)
@@ -358,7 +359,7 @@ def _triangle(keep: bool) -> Callable:
         if len(box.dims) == 1:
             box = box.view(views.Spread((box.dims[0],) * 2))
         builder = tracing.current().builder
-        inside = below(*box.dims[-2:], k if keep else shapes.static_int(k, "a diagonal") - 1)
+        inside = below(box.dims[-2], box.dims[-1], k if keep else shapes.static_int(k, "a diagonal") - 1)
         x = box.read()
         zero = const(0, x.type.dtype)
         inside = shapes.expand(inside, x.type.dims)
@@ -383,9 +384,10 @@ def _imag(x: Any) -> Any:
     if x.dtype_ir.complex:
         return x.view(views.Part("imag")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("imag", x.read()))
     zero = tracing.current().builder.full(0, x.dims, x.dtype_ir)
-    found = ArrayBox(zero) if type(x) is ArrayBox else ScalarBox(zero)
-    if type(x) is ArrayBox:
-        found.writeable = False
+    if type(x) is not ArrayBox:
+        return ScalarBox(zero)
+    found = ArrayBox(zero)
+    found.writeable = False
     return found
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ast
 
+from .nodes import marked
+
 
 def mark(tree: ast.AST) -> None:
     for node in ast.walk(tree):
@@ -20,6 +22,6 @@ def mark(tree: ast.AST) -> None:
 
 def _ask(node: ast.expr) -> None:
     if isinstance(node, ast.BoolOp):
-        node.asked = True
+        marked(node, asked=True)
         for operand in node.values:
             _ask(operand)
