@@ -26,7 +26,7 @@ from ..loopir.grammar import Let
 from ..math import library
 
 if TYPE_CHECKING:
-    from ...ir.ops.special_library import Routine
+    from ...ir.ops.special.library import Routine
     from .emit import Emitter
 
 TYPE = {"bool": "i1", "f16": "float", "f32": "float", "f64": "double",

@@ -16,7 +16,8 @@ from tracegrad.tracer.calling import scipy_borrowed, scipy_source
 from tracegrad.tracer.scipy import special
 from tracegrad.tracer.scipy.programs import interpolation
 from tracegrad.tracer.scipy.programs.families import FAMILIES
-from tracegrad.tracer.values import boxes, scalar_functions, ufuncs
+from tracegrad.tracer.values import boxes, ufuncs
+from tracegrad.tracer.values.python import scalar_functions
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "supported_functions.md"
 _POINTS = "to the third order, at special points too"
