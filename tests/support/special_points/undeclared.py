@@ -1,7 +1,7 @@
 """What has no special points, and why: every other function of the registries is a row of a table."""
 from __future__ import annotations
 
-from tracegrad.ir.ops.special.probability import library
+from tracegrad.ir.ops.special import library
 from tracegrad.tracer.scipy import special
 
 from . import special_functions, special_orders, special_routines

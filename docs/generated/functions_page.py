@@ -1,12 +1,10 @@
-"""docs/supported_functions.md, made from the tables of the tracer and of the tests. Run as a program this writes it, and
-tests/docs checks that it is up to date.
-"""
+"""The page of supported functions, from the tables of the tracer and those of the tests (tests/support)."""
 from __future__ import annotations
 
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "support"))
 
 import numpy as np
 from special_points import ROWS
@@ -19,12 +17,11 @@ from tracegrad.tracer.scipy.programs.families import FAMILIES
 from tracegrad.tracer.values import boxes, ufuncs
 from tracegrad.tracer.values.python import scalar_functions
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "supported_functions.md"
 _POINTS = "to the third order, at special points too"
 _DECLARED = {name for row in ROWS for name in (row.name, *row.covers)}
 _HEAD = """# Supported functions
 
-Made by `tests/support/supported_functions.py` from the tables that the compiler reads: what is missing here is refused by name.
+Made by `docs/generated` from the tables that the compiler reads: what is missing here is refused by name.
 "Derivative" says up to which order it is compared with mpmath, or why there is none to compare. All functions take NumPy's or
 SciPy's arguments; values of NumPy's functions agree to the bounds of [exactness](exactness.md).
 """
@@ -88,7 +85,3 @@ def page() -> str:
                                   "solves numerically is refused."]))
     body = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in parts)
     return _HEAD + body + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
