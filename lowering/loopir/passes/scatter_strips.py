@@ -13,18 +13,35 @@ out what, after all writes of the iterations before.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ....ir.opdef import OPS
 from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX
 from ..cursor import operand
-from ..grammar import Alloc, Buffer, Fail, For, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, While, walk
-from .unroll import copied, made, renamed
-
-if TYPE_CHECKING:
-    from ....ir.core import Value
+from ..grammar import (
+    Alloc,
+    Atom,
+    Buffer,
+    Fail,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Set,
+    Size,
+    Stmt,
+    Store,
+    Var,
+    While,
+    walk,
+)
+from .unroll import New, copied, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the writes need
@@ -65,7 +82,9 @@ class _Split:
 
     def __init__(self, loop: For):
         self.loop = loop
-        self.first, self.checks, self.writes = [], [], []
+        self.first: list[Let | Load] = []
+        self.checks: list[tuple[Atom, bool]] = []
+        self.writes: list[Stmt] = []
         self.at_hand: set[Scalar] = {loop.index}
         self.later: set[Scalar] = set()                     # scalars of the writes
         self.data: set[Scalar] = set()                      # scalars that depend on an element
@@ -111,12 +130,12 @@ class _Split:
             return s.cond not in self.later
         return kind is If and self._branch(s)
 
-    def _note(self, target: Scalar, args: Sequence[Value]) -> None:
+    def _note(self, target: Scalar, args: Sequence[int | Atom]) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         if any(a in self.data for a in scalars):
             self.data.add(target)
 
-    def _computed(self, s: Let | Load, args: Sequence[Value], lanewise: bool) -> None:
+    def _computed(self, s: Let | Load, args: Sequence[int | Atom], lanewise: bool) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         if not lanewise or any(a in self.later for a in scalars):
             self.later.add(s.target)
@@ -148,7 +167,7 @@ class _Split:
         cost = sum(_cost(s) for s in self.first if s.target not in self.at_hand)
         return (0 < len(self.handed) <= HANDED and cost >= sizes.strip_work and not places.isdisjoint(self._decided()))
 
-    def _decided(self) -> set:
+    def _decided(self) -> set[Scalar]:
         """Scalars that data decide, also within branches."""
         found = set(self.data)
         for s in walk(self.writes):
@@ -164,7 +183,7 @@ class _Split:
         length.most = SIZE
         self.base, self.length = base, length
         self.parts = {x: Buffer(f"handed{k}", x.dtype, (SIZE,), "stack") for k, x in enumerate(self.handed)}
-        body = [Let(base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), base)),
+        body: list = [Let(base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), base)),
                 Let(length, "min", (rest, operand(SIZE))), *[Alloc(part) for part in self.parts.values()]]
         wrong = Var(BOOL, "wrong") if self.checks else None
         if wrong is None:
@@ -174,21 +193,27 @@ class _Split:
                  If(some, [self._as_written()], [self._write()], rare=True)]
         return _counted(s, trip, body)
 
-    def _begin(self) -> tuple[Scalar, dict, list]:
+    def _begin(self) -> tuple[Scalar, New, list]:
         k, i = Scalar(INDEX), Scalar(INDEX)
         return k, {self.loop.index: i}, [Let(i, "add", (self.base, k))]
 
     def _compute(self, wrong: Var | None) -> For:
         k, new, body = self._begin()
         body += [copied(s, new) for s in self.first]
+        if wrong is not None:
+            body += self._checked(wrong, new)
+        body += [Store(part, (k,), new[x]) for x, part in self.parts.items()]
+        return For(k, self.length, body, apart=True)
+
+    def _checked(self, wrong: Var, new: New) -> list:
+        body: list = []
         for cond, bad in self.checks:
             held, found, now = renamed(cond, new), Scalar(BOOL), Scalar(BOOL)
             if not bad:
                 body.append(Let(fine := Scalar(BOOL), "not", (held,)))
                 held = fine
             body += [Get(found, wrong), Let(now, "or", (found, held), {}, True), Set(wrong, now)]
-        body += [Store(part, (k,), new[x]) for x, part in self.parts.items()]
-        return For(k, self.length, body, apart=True)
+        return body
 
     def _write(self) -> For:
         k, new, body = self._begin()
@@ -206,17 +231,17 @@ class _Split:
         return For(k, self.length, [*body, *_copies(self.loop.body, new)])
 
 
-def _counted(s: Scalar, trip: Any, body: list) -> list:
+def _counted(s: Scalar, trip: Size, body: list) -> list:
     """The loop over strips, and what it takes to count them."""
-    if type(trip) is int:
+    if isinstance(trip, int):
         return [For(s, -(-trip // SIZE), body)]
     up, strips = Scalar(INDEX), Scalar(INDEX)
     return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
 
 
-def _copies(statements: list, new: dict) -> list:
+def _copies(statements: list, new: New) -> list:
     """Copies of statements, with scalars of their own."""
-    found = []
+    found: list = []
     for s in statements:
         if type(s) is If:
             found.append(If(renamed(s.cond, new), _copies(s.then, new), _copies(s.other, new), s.rare))
@@ -229,12 +254,14 @@ def _copies(statements: list, new: dict) -> list:
 
 def _used(statements: list) -> set[Scalar]:
     """The scalars that statements read."""
-    found = set()
+    found: set[Scalar] = set()
     for s in walk(statements):
-        atoms = {Let: lambda s: s.args, Load: lambda s: s.index, Store: lambda s: (*s.index, s.value),
-                 If: lambda s: (s.cond,)}[type(s)](s)
-        found.update(a for a in atoms if type(a) is Scalar)
+        found.update(a for a in _ATOMS[type(s)](s) if type(a) is Scalar)
     return found
+
+
+_ATOMS: dict[type, Callable[[Any], tuple]] = {Let: lambda s: s.args, Load: lambda s: s.index,
+                                              Store: lambda s: (*s.index, s.value), If: lambda s: (s.cond,)}
 
 
 def _cost(s: Let | Load) -> int:
