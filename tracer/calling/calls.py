@@ -167,7 +167,7 @@ def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
         entered.pop()
 
 
-def _endless(trace: Trace, f: Callable) -> None:
+def _endless(trace: Trace, f: Callable) -> NoReturn:
     """Only run time ends this recursion: trace again with it as a loop, unless a number that can be made static ends it."""
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     try:
@@ -287,7 +287,7 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                 tracing.locate())
 
 
-def _endless_growth(loop: Loop, held: Any, what: str) -> None:
+def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
     trip = loop.trip
     if trip is not None:
         tracing.make_static(trip, what)

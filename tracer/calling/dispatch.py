@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -146,7 +146,7 @@ SUBSCRIPTS = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
 
 
 def _random(name: str) -> Any:
-    def refuse(*args: Any, **kwargs: Any) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})",
              "draw them outside and pass them in")
 

@@ -10,7 +10,7 @@ may be known only at run time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -270,7 +270,7 @@ _RAISED = {"wrap": (BoundsError,), "cholesky": (np.linalg.LinAlgError,), "lu_sol
            "triangular_solve": (np.linalg.LinAlgError,)}
 
 
-def _refuse(cls: type, op: Op, conditions: tuple) -> None:
+def _refuse(cls: type, op: Op, conditions: tuple) -> NoReturn:
     """What argument ints decide is decided by tracing again with them known; else the error."""
     for value in (*conditions, *op.operands[:1]):
         tracing.make_static(value, "a `try`")

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CellType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -254,7 +254,7 @@ class PoisonedBox(ArrayBox):
 
     __slots__ = ()
 
-    def _refuse(self, *_: Any) -> None:
+    def _refuse(self, *_: Any) -> NoReturn:
         expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",

@@ -13,7 +13,7 @@ import builtins
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def _traced(x: int | ScalarBox) -> bool:
     return any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(x))
 
 
-def _refuse(what: str, why: str, remedy: str) -> None:
+def _refuse(what: str, why: str, remedy: str) -> NoReturn:
     raise UnsupportedError(f"{what}: {why}", remedy, tracing.locate())
 
 

@@ -34,7 +34,7 @@ def parts_of(error: Exception) -> tuple[Message, tuple[Value, ...]]:
 
 def _arguments(error: Exception) -> tuple:
     """What an equal exception is made with: an OSError has a file beside its arguments."""
-    return error.__reduce__()[1] if isinstance(error, OSError) else error.args
+    return tuple(error.__reduce__()[1]) if isinstance(error, OSError) else error.args
 
 
 def _part(error: Exception, x: object, values: list[Value]) -> tuple:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
@@ -24,7 +24,7 @@ class Text:
     def __init__(self, template: str, values: tuple):
         self.template, self.values = template, values
 
-    def _refuse(self, *_: Any) -> None:
+    def _refuse(self, *_: Any) -> NoReturn:
         for value in self.values:
             tracing.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
@@ -75,7 +75,8 @@ def shifted(inner: str, count: int, by: int) -> str:
 
 
 def joined(parts: Sequence[str | Text]) -> Text:
-    out, values = [], []
+    out: list[str] = []
+    values: list[Value] = []
     for part in parts:
         inner, more = template(part)
         out.append(shifted(inner, len(more), len(values)))
@@ -104,8 +105,11 @@ def _part(x: Any, conversion: str, spec: str) -> Any:
 
 
 def _formatted(x: Any, conversion: str, spec: str) -> str:
-    x = {"r": repr, "s": str, "a": ascii}[conversion](x) if conversion else x
+    x = _CONVERSIONS[conversion](x) if conversion else x
     return format(x, spec)
+
+
+_CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
 
 def shown(x: Any, plain: Any = str) -> Any:

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import math
 
+<<<<<<< HEAD:tracer/values/python/ints.py
 from ....ir.build import const
 from ....ir.core import Const, Value
 from ....ir.types import F64, I64, INDEX
 from ... import tracing
 from ..boxes import ScalarBox
+=======
+from ...ir.build import const
+from ...ir.core import Const, Value
+from ...ir.types import F64, I64, INDEX
+from .. import tracing
+from .boxes import Box, ScalarBox
+>>>>>>> typest:tracer/values/python_ints.py
 
 FOLDED = 64                 # a loop of so many iterations, of constants alone, in which an int may outgrow 64 bits, is Python's
 LEAST, MOST = -2**63, 2**63 - 1
@@ -39,7 +47,7 @@ def _fold(*operands: Value) -> None:
     loops = {loop for r in roots for loop in r.loops}
     if any(r.stop is not None or r.leaves or r.arrays for r in roots) or not all(type(loop.trip) is int for loop in loops):
         return
-    if math.prod(loop.trip for loop in loops) <= FOLDED:
+    if math.prod([loop.trip for loop in loops if isinstance(loop.trip, int)]) <= FOLDED:
         for v in operands:
             if not isinstance(v, Const):
                 tracing.make_static(v, "an int that may outgrow 64 bits")
@@ -102,7 +110,7 @@ def _check(fine: Value, x: Value, message: str) -> None:
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 
 
-def compare_with_float(name: str, a: ScalarBox, b: ScalarBox) -> ScalarBox | None:
+def compare_with_float(name: str, a: Box, b: Box) -> ScalarBox | None:
     """An int and a float, compared as numbers: floats of ints from 2**53 on are rounded. None where the rounding cannot matter.
 
     Rounding keeps the order, so only equality leaves it open; then the float is whole, and either 2**63 or an int of 64 bits.

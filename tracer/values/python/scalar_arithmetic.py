@@ -165,7 +165,8 @@ def _require(good: Value, value: Value, error: str, message: str) -> None:
     """A run-time check, left out where the value is a literal that passes."""
     builder = tracing.current().builder
     if isinstance(value, Const):
-        found = good.op.defn.evaluate(good.op, *(v.data[()] for v in good.op.operands)) if _all_const(good) else None
+        operands = [v.data[()] for v in good.op.operands if isinstance(v, Const)] if _all_const(good) else None
+        found = operands and good.op.defn.evaluate(good.op, *operands)
         if found is not None and bool(found[0]):
             return
     builder.emit("check", good, error=error, message=message)
@@ -379,7 +380,7 @@ def to_float(x: ScalarBox) -> ScalarBox:
     return ScalarBox(tracing.current().builder.cast(value, F64), "float")
 
 
-def to_complex(real: int | ScalarBox = 0, imag: ScalarBox | None = None) -> ScalarBox:
+def to_complex(real: int | ScalarBox = 0, imag: ScalarBox | None = None) -> Box:
     builder = tracing.current().builder
     x = scalar(real, "complex()")
     if imag is None:

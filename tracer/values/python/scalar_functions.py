@@ -8,7 +8,7 @@ import builtins
 import cmath
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -200,7 +200,7 @@ def _ldexp(x: Any, i: Any, /) -> Any:
 
 
 @of(math.fsum)
-def _fsum(xs: Any, /) -> None:
+def _fsum(xs: Any, /) -> NoReturn:
     fail(UnsupportedError, "math.fsum cannot be compiled", "use sum() or np.sum")
 
 
@@ -292,7 +292,7 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
 
 def _pick(name: str, op: str) -> Callable:
     """min and max as Python does it: the first, replaced by each later one that is strictly beyond it."""
-    def run(*args: float | ScalarBox, **default: Any) -> ScalarBox:
+    def run(*args: Any, **default: Any) -> ScalarBox:
         if builtins.len(args) == 1:
             if isinstance(args[0], ArrayBox):
                 return _pick_element(args[0], op, name)
@@ -343,7 +343,7 @@ def _sum(iterable: ArrayBox, /, start: int = 0) -> Any:
     return total if type(start) is int and start == 0 else start + total
 
 
-def _abs(x: ScalarBox, /) -> ScalarBox:
+def _abs(x: Box, /) -> Box:
     return abs(x)
 
 

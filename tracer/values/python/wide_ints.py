@@ -20,14 +20,14 @@ from . import ints
 ALL = 2**64 - 1
 
 
-def is_wide(x: object) -> bool:
+def is_wide(x: int | Box) -> bool:
     """Whether a Python int, traced or not, is held unsigned, or has to be."""
     if isinstance(x, Box):
         return x.weak == "int" and x.dtype_ir is U64
     return type(x) is int and 2**63 <= x <= 2**64
 
 
-def unsigned(x: object, exact: bool = True) -> Value:
+def unsigned(x: int | Box, exact: bool = True) -> Value:
     """A Python int as an unsigned number; of one that is no such number its low bits, or with `exact` an error."""
     if not isinstance(x, Box):
         return const(int(x) & ALL, U64)
@@ -53,7 +53,7 @@ def _check(fits: Value, value: Value) -> None:
                                            "holds Python's ints here")
 
 
-def binary(name: str, a: object, b: object) -> ScalarBox | None:
+def binary(name: str, a: int | Box, b: int | Box) -> ScalarBox | None:
     """a `name` b of two ints, at least one of them wide; None where ordinary ints decide."""
     rule = _RULES.get(name)
     return rule(name, a, b) if rule is not None else None
@@ -63,7 +63,7 @@ def _made(value: Value) -> ScalarBox:
     return ScalarBox(value, "int")
 
 
-def _and(name: str, a: object, b: object) -> ScalarBox:
+def _and(name: str, a: int | Box, b: int | Box) -> ScalarBox:
     """Exact for negative numbers, too: the other one has no bits beyond 64."""
     builder = tracing.current().builder
     for mask, x in ((a, b), (b, a)):
@@ -73,7 +73,7 @@ def _and(name: str, a: object, b: object) -> ScalarBox:
     return _made(builder("and", unsigned(a, exact=False), unsigned(b, exact=False)))
 
 
-def _known(x: object) -> int | None:
+def _known(x: int | Box) -> int | None:
     """The number, where it is known and not negative."""
     if isinstance(x, Box):
         value = x.read()
@@ -81,15 +81,16 @@ def _known(x: object) -> int | None:
     return int(x) if x >= 0 else None
 
 
-def _masked(builder: Builder, x: object, mask: int) -> ScalarBox:
+def _masked(builder: Builder, x: int | Box, mask: int) -> ScalarBox:
     if mask < 2**63:                                          # of an unsigned number
-        low = builder("signed", x.read()) if x.dtype_ir is U64 else x.read()
+        value = x.read() if isinstance(x, Box) else const(x & mask, I64)
+        low = builder("signed", value) if value.type.dtype is U64 else value
         return _made(builder("and", low, const(mask, I64)))
     low = builder("unsigned", unsigned(x, exact=False))        # also of unsigned numbers: it says that low bits are enough
     return _made(low if mask == ALL else builder("and", low, const(mask, U64)))
 
 
-def _exact(name: str, a: object, b: object) -> ScalarBox | None:
+def _exact(name: str, a: int | Box, b: int | Box) -> ScalarBox | None:
     if any(not isinstance(x, Box) and x > ALL for x in (a, b)):
         return None
     x, y = unsigned(a), unsigned(b)
@@ -98,7 +99,7 @@ def _exact(name: str, a: object, b: object) -> ScalarBox | None:
     return _made(tracing.current().builder(name, x, y))
 
 
-def _shift(name: str, a: object, b: object) -> ScalarBox | None:
+def _shift(name: str, a: int | Box, b: int | Box) -> ScalarBox | None:
     if not isinstance(a, Box) or not is_wide(a):
         return None
     builder, count = tracing.current().builder, _known(b)
@@ -112,7 +113,7 @@ def _shift(name: str, a: object, b: object) -> ScalarBox | None:
     return _made(builder("signed", found) if count else found)
 
 
-def _divide(name: str, a: object, b: object) -> ScalarBox | None:
+def _divide(name: str, a: int | Box, b: int | Box) -> ScalarBox | None:
     """By a known positive number."""
     divisor = _known(b)
     if not divisor:
@@ -127,7 +128,7 @@ def _divide(name: str, a: object, b: object) -> ScalarBox | None:
     return _made(builder("signed", found) if small else found)
 
 
-def _quotient(name: str, a: object, b: object) -> ScalarBox | None:
+def _quotient(name: str, a: int | Box, b: int | Box) -> ScalarBox | None:
     """By a known number, as a float."""
     divisor = _known(b)
     if not divisor or not isinstance(a, Box):
@@ -136,7 +137,7 @@ def _quotient(name: str, a: object, b: object) -> ScalarBox | None:
     return ScalarBox(builder("div", builder.cast(a.read(), F64), const(float(divisor), F64)), "float")
 
 
-def _compare(name: str, a: object, b: object) -> ScalarBox:
+def _compare(name: str, a: int | Box, b: int | Box) -> ScalarBox:
     """A negative number is less than every unsigned one."""
     builder = tracing.current().builder
     if any(not isinstance(x, Box) and x > ALL for x in (a, b)):
