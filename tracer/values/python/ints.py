@@ -7,19 +7,11 @@ from __future__ import annotations
 
 import math
 
-<<<<<<< HEAD:tracer/values/python/ints.py
 from ....ir.build import const
 from ....ir.core import Const, Value
 from ....ir.types import F64, I64, INDEX
 from ... import tracing
-from ..boxes import ScalarBox
-=======
-from ...ir.build import const
-from ...ir.core import Const, Value
-from ...ir.types import F64, I64, INDEX
-from .. import tracing
-from .boxes import Box, ScalarBox
->>>>>>> typest:tracer/values/python_ints.py
+from ..boxes import Box, ScalarBox
 
 FOLDED = 64                 # a loop of so many iterations, of constants alone, in which an int may outgrow 64 bits, is Python's
 LEAST, MOST = -2**63, 2**63 - 1
