@@ -7,7 +7,8 @@ used to stay away from postures in which the arm cannot move in some direction. 
 the Jacobian; its slope is a derivative of a derivative, through the loop over the joints.
 
 Elsewhere: the loop writes 4 x 4 matrices in place. JAX and PyTorch take it after it is rewritten with functional updates,
-NumPy with Numba has no derivative; robotics packages carry the Jacobian of this one formula, written by hand, and difference it.
+NumPy with Numba has no derivative; robotics packages carry the Jacobian of this one formula, written by hand, and take
+differences of it.
 
 .. [1] P. I. Corke and B. Armstrong-Hélouvry, A search for consensus among model parameters reported for the PUMA 560 robot,
    IEEE International Conference on Robotics and Automation (1994). The measure of manipulability: T. Yoshikawa,
