@@ -21,7 +21,7 @@ _POINTS = "to the third order, at special points too"
 _DECLARED = {name for row in ROWS for name in (row.name, *row.covers)}
 _HEAD = """# Supported functions
 
-Made by `docs/generated` from the tables that the compiler reads: what is missing here is refused by name.
+Made by `docs/pages` from the tables that the compiler reads: what is missing here is refused by name.
 "Derivative" says up to which order it is compared with mpmath, or why there is none to compare. All functions take NumPy's or
 SciPy's arguments; values of NumPy's functions agree to the bounds of [exactness](exactness.md).
 """
