@@ -349,7 +349,7 @@ class Fail:
 @dataclass(slots=True)
 class Print:
     site: int
-    values: tuple[Atom, ...] = ()
+    values: tuple[Atom | Buffer, ...] = ()
 
 
 Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Lib | Fail
