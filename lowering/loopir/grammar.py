@@ -118,6 +118,12 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.lengths)
 
+    @property
+    def constant(self) -> np.ndarray:
+        """The elements of a constant."""
+        assert self.data is not None, self
+        return self.data
+
     def __repr__(self) -> str:
         return "$" + self.name
 
