@@ -118,6 +118,12 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.lengths)
 
+    @property
+    def constant(self) -> np.ndarray:
+        """The elements of a constant."""
+        assert self.data is not None, self
+        return self.data
+
     def __repr__(self) -> str:
         return "$" + self.name
 
@@ -349,7 +355,7 @@ class Fail:
 @dataclass(slots=True)
 class Print:
     site: int
-    values: tuple[Atom, ...] = ()
+    values: tuple[Atom | Buffer, ...] = ()
 
 
 Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Lib | Fail
