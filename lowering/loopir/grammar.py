@@ -358,6 +358,9 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     return ()
 
 
+_NESTING = frozenset({For, If, While})
+
+
 def operands(s: Stmt) -> tuple:
     """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
     kind = type(s)
@@ -380,5 +383,6 @@ def walk(body: list[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
     for stmt in body:
         yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+        if type(stmt) in _NESTING:
+            for inner in blocks(stmt):
+                yield from walk(inner)
