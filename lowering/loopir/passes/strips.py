@@ -15,7 +15,7 @@ out what, after all writes of the iterations before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ....ir.opdef import OPS
