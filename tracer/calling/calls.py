@@ -28,8 +28,9 @@ from .. import pytrees, tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import format_strings
 from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
 

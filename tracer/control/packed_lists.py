@@ -21,7 +21,7 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
-from ..numpy import creation
+from ..numpy.arrays import creation
 from ..regions import leaf_types
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box, ScalarBox

@@ -38,8 +38,8 @@ from ...ir.core import Block, Value
 from ...ir.types import C128, F64, I64, INDEX, INDEX_SCALAR, Dim
 from .. import tracing
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
-from .creation import eye, iota
+from ..values.boxes import FUNCTIONS, ArrayBox, Box
+from .arrays.creation import eye, iota
 from .linalg import factored, matmul_values
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import exception_parts, format_strings, index_bounds, shapes
+from ..values import index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
+from ..values.python import exception_parts, format_strings
 from . import escapes, failed_writes, leaf_types, region_tracing
 
 if TYPE_CHECKING:

@@ -26,8 +26,9 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import exception_parts, random_generators
+from ..values import random_generators
 from ..values.boxes import ArrayBox
+from ..values.python import exception_parts
 from . import failed_writes
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()

@@ -22,7 +22,7 @@ from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
-from ..numpy import creation
+from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, captured_arrays
 from ..values.boxes import ArrayBox, Box, ScalarBox

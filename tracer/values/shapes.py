@@ -55,9 +55,8 @@ def arith(name: str, a: Any, b: Any) -> Dim:
     return as_dim(tracing.current().builder.iop(name, a, b))
 
 
-_FOLD: dict[str, Callable[[int, int], int]] = {
-         "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
-         "min": min, "max": max}
+_FOLD: dict[str, Callable[[int, int], int]] = {"add": operator.add, "sub": operator.sub, "mul": operator.mul,
+                                               "floordiv": operator.floordiv, "mod": operator.mod, "min": min, "max": max}
 
 
 def require_equal(a: Any, b: Dim, message: str) -> None:
