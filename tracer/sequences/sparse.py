@@ -133,7 +133,8 @@ class Sparse:
         if not isinstance(x, _SCALARS):
             return _refuse("division by elements")
         data = self.data if self.data.dtype.kind == "c" else self.data.astype(np.float64)
-        return self._with(data * (1.0 / x))
+        one: Any = 1.0
+        return self._with(data * (one / x))
 
     def _same_pattern(self, other: Any, operation: str) -> Any:
         """The arrays of another matrix of the same pattern, which is so where its index arrays are the same objects."""
