@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.build import Expr, const
+from ...ir.core import Value
 from ...ir.errors import ShapeError
 from ...ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from .. import tracing
@@ -18,7 +19,7 @@ from ..values.shapes import axes_of, axis_of, kept
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
-    from ...ir.core import Const, Value
+    from ...ir.core import Const
 
 MISSING = np._NoValue
 
