@@ -11,7 +11,7 @@ MARK = "\x1f"         # no text has it
 
 
 class Places:
-    """In the place of a margin: remembers where each row comes from. `rows` has (row, loc) of those that come from somewhere."""
+    """In the place of a margin: remembers where rows come from. `rows` has (row, loc) of those that come from somewhere."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, Loc]] = []

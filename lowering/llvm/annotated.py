@@ -1,7 +1,7 @@
-"""Kernels that tell where they come from, and kernels that count: what `tracegrad report` looks at. The code that calls run is not
-made here, but it is the same text, but for the marks and the counters.
+"""Kernels that tell where they come from, and kernels that count: what `tracegrad report` looks at. Their
+text is that of the code which calls run, but for the marks and the counters.
 
-    located(kernel)     text whose instructions have the number of a place in the user's source as their line (debug information)
+    located(kernel)     text whose instructions have the number of a place in the user's source as their line
     counting(kernel)    text whose loops add their clock ticks, entries and iterations to an array
 """
 from __future__ import annotations
@@ -26,9 +26,11 @@ Place = tuple[tuple[str, int], ...]              # (file, line) of each of the u
 _MARK = re.compile(r" ;@(\d+)$")
 _DEBUG = re.compile(r",? !dbg !(\d+)")
 _LOCATION = re.compile(r"^!(\d+) = !DILocation\(line: (\d+)", re.M)
+_OWN = re.compile(
+    r'!(\d+ = (distinct )?!DI|llvm\.dbg|llvm\.module\.flags = !\{!1048577\}|\d+ = !\{i32 2, !"Debug)')
 _FIRST = 1 << 20                                 # the number of the first metadata node, above all that a kernel has of its own
-# A counter that user programs may read. On 64-bit ARM the cycle counter is closed to them, the timer is not. x86 reads it before
-# what stands in front of it is done, unless a fence says otherwise.
+# A counter that user programs may read. On 64-bit ARM the cycle counter is closed to them, the timer is not. x86 reads it
+# before what stands in front of it is done, unless a fence says otherwise.
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _CLOCK = "llvm.readcyclecounter" if _X86 else "llvm.readsteadycounter"
 _DECLARED = [f"declare i64 @{_CLOCK}()", *(["declare void @llvm.x86.sse2.lfence()"] if _X86 else [])]
@@ -52,7 +54,7 @@ class _Places(Module):
 
 
 class _Located(Emitter):
-    """Marks the lines of each statement with the number of its place, as a comment; what has none has that of the one around."""
+    """Marks the lines of each statement with the number of its place, as a comment; where it has none, that around it."""
 
     loc: Loc = ()
 
@@ -84,12 +86,12 @@ def _with_debug_information(text: str) -> str:
              f"!{kind} = !DISubroutineType(types: !{{}})"]
     number, function, known = kind + 1, 0, dict[tuple[int, str], int]()
     rows = []
-    for row in text.split("\n"):
+    for row in text.rstrip("\n").split("\n"):
         if row.startswith("define "):
             function, number = number, number + 1
             name = re.search(r"@([\w.$]+)", row)
-            nodes.append(f'!{function} = distinct !DISubprogram(name: "{name[1] if name else ""}", scope: !{file}, file: !{file}, '
-                         f"line: 1, type: !{kind}, unit: !{unit}, spFlags: DISPFlagDefinition)")
+            nodes.append(f'!{function} = distinct !DISubprogram(name: "{name[1] if name else ""}", scope: !{file}, '
+                         f"file: !{file}, line: 1, type: !{kind}, unit: !{unit}, spFlags: DISPFlagDefinition)")
             row = row.removesuffix(" {") + f" !dbg !{function} {{"
         elif found := _MARK.search(row):
             key = function, found[1]
@@ -106,7 +108,7 @@ def llvm_rows(text: str) -> list[tuple[str, int]]:
     lines = {number: int(line) for number, line in _LOCATION.findall(text)}
     rows = []
     for row in text.rstrip("\n").split("\n"):
-        if row.startswith("!") and re.match(r"^!(\d+ = (distinct )?!DI|llvm\.dbg|\d+ = !\{i32 2, !\"Debug)", row):
+        if _OWN.match(row):
             continue
         found = _DEBUG.search(row)
         rows.append((_DEBUG.sub("", row), lines.get(found[1], 0) if found and not row.startswith("define") else 0))
@@ -152,7 +154,7 @@ class _Counting(Emitter):
 
     def _each(self, statements: list) -> None:
         write = super().body
-        for s in statements:                             # the loop over the iterations of a chunk has no row, as the loop has one
+        for s in statements:                             # the loop over the iterations of a chunk has no row: the loop has one
             row = self.module.rows.get(id(s))
             if row is None:
                 write([s])
@@ -184,8 +186,10 @@ def loops_of(kernel: Kernel) -> list[For | While]:
 
 
 def counting(kernel: Kernel, loops: list[For | While], fastmath: bool = False) -> tuple[str, np.ndarray]:
-    """(LLVM IR, the array that these loops of the kernel count in: see _Counters). The array must outlive the code. Run it with one
-    thread."""
+    """(LLVM IR, the array that these loops of the kernel count in: see _Counters).
+
+    The array must outlive the code. Run it with one thread.
+    """
     module = _Counters(counts=np.zeros((1 + len(loops), 3), np.int64))
     for k, s in enumerate(loops):
         module.rows[id(s)] = k + 1
@@ -199,11 +203,14 @@ class Clock:
     beyond its count, which the one around it counts."""
 
     def __init__(self) -> None:
-        counter = ["  %old{k} = load i64, ptr %room", "  %new{k} = add i64 %old{k}, %inner", "  store volatile i64 %new{k}, ptr %room"]
+        counter = ["  %old{k} = load i64, ptr %room", "  %new{k} = add i64 %old{k}, %inner",
+                   "  store volatile i64 %new{k}, ptr %room"]
         text = [*_DECLARED, "define i64 @tracegrad.ticks() {", *_read("%t"), "  ret i64 %t", "}",
-                "define void @tracegrad.spans(ptr %room, ptr %out) {", *_read("%a"), *_read("%b"), *_read("%c"),
-                "  %inner = sub i64 %c, %b", *[row.format(k=k) for k in range(3) for row in counter], *_read("%d"),
-                "  %outer = sub i64 %d, %a", "  store i64 %inner, ptr %room", "  store i64 %outer, ptr %out", "  ret void", "}", ""]
+                "define void @tracegrad.spans(ptr %room, ptr %out) {",
+                *_read("%a"), *_read("%b"), *_read("%c"), "  %inner = sub i64 %c, %b",
+                *[row.format(k=k) for k in range(3) for row in counter], *_read("%d"),
+                "  %outer = sub i64 %d, %a", "  store i64 %inner, ptr %room", "  store i64 %outer, ptr %out", "  ret void", "}",
+                ""]
         self._code = compile_named("tracegrad.ticks", lambda: "\n".join(text))
         self.now = ctypes.CFUNCTYPE(ctypes.c_int64)(self._code.address("tracegrad.ticks"))
         spans = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self._code.address("tracegrad.spans"))

@@ -4,8 +4,8 @@
     tracegrad report examples/logistic.py:loss --args "f64[1000,3], f64[1000], f64[3]" --of grad --argnums 2 -o report.html
 
 The call is compiled with clocks around its longer loops and run for a moment; what a loop takes is shared among its lines by
-estimated costs. Arrays are filled as in `tracegrad bench`. The page says where the time goes, which lines are fused into one loop,
-what is copied, what the derivative keeps, which loops threads share, and why the others are not. It needs no network.
+estimated costs. Arrays are filled as in `tracegrad bench`. The page says where the time goes, which lines are fused into one
+loop, what is copied, what the derivative keeps, which loops threads share, and why the others are not. It needs no network.
 """
 from __future__ import annotations
 

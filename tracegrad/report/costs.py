@@ -1,7 +1,8 @@
 """What lines cost: estimated from the loop IR, and measured in a run whose loops count.
 
-A counted run gives each loop its clock ticks (lowering/llvm/annotated.py). What a loop takes beyond the loops inside it is shared
-among the lines of its own statements, by their estimated costs: a clock between two statements would cost more than they do.
+A counted run gives each loop its clock ticks (lowering/llvm/annotated.py). What a loop takes beyond the loops inside it is
+shared among the lines of its own statements, by their estimated costs: a clock between two statements would cost more than
+they do.
 """
 from __future__ import annotations
 
@@ -25,13 +26,12 @@ _CALL = 200                    # of a routine of a library, in additions; its si
 
 @dataclass
 class Loop:
-    """A loop of the kernel. depth: how many are around it; trip: as the loop IR writes it; lines: of its own statements; row: its
-    clock, 0 where it is too short for one; estimate: additions of its own statements in one call; seconds: of a call, without the
-    timed loops inside; entered and iterations: in a call."""
+    """A loop of the kernel. depth: how many are around it; lines: of its own statements; row: its clock, 0 where it is too
+    short for one; estimate: additions of its own statements in one call; seconds: of a call, without the timed loops inside;
+    entered and iterations: in a call."""
 
     name: str
     depth: int
-    trip: str
     place: Place
     lines: list[Place]
     row: int
@@ -85,7 +85,7 @@ def timed(kernel: Kernel) -> list[For | While]:
 
 
 def estimated(kernel: Kernel) -> tuple[Costs, list[Counter[Place]]]:
-    """(the costs without times; the cost by line of what is in no timed loop, and of each timed loop without those inside it)."""
+    """(the costs without times; the cost by line of what is in no timed loop, and of each such loop without those inside)."""
     rows = {id(s): k + 1 for k, s in enumerate(timed(kernel))}
     own: list[Counter[Place]] = [Counter() for _ in range(len(rows) + 1)]
     loops: list[Loop] = []
@@ -114,9 +114,10 @@ def estimated(kernel: Kernel) -> tuple[Costs, list[Counter[Place]]]:
 
 
 def _loop(s: For | While, depth: int, where: Place, row: int) -> Loop:
-    over = s.index.name if isinstance(s, For) else ""
-    trip = "while" if isinstance(s, While) else str(s.trip) if isinstance(s.trip, int) else f"{s.trip!r}"
-    return Loop(f"over {over}" if over else "", depth, trip, where, [], row)
+    if isinstance(s, While):
+        return Loop("while", depth, where, [], row)
+    trip = s.trip if isinstance(s.trip, int) else "a run-time number"
+    return Loop(f"for {s.index.name or '…'} in {trip}", depth, where, [], row)
 
 
 def measured(kernel: Kernel, counts: np.ndarray, run: Callable[[], object], seconds: float) -> Costs:

@@ -15,9 +15,13 @@ ARGUMENTS: Place = ()
 RESULTS: Place = (("", -1),)
 
 
+Origins = frozenset[tuple[Place, bool]]      # lines, and whether a value comes from an iteration before
+
+
 @dataclass(frozen=True)
 class Edge:
-    """maker, user: lines, or ARGUMENTS and RESULTS; carried: from an iteration before; what: a name and a type of a value that goes along."""
+    """maker, user: lines, or ARGUMENTS and RESULTS; carried: from an iteration before; what: name and type of a value that goes
+    along."""
 
     maker: Place
     user: Place
@@ -27,10 +31,10 @@ class Edge:
 
 class _Flow:
     def __init__(self, f: Function):
-        self.origins: dict[Value, frozenset[tuple[Place, bool]]] = {p: frozenset({(ARGUMENTS, False)}) for p in f.params}
+        self.origins: dict[Value, Origins] = dict.fromkeys(f.params, frozenset({(ARGUMENTS, False)}))
         self.found: dict[tuple[Place, Place, bool], Counter[str]] = {}
 
-    def of(self, values: tuple[Value, ...]) -> frozenset[tuple[Place, bool]]:
+    def of(self, values: tuple[Value, ...]) -> Origins:
         return frozenset().union(*[self.origins.get(v, frozenset()) for v in values if not isinstance(v, Const)])
 
     def block(self, block: Block) -> None:
@@ -49,7 +53,7 @@ class _Flow:
         for v in op.operands[:len(op.operands) - len(carried)]:
             self.use(v, line)
         # what iterations hand on is known after the body has been seen once
-        handed: list[frozenset[tuple[Place, bool]]] = [frozenset()] * len(op.results)
+        handed: list[Origins] = [frozenset()] * len(op.results)
         for _ in range(2 if carried else 1):
             for region in op.regions:
                 counters = len(region.params) - len(carried)
@@ -75,4 +79,5 @@ def flow_of(f: Function) -> list[Edge]:
     flow.block(f.body)
     for v in f.results:
         flow.use(v, RESULTS)
-    return [Edge(maker, user, carried, names.most_common(1)[0][0]) for (maker, user, carried), names in flow.found.items() if user]
+    return [Edge(maker, user, carried, names.most_common(1)[0][0])
+            for (maker, user, carried), names in flow.found.items() if user]

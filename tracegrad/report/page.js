@@ -83,4 +83,4 @@ document.querySelector("#theme").addEventListener("click", () => {
   const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = (root.dataset.theme || (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
 });
-show((panels.find((panel) => "#" + panel.id === location.hash) || panels[0]).id);
+show((panels.find((panel) => location.hash === "#show-" + panel.id) || panels[0]).id);

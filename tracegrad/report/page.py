@@ -14,7 +14,9 @@ from .model import Report, Source, name_of, shown_bytes, shown_time
 from .stages import Stage
 
 _MARKS = {"parallel": "∥ threads", "copy": "copy", "unrolled": "unrolled", "no derivative": "no slope"}
-_STEP, _LEFT, _REACH = 22, 420, 14             # of the graph: height of a line, where arcs begin, width of an arc for each line
+_STEP, _REACH, _LETTER = 22, 14, 7.3           # of the graph: height of a line, width of an arc for each line, of a letter
+_ARROW = ('<defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto">'
+          '<path d="M0 0L6 3L0 6Z"/></marker></defs>')
 
 
 class _Keys:
@@ -81,7 +83,8 @@ def _sources(report: Report, keys: _Keys) -> str:
                 f'<td class="cost" style="--part:{share:.1%}">{shown_time(time[where]) if share > 0.0005 else ""}</td>'
                 f'<td>{f"{part:.0%}" if part > 0.005 else ""}</td>'
                 f'<td>{shown_bytes(int(kept[where])) if kept[where] else "grows" if where in kept else ""}</td>'
-                f'<td class="marks">{escape(", ".join(marks.get(where, ())))}</td><td class="code">{escape(text) or " "}</td></tr>')
+                f'<td class="marks">{escape(", ".join(marks.get(where, ())))}</td>'
+                f'<td class="code">{escape(text) or " "}</td></tr>')
 
     return "".join(f"<table>{head.format(escape(name_of(s.file)))}"
                    + "".join(line(s, s.first + k, text) for k, text in enumerate(s.lines)) + "</table>" for s in report.sources)
@@ -107,12 +110,12 @@ def _nests(report: Report, keys: _Keys) -> str:
         fused = " (fused)" if len({where[-1] for where in loop.lines}) > 1 else ""
         spent = shown_time(loop.seconds) if loop.row else "with the loop around it"
         return (f'<tr{keys.attribute(tuple(dict.fromkeys(where[-1] for where in loop.lines)) or loop.place)}>'
-                f'<td class="code">{"  " * loop.depth}for {escape(f"{loop.name} ".lstrip())}{escape(loop.trip)}</td>'
+                f'<td class="code">{"  " * loop.depth}{escape(loop.name)}</td>'
                 f"<td>{spent}</td><td>{loop.iterations or ''}</td><td>{loop.estimate:.3g}</td>"
-                f"<td>{numbers}{fused}</td><td>{escape(why)}</td></tr>")
+                f'<td>{numbers}{fused}</td><td class="text">{escape(why)}</td></tr>')
 
     head = ('<tr><th class="code">loop</th><th>time of a call</th><th>iterations</th><th title="additions">est. work</th>'
-            "<th>lines in it</th><th>threads</th></tr>")
+            "<th>lines in it</th><th class=code>threads</th></tr>")
     return f"<table>{head}{''.join(map(row, report.costs.loops))}</table>"
 
 
@@ -134,32 +137,34 @@ def _note(note: Note, keys: _Keys) -> str:
 
 
 def _graph(report: Report, keys: _Keys) -> str:
-    """Lines in their order, and an arc from each to those that use what it made: on the right what goes on, on the left, dashed,
-    what an iteration hands to the next."""
+    """Lines in their order, and an arc from each to those that use what it made: on the right what goes on, on the left,
+    dashed, what an iteration hands to the next."""
     edges = _merged(report.flow)
     ends = {end[-1] for edge in edges for end in (edge.maker, edge.user) if end not in (ARGUMENTS, RESULTS)}
     order: list[tuple[str, int]] = [("", 0), *sorted(ends), ("", -1)]
     at = {where: (k + 1) * _STEP for k, where in enumerate(order)}
     texts = {(s.file, s.first + k): text.strip() for s in report.sources for k, text in enumerate(s.lines)}
+    shown = {where: {("", 0): "arguments", ("", -1): "result"}.get(where) or f"{where[1]}: {texts.get(where, '')}"[:60]
+             for where in order}
     height, left = (len(order) + 1) * _STEP, 40 + 8 * len(order) ** 0.5
+    right = left + 16 + _LETTER * max(map(len, shown.values()))
 
     def node(where: tuple[str, int]) -> str:
-        text = {("", 0): "arguments", ("", -1): "result"}.get(where) or f"{where[1]}: {texts.get(where, '')}"
         y = at[where]
-        return (f'<g class="node"{keys.attribute((where,)) if where[0] else ""}><rect x="{left}" y="{y - 14}" width="{_LEFT - left}" '
-                f'height="20"/><text x="{left + 6}" y="{y}">{escape(text[:48])}</text></g>')
+        return (f'<g class="node"{keys.attribute((where,)) if where[0] else ""}><rect x="{left:.0f}" y="{y - 14}" '
+                f'width="{right - left:.0f}" height="20"/><text x="{left + 6:.0f}" y="{y}">{escape(shown[where])}</text></g>')
 
     def arc(edge: Edge) -> str:
         top, bottom = at[_end(edge.maker)], at[_end(edge.user)]
-        x, reach = (left, -1.0) if edge.carried else (float(_LEFT), 1.0)
+        x, reach = (left, -1.0) if edge.carried else (right, 1.0)
         far = x + reach * min(20.0 + _REACH * (abs(bottom - top) / _STEP) ** 0.75, 36.0 if edge.carried else 400.0)
         ends = tuple(dict.fromkeys(end[-1] for end in (edge.maker, edge.user) if end not in (ARGUMENTS, RESULTS)))
-        return (f'<path class="{"carried" if edge.carried else ""}"{keys.attribute(ends)} '
+        return (f'<path class="{"carried" if edge.carried else ""}" marker-end="url(#arrow)"{keys.attribute(ends)} '
                 f'd="M{x:.0f} {top - 4} C{far:.0f} {top - 4} {far:.0f} {bottom - 4} {x:.0f} {bottom - 4}">'
                 f"<title>{escape(edge.what)}</title></path>")
 
-    return (f'<svg width="{_LEFT + 340}" height="{height}" role="img" aria-label="which lines use what other lines made">'
-            f'{"".join(map(arc, edges))}{"".join(map(node, order))}</svg>')
+    return (f'<svg width="{right + 420:.0f}" height="{height}" role="img" aria-label="which lines use what other lines made">'
+            f'{_ARROW}{"".join(map(arc, edges))}{"".join(map(node, order))}</svg>')
 
 
 def _end(where: Place) -> tuple[str, int]:
