@@ -56,6 +56,7 @@ class _Places(Module):
 class _Located(Emitter):
     """Marks the lines of each statement with the number of its place, as a comment; where it has none, that around it."""
 
+    module: _Places
     loc: Loc = ()
 
     def body(self, statements: list) -> None:
@@ -144,6 +145,8 @@ class _Counters(Module):
 
 
 class _Counting(Emitter):
+    module: _Counters
+
     def body(self, statements: list) -> None:
         if statements is self.kernel.body and self.around is None:
             self._span(0, lambda: self._each(statements), "0")

@@ -191,6 +191,6 @@ def operand(x: Size) -> Atom:
     return Imm(x, INDEX) if isinstance(x, int) else x
 
 
-def as_index(atom: Atom) -> Size:
+def as_index(atom: Atom | int) -> Size:
     """An atom of an integer dtype as an index: the int of an immediate."""
-    return int(atom.value) if type(atom) is Imm else atom
+    return int(atom.value) if isinstance(atom, Imm) else atom

@@ -118,6 +118,12 @@ class Buffer:
         """The number of elements, of a static buffer."""
         return math.prod(self.lengths)
 
+    @property
+    def constant(self) -> np.ndarray:
+        """The elements of a constant."""
+        assert self.data is not None, self
+        return self.data
+
     def __repr__(self) -> str:
         return "$" + self.name
 
@@ -349,7 +355,7 @@ class Fail:
 @dataclass(slots=True)
 class Print:
     site: int
-    values: tuple[Atom, ...] = ()
+    values: tuple[Atom | Buffer, ...] = ()
 
 
 Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Lib | Fail
@@ -389,6 +395,9 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     return ()
 
 
+_NESTING = frozenset({For, If, While})
+
+
 def operands(s: Stmt) -> tuple:
     """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
     if isinstance(s, (Let, Lib)):
@@ -411,8 +420,9 @@ def walk(body: list[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
     for stmt in body:
         yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+        if type(stmt) in _NESTING:
+            for inner in blocks(stmt):
+                yield from walk(inner)
 
 
 def loc_of(statement: Stmt) -> Loc:

@@ -19,7 +19,8 @@ SIZES = (0, 1, 5)
 ELEMENTWISE = sorted((d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ("cast", "select")),
                      key=lambda d: d.name)
 # A second operand that is a number of its own kind: an order, a shift.
-SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "shl": (1, 3), "shr": (1, 3)}
+SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "power_log": (0, 2.0),
+          "shl": (1, 3), "shr": (1, 3)}
 
 
 def values(dtype, n):

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..report.model import report_of
+from ..report.page import page_of
 from . import operators
 from .arguments import drawn
 from .load import UsageError, running
@@ -27,9 +29,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..report.model import report_of
-    from ..report.page import page_of
-
     if options.of in ("jvp", "vjp"):
         raise UsageError(f"report knows no {options.of}", "use --of grad or --of value_and_grad")
     if not options.seconds > 0.0:

@@ -46,7 +46,7 @@ def grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = 
          ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
 def grad(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
          static_argnums: Sequence = (), static_argnames: tuple = ()) -> Found:
-    """The gradient of a function that returns one real scalar.
+    """The gradient of a function that returns one real scalar, or an array of one element such as shape (1, 1).
 
     argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
               positions (the result is a tuple)

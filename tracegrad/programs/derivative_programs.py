@@ -154,7 +154,8 @@ def _refuse_wrt(traced: Traced, k: int) -> None:
 
 
 def _scalar(traced: Traced, has_aux: bool) -> int:
-    """The number of the one real scalar result that a gradient is taken of."""
+    """The number of the one real scalar result that a gradient is taken of. An array that can have one element only is one,
+    too, as for autograd and torch: losses by `np.sum(…, keepdims=True)` and `row @ column` are of shape (1, 1)."""
     structure, loc = traced.out_tree, traced.function.loc
     if has_aux:
         structure = pair_with_aux(traced)[0]
@@ -165,7 +166,7 @@ def _scalar(traced: Traced, has_aux: bool) -> int:
     result = traced.outs[0].result
     value = traced.function.results[result]
     found, loc = value.type, (value.op.loc if value.op is not None else ()) or loc
-    if found.rank:
+    if any(length != 1 for length in found.dims):
         raise ArgumentTypeError(
             f"a gradient is taken of one scalar, but `{named(traced)}` returns an array of type {found}",
             "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp",
@@ -200,7 +201,8 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     bars: dict[int, int] = {}
 
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
-        values = inline(b, derivative, (*params, const(1.0, f.results[result].type.dtype)))
+        found = f.results[result].type
+        values = inline(b, derivative, (*params, b.full(1.0, found.dims, found.dtype)))
         results, slopes = list(values[:len(f.results)]), dict(zip(wrt, values[len(f.results):]))
         for k in dict.fromkeys(chosen):
             leaf = traced.leaves[k]

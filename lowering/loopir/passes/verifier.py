@@ -270,7 +270,7 @@ class _Verifier:
         if s.site is not None:
             self.site(s, s.site, ())
 
-    def site(self, stmt: Any, site: int, values: tuple[Atom, ...]) -> None:
+    def site(self, stmt: Any, site: int, values: tuple[Atom | Buffer, ...]) -> None:
         if not 0 <= site < len(self.kernel.sites):
             self.bad(stmt, f"there is no site {site}")
         for value in values:

@@ -73,7 +73,9 @@ def test_iterations_are_counted():
     step = np.mean(np.tanh(x) ** 2)
     found = report_of(tg.jit(slow), (x,), {}, 0.01).costs.loops
     turns = int(np.ceil(3000.0 / step))
-    assert [(loop.entered, loop.iterations) for loop in found if loop.row] == [(1, turns), (turns, 1000 * turns)]
+    clocked = [loop for loop in found if loop.row]
+    assert (clocked[0].name, clocked[0].entered, clocked[0].iterations) == ("while", 1, turns)
+    assert max(loop.iterations for loop in clocked) == 1000 * turns                  # whether it is cut into strips or not
 
 
 def test_short_loops_have_no_clock():

@@ -60,7 +60,8 @@ def test_what_the_derivative_keeps():
 
 
 def test_data_flow():
-    edges = {(line(e.maker) if e.maker else "in", "out" if e.user == RESULTS else line(e.user), e.carried) for e in report().flow}
+    edges = {(line(e.maker) if e.maker else "in", "out" if e.user == RESULTS else line(e.user), e.carried)
+             for e in report().flow}
     assert {("in", 5, False), (5, 6, False), (6, 5, True), (5, 5, True), (6, 6, True), (7, "out", False)} <= edges
     assert (7, 5, True) not in edges and ARGUMENTS == ()
 
@@ -160,8 +161,9 @@ document.body.innerHTML = "<pre id=said>" + JSON.stringify(said) + "</pre>";
 def test_in_a_browser(width, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(page_of(report(tg.grad(simulate))).replace("</body>", ACTIONS + "</body>"))
-    done = subprocess.run([BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--dump-dom",
-                           f"--user-data-dir={tmp_path}/profile", page.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
+                           f"--user-data-dir={tmp_path}/profile", "--dump-dom", page.as_uri()],
+                          capture_output=True, text=True, timeout=120)
     said = json.loads(done.stdout.split('<pre id="said">')[1].split("</pre>")[0])
     assert said["first"] == ["traced"] and said["third"] == ["loops"] and said["selected"] == ["Loops"]
     assert said["line"] and said["pinned"] and said["everywhere"] >= 4 and said["lit"] >= 1
