@@ -176,6 +176,7 @@ class Trace:
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.layout_dependent: dict = {}
+        self.layout_read: dict = {}
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []

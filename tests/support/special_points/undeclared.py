@@ -30,7 +30,7 @@ REASONS = {
         full full_like array asarray asanyarray ascontiguousarray require asfortranarray from_dlpack copy astype
         reshape ravel squeeze
         expand_dims atleast_1d atleast_2d atleast_3d transpose swapaxes moveaxis rollaxis flip fliplr flipud rot90
-        sliding_window_view diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
+        sliding_window_view as_strided diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
         linalg.matrix_transpose sum mean cumsum cumulative_sum nansum nancumsum nanmean diff ediff1d polyadd polysub polyder
         polyint bincount histogram histogram2d concatenate stack vstack hstack dstack column_stack append block array_split
         split
