@@ -74,7 +74,7 @@ def sure(f: Function) -> Function:
 
 
 def uncarried(f: Function) -> Function:
-    """In place: without carried arrays whose writes no later iteration reads, and without additions to zeros that are writes."""
+    """In place: without carried arrays whose writes no iteration reads later, and with writes for additions to zeros."""
     sum(map(private, everything(f)))
     if sum(map(first_writes, everything(f))):
         dead_code(f)
