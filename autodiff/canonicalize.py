@@ -18,6 +18,7 @@ from ..ir.build import Builder, key_of, make_op
 from ..ir.clone import copy_block, copy_op, copy_region, mapped, nest_locations
 from ..ir.core import Block, Function, Op, Value
 from ..ir.opdef import OPS, Elementwise
+from ..ir.transforms.private_arrays import private
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
@@ -31,7 +32,9 @@ def prepare(f: Function, name: str) -> Function:
     body = smooth(Function(name, copy_region(Builder(), f.body, {}, _OUTSIDE), f.loc)).body
     _hoist(body)
     _accumulate(body, _use_counts(body))
-    return Function(name, body, f.loc)
+    prepared = Function(name, body, f.loc)
+    private(prepared)
+    return prepared
 
 
 def with_rules(g: Function, wrt: Sequence[int], memo: Any) -> Function:

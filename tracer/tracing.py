@@ -211,6 +211,10 @@ class Trace:
         k = bisect.bisect(self.ended, (epoch,)) - 1
         return k >= 0 and epoch < self.ended[k][1]
 
+    def made_before(self, box: Any) -> bool:
+        """Whether a box is older than the region at hand."""
+        return bool(self.scopes) and box._epoch < self.scopes[-1].epoch
+
     def log_root(self, root: Any) -> None:
         """Note in the region at hand that a root's value changes."""
         if self.scopes:

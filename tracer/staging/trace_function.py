@@ -275,6 +275,7 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held[-1].seen = True
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:

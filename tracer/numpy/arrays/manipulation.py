@@ -153,6 +153,23 @@ def _fortran(box: ArrayBox) -> bool:
             and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
 
 
+def reshape_in_place(box: ArrayBox, shape: Any) -> None:
+    """`box.shape = shape`: the box becomes the view that reshape gives, of what it has been."""
+    if box.seen or box.captured or tracing.current().made_before(box):
+        fail(UnsupportedError, "assigning the shape of an array that others see cannot be compiled: the caller, a view, "
+             "or what stands outside of this branch or loop", "write x = x.reshape(shape)")
+    old = ArrayBox(box._value, box.base, box.path, box._strides)
+    old.writeable, old._epoch, old.identity = box.writeable, box._epoch, box.identity
+    new = reshaped(old, wanted_dims(shape, old.dims))
+    if new.base is None:
+        fail(ShapeError, "incompatible shape for in-place modification: NumPy would have to copy the elements",
+             "write x = x.reshape(shape)")
+    box._value, box.base, box.path, box._strides = None, new.base, new.path, None
+
+
+boxes.HOOKS["reshape_in_place"] = reshape_in_place
+
+
 @implements(method="reshape")
 def reshape_method(a: Any, *shape: Any, order: Any = "C", copy: Any = None) -> ArrayBox:
     return reshape(a, shape[0] if len(shape) == 1 else shape, order, copy=copy)
