@@ -23,7 +23,7 @@ REASONS = {
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new""",
     "constant by definition": "op:stop_gradient",
     "the derivative of one operand and the value of the other": "op:surrogate",
-    "the derivative that an operand says": "op:sloped",
+    "the derivative that an operand says": "op:sloped op:lost",
     "zeros that carry the derivatives of the eigh and svd of a row": "op:couple",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
