@@ -324,7 +324,7 @@ def _iterations(node: Loop | Task) -> float:
     if type(node.dim) is not int:
         return float("inf")
     inner = max((_iterations(c) for c in node.children), default=1)
-    if node.dim >= sizes.lanes and (inner == 1 or inner <= sizes.unrolled_inner and node.dim * inner > sizes.registers):
+    if node.dim >= sizes.lanes and (inner == 1 or (inner <= sizes.unrolled_inner and node.dim * inner > sizes.registers)):
         return float("inf")
     return node.dim * inner
 

@@ -321,7 +321,7 @@ def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = No
         with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
             size = sum(section.size() for section in file.sections() if section.is_text())
         bind_symbols(names)
-        loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")       # compiles nothing: any CPU will do
+        loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")     # it compiles nothing: any CPU
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()

@@ -79,7 +79,8 @@ def _compiled(node: Any, code: Any, names: dict[str, Any]) -> CodeType | None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
     modules = [ast.alias(name) for name, value in names.items() if type(value) is types.ModuleType]
     imports = [ast.Import(modules)] if modules else []
-    for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+    for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults,
+                 *filter(None, inner_args.kw_defaults)):
         made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
     module = ast.Module([*imports, outer], [])
     try:
