@@ -22,6 +22,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from .nodes import placed
+
 TG, VALUE, RETURNED = "<tg>", "<value>", "<returned>"
 
 
@@ -36,16 +38,16 @@ def _is_flag(name: str) -> bool:
 
 
 def load(name: str, like: ast.AST) -> ast.Name:
-    return ast.copy_location(ast.Name(name, ast.Load()), like)
+    return placed(ast.Name(name, ast.Load()), like)
 
 
 def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
-    target = ast.copy_location(ast.Name(name, ast.Store()), like)
-    return ast.copy_location(ast.Assign([target], value), like)
+    target = placed(ast.Name(name, ast.Store()), like)
+    return placed(ast.Assign([target], value), like)
 
 
 def literal(value: bool | str | None, like: ast.AST) -> ast.Constant:
-    return ast.copy_location(ast.Constant(value), like)
+    return placed(ast.Constant(value), like)
 
 
 def lower(function: ast.FunctionDef) -> None:
@@ -53,15 +55,15 @@ def lower(function: ast.FunctionDef) -> None:
     body = function.body
     if not _exits(body[:-1]) and not (type(body[-1]) is not ast.Return and _exits(body[-1:])):
         if type(body[-1]) is not ast.Return:
-            body.append(ast.copy_location(ast.Return(literal(None, body[-1])), body[-1]))
+            body.append(placed(ast.Return(literal(None, body[-1])), body[-1]))
         return
-    end = ast.copy_location(ast.Return(literal(None, body[-1])), body[-1])
+    end = placed(ast.Return(literal(None, body[-1])), body[-1])
     passes = _Exits(nothing=all(map(_is_none, _returned(body))))
     lowered, _, _ = passes.block([*body, end], None)
     lowered = passes.strip(lowered)
     if RETURNED in passes.read:
         lowered.insert(0, store(RETURNED, literal(False, body[0]), body[0]))
-    lowered.append(end if passes.nothing else ast.copy_location(ast.Return(load(VALUE, end)), end))
+    lowered.append(end if passes.nothing else placed(ast.Return(load(VALUE, end)), end))
     function.body = lowered
 
 
@@ -277,7 +279,7 @@ class _Exits:
                     continue
             if isinstance(s, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
                 for part in (s, *getattr(s, "handlers", ())):
-                    part.body = self.strip(part.body) or [ast.copy_location(ast.Pass(), s)]
+                    part.body = self.strip(part.body) or [placed(ast.Pass(), s)]
                 s.orelse = self.strip(getattr(s, "orelse", []))
             kept.append(s)
         return kept
@@ -287,7 +289,7 @@ _SIMPLE = {ast.Return: _Exits.leave, ast.Break: _Exits.break_, ast.Continue: _Ex
 
 
 def _if(s: ast.If, then: list[ast.stmt], other: list[ast.stmt]) -> ast.If:
-    s.body, s.orelse = then or [ast.copy_location(ast.Pass(), s)], other
+    s.body, s.orelse = then or [placed(ast.Pass(), s)], other
     return s
 
 
@@ -295,6 +297,6 @@ def _if_not(passes: _Exits, flags: list[str] | set[str], body: list[ast.stmt], l
     """`if not (a or b): body`"""
     passes.read.update(flags)
     names = [load(f, like) for f in sorted(flags)]
-    test = names[0] if len(names) == 1 else ast.copy_location(ast.BoolOp(ast.Or(), names), like)
-    no = ast.copy_location(ast.UnaryOp(ast.Not(), test), like)
-    return ast.copy_location(ast.If(no, body or [ast.copy_location(ast.Pass(), like)], []), like)
+    test = names[0] if len(names) == 1 else placed(ast.BoolOp(ast.Or(), names), like)
+    no = placed(ast.UnaryOp(ast.Not(), test), like)
+    return placed(ast.If(no, body or [placed(ast.Pass(), like)], []), like)
