@@ -130,7 +130,7 @@ def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
 _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
            "max": _even(_of_first), "min": _even(_of_first),
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
-           "cbrt": _root(lambda op: Fraction(1, 3)), "pow": _root(_exponent),
+           "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
            "sign": lambda b, op, exponent: None, **dict.fromkeys(_MOVES, _moved)}
 
 
@@ -138,7 +138,7 @@ def _is_kink(v: Value) -> bool:
     op, name = v.op, v.maker.defn.name
     if name in ("max", "min"):
         return _opposite(op)
-    if name == "pow":
+    if name in ("pow", "norm_root"):
         return _exponent(op) is not None
     if name in _MOVES:
         return _has_kink(op.operands[0])

@@ -326,6 +326,9 @@ def functions_in(attr: Any) -> Iterator[Any]:
             yield from functions_in(item)
 
 
+_HOLDING = frozenset({Function, tuple})
+
+
 def everything(f: Function) -> list[Function]:
     """The function and every one that an attribute in it names, callees before callers, this one last."""
     done: dict[Function, None] = {}
@@ -335,8 +338,9 @@ def everything(f: Function) -> list[Function]:
             above.add(g)
             for op in g.body.walk():
                 for attr in op.attrs.values():
-                    for h in functions_in(attr):
-                        visit(h)
+                    if type(attr) in _HOLDING:
+                        for h in functions_in(attr):
+                            visit(h)
             done[g] = None
 
     above: set[Function] = set()

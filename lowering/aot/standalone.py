@@ -16,7 +16,25 @@ from typing import Any
 
 from ...ir.types import INDEX, DType
 from ..call.assemble import constants
-from ..loopir.grammar import At, Atom, Buffer, For, Get, If, Imm, Kernel, Let, Lib, Load, Scalar, Set, Size, Store, Var, While
+from ..loopir.grammar import (
+    At,
+    Atom,
+    Buffer,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Lib,
+    Load,
+    Scalar,
+    Set,
+    Size,
+    Store,
+    Var,
+    While,
+)
 
 BLOCK = 64                # rows of B at a time
 

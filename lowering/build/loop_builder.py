@@ -276,7 +276,7 @@ class Nester(Values):
     def _linear(self, nest: Nest) -> bool:
         """Several loops over all elements of arrays, in order, are one."""
         dims, inner = nest.tasks[0].loops, nest.children[0]
-        if len(dims) < 2 or isinstance(inner, Task) or _iterations(inner) <= sizes.unrolled or not all(
+        if len(dims) < 2 or isinstance(inner, Task) or _iterations(inner) <= sizes.registers or not all(
                 len(t.loops) == len(dims) and t.linear(self) for t in nest.tasks):
             return False
         opens = list(inner.opens)
@@ -324,9 +324,12 @@ def _iterations(node: Loop | Task) -> float:
     """How often the innermost statements under a node would be written out; inf where they are better vectorised."""
     if isinstance(node, Task):
         return 1
-    if type(node.dim) is not int or (node.dim >= sizes.lanes and all(isinstance(c, Task) for c in node.children)):
+    if type(node.dim) is not int:
         return float("inf")
-    return node.dim * max((_iterations(c) for c in node.children), default=1)
+    inner = max((_iterations(c) for c in node.children), default=1)
+    if node.dim >= sizes.lanes and (inner == 1 or (inner <= sizes.unrolled_inner and node.dim * inner > sizes.registers)):
+        return float("inf")
+    return node.dim * inner
 
 
 def _site(op: Op) -> tuple:

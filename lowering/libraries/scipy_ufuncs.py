@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ...ir.ops.special_library import Routine
+from ...ir.ops.special.library import Routine
 from ...ir.types import DTYPES, DType
 from ..native import engine
 from . import numpy_gufuncs

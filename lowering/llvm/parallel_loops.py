@@ -16,7 +16,23 @@ from typing import TYPE_CHECKING
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, DType
-from ..loopir.grammar import Alloc, Buffer, Fill, For, Get, Imm, Kernel, Let, Load, Scalar, Set, Size, Spread, Store, Var
+from ..loopir.grammar import (
+    Alloc,
+    Buffer,
+    Fill,
+    For,
+    Get,
+    Imm,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Set,
+    Size,
+    Spread,
+    Store,
+    Var,
+)
 from ..loopir.passes.parallelize import chunks_of, length_of
 from ..loopir.passes.reduction_steps import REDUCED
 from ..native.threads import LAUNCH

@@ -20,14 +20,15 @@ import numpy as np
 
 from ...ir.errors import IRError
 from ...ir.opdef import OPS, Elementwise
+from ...ir.ops.root_powers import ROOT_POWERS
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
-from ..loopir.grammar import Let
+from ..loopir.grammar import Imm, Let
 from ..math import library
 
 if TYPE_CHECKING:
-    from ...ir.ops.special_library import Routine
+    from ...ir.ops.special.library import Routine
     from .emit import Emitter
 
 TYPE = {"bool": "i1", "f16": "float", "f32": "float", "f64": "double",
@@ -106,12 +107,19 @@ class Scalars:
         return self.line(f"bitcast i32 {found} to float", F32)
 
     def _made(self, s: Let, args: Any, target: DType) -> str | tuple[str, ...]:
-        top = rule(s.op, args[-1][1].kind)
+        top = self._root_power(s, args) or rule(s.op, args[-1][1].kind)
         if isinstance(top, tuple):
             self.flags = FLAGS[s.reassoc, self.fastmath]
             return _RULES[top[0]](self, top, args, target)[0]
         self.flags = " reassoc nsz" if s.reassoc else ""
         return _Tree(self, args, target).make(top)[0]
+
+    def _root_power(self, s: Let, args: Any) -> Node | None:
+        """The rule of a power whose exponent is half an odd number, where the machine has what that needs."""
+        if s.op != "pow" or type(s.args[1]) is not Imm or args[0][1].kind != "f":
+            return None
+        found = ROOT_POWERS.get(s.args[1].value)
+        return found and library.function("pow", "f64", self.out.module.widths) and found[args[0][1] is F32]
 
     def line(self, text: str, dtype: DType) -> tuple[str, DType]:
         """Give the value that `text` computes a register."""

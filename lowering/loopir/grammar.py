@@ -395,6 +395,9 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     return ()
 
 
+_NESTING = frozenset({For, If, While})
+
+
 def operands(s: Stmt) -> tuple:
     """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
     if isinstance(s, (Let, Lib)):
@@ -417,5 +420,6 @@ def walk(body: list[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
     for stmt in body:
         yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+        if type(stmt) in _NESTING:
+            for inner in blocks(stmt):
+                yield from walk(inner)

@@ -319,12 +319,12 @@ def load(binary: bytes, source: str) -> Code:
 
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
     with LOCK:
-        host()
         _free_dropped()
         with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
             size = sum(section.size() for section in file.sections() if section.is_text())
         bind_symbols(names)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
+        loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()

@@ -28,8 +28,9 @@ from .. import pytrees, tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import format_strings
 from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
 
@@ -166,7 +167,7 @@ def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
         entered.pop()
 
 
-def _endless(trace: Trace, f: Callable) -> None:
+def _endless(trace: Trace, f: Callable) -> NoReturn:
     """Only run time ends this recursion: trace again with it as a loop, unless a number that can be made static ends it."""
     conditions = [s.cond for s in trace.scopes if s.cond is not None]
     try:
@@ -286,7 +287,7 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                 tracing.locate())
 
 
-def _endless_growth(loop: Loop, held: Any, what: str) -> None:
+def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
     trip = loop.trip
     if trip is not None:
         tracing.make_static(trip, what)

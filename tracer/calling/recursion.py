@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.build import function as new_function
 from ...ir.core import Block, Value
@@ -165,7 +165,7 @@ class Recursion:
             self.refuse("it keeps an array, while it calls itself, whose size is not known or too large", "keep numbers")
         return self.finish(results, self.leaves)
 
-    def refuse(self, why: str, remedy: str) -> None:
+    def refuse(self, why: str, remedy: str) -> NoReturn:
         raise UnsupportedError(f"`{self.f.__name__}` calls itself until a condition holds that only run time knows, and {why}",
                                f"{remedy}, or write it as a loop with a stack of its own, an array", tracing.locate())
 

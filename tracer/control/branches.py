@@ -21,8 +21,9 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
-from ..values import boxes, captured_arrays, captured_values, exception_parts, format_strings, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import exception_parts, format_strings
 from . import packed_lists
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -254,7 +254,7 @@ def iterate(x: Any) -> Any:
     return iter(source)
 
 
-def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> None:
+def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> NoReturn:
     raise UnsupportedError(
         f"{trip:,} iterations would be unrolled, more than {LIMIT:,}: {why}",
         "write a for statement whose body works with a traced index, and store into an array", tracing.locate())

@@ -13,7 +13,7 @@ changes shape.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
@@ -136,7 +136,7 @@ def _differently(trace: Trace, loop: Any, source: Any, found: Any, body: Callabl
     _unroll(trace, source, 1, body, get, put, names, stop, f"{found.place}, which changes its type")
 
 
-def _unsettled(found: Mismatch, kind: str) -> None:
+def _unsettled(found: Mismatch, kind: str) -> NoReturn:
     raise UnsupportedError(
         f"what a {kind} loop carries does not settle: {found.place} is {found.left} when an iteration begins and "
         f"{found.right} when it "

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
-from ..numpy import creation
+from ..numpy.arrays import creation
 from ..regions import leaf_types
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -106,7 +106,7 @@ class PackedList(ListValue):
     def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return PackedList(boxes.array(self.box.read()), self.kind, self.site)
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> NoReturn:
         if hasattr(list, name):
             never(self, f"list.{name}")
         raise AttributeError(f"'list' object has no attribute '{name}'")
@@ -130,7 +130,7 @@ def _position(held: PackedList, key: int | ScalarBox) -> int | ScalarBox:
     return key
 
 
-def _again(held: PackedList, kind: Kind, what: str) -> None:
+def _again(held: PackedList, kind: Kind, what: str) -> NoReturn:
     """Trace again with the lists of this place of another kind, or never packed."""
     if held.site is None:
         raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",

@@ -17,8 +17,8 @@ from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, ScalarBox, as_array, im
 from ..values.promotion import fail, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from . import reductions
-from .creation import iota
-from .manipulation import moveaxis, ravel, reshape
+from .arrays.creation import iota
+from .arrays.manipulation import moveaxis, ravel, reshape
 from .selection import searchsorted, take, where
 
 if TYPE_CHECKING:

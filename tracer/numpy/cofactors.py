@@ -39,7 +39,7 @@ from ...ir.types import C128, F64, I64, INDEX, INDEX_SCALAR, Dim
 from .. import tracing
 from ..values import boxes, shapes, views
 from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox
-from .creation import eye, iota
+from .arrays.creation import eye, iota
 from .linalg import factored, matmul_values
 
 if TYPE_CHECKING:

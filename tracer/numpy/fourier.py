@@ -15,7 +15,7 @@ from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, as_array, implements
 from ..values.promotion import fail
 from ..values.shapes import axis_of
-from .manipulation import moveaxis
+from .arrays.manipulation import moveaxis
 
 if TYPE_CHECKING:
     from ...ir.core import Value

@@ -12,8 +12,8 @@ from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, as_array, implements, lift
 from ..values.promotion import fail, result_dtype
 from . import reductions
+from .arrays.manipulation import ravel
 from .calculus import diff
-from .manipulation import ravel
 from .selection import searchsorted, take, where
 
 

@@ -15,7 +15,7 @@ from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
 from ..values.shapes import axes_of, axis_of, kept
-from .manipulation import ravel
+from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
     from ...ir.core import Const, Value

@@ -15,7 +15,7 @@ from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
-from .manipulation import moveaxis, ravel, reshape
+from .arrays.manipulation import moveaxis, ravel, reshape
 from .selection import argsort, take
 
 

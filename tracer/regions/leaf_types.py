@@ -20,8 +20,9 @@ from ...ir.errors import UnsupportedError
 from ...ir.ops import random
 from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, DType, Type
 from .. import pytrees, tracing
-from ..values import boxes, promotion, random_generators, shapes, wide_ints
+from ..values import boxes, promotion, random_generators, shapes
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import wide_ints
 from ..values.random_generators import GeneratorBox
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ read (its length there is only known at run time): whoever does has the loop unr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ...ir.core import Block, Value
 from ...ir.errors import UnsupportedError
@@ -139,7 +139,7 @@ def expect_settled(outcome: Outcome, heads: tuple[bool | Undefined | Box, ...]) 
         _refuse_alias()
 
 
-def _refuse_alias() -> None:
+def _refuse_alias() -> NoReturn:
     raise UnsupportedError("an array is appended to a list whose length is known only at run time, and overwritten by another "
                            "iteration, which changes it in the list too", "append a copy: `x.copy()`", tracing.locate())
 

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CellType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import exception_parts, random_generators
+from ..values import random_generators
 from ..values.boxes import ArrayBox
+from ..values.python import exception_parts
 from . import failed_writes
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
@@ -253,7 +254,7 @@ class PoisonedBox(ArrayBox):
 
     __slots__ = ()
 
-    def _refuse(self, *_: Any) -> None:
+    def _refuse(self, *_: Any) -> NoReturn:
         expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",

@@ -16,7 +16,7 @@ import numpy as np
 from ...ir.errors import DTypeError, UnsupportedError
 from ...ir.opdef import OPS
 from ...ir.ops.elementwise import like
-from ...ir.ops.special_more import SPHERICAL_SLOPES
+from ...ir.ops.special.further import SPHERICAL_SLOPES
 from .. import tracing
 from ..values import boxes, ufuncs
 from ..values.boxes import as_array

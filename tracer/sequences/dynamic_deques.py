@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> NoReturn:
         if hasattr(collections.deque, name) and not name.startswith("__"):
             _refuse(f"deque.{name}, of a deque whose length is known only at run time", "use append, pop, appendleft, popleft")
         raise AttributeError(f"'deque' object has no attribute '{name}'")

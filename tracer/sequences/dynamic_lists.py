@@ -20,7 +20,7 @@ from __future__ import annotations
 import builtins
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -358,14 +358,14 @@ def _listed(entry: Entry, columns: list[ArrayBox]) -> Any:
     return Entries(entry, columns)
 
 
-def _other(name: str) -> None:
+def _other(name: str) -> NoReturn:
     if hasattr(list, name) and not name.startswith("__"):
         _refuse(f"list.{name}, of a list whose length is known only at run time",
                 "make it an array when it is complete: `np.array(x)`")
     raise AttributeError(f"'list' object has no attribute '{name}'")
 
 
-def _refuse(what: str, remedy: str) -> None:
+def _refuse(what: str, remedy: str) -> NoReturn:
     raise UnsupportedError(what, remedy, tracing.locate())
 
 

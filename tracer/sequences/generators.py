@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -142,7 +142,7 @@ class Consumption(escapes.Target):
         super().__init__(trace)
         self.around = list(trace.targets)
 
-    def leave(self, trace: Trace) -> None:
+    def leave(self, trace: Trace) -> NoReturn:
         """End the generator. Does not return."""
         self.mark(trace)
         raise escapes.Left
@@ -214,7 +214,7 @@ def known(test: Any) -> bool:
                                       "one (next(), unpacking, zip),"))
 
 
-def not_stepwise() -> None:
+def not_stepwise() -> NoReturn:
     raise UnsupportedError("a generator with a `yield` inside `try` or `with` gives its values to a `for` statement, list() "
                            "or sum(), but not one by one", "iterate over it with a `for` statement", tracing.locate())
 

@@ -9,7 +9,7 @@ put together from its fields by NumPy; where these are the fields of one array f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -170,7 +170,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Callable, kinds: Any, args: Sequence[Value], kwargs: Any) -> Any:
         return _refuse(f"np.{function.__name__}")
 
-def _refuse(what: str) -> None:
+def _refuse(what: str) -> NoReturn:
     fail(UnsupportedError, f"{what} of a structured array cannot be compiled", _FIELDS)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -187,7 +187,7 @@ class Sparse:
         return _refuse(f".{name}")
 
 
-def _refuse(what: str) -> None:
+def _refuse(what: str) -> NoReturn:
     fail(UnsupportedError, f"{what} of a sparse matrix cannot be compiled", _DENSE)
 
 

@@ -16,7 +16,7 @@ from ...ir.types import BOOL, DType
 from .. import tracing
 from ..control import iteration, loops
 from ..numpy import reductions
-from ..numpy.manipulation import moveaxis
+from ..numpy.arrays.manipulation import moveaxis
 from ..numpy.reductions import MISSING, accumulator, finish
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift

@@ -22,7 +22,7 @@ from ...ir.types import BOOL, C128, F64, I64, Array, Dim, DType
 from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
-from ..numpy.manipulation import moveaxis, ravel, reshape
+from ..numpy.arrays.manipulation import moveaxis, ravel, reshape
 from ..values import boxes, shapes, views
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail

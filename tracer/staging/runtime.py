@@ -22,7 +22,8 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, unrepeatable
+from ..values.python import format_strings
 from . import assignment, dunder_dispatch
 
 if TYPE_CHECKING:

@@ -41,9 +41,10 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, promotion, random_generators, returned_views
+from ..values import captured_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
+from ..values.python import format_strings
 from . import runtime, signature
 from .arguments import Call, flatten_call, where
 from .signature import Leaf

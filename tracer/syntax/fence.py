@@ -6,7 +6,7 @@ reason and what to write instead.
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, NoReturn
 
 from ...ir.errors import Frame, UnsupportedError
 from . import liveness
@@ -34,7 +34,7 @@ if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
 
 
-def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str) -> None:
+def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str) -> NoReturn:
     end = node.end_col_offset if getattr(node, "end_lineno", None) == node.lineno else None
     raise UnsupportedError(what, remedy, (Frame(file, node.lineno, function, node.col_offset, end),)) from None
 
@@ -48,7 +48,7 @@ class _Fence:
     def __init__(self, file: str):
         self.file, self.name = file, "<lambda>"
 
-    def refuse(self, node: Any, what: str, remedy: str) -> None:
+    def refuse(self, node: Any, what: str, remedy: str) -> NoReturn:
         refuse(node, self.file, self.name, what, remedy)
 
     def function(self, node: Any) -> None:

@@ -47,7 +47,7 @@ def agrees(node: ast.FunctionDef | ast.Lambda, function: Callable) -> bool:
     code = function.__code__
     if not has_parameters(node, code):
         return False
-    again = _compiled(node, code)
+    again = _compiled(node, code, function.__globals__)
     if again is None:
         return False
     return (_is_same(again, code) or _steps(again) == _steps(code)
@@ -62,8 +62,9 @@ def has_parameters(node: Any, code: CodeType) -> bool:
     return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
 
 
-def _compiled(node: Any, code: Any) -> CodeType | None:
-    """The code object of a definition, which has the free variables of `code`."""
+def _compiled(node: Any, code: Any, names: dict[str, Any]) -> CodeType | None:
+    """The code object of a definition, which has the free variables of `code`, in a module with these names. Modules among them
+    are taken as imported, since `np.sum(x)` has another code where the same file imports `np`."""
     inner = copy.copy(node)
     inner.args = inner_args = copy.copy(node.args)
     inner_args.defaults = [ast.Constant(None) for _ in node.args.defaults]
@@ -76,9 +77,12 @@ def _compiled(node: Any, code: Any) -> CodeType | None:
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
     if class_of(code) is not None:
         outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    for made in (outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+    modules = [ast.alias(name) for name, value in names.items() if type(value) is types.ModuleType]
+    imports = [ast.Import(modules)] if modules else []
+    for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults,
+                 *filter(None, inner_args.kw_defaults)):
         made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
-    module = ast.Module([outer], [])
+    module = ast.Module([*imports, outer], [])
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:

@@ -8,7 +8,25 @@ from __future__ import annotations
 from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While, greatest
+from ..grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    For,
+    If,
+    Kernel,
+    Lib,
+    Load,
+    Pop,
+    Print,
+    Push,
+    Store,
+    Swap,
+    While,
+    greatest,
+)
 
 DRAW = 20              # scalar operations
 
