@@ -47,7 +47,8 @@ def held_constants(kernel: Kernel) -> list[np.ndarray]:
 
 
 def _held(buffer: Buffer) -> np.ndarray:
-    return constant(buffer.data)[1] if buffer.frozen and buffer.data.nbytes > sizes.constant else buffer.data
+    data = buffer.constant
+    return constant(data)[1] if buffer.frozen and data.nbytes > sizes.constant else data
 
 
 def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int], options: int = 0) -> Signature:
@@ -57,7 +58,7 @@ def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[
     order = tuple(("in", k) for k in range(given.params)) + tuple(("out", k) for k in made)
     if len(order) != len(kernel.params):
         raise ValueError(f"kernel {kernel.name} has {len(kernel.params)} parameters; arguments and results make {len(order)}")
-    captured = tuple(buffer.data for buffer in constants(kernel) if not buffer.frozen)
+    captured = tuple(buffer.constant for buffer in constants(kernel) if not buffer.frozen)
     writes = tuple(sorted(set(inout.values())))
     return Signature(arguments, output, order, writes, captured, kernel.work >= sizes.release, options)
 
