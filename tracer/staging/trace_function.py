@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -181,7 +182,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: set | None = frozenset(), identities: bool = False):
+                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
+                 identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -379,7 +381,7 @@ class _Run:
         results.append(value)
         return Out(kind, len(results) - 1)
 
-    def overwritten(self, held: list[int | Box], results: list[Value]) -> dict[int, int]:
+    def overwritten(self, held: list, results: list[Value]) -> dict[int, int]:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import early_exit
 from .nodes import parameter, placed, walk
+from .rewriter_parts import Part
 
 THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
@@ -29,7 +30,7 @@ def folds(node: ast.Call) -> bool:
             and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
 
 
-class Comprehensions:
+class Comprehensions(Part):
     """The part of the rewriter that has comprehensions."""
 
     def comprehension(self, node: Any) -> Any:

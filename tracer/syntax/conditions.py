@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 
-from .nodes import walk
+from .nodes import marked, walk
 
 
 def mark(tree: ast.AST) -> None:
@@ -22,6 +22,6 @@ def mark(tree: ast.AST) -> None:
 
 def _ask(node: ast.expr) -> None:
     if isinstance(node, ast.BoolOp):
-        node.asked = True
+        marked(node, asked=True)
         for operand in node.values:
             _ask(operand)

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import early_exit, liveness
 from .early_exit import TG
-from .nodes import children, parameter, placed
+from .nodes import children, marked, parameter, placed
+from .rewriter_parts import Part
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter
@@ -57,7 +58,7 @@ def split(node: ast.FunctionDef) -> ast.FunctionDef:
                     [early_exit.load(PUSH, node), early_exit.load(STEPS, node)], [])
     for part in (made, made.func):
         placed(part, node)
-    made.made = True
+    marked(made, made=True)
     body = [inner(PUSH, node.body, SINK), steps, placed(ast.Return(made), node)]
     return placed(ast.FunctionDef(node.name, node.args, body, [], None), node)
 
@@ -71,18 +72,18 @@ def pauses(s: ast.stmt) -> bool:
     return any(isinstance(n, (*_YIELDS, ast.Return)) for n in own(s)) or _leaves_loop(s)
 
 
-def _leaves_loop(s: ast.stmt) -> bool:
+def _leaves_loop(s: ast.stmt | ast.ExceptHandler) -> bool:
     """Whether a `break` or `continue` in a statement is of a loop around it."""
     if isinstance(s, (ast.Break, ast.Continue)):
         return True
-    inner = s.orelse if isinstance(s, (ast.For, ast.While)) else [
+    inner: list = s.orelse if isinstance(s, (ast.For, ast.While)) else [
         x for x in children(s) if isinstance(x, (ast.stmt, ast.ExceptHandler))]
     return not isinstance(s, liveness.FUNCTIONS) and any(map(_leaves_loop, inner))
 
 
 def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     """The statements with the early exits of those lowered that do not pause."""
-    found = []
+    found: list[ast.stmt] = []
     for s in statements:
         if not pauses(s):
             found += early_exit.lowered([s])
@@ -94,7 +95,7 @@ def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
-class Generators:
+class Generators(Part):
     """The part of the rewriter that has generators. `stepwise`: for each function around, whether it has the second form."""
 
     stepwise: list[bool]
@@ -113,7 +114,7 @@ class Generators:
         return self.tg("delegate", [early_exit.load(SINK, node), self.expr(node.value)], node)
 
     def steps(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        found = []
+        found: list[ast.stmt] = []
         for s in statements:
             if not pauses(s):
                 found += self.statements([s])
@@ -162,5 +163,6 @@ def _plain(rewriter: _Rewriter, s: ast.stmt) -> list[ast.stmt]:
     return rewriter.statements([s])
 
 
-_STEPS = {ast.If: Generators.step_if, ast.While: Generators.step_while, ast.For: Generators.step_for,
+_STEPS: dict[type, Callable[[Any, Any], list]] = {
+          ast.If: Generators.step_if, ast.While: Generators.step_while, ast.For: Generators.step_for,
           ast.Try: Generators.step_refused, ast.With: Generators.step_refused}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from . import early_exit, try_except, with_statement
@@ -40,7 +41,7 @@ class _Patterns(ast.NodeTransformer):
         made = self.visit(statement)
         return made if isinstance(made, list) else [made]
 
-    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
+    def visit_FunctionDef(self, node: Any) -> Any:
         return node
 
     visit_Lambda = visit_FunctionDef
@@ -51,7 +52,8 @@ class _Patterns(ast.NodeTransformer):
         return with_statement.lower(node, self.tries - len(node.items) + 1)
 
     def visit_Try(self, node: ast.Try) -> ast.Try:
-        return self.numbered(self.generic_visit(node))
+        self.generic_visit(node)
+        return self.numbered(node)
 
     def numbered(self, node: ast.Try) -> ast.Try:
         self.tries += 1
@@ -147,7 +149,7 @@ def _sequence(p: ast.MatchSequence, subject: Any) -> Any:
     for k, part in enumerate(p.patterns):
         if k == star:
             after = len(p.patterns) - 1 - k
-            if part.name:
+            if isinstance(part, ast.MatchStar) and part.name:
                 extra.append((part.name, _helper("rest_of", [subject, early_exit.literal(k, p), early_exit.literal(after, p)],
                                                  part)))
         else:
@@ -168,6 +170,7 @@ def _mapping(p: ast.MatchMapping, subject: Any) -> Any:
 def _class(p: ast.MatchClass, subject: Any) -> Any:
     names = placed(ast.Tuple([early_exit.literal(n, p) for n in p.kwd_attrs], ast.Load()), p)
     test = _helper("is_instance", [subject, p.cls, early_exit.literal(len(p.patterns), p), names], p)
+    pairs: list[tuple[ast.pattern, ast.expr]]
     pairs = [(part, _helper("part_of", [subject, copy.deepcopy(p.cls), early_exit.literal(k, p)], part))
              for k, part in enumerate(p.patterns)]
     pairs += [(part, placed(ast.Attribute(copy.deepcopy(subject), name, ast.Load()), part))
@@ -176,5 +179,5 @@ def _class(p: ast.MatchClass, subject: Any) -> Any:
     return [test, *tests], bound
 
 
-_PATTERNS = {ast.MatchValue: _value, ast.MatchSingleton: _singleton, ast.MatchAs: _as, ast.MatchOr: _or,
+_PATTERNS: dict[type, Callable] = {ast.MatchValue: _value, ast.MatchSingleton: _singleton, ast.MatchAs: _as, ast.MatchOr: _or,
              ast.MatchSequence: _sequence, ast.MatchMapping: _mapping, ast.MatchClass: _class}

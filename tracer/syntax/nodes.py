@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _LEAVES = frozenset({"ctx", "op", "ops", "id", "attr", "asname", "module", "level", "kind", "type_comment", "conversion"})
 _AT = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 Made = TypeVar("Made", bound=ast.AST)
 
 
-@cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def _said(kind: Any) -> tuple[str, ...]:
     return () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _LEAVES)
+
+
+_fields: Callable[[type], tuple[str, ...]] = cache(_said)
+
+
+def marked(node: Any, **marks: Any) -> None:
+    """Note on a node, as its attributes, what a later pass asks for."""
+    vars(node).update(marks)
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -35,7 +43,7 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 def walk(node: ast.AST | list[ast.stmt]) -> list[ast.AST]:
     """A node, or a list of statements, and all below it."""
-    found = list(node) if isinstance(node, list) else [node]
+    found: list[ast.AST] = [*node] if isinstance(node, list) else [node]
     for at in found:                            # which grows meanwhile
         found += children(at)
     return found

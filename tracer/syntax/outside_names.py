@@ -7,6 +7,7 @@ from typing import Any
 from . import early_exit
 from .comprehensions import THUNK, arguments
 from .nodes import placed
+from .rewriter_parts import Part
 
 
 def frozen(node: ast.Call) -> bool:
@@ -15,7 +16,7 @@ def frozen(node: ast.Call) -> bool:
     return name == "static" and len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred)
 
 
-class OutsideNames:
+class OutsideNames(Part):
     """The part of the rewriter that has names from outside. `free`: the variables of the functions around."""
 
     free: frozenset

@@ -27,13 +27,13 @@ it (`tg.value(x)`). Generated functions have names that no program can have: "<t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
-from .nodes import placed, walk
+from .nodes import marked, placed, walk
 
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not",
@@ -80,11 +80,11 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             return placed(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
         returned = placed(ast.Return(value), value)
-        names = [name, *(self.temporary(f"<tg {word}") for word in ("get", "put"))]
-        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, *names[1:], value)]
+        get, put = self.temporary("<tg get"), self.temporary("<tg put")
+        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, get, put, value)]
         listed = placed(ast.Tuple([early_exit.literal(n, value) for n in bound], ast.Load()), value)
-        made = self.tg("binds", [*(early_exit.load(n, value) for n in names), listed], value)
-        made.binds = bound
+        made = self.tg("binds", [*(early_exit.load(n, value) for n in (name, get, put)), listed], value)
+        marked(made, binds=bound)
         return made
 
     @staticmethod
@@ -127,7 +127,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         body = self.steps(node.body) if stepwise else self.statements(node.body)
         self.stepwise.pop()
         self.leave()
-        start = [self.unset(n, node) for n in sorted(names.staged)]
+        start: list[ast.stmt] = [self.unset(n, node) for n in sorted(names.staged)]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
         made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
@@ -195,7 +195,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         made.decorator_list = decorators
         return made
 
-    def s_Delete(self, s: ast.Delete) -> list[ast.Expr]:
+    def s_Delete(self, s: ast.Delete) -> list[ast.stmt]:
         """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
         return [self.unset(t.id, t) if isinstance(t, ast.Name)
                 else placed(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
@@ -203,12 +203,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     def s_Try(self, s: ast.Try) -> list[ast.stmt]:
         return try_except.rewrite(self, s)
 
-    def place(self, target: Any) -> list[ast.expr]:
+    def place(self, target: Any) -> tuple[ast.expr, ast.expr, ast.Constant]:
         """(object, key, whether an attribute) of a subscript or attribute."""
         if isinstance(target, ast.Subscript):
-            return [self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)]
-        return [self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
-                early_exit.literal(True, target)]
+            return self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)
+        return (self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
+                early_exit.literal(True, target))
 
     def s_Assign(self, s: ast.Assign) -> list[ast.stmt]:
         return self.assign(s.targets, self.expr(s.value), s)
@@ -220,7 +220,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         if len(targets) == 1:
             return self.assign_one(targets[0], value, s)
         name = self.temporary()
-        out = [early_exit.store(name, value, s)]
+        out: list[ast.stmt] = [early_exit.store(name, value, s)]
         for target in targets:
             out += self.assign_one(target, early_exit.load(name, s), s)
         return out
@@ -302,7 +302,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.access(names, "<tg get>", "<tg put>", s), [early_exit.load("<tg get>", s), early_exit.load("<tg put>", s),
                                                                listed]
 
-    def access(self, names: list[str], get: str, put: str, s: ast.stmt) -> list[ast.stmt]:
+    def access(self, names: list[str], get: str, put: str, s: ast.AST) -> list[ast.stmt]:
         """The functions that read and write the names."""
         read = placed(ast.Tuple([early_exit.load(n, s) for n in names], ast.Load()), s)
         write = placed(ast.Tuple([placed(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
@@ -467,7 +467,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.tg("chain", parts, node)
 
     def e_JoinedStr(self, node: ast.JoinedStr) -> ast.Call:
-        parts = []
+        parts: list[ast.expr] = []
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
                 conversion = chr(value.conversion) if value.conversion > 0 else ""
@@ -487,7 +487,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return node
 
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type, Callable] = {
     ast.Name: _Rewriter.e_Name, ast.Starred: _Rewriter.e_Starred,
     ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
     ast.BinOp: _Rewriter.e_BinOp, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,

@@ -122,7 +122,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _found(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
+def _found(function: Callable) -> Any:
     """The syntax tree of a function, None where no lines give its code. Lines that are at hand may be older than the function,
     those of the file newer."""
     code = function.__code__
@@ -136,7 +136,7 @@ def _found(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
     return None
 
 
-def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | None:
+def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Parse just the lines of a `def`: from its first to the next line that is not indented more."""
     code = function.__code__
     first, last = code.co_firstlineno - 1, _end_line(code)
@@ -148,7 +148,9 @@ def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | None:
         module = ast.parse("\n" * (first - 1) + "if 1:\n" + text if indent else "\n" * first + text)
     except SyntaxError:
         return _find_in_module(function, lines)
-    node = module.body[0].body[0] if indent else module.body[0]
+    ast.increment_lineno(module, first - (1 if indent else 0))
+    node: Any = module.body[0]
+    node = node.body[0] if indent else node
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
 
 
@@ -221,10 +223,8 @@ def _compile(node: Any, original: Any) -> CodeType:
     free = [parameter(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
     module = ast.Module([placed(factory, node)], [])
-    try:
-        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
-    except (TypeError, ValueError):          # a node has no place of its own
-        outer = compile(with_places(module), original.co_filename, "exec", dont_inherit=True).co_consts
+    with_places(module)
+    outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
     code = code.replace(co_name=original.co_name,
@@ -232,7 +232,7 @@ def _compile(node: Any, original: Any) -> CodeType:
     return tracing.adopt(code, original.co_name)
 
 
-def rewritten(function: types.FunctionType) -> types.FunctionType:
+def rewritten(function: Any) -> types.FunctionType:
     """The rewritten form of a Python function (the function itself, where it is one already)."""
     if id(function.__code__) in tracing.PLACES:
         return function
@@ -262,7 +262,7 @@ def unwrap(function: Any) -> Callable:
         elif hasattr(function, "py_func"):
             function = function.py_func
         elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
-            function = function._pyfunc
+            function = vars(function)["_pyfunc"]
         elif isinstance(function, functools._lru_cache_wrapper):
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:

@@ -74,7 +74,6 @@ class Box:
         def _binary(self, other: Any) -> Box: ...
         def __eq__(self, other: Any) -> Box: ...       # type: ignore[override]
         def __ne__(self, other: Any) -> Box: ...       # type: ignore[override]
-        def __round__(self, ndigits: int | None = None) -> Box: ...
         __neg__ = __pos__ = __abs__ = __invert__ = _unary
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _binary
         __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _binary
@@ -113,6 +112,9 @@ class Box:
         if self.dtype_ir.kind not in "iux" or self.dims:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return shapes.static_int(self, "a Python index")
+
+    def __round__(self, ndigits: int | None = None) -> Box:
+        return HOOKS["round"](self, ndigits)
 
     def __repr__(self) -> str:
         return f"<traced {self.read().type!r}>"
@@ -213,7 +215,8 @@ class ArrayBox(Box):
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
+        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.identity: Any = None                     # regions/identity.py
         self.seen = False
 
     weak = None

@@ -1,6 +1,7 @@
 """NumPy functions that change the form of arrays: views where NumPy gives views, copies where it copies."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -85,7 +86,7 @@ def wanted_dims(shape: tuple[int, ...], old: tuple[int, ...]) -> tuple:
     """A shape argument with -1 filled in, checked against the number of elements."""
     entries = [shapes.to_index(s) for s in (shape if isinstance(shape, (tuple, list)) else boxes_of(shape))]
     for e in entries:
-        if type(e) is not int:
+        if isinstance(e, Value):
             tracing.need_static(ScalarBox(e), "a shape")
     unknown = [k for k, e in enumerate(entries) if type(e) is int and e < 0]
     if len(unknown) > 1:
@@ -134,7 +135,7 @@ def show_size(dims: tuple[Dim, ...]) -> str:
 
 def boxes_of(shape: Any) -> list[int]:
     """The entries of a shape that is no tuple: one int, or an array of them."""
-    return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
+    return list(shape) if isinstance(shape, (tuple, list)) or (hasattr(shape, "ndim") and shape.ndim) else [shape]
 
 
 @implements(np.reshape)
@@ -289,7 +290,8 @@ def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
 
 def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
     """A view with some axes backwards."""
-    return box[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))] if box.dims else box
+    key = tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))
+    return as_array(box[key]) if box.dims else box
 
 
 @implements(np.flip)
@@ -340,6 +342,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: A
 def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: Any = False, writeable: Any = True) -> ArrayBox:
     box = as_array(x)
     own, size = _strides(box), box.dtype_ir.size
+    count = math.prod(shapes.static_int(d, "a length of an array under as_strided") for d in box.dims)
     to = box.dims if shape is None else tuple(shapes.static_int(n, "a length of as_strided") for n in boxes_of(shape))
     steps = own if strides is None else tuple(shapes.static_int(s, "a stride") for s in boxes_of(strides))
     if len(to) != len(steps) or any(n < 0 for n in to):
@@ -350,9 +353,9 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: Any = Fals
         fail(UnsupportedError, "as_strided of an array with gaps, or of parts of elements, cannot be compiled",
              "pass np.ascontiguousarray(…), and strides that are multiples of its itemsize")
     ends = [(n - 1) * s // size for n, s in zip(to, steps)]
-    if 0 not in to and (sum(e for e in ends if e < 0) < 0 or sum(ends) >= shapes.product(box.dims)):
+    if 0 not in to and (sum(e for e in ends if e < 0) < 0 or sum(ends) >= count):
         fail(ShapeError, f"as_strided with the shape {to} and the strides {steps} reads outside of the array",
-             f"its {shapes.product(box.dims)} elements of {size} bytes are what it can read")
+             f"its {count} elements of {size} bytes are what it can read")
     found = box.view(views.Restrided(to, tuple(s // size for s in steps)))
     found.writeable = found.writeable and bool(writeable)
     return found
@@ -405,7 +408,7 @@ def _triangle(keep: bool) -> Callable:
         if len(box.dims) == 1:
             box = box.view(views.Spread((box.dims[0],) * 2))
         builder = tracing.current().builder
-        inside = below(*box.dims[-2:], k if keep else shapes.static_int(k, "a diagonal") - 1)
+        inside = below(box.dims[-2], box.dims[-1], k if keep else shapes.static_int(k, "a diagonal") - 1)
         x = box.read()
         zero = const(0, x.type.dtype)
         inside = shapes.expand(inside, x.type.dims)
@@ -430,9 +433,10 @@ def _imag(x: Any) -> Any:
     if x.dtype_ir.complex:
         return x.view(views.Part("imag")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("imag", x.read()))
     zero = tracing.current().builder.full(0, x.dims, x.dtype_ir)
-    found = ArrayBox(zero) if type(x) is ArrayBox else ScalarBox(zero)
-    if type(x) is ArrayBox:
-        found.writeable = False
+    if type(x) is not ArrayBox:
+        return ScalarBox(zero)
+    found = ArrayBox(zero)
+    found.writeable = False
     return found
 
 
