@@ -175,6 +175,7 @@ class Trace:
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.layout_dependent: dict = {}
+        self.layout_read: dict = {}
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []
@@ -208,6 +209,10 @@ class Trace:
         """Whether this stamp is that of something made in a region that has ended."""
         k = bisect.bisect(self.ended, (epoch,)) - 1
         return k >= 0 and epoch < self.ended[k][1]
+
+    def made_before(self, box: Any) -> bool:
+        """Whether a box is older than the region at hand."""
+        return bool(self.scopes) and box._epoch < self.scopes[-1].epoch
 
     def log_root(self, root: Any) -> None:
         """Note in the region at hand that a root's value changes."""

@@ -84,7 +84,8 @@ class Traced:
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
     mutated   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
-    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
+    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
+              leaves of which it reads the strides
     held      arrays from outside of the arguments, and what is needed to find them again
     """
 
@@ -276,6 +277,7 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held[-1].seen = True
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
@@ -324,8 +326,12 @@ class _Run:
         mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes), mutated, tuple(k for k in mutated if id(held[k]) in self.trace.layout_dependent),
+                      tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
                       self.outside(bool(writes)))
+
+    def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
+                     or (k in mutated and id(held[k]) in self.trace.layout_dependent))
 
     def outside(self, writes: bool) -> Captured:
         """What the function reaches that is no argument."""

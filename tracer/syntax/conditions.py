@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import ast
 
-from .nodes import marked
+from .nodes import marked, walk
 
 
 def mark(tree: ast.AST) -> None:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.If, ast.While, ast.IfExp, ast.Assert)):
             _ask(node.test)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):

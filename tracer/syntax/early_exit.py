@@ -23,7 +23,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from .nodes import marked
+from .nodes import marked, placed
 
 TG, VALUE, RETURNED = "<tg>", "<value>", "<returned>"
 
@@ -39,16 +39,16 @@ def _is_flag(name: str) -> bool:
 
 
 def load(name: str, like: ast.AST) -> ast.Name:
-    return ast.copy_location(ast.Name(name, ast.Load()), like)
+    return placed(ast.Name(name, ast.Load()), like)
 
 
 def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
-    target = ast.copy_location(ast.Name(name, ast.Store()), like)
-    return ast.copy_location(ast.Assign([target], value), like)
+    target = placed(ast.Name(name, ast.Store()), like)
+    return placed(ast.Assign([target], value), like)
 
 
 def literal(value: bool | int | str | bytes | float | complex | None, like: ast.AST) -> ast.Constant:
-    return ast.copy_location(ast.Constant(value), like)
+    return placed(ast.Constant(value), like)
 
 
 def lower(function: ast.FunctionDef) -> None:
@@ -56,15 +56,15 @@ def lower(function: ast.FunctionDef) -> None:
     body = function.body
     if not _exits(body[:-1]) and not (type(body[-1]) is not ast.Return and _exits(body[-1:])):
         if type(body[-1]) is not ast.Return:
-            body.append(ast.copy_location(ast.Return(literal(None, body[-1])), body[-1]))
+            body.append(placed(ast.Return(literal(None, body[-1])), body[-1]))
         return
-    end = ast.copy_location(ast.Return(literal(None, body[-1])), body[-1])
+    end = placed(ast.Return(literal(None, body[-1])), body[-1])
     passes = _Exits(nothing=all(map(_is_none, _returned(body))))
     lowered, _, _ = passes.block([*body, end], None)
     lowered = passes.strip(lowered)
     if RETURNED in passes.read:
         lowered.insert(0, store(RETURNED, literal(False, body[0]), body[0]))
-    lowered.append(end if passes.nothing else ast.copy_location(ast.Return(load(VALUE, end)), end))
+    lowered.append(end if passes.nothing else placed(ast.Return(load(VALUE, end)), end))
     function.body = lowered
 
 
@@ -281,7 +281,7 @@ class _Exits:
                     continue
             if isinstance(s, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
                 for part in (s, *getattr(s, "handlers", ())):
-                    part.body = self.strip(part.body) or [ast.copy_location(ast.Pass(), s)]
+                    part.body = self.strip(part.body) or [placed(ast.Pass(), s)]
                 marked(s, orelse=self.strip(getattr(s, "orelse", [])))
             kept.append(s)
         return kept
@@ -292,7 +292,7 @@ _SIMPLE: dict[type, Callable] = {ast.Return: _Exits.leave, ast.Break: _Exits.bre
 
 
 def _if(s: ast.If, then: list[ast.stmt], other: list[ast.stmt]) -> ast.If:
-    s.body, s.orelse = then or [ast.copy_location(ast.Pass(), s)], other
+    s.body, s.orelse = then or [placed(ast.Pass(), s)], other
     return s
 
 
@@ -300,6 +300,6 @@ def _if_not(passes: _Exits, flags: list[str] | set[str], body: list[ast.stmt], l
     """`if not (a or b): body`"""
     passes.read.update(flags)
     names: list[ast.expr] = [load(f, like) for f in sorted(flags)]
-    test = names[0] if len(names) == 1 else ast.copy_location(ast.BoolOp(ast.Or(), names), like)
-    no = ast.copy_location(ast.UnaryOp(ast.Not(), test), like)
-    return ast.copy_location(ast.If(no, body or [ast.copy_location(ast.Pass(), like)], []), like)
+    test = names[0] if len(names) == 1 else placed(ast.BoolOp(ast.Or(), names), like)
+    no = placed(ast.UnaryOp(ast.Not(), test), like)
+    return placed(ast.If(no, body or [placed(ast.Pass(), like)], []), like)

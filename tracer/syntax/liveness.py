@@ -141,9 +141,10 @@ def analyse(function: ast.FunctionDef, shared: frozenset = frozenset()) -> Names
     for node in walk(function.body):
         if isinstance(node, DEFERRED):
             deferred |= reads(node)
-    live = _Live(frozenset(deferred & local), frozenset(local))
+    found = bindings(function.body)
+    live = _Live(frozenset(deferred & local), frozenset(local), bool(found))
     live.block(function.body, set())
-    unsure = {n.target.id for n, certain in bindings(function.body) if not certain}
+    unsure = {n.target.id for n, certain in found if not certain}
     staged = frozenset(live.staged | unsure)
     DefiniteAssignment(local, staged - (own - live.deleted)).block(function.body, set(own))
     return Names(frozenset(local), (staged | shared) - own)
@@ -180,8 +181,10 @@ def _own(s: ast.stmt) -> list:
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
 
 class _Live:
-    def __init__(self, deferred: frozenset, local: frozenset):
-        self.deferred, self.local = deferred, local
+    """binds: whether the function has a `:=`."""
+
+    def __init__(self, deferred: frozenset, local: frozenset, binds: bool):
+        self.deferred, self.local, self.binds = deferred, local, binds
         self.staged: set[str] = set()
         self.deleted: set[str] = set()
 
@@ -192,6 +195,10 @@ class _Live:
             asked = {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} - out - self.deferred
             marked(s, forgotten=asked & getattr(s, "forgotten", asked))
         return out
+
+    def uncertain(self, s: ast.stmt) -> set[str]:
+        """The names that a statement's own operands may bind."""
+        return {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} if self.binds else set()
 
     def mark(self, s: Any, bound: set, live: set) -> None:
         s.bound = tuple(sorted(bound))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import early_exit, liveness
-from .nodes import children, marked, walk
+from .nodes import children, marked, placed, walk
 
 if TYPE_CHECKING:
     from ..tracing import Trace
@@ -83,12 +83,12 @@ class _Stores(ast.NodeTransformer):
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.Pass:
-        return ast.copy_location(ast.Pass(), node)
+        return placed(ast.Pass(), node)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in self.names or isinstance(node.ctx, ast.Load):
             return node
-        return ast.copy_location(ast.Attribute(early_exit.load(cell_name(node.id), node), CONTENTS, node.ctx), node)
+        return placed(ast.Attribute(early_exit.load(cell_name(node.id), node), CONTENTS, node.ctx), node)
 
     def visit_Delete(self, node: Any) -> Any:
         return self.generic_visit(node)

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import early_exit
 from .comprehensions import THUNK, arguments
+from .nodes import placed
 from .rewriter_parts import Part
 
 
@@ -38,8 +39,8 @@ class OutsideNames(Part):
             return node
         if node.id not in self.free:
             return self.tg("name", [node, early_exit.literal(node.id, node)], node)
-        thunk = ast.Lambda(arguments(star=THUNK), ast.copy_location(ast.Name(node.id, ast.Load()), node))
-        return self.tg("variable", [node, ast.copy_location(thunk, node)], node)
+        thunk = ast.Lambda(arguments(star=THUNK), placed(ast.Name(node.id, ast.Load()), node))
+        return self.tg("variable", [node, placed(thunk, node)], node)
 
     def static(self, node: ast.Call) -> Any:
         """tg.static(e): e is evaluated where it is known what for."""

@@ -21,7 +21,7 @@ from typing import Any
 from .. import tracing
 from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
-from .nodes import detached, walk, with_places
+from .nodes import detached, parameter, placed, walk, with_places
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
@@ -144,10 +144,8 @@ def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.Asy
     while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > indent):
         last += 1
     text = "".join(lines[first:last])
-    if indent:
-        text = "if 1:\n" + text
     try:
-        module = ast.parse(text)
+        module = ast.parse("\n" * (first - 1) + "if 1:\n" + text if indent else "\n" * first + text)
     except SyntaxError:
         return _find_in_module(function, lines)
     ast.increment_lineno(module, first - (1 if indent else 0))
@@ -217,14 +215,14 @@ def _template(function: Callable) -> Template | None:
 def _compile(node: Any, original: Any) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
-        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
+        node = placed(ast.FunctionDef("<tg lambda>", node.args, [placed(ast.Return(node.body), node)], [],
                                                  None), node)
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
-    node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
-    node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
-    free = [ast.arg(name) for name in (TG, *original.co_freevars)]
+    node.args.defaults = [placed(ast.Constant(None), node) for _ in node.args.defaults]
+    node.args.kw_defaults = [d and placed(ast.Constant(None), node) for d in node.args.kw_defaults]
+    free = [parameter(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
-    module = ast.Module([ast.copy_location(factory, node)], [])
+    module = ast.Module([placed(factory, node)], [])
     with_places(module)
     outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))

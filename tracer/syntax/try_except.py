@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import early_exit
 from .comprehensions import arguments
-from .nodes import marked, walk
+from .nodes import marked, placed, walk
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter
@@ -68,10 +68,10 @@ def rewrite(rewriter: _Rewriter, node: Any) -> list[ast.stmt]:
         kinds = rewriter.expr(handler.type) if handler.type is not None else early_exit.load("BaseException", handler)
         run = part("handler", handler.body, handler.name)
         parts = [rewriter.thunk(kinds), run, early_exit.literal(handler.apart, handler)]
-        handlers.append(ast.copy_location(ast.Tuple(parts, ast.Load()), handler))
+        handlers.append(placed(ast.Tuple(parts, ast.Load()), handler))
     orelse, final = part("orelse", node.orelse, known=node.done), part("final", node.finalbody)
     definitions, state = rewriter.state(node)
-    listed = ast.copy_location(ast.Tuple(handlers, ast.Load()), node)
+    listed = placed(ast.Tuple(handlers, ast.Load()), node)
     call = rewriter.tg("try_", [body, listed, orelse, final, early_exit.literal(watched, node), *state], node)
     unset = [rewriter.unset(n, node) for n in sorted(node.anew)]          # what they hold may be of an iteration traced before
-    return [*unset, *made, *definitions, ast.copy_location(ast.Expr(call), node), *settled(node.settled)]
+    return [*unset, *made, *definitions, placed(ast.Expr(call), node), *settled(node.settled)]

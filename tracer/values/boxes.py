@@ -206,9 +206,10 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 
 class ArrayBox(Box):
-    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
+    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers).
+    `seen`: something else depends on its dimensions, a view of it or the caller."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path", "seen",
                  "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
@@ -216,6 +217,7 @@ class ArrayBox(Box):
         self._value, self.base, self.path, self._strides = value, base, path, strides
         self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
         self.identity: Any = None                     # regions/identity.py
+        self.seen = False
 
     weak = None
 
@@ -291,6 +293,7 @@ class ArrayBox(Box):
             joined = path.after(self.path)
             if joined is not None:
                 base, path = self.base, joined
+        base.seen = True
         box = ArrayBox(None, base, path)
         box.writeable = self.writeable and not isinstance(path, views.READS)
         return box
@@ -315,6 +318,7 @@ class ArrayBox(Box):
     def __setitem__(self, key: Any, value: float | Box) -> None:
         HOOKS["setitem"](self, key, value)
 
+    shape = property(lambda self: PROPERTIES["shape"](self), lambda self, shape: HOOKS["reshape_in_place"](self, shape))
     flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
 
 
@@ -334,7 +338,7 @@ def _unsettable(name: str) -> property:
 
 for _name in ("real", "imag"):
     setattr(ArrayBox, _name, _settable(_name))
-for _name in ("shape", "dtype", "strides"):
+for _name in ("dtype", "strides"):
     setattr(ArrayBox, _name, _unsettable(_name))
 
 
