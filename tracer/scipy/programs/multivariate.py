@@ -75,7 +75,7 @@ def _density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = Fals
 
 
 def _entropy(mean: Any = None, cov: int = 1, allow_singular: bool = True) -> Any:
-    """(log of the product of the r eigenvalues that are not zero + r (1 + log(2 pi))) / 2: SciPy's always allows singular ones."""
+    """(log of the product of the r eigenvalues that are not zero + r (1 + log(2 pi))) / 2, whatever r is, as SciPy's."""
     w = np.linalg.eigvalsh(_parameters(mean, cov)[1])
     kept = w > _LEAST * np.max(np.abs(w))
     return np.sum(np.log(np.where(kept, w, 1.0))) * 0.5 + np.sum(kept) * (LOG_ROOT_2PI + 0.5)
