@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,9 +42,10 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, promotion, random_generators, returned_views
+from ..values import captured_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
+from ..values.python import format_strings
 from . import runtime, signature
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
@@ -180,7 +182,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: set | None = frozenset(), identities: bool = False):
+                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
+                 identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -274,6 +277,7 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held[-1].seen = True
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
@@ -377,7 +381,7 @@ class _Run:
         results.append(value)
         return Out(kind, len(results) - 1)
 
-    def overwritten(self, held: list[int | Box], results: list[Value]) -> dict[int, int]:
+    def overwritten(self, held: list, results: list[Value]) -> dict[int, int]:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]
