@@ -13,7 +13,7 @@ from tracegrad.autodiff.rules.transpose_rules import TRANSPOSE
 from tracegrad.ir.build import Builder, function
 from tracegrad.ir.interp import run
 from tracegrad.ir.opdef import COMPLEXES, OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import BOOL, C128, F32, F64, I64, INDEX, Type, dtype
 
 

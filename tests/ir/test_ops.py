@@ -11,7 +11,7 @@ from tracegrad.ir.build import Builder, Expr
 from tracegrad.ir.core import Block, Const
 from tracegrad.ir.errors import IRError
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, INDEX, Type
 
 ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ROUTINES}

@@ -12,7 +12,7 @@ from nest_check import build, check, for_, if_, map_, while_
 from op_samples import specials
 from tracegrad.ir.build import const
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import DTYPES, F32, F64, I64, INDEX
 
 SIZES = (0, 1, 5)

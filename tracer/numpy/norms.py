@@ -16,7 +16,7 @@ from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements
 from ..values.promotion import fail
 from ..values.shapes import axes_of, axis_of
 from . import linalg, reductions, spectral
-from .creation import eye
+from .arrays.creation import eye
 from .linalg import inexact
 from .reductions import root
 
