@@ -33,6 +33,8 @@ _LOGARITHMIC = _LOGARITHMS | {"log1p", "atanh", "lgamma"}
 _SLOWLY = {"div": (1,), "pow": (0,), "atan": (0,), "atan2": (0, 1)}
 _FAST = {**dict.fromkeys(("exp", "exp2", "expm1", "tanh", "expit", "log_expit"), (0,)),
          **dict.fromkeys(("logaddexp", "logaddexp2"), (0, 1))}
+_CHOOSES = frozenset({"max", "min"})
+_BOUNDED = frozenset({"tanh", "expit", "atan", "atan2"})
 # what an infinity passes through: the operands that it may come by
 _KEEPS = {"add": (0, 1), "sub": (0, 1), "mul": (0, 1), "neg": (0,), "div": (0,), "sqrt": (0,), "abs": (0,)}
 _MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
@@ -50,7 +52,9 @@ def lost(rule: Callable | None, builder: Builder, op: Op, mapping: dict[Value, V
     for v in dict.fromkeys(operands[k] for k in places):
         mark = _mark(builder, v, poles, _DEPTH)
         if mark is not None:
-            gone = builder("and", builder("isinf", v), builder("isfinite", y))
+            gone = builder("isinf", v)
+            if name not in _BOUNDED:
+                gone = builder("and", gone, builder("isfinite", y))
             total = builder("add", total, builder("select", gone, mark, builder.const(0, y.type.dtype)))
     return results if total is y else builder.emit("surrogate", y, total)
 
@@ -118,5 +122,5 @@ def has_pole_of_power(op: Op) -> bool:
 
 
 def is_fast(op: Op) -> bool:
-    """Whether an op forgets an infinity faster than any power."""
-    return op.defn.name in _FAST
+    """Whether an op forgets an infinity faster than any power, or altogether, as what does not choose it."""
+    return op.defn.name in _FAST or op.defn.name in _CHOOSES

@@ -63,7 +63,7 @@ class Factored:
         self.lu, self.perm = factored(builder("stop_gradient", self.x))
         self.pivots, self.sign = pivots_of(self.lu, self.perm)
         size = np.abs(self.pivots)
-        self.singular = _any(size <= _reduced(size, "max")[..., None] * least)
+        self.singular = _any(size <= np.maximum(_reduced(size, "max"), 0.0)[..., None] * least)
         self.inverse = _inverse(self.x, self.lu, self.perm, self.singular)
 
 
