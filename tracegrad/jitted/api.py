@@ -448,7 +448,7 @@ def emitted(traced: trace_function.Traced, call: arguments.Call,
         elif out.kind == "arg":
             leaves.append(call.values[out.value])
         elif out.kind == "array":
-            leaves.append(boxes.ArrayBox(results[out.result]))
+            leaves.append(boxes.ArrayBox(results[out.computed]))
         else:
-            leaves.append(boxes.ScalarBox(results[out.result], None if out.kind == "numpy" else out.kind))
+            leaves.append(boxes.ScalarBox(results[out.computed], None if out.kind == "numpy" else out.kind))
     return traced.out_tree.unflatten(leaves)

@@ -75,7 +75,7 @@ class Gradient(Jitted):
         target = dict(zip(slopes, range(len(leaves) - out.count, len(leaves))))
         made = [k for k in slopes if traced.outs[k].kind != "static"]
         for k in made:
-            _expect_type(call.paths[target[k]], leaves[target[k]], traced.function.results[traced.outs[k].result])
+            _expect_type(call.paths[target[k]], leaves[target[k]], traced.function.results[traced.outs[k].computed])
         return _rebuilt(traced, call, leaves, {k: target[k] for k in made}, accumulate)
 
 
@@ -154,7 +154,7 @@ def _rebuilt(traced: Traced, call: Call, leaves: tuple[Leaf, ...], target: dict[
     def emit(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         place = dict(zip(added, params[own:own + len(added)]))
         results = inline(b, f, (*params[:own], *params[own + len(added):]))
-        new = [results[traced.outs[k].result] for k in target]
+        new = [results[traced.outs[k].computed] for k in target]
         if accumulate:
             new = [b("add", place[leaf], x) for leaf, x in zip(target.values(), new)]
         return [*[results[k] for k in kept], *new]

@@ -278,7 +278,7 @@ def _pull(traced: Traced, backward: Function, wrt: list[int], residuals: int, ha
     if has_aux:
         structure = derivative_programs.pair_with_aux(traced)[0]
     for out, path in zip(traced.outs, structure.paths("the result")):
-        value = None if out.kind == "static" else traced.function.results[out.result]
+        value = None if out.kind == "static" else traced.function.results[out.computed]
         likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
     return LinearProgram(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0],
                          "cotangent")
