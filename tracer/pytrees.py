@@ -19,7 +19,7 @@ from ..ir.errors import ArgumentTypeError
 if TYPE_CHECKING:
     from ..ir.types import Array
     from .sequences.records import Records
-    from .values.boxes import ArrayBox, Box
+    from .values.boxes import Box
 
 
 class Kind:
@@ -274,7 +274,7 @@ def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
 
 
-def leaves_of(x: Box | tuple[ArrayBox, ...]) -> list:
+def leaves_of(x: Any) -> list:
     return flatten(x)[0]
 
 

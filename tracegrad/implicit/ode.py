@@ -54,7 +54,7 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
 
 
 def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int) -> Callable:
-    def stages(y: Box, s: ScalarBox, h: ScalarBox, first: ArrayBox, args: tuple[Box, ...]) -> Any:
+    def stages(y: Any, s: Any, h: Any, first: Any, args: tuple[Box, ...]) -> Any:
         ks = [first]
         for a, c in zip(STAGES[1:], NODES[1:]):
             move = a[0] * ks[0]
@@ -83,13 +83,14 @@ def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: 
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(after))
         return np.sqrt(np.mean((wrong / scale)**2)) if np.size(y) > 0 else 0.0 * np.sum(wrong)
 
-    def first_length(y: Box, k: ArrayBox, span: ScalarBox) -> Any:
+    def first_length(y: Any, k: Any, span: Any) -> Any:
         scale = atol + rtol * np.abs(y)
         size, speed = np.sqrt(np.mean((y / scale)**2)), np.sqrt(np.mean((k / scale)**2))
         guess = 0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6
         return min(guess, span)
 
     def equal(y: Any, start: ScalarBox, end: ScalarBox, args: Any) -> Any:
+        assert steps is not None
         h = (end - start) / steps
         for n in range(steps):
             s = start + n * h

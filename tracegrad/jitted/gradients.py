@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..ir.build import Builder
     from ..ir.types import Array
     from ..tracer.staging.signature import Leaf
-    from ..tracer.values.boxes import Box
 
 OPTIONS = ("accumulate", "out")
 
@@ -42,11 +41,11 @@ class Gradient(Jitted):
     parameters of those names."""
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], has_aux: bool, with_value: bool, label: str,
-                 **static: Sequence):
+                 **static: Any):
         super().__init__(fn, lambda traced: gradient(traced, argnums, has_aux, with_value), label=label, **static)
         self.has_aux, self.with_value = has_aux, with_value
 
-    def flatten(self, args: tuple[Array | Box, ...], kwargs: dict[str, bool | np.ndarray]) -> Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> Call:
         if not kwargs or not any(name in kwargs for name in OPTIONS):
             return super().flatten(args, kwargs)
         names = arguments.parameters_of(self.root).names

@@ -52,7 +52,7 @@ class WithOut(Jitted):
         inner = self.fn if type(self) is WithOut and self.derive is None else None
         return not isinstance(inner, Jitted) or self.static is not inner.static
 
-    def flatten(self, args: Sequence[Value], kwargs: dict) -> Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> Call:
         if not self._takes(kwargs):
             return super().flatten(args, kwargs)
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name != OUT})

@@ -49,7 +49,7 @@ class Custom:
     operator = ""
     definition = ""
 
-    def __init__(self, fun: Callable, nondiff_argnums: tuple = ()):
+    def __init__(self, fun: Callable, nondiff_argnums: int | tuple[int, ...] = ()):
         if not callable(fun):
             raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
                                     f"write @tg.{self.operator} above a def")
