@@ -32,7 +32,7 @@ def keep(frame: Region, v: Value) -> Value:
 
 
 def is_loop(frame: Region | Frame) -> bool:
-    return frame.op.defn.name != "if"
+    return frame.op is not None and frame.op.defn.name != "if"
 
 
 def _inside(frame: Region | Frame, v: Value) -> bool:
@@ -156,7 +156,9 @@ def _keep_on_stack(frame: Region, v: Value) -> Value:
     stack.name = v.name and v.name + "_tape"
     run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
     run.note(frame.op, v, "stacked")
-    rest, found = b.emit("pop", frame.current(site), *dims)
+    tape = frame.current(site)
+    assert tape is not None, v                     # it has just been put on
+    rest, found = b.emit("pop", tape, *dims)
     frame.put(site, rest)
     return _named(found, v)
 

@@ -63,17 +63,18 @@ def like_scipy(func: Callable, y0: Any, t: Any, args: Any = (), Dfun: Any = None
     name = "scipy.integrate.odeint"
     if full_output:
         raise UnsupportedError(f"{name} with full_output cannot be compiled", "leave it out", where(func))
-    bounds = [SCIPY_BOUND if bound is None else bound for bound in (rtol, atol)]
-    if not all(type(bound) in (int, float) and bound >= 0 for bound in bounds):
+    relative, absolute = (SCIPY_BOUND if bound is None else bound for bound in (rtol, atol))
+    if not all(type(bound) in (int, float) and bound >= 0 for bound in (relative, absolute)):
         raise UnsupportedError(f"{name} takes as rtol and atol what is a number when the function is compiled",
                                "give Python floats, or leave them out", where(func))
-    solve = _solver(func, *(min(float(bound), SCIPY_BOUND) for bound in bounds), None, 1_000_000, name, bool(tfirst))
+    solve = _solver(func, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name,
+                    bool(tfirst))
     return solve(np.atleast_1d(np.asarray(y0)), t, args if isinstance(args, tuple) else (args,))
 
 
 def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str = "tg.implicit.odeint",
             tfirst: bool = False) -> Callable:
-    def stages(y: Box, s: ScalarBox, h: ScalarBox, first: ArrayBox, args: tuple[Box, ...]) -> Any:
+    def stages(y: Any, s: Any, h: Any, first: Any, args: tuple[Box, ...]) -> Any:
         ks = [first]
         for a, c in zip(STAGES[1:], NODES[1:]):
             move = a[0] * ks[0]
@@ -104,13 +105,14 @@ def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: 
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(after))
         return np.sqrt(np.mean((wrong / scale)**2)) if np.size(y) > 0 else 0.0 * np.sum(wrong)
 
-    def first_length(y: Box, k: ArrayBox, span: ScalarBox) -> Any:
+    def first_length(y: Any, k: Any, span: Any) -> Any:
         scale = atol + rtol * np.abs(y)
         size, speed = np.sqrt(np.mean((y / scale)**2)), np.sqrt(np.mean((k / scale)**2))
         guess = 0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6
         return min(guess, span)
 
     def equal(y: Any, start: ScalarBox, end: ScalarBox, args: Any) -> Any:
+        assert steps is not None
         h = (end - start) / steps
         for n in range(steps):
             s = start + n * h

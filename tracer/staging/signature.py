@@ -40,6 +40,12 @@ class Leaf(NamedTuple):
     value: Any = None
 
     @property
+    def number(self) -> DType:
+        """The dtype, of a leaf that is not static."""
+        assert isinstance(self.dtype, DType), self
+        return self.dtype
+
+    @property
     def type(self) -> Type:
         return Type(cast("DType", self.dtype), self.dims)
 
