@@ -22,6 +22,7 @@ from ..ir.clone import clone, copy_block, copy_op, copy_region, has_effect, mapp
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import OPS, Elementwise
 from ..ir.transforms.carried_views import reshaped
+from ..ir.transforms.private_arrays import private
 from ..ir.transforms.simplify import peephole
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
@@ -41,7 +42,9 @@ def prepare(f: Function, name: str) -> Function:
         body = made.body
     _hoist(body)
     _accumulate(body, _use_counts(body))
-    return Function(name, body, f.loc)
+    prepared = Function(name, body, f.loc)
+    private(prepared)
+    return prepared
 
 
 def with_rules(g: Function, wrt: Sequence[int], memo: Any) -> Function:

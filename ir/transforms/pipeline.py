@@ -8,8 +8,9 @@
     range_checks     removes checks, wraps and clippings that cannot fire, and checks of overflow that do not matter
                      (overflow_checks.py), then simplifies anew if there were any
     carried_views    lets loops hand arrays on under the shape in which they write them
-    dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, and makes
-                     additions to zeros writes where each element is hit once (accumulate_to_store.py)
+    dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, or that each
+                     writes whole before it reads (private_arrays.py), and makes additions to zeros writes where each
+                     element is hit once (accumulate_to_store.py)
     mask_to_select   leaves elements that a mask picks in their arrays where they are only added up or put back
     licm             moves out of loops what gives the same in every iteration
 
@@ -36,6 +37,7 @@ from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
 from .overflow_checks import without_needless_overflow_checks
+from .private_arrays import private
 from .range_checks import ranges
 from .simplify import expanding
 
@@ -79,7 +81,8 @@ def in_shape(f: Function) -> Function:
 
 
 def uncarried(f: Function) -> Function:
-    """In place: without carried arrays whose writes nobody reads, and without additions to zeros that are writes."""
+    """In place: without carried arrays whose writes no iteration reads later, and with writes for additions to zeros."""
+    sum(map(private, everything(f)))
     if sum(map(first_writes, everything(f))):
         dead_code(f)
     return dead_code(simplify(f)) if sum(map(cleared, everything(f))) else f

@@ -25,10 +25,10 @@ from ....ir.types import INDEX
 from ..cursor import operand
 from ..grammar import Alloc, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, While, walk
 from .dependence import Positions
-from .loop_distribution import leading_to, zero
+from .loop_distribution import Addition, leading_to, zero
 from .reorder_iterations import additions
 from .straight_line import accesses, private
-from .unroll import copied, made, renamed
+from .unroll import New, copied, made, renamed
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
 NARROW = 64               # … where the loop has temporary arrays, of which each column of a strip then has its own
@@ -40,7 +40,7 @@ def exchange(kernel: Kernel) -> None:
 
 
 class _Walk:
-    def __init__(self, everywhere: Counter):
+    def __init__(self, everywhere: Counter[Var]):
         self.positions, self.everywhere = Positions(), everywhere
 
     def block(self, statements: list) -> None:
@@ -81,10 +81,10 @@ class _Walk:
         return _Strips(s, own, columns).loops()
 
 
-def _shape(loop: For, everywhere: Counter) -> set[Var] | None:
+def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
     """The loop's own variables, if its body is of straight statements and loops of such, whose lengths are the same for all
     iterations."""
-    defined = {s.target for s in walk(loop.body) if type(s) in (Let, Load, Get)}
+    defined = {s.target for s in walk(loop.body) if isinstance(s, (Let, Load, Get))}
     for s in loop.body:
         if type(s) is Alloc:
             if s.buffer.space == "result" or not all(type(d) is int or d not in defined for d in s.buffer.dims):
@@ -95,7 +95,7 @@ def _shape(loop: For, everywhere: Counter) -> set[Var] | None:
         elif type(s) not in _STRAIGHT:
             return None
     own = private(loop.body, everywhere)
-    return own if all(s.var in own for s in walk(loop.body) if type(s) in (Get, Set)) else None
+    return own if all(s.var in own for s in walk(loop.body) if isinstance(s, (Get, Set))) else None
 
 
 _STRAIGHT = (Let, Load, Store, Get, Set)
@@ -112,7 +112,9 @@ class _Columns:
     def __init__(self, positions: Positions, loop: For, own: set[Buffer]):
         self.positions, self.temporary = positions, own
         (self.counter,) = positions.forms[loop.index].terms
-        inner, found, adds = {}, [], {}
+        inner: dict[Symbol, For] = {}
+        found: list[tuple[tuple[AffineExpr, ...], Load | Store, Symbol | None]] = []
+        adds: dict[int, tuple[For, Addition]] = {}
         for s in loop.body:
             if type(s) is For:
                 with positions.loop(s):
@@ -124,14 +126,15 @@ class _Columns:
                 found += [(self._forms(t), t, None) for t in self._noted([s])]
         self.found = found
         made_here = [positions.form(s.target) for s in walk(loop.body)
-                     if type(s) in (Let, Load, Get) and s.target.dtype is INDEX]
+                     if isinstance(s, (Let, Load, Get)) and s.target.dtype is INDEX]
         self.unknown = {f.atom for f in made_here if f.atom is not None} - {self.counter, *inner}
         self.local = {self.counter, *inner, *self.unknown}
         facts = positions.facts
         self.other = {a: facts.atom(a.low, a.high) for a in self.local}
         self.other[self.counter] = positions.counter(loop)
         self.down = False                                # whether the loop walks down the columns
-        self.sums = {}    # id of a load or a store -> (inner loop, places of an addition that all columns make to one element)
+        # id of a load or a store -> (inner loop, places of an addition that all columns make to one element)
+        self.sums: dict[int, tuple[For, Addition]] = {}
         for forms, t, _ in found:
             if id(t) in adds and self.local_free(forms):
                 s, at = adds[id(t)]
@@ -144,7 +147,7 @@ class _Columns:
         """trip - 1 - counter, which is not negative."""
         return self.positions.form(s.trip).add(-1).plus(AffineExpr(0, {counter: 1}), -1)
 
-    def _noted(self, statements: list) -> list:
+    def _noted(self, statements: list) -> list[Load | Store]:
         for t in statements:
             if type(t) is Let:
                 self.positions.let(t)
@@ -214,8 +217,8 @@ class _Strips:
         steps = {s.body[at[1]].target for s in loop.body for at in self.sums[id(s)]}
         self.varies = {loop.index, *self.top, *steps}
         for s in walk(loop.body):
-            own = type(s) is Load and s.buffer in self.temporary
-            if own or type(s) is Get or (type(s) in (Let, Load) and any(a in self.varies for a in _operands(s))):
+            always = isinstance(s, Get) or (isinstance(s, Load) and s.buffer in self.temporary)
+            if isinstance(s, (Let, Load, Get)) and (always or any(a in self.varies for a in _operands(s))):
                 self.varies.add(s.target)
         self.gathers: set[Var] = set()                   # sums over the columns of a strip
         self.parts = self._parts()
@@ -252,15 +255,15 @@ class _Strips:
         trip = self.loop.trip
         s, self.base, rest, self.length = (Scalar(INDEX) for _ in range(4))
         size = operand(self.size)
-        body = [Let(self.base, "mul", (s, size)), Let(rest, "sub", (operand(trip), self.base)),
-                Let(self.length, "min", (rest, size))]
+        body: list = [Let(self.base, "mul", (s, size)), Let(rest, "sub", (operand(trip), self.base)),
+                      Let(self.length, "min", (rest, size))]
         if self.down:
             self.last = Scalar(INDEX)
             body.append(Let(self.last, "sub", (operand(trip), operand(1))))
         body += [Alloc(b) for b in (*self.rows.values(), *self.handed.values(), *self.temporary.values())]
         for part in self.parts:
             body.append(self._inner(part) if type(part) is For else self._line(part, {}))
-        if type(trip) is int:
+        if isinstance(trip, int):
             return [For(s, -(-trip // self.size), body)]
         up, strips = Scalar(INDEX), Scalar(INDEX)
         return [Let(up, "add", (trip, operand(self.size - 1))), Let(strips, "floordiv", (up, size)), For(s, strips, body)]
@@ -268,7 +271,8 @@ class _Strips:
     def _inner(self, loop: For) -> For:
         """What is the same for all columns comes before the loop over them."""
         k = Scalar(INDEX)
-        new, body = {loop.index: k}, []
+        new: New = {loop.index: k}
+        body: list = []
         shared = [s for s in loop.body if type(s) in (Let, Load) and s.target not in self.varies]
         line = [s for s in loop.body if not any(s is t for t in shared)]
         before, after = [], []
@@ -289,10 +293,11 @@ class _Strips:
         body += [copied(s, new) for s in shared if not any(s is loop.body[at[0]] for at in self.sums[id(loop)])]
         return For(k, loop.trip, [*body, *before, self._line(line, new), *after])
 
-    def _line(self, statements: list, outside: dict) -> For:
+    def _line(self, statements: list, outside: New) -> For:
         """A loop over the columns of a strip."""
         column, j, up = Scalar(INDEX), Scalar(INDEX), Scalar(INDEX)
-        new, body = {**outside, self.loop.index: j}, [Let(j, "add", (self.base, column))]
+        new: New = {**outside, self.loop.index: j}
+        body: list = [Let(j, "add", (self.base, column))]
         if self.down:
             body = [Let(up, "add", (self.base, column)), Let(j, "sub", (self.last, up))]
         own = {s.target for s in statements if type(s) in (Let, Load, Get)}

@@ -16,19 +16,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....ir.opdef import OPS
 from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX
 from ...math import library
 from ..cursor import operand
-from ..grammar import Alloc, Buffer, Fail, For, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, While, operands, walk
+from ..grammar import (
+    Alloc,
+    Atom,
+    Buffer,
+    Fail,
+    For,
+    Get,
+    If,
+    Imm,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Set,
+    Size,
+    Stmt,
+    Store,
+    Var,
+    While,
+    operands,
+    walk,
+)
 from .straight_line import accesses, private, straight
-from .unroll import copied, made, renamed
-
-if TYPE_CHECKING:
-    from ....ir.core import Value
+from .unroll import New, copied, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the rest needs
@@ -81,9 +99,11 @@ class _Split:
     at_hand   of first, what the rest computes once more: positions that follow the counter, elements at such positions
     """
 
-    def __init__(self, loop: For, body: list):
+    def __init__(self, loop: For, body: list[Stmt]):
         self.loop, self.body = loop, body
-        self.first, self.checks, self.writes = [], [], []
+        self.first: list[Let | Load] = []
+        self.checks: list[tuple[Atom, bool]] = []
+        self.writes: list[Stmt] = []
         self.at_hand: set[Scalar] = {loop.index}
         self.later: set[Scalar] = set()                     # scalars of the writes
         self.data: set[Scalar] = set()                      # scalars that depend on an element
@@ -92,7 +112,7 @@ class _Split:
     # --- what goes where ------------------------------------------------------------------------------------------------
 
     def _sorted(self) -> bool:
-        written = {s.buffer for s in walk(self.body) if type(s) is Store}
+        written: set[Buffer | Var] = {s.buffer for s in walk(self.body) if type(s) is Store}
         written |= {s.var for s in walk(self.body) if type(s) is Set}
         return bool(written) and all(self._place(s, written) for s in self.body)
 
@@ -127,13 +147,13 @@ class _Split:
             return s.cond not in self.later
         return kind is If and self._branch(s)
 
-    def _note(self, target: Scalar, args: Sequence[Value]) -> None:
+    def _note(self, target: Scalar, args: Sequence[int | Atom]) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         for known in (self.data, self.moving):
             if any(a in known for a in scalars):
                 known.add(target)
 
-    def _computed(self, s: Let | Load, args: Sequence[Value], lanewise: bool) -> None:
+    def _computed(self, s: Let | Load, args: Sequence[int | Atom], lanewise: bool) -> None:
         scalars = [a for a in args if type(a) is Scalar]
         if not lanewise or any(a in self.later for a in scalars):
             self.later.add(s.target)
@@ -146,7 +166,7 @@ class _Split:
         inside = [t for side in (s.then, s.other) for t in walk(side)]
         if any(type(t) in (Store, Set) for t in inside):
             self.writes.append(s)
-            self.later.update(t.target for t in inside if type(t) in (Let, Load, Get))
+            self.later.update(t.target for t in inside if isinstance(t, (Let, Load, Get)))
             return all(type(t) in (Let, Load, Store, Get, Set, If) for t in inside)
         if s.cond in self.later or not all(type(t) in (Let, Fail, If) for t in inside) or bool(s.then) == bool(s.other):
             return False
@@ -195,7 +215,7 @@ class _Split:
         """Whether a place is another one in each iteration, as far as is known."""
         return any(i is self.loop.index or i in self.moving for i in index)
 
-    def _decided(self) -> set:
+    def _decided(self) -> set[Scalar]:
         """Scalars that data decide, also within branches."""
         found = set(self.data)
         for s in walk(self.writes):
@@ -211,7 +231,7 @@ class _Split:
         length.most = SIZE
         self.base, self.length = base, length
         self.parts = {x: Buffer(f"handed{k}", x.dtype, (SIZE,), "stack") for k, x in enumerate(self.handed)}
-        body = [Let(base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), base)),
+        body: list = [Let(base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), base)),
                 Let(length, "min", (rest, operand(SIZE))), *[Alloc(part) for part in self.parts.values()]]
         wrong = Var(BOOL, "wrong") if self.checks else None
         if wrong is None:
@@ -221,21 +241,27 @@ class _Split:
                  If(some, [self._as_written()], [self._write()], rare=True)]
         return _counted(s, trip, body)
 
-    def _begin(self) -> tuple[Scalar, dict, list]:
+    def _begin(self) -> tuple[Scalar, New, list]:
         k, i = Scalar(INDEX), Scalar(INDEX)
         return k, {self.loop.index: i}, [Let(i, "add", (self.base, k))]
 
     def _compute(self, wrong: Var | None) -> For:
         k, new, body = self._begin()
         body += [copied(s, new) for s in self.first]
+        if wrong is not None:
+            body += self._checked(wrong, new)
+        body += [Store(part, (k,), new[x]) for x, part in self.parts.items()]
+        return For(k, self.length, body, apart=True)
+
+    def _checked(self, wrong: Var, new: New) -> list:
+        body: list = []
         for cond, bad in self.checks:
             held, found, now = renamed(cond, new), Scalar(BOOL), Scalar(BOOL)
             if not bad:
                 body.append(Let(fine := Scalar(BOOL), "not", (held,)))
                 held = fine
             body += [Get(found, wrong), Let(now, "or", (found, held), {}, True), Set(wrong, now)]
-        body += [Store(part, (k,), new[x]) for x, part in self.parts.items()]
-        return For(k, self.length, body, apart=True)
+        return body
 
     def _write(self) -> For:
         k, new, body = self._begin()
@@ -253,17 +279,17 @@ class _Split:
         return For(k, self.length, [*body, *_copies(self.body, new)])
 
 
-def _counted(s: Scalar, trip: Any, body: list) -> list:
+def _counted(s: Scalar, trip: Size, body: list) -> list:
     """The loop over strips, and what it takes to count them."""
-    if type(trip) is int:
+    if isinstance(trip, int):
         return [For(s, -(-trip // SIZE), body)]
     up, strips = Scalar(INDEX), Scalar(INDEX)
     return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
 
 
-def _copies(statements: list, new: dict) -> list:
+def _copies(statements: list, new: New) -> list:
     """Copies of statements, with scalars of their own."""
-    found = []
+    found: list = []
     for s in statements:
         if type(s) is If:
             found.append(If(renamed(s.cond, new), _copies(s.then, new), _copies(s.other, new), s.rare))
