@@ -81,9 +81,13 @@ def _splat(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Va
 
 def _repeated(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
     """f(broadcast x, broadcast y) → broadcast f(x, y), of arrays of the same dimensions: 1 / row, once for all rows"""
-    inner = [v if not v.type.dims else op.operands[0] if (op := made_by(v, "broadcast")) else None for v in operands]
-    small = {x.type.dims for x in inner if x is not None and x.type.dims}
-    if None in inner or len(small) != 1:
+    inner: list[Value] = []
+    for v in operands:
+        repeats = made_by(v, "broadcast") if v.type.dims else None
+        if v.type.dims and repeats is None:
+            return None
+        inner.append(v if repeats is None else repeats.operands[0])
+    if len({x.type.dims for x in inner if x.type.dims}) != 1:
         return None
     dims = _dims(operands)
     return tuple([b.broadcast(r, dims) for r in b.emit(defn, *inner, **attrs)])
