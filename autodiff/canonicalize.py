@@ -51,7 +51,8 @@ def with_rules(g: Function, wrt: Sequence[int], memo: Any) -> Function:
     """A prepared function whose calls that have a rule (custom_calls.py) and vary with the parameters `wrt` are written out."""
     calls = [op for op in g.body.walk() if "rule" in op.attrs]
     marked = varied(g, wrt, memo) if calls else ()
-    chosen = {op for op in calls if any(op.operands[k] in marked for k in rule_of_call(op).inputs)}
+    chosen = {op for op in calls if (link := rule_of_call(op)) is not None
+              and any(op.operands[k] in marked for k in link.inputs)}
     if not chosen:
         return g
 

@@ -5,7 +5,7 @@ through a region or returned. Control ops carry tangents beside the values (forw
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..ir.build import Builder, Expr
@@ -132,7 +132,7 @@ class Forward:
         return self.zeros(value) if found is None else found
 
 
-def _elementwise(fwd: Forward, op: Op) -> list[Value]:
+def _elementwise(fwd: Forward, op: Op) -> list[Value | None]:
     b, total = fwd.b, None
     exprs = [Expr(b, v) for v in (*op.operands, op.results[0])]
     for k in positions(op):
@@ -151,7 +151,7 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value]:
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _linear(fwd: Forward, op: Op) -> list[Value]:
+def _linear(fwd: Forward, op: Op) -> list[Value | None]:
     """The op itself on the tangents. Where an operand has none: add and sub leave it out, the others take zeros."""
     b, out, dots = fwd.b, op.results[0], fwd.dots
     name = op.defn.name
@@ -159,6 +159,7 @@ def _linear(fwd: Forward, op: Op) -> list[Value]:
         x, y = (dots.get(v) for v in op.operands)
         if x is None or y is None:
             only = x if y is None else y
+            assert only is not None, op                # one of them moves
             return [to_dims(b, b("neg", only) if x is None and name == "sub" else only, out)]
     if name == "select":
         args = [op.operands[0]] + [_scalar_zero(b, v) if v not in dots else dots[v] for v in op.operands[1:]]
@@ -173,7 +174,7 @@ def _scalar_zero(b: Builder, like: Value) -> Value:
     return b.const(0, like.type.dtype)
 
 
-def _bilinear(fwd: Forward, op: Op) -> list[Value]:
+def _bilinear(fwd: Forward, op: Op) -> list[Value | None]:
     b, total = fwd.b, None
     for k in op.defn.linear_in:
         dot = fwd.dots.get(op.operands[k])
@@ -187,11 +188,12 @@ def _bilinear(fwd: Forward, op: Op) -> list[Value]:
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _special(fwd: Forward, op: Op) -> list[Value | None]:
+def _special(fwd: Forward, op: Op) -> Sequence[Value | None]:
     dots = [fwd.dots.get(v) if k in positions(op) else None for k, v in enumerate(op.operands)]
     if all(d is None for d in dots):
         return [None] * len(op.results)
     return SPECIAL[op.defn.name](fwd.b, op, op.operands.__getitem__, op.results.__getitem__, dots)
 
 
-_RULES = {"elementwise": _elementwise, "linear": _linear, "bilinear": _bilinear, "special": _special}
+_RULES: dict[str, Callable[[Forward, Op], Sequence[Value | None]]] = {
+    "elementwise": _elementwise, "linear": _linear, "bilinear": _bilinear, "special": _special}

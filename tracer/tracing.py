@@ -174,8 +174,7 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_dependent: dict = {}
-        self.layout_read: dict = {}
+        self.layout_dependent, self.layout_read = dict[int, object](), dict[int, object]()
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []

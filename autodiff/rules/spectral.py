@@ -152,6 +152,7 @@ def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | N
         ones = b.full(1, k_dot.type.dims, k_dot.type.dtype)
         found = _times(b, b("couple", x(0), x(1), x(2), ones, **op.attrs), k_dot)
     if a_dot is None:
+        assert found is not None, op
         return [found]
     lower = op.attrs["lower"]
     a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
@@ -284,7 +285,9 @@ def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
-    ahead, back = matmul(b, dots[0], right), matmul(b, adjoint(b, dots[0]), left)
+    (a_dot,) = dots
+    assert a_dot is not None, op
+    ahead, back = matmul(b, a_dot, right), matmul(b, adjoint(b, a_dot), left)
     m = matmul(b, adjoint(b, left), ahead)
     turn, mixed = _turns(b, s, _symmetric(b, m), op, x(0), left, right)
     spin = _spin(b, s, m, mixed)
@@ -333,8 +336,10 @@ def _qr(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
 def _pinv(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """Of constant rank: P_dot = -P A_dot P + P P^H T (1 - A P) + (1 - P A) T P^H P with T = A_dot^H."""
     a, p = x(0), out(0)
-    t, ph = adjoint(b, dots[0]), adjoint(b, p)
-    inner = matmul(b, p, matmul(b, dots[0], p))
+    a_dot = dots[0]
+    assert a_dot is not None, op
+    t, ph = adjoint(b, a_dot), adjoint(b, p)
+    inner = matmul(b, p, matmul(b, a_dot, p))
     left = b("sub", t, matmul(b, matmul(b, t, a), p))
     right = matmul(b, matmul(b, t, ph), p)
     right = b("sub", right, matmul(b, p, matmul(b, a, right)))

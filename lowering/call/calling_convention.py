@@ -176,7 +176,7 @@ class KeptIn(NamedTuple):
     items: tuple
 
     @classmethod
-    def of(cls, x: Mapping[tuple[tuple, str], Callable]) -> KeptIn:
+    def of(cls, x: Any) -> KeptIn:
         return cls(type(x), items_of(x))
 
 

@@ -105,7 +105,7 @@ def without_viewed(traced: Traced) -> Traced:
 
     def moved(out: Out) -> Out:
         if out.kind != "view":
-            return out._replace(result=place.get(out.result))
+            return out if out.result is None else out._replace(result=place.get(out.result))
         return out._replace(result=None, value=out.value._replace(numbers=tuple(place[k] for k in out.value.numbers)))
 
     new = {id(out): moved(out) for out in traced.outs}
@@ -153,6 +153,7 @@ class Unlisted(Exception):
 
 def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
     kind, meta = structure.kind, structure.meta
+    assert kind is not None, structure
     if kind in _BUILTIN:
         return calling_convention.Node(_BUILTIN[kind], tuple(children))
     if kind is pytrees.DICT:
@@ -183,9 +184,14 @@ def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_depen
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
-        dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
-    return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
+        dims = tuple([name_of(d) if isinstance(d, Length) else d for d in leaf.dims])
+        return calling_convention.ArrayIn(leaf.number, dims, place[k], k not in layout_dependent)
+    return calling_convention.ScalarIn(leaf.kind, leaf.number, place[k])
+
+
+def name_of(d: Length) -> str:
+    assert d.name is not None
+    return d.name
 
 
 class Form(NamedTuple):
@@ -235,11 +241,11 @@ def output_of(traced: Traced, results: Sequence[Type], place: dict[int, int],
             numbers = [calling_convention.ScalarOut(k, "int", results[k].dtype) for k in out.value.numbers]
             whole = calling_convention.ArgOut(place[out.value.leaf])
             return calling_convention.Node(object, (whole, *numbers), (), out.value.maker())
-        found = results[out.result]
+        found = results[out.computed]
         if out.kind == "array":
-            return calling_convention.ArrayOut(out.result, found.dtype,
+            return calling_convention.ArrayOut(out.computed, found.dtype,
                                                tuple(d if isinstance(d, int) else names.get(d) for d in found.dims))
-        return calling_convention.ScalarOut(out.result, out.kind, found.dtype)
+        return calling_convention.ScalarOut(out.computed, out.kind, found.dtype)
 
     made: dict = {}                                          # an object that is returned again has one layout
     return _layout(traced.out_tree, iter([made.setdefault(id(out), leaf(out)) for out in traced.outs]), False)
@@ -276,7 +282,7 @@ class OtherLengths(Exception):
 
 
 def expect_fitting(guards: Guards, sizes: dict[Length, int]) -> None:
-    values = {d.name: n for d, n in sizes.items()}
+    values = {name_of(d): n for d, n in sizes.items()}
     for guard in guards:
         if not lengths.value_of(guard, values):
             raise OtherLengths(f"it would hold only where {lengths.shown(guard)}")
@@ -326,12 +332,12 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     own = len(set(place.values()))
     count = own + len(captures.parameters)
     arguments = arguments_of(traced, call, place, form)._replace(
-        given=captures.layouts(own), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
+        given=captures.layouts(own), lengths=tuple([(name_of(d), count + k) for k, d in enumerate(sizes)]),
         guards=guards)
     return assemble(
         kernel,
         arguments,
-        output_of(program, results, place, {f.params[count + k]: d.name for k, d in enumerate(sizes)}),
+        output_of(program, results, place, {f.params[count + k]: name_of(d) for k, d in enumerate(sizes)}),
         f.attrs.get("inout"),
         fastmath=uses_fastmath(),
         options=config.code,

@@ -19,7 +19,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
-from ..numpy.arrays import creation, inserting, joining, manipulation  # noqa: F401
+from ..numpy.arrays import creation, inserting, joining, manipulation, windows  # noqa: F401
 from ..numpy.random import distributions, methods
 from ..scipy import special
 from ..values import boxes, captured_arrays, indexing, random_generators, ufuncs  # noqa: F401

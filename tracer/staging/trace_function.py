@@ -70,6 +70,12 @@ class Out(NamedTuple):
     result: int | None = None
     value: Any = None
 
+    @property
+    def computed(self) -> int:
+        """The result that holds it, of a leaf that is computed."""
+        assert self.result is not None, self
+        return self.result
+
 
 @dataclass(frozen=True)
 class Traced:

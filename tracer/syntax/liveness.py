@@ -192,7 +192,7 @@ class _Live:
         for s in reversed(statements):
             handler = _LIVE.get(type(s))
             out = handler(self, s, out) if handler else before(s, out)
-            asked = {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} - out - self.deferred
+            asked = self.uncertain(s) - out - self.deferred
             marked(s, forgotten=asked & getattr(s, "forgotten", asked))
         return out
 

@@ -148,7 +148,6 @@ def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.Asy
         module = ast.parse("\n" * (first - 1) + "if 1:\n" + text if indent else "\n" * first + text)
     except SyntaxError:
         return _find_in_module(function, lines)
-    ast.increment_lineno(module, first - (1 if indent else 0))
     node: Any = module.body[0]
     node = node.body[0] if indent else node
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
@@ -223,8 +222,11 @@ def _compile(node: Any, original: Any) -> CodeType:
     free = [parameter(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
     module = ast.Module([placed(factory, node)], [])
-    with_places(module)
-    outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    try:
+        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    except (TypeError, ValueError):          # a node has no place of its own
+        with_places(module)
+        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
     code = code.replace(co_name=original.co_name,

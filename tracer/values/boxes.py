@@ -93,8 +93,8 @@ class Box:
             refuse(function)
         return handler(*args, **kwargs)
 
-    def __array__(self, dtype: DType | None = None, copy: Any = None) -> np.ndarray:
-        return tracing.need_concrete(self, "np.asarray")
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(tracing.need_concrete(self, "np.asarray"), self.dtype_ir.np if dtype is None else dtype)
 
     def __bool__(self) -> bool:
         return bool(concrete(self, "the truth value"))

@@ -181,7 +181,7 @@ def program(dist: Any, name: str) -> Bound | None:
 def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
     if type(owner).__name__ == "multivariate_normal_frozen":
-        return owner._dist, (owner.mean, owner.cov), {}
+        return owner._dist, (owner.mean, owner.cov, owner.allow_singular), {}
     if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
         return owner.dist, owner.args, owner.kwds
     return owner, (), {}
