@@ -100,13 +100,16 @@ def _kept(b: Builder, where: Value, m: Value, factor: Value) -> Value:
 
 def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> tuple[Value, Value]:
     """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
-    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, so twice differentiable."""
+    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, to the third power of B: three times differentiable."""
     apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
     mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
     factor = inverse_gaps(b, w, m, apart)
-    first = _kept(b, apart, m, factor)
-    change = b("sub", matmul(b, mixed, first), matmul(b, first, mixed))
-    return b("add", first, _kept(b, apart, change, factor)), mixed
+    total = part = _kept(b, apart, m, factor)
+    for _ in range(2):
+        change = b("sub", matmul(b, mixed, part), matmul(b, part, mixed))
+        part = _kept(b, apart, change, factor)
+        total = b("add", total, part)
+    return total, mixed
 
 
 def _marked(b: Builder, op: Op, x: Callable, out: Callable) -> Sequence[Value]:
@@ -245,14 +248,15 @@ def _part(b: Builder, x: Any, start: Any, length: Dim, axis: int) -> Any:
 
 
 def _spin(b: Builder, s: Value, m: Value, mixed: Value) -> Value:
-    """D with m's skew part = D (S + B) + (S + B) D, up to the second power of B: half of what turns left vectors against
+    """D with m's skew part = D (S + B) + (S + B) D, up to the third power of B: half of what turns left vectors against
     right ones."""
     skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
     both = b("add", rows(b, s, m), columns(b, s, m))
-    first = _over(b, skew, both)
-    if mixed is None:
-        return first
-    return b("sub", first, _over(b, b("add", matmul(b, first, mixed), matmul(b, mixed, first)), both))
+    total = part = _over(b, skew, both)
+    for sign in ("sub", "add") if mixed is not None else ():
+        part = _over(b, b("add", matmul(b, part, mixed), matmul(b, mixed, part)), both)
+        total = b(sign, total, part)
+    return total
 
 
 def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, rest: Value) -> Value:
@@ -261,9 +265,10 @@ def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixe
     k, full = s.type.dims[-1], op.attrs["full"]
     first = _part(b, u, 0, k, -1) if full else u
     outside = b("sub", rest, matmul(b, first, m))
-    outside = _over(b, outside, rows(b, s, outside))
-    if mixed is not None:
-        outside = b("sub", outside, _over(b, matmul(b, outside, mixed), rows(b, s, outside)))
+    outside = part = _over(b, outside, rows(b, s, outside))
+    for sign in ("sub", "add") if mixed is not None else ():
+        part = _over(b, matmul(b, part, mixed), rows(b, s, part))
+        outside = b(sign, outside, part)
     dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
     if not full:
         return dot

@@ -31,6 +31,7 @@ from .numeric import (
     fits,
     int_pow,
     lgamma,
+    lost,
     mulz,
     polygamma,
     power_log,
@@ -421,5 +422,8 @@ declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value,
 declare("sloped", sloped, 3, INEXACT, formula=lambda value, x, slope: value, domain=(ANY, ANY, ANY), singular=(1,),
         partials=(None, lambda value, x, slope, out: slope, None),
         doc="The first operand, whose derivative in the second is the third: a slope that is known before the function is.")
+declare("lost", lost, 2, FLOATS, formula=lambda x, at: like(x, 0), domain=(ANY, (0.0, 0.0)), singular=(0,), steep=True,
+        partials=(lambda x, at, out: at.mulz(x), None),
+        doc="0, whose slope in the first operand is NaN where the second is, and 0 where that is 0.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
             cost=0, moves=True, doc="The operand, which counts as a constant for differentiation.")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ def assemble(
     options: int = 0,
     phases: dict[str, float] | None = None,
     about: Any = None,
+    write: Callable[..., str] = emit,
 ) -> Specialisation:
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
-    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
+    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds.
+    `write`: makes the LLVM IR."""
     start = time.perf_counter()
     held = held_constants(kernel)
-    text = emit(kernel, fastmath=fastmath)
+    text = write(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
     signature = signature_of(kernel, arguments, output, inout or {}, options)

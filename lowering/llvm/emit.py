@@ -51,6 +51,7 @@ from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
+from .unpredictable import BitTests
 
 if TYPE_CHECKING:
     from ...ir.types import DType
@@ -64,6 +65,7 @@ class Emitter(Writer):
         self.vars: dict[Var, tuple[str, ...]] = {}
         self.stacks, self.polls = Stacks(self), Polls(self, kernel)
         self.scalars = Scalars(self, fastmath)
+        self.tests = BitTests()
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +74,12 @@ class Emitter(Writer):
             _STATEMENTS[type(stmt)](self, stmt)
 
     def let(self, s: Let) -> None:
+        self.tests.note(s)
         self.regs[s.target] = self.scalars.let(s)
+
+    def unpredictable(self, cond: Atom) -> str:
+        """What a branch or a choice says of its condition."""
+        return f", !unpredictable !{self.empty()}" if cond in self.tests else ""
 
     def load(self, s: Load) -> None:
         pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
@@ -204,7 +211,7 @@ class Emitter(Writer):
     def if_(self, s: If) -> None:
         then, done = self.label(), self.label()
         other = self.label() if s.other else done
-        hint = f", !prof !{self.unlikely()}" if s.rare else ""
+        hint = f", !prof !{self.unlikely()}" if s.rare else self.unpredictable(s.cond)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}{hint}")
         self.start(then)
         self.body(s.then)

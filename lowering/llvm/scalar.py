@@ -77,7 +77,7 @@ class Scalars:
 
     def __init__(self, out: Emitter, fastmath: bool):
         self.out, self.fastmath = out, fastmath
-        self.flags = ""
+        self.flags = self.hint = ""
 
     def let(self, s: Let) -> Any:
         """The operand of a Let's target."""
@@ -108,6 +108,7 @@ class Scalars:
 
     def _made(self, s: Let, args: Any, target: DType) -> str | tuple[str, ...]:
         top = self._root_power(s, args) or rule(s.op, args[-1][1].kind)
+        self.hint = self.out.unpredictable(s.args[0]) if s.op == "select" else ""
         if isinstance(top, tuple):
             self.flags = FLAGS[s.reassoc, self.fastmath]
             return _RULES[top[0]](self, top, args, target)[0]
@@ -223,7 +224,7 @@ class Scalars:
                target: DType) -> tuple[str | tuple[str, ...], DType]:
         (cond, _), (yes, dtype), (no, _) = args
         if not dtype.complex:
-            return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}", dtype)
+            return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}{self.hint}", dtype)
         kind = TYPE[dtype.real.name]
         return tuple(self.line(f"select i1 {cond}, {kind} {y}, {kind} {n}", dtype)[0]
                      for y, n in zip(yes, no, strict=True)), dtype

@@ -423,3 +423,12 @@ def walk(body: list[Stmt]) -> Iterator[Stmt]:
         if type(stmt) in _NESTING:
             for inner in blocks(stmt):
                 yield from walk(inner)
+
+
+def loc_of(statement: Stmt) -> Loc:
+    """The user's frames of a statement; () where it has none of its own."""
+    for name in ("target", "value", "index"):
+        found = getattr(statement, name, None)
+        if isinstance(found, Scalar) and found.loc:
+            return found.loc
+    return ()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.text.color import colored
-from ...ir.text.source_comments import Margin
+from ...ir.text.source_comments import Places, margin_of
 from .grammar import (
     Alloc,
     At,
@@ -37,16 +37,17 @@ from .grammar import (
     Swap,
     Var,
     While,
+    loc_of,
 )
 
 _MARKS = {Scalar: "%", Buffer: "$", Var: "@", Stack: "&"}
 
 
 class _Printer:
-    def __init__(self, kernel: Kernel, margin: bool):
+    def __init__(self, kernel: Kernel, margin: bool | Places):
         self.kernel, self.depth = kernel, 0
         self.rows: list[str] = []
-        self.margin = Margin() if margin else None
+        self.margin = margin_of(margin)
         self.names: dict[object, str] = {}
         self.taken: dict[str, int] = {}
         self.count = 0
@@ -104,7 +105,9 @@ class _Printer:
             at = len(self.rows)
             _STATEMENTS[type(stmt)](self, stmt)
             made = getattr(stmt, "target", None)
-            if self.margin is not None and type(made) is Scalar:
+            if type(self.margin) is Places:
+                self.rows[at] = self.margin.beside(self.rows[at], loc_of(stmt))
+            elif self.margin is not None and type(made) is Scalar:
                 self.rows[at] = self.margin.beside(self.rows[at], made.loc)
         self.depth -= 1
 
@@ -197,7 +200,7 @@ _STATEMENTS: dict[type, Callable[[_Printer, Any], None]] = {
                Pop: _Printer.pop, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
 
 
-def print_kernel(kernel: Kernel, *, margin: bool = False, color: bool = False) -> str:
+def print_kernel(kernel: Kernel, *, margin: bool | Places = False, color: bool = False) -> str:
     """The kernel in the loop IR's grammar. `margin` adds the user's line that each run of statements comes from."""
     text = _Printer(kernel, margin).text()
     return colored(text, "loops") if color else text

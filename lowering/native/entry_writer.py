@@ -158,7 +158,8 @@ class Writer:
         constants = [f"{name} = private constant [{len(dims)} x i64] [{', '.join(f'i64 {d}' for d in dims)}]"
                      for dims, name in self.constants.items()]
         return "\n".join([
-            f"@{TABLE} = dso_local externally_initialized global [{words} x i64] zeroinitializer", *constants, _RELEASE,
-            *self.helpers, f"define ptr @{self.function}({SIGNATURE}) {{", "start:",
+            f"@{TABLE} = dso_local externally_initialized global [{words} x i64] zeroinitializer",
+            *constants, _RELEASE, *self.helpers,
+            f"define ptr @{self.function}({SIGNATURE}) {{", "start:",
             f"  %slots = alloca [{slots} x ptr], align 8", *self.header,
             *empty, *self.lines, "}", "!90 = !{}", ""])

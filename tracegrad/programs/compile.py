@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from ..lowering.build import loop_builder
 from ..lowering.call import calling_convention
 from ..lowering.call.assemble import assemble
 from ..lowering.call.specialisation import Specialisation
+from ..lowering.llvm.emit import emit
 from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
@@ -134,8 +135,8 @@ def leaf_values(traced: Traced, call: Call) -> list:
     for k in traced.layout_dependent:
         if not call.values[k].flags.c_contiguous:
             raise ArgumentError(
-                f"argument {call.paths[k]} does not lie in memory in C order, and the function both overwrites and reshapes "
-                "it: NumPy's reshape gives a view of some such arrays and a copy of others",
+                f"argument {call.paths[k]} does not lie in memory in C order, and what the function does depends on that: it "
+                "reads the strides, or overwrites and reshapes the array, of which NumPy makes a view or a copy",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
     return values
@@ -305,8 +306,10 @@ def _stages(traced: Traced, f: Function, kernel: Kernel) -> dict[str, str]:
     return {"traced": print_function(traced.function), "optimized": print_function(f), "loops": print_kernel(kernel)}
 
 
-def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, stages: bool = False) -> Specialisation:
-    """Compile a program for calls like this one. `stages`: remember how it looked at each stage."""
+def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, stages: bool = False,
+               write: Callable[..., str] = emit) -> Specialisation:
+    """Compile a program for calls like this one. `stages`: remember how it looked at each stage. `write`: makes the LLVM IR of
+    its kernel."""
     phases, clock = {"trace": trace_ms}, time.perf_counter()
 
     def tick(phase: str) -> None:
@@ -341,4 +344,5 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         phases=phases,
         about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
                           origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
+        write=write,
     )

@@ -17,7 +17,7 @@ from .. import tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
-from ..values.boxes import FUNCTIONS, Box, ScalarBox
+from ..values.boxes import FUNCTIONS, Box
 from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
 
 EMPTY = "pop from an empty deque"
@@ -97,7 +97,7 @@ class DynamicDeque(packed_lists.ListValue):
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 
-    def length(self) -> ScalarBox:
+    def length(self) -> Box:
         return self.ends[0].length() + self.ends[1].length()
 
     def columns(self) -> list:
@@ -115,7 +115,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Any:
         return self.length() != 0
 
     def __getitem__(self, key: int | Box) -> Any:

@@ -28,11 +28,10 @@ from . import assignment, dunder_dispatch
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import MaybeUndefined
-    from ..values.boxes import ArrayBox, Box, ScalarBox
+    from ..values.boxes import Box, ScalarBox
 
 
-def fresh(made: dict[str, Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]) -> dict[str,
-          Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]:
+def fresh(made: Any) -> Any:
     """A list, dict or set that the traced program writes down."""
     trace = tracing.active()
     return made if trace is None else packed_lists.made(trace.note_fresh(made))

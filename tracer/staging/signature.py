@@ -16,7 +16,7 @@ import io
 import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Leaf(NamedTuple):
 
     @property
     def type(self) -> Type:
-        return Type(self.dtype, self.dims)
+        return Type(cast("DType", self.dtype), self.dims)
 
 
 FLOAT, INT, COMPLEX = Leaf("float", F64), Leaf("int", I64), Leaf("complex", C128)

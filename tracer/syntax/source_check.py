@@ -73,10 +73,11 @@ def _compiled(node: Any, code: Any, names: dict[str, Any]) -> CodeType | None:
         inner = ast.Expr(inner)
     else:
         inner.name, inner.decorator_list, inner.returns = "<tg function>", [], None
+    generics: dict[str, Any] = {"type_params": []}            # fields of Python 3.12
     parameters = ast.arguments([], [ast.arg(n) for n in code.co_freevars], None, [], [], None, [])
-    outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
+    outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, **generics)
     if class_of(code) is not None:
-        outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
+        outer = ast.ClassDef(class_of(code), [], [], [outer], [], **generics)
     modules = [ast.alias(name) for name, value in names.items() if type(value) is types.ModuleType]
     imports = [ast.Import(modules)] if modules else []
     for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults,
@@ -117,11 +118,11 @@ def _steps(code: CodeType) -> list[tuple]:
     return [(_SAME.get(i.opname, i.opname), said(i)) for i in kept]
 
 
-def _constant(x: Any) -> tuple[type, list[tuple] | str]:
+def _constant(x: Any) -> tuple[type, list | str]:
     """What says which constant it is: 1 is not 1.0 or True. A class in a function has its qualified name as a constant."""
     if isinstance(x, (tuple, frozenset)):
         parts = [_constant(part) for part in x]
-        return type(x), parts if isinstance(x, tuple) else sorted(map(str, parts))
+        return type(x), parts if isinstance(x, tuple) else sorted([str(part) for part in parts])
     return type(x), repr(x.rpartition("<locals>.")[2] if isinstance(x, str) else x)
 
 
