@@ -46,7 +46,7 @@ def _everything(body: Block, seen: set) -> Iterator[Any]:
 
 def _same(op: Op) -> Iterator[Any]:
     """Pairs of values of which the second is, or may be, the first later on."""
-    name, last = op.defn.name, op.regions[-1] if op.regions else None
+    name = op.defn.name
     if name in ("push", "pop"):
         yield op.operands[0], op.results[0]
     elif name in ("for", "while"):
@@ -54,7 +54,7 @@ def _same(op: Op) -> Iterator[Any]:
         inits = op.operands[skipped:]
         for region in op.regions:
             yield from zip(inits, region.params[skipped:])
-        yield from zip(inits, last.yields)
+        yield from zip(inits, op.regions[-1].yields)
         yield from zip(inits, op.results)
     elif name == "if":
         for region in op.regions:
