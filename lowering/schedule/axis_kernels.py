@@ -1,6 +1,7 @@
 """Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op, Value
@@ -217,9 +218,11 @@ class NonzeroTask(Task):
         self.read(mask, (None,) * mask.type.rank)
 
     def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
-        count = g.var(INDEX, "count")
+        count, mask, found = g.var(INDEX, "count"), self.op.operands[0], g.index(self.op.operands[1])
+        if type(found) is Scalar and all(type(d) is int for d in mask.type.dims):
+            found.least, found.most = 0, prod(mask.type.dims)
         g.set(count, operand(0))
-        self._level(g, count, self.op.operands[0], ())
+        self._level(g, count, mask, ())
 
     def _level(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...]) -> None:
         n = g.size(mask.type.dims[len(index)])
