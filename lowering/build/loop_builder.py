@@ -69,7 +69,7 @@ class Nester(Values):
                 self.where[stores.of[p]] = Place(b)
             else:
                 self.env[p] = read = self.load(b, ())
-                read.most = p.most if p.__class__ is Length else None
+                read.least, read.most = (p.least, p.most) if p.__class__ is Length else (None, None)
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)

@@ -44,6 +44,7 @@ from ..loopir.grammar import (
     Swap,
     Var,
     While,
+    greatest,
 )
 from . import parallel_loops
 from .kernel_writer import REGISTER, Module, Writer
@@ -168,7 +169,7 @@ class Emitter(Writer):
         if length:
             self.chunks(self.index(s.trip), length, write, inside, group)
         else:
-            self.loop(self.index(s.trip), write, s.unroll, inside, group)
+            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes)
         self.serial, self.group = outside
 
     def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:

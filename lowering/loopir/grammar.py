@@ -52,13 +52,14 @@ from ...ir.types import BOOL, INDEX, DType
 
 @final
 class Scalar:
-    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
-    from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. least, most: what
+    follows for a length or position from the lengths that a call may have, for estimates of work; None where nothing does."""
 
-    __slots__ = ("dtype", "loc", "most", "name")
+    __slots__ = ("dtype", "least", "loc", "most", "name")
 
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
+        self.least: int | None = None
         self.most: int | None = None
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op, Value
@@ -220,9 +221,12 @@ class NonzeroTask(OpTask):
         self.read(mask, (None,) * mask.type.rank)
 
     def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
-        count = g.var(INDEX, "count")
+        count, mask, found = g.var(INDEX, "count"), self.op.operands[0], g.index(self.op.operands[1])
+        sizes = [d for d in mask.type.dims if isinstance(d, int)]
+        if type(found) is Scalar and len(sizes) == mask.type.rank:
+            found.least, found.most = 0, prod(sizes)
         g.set(count, operand(0))
-        self._level(g, count, self.op.operands[0], ())
+        self._level(g, count, mask, ())
 
     def _level(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...]) -> None:
         n = g.size(mask.type.dims[len(index)])

@@ -101,7 +101,7 @@ def estimated(kernel: Kernel) -> tuple[Costs, list[Amounts]]:
                 inside = _loop(s, 0 if loop is None else loop.depth + 1, place(loc), rows.get(id(s), 0))
                 loops.append(inside)
             else:
-                own[row][place(loc)] += cost_of(s) * times         # type: ignore[assignment]  # a Counter adds floats, too
+                own[row][place(loc)] += cost_of(s) * times
                 if loop is not None:
                     loop.estimate += cost_of(s) * times
                     loop.lines += [place(loc)] * (bool(loc) and place(loc) not in loop.lines)
@@ -141,7 +141,7 @@ def measured(kernel: Kernel, counts: np.ndarray, run: Callable[[], object], seco
     costs.total, costs.runs = float(spans.sum()), len(samples)
     for row, lines in enumerate(own):
         for line, amount in lines.items():
-            costs.seconds[line] += float(spans[row]) * amount / sum(lines.values())   # type: ignore[assignment]
+            costs.seconds[line] += float(spans[row]) * amount / sum(lines.values())
     for loop in clocked:
         loop.seconds, loop.entered, loop.iterations = float(spans[loop.row]), int(entered[loop.row]), int(iterations[loop.row])
     return costs
