@@ -7,6 +7,7 @@
     dce              drops ops, carried values and results that nothing needs
     range_checks     removes checks, wraps and clippings that cannot fire, and checks of overflow that do not matter
                      (overflow_checks.py), then simplifies anew if there were any
+    carried_views    lets loops hand arrays on under the shape in which they write them
     dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, or that each
                      writes whole before it reads (private_arrays.py), and makes additions to zeros writes where each
                      element is hit once (accumulate_to_store.py)
@@ -30,6 +31,7 @@ from ..types import Type
 from ..verify import checked
 from ..verify import verify as check
 from .accumulate_to_store import first_writes
+from .carried_views import reshaped
 from .dead_carries import cleared
 from .drop_couplings import vanish
 from .licm import invariant
@@ -73,6 +75,11 @@ def sure(f: Function) -> Function:
     return dead_code(simplify(f)) if ranges(f) or without else f
 
 
+def in_shape(f: Function) -> Function:
+    """In place: loops carry arrays under the shape in which they write them."""
+    return dead_code(simplify(f)) if sum(map(reshaped, everything(f))) else f
+
+
 def uncarried(f: Function) -> Function:
     """In place: without carried arrays whose writes no iteration reads later, and with writes for additions to zeros."""
     sum(map(private, everything(f)))
@@ -94,7 +101,7 @@ def motion(f: Function) -> Function:
 
 
 PASSES = (("drop_couplings", vanish), ("simplify", simplify), ("dce", dead_code), ("range_checks", sure),
-          ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
+          ("carried_views", in_shape), ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
 
 
 class _Simplifier:

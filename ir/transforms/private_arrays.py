@@ -29,7 +29,8 @@ def private(f: Function) -> bool:
     loops = [op for op in f.body.walk() if op.defn.name in ("for", "while") and any(_array(r) for r in op.results)]
     if not loops:
         return False
-    uses, starts = Uses(f.body), []
+    uses = Uses(f.body)
+    starts: list[tuple[Op, int]] = []
     for loop in loops:
         for k, result in enumerate(loop.results):
             if _array(result) and not uses.of(result):
@@ -137,7 +138,8 @@ def _stays_there(write: Op, body: Block, k: int, uses: Uses) -> bool:
 def _one_by_one(write: Op, uses: Uses) -> bool:
     """Whether writes of single elements, one after the other, make up a whole array, read only where it is written."""
     dims = write.operands[0].type.dims
-    if not all(isinstance(d, int) for d in dims):
+    sizes = [d for d in dims if isinstance(d, int)]
+    if len(sizes) < len(dims):
         return False
     written: set[tuple] = set()
     while True:
@@ -145,7 +147,7 @@ def _one_by_one(write: Op, uses: Uses) -> bool:
         if at is None:
             return False
         written.add(at)
-        if len(written) == prod(dims):
+        if len(written) == prod(sizes):
             return True
         following = [user for user, slot in uses.of(write.results[0]) if not (
             isinstance(user, Op) and user.defn.name == "slice" and slot == 0 and _fixed(user, dims) in written)]

@@ -8,7 +8,25 @@ from __future__ import annotations
 from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While, greatest
+from ..grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    For,
+    If,
+    Kernel,
+    Lib,
+    Load,
+    Pop,
+    Print,
+    Push,
+    Store,
+    Swap,
+    While,
+    greatest,
+)
 
 DRAW = 20              # scalar operations
 
@@ -23,7 +41,7 @@ class _Lives:
         self.depth: dict[Buffer, int] = {}
         self.loops: list[list] = []                 # for each open loop: the buffers from outside that it uses
 
-    def touch(self, b: Buffer) -> None:
+    def touch(self, b: object) -> None:
         if isinstance(b, At):
             b = b.buffer
         if isinstance(b, Buffer) and b in self.first:
@@ -83,7 +101,7 @@ def plan_slots(kernel: Kernel) -> None:
     if len(lives.first) < 2:
         return
     slots: list[tuple[int, int]] = []              # (size, free from)
-    for b in sorted(lives.first, key=lives.first.get):
+    for b in sorted(lives.first, key=lives.first.__getitem__):
         size = b.count * b.dtype.size
         free = [(abs(have - size), k) for k, (have, until) in enumerate(slots) if until < lives.first[b]]
         if free:
