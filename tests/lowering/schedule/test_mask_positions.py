@@ -22,7 +22,7 @@ def test_picked_elements(n):
     for mask in masks(n):
         np.testing.assert_array_equal(tg.jit(lambda x, m: x[m])(x, mask), x[mask])
         np.testing.assert_array_equal(tg.jit(lambda m: np.nonzero(m)[0])(mask), np.nonzero(mask)[0])
-        if n > 1:
+        if n == 17:
             tg.check_grads(lambda x, m=mask: np.sum(np.cumsum(x[m]) ** 2), (x,))
 
 
