@@ -66,6 +66,7 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before
+    "mask_block": (16, 1, MANY),            # elements of a mask that are passed over at once where none is true
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
     "symmetric": (64, 0, MANY),             # rows from which a matrix times its own transpose is made by halves
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library

@@ -90,7 +90,7 @@ class Schedule:
             for k in range(len(op.operands)):
                 if op.operands[k].type.dims:
                     self._add(PieceTask(v, k, self.program))
-        elif name == "reshape" and v in self.program.must and _regroups(op):
+        elif name == "reshape" and _regroups(op) and (v in self.program.must or self.program.used_by(v, ROUTINES)):
             self._add(FlatTask(v, self.program))
         else:
             self._add(StoreTask(v, self.program))
