@@ -15,6 +15,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     dynamic_lists,
     generator_reductions,
     generators,
+    list_functions,
     match_runtime,
     records,
     stencils,

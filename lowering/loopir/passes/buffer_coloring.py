@@ -8,7 +8,27 @@ from __future__ import annotations
 from math import inf, prod
 
 from ....ir.thresholds import sizes
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Kernel, Lib, Load, Pop, Print, Push, Store, Swap, While, greatest
+from ..grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    For,
+    If,
+    Kernel,
+    Lib,
+    Load,
+    Peek,
+    Poke,
+    Pop,
+    Print,
+    Push,
+    Store,
+    Swap,
+    While,
+    greatest,
+)
 
 DRAW = 20              # scalar operations
 
@@ -48,9 +68,9 @@ class _Lives:
             elif kind is Lib:
                 for a in s.args:
                     self.touch(a)
-            elif kind is Push:
+            elif kind is Push or kind is Poke:
                 self.touch(s.source)
-            elif kind is Pop:
+            elif kind is Pop or kind is Peek:
                 self.touch(s.target)
             elif kind is Print:
                 for v in s.values:
