@@ -182,11 +182,11 @@ _IDENTITY = {"is_", "is_not"}
 _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 
-def identical(a: Any, b: Any) -> bool:
-    """a is b"""
+def identical(a: Any, b: Any, wanted: bool = True) -> bool:
+    """a is b, or with wanted=False a is not b"""
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         captured_values.compared(a, b)
-    return a is b
+    return (a is b) is wanted
 
 
 def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any) -> ScalarBox:
@@ -199,7 +199,7 @@ def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any
 
 def compare(op: str, a: float | ScalarBox, b: float | ScalarBox) -> Any:
     if op in _IDENTITY:
-        return identical(a, b) is (op == "is_")
+        return identical(a, b, op == "is_")
     if op in _ORDER:
         return operate(op, a, b)
     return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

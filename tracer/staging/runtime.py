@@ -23,7 +23,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_values, format_strings, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, format_strings, optional_values, unrepeatable
 from . import assignment, dunder_dispatch
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ RUNTIME = types.SimpleNamespace(
     binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
-    raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
+    is_none=optional_values.is_none, raise_=branches.raise_,
+    text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     settled=settled,
     fresh=fresh,
     unpack=unpack, mapping=mapping, space=space,

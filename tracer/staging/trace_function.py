@@ -41,7 +41,7 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, promotion, random_generators, returned_views
+from ..values import captured_values, format_strings, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from . import runtime, signature
@@ -300,6 +300,7 @@ class _Run:
                held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
+        returned = optional_values.present(returned) if self.private else returned
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         outs: list[Out] = []
