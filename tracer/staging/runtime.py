@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
-from ..calling import calls, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
+from ..calling import calls, numba_overloads, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
