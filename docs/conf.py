@@ -21,7 +21,7 @@ extensions = [
     "myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "sphinx_copybutton",
     "sphinx_design", "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py"]
+exclude_patterns = ["_build", "pages", "gallery/*.ipynb", "gallery/*.py"]
 default_role = "code"                            # `x` in docstrings
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 
 def pytest_configure(config):
-    from tracegrad.ir import verify  # after the environment has been set
+    from tracegrad.ir import verify
 
     verify.PASS_BY_PASS = True
     config.addinivalue_line("markers", "sweep(n=3): one of many tests of a kind; a plain run takes an n-th of them")

@@ -11,13 +11,7 @@ if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not ins
     __path__.append(_path.dirname(__path__[0]))
 
 from . import cache, version
-from .api import Jitted
-from .batching import vmap
-from .check import GradientMismatch, check_grads
-from .checkpoint import checkpoint
-from .custom_decorators import custom_jvp, custom_vjp
 from .explain import explain
-from .functions import jit
 from .ir.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -30,12 +24,18 @@ from .ir.errors import (
     TracegradError,
     UnsupportedError,
 )
-from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .jacobians.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .jacobians.sparsity import sparsity
+from .jitted.api import Jitted
+from .jitted.functions import jit
+from .operators.batching import vmap
+from .operators.check import GradientMismatch, check_grads
+from .operators.checkpoint import checkpoint
+from .operators.custom_decorators import custom_jvp, custom_vjp
+from .operators.transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
-from .sparsity import sparsity
 from .tracer.control.loop_pragmas import rolled, unroll
 from .tracer.values.unrepeatable import static
-from .transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
                NumericsError, ShapeError, TracegradError, UnsupportedError):

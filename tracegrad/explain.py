@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .api import Jitted
 from .autodiff.remarks import KIND as LOOP
-from .compile import optimized, without_aliases
-from .functions import jit
 from .ir.core import Block, Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
 from .ir.ops import random
+from .jitted.api import Jitted
+from .jitted.functions import jit
 from .lowering.build import loop_builder
+from .programs.compile import optimized, without_aliases
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
 from .tracer.staging.trace_function import Traced

@@ -16,7 +16,7 @@ from .tracer import tracing
 from .tracer.calling import recursion
 
 if TYPE_CHECKING:
-    from .api import Jitted
+    from .jitted.api import Jitted
 
 try:
     import resource

@@ -19,7 +19,7 @@ from ..ir.errors import ArgumentTypeError
 if TYPE_CHECKING:
     from ..ir.types import Array
     from .sequences.records import Records
-    from .values.boxes import ArrayBox, Box
+    from .values.boxes import Box
 
 
 class Kind:
@@ -44,9 +44,9 @@ class TreeDef:
 
     __slots__ = ("children", "count", "hash", "kind", "meta")
 
-    def __init__(self, kind: Kind | None, meta: tuple[tuple, ...] | None = None, children: tuple[TreeDef, ...] = ()):
+    def __init__(self, kind: Kind | None, meta: Any = None, children: tuple[TreeDef, ...] = ()):
         self.kind, self.meta, self.children = kind, meta, children
-        self.count = sum(c.count for c in children) if kind is not None else 1
+        self.count: int = sum(c.count for c in children) if kind is not None else 1
         self.hash = hash((kind and kind.name, meta, children))
 
     def __hash__(self) -> int:
@@ -163,7 +163,7 @@ def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
 
 
 def _join_dataclass(meta: tuple[type, tuple[str, ...]], children: list[int | Box | tuple[int, ...]]) -> Any:
-    made = object.__new__(meta[0])
+    made: Any = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
         object.__setattr__(made, name, child)
     return made
@@ -216,13 +216,12 @@ DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections
 
 _KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.deque: DEQUE,
                             collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
-_UNKNOWN = object()
 
 
 def kind_of(x: Any) -> Kind | None:
     """The kind of container that x is; None for a leaf."""
-    kind = _KINDS.get(type(x), _UNKNOWN)
-    return _learn(x) if kind is _UNKNOWN else kind
+    kind = _KINDS.get(type(x))
+    return _learn(x) if kind is None else kind
 
 
 def _learn(x: Array | Box) -> Kind | None:
@@ -281,7 +280,7 @@ def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
 
 
-def leaves_of(x: Box | tuple[ArrayBox, ...]) -> list:
+def leaves_of(x: Any) -> list:
     return flatten(x)[0]
 
 

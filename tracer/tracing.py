@@ -13,11 +13,10 @@ import bisect
 import itertools
 import sys
 import threading
-import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Function, Length, Value
@@ -25,12 +24,13 @@ from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
-    from .pytrees import Kind
-    from .sequences.dynamic_lists import Cell, Entry
-    from .staging.trace_function import Traced
+    from .regions.identity import Clock
+    from .regions.list_scan_outputs import Grown
+    from .sequences.dynamic_lists import Cell
     from .values.boxes import ArrayBox
 
 _STATE = threading.local()
+_Result = TypeVar("_Result")
 stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
 
 
@@ -44,11 +44,11 @@ class Restart(Signal):
     run-time identities."""
 
     def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
-                 lists: dict[tuple[int, ...], Kind | Entry] | None = None, arrays: set[int] | tuple = (),
+                 lists: dict | None = None, arrays: set | tuple = (),
                  identities: bool = False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities = identities
-        self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
+        self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
 class NeedLengths(Signal):
@@ -67,10 +67,9 @@ class Loop:
 
     __slots__ = ("active", "kind", "site", "trip", "unrollable")
 
-    def __init__(self, site: int, kind: str, trip: Dim | None = None):
+    def __init__(self, site: Any, kind: str, trip: Dim | None = None):
         self.site, self.kind, self.trip = site, kind, trip
-        self.unrollable = type(trip) is int
-        self.active = True
+        self.unrollable, self.active = type(trip) is int, True
 
 
 class Scope:
@@ -80,7 +79,7 @@ class Scope:
     roots   id(box) -> (box, its value before) for each older array that the region wrote
     items   (id(object), attribute?, key) -> (object, attribute?, key, what it held before) for each place that it assigned
     fresh   id(object) -> object for each list, dict or instance that it made
-    spoilt  boxes that it made unreadable
+    poisoned   boxes that it made unreadable
     grown   id(list) -> (list, what was appended to it), in the body of a counted loop; None elsewhere
     entered arrays that it appended to lists of run-time length, each with the guard of its list
     generators   generators of random numbers that it made (numpy/random_calls.py)
@@ -92,9 +91,14 @@ class Scope:
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.epoch = block, kind, loop, cond, stamp()
-        self.roots, self.items, self.fresh, self.poisoned, self.grown, self.entered = {}, {}, {}, [], None, []
+        self.roots: dict[int, tuple[Any, Value]] = {}
+        self.items: dict[tuple[int, bool, Any], tuple] = {}
+        self.fresh: dict[int, object] = {}
+        self.poisoned: list = []
+        self.entered: list = []
         self.generators: list = []
-        self.clock = None
+        self.grown: dict[int, tuple] | None = None
+        self.clock: Value | None = None
 
 
 class Trace:
@@ -140,36 +144,37 @@ class Trace:
     """
 
     def __init__(self, function: Function | None = None, peephole: Callable | None = None):
-        self.function = function
-        self.builder = Builder(locate, peephole)
+        self.function, self.builder = function, Builder(locate, peephole)
         self.scopes: list[Scope] = []
         self.lifted: dict[int, tuple] = {}
         self.live: dict = {}
         self.known: dict = {}
-        self.fixed: set | None = set()
-        self.changing = getattr(_STATE, "changing", frozenset())
+        self.fixed: Set | None = set()
+        self.changing: frozenset[int] = getattr(_STATE, "changing", frozenset())
         self.entered: dict = {}
         self.reads: dict = {}
         self.outside: dict = {}
         self.inputs: dict = {}
-        self.varying = getattr(_STATE, "varying", frozenset())
-        self.freezing = 0
+        self.varying: frozenset = getattr(_STATE, "varying", frozenset())
+        self.freezing, self.unrolling, self.epoch = 0, 1, stamp()
         self.leaf_of: dict[Value, int] = {}
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
-        self.may_alias: dict[int, list] = {}
+        self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
-        self.grown: dict[int, tuple] = {}
-        self.spoil = self.propagate = self.clock = None
-        self.epoch, self.ended = stamp(), []
+        self.grown: dict[int, Grown] = {}
+        self.spoil: Callable[[Trace, Any], None] | None = None
+        self.propagate: Callable[[Trace, Any, Value], None] | None = None
+        self.clock: Clock | None = None
+        self.ended: list[tuple[int, int]] = []
         self.memo: dict = {}
         self.recursions: dict = {}
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_dependent: dict = {}
+        self.layout_dependent, self.layout_read = dict[int, object](), dict[int, object]()
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []
@@ -181,7 +186,6 @@ class Trace:
         self.handled: list = []
         self.written: list = []
         self.failing: set[int] = set()
-        self.unrolling = 1
 
     def note_write(self, root: ArrayBox | Cell) -> None:
         """Called before every change of a root's value."""
@@ -204,6 +208,10 @@ class Trace:
         """Whether this stamp is that of something made in a region that has ended."""
         k = bisect.bisect(self.ended, (epoch,)) - 1
         return k >= 0 and epoch < self.ended[k][1]
+
+    def made_before(self, box: Any) -> bool:
+        """Whether a box is older than the region at hand."""
+        return bool(self.scopes) and box._epoch < self.scopes[-1].epoch
 
     def log_root(self, root: Any) -> None:
         """Note in the region at hand that a root's value changes."""
@@ -243,7 +251,7 @@ def active() -> Trace | None:
     return stack[-1] if stack else None
 
 
-def traced(trace: Trace, run: Callable) -> Traced | tuple[ArrayBox, list[ArrayBox]]:
+def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
     """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
     change of the state and the block that ends it."""
     before = getattr(_STATE, "stack", ())
@@ -255,9 +263,9 @@ def traced(trace: Trace, run: Callable) -> Traced | tuple[ArrayBox, list[ArrayBo
 
 
 @contextmanager
-def changing(arrays: list, paths: set = ()) -> Iterator[None]:
+def changing(arrays: list, paths: Iterable = ()) -> Iterator[None]:
     """Traces inside read these arrays, and the numbers at these paths, from outside at run time where they can."""
-    before = getattr(_STATE, "changing", frozenset()), getattr(_STATE, "varying", frozenset())
+    before: tuple[frozenset, frozenset] = getattr(_STATE, "changing", frozenset()), getattr(_STATE, "varying", frozenset())
     _STATE.changing, _STATE.varying = before[0] | {id(x) for x in arrays}, before[1] | frozenset(paths)
     try:
         yield
@@ -269,9 +277,9 @@ def changing(arrays: list, paths: set = ()) -> Iterator[None]:
 def gathering() -> Iterator[Any]:
     """A list to which each trace that ends inside adds what it reached outside of its arguments."""
     before = getattr(_STATE, "gathered", None)
-    _STATE.gathered = found = []
+    _STATE.gathered = []
     try:
-        yield found
+        yield _STATE.gathered
     finally:
         _STATE.gathered = before
 
@@ -292,8 +300,10 @@ class Place:
 
     def __init__(self, owner: Place | None, function: str, inner: bool, plain: bool = False):
         self.owner, self.function, self.inner, self.plain = owner, function, inner, plain
-        self.code = self.file = self.positions = None
-        self.frames = {}
+        self.code: CodeType | None = None
+        self.file: str | None = None
+        self.positions: list | None = None
+        self.frames: dict[int, Frame] = {}
 
     def frame(self, lasti: int) -> Frame:
         """The user's line and columns at a bytecode offset."""
@@ -313,8 +323,6 @@ PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten co
 # files whose functions are rewritten like the user's, but never shown (calling/numpy_source.py)
 LIBRARIES: set[str] = set()
 STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
-
-
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
@@ -327,10 +335,10 @@ def adopt(code: CodeType, function: str, owner: Place | None = None, plain: bool
     inner = owner is not None and (name.startswith("<tg") or name in _COMPREHENSIONS or "<tg thunk>" in code.co_varnames)
     place = Place(owner if inner else None, function if inner else name, inner, plain)
     own = place.owner or place
-    constants = tuple(adopt(c, place.function, own, plain) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    constants = tuple(adopt(c, place.function, own, plain) if isinstance(c, CodeType) else c for c in code.co_consts)
     shown = code.co_qualname.removeprefix("<tg factory>.<locals>.<tg function>.<locals>.")
-    renamed = {"co_name": function} if inner and name.startswith("<tg") and not name.startswith("<tg binds") else {}
-    code = code.replace(co_consts=constants, co_qualname=shown, **renamed)
+    renamed = function if inner and name.startswith("<tg") and not name.startswith("<tg binds") else name
+    code = code.replace(co_consts=constants, co_qualname=shown, co_name=renamed)
     place.code, place.file = code, code.co_filename
     PLACES[id(code)] = place
     return code
@@ -413,7 +421,10 @@ class Roots:
     __slots__ = ("arrays", "leaves", "loops", "stop")
 
     def __init__(self) -> None:
-        self.leaves, self.loops, self.arrays, self.stop = set(), set(), set(), None
+        self.leaves: set[int] = set()
+        self.loops: set[Loop] = set()
+        self.arrays: set = set()
+        self.stop: str | None = None
 
 
 def roots_of(trace: Trace, value: Value) -> Roots:
@@ -436,8 +447,7 @@ def roots_of(trace: Trace, value: Value) -> Roots:
             loop, init = trace.origin[v]
             if loop.kind == "for" or loop.unrollable:
                 found.loops.add(loop)
-                todo += [init] if init is not None else []
-                todo += [loop.trip] if isinstance(loop.trip, Value) else []
+                todo += [x for x in (init, loop.trip) if isinstance(x, Value)]
             elif init is not None:
                 todo.append(init)
                 found.stop = found.stop or (isinstance(init, Const) and "the iterations of a while loop") or None
@@ -454,14 +464,12 @@ def roots_of(trace: Trace, value: Value) -> Roots:
 
 def make_static(value: Value, what: str, remedy: str = "") -> str:
     """Restarts so that `value` is a number next time; returns what it depends on, where that cannot be."""
-    trace = current()
-    roots = roots_of(trace, value)
+    roots = roots_of(current(), value)
     if roots.stop is None:
         if roots.leaves or roots.arrays:
             raise Restart(roots.leaves, arrays=roots.arrays)
-        for loop in roots.loops:
-            if not loop.unrollable:
-                return "the counter of a loop whose length is known only at run time"
+        if not all(loop.unrollable for loop in roots.loops):
+            return "the counter of a loop whose length is known only at run time"
         for loop in roots.loops:
             if loop.active:
                 raise NeedUnroll(loop, what)
@@ -472,8 +480,7 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
 
 def need_static(box: Any, what: str) -> None:
     """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
-    trace = current()
-    roots = roots_of(trace, box.read())
+    roots = roots_of(current(), box.read())
     if (roots.leaves or roots.arrays) and not roots.loops and roots.stop is None:
         raise Restart(roots.leaves, arrays=roots.arrays)
 

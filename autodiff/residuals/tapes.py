@@ -62,9 +62,11 @@ def _keep_row(frame: Region, v: Value, depth: int) -> Value:
     for _ in range(depth - 1):
         frames.append(frames[-1].parent)
     outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
-    spec = "i" * len(loops) + ":" * len(v.type.dims)
+    first = loops[:-1] if _is_column(v, loops[-1]) else loops
+    spec = "i" * len(first) + ":" * len(v.type.dims) + "i" * (len(loops) - len(first))
     if v not in run.kept:
-        dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
+        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
+        dims = [*[f.op.operands[0] for f in first], *dims, *[f.op.operands[0] for f in loops[len(first):]]]
         tape = run.forward_before(outermost.op, "empty", *dims, dtype=v.type.dtype)
         tape.name = v.name and v.name + "_tape"
         counters = [f.block.params[0] for f in loops]
@@ -72,6 +74,20 @@ def _keep_row(frame: Region, v: Value, depth: int) -> Value:
         run.note(outermost.op, v, "taped")
     indices = [f.index for f in loops]
     return _named(frame.b("slice", outermost.parent.get(run.kept[v]), *indices, spec=spec), v)
+
+
+def _is_column(v: Value, loop: Region) -> bool:
+    """Whether an iteration of the loop takes a column of an array of rows: kept as columns, loops over them can be exchanged
+    with those down the columns (lowering/loopir/passes/interchange.py), as without a tape."""
+    made = v.op
+    if made is None or made.defn.name != "slice" or not made.attrs["spec"].endswith(":i"):
+        return False
+    return _follows(made.operands[-1], loop.block.params[0])
+
+
+def _follows(v: Value, counter: Value, ops: int = 5) -> bool:
+    """Whether a position is computed from a counter."""
+    return v is counter or (v.op is not None and ops > 0 and any(_follows(a, counter, ops - 1) for a in v.op.operands))
 
 
 def _short_first(loops: list) -> list:

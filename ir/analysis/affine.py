@@ -14,7 +14,7 @@ bound of each of its atoms, until `undo`.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
@@ -180,7 +180,7 @@ class Constraints:
                     trail.append(("highs", a, None))
         return True
 
-    def assume_all(self, forms: list[AffineExpr]) -> bool:
+    def assume_all(self, forms: Iterable[AffineExpr]) -> bool:
         consistent = True
         for form in forms:
             consistent &= self.assume(form)

@@ -41,6 +41,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from types import ModuleType
@@ -50,6 +51,7 @@ from ...ir.errors import IRError
 from ...ir.types import I32, DType
 from ..loopir.grammar import At, Buffer, Imm, Lib, Scalar, Size
 from ..native import engine
+from ..native.c_layouts import function_address
 
 if TYPE_CHECKING:
     from ..llvm.emit import Emitter
@@ -68,7 +70,7 @@ def _address(name: str) -> int:
     """SciPy's pointer to a routine; SciPy's modules are loaded when the first is asked for."""
     found = getattr(_library(), f"scipy_{name}_", None) if "scipy.linalg.cython_blas" not in sys.modules else None
     if found is not None:
-        return ctypes.cast(found, ctypes.c_void_p).value
+        return function_address(found)
     for module in ("cython_blas", "cython_lapack"):
         table = _extension("scipy.linalg." + module).__pyx_capi__
         if name in table:
@@ -96,9 +98,9 @@ def _extension(name: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     package = importlib.util.find_spec("scipy")
-    folders = [os.path.join(p, "linalg") for p in package.submodule_search_locations] if package else []
+    folders = [os.path.join(p, "linalg") for p in (package.submodule_search_locations or () if package else ())]
     spec = importlib.machinery.PathFinder.find_spec(name, folders)
-    if spec is None or "scipy.linalg" in sys.modules:
+    if spec is None or spec.loader is None or "scipy.linalg" in sys.modules:
         return importlib.import_module(name)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -125,7 +127,8 @@ class _Call:
     """The operands of one routine: Fortran takes the address of each."""
 
     def __init__(self, out: Emitter, dtype: DType, name: str):
-        self.out, self.dtype, self.symbol, self.args = out, dtype, routine(dtype, name), []
+        self.out, self.dtype, self.symbol = out, dtype, routine(dtype, name)
+        self.args: list[str] = []
 
     def flag(self, letter: str) -> _Call:
         self.args.append(f"@tracegrad.letter.{letter}")
@@ -424,7 +427,8 @@ def _permute_rows(out: Emitter, dst: Buffer, src: Buffer, perm: Buffer | None, n
     out.loop(out.index(n), row)
 
 
-ROWS = {"gemm": _gemm, "syrk": _syrk, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu,
+ROWS: dict[str, Callable[..., None]] = {
+        "gemm": _gemm, "syrk": _syrk, "gemv": _gemv, "ger": _ger, "dot": _dot, "cholesky": _cholesky, "lu": _lu,
         "lu_solve": _lu_solve, "triangular": _triangular}
 
 

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ...ir.ops.special_library import Routine
+from ...ir.ops.special.library import Routine
 from ...ir.types import DTYPES, DType
 from ..native import engine
 from . import numpy_gufuncs
@@ -47,7 +47,7 @@ def _function(name: str, arity: int) -> int | None:
     return _functions().get((_ALIASES.get(name, name), arity))
 
 
-def _addresses(names: list[str]) -> list[int]:
+def _addresses(names: list[str]) -> list[int | None]:
     return [_function(*_parts(name)) for name in names]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
@@ -72,7 +71,7 @@ class _Known(dict):
         super().__init__()
         self.writer = writer
 
-    def __missing__(self, x: Scalar) -> Any:
+    def __missing__(self, x: Scalar) -> str | tuple[str, str]:
         self[x] = found = self.writer.scalar_outside(x)
         return found
 
@@ -93,7 +92,8 @@ class Writer:
         self.module = module or Module()
         self.declarations, self.globals = self.module.declarations, self.module.globals
         self._scopes: dict[int, tuple[int, int, int]] = {}
-        self._unlikely, self._empty = None, None
+        self._unlikely: int | None = None
+        self._empty: int | None = None
         self._count = self._labels = 0
         self.block = "body"
         self.depth = 0                # of loops
@@ -209,13 +209,19 @@ class Writer:
                 raise IRError(f"loop IR: {atom!r} is used before it is defined") from None
         return literal(atom.value, atom.dtype)
 
+    def one(self, atom: Atom) -> str:
+        """The operand of an atom that is not complex."""
+        found = self.reg(atom)
+        assert isinstance(found, str), atom
+        return found
+
     def index(self, size: int | str | Atom) -> str:
         """An i64 operand from a Python int, an immediate, an index scalar, or text that is one already."""
-        if type(size) is str:
+        if isinstance(size, str):
             return size
-        if type(size) is int:
+        if isinstance(size, int):
             return str(size)
-        return self.regs[size] if type(size) is Scalar else str(int(size.value))
+        return self.one(size) if isinstance(size, Scalar) else str(int(size.value))
 
     def times(self, a: str, b: int | str | Scalar, flags: str = " nsw") -> str:
         """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
@@ -257,9 +263,10 @@ class Writer:
         if self.around is None:
             raise KeyError(x)
         there, kind = self.around.regs[x], REGISTER[x.dtype.name]
-        if type(there) is tuple:
-            return tuple(self._capture(kind, part) for part in there)
-        return self._capture(kind, there)
+        if isinstance(there, str):
+            return self._capture(kind, there)
+        re, im = there
+        return self._capture(kind, re), self._capture(kind, im)
 
     def _capture(self, kind: str, there: str, flags: str = "") -> str:
         name = f"%c{len(self.captured)}"
@@ -271,7 +278,7 @@ class Writer:
         return [text for _, _, text in self.captured]
 
     def address(self, where: Buffer | At) -> str:
-        return self.storage.element(where.buffer, where.index) if type(where) is At else self.storage.base(where)
+        return self.storage.element(where.buffer, where.index) if isinstance(where, At) else self.storage.base(where)
 
     # --- loops --------------------------------------------------------------------------------------------------------
 

@@ -6,22 +6,24 @@ its exp stand in the outer loop. Levels from `base` on belong to the current nes
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ...ir.errors import Loc
-from ...ir.types import BOOL, INDEX, Dim, DType
-from .grammar import Atom, Fail, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
+from ...ir.types import BOOL, INDEX, DType
+from .grammar import Atom, Buffer, Fail, For, Get, If, Imm, Let, Load, Scalar, Set, Size, Stmt, Store, Var
 
-_FOLD = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "min": min, "max": max,
+_FOLD: dict[str, Callable[[int, int], int]] = {
+         "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "min": min, "max": max,
          "floordiv": lambda a, b: a // b if b else 0, "mod": lambda a, b: a % b if b else 0}
-_COMPARE = {"lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b, "ge": lambda a, b: a >= b,
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+            "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b, "ge": lambda a, b: a >= b,
             "gt": lambda a, b: a > b, "ne": lambda a, b: a != b}
 
 
 def _most(a: Atom) -> int | None:
-    return a.value if type(a) is Imm else getattr(a, "most", None)
+    return a.value if type(a) is Imm else a.most
 
 
 _NEUTRAL = {("add", 0), ("sub", 0), ("mul", 1), ("floordiv", 1)}
@@ -54,13 +56,14 @@ class Cursor:
     def depth(self) -> int:
         return len(self.stack) - 1
 
-    def write(self, stmt: Any, level: int | None = None) -> None:
+    def write(self, stmt: Stmt, level: int | None = None) -> None:
         self.stack[-1 if level is None else level].append(stmt)
 
     @contextmanager
-    def open(self, control: bool = False) -> Iterator[Any]:
+    def open(self, control: bool = False) -> Iterator[list]:
         """A new innermost statement list; a control region becomes the base, which nothing leaves."""
-        body, base = [], self.base
+        body: list = []
+        base = self.base
         self.stack.append(body)
         self.memos.append({})
         if control:
@@ -94,23 +97,25 @@ class Cursor:
 
     # --- statements -------------------------------------------------------------------------------------------------
 
-    def let(self, op: str, args: Any, dtype: DType, attrs: dict[str, Any] | None = None, level: int | None = None) -> Scalar:
+    def let(self, op: str, args: Sequence[Atom], dtype: DType, attrs: dict[str, Any] | None = None,
+            level: int | None = None) -> Scalar:
         at = self.level(args) if level is None else level
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Let(target, op, tuple(args), attrs or {}))
-        if dtype is INDEX and op in _FOLD and None not in (ends := [_most(a) for a in args]):
-            target.most = _FOLD[op](*ends)
+        if dtype is INDEX and op in _FOLD:
+            a, b = map(_most, args)
+            target.most = None if a is None or b is None else _FOLD[op](a, b)
         return target
 
-    def load(self, buffer: Any, index: Any, level: int | None = None) -> Scalar:
+    def load(self, buffer: Buffer, index: Sequence[int | Atom], level: int | None = None) -> Scalar:
         at = self.level(index) if level is None else level
         target = Scalar(buffer.dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Load(target, buffer, tuple(index)))
         return target
 
-    def store(self, buffer: Any, index: tuple[int | Scalar, ...], value: Atom) -> None:
+    def store(self, buffer: Buffer, index: Sequence[int | Atom], value: Atom) -> None:
         self.stack[-1].append(Store(buffer, tuple(index), value))
 
     def get(self, var: Var) -> Scalar:
@@ -132,14 +137,14 @@ class Cursor:
         return Var(dtype, self.name(None, prefix))
 
     @contextmanager
-    def loop(self, trip: Any, **flags: Any) -> Iterator[Any]:
+    def loop(self, trip: Size, **flags: Any) -> Iterator[Scalar]:
         """for i = 0 … trip-1; yields the index."""
         with self.open() as body:
             i = self.fresh(INDEX)
             yield i
         self.stack[-1].append(For(i, trip, body, **flags))
 
-    def fail(self, cond: Atom, site: int, values: Sequence[Imm | Scalar] = (), level: int | None = None) -> None:
+    def fail(self, cond: Atom, site: int, values: Sequence[Atom] = (), level: int | None = None) -> None:
         self.write(Fail(cond, site, tuple(values)), level)
 
     def branch(self, cond: Atom, then: list, other: list) -> None:
@@ -147,7 +152,7 @@ class Cursor:
 
     # --- index arithmetic on Python ints and index scalars ----------------------------------------------------------
 
-    def iop(self, op: str, a: Any, b: Dim | Scalar) -> Dim | Scalar:
+    def iop(self, op: str, a: Size, b: Size) -> Size:
         if type(a) is int and type(b) is int:
             return _FOLD[op](a, b)
         if type(b) is int and (op, b) in _NEUTRAL:
@@ -163,29 +168,29 @@ class Cursor:
             found = self.memos[at][key] = self.let(op, (operand(a), operand(b)), INDEX, level=at)
         return found
 
-    def compare(self, op: str, a: Scalar, b: int) -> Atom:
+    def compare(self, op: str, a: Size, b: Size) -> Atom:
         if type(a) is int and type(b) is int:
             return Imm(_COMPARE[op](a, b), BOOL)
         return self.let(op, (operand(a), operand(b)), BOOL)
 
-    def sum(self, parts: Iterator[Any] | list[int]) -> Any:
-        total = 0
+    def sum(self, parts: Iterable[Size]) -> Size:
+        total: Size = 0
         for p in parts:
             total = self.iop("add", total, p)
         return total
 
-    def product(self, parts: Iterator[Any] | tuple[int | Scalar, ...]) -> Dim | Scalar:
-        total = 1
+    def product(self, parts: Iterable[Size]) -> Size:
+        total: Size = 1
         for p in parts:
             total = self.iop("mul", total, p)
         return total
 
 
-def operand(x: Dim | Scalar) -> Atom:
+def operand(x: Size) -> Atom:
     """An index as an operand of `Let`."""
-    return Imm(x, INDEX) if type(x) is int else x
+    return Imm(x, INDEX) if isinstance(x, int) else x
 
 
-def as_index(atom: Atom) -> Any:
+def as_index(atom: Atom | int) -> Size:
     """An atom of an integer dtype as an index: the int of an immediate."""
-    return int(atom.value) if type(atom) is Imm else atom
+    return int(atom.value) if isinstance(atom, Imm) else atom

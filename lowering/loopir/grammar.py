@@ -44,7 +44,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -52,6 +52,7 @@ from ...ir.errors import Loc
 from ...ir.types import BOOL, INDEX, DType
 
 
+@final
 class Scalar:
     """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
     from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
@@ -68,9 +69,10 @@ class Scalar:
 
 def greatest(n: int | Scalar) -> float:
     """What a length or trip count is at most, as far as is known."""
-    return n if type(n) is int else math.inf if n.most is None else n.most
+    return n if isinstance(n, int) else math.inf if n.most is None else n.most
 
 
+@final
 @dataclass(frozen=True)
 class Imm:
     """An immediate: a Python number (complex, float, int or bool) of a dtype."""
@@ -84,8 +86,10 @@ class Imm:
 
 Atom = Scalar | Imm
 Size = int | Scalar          # a Python int, or a scalar of dtype index
+Index = tuple[int | Atom, ...]
 
 
+@final
 class Buffer:
     """Memory for `dims` elements of a dtype.
 
@@ -107,14 +111,26 @@ class Buffer:
         return all(type(d) is int for d in self.dims)
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """The dimensions of a static buffer."""
+        return cast("tuple[int, ...]", self.dims)
+
+    @property
     def count(self) -> int:
         """The number of elements, of a static buffer."""
-        return math.prod(self.dims)
+        return math.prod(self.lengths)
+
+    @property
+    def constant(self) -> np.ndarray:
+        """The elements of a constant."""
+        assert self.data is not None, self
+        return self.data
 
     def __repr__(self) -> str:
         return "$" + self.name
 
 
+@final
 class Var:
     """A mutable scalar."""
 
@@ -127,6 +143,7 @@ class Var:
         return "@" + self.name
 
 
+@final
 class Stack:
     """A growable sequence of elements of a dtype, empty at first; freed when the kernel returns."""
 
@@ -146,6 +163,7 @@ class Stack:
 INDEX_OPS = {"wrap": ((INDEX, INDEX), INDEX), "outside": ((INDEX, INDEX), BOOL), "pick": ((BOOL, INDEX, INDEX), INDEX)}
 
 
+@final
 @dataclass(slots=True)
 class Let:
     """`op` names an elementwise op of the IR or one of INDEX_OPS. `reassoc`: this add, mul, max or min may be reassociated."""
@@ -157,32 +175,37 @@ class Let:
     reassoc: bool = False
 
 
+@final
 @dataclass(slots=True)
 class Load:
     target: Scalar
     buffer: Buffer
-    index: tuple[Atom | int, ...]
+    index: Index
 
 
+@final
 @dataclass(slots=True)
 class Store:
     buffer: Buffer
-    index: tuple[Atom | int, ...]
+    index: Index
     value: Atom
 
 
+@final
 @dataclass(slots=True)
 class Get:
     target: Scalar
     var: Var
 
 
+@final
 @dataclass(slots=True)
 class Set:
     var: Var
     value: Atom
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Spread:
     """How the iterations of a loop are spread over threads: in chunks, whose number depends on sizes alone.
@@ -202,6 +225,7 @@ class Spread:
     shared: tuple[Buffer, ...] = ()
 
 
+@final
 @dataclass(slots=True)
 class For:
     """trip iterations of `body`. unroll: unroll fully (small static trip); apart: no iteration touches memory that another one
@@ -215,6 +239,7 @@ class For:
     spread: Spread | None = None
 
 
+@final
 @dataclass(slots=True)
 class While:
     head: list
@@ -222,6 +247,7 @@ class While:
     body: list
 
 
+@final
 @dataclass(slots=True)
 class If:
     """rare: the condition is expected to be false, so that a branch is better than computing both sides."""
@@ -232,17 +258,20 @@ class If:
     rare: bool = False
 
 
+@final
 @dataclass(slots=True)
 class Alloc:
     buffer: Buffer
 
 
+@final
 @dataclass(slots=True)
 class Fill:
     buffer: Buffer
     value: Atom
 
 
+@final
 @dataclass(slots=True)
 class Copy:
     """All of src into dst: same dtype, same number of elements, not overlapping."""
@@ -251,6 +280,7 @@ class Copy:
     src: Buffer
 
 
+@final
 @dataclass(slots=True)
 class Swap:
     """Exchange the memory of two heap buffers of one dtype and size: each name then stands for the other's old contents.
@@ -262,6 +292,7 @@ class Swap:
     b: Buffer | Stack
 
 
+@final
 @dataclass(slots=True)
 class Clear:
     """Make a stack empty."""
@@ -269,6 +300,7 @@ class Clear:
     stack: Stack
 
 
+@final
 @dataclass(slots=True)
 class Push:
     """Put a scalar, or `size` elements from an address on, on top."""
@@ -278,6 +310,7 @@ class Push:
     size: Size = 1
 
 
+@final
 @dataclass(slots=True)
 class Pop:
     """Take the scalar, or the `size` elements, on top; zeros where the stack is empty."""
@@ -287,6 +320,7 @@ class Pop:
     size: Size = 1
 
 
+@final
 @dataclass(slots=True)
 class Peek:
     """Read the entry that `depth` others of this size lie on; zeros where the stack holds fewer."""
@@ -297,6 +331,7 @@ class Peek:
     size: Size = 1
 
 
+@final
 @dataclass(slots=True)
 class Poke:
     """Write over the entry that `depth` others of this size lie on; a stack that holds fewer gets zeros below its last."""
@@ -307,14 +342,16 @@ class Poke:
     size: Size = 1
 
 
+@final
 @dataclass(frozen=True)
 class At:
     """The address of an element, as an operand of `Lib`: an index per dimension, or one that counts elements row-major."""
 
     buffer: Buffer
-    index: tuple[Atom | int, ...]
+    index: Index
 
 
+@final
 @dataclass(slots=True)
 class Lib:
     """A library routine by the name of its row in libraries/blas.py; operands are addresses, atoms and Python values as that
@@ -328,6 +365,7 @@ class Lib:
     site: int | None = None
 
 
+@final
 @dataclass(slots=True)
 class Fail:
     """Where cond is true: record the site and its values, return 1."""
@@ -337,10 +375,11 @@ class Fail:
     values: tuple[Atom, ...] = ()
 
 
+@final
 @dataclass(slots=True)
 class Print:
     site: int
-    values: tuple[Atom, ...] = ()
+    values: tuple[Atom | Buffer, ...] = ()
 
 
 Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Peek | Poke | Lib
@@ -380,28 +419,41 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     return ()
 
 
+_NESTING = frozenset({For, If, While})
+
+
 def operands(s: Stmt) -> tuple:
     """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
-    kind = type(s)
-    if kind is Let or kind is Lib:
+    if isinstance(s, (Let, Lib)):
         return s.args
-    if kind is Load:
+    if isinstance(s, Load):
         return (s.buffer, *s.index)
-    if kind is Store:
+    if isinstance(s, Store):
         return (s.buffer, *s.index, s.value)
-    return tuple([getattr(s, name) for name in _OPERANDS.get(kind, ())]) + getattr(s, "values", ()) + (
-        s.buffer.dims if kind is Alloc else ())
+    return tuple([getattr(s, name) for name in _OPERANDS.get(type(s), ())]) + getattr(s, "values", ()) + (
+        s.buffer.dims if isinstance(s, Alloc) else ())
 
 
-_OPERANDS = {Set: ("value",), For: ("trip",), While: ("cond",), If: ("cond",), Fail: ("cond",), Alloc: ("buffer",),
-             Fill: ("buffer", "value"), Copy: ("dst", "src"), Swap: ("a", "b"), Push: ("stack", "source", "size"),
-             Pop: ("stack", "target", "size"), Clear: ("stack",), Peek: ("stack", "depth", "target", "size"),
-             Poke: ("stack", "depth", "source", "size")}
+_OPERANDS: dict[type, tuple[str, ...]] = {
+    Set: ("value",), For: ("trip",), While: ("cond",), If: ("cond",), Fail: ("cond",), Alloc: ("buffer",),
+    Fill: ("buffer", "value"), Copy: ("dst", "src"), Swap: ("a", "b"), Push: ("stack", "source", "size"),
+    Pop: ("stack", "target", "size"), Clear: ("stack",), Peek: ("stack", "depth", "target", "size"),
+    Poke: ("stack", "depth", "source", "size")}
 
 
 def walk(body: list[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
     for stmt in body:
         yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+        if type(stmt) in _NESTING:
+            for inner in blocks(stmt):
+                yield from walk(inner)
+
+
+def loc_of(statement: Stmt) -> Loc:
+    """The user's frames of a statement; () where it has none of its own."""
+    for name in ("target", "value", "index"):
+        found = getattr(statement, name, None)
+        if isinstance(found, Scalar) and found.loc:
+            return found.loc
+    return ()

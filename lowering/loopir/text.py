@@ -5,10 +5,11 @@ A scalar without a name is numbered; equal names are told apart by a number afte
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...ir.text.color import colored
-from ...ir.text.source_comments import Margin
+from ...ir.text.source_comments import Places, margin_of
 from .grammar import (
     Alloc,
     At,
@@ -21,6 +22,7 @@ from .grammar import (
     Get,
     If,
     Imm,
+    Index,
     Kernel,
     Let,
     Lib,
@@ -37,22 +39,24 @@ from .grammar import (
     Swap,
     Var,
     While,
+    loc_of,
 )
 
 _MARKS = {Scalar: "%", Buffer: "$", Var: "@", Stack: "&"}
 
 
 class _Printer:
-    def __init__(self, kernel: Kernel, margin: bool):
-        self.kernel, self.rows, self.depth = kernel, [], 0
-        self.margin = Margin() if margin else None
+    def __init__(self, kernel: Kernel, margin: bool | Places):
+        self.kernel, self.depth = kernel, 0
+        self.rows: list[str] = []
+        self.margin = margin_of(margin)
         self.names: dict[object, str] = {}
         self.taken: dict[str, int] = {}
         self.count = 0
 
     # --- names and operands -------------------------------------------------------------------------------------------
 
-    def name(self, item: Scalar | Buffer | Var) -> str:
+    def name(self, item: Scalar | Buffer | Var | Stack) -> str:
         if item not in self.names:
             mark = _MARKS[type(item)]
             self.names[item] = mark + self._fresh(mark, item.name)
@@ -66,7 +70,7 @@ class _Printer:
         self.taken[mark + hint] = seen + 1
         return f"{hint}.{seen}" if seen else hint
 
-    def operand(self, item: int | Imm | Scalar) -> str:
+    def operand(self, item: object) -> str:
         if isinstance(item, (Scalar, Buffer, Var, Stack)):
             return self.name(item)
         if isinstance(item, Imm):
@@ -75,10 +79,10 @@ class _Printer:
             return self.name(item.buffer) + self.index(item.index)
         return repr(item)
 
-    def operands(self, items: tuple[int | Imm | Scalar, ...]) -> str:
+    def operands(self, items: tuple[object, ...]) -> str:
         return ", ".join(map(self.operand, items))
 
-    def index(self, index: Any) -> str:
+    def index(self, index: Index) -> str:
         return f"[{self.operands(index)}]"
 
     def type(self, buffer: Buffer) -> str:
@@ -103,7 +107,9 @@ class _Printer:
             at = len(self.rows)
             _STATEMENTS[type(stmt)](self, stmt)
             made = getattr(stmt, "target", None)
-            if self.margin is not None and type(made) is Scalar:
+            if type(self.margin) is Places:
+                self.rows[at] = self.margin.beside(self.rows[at], loc_of(stmt))
+            elif self.margin is not None and type(made) is Scalar:
                 self.rows[at] = self.margin.beside(self.rows[at], made.loc)
         self.depth -= 1
 
@@ -199,14 +205,15 @@ class _Printer:
         return "\n".join(self.rows) + "\n"
 
 
-_STATEMENTS = {Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
+_STATEMENTS: dict[type, Callable[[_Printer, Any], None]] = {
+               Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
                For: _Printer.for_, While: _Printer.while_, If: _Printer.if_, Alloc: _Printer.alloc, Fill: _Printer.fill,
                Copy: _Printer.copy, Swap: _Printer.swap, Clear: _Printer.clear, Push: _Printer.push,
                Pop: _Printer.pop, Peek: _Printer.peek, Poke: _Printer.poke, Lib: _Printer.lib,
                Fail: _Printer.fail, Print: _Printer.print_}
 
 
-def print_kernel(kernel: Kernel, *, margin: bool = False, color: bool = False) -> str:
+def print_kernel(kernel: Kernel, *, margin: bool | Places = False, color: bool = False) -> str:
     """The kernel in the loop IR's grammar. `margin` adds the user's line that each run of statements comes from."""
     text = _Printer(kernel, margin).text()
     return colored(text, "loops") if color else text

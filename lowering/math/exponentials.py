@@ -38,7 +38,7 @@ def nearest(m: Math, x: V) -> tuple[V, V]:
 
 def power_of_two(m: Math, k: V) -> V:
     """2^k, for k from -1022 to 1023 (-126 to 127)."""
-    return m.float((k + m.format.bias) << m.format.mantissa)
+    return m.as_float((k + m.format.bias) << m.format.mantissa)
 
 
 def scale(m: Math, x: V, k: V) -> V:
@@ -141,8 +141,8 @@ def split_log(m: Math, u: V) -> tuple[V, V, V]:
     """(k as a float, k as an integer, f) with u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for a normal u > 0."""
     bits = m.bits(u)
     n = (bits - m.format.sqrt_half) >> m.format.mantissa
-    k = m.float(n + m.format.shift_bits) - m.format.shift
-    return k, n, m.float(bits - (n << m.format.mantissa)) - 1.0
+    k = m.as_float(n + m.format.shift_bits) - m.format.shift
+    return k, n, m.as_float(bits - (n << m.format.mantissa)) - 1.0
 
 
 def normal(m: Math, x: V) -> tuple[V, V]:

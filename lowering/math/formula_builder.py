@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,18 @@ SINGLE = Format("float", "i32", "f32", 23, 127, 12582912.0, 0x4B400000, 0x3F3504
                 (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15))
 
 
+def _operator(name: str) -> Callable[[V, float | V], V]:
+    return lambda a, b: a.m.two(name, a, b)
+
+
+def _reflected(name: str) -> Callable[[V, float | V], V]:
+    return lambda a, b: a.m.two(name, a.m.const(b, a.kind), a)
+
+
+def _comparison(name: str) -> Callable[[V, float | V], V]:
+    return lambda a, b: a.m.compare(name, a, b)
+
+
 class V:
     """A value of `m.lanes` lanes: kind "f" is a float of the format, "i" an integer of its size, "b" bool.
 
@@ -47,30 +59,34 @@ class V:
     def __init__(self, m: Math, name: str, kind: str):
         self.m, self.name, self.kind = m, name, kind
 
-    def _two(self, name: str, other: float | V) -> V:
-        return self.m.two(name, self, other)
-
-    def _reflected(self, name: str, other: float) -> V:
-        return self.m.two(name, self.m.const(other, self.kind), self)
+    __add__ = _operator("add")
+    __sub__ = _operator("sub")
+    __mul__ = _operator("mul")
+    __truediv__ = _operator("div")
+    __and__ = _operator("and")
+    __or__ = _operator("or")
+    __xor__ = _operator("xor")
+    __lshift__ = _operator("shl")
+    __rshift__ = _operator("ashr")
+    __radd__ = _reflected("add")
+    __rsub__ = _reflected("sub")
+    __rmul__ = _reflected("mul")
+    __rtruediv__ = _reflected("div")
+    __rand__ = _reflected("and")
+    __ror__ = _reflected("or")
+    __rxor__ = _reflected("xor")
+    __rlshift__ = _reflected("shl")
+    __rrshift__ = _reflected("ashr")
+    __lt__ = _comparison("lt")
+    __le__ = _comparison("le")
+    __gt__ = _comparison("gt")
+    __ge__ = _comparison("ge")
 
     def __neg__(self) -> V:
         return self.m.line(f"fneg {self.m.F} {self.name}", "f")
 
     def __invert__(self) -> V:
         return self.m.line(f"xor {self.m.B} {self.name}, {self.m.splat('i1', 'true')}", "b")
-
-
-def _operators() -> None:
-    names = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "and": "and", "or": "or", "xor": "xor",
-             "lshift": "shl", "rshift": "ashr"}
-    for python, name in names.items():
-        setattr(V, f"__{python}__", lambda self, other, name=name: self._two(name, other))
-        setattr(V, f"__r{python}__", lambda self, other, name=name: self._reflected(name, other))
-    for name in ("lt", "le", "gt", "ge"):
-        setattr(V, f"__{name}__", lambda self, other, name=name: self.m.compare(name, self, other))
-
-
-_operators()
 
 
 class Math:
@@ -113,13 +129,13 @@ class Math:
             return self.line(f"f{name} {self.F} {a.name}, {b.name}", "f")
         return self.line(f"{name} {self.I if a.kind == 'i' else self.B} {a.name}, {b.name}", a.kind)
 
-    def compare(self, name: str, a: V, b: float) -> V:
+    def compare(self, name: str, a: V, b: float | V) -> V:
         b = self.const(b, a.kind)
         if a.kind == "f":
             return self.line(f"fcmp o{name} {self.F} {a.name}, {b.name}", "b")
         return self.line(f"icmp {'s' if name not in ('eq', 'ne') else ''}{name} {self.I} {a.name}, {b.name}", "b")
 
-    def eq(self, a: V, b: Any) -> V:
+    def eq(self, a: V, b: float | V) -> V:
         return self.compare("eq", a, b)
 
     def call(self, name: str, *args: V) -> V:
@@ -129,7 +145,7 @@ class Math:
         operands = ", ".join(f"{self.F} {self.const(a).name}" for a in args)
         return self.line(f"call {self.F} @llvm.{name}.{suffix}({operands})", "f")
 
-    def fma(self, a: Any, b: float | V, c: float | V) -> V:
+    def fma(self, a: float | V, b: float | V, c: float | V) -> V:
         """a b + c, rounded once."""
         return self.call("fma", *map(self.const, (a, b, c)))
 
@@ -139,7 +155,7 @@ class Math:
     def sqrt(self, x: V) -> V:
         return self.call("sqrt", x)
 
-    def copysign(self, x: Any, sign: V) -> V:
+    def copysign(self, x: float | V, sign: V) -> V:
         return self.call("copysign", self.const(x), sign)
 
     def floor(self, x: V) -> V:
@@ -153,7 +169,7 @@ class Math:
     def bits(self, x: V) -> V:
         return self.line(f"bitcast {self.F} {x.name} to {self.I}", "i")
 
-    def float(self, bits: V) -> V:
+    def as_float(self, bits: V) -> V:
         """The float of these bits."""
         return self.line(f"bitcast {self.I} {bits.name} to {self.F}", "f")
 

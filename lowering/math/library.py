@@ -81,7 +81,8 @@ def arity(formula: Callable) -> int:
 
 def text(forms: list[str]) -> str:
     """The LLVM IR of forms such as "exp.f64" (of one number) or "exp.f64.v8"."""
-    parts, declarations = [], {}
+    parts: list[str] = []
+    declarations: dict[str, None] = {}
     for form in forms:
         name, dtype, *vector = form.split(".")
         native = dtype == "f32" and name in NATIVE

@@ -85,8 +85,8 @@ def cbrt(m: Math, x: V) -> V:
     u, shift = E.normal(m, a)
     bits = m.bits(u)
     k = bits >> 52
-    g = m.float(bits - ((k - 1023) << 52))
-    q = m.floor((m.float(k + m.format.shift_bits) - m.format.shift - 1022.5) * (1 / 3))
+    g = m.as_float(bits - ((k - 1023) << 52))
+    q = m.floor((m.as_float(k + m.format.shift_bits) - m.format.shift - 1022.5) * (1 / 3))
     _, whole = nearest(m, q)
     j = (k - 1023) - (whole + whole + whole)
     first, second = m.eq(j, 1), m.eq(j, 2)

@@ -35,7 +35,7 @@ def quarter_turns(m: Math, x: V) -> tuple[V, V, V]:
 
 def negated(m: Math, x: V, bit: V) -> V:
     """-x where bit 1 of an integer is set."""
-    return m.float(m.bits(x) ^ ((bit & 2) << m.choose(62, 30)))
+    return m.as_float(m.bits(x) ^ ((bit & 2) << m.choose(62, 30)))
 
 
 def odd(m: Math, n: V) -> V:

@@ -25,7 +25,7 @@ import sys
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -36,9 +36,10 @@ import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
-from ...ir.types import Array, DType, dtype
+from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
+from .c_layouts import function_address
 from .elf import is_elf, is_linkable, needs_stubs, undefined
 from .locks import Lock, register
 
@@ -84,8 +85,9 @@ def data_layout() -> str:
 
 
 _PROCESS = ctypes.CDLL(None)
-# External symbols are "family.name"; PROVIDERS[family](names) are their addresses. A name without a dot is the process's own.
-PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
+# External symbols are "family.name"; PROVIDERS[family](names) are their addresses, None of
+# what this process does not have. A name without a dot is the process's own.
+PROVIDERS: dict[str, Callable[[list[str]], Sequence[int | None]]] = {}
 _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
@@ -317,12 +319,12 @@ def load(binary: bytes, source: str) -> Code:
 
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
     with LOCK:
-        host()
         _free_dropped()
         with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
             size = sum(section.size() for section in file.sections() if section.is_text())
         bind_symbols(names)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
+        loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()
@@ -382,7 +384,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
     values, at = [], words
     for name in names:
         name, _, rank = name.partition(":")
-        d = dtype(name)
+        d = known_dtype(name)
         if rank:
             address, *dims = (ctypes.c_int64 * (1 + int(rank))).from_address(at)
             raw = ctypes.string_at(address, math.prod(dims) * d.size)
@@ -402,4 +404,4 @@ def from_words(raw: bytes, d: DType) -> Array:
 
 
 _PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(_printed)
-PROVIDERS["tracegrad"] = lambda names: [ctypes.cast(_PRINT, ctypes.c_void_p).value] * len(names)
+PROVIDERS["tracegrad"] = lambda names: [function_address(_PRINT)] * len(names)

@@ -8,16 +8,17 @@ from ...ir.ops.reduce import identity
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, DType
 from ..loopir.cursor import operand
-from ..loopir.grammar import Imm, Scalar, Var, While
-from .index_rules import combine, wrapped
-from .tasks import Task
+from ..loopir.grammar import Imm, Scalar, Size, Var, While
+from .index_rules import Term, combine, wrapped
+from .materialize import run_time
+from .tasks import OpTask, Task
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
     from .materialize import Program
 
 
-class LaneTask(Task):
+class LaneTask(OpTask):
     """Works along one axis for each index of the others: `loops` are the other axes, `lane` writes the rest."""
 
     __slots__ = ("axis",)
@@ -26,15 +27,16 @@ class LaneTask(Task):
         x, self.axis = op.operands[0], op.attrs["axis"]
         others = [d for k, d in enumerate(x.type.dims) if k != self.axis]
         super().__init__(op, value, others, program)
-        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
-        whole = list(range(len(others)))
-        self.read(x, whole[:self.axis] + [None] + whole[self.axis:])
-        self.write = tuple(whole) if value.type.rank == len(others) else tuple(whole[:self.axis] + [None] + whole[self.axis:])
+        self.reads.add_scalars(run_time(x.type.dims))
+        whole: list[Term] = list(range(len(others)))
+        lane = [*whole[:self.axis], None, *whole[self.axis:]]
+        self.read(x, lane)
+        self.write = tuple(whole if value.type.rank == len(others) else lane)
 
-    def full(self, index: Any, i: Any) -> tuple[int | Scalar, ...]:
+    def full(self, index: tuple[Size, ...], i: Size) -> tuple[Size, ...]:
         return index[:self.axis] + (i,) + index[self.axis:]
 
-    def length(self, g: Nester) -> int | Scalar:
+    def length(self, g: Nester) -> Size:
         return g.size(self.op.operands[0].type.dims[self.axis])
 
 
@@ -44,16 +46,16 @@ class ArgTask(LaneTask):
     __slots__ = ()
     register = True
 
-    def body(self, g: Nester, index: tuple[int, ...]) -> None:
+    def body(self, g: Nester, index: tuple[Size, ...]) -> None:
         x = self.op.operands[0]
         d = x.type.dims[self.axis]
-        twice = (type(d) is not int or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
+        twice = (not isinstance(d, int) or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
         atom = self._search(g, index) if twice else self._one_pass(g, index)
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)
 
-    def _one_pass(self, g: Nester, index: tuple[int, ...]) -> Scalar:
+    def _one_pass(self, g: Nester, index: tuple[Size, ...]) -> Scalar:
         x, kind = self.op.operands[0], self.op.attrs["kind"]
         dtype = x.type.dtype
         best, at = g.var(dtype, "best"), g.var(INDEX, "at")
@@ -121,7 +123,7 @@ class ScanTask(LaneTask):
             g.store_value(self.value, at, g.get(acc))
 
 
-class RowScanTask(Task):
+class RowScanTask(OpTask):
     """A scan along an outer axis, row by row: out[i, …] = out[i - 1, …] + x[i, …]."""
 
     __slots__ = ()
@@ -129,7 +131,7 @@ class RowScanTask(Task):
     def __init__(self, op: Op, program: Program):
         x, axis = op.operands[0], op.attrs["axis"]
         super().__init__(op, op.results[0], x.type.dims[:axis], program)
-        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
+        self.reads.add_scalars(run_time(x.type.dims))
         own = tuple(range(axis)) + (None,) * (x.type.rank - axis)
         self.read(x, own)
         self.write = own
@@ -169,6 +171,7 @@ class BoundsTask(Task):
 
     __slots__ = ("bad",)
     serial = True
+    op: Op
 
     def __init__(self, op: Op, program: Program):
         super().__init__(op, None, op.operands[0].type.dims, program)
@@ -201,7 +204,7 @@ class BoundsTask(Task):
             g.fail(bad, g.site_of(self.op), (i, g.scalar(self.op.operands[1])))
 
 
-class NonzeroTask(Task):
+class NonzeroTask(OpTask):
     """The positions of true elements, in C order. Each position is written where the next one belongs, and stays if its element
     is true: no branch depends on the data. After the last true element nothing is written."""
 
@@ -212,7 +215,7 @@ class NonzeroTask(Task):
         self.memory = True
         self.write = (None,)
         mask = op.operands[0]
-        self.reads.add_scalars(d for d in mask.type.dims if type(d) is not int)
+        self.reads.add_scalars(run_time(mask.type.dims))
         self.reads.add_scalars(op.operands[1:])
         self.read(mask, (None,) * mask.type.rank)
 

@@ -14,7 +14,8 @@ from special_points.undeclared import UNDECLARED
 from tracegrad.ir.opdef import OPS
 from tracegrad.tracer.calling import dispatch  # noqa: F401
 from tracegrad.tracer.scipy import special
-from tracegrad.tracer.values import boxes, scalar_functions, ufuncs
+from tracegrad.tracer.values import boxes, ufuncs
+from tracegrad.tracer.values.python import scalar_functions
 
 import tracegrad as tg
 

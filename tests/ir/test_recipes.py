@@ -10,7 +10,7 @@ import recipes_numpy
 import tracegrad.ir.ops  # noqa: F401
 from op_samples import evaluate, specials
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import BOOL, DTYPES
 
 ELEMENTWISE = [d for d in OPS.values() if isinstance(d, Elementwise) and d.recipe and d.name not in ROUTINES]

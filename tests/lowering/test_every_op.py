@@ -12,14 +12,15 @@ from nest_check import build, check, for_, if_, map_, while_
 from op_samples import specials
 from tracegrad.ir.build import const
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import DTYPES, F32, F64, I64, INDEX
 
 SIZES = (0, 1, 5)
 ELEMENTWISE = sorted((d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ("cast", "select")),
                      key=lambda d: d.name)
 # A second operand that is a number of its own kind: an order, a shift.
-SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "shl": (1, 3), "shr": (1, 3)}
+SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "power_log": (0, 2.0),
+          "shl": (1, 3), "shr": (1, 3)}
 
 
 def values(dtype, n):

@@ -10,7 +10,7 @@ from tracegrad.ir.verify import verify
 from tracegrad.tracer import pytrees
 
 import tracegrad as tg
-from tracegrad.lowered import Lowered
+from tracegrad.programs.lowered import Lowered
 
 
 def arguments(case):

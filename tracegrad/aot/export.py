@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import functions
-from ..api import Jitted
-from ..captures import captures_of
-from ..compile import final, uses_fastmath
-from ..derivative_programs import explicit, named
+from ..captures.captures import captures_of
 from ..ir.build import memory
 from ..ir.core import Function
 from ..ir.errors import ArgumentError, UnsupportedError
+from ..jitted import functions
+from ..jitted.api import Jitted
 from ..lowering.aot import object_file, targets
 from ..lowering.build import loop_builder
+from ..operators.transforms import grad, value_and_grad
 from ..options import config
+from ..programs.compile import final, uses_fastmath
+from ..programs.derivative_programs import explicit, named
 from ..tracer.staging import arguments
 from ..tracer.staging.trace_function import Traced
-from ..transforms import grad, value_and_grad
 from . import c_files, link, loader
 from .plan import RESERVED, Plan, described, plan_of
 

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..derivative_programs import dynamic
 from ..ir.core import Function
 from ..ir.errors import ArgumentError, ArgumentTypeError, Loc
 from ..ir.ops.checks import error_class
@@ -23,6 +22,7 @@ from ..ir.types import DType
 from ..lowering.call.entry import ERROR_WORDS
 from ..lowering.call.error_decoding import reporter
 from ..lowering.loopir.grammar import Kernel
+from ..programs.derivative_programs import dynamic
 from ..tracer import pytrees
 from ..tracer.staging.trace_function import Traced
 

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import functions
-from ..api import Jitted
+from ..jitted import functions
+from ..jitted.api import Jitted
 from . import operators
 from .arguments import drawn
 from .compare import difference_of, equal

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import functions
-from ..api import Jitted
-from ..check import check_grads
 from ..ir.errors import TracegradError
+from ..jitted import functions
+from ..jitted.api import Jitted
+from ..operators.check import check_grads
+from ..operators.transforms import vjp
 from ..options import config
 from ..tracer import pytrees
-from ..transforms import vjp
 from . import operators
 from .arguments import drawn
 from .compare import difference_of

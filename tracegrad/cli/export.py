@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from ..aot.export import OF, export
-from ..api import Jitted
+from ..jitted.api import Jitted
 from ..lowering.aot.targets import TARGETS
 from . import operators
 from .arguments import drawn

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import functions
-from ..api import Jitted
 from ..ir.types import INDEX, Array
-from ..jacobians import hessian
-from ..lowered import Lowered
+from ..jacobians.jacobians import hessian
+from ..jitted import functions
+from ..jitted.api import Jitted
+from ..operators.transforms import LinearProgram, grad, value_and_grad
 from ..options import bytes_of, config
+from ..programs.lowered import Lowered
 from ..tracer.staging import arguments
-from ..transforms import LinearProgram, grad, value_and_grad
 from . import arguments as described
 from .load import UsageError, load
 

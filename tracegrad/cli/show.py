@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..lowered import STAGES
+from ..programs.lowered import STAGES
 from . import operators
 from .load import running
 

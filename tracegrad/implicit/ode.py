@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..functions import jit
 from ..ir.errors import ArgumentError, ArgumentTypeError
+from ..jitted.functions import jit
+from ..operators.transforms import stop_gradient
 from ..tracer import tracing
 from ..tracer.staging.arguments import where
-from ..transforms import stop_gradient
 
 if TYPE_CHECKING:
     from ..tracer.values.boxes import ArrayBox, Box, ScalarBox

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..custom_decorators import custom_jvp
-from ..functions import jit
 from ..ir.errors import ArgumentError, ArgumentTypeError
-from ..jacobians import jacobian
+from ..jacobians.jacobians import jacobian
+from ..jitted.functions import jit
+from ..operators.custom_decorators import custom_jvp
+from ..operators.transforms import grad, jvp, stop_gradient
 from ..tracer import tracing
 from ..tracer.staging.arguments import where
 from ..tracer.syntax import source
 from ..tracer.values.boxes import Box, ScalarBox
-from ..transforms import grad, jvp, stop_gradient
 
 if TYPE_CHECKING:
     from ..ir.types import Array

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..derivative_programs import explicit
-from ..functions import derived
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
+from ..jitted.functions import derived
+from ..operators.transforms import jvp, vjp
+from ..programs.derivative_programs import explicit
 from ..tracer.pytrees import TreeDef
 from ..tracer.syntax import source
-from ..transforms import jvp, vjp
 
 if TYPE_CHECKING:
     from ..ir.core import Value

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..functions import jit
 from ..ir.errors import ArgumentTypeError
+from ..jitted.functions import jit
 from ..tracer import pytrees
 from .programs import expect_function, package, pulled
 

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import compile
-from ..captures import NOTHING, Captures
+from ..captures.captures import NOTHING, Captures
 from ..ir.build import function
 from ..ir.core import Length, Value
 from ..ir.ops.random import KINDS
@@ -37,6 +36,7 @@ from ..lowering.call.error_decoding import Reporter
 from ..lowering.call.specialisation import Specialisation
 from ..lowering.native import engine
 from ..options import KNOBS, config
+from ..programs import compile
 from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
@@ -46,7 +46,7 @@ from .fingerprint import Fingerprint, Unknown, content
 from .purity import is_pure
 
 if TYPE_CHECKING:
-    from ..api import Jitted
+    from ..jitted.api import Jitted
 
 LOG = logging.getLogger("tracegrad.cache")
 UNUSED = 64 << 20                  # bytes of arrays that are compared although nothing is known to read them

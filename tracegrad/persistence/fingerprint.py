@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from ..closures import KEY
+from ..captures.closures import KEY
 from ..ir.core import Function
 from ..ir.types import DType
 from ..tracer.syntax.source import unwrap

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..functions import jit
 from ..ir.errors import TracegradError
-from ..jacobians import hessian, jacobian
-from ..sparsity import sparsity
+from ..jacobians.jacobians import hessian, jacobian
+from ..jacobians.sparsity import sparsity
+from ..jitted.functions import jit
+from ..operators.transforms import grad, jvp
 from ..tracer.syntax import source
-from ..transforms import grad, jvp
 
 if TYPE_CHECKING:
     from ..ir.core import Value

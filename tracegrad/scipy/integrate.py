@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..functions import jit
+from ..jitted.functions import jit
 from .compiled import jacobian_for, vector
 
 _IMPLICIT = {"Radau": True, "BDF": True, "LSODA": False}        # methods that take a Jacobian; whether a sparse one

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..functions import jit
-from ..jacobians import hessian, jacobian
-from ..transforms import grad, value_and_grad
+from ..jacobians.jacobians import hessian, jacobian
+from ..jitted.functions import jit
+from ..operators.transforms import grad, value_and_grad
 from .compiled import hessian_for, hessian_product, jacobian_for, vector, weighted_hessian
 
 # methods of minimize, by what they take: no gradient; the Hessian only; the Hessian or its products

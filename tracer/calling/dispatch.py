@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,26 +18,11 @@ from ...ir.build import const
 from ...ir.errors import UnsupportedError
 from ...ir.types import F64, I64, Array
 from .. import tracing
-from ..numpy import (  # noqa: F401
-    calculus,
-    creation,
-    determinants,
-    einsum,
-    fourier,
-    histograms,
-    inserting,
-    joining,
-    manipulation,
-    norms,
-    quantiles,
-    random,
-    random_calls,
-    setops,
-    spectral,
-    statistics,
-)
+from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
+from ..numpy.arrays import creation, inserting, joining, manipulation, windows  # noqa: F401
+from ..numpy.random import distributions, methods
 from ..scipy import special
-from ..values import boxes, captured_arrays, indexing, random_generators, scalar_functions, ufuncs  # noqa: F401
+from ..values import boxes, captured_arrays, indexing, random_generators, ufuncs  # noqa: F401
 from ..values.boxes import (
     FUNCTIONS,
     INSTEAD,
@@ -52,9 +37,10 @@ from ..values.boxes import (
     lift,
 )
 from ..values.promotion import fail, result_dtype, strong, to_dtype
+from ..values.python import scalar_functions
 
 
-def traced(x: list[ArrayBox] | Box) -> bool:
+def traced(x: Any) -> bool:
     """Whether an argument is a box or an array, or a list or tuple that holds one."""
     if isinstance(x, (Box, np.ndarray)):
         return True
@@ -70,7 +56,7 @@ def fresh(x: Array) -> Array | ArrayBox:
     return x
 
 
-def passing(f: Callable | np._ArrayFunctionDispatcher, handler: Callable) -> Callable:
+def passing(f: Callable, handler: Callable) -> Callable:
     """`handler` where an argument is traced, else `f`."""
     def call(*args: float | list[ArrayBox] | Box, **kwargs: float) -> bool | Box | tuple[int, ...]:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
@@ -107,8 +93,8 @@ def redirect(f: Any) -> Callable | None:
     if special_function is not None:
         return passing(f, special_function)
     if random_generators.random.kind_of(owner) is not None:
-        return random.redirect(f)
-    if _draws(f) and (found := random_calls.function(f)) is not None:
+        return distributions.redirect(f)
+    if _draws(f) and (found := methods.function(f)) is not None:
         return found
     if _draws(owner.__class__) or _draws(f):
         return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)
@@ -160,7 +146,7 @@ SUBSCRIPTS = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
 
 
 def _random(name: str) -> Any:
-    def refuse(*args: Any, **kwargs: Any) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         fail(UnsupportedError, f"random numbers cannot be drawn in compiled code ({name})",
              "draw them outside and pass them in")
 
@@ -172,8 +158,9 @@ def _random(name: str) -> Any:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Any:
     samples = {"int": 0, "float": 0.0, "complex": 0j, "bool": np.bool_}
-    return np.result_type(*(samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
-                            for x in arrays_and_dtypes))
+    kinds: list[Any] = [samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
+                        for x in arrays_and_dtypes]
+    return np.result_type(*kinds)
 
 
 @implements(np.can_cast)
@@ -211,7 +198,7 @@ def tolist(x: Any) -> Any:
     return [tolist(row) for row in x] if x.dims else item(x)
 
 
-def _delegate(name: str, function: np._ArrayFunctionDispatcher) -> None:
+def _delegate(name: str, function: Any) -> None:
     METHODS[name] = lambda x, *args, **kwargs: FUNCTIONS[function](x, *args, **kwargs)
 
 

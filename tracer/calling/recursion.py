@@ -12,10 +12,10 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.build import function as new_function
-from ...ir.core import Block, Value
+from ...ir.core import Block, Function, Value
 from ...ir.errors import UnsupportedError
 from ...ir.transforms.recursion_to_loop import Unframed, recursion_to_loop
 from .. import tracing
@@ -24,6 +24,7 @@ from ..tracing import Loop, Scope, Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
+    from ..pytrees import TreeDef
     from ..regions.region_tracing import Outcome
 
 ROUNDS = 16
@@ -43,7 +44,11 @@ class Recursion:
         self.trace, self.f, self.signature = trace, f, inspect.signature(f)
         self.leaves, self.tree = self.bound(args, kwargs)
         self.kinds: list = [None] * len(self.leaves)
-        self.out_tree, self.out, self.out_kinds, self.changed, self.callee = None, [], [], False, None
+        self.out_tree: TreeDef | None = None
+        self.out: list = []
+        self.out_kinds: list = []
+        self.changed = False
+        self.callee: Function | None = None
         self.roots: dict = {}                                 # id -> array that it overwrites
 
     def bound(self, args: Sequence[Callable | float | Box],
@@ -165,7 +170,7 @@ class Recursion:
             self.refuse("it keeps an array, while it calls itself, whose size is not known or too large", "keep numbers")
         return self.finish(results, self.leaves)
 
-    def refuse(self, why: str, remedy: str) -> None:
+    def refuse(self, why: str, remedy: str) -> NoReturn:
         raise UnsupportedError(f"`{self.f.__name__}` calls itself until a condition holds that only run time knows, and {why}",
                                f"{remedy}, or write it as a loop with a stack of its own, an array", tracing.locate())
 

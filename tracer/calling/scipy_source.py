@@ -8,9 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
@@ -29,9 +27,6 @@ from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
-
-if TYPE_CHECKING:
-    from ...ir.core import Function
 
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
@@ -76,7 +71,7 @@ def _refusing(f: Any, name: str) -> Any:
     return call
 
 
-def redirect(f: Callable | np.vectorize | type) -> Any:
+def redirect(f: Any) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -127,7 +122,7 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
     return _where_boxed(f, run, name)
 
 
-def _where_boxed(f: Function, program: Any, name: str) -> Any:
+def _where_boxed(f: Callable, program: Any, name: str) -> Any:
     """The program where an argument is traced, else f as it stands."""
     if program is None:
         return _refusing(f, name)

@@ -15,8 +15,8 @@ from ..values.promotion import fail, resolve, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from ..values.ufuncs import GUFUNCS
 from . import reductions
-from .creation import eye
-from .manipulation import diagonal, moveaxis, reshape, swapaxes
+from .arrays.creation import eye
+from .arrays.manipulation import diagonal, moveaxis, reshape, swapaxes
 
 if TYPE_CHECKING:
     from ...ir.core import Value

@@ -16,10 +16,10 @@ from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, Box, ScalarBox, as_arra
 from ..values.promotion import check_cast, fail, resolve, result_dtype, to_dtype
 from ..values.shapes import axis_of
 from . import reductions
-from .creation import iota
-from .manipulation import ravel, reshape
+from .arrays.creation import iota
+from .arrays.manipulation import ravel, reshape
 
-_CLIP = np._core.umath.clip
+_CLIP = vars(np)["_core"].umath.clip           # what np.clip calls
 
 
 # --- by condition ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ..values.boxes import FUNCTIONS, as_array, implements, lift
 from ..values.promotion import fail, result_dtype, to_dtype
 from ..values.shapes import axes_of, axis_of
 from . import linalg, reductions
-from .manipulation import diagonal
+from .arrays.manipulation import diagonal
 from .reductions import MISSING, mean, sum_, total_of
 
 

@@ -10,7 +10,7 @@ may be known only at run time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import exception_parts, format_strings, index_bounds, shapes
+from ..values import index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
+from ..values.python import exception_parts, format_strings
 from . import escapes, failed_writes, leaf_types, region_tracing
 
 if TYPE_CHECKING:
@@ -234,7 +235,8 @@ def _checked(name: str) -> Callable:
     return handler
 
 
-_RAISING = {"check": _check, "wrap": _wrap, "lu_solve": _checked("lu_solve"), "cholesky": _checked("cholesky")}
+_RAISING: dict[str, Callable] = {"check": _check, "wrap": _wrap,
+                                 "lu_solve": _checked("lu_solve"), "cholesky": _checked("cholesky")}
 
 
 # --- what cannot be caught ----------------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ _RAISED = {"wrap": (BoundsError,), "cholesky": (np.linalg.LinAlgError,), "lu_sol
            "triangular_solve": (np.linalg.LinAlgError,)}
 
 
-def _refuse(cls: type, op: Op, conditions: tuple) -> None:
+def _refuse(cls: type, op: Op, conditions: tuple) -> NoReturn:
     """What argument ints decide is decided by tracing again with them known; else the error."""
     for value in (*conditions, *op.operands[:1]):
         tracing.make_static(value, "a `try`")

@@ -143,7 +143,7 @@ class IfJoin:
                 if type(d) is not int:
                     lengths = self.trace.builder.index(d), self.trace.builder.index(0)
                     self.pair(*(lengths if side == 0 else lengths[::-1]))
-            values = [None, None]
+            values: list[Value] = [None, None]
             values[side] = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
                 values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
@@ -180,7 +180,7 @@ class IfJoin:
         """build(results) of a function; the flags of a choice that a branch made become results."""
         if type(x) is not FunctionPhi:
             return lambda results: x
-        flags = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
+        flags: list[Value] = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
         flags[side] = x.flag
         k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
         return lambda results: FunctionPhi(results[k], then(results), other(results))

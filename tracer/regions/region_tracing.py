@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CellType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from ...ir.types import BOOL_SCALAR
 from .. import tracing
 from ..syntax.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
-from ..values import exception_parts, random_generators
+from ..values import random_generators
 from ..values.boxes import ArrayBox
+from ..values.python import exception_parts
 from . import failed_writes
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()
@@ -54,8 +55,14 @@ class Outcome:
 
     def __init__(self, scope: Scope):
         self.block, self.epoch = scope.block, scope.epoch
-        self.names, self.returned, self.raised, self.entered = (), None, None, scope.entered
-        self.roots, self.items, self.poisoned, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
+        self.entered, self.fresh = scope.entered, scope.fresh
+        self.names: tuple = ()
+        self.returned: Any = None
+        self.raised: Raised | None = None
+        self.roots: dict[int, tuple] = {}
+        self.items: dict[tuple, tuple] = {}
+        self.poisoned: list[tuple] = []
+        self.grown: dict[int, tuple] = {}
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -200,7 +207,7 @@ def quoted(what: str) -> str:
 
 # --- raising ----------------------------------------------------------------------------------------------------------
 
-def fail(trace: Trace, error: RuntimeError | ValueError) -> BaseException:
+def fail(trace: Trace, error: BaseException) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
     known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
@@ -216,7 +223,7 @@ def fail(trace: Trace, error: RuntimeError | ValueError) -> BaseException:
             return error
         raise
     failed_writes.check(trace, trace.builder.const(False, BOOL_SCALAR.dtype), values,
-                        cls.__name__ if known else own_class(cls), message)
+                        cls.__name__ if known else own_class(type(error)), message)
     raise Raised
 
 
@@ -253,7 +260,7 @@ class PoisonedBox(ArrayBox):
 
     __slots__ = ()
 
-    def _refuse(self, *_: Any) -> None:
+    def _refuse(self, *_: Any) -> NoReturn:
         expect_identities(tracing.current())
         raise UnsupportedError(
             "this array may have been overwritten through another name, and which of the two it is only run time knows",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .. import tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
-from ..values.boxes import FUNCTIONS, Box, ScalarBox
+from ..values.boxes import FUNCTIONS, Box
 from .dynamic_lists import DynamicList, DynamicListItems, Entry, _refuse, listed
 
 EMPTY = "pop from an empty deque"
@@ -97,7 +97,7 @@ class DynamicDeque(packed_lists.ListValue):
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 
-    def length(self) -> ScalarBox:
+    def length(self) -> Box:
         return self.ends[0].length() + self.ends[1].length()
 
     def columns(self) -> list:
@@ -115,7 +115,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Any:
         return self.length() != 0
 
     def __getitem__(self, key: int | Box) -> Any:
@@ -129,7 +129,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> NoReturn:
         if hasattr(collections.deque, name) and not name.startswith("__"):
             _refuse(f"deque.{name}, of a deque whose length is known only at run time", "use append, pop, appendleft, popleft")
         raise AttributeError(f"'deque' object has no attribute '{name}'")

@@ -21,7 +21,7 @@ import builtins
 import functools
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..regions.leaf_types import Kind
     from ..tracing import Trace
 
+_AnyBox = TypeVar("_AnyBox", bound=Box)
 # name -> method(list, *args) of those that move entries or look for one (list_functions.py)
 METHODS: dict = {}
 EMPTY = "pop from empty list"
@@ -100,15 +101,15 @@ def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | Scalar
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple[float | ScalarBox, ...]) -> Entry | None:
-    more = args[name == "insert"] if args and name not in ("pop", "popleft", "remove") else ()
+def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
+    more: Any = args[name == "insert"] if args and name not in ("pop", "popleft", "remove") else ()
     parts = [Entry.of(x) for x in held]
     if name in ("append", "appendleft", "insert"):
         parts.append(Entry.of(more))
     elif isinstance(more, (list, tuple)):
         parts += map(Entry.of, more)
     elif isinstance(more, packed_lists.ListValue):
-        parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.kind,)))
+        parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.packed().kind,)))
     found = parts[0] if parts else None
     for part in parts[1:]:
         found = found and found.join(part)
@@ -144,7 +145,10 @@ class DynamicList(packed_lists.ListValue):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
-        self.entry, self.site, self.top, self.seen, self.write_guard = entry, site, None, None, []
+        self.entry, self.site = entry, site
+        self.top: tuple | None = None
+        self.seen: tuple | None = None
+        self.write_guard: list = []
         self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
         self.total = Cell(builder.index(0))
 
@@ -388,14 +392,14 @@ def listed(entry: Entry, columns: list[ArrayBox]) -> Any:
     return Entries(entry, columns)
 
 
-def _other(name: str) -> None:
+def _other(name: str) -> NoReturn:
     if hasattr(list, name) and not name.startswith("__"):
         _refuse(f"list.{name}, of a list whose length is known only at run time",
                 "make it an array when it is complete: `np.array(x)`")
     raise AttributeError(f"'list' object has no attribute '{name}'")
 
 
-def _refuse(what: str, remedy: str) -> None:
+def _refuse(what: str, remedy: str) -> NoReturn:
     raise UnsupportedError(what, remedy, tracing.locate())
 
 
@@ -404,7 +408,7 @@ def _item(column: ArrayBox, k: Any, kind: Any) -> Any:
     return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
 
 
-def _read_only(x: Box) -> Box:
+def _read_only(x: _AnyBox) -> _AnyBox:
     if isinstance(x, ArrayBox):
         x.writeable = False
     return x

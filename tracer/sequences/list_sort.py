@@ -13,7 +13,7 @@ import builtins
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
-from ..numpy import creation
+from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, captured_arrays
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -88,7 +88,7 @@ def _traced(x: int | ScalarBox) -> bool:
     return any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(x))
 
 
-def _refuse(what: str, why: str, remedy: str) -> None:
+def _refuse(what: str, why: str, remedy: str) -> NoReturn:
     raise UnsupportedError(f"{what}: {why}", remedy, tracing.locate())
 
 

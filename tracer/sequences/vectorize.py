@@ -18,11 +18,11 @@ import numpy as np
 
 from ...ir.analysis.draws import draws, is_draw
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64, Array, Dim, DType
+from ...ir.types import BOOL, C128, F64, I64, Array, Dim
 from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
-from ..numpy.manipulation import moveaxis, ravel, reshape
+from ..numpy.arrays.manipulation import moveaxis, ravel, reshape
 from ..values import boxes, shapes, views
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..control.iteration import Source
 
 
-def _implements(function: Callable | np._ArrayFunctionDispatcher) -> Callable:
+def _implements(function: Callable) -> Callable:
     def register(handler: Callable) -> Callable:
         FUNCTIONS[function] = handler
         REDIRECT[function] = dispatch.passing(function, handler)
@@ -92,7 +92,7 @@ def _elements(function: Callable, args: Any, kwargs: dict, excluded: Any,
 
 
 def _shaped(found: list[ArrayBox] | ArrayBox, dims: tuple[Dim, ...],
-            kinds: Any) -> ArrayBox | tuple[ArrayBox, ...]:
+            kinds: Any) -> Any:
     """The results in the joint shape and, where they are given, in dtypes."""
     many = isinstance(found, (list, tuple))
     shape = tuple(map(boxes.count, dims))
@@ -154,16 +154,17 @@ def _numba_vectorize(f: Any, args: Any, kwargs: Any) -> Any:
         if any(d == 0 for d in dims if type(d) is int):
             return FUNCTIONS[np.zeros](tuple(map(boxes.count, dims)), np.dtype(types[1]))
     found, dims, *_ = _elements(function, args, {}, (), lambda x: x, (id(function), "elements"))
-    found = _shaped(found, dims, [np.dtype(types[1])] if types else ())
-    return found if found.dims else boxes.result(found.read())
+    one = _shaped(found, dims, [np.dtype(types[1])] if types else ())
+    return one if one.dims else boxes.result(one.read())
 
 
 # --- numba.guvectorize ---------------------------------------------------------------------------------------------------
 
 def _layout(signature: str) -> tuple[list, list]:
     """(core dimensions of the inputs, of the outputs) of "(n),(n)->()"."""
-    sides = signature.replace(" ", "").split("->")
-    return tuple([[n for n in part.split(",") if n] for part in re.findall(r"\(([^)]*)\)", side)] for side in sides)
+    ins, outs = [[[n for n in part.split(",") if n] for part in re.findall(r"\(([^)]*)\)", side)]
+                 for side in signature.replace(" ", "").split("->")]
+    return ins, outs
 
 
 def _filled(args: Any, kwargs: dict, count: int) -> tuple[Any, Any]:
@@ -180,7 +181,8 @@ def _guvectorize(f: Any, args: Any, kwargs: Any) -> Any:
     function, (ins, outs) = f.gufunc_builder.py_func, _layout(f.gufunc_builder.signature)
     args, given = _filled(args, kwargs, len(ins))
     types = _declared(f, [lift(a) for a in args])
-    args, sizes = [as_array(a) for a in args], {}
+    args = [as_array(a) for a in args]
+    sizes: dict[str, Any] = {}
     if types is not None:
         args = [a.astype(np.dtype(letter)) for a, letter in zip(args, types[0])]
     for a, names in zip(args, ins):
@@ -283,7 +285,7 @@ def fromiter(iter: Any, dtype: Any, count: Any = -1, *, like: Any = None) -> Any
     return FUNCTIONS[np.array](items[:count] if count >= 0 else items, dtype)
 
 
-def _from_function(function: Callable, shape: Any, *, dtype: DType = float, like: Any = None, **kwargs: Any) -> Any:
+def _from_function(function: Callable, shape: Any, *, dtype: Any = float, like: Any = None, **kwargs: Any) -> Any:
     return calls.call(function, *FUNCTIONS[np.indices](shape, dtype=dtype), **kwargs)
 
 

@@ -135,7 +135,7 @@ def attribute(held: Any, name: str) -> Any:
     return captured_values.attribute(held, name, getattr(held, name))
 
 
-def method(held: ArrayBox | ModuleType, name: str) -> Callable | np._ArrayFunctionDispatcher:
+def method(held: ArrayBox | ModuleType, name: str) -> Callable:
     """held.name, which is about to be called."""
     return getattr(held, name) if type(held) is np.ndarray else attribute(held, name)
 

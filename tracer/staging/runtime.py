@@ -23,16 +23,16 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_values, format_strings, optional_values, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, optional_values, unrepeatable
+from ..values.python import format_strings
 from . import assignment, dunder_dispatch
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import MaybeUndefined
-    from ..values.boxes import ArrayBox, Box, ScalarBox
+    from ..values.boxes import Box, ScalarBox
 
 
-def fresh(made: dict[str, Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]) -> dict[str,
-          Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]:
+def fresh(made: Any) -> Any:
     """A list, dict or set that the traced program writes down."""
     trace = tracing.active()
     return made if trace is None else packed_lists.made(trace.note_fresh(made))

@@ -35,7 +35,7 @@ class Leaf(NamedTuple):
     """`dtype` is the IR dtype; of a static leaf the Python type, `dims` a mark that tells equal values apart (0.0, -0.0)."""
 
     kind: str
-    dtype: DType | type
+    dtype: Any
     dims: tuple = ()
     value: Any = None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,9 +42,10 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, format_strings, optional_values, promotion, random_generators, returned_views
+from ..values import captured_values, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
+from ..values.python import format_strings
 from . import runtime, signature
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
@@ -82,7 +84,8 @@ class Traced:
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
     mutated   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
-    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
+    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
+              leaves of which it reads the strides
     held      arrays from outside of the arguments, and what is needed to find them again
     """
 
@@ -179,7 +182,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: set | None = frozenset(), identities: bool = False):
+                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
+                 identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -273,6 +277,7 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held[-1].seen = True
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
@@ -322,8 +327,12 @@ class _Run:
         mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes), mutated, tuple(k for k in mutated if id(held[k]) in self.trace.layout_dependent),
+                      tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
                       self.outside(bool(writes)))
+
+    def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
+                     or (k in mutated and id(held[k]) in self.trace.layout_dependent))
 
     def outside(self, writes: bool) -> Captured:
         """What the function reaches that is no argument."""
@@ -373,7 +382,7 @@ class _Run:
         results.append(value)
         return Out(kind, len(results) - 1)
 
-    def overwritten(self, held: list[int | Box], results: list[Value]) -> dict[int, int]:
+    def overwritten(self, held: list, results: list[Value]) -> dict[int, int]:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]

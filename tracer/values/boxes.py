@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -36,7 +36,7 @@ REDIRECT: dict = {}               # callable -> what traced code calls in its pl
 INSTEAD: dict = {}                # NumPy function or its name -> what to write instead
 
 
-def implements(*functions: Callable | np._ArrayFunctionDispatcher | type, method: str | None = None,
+def implements(*functions: Callable, method: str | None = None,
                instead_of_calling: bool = False) -> Callable:
     """Register a handler for NumPy functions and for the ndarray method of that name.
 
@@ -60,21 +60,41 @@ class Box:
     __slots__ = ()
     __array_priority__ = 1000.0
 
+    if TYPE_CHECKING:                     # each kind of box has these
+        weak: str | None
+        def read(self) -> Value: ...
+        @property
+        def dims(self) -> tuple[Dim, ...]: ...
+        @property
+        def dtype_ir(self) -> DType: ...
+        @property
+        def kind(self) -> np.dtype | type: ...
+
+        def _unary(self) -> Box: ...      # `operators.install` makes the operators
+        def _binary(self, other: Any) -> Box: ...
+        def __eq__(self, other: Any) -> Box: ...       # type: ignore[override]
+        def __ne__(self, other: Any) -> Box: ...       # type: ignore[override]
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _binary
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _binary
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
+        __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __lt__ = __le__ = __gt__ = __ge__ = _binary
+
     def __array_ufunc__(self, ufunc: Callable, method: str, *inputs: float | Box | tuple[ArrayBox, ...],
                         **kwargs: Any) -> Box | None:
         if any(hasattr(type(x), "__tracegrad_box__") for x in inputs):
             return NotImplemented
         return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
 
-    def __array_function__(self, function: np._ArrayFunctionDispatcher, kinds: tuple[type, ...], args: tuple[float | Box, ...],
+    def __array_function__(self, function: Callable, kinds: tuple[type, ...], args: tuple[float | Box, ...],
                            kwargs: dict) -> Box:
         handler = FUNCTIONS.get(function)
         if handler is None:
             refuse(function)
         return handler(*args, **kwargs)
 
-    def __array__(self, dtype: DType | None = None, copy: Any = None) -> None:
-        tracing.need_concrete(self, "np.asarray")
+    def __array__(self, dtype: DType | None = None, copy: Any = None) -> np.ndarray:
+        return tracing.need_concrete(self, "np.asarray")
 
     def __bool__(self) -> bool:
         return bool(concrete(self, "the truth value"))
@@ -93,6 +113,9 @@ class Box:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return shapes.static_int(self, "a Python index")
 
+    def __round__(self, ndigits: int | None = None) -> Box:
+        return HOOKS["round"](self, ndigits)
+
     def __repr__(self) -> str:
         return f"<traced {self.read().type!r}>"
 
@@ -100,7 +123,7 @@ class Box:
         fail(ConcretizationError, "the text of a traced value is known only at run time",
              "print it, or use it in an f-string that is printed or is the message of assert or raise")
 
-    def __reduce_ex__(self, protocol: Any) -> None:
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
         fail(ConcretizationError, "a traced value cannot be pickled", "pickle what the compiled function returns")
 
     def __format__(self, spec: str) -> str:
@@ -113,11 +136,11 @@ class Box:
         if not self.dims:
             raise TypeError("iteration over a 0-d array" if isinstance(self, ArrayBox) else "'float' object is not iterable")
         n = self.dims[0]
-        if type(n) is not int:
-            tracing.need_concrete(self, "unpacking or iterating outside a for statement")
+        if not isinstance(n, int):
+            n = tracing.need_concrete(self, "unpacking or iterating outside a for statement")
         return (HOOKS["getitem"](self, k) for k in range(n))
 
-    def __getattr__(self, name: str) -> Callable | int | ArrayBox:
+    def __getattr__(self, name: str) -> Any:
         found = PROPERTIES.get(name)
         if found is not None:
             return found(self)
@@ -183,15 +206,18 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 
 class ArrayBox(Box):
-    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
+    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers).
+    `seen`: something else depends on its dimensions, a view of it or the caller."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path", "seen",
                  "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
+        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.identity: Any = None                     # regions/identity.py
+        self.seen = False
 
     weak = None
 
@@ -267,6 +293,7 @@ class ArrayBox(Box):
             joined = path.after(self.path)
             if joined is not None:
                 base, path = self.base, joined
+        base.seen = True
         box = ArrayBox(None, base, path)
         box.writeable = self.writeable and not isinstance(path, views.READS)
         return box
@@ -291,6 +318,8 @@ class ArrayBox(Box):
     def __setitem__(self, key: Any, value: float | Box) -> None:
         HOOKS["setitem"](self, key, value)
 
+    shape = property(lambda self: PROPERTIES["shape"](self), lambda self, shape: HOOKS["reshape_in_place"](self, shape))
+    flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
 
 
 def _settable(name: str) -> property:
@@ -301,7 +330,7 @@ def _settable(name: str) -> property:
 
 
 def _unsettable(name: str) -> property:
-    def refuse_write(self: Any, value: Value) -> None:
+    def refuse_write(self: Any, value: Value) -> NoReturn:
         fail(UnsupportedError, f"assigning ndarray.{name} cannot be compiled", "use reshape, astype or slice assignment")
 
     return property(lambda self: PROPERTIES[name](self), refuse_write)
@@ -309,8 +338,7 @@ def _unsettable(name: str) -> property:
 
 for _name in ("real", "imag"):
     setattr(ArrayBox, _name, _settable(_name))
-ArrayBox.flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
-for _name in ("shape", "dtype", "strides"):
+for _name in ("dtype", "strides"):
     setattr(ArrayBox, _name, _unsettable(_name))
 
 
@@ -331,7 +359,7 @@ def result(value: Value, strides: Any = None) -> Box:
 
 def count(dim: Dim) -> int | ScalarBox:
     """A length as Python sees it: an int, or a traced Python int."""
-    return dim if type(dim) is int else ScalarBox(dim, "int")
+    return ScalarBox(dim, "int") if isinstance(dim, Value) else dim
 
 
 def lift(x: list[float] | Array | Box) -> Box:
@@ -363,7 +391,7 @@ def _number(x: Any, weak: str, dtype: DType) -> ScalarBox:
     return ScalarBox(const(x, dtype), weak)
 
 
-def too_large(x: int) -> None:
+def too_large(x: int) -> NoReturn:
     fail(DTypeError, f"the Python integer {x} does not fit in 64 bits", "use a float")
 
 
@@ -428,7 +456,7 @@ def concrete(box: Box, what: str) -> Any:
         return value.data.item()
     if value.type.dtype.kind in "iux" and not value.type.dims:
         tracing.need_static(box, what)
-    tracing.need_concrete(box, what)
+    return tracing.need_concrete(box, what)
 
 
 def frozen_data(x: Any) -> Any:
@@ -437,7 +465,7 @@ def frozen_data(x: Any) -> Any:
     return value.data if isinstance(value, Const) and value.frozen else None
 
 
-def refuse(function: Callable) -> None:
+def refuse(function: Callable) -> NoReturn:
     """The error for a NumPy function that is not in the tables."""
     name, module = getattr(function, "__name__", repr(function)), getattr(function, "__module__", None)
     if module is None and getattr(np, name, None) is function:

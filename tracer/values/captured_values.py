@@ -29,7 +29,7 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import tracing
-from .boxes import ArrayBox, Box, ScalarBox
+from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
 
@@ -181,7 +181,7 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
         _root(trace, "item", vars(held), key, ABSENT, None)
 
 
-def item(held: ArrayBox | tuple, key: Any, value: Any) -> Any:
+def item(held: Any, key: Any, value: Any) -> Any:
     """held[key], which is `value` (ABSENT: there is none) of a list, tuple or dict, or of what a library made."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
@@ -355,12 +355,16 @@ def _fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
 
 
-@functools.lru_cache(maxsize=4096)
+def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
+    return functools.lru_cache(maxsize=4096)(asked)
+
+
+@_remembered
 def _users(cls: type) -> bool:
     return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
 
 
-@functools.lru_cache(maxsize=4096)
+@_remembered
 def _plain(cls: type) -> bool:
     """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
     if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
@@ -382,7 +386,7 @@ def _of_class(trace: Trace, cls: type, key: str) -> None:
         _part(trace, root(trace, cls), "attr", key, value)
 
 
-def _after(held: super, key: str) -> type:
+def _after(held: Any, key: str) -> type:
     """The class in which super() finds a name."""
     order = held.__self_class__.__mro__
     rest = order[order.index(held.__thisclass__) + 1:]

@@ -34,7 +34,7 @@ def form(x: Any, depth: int = _DEPTH) -> Form:
     if op.name == "cast":
         return form(op.operands[0], depth - 1)
     if op.name in ("add", "sub"):
-        return _plus(*[form(v, depth - 1) for v in op.operands], 1 if op.name == "add" else -1)
+        return _plus(form(op.operands[0], depth - 1), form(op.operands[1], depth - 1), 1 if op.name == "add" else -1)
     (a, p), (b, q) = [form(v, depth - 1) for v in op.operands]
     if a and b:
         return {x: 1}, 0
@@ -89,7 +89,7 @@ def on_axis(i: Value, n: Value) -> bool:
     terms, first = found
     if list(terms.values()) != [1] or first < 0:
         return False
-    loop, init = tracing.current().origin.get(*terms, (None, None))
+    loop, init = tracing.current().origin.get(next(iter(terms)), (None, None))
     if loop is None or init is not None or loop.trip is None:
         return False
     terms, room = _plus(length, form(loop.trip), -1)          # i < trip + first <= n

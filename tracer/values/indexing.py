@@ -48,7 +48,7 @@ def _bound(x: int | ScalarBox | None, what: str) -> Dim | None:
 
 def _from_either_end(k: Dim, n: Dim, low: int | None, high: Dim | None) -> Dim:
     """A bound counted from either end, clipped to [low, high]; `low` and `high` may be None where the other bound clips."""
-    if type(k) is int:
+    if isinstance(k, int):
         if k < 0:
             k = arith("add", n, k)
             return k if low is None else arith("max", k, low)
@@ -93,7 +93,7 @@ def span(key: slice, n: Dim) -> tuple:
         room = arith("floordiv", arith("add", room, abs(step) - 1), abs(step))
     sure = step > 0 and first == 0 and type(first) is int and (stop is None or (type(stop) is int and stop >= 0))
     length = room if sure else arith("max", room, 0)
-    if step == 1 and type(length) is not int and start is not None and stop is not None and index_bounds.at_most_one(start,
+    if step == 1 and isinstance(length, Value) and start is not None and stop is not None and index_bounds.at_most_one(start,
                                                                                                                      stop):
         tracing.current().short.add(length)
     return first, length, step
@@ -138,7 +138,8 @@ def _entries(key: Any, dims: tuple[Dim, ...]) -> list:
     """The key as a list with one entry an axis, None for new axes and masks standing for their rank of axes."""
     if type(key) is not tuple:
         key = (key,)
-    entries, taken, dots = [], 0, None
+    entries: list = []
+    taken, dots = 0, None
     for entry in key:
         if entry is Ellipsis:
             if dots is not None:
@@ -177,7 +178,10 @@ _WHOLE = slice(None)
 
 def parse(key: Any, dims: Any) -> Key:
     """The parts of a key; every bound is normalised and checked."""
-    sel, out, arrays, spots = [], [], [], []          # spots: what stood at each place, for NumPy's rule on adjacency
+    sel: list[Dim | tuple | None] = []
+    out: list[int | None] = []
+    arrays: list[tuple[int, Value]] = []
+    spots: list[str] = []                             # what stood at each place, for NumPy's rule on adjacency
     copies = False
     for entry in _entries(key, dims):
         axis = len(sel)
@@ -338,7 +342,8 @@ def _same_view(a: ArrayBox, b: ArrayBox) -> bool:
     return a.path.out == b.path.out and all(map(_same_part, a.path.sel, b.path.sel))
 
 
-def _same_part(a: int | tuple[int, ...] | None, b: int | tuple[Dim, Dim, int] | None) -> bool:
+def _same_part(a: Any, b: Any) -> bool:
+    """Whether two entries of a path's `sel` are the same."""
     if type(a) is tuple and type(b) is tuple:
         return all(map(shapes.same, a, b))
     return shapes.same(a, b)

@@ -6,7 +6,7 @@ float, complex for Python scalars, which adapt to the others (NEP 50). A Python 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class AxisError(TracegradError, np.exceptions.AxisError):
         return self.render()
 
 
-def fail(error: type, what: str, remedy: str = "") -> None:
+def fail(error: type, what: str, remedy: str = "") -> NoReturn:
     """Raise an error of tracegrad at the user's line."""
     raise error(what, remedy, tracing.locate())
 
@@ -118,7 +118,7 @@ def check_range(number: int, dtype: DType) -> int:
 _CASTS: dict = {}
 
 
-def can_cast(kind: Any, to: DType, casting: str) -> bool:
+def can_cast(kind: Any, to: DType, casting: Any) -> bool:
     """np.can_cast for a kind; a Python scalar casts as its default dtype does, but freely within its own kind."""
     key = kind, to.name, casting
     found = _CASTS.get(key)

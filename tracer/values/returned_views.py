@@ -57,8 +57,8 @@ def _open(x: int | Number | tuple[int | Number | tuple, ...]) -> bool:
     return type(x) is Number or (type(x) is tuple and any(map(_open, x)))
 
 
-def _filled(x: int | Number | tuple[int | Number | tuple, ...],
-            numbers: tuple[int, ...]) -> int | tuple[int | tuple[int | tuple, ...], ...]:
+def _filled(x: Any, numbers: tuple[int, ...]) -> Any:
+    """The operands of a step, a tree of tuples, with the numbers at their places."""
     if type(x) is Number:
         return numbers[x.position]
     return tuple([_filled(part, numbers) for part in x]) if type(x) is tuple else x
@@ -87,10 +87,11 @@ def path_of(box: ArrayBox, leaf: int, result: Callable[[Value], int]) -> Returne
     return ReturnedView(leaf, tuple(steps), tuple(map(result, numbers)))
 
 
-def _strided(sel: tuple, out: tuple) -> list:
+def _strided(sel: tuple, out: tuple) -> list[Callable]:
     """An index, then the order of axes. Axes that no axis of the view runs along have one element that counts."""
     real = [axis for axis in out if axis is not None]
-    order, takes = sorted(real), []
+    order = sorted(real)
+    takes: list[Callable] = []
     entries = [_part(s) if axis in real else s[0] if type(s) is tuple else s or 0 for axis, s in enumerate(sel)]
     if order == real:
         for place, axis in enumerate(out):                       # new axes, before the next old one or at the end
@@ -117,11 +118,11 @@ def _part(s: tuple[int, ...] | None) -> slice:
     return slice(start, stop if stop >= 0 else None, step)
 
 
-def _windows(sizes: tuple, axes: tuple) -> list:
+def _windows(sizes: tuple, axes: tuple) -> list[Callable]:
     return [lambda y: np.lib.stride_tricks.sliding_window_view(y, sizes, axes)]
 
 
-_STEPS = {
+_STEPS: dict[type, tuple[Callable[..., list[Callable]], Callable[[Any], tuple]]] = {
     views.Strided: (_strided, lambda p: (p.sel, p.out)),
     views.Reshaped: (lambda to: [operator.methodcaller("reshape", to)], lambda p: (p.to,)),
     views.Part: (lambda kind: [operator.attrgetter(kind)], lambda p: (p.kind,)),

@@ -5,7 +5,7 @@ A dimension is an int or an index value. Two that must agree and cannot be prove
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from .. import tracing
 from .promotion import AxisError, fail
 
 if TYPE_CHECKING:
-    from .boxes import ArrayBox, ScalarBox
+    from .boxes import ArrayBox
 
 
 def same(a: Dim, b: Dim) -> bool:
@@ -55,8 +55,8 @@ def arith(name: str, a: Any, b: Any) -> Dim:
     return as_dim(tracing.current().builder.iop(name, a, b))
 
 
-_FOLD = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
-         "min": min, "max": max}
+_FOLD: dict[str, Callable[[int, int], int]] = {"add": operator.add, "sub": operator.sub, "mul": operator.mul,
+                                               "floordiv": operator.floordiv, "mod": operator.mod, "min": min, "max": max}
 
 
 def require_equal(a: Any, b: Dim, message: str) -> None:
@@ -254,7 +254,7 @@ _LENGTHS = {"dim", "reduce"}     # ops whose index results are never negative
 def length(x: Any, what: str = "a length") -> Dim:
     """A dimension that the user gave: an int where it can be, an index value where it depends on data."""
     found = to_index(x)
-    if type(found) is not int:
+    if isinstance(found, Value):
         tracing.need_static(x, what)
         builder = tracing.current().builder
         if found.op is not None and found.op.name not in _LENGTHS:
@@ -266,7 +266,7 @@ def length(x: Any, what: str = "a length") -> Dim:
     return found
 
 
-def shape_of(shape: int | ScalarBox | tuple[int, ...]) -> tuple:
+def shape_of(shape: Any) -> tuple:
     """The dims of a `shape` argument: an int, a traced int, a tuple, list or array of them."""
     if isinstance(shape, (tuple, list)):
         return tuple(map(length, shape))

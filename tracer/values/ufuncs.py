@@ -16,7 +16,7 @@ from ...ir import ops  # noqa: F401  (declares the ops)
 from ...ir.build import Builder, Expr, const
 from ...ir.core import Const, Value
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
-from ...ir.opdef import OPS
+from ...ir.opdef import OPS, Elementwise
 from ...ir.types import BOOL, F16, F32, I64, INDEX, U64, Array, DType
 from .. import tracing
 from . import boxes, shapes, views
@@ -57,7 +57,7 @@ def direct(op: str) -> Callable:
     def run(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
         defn = OPS[op]
         dtype = xs[0].type.dtype
-        if dtype in defn.takes and (op, dtype.kind) not in SUBSTITUTES:
+        if isinstance(defn, Elementwise) and dtype in defn.takes and (op, dtype.kind) not in SUBSTITUTES:
             return b(defn, *xs)
         substitute = SUBSTITUTES.get((op, dtype.kind))
         if substitute is None:

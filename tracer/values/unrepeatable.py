@@ -10,7 +10,7 @@ import io
 import os
 import types
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -80,7 +80,7 @@ def expect_not_consumed(held: Any) -> None:
 _ITERATORS = (collections.abc.Iterator, io.IOBase)
 
 
-def _refuse(what: str, source: str, remedy: str) -> None:
+def _refuse(what: str, source: str, remedy: str) -> NoReturn:
     raise UnsupportedError(
         f"{what} {source}, which compiled code would do once, while it is traced, and never again", f"{remedy}; or write "
         "tg.static(…) around it where the value of that moment is meant for all calls", tracing.locate())

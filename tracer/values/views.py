@@ -2,7 +2,7 @@
 
 A path says how a view lies in its base:
 
-  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered | Windows
+  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered | Windows | Restrided
   sel     one entry for each axis of the base: None (whole), an index value (axis dropped) or (start, length, step)
   out     one entry for each axis of the view: the base axis that it runs along, or None (a new axis of length 1)
 
@@ -12,12 +12,12 @@ element of the root and not a whole row. `read(x)` makes the view's value from t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ...ir.core import Const, Value
-from ...ir.errors import ShapeError
+from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import INDEX, Dim
 from .. import tracing
 from . import shapes
@@ -44,7 +44,7 @@ class Strided:
         return tuple(1 if a is None else self.sel[a][1] if self.sel[a] else base_dims[a] for a in self.out)
 
     def _operands(self, index: Callable) -> list[Value]:
-        found = []
+        found: list[Value] = []
         for s in self.sel:
             if type(s) is tuple:
                 found += map(index, s)
@@ -185,13 +185,13 @@ class Diagonal:
     def __init__(self, a: int, b: int, k: int, length: Dim):
         self.a, self.b, self.k, self.length = a, b, k, length
 
-    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return (*(d for axis, d in enumerate(base_dims) if axis not in (self.a, self.b)), self.length)
 
     def read(self, x: Value) -> Value:
         return diagonal(x, self.a, self.b, self.k, self.length)
 
-    def write(self, x: Any, v: Value) -> None:
+    def write(self, x: Any, v: Value) -> NoReturn:
         fail(ShapeError, READ_ONLY)
 
     def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> Any:
@@ -215,7 +215,7 @@ class Spread:
     def read(self, x: Value) -> Value:
         return shapes.expand(x, self.to)
 
-    def write(self, x: Any, v: Value) -> None:
+    def write(self, x: Any, v: Value) -> NoReturn:
         fail(ShapeError, READ_ONLY)
 
     def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
@@ -239,7 +239,7 @@ class Gathered:
     def read(self, x: Const) -> Value:
         return tracing.current().builder("gather", x, self.at, axes=(0,), at=0)
 
-    def write(self, x: Any, v: Value) -> None:
+    def write(self, x: Any, v: Value) -> NoReturn:
         fail(ShapeError, READ_ONLY)
 
     def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> None:
@@ -275,11 +275,45 @@ class Windows:
         assert x.type.rank == rank + len(self.axes)
         return x
 
-    def write(self, x: Any, v: Value) -> None:
+    def write(self, x: Any, v: Value) -> NoReturn:
         fail(ShapeError, READ_ONLY)
 
     def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> Any:
         return (*base_strides, *(base_strides[axis] for axis in self.axes))
+
+    permuting = True
+
+
+class Restrided:
+    """as_strided: element (i_0, i_1, …) is number sum_k i_k steps_k of the base's elements in C order. Not written through, as
+    elements may meet: what a write leaves there depends on NumPy's order."""
+
+    __slots__ = ("steps", "to")
+
+    def __init__(self, to: tuple[int, ...], steps: tuple[int, ...]):
+        self.to, self.steps = to, steps
+
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+        return self.to
+
+    def read(self, x: Value) -> Value:
+        builder = tracing.current().builder
+        to = self.to or (1,)
+        at = shapes.expand(builder.index(0), to)
+        for axis, (n, step) in enumerate(zip(self.to, self.steps)):
+            if n > 1 and step:
+                move = builder("mul", builder("iota", builder.index(n), dtype=INDEX), shapes.expand(builder.index(step), (n,)))
+                row = builder.reshape(move, tuple(n if k == axis else 1 for k in range(len(to))))
+                at = builder("add", at, shapes.expand(row, to))
+        flat = builder.reshape(x, (shapes.product(x.type.dims),))
+        return builder.reshape(builder("gather", flat, at, axes=(0,), at=0), self.to)
+
+    def write(self, x: Any, v: Value) -> None:
+        fail(UnsupportedError, "an array made by as_strided cannot be written to in compiled code",
+             "write to the array that it was made of")
+
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+        return self.steps
 
     permuting = True
 
@@ -307,10 +341,10 @@ def c_strides(dims: tuple[Dim, ...]) -> tuple | None:
 
 
 READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be written through
-PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows)
+PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows, Restrided)
 
 
-def contiguous(dims: tuple[Dim, ...], strides: tuple[int, ...]) -> bool:
+def contiguous(dims: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether an array of these dims and strides is C-contiguous: axes of length 1 do not count, an empty array is."""
     step = 1
     for d, s in zip(reversed(dims), reversed(strides)):
@@ -322,7 +356,7 @@ def contiguous(dims: tuple[Dim, ...], strides: tuple[int, ...]) -> bool:
     return True
 
 
-def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: Any) -> tuple | None:
+def reshaped_strides(dims: tuple[int, ...], strides: tuple[int, ...], to: Any) -> tuple | None:
     """Strides under which an array of `dims` and `strides` can be seen as `to`, or None where NumPy copies.
 
     Axes of length 1 do not count. The rest is cut into the smallest groups of old and new axes with equal products; within a
@@ -331,7 +365,8 @@ def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: Any) -
     if 0 in dims:
         return c_strides(to)
     old = [(d, s) for d, s in zip(dims, strides) if d != 1]
-    found, i, j = [], 0, 0
+    found: list[int] = []
+    i = j = 0
     while i < len(old) and j < len(to):
         first, first_new, have, want = i, j, old[i][0], to[j]
         while have != want:
@@ -356,7 +391,8 @@ def reshaped_strides(dims: tuple[Dim, ...], strides: tuple[int, ...], to: Any) -
 def squeezed(dims: tuple[Dim, ...], to: tuple[Dim, ...]) -> tuple | None:
     """The `out` of a Strided path, where `to` is `dims` with axes of length 1 put in or taken out; else None."""
     real = [(axis, d) for axis, d in enumerate(dims) if not (type(d) is int and d == 1)]
-    out, taken = [], 0
+    out: list[int | None] = []
+    taken = 0
     for d in to:
         if type(d) is int and d == 1:
             out.append(None)
@@ -380,7 +416,7 @@ def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
         rank = {s: 8 * 4 ** k for k, s in enumerate(sorted({abs(s) for s in strides} - {0}))} | {0: 0}
         stand_ins.append(np.lib.stride_tricks.as_strided(
             unit, tuple(1 if d == 1 else 2 for d in own), tuple(rank[abs(s)] for s in strides), writeable=False))
-    flags = [["readonly"]] * len(stand_ins) + [["writeonly", "allocate"]]
+    flags: list[list[Any]] = [["readonly"]] * len(stand_ins) + [["writeonly", "allocate"]]
     with np.nditer([*stand_ins, None], op_flags=flags, itershape=small) as iterator:
         order = sorted(range(len(dims)), key=lambda axis: iterator.operands[-1].strides[axis])
     found, step = [0] * len(dims), 1

@@ -43,7 +43,7 @@ class _Lives:
         self.depth: dict[Buffer, int] = {}
         self.loops: list[list] = []                 # for each open loop: the buffers from outside that it uses
 
-    def touch(self, b: Buffer) -> None:
+    def touch(self, b: object) -> None:
         if isinstance(b, At):
             b = b.buffer
         if isinstance(b, Buffer) and b in self.first:
@@ -103,7 +103,7 @@ def plan_slots(kernel: Kernel) -> None:
     if len(lives.first) < 2:
         return
     slots: list[tuple[int, int]] = []              # (size, free from)
-    for b in sorted(lives.first, key=lives.first.get):
+    for b in sorted(lives.first, key=lives.first.__getitem__):
         size = b.count * b.dtype.size
         free = [(abs(have - size), k) for k, (have, until) in enumerate(slots) if until < lives.first[b]]
         if free:

@@ -1,14 +1,14 @@
 """Positions in loop IR as forms over loop counters (affine.py): what can be proved about two accesses to one buffer."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from ....ir.analysis.affine import Constraints as _Facts
 from ....ir.types import INDEX
-from ..grammar import For, Let, Scalar
+from ..grammar import Atom, For, Let, Scalar
 
 
 class Positions:
@@ -21,10 +21,10 @@ class Positions:
         self.unequal: list[AffineExpr] = []               # forms that are not 0
         self.held: list[AffineExpr] = []                  # forms that are >= 0 here, of the loops and branches around
 
-    def form(self, x: Any) -> AffineExpr:
+    def form(self, x: int | Atom) -> AffineExpr:
         """The form of an index: an int, an immediate or a scalar."""
         if type(x) is not Scalar:
-            return AffineExpr(x if type(x) is int else int(x.value), {})
+            return AffineExpr(x if isinstance(x, int) else int(x.value), {})
         found = self.forms.get(x)
         if found is None:
             found = self.forms[x] = AffineExpr(0, {self.facts.atom(LOWEST, HIGHEST): 1})
@@ -70,7 +70,7 @@ class Positions:
         return self.form(s.trip).add(-1).plus(AffineExpr(0, {i: 1}), -1)
 
     @contextmanager
-    def where(self, cond: Scalar) -> Iterator[None]:
+    def where(self, cond: Atom) -> Iterator[None]:
         """Within, a condition holds."""
         s = self.conditions.get(cond) if type(cond) is Scalar else None
         if s is None:
@@ -79,10 +79,11 @@ class Positions:
         mark, known = self.facts.mark(), len(self.unequal)
         a, b = map(self.form, s.args)
         open = len(self.held)
-        if s.op == "ne":
+        holds = _HOLDS[s.op]
+        if holds is None:
             self.unequal.append(a.plus(b, -1))
         else:
-            self.held.append(_HOLDS[s.op](a, b))
+            self.held.append(holds(a, b))
             self.facts.assume(self.held[-1])
         yield
         self.facts.undo(mark)
@@ -105,6 +106,8 @@ def _mul(a: AffineExpr, b: AffineExpr) -> AffineExpr | None:
 
 
 # What is >= 0 where a comparison holds; where two numbers differ, it is not known which is less.
-_HOLDS = {"ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
+_HOLDS: dict[str, Callable[[AffineExpr, AffineExpr], AffineExpr] | None] = {
+          "ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
           "lt": lambda a, b: b.plus(a, -1).add(-1), "ne": None}
-_ARITHMETIC = {"add": AffineExpr.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}
+_ARITHMETIC: dict[str, Callable[[AffineExpr, AffineExpr], AffineExpr | None]] = {
+               "add": AffineExpr.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}

@@ -8,11 +8,31 @@
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import LONGEST, AffineExpr, Symbol
 from ....ir.opdef import OPS
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Let, Load, Peek, Poke, Pop, Push, Scalar, Store, While
+from ..grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    For,
+    If,
+    Index,
+    Let,
+    Load,
+    Peek,
+    Poke,
+    Pop,
+    Push,
+    Scalar,
+    Size,
+    Store,
+    While,
+)
 from .dependence import Positions
 from .reorder_iterations import additions
 
@@ -29,9 +49,9 @@ def total(costs: Cost, more: Cost, times: float = 1.0) -> Cost:
     return costs
 
 
-def product(costs: Cost, trip: Any) -> Cost:
+def product(costs: Cost, trip: float | Scalar) -> Cost:
     """costs * trip."""
-    if type(trip) is not Scalar:
+    if not isinstance(trip, Scalar):
         return {key: value * trip for key, value in costs.items()}
     return {tuple(sorted((*key, trip), key=id)): value for key, value in costs.items()}
 
@@ -50,7 +70,7 @@ class Footprint:
 
     def __init__(self, positions: Positions, loop: For):
         self.positions, self.loop = positions, loop
-        self.counter: Symbol = positions.forms[loop.index].atom
+        self.counter: Symbol = positions.forms[loop.index].symbol
         self.first = positions.facts.count                   # the symbols after it belong to the iteration
         self.outside = len(positions.held) - 1               # what is known of the counter holds in both
         self.accesses: list[Access] = []
@@ -81,15 +101,15 @@ class Footprint:
             total(costs, self._cost(s))
         return costs
 
-    def _touch(self, kind: str, buffer: Buffer, index: tuple[int | Scalar, ...] | None = None) -> None:
+    def _touch(self, kind: str, buffer: Buffer, index: Index | None = None) -> None:
         if kind == "load" and buffer.space in ("in", "const"):
             return
         forms = None if index is None else tuple(map(self.positions.form, index))
         self.accesses.append(Access(kind, buffer, forms, tuple(self.positions.held[self.outside + 1:])))
 
-    def _address(self, kind: str, x: Any) -> None:
+    def _address(self, kind: str, x: object) -> None:
         if isinstance(x, (Buffer, At)):
-            self._touch(kind, x.buffer if type(x) is At else x)
+            self._touch(kind, x.buffer if isinstance(x, At) else x)
 
     def _cost(self, s: Any) -> Cost:
         """Of a statement; walks over its blocks."""
@@ -108,15 +128,15 @@ class Footprint:
         if kind is Let:
             return {(): max(OPS[s.op].cost, 1) if s.op in OPS else 1}
         if kind is Fill or kind is Copy:
-            costs = {(): 0.25}
+            whole: Cost = {(): 0.25}
             for d in (s.buffer if kind is Fill else s.dst).dims:
-                costs = product(costs, self._trip(d))
-            return costs
+                whole = product(whole, self._trip(d))
+            return whole
         return {(): 1.0}
 
-    def _trip(self, trip: Any) -> Any:
+    def _trip(self, trip: Size) -> float | Scalar:
         """A length as a factor of the cost: a number, or a scalar that is known before the loop."""
-        if type(trip) is int:
+        if isinstance(trip, int):
             return trip
         if trip not in self.inner:
             return trip
@@ -140,6 +160,7 @@ class Footprint:
 
     def _ordered(self, a: Access, b: Access) -> bool:
         """Whether a is proved to be apart from b in any later iteration."""
+        assert a.forms is not None and b.forms is not None       # `meet` has looked
         facts = self.positions.facts
         mark = facts.mark()
         later = {self.counter: self.positions.counter(self.loop)}
@@ -171,6 +192,7 @@ def _copy(of: Footprint, s: Copy) -> None:
     of._touch("store", s.dst)
 
 
-_WHOLE = {Fill: lambda of, s: of._touch("store", s.buffer), Copy: _copy,
+_WHOLE: dict[type, Callable[[Footprint, Any], None]] = {
+          Fill: lambda of, s: of._touch("store", s.buffer), Copy: _copy,
           Push: lambda of, s: of._address("load", s.source), Pop: lambda of, s: of._address("store", s.target),
           Poke: lambda of, s: of._address("load", s.source), Peek: lambda of, s: of._address("store", s.target)}

@@ -10,16 +10,17 @@ for short runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX, DType
 from ..cursor import operand
-from ..grammar import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, Set, Store, Var
-from .unroll import copied, made, renamed
+from ..grammar import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, Set, Size, Stmt, Store, Var
+from .unroll import New, copied, made, renamed
 
 SIZE = 256                # elements of a part
 WHOLE = 2 * SIZE          # iterations up to which one part holds all
+
+Addition = tuple[int, int, int]      # the places in a loop's body of a load, an addition and a store
 
 
 def upwards(loop: For) -> None:
@@ -28,19 +29,19 @@ def upwards(loop: For) -> None:
     loop.body = [*_reversed(i, loop.index, loop.trip), *loop.body]
 
 
-def _reversed(i: Scalar, k: Scalar, trip: int | Scalar) -> list:
-    if type(trip) is int:
+def _reversed(i: Scalar, k: Atom, trip: Size) -> list:
+    if isinstance(trip, int):
         return [Let(i, "sub", (operand(trip - 1), k))]
     last = Scalar(INDEX)
     return [Let(last, "add", (trip, operand(-1))), Let(i, "sub", (last, k))]
 
 
-def cut(loop: For, groups: list[list[tuple[int, int, int]]], down: bool) -> list:
+def cut(loop: For, groups: list[list[Addition]], down: bool) -> list:
     """What stands in the place of a loop: each group of additions, given by the places of their statements in the body, gets a
     loop of its own."""
     trip = loop.trip
-    if type(trip) is int:
-        return _Cut(loop, groups, down).whole() if trip <= WHOLE else _Cut(loop, groups, down).strips(_even(trip))
+    if isinstance(trip, int):
+        return _Cut(loop, groups, down).whole(trip) if trip <= WHOLE else _Cut(loop, groups, down).strips(_even(trip))
     short = Scalar(BOOL)
     plain = For(loop.index, trip, loop.body)
     return [Let(short, "lt", (trip, operand(sizes.cut))),
@@ -53,31 +54,34 @@ def _even(trip: int) -> int:
     return min(-(-trip // strips // sizes.cut) * sizes.cut, SIZE)
 
 
+_Counted = Callable[[Scalar], tuple[list, Scalar]]
+
+
 class _Cut:
-    def __init__(self, loop: For, groups: list[list[tuple]], down: bool):
+    def __init__(self, loop: For, groups: list[list[Addition]], down: bool):
         self.loop, self.groups, self.down = loop, groups, down
         self.parts: dict[int, Buffer] = {}          # where an addition stood -> what is to be added
 
-    def whole(self) -> list:
-        return self._strip(self.loop.trip, lambda k: ([], k), self.loop.trip)
+    def whole(self, trip: int) -> list:
+        return self._strip(trip, lambda k: ([], k), trip)
 
     def strips(self, size: int) -> list:
         trip, s, base, rest, length = self.loop.trip, *(Scalar(INDEX) for _ in range(4))
         length.most = size
-        body = [Let(base, "mul", (s, operand(size))), Let(rest, "sub", (operand(trip), base)),
+        body: list = [Let(base, "mul", (s, operand(size))), Let(rest, "sub", (operand(trip), base)),
                 Let(length, "min", (rest, operand(size)))]
 
-        def counted(k: Any) -> Any:
+        def counted(k: Scalar) -> tuple[list, Scalar]:
             i = Scalar(INDEX)
             return [Let(i, "add", (base, k))], i
 
         body += self._strip(length, counted, size)
-        if type(trip) is int:
+        if isinstance(trip, int):
             return [For(s, -(-trip // size), body)]
         up, strips = Scalar(INDEX), Scalar(INDEX)
         return [Let(up, "add", (trip, operand(size - 1))), Let(strips, "floordiv", (up, operand(size))), For(s, strips, body)]
 
-    def _strip(self, length: Any, counted: Callable, size: int) -> list:
+    def _strip(self, length: Size, counted: _Counted, size: int) -> list:
         """The loops over one strip; `counted(k)`: statements that give the number of the iteration, and that number."""
         allocs = []
         for group in self.groups:
@@ -88,7 +92,7 @@ class _Cut:
                 allocs.append(Alloc(part))
         return [*allocs, self._main(length, counted), *[self._group(g, length, counted) for g in self.groups]]
 
-    def _begin(self, counted: Callable) -> tuple[Scalar, dict[Scalar, Scalar], list[Let]]:
+    def _begin(self, counted: _Counted) -> tuple[Scalar, New, list]:
         """(k, its copies of scalars, the first statements) of a loop over a strip."""
         k = Scalar(INDEX)
         begin, number = counted(k)
@@ -98,7 +102,7 @@ class _Cut:
             number = i
         return k, {self.loop.index: number}, begin
 
-    def _main(self, length: int, counted: Callable) -> For:
+    def _main(self, length: Size, counted: _Counted) -> For:
         k, new, body = self._begin(counted)
         moved = {store: (load, step) for group in self.groups for load, step, store in group}
         gone = {at for pair in moved.values() for at in pair}
@@ -110,11 +114,11 @@ class _Cut:
                 body.append(copied(s, new))
         return For(k, length, body, apart=True)
 
-    def _share(self, at: int, old: Scalar, step: Let, new: dict[Scalar, Scalar], k: Scalar) -> list:
+    def _share(self, at: int, old: Scalar, step: Let, new: New, k: Scalar) -> list:
         """Store what is to be added: of `old + a` it is a, of `old - a` it is a too, which is subtracted later."""
         return [Store(self.parts[at], (k,), renamed(next(a for a in step.args if a is not old), new))]
 
-    def _group(self, group: list[tuple[int, ...]], length: int, counted: Callable) -> For:
+    def _group(self, group: list[Addition], length: Size, counted: _Counted) -> For:
         k, new, body = self._begin(counted)
         statements = self.loop.body
         body += [copied(s, new) for s in leading_to([statements[load] for load, _, _ in group], statements)]
@@ -137,16 +141,19 @@ def leading_to(loads: list, statements: list) -> list:
     return [s for s in statements if type(s) is Let and s.target in wanted]
 
 
-def gathered(loop: For, steady: list[tuple[int, int, int]]) -> tuple[list, list]:
+def gathered(loop: For, steady: list[Addition]) -> tuple[list, list]:
     """Let variables gather the additions at these places of a loop's body, each to an element that stays the same; what stands
     in front of the loop and behind it. The elements are sure to exist if there is an iteration.
 
         for i in n { …; x[3] += %a }     ->     set @sum, 0;  for i in n { …; @sum += %a };  x[3] += @sum
     """
-    body, before, after = loop.body, [], []
+    body = loop.body
+    before: list[Stmt] = []
+    after: list[Stmt] = []
     for load, step, store in steady:
         place, op, old = body[load], body[step], body[load].target
-        var, new, total = Var(place.buffer.dtype, "sum"), {}, Scalar(place.buffer.dtype)
+        var, total = Var(place.buffer.dtype, "sum"), Scalar(place.buffer.dtype)
+        new: New = {}
         before.append(Set(var, zero(var.dtype)))
         after += [copied(s, new) for s in leading_to([place], body)]
         after += [copied(place, new), Get(total, var), Let(made(op.target, new), "add", (new[old], total)),
@@ -154,7 +161,7 @@ def gathered(loop: For, steady: list[tuple[int, int, int]]) -> tuple[list, list]
         body[load] = Get(old, var)
         body[step] = Let(op.target, op.op, op.args, {}, True)
         body[store] = Set(var, op.target)
-    if type(loop.trip) is not int and after:
+    if not isinstance(loop.trip, int) and after:
         some = Scalar(BOOL)
         after = [Let(some, "gt", (loop.trip, operand(0))), If(some, after, [])]
     return before, after

@@ -16,6 +16,7 @@ must not have been written). Other checks are allowed: the first failure in the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -36,7 +37,9 @@ from ..grammar import (
     Pop,
     Print,
     Push,
+    Scalar,
     Set,
+    Size,
     Spread,
     Swap,
     Var,
@@ -142,7 +145,7 @@ class _Walk:
         own = private(s.body, self.everywhere)
         touched: dict[Var, bool] = {}
         for t in walk(s.body):
-            if type(t) in (Get, Set):
+            if isinstance(t, (Get, Set)):
                 touched[t.var] = touched.get(t.var, False) or type(t) is Set
         sums = {}
         for var in [v for v, written in touched.items() if written and v not in own]:
@@ -177,7 +180,7 @@ def _zeros_can_be_made(buffer: Buffer, footprint: Footprint) -> bool:
     return buffer.space != "result" or all(d not in footprint.inner for d in buffer.dims)
 
 
-_REFUSED = {
+_REFUSED: dict[type, Callable[[Any], str]] = {
     Lib: lambda t: "it draws random numbers" if t.name == "draw" else f"it calls {t.name} of a library",
     Print: lambda t: "it prints",
     Push: lambda t: "it records on a tape that grows",
@@ -206,8 +209,8 @@ def _where(s: For) -> Loc:
     """The user's line of a loop, as far as its statements tell."""
     if s.index.loc:
         return s.index.loc
-    found = [t.target.loc for t in walk(s.body) if getattr(getattr(t, "target", None), "loc", ())]
-    return found[0] if found else ()
+    made = (getattr(t, "target", None) for t in walk(s.body))
+    return next((x.loc for x in made if isinstance(x, Scalar) and x.loc), ())
 
 
 # --- how many chunks ---------------------------------------------------------------------------------------------------
@@ -218,9 +221,9 @@ def worth(costs: Cost) -> bool:
     return sum([times * prod(map(greatest, key)) for key, times in costs.items() if times]) >= sizes.parallel
 
 
-def chunks_of(spread: Spread, trip: Any) -> int | None:
+def chunks_of(spread: Spread, trip: Size) -> int | None:
     """The number of chunks, where it is known before run time."""
-    if type(trip) is not int or any(spread.work) or not all(b.static for b in spread.shared):
+    if not isinstance(trip, int) or any(spread.work) or not all(b.static for b in spread.shared):
         return None
     cost = spread.work.get((), 0.0)
     number = min(trip, spread.most, cost / max(sizes.grain, 1))

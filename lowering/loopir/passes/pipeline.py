@@ -8,9 +8,9 @@ from .if_conversion import choose
 from .interchange import exchange
 from .parallelize import parallelize
 from .reorder_iterations import commute
-from .scatter_strips import split
+from .strips import split
 
-PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("scatter_strips", split),
+PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("strips", split),
           ("parallelize", parallelize),
           ("buffer_coloring", plan_slots))
 

@@ -7,20 +7,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
-from ..grammar import For, Get, If, Let, Scalar, Set, Var, While, walk
+from ..grammar import Atom, For, Get, If, Let, Scalar, Set, Var, While, walk
 from .reorder_iterations import any_order, uses
-
-if TYPE_CHECKING:
-    from ....ir.core import Value
 
 # op of a reduction -> the op that combines what chunks have found
 REDUCED = {"add": "add", "mul": "mul", "max": "max", "min": "min"}
 _STEPS = {**REDUCED, "sub": "add"}
 
 
-def step_of(body: list, var: Var, everywhere: Counter) -> str:
+def step_of(body: list, var: Var, everywhere: Counter[Var]) -> str:
     """The op of the reduction; "ordered" where only its order stands against it; "" where it is none."""
     kinds = _Steps(everywhere, uses(body)).of(body, var)
     if len(kinds) != 1:
@@ -31,8 +27,9 @@ def step_of(body: list, var: Var, everywhere: Counter) -> str:
 class _Steps:
     """`passed`: how often each scalar has been found on the way of the variable; nothing else may use it."""
 
-    def __init__(self, everywhere: Counter, used: Counter):
-        self.everywhere, self.used, self.passed = everywhere, used, Counter()
+    def __init__(self, everywhere: Counter[Var], used: Counter[Scalar]):
+        self.everywhere, self.used = everywhere, used
+        self.passed: Counter[Scalar] = Counter()
 
     def of(self, body: list, var: Var) -> set[str]:
         """The ops of all steps; with "" where something is no step."""
@@ -52,11 +49,11 @@ class _Steps:
         return kinds | ({""} if now is not None else set())
 
     def _inner(self, s: For | If, var: Var) -> set[str]:
-        if type(s) is For:
+        if isinstance(s, For):
             return self.of(s.body, var)
         return set().union(*(self.of(side, var) for side in (s.then, s.other) if _touches(side, var)))
 
-    def _step(self, value: Any, before: Scalar, body: list) -> set[str]:
+    def _step(self, value: Atom | None, before: Scalar, body: list) -> set[str]:
         """The ops on the way from what was got to what is set."""
         made = {s.target: s for s in body if type(s) in (Let, Get)}
         kinds: set[str] = set()
@@ -79,7 +76,7 @@ class _Steps:
             value = next((a for a in sides if a is before or self._leads(a, before, made)), None)
         return {""}
 
-    def _leads(self, value: Value, before: Scalar, made: dict) -> bool:
+    def _leads(self, value: Atom, before: Scalar, made: dict) -> bool:
         step = made.get(value) if type(value) is Scalar else None
         if type(step) is Get:
             return True                                     # perhaps: what it is decides
@@ -91,7 +88,7 @@ class _Steps:
         w = got.var
         here = [s for s in body if _touches([s], w)]
         if not here or here[-1] is not got or self.everywhere[w] != sum(
-                type(t) in (Get, Set) and t.var is w for t in walk(here)):
+                isinstance(t, (Get, Set)) and t.var is w for t in walk(here)):
             return {""}
         if len(here) == 2 and type(here[0]) is If:
             return set().union(*(self._branch(side, w, before, body) for side in (here[0].then, here[0].other)))
@@ -107,4 +104,4 @@ class _Steps:
 
 
 def _touches(statements: list, var: Var) -> bool:
-    return any(type(t) in (Get, Set) and t.var is var for t in walk(statements))
+    return any(isinstance(t, (Get, Set)) and t.var is var for t in walk(statements))

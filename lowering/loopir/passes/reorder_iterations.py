@@ -23,7 +23,7 @@ from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While, operands, walk
 from .dependence import Positions
-from .loop_distribution import cut, gathered, leading_to, upwards
+from .loop_distribution import Addition, cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
 from .unroll import TooMuch, written_out
 
@@ -39,6 +39,12 @@ class Access(NamedTuple):
     @property
     def buffer(self) -> Buffer:
         return self.statement.buffer
+
+    @property
+    def places(self) -> Addition:
+        """Of an addition."""
+        load, step, store = self.at
+        return load, step, store
 
 
 def commute(kernel: Kernel) -> None:
@@ -96,10 +102,10 @@ class _Walk:
         if moved is None or ((moved or steady or branches or outer) and not loop.vectors):
             return [s]                              # as it is, it is faster
         s.body, s.apart = [_reassociated(t) for t in body], True
-        before, after = gathered(s, [a.at for a in steady])
+        before, after = gathered(s, [a.places for a in steady])
         down = loop.downwards()
         if moved:
-            return [*before, *cut(s, [[a.at for a in group] for group in moved], down), *after]
+            return [*before, *cut(s, [[a.places for a in group] for group in moved], down), *after]
         if down:
             upwards(s)
         return [*before, s, *after]
@@ -119,7 +125,7 @@ def _reduces(body: list) -> bool:
 
 def _steps(value: Any, before: Scalar, made: dict, used: Counter) -> bool:
     """Whether a value is `before` combined with others in any order, and nothing else sees what it goes through."""
-    kinds = set()
+    kinds: set[str] = set()
     while type(value) is Scalar and used[value] == 1:
         if value is before:
             return len(kinds) == 1
@@ -284,7 +290,7 @@ class _Iterations:
         return strides.count(-1) > strides.count(1)
 
 
-def additions(body: list) -> dict[int, tuple[int, int, int]]:
+def additions(body: list) -> dict[int, Addition]:
     """For each store that adds to an element in any order: where the load, the addition and the store stand. A program's own
     `a[i] += x` is none, since its sums keep their order."""
     used = uses(body)
@@ -293,7 +299,7 @@ def additions(body: list) -> dict[int, tuple[int, int, int]]:
             if type(s) is Let and s.op in ("add", "sub") and used[s.target] == 1 and any_order(s)}
     found = {}
     for k, s in enumerate(body):
-        step = sums.get(s.value) if type(s) is Store else None
+        step = sums.get(s.value) if type(s) is Store and type(s.value) is Scalar else None
         if step is None:
             continue
         args = body[step].args

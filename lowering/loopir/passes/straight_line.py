@@ -12,7 +12,8 @@ from collections import Counter
 
 from ....ir.opdef import LIGHT, OPS, Elementwise
 from ....ir.thresholds import sizes
-from ..grammar import Atom, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, Var, walk
+from ..grammar import Atom, Get, If, Kernel, Let, Load, Scalar, Set, Stmt, Store, Var, walk
+from .unroll import Operand
 
 
 def _speculates(name: str) -> bool:
@@ -25,16 +26,17 @@ class _Branching(Exception):
     """The body has something that cannot be straightened."""
 
 
-def accesses(kernel: Kernel) -> Counter:
+def accesses(kernel: Kernel) -> Counter[Var]:
     """How often each variable of a kernel is set or got."""
-    return Counter(s.var for s in walk(kernel.body) if type(s) in (Get, Set))
+    return Counter(s.var for s in walk(kernel.body) if isinstance(s, (Get, Set)))
 
 
-def private(body: list, everywhere: Counter) -> set[Var]:
+def private(body: list, everywhere: Counter[Var]) -> set[Var]:
     """The variables that no other iteration of a loop sees. `everywhere`: `accesses` of the kernel."""
-    here, first = Counter(), {}
+    here: Counter[Var] = Counter()
+    first: dict[Var, type] = {}
     for s in walk(body):
-        if type(s) in (Get, Set):
+        if isinstance(s, (Get, Set)):
             here[s.var] += 1
             first.setdefault(s.var, type(s))
     return {var for var, n in here.items() if n == everywhere[var] and first[var] is Set}
@@ -54,13 +56,14 @@ class _Straight:
     """`private`: the variables that no other iteration sees."""
 
     def __init__(self, private: set[Var]):
-        self.private, self.out = private, []
+        self.private = private
+        self.out: list[Stmt] = []
         self.same: dict[Scalar, Atom] = {}          # what got a variable -> what it had been set to
 
-    def atom(self, a: int | Imm | Scalar) -> int | Imm | Scalar:
+    def atom(self, a: Operand) -> Operand:
         return self.same.get(a, a) if type(a) is Scalar else a
 
-    def atoms(self, items: tuple[Imm | Scalar, ...]) -> tuple:
+    def atoms(self, items: tuple[Operand, ...]) -> tuple[Operand, ...]:
         return tuple([self.atom(a) for a in items])
 
     def block(self, statements: list, held: dict[Var, Atom], branch: bool) -> dict[Var, Atom]:

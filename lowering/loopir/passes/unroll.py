@@ -1,15 +1,16 @@
 """Copies of statements with scalars of their own, and short loops written out."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from ..cursor import operand
-from ..grammar import For, Get, If, Imm, Let, Load, Scalar, Set, Store
+from ..grammar import Atom, For, Get, If, Imm, Index, Let, Load, Scalar, Set, Store
 
-New = dict
+New = dict[Scalar, Atom]       # scalars -> their copies
+Operand = TypeVar("Operand", Atom, int | Atom)
 
 
-def renamed(atom: int | Imm | Scalar, new: New) -> int | Imm | Scalar:
+def renamed(atom: Operand, new: New) -> Operand:
     return new.get(atom, atom) if type(atom) is Scalar else atom
 
 
@@ -19,7 +20,7 @@ def made(target: Scalar, new: New) -> Scalar:
     return copy
 
 
-def _index(index: tuple, new: New) -> tuple:
+def _index(index: Index, new: New) -> Index:
     found = [renamed(i, new) for i in index]
     return tuple([int(i.value) if type(i) is Imm else i for i in found])
 
@@ -55,8 +56,8 @@ def written_out(statements: list, new: New, shorter: int, most: int) -> list:
                 new[s.index] = operand(k)
                 found += written_out(s.body, new, shorter, most - len(found))
         elif kind is If:
-            found.append(If(renamed(s.cond, new), *(written_out(side, new, shorter, most - len(found))
-                                                    for side in (s.then, s.other)), s.rare))
+            then, other = (written_out(side, new, shorter, most - len(found)) for side in (s.then, s.other))
+            found.append(If(renamed(s.cond, new), then, other, s.rare))
         elif kind in (Let, Load, Store, Get, Set):
             found.append(copied(s, new))
         else:

@@ -10,9 +10,10 @@
 """
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from ....ir.errors import IRError
+from ....ir.errors import IRError, Loc
 from ....ir.opdef import OPS, Elementwise
 from ....ir.ops.checks import REPORTED_WORDS
 from ....ir.ops.elementwise import GIVES
@@ -22,6 +23,7 @@ from ..grammar import (
     INDEX_OPS,
     Alloc,
     At,
+    Atom,
     Buffer,
     Clear,
     Copy,
@@ -31,6 +33,7 @@ from ..grammar import (
     Get,
     If,
     Imm,
+    Index,
     Kernel,
     Let,
     Lib,
@@ -42,6 +45,7 @@ from ..grammar import (
     Push,
     Scalar,
     Set,
+    Size,
     Stack,
     Store,
     Swap,
@@ -49,7 +53,8 @@ from ..grammar import (
 )
 
 _WRITABLE = frozenset({"out", "inout", "result", "stack", "heap"})
-_PYTHON = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float), "c": (int, float, complex)}
+_PYTHON: dict[str, type | tuple[type, ...]] = {"b": bool, "i": int, "u": int, "x": int, "f": (int, float),
+                                               "c": (int, float, complex)}
 
 
 class _Verifier:
@@ -62,9 +67,9 @@ class _Verifier:
         self.allocated: set[Buffer] = {b for b in kernel.params if b.space != "result"}
         self.assigned: set = set()
         self.params = set(kernel.params)
-        self.loc = None                             # the user's frames of the last statement that has some
+        self.loc: Loc | None = None                  # the user's frames of the last statement that has some
 
-    def bad(self, stmt: Any, what: str) -> None:
+    def bad(self, stmt: Any, what: str) -> NoReturn:
         after = f" after {self.where}" if self.where else ""
         loc = getattr(getattr(stmt, "target", None), "loc", None) or self.loc
         raise IRError(f"loop IR of {self.kernel.name}{after}: {what}\n  in {repr(stmt)[:500]}", "", loc or ())
@@ -83,8 +88,8 @@ class _Verifier:
             self.bad(stmt, f"{atom!r} has dtype {atom.dtype}, not {dtype}")
         return atom.dtype
 
-    def size(self, stmt: Alloc | For, size: int | Scalar) -> None:
-        if type(size) is not int:
+    def size(self, stmt: Alloc | For, size: Size) -> None:
+        if not isinstance(size, int):
             self.atom(stmt, size, INDEX)
         elif size < 0:
             self.bad(stmt, f"the size {size} is negative")
@@ -104,7 +109,7 @@ class _Verifier:
         if write and buffer.space not in _WRITABLE:
             self.bad(stmt, f"{buffer!r} of space {buffer.space} is written")
 
-    def element(self, stmt: Any, buffer: Buffer, index: Any, write: bool = False) -> None:
+    def element(self, stmt: Any, buffer: Buffer, index: Index, write: bool = False) -> None:
         self.buffer(stmt, buffer, write)
         if len(index) != len(buffer.dims) and len(index) != 1:
             self.bad(stmt, f"{len(index)} indices for the {len(buffer.dims)} dimensions of {buffer!r}")
@@ -217,7 +222,7 @@ class _Verifier:
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
-    def clear(self, s: Clear) -> None:
+    def clear(self, s: Clear | Push | Pop) -> None:
         if type(s.stack) is not Stack:
             self.bad(s, f"{s.stack!r} is no stack")
 
@@ -245,18 +250,21 @@ class _Verifier:
         self.atom(s, s.depth)
         self.push(s)
 
-    def _elements(self, s: Pop | Push | Peek | Poke, where: Any, write: bool) -> None:
+    def _elements(self, s: Pop | Push | Peek | Poke, where: Buffer | At, write: bool) -> None:
         buffer = where.buffer if isinstance(where, At) else where
         self.element(s, buffer, where.index if isinstance(where, At) else (0,), write)
         if buffer.dtype is not s.stack.dtype:
             self.bad(s, f"{buffer.dtype} elements and a stack of {s.stack.dtype}")
 
     def swap(self, s: Swap) -> None:
-        if type(s.a) is Stack and type(s.b) is Stack:
+        if isinstance(s.a, Stack) and isinstance(s.b, Stack):
             return
-        for buffer in (s.a, s.b):
+        a, b = s.a, s.b
+        if isinstance(a, Stack) or isinstance(b, Stack):
+            self.bad(s, "a stack and a buffer")
+        for buffer in (a, b):
             self.buffer(s, buffer, write=True)
-        if s.a.dtype is not s.b.dtype or s.a.dims != s.b.dims or s.a.space != "heap" or s.b.space != "heap":
+        if a.dtype is not b.dtype or a.dims != b.dims or a.space != "heap" or b.space != "heap":
             self.bad(s, "swap takes two heap buffers of one type")
 
     def lib(self, s: Lib) -> None:
@@ -272,7 +280,7 @@ class _Verifier:
         if s.site is not None:
             self.site(s, s.site, ())
 
-    def site(self, stmt: Any, site: int, values: tuple[Imm | Scalar, ...]) -> None:
+    def site(self, stmt: Any, site: int, values: tuple[Atom | Buffer, ...]) -> None:
         if not 0 <= site < len(self.kernel.sites):
             self.bad(stmt, f"there is no site {site}")
         for value in values:
@@ -291,7 +299,8 @@ class _Verifier:
         self.site(s, s.site, s.values)
 
 
-_STATEMENTS = {Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
+_STATEMENTS: dict[type, Callable[[_Verifier, Any], None]] = {
+               Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
                For: _Verifier.for_, While: _Verifier.while_, If: _Verifier.if_, Alloc: _Verifier.alloc, Fill: _Verifier.fill,
                Copy: _Verifier.copy, Swap: _Verifier.swap, Clear: _Verifier.clear, Push: _Verifier.push,
                Pop: _Verifier.pop, Peek: _Verifier.peek, Poke: _Verifier.poke, Lib: _Verifier.lib,

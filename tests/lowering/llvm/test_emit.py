@@ -10,7 +10,7 @@ import tracegrad.ir.ops  # noqa: F401
 from loop_run import Compiled, Failed
 from op_samples import evaluate, specials
 from tracegrad.ir.opdef import OPS, Elementwise
-from tracegrad.ir.ops.special_library import ROUTINES
+from tracegrad.ir.ops.special.library import ROUTINES
 from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, I32, I64, INDEX, U8
 from tracegrad.ir.types import dtype as dtype_of
 from tracegrad.lowering.loopir.grammar import (

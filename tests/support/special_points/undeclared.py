@@ -1,7 +1,7 @@
 """What has no special points, and why: every other function of the registries is a row of a table."""
 from __future__ import annotations
 
-from tracegrad.ir.ops import special_library
+from tracegrad.ir.ops.special import library
 from tracegrad.tracer.scipy import special
 
 from . import special_functions, special_orders, special_routines
@@ -23,14 +23,14 @@ REASONS = {
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new""",
     "constant by definition": "op:stop_gradient",
     "the derivative of one operand and the value of the other": "op:surrogate",
-    "the derivative that an operand says": "op:sloped",
+    "the derivative that an operand says": "op:sloped op:lost",
     "zeros that carry the derivatives of the eigh and svd of a row": "op:couple",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
         full full_like array asarray asanyarray ascontiguousarray require asfortranarray from_dlpack copy astype
         reshape ravel squeeze
         expand_dims atleast_1d atleast_2d atleast_3d transpose swapaxes moveaxis rollaxis flip fliplr flipud rot90
-        sliding_window_view diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
+        sliding_window_view as_strided diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
         linalg.matrix_transpose sum mean cumsum cumulative_sum nansum nancumsum nanmean diff ediff1d polyadd polysub polyder
         polyint bincount histogram histogram2d concatenate stack vstack hstack dstack column_stack append block array_split
         split
@@ -62,5 +62,5 @@ UNDECLARED = {name: reason for reason, names in REASONS.items() for name in name
 ROUTINES_REASON = "a routine of SciPy, smooth inside of its domain: see tests/tracer/scipy/test_special_routines.py"
 _ROWS = {name for family in (special_routines, special_orders, special_functions) for row in family.ROWS
          for name in (row.name, *row.covers)}
-_NAMES = [*(f"op:{name}" for name in special_library.ROUTINES), *special.ROUTINE_NAMES]
+_NAMES = [*(f"op:{name}" for name in library.ROUTINES), *special.ROUTINE_NAMES]
 UNDECLARED |= {name: ROUTINES_REASON for name in _NAMES if name not in _ROWS and name.removeprefix("op:") not in _ROWS}

@@ -1,0 +1,263 @@
+"""Whole derivatives of functions with many results: jacfwd, jacrev, jacobian, hessian, hvp.
+
+The function runs once; the linear half of its derivative (tangents to tangents, or cotangents to cotangents) then runs in a
+parallel loop over the basis of one side. With N input and M output elements:
+
+    forward   map k in N:  push(e_k)   ->  one [N, out…] array for each result, its first axis moved last
+    reverse   map k in M:  pull(e_k)   ->  one [M, in…] array for each argument
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar, overload
+
+from ..autodiff import forward
+from ..autodiff.reverse import reverse
+from ..ir.build import Builder
+from ..ir.clone import inline
+from ..ir.core import Value
+from ..ir.errors import ArgumentError
+from ..ir.types import Type
+from ..jitted.api import Jitted
+from ..jitted.functions import MAKERS, derived, maker
+from ..jitted.out_argument import WithOut
+from ..operators.transforms import expect_tuples, grad, jvp, several
+from ..programs.derivative_programs import built, halves, only_returned
+from ..tracer.staging.trace_function import Out, Traced
+from .compressed import Compressed, mapped_over
+from .spec import nested, offsets, sides
+
+P = ParamSpec("P")
+R = TypeVar("R")
+MODES = ("auto", "forward", "reverse", "compressed")
+
+
+def one_hot(b: Builder, k: Value, offset: int, like: Type) -> Value:
+    """The array of a type that is 1 at flat position k - offset, and 0 where that is outside."""
+    count = like.count
+    at = b.iop("sub", k, offset)
+    if not like.dims:
+        return b.cast(b("eq", at, b.index(0)), like.dtype)
+    hot = b("eq", b("iota", b.index(count), dtype=at.type.dtype), at)
+    return b.reshape(b.cast(hot, like.dtype), like.dims)
+
+
+def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
+    """count rows of a stacked result."""
+    if stacked.type.dims[0] == count:
+        return stacked
+    rest = ":" * (stacked.rank - 1)
+    return b("slice", stacked, b.index(start), b.index(count), b.index(1), spec="s" + rest)
+
+
+def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Traced:
+    """The program of the Jacobian: for each result leaf and each argument leaf an array of shape out… + in…"""
+    s = sides(traced, argnums)
+    f, ins, results = s.function, s.ins, s.results
+    if mode == "auto":
+        mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
+    blocks = _forward_blocks if mode == "forward" else _reverse_blocks
+
+    def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
+        return [block for row in blocks(b, f, params, s.wrt, s.outs, ins, results) for block in row]
+
+    g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
+    kinds = [Out("array" if v.type.rank else "numpy", n) for n, v in enumerate(g.results)]
+    return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
+
+
+def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
+    first, push = halves(f, wrt, forward.linearize)
+    residuals = inline(b, first, params)[len(f.results):]
+    starts = offsets(ins)
+    place = _inexact_places(f)
+    stacked = mapped_over(
+        b, starts[-1], lambda k: inline(b, push, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, ins)]))
+    )
+    for r, out in zip(outs, results):
+        if r not in place:
+            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            continue
+        whole = stacked[place[r]]
+        last = b.transpose(whole, (*range(1, whole.rank), 0))
+        yield [b.reshape(_columns(b, last, s, t.count), out.dims + t.dims) for s, t in zip(starts, ins)]
+
+
+def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
+    if x.type.dims[-1] == count:
+        return x
+    return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
+
+
+def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
+                    results: tuple[Value, ...]) -> Iterator[Any]:
+    first, pull = halves(f, wrt, reverse.split)
+    residuals = inline(b, first, params)[len(f.results):]
+    place = _inexact_places(f)
+    types = [f.results[r].type for r in place]
+    starts = offsets(types)
+    stacked = mapped_over(
+        b, starts[-1], lambda k: inline(b, pull, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, types)]))
+    )
+    for r, out in zip(outs, results):
+        if r not in place:
+            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            continue
+        yield [b.reshape(rows(b, whole, starts[place[r]], out.count), out.dims + t.dims) for whole, t in zip(stacked, ins)]
+
+
+def _inexact_places(f: Any) -> dict[int, int]:
+    """result -> its number among the inexact results."""
+    found = [k for k, r in enumerate(f.results) if r.type.dtype.inexact]
+    return {k: n for n, k in enumerate(found)}
+
+
+def _operator(name: str, f: Callable, argnums: int, mode: str, sparse: bool, static_argnums: tuple,
+              static_argnames: tuple) -> Jitted:
+    argnums, static = several(argnums), {"static_argnums": static_argnums, "static_argnames": static_argnames}
+
+    def whole(traced: Traced) -> Traced:
+        return jacobian_of(traced, argnums, mode)
+    if sparse or mode in ("auto", "compressed"):
+        return Compressed(f, argnums, mode, sparse, whole, name, **static)
+    return WithOut(f, whole, label=name, **static)
+
+
+for _name in ("jacfwd", "jacrev", "jacobian"):
+    maker(_name)(functools.partial(_operator, _name))
+
+
+@overload
+def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+           static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
+    """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
+
+    For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
+    structures of arguments, as in JAX. Raises for integers, complex numbers and results whose length only run time knows.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: DTypeError, UnsupportedError as above; those of `jit`.
+
+    >>> tg.jacfwd(lambda x: x**2)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    if f is None:
+        return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
+    return derived(f, "jacfwd", argnums, "forward", False, static_argnums, static_argnames)
+
+
+@overload
+def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+           static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
+           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Any:
+    """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`.
+
+    >>> tg.jacrev(lambda x: x[0] * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [2.0, 1.0]]
+    """
+    if f is None:
+        return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
+    return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames)
+
+
+@overload
+def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
+             static_argnums: Any = (), static_argnames: Any = ()) -> Any:
+    """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
+
+    mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
+            pattern (see `sparsity`), columns or rows, whichever are fewer; "auto": the cheapest of these by counting
+    sparse  the result is a SciPy CSR array of shape (size of out, size of in), elements in C order, with an entry for all
+            that can differ from zero; always compressed, where mode "forward" and "reverse" choose columns and rows
+
+    Results are otherwise as of `jacfwd`, and so are the errors. What goes by a pattern must be called from Python; within a
+    compiled function "auto" is forward mode where there are no more inputs than outputs, else reverse.
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; these two.
+    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Errors: those of `jacfwd`; ArgumentError for another mode.
+
+    >>> tg.jacobian(lambda x: x[1:] - x[:-1], sparse=True)(np.zeros(3)).toarray().tolist()
+    [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
+    """
+    if mode not in MODES:
+        raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
+    static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+    if f is None:
+        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **static)
+    return derived(f, "jacobian", argnums, mode, sparse, static_argnums, static_argnames)
+
+
+@overload
+def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Jitted[P, Any]: ...
+@overload
+def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
+            static_argnames: Any = ()) -> Any:
+    """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
+
+    sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
+            its pattern has colours; see `jacobian`
+
+    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; this one.
+    Result: a function of the same arguments, of the Hessian; with `f` left out, a decorator.
+    Errors: those of `grad` and `jacfwd`.
+
+    >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0])).tolist()
+    [[4.0, 2.0], [2.0, 0.0]]
+    """
+    if f is None:
+        return functools.partial(hessian, argnums=argnums, sparse=sparse, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return derived(f, "hessian", argnums, sparse, static_argnums, static_argnames)
+
+
+@maker("hessian")
+def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, static_argnames: tuple) -> Jitted:
+    gradient = MAKERS["grad"](f, argnums, False, static_argnums, static_argnames)
+    if not sparse:
+        return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames)
+    return Compressed(gradient, several(argnums), "forward", True, None, "hessian", symmetric=True,
+                      static_argnums=static_argnums, static_argnames=static_argnames)
+
+
+def hvp(f: Callable, primals: Any, tangents: Any) -> Any:
+    """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
+
+    primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
+                        where there is one, a tuple where there are several.
+
+    Parameters: `f`, the function, and these.
+    Result: the product, as above.
+    Errors: those of `grad` and `jvp`.
+
+    >>> tg.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),)).tolist()
+    [6.0, 0.0]
+    """
+    expect_tuples("hvp", primals, tangents)
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]

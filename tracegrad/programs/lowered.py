@@ -1,0 +1,100 @@
+"""A program at each stage of its way to machine code, as text."""
+from __future__ import annotations
+
+import os
+
+from ..autodiff import forward
+from ..autodiff.reverse import reverse
+from ..captures.captures import captures_of
+from ..ir.core import Function
+from ..ir.errors import ArgumentError, Frame
+from ..ir.text.color import colored
+from ..ir.text.printer import print_function
+from ..ir.transforms import pipeline
+from ..lowering.build import loop_builder
+from ..lowering.llvm.emit import emit
+from ..lowering.loopir.passes import pipeline as loop_passes
+from ..lowering.loopir.text import print_kernel
+from ..lowering.native.engine import assembly
+from ..lowering.native.engine import optimized as optimized_llvm
+from ..options import config
+from ..tracer.staging.arguments import Call
+from ..tracer.staging.trace_function import Traced
+from . import compile
+
+STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
+
+
+def _place(loc: tuple[Frame, ...]) -> str:
+    return f"{os.path.basename(loc[-1].file)}:{loc[-1].line}  " if loc else ""
+
+
+class Lowered:
+    """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced."""
+
+    def __init__(self, traced: Traced, call: Call):
+        self.traced = traced
+        self._program = compile.without_aliases(traced, call)
+
+    @property
+    def function(self) -> Function:
+        return self._program.function
+
+    def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:
+        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm"; or as it
+        is after one pass, as in "after:licm".
+
+        margin: with the user's source lines beside the ops; color: with terminal colours. Raises ArgumentError for
+        another stage.
+        """
+        if stage.startswith("after:"):
+            return self._after(stage.removeprefix("after:"), margin, color)
+        if stage not in STAGES:
+            raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES) + ", or after: and a pass")
+        if stage in ("loops", "llvm", "asm"):
+            kernel = loop_builder.lower(self._final())
+            if stage == "loops":
+                return print_kernel(kernel, margin=margin, color=color)
+            source = emit(kernel, fastmath=compile.uses_fastmath())
+            text = optimized_llvm(source) if stage == "llvm" else assembly(source)
+            return colored(text, stage) if color else text
+        text = print_function(self._staged(stage), margin=margin, color=color)
+        return self._notes() + text if stage == "vjp" else text
+
+    def _after(self, name: str, margin: bool, color: bool) -> str:
+        """The program after the pass of that name, in the IR or in the loop IR."""
+        names = [known for known, _ in (*pipeline.PASSES, *loop_passes.PASSES)]
+        if name not in names:
+            raise ArgumentError(f"there is no pass {name!r}", "use one of " + ", ".join(names))
+        if name in dict(pipeline.PASSES):
+            program = pipeline.optimize(self.function, verify=config.verify, until=name)
+            return print_function(program, margin=margin, color=color)
+        kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
+        return print_kernel(kernel, margin=margin, color=color)
+
+    def _final(self) -> Function:
+        return compile.final(self._program, captures_of(self.traced.held))
+
+    def _notes(self) -> str:
+        """What the derivative's loops recompute, restore and tape, as comments."""
+        notes: list = []
+        reverse.vjp(self.function, self._wrt, None, notes, config.memory_bytes)
+        return "".join(f"# {_place(loc)}{text}\n" for _, text, loc in notes)
+
+    @property
+    def _wrt(self) -> list[int]:
+        return [k for k, p in enumerate(self.function.params) if p.type.dtype.inexact]
+
+    def _staged(self, stage: str) -> Function:
+        f, wrt = self.function, self._wrt
+        match stage:
+            case "traced":
+                return f
+            case "optimized":
+                return self._final()
+            case "jvp":
+                return pipeline.optimize(forward.jvp(f, wrt), verify=config.verify)
+        return pipeline.optimize(reverse.vjp(f, wrt, budget=config.memory_bytes), verify=config.verify)
+
+    def __str__(self) -> str:
+        return self.text()

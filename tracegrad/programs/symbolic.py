@@ -1,0 +1,150 @@
+"""Which lengths of a call are numbers in its program, and which are known at run time only.
+
+A call of new lengths compiles anew, and short arrays gain by that: their loops are written out. After several shapes of one
+pattern (the same structure, dtypes and numbers of axes) a program is made in which each length that has varied is a `Length`:
+equal ones are one length where they have been equal each time. Short and long ones have programs of their own (thresholds.py):
+the ends of a long axis do not meet, so that what happens there can be told from what happens between them; several threads are
+worth it from some length on; what is very long does not fit into a cache. Machine code takes a call where its lengths are equal
+as in the program, none is below `LEAST` (NumPy stretches lengths of 1), and the program's own checks on lengths hold (`guards`,
+programs/compile.py). Every other call gets a program of its own.
+"""
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ..ir.core import Length
+from ..ir.errors import ArgumentError
+from ..ir.thresholds import sizes
+from ..tracer.staging.arguments import Call
+from ..tracer.staging.signature import Leaf
+
+# shapes= -> how many shapes are compiled for themselves first; None: all are
+MODES: dict[str, int | None] = {"static": None, "auto": 3, "symbolic": 0}
+LEAST = 2
+TRIES = 4                        # programs for many lengths that one group may try in vain
+_NAMES = ("n", "m", "k", "l")
+
+
+def checked(mode: str | None) -> str | None:
+    if mode is not None and mode not in MODES:
+        raise ArgumentError(f"shapes is {mode!r}", "pass one of " + ", ".join(map(repr, MODES)))
+    return mode
+
+
+class Group:
+    """Calls that differ in nothing but lengths.
+
+    seen     the lengths of all arrays, of each call that was compiled for them alone
+    general  the leaves of each program for many lengths
+    refused  why such programs could not be made;  tried  how many
+    """
+
+    __slots__ = ("general", "refused", "seen", "tried")
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, ...], None] = {}
+        self.general: list[tuple[Leaf, ...]] = []
+        self.refused, self.tried = "", 0
+
+
+class Shapes:
+    """What is known of the lengths of one function's calls. mode: a key of MODES."""
+
+    def __init__(self, mode: str):
+        self.mode, self.after = mode, MODES[mode]
+        self._statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
+        self._groups: dict[Any, Group] = {}
+
+    def readings(self, call: Call, code: int, compiled: Callable[[], bool]) -> Iterator[Call]:
+        """The ways to see a call, the best one first, the last one as it is. compiled: whether it has been compiled as it is.
+        code: the options in force."""
+        if self.after is not None and any(leaf.kind == "array" and leaf.dims for leaf in call.leaves) and not compiled():
+            group, own = self.group(call, code), _lengths(call)
+            for leaves in [known for known in reversed(group.general) if _fits(known, call.leaves)]:
+                yield call._replace(leaves=leaves)
+            may = own not in group.seen and (group.tried < TRIES or not self.after)
+            if may and (new := self.generalised(group, call, own)) is not None:
+                group.general.append(new)
+                yield call._replace(leaves=new)
+        yield call
+
+    def group(self, call: Call, code: int) -> Group:
+        pattern = _pattern(call, code)
+        statics = tuple([(k, call.values[k]) for k in sorted(self._statics.get(pattern, ()))])
+        return self._groups.setdefault((pattern, statics), Group())
+
+    def compiled(self, call: Call, code: int, statics: Iterable[int], refused: list[str]) -> None:
+        """A call has been compiled for its lengths alone; these leaves decide shapes. refused: why programs for many lengths
+        could not be made."""
+        if self.after is not None:
+            self._statics.setdefault(_pattern(call, code), set()).update(statics)
+            group = self.group(call, code)
+            group.seen[_lengths(call)] = None
+            group.tried += len(refused)
+            group.refused = (*refused, group.refused)[0]
+
+    def generalised(self, group: Group, call: Call, own: tuple[int, ...]) -> tuple[Leaf, ...] | None:
+        """The leaves of the call with a `Length` in place of each length that has varied; None where it is too soon."""
+        rows = [row for row in group.seen if all(a == b or a >= LEAST for a, b in zip(row, own))]
+        if len(rows) < self.after:
+            return None
+        columns = list(zip(*rows, own))
+        varied = [n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
+        if not any(varied) or any(v and n < LEAST for v, n in zip(varied, own)):
+            return None
+        made: dict[tuple, Length] = {}
+        dims = iter([made.setdefault(column, _length(_name(len(made)), n)) if v else n
+                     for column, v, n in zip(columns, varied, own)])
+        new = tuple([leaf._replace(dims=tuple(itertools.islice(dims, len(leaf.dims)))) if leaf.kind == "array" else leaf
+                     for leaf in call.leaves])
+        return None if any(_equal(new, known) for known in group.general) else new
+
+    def forget(self, call: Call, leaves: tuple[Leaf, ...], code: int) -> None:
+        """A program for many lengths could not be made."""
+        group = self.group(call, code)
+        group.general = [known for known in group.general if known is not leaves]
+
+    def clear(self) -> None:
+        self._statics.clear()
+        self._groups.clear()
+
+
+def _pattern(call: Call, code: int) -> tuple:
+    """All of a call that is not a length."""
+    leaves = tuple([leaf._replace(dims=len(leaf.dims)) if leaf.kind == "array" else leaf for leaf in call.leaves])
+    return call.tree, leaves, tuple(call.aliases.items()), code
+
+
+def _lengths(call: Call) -> tuple[int, ...]:
+    return tuple([d for leaf in call.leaves if leaf.kind == "array" for d in leaf.dims])
+
+
+def _name(k: int) -> str:
+    return _NAMES[k] if k < len(_NAMES) else f"n{k}"
+
+
+def _length(name: str, n: int) -> Length:
+    steps = sorted({LEAST, sizes.long, sizes.longer, sizes.very_long})
+    k = bisect.bisect(steps, n)
+    return Length(name, steps[k - 1], steps[k] - 1 if k < len(steps) else None)
+
+
+def _fits(leaves: tuple[Leaf, ...], own: tuple[Leaf, ...]) -> bool:
+    """Whether the lengths of a call are those of a program."""
+    found: dict[Length, int] = {}
+    for leaf, mine in zip(leaves, own):
+        for d, n in zip(leaf.dims, mine.dims) if leaf.kind == "array" else ():
+            if n != (found.setdefault(d, n) if d.__class__ is Length else d) or (d.__class__ is Length and not d.takes(n)):
+                return False
+    return True
+
+
+def _equal(a: tuple[Leaf, ...], b: tuple[Leaf, ...]) -> bool:
+    """Whether two programs take the same lengths."""
+    pairs = [(x, y) for p, q in zip(a, b) if p.kind == "array" for x, y in zip(p.dims, q.dims)]
+    lengths = [(x, y) for x, y in pairs if x.__class__ is Length and y.__class__ is Length]
+    return (len(set(lengths)) == len({x for x, _ in lengths}) == len({y for _, y in lengths})
+            and all(x.least == y.least for x, y in lengths) and all(x == y for x, y in pairs if (x, y) not in lengths))

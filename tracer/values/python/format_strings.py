@@ -1,0 +1,139 @@
+"""Texts that contain traced values: f-strings, messages of assert and raise, what print shows. Run time fills them in.
+
+  template ::= a text for str.format, with {0}, {1:.2f} … for the traced values, and {{ }} for braces
+"""
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from ....ir.core import Value
+from ....ir.errors import ConcretizationError, UnsupportedError
+from ....ir.types import I64, INDEX
+from ... import tracing
+from .. import captured_values
+from ..boxes import Box, ScalarBox
+
+
+class Text:
+    """A text with traced parts."""
+
+    __slots__ = ("template", "values")
+
+    def __init__(self, template: str, values: tuple):
+        self.template, self.values = template, values
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        for value in self.values:
+            tracing.need_static(ScalarBox(value), "a text")
+        raise ConcretizationError("a text with traced values in it is known only at run time",
+                                  "print it, or use it as the message of assert or raise", tracing.locate())
+
+    __str__ = __repr__ = __hash__ = __len__ = __format__ = __iter__ = __contains__ = __getitem__ = __bool__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = __mod__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse() if hasattr(str, name) and not name.startswith("__") else object.__getattribute__(self, name)
+
+    def __add__(self, other: Any) -> Any:
+        return joined([self, other])
+
+    def __radd__(self, other: Any) -> Any:
+        return joined([other, self])
+
+
+def said(x: Any) -> Any:
+    """What str() gives of an exception that has traced values in its message; everything else as it is."""
+    if isinstance(x, BaseException) and len(x.args) == 1 and isinstance(x.args[0], (Box, Text)):
+        return x.args[0]
+    return x
+
+
+def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
+    """(template, values) of what may be a Text, a box or any object."""
+    message = said(message)
+    if isinstance(message, Text):
+        return message.template, message.values
+    if isinstance(message, Box):
+        return "{0}", (value_of(message),)
+    return str(message).replace("{", "{{").replace("}", "}}"), ()
+
+
+def value_of(box: Box) -> Value:
+    """What run time puts into a text for a box."""
+    found = box.read()
+    return tracing.current().builder.cast(found, I64) if found.type.dtype is INDEX else found
+
+
+def shifted(inner: str, count: int, by: int) -> str:
+    """A template whose `count` placeholders start at `by`."""
+    for k in reversed(range(count)) if by else ():
+        for end in "}:!":
+            inner = inner.replace("{" + str(k) + end, "{" + str(k + by) + end)
+    return inner
+
+
+def joined(parts: Sequence[str | Text]) -> Text:
+    out: list[str] = []
+    values: list[Value] = []
+    for part in parts:
+        inner, more = template(part)
+        out.append(shifted(inner, len(more), len(values)))
+        values += more
+    return Text("".join(out), tuple(values))
+
+
+def text(*parts: str | tuple[Any, str, str]) -> Any:
+    """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
+    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
+        return "".join(p if type(p) is str else _formatted(*p) for p in parts)
+    return joined([p if type(p) is str else _part(*p) for p in parts])
+
+
+def _part(x: Any, conversion: str, spec: str) -> Any:
+    captured_values.handed_over(x)
+    x = said(x) if conversion != "r" else x
+    if isinstance(x, Text):
+        return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
+    if not isinstance(x, Box):
+        return _formatted(x, conversion, spec)
+    number = tracing.constant(x.read())
+    if number is not None:
+        return _formatted(number, conversion, spec)
+    return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
+
+
+def _formatted(x: Any, conversion: str, spec: str) -> str:
+    x = _CONVERSIONS[conversion](x) if conversion else x
+    return format(x, spec)
+
+
+_CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
+
+
+def shown(x: Any, plain: Any = str) -> Any:
+    """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
+    if isinstance(said(x), (Box, Text)):
+        return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
+    if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
+        parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
+        return joined(["{", *parts, "}"])
+    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x):
+        opening, closing = "[]" if type(x) is list else "()"
+        parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
+        return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    return plain(x)
+
+
+def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
+    """A method of a str that takes traced arguments: "…".format(…)."""
+    if method != "format" or kwargs:
+        raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
+    parts, auto = [], 0
+    for literal, name, spec, conversion in string.Formatter().parse(pattern):
+        parts.append(literal)
+        if name is not None:
+            parts.append(_part(args[int(name) if name else auto], conversion or "", spec))
+            auto += not name
+    return joined(parts)

@@ -1,0 +1,380 @@
+"""The math and cmath modules and the builtins on traced values. Results are Python scalars, domain errors are Python's.
+
+`MATH` maps a function to its handler. A domain is checked at run time; an infinite result of a finite argument is an overflow.
+"""
+from __future__ import annotations
+
+import builtins
+import cmath
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ....ir.analysis.lengths import depends
+from ....ir.build import Builder, const
+from ....ir.core import Const, Value
+from ....ir.errors import ShapeError, UnsupportedError
+from ....ir.types import BOOL, C128, F64, I64
+from ... import tracing
+from .. import boxes, ufuncs
+from ..boxes import ArrayBox, Box, ScalarBox, lift
+from ..promotion import fail, result_dtype
+from . import scalar_arithmetic
+from .scalar_arithmetic import _message, rounded, scalar, to_bool, to_complex, to_float, to_int, truth
+
+MATH: dict = {}
+BUILTINS: dict = {}
+INF = math.inf
+
+
+def _real(x: Any) -> Value:
+    """A number as f64."""
+    value = scalar(x, "a math function")
+    if value.type.dtype.complex:
+        raise TypeError("must be real number, not complex")
+    return tracing.current().builder.cast(value, F64)
+
+
+def _check(cond: Value, error: str, message: str) -> None:
+    """A check that is left out where the condition is a constant that holds."""
+    if isinstance(cond, Const) and cond.data.all():
+        return
+    tracing.current().builder.emit("check", cond, error=error, message=message)
+
+
+def _no_pole(b: Builder, x: Any) -> Any:
+    """Not 0, -1, -2 … At -inf there is none."""
+    pole = b("and", b("le", x, const(0.0)), b("eq", x, b("floor", x)))
+    return b("not", b("and", pole, b("isfinite", x)))
+
+
+def _finite(b: Builder, x: Value) -> Value:
+    return b("not", b("isinf", x))
+
+
+# math function -> (op, condition on the arguments or None, a call that fails, whether it can overflow)
+_ELEMENTARY = {
+    "sqrt": ("sqrt", lambda b, x: b("not", b("lt", x, const(0.0))), -1.0, False),
+    "exp": ("exp", None, None, True), "expm1": ("expm1", None, None, True), "exp2": ("exp2", None, None, True),
+    "log2": ("log2", lambda b, x: b("not", b("le", x, const(0.0))), -1.0, False),
+    "log10": ("log10", lambda b, x: b("not", b("le", x, const(0.0))), -1.0, False),
+    "log1p": ("log1p", lambda b, x: b("not", b("le", x, const(-1.0))), -2.0, False),
+    "cbrt": ("cbrt", None, None, False), "sin": ("sin", _finite, INF, False), "cos": ("cos", _finite, INF, False),
+    "tan": ("tan", _finite, INF, False), "atan": ("atan", None, None, False), "sinh": ("sinh", None, None, True),
+    "cosh": ("cosh", None, None, True), "tanh": ("tanh", None, None, False), "asinh": ("asinh", None, None, False),
+    "asin": ("asin", lambda b, x: b("not", b("gt", b("abs", x), const(1.0))), 2.0, False),
+    "acos": ("acos", lambda b, x: b("not", b("gt", b("abs", x), const(1.0))), 2.0, False),
+    "acosh": ("acosh", lambda b, x: b("not", b("lt", x, const(1.0))), 0.0, False),
+    "atanh": ("atanh", lambda b, x: b("not", b("ge", b("abs", x), const(1.0))), 2.0, False),
+    "erf": ("erf", None, None, False), "erfc": ("erfc", None, None, False), "fabs": ("abs", None, None, False),
+    "lgamma": ("lgamma", _no_pole, -1.0, True),
+}
+_OVERFLOW = _message(math.exp, 1000.0)
+
+
+def _elementary(name: str, op: str, domain: Callable | None, outside: float | None, overflows: bool) -> Callable:
+    message = "" if outside is None else _message(getattr(math, name), outside)
+
+    def run(x: ScalarBox, /) -> ScalarBox:
+        b, value = tracing.current().builder, _real(x)
+        if domain is not None:
+            _check(domain(b, value), "ValueError", message)
+        out = b(op, value)
+        if overflows:
+            _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
+        return ScalarBox(out, "float")
+
+    return run
+
+
+for _name, _row in _ELEMENTARY.items():
+    if hasattr(math, _name):
+        MATH[getattr(math, _name)] = _elementary(_name, *_row)
+
+
+def of(*functions: Callable) -> Callable:
+    def register(handler: Callable) -> Callable:
+        for f in functions:
+            MATH[f] = handler
+        return handler
+
+    return register
+
+
+_LOG_DOMAIN = _message(math.log, 0.0)
+
+
+@of(math.log)
+def _log(x: Any, base: Any = None, /) -> Any:
+    b, value = tracing.current().builder, _real(x)
+    _check(b("not", b("le", value, const(0.0))), "ValueError", _LOG_DOMAIN)
+    out = ScalarBox(b("log", value), "float")
+    return out if base is None else out / (_log(base) if isinstance(base, Box) else math.log(base))
+
+
+def _two(op: str) -> Callable:
+    return lambda x, y, /: ScalarBox(tracing.current().builder(op, _real(x), _real(y)), "float")
+
+
+for _function, _op in ((math.atan2, "atan2"), (math.copysign, "copysign"), (math.nextafter, "nextafter")):
+    MATH[_function] = _two(_op)
+
+
+@of(math.hypot)
+def _hypot(*xs: Any) -> Any:
+    b = tracing.current().builder
+    if len(xs) < 2:
+        return ScalarBox(b("abs", _real(xs[0])) if xs else const(0.0), "float")
+    out = _real(xs[0])
+    for x in xs[1:]:
+        out = b("hypot", out, _real(x))
+    return ScalarBox(out, "float")
+
+
+@of(math.dist)
+def _dist(p: Any, q: Any, /) -> Any:
+    b = tracing.current().builder                              # of floats: unsigned differences would wrap around
+    return _hypot(*(ScalarBox(b("sub", _real(x), _real(y)), "float") for x, y in zip(p, q, strict=True)))
+
+
+_POW_DOMAIN = _message(math.pow, -1.0, 0.5)
+
+
+@of(math.pow)
+def _pow(x: Any, y: Any, /) -> Any:
+    b, base, exponent = tracing.current().builder, _real(x), _real(y)
+    zero = const(0.0)
+    bad = b("or", b("and", b("eq", base, zero), b("lt", exponent, zero)),
+            b("and", b("and", b("lt", base, zero), b("isfinite", base)),
+              b("and", b("isfinite", exponent), b("ne", exponent, b("floor", exponent)))))
+    _check(b("not", bad), "ValueError", _POW_DOMAIN)
+    return ScalarBox(b("pow", base, exponent), "float")
+
+
+@of(math.fmod)
+def _fmod(x: Any, y: Any, /) -> Any:
+    b, left, right = tracing.current().builder, _real(x), _real(y)
+    _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.fmod, 1.0, 0.0))
+    return ScalarBox(ufuncs.evaluate(np.fmod, [left, right], (F64,)), "float")
+
+
+@of(math.remainder)
+def _remainder(x: Any, y: Any, /) -> Any:
+    b, left, right = tracing.current().builder, _real(x), _real(y)
+    _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.remainder, 1.0, 0.0))
+    whole = b("rint", b("div", left, right))
+    out = b("sub", left, b("mul", whole, right))
+    return ScalarBox(b("select", b("isinf", right), left, out), "float")
+
+
+for _function, _factor in ((math.radians, math.pi / 180), (math.degrees, 180 / math.pi)):
+    MATH[_function] = lambda x, /, factor=_factor: ScalarBox(tracing.current().builder("mul", _real(x), const(factor)), "float")
+for _function, _op in ((math.isnan, "isnan"), (math.isinf, "isinf"), (math.isfinite, "isfinite")):
+    MATH[_function] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _real(x)), "bool")
+
+
+def _rounding(op: str) -> Callable:
+    def run(x: Any, /) -> Any:
+        if lift(x).dtype_ir.kind in "biux":
+            return to_int(x)
+        return to_int(ScalarBox(tracing.current().builder(op, _real(x)), "float"))
+
+    return run
+
+
+for _function, _op in ((math.floor, "floor"), (math.ceil, "ceil"), (math.trunc, "trunc")):
+    MATH[_function] = _rounding(_op)
+
+
+@of(math.modf)
+def _modf(x: Any, /) -> Any:
+    return tuple(ScalarBox(v, "float") for v in ufuncs.RULES[np.modf](tracing.current().builder, [_real(x)], (F64, F64)))
+
+
+@of(math.ldexp)
+def _ldexp(x: Any, i: Any, /) -> Any:
+    b = tracing.current().builder
+    return ScalarBox(ufuncs.RULES[np.ldexp](b, [_real(x), b.cast(scalar(i, "ldexp"), I64)], (F64,)), "float")
+
+
+@of(math.fsum)
+def _fsum(xs: Any, /) -> NoReturn:
+    fail(UnsupportedError, "math.fsum cannot be compiled", "use sum() or np.sum")
+
+
+@of(math.prod)
+def _prod(iterable: Any, /, *, start: int = 1) -> Any:
+    for x in iterable:
+        start = start * x
+    return start
+
+
+@of(math.isclose)
+def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
+    build, x, y = tracing.current().builder, _real(a), _real(b)
+    widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
+    near = build("and", build("le", build("abs", build("sub", x, y)), widest),
+                 build("and", build("isfinite", x), build("isfinite", y)))
+    return ScalarBox(build("or", build("eq", x, y), near), "bool")
+
+
+for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp,
+                  math.ulp):
+    MATH[_function] = lambda *a, f=_function: f(*(boxes.concrete(x, f"math.{f.__name__}") if isinstance(x, Box) else x
+                                                  for x in a))
+
+
+@of(math.gamma)
+def _gamma(x: Any, /) -> Any:
+    """Poles are errors, and so is a result too large for a float."""
+    b, value = tracing.current().builder, _real(x)
+    pole = b("and", b("le", value, const(0.0)), b("eq", value, b("floor", value)))
+    _check(b("not", b("or", pole, b("eq", value, const(-INF)))), "ValueError", _message(math.gamma, 0.0))
+    out = b("gamma", value)
+    _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
+    return ScalarBox(out, "float")
+
+
+# --- cmath ----------------------------------------------------------------------------------------------------------
+
+def _complex(x: Any) -> Any:
+    return tracing.current().builder.cast(scalar(x, "a cmath function"), C128)
+
+
+for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"),
+                   ("sinh", "sinh"),
+                   ("cosh", "cosh"), ("tanh", "tanh")):
+    MATH[getattr(cmath, _name)] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _complex(x)), "complex")
+
+
+@of(cmath.phase)
+def _phase(x: Any, /) -> Any:
+    b, value = tracing.current().builder, _complex(x)
+    return ScalarBox(b("atan2", b("imag", value), b("real", value)), "float")
+
+
+@of(cmath.polar)
+def _polar(x: Any, /) -> Any:
+    return ScalarBox(tracing.current().builder("abs", _complex(x)), "float"), _phase(x)
+
+
+@of(cmath.rect)
+def _rect(r: Any, phi: Any, /) -> Any:
+    b, size, angle = tracing.current().builder, _real(r), _real(phi)
+    return ScalarBox(b("complex", b("mul", size, b("cos", angle)), b("mul", size, b("sin", angle))), "complex")
+
+
+# --- builtins -------------------------------------------------------------------------------------------------------
+
+def _len(x: Sequence | ArrayBox) -> Any:
+    """len: a traced int where the length is known only at run time."""
+    if not isinstance(x, ArrayBox):
+        return builtins.len(x)
+    if not x.dims:
+        raise TypeError("len() of unsized object")
+    return boxes.count(x.dims[0])
+
+
+def _common(parts: Any) -> tuple[list[Value], str | None]:
+    """(values in one dtype, weak): the type of min and max over them."""
+    weaks = [p.weak for p in parts]
+    if None not in weaks:
+        weak = builtins.max(weaks, key=scalar_arithmetic._RANK.get)
+        if builtins.len(set(weaks)) > 1 and tracing.current().general and all(
+                tracing.constant(p.read()) is not None or depends(p.read()) for p in parts):
+            raise tracing.NeedLengths("the type of a number depends on lengths")
+        return [scalar_arithmetic.python_scalar(p, weak) for p in parts], weak
+    dtype = result_dtype([p.kind for p in parts])
+    return [boxes.to_value(p, dtype) for p in parts], None
+
+
+def _pick(name: str, op: str) -> Callable:
+    """min and max as Python does it: the first, replaced by each later one that is strictly beyond it."""
+    def run(*args: Any, **default: Any) -> ScalarBox:
+        if builtins.len(args) == 1:
+            if isinstance(args[0], ArrayBox):
+                return _pick_element(args[0], op, name)
+            args = builtins.list(args[0])
+            if not args:
+                if default:
+                    return default["default"]
+                raise ValueError(f"{name}() iterable argument is empty")
+        if not any(isinstance(a, Box) for a in args):
+            return getattr(builtins, name)(args)
+        parts = [lift(a) for a in args]
+        if any(p.dims for p in parts):
+            raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
+        values, weak = _common(parts)
+        b, best = tracing.current().builder, values[0]
+        for v in values[1:]:
+            if best.type.dtype is not v.type.dtype:
+                best, v = b.cast(best, I64), b.cast(v, I64)
+            best = b("select", b(op, v, best), v, best)
+        return ScalarBox(best, weak)
+
+    return run
+
+
+def _pick_element(x: Any, op: str, name: str) -> Any:
+    """min(array): NaN loses, except that a NaN in the first place is never replaced."""
+    if builtins.len(x.dims) != 1:
+        raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
+    if type(x.dims[0]) is int and x.dims[0] == 0:
+        fail(ShapeError, f"{name}() iterable argument is empty")
+    reduced = boxes.FUNCTIONS[np.nanmin if name == "min" else np.nanmax](x)
+    if not x.dtype_ir.inexact:
+        return reduced
+    first = x[0]
+    b = tracing.current().builder
+    return ScalarBox(b("select", ufuncs.evaluate(np.isnan, [first.read()], (BOOL,)), first.read(), reduced.read()))
+
+
+def _sum(iterable: ArrayBox, /, start: int = 0) -> Any:
+    if not isinstance(iterable, ArrayBox):
+        for x in iterable:
+            start = start + x
+        return start
+    if type(iterable.dims[0]) is int and iterable.dims[0] == 0:
+        return start
+    dtype = result_dtype([int, iterable.kind])
+    total = boxes.FUNCTIONS[np.sum](iterable, 0, dtype)
+    return total if type(start) is int and start == 0 else start + total
+
+
+def _abs(x: Box, /) -> Box:
+    return abs(x)
+
+
+def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
+    return rounded(number, ndigits) if isinstance(number, Box) else builtins.round(number, ndigits)
+
+
+def _python_pow(base: Any, exp: Any, mod: Any = None) -> ScalarBox:
+    """With a modulus, exactly: from numbers that are known."""
+    return base ** exp if mod is None else pow(*(boxes.concrete(x, "pow() with a modulus") if isinstance(x, Box) else x
+                                                 for x in (base, exp, mod)))
+
+
+def _fold_truth(op: str, stop: bool) -> Callable:
+    def run(iterable: list[ScalarBox] | ArrayBox, /) -> Any:
+        found = None
+        for x in iterable:
+            t = truth(x)
+            if t is stop:
+                return stop
+            if isinstance(t, Box):
+                found = t if found is None else ScalarBox(tracing.current().builder(op, found.read(), t.read()), "bool")
+        return (not stop) if found is None else found
+
+    return run
+
+
+BUILTINS.update({
+    len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b,
+    /: divmod(a, b),
+    pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
+    int: lambda x=0, *base: to_int(x), float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
+    complex: to_complex,
+})
