@@ -78,16 +78,15 @@ def _infer_exchange(operands: Sequence[Value], attrs: dict[str, Any], regions: S
     return [s, v]
 
 
-def _evaluate_exchange(op: Op, s: tuple[tuple[np.ndarray | tuple, ...], np.ndarray], k: Array,
-                       v: Array) -> tuple[tuple[np.ndarray | tuple, ...], np.ndarray]:
-    above = []
+def _evaluate_exchange(op: Op, s: Any, k: Array, v: Array) -> tuple[Any, np.ndarray]:
+    above: list[np.ndarray] = []
     for _ in range(int(k)):
         s, top = s or ((), np.zeros_like(v))
         above.append(top)
     below, old = s or ((), np.zeros_like(v))
     if np.shape(old) != np.shape(v):
         fail(f"exchange of {np.shape(v)} for {np.shape(old)}")
-    made = below, np.array(v)
+    made: tuple = below, np.array(v)
     for top in reversed(above):
         made = made, top
     return made, old

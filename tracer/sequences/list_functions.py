@@ -44,13 +44,13 @@ def _by_program(f: Callable, change: str | None) -> Callable:
         trace = tracing.active()
         if type(held) is not list:
             plain = not isinstance(held, (Box, packed_lists.ListValue)) and _known(args) and _known(tuple(kwargs.values()))
-            return calls.as_it_stands(f, (held, *args), kwargs) if plain else calls.call(program, held, *args, **kwargs)
+            return calls.as_it_stands(f, [held, *args], kwargs) if plain else calls.call(program, held, *args, **kwargs)
         if change is None and _known([held, *args, *kwargs.values()]):
-            return calls.as_it_stands(f, (held, *args), kwargs)
+            return calls.as_it_stands(f, [held, *args], kwargs)
         if change is not None:
             if _known([held, *args, *kwargs.values()]):
                 calls.change_length(trace, held, change, args)
-                return calls.as_it_stands(f, (held, *args), kwargs)
+                return calls.as_it_stands(f, [held, *args], kwargs)
             dynamic_lists.grow(trace, held, "append" if args else "pop", args[:1])
             raise UnsupportedError(f"{f.__name__} on a list of items whose order is known only at run time, which are not all "
                                    "numbers or tuples of numbers alike, or which exists outside of the traced function",

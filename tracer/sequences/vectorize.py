@@ -124,7 +124,7 @@ def _numpy_vectorize(f: np.vectorize, args: tuple[Array | Box, ...], kwargs: dic
 _WIDER = {int: "iufc", float: "fc", complex: "c"}
 
 
-def _declared(f: Any, args: list[ArrayBox]) -> tuple[str, str] | None:
+def _declared(f: Any, args: list[Any]) -> tuple[str, str] | None:
     """Types of inputs and results, a letter each, where the decorator was given signatures: NumPy takes the first that all
     arguments can be cast to safely."""
     if not f._frozen:
@@ -138,7 +138,7 @@ def _declared(f: Any, args: list[ArrayBox]) -> tuple[str, str] | None:
          "convert the arguments with .astype")
 
 
-def _fits(x: ArrayBox, letter: str, weak: bool) -> bool:
+def _fits(x: Any, letter: str, weak: bool) -> bool:
     wanted = np.dtype(letter)
     if weak and x.kind in _WIDER:
         return wanted.kind in _WIDER[x.kind]
@@ -184,7 +184,7 @@ def _guvectorize(f: Any, args: Any, kwargs: Any) -> Any:
     args = [as_array(a) for a in args]
     sizes: dict[str, Any] = {}
     if types is not None:
-        args = [a.astype(np.dtype(letter)) for a, letter in zip(args, types[0])]
+        args = [as_array(a.astype(np.dtype(letter))) for a, letter in zip(args, types[0])]
     for a, names in zip(args, ins):
         sizes.update(zip(names, map(boxes.count, a.dims[len(a.dims) - len(names):])))
     if any(n not in sizes for names in outs for n in names):

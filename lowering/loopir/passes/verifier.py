@@ -222,7 +222,7 @@ class _Verifier:
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
-    def clear(self, s: Clear | Push | Pop) -> None:
+    def clear(self, s: Clear | Push | Pop | Peek | Poke) -> None:
         if type(s.stack) is not Stack:
             self.bad(s, f"{s.stack!r} is no stack")
 
