@@ -34,6 +34,8 @@ from ..loopir.grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -411,7 +413,8 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
                For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
-               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s), Lib: Emitter.lib,
+               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
+               Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Lib: Emitter.lib,
                Fail: Emitter.fail, Print: Emitter.print_}
 
 

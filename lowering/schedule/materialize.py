@@ -369,7 +369,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print", "check"), _always)
+NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "exchange", "print", "check"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

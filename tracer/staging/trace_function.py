@@ -36,7 +36,7 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, promotion, random_generators, returned_views
+from ..values import captured_values, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
@@ -306,6 +306,7 @@ class _Run:
                held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
+        returned = optional_values.present(returned) if self.private else returned
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         outs: list[Out] = []
