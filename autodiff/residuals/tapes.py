@@ -61,7 +61,7 @@ def _keep_row(frame: Region, v: Value, depth: int) -> Value:
     frames: list[Any] = [frame]
     for _ in range(depth - 1):
         frames.append(frames[-1].parent)
-    outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
+    outermost, loops = frames[-1], _rows_last(_short_first([f for f in reversed(frames) if is_loop(f)]))
     first = loops[:-1] if _is_column(v, loops[-1]) else loops
     spec = "i" * len(first) + ":" * len(v.type.dims) + "i" * (len(loops) - len(first))
     if v not in run.kept:
@@ -103,6 +103,23 @@ def _short_first(loops: list) -> list:
     if any(p.type.__class__ is Type and not p.type.dims for p in handed_on):
         return loops
     return [*loops[len(outer):], *outer]
+
+
+def _rows_last(loops: list) -> list:
+    """The two innermost loops, exchanged where the inner one runs down columns that the outer one goes through: the tape then
+    lies as the arrays do, and the loops can be exchanged with it."""
+    if len(loops) < 2:
+        return loops
+    *around, outer, inner = loops
+    across, down = outer.block.params[0], inner.block.params[0]
+    columns = False
+    for op in inner.block.ops:
+        if (op.defn.reads or op.defn.overwrites is not None) and len(at := op.attrs.get("spec", "")) > 1 and set(at) == {"i"}:
+            *first, last = op.operands[-len(at):]
+            if _follows(last, down):
+                return loops
+            columns = columns or (_follows(last, across) and any(_follows(v, down) for v in first))
+    return [*around, inner, outer] if columns else loops
 
 
 def _named(found: Value, v: Value) -> Value:

@@ -470,6 +470,12 @@ def _pop(s: Any, op: Op) -> Any:
     return [s.sets(op.operands[0])] * 2
 
 
+def _exchange(s: Any, op: Op) -> Any:
+    stack, _, v = op.operands
+    found, words = s.sets(stack), s.sets(v)
+    return [either(s.b, found, union(s.b, words) if s.entry(stack) is None else words), found]
+
+
 ROWS = {
     "mul": _mul, "mulz": _mul, "select": _select,
     "broadcast": _moved(lambda b, words, dims, attrs: b.broadcast(words, dims)),
@@ -478,7 +484,7 @@ ROWS = {
     "concat": _concat, "reduce": _reduce, "scan": _scan, "slice": _slice, "update": _update, "update_add": _update,
     "gather": _gather, "scatter": _scatter, "scatter_add": _scatter, "dot": _dot, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve, "fft": _last_axis, "rfft": _last_axis, "irfft": _last_axis,
-    "push": _push, "pop": _pop,
+    "push": _push, "pop": _pop, "exchange": _exchange,
 }
 
 

@@ -63,12 +63,12 @@ def like_scipy(func: Callable, y0: Any, t: Any, args: Any = (), Dfun: Any = None
     name = "scipy.integrate.odeint"
     if full_output:
         raise UnsupportedError(f"{name} with full_output cannot be compiled", "leave it out", where(func))
-    bounds = [SCIPY_BOUND if bound is None else bound for bound in (rtol, atol)]
-    if not all(type(bound) in (int, float) and bound >= 0 for bound in bounds):
+    relative, absolute = (SCIPY_BOUND if bound is None else bound for bound in (rtol, atol))
+    if not all(type(bound) in (int, float) and bound >= 0 for bound in (relative, absolute)):
         raise UnsupportedError(f"{name} takes as rtol and atol what is a number when the function is compiled",
                                "give Python floats, or leave them out", where(func))
-    relative, absolute = (min(float(bound), SCIPY_BOUND) for bound in bounds)
-    solve = _solver(func, relative, absolute, None, 1_000_000, name, bool(tfirst))
+    solve = _solver(func, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name,
+                    bool(tfirst))
     return solve(np.atleast_1d(np.asarray(y0)), t, args if isinstance(args, tuple) else (args,))
 
 

@@ -7,7 +7,7 @@ they do.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +17,8 @@ from ..ir.errors import Loc
 from ..ir.opdef import OPS
 from ..lowering.llvm.annotated import Clock, Place, loops_of, place
 from ..lowering.loopir.grammar import Copy, Fill, For, Kernel, Let, Lib, Size, Stmt, While, blocks, greatest, loc_of, walk
+
+Amounts = defaultdict[Place, float]               # by line
 
 UNKNOWN_TRIP = 10              # iterations of a loop of which nothing is known
 MOST_RUNS = 1000
@@ -47,8 +49,8 @@ class Costs:
     stands around it (arguments checked, results made)."""
 
     loops: list[Loop]
-    estimate: Counter[Place]
-    seconds: Counter[Place]
+    estimate: Amounts
+    seconds: Amounts
     total: float = 0.0
     runs: int = 0
 
@@ -84,10 +86,10 @@ def timed(kernel: Kernel) -> list[For | While]:
     return [s for s in loops_of(kernel) if _work([s]) >= SHORTEST]
 
 
-def estimated(kernel: Kernel) -> tuple[Costs, list[Counter[Place]]]:
+def estimated(kernel: Kernel) -> tuple[Costs, list[Amounts]]:
     """(the costs without times; the cost by line of what is in no timed loop, and of each such loop without those inside)."""
     rows = {id(s): k + 1 for k, s in enumerate(timed(kernel))}
-    own: list[Counter[Place]] = [Counter() for _ in range(len(rows) + 1)]
+    own: list[Amounts] = [defaultdict(float) for _ in range(len(rows) + 1)]
     loops: list[Loop] = []
 
     def visit(statements: list[Stmt], row: int, times: float, loop: Loop | None, around: Loc) -> None:
@@ -99,7 +101,7 @@ def estimated(kernel: Kernel) -> tuple[Costs, list[Counter[Place]]]:
                 inside = _loop(s, 0 if loop is None else loop.depth + 1, place(loc), rows.get(id(s), 0))
                 loops.append(inside)
             else:
-                own[row][place(loc)] += cost_of(s) * times         # type: ignore[assignment]  # a Counter adds floats, too
+                own[row][place(loc)] += cost_of(s) * times
                 if loop is not None:
                     loop.estimate += cost_of(s) * times
                     loop.lines += [place(loc)] * (bool(loc) and place(loc) not in loop.lines)
@@ -107,10 +109,11 @@ def estimated(kernel: Kernel) -> tuple[Costs, list[Counter[Place]]]:
                 visit(block, entered, times * _times(s), inside, loc)
 
     visit(kernel.body, 0, 1.0, None, ())
-    total: Counter[Place] = Counter()
+    total: Amounts = defaultdict(float)
     for lines in own:
-        total.update(lines)
-    return Costs(loops, total, Counter()), own
+        for line, amount in lines.items():
+            total[line] += amount
+    return Costs(loops, total, defaultdict(float)), own
 
 
 def _loop(s: For | While, depth: int, where: Place, row: int) -> Loop:
@@ -138,7 +141,7 @@ def measured(kernel: Kernel, counts: np.ndarray, run: Callable[[], object], seco
     costs.total, costs.runs = float(spans.sum()), len(samples)
     for row, lines in enumerate(own):
         for line, amount in lines.items():
-            costs.seconds[line] += float(spans[row]) * amount / sum(lines.values())   # type: ignore[assignment]
+            costs.seconds[line] += float(spans[row]) * amount / sum(lines.values())
     for loop in clocked:
         loop.seconds, loop.entered, loop.iterations = float(spans[loop.row]), int(entered[loop.row]), int(iterations[loop.row])
     return costs

@@ -1,8 +1,8 @@
 """A report as one HTML file, which needs nothing beside itself."""
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
 
@@ -56,9 +56,9 @@ def page_of(report: Report) -> str:
 # --- the source ---------------------------------------------------------------------------------------------------------
 
 
-def _by_line(amounts: Counter[Place]) -> Counter[tuple[str, int]]:
+def _by_line(amounts: Mapping[Place, float]) -> dict[tuple[str, int], float]:
     """Amounts by the innermost line."""
-    found: Counter[tuple[str, int]] = Counter()
+    found: dict[tuple[str, int], float] = defaultdict(float)
     for where, amount in amounts.items():
         if where:
             found[where[-1]] += amount
@@ -66,7 +66,8 @@ def _by_line(amounts: Counter[Place]) -> Counter[tuple[str, int]]:
 
 
 def _sources(report: Report, keys: _Keys) -> str:
-    time, guess, kept = map(_by_line, (report.costs.seconds, report.costs.estimate, report.kept))
+    time, guess = _by_line(report.costs.seconds), _by_line(report.costs.estimate)
+    kept = _by_line(report.kept)
     marks: dict[tuple[str, int], list[str]] = {}
     for note in report.notes:
         if note.loc and note.kind in _MARKS:
