@@ -8,6 +8,8 @@ shortest none for vectors (llvm/kernel_writer.py): such code is long to compile,
 """
 from __future__ import annotations
 
+from math import prod
+
 from ..grammar import For, Imm, Kernel, Let, Load, Scalar, Store, greatest, walk
 
 
@@ -31,7 +33,10 @@ def reach(loop: For) -> float:
                     a, b = forms[x]
                     forms[s.target] = (a, b + known) if s.op == "add" else (a * known, b * known)
         elif type(s) in (Load, Store):
-            for i, size in zip(s.index, s.buffer.dims, strict=True):
+            dims = s.buffer.dims
+            if len(s.index) < len(dims):                    # one position over all elements
+                dims = (prod(dims),) if all(type(d) is int for d in dims) else (None,)
+            for i, size in zip(s.index, dims, strict=True):
                 if type(i) is Scalar and i in forms and type(size) is int:
                     a, b = forms[i]
                     found = min(found, max(size - 1 - b, -1) // a + 1)
