@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ....ir.types import INDEX
 from ..grammar import For, Imm, Kernel, Let, Load, Scalar, Store, greatest, walk
 
 
@@ -26,10 +27,10 @@ def reach(loop: For) -> float:
     forms: dict[Scalar, tuple[int, int]] = {loop.index: (1, 0)}        # scalar -> (a, b): it is at least a * counter + b
     found = float("inf")
     for s in loop.body:
-        if type(s) is Let and s.op in ("add", "mul") and len(s.args) == 2:
+        if type(s) is Let and s.target.dtype is INDEX and s.op in ("add", "mul"):
             for x, y in (s.args, s.args[::-1]):
-                known = _least(y)
-                if x in forms and known is not None and known >= (s.op == "mul"):
+                known = _least(y) if x in forms else None
+                if known is not None and known >= (s.op == "mul"):
                     a, b = forms[x]
                     forms[s.target] = (a, b + known) if s.op == "add" else (a * known, b * known)
         elif type(s) in (Load, Store):
