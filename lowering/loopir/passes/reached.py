@@ -8,6 +8,9 @@ shortest none for vectors (llvm/kernel_writer.py): such code is long to compile,
 """
 from __future__ import annotations
 
+from math import prod
+
+from ....ir.types import INDEX
 from ..grammar import For, Imm, Kernel, Let, Load, Scalar, Store, greatest, walk
 
 
@@ -24,14 +27,17 @@ def reach(loop: For) -> float:
     forms: dict[Scalar, tuple[int, int]] = {loop.index: (1, 0)}        # scalar -> (a, b): it is at least a * counter + b
     found = float("inf")
     for s in loop.body:
-        if type(s) is Let and s.op in ("add", "mul") and len(s.args) == 2:
+        if type(s) is Let and s.target.dtype is INDEX and s.op in ("add", "mul"):
             for x, y in (s.args, s.args[::-1]):
-                known = _least(y)
-                if x in forms and known is not None and known >= (s.op == "mul"):
+                known = _least(y) if x in forms else None
+                if known is not None and known >= (s.op == "mul"):
                     a, b = forms[x]
                     forms[s.target] = (a, b + known) if s.op == "add" else (a * known, b * known)
         elif type(s) in (Load, Store):
-            for i, size in zip(s.index, s.buffer.dims, strict=True):
+            dims = s.buffer.dims
+            if len(s.index) < len(dims):                    # one position over all elements
+                dims = (prod(dims),) if all(type(d) is int for d in dims) else (None,)
+            for i, size in zip(s.index, dims, strict=True):
                 if type(i) is Scalar and i in forms and type(size) is int:
                     a, b = forms[i]
                     found = min(found, max(size - 1 - b, -1) // a + 1)

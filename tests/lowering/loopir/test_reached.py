@@ -56,6 +56,20 @@ def test_bounded_lengths_compute_what_numpy_computes(i, j):
         assert np.allclose(slope, part)
 
 
+def test_one_position_over_all_elements():
+    """In programs for many lengths, loops over all elements of an array have a single counter."""
+    f = tg.jit(lambda x: np.sum(x[:, None] * x + np.eye(len(x))), shapes="symbolic")
+    for n in (3, 5, 9):
+        assert np.isclose(f(np.arange(float(n))), np.sum(np.arange(n)) ** 2 + n)
+    assert f.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("number", [2.0 + 1.0j, np.inf, np.nan])
+def test_numbers_that_are_no_positions(number):
+    x = np.arange(1.0, 6.0)
+    assert np.array_equal(tg.jit(lambda x, n: x[:n] * number + number)(x, 4), x[:4] * number + number, equal_nan=True)
+
+
 def test_rows_under_a_long_axis_become_vectors():
     """A nest of 15 x 2 is a loop over 15, not thirty copies of its body."""
     loops = tg.jit(lambda a, b: np.exp(a[:, None] * b)).lower(np.ones(15), np.ones(2)).text("loops")
