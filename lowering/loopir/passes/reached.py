@@ -29,8 +29,8 @@ def reach(loop: For) -> float:
     for s in loop.body:
         if type(s) is Let and s.target.dtype is INDEX and s.op in ("add", "mul"):
             for x, y in (s.args, s.args[::-1]):
-                known = _least(y) if x in forms else None
-                if known is not None and known >= (s.op == "mul"):
+                known = _least(y)
+                if isinstance(x, Scalar) and x in forms and known is not None and known >= (s.op == "mul"):
                     a, b = forms[x]
                     forms[s.target] = (a, b + known) if s.op == "add" else (a * known, b * known)
         elif type(s) in (Load, Store):
