@@ -8,7 +8,7 @@ from typing import Any
 from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
 from ....ir.analysis.affine import Constraints as _Facts
 from ....ir.types import INDEX
-from ..grammar import Atom, For, Let, Scalar
+from ..grammar import Atom, For, If, Let, Scalar, While
 
 
 class Positions:
@@ -101,6 +101,39 @@ class Positions:
     def less(self, a: AffineExpr, b: AffineExpr) -> bool:
         """Whether a < b is proved."""
         return self.facts.nonneg(b.plus(a, -1).add(-1))
+
+
+def rewrite_loops(statements: list, positions: Positions, rewrite: Callable[[For], list | None], *, inner_first: bool) -> None:
+    """Let `rewrite` say what stands in the place of each loop (None: the loop itself), with what is known of positions there.
+
+    With inner_first a loop comes after those inside of it, else before, and what it is replaced by is left alone.
+    """
+    def inside(block: list) -> None:
+        rewrite_loops(block, positions, rewrite, inner_first=inner_first)
+
+    k = 0
+    while k < len(statements):
+        s, found = statements[k], None
+        if isinstance(s, Let):
+            positions.let(s)
+        elif isinstance(s, For):
+            with positions.loop(s):
+                if inner_first:
+                    inside(s.body)
+                found = rewrite(s)
+                if found is None and not inner_first:
+                    inside(s.body)
+        elif isinstance(s, While):
+            inside(s.head)
+            inside(s.body)
+        elif isinstance(s, If):
+            with positions.where(s.cond):
+                inside(s.then)
+            inside(s.other)
+        if found is not None:
+            statements[k:k + 1] = found
+            k += len(found) - 1
+        k += 1
 
 
 def _mul(a: AffineExpr, b: AffineExpr) -> AffineExpr | None:

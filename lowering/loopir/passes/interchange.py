@@ -23,8 +23,8 @@ from ....ir.analysis.affine import AffineExpr, Symbol
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..cursor import operand
-from ..grammar import Alloc, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, Var, While, walk
-from .dependence import Positions
+from ..grammar import Alloc, Buffer, For, Get, Kernel, Let, Load, Scalar, Set, Store, Var, walk
+from .dependence import Positions, rewrite_loops
 from .loop_distribution import Addition, leading_to, zero
 from .reorder_iterations import additions
 from .straight_line import accesses, private
@@ -36,49 +36,22 @@ NARROW = 64               # … where the loop has temporary arrays, of which ea
 
 def exchange(kernel: Kernel) -> None:
     """Rewrite the kernel's loops in place."""
-    _Walk(accesses(kernel)).block(kernel.body)
+    positions, everywhere = Positions(), accesses(kernel)
+    rewrite_loops(kernel.body, positions, lambda s: _exchanged(s, positions, everywhere), inner_first=False)
 
 
-class _Walk:
-    def __init__(self, everywhere: Counter[Var]):
-        self.positions, self.everywhere = Positions(), everywhere
-
-    def block(self, statements: list) -> None:
-        k = 0
-        while k < len(statements):
-            s, found = statements[k], None
-            kind = type(s)
-            if kind is Let:
-                self.positions.let(s)
-            elif kind is For:
-                with self.positions.loop(s):
-                    found = self._exchanged(s)
-                    if found is None:
-                        self.block(s.body)
-            elif kind is While:
-                self.block(s.head)
-                self.block(s.body)
-            elif kind is If:
-                with self.positions.where(s.cond):
-                    self.block(s.then)
-                self.block(s.other)
-            if found is not None:
-                statements[k:k + 1] = found
-                k += len(found) - 1
-            k += 1
-
-    def _exchanged(self, s: For) -> list | None:
-        inner = [t.trip for t in s.body if type(t) is For]
-        short = all(type(trip) is int and trip < sizes.commuting for trip in inner)      # reorder_iterations writes them out
-        if s.unroll or short or (type(s.trip) is int and s.trip < sizes.lanes):
-            return None
-        own = _shape(s, self.everywhere)
-        if own is None:
-            return None
-        columns = _Columns(self.positions, s, temporaries(s))
-        if not (columns.gain() and columns.apart()):
-            return None
-        return _Strips(s, own, columns).loops()
+def _exchanged(s: For, positions: Positions, everywhere: Counter[Var]) -> list | None:
+    inner = [t.trip for t in s.body if type(t) is For]
+    short = all(type(trip) is int and trip < sizes.commuting for trip in inner)      # reorder_iterations writes them out
+    if s.unroll or short or (type(s.trip) is int and s.trip < sizes.lanes):
+        return None
+    own = _shape(s, everywhere)
+    if own is None:
+        return None
+    columns = _Columns(positions, s, temporaries(s))
+    if not (columns.gain() and columns.apart()):
+        return None
+    return _Strips(s, own, columns).loops()
 
 
 def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from ....ir.analysis.affine import AffineExpr
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
-from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, While, operands, walk
-from .dependence import Positions
+from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, operands, walk
+from .dependence import Positions, rewrite_loops
 from .loop_distribution import Addition, cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
 from .unroll import TooMuch, written_out
@@ -49,66 +49,41 @@ class Access(NamedTuple):
 
 def commute(kernel: Kernel) -> None:
     """Rewrite the kernel's loops in place."""
-    _Walk(accesses(kernel)).block(kernel.body)
+    positions, everywhere = Positions(), accesses(kernel)
+    rewrite_loops(kernel.body, positions, lambda s: _commuted(s, positions, everywhere), inner_first=True)
 
 
-class _Walk:
-    def __init__(self, everywhere: Counter):
-        self.positions, self.everywhere = Positions(), everywhere
-
-    def block(self, statements: list) -> None:
-        k = 0
-        while k < len(statements):
-            s = statements[k]
-            kind = type(s)
-            if kind is Let:
-                self.positions.let(s)
-            elif kind is For:
-                with self.positions.loop(s):
-                    self.block(s.body)
-                    made = self._loop(s)
-                statements[k:k + 1] = made
-                k += len(made) - 1
-            elif kind is While:
-                self.block(s.head)
-                self.block(s.body)
-            elif kind is If:
-                with self.positions.where(s.cond):
-                    self.block(s.then)
-                self.block(s.other)
-            k += 1
-
-    def _loop(self, s: For) -> list:
-        """What stands in the place of a loop."""
-        if s.unroll or (type(s.trip) is int and s.trip < sizes.commuting):
-            return [s]
-        outer = any(type(t) is For for t in s.body)
-        body = s.body
-        if outer:
-            try:
-                body = written_out(body, {}, sizes.commuting, sizes.commuting_body)
-            except TooMuch:
-                return [s]
-        branches = any(type(t) is If for t in body)
-        body = straight(body, private(s.body, self.everywhere))
-        if body is None or not _reduces(body):
-            return [s]
-        for t in body:
-            if type(t) is Let:
-                self.positions.let(t)
-        loop = _Iterations(self.positions, s, body)
-        steady = loop.steady()
-        moved = loop.moved()
-        if moved is None or ((moved or steady or branches or outer) and not loop.vectors):
-            return [s]                              # as it is, it is faster
-        s.body, s.apart = [_reassociated(t) for t in body], True
-        before, after = gathered(s, [a.places for a in steady])
-        down = loop.downwards()
-        if moved:
-            return [*before, *cut(s, [[a.places for a in group] for group in moved], down), *after]
-        if down:
-            upwards(s)
-        return [*before, s, *after]
+def _commuted(s: For, positions: Positions, everywhere: Counter) -> list | None:
+    """What stands in the place of a loop, None where it stays."""
+    if s.unroll or (type(s.trip) is int and s.trip < sizes.commuting):
+        return None
+    outer = any(type(t) is For for t in s.body)
+    body = s.body
+    if outer:
+        try:
+            body = written_out(body, {}, sizes.commuting, sizes.commuting_body)
+        except TooMuch:
+            return None
+    branches = any(type(t) is If for t in body)
+    body = straight(body, private(s.body, everywhere))
+    if body is None or not _reduces(body):
+        return None
+    for t in body:
+        if type(t) is Let:
+            positions.let(t)
+    loop = _Iterations(positions, s, body)
+    steady = loop.steady()
+    moved = loop.moved()
+    if moved is None or ((moved or steady or branches or outer) and not loop.vectors):
+        return None                              # as it is, it is faster
+    s.body, s.apart = [_reassociated(t) for t in body], True
+    before, after = gathered(s, [a.places for a in steady])
+    down = loop.downwards()
+    if moved:
+        return [*before, *cut(s, [[a.places for a in group] for group in moved], down), *after]
+    if down:
+        upwards(s)
+    return [*before, s, *after]
 
 
 def _reduces(body: list) -> bool:
