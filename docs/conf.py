@@ -151,6 +151,7 @@ html_title = "tracegrad"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {name: [] for name in ("index", "install", "tutorial")}        # sections of one page
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
