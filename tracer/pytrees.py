@@ -234,10 +234,16 @@ def _learn(x: Array | Box) -> Kind | None:
         kind = DATACLASS
     elif is_sparse_class(cls):
         kind = SPARSE
+    elif cls.__module__.startswith("numba.typed.") and cls.__name__ in _TYPED:
+        kind = _TYPED[cls.__name__]
     else:
         return None
     _KINDS[cls] = kind
     return kind
+
+
+# numba.typed's containers: in traced code what they are typed versions of
+_TYPED = {"List": LIST, "Dict": DICT}
 
 
 def learn(cls: type, kind: Kind) -> None:

@@ -325,14 +325,24 @@ def _pop(f: Frame, op: Op, cts: list[Value | None]) -> None:
     f.add(s, f.b("push", f.or_zeros(s, below), f.or_zeros(v, top)))
 
 
+def _exchange(f: Frame, op: Op, cts: list[Value | None]) -> None:
+    """Its own transpose: ir/ops/tape.py."""
+    rest, old = cts
+    s, k, v = op.operands
+    rest, given = f.b.emit("exchange", f.or_zeros(s, rest), f.get(k), f.or_zeros(v, old))
+    f.add(s, rest)
+    f.add(v, given)
+
+
 TRANSPOSE = {
     "neg": _neg, "add": _add, "sub": _sub, "select": _select, "cast": _cast, "real": _real, "imag": _imag, "conj": _conj,
     "complex": _complex, "mul": _mul, "mulz": _mulz, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose,
     "concat": _concat, "slice": _slice, "update": _update, "update_add": _update_add, "gather": _gather, "scatter": _scatter,
     "scatter_add": _scatter_add, "reduce": _reduce, "scan": _scan, "dot": _dot, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve, "push": _push, "pop": _pop,
+    "exchange": _exchange,
 }
 # Ops that take and give several values: their rows get all adjoints, with None for zero.
-SEVERAL = frozenset({"push", "pop"})
+SEVERAL = frozenset({"push", "pop", "exchange"})
 # Special ops that are linear in some operands: where only those are active, the row above serves.
 LINEAR_PART = {"lu_solve": (3,), "triangular_solve": (1,)}

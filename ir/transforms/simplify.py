@@ -28,8 +28,10 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> 
             found = _fold(defn, cast("tuple[Const, ...]", operands), attrs)
             if found is not None:
                 return found
-        if defn.__class__ is Elementwise and (found := _splat(builder, defn, operands, attrs)) is not None:
-            return found
+        if defn.__class__ is Elementwise:
+            for rewrite in (_splat, simplify_arrays.regrouped):
+                if (found := rewrite(builder, defn, operands, attrs)) is not None:
+                    return found
     if rule is not None:
         found = rule(builder, operands, attrs)
         if found is not None:

@@ -54,7 +54,8 @@ class Carries:
         return [(p, y) for k, (p, y) in enumerate(zip(targets, sources)) if k not in self.floating]
 
     def enter(self, params: tuple[Value, ...], again: bool = False) -> None:
-        """The parameters of a region hold what is carried. again: another region is to find it too."""
+        """The parameters of a region hold what is carried. again: another region is to find it too, so an array that this one
+        does not use stays where it is."""
         g = self.g
         for p, var in zip(params, self.variables):
             if isinstance(var, Var):
@@ -62,6 +63,8 @@ class Carries:
             elif var is not None:
                 g.stacks[p] = var
         for k, stack in self.floating.items():
+            if again and not g.program.uses.get(params[k]):
+                continue
             g.release(params[k], stack)
             if again:
                 g.hold(params[k], stack)

@@ -25,7 +25,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import BOOL, StackType, Type
 from ...ir.verify import checked
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
+from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack
 from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
@@ -69,7 +69,7 @@ class Nester(Values):
                 self.where[stores.of[p]] = Place(b)
             else:
                 self.env[p] = read = self.load(b, ())
-                read.most = p.most if p.__class__ is Length else None
+                read.least, read.most = (p.least, p.most) if p.__class__ is Length else (None, None)
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)
@@ -221,6 +221,19 @@ class Nester(Values):
             self.write(Pop(stack, found))
         self.stacks[op.results[0]] = stack
 
+    def exchange(self, op: Op) -> None:
+        stack, depth, given, old = self.stack_of(op.operands[0]), self.scalar(op.operands[1]), op.operands[2], op.results[1]
+        if given.type.dims:
+            size = self.product(self.dims(given.type))
+            self.write(Peek(stack, depth, self.address_of(old), size))
+            self.write(Poke(stack, depth, self.address_of(given), size))
+        else:
+            value = self.scalar(given)
+            self.env[old] = found = self.fresh(old.type.dtype)
+            self.write(Peek(stack, depth, found))
+            self.write(Poke(stack, depth, value))
+        self.stacks[op.results[0]] = stack
+
     def hold(self, v: Value, stack: Stack | None = None) -> Stack:
         """Put an array on a stack, whatever its length."""
         if stack is None:
@@ -341,7 +354,7 @@ def _site(op: Op) -> tuple:
 
 
 _SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim,
-               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop}
+               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop, "exchange": Nester.exchange}
 
 
 def _inlined(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:

@@ -34,6 +34,8 @@ from ..loopir.grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -44,6 +46,7 @@ from ..loopir.grammar import (
     Swap,
     Var,
     While,
+    greatest,
 )
 from . import parallel_loops
 from .kernel_writer import REGISTER, Module, Writer
@@ -168,7 +171,7 @@ class Emitter(Writer):
         if length:
             self.chunks(self.index(s.trip), length, write, inside, group)
         else:
-            self.loop(self.index(s.trip), write, s.unroll, inside, group)
+            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes)
         self.serial, self.group = outside
 
     def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:
@@ -410,7 +413,8 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
                For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
-               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s), Lib: Emitter.lib,
+               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
+               Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Lib: Emitter.lib,
                Fail: Emitter.fail, Print: Emitter.print_}
 
 

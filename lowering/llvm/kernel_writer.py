@@ -26,6 +26,7 @@ _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.un
 _UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
 _NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
 _FOUR_CHAINS = '!{!"llvm.loop.interleave.count", i32 4}'          # their latencies overlap
+_NO_VECTORS = '!{!"llvm.loop.vectorize.enable", i1 false}'         # they would cost code, and the tests of which form to run
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
 
@@ -282,10 +283,12 @@ class Writer:
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
+    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None,
+             short: bool = False) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
         `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.
+        `short`: its length is known at run time only, but is less than that of a vector.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -309,7 +312,7 @@ class Writer:
         written = len(self.lines) - at
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
         by_four = self.innermost and written <= sizes.llvm_branches and branchy
-        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group)
+        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group, short)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -318,7 +321,7 @@ class Writer:
         self.start(done)
 
     def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool,
-               group: int | None) -> tuple[str, int]:
+               group: int | None, short: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
@@ -328,7 +331,9 @@ class Writer:
                 hints = [_UNROLL_VECTOR]
         if by_four and not hints:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
-        if self.calls and times == 1:
+        if short and not trip.isdigit():
+            hints.append(_NO_VECTORS)
+        elif self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
         elif self.probing and self.innermost and not serial:
             hints.append(_FOUR_CHAINS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...ir.thresholds import sizes
-from ..loopir.grammar import At, Buffer, Clear, Pop, Push, Scalar, Stack, Swap
+from ..loopir.grammar import At, Buffer, Clear, Peek, Poke, Pop, Push, Scalar, Stack, Swap
 from .storage import MEMORY
 
 if TYPE_CHECKING:
@@ -89,20 +89,72 @@ class Stacks:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
         self.out.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
-    def pop(self, s: Pop) -> None:
+    def peek(self, s: Peek) -> None:
+        self.pop(s)
+
+    def poke(self, s: Poke) -> None:
+        out, kind = self.out, s.stack.dtype
+        memory, used_cell, _ = self._cells(s.stack)
+        source = s.source
+        size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
+        used, need, short = self._load("i64", used_cell), self._down_to(s, size), out.fresh()
+        extend, ready = out.label(), out.label()
+        out.lines += [f"  {short} = icmp ult i64 {used}, {need}",
+                      f"  br i1 {short}, label %{extend}, label %{ready}, !prof !{out.unlikely()}"]
+        out.start(extend)
+        self._extend(s.stack, used, need)
+        out.jump(ready)
+        out.start(ready)
+        base, now, rest, there = self._load("ptr", memory), self._load("i64", used_cell), out.fresh(), out.fresh()
+        out.lines += [f"  {rest} = sub nuw nsw i64 {now}, {need}",
+                      f"  {there} = getelementptr inbounds i8, ptr {base}, i64 {rest}"]
+        if isinstance(source, (Buffer, At)):
+            self._copy(there, out.address(source), size)
+        else:
+            out.store_at(there, out.reg(source), kind, self._tags(s.stack))
+
+    def _down_to(self, s: Peek | Poke, size: str) -> str:
+        """Bytes from the start of an entry to the top."""
+        out, count, need = self.out, self.out.fresh(), self.out.fresh()
+        out.lines += [f"  {count} = add nuw nsw i64 {out.index(s.depth)}, 1", f"  {need} = mul nuw nsw i64 {count}, {size}"]
+        return need
+
+    def _extend(self, stack: Stack, used: str, need: str) -> None:
+        """Zeros below what a stack holds, twice as many bytes as are needed, so that going down step by step moves little."""
+        out = self.out
+        memory, used_cell, room_cell = self._cells(stack)
+        whole, more, above = out.fresh(), out.fresh(), out.fresh()
+        out.lines.append(f"  {whole} = shl i64 {need}, 1")
+        self._grow(memory, room_cell, whole)
+        base = self._load("ptr", memory)
+        out.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
+        out.lines += [f"  {more} = sub nuw nsw i64 {whole}, {used}",
+                      f"  {above} = getelementptr inbounds i8, ptr {base}, i64 {more}",
+                      f"  call void @llvm.memmove.p0.p0.i64(ptr {above}, ptr {base}, i64 {used}, i1 false)",
+                      f"  store i64 {whole}, ptr {used_cell}"]
+        self._zeros(base, more)
+
+    def _zeros(self, where: str, size: str) -> None:
+        self.out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+        self.out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {where}, i8 0, i64 {size}, i1 false)")
+
+    def pop(self, s: Pop | Peek) -> None:
+        """The entry on top, or deeper, which stays."""
         out, kind = self.out, s.stack.dtype
         memory, used_cell, _ = self._cells(s.stack)
         scalar = s.target if isinstance(s.target, Scalar) else None
         size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
         target = "" if isinstance(s.target, Scalar) else out.address(s.target)
+        need = self._down_to(s, size) if isinstance(s, Peek) else size
         used, enough, rest = self._load("i64", used_cell), out.fresh(), out.fresh()
         take, empty, done = out.label(), out.label(), out.label()
-        out.lines += [f"  {enough} = icmp uge i64 {used}, {size}", f"  br i1 {enough}, label %{take}, label %{empty}"]
+        out.lines += [f"  {enough} = icmp uge i64 {used}, {need}", f"  br i1 {enough}, label %{take}, label %{empty}"]
         out.start(take)
         base, top = self._load("ptr", memory), out.fresh()
-        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {size}",
-                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}",
-                      f"  store i64 {rest}, ptr {used_cell}"]
+        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {need}",
+                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}"]
+        if isinstance(s, Pop):
+            out.lines.append(f"  store i64 {rest}, ptr {used_cell}")
         found: str | tuple[str, str] = ""
         if scalar is not None:
             found = out.load_at(top, kind, self._tags(s.stack))
@@ -112,8 +164,7 @@ class Stacks:
         out.jump(done)
         out.start(empty)
         if target:
-            out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
-            out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {target}, i8 0, i64 {size}, i1 false)")
+            self._zeros(target, size)
         out.jump(done)
         out.start(done)
         if scalar is not None:

@@ -8,35 +8,52 @@ from __future__ import annotations
 
 from ..loopir.grammar import Atom, Imm, Let
 
-_COUNTING = {"add", "sub", "mul", "neg", "cast", "floordiv", "shr", "shl"}
-_KEEP = {"xor", "or", "and", "cast", "invert", "not", "mod", "rem", "bool"}       # what is still some bits, or a test of some
-
 
 class BitTests:
     """The conditions among the scalars that a kernel has defined so far."""
 
     def __init__(self) -> None:
-        self.bits: set[Atom] = set()            # few bits of a number, and tests of them
+        self.bits: set[Atom] = set()            # one bit of a number, or two, and tests of them
         self.counted: set[Atom] = set()         # integers that follow from counters
 
     def note(self, s: Let) -> None:
-        if not s.target.dtype.integer and s.target.dtype.kind != "b":
+        rule = _RULES.get(s.op)
+        if rule is None or not (s.target.dtype.integer or s.target.dtype.kind == "b"):
             return
-        if s.op in _COUNTING and all(self._counts(a) for a in s.args):
+        if rule is not _test and all(self.counts(a) for a in s.args):
             self.counted.add(s.target)
-        elif (s.op in ("and", "mod") and self._few(s.op, *s.args)) or (
-                s.op in ("eq", "ne") and any(a in self.bits for a in s.args) and any(type(a) is Imm for a in s.args)) or (
-                s.op in _KEEP and s.args and all(type(a) is Imm or a in self.bits for a in s.args)):
+        elif rule(self, s):
             self.bits.add(s.target)
 
     def __contains__(self, cond: Atom) -> bool:
         return cond in self.bits
 
-    def _counts(self, a: Atom) -> bool:
+    def counts(self, a: Atom) -> bool:
         return type(a) is Imm or a in self.counted or a.dtype.name == "index"
 
-    def _few(self, op: str, x: Atom, by: Atom) -> bool:
-        """Whether `x & by` or `x % by` is one bit, or two, of a number that does not count."""
-        if type(by) is not Imm or type(x) is Imm or not x.dtype.integer or self._counts(x):
-            return False
-        return 0 < by.value <= 4 or (op == "and" and by.value > 0 and by.value & (by.value - 1) == 0)
+
+def _kept(known: BitTests, s: Let) -> bool:
+    """What is made of such bits and of numbers in the program alone."""
+    return all(type(a) is Imm or a in known.bits for a in s.args)
+
+
+def _part(known: BitTests, s: Let) -> bool:
+    """`x & c`, `x % c` → one bit of x, or two."""
+    x, by = s.args
+    if type(by) is not Imm or type(x) is Imm or not x.dtype.integer:
+        return False
+    return x in known.bits or 0 < by.value <= 4 or (s.op == "and" and by.value > 0 and by.value & (by.value - 1) == 0)
+
+
+def _test(known: BitTests, s: Let) -> bool:
+    """Bits compared with a number in the program."""
+    return any(type(a) is Imm for a in s.args) and any(a in known.bits for a in s.args)
+
+
+def _never(known: BitTests, s: Let) -> bool:
+    return False
+
+
+_RULES = {"and": _part, "mod": _part, "eq": _test, "ne": _test,
+          "xor": _kept, "or": _kept, "cast": _kept, "invert": _kept, "not": _kept,
+          "add": _never, "sub": _never, "mul": _never, "shl": _never, "shr": _never}

@@ -27,6 +27,8 @@ from .grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -174,6 +176,16 @@ class _Printer:
         else:
             self.row(f"pop {self.name(s.stack)}, {self.operand(s.target)}, {self.operand(s.size)}")
 
+    def poke(self, s: Poke) -> None:
+        size = f", {self.operand(s.size)}" if isinstance(s.source, (Buffer, At)) else ""
+        self.row(f"poke {self.name(s.stack)}, {self.operand(s.depth)}, {self.operand(s.source)}{size}")
+
+    def peek(self, s: Peek) -> None:
+        if isinstance(s.target, Scalar):
+            self.row(f"{self.name(s.target)} = peek {self.name(s.stack)}, {self.operand(s.depth)} : {s.target.dtype}")
+        else:
+            self.row(f"peek {self.name(s.stack)}, {self.operand(s.depth)}, {self.operand(s.target)}, {self.operand(s.size)}")
+
     def lib(self, s: Lib) -> None:
         failure = f" else fail {s.site}{self.site(s.site)}" if s.site is not None else ""
         self.row(f"lib {s.name} {self.operands(s.args)}{failure}")
@@ -197,7 +209,8 @@ _STATEMENTS: dict[type, Callable[[_Printer, Any], None]] = {
                Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
                For: _Printer.for_, While: _Printer.while_, If: _Printer.if_, Alloc: _Printer.alloc, Fill: _Printer.fill,
                Copy: _Printer.copy, Swap: _Printer.swap, Clear: _Printer.clear, Push: _Printer.push,
-               Pop: _Printer.pop, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
+               Pop: _Printer.pop, Peek: _Printer.peek, Poke: _Printer.poke, Lib: _Printer.lib,
+               Fail: _Printer.fail, Print: _Printer.print_}
 
 
 def print_kernel(kernel: Kernel, *, margin: bool | Places = False, color: bool = False) -> str:

@@ -1,6 +1,6 @@
 """LLVM IR text to machine code in this process, and back to memory.
 
-    text -> parse -> passes (O3 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
+    text -> parse -> passes (O3 or O2 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
          -> an object file that an earlier process has kept on disk (cache/objects.py)              -> MCJIT -> Code
 
 Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
@@ -36,6 +36,7 @@ import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
+from ...ir.thresholds import sizes
 from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
@@ -226,9 +227,11 @@ def _machine() -> llvm.TargetMachine:
     return target_machine()
 
 
-def run_passes(module: Any, machine: Any) -> None:
-    """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
+def run_passes(module: Any, machine: Any, lines: int = 0) -> None:
+    """O3, for a text of many lines O2: what that leaves out, copies of loops for each side of a condition above all, gains
+    nothing in programs of that size and is a fifth of their compilation. A pass builder takes note of each run and would grow
+    slower, so each has its own."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3 if lines <= sizes.llvm_hard else 2)
     # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
     # `x[:] = x[::-1]` of 5 x 5 came out wrong. The loop vectoriser does not make them.
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
@@ -259,7 +262,7 @@ def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterat
                 module.verify()
                 ticks.append(time.perf_counter())
                 if optimize:
-                    run_passes(module, machine)
+                    run_passes(module, machine, source.count("\n"))
                 _far_calls(module)
                 ticks.append(time.perf_counter())
                 yield module, machine

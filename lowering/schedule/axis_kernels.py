@@ -1,6 +1,7 @@
 """Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op, Value
@@ -204,9 +205,13 @@ class BoundsTask(Task):
             g.fail(bad, g.site_of(self.op), (i, g.scalar(self.op.operands[1])))
 
 
+CHEAP = 12               # what an element of a mask may cost (opdef.py) to be computed twice
+
+
 class NonzeroTask(OpTask):
     """The positions of true elements, in C order. Each position is written where the next one belongs, and stays if its element
-    is true: no branch depends on the data. After the last true element nothing is written."""
+    is true: no branch depends on the data. After the last true element nothing is written. Blocks without a true element, which
+    vectors find out, are passed over, unless the elements cost much."""
 
     __slots__ = ()
 
@@ -220,9 +225,12 @@ class NonzeroTask(OpTask):
         self.read(mask, (None,) * mask.type.rank)
 
     def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
-        count = g.var(INDEX, "count")
+        count, mask, found = g.var(INDEX, "count"), self.op.operands[0], g.index(self.op.operands[1])
+        sizes = [d for d in mask.type.dims if isinstance(d, int)]
+        if type(found) is Scalar and len(sizes) == mask.type.rank:
+            found.least, found.most = 0, prod(sizes)
         g.set(count, operand(0))
-        self._level(g, count, self.op.operands[0], ())
+        self._level(g, count, mask, ())
 
     def _level(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...]) -> None:
         n = g.size(mask.type.dims[len(index)])
@@ -230,12 +238,32 @@ class NonzeroTask(OpTask):
             with g.loop(n) as i:
                 self._level(g, count, mask, (*index, i))
             return
+        begin: int | Scalar = 0
+        block = sizes.mask_block
+        if g.program.cost.get(mask, 1) <= CHEAP and not (type(n) is int and n < block):
+            blocks = g.iop("floordiv", n, block)
+            with g.loop(blocks) as b:
+                self._block(g, count, mask, index, g.iop("mul", b, block), block)
+            begin = g.iop("mul", blocks, block)
+        self._run(g, count, mask, index, begin, n)
+
+    def _block(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...], begin: int | Scalar, block: int) -> None:
+        some = g.var(BOOL, "some")
+        g.set(some, Imm(False, BOOL))
+        with g.loop(block) as k:
+            g.accumulate(some, "or", g.value_at(mask, (*index, g.iop("add", begin, k))))
+        with g.open() as then:
+            self._run(g, count, mask, index, begin, g.iop("add", begin, block))
+        g.branch(g.get(some), then, [])
+
+    def _run(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...], begin: int | Scalar,
+             end: int | Scalar) -> None:
         last = g.var(INDEX, "last")
-        g.set(last, operand(0))
+        g.set(last, operand(begin))
         with g.open() as head:
             i, at = g.get(last), g.get(count)
             more = g.let("lt", (at, operand(g.index(self.op.operands[1]))), BOOL, level=g.depth)
-            more = g.let("and", (g.let("lt", (i, operand(n)), BOOL), more), BOOL)
+            more = g.let("and", (g.let("lt", (i, operand(end)), BOOL), more), BOOL)
         with g.open() as body:
             i, at = g.get(last), g.get(count)
             for r, k in zip(self.op.results, (*index, i)):

@@ -90,7 +90,7 @@ class Schedule:
             for k in range(len(op.operands)):
                 if op.operands[k].type.dims:
                     self._add(PieceTask(v, k, self.program))
-        elif name == "reshape" and v in self.program.must and _regroups(op):
+        elif name == "reshape" and _regroups(op) and (v in self.program.must or self.program.used_by(v, ROUTINES)):
             self._add(FlatTask(v, self.program))
         else:
             self._add(StoreTask(v, self.program))
@@ -213,9 +213,6 @@ class Schedule:
         at = self._whole(op, max(self.guard, self.barrier, self.effects))
         self.effects = self.guard = at
 
-    def _push(self, op: Op) -> None:
-        self.when[op.results[0]] = self._whole(op, max(self.guard, self.barrier))
-
     def _whole(self, op: Op, at: int) -> int:
         """An op that reads scalars and whole arrays in memory; returns the item after which it stands."""
         at = max(at, self._known(v for v in op.operands if not v.type.dims))
@@ -228,9 +225,10 @@ class Schedule:
         (self.items[at].after if at >= 0 else self.before).append(op)
         return at
 
-    def _pop(self, op: Op) -> None:
+    def _entry(self, op: Op) -> None:
+        """A stack's scalar is taken where its place is known; an array is copied, and nothing moves across that."""
         if op.results[1].type.dims:
-            self.access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
+            self._routine(op)
         else:
             self._scalar(op)
 
@@ -481,5 +479,6 @@ _TASKS = {
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
     "draw": Schedule._draw, "print": Schedule._print,
     "check": lambda s, op: s._print(op) if "states" in op.attrs else s._scalar(op, effect=True),
-    "dim": Schedule._scalar, "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
+    "dim": Schedule._scalar, "stack_new": Schedule._scalar, "pop": Schedule._entry, "exchange": Schedule._entry,
+    "push": lambda s, op: s.when.update({op.results[0]: s._whole(op, max(s.guard, s.barrier))}),
 }

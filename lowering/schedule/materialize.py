@@ -11,7 +11,7 @@ after all is decided later, by schedule/fuse.py.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from fractions import Fraction
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
@@ -251,6 +251,10 @@ class Program:
                 return True
         return True
 
+    def used_by(self, v: Value, names: Container[str]) -> bool:
+        """Whether an op of one of these names uses the value."""
+        return any(isinstance(user, Op) and user.defn.name in names for user, _ in self.uses.get(v, ()))
+
     def force(self, v: Value) -> None:
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""
         self.rooted.add(v)
@@ -365,7 +369,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print", "check"), _always)
+NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "exchange", "print", "check"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex, TypeVar, overload
@@ -141,6 +142,8 @@ class Found(Jitted):
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.active() is not None or (config.disable_jit and not self.derives):
             return self.own.miss(*args, **kwargs)
+        if not self.derives and inspect.isgeneratorfunction(getattr(self.root, "py_func", self.root)):
+            return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
         return self.core.miss(*args, **kwargs)
 
     def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:

@@ -79,11 +79,12 @@ def _sources(report: Report, keys: _Keys) -> str:
 
     def line(source: Source, number: int, text: str) -> str:
         where = source.file, number
-        share, part = time[where] / total[0], guess[where] / total[1]
+        share, part = time.get(where, 0.0) / total[0], guess.get(where, 0.0) / total[1]
+        held = kept.get(where)
         return (f'<tr tabindex="-1"{keys.attribute((where,))}><td class="n">{number}</td>'
                 f'<td class="cost" style="--part:{share:.1%}">{shown_time(time[where]) if share > 0.0005 else ""}</td>'
                 f'<td>{f"{part:.0%}" if part > 0.005 else ""}</td>'
-                f'<td>{shown_bytes(int(kept[where])) if kept[where] else "grows" if where in kept else ""}</td>'
+                f'<td>{"" if held is None else shown_bytes(int(held)) if held else "grows"}</td>'
                 f'<td class="marks">{escape(", ".join(marks.get(where, ())))}</td>'
                 f'<td class="code">{escape(text) or " "}</td></tr>')
 

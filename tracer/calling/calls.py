@@ -189,7 +189,7 @@ def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> A
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
 
 
-def as_it_stands(f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
+def as_it_stands(f: Callable, args: Sequence[Any], kwargs: Any) -> Any:
     """The same where a redirection finds that f need not be redirected."""
     return _as_it_stands(tracing.active(), f, args, kwargs)
 

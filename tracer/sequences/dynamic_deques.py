@@ -18,7 +18,7 @@ from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
 from ..values.boxes import FUNCTIONS, Box
-from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
+from .dynamic_lists import DynamicList, DynamicListItems, Entry, _refuse, listed
 
 EMPTY = "pop from an empty deque"
 
@@ -105,7 +105,7 @@ class DynamicDeque(packed_lists.ListValue):
         return [FUNCTIONS[np.concatenate]([a[::-1], b]) for a, b in zip(left, right, strict=True)]
 
     def settled(self) -> packed_lists.ListValue:
-        return _listed(self.entry, self.columns())
+        return listed(self.entry, self.columns())
 
     def packed(self) -> Any:
         return self.settled().packed()

@@ -36,7 +36,7 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, promotion, random_generators, returned_views
+from ..values import captured_values, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
@@ -58,16 +58,14 @@ class Out(NamedTuple):
     kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
             `value`), "arg" (the argument leaf number `value` itself, as in `return x`), or "view" (an array whose elements
             are the result, and which is the view `value` of an argument)
-    result  the result of the function that holds it, where it is computed
+    result  the result of the function that holds it, where it is computed (`computed`: of a leaf that is)
     """
-
     kind: str
     result: int | None = None
     value: Any = None
 
     @property
     def computed(self) -> int:
-        """The result that holds it, of a leaf that is computed."""
         assert self.result is not None, self
         return self.result
 
@@ -306,6 +304,7 @@ class _Run:
                held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
+        returned = optional_values.present(returned) if self.private else returned
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         outs: list[Out] = []
@@ -388,11 +387,9 @@ class _Run:
             box = held[k]
             if isinstance(box, region_tracing.PoisonedBox):
                 region_tracing.expect_identities(self.trace)
-                raise UnsupportedError(
-                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
-                    "only run "
-                    "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
-                    f"{self.call.paths[k]}.copy()`", where(self.callable))
+                raise UnsupportedError(f"argument {(path := self.call.paths[k])} may or may not have been overwritten through "
+                                       "another name: which it is only run time knows, so compiled code cannot tell its caller",
+                                       f"begin with a copy: `{_name(path)} = {path}.copy()`", where(self.callable))
             if k not in self.call.aliases and (self.changed(box, position) or position in self.trace.failing):
                 results.append(box._value)
                 writes[position] = len(results) - 1

@@ -455,11 +455,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             if names[0] in ("in_", "not_in"):
                 return self.tg(names[0], [left, right[0]], node)
             if names[0] in ("is_", "is_not"):
+                if isinstance(right[0], ast.Constant) and right[0].value is None:
+                    return self.tg("is_none", [left, early_exit.literal(names[0] == "is_", node)], node)
                 if isinstance(left, ast.Constant) or isinstance(right[0], ast.Constant):
                     node.left, node.comparators = left, right
                     return node
-                same = self.tg("identical", [left, right[0]], node)
-                return same if names[0] == "is_" else placed(ast.UnaryOp(ast.Not(), same), node)
+                return self.tg("identical", [left, right[0], early_exit.literal(names[0] == "is_", node)], node)
             return self.tg("operate", [early_exit.literal(names[0], node), left, right[0]], node)
         parts = [left, early_exit.literal(names[0], node), right[0]]
         for name, value in zip(names[1:], right[1:]):

@@ -101,15 +101,15 @@ def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
 _STRAIGHT = (Let, Load, Store, Get, Set)
 
 
-def temporaries(loop: For) -> set[Buffer]:
-    """The arrays of which each iteration has its own."""
-    return {s.buffer for s in loop.body if type(s) is Alloc}
+def temporaries(loop: For) -> dict[Buffer, None]:
+    """The arrays of which each iteration has its own, in the order of the program."""
+    return dict.fromkeys(s.buffer for s in loop.body if isinstance(s, Alloc))
 
 
 class _Columns:
     """The accesses of a loop with loops inside, but for those of its temporaries."""
 
-    def __init__(self, positions: Positions, loop: For, own: set[Buffer]):
+    def __init__(self, positions: Positions, loop: For, own: dict[Buffer, None]):
         self.positions, self.temporary = positions, own
         (self.counter,) = positions.forms[loop.index].terms
         inner: dict[Symbol, For] = {}
@@ -211,7 +211,8 @@ class _Strips:
         self.loop, self.down = For(loop.index, loop.trip, [s for s in loop.body if type(s) is not Alloc]), columns.down
         loop = self.loop
         self.sums = {id(s): [at for t, at in columns.sums.values() if t is s] for s in loop.body}
-        self.rows = {var: Buffer(f"row_{var.name}", var.dtype, (self.size,), "stack") for var in own}
+        variables = dict.fromkeys(s.var for s in walk(loop.body) if isinstance(s, (Get, Set)) and s.var in own)
+        self.rows = {var: Buffer(f"row_{var.name}", var.dtype, (self.size,), "stack") for var in variables}
         # scalars that are made in a loop over columns: all but what inner loops make of what stands outside
         self.top = {s.target for s in loop.body if type(s) in (Let, Load, Get)}
         steps = {s.body[at[1]].target for s in loop.body for at in self.sums[id(s)]}

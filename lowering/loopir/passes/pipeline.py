@@ -7,11 +7,12 @@ from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
 from .interchange import exchange
 from .parallelize import parallelize
+from .reached import bound
 from .reorder_iterations import commute
 from .strips import split
 
 PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("strips", split),
-          ("parallelize", parallelize),
+          ("reached", bound), ("parallelize", parallelize),
           ("buffer_coloring", plan_slots))
 
 

@@ -86,7 +86,7 @@ SMOOTH = [
     Points("arccos(x)**2", lambda x: np.arccos(x) ** 2, (1.0, 0.5, 0.0), lambda x: mp.acos(x) ** 2,
            {1.0: (-2.0, 2 / 3, -8 / 15)}),
     Points("arccosh(x)**2", lambda x: np.arccosh(x) ** 2, (1.0, 2.0), lambda x: mp.acosh(x) ** 2, {1.0: (2.0, -2 / 3, 8 / 15)}),
-    Points("cos(arccos(x))", lambda x: np.cos(np.arccos(x)), (1.0, 0.5), lambda x: x),
+    Points("cos(arccos(x))", lambda x: np.cos(np.arccos(x)), (1.0, 0.5), lambda x: x, least=1.0),
     Points("cos(sqrt(x))", lambda x: np.cos(np.sqrt(x)), (0.0, 1e-9, 1e-3, 2.0), lambda x: mp.cos(mp.sqrt(x)),
            {0.0: (-1 / 2, 1 / 12, -1 / 120)}),
     Points("arcsin(sqrt(x))**2", lambda x: np.arcsin(np.sqrt(x)) ** 2, (0.0, 1e-9, 9.9e-4, 1.1e-3, 0.5),

@@ -57,6 +57,7 @@ def test_what_the_derivative_keeps():
     found = report(tg.grad(simulate))
     assert sum(found.kept.values()) == 200 * 50 * 8
     assert found.facts["kept for the derivative"] == "78.1 kB"
+    assert page_of(found).count("<td>78.1 kB</td>") == 1 and "grows" not in page_of(found)
 
 
 def test_data_flow():
