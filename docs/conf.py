@@ -48,13 +48,15 @@ kernelspec:
 
 """
 _AS_TEXT = {"contributing"}                      # pages whose Python blocks are parts of files, not programs
+_FOLDED = {"performance"}                        # pages whose code makes their tables: it is shown on demand
 
 
 def _cells(app, name: str, source: list[str]) -> None:
     """Python blocks of a page become cells that are executed."""
     if name in _AS_TEXT or not re.search(r"^```python$", source[0], re.M) or name.startswith("gallery"):
         return
-    source[0] = _HEADER + re.sub(r"^```python$", "```{code-cell} python", source[0], flags=re.M)
+    cell = "```{code-cell} python" + "\n:tags: [hide-input]" * (name in _FOLDED)
+    source[0] = _HEADER + re.sub(r"^```python$", cell, source[0], flags=re.M)
 
 
 _OUTSIDE = re.compile(r"\]\(\.\./((?:\.\./)?)([^)#\s]+)((?:#[^)\s]*)?)\)")
@@ -139,6 +141,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
 }
 
 # --- looks ------------------------------------------------------------------------------------------------------------
@@ -148,6 +151,7 @@ html_title = "tracegrad"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {name: [] for name in ("index", "install", "tutorial")}        # sections of one page
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,

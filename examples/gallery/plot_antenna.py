@@ -10,7 +10,7 @@ cells goes back through 300 steps.
 Elsewhere: Meep and its kin derive the adjoint in the frequency domain by hand; JAX copies three fields a step; PyTorch
 refuses to differentiate the update in place ("one of the variables needed for gradient computation has been modified").
 
-.. [1] K. S. Yee, Numerical solution of initial boundary value problems involving Maxwell's equations in isotropic media
+.. [1] Yee, K. S., Numerical solution of initial boundary value problems involving Maxwell's equations in isotropic media
    (1966). A. Taflove and S. C. Hagness, Computational Electrodynamics (2005), chapters 3 and 7.
 """
 import matplotlib.pyplot as plt

@@ -11,7 +11,7 @@ Elsewhere: the loop runs until no event is left, chooses a pair of balls and wri
 reverse mode through ``while_loop``; time stepping, which it could do, gives wrong derivatives at collisions, because
 the time of the contact moves with the shot [1]_.
 
-.. [1] Y. Hu et al., DiffTaichi: Differentiable programming for physical simulation (ICLR 2020), section 4, "time of
+.. [1] Hu, Y. et al., DiffTaichi: Differentiable programming for physical simulation (ICLR 2020), section 4, "time of
    impact".
 """
 import matplotlib.pyplot as plt

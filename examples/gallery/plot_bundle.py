@@ -10,8 +10,8 @@ matrix in as few passes as it has colours.
 Elsewhere: SciPy's tutorial on this problem [2]_ fills the pattern in by hand and takes differences; JAX and PyTorch
 give a dense Jacobian only.
 
-.. [1] B. Triggs, P. McLauchlan, R. Hartley and A. Fitzgibbon, Bundle adjustment: a modern synthesis (1999).
-.. [2] N. Mayorov, Large-scale bundle adjustment in SciPy, SciPy Cookbook (2016).
+.. [1] Triggs, B., P. McLauchlan, R. Hartley and A. Fitzgibbon, Bundle adjustment: a modern synthesis (1999).
+.. [2] Mayorov, N., Large-scale bundle adjustment in SciPy, SciPy Cookbook (2016).
 """
 import matplotlib.pyplot as plt
 import numpy as np

@@ -9,8 +9,8 @@ covariance is filled in pair by pair, as the formula reads, and goes through a C
 Elsewhere: GPy and scikit-learn code the gradient of each kernel by hand; a double loop over pairs in PyTorch would
 build ten thousands of graph nodes. The Hessian, which tells how well the lengths are known, is in none of them.
 
-.. [1] B. Efron, T. Hastie, I. Johnstone and R. Tibshirani, Least angle regression, Annals of Statistics 32 (2004).
-.. [2] C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
+.. [1] Efron, B., T. Hastie, I. Johnstone and R. Tibshirani, Least angle regression, Annals of Statistics 32 (2004).
+.. [2] Rasmussen, C. E. and C. K. I. Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
 """
 import matplotlib.pyplot as plt
 import numpy as np

@@ -10,7 +10,7 @@ written at all.
 Elsewhere: ``logsumexp`` over ``-inf`` is where automatic differentiation gives NaN (0 times infinity), and people
 replace the zeros by small numbers, or the ``-inf`` by -1e9. Here a path that does not exist has the derivative 0.
 
-.. [1] G. W. Cobb, The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The
+.. [1] Cobb, G. W., The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The
    algorithm: L. R. Rabiner, A tutorial on hidden Markov models, Proc. IEEE 77 (1989).
 """
 from pathlib import Path

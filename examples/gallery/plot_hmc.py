@@ -10,8 +10,8 @@ Elsewhere: Numba compiles such a chain but has no gradient; JAX has the gradient
 thread through ``lax.scan``, and no ``if`` on what was accepted; an interpreter pays for fifty thousand gradients one by
 one.
 
-.. [1] W. N. Street, W. H. Wolberg and O. L. Mangasarian, Nuclear feature extraction for breast tumor diagnosis (1993).
-.. [2] R. M. Neal, MCMC using Hamiltonian dynamics, in: Handbook of Markov Chain Monte Carlo (2011), figure 2.
+.. [1] Street, W. N., W. H. Wolberg and O. L. Mangasarian, Nuclear feature extraction for breast tumor diagnosis (1993).
+.. [2] Neal, R. M., MCMC using Hamiltonian dynamics, in: Handbook of Markov Chain Monte Carlo (2011), figure 2.
 """
 import matplotlib.pyplot as plt
 import numpy as np

@@ -9,9 +9,9 @@ takes the whole step of Lloyd at once; that they agree to the last digit checks 
 
 Elsewhere: Numba runs the loop and has no Hessian; in JAX the loop over flowers becomes a table of all distances.
 
-.. [1] S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Information Theory 28 (1982). On Newton's method: L.
+.. [1] Lloyd, S. P., Least squares quantization in PCM, IEEE Trans. Information Theory 28 (1982). On Newton's method: L.
    Bottou and Y. Bengio, Convergence properties of the k-means algorithms (NIPS 1994).
-.. [2] R. A. Fisher, The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936).
+.. [2] Fisher, R. A., The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936).
 """
 import matplotlib.pyplot as plt
 import numpy as np

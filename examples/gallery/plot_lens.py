@@ -10,7 +10,7 @@ with the exact Jacobian.
 Elsewhere: commercial design programs take differences; Mitsuba and JAX trace rays as batches with masks, and a masked
 square root gives NaN in reverse. Here it is a loop with ``return`` where a ray is lost.
 
-.. [1] M. Born and E. Wolf, Principles of Optics (1999), chapters 3 and 4. Indices after the catalogue of Schott (N-BK7
+.. [1] Born, M. and E. Wolf, Principles of Optics (1999), chapters 3 and 4. Indices after the catalogue of Schott (N-BK7
    and N-SF5) at the lines F, d and C. The condition for the colours: the powers times the dispersions add up to zero,
    section 4.7.
 """

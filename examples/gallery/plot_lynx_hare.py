@@ -9,7 +9,7 @@ for, here forward mode for the Jacobian of the residuals and forward over revers
 Elsewhere: ``scipy.integrate`` has no derivative, and differences of an adaptive solver are noisy;
 ``jax.experimental.ode`` has reverse mode of the first order only; Numba has none.
 
-.. [1] E. P. Odum, Fundamentals of Ecology (1953), as tabulated by J. Mahaffy. The noise model and reference values: B.
+.. [1] Odum, E. P., Fundamentals of Ecology (1953), as tabulated by J. Mahaffy. The noise model and reference values: B.
    Carpenter, Predator-Prey Population Dynamics: the Lotka-Volterra model in Stan (2018).
 """
 from pathlib import Path

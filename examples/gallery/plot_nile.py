@@ -9,7 +9,7 @@ curvature there give both variances with their standard errors.
 Elsewhere: JAX wants the recursion as ``lax.scan``; PyTorch runs a thousand small operations one by one, and once more for
 each row of the Hessian. Here the loop stays a loop.
 
-.. [1] G. W. Cobb, The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The
+.. [1] Cobb, G. W., The problem of the Nile: conditional solution to a change-point problem, Biometrika 65 (1978). The
    model: J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods (2012), chapter 2.
 """
 from pathlib import Path

@@ -9,7 +9,7 @@ in an array that is overwritten.
 Elsewhere: desks take differences of trees, with noise that grows with each order; nested reverse mode in PyTorch
 re-records the graph for each level, and JAX compiles a shrinking slice once for each size.
 
-.. [1] J. C. Cox, S. A. Ross and M. Rubinstein, Option pricing: a simplified approach, J. Financial Economics 7 (1979).
+.. [1] Cox, J. C., S. A. Ross and M. Rubinstein, Option pricing: a simplified approach, J. Financial Economics 7 (1979).
    The tree is the one with its centre at the strike, whose prices are smooth: D. P. J. Leisen and M. Reimer, Binomial
    models for option valuation (1996). Reference values: F. Black and M. Scholes (1973).
 """

@@ -10,7 +10,7 @@ Elsewhere: the loop writes 4 x 4 matrices in place. JAX and PyTorch take it afte
 NumPy with Numba has no derivative; robotics packages carry the Jacobian of this one formula, written by hand, and take
 differences of it.
 
-.. [1] P. I. Corke and B. Armstrong-Hélouvry, A search for consensus among model parameters reported for the PUMA 560 robot,
+.. [1] Corke, P. I. and B. Armstrong-Hélouvry, A search for consensus among model parameters reported for the PUMA 560 robot,
    IEEE International Conference on Robotics and Automation (1994). The measure of manipulability: T. Yoshikawa,
    Manipulability of robotic mechanisms, Int. J. Robotics Research 4 (1985).
 """

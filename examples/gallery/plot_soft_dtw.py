@@ -9,9 +9,9 @@ all of them [2]_ is not. The distance is a recursion through a table, cell by ce
 Elsewhere: a table that is filled cell by cell takes a custom kernel with a backward pass by hand (the soft-DTW packages
 for PyTorch have one each, in Numba or CUDA); in JAX it must be rewritten along the anti-diagonals.
 
-.. [1] E. P. Odum, Fundamentals of Ecology (1953), as tabulated by J. Mahaffy: the pelts that the Hudson's Bay Company
+.. [1] Odum, E. P., Fundamentals of Ecology (1953), as tabulated by J. Mahaffy: the pelts that the Hudson's Bay Company
    traded.
-.. [2] M. Cuturi and M. Blondel, Soft-DTW: a differentiable loss function for time-series (ICML 2017).
+.. [2] Cuturi, M. and M. Blondel, Soft-DTW: a differentiable loss function for time-series (ICML 2017).
 """
 from pathlib import Path
 

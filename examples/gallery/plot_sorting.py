@@ -10,9 +10,9 @@ Elsewhere: the network is a nest of four loops with bit arithmetic and swaps in 
 tabulates the swaps and runs each layer as a gather; written as it stands it takes one Python step for each swap,
 forward and backward.
 
-.. [1] F. Petersen, C. Borgelt, H. Kuehne and O. Deussen, Differentiable sorting networks for scalable sorting and
+.. [1] Petersen, F., C. Borgelt, H. Kuehne and O. Deussen, Differentiable sorting networks for scalable sorting and
    ranking supervision (ICML 2021).
-.. [2] K. E. Batcher, Sorting networks and their applications (1968); the loops are algorithm M of D. E. Knuth, The Art
+.. [2] Batcher, K. E., Sorting networks and their applications (1968); the loops are algorithm M of D. E. Knuth, The Art
    of Computer Programming 3, section 5.2.2.
 """
 import matplotlib.pyplot as plt

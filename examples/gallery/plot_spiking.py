@@ -10,8 +10,8 @@ loop, voltages are arrays that are updated in place.
 Elsewhere: snnTorch and Norse run each step of each layer through Python, in both directions, so that most of an epoch
 is overhead; Numba has no derivative to replace.
 
-.. [1] W. Gerstner and W. M. Kistler, Spiking Neuron Models (2002), chapter 4.
-.. [2] E. O. Neftci, H. Mostafa and F. Zenke, Surrogate gradient learning in spiking neural networks, IEEE Signal
+.. [1] Gerstner, W. and W. M. Kistler, Spiking Neuron Models (2002), chapter 4.
+.. [2] Neftci, E. O., H. Mostafa and F. Zenke, Surrogate gradient learning in spiking neural networks, IEEE Signal
    Processing Magazine 36 (2019). The surrogate is that of F. Zenke and S. Ganguli, SuperSpike (2018).
 """
 import matplotlib.pyplot as plt

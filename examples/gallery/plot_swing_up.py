@@ -9,7 +9,7 @@ method deep, is exact.
 Elsewhere: CasADi wants the dynamics in its own symbols; in JAX, the loop is ``lax.scan`` and compiling it a matter of
 seconds; differences are too rough for an unstable system, whose errors grow by the factor e some five times a second.
 
-.. [1] M. Kelly, An introduction to trajectory optimization: how to do your own direct collocation, SIAM Review 59
+.. [1] Kelly, M., An introduction to trajectory optimization: how to do your own direct collocation, SIAM Review 59
    (2017), with this cart and its masses and lengths.
 """
 import matplotlib.pyplot as plt

@@ -9,7 +9,7 @@ joints and thicknesses at once.
 Elsewhere: assembly writes into overlapping blocks of one matrix, bar by bar: a loop of ``at[].add`` copies in JAX, slow
 Python in PyTorch. Structural codes derive the sensitivities by hand, and again for each kind of element.
 
-.. [1] M. P. Bendsøe and O. Sigmund, Topology Optimization (2003), chapter 4. The fully stressed optimum: A. G. M.
+.. [1] Bendsøe, M. P. and O. Sigmund, Topology Optimization (2003), chapter 4. The fully stressed optimum: A. G. M.
    Michell, The limits of economy of material in frame-structures, Phil. Mag. 8 (1904).
 """
 import matplotlib.pyplot as plt

@@ -77,3 +77,11 @@ def test_links_out_of_the_site_lead_to_the_repository(page, link, made):
     source = [f"[text]({link})"]
     CONF["_links"](None, page, source)
     assert source == [f"[text]({made})"]
+
+
+@pytest.mark.parametrize("program", sorted((FOLDER.parent / "examples" / "gallery").glob("*.py")), ids=lambda path: path.stem)
+def test_the_sources_of_a_gallery_program_are_cited_footnotes(program):
+    text = program.read_text()
+    for number, begin in re.findall(r"^\.\. \[(\d)\] (.*)$", text, re.M):
+        assert f"[{number}]_" in text, f"nothing refers to footnote {number}"
+        assert not re.match(r"[A-Z]\. ", begin), f"{begin!r} is read as a list with numbers by letters: the surname first"
