@@ -24,7 +24,7 @@ from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
-from .smoothness.lost_slopes import has_pole_of_power, is_fast
+from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 
 if TYPE_CHECKING:
     from ..ir.opdef import Elementwise
@@ -71,7 +71,8 @@ class Forward:
         self.memo = memo                       # callee and its varied parameters -> its derivative
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
-        self.steep, self.tall, self.poles = Steep(), Steep(overflows), Steep(has_pole_of_power)
+        self.steep, self.tall = Steep(), Steep(overflows)
+        self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
         body = copy_region(Builder(), smooth(f).body, {}, STATED)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
@@ -141,11 +142,12 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value | None]:
             continue
         defn = cast("Elementwise", op.defn)
         steep = (dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
-                 or (is_fast(op) and dot in fwd.poles))
+                 or (is_fast(op) and dot in fwd.powers) or (chooses(op) and dot in fwd.poles))
         term = product(b, dot, partial(op, k, exprs), k in defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
         fwd.poles.passed(op, dot, term)
+        fwd.powers.passed(op, dot, term)
         if term is not None:
             total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]

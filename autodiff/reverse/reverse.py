@@ -9,8 +9,9 @@ forward one becomes residuals.
 
 One adjoint value is kept per forward value. A part of an array is added to the adjoint of the whole in place.
 
-An adjoint is *masked* where it went through the transpose of `select` and through nothing else: it is zero where the branch
-was not taken. Products with it use `mulz`, so that what is infinite in a branch not taken contributes exactly 0.
+An adjoint is *masked* where it went through the transpose of `select`, or past an op that may drop an infinite operand, and
+through nothing else: it is zero where the branch was not taken or the operand dropped. Products with it use `mulz`, so that what
+is infinite there contributes exactly 0.
 """
 from __future__ import annotations
 
@@ -38,10 +39,11 @@ from ..residuals.later_versions import Settled
 from ..residuals.remat_maps import run_again
 from ..rules.fourier import TRANSPOSE
 from ..rules.jvp_rules import rule_of
-from ..rules.nonfinite_partials import Steep, forgotten
+from ..rules.nonfinite_partials import Steep, forgotten, made_with, overflows
 from ..rules.partials import partial, product, to_operand
 from ..rules.spectral import SPECIAL
 from ..rules.transpose_rules import LINEAR_PART, SEVERAL, give, keep_mask
+from ..smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 from .control_flow import CONTROL, RESTORE, add_carry, add_result
 
 if TYPE_CHECKING:
@@ -279,7 +281,17 @@ def _elementwise(frame: Frame, op: Op, cts: list[Value | None]) -> None:
         found = product(frame.b, flow, factor, masked or k in cast("Elementwise", op.defn).singular, flow in frame.run.steep)
         frame.run.steep.passed(op, flow, found)
         if found is not None:
-            give(frame, ct, v, found)
+            part = to_operand(frame.b, found, v.type)
+            if masked or _not_chosen(op, v):
+                frame.run.masked.add(part)
+            frame.add(v, part)
+
+
+def _not_chosen(op: Op, v: Value) -> bool:
+    """Whether an op drops an operand that may be infinite, so that nothing depends on it: its adjoint is masked."""
+    if chooses(op):
+        return made_with(v, lambda x: has_pole(x) or overflows(x))
+    return is_fast(op) and made_with(v, has_pole_of_power)
 
 
 def _div(frame: Frame, op: Op, ct: Value) -> None:

@@ -95,15 +95,20 @@ def forgotten(body: Block) -> set[Value]:
     return found
 
 
-def may_overflow(v: Value, depth: int = _DEPTH) -> bool:
+def may_overflow(v: Value) -> bool:
     """Whether a value may be infinite because one that it is computed from overflows, where its adjoint may well be 0."""
+    return made_with(v, overflows)
+
+
+def made_with(v: Value, test: Callable[[Op], bool], depth: int = _DEPTH) -> bool:
+    """Whether an infinity of an op that is asked for may have reached a value."""
     op = v.op
     if op is None or not depth:
         return False
-    if overflows(op):
+    if test(op):
         return True
     operands = op.operands[:1] if op.defn.name == "div" else op.operands
-    return op.defn.name in _KEEPS and any(may_overflow(x, depth - 1) for x in operands)
+    return op.defn.name in _KEEPS and any(made_with(x, test, depth - 1) for x in operands)
 
 
 class Steep:

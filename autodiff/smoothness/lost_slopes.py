@@ -115,12 +115,22 @@ def with_lost(rules: dict, copy: Callable) -> dict:
     return {**rules, **{name: of(name) for name in (*_SLOWLY, *_FAST)}}
 
 
-def has_pole_of_power(op: Op) -> bool:
-    """Whether an op is infinite, with its slope, where something vanishes, and not as a logarithm is."""
+def has_pole(op: Op) -> bool:
+    """Whether an op is infinite, with its slope, where something vanishes."""
     name = op.defn.name
-    return name in _POLES and name not in _LOGARITHMIC and _may_vanish(op, op.operands[_POLES[name]])
+    return name in _POLES and _may_vanish(op, op.operands[_POLES[name]])
+
+
+def has_pole_of_power(op: Op) -> bool:
+    """Whether it is so, and not as a logarithm is."""
+    return has_pole(op) and op.defn.name not in _LOGARITHMIC
 
 
 def is_fast(op: Op) -> bool:
-    """Whether an op forgets an infinity faster than any power, or altogether, as what does not choose it."""
-    return op.defn.name in _FAST or op.defn.name in _CHOOSES
+    """Whether an op forgets an infinity faster than any power."""
+    return op.defn.name in _FAST
+
+
+def chooses(op: Op) -> bool:
+    """Whether an op forgets an infinity altogether, where it does not choose it."""
+    return op.defn.name in _CHOOSES

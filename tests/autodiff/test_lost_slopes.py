@@ -18,6 +18,10 @@ KEPT = {
     "not taken": lambda c: np.where(c > 0.0, 1.0 / (1.0 + 1.0 / c), 0.0), "exp": lambda c: np.exp(-1.0 / c),
     "tanh": lambda c: np.tanh(1.0 / c), "bell": lambda c: np.exp(-1.0 / c ** 2), "ndtr": lambda c: sp.ndtr(np.log(c)),
     "overflow": lambda c: 1.0 / (1.0 + np.exp(800.0 - c)), "chosen": lambda c: np.minimum(1.0 / c, 5.0),
+    "chosen log": lambda c: np.maximum(np.log(c), -10.0), "clipped log": lambda c: np.exp(np.clip(np.log(c), -10.0, 10.0)),
+    "chosen square": lambda c: np.minimum((1.0 / c) ** 2, 5.0), "chosen log squared": lambda c: np.minimum(np.log(c) ** 2, 5.0),
+    "bell of a square": lambda c: np.exp(-(1.0 / c) ** 2), "tanh of a square": lambda c: np.tanh((1.0 / c) ** 2),
+    "chosen overflow": lambda c: np.minimum(np.exp(800.0 - c) * np.exp(c + 800.0), 5.0),
 }
 
 
