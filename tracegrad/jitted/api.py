@@ -23,6 +23,7 @@ from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
 from ..lowering.call.specialisation import ClosedError, Specialisation
+from ..lowering.native import perf_map
 from ..options import config
 from ..persistence.calls import Saved
 from ..programs import compile, interpreter, lowered, symbolic
@@ -286,6 +287,7 @@ class Jitted(Dispatcher, Generic[P, R]):
                 found = self._compiled(call, form, saved.possible)
             saved.save(found)
             found.about.stages = {}
+        perf_map.note(found.code, found.symbol, f"{self.named()}[{found.about.types}]")
         log.COMPILE.info("%s(%s), %s: %s, %.1f ms", self.said(), found.about.types,
                          "from disk" if found.about.origin == "disk" else "compiled", why, 1e3 * (time.perf_counter() - start))
         return found
@@ -293,6 +295,11 @@ class Jitted(Dispatcher, Generic[P, R]):
     def said(self) -> str:
         """What a line about a compilation calls it."""
         return f"{self.label} of {getattr(self.root, '__qualname__', self.root)}"
+
+    def named(self) -> str:
+        """The function as a profile names it: `loss`, or `grad(loss)`."""
+        name = str(getattr(self.root, "__qualname__", self.root))
+        return f"{self.label}({name})" if self.derives else name
 
     def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool) -> Specialisation:
         start = time.perf_counter()
