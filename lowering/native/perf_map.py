@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import elf
@@ -28,16 +29,24 @@ def path() -> str:
 def note(code: Code, symbol: str, name: str) -> None:
     """Give the function `symbol` of a module its name, and those beside it (bodies of parallel loops) that name with their own
     at its end. Nothing where no map is wanted."""
-    if not WANTED or not elf.is_elf(code.object):
+    if WANTED:
+        _note(code, symbol, lambda other: _one_word(name) + _rest(other, symbol))
+
+
+def note_helpers(code: Code, symbol: str) -> None:
+    """Give the functions of a module that any kernel may call, `symbol` is one of them, the names that they have in it."""
+    if WANTED:
+        _note(code, symbol, lambda other: other)
+
+
+def _note(code: Code, symbol: str, name_of: Callable[[str], str]) -> None:
+    if not elf.is_elf(code.object):
         return
     found = elf.functions(code.object)
-    known = {f.name: f for f in found}
-    lines = []
-    for f in found:
-        if f.section == known[symbol].section:        # one block of memory: a local symbol lies as far from it as in the object
-            address = code.address(symbol) + f.at - known[symbol].at
-            lines.append(f"{address:x} {f.size:x} tracegrad:{_one_word(name)}{_rest(f.name, symbol)}\n")
-    _write(lines)
+    first, = (f for f in found if f.name == symbol)
+    # Sections are copied whole: a local symbol lies as far from the named one as in the object.
+    away = code.address(symbol) - first.at
+    _write([f"{f.at + away:x} {f.size:x} tracegrad:{name_of(f.name)}\n" for f in found if f.section == first.section])
 
 
 def _one_word(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from .. import log, progress
+from .. import log, progress, rich_display
 from ..captures.captures import NOTHING, Captures, varying
 from ..ir.clone import inline
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
@@ -113,6 +113,10 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
+
+    def _repr_html_(self) -> str:
+        """The compiled forms as a table, in a notebook."""
+        return rich_display.html_of("jitted", self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method, where the function stands in a class body."""
