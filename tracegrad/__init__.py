@@ -10,7 +10,7 @@ from typing import Any as _Any
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout that is not installed: the parts lie beside this folder
     __path__.append(_path.dirname(__path__[0]))
 
-from . import cache, version
+from . import cache, rich_display, version
 from .explain import explain
 from .ir.errors import (
     ArgumentError,
@@ -94,8 +94,11 @@ def __dir__() -> list[str]:
 
 
 _LATER = ("implicit", "interop", "scipy")         # packages that are imported when they are asked for
-_FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader"}      # functions with the modules that have them
+_FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader",      # functions with the modules that have them
+                    "load_ipython_extension": "notebook.extension", "unload_ipython_extension": "notebook.extension"}
 _scipy_source.LATE["integrate", "odeint"] = lambda: _import_module(f"{__name__}.implicit.ode").like_scipy
+rich_display.MAKERS |= {name: lambda name=name: getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
+                        for name in ("jitted", "lowered")}
 
 
 def __getattr__(name: str) -> _Any:

@@ -22,6 +22,7 @@ from ...ir.errors import ArgumentError
 from ...ir.types import DType, known_dtype
 from ..llvm.emit import emit
 from ..loopir.grammar import Kernel
+from ..native import perf_map
 from ..native.engine import compile_module
 from ..native.entry_writer import memory_type
 from .assemble import held_constants
@@ -113,6 +114,7 @@ class CFunction:
         self._report = _Report(reporter(kernel))
         text = emit(kernel, fastmath=fastmath)
         self._code = compile_module(text + _wrapper(kernel, form, plan, id(self._report), text))
+        perf_map.note(self._code, kernel.symbol, f"{kernel.name}[{form.text}]")
         self.address = self._code.address(SYMBOL)
         self.ctypes = form.ctype(self.address)
         self.ctypes.owner = self

@@ -16,7 +16,7 @@ import types
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..native import c_layouts
+from ..native import c_layouts, perf_map
 from ..native.compile_fast import compile_glue
 from ..native.entry_writer import TABLE
 from ..native.locks import Lock
@@ -96,6 +96,7 @@ class _Trampoline:
     def __init__(self) -> None:
         entry = trampoline()
         self._code = compile_glue(entry.text)
+        perf_map.note_helpers(self._code, TRAMPOLINE)
         link(self._code.address(TABLE), entry.links, miss=id(_forward))
         self.call, self.miss, self.guard = (self._code.address(name) for name in (TRAMPOLINE, MISS, GUARD))
 

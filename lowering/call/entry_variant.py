@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..memory.result_pool import pool
-from ..native import c_layouts
+from ..native import c_layouts, perf_map
 from ..native.compile_fast import compile_glue
 from ..native.entry_writer import CALLS, NEXT, RUNNING, STATE, TABLE, TICK
 from .calling_convention import Arguments, Signature
@@ -69,6 +69,7 @@ class Form:
         self._weak = forget(table, made.links)
         self._state = (ctypes.c_int64 * STATE).from_address(table)
         self.entry = self._code.address(ENTRY)
+        perf_map.note_helpers(self._code, ENTRY)
 
     @property
     def shape(self) -> tuple:

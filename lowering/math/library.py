@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from ..native import engine
+from ..native import engine, perf_map
 from . import functions
 from .formula_builder import DOUBLE, SINGLE, Math
 
@@ -99,6 +99,7 @@ _code: list[engine.Code] = []            # keeps what has been compiled
 def _addresses(forms: list[str]) -> list[int]:
     code = engine.compile_named("vecmath " + " ".join(forms), lambda: text(forms))
     _code.append(code)
+    perf_map.note_helpers(code, "vecmath." + forms[0])
     return [code.address("vecmath." + form) for form in forms]
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 _MAGIC = b"\x7fELF\x02\x01"       # 64 bits, little-endian
 _SYMTAB, _RELA, _REL, _X86_64 = 2, 4, 1, 62
 _MACHINES = {"x86_64": _X86_64, "aarch64": 183}
+_FUNC = 2                         # STT_FUNC, the low half of a symbol's info
 _PLT32 = 4                        # R_X86_64_PLT32: a call within 2 GB, by a stub where the function is farther
 
 
@@ -54,6 +55,29 @@ def undefined(binary: bytes) -> list[str]:
                     start = strings + name
                     names.append(binary[start:binary.index(b"\0", start)].decode())
     return names
+
+
+class Symbol(NamedTuple):
+    """A function that an object has: its name, the number of its section, where it starts in that, and its bytes."""
+
+    name: str
+    section: int
+    at: int
+    size: int
+
+
+def functions(binary: bytes) -> list[Symbol]:
+    """The functions of an object, also those that only itself can name."""
+    sections, found = _sections(binary), []
+    for table in sections:
+        if table.kind == _SYMTAB:
+            strings = sections[table.link].offset
+            for at in range(table.offset + 24, table.offset + table.size, 24):
+                name, info, _, section, value, size = struct.unpack_from("<IBBHQQ", binary, at)
+                if info & 15 == _FUNC and section:
+                    start = strings + name
+                    found.append(Symbol(binary[start:binary.index(b"\0", start)].decode(), section, value, size))
+    return found
 
 
 def contents(binary: bytes, symbol: str) -> bytes | None:

@@ -28,7 +28,7 @@ import sys
 from functools import cache
 
 from ...ir.ops.checks import REPORTED_WORDS
-from . import engine
+from . import engine, perf_map
 
 _KEY = "i64" if sys.platform == "darwin" else "i32"                        # pthread_key_t
 _BLOCK = 1 if sys.platform == "darwin" else 0                              # SIG_BLOCK
@@ -427,6 +427,7 @@ def _module() -> engine.Code:
     with engine.LOCK:
         if not _code:
             _code.append(engine.compile_module(_TEXT, optimize=False))
+            perf_map.note_helpers(_code[0], "start")
             _call("start", count())
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(before=_before, after_in_child=_in_child)

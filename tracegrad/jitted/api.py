@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from .. import log, progress
+from .. import log, progress, rich_display
 from ..captures.captures import NOTHING, Captures, varying
 from ..ir.clone import inline
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
@@ -23,6 +23,7 @@ from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
 from ..lowering.call.specialisation import ClosedError, Specialisation
+from ..lowering.native import perf_map
 from ..options import config
 from ..persistence.calls import Saved
 from ..programs import compile, interpreter, lowered, symbolic
@@ -112,6 +113,10 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
+
+    def _repr_html_(self) -> str:
+        """The compiled forms as a table, in a notebook."""
+        return rich_display.html_of("jitted", self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method, where the function stands in a class body."""
@@ -286,6 +291,7 @@ class Jitted(Dispatcher, Generic[P, R]):
                 found = self._compiled(call, form, saved.possible)
             saved.save(found)
             found.about.stages = {}
+        perf_map.note(found.code, found.symbol, f"{self.named()}[{found.about.types}]")
         log.COMPILE.info("%s(%s), %s: %s, %.1f ms", self.said(), found.about.types,
                          "from disk" if found.about.origin == "disk" else "compiled", why, 1e3 * (time.perf_counter() - start))
         return found
@@ -293,6 +299,11 @@ class Jitted(Dispatcher, Generic[P, R]):
     def said(self) -> str:
         """What a line about a compilation calls it."""
         return f"{self.label} of {getattr(self.root, '__qualname__', self.root)}"
+
+    def named(self) -> str:
+        """The function as a profile names it: `loss`, or `grad(loss)`."""
+        name = str(getattr(self.root, "__qualname__", self.root))
+        return f"{self.label}({name})" if self.derives else name
 
     def _compiled(self, call: arguments.Call, form: compile.Form, stages: bool) -> Specialisation:
         start = time.perf_counter()

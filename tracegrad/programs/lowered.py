@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from .. import rich_display
 from ..autodiff import forward
 from ..autodiff.reverse import reverse
 from ..captures.captures import captures_of
@@ -52,7 +54,7 @@ class Lowered:
         if stage not in STAGES:
             raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES) + ", or after: and a pass")
         if stage in ("loops", "llvm", "asm"):
-            kernel = loop_builder.lower(self._final())
+            kernel = loop_builder.lower(self.final())
             if stage == "loops":
                 return print_kernel(kernel, margin=margin, color=color)
             source = emit(kernel, fastmath=compile.uses_fastmath())
@@ -72,7 +74,8 @@ class Lowered:
         kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
         return print_kernel(kernel, margin=margin, color=color)
 
-    def _final(self) -> Function:
+    def final(self) -> Function:
+        """The program that goes to lowering."""
         return compile.final(self._program, captures_of(self.traced.held))
 
     def _notes(self) -> str:
@@ -91,10 +94,18 @@ class Lowered:
             case "traced":
                 return f
             case "optimized":
-                return self._final()
+                return self.final()
             case "jvp":
                 return pipeline.optimize(forward.jvp(f, wrt), verify=config.verify)
         return pipeline.optimize(reverse.vjp(f, wrt, budget=config.memory_bytes), verify=config.verify)
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        """Source, IR and assembly side by side, in a notebook."""
+        return rich_display.html_of("lowered", self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The IR, at IPython's prompt."""
+        printer.text(self.text(margin=True).rstrip("\n"))

@@ -11,7 +11,7 @@ from ..lowering.llvm.annotated import Place, place
 from .costs import Loop
 from .flow import ARGUMENTS, RESULTS, Edge
 from .model import Report, Source, name_of, shown_bytes, shown_time
-from .stages import Stage
+from .stages import Row
 
 _MARKS = {"parallel": "∥ threads", "copy": "copy", "unrolled": "unrolled", "no derivative": "no slope"}
 _STEP, _REACH, _LETTER = 22, 14, 7.3           # of the graph: height of a line, width of an arc for each line, of a letter
@@ -19,7 +19,7 @@ _ARROW = ('<defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" markerWi
           '<path d="M0 0L6 3L0 6Z"/></marker></defs>')
 
 
-class _Keys:
+class Keys:
     """A short name for each line of a file."""
 
     def __init__(self) -> None:
@@ -28,16 +28,19 @@ class _Keys:
     def of(self, where: Place) -> str:
         return " ".join(self._names.setdefault(line, f"l{len(self._names)}") for line in dict.fromkeys(where))
 
+    def names(self) -> list[str]:
+        return list(self._names.values())
+
     def attribute(self, where: Place) -> str:
         return f' data-k="{self.of(where)}"' if where else ""
 
 
 def page_of(report: Report) -> str:
     """The text of the page."""
-    keys = _Keys()
+    keys = Keys()
     folder = files(__package__)
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    panels = [*((s.name, s.title, _listing(s, keys)) for s in report.stages), ("nests", "Nests", _nests(report, keys)),
+    panels = [*((s.name, s.title, rows_of(s.rows, keys)) for s in report.stages), ("nests", "Nests", _nests(report, keys)),
               ("flow", "Data flow", _graph(report, keys)), ("notes", "Decisions", _notes(report.notes, keys))]
     tabs = "".join(f'<button role="tab" aria-controls="{name}" aria-selected="false" title="key {k}">{escape(title)}</button>'
                    for k, (name, title, _) in enumerate(panels, 1))
@@ -65,7 +68,7 @@ def _by_line(amounts: Mapping[Place, float]) -> dict[tuple[str, int], float]:
     return found
 
 
-def _sources(report: Report, keys: _Keys) -> str:
+def _sources(report: Report, keys: Keys) -> str:
     time, guess = _by_line(report.costs.seconds), _by_line(report.costs.estimate)
     kept = _by_line(report.kept)
     marks: dict[tuple[str, int], list[str]] = {}
@@ -95,11 +98,12 @@ def _sources(report: Report, keys: _Keys) -> str:
 # --- the panels ---------------------------------------------------------------------------------------------------------
 
 
-def _listing(stage: Stage, keys: _Keys) -> str:
-    return "".join(f'<span class="row"{keys.attribute(row.place)}>{escape(row.text) or " "}</span>' for row in stage.rows)
+def rows_of(rows: Iterable[Row], keys: Keys) -> str:
+    """A listing: an element for each row."""
+    return "".join(f'<span class="row"{keys.attribute(row.place)}>{escape(row.text) or " "}</span>' for row in rows)
 
 
-def _nests(report: Report, keys: _Keys) -> str:
+def _nests(report: Report, keys: Keys) -> str:
     """The loops, each with the lines that are fused in it."""
     said: dict[tuple[str, int], list[str]] = {}
     for note in report.notes:
@@ -121,7 +125,7 @@ def _nests(report: Report, keys: _Keys) -> str:
     return f"<table>{head}{''.join(map(row, report.costs.loops))}</table>"
 
 
-def _notes(notes: list[Note], keys: _Keys) -> str:
+def _notes(notes: list[Note], keys: Keys) -> str:
     parts = []
     for kind, title in KINDS.items():
         found = [note for note in notes if note.kind == kind]
@@ -130,7 +134,7 @@ def _notes(notes: list[Note], keys: _Keys) -> str:
     return f'<div class="notes">{"".join(parts) or "<p>nothing to say</p>"}</div>'
 
 
-def _note(note: Note, keys: _Keys) -> str:
+def _note(note: Note, keys: Keys) -> str:
     where = f" <code>{escape(name_of(note.loc[-1].file))}:{note.loc[-1].line}</code>" if note.loc else ""
     return f"<p{keys.attribute(place(note.loc))}>{escape(note.text)}{where}</p>"
 
@@ -138,7 +142,7 @@ def _note(note: Note, keys: _Keys) -> str:
 # --- the graph ----------------------------------------------------------------------------------------------------------
 
 
-def _graph(report: Report, keys: _Keys) -> str:
+def _graph(report: Report, keys: Keys) -> str:
     """Lines in their order, and an arc from each to those that use what it made: on the right what goes on, on the left,
     dashed, what an iteration hands to the next."""
     edges = _merged(report.flow)

@@ -1,7 +1,7 @@
 """The rows of each stage of a program, each with the user's lines that it comes from."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..ir.core import Function
@@ -36,17 +36,21 @@ def listing(shown: Callable[[Places], str]) -> list[Row]:
     return [Row(text, place(loc)) for text, loc in places.split(shown(places))]
 
 
-def stages_of(traced: Function, final: Function, kernel: Kernel) -> list[Stage]:
-    """All stages of a program, from the trace to the host's assembly."""
+NAMES = ("traced", "optimized", "loops", "llvm", "asm")
+
+
+def stages_of(traced: Function, final: Function, kernel: Kernel, names: Sequence[str] = NAMES) -> list[Stage]:
+    """The stages of a program, from the trace to the host's assembly; those that `names` has, in its order."""
     text, known = annotated.located(kernel, uses_fastmath())
 
     def rows(found: list[tuple[str, int]]) -> list[Row]:
         return [Row(row, known[number - 1] if number else ()) for row, number in found]
 
-    return [
-        Stage("traced", "Trace", listing(lambda places: print_function(traced, margin=places))),
-        Stage("optimized", "IR", listing(lambda places: print_function(final, margin=places))),
-        Stage("loops", "Loops", listing(lambda places: print_kernel(kernel, margin=places))),
-        Stage("llvm", "LLVM", rows(annotated.llvm_rows(optimized(text)))),
-        Stage("asm", "Assembly", rows(annotated.assembly_rows(assembly(text)))),
-    ]
+    made: dict[str, tuple[str, Callable[[], list[Row]]]] = {
+        "traced": ("Trace", lambda: listing(lambda places: print_function(traced, margin=places))),
+        "optimized": ("IR", lambda: listing(lambda places: print_function(final, margin=places))),
+        "loops": ("Loops", lambda: listing(lambda places: print_kernel(kernel, margin=places))),
+        "llvm": ("LLVM", lambda: rows(annotated.llvm_rows(optimized(text)))),
+        "asm": ("Assembly", lambda: rows(annotated.assembly_rows(assembly(text)))),
+    }
+    return [Stage(name, made[name][0], made[name][1]()) for name in names]
