@@ -3,6 +3,7 @@
 jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
 implicit and interop, for programs without Python export and load; see docs/ for the manual.
 """
+from functools import partial as _partial
 from importlib import import_module as _import_module
 from os import path as _path
 from typing import Any as _Any
@@ -97,8 +98,14 @@ _LATER = ("implicit", "interop", "scipy")         # packages that are imported w
 _FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader",      # functions with the modules that have them
                     "load_ipython_extension": "notebook.extension", "unload_ipython_extension": "notebook.extension"}
 _scipy_source.LATE["integrate", "odeint"] = lambda: _import_module(f"{__name__}.implicit.ode").like_scipy
-rich_display.MAKERS |= {name: lambda name=name: getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
-                        for name in ("jitted", "lowered")}
+
+
+def _display(name: str) -> _Any:
+    """What makes the HTML of an object of this kind."""
+    return getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
+
+
+rich_display.MAKERS |= {name: _partial(_display, name) for name in ("jitted", "lowered")}
 
 
 def __getattr__(name: str) -> _Any:
