@@ -10,8 +10,8 @@ forward one becomes residuals.
 One adjoint value is kept per forward value. A part of an array is added to the adjoint of the whole in place.
 
 An adjoint is *masked* where it went through the transpose of `select`, or past an op that may drop an infinite operand, and
-through nothing else: it is zero where the branch was not taken or the operand dropped. Products with it use `mulz`, so that what
-is infinite there contributes exactly 0.
+through nothing else: it is zero where the branch was not taken or the operand dropped. Products with it use `mulz`, so that
+what is infinite there contributes exactly 0.
 """
 from __future__ import annotations
 
