@@ -285,7 +285,7 @@ def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
-    (a_dot,) = dots
+    a_dot = dots[0]
     assert a_dot is not None, op
     ahead, back = matmul(b, a_dot, right), matmul(b, adjoint(b, a_dot), left)
     m = matmul(b, adjoint(b, left), ahead)

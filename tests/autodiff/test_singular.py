@@ -252,3 +252,9 @@ def test_a_branch_that_is_not_taken_has_no_third_derivative(f):
 
     for third in (tg.grad(along(tg.grad(f))), along(tg.grad(along(f))), tg.grad(tg.grad(along(f)))):
         assert [third(x) for x in (-1.0, 0.0)] == [0.0, 0.0]
+
+
+def test_singular_values_twice():
+    """Their first derivative is a factorisation with a second operand."""
+    matrix = np.array([[2.0, 1.0], [-1.0, 3.0]])
+    tg.check_grads(lambda a: np.linalg.svd(a, compute_uv=False), (matrix,), order=2)
