@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,9 @@ def drawn(seed: int) -> Filler:
     return fill
 
 
-def parse_args(text: str, fill: Filler = ones) -> tuple[tuple, dict]:
-    """The positional and keyword arguments that `text` describes, arrays filled by `fill`.
+def parse_args(text: str, fill: Filler = ones, known: Mapping[str, Any] | None = None) -> tuple[tuple, dict]:
+    """The positional and keyword arguments that `text` describes, arrays filled by `fill`. `known`: values that names stand for
+    which are no types.
 
     Raises UsageError where it describes none.
     """
@@ -47,7 +48,7 @@ def parse_args(text: str, fill: Filler = ones) -> tuple[tuple, dict]:
         call = ast.parse(f"_({text}\n)", mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             raise ValueError("a parenthesis is closed that was not opened")
-        reader = _Reader(fill)
+        reader = _Reader(fill, known or {})
         if any(keyword.arg is None for keyword in call.keywords):
             raise ValueError("** is no value")
         return tuple(map(reader.value, call.args)), {keyword.arg: reader.value(keyword.value) for keyword in call.keywords}
@@ -60,8 +61,8 @@ def parse_args(text: str, fill: Filler = ones) -> tuple[tuple, dict]:
 class _Reader:
     """Values of the nodes that a description may hold: one method a kind of node."""
 
-    def __init__(self, fill: Filler):
-        self.fill = fill
+    def __init__(self, fill: Filler, known: Mapping[str, Any]):
+        self.fill, self.known = fill, known
 
     def value(self, node: ast.expr) -> Any:
         read = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -77,6 +78,8 @@ class _Reader:
             return self.fill((), _DTYPES[node.id])[()]
         if node.id in _NUMBERS:
             return _NUMBERS[node.id]
+        if node.id in self.known:
+            return self.known[node.id]
         raise ValueError(f"name {node.id!r} is not defined; write {_KNOWN}")
 
     def _subscript(self, node: ast.Subscript) -> np.ndarray:

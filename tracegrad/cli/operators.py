@@ -43,6 +43,11 @@ class Target(NamedTuple):
 def configure_call(parser: argparse.ArgumentParser) -> None:
     """The options that describe a call of a function."""
     parser.add_argument("target", metavar="FILE.py:FUNCTION")
+    configure_args(parser)
+
+
+def configure_args(parser: argparse.ArgumentParser) -> None:
+    """The option that describes arguments."""
     parser.add_argument("--args", metavar="TYPES", help="the arguments, for example \"f64[100,3], f64, mode='soft'\"")
 
 
@@ -54,6 +59,11 @@ def configure_values(parser: argparse.ArgumentParser) -> None:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of commands that look at a call of a function or of its derivative."""
     configure_call(parser)
+    configure_derivative(parser)
+
+
+def configure_derivative(parser: argparse.ArgumentParser) -> None:
+    """The options that name a derivative of a function."""
     parser.add_argument("--of", default="value", choices=OPERATORS, help="the function itself, or a derivative of it")
     parser.add_argument("--argnums", default="0", metavar="N,…",
                         help="positions to differentiate with respect to, for grad, value_and_grad and hessian")
@@ -68,11 +78,12 @@ def target_of(options: argparse.Namespace, fill: described.Filler = described.on
     args, kwargs = described.parse_args(options.args or "", fill)
     function = load(options.target)
     if options.args is None:
-        _expect_no_parameters(options.target.rpartition(":")[2], function.root if isinstance(function, Jitted) else function)
+        expect_no_parameters(options.target.rpartition(":")[2], function.root if isinstance(function, Jitted) else function)
     return Target(function, args, kwargs)
 
 
-def _expect_no_parameters(name: str, function: Callable) -> None:
+def expect_no_parameters(name: str, function: Callable) -> None:
+    """Raises UsageError, with the parameters of the function, where it needs arguments."""
     found = arguments.parameters_of(function).signature
     try:
         if found is not None:

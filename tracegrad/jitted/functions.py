@@ -118,6 +118,10 @@ class Found(Jitted):
         self.root, self.chain, self.answer = root, chain, answer
         forward(self, answer)
 
+    def become(self, other: Found) -> None:
+        """From now on what another one is."""
+        self.__init__(other.fn, other.chain[-1])        # type: ignore[misc]
+
     @property
     def core(self) -> Jitted:
         """The one that has the kernels, for the function as it is now."""
