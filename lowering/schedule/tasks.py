@@ -122,8 +122,11 @@ class StoreTask(OpTask):
         self.reads.through(op, own)
 
     def whole(self, g: Nester) -> bool:
-        op, place = self.op, g.memory(self.value)
-        if not self.memory or place.prefix or g.is_small(self.value.type):
+        op = self.op
+        if not self.memory or g.is_small(self.value.type):
+            return False
+        place = g.memory(self.value)
+        if place.prefix:
             return False
         if op.defn.name == "empty":
             return True

@@ -13,7 +13,7 @@ MAY_IMPORT = {"ir": {"ir"}, "tracer": {"tracer", "ir"}, "autodiff": {"autodiff",
 ONLY_IN = {"llvmlite": {"lowering"}, "ast": {"tracer"}}
 # heavy and optional: may be imported inside functions, never at the top
 ALSO = {"ast": {ROOT / "tracegrad" / "cli" / "arguments.py"}}        # literals of the command line
-LAZY = {"scipy", "numba", "pygments", "mpmath", "torch", "jax", "pytensor", "shtab"}
+LAZY = {"scipy", "numba", "pygments", "mpmath", "torch", "jax", "pytensor", "shtab", "IPython"}
 FILES = sorted(p for layer in MAY_IMPORT for p in (ROOT / layer).rglob("*.py"))
 
 

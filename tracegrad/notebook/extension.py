@@ -6,16 +6,13 @@ it. It knows functions, classes and properties; here it learns compiled function
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..jitted.functions import Found
 from . import magic
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
-
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """What IPython calls for `%load_ext tracegrad`."""
     shell.register_magic_function(magic.of(shell), "line_cell", "tg")
     rules = _autoreload().UPDATE_RULES
@@ -23,7 +20,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         rules.append(_RULE)
 
 
-def unload_ipython_extension(shell: InteractiveShell) -> None:
+def unload_ipython_extension(shell: Any) -> None:
     """What IPython calls for `%unload_ext tracegrad`."""
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("tg", None)

@@ -14,7 +14,7 @@ import shlex
 import types
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ..cli import operators
 from ..cli.arguments import drawn, ones, parse_args
@@ -24,9 +24,6 @@ from ..jitted.api import Jitted
 from ..programs.lowered import STAGES
 from ..report.model import report_of
 from ..report.page import page_of
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _WHOLE = "side", "report"          # what shows more than one stage
 _SECONDS = 0.5                     # that a report measures
@@ -82,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def of(shell: InteractiveShell) -> Callable[[str, str | None], None]:
+def of(shell: Any) -> Callable[[str, str | None], None]:
     """The magic of a shell."""
     from IPython.core.magic import no_var_expand
 
@@ -101,7 +98,7 @@ def of(shell: InteractiveShell) -> Callable[[str, str | None], None]:
     return tg
 
 
-def _run(shell: InteractiveShell, line: str, cell: str | None) -> None:
+def _run(shell: Any, line: str, cell: str | None) -> None:
     options = _options(line)
     if cell is None and not options.names:
         raise UsageError("%tg shows a function that is there already", "name it: %tg NAME; or write %%tg above a cell")
@@ -136,13 +133,13 @@ def _functions(names: dict[str, Any], before: dict[int, Any], wanted: list[str])
     made = {name: x for name, x in names.items()
             if id(x) not in before and isinstance(x, (types.FunctionType, Jitted)) and not _OUTPUT.fullmatch(name)
             and getattr(x, "__module__", None) == names.get("__name__")}
-    compiled = {name: x for name, x in made.items() if isinstance(x, Jitted)}
+    compiled: dict[str, Callable] = {name: x for name, x in made.items() if isinstance(x, Jitted)}
     if not made:
         raise UsageError("the cell defines no function", "write a def in it, or name a function: %%tg NAME")
-    return compiled or made
+    return compiled or dict(made)
 
 
-def _show(shell: InteractiveShell, options: argparse.Namespace, name: str, function: Callable) -> None:
+def _show(shell: Any, options: argparse.Namespace, name: str, function: Callable) -> None:
     """Display one function at the stage that is asked for."""
     fill = drawn(options.seed) if options.stage == "report" else ones
     args, kwargs = parse_args(options.args or "", fill, shell.user_ns)

@@ -5,12 +5,10 @@ import textwrap
 
 import pytest
 
-from .shells import cells  # noqa: F401  (a fixture)
-
 _numbers = itertools.count()
 
 
-def test_functions_of_cells_and_their_redefinition(cells):  # noqa: F811
+def test_functions_of_cells_and_their_redefinition(cells):
     cells("def g(x):\n    return x * 2.0\n@tg.jit\ndef f(x):\n    return g(x) + 1.0\nd, dd = tg.grad(f), tg.grad(tg.grad(f))")
     assert cells("f(3.0), d(3.0), dd(3.0)") == (7.0, 2.0, 0.0)
     cells("def g(x):\n    return x * x")
@@ -22,7 +20,7 @@ def test_functions_of_cells_and_their_redefinition(cells):  # noqa: F811
     assert cells("k = 5.0\nj(3.0), tg.grad(j)(3.0)") == (15.0, 5.0)
 
 
-def test_the_same_cell_again_and_errors_name_the_cell(cells):  # noqa: F811
+def test_the_same_cell_again_and_errors_name_the_cell(cells):
     cell = "@tg.jit\ndef f(x):\n    return x[7]\n"
     for _ in range(2):
         error, _ = cells.failed(cell + "f(np.ones(3))")
@@ -30,7 +28,7 @@ def test_the_same_cell_again_and_errors_name_the_cell(cells):  # noqa: F811
 
 
 @pytest.fixture
-def module(cells, tmp_path, monkeypatch):  # noqa: F811
+def module(cells, tmp_path, monkeypatch):
     """(cells, what writes a module's text and returns its name)."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -45,7 +43,7 @@ def module(cells, tmp_path, monkeypatch):  # noqa: F811
         os.utime(path, (age, age))                  # the reloader looks at the file's time, which may be coarse
         return name
 
-    cells("%reload_ext autoreload\n%autoreload 2")
+    cells("%load_ext autoreload\n%autoreload 2")
     yield write
     cells("%autoreload 0")
     sys.modules.pop(name, None)
@@ -66,7 +64,7 @@ class Model:
 """
 
 
-def test_autoreload_of_compiled_functions(cells, module):  # noqa: F811
+def test_autoreload_of_compiled_functions(cells, module):
     name = module(FIRST)
     cells(f"import {name} as m\nfrom {name} import helper, f, Model\n"
           "dh, df, jh = tg.grad(helper), tg.grad(f), tg.jit(helper)\n"
@@ -81,14 +79,14 @@ def test_autoreload_of_compiled_functions(cells, module):  # noqa: F811
     assert "* 10.0" in cells("f.lower(3.0).text(margin=True)")
 
 
-def test_autoreload_of_methods(cells, module):  # noqa: F811
+def test_autoreload_of_methods(cells, module):
     name = module(FIRST)
     assert cells(f"from {name} import Model\nm = Model()\ntype(m).step(0.0, 3.0)") == 4.0
     module(FIRST.replace("return x + 1.0", "return x * 5.0"))
     assert cells("type(m).step(0.0, 3.0)") == 15.0
 
 
-def test_autoreload_of_decorators_and_of_captured_values(cells, module):  # noqa: F811
+def test_autoreload_of_decorators_and_of_captured_values(cells, module):
     name = module(FIRST)
     cells(f"from {name} import f")
     assert cells("@tg.jit\ndef caller(x):\n    return f(x) * 2.0\nf(3.0), caller(3.0)") == (7.0, 14.0)

@@ -1,8 +1,6 @@
 """`%%tg` in a real IPython shell: what it shows, and what it says where it cannot."""
 import pytest
 
-from .shells import cells  # noqa: F401  (a fixture)
-
 CELL = "\ndef energy(x, leak=0.5):\n    return np.sum(np.tanh(leak * x))\n"
 
 
@@ -17,18 +15,18 @@ CELL = "\ndef energy(x, leak=0.5):\n    return np.sum(np.tanh(leak * x))\n"
     ('--args "f64[3]" --stage llvm', "define"),
     ('--args "f64[3]" --stage after:licm', "func @energy"),
 ])
-def test_the_stage_that_is_asked_for(cells, options, shown):  # noqa: F811
+def test_the_stage_that_is_asked_for(cells, options, shown):
     printed = cells.printed(f"%%tg {options}{CELL}")
     assert shown in printed
     assert cells("energy(np.zeros(3))") == 0.0, "the cell has been run"
 
 
-def test_the_users_lines_stand_beside(cells):  # noqa: F811
+def test_the_users_lines_stand_beside(cells):
     assert "return np.sum" in cells.printed(f'%%tg --args "f64[3]" --stage loops{CELL}')
     assert "return np.sum" not in cells.printed(f'%%tg --args "f64[3]" --stage loops --no-margin{CELL}')
 
 
-def test_source_ir_and_assembly_side_by_side(cells):  # noqa: F811
+def test_source_ir_and_assembly_side_by_side(cells):
     cells(f'%%tg --args "f64[3]"{CELL}')
     formats, = [cells.shell.display_formatter.format(cells("tg.jit(energy).lower(np.ones(3))"))[0]]
     shown, = cells.displayed
@@ -36,7 +34,7 @@ def test_source_ir_and_assembly_side_by_side(cells):  # noqa: F811
     assert "text/html" in cells.shell.display_formatter.formatters and formats["text/plain"].startswith("func @energy(")
 
 
-def test_a_notebook_gets_html(cells, monkeypatch):  # noqa: F811
+def test_a_notebook_gets_html(cells, monkeypatch):
     monkeypatch.setattr(cells.shell.display_formatter, "active_types", ["text/plain", "text/html"])
     cells(f'%%tg --args "f64[3]" --of grad{CELL}')
     cells('%tg energy --args "f64[3000]" --stage report')
@@ -48,7 +46,7 @@ def test_a_notebook_gets_html(cells, monkeypatch):  # noqa: F811
     assert "x: f64[3]" in cells.shell.display_formatter.format(f)[0]["text/html"]
 
 
-def test_names_and_variables(cells):  # noqa: F811
+def test_names_and_variables(cells):
     cells("y, n = np.ones((2, 7)), 4" + CELL)
     assert "%x: f64[2, 7]" in cells.printed('%tg energy --args "y" --stage traced')
     assert "%x: f64[4]" in cells.printed('%tg energy --args "f64[n]" --stage traced')
@@ -78,13 +76,13 @@ def test_names_and_variables(cells):  # noqa: F811
     ("np", CELL, "'np' is a module, not a function"),
     ("", "\nz = 1", "the cell defines no function"),
 ])
-def test_wrong_usage_is_one_line(cells, line, cell, said):  # noqa: F811
+def test_wrong_usage_is_one_line(cells, line, cell, said):
     _, shown = cells.failed(f"%%tg {line}{cell}")
     assert said in shown and "Traceback" not in shown
     assert len(shown.splitlines()) == 1
 
 
-def test_errors_of_the_function_have_its_line_and_no_traceback(cells):  # noqa: F811
+def test_errors_of_the_function_have_its_line_and_no_traceback(cells):
     _, shown = cells.failed('%%tg --args "f64[3]"\ndef outside(x):\n    return x[5]')
     assert shown.startswith("BoundsError: index 5") and "return x[5]" in shown and "Traceback" not in shown
     _, shown = cells.failed('%%tg --args "f64[3]"\ndef own(x):\n    raise ValueError("mine")')
@@ -93,7 +91,7 @@ def test_errors_of_the_function_have_its_line_and_no_traceback(cells):  # noqa: 
     assert "there is no pass 'nothing'" in shown
 
 
-def test_a_cell_that_fails_shows_its_own_error(cells):  # noqa: F811
+def test_a_cell_that_fails_shows_its_own_error(cells):
     _, shown = cells.failed('%%tg --args "f64[3]"\ndef f(x):\n    return x\n1 / 0')
     assert shown.count("ZeroDivisionError: division by zero") == 1 and "MagicError" not in shown and not cells.displayed
     _, shown = cells.failed("%tg")
@@ -101,7 +99,7 @@ def test_a_cell_that_fails_shows_its_own_error(cells):  # noqa: F811
     assert "--argnums" in cells.printed("%tg --help")
 
 
-def test_unloading(cells):  # noqa: F811
+def test_unloading(cells):
     cells("%unload_ext tracegrad")
     assert "tg" not in cells.shell.magics_manager.magics["cell"]
     cells("%load_ext tracegrad")

@@ -1,8 +1,6 @@
 """A real IPython shell for tests; those that need it are skipped, and say why, where IPython is not installed."""
 import pytest
 
-IPYTHON = pytest.importorskip("IPython", reason="IPython is not installed: pip install ipython")
-
 
 class Cells:
     """Runs cells, and says what they printed, what they displayed and what they failed with."""
@@ -32,6 +30,7 @@ class Cells:
 
 @pytest.fixture
 def cells(capsys, monkeypatch):
+    pytest.importorskip("IPython", reason="IPython is not installed: pip install ipython")
     from IPython.core.interactiveshell import InteractiveShell
     shell = InteractiveShell.instance()
     shell.colors, shell.history_manager.enabled = "nocolor", False
