@@ -10,6 +10,9 @@ results of a branch are treated alike. What else looks at the array sees a resha
 """
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 from ..build import const, make_op
 from ..clone import replace
 from ..core import Block, Function, Op, Value
@@ -48,9 +51,20 @@ def _written_as(op: Op, k: int) -> Type | None:
         if v.op is not None and v.op.defn.name == "reshape":
             shape = v.op.operands[0].type
             inside = {r for o in _walk(op) for r in o.results} | {p for region in _regions(op) for p in region.params}
-            if shape.dims and result.dims and not any(d in inside for t in (shape, result) for d in t.dims):
+            outside = shape.dims and result.dims and not any(d in inside for t in (shape, result) for d in t.dims)
+            if outside and _as_many(shape, result):
                 return shape
     return None
+
+
+def _as_many(a: Type, b: Type) -> bool:
+    """Whether two types have equally many elements, whatever run-time lengths are.
+
+    A reshape in one branch, or in a loop that may run no iteration, says nothing of the other branch, or of what was there before.
+    """
+    counts = [math.prod(d for d in t.dims if isinstance(d, int)) for t in (a, b)]
+    lengths = [Counter(d for d in t.dims if not isinstance(d, int)) for t in (a, b)]
+    return counts[0] == counts[1] and lengths[0] == lengths[1]
 
 
 def _yielded(op: Op, k: int) -> list[Value]:
