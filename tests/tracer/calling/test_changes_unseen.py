@@ -126,3 +126,12 @@ def test_functions_that_iterators_call():
     x = np.array([1.0, -2.0, 3.0])
     assert np.isclose(tg.jit(f)(x, 1.5), f(x, 1.5), rtol=1e-15)
     tg.check_grads(f, (x, 1.5))
+
+
+def test_a_library_that_asks_for_numbers_of_a_lambda_is_refused_at_its_line():
+    from scipy.integrate import solve_ivp
+
+    def f(k):
+        return k + solve_ivp(lambda t, y: -y, (0, 1), [1.0]).y[0]
+    with pytest.raises(tg.ConcretizationError, match=r"solve_ivp\(lambda[\s\S]*Instead: "):
+        tg.jit(f)(1.0)
