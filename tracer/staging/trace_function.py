@@ -150,8 +150,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
                 raise
             failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
-                              "made static", "where all that a call gets is known, write tg.static(…) around the call, or make "
-                              "the call outside and pass its result in", place)
+                              "made static", "make the call outside of the compiled function and pass its result in", place)
 
 
 def trace_inner(function: Callable, args: Any, kwargs: Any = None, *, static_argnums: tuple = (),
