@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir.core import Const, Op, Value
 from ...ir.thresholds import sizes
-from ...ir.types import Dim, Type
+from ...ir.types import F16, F32, Dim, Type
 from ..loopir.cursor import Cursor, as_index
 from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Scalar, Size, Stack, Var
 from ..schedule.index_rules import ravel, unravel
@@ -196,10 +196,13 @@ class Values(Cursor):
             self.store_value(v, index, atom)
 
     def add_to(self, v: Value, index: tuple, op: str, atom: Atom, reassoc: bool, any_order: bool = False) -> None:
-        old = self.load_value(v, index)
-        new = self.fresh(v.type.dtype)
-        self.write(Let(new, op, (old, atom), {"any_order": True} if any_order else {}, reassoc))
-        self.store_value(v, index, new)
+        old, dtype = self.load_value(v, index), v.type.dtype
+        wide = F32 if dtype is F16 else dtype           # f16 is added in f32, each sum rounded: as NumPy
+        if wide is not dtype:
+            old, atom = (self.let("cast", (x,), wide, {"dtype": wide}) for x in (old, atom))
+        new = self.fresh(wide)
+        self.write(Let(new, op, (old, atom), {"any_order": True} if any_order and wide is dtype else {}, reassoc))
+        self.store_value(v, index, new if wide is dtype else self.let("cast", (new,), dtype, {"dtype": dtype}))
 
     def read_flat(self, v: Value, flat: Size) -> Atom:
         """Element number `flat` of an array in memory."""

@@ -237,15 +237,15 @@ class LinearProgram(Jitted):
 
 
 def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
-    """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
-    the first half found is among the residuals, so it is checked to be that number."""
+    """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). A length
+    that the first half found and kept is checked to be that number; what is no parameter is held to the result's shape."""
     numbers: dict = {}
     for p, k in zip(f.params, places):
         if (x := given[k]) is not None:
             numbers.update({d: n for d, n in zip(p.type.dims, x.type.dims)
                             if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
-        if (found := given[f.params.index(d)]) is not None:
+        if d in f.params and (found := given[f.params.index(d)]) is not None:
             b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",
                    message=f"a tangent or cotangent of length {number}, where the value has another")
     return numbers

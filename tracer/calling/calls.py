@@ -15,9 +15,10 @@ import builtins
 import collections
 import functools
 import itertools
+import operator
 import sys
 import types
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -28,7 +29,7 @@ from .. import pytrees, tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, captured_values, unrepeatable
+from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import format_strings
 from ..values.random_generators import GeneratorBox
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from ...ir.core import Value
     from ...ir.types import Array
     from ..sequences.dynamic_lists import DynamicList
-    from ..tracing import Loop, Trace
+    from ..tracing import Trace
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
 SHALLOW = 8        # the same, where Python's stack does not suffice for more
@@ -71,6 +72,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _adopted(trace, OF_LISTS[f](*args, **kwargs))
     if args and type(args[0]) in GENERATORS and isinstance(f, _BUILTIN) and f in CONSUMERS:
         return CONSUMERS[f](*args, **kwargs)
+    for x in args:
+        ownership.expect_not_consumed(trace, x, f"{getattr(f, '__name__', 'a call')}(), which consumes an iterator,")
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
@@ -133,12 +136,26 @@ def _adopted(trace: Trace, made: Any) -> Any:
 
 # --- functions --------------------------------------------------------------------------------------------------------
 
+_SINGLE = functools.singledispatch(lambda x: x).__code__
+_SINGLE_METHOD = functools.singledispatchmethod(lambda x: x).__get__(object()).__code__
+
+
 def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
+    if trace is not None and args and f.__code__ in (_SINGLE, _SINGLE_METHOD):
+        return _by_class(f, args, kwargs)
     if not source.is_user(f):
         return f(*args, **kwargs) if trace is None else _as_it_stands(trace, f, args, kwargs)
     if trace is None:
         return f(*args, **kwargs)
     return _enter(trace, source.rewritten(f), args, kwargs)
+
+
+def _by_class(f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
+    """functools.singledispatch, by the class that Python would see."""
+    if f.__code__ is _SINGLE:
+        return call(f.dispatch(type_of(args[0])), *args, **kwargs)
+    raise UnsupportedError("functools.singledispatchmethod makes a new function at each access",
+                           "dispatch in a function, by functools.singledispatch", tracing.locate())
 
 
 def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
@@ -186,7 +203,17 @@ def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> A
     captured_values.handed_over(f, owner, *args, *kwargs.values())
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
-    return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
+    if isinstance(f, type) and f.__module__ == "itertools":        # they call what they are given when items are asked for
+        args = [functools.partial(call, x) if isinstance(x, _CALLED) else x for x in args]
+        kwargs = {name: functools.partial(call, x) if isinstance(x, _CALLED) else x for name, x in kwargs.items()}
+    name = getattr(f, "__name__", None) or type(f).__name__
+    what = f"{type(owner).__name__}.{name}" if isinstance(owner, (list, dict, set, collections.deque)) else f"{name}()"
+    made = ownership.watched(trace, what, f, args, kwargs, owner, attributes=name in OF_OBJECTS)
+    return captured_arrays.made(_adopted(trace, made), owner, *args)
+
+
+_CALLED = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
+           types.WrapperDescriptorType, types.MethodWrapperType, functools.partial, type)
 
 
 def as_it_stands(f: Callable, args: Sequence[Any], kwargs: Any) -> Any:
@@ -210,6 +237,12 @@ def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: 
 def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Iterable | None:
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
+    if type(owner) in _CHANGES and name in SLOTS:
+        return SLOTS[name](owner, *args)
+    if name in OF_OBJECTS and getattr(type(owner), name) is getattr(object, name):
+        return OF_OBJECTS[name](owner, *args)
+    if owner is not None:
+        ownership.expect_not_consumed(trace, owner, f"{name}()")
     if type(owner) is dict and name == "get" and args and type(args[0]) in captured_values.KEYS:
         captured_values.presence(owner, args[0])
         return captured_values.item(owner, args[0], owner[args[0]]) if args[0] in owner else f(*args, **kwargs)
@@ -228,11 +261,36 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
     return _as_it_stands(trace, f, args, kwargs)
 
 
+def _unbound(trace: Trace, f: Any, args: Sequence[Any], kwargs: dict) -> Any:
+    """A method of a built-in class with its object as the first argument: list.append(xs, x) is xs.append(x)."""
+    if args:
+        x, name = args[0], f.__name__
+        stands_in = not isinstance(x, f.__objclass__) and (type(x) in STAND_INS or issubclass(type_of(x), f.__objclass__))
+        if getattr(type(x), name, None) is f or (stands_in and hasattr(x, name)):
+            return call(getattr(x, name), *args[1:], **kwargs)
+    return _as_it_stands(trace, f, args, kwargs)
+
+
+def _method_of(trace: Trace, f: operator.methodcaller, args: Sequence[Any], kwargs: dict) -> Any:
+    """operator.methodcaller(name, …)(held) is held.name(…). It tells what it holds as pickle asks for it."""
+    make, (name, *given) = f.__reduce__()
+    named = make.keywords if isinstance(make, functools.partial) else {}
+    name, given = (make.args[0], [name, *given]) if isinstance(make, functools.partial) else (name, given)
+    return call(getattr(*args, name), *given, **named)
+
+
+def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs: dict) -> Any:
+    """operator.itemgetter(key, …)(held)."""
+    keys = f.__reduce__()[1]
+    found = tuple(SLOTS["__getitem__"](*args, key) for key in keys)
+    return found if len(keys) > 1 else found[0]
+
+
 def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Array | Box]) -> None:
     """A method, or `+=`, is about to change the length of a container."""
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
     try:
-        expect_own(trace, owner, what)
+        ownership.expect_own(trace, owner, what)
         if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
@@ -242,6 +300,11 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
         raise
 
 
+# classes of the tracer that stand for containers
+STAND_INS: set[type] = set()
+# name of a special method -> handler(held, …) of containers, and of any object (staging/assignment.py)
+SLOTS: dict[str, Callable] = {}
+OF_OBJECTS: dict[str, Callable] = {}
 # told(trace, list, name, args) before a change of its length is refused (sequences/dynamic_lists.py)
 OUTGROWN: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (sequences/list_sort.py)
@@ -256,44 +319,6 @@ _CHANGES: dict[type, set[str]] = {
     collections.OrderedDict: {"pop", "popitem", "clear", "update", "setdefault", "move_to_end"},
     collections.defaultdict: {"pop", "popitem", "clear", "update", "setdefault"},
 }
-
-
-def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Generator, what: str) -> None:
-    """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
-    if id(held) in trace.outer:
-        raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
-                               "return the values, or pass the object in as an argument", tracing.locate())
-    if id(held) in trace.shared:
-        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
-                               "time knows",
-                               "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
-    made = trace.maker(held)
-    for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
-        if scope.kind == "loop" and scope.loop is None:
-            continue
-        if scope.kind == "function" and scope is not trace.scopes[0]:
-            raise UnsupportedError(f"{what} changes a {type(held).__name__} outside of the function that is differentiated "
-                                   "inside compiled code", "return the value instead", tracing.locate())
-        if scope.kind == "loop":
-            if scope.loop.unrollable:
-                raise tracing.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
-            _endless_growth(scope.loop, held, what)
-        if scope.kind == "branch":
-            why = tracing.make_static(scope.cond, what)
-            raise UnsupportedError(
-                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so "
-                "its length "
-                "would be known only at run time", "store into an array of the largest length and count the entries",
-                tracing.locate())
-
-
-def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
-    trip = loop.trip
-    if trip is not None and not isinstance(trip, int):
-        tracing.make_static(trip, what)
-    raise UnsupportedError(
-        f"{what} changes a {type(held).__name__} in a loop whose number of iterations is known only at run time",
-        "make an array of the largest length before the loop and store into it", tracing.locate())
 
 
 def _class(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
@@ -340,7 +365,9 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
 
 _BY_TYPE: dict[type, Callable] = {
             types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
-            functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin}
+            functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin,
+            types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound,
+            operator.methodcaller: _method_of, operator.itemgetter: _items_of}
 
 
 # --- builtins ---------------------------------------------------------------------------------------------------------
@@ -423,8 +450,8 @@ def _next(iterator: Any, *default: Any) -> int:
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
     unrepeatable.expect_not_consumed(iterator)
-    if trace.scopes and not isinstance(iterator, types.GeneratorType):
-        expect_own(trace, iterator, "next()")
+    if trace.scopes and (not isinstance(iterator, types.GeneratorType) or trace.maker(iterator) >= 0):
+        ownership.expect_own(trace, iterator, "next()")
     return next(iterator, *default)
 
 

@@ -198,6 +198,7 @@ def in_(x: Any, items: Any) -> Any:
     if type(items) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, items)
     unrepeatable.expect_no_environment(items)
+    unrepeatable.expect_not_consumed(items)
     captured_values.compared(x, *(items if isinstance(items, (list, tuple)) else ()))
     if isinstance(x, Box):
         captured_values.whole(items)

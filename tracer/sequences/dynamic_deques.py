@@ -155,4 +155,5 @@ def _piled(trace: Trace, iterable: Iterable, entry: Entry, site: tuple, maxlen: 
 
 
 calls.BUILTINS[collections.deque] = deque
+calls.STAND_INS.update([DynamicList, DynamicDeque])
 iteration.SOURCES[DynamicDeque] = DynamicListItems

@@ -26,7 +26,7 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source
 from ..tracing import Trace
-from ..values import shapes
+from ..values import ownership, shapes
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import generator_reductions
 
@@ -51,7 +51,7 @@ class Generator:
             for value in self.iterator:
                 sink(value)
             return None
-        calls.expect_own(trace, self, "the iteration over a generator")
+        ownership.expect_own(trace, self, "the iteration over a generator")
         push, self.push = self.push, None
         return push(sink)
 
@@ -65,7 +65,7 @@ class Generator:
         """Python's own generator, which pauses where the trace is: it is asked, or talked to, value by value."""
         trace = tracing.active()
         if trace is not None:
-            calls.expect_own(trace, self, what)
+            ownership.expect_own(trace, self, what)
         if self.push is None and self.iterator is None:
             nothing: tuple = ()
             return (x for x in nothing)

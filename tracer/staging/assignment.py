@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import operator
 import types
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ..control import packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..sequences import array_choice, list_sort, records
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_values
+from ..values import boxes, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import dunder_dispatch
 
@@ -38,9 +39,16 @@ def getitem(held: Any, key: Any) -> Any:
             found = list_sort.item_at(trace, held, key)
             if found is not NotImplemented:
                 return found
+        _expect_no_new_item(trace, held, key)
         found = dunder_dispatch.item(held, key)
         return packed_lists.made(found) if type(held) is list and type(key) is slice else found
     return held[key]
+
+
+def _expect_no_new_item(trace: Trace, held: Any, key: Any) -> None:
+    """Reading an item that a collections.defaultdict does not have makes it."""
+    if isinstance(held, collections.defaultdict) and not isinstance(key, Box) and key not in held:
+        ownership.expect_own(trace, held, "the first use of an item")
 
 
 def outer(x: Any) -> Any:
@@ -67,7 +75,7 @@ def setitem(value: Any, held: Any, key: Any) -> None:
         if isinstance(method, types.FunctionType) and source.is_user(method):
             calls.call(method, held, key, value)
         else:
-            held[key] = value
+            ownership.watched(trace, "an assignment to an item", operator.setitem, (held, key, value), {})
 
 
 def _into_array(trace: Trace, held: Any, key: Any, value: Any) -> None:
@@ -81,12 +89,12 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
                     value: Any) -> None:
     list_scan_outputs.read(trace, held)
     if id(held) in trace.outer or id(held) in trace.shared:
-        calls.expect_own(trace, held, "an assignment to an item")
+        ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
         key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
     if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
-        calls.expect_own(trace, held, "an assignment to a new item")
+        ownership.expect_own(trace, held, "an assignment to a new item")
         held[key] = value
         return
     if isinstance(held, list):
@@ -106,7 +114,7 @@ def setattr_(value: Any, held: Any, name: str) -> None:
         calls.call(descriptor.fset, held, value)
         return
     if id(held) in trace.shared:
-        calls.expect_own(trace, held, f"`.{name} =`")
+        ownership.expect_own(trace, held, f"`.{name} =`")
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)
     elif trace.maker(held) < 0 and not _inner(trace, held):
@@ -130,7 +138,7 @@ def named(value: Value, held: Any, name: str) -> Any:
 def delete(held: Any, key: Any, attribute: bool) -> None:
     trace = tracing.active()
     if trace is not None:
-        calls.expect_own(trace, held, "`del`")
+        ownership.expect_own(trace, held, "`del`")
     if attribute:
         delattr(held, key)
     else:
@@ -154,7 +162,7 @@ def augment(held: Any, value: Any, op: str) -> Any:
     elif trace is not None and not isinstance(held, Box):
         return dunder_dispatch.augmented(op[1:], held, value) if isinstance(getattr(type(held), f"__{op}__"),
                                                                             types.FunctionType) \
-            else getattr(operator, op)(held, value)
+            else ownership.watched(trace, f"`{_SIGN[op]}`", getattr(operator, op), (held, value), {})
     return getattr(operator, op)(held, value)
 
 
@@ -173,6 +181,8 @@ def aug_item(held: ArrayChoice | ArrayBox, key: Any) -> tuple[ArrayChoice | Arra
         if type(found) is array_choice.ArrayChoice:
             return held, key, found
         packed_lists.pack(trace, held)
+    if trace is not None:
+        _expect_no_new_item(trace, held, key)
     return held, key, held[key]
 
 
@@ -199,4 +209,12 @@ def aug_setattr(place: tuple[Any, str, int | ScalarBox], value: float, op: str) 
 
 
 calls.BUILTINS[setattr] = lambda held, name, value: setattr_(value, held, name)
-calls.BUILTINS[operator.setitem] = lambda held, key, value: setitem(value, held, key)
+calls.BUILTINS[delattr] = lambda held, name: delete(held, name, True)
+calls.SLOTS.update({"__setitem__": lambda held, key, value: setitem(value, held, key), "__getitem__": getitem,
+                    "__delitem__": lambda held, key: delete(held, key, False),
+                    **{f"__{op}__": functools.partial(augment, op=op) for op in _SIGN}})
+calls.OF_OBJECTS.update({"__setattr__": lambda held, name, value: setattr_(value, held, name),
+                         "__delattr__": lambda held, name: delete(held, name, True)})
+calls.BUILTINS.update({operator.setitem: calls.SLOTS["__setitem__"], operator.delitem: calls.SLOTS["__delitem__"],
+                       operator.iconcat: calls.SLOTS["__iadd__"],
+                       **{getattr(operator, op): calls.SLOTS[f"__{op}__"] for op in _SIGN}})

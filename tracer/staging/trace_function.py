@@ -134,6 +134,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
             if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
                     and (known is None or signal.arrays <= known) and signal.identities <= identities):
                 break
+            place = tracing.user_loc(signal.__traceback__)
             identities |= signal.identities
             statics |= signal.leaves
             unroll |= signal.loops
@@ -147,7 +148,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
                 raise
             failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
-                              "made static")
+                              "made static", "make the call outside of the compiled function and pass its result in", place)
 
 
 def trace_inner(function: Callable, args: Any, kwargs: Any = None, *, static_argnums: tuple = (),

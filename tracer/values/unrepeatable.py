@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
+from . import ownership
 from .boxes import ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def expect_no_environment(held: Records | ArrayBox | Sequence[float | ScalarBox]
 def expect_not_consumed(held: Any) -> None:
     """An iterator from outside gives each item once."""
     trace = tracing.active()
-    if trace is None or trace.freezing or not isinstance(held, _ITERATORS) or trace.maker(held) >= 0:
+    if trace is None or trace.freezing or not isinstance(held, _ITERATORS):
+        return
+    if trace.maker(held) >= 0:
+        ownership.expect_not_consumed(trace, held, "going through an iterator")
         return
     if id(held) in trace.outside or isinstance(held, io.IOBase):
         raise UnsupportedError(

@@ -521,3 +521,15 @@ def test_arguments_without_numbers_are_returned(empty):
     assert tg.value_and_grad(lambda x, e: x * 2.0, argnums=(0, 1))(1.0, empty) == (2.0, (2.0, empty))
     assert tg.jacrev(lambda e: 1.0)(empty) == empty == tg.jacfwd(lambda e: 1.0)(empty)
     assert tg.jit(tg.grad(lambda e: 1.0))(empty) == empty
+
+
+@pytest.mark.parametrize("mask", [[False], [True], [True, False, True]])
+def test_pullback_of_what_a_mask_picks(mask):
+    """A length that the program finds and the second half is not given."""
+    def f(x, mask=np.array(mask)):
+        return np.sum(np.cumsum(x[mask]) ** 2)
+    x = np.arange(1.0, len(mask) + 1)
+    tg.check_grads(f, (x,))
+    y, pull = tg.vjp(lambda x, mask=np.array(mask): np.cumsum(x[mask]), x)
+    with pytest.raises(tg.ShapeError):
+        pull(np.ones(len(y) + 1))

@@ -1,0 +1,151 @@
+"""Changes of Python objects by the traced program: where the region at hand may make them, and how they are noticed.
+
+A list that a loop's body changes behind the tracer's back would be changed once, while the body is traced. So the rewritten
+program asks `expect_own` before it changes one; and what is called as it stands, in C or in a library, is `watched`: the
+containers that it is given are compared with what they held before.
+"""
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ...ir.errors import UnsupportedError
+from .. import tracing
+
+if TYPE_CHECKING:
+    from ...ir.types import Array
+    from ..tracing import Loop, Trace
+    from .boxes import ArrayBox, Box
+
+
+def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Generator, what: str) -> None:
+    """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
+    if id(held) in trace.outer:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
+                               "return the values, or pass the object in as an argument", tracing.locate())
+    if id(held) in trace.shared:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
+                               "time knows",
+                               "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+    made = trace.maker(held)
+    for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
+        if scope.kind == "loop" and scope.loop is None:
+            continue
+        if scope.kind == "function" and scope is not trace.scopes[0]:
+            raise UnsupportedError(f"{what} changes a {type(held).__name__} outside of the function that is differentiated "
+                                   "inside compiled code", "return the value instead", tracing.locate())
+        if scope.kind == "loop":
+            if scope.loop.unrollable:
+                raise tracing.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
+            _endless_growth(scope.loop, held, what)
+        if scope.kind == "branch":
+            why = tracing.make_static(scope.cond, what)
+            raise UnsupportedError(
+                f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so "
+                "its length "
+                "would be known only at run time", "store into an array of the largest length and count the entries",
+                tracing.locate())
+
+
+def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
+    trip = loop.trip
+    if trip is not None and not isinstance(trip, int):
+        tracing.make_static(trip, what)
+    raise UnsupportedError(
+        f"{what} changes a {type(held).__name__} in a loop whose number of iterations is known only at run time",
+        "make an array of the largest length before the loop and store into it", tracing.locate())
+
+
+# --- iterators --------------------------------------------------------------------------------------------------------
+
+_ITERATORS = frozenset([
+    *(type(iter(x)) for x in ([], (), {}, set(), range(0), range(1 << 70), "", {}.values(), {}.items(), reversed([]))),
+    *(type(reversed(x)) for x in ([], {}, {}.values(), {}.items(), range(0), collections.deque())),
+    type(iter(collections.deque())), type(x for x in ()), map, filter, zip, enumerate, reversed,
+    *(x for x in vars(itertools).values() if isinstance(x, type) and issubclass(x, Iterator)),
+])
+
+
+def expect_not_consumed(trace: Trace, x: Any, what: str) -> None:
+    """An iterator is about to give items away: not in a loop or branch that is traced once for all of its runs."""
+    if type(x) in _ITERATORS and len(trace.scopes) > 1 and trace.maker(x) >= 0:
+        expect_own(trace, x, what)
+
+
+# --- calls as they stand ----------------------------------------------------------------------------------------------
+
+_HOLDING: dict[type, Callable] = {collections.UserList: lambda x: x.data, collections.UserDict: lambda x: x.data,
+                                  collections.ChainMap: lambda x: x.maps}
+_KINDS = (list, tuple, dict, set, collections.deque, *_HOLDING)
+_NESTING = 3                            # how deep containers in containers are compared
+_COPIES: dict[type, Callable] = {list: list, collections.deque: list, dict: lambda held: list(dict.items(held)), set: set}
+
+
+def watched(trace: Trace, name: str, f: Callable, args: tuple, kwargs: dict, *held: Any, attributes: bool = False) -> Any:
+    """f(*args, **kwargs), which may change containers only as the traced program itself may. `held`: more that it can reach;
+    `attributes`: it changes those of what comes first."""
+    if len(trace.scopes) < 2 and not trace.outer:
+        return f(*args, **kwargs)
+    found: dict[int, tuple] = {}
+    for x in (*held, *args, *kwargs.values()):
+        _remember(x, found, _NESTING)
+    first = next((x for x in (*held, *args) if x is not None), None) if attributes else None
+    if isinstance(own := getattr(first, "__dict__", None), dict):
+        found[id(own)] = own, dict, _COPIES[dict](own), first
+    try:
+        return f(*args, **kwargs)
+    finally:
+        for x, kind, before, owner in found.values():
+            if not _same(kind, x, before):
+                _settle(trace, name, x, kind, before, owner)
+
+
+def _remember(x: Any, found: dict[int, tuple], depth: int) -> None:
+    if not isinstance(x, _KINDS):
+        owner = getattr(x, "__self__", None) if callable(x) else None          # xs.append, handed on
+        if owner is None or not isinstance(owner, _KINDS):
+            return
+        x = owner
+    if id(x) in found:
+        return
+    for kind, copy in _COPIES.items():
+        if isinstance(x, kind):
+            found[id(x)] = x, kind, copy(x), x
+    if depth:
+        inner = next((get(x) for kind, get in _HOLDING.items() if isinstance(x, kind)), None)
+        parts = dict.values(x) if isinstance(x, dict) else x if inner is None and not isinstance(x, set) else [inner]
+        for part in parts:
+            if isinstance(part, _KINDS):
+                _remember(part, found, depth - 1)
+
+
+def _same(kind: type, held: Any, before: Any) -> bool:
+    if len(held) != len(before):
+        return False
+    if kind is set:
+        return held == before
+    if kind is dict:
+        return all(a is c and b is d for (a, b), (c, d) in zip(dict.items(held), before))
+    return all(a is b for a, b in zip(held, before))
+
+
+def _settle(trace: Trace, name: str, held: Any, kind: type, before: Any, owner: Any) -> None:
+    """Let a change stand where the program may make it here; else it is undone before the region is left."""
+    after = _COPIES[kind](held)
+    _refill(kind, held, before)
+    expect_own(trace, owner, name)
+    _refill(kind, held, after)
+
+
+def _refill(kind: type, held: Any, items: Any) -> None:
+    own = collections.OrderedDict if isinstance(held, collections.OrderedDict) else kind
+    own.clear(held)
+    if kind is dict:
+        for key, value in items:
+            own.__setitem__(held, key, value)
+    elif kind is set:
+        set.update(held, items)
+    else:
+        kind.extend(held, items)
