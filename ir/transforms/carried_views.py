@@ -60,7 +60,8 @@ def _written_as(op: Op, k: int) -> Type | None:
 def _as_many(a: Type, b: Type) -> bool:
     """Whether two types have equally many elements, whatever run-time lengths are.
 
-    A reshape in one branch, or in a loop that may run no iteration, says nothing of the other branch, or of what was there before.
+    A reshape in one branch, or in a loop that may run no iteration, says nothing of the other branch, or of what was there
+    before.
     """
     counts = [math.prod(d for d in t.dims if isinstance(d, int)) for t in (a, b)]
     lengths = [Counter(d for d in t.dims if not isinstance(d, int)) for t in (a, b)]

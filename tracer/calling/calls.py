@@ -136,7 +136,8 @@ def _adopted(trace: Trace, made: Any) -> Any:
 
 # --- functions --------------------------------------------------------------------------------------------------------
 
-_SINGLE = functools.singledispatch(lambda x: x).__code__
+_DISPATCHING: Any = functools.singledispatch(lambda x: x)
+_SINGLE = _DISPATCHING.__code__
 _SINGLE_METHOD = functools.singledispatchmethod(lambda x: x).__get__(object()).__code__
 
 
@@ -150,7 +151,7 @@ def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> 
     return _enter(trace, source.rewritten(f), args, kwargs)
 
 
-def _by_class(f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
+def _by_class(f: Any, args: Sequence[Value], kwargs: Any) -> Any:
     """functools.singledispatch, by the class that Python would see."""
     if f.__code__ is _SINGLE:
         return call(f.dispatch(type_of(args[0])), *args, **kwargs)
@@ -208,7 +209,7 @@ def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> A
         kwargs = {name: functools.partial(call, x) if isinstance(x, _CALLED) else x for name, x in kwargs.items()}
     name = getattr(f, "__name__", None) or type(f).__name__
     what = f"{type(owner).__name__}.{name}" if isinstance(owner, (list, dict, set, collections.deque)) else f"{name}()"
-    made = ownership.watched(trace, what, f, args, kwargs, owner, attributes=name in OF_OBJECTS)
+    made = ownership.watched(trace, what, f, tuple(args), kwargs, owner, attributes=name in OF_OBJECTS)
     return captured_arrays.made(_adopted(trace, made), owner, *args)
 
 
@@ -273,10 +274,12 @@ def _unbound(trace: Trace, f: Any, args: Sequence[Any], kwargs: dict) -> Any:
 
 def _method_of(trace: Trace, f: operator.methodcaller, args: Sequence[Any], kwargs: dict) -> Any:
     """operator.methodcaller(name, …)(held) is held.name(…). It tells what it holds as pickle asks for it."""
-    make, (name, *given) = f.__reduce__()
+    made: Any = f.__reduce__()
+    make, (name, *given) = made
     named = make.keywords if isinstance(make, functools.partial) else {}
     name, given = (make.args[0], [name, *given]) if isinstance(make, functools.partial) else (name, given)
-    return call(getattr(*args, name), *given, **named)
+    (held,) = args
+    return call(getattr(held, name), *given, **named)
 
 
 def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs: dict) -> Any:

@@ -60,10 +60,10 @@ def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
 
 # --- iterators --------------------------------------------------------------------------------------------------------
 
+_EMPTY: list[Any] = [[], (), {}, {}.values(), {}.items(), range(0), collections.deque()]
 _ITERATORS = frozenset([
-    *(type(iter(x)) for x in ([], (), {}, set(), range(0), range(1 << 70), "", {}.values(), {}.items(), reversed([]))),
-    *(type(reversed(x)) for x in ([], {}, {}.values(), {}.items(), range(0), collections.deque())),
-    type(iter(collections.deque())), type(x for x in ()), map, filter, zip, enumerate, reversed,
+    *(type(iter(x)) for x in _EMPTY), *(type(reversed(x)) for x in _EMPTY if hasattr(x, "__reversed__")),
+    type(iter(range(1 << 70))), type(iter("")), type(iter(set())), type(x for x in _EMPTY), map, filter, zip, enumerate, reversed,
     *(x for x in vars(itertools).values() if isinstance(x, type) and issubclass(x, Iterator)),
 ])
 
@@ -115,7 +115,7 @@ def _remember(x: Any, found: dict[int, tuple], depth: int) -> None:
             found[id(x)] = x, kind, copy(x), x
     if depth:
         inner = next((get(x) for kind, get in _HOLDING.items() if isinstance(x, kind)), None)
-        parts = dict.values(x) if isinstance(x, dict) else x if inner is None and not isinstance(x, set) else [inner]
+        parts: Any = dict.values(x) if isinstance(x, dict) else x if inner is None and not isinstance(x, set) else [inner]
         for part in parts:
             if isinstance(part, _KINDS):
                 _remember(part, found, depth - 1)
@@ -140,7 +140,7 @@ def _settle(trace: Trace, name: str, held: Any, kind: type, before: Any, owner: 
 
 
 def _refill(kind: type, held: Any, items: Any) -> None:
-    own = collections.OrderedDict if isinstance(held, collections.OrderedDict) else kind
+    own: Any = collections.OrderedDict if isinstance(held, collections.OrderedDict) else kind
     own.clear(held)
     if kind is dict:
         for key, value in items:
@@ -148,4 +148,4 @@ def _refill(kind: type, held: Any, items: Any) -> None:
     elif kind is set:
         set.update(held, items)
     else:
-        kind.extend(held, items)
+        own.extend(held, items)

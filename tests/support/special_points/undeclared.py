@@ -39,7 +39,7 @@ REASONS = {
         fft.rfftn fft.rfft2 fft.irfftn fft.irfft2 fft.fftshift fft.ifftshift builtins.sum
         builtins.float builtins.complex math.fsum
         op:cast op:fft op:rfft op:irfft op:slice op:update op:update_add op:gather op:scatter op:scatter_add op:broadcast
-        op:reshape op:transpose op:concat op:push op:pop""",
+        op:reshape op:transpose op:concat op:push op:pop op:exchange""",
     "linear where the positions are, which are no subject of differentiation": """
         extract compress putmask place take put_along_axis put choose unique setdiff1d trim_zeros union1d intersect1d setxor1d
         unique_all unique_values""",
