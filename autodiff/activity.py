@@ -50,7 +50,7 @@ def through(op: Op) -> list[Value]:
 class _Flow:
     """A set of values that grows along the ops of a function; `memo` serves callees."""
 
-    def __init__(self, marked: list[Value], memo: dict):
+    def __init__(self, marked: list[Value], memo: dict | None):
         self.marked: set[Value] = set(marked)
         self.memo = {} if memo is None else memo
 

@@ -27,12 +27,16 @@ class Frame:
     """`run` is the reverse mode of the whole function: where each op stands, what is recorded … (reverse.Reverse).
     `actives` are the forward values that have an adjoint."""
 
+    actives: set[Value]
     __slots__ = ("actives", "b", "back", "bars", "block", "known", "op", "parent", "run")
 
     def __init__(self, run: Reverse, parent: Frame | None, op: Op | None, block: Block, back: Block,
                  actives: set[Value] | None = None):
         self.run, self.parent, self.op, self.block, self.back = run, parent, op, block, back
-        self.actives: set[Value] = parent.actives if actives is None else actives
+        if actives is None:
+            assert parent is not None
+            actives = parent.actives
+        self.actives = actives
         self.bars: dict = {}
         self.known: dict[Value, Value] = {}
         self.b = Builder(peephole=run.peephole)

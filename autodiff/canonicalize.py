@@ -8,6 +8,9 @@ What a write adds to the elements that it overwrites is added in place, so that 
     %o = slice %x, %i;  %s = add %o, %e;  %x1 = update %x, %s, %i        becomes        %x1 = update_add %x, %e, %i
 
 Lengths (and other index arithmetic) that do not change in a loop stand before it, so that what a loop keeps has a type there.
+So do views of arrays from outside, and what is made of such arrays element by element, where a loop reads parts of it: what
+the loop adds to the adjoint of a view is added in place, and goes to the adjoint of the array once, after the loop. An array
+that a loop writes as a view is carried as that (ir/transforms/carried_views.py).
 """
 from __future__ import annotations
 
@@ -15,9 +18,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir.build import Builder, key_of, make_op
-from ..ir.clone import copy_block, copy_op, copy_region, mapped, nest_locations
-from ..ir.core import Block, Function, Op, Value
+from ..ir.clone import clone, copy_block, copy_op, copy_region, has_effect, mapped, nest_locations, sweep
+from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import OPS, Elementwise
+from ..ir.transforms.carried_views import reshaped
+from ..ir.transforms.private_arrays import private
+from ..ir.transforms.simplify import peephole
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
@@ -29,16 +35,24 @@ from .smoothness.kink_products import STATED
 def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change."""
     body = smooth(Function(name, copy_region(Builder(), f.body, {}, _OUTSIDE), f.loc)).body
+    made = Function(name, body, f.loc)
+    if reshaped(made):
+        made = clone(made, peephole=peephole)
+        sweep(made)
+        body = made.body
     _hoist(body)
     _accumulate(body, _use_counts(body))
-    return Function(name, body, f.loc)
+    prepared = Function(name, body, f.loc)
+    private(prepared)
+    return prepared
 
 
 def with_rules(g: Function, wrt: Sequence[int], memo: Any) -> Function:
     """A prepared function whose calls that have a rule (custom_calls.py) and vary with the parameters `wrt` are written out."""
     calls = [op for op in g.body.walk() if "rule" in op.attrs]
     marked = varied(g, wrt, memo) if calls else ()
-    chosen = {op for op in calls if any(op.operands[k] in marked for k in rule_of_call(op).inputs)}
+    chosen = {op for op in calls if (link := rule_of_call(op)) is not None
+              and any(op.operands[k] in marked for k in link.inputs)}
     if not chosen:
         return g
 
@@ -98,24 +112,58 @@ def _hoist(block: Block) -> None:
             _hoist(region)
             if op.defn.name in ("for", "while") and region is not op.regions[-1]:
                 continue                                       # the condition of a `while`
-            ops += _taken_out(region)
+            ops += _taken_out(region, op.defn.loop)
         ops.append(op)
     block.ops = ops
 
 
-def _taken_out(region: Block) -> list[Op]:
+def _taken_out(region: Block, loop: bool) -> list[Op]:
     inside: set[Value] = set(region.params)
     moved, kept = [], []
+    quiet = True
+    read = _read(region) if loop else set()
     for op in region.ops:
-        arithmetic = isinstance(op.defn, Elementwise) or op.defn.name == "dim"
-        if (arithmetic and op.results[0].type.dtype is INDEX and not op.results[0].type.dims
-                and not any(v in inside for v in op.operands)):
+        outside = not any(v in inside for v in op.operands)
+        if outside and (_index_arithmetic(op) or (op in read and (quiet or _static(op)))):
             moved.append(op)
         else:
             kept.append(op)
             inside.update(op.results)
+            quiet = quiet and not has_effect(op, {})
     region.ops = kept
     return moved
+
+
+def _index_arithmetic(op: Op) -> bool:
+    arithmetic = isinstance(op.defn, Elementwise) or op.defn.name in ("dim", "iota")
+    return arithmetic and op.results[0].type.dtype is INDEX
+
+
+def _read(region: Block) -> set[Op]:
+    """The ops that make an array element by element and of whose results all that is used, here and inside, is parts."""
+    found: set[Op] = set()
+    spoiled = set(region.yields)
+    every = [*region.walk()]
+    for op in every:
+        for inner in op.regions:
+            spoiled.update(inner.yields)
+    for op in reversed(every):
+        if _by_element(op) and inexact(op.results[0]) and op.results[0] not in spoiled:
+            found.add(op)
+        if op not in found and op.defn.name != "slice":
+            spoiled.update(op.operands)
+    return found & set(region.ops)
+
+
+def _by_element(op: Op) -> bool:
+    """Whether each element of an array is made of one of another array, or is one."""
+    linear = op.defn.moves and op.defn.rule == "linear" and "i" not in op.attrs.get("spec", "")
+    return (linear or isinstance(op.defn, Elementwise)) and bool(op.results[0].type.dims)
+
+
+def _static(op: Op) -> bool:
+    """Whether nothing about the op depends on what only run time knows, so that no check stands before it."""
+    return op.results[0].type.static and all(v.type.dims or isinstance(v, Const) or v.dtype is not INDEX for v in op.operands)
 
 
 # --- accumulation --------------------------------------------------------------------------------------------------------

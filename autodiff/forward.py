@@ -5,7 +5,7 @@ through a region or returned. Control ops carry tangents beside the values (forw
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..ir.build import Builder, Expr
@@ -24,6 +24,7 @@ from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
+from .smoothness.lost_slopes import has_pole_of_power, is_fast
 
 if TYPE_CHECKING:
     from ..ir.opdef import Elementwise
@@ -70,7 +71,7 @@ class Forward:
         self.memo = memo                       # callee and its varied parameters -> its derivative
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
-        self.steep, self.tall = Steep(), Steep(overflows)
+        self.steep, self.tall, self.poles = Steep(), Steep(overflows), Steep(has_pole_of_power)
         body = copy_region(Builder(), smooth(f).body, {}, STATED)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
@@ -131,7 +132,7 @@ class Forward:
         return self.zeros(value) if found is None else found
 
 
-def _elementwise(fwd: Forward, op: Op) -> list[Value]:
+def _elementwise(fwd: Forward, op: Op) -> list[Value | None]:
     b, total = fwd.b, None
     exprs = [Expr(b, v) for v in (*op.operands, op.results[0])]
     for k in positions(op):
@@ -139,16 +140,18 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value]:
         if dot is None:
             continue
         defn = cast("Elementwise", op.defn)
-        steep = dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
+        steep = (dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
+                 or (is_fast(op) and dot in fwd.poles))
         term = product(b, dot, partial(op, k, exprs), k in defn.singular, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
+        fwd.poles.passed(op, dot, term)
         if term is not None:
             total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _linear(fwd: Forward, op: Op) -> list[Value]:
+def _linear(fwd: Forward, op: Op) -> list[Value | None]:
     """The op itself on the tangents. Where an operand has none: add and sub leave it out, the others take zeros."""
     b, out, dots = fwd.b, op.results[0], fwd.dots
     name = op.defn.name
@@ -156,6 +159,7 @@ def _linear(fwd: Forward, op: Op) -> list[Value]:
         x, y = (dots.get(v) for v in op.operands)
         if x is None or y is None:
             only = x if y is None else y
+            assert only is not None, op                # one of them moves
             return [to_dims(b, b("neg", only) if x is None and name == "sub" else only, out)]
     if name == "select":
         args = [op.operands[0]] + [_scalar_zero(b, v) if v not in dots else dots[v] for v in op.operands[1:]]
@@ -170,7 +174,7 @@ def _scalar_zero(b: Builder, like: Value) -> Value:
     return b.const(0, like.type.dtype)
 
 
-def _bilinear(fwd: Forward, op: Op) -> list[Value]:
+def _bilinear(fwd: Forward, op: Op) -> list[Value | None]:
     b, total = fwd.b, None
     for k in op.defn.linear_in:
         dot = fwd.dots.get(op.operands[k])
@@ -184,11 +188,12 @@ def _bilinear(fwd: Forward, op: Op) -> list[Value]:
     return [None if total is None else to_dims(b, total, op.results[0])]
 
 
-def _special(fwd: Forward, op: Op) -> list[Value | None]:
+def _special(fwd: Forward, op: Op) -> Sequence[Value | None]:
     dots = [fwd.dots.get(v) if k in positions(op) else None for k, v in enumerate(op.operands)]
     if all(d is None for d in dots):
         return [None] * len(op.results)
     return SPECIAL[op.defn.name](fwd.b, op, op.operands.__getitem__, op.results.__getitem__, dots)
 
 
-_RULES = {"elementwise": _elementwise, "linear": _linear, "bilinear": _bilinear, "special": _special}
+_RULES: dict[str, Callable[[Forward, Op], Sequence[Value | None]]] = {
+    "elementwise": _elementwise, "linear": _linear, "bilinear": _bilinear, "special": _special}

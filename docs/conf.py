@@ -5,6 +5,7 @@ what it prints stands below it; the tests run the same blocks (tests/docs/test_d
 """
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -60,27 +61,58 @@ _OUTSIDE = re.compile(r"\]\(\.\./((?:\.\./)?)([^)#\s]+)((?:#[^)\s]*)?)\)")
 
 
 def _links(app, name: str, source: list[str]) -> None:
-    """Links to files of the project, which lie outside of the site, lead to the repository."""
+    """Links to files of the project, which lie outside of the site, lead to the repository; to the gallery, to its page."""
     depth = name.count("/")
 
     def outside(match: re.Match) -> str:
         up = 1 + bool(match[1])
+        if match[2] == "examples/gallery":
+            return f"]({'../' * depth}gallery/index.rst)"
         return f"]({_PROJECT['urls']['Homepage']}/blob/main/{match[2]}{match[3]})" if up > depth else match[0]
 
     source[0] = _OUTSIDE.sub(outside, source[0])
 
 
-_STARS = re.compile(r"(?<![`\w\\*])(\*{1,2})(?=\w)")
+_COLUMNS = re.compile(r"(\S.*?) {2,}(\S.*)")      # name   what it is
+_FIELD = re.compile(r"(?:^|(?<=[.;] ))(Parameters|Results?|Errors): ")
+
+
+def _plain(text: str) -> str:
+    """A star is a star, but for code in backticks."""
+    parts = text.split("`")
+    return "`".join(part if k % 2 else part.replace("*", "\\*") for k, part in enumerate(parts))
+
+
+def _columns(lines: list[str]) -> list[str]:
+    """Names and what they are: a list of definitions."""
+    made: list[str] = []
+    for line in lines:
+        found = _COLUMNS.fullmatch(line)
+        made += [_plain(found[1]), f"    {_plain(found[2])}"] if found else [f"    {_plain(line.strip())}"]
+    return made
+
+
+def _fields(lines: list[str]) -> list[str]:
+    """Parameters: …; Result: …; Errors: … as a list of fields."""
+    parts = _FIELD.split(" ".join(line.strip() for line in lines))[1:]
+    return [f":{name}: {_plain(text.strip())}" for name, text in zip(parts[::2], parts[1::2])]
+
+
+def _paragraph(lines: list[str]) -> list[str]:
+    if lines[0].startswith(">>>"):
+        return lines
+    if lines[0].startswith(" "):
+        return ["::", "", *lines]
+    if _COLUMNS.fullmatch(lines[0]):
+        return _columns(lines)
+    return _fields(lines) if _FIELD.match(lines[0]) else [_plain(line) for line in lines]
 
 
 def _docstring(app, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
-    """Docstrings are plain text: stars are stars, and tables of parameters, which are indented, keep their columns."""
+    """Docstrings are plain text; from their layout the markup of Sphinx is made."""
     made: list[str] = []
-    for line in lines:
-        table = line.startswith("  ") and not line.lstrip().startswith((">>>", "..."))
-        if table and (not made or not made[-1].strip()):
-            made += ["::", ""]
-        made.append(line if line.startswith(" ") else _STARS.sub(lambda stars: "\\*" * len(stars[1]), line))
+    for text, paragraph in itertools.groupby(lines, key=lambda line: bool(line.strip())):
+        made += _paragraph(list(paragraph)) if text else [""]
     lines[:] = made
 
 

@@ -283,6 +283,6 @@ def _operators() -> None:
 _operators()
 
 
-def function(name: str, param_types: Sequence[Type], names: Sequence[str] = (), loc: Loc = ()) -> Function:
+def function(name: str, param_types: Sequence[Type], names: Sequence[str | None] = (), loc: Loc = ()) -> Function:
     """An empty function with parameters; build its body with `builder.at(f.body)` and set `f.body.yields`."""
     return Function(name, Block(param_types, names), loc)

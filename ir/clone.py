@@ -85,7 +85,7 @@ def copy_region(builder: Builder, block: Block, mapping: dict[Value, Value], cus
     return new
 
 
-def inline(builder: Builder, f: Function, args: tuple[Value, ...]) -> Values:
+def inline(builder: Builder, f: Function, args: Sequence[Value]) -> Values:
     """Emit the body of `f` on these arguments; returns its results. Locations are those inside `f`, below the builder's
     own, so that they read like Python's stack."""
     outer = builder.locate() if builder.locate else builder.loc

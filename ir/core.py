@@ -154,8 +154,9 @@ class Block:
         """Every op in this block and in the regions under it, outer ops first."""
         for op in self.ops:
             yield op
-            for region in op.regions:
-                yield from region.walk()
+            if op.regions:
+                for region in op.regions:
+                    yield from region.walk()
 
 
 @dataclass(eq=False)

@@ -48,7 +48,8 @@ class Counter:
         self.ops[name] += 1
         if op.defn.view or name in ("stop_gradient", "dim", "stack_new", "pop"):
             return
-        for array in operands[1:2] if name in WRITES or name == "push" else results:
+        written = {"push": operands[1:2], "exchange": operands[2:]}
+        for array in operands[1:2] if name in WRITES else written.get(name, results):
             self.elements[name] += np.size(array)
             self.bytes[name] += getattr(array, "nbytes", 0)
 

@@ -63,8 +63,10 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_unrolled": (128, 0, 1024),        # lines that a loop may have when unrolled
     "llvm_short": (32, 0, MANY),            # iterations up to which a loop is unrolled after it has been vectorised
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
+    "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before
+    "mask_block": (16, 1, MANY),            # elements of a mask that are passed over at once where none is true
     "straightened": (16, 0, MANY),          # operations of a branch that are computed although it may not be taken
     "symmetric": (64, 0, MANY),             # rows from which a matrix times its own transpose is made by halves
     "products": (512, 0, MANY),             # multiplications of a product that loops do as well as a library

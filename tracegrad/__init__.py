@@ -30,6 +30,7 @@ from .operators.checkpoint import checkpoint
 from .operators.custom_decorators import custom_jvp, custom_vjp
 from .operators.transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from .options import config, disable_jit
+from .tracer.calling import scipy_source as _scipy_source
 from .tracer.control.loop_pragmas import rolled, unroll
 from .tracer.values.unrepeatable import static
 
@@ -90,6 +91,7 @@ def __dir__() -> list[str]:
 
 _LATER = ("implicit", "interop", "scipy")         # packages that are imported when they are asked for
 _FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader"}      # functions with the modules that have them
+_scipy_source.LATE["integrate", "odeint"] = lambda: _import_module(f"{__name__}.implicit.ode").like_scipy
 
 
 def __getattr__(name: str) -> _Any:

@@ -4,7 +4,7 @@
     tg.cache.entries()     what is kept, the last used first
     tg.cache.stats()       how much
     tg.cache.verify()      what is wrong with it
-    tg.cache.prune("64MB"), tg.cache.clear()
+    tg.cache.prune("64MB"), tg.cache.clear()   make room: what has been unused for longest, or everything
 """
 from __future__ import annotations
 

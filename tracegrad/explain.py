@@ -136,7 +136,8 @@ def _inexact(v: Value) -> bool:
 
 
 def without_derivative(f: Function) -> list[tuple[str, Loc]]:
-    found, asked = {}, _only_checked(f)
+    asked = _only_checked(f)
+    found: dict[tuple[str, Loc], tuple[str, Loc]] = {}
     for op in f.body.walk():
         if _stops(op) and not asked.issuperset(op.results) and op.attrs.get("dist") not in random.LINKED:
             name = op.attrs.get("dist") or op.attrs.get("method") or op.name

@@ -21,7 +21,7 @@ from .lowering.native import threads
 from .lowering.native.locks import Lock
 
 # name -> (default, what it takes, meaning). An environment variable sets the start value: _VARIABLES, or TRACEGRAD_<NAME>.
-KNOBS = {
+KNOBS: dict[str, tuple[Any, type | tuple[type, ...], str]] = {
     "cache_size": (256, int, "specialisations that one function keeps; the least recently used is freed first"),
     "fastmath": (False, bool, "let LLVM reassociate and assume no NaN or infinity; off: IEEE semantics"),
     "boundscheck": (
@@ -52,7 +52,7 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 _LOCK = Lock(0)
 
 
-def _checked(name: str, value: Any) -> int | str | None:
+def _checked(name: str, value: Any) -> Any:
     """The value, if the knob takes it."""
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
@@ -68,8 +68,9 @@ def _checked(name: str, value: Any) -> int | str | None:
         return value
     if name == "threads" and value is None:
         return value
-    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
-        raise ArgumentError(f"the option {name} takes a {'positive ' if kind is int else ''}{kind.__name__}, got {value!r}")
+    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or (isinstance(value, int) and value < 1))):
+        takes = "positive int" if kind is int else "bool"
+        raise ArgumentError(f"the option {name} takes a {takes}, got {value!r}")
     return value
 
 
@@ -100,13 +101,13 @@ def _start(name: str) -> Any:
             return _checked(name, text or None)
         if name == "cache":
             return _checked(name, _WORDS.get(text.strip().lower(), text))
-        return _checked(name, _WORDS[text.strip().lower()] if kind is bool else kind(text))
+        return _checked(name, _WORDS[text.strip().lower()] if kind is bool else int(text))
     except (KeyError, ValueError):
         takes = "one of " + ", ".join(filter(None, _WORDS)) if kind is bool else "a positive int"
         raise ArgumentError(f"the environment variable {variable} is {text!r}", f"set it to {takes}") from None
 
 
-def code_number(values: dict[str, int | str | None]) -> int:
+def code_number(values: dict[str, Any]) -> int:
     """The options that machine code depends on, as one number."""
     return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2 | (
         (bytes_of(values["memory_budget"]) or 0) << 8)
@@ -120,6 +121,19 @@ def _number(values: dict) -> int:
 class Config:
     """`tracegrad.config`: read a knob as an attribute; assign it, or `config.update(name, value)`, for the whole process;
     `with config(name=value): …` for this thread and the length of the block."""
+
+    cache_size: int
+    fastmath: bool
+    boundscheck: bool
+    disable_jit: bool
+    check_numerics: bool
+    memory_budget: int | str | None
+    verify: bool
+    cache: bool | str
+    threads: int | None
+    _process: dict[str, Any]
+    _thread: threading.local
+    _open: dict[int, dict[str, Any]]
 
     def __init__(self) -> None:
         own = self.__dict__
@@ -138,7 +152,7 @@ class Config:
         agree = all(_number(self._process | block) == here for block in self._open.values())
         set_options(here if agree else ASK_PYTHON)
 
-    def __getattr__(self, name: str) -> int | None:
+    def __getattr__(self, name: str) -> Any:
         if name not in KNOBS:
             raise AttributeError(f"tracegrad has no option {name!r}; there are {', '.join(KNOBS)}")
         return self._values()[name]

@@ -9,6 +9,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import UnsupportedError
@@ -18,6 +19,7 @@ from .tracer.calling import recursion
 if TYPE_CHECKING:
     from .jitted.api import Jitted
 
+resource: ModuleType | None
 try:
     import resource
 except ImportError:                 # Windows

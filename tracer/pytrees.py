@@ -19,7 +19,7 @@ from ..ir.errors import ArgumentTypeError
 if TYPE_CHECKING:
     from ..ir.types import Array
     from .sequences.records import Records
-    from .values.boxes import ArrayBox, Box
+    from .values.boxes import Box
 
 
 class Kind:
@@ -234,10 +234,16 @@ def _learn(x: Array | Box) -> Kind | None:
         kind = DATACLASS
     elif is_sparse_class(cls):
         kind = SPARSE
+    elif cls.__module__.startswith("numba.typed.") and cls.__name__ in _TYPED:
+        kind = _TYPED[cls.__name__]
     else:
         return None
     _KINDS[cls] = kind
     return kind
+
+
+# numba.typed's containers: in traced code what they are typed versions of
+_TYPED = {"List": LIST, "Dict": DICT}
 
 
 def learn(cls: type, kind: Kind) -> None:
@@ -274,7 +280,7 @@ def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
 
 
-def leaves_of(x: Box | tuple[ArrayBox, ...]) -> list:
+def leaves_of(x: Any) -> list:
     return flatten(x)[0]
 
 

@@ -13,10 +13,10 @@ import bisect
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Function, Length, Value
@@ -24,13 +24,13 @@ from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
-    from .pytrees import Kind
     from .regions.identity import Clock
-    from .sequences.dynamic_lists import Cell, Entry
-    from .staging.trace_function import Traced
+    from .regions.list_scan_outputs import Grown
+    from .sequences.dynamic_lists import Cell
     from .values.boxes import ArrayBox
 
 _STATE = threading.local()
+_Result = TypeVar("_Result")
 stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
 
 
@@ -44,11 +44,11 @@ class Restart(Signal):
     run-time identities."""
 
     def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
-                 lists: dict[tuple[int, ...], Kind | Entry] | None = None, arrays: set | tuple = (),
+                 lists: dict | None = None, arrays: set | tuple = (),
                  identities: bool = False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities = identities
-        self.otherwise = None                    # in place of `loops` where the leaves have no values, as under a map
+        self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
 class NeedLengths(Signal):
@@ -67,10 +67,9 @@ class Loop:
 
     __slots__ = ("active", "kind", "site", "trip", "unrollable")
 
-    def __init__(self, site: int, kind: str, trip: Dim | None = None):
+    def __init__(self, site: Any, kind: str, trip: Dim | None = None):
         self.site, self.kind, self.trip = site, kind, trip
-        self.unrollable = type(trip) is int
-        self.active = True
+        self.unrollable, self.active = type(trip) is int, True
 
 
 class Scope:
@@ -150,7 +149,7 @@ class Trace:
         self.lifted: dict[int, tuple] = {}
         self.live: dict = {}
         self.known: dict = {}
-        self.fixed: set | None = set()
+        self.fixed: Set | None = set()
         self.changing: frozenset[int] = getattr(_STATE, "changing", frozenset())
         self.entered: dict = {}
         self.reads: dict = {}
@@ -163,9 +162,9 @@ class Trace:
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
-        self.may_alias: dict[int, list] = {}
+        self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
-        self.grown: dict[int, tuple] = {}
+        self.grown: dict[int, Grown] = {}
         self.spoil: Callable[[Trace, Any], None] | None = None
         self.propagate: Callable[[Trace, Any, Value], None] | None = None
         self.clock: Clock | None = None
@@ -175,7 +174,7 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_dependent: dict = {}
+        self.layout_dependent, self.layout_read = dict[int, object](), dict[int, object]()
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []
@@ -209,6 +208,10 @@ class Trace:
         """Whether this stamp is that of something made in a region that has ended."""
         k = bisect.bisect(self.ended, (epoch,)) - 1
         return k >= 0 and epoch < self.ended[k][1]
+
+    def made_before(self, box: Any) -> bool:
+        """Whether a box is older than the region at hand."""
+        return bool(self.scopes) and box._epoch < self.scopes[-1].epoch
 
     def log_root(self, root: Any) -> None:
         """Note in the region at hand that a root's value changes."""
@@ -248,7 +251,7 @@ def active() -> Trace | None:
     return stack[-1] if stack else None
 
 
-def traced(trace: Trace, run: Callable) -> Traced | tuple[ArrayBox, list[ArrayBox]]:
+def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
     """What `run()` returns, within a trace. An interrupt at any moment leaves the trace ended: no call stands between a
     change of the state and the block that ends it."""
     before = getattr(_STATE, "stack", ())
@@ -461,8 +464,7 @@ def roots_of(trace: Trace, value: Value) -> Roots:
 
 def make_static(value: Value, what: str, remedy: str = "") -> str:
     """Restarts so that `value` is a number next time; returns what it depends on, where that cannot be."""
-    trace = current()
-    roots = roots_of(trace, value)
+    roots = roots_of(current(), value)
     if roots.stop is None:
         if roots.leaves or roots.arrays:
             raise Restart(roots.leaves, arrays=roots.arrays)
@@ -478,8 +480,7 @@ def make_static(value: Value, what: str, remedy: str = "") -> str:
 
 def need_static(box: Any, what: str) -> None:
     """Restarts the trace with the argument ints that decide `box` made static; returns where it depends on more than those."""
-    trace = current()
-    roots = roots_of(trace, box.read())
+    roots = roots_of(current(), box.read())
     if (roots.leaves or roots.arrays) and not roots.loops and roots.stop is None:
         raise Restart(roots.leaves, arrays=roots.arrays)
 

@@ -80,7 +80,7 @@ class Cut(NamedTuple):
     can be said before it runs."""
 
     loop: Op
-    segment: Function
+    segment: Function | None
     free: list[Value]
     row: Sizes | None
     state: Sizes | None
@@ -161,11 +161,13 @@ def _loops_inside(op: Op) -> bool:
 
 def _segmented(builder: Builder, cut: Cut, mapping: dict[Value, Value], budget: int) -> tuple[Value, ...]:
     trip = mapping.get(cut.loop.operands[0], cut.loop.operands[0])
+    assert cut.segment is not None and cut.row is not None and cut.state is not None       # `_limited` has looked
     row = builder.iop("max", cut.row.emit(builder, mapping), 1)
     state = builder.iop("max", cut.state.emit(builder, mapping), 1)
     n, t, s = [v.item if v.__class__ is Const else None for v in (trip, row, state)]
     levels, share = _levels(n, t, s, budget)
     if levels is None:
+        assert n is not None and t is not None and s is not None
         most = t + 2 * s * ceil(log2(max(n, 2)))
         text = TOO_SMALL.replace("{budget}", f"{budget:,}").format(f"{n:,}", f"{t:,}", f"{s:,}")
         raise ArgumentError(text, f"{REMEDY}; {most:,} bytes would do for this loop", cut.loop.loc)

@@ -171,7 +171,8 @@ class Settled:
         if "spec" not in op.attrs:
             return self._scattered(x, op)
         spec, first = op.attrs["spec"], 1 if op.defn.name == "slice" else 2
-        starts, found = spec_operands(spec), []
+        starts = spec_operands(spec)
+        found: list[Interval] = []
         for axis, char in enumerate(spec):
             at = first + starts[axis]
             if char == ":":
@@ -185,7 +186,7 @@ class Settled:
 
     def _scattered(self, x: Value, op: Op) -> list[Interval]:
         axes, indices = op.attrs["axes"], op.operands[2:]
-        found = [(AffineExpr(0, {}), self._size(x, axis)) for axis in range(len(x.type.dims))]
+        found: list[Interval] = [(AffineExpr(0, {}), self._size(x, axis)) for axis in range(len(x.type.dims))]
         for axis, i in zip(axes, indices):
             found[axis] = (self.form(i), self.form(i))
         return found

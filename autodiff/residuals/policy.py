@@ -69,7 +69,7 @@ def _result(frame: Region, v: Value) -> Value:
     if again and overwritten:
         return keep(frame, v)
     needs = _needs(frame, v) if again else None
-    if again and not needs.missing:
+    if needs is not None and not needs.missing:
         return recompute(frame, op)
     k = frame.yielded(v)
     if k is not None and not again:
@@ -78,9 +78,9 @@ def _result(frame: Region, v: Value) -> Value:
         return undo(frame, v)
     write = None if v.type.dims else _writes(frame.run, frame.block).get(v)
     array = None if write is None else _holding(frame, write)
-    if array is not None:
+    if write is not None and array is not None:
         return frame.b("slice", array, *[frame.get(i) for i in write.operands[2:]], **write.attrs)
-    if again and v.type != CONDITION and _worth(frame, v, needs):      # a byte is less than what it was decided by
+    if needs is not None and v.type != CONDITION and _worth(frame, v, needs):      # a byte is less than what it was decided by
         for x in needs.far:
             frame.known.setdefault(x, keep(frame, x))
         return recompute(frame, op)
@@ -163,6 +163,7 @@ def _worth(frame: Region, v: Value, needs: _Needs) -> bool:
 def _add_needs(frame: Region | Frame, v: Value, needs: _Needs, steps: int) -> None:
     missing = needs.missing
     while needs.outer and _is_branch(frame) and not (frame.owns(v) or _overwritten_in(frame, v)):
+        assert frame.parent is not None                # it is a branch
         frame = frame.parent
     if v.__class__ is Const or v in needs.seen or v in frame.known or frame.op is None:
         return
@@ -413,9 +414,10 @@ def _overwritten_next(frame: Region | Frame, op: Op) -> bool:
     if x in frame.known or not (frame.owns(x) or _overwritten_in(frame, x)):
         return False
     step = versions(frame.run, frame.block).get(x)
-    return bool(step) and step[0].defn.overwrites is not None and _reads_target(op, step[0])
+    return step is not None and step[0].defn.overwrites is not None and _reads_target(op, step[0])
 
 
 def _overwritten_in(frame: Region | Frame, x: Value) -> bool:
     """Whether a branch overwrites parts of an array from outside: what it was before is to be had by undoing that."""
-    return not is_loop(frame) and x in versions(frame.run, frame.block) and x not in frame.parent.known
+    return (not is_loop(frame) and x in versions(frame.run, frame.block)
+            and frame.parent is not None and x not in frame.parent.known)

@@ -94,7 +94,9 @@ def _worth(op: Op, reads: set[Op], budget: int | None, reverse: Callable) -> boo
         record = budget
     elif not (record > budget // 2 if budget is not None else record >= max(sizes.record, sizes.record_times * _outside(op))):
         return False
-    row, rest = max(record, sizes.record) // number(op.operands[0]), _rest(op, reads)
+    trip = number(op.operands[0])
+    assert trip is not None, op                    # a candidate
+    row, rest = max(record, sizes.record) // trip, _rest(op, reads)
     shared = {v for v in free_values(rest) if inexact(v)} - _own(op, reads)
     in_parts = {v for inner in rest.walk() if inner.defn.reads for v in inner.operands if v in shared}
     return all(v.type.static and _size(v) <= row for v in in_parts)

@@ -32,7 +32,7 @@ def keep(frame: Region, v: Value) -> Value:
 
 
 def is_loop(frame: Region | Frame) -> bool:
-    return frame.op.defn.name != "if"
+    return frame.op is not None and frame.op.defn.name != "if"
 
 
 def _inside(frame: Region | Frame, v: Value) -> bool:
@@ -61,10 +61,12 @@ def _keep_row(frame: Region, v: Value, depth: int) -> Value:
     frames: list[Any] = [frame]
     for _ in range(depth - 1):
         frames.append(frames[-1].parent)
-    outermost, loops = frames[-1], _short_first([f for f in reversed(frames) if is_loop(f)])
-    spec = "i" * len(loops) + ":" * len(v.type.dims)
+    outermost, loops = frames[-1], _rows_last(_short_first([f for f in reversed(frames) if is_loop(f)]))
+    first = loops[:-1] if _is_column(v, loops[-1]) else loops
+    spec = "i" * len(first) + ":" * len(v.type.dims) + "i" * (len(loops) - len(first))
     if v not in run.kept:
-        dims = [*[f.op.operands[0] for f in loops], *[const(d, INDEX) if type(d) is int else d for d in v.type.dims]]
+        dims = [const(d, INDEX) if type(d) is int else d for d in v.type.dims]
+        dims = [*[f.op.operands[0] for f in first], *dims, *[f.op.operands[0] for f in loops[len(first):]]]
         tape = run.forward_before(outermost.op, "empty", *dims, dtype=v.type.dtype)
         tape.name = v.name and v.name + "_tape"
         counters = [f.block.params[0] for f in loops]
@@ -72,6 +74,20 @@ def _keep_row(frame: Region, v: Value, depth: int) -> Value:
         run.note(outermost.op, v, "taped")
     indices = [f.index for f in loops]
     return _named(frame.b("slice", outermost.parent.get(run.kept[v]), *indices, spec=spec), v)
+
+
+def _is_column(v: Value, loop: Region) -> bool:
+    """Whether an iteration of the loop takes a column of an array of rows: kept as columns, loops over them can be exchanged
+    with those down the columns (lowering/loopir/passes/interchange.py), as without a tape."""
+    made = v.op
+    if made is None or made.defn.name != "slice" or not made.attrs["spec"].endswith(":i"):
+        return False
+    return _follows(made.operands[-1], loop.block.params[0])
+
+
+def _follows(v: Value, counter: Value, ops: int = 5) -> bool:
+    """Whether a position is computed from a counter."""
+    return v is counter or (v.op is not None and ops > 0 and any(_follows(a, counter, ops - 1) for a in v.op.operands))
 
 
 def _short_first(loops: list) -> list:
@@ -87,6 +103,23 @@ def _short_first(loops: list) -> list:
     if any(p.type.__class__ is Type and not p.type.dims for p in handed_on):
         return loops
     return [*loops[len(outer):], *outer]
+
+
+def _rows_last(loops: list) -> list:
+    """The two innermost loops, exchanged where the inner one runs down columns that the outer one goes through: the tape then
+    lies as the arrays do, and the loops can be exchanged with it."""
+    if len(loops) < 2:
+        return loops
+    *around, outer, inner = loops
+    across, down = outer.block.params[0], inner.block.params[0]
+    columns = False
+    for op in inner.block.ops:
+        if (op.defn.reads or op.defn.overwrites is not None) and len(at := op.attrs.get("spec", "")) > 1 and set(at) == {"i"}:
+            *first, last = op.operands[-len(at):]
+            if _follows(last, down):
+                return loops
+            columns = columns or (_follows(last, across) and any(_follows(v, down) for v in first))
+    return [*around, inner, outer] if columns else loops
 
 
 def _named(found: Value, v: Value) -> Value:
@@ -140,7 +173,9 @@ def _keep_on_stack(frame: Region, v: Value) -> Value:
     stack.name = v.name and v.name + "_tape"
     run.root.bars[site] = _thread(frames, stack, lambda s: run.forward(frame.block, "push", s, v))
     run.note(frame.op, v, "stacked")
-    rest, found = b.emit("pop", frame.current(site), *dims)
+    tape = frame.current(site)
+    assert tape is not None, v                     # it has just been put on
+    rest, found = b.emit("pop", tape, *dims)
     frame.put(site, rest)
     return _named(found, v)
 

@@ -48,6 +48,8 @@ class Region(Frame):
     """A frame whose forward values have to be found again."""
 
     __slots__ = ()
+    parent: Frame
+    op: Op
 
     def get(self, v: Value) -> Value:
         if v.__class__ is Const:
@@ -222,8 +224,8 @@ def _carry_adjoint(loop: Loop, init: Value, param: Value, start: Value) -> Value
 
 
 def _of_type(frame: Frame, ct: Value, v: Value) -> Value:
-    """An adjoint of v, or None, with the lengths of v: they are equal, but may be other values."""
-    if ct is None or ct.type.__class__ is StackType or (ct.type.static and v.type.static):
+    """An adjoint of v, with the lengths of v: they are equal, but may be other values."""
+    if ct.type.__class__ is StackType or (ct.type.static and v.type.static):
         return ct
     return frame.b.reshape(ct, frame.type(v.type).dims)
 
@@ -235,7 +237,8 @@ def reverse_if(frame: Frame, op: Op) -> None:
     branches = _branches(frame, op)
     for branch in branches:
         for ct, y in zip(cts, branch.block.yields):
-            branch.add(y, _of_type(branch, ct, y))
+            if ct is not None:
+                branch.add(y, _of_type(branch, ct, y))
         frame.run.sweep(branch)
     restored = {base: k for k, base in policy.bases(frame.run, op).items()
                 if op.results[k] in frame.known and base not in frame.known}

@@ -259,8 +259,9 @@ def _op(frame: Frame, op: Op) -> None:
         _RULES[rule_of(op)](frame, op, cts)
 
 
-def _elementwise(frame: Frame, op: Op, cts: list[Value]) -> None:
+def _elementwise(frame: Frame, op: Op, cts: list[Value | None]) -> None:
     (ct,) = cts
+    assert ct is not None, op
     if op.defn.name == "div":
         _div(frame, op, ct)
         return
@@ -290,28 +291,28 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
         give(frame, ct, x, share)
     if frame.active(y):
         part = product(b, share, frame.get(op.results[0]), True, share in frame.run.steep)
-        part = keep_mask(frame, ct, to_operand(b, part, y.type))
-        frame.add(y, keep_mask(frame, ct, b("neg", part)))
+        if part is not None:
+            part = keep_mask(frame, ct, to_operand(b, part, y.type))
+            frame.add(y, keep_mask(frame, ct, b("neg", part)))
 
 
-def _linear(frame: Frame, op: Op, cts: list[Value]) -> None:
+def _linear(frame: Frame, op: Op, cts: list[Value | None]) -> None:
     transposed: Any = TRANSPOSE[op.defn.name]
     transposed(frame, op, cts if op.defn.name in SEVERAL else cts[0])
 
 
-def _special(frame: Frame, op: Op, cts: list[Value]) -> None:
+def _special(frame: Frame, op: Op, cts: list[Value | None]) -> None:
     """Run the row of the forward rule on placeholders, then transpose what depends on them."""
     run, places = frame.run, [k for k in positions(op) if frame.active(op.operands[k])]
     if set(places) <= set(LINEAR_PART.get(op.defn.name, ())):
         _linear(frame, op, cts)
         return
-    dots: list[Value | None] = [None] * len(op.operands)
-    for k in places:
-        dots[k] = Value(frame.type(op.operands[k].type))
+    moving = {k: Value(frame.type(op.operands[k].type)) for k in places}
+    dots = [moving.get(k) for k in range(len(op.operands))]
     b = Builder(peephole=run.peephole)
     b.loc, b.block, b._scopes = frame.b.loc, Block(), [*frame.b._scopes, {}]
     results = SPECIAL[op.defn.name](b, op, lambda k: frame.get(op.operands[k]), lambda k: frame.get(op.results[k]), dots)
-    dependent = varied_in(b.block, [d for d in dots if d is not None])
+    dependent = varied_in(b.block, list(moving.values()))
     ops = [o for o in b.block.ops if _depends(o, dependent)]
     linear = set(ops)
     frame.back.ops += [o for o in b.block.ops if o not in linear]
@@ -321,8 +322,8 @@ def _special(frame: Frame, op: Op, cts: list[Value]) -> None:
         if ct is not None and dot is not None:
             scratch.add(dot, ct)
     run.sweep(scratch, ops)
-    for k in places:
-        frame.add(op.operands[k], scratch.take(dots[k]))
+    for k, dot in moving.items():
+        frame.add(op.operands[k], scratch.take(dot))
 
 
 def _depends(op: Op, values: set[Value]) -> bool:

@@ -242,6 +242,7 @@ def _lu_solve(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value |
         a_dot = swap_last(b, a_dot) if op.attrs["trans"] else a_dot
         moved = matmul(b, a_dot, out(0))
         right = b("neg", moved) if b_dot is None else b("sub", b_dot, moved)
+    assert right is not None, op                       # a or b moves
     return [b("lu_solve", x(0), x(1), x(2), right, **op.attrs)]
 
 
@@ -257,7 +258,7 @@ def _triangular_solve(b: Builder, op: Op, x: Callable, out: Callable, dots: list
     return [b("triangular_solve", x(0), right, **op.attrs)]
 
 
-SPECIAL = {
+SPECIAL: dict[str, Callable[..., Sequence[Value | None]]] = {
     "reduce": _reduce, "scan": _scan, "sort": _sort, "abs": _abs, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve,
 }

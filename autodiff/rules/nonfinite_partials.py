@@ -146,9 +146,10 @@ class Steep:
 
 def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:
     """A steep flow times a partial: 0 where the partial is, and with `mulz` where the flow is. Where the partial is 0 its own
-    derivative still counts: that of the product is always that of `mulz`."""
+    derivative still counts, that of the flow does not: the product has the derivative of `mulz` with what is 0 in front."""
     if not mulz:
         return b("mulz", factor, flow)
     zero, product = b.const(0, flow.type.dtype), b("mulz", flow, factor)
     none = b("eq", factor, b.const(0, factor.type.dtype))
-    return b("surrogate", b("select", none, zero, product), product)
+    only = b("and", none, b("ne", flow, zero))
+    return b("surrogate", b("select", none, zero, product), b("select", only, b("mulz", factor, flow), product))

@@ -100,13 +100,16 @@ def _kept(b: Builder, where: Value, m: Value, factor: Value) -> Value:
 
 def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> tuple[Value, Value]:
     """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
-    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, up to the second power of B, so twice differentiable."""
+    derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, to the third power of B: three times differentiable."""
     apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
     mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
     factor = inverse_gaps(b, w, m, apart)
-    first = _kept(b, apart, m, factor)
-    change = b("sub", matmul(b, mixed, first), matmul(b, first, mixed))
-    return b("add", first, _kept(b, apart, change, factor)), mixed
+    total = part = _kept(b, apart, m, factor)
+    for _ in range(2):
+        change = b("sub", matmul(b, mixed, part), matmul(b, part, mixed))
+        part = _kept(b, apart, change, factor)
+        total = b("add", total, part)
+    return total, mixed
 
 
 def _marked(b: Builder, op: Op, x: Callable, out: Callable) -> Sequence[Value]:
@@ -149,6 +152,7 @@ def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | N
         ones = b.full(1, k_dot.type.dims, k_dot.type.dtype)
         found = _times(b, b("couple", x(0), x(1), x(2), ones, **op.attrs), k_dot)
     if a_dot is None:
+        assert found is not None, op
         return [found]
     lower = op.attrs["lower"]
     a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
@@ -244,14 +248,15 @@ def _part(b: Builder, x: Any, start: Any, length: Dim, axis: int) -> Any:
 
 
 def _spin(b: Builder, s: Value, m: Value, mixed: Value) -> Value:
-    """D with m's skew part = D (S + B) + (S + B) D, up to the second power of B: half of what turns left vectors against
+    """D with m's skew part = D (S + B) + (S + B) D, up to the third power of B: half of what turns left vectors against
     right ones."""
     skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
     both = b("add", rows(b, s, m), columns(b, s, m))
-    first = _over(b, skew, both)
-    if mixed is None:
-        return first
-    return b("sub", first, _over(b, b("add", matmul(b, first, mixed), matmul(b, mixed, first)), both))
+    total = part = _over(b, skew, both)
+    for sign in ("sub", "add") if mixed is not None else ():
+        part = _over(b, b("add", matmul(b, part, mixed), matmul(b, mixed, part)), both)
+        total = b(sign, total, part)
+    return total
 
 
 def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, rest: Value) -> Value:
@@ -260,9 +265,10 @@ def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixe
     k, full = s.type.dims[-1], op.attrs["full"]
     first = _part(b, u, 0, k, -1) if full else u
     outside = b("sub", rest, matmul(b, first, m))
-    outside = _over(b, outside, rows(b, s, outside))
-    if mixed is not None:
-        outside = b("sub", outside, _over(b, matmul(b, outside, mixed), rows(b, s, outside)))
+    outside = part = _over(b, outside, rows(b, s, outside))
+    for sign in ("sub", "add") if mixed is not None else ():
+        part = _over(b, matmul(b, part, mixed), rows(b, s, part))
+        outside = b(sign, outside, part)
     dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
     if not full:
         return dot
@@ -279,7 +285,9 @@ def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
     left, right = ((_part(b, z, 0, k, -1) if full else z) for z in (u, v))
-    ahead, back = matmul(b, dots[0], right), matmul(b, adjoint(b, dots[0]), left)
+    (a_dot,) = dots
+    assert a_dot is not None, op
+    ahead, back = matmul(b, a_dot, right), matmul(b, adjoint(b, a_dot), left)
     m = matmul(b, adjoint(b, left), ahead)
     turn, mixed = _turns(b, s, _symmetric(b, m), op, x(0), left, right)
     spin = _spin(b, s, m, mixed)
@@ -328,8 +336,10 @@ def _qr(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
 def _pinv(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """Of constant rank: P_dot = -P A_dot P + P P^H T (1 - A P) + (1 - P A) T P^H P with T = A_dot^H."""
     a, p = x(0), out(0)
-    t, ph = adjoint(b, dots[0]), adjoint(b, p)
-    inner = matmul(b, p, matmul(b, dots[0], p))
+    a_dot = dots[0]
+    assert a_dot is not None, op
+    t, ph = adjoint(b, a_dot), adjoint(b, p)
+    inner = matmul(b, p, matmul(b, a_dot, p))
     left = b("sub", t, matmul(b, matmul(b, t, a), p))
     right = matmul(b, matmul(b, t, ph), p)
     right = b("sub", right, matmul(b, p, matmul(b, a, right)))

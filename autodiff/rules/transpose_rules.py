@@ -257,6 +257,9 @@ def _dot(f: Frame, op: Op, ct: Value) -> None:
     batch = tuple(range(len(a_batch)))
     left = tuple(range(len(batch), len(batch) + len(a_free)))
     right = tuple(range(len(batch) + len(a_free), len(ct.type.dims)))
+    if a is b and a_contract == b_contract and a_batch == b_batch and a_free:
+        f.add(a, _of_gram(f, op, ct, (batch, left, right)))
+        return
     if f.active(a):
         part = _product(f, ct, ct, f.get(b), contract=(right, b_free), batch=(batch, b_batch))
         f.add(a, keep_mask(f, ct, _arrange(f, part, a_batch + a_free + _paired(b_contract, a_contract))))
@@ -264,6 +267,15 @@ def _dot(f: Frame, op: Op, ct: Value) -> None:
         part = _product(f, ct, f.get(a), ct, contract=(a_free, left), batch=(a_batch, batch))
         # here the contracted axes of a come before b's free ones
         f.add(b, keep_mask(f, ct, _arrange(f, part, b_batch + _paired(a_contract, b_contract) + b_free)))
+
+
+def _of_gram(f: Frame, op: Op, ct: Value, axes: tuple[tuple[int, ...], ...]) -> Value:
+    """The adjoint of x where G = x^T x: x ct + x ct^T = x (ct + ct^T), one product instead of two."""
+    batch, left, right = axes
+    a_batch, a_contract, a_free = dot_axes(op.attrs, len(op.operands[0].type.dims), len(op.operands[0].type.dims))[0]
+    both = f.b("add", ct, f.b.transpose(ct, [*batch, *right, *left]))
+    part = _product(f, ct, f.get(op.operands[0]), both, contract=(a_free, left), batch=(a_batch, batch))
+    return keep_mask(f, ct, _arrange(f, part, a_batch + a_contract + a_free))
 
 
 def _product(f: Frame, ct: Value, x: Value, y: Value, **attrs: tuple[tuple[int, ...], ...]) -> Value:
@@ -313,14 +325,24 @@ def _pop(f: Frame, op: Op, cts: list[Value | None]) -> None:
     f.add(s, f.b("push", f.or_zeros(s, below), f.or_zeros(v, top)))
 
 
+def _exchange(f: Frame, op: Op, cts: list[Value | None]) -> None:
+    """Its own transpose: ir/ops/tape.py."""
+    rest, old = cts
+    s, k, v = op.operands
+    rest, given = f.b.emit("exchange", f.or_zeros(s, rest), f.get(k), f.or_zeros(v, old))
+    f.add(s, rest)
+    f.add(v, given)
+
+
 TRANSPOSE = {
     "neg": _neg, "add": _add, "sub": _sub, "select": _select, "cast": _cast, "real": _real, "imag": _imag, "conj": _conj,
     "complex": _complex, "mul": _mul, "mulz": _mulz, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose,
     "concat": _concat, "slice": _slice, "update": _update, "update_add": _update_add, "gather": _gather, "scatter": _scatter,
     "scatter_add": _scatter_add, "reduce": _reduce, "scan": _scan, "dot": _dot, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve, "push": _push, "pop": _pop,
+    "exchange": _exchange,
 }
 # Ops that take and give several values: their rows get all adjoints, with None for zero.
-SEVERAL = frozenset({"push", "pop"})
+SEVERAL = frozenset({"push", "pop", "exchange"})
 # Special ops that are linear in some operands: where only those are active, the row above serves.
 LINEAR_PART = {"lu_solve": (3,), "triangular_solve": (1,)}

@@ -9,7 +9,8 @@ where that of x² is 2. The value stays what the program computes; `surrogate` t
 
 A value is read as a product: kinks with exponents, and the rest. Of a kink with a high enough exponent a power that is smooth
 is known (`_POWERS`); sign(x) with |x| is x, and two of sign(x) beside x are 1. Arrays that are only rearranged keep the
-property: the square of a broadcast norm is the broadcast square.
+property: the square of a broadcast norm is the broadcast square. An odd function of a kink is the kink times a smooth function
+of its square, and an even one is such a function (even_functions.py).
 """
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
+from .even_functions import EVEN, ODD, even, odd_share
+from .lost_slopes import with_lost
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
 _THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors
@@ -126,11 +129,25 @@ def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
     return None if found is None else (b.expr(b(op.defn, found.value, *op.operands[1:], **op.attrs)), 0)
 
 
+def _angle(half_square: Callable, name: str) -> Callable:
+    """arccos(x) = 2 arcsin(sqrt(w)) with w = (1 - x)/2, arccosh(x) = 2 arcsinh(sqrt(w)) with w = (x - 1)/2: of the square
+    4 w (arcsin(sqrt(w))/sqrt(w))²."""
+    def power(b: Builder, op: Op, exponent: Fraction) -> Any:
+        pairs = exponent // 2
+        if not pairs or op.operands[0].type.dtype.complex:
+            return None
+        w = half_square(b.expr(op.operands[0]))
+        share = odd_share(name, w)
+        return _times(4 * w * share * share, pairs), exponent - 2 * pairs
+    return power
+
+
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
 _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
            "max": _even(_of_first), "min": _even(_of_first),
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
-           "cbrt": _root(lambda op: Fraction(1, 3)), "pow": _root(_exponent),
+           "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
+           "acos": _angle(lambda x: (1 - x) * 0.5, "asin"), "acosh": _angle(lambda x: (x - 1) * 0.5, "asinh"),
            "sign": lambda b, op, exponent: None, **dict.fromkeys(_MOVES, _moved)}
 
 
@@ -138,7 +155,7 @@ def _is_kink(v: Value) -> bool:
     op, name = v.op, v.maker.defn.name
     if name in ("max", "min"):
         return _opposite(op)
-    if name == "pow":
+    if name in ("pow", "norm_root"):
         return _exponent(op) is not None
     if name in _MOVES:
         return _has_kink(op.operands[0])
@@ -153,28 +170,44 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     if op is None or not depth or not v.type.dtype.inexact:
         return False
     through = _THROUGH.get(op.defn.name)
+    if op.defn.name in ODD:
+        return _is_root(op.operands[0])
     if through is None:
         return _is_kink(v)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
 
 
-def factors(v: Value, depth: int = _DEPTH) -> Factors:
+def _is_root(v: Value) -> bool:
+    """Whether the square of a value is smooth, or may be, where it is not."""
+    return v.op is not None and not v.type.dtype.complex and v.op.defn.name not in ("sign", "cbrt") and _is_kink(v)
+
+
+def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
     """A value as a product."""
     if not _has_kink(v, depth):
         return Factors({}, ((v, False),))
     match v.maker.defn.name:
         case "mul":
-            return factors(v.maker.operands[0], depth - 1) * factors(v.maker.operands[1], depth - 1)
+            return factors(b, v.maker.operands[0], depth - 1) * factors(b, v.maker.operands[1], depth - 1)
         case "neg":
-            return -factors(v.maker.operands[0], depth - 1)
+            return -factors(b, v.maker.operands[0], depth - 1)
         case "div":
-            return factors(v.maker.operands[0], depth - 1).over(v.maker.operands[1])
+            return factors(b, v.maker.operands[0], depth - 1).over(v.maker.operands[1])
+        case name if name in ODD:
+            return _odd(b, v, name)
     return Factors({v: 1})
+
+
+def _odd(b: Builder, v: Value, name: str) -> Factors:
+    """f(r) of an odd f, as r times f(r)/r."""
+    kink = v.maker.operands[0]
+    q = smooth_power(b, kink, 2)
+    return Factors({}, ((v, False),)) if q is None else Factors({kink: 1}, ((odd_share(name, q).value, False),))
 
 
 def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
     """v to an exponent, in a form that is smooth where that is; None where it is smooth already, or nothing is known."""
-    found = factors(v)
+    found = factors(b, v)
     return smooth_product(b, found.raised(int(exponent))) if found.kinks and exponent == int(exponent) else None
 
 
@@ -211,9 +244,20 @@ def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
         if size is not None and (pairs := min(kinks[kink], kinks[size])):
             kinks[kink], kinks[size] = kinks[kink] - pairs, kinks[size] - pairs
             rest += [(x, False)] * pairs
-        if (x, False) in rest:
+        if any(not divides and _vanishes_with(v, x) for v, divides in rest):
             kinks[kink] %= 2
     return kinks, rest
+
+
+def _vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value is x times something: x, x * x, x**3."""
+    if v is x or v.op is None or not depth:
+        return v is x
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "pow":
+        exponent = number(operands[1])
+        return operands[0] is x and isinstance(exponent, (int, float)) and exponent >= 1
+    return any(_vanishes_with(w, x, depth - 1) for w in operands[:_THROUGH.get(name, 0)])
 
 
 # --- where a program is copied to be differentiated ----------------------------------------------------------------------
@@ -232,7 +276,7 @@ def _stated(builder: Builder, results: tuple[Value, ...], smooth: Expr | None) -
 def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
-    found = factors(a) * factors(b) if _has_kink(a) or _has_kink(b) else Factors({})
+    found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
 
 
@@ -257,12 +301,60 @@ def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
 
 
 def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """f(|x|) = f(x) of an even f."""
+    """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
+    results = copy_op(builder, op, mapping)
+    x = mapped(op.operands, mapping)[-1]
+    if x.op is None or not _is_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
+        return results
+    if x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
+        operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
+        return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
+    q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
+    return results if q is None else _stated(builder, results, even(op.defn.name, q))
+
+
+def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """The root of the sum of two squares, one of them that of a kink."""
+    results = copy_op(builder, op, mapping)
+    squares = [(smooth_power(builder, x, 2), builder.expr(x)) for x in mapped(op.operands, mapping)]
+    if all(square is None for square, _ in squares):
+        return results
+    total, other = (x * x if square is None else square for square, x in squares)
+    return _stated(builder, results, (total + other).root())
+
+
+_NEVER_NEGATIVE = frozenset({"abs", "sqrt", "root", "norm_root", "hypot", "acos", "acosh"})
+
+
+def _modulus_of(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """|r| = r of a root."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)
-    if x.op is None or x.op.defn.name not in ("abs", "copysign") or x.op.operands[0].type.dtype.complex:
+    root = x.op is not None and x.op.defn.name in _NEVER_NEGATIVE and not x.type.dtype.complex
+    return _stated(builder, results, builder.expr(x)) if root else results
+
+
+def _is_product_with_itself(v: Value) -> bool:
+    return v.op is not None and v.op.defn.name == "mul" and v.op.operands[0] is v.op.operands[1]
+
+
+def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """cbrt(x * x * x) = x, and sqrt(s * s) = s of a square s, which is never negative."""
+    results = copy_op(builder, op, mapping)
+    (power,) = mapped(op.operands, mapping)
+    if power.op is None or power.type.dtype.complex:
         return results
-    return _stated(builder, results, builder.expr(builder(op.defn, x.op.operands[0])))
+    name, (x, *others) = power.op.defn.name, power.op.operands
+    if op.defn.name == "cbrt":
+        cube = name == "pow" and number(others[0]) == 3
+        for square, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
+            if _is_product_with_itself(square) and square.op.operands[0] is y:
+                x, cube = y, True
+        return _stated(builder, results, builder.expr(x)) if cube else results
+    found = _is_product_with_itself(power) and _is_product_with_itself(x)
+    return _stated(builder, results, builder.expr(x)) if found else results
 
 
-STATED = {"mul": _product, "pow": _power, "dot": _inner, "cos": _even_function, "cosh": _even_function}
+STATED = with_lost({"mul": _product, "hypot": _hypot, "abs": _modulus_of, "pow": _power, "dot": _inner,
+          **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
+          **dict.fromkeys(("cos", "cosh", "j0", "bessel_i"), _even_function)}, copy_op)

@@ -129,8 +129,20 @@ def mixing(b: Builder, frame: Frame, core: Value) -> Value:
     f = b.cast(core, wide)
     bend = None if slope is None else _slope(b, slope, frame.w, {})
     slope = b.zeros_like(f) if slope is None else b.cast(slope, wide)
-    first = _couple(b, frame, _quotients(b, frame, f, slope))
-    return first if bend is None else b("add", first, _bent(b, frame, b.cast(bend, wide)))
+    first = _couple(b, frame, _quotients(b, frame, f, slope, None if bend is None else b.cast(bend, wide)))
+    if bend is None:
+        return first
+    second = b("add", first, _bent(b, frame, b.cast(bend, wide)))
+    change = _slope(b, bend, frame.w, {})
+    return second if change is None else b("add", second, _of_third_power(b, frame, b.cast(change, wide)))
+
+
+def _of_third_power(b: Builder, frame: Frame, change: Value) -> Value:
+    """The third power of B in f(B): B^3 times a sixth of the third derivative of f, the mean of those at both ends."""
+    mixed = frame.mixed(b)
+    change = b.cast(b("mul", change, b.const(1 / 12, change.type.dtype)), mixed.type.dtype)
+    ends = b("add", rows(b, change, mixed), columns(b, change, mixed))
+    return b("mul", ends, matmul(b, mixed, matmul(b, mixed, mixed)))
 
 
 def _bent(b: Builder, frame: Frame, bend: Value) -> Value:
@@ -178,9 +190,10 @@ def _real(b: Builder, x: Any) -> Any:
     return b("real", x) if x.type.dtype.complex else x
 
 
-def _quotients(b: Builder, frame: Frame, f: Value, slope: Value) -> Value:
+def _quotients(b: Builder, frame: Frame, f: Value, slope: Value, bend: Value | None = None) -> Value:
     """(f[j] - f[i]) / (w[j] - w[i]) of close values, by the slopes where these agree with it: f may be another function of
-    some elements than of others. 0 elsewhere."""
+    some elements than of others. 0 elsewhere. The mean of the slopes has the derivatives of itself less (w[j] - w[i]) times
+    (bend[j] - bend[i]) / 12, which are right to the third (Euler, Maclaurin)."""
     w, like = frame.w, _square(b, frame)
     _, equal, close = grouped(b, w, like, frame.near)
     half, zero = b.const(0.5, w.type.dtype), b.const(0, w.type.dtype)
@@ -192,6 +205,9 @@ def _quotients(b: Builder, frame: Frame, f: Value, slope: Value) -> Value:
     bound = b("add", b("mul", b("abs", b("mul", gap, mean)), b.const(0.1, w.type.dtype)),
               b("mul", size, b.const(1e-6 if frame.near < 1e-4 else 1e-3, w.type.dtype)))
     agree = b("not", b("gt", off, bound))
+    if bend is not None:
+        less = b("mul", gap, b("mul", b("sub", rows(b, bend, like), columns(b, bend, like)), b.const(1 / 12, w.type.dtype)))
+        mean = b("surrogate", mean, b("sub", mean, less))
     apart = b("and", close, b("not", equal))
     quotient = b("select", apart, b("mul", rise, inverse_gaps(b, w, like, apart)), b.const(np.nan, w.type.dtype))
     return b("select", close, b("select", agree, mean, quotient), zero)

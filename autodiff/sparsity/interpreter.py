@@ -27,7 +27,7 @@ from ...ir.clone import dims_of
 from ...ir.core import Block, Const, Function, Op, Value, subst_type
 from ...ir.transforms.pipeline import dead_code, simplify
 from ...ir.transforms.simplify import peephole
-from ...ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, U64, StackType, Type
+from ...ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, U64, Dim, StackType, Type
 from .. import forward
 from ..activity import inexact
 from . import transfer
@@ -57,7 +57,7 @@ def pattern(f: Function, wrt: tuple[int, ...], known: list) -> Function:
         walk.known.update(zip(held, made.params))
         walk.words.update(zip(dots, made.params[len(held):]))
         walk.block(g.body)
-        made.yields = tuple([walk.full(v) for v in g.results])
+        made.yields = tuple([walk.whole(v) for v in g.results])
     return Function(f"{f.name}_pattern", made, f.loc)
 
 
@@ -85,10 +85,20 @@ class Walk:
     def value(self, v: Value) -> Value | None:
         return v if isinstance(v, Const) else self.known.get(v)
 
+    def held(self, v: Value) -> Value:
+        """What a value is, that is known."""
+        found = self.value(v)
+        assert found is not None, v
+        return found
+
     def sets(self, v: Value) -> Value | None:
         return self.words.get(v)
 
-    def dims(self, type: Type) -> tuple | None:
+    def some(self, v: Value) -> Value:
+        """The sets of a value that has any."""
+        return self.words[v]
+
+    def dims(self, type: Type | None) -> tuple | None:
         """The dimensions in the new program. Lengths in what might not run are not trusted: they may be any number."""
         if type is None or isinstance(type, StackType):
             return None
@@ -111,6 +121,12 @@ class Walk:
         if dims is None:
             return None
         return transfer.empty(self.b, dims) if words is None else self.b.broadcast(words, dims)
+
+    def whole(self, v: Value) -> Value:
+        """`full`, of a value whose dimensions are known."""
+        words = self.full(v)
+        assert words is not None, v
+        return words
 
     def one(self, v: Value) -> Value:
         """The union over all elements."""
@@ -150,8 +166,8 @@ class Walk:
         if name == "dim":
             dims = self.dims(op.operands[0].type)
             return None if dims is None else (self.b.index(dims[op.attrs["axis"]]),)
-        operands = [self.value(v) for v in op.operands]
-        if None in operands or name == "print" or op.defn.draws:
+        operands = [x for v in op.operands if (x := self.value(v)) is not None]
+        if len(operands) < len(op.operands) or name == "print" or op.defn.draws:
             return None
         if self.sure:
             return self.b.emit(op.defn, *operands, **op.attrs)
@@ -163,19 +179,21 @@ class Walk:
             return (self.b("select", self.b("lt", position, zero), self.b("add", position, length), position),)
         if op.defn.effect:
             return None
-        operands = self.kept_inside(op, operands)
-        return None if operands is None else self.b.emit(op.defn, *operands, **op.attrs)
+        inside = self.kept_inside(op, operands)
+        return None if inside is None else self.b.emit(op.defn, *inside, **op.attrs)
 
     def kept_inside(self, op: Op, operands: list[Value]) -> list[Value] | None:
         """The operands with positions that cannot leave the array."""
-        name, x = op.defn.name, op.operands[0] if op.operands else None
+        name = op.defn.name
         start = 1 if name in ("slice", "gather") else 2
         if name in ("slice", "update", "update_add"):
-            places = transfer.positions(self, x, op.operands[start:], op.attrs["spec"])
-            return None if None in places else operands[:start] + [i for place in places for i in place]
+            places = transfer.positions(self, op.operands[0], op.operands[start:], op.attrs["spec"])
+            known = [place for place in places if place is not None]
+            return operands[:start] + [i for place in known for i in place] if len(known) == len(places) else None
         if name in ("gather", "scatter", "scatter_add"):
-            arrays = transfer.index_arrays(self, x, op.operands[start:], op.attrs["axes"])
-            return None if None in arrays else operands[:start] + arrays
+            arrays = transfer.index_arrays(self, op.operands[0], op.operands[start:], op.attrs["axes"])
+            found = [array for array in arrays if array is not None]
+            return operands[:start] + found if len(found) == len(arrays) else None
         return None if name == "nonzero" else operands
 
     # --- branches --------------------------------------------------------------------------------------------------------
@@ -193,7 +211,8 @@ class Walk:
         for region in op.regions:
             self.block(region)
         for r, *yields in zip(op.results, *[region.yields for region in op.regions]):
-            known = {key_of(self.value(v)): self.value(v) for v in yields}
+            values = [self.value(v) for v in yields]
+            known = {None if v is None else key_of(v): v for v in values}
             sets = [self.sets(v) for v in yields]
             if self.dims(self.entry(r)) is None:
                 sets = [transfer.union(self.b, words) for words in sets]
@@ -218,7 +237,7 @@ class Walk:
                 levels[k] = level
         for made, region in zip(regions, op.regions):
             with self.b.at(made):
-                made.yields = (*[self.value(region.yields[k]) for k in known],
+                made.yields = (*[self.held(region.yields[k]) for k in known],
                                *[self._at_level(region.yields[k], level) for k, level in levels.items()])
         made = self.b.emit("if", cond, regions=regions)
         numbers, sets = dict(zip(known, made)), dict(zip(levels, made[len(known):]))
@@ -229,7 +248,7 @@ class Walk:
         """Whether a known value of this type can be trusted to have its lengths."""
         return self.sure or (not isinstance(type, StackType) and type.static)
 
-    def _lengths_among(self, type: Type, values: list[Value]) -> bool:
+    def _lengths_among(self, type: Type | None, values: list[Value]) -> bool:
         """Whether the lengths of a type are numbers, known outside, or among `values`."""
         if type is None:
             return False
@@ -242,8 +261,12 @@ class Walk:
         type = self.entry(v)
         return ONE if type is None or (type.dims and not words.rank) else EACH
 
+    def _shape(self, v: Value, level: int) -> tuple[Dim, ...]:
+        type = self.entry(v) if level == EACH else None
+        return () if type is None else type.dims
+
     def _at_level(self, v: Value, level: int) -> Value:
-        return self.full(v) if level == EACH else self.one(v)
+        return self.whole(v) if level == EACH else self.one(v)
 
     # --- loops -----------------------------------------------------------------------------------------------------------
 
@@ -281,7 +304,7 @@ class Walk:
             states = found
         self.carried[key] = states
         if len(regions) == 2:
-            regions[0].yields = (self.value(op.regions[0].yields[0]),)
+            regions[0].yields = (self.held(op.regions[0].yields[0]),)
         with self.b.at(regions[-1]):
             regions[-1].yields = self._carried(op.regions[-1].yields, states)
         made = self.b.emit(op.defn, *fixed, *self._carried(inits, states), regions=regions)
@@ -325,7 +348,7 @@ class Walk:
         head = Block([p.type for p in made.params])
         counter = head.params[sum(s.known for s in states[:place])]
         with b.at(head):
-            operands = [counter if v is op.regions[0].params[place] else self.value(v) for v in compare.operands]
+            operands = [counter if v is op.regions[0].params[place] else self.held(v) for v in compare.operands]
             head.yields = (b(compare.defn, *operands),)
         results = b.emit("while", *self._carried(op.operands, states), regions=[head, made])
         self._bound(op.results, states, results)
@@ -347,8 +370,8 @@ class Walk:
         states = self._settled(params, states)
         held = [p for p, s in zip(params, states) if s.known]
         worded = [(p, s.level) for p, s in zip(params, states) if s.level]
-        types = [self.entry(p) if level == EACH else Type(U64) for p, level in worded]
-        made = Block([p.type for p in region.params[:counters]] + [p.type for p in held] + [Type(U64, t.dims) for t in types],
+        shapes = [self._shape(p, level) for p, level in worded]
+        made = Block([p.type for p in region.params[:counters]] + [p.type for p in held] + [Type(U64, dims) for dims in shapes],
                      [p.name for p in (*region.params[:counters], *held, *[p for p, _ in worded])])
         for p in region.params:
             self.bind(p, None, None)
@@ -363,7 +386,7 @@ class Walk:
         return made
 
     def _carried(self, values: Sequence[Value], states: list[State]) -> tuple[Value, ...]:
-        return (*[self.value(v) for v, s in zip(values, states) if s.known],
+        return (*[self.held(v) for v, s in zip(values, states) if s.known],
                 *[self._at_level(v, s.level) for v, s in zip(values, states) if s.level])
 
     def _bound(self, results: tuple[Value, ...], states: list[State], made: tuple[Value, ...]) -> None:
@@ -396,7 +419,7 @@ class Walk:
     def _growing(self, body: Block, params: Any, levels: list[int]) -> tuple[Block, list[int]]:
         """(the body on the carried sets, the levels of what it gives). It yields whether one has grown, and the sets united
         with what they were."""
-        made = Block([BOOL_SCALAR, *[Type(U64, self.entry(p).dims if n == EACH else ()) for p, n in zip(params, levels) if n]],
+        made = Block([BOOL_SCALAR, *[Type(U64, self._shape(p, n)) for p, n in zip(params, levels) if n]],
                      ["grows"])
         words = iter(made.params[1:])
         for p in body.params:
@@ -429,7 +452,7 @@ class Walk:
                      if self.value(v) is not None and self._steady(op.results[k].type)]
             sets = [k for k, v in enumerate(region.yields) if self._level(v)]
             each = [self.full(region.yields[k]) for k in sets]
-            made.yields = (*[self.value(region.yields[k]) for k in known],
+            made.yields = (*[self.held(region.yields[k]) for k in known],
                            *[self.one(region.yields[k]) if words is None else words for k, words in zip(sets, each)])
         results = self.b.emit("map", trip, regions=[made])
         numbers, stacked = dict(zip(known, results)), dict(zip(sets, results[len(known):]))

@@ -28,6 +28,8 @@ def entries(body: Block) -> dict[Value, Type]:
                 first[root(one)] = root(other)
         if op.defn.name == "push":
             pushed.append((op.results[0], op.operands[1].type))
+        elif op.defn.name == "exchange":
+            pushed.append((op.results[0], op.operands[2].type))
     found: dict[Value, set[Type]] = {}
     for stack, type in pushed:
         found.setdefault(root(stack), set()).add(type)
@@ -46,15 +48,15 @@ def _everything(body: Block, seen: set) -> Iterator[Any]:
 
 def _same(op: Op) -> Iterator[Any]:
     """Pairs of values of which the second is, or may be, the first later on."""
-    name, last = op.defn.name, op.regions[-1] if op.regions else None
-    if name in ("push", "pop"):
+    name = op.defn.name
+    if name in ("push", "pop", "exchange"):
         yield op.operands[0], op.results[0]
     elif name in ("for", "while"):
         skipped = int(name == "for")
         inits = op.operands[skipped:]
         for region in op.regions:
             yield from zip(inits, region.params[skipped:])
-        yield from zip(inits, last.yields)
+        yield from zip(inits, op.regions[-1].yields)
         yield from zip(inits, op.results)
     elif name == "if":
         for region in op.regions:

@@ -17,7 +17,7 @@ its results depend on all that any operand does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ...ir.build import Builder, key_of
 from ...ir.core import Block, Const, Op, Value
@@ -37,6 +37,15 @@ def empty(b: Builder, dims: Sequence[Dim] = ()) -> Value:
     return b.full(0, dims, U64)
 
 
+Sets = Sequence[Value | None]          # of each result
+
+
+@overload
+def either(b: Builder, x: Value, y: Value | None) -> Value: ...
+@overload
+def either(b: Builder, x: Value | None, y: Value) -> Value: ...
+@overload
+def either(b: Builder, x: Value | None, y: Value | None) -> Value | None: ...
 def either(b: Builder, x: Value | None, y: Value | None) -> Value | None:
     """The union, element by element; one of them may be a single word."""
     if x is None or y is None:
@@ -44,6 +53,10 @@ def either(b: Builder, x: Value | None, y: Value | None) -> Value | None:
     return x if x is y else b("or", x, y)
 
 
+@overload
+def united(b: Builder, x: Value, y: Value | None) -> Value: ...
+@overload
+def united(b: Builder, x: Value | None, y: Value | None) -> Value | None: ...
 def united(b: Builder, x: Value | None, y: Value | None) -> Value | None:
     """`either`, of what two branches leave. Where both wrote the same regions of one array, or only one wrote to it, the
     union is made of the regions, not of the arrays:
@@ -109,6 +122,10 @@ def count(b: Builder, dims: Sequence[Dim]) -> Any:
     return total
 
 
+@overload
+def union(b: Builder, x: Value) -> Value: ...
+@overload
+def union(b: Builder, x: Value | None) -> Value | None: ...
 def union(b: Builder, x: Value | None) -> Value | None:
     """One word: the union over all elements."""
     if x is None or not x.rank:
@@ -118,6 +135,10 @@ def union(b: Builder, x: Value | None) -> Value | None:
     return loop(b, total, empty(b), lambda k, word: b("or", word, at(b, flat, k)))
 
 
+@overload
+def union_over(b: Builder, x: Value, axes: Any) -> Value: ...
+@overload
+def union_over(b: Builder, x: Value | None, axes: Any) -> Value | None: ...
 def union_over(b: Builder, x: Value | None, axes: Any) -> Value | None:
     """The union along axes, which are dropped. A single word stays one."""
     if x is None or not x.rank:
@@ -178,14 +199,14 @@ def _any(s: Any, op: Op) -> Any:
     return [total] * len(op.results)
 
 
-def _same(s: Walk, op: Op) -> list[Value]:
+def _same(s: Walk, op: Op) -> Sets:
     total = None
     for v in op.operands:
         total = either(s.b, total, s.sets(v))
     return [total]
 
 
-def _mul(s: Walk, op: Op) -> list[Value]:
+def _mul(s: Walk, op: Op) -> Sets:
     b, total = s.b, None
     for v, other in (op.operands, op.operands[::-1]):
         words, factor = s.sets(v), s.value(other)
@@ -195,12 +216,11 @@ def _mul(s: Walk, op: Op) -> list[Value]:
     return [total]
 
 
-def _select(s: Walk, op: Op) -> list[Value]:
-    cond, yes, no = op.operands
-    b, cond = s.b, s.value(cond)
+def _select(s: Walk, op: Op) -> Sets:
+    b, cond = s.b, s.value(op.operands[0])
+    yes, no = map(s.sets, op.operands[1:])
     if cond is None:
-        return [either(b, s.sets(yes), s.sets(no))]
-    yes, no = s.sets(yes), s.sets(no)
+        return [either(b, yes, no)]
     return [b("select", cond, empty(b) if yes is None else yes, empty(b) if no is None else no)]
 
 
@@ -209,8 +229,8 @@ def _select(s: Walk, op: Op) -> list[Value]:
 
 def _moved(emit: Callable) -> Callable:
     """An op that puts elements elsewhere: emit(b, words, dims, attrs). A single word stays one."""
-    def rule(s: Walk, op: Op) -> list[Value]:
-        words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
+    def rule(s: Walk, op: Op) -> Sets:
+        words, dims = s.some(op.operands[0]), s.dims(op.result.type)
         if not words.rank:
             return [words]
         return [union(s.b, words) if dims is None else emit(s.b, words, dims, op.attrs)]
@@ -227,12 +247,12 @@ def _concat(s: Any, op: Any) -> Any:
     return [b("concat", *whole, *length, axis=op.attrs["axis"])]
 
 
-def _reduce(s: Walk, op: Op) -> list[Value]:
+def _reduce(s: Walk, op: Op) -> Sets:
     return [union_over(s.b, s.sets(op.operands[0]), op.attrs["axes"])] if op.attrs["kind"] == "sum" else _any(s, op)
 
 
-def _scan(s: Walk, op: Op) -> list[Value]:
-    words = s.sets(op.operands[0])
+def _scan(s: Walk, op: Op) -> Sets:
+    words = s.some(op.operands[0])
     if op.attrs["kind"] != "sum" or not words.rank:
         return _any(s, op)
     return [running_union(s.b, words, op.attrs["axis"], op.attrs["reverse"])]
@@ -255,17 +275,21 @@ def _inside(s: Walk, position: Value | None, length: Dim, last: Any = None) -> V
 
 def _axis_position(s: Walk, char: str, indices: Sequence[Value], length: Dim) -> list[Value] | None:
     """The index operands of one axis, None where they are not known."""
-    values = [s.value(i) for i in indices]
-    if None in values:
+    found = [s.value(i) for i in indices]
+    values = [v for v in found if v is not None]
+    if len(values) < len(found):
         return None
+    first: Value | None = values[0] if values else None
     if char == "i":
-        values = [_inside(s, values[0], length)]
+        first = _inside(s, first, length)
     elif char == "s" and not s.sure:
         run, step = (v.item if isinstance(v, Const) else None for v in values[1:])
         if not isinstance(length, int) or run is None or step is None or step < 1:
             return None
-        values[0] = _inside(s, values[0], length, length - 1 - max(run - 1, 0) * step)
-    return None if None in values else values
+        first = _inside(s, first, length, length - 1 - max(run - 1, 0) * step)
+    if not values:
+        return values
+    return None if first is None else [first, *values[1:]]
 
 
 def positions(s: Walk, x: Value, indices: Sequence[Value], spec: str) -> list[list[Value] | None]:
@@ -275,9 +299,9 @@ def positions(s: Walk, x: Value, indices: Sequence[Value], spec: str) -> list[li
             for k, (char, d) in enumerate(zip(spec, x.type.dims))]
 
 
-def _slice(s: Walk, op: Op) -> list[Value]:
+def _slice(s: Walk, op: Op) -> Sets:
     b, (x, *indices), spec = s.b, op.operands, op.attrs["spec"]
-    words, dims = s.sets(x), s.dims(op.result.type)
+    words, dims = s.some(x), s.dims(op.result.type)
     if not words.rank:
         return [words]
     if dims is None:
@@ -288,17 +312,17 @@ def _slice(s: Walk, op: Op) -> list[Value]:
     if not words.rank:
         return [words]
     kept = [k for k in range(len(spec)) if k not in lost]
-    words = b("slice", words, *[i for k in kept for i in places[k]], spec="".join(spec[k] for k in kept))
+    words = b("slice", words, *[i for place in places if place is not None for i in place], spec="".join(spec[k] for k in kept))
     along = [n for n, k in enumerate(region_axes(spec)) if k in lost]        # axes of the region whose union was taken
     return [spread(b, words, dims, along) if along else words]
 
 
-def _update(s: Walk, op: Op) -> list[Value]:
+def _update(s: Walk, op: Op) -> Sets:
     """Where the region is known its elements are replaced (or united, for update_add); else any element of an axis whose
     position is not known may have been."""
     b, (x, v, *indices), spec = s.b, op.operands, op.attrs["spec"]
     dims, part, words = s.dims(x.type), s.sets(v), s.full(x)
-    if dims is None or (part is not None and part.rank and s.dims(v.type) is None):
+    if dims is None or words is None or (part is not None and part.rank and s.dims(v.type) is None):
         return _any(s, op)
     places = positions(s, x, indices, spec)
     lost = [k for k, place in enumerate(places) if place is None]
@@ -319,9 +343,9 @@ def index_arrays(s: Walk, x: Value, indices: Sequence[Value], axes: tuple[int, .
     return [_inside(s, s.value(i), x.type.dims[axis]) for i, axis in zip(indices, axes)]
 
 
-def _gather(s: Walk, op: Op) -> list[Value]:
+def _gather(s: Walk, op: Op) -> Sets:
     b, (x, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
-    words, dims = s.sets(x), s.dims(op.result.type)
+    words, dims = s.some(x), s.dims(op.result.type)
     if not words.rank:
         return [words]
     if dims is None:
@@ -371,7 +395,7 @@ def _scatter_union(b: Builder, words: Value, part: Value, arrays: Sequence[Array
 
 def _last_axis(s: Any, op: Op) -> Any:
     """A transform: each element of a lane depends on the whole lane."""
-    words, dims = s.sets(op.operands[0]), s.dims(op.result.type)
+    words, dims = s.some(op.operands[0]), s.dims(op.result.type)
     if dims is None or not words.rank:
         return _any(s, op)
     return [spread(s.b, union_over(s.b, words, [words.rank - 1]), dims, [words.rank - 1])]
@@ -392,7 +416,7 @@ def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
     """out[batch, i, j] = the union over k of x[batch, i, k] where y[batch, k, j] is not known to be 0, for operand `own`."""
     b, x, y = s.b, op.operands[own], op.operands[1 - own]
     (batch, contract, free), (y_batch, y_contract, y_free) = sides[own], sides[1 - own]
-    dims, words, factor = s.dims(op.result.type), s.sets(x), s.value(y)
+    dims, words, factor = s.dims(op.result.type), s.some(x), s.value(y)
     if dims is None or (not words.rank and factor is None):
         return union(b, words)
     lead = len(batch)
@@ -404,10 +428,10 @@ def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
         if words.rank:
             words = b.transpose(words, [kept.index(k) for k in batch + free])
         return spread(b, words, dims, theirs)
-    words = s.full(x)
-    if words is None:
-        return union(b, s.sets(x))
-    words = b.transpose(words, contract + batch + free)
+    whole = s.full(x)
+    if whole is None:
+        return union(b, words)
+    words = b.transpose(whole, contract + batch + free)
     holds = b.transpose(b("ne", factor, b.const(0, factor.type.dtype)), y_contract + y_batch + y_free)
     inner = count(b, words.type.dims[:len(contract)])
     words = b.reshape(words, [inner, *words.type.dims[len(contract):]])
@@ -422,7 +446,7 @@ def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
 def _lu_solve(s: Any, op: Op) -> Any:
     """Each element of a solution depends on the whole right side."""
     words, dims = s.sets(op.operands[3]), s.dims(op.result.type)
-    if s.sets(op.operands[0]) is not None or dims is None or not words.rank:
+    if s.sets(op.operands[0]) is not None or dims is None or words is None or not words.rank:
         return _any(s, op)
     return [spread(s.b, union_over(s.b, words, [words.rank - 2]), dims, [words.rank - 2])]
 
@@ -446,6 +470,12 @@ def _pop(s: Any, op: Op) -> Any:
     return [s.sets(op.operands[0])] * 2
 
 
+def _exchange(s: Any, op: Op) -> Any:
+    stack, _, v = op.operands
+    found, words = s.sets(stack), s.sets(v)
+    return [either(s.b, found, union(s.b, words) if s.entry(stack) is None else words), found]
+
+
 ROWS = {
     "mul": _mul, "mulz": _mul, "select": _select,
     "broadcast": _moved(lambda b, words, dims, attrs: b.broadcast(words, dims)),
@@ -454,11 +484,11 @@ ROWS = {
     "concat": _concat, "reduce": _reduce, "scan": _scan, "slice": _slice, "update": _update, "update_add": _update,
     "gather": _gather, "scatter": _scatter, "scatter_add": _scatter, "dot": _dot, "lu_solve": _lu_solve,
     "triangular_solve": _triangular_solve, "fft": _last_axis, "rfft": _last_axis, "irfft": _last_axis,
-    "push": _push, "pop": _pop,
+    "push": _push, "pop": _pop, "exchange": _exchange,
 }
 
 
-def sets_of(s: Walk, op: Op) -> list[Value | None]:
+def sets_of(s: Walk, op: Op) -> Sets:
     """The sets of each result of an op that is no control, of which at least one operand has any."""
     row = ROWS.get(op.defn.name) or (_same if isinstance(op.defn, Elementwise) else _any)
     return row(s, op)

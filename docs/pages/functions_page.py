@@ -74,7 +74,7 @@ def page() -> str:
              ("math and cmath", _by_reason(math)), ("scipy.special", _special())]
     for package, programs in sorted(scipy_source.PROGRAMS.items()):
         title = {"spatial": "spatial.distance"}.get(package, package)
-        both = {*programs, *scipy_borrowed.NAMES.get(package, ())}
+        both = {*programs, *scipy_borrowed.NAMES.get(package, ()), *(name for of, name in scipy_source.LATE if of == package)}
         parts.append((f"scipy.{title}", _listed(both)))
     parts.append(("scipy.interpolate", ["Objects, built inside or captured: " + _listed(interpolation.BUILT)[0], "",
                                         "Functions: " + _listed(interpolation.FUNCTIONS)[0]]))

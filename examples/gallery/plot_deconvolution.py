@@ -78,7 +78,7 @@ print(f"blur {along:.3f} along, {across:.3f} across, {angle:.2f} degrees; it was
 
 
 def loss(pixels, shape, blurred):
-    sharp = pixels.reshape(blurred.shape).copy()
+    sharp = pixels.reshape(blurred.shape)
     misfit = np.sum((blur(sharp, shape) - blurred) ** 2) / (2.0 * NOISE**2)
     down, right = np.diff(sharp, axis=0)[:, :-1], np.diff(sharp, axis=1)[:-1]
     return misfit + 2.0 * np.sum(np.sqrt(down * down + right * right + 1e-4))

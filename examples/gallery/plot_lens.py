@@ -3,7 +3,7 @@ A lens designed by the derivative of a ray tracer
 =================================================
 
 Light goes through a cemented doublet, three spherical surfaces and two kinds of glass, and should meet in one point,
-for several colours and two directions. The tracer follows each ray from surface to surface, by Snell's law in vectors.
+for several colours and two directions. The tracer follows each ray from surface to surface, by Snell's law in vectors [1]_.
 A ray that misses a surface or is reflected totally is dropped. Curvatures and thicknesses are found by least squares
 with the exact Jacobian.
 

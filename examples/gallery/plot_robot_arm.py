@@ -2,9 +2,9 @@
 A robot arm
 ===========
 
-The hand of a six-joint arm (a PUMA 560) follows a circle. Six angles and a position in space leave three of them free: they are
-used to stay away from postures in which the arm cannot move in some direction. How far away it is says the determinant of
-the Jacobian; its slope is a derivative of a derivative, through the loop over the joints.
+The hand of a six-joint arm (a PUMA 560 [1]_) follows a circle. Six angles and a position in space leave three of them
+free: they are used to stay away from postures in which the arm cannot move in some direction. How far away it is says
+the determinant of the Jacobian; its slope is a derivative of a derivative, through the loop over the joints.
 
 Elsewhere: the loop writes 4 x 4 matrices in place. JAX and PyTorch take it after it is rewritten with functional updates,
 NumPy with Numba has no derivative; robotics packages carry the Jacobian of this one formula, written by hand, and take

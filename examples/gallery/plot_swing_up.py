@@ -3,7 +3,7 @@ Optimal control by shooting: a pendulum on a cart swings up
 ===========================================================
 
 The force on a cart, two seconds long, shall bring the pendulum below it to stand upright, with the least effort. We
-shoot: simulate, and hand the final state to SciPy as a constraint. Its Jacobian, a hundred steps of a Runge-Kutta
+shoot [1]_: simulate, and hand the final state to SciPy as a constraint. Its Jacobian, a hundred steps of a Runge-Kutta
 method deep, is exact.
 
 Elsewhere: CasADi wants the dynamics in its own symbols; in JAX, the loop is ``lax.scan`` and compiling it a matter of

@@ -3,7 +3,7 @@ The shape of a truss
 ====================
 
 A bridge of bars: where should the joints of the upper chord be, and how thick the bars, so that a given amount of steel
-bends least? The stiffness matrix is assembled bar by bar into an array, solved, and differentiated with respect to
+bends least [1]_? The stiffness matrix is assembled bar by bar into an array, solved, and differentiated with respect to
 joints and thicknesses at once.
 
 Elsewhere: assembly writes into overlapping blocks of one matrix, bar by bar: a loop of ``at[].add`` copies in JAX, slow

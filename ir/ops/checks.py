@@ -15,7 +15,7 @@ from __future__ import annotations
 import builtins
 import types
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ def error_class(name: str) -> type[Exception] | None:
 
 
 Message = str | tuple
+E = TypeVar("E", bound=BaseException)
 
 
 def make_error(name: str, message: Message, values: Sequence = (), loc: errors.Loc = ()) -> Exception:
@@ -89,7 +90,7 @@ def instance(cls: type[Exception], message: Message, text: Callable, value: Call
     return error
 
 
-def noted(error: Exception, loc: errors.Loc) -> Exception:
+def noted(error: E, loc: errors.Loc) -> E:
     """A builtin exception with the user's lines as a note, unless it has one."""
     for frame in () if getattr(error, "__notes__", None) else loc:
         error.add_note(errors.excerpt(frame))

@@ -31,8 +31,10 @@ from .numeric import (
     fits,
     int_pow,
     lgamma,
+    lost,
     mulz,
     polygamma,
+    power_log,
     power_slope,
     select,
     shifted,
@@ -165,6 +167,10 @@ declare("sqrt", np.sqrt, 1, INEXACT, cost=4, steep=True, partials=(lambda x, out
         recipe=R.SQRT)
 declare("root", np.sqrt, 1, INEXACT, formula=lambda x: x.sqrt(), partials=(lambda x, out: (x == 0).select(0, 0.5 / out),),
         singular=(0,), domain=(POSITIVE,), doc="np.sqrt of a sum of squares: a norm, whose slope at 0 is 0.")
+# np.power of a sum of powers: as `root`
+declare("norm_root", np.power, 2, FLOATS, formula=lambda x, y: x ** y, singular=(0,), domain=(POSITIVE, (0.5, 0.5)),
+        partials=(lambda x, y, out: (x == 0).select(0, y * x ** (y - 1)), None),
+        doc="np.power(x, 1/p) of a sum of p-th powers, p a positive constant: a norm, whose slope at 0 is 0.")
 declare("cbrt", np.cbrt, 1, FLOATS, cost=14, steep=True, partials=(lambda x, out: like(x, 2).cbrt_reciprocal(x) * (1 / 3),),
         singular=(0,),
         domain=(POSITIVE,),
@@ -226,14 +232,21 @@ declare("erf", Special("erf"), cost=14, lanewise=False, partials=(lambda x, out:
         flat=True, domain=(ANY,), recipe=R.ERF)
 declare("erfc", Special("erfc"), cost=14, lanewise=False, partials=(lambda x, out: -TWO_OVER_SQRT_PI * x.bell(),),
         flat=True, domain=(ANY,), recipe=R.ERFC)
+
+
+def _polygamma(n: Expr, x: Expr) -> Any:
+    """The slope of polygamma(n - 1, x), at 0 from the side that the sign of the zero says: as (-1/x)^(n+1)."""
+    return (x == 0).select((-1 / x) ** (n + 1), n.polygamma(x))
+
+
 declare("lgamma", lgamma, cost=30, lanewise=False, partials=(lambda x, out: x.digamma(),), singular=(0,),
         domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
-declare("digamma", Special("psi"), cost=30, lanewise=False, partials=(lambda x, out: like(x, 1).polygamma(x),), singular=(0,),
+declare("digamma", Special("psi"), cost=30, lanewise=False, partials=(lambda x, out: _polygamma(like(x, 1), x),), singular=(0,),
         domain=((0.3, 4.0),),
         recipe=R.DIGAMMA)
 # The order n is a positive integer, so there is no derivative by it.
-declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lambda n, x, out: (n + 1).polygamma(x)),
+declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lambda n, x, out: _polygamma(n + 1, x)),
         singular=(1,),
         domain=((1.0, 1.0), (0.5, 4.0)), recipe=R.POLYGAMMA, doc="The n-th derivative of digamma, n = 1, 2 …: polygamma(n, x).")
 
@@ -273,7 +286,19 @@ def _power_slope(x: Expr, y: Expr) -> Any:
 
 def _power_slope_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^(y-1) (1 + y log x): as one product, which has a limit at x = 0, where the two terms of the sum may have none."""
-    return (x ** (y - 1)).mulz(1 + y * (x + 0.0).log())
+    slope = (x ** (y - 1)).mulz(1 + y * (x + 0.0).log())
+    return slope.surrogate(_power_log_base(like(x, 1), x, y))
+
+
+def _power_log(k: Expr, x: Expr, y: Expr) -> Any:
+    """0 where x^y is, although the logarithm is infinite."""
+    return (x ** y).mulz((x + 0.0).log() ** k)
+
+
+def _power_log_base(k: Expr, x: Expr, y: Expr) -> Any:
+    """y x^(y-1) log^k x + k x^(y-1) log^(k-1) x. At 0 the first term outweighs the second where both are infinite."""
+    first, second = y.mulz(k.power_log(x, y - 1)), k.mulz((k - 1).power_log(x, y - 1))
+    return first + ((x == 0) & (y != 0)).select(0, second)
 
 
 def _pow_base(x: Expr, y: Expr, out: Expr) -> Any:
@@ -282,7 +307,9 @@ def _pow_base(x: Expr, y: Expr, out: Expr) -> Any:
 
 def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
     """x^y log x, and 0 where x^y is 0. 0**0 counts as constant in y: log 1 stands for log 0 there."""
-    return out.mulz(((x == 0) & (y == 0)).select(1, x).log())
+    constant = (x == 0) & (y == 0)
+    slope = out.mulz(constant.select(1, x).log())
+    return slope if x.dtype.complex else slope.surrogate(constant.select(0, like(x, 1).power_log(x, y)))
 
 
 def _share(wins: Callable) -> tuple[Callable, Callable]:
@@ -307,6 +334,11 @@ declare("pow", np.power, 2, NUMBERS, cost=24, steep=True, lanewise=False, partia
 declare("power_slope", power_slope, 2, FLOATS, steep=True, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
         partials=(lambda x, y, out: y.mulz(x.power_slope(y - 1)), _power_slope_exponent),
         doc="y x^(y-1), the slope of x^y by x; 0 where y is 0.")
+# The slopes of x^y by y, closed under differentiation: as products of x^y and powers of a logarithm that is infinite at 0 they
+# would have derivatives of 0 times infinity there.
+declare("power_log", power_log, 3, FLOATS, steep=True, formula=_power_log, singular=(1, 2),
+        domain=((1.0, 1.0), POSITIVE, ANY), doc="x^y log^k x for whole k >= 0: power_log(k, x, y).",
+        partials=(None, lambda k, x, y, out: _power_log_base(k, x, y), lambda k, x, y, out: (k + 1).power_log(x, y)))
 declare("atan2", np.arctan2, 2, FLOATS, cost=14, lanewise=False, singular=(0, 1), forgets=True, domain=(NONZERO, ANY),
         recipe=R.ATAN2,
         partials=(lambda y, x, out: _over_square(x, y), lambda y, x, out: -_over_square(y, x)))
@@ -390,5 +422,8 @@ declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value,
 declare("sloped", sloped, 3, INEXACT, formula=lambda value, x, slope: value, domain=(ANY, ANY, ANY), singular=(1,),
         partials=(None, lambda value, x, slope, out: slope, None),
         doc="The first operand, whose derivative in the second is the third: a slope that is known before the function is.")
+declare("lost", lost, 2, FLOATS, formula=lambda x, at: like(x, 0), domain=(ANY, (0.0, 0.0)), singular=(0,), steep=True,
+        partials=(lambda x, at, out: at.mulz(x), None),
+        doc="0, whose slope in the first operand is NaN where the second is, and 0 where that is 0.")
 Elementwise("stop_gradient", _infer_identity, lambda op, x: (x,), takes=ALL, recipe=R.IDENTITY, domain=(ANY,),
             cost=0, moves=True, doc="The operand, which counts as a constant for differentiation.")

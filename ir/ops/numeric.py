@@ -112,6 +112,12 @@ def power_slope(x: Array, y: Array) -> Any:
         return np.where(y == 0, np.zeros((), x.dtype), y * np.power(x, y - 1))
 
 
+def power_log(k: Array, x: Array, y: Array) -> Any:
+    with np.errstate(all="ignore"):
+        power = np.power(x, y)
+        return np.where(power == 0, np.zeros((), power.dtype), power * np.power(np.log(x + 0.0), k))
+
+
 def cauchy(x: Array) -> Array:
     with np.errstate(all="ignore"):
         return 1 / (1 + x * x)
@@ -145,6 +151,10 @@ def fits(exact: Callable) -> Callable:
 
 def select(cond: Array, a: Array, b: Array) -> Array:
     return np.where(cond, a, b)
+
+
+def lost(x: Array, at: Array) -> Any:
+    return np.zeros(np.broadcast_shapes(np.shape(x), np.shape(at)), np.result_type(x))
 
 
 def surrogate(value: Array, smooth: Array) -> Array:

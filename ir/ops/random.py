@@ -52,7 +52,7 @@ def handle_of(generator: Any) -> int:
     return id(generator)
 
 
-def generator_at(handle: Array) -> object:
+def generator_at(handle: Array | int) -> Any:
     return ctypes.cast(int(handle), ctypes.py_object).value
 
 

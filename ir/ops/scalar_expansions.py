@@ -372,11 +372,11 @@ POW = (("f", ("libm", "pow")), (INT, _int_power()), ("c", _complex_power()))
 # --- digamma and its derivatives, in double ----------------------------------------------------------------------------
 
 
-def _wide(node: Node) -> Node:
+def wide(node: Node) -> Node:
     return N(("cast", "f64"), node)
 
 
-def _narrow(node: Node) -> Node:
+def narrow(node: Node) -> Node:
     return N(("cast", "operand"), node)
 
 
@@ -399,17 +399,17 @@ def _digamma() -> Node:
     For x <= 0, psi(x) = psi(1 - x) - pi / tan(pi x); the angle is reduced to x - rint(x) first, which is exact.
     Integers x < 0 are poles of both signs: NaN. psi(+-0) = -+inf.
     """
-    x = _wide(A)
+    x = wide(A)
     left = x <= 0
     y = select(left, 1.0 - x, x)
-    loop = Loop((_wide(const(0.0)), y), V[1] < 10.0, (V[0] - 1.0 / V[1], V[1] + 1.0))
+    loop = Loop((wide(const(0.0)), y), V[1] < 10.0, (V[0] - 1.0 / V[1], V[1] + 1.0))
     total, z = loop.after(0), loop.after(1)
     w = 1.0 / (z * z)
     value = total + (N("log", z) - 0.5 / z - w * _horner(w, _DIGAMMA_SERIES))
     offset = x - N("rint", x)
     reflected = value - math.pi / N("tan", offset * math.pi)
     reflected = select(eq(x, 0), N("copysign", const(math.inf), -x), select(eq(offset, 0), math.nan, reflected))
-    return _narrow(select(left, reflected, value))
+    return narrow(select(left, reflected, value))
 
 
 # (2k)! / B(2k) for k = 1 … 12
@@ -427,9 +427,9 @@ def _polygamma() -> Node:
 
     x at a pole gives inf; below -1e5, where the sum would be long, NaN.
     """
-    n, x = _wide(A), _wide(B) + 0.0         # -0 counts as 0
+    n, x = wide(A), wide(B) + 0.0         # -0 counts as 0
     s = n + 1.0
-    loop = Loop((_wide(const(0.0)), x), (V[1] < 10.0) & (x > _LOWEST), (V[0] + N("pow", V[1], -s), V[1] + 1.0))
+    loop = Loop((wide(const(0.0)), x), (V[1] < 10.0) & (x > _LOWEST), (V[0] + N("pow", V[1], -s), V[1] + 1.0))
     total, w = loop.after(0), loop.after(1)
     power = N("pow", w, -s)
     total = total + power * w / n + 0.5 * power
@@ -442,7 +442,7 @@ def _polygamma() -> Node:
     half = 0.5 * n
     odd = ne(half, N("floor", half))
     scale = N(("libm", "tgamma"), s)
-    return _narrow(select(odd, scale, -scale) * total)
+    return narrow(select(odd, scale, -scale) * total)
 
 
 DIGAMMA, POLYGAMMA = (("f", _digamma()),), (("f", _polygamma()),)

@@ -7,9 +7,12 @@ Stacks where it is not:
     stack_new {dtype}      -> stack<dtype>             an empty stack
     push s, v              -> s                        v, of any dimensions, on top
     pop s, d…              -> (s, v: dtype[d…])        the entry on top, whose dimensions must be the ones that were pushed
+    exchange s, k, v       -> (s, old: as v)           v in the place of the entry that k others lie on; all are as large as v
 
 Below its last entry a stack holds zeros without end: `pop` of an empty one gives zeros. So an empty stack is the zero of its
-type, and `push` and `pop` are linear and each other's transpose.
+type, and `push` and `pop` are linear and each other's transpose. `exchange` is its own: the adjoint of v is what lay at this
+place in that of the new stack, and the adjoint of old lies there in that of the stack before. An entry is read by an exchange
+for zero that is taken back. Places are counted from the top, as a stack of adjoints may end above those of zeros.
 
 A stack is used once: who has popped or pushed goes on with the result. Then it is one growing buffer.
 """
@@ -66,6 +69,29 @@ def _infer_pop(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequen
     return [s, Type(s.element.dtype, tuple(expect_index("pop", d) for d in operands[1:]))]
 
 
+def _infer_exchange(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
+    expect_count("exchange", operands, 3)
+    s, v = _stack("exchange", operands[0]), array_type("exchange", operands[2])
+    expect_index("exchange", operands[1])
+    if v.dtype is not s.element.dtype:
+        fail(f"exchange of {v!r} on {s!r}")
+    return [s, v]
+
+
+def _evaluate_exchange(op: Op, s: Any, k: Array, v: Array) -> tuple[Any, np.ndarray]:
+    above: list[np.ndarray] = []
+    for _ in range(int(k)):
+        s, top = s or ((), np.zeros_like(v))
+        above.append(top)
+    below, old = s or ((), np.zeros_like(v))
+    if np.shape(old) != np.shape(v):
+        fail(f"exchange of {np.shape(v)} for {np.shape(old)}")
+    made: tuple = below, np.array(v)
+    for top in reversed(above):
+        made = made, top
+    return made, old
+
+
 def _evaluate_pop(op: Op, s: tuple[tuple[np.ndarray | tuple, ...], np.ndarray],
                   *dims: Array) -> tuple[tuple[np.ndarray | tuple, ...], np.ndarray]:
     shape = tuple(map(int, dims))
@@ -82,3 +108,5 @@ OpDef("empty", _infer_empty, _evaluate_empty, doc="An array that is written befo
 OpDef("stack_new", _infer_new, lambda op: ((),), doc="An empty stack.")
 OpDef("push", _infer_push, lambda op, s, v: ((s, np.array(v)),), rule="linear", linear_in=(0, 1), doc="A stack with v on top.")
 OpDef("pop", _infer_pop, _evaluate_pop, rule="linear", linear_in=(0,), doc="A stack without its top, and the top.")
+OpDef("exchange", _infer_exchange, _evaluate_exchange, rule="linear", linear_in=(0, 2),
+      doc="A stack with v in the place of an entry, and that entry.")

@@ -42,7 +42,7 @@ from ..core import Block, Const, Function, Op, Value
 from ..types import DTYPES, DType, StackType, Type
 from .color import colored
 from .parser import parse
-from .source_comments import Margin
+from .source_comments import Places, margin_of
 
 __all__ = ["equal", "literal", "op_text", "parse", "print_function"]
 
@@ -52,7 +52,7 @@ _RESERVED = frozenset(DTYPES) | {"true", "false", "none", "inf", "nan", "stack",
 _INDEXED = frozenset({"slice", "update", "update_add"})
 
 
-def print_function(f: Function, *, margin: bool = False, color: bool = False) -> str:
+def print_function(f: Function, *, margin: bool | Places = False, color: bool = False) -> str:
     """The function and all that it calls, callees first. `margin` adds file, line and source text of each op's origin."""
     text = "\n".join(_Printer(f, margin).module()) + "\n"
     return colored(text) if color else text
@@ -101,8 +101,8 @@ def _array(const: Const) -> str:
 # --- the printer -----------------------------------------------------------------------------------------------------------
 
 class _Printer:
-    def __init__(self, f: Function, margin: bool):
-        self.root, self.margin = f, Margin() if margin else None
+    def __init__(self, f: Function, margin: bool | Places):
+        self.root, self.margin = f, margin_of(margin)
         self.lines: list[str] = []
         self.headers: dict[Op, str] = {}
         self.functions = dict(zip(everything(f), _unique(g.name for g in everything(f))))
@@ -326,6 +326,9 @@ def functions_in(attr: Any) -> Iterator[Any]:
             yield from functions_in(item)
 
 
+_HOLDING = frozenset({Function, tuple})
+
+
 def everything(f: Function) -> list[Function]:
     """The function and every one that an attribute in it names, callees before callers, this one last."""
     done: dict[Function, None] = {}
@@ -335,8 +338,9 @@ def everything(f: Function) -> list[Function]:
             above.add(g)
             for op in g.body.walk():
                 for attr in op.attrs.values():
-                    for h in functions_in(attr):
-                        visit(h)
+                    if type(attr) in _HOLDING:
+                        for h in functions_in(attr):
+                            visit(h)
             done[g] = None
 
     above: set[Function] = set()

@@ -7,6 +7,26 @@ import os
 from ..errors import Loc
 
 COLUMN = 76           # where the comments start
+MARK = "\x1f"         # no text has it
+
+
+class Places:
+    """In the place of a margin: remembers where rows come from. `rows` has (row, loc) of those that come from somewhere."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, Loc]] = []
+
+    def beside(self, row: str, loc: Loc) -> str:
+        """The row, followed by a mark with its number."""
+        if not loc:
+            return row
+        self.rows.append((row, loc))
+        return f"{row}{MARK}{len(self.rows) - 1}"
+
+    def split(self, text: str) -> list[tuple[str, Loc]]:
+        """The rows of a listing that was made with this margin, each with where it comes from."""
+        parts = [row.partition(MARK) for row in text.rstrip("\n").split("\n")]
+        return [(row, self.rows[int(number)][1] if number else ()) for row, _, number in parts]
 
 
 class Margin:
@@ -26,3 +46,8 @@ class Margin:
         source = linecache.getline(*where).strip()
         text = f"# {os.path.basename(where[0])}:{where[1]}" + (f"  {source}" if source else "")
         return f"{row:<{COLUMN}}  {text}"
+
+
+def margin_of(asked: bool | Places) -> Margin | Places | None:
+    """What a printer has beside its rows: a margin, places, or nothing."""
+    return asked if isinstance(asked, Places) else Margin() if asked else None

@@ -7,8 +7,10 @@
     dce              drops ops, carried values and results that nothing needs
     range_checks     removes checks, wraps and clippings that cannot fire, and checks of overflow that do not matter
                      (overflow_checks.py), then simplifies anew if there were any
-    dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, and makes
-                     additions to zeros writes where each element is hit once (accumulate_to_store.py)
+    carried_views    lets loops hand arrays on under the shape in which they write them
+    dead_carries     lets loops not carry an array of which each iteration reads and writes a part of its own, or that each
+                     writes whole before it reads (private_arrays.py), and makes additions to zeros writes where each
+                     element is hit once (accumulate_to_store.py)
     mask_to_select   leaves elements that a mask picks in their arrays where they are only added up or put back
     licm             moves out of loops what gives the same in every iteration
 
@@ -29,11 +31,13 @@ from ..types import Type
 from ..verify import checked
 from ..verify import verify as check
 from .accumulate_to_store import first_writes
+from .carried_views import reshaped
 from .dead_carries import cleared
 from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
 from .overflow_checks import without_needless_overflow_checks
+from .private_arrays import private
 from .range_checks import ranges
 from .simplify import expanding
 
@@ -71,8 +75,14 @@ def sure(f: Function) -> Function:
     return dead_code(simplify(f)) if ranges(f) or without else f
 
 
+def in_shape(f: Function) -> Function:
+    """In place: loops carry arrays under the shape in which they write them."""
+    return dead_code(simplify(f)) if sum(map(reshaped, everything(f))) else f
+
+
 def uncarried(f: Function) -> Function:
-    """In place: without carried arrays whose writes nobody reads, and without additions to zeros that are writes."""
+    """In place: without carried arrays whose writes no iteration reads later, and with writes for additions to zeros."""
+    sum(map(private, everything(f)))
     if sum(map(first_writes, everything(f))):
         dead_code(f)
     return dead_code(simplify(f)) if sum(map(cleared, everything(f))) else f
@@ -91,7 +101,7 @@ def motion(f: Function) -> Function:
 
 
 PASSES = (("drop_couplings", vanish), ("simplify", simplify), ("dce", dead_code), ("range_checks", sure),
-          ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
+          ("carried_views", in_shape), ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
 
 
 class _Simplifier:

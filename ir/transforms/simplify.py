@@ -10,7 +10,7 @@ from typing import Any, cast
 from ..analysis.patterns import Operands, made_by, number, same, scalar_in, spread
 from ..build import Builder, const, make_op
 from ..core import Const, Value
-from ..opdef import Elementwise, OpDef
+from ..opdef import LIGHT, Elementwise, OpDef
 from ..thresholds import sizes
 from ..types import Dim, Type
 from . import simplify_arrays, simplify_scalars
@@ -28,8 +28,10 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> 
             found = _fold(defn, cast("tuple[Const, ...]", operands), attrs)
             if found is not None:
                 return found
-        if defn.__class__ is Elementwise and (found := _splat(builder, defn, operands, attrs)) is not None:
-            return found
+        if defn.__class__ is Elementwise:
+            for rewrite in (_splat, simplify_arrays.regrouped):
+                if (found := rewrite(builder, defn, operands, attrs)) is not None:
+                    return found
     if rule is not None:
         found = rule(builder, operands, attrs)
         if found is not None:
@@ -74,9 +76,23 @@ def _splat(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Va
                 scalars = list(operands)
             scalars[k] = s
     if scalars is None:
-        return None
+        return _repeated(b, defn, operands, attrs) if defn.cost >= LIGHT else None
     results = b.emit(defn, *scalars, **attrs)
     return tuple([spread(b, r, operands) for r in results])
+
+
+def _repeated(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
+    """f(broadcast x, broadcast y) → broadcast f(x, y), of arrays of the same dimensions: 1 / row, once for all rows"""
+    inner: list[Value] = []
+    for v in operands:
+        repeats = made_by(v, "broadcast") if v.type.dims else None
+        if v.type.dims and repeats is None:
+            return None
+        inner.append(v if repeats is None else repeats.operands[0])
+    if len({x.type.dims for x in inner if x.type.dims}) != 1:
+        return None
+    dims = _dims(operands)
+    return tuple([b.broadcast(r, dims) for r in b.emit(defn, *inner, **attrs)])
 
 
 # --- checks -------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ..ops.linalg import dot_axes
 from ..thresholds import sizes
 
 if TYPE_CHECKING:
+    from ..opdef import OpDef
     from ..types import Dim
 
 # --- shape -------------------------------------------------------------------------------------------------------------------
@@ -41,6 +42,26 @@ def _reshape(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     if x.type.static and None not in lengths and math.prod(lengths) != x.type.count:
         return b("empty", *dims, dtype=x.type.dtype)                    # behind a check that fails: never run
     return None
+
+
+def regrouped(b: Builder, defn: OpDef, operands: Operands, attrs: dict[str, Any]) -> tuple[Value, ...] | None:
+    """f(reshape x, reshape y) → reshape f(x, y), where one of x and y is a transposed or repeated array: loops along its axes
+    need no divisions, and compute what is repeated once."""
+    sources: list[Value] = []
+    for v in operands:
+        if v.type.dims:
+            inner = made_by(v, "reshape")
+            if inner is None:
+                return None
+            sources.append(inner.operands[0])
+    if not any(made_by(x, "transpose") or made_by(x, "broadcast") for x in sources):
+        return None
+    dims = next(v.type.dims for v in operands if v.type.dims)
+    long, *others = [[d for d in x.type.dims if d != 1] for x in sources]
+    if any(other != long for other in others) or long == [d for d in dims if d != 1]:
+        return None
+    moved = iter([b.reshape(x, long) for x in sources])
+    return tuple([b.reshape(r, dims) for r in b.emit(defn, *[next(moved) if v.type.dims else v for v in operands], **attrs)])
 
 
 def _has_dims(x: Value, dims: list[Value]) -> bool:

@@ -43,7 +43,7 @@ def standalone(kernel: Kernel) -> Kernel:
     """The kernel for a world without this process. Its constants are no longer those of the kernel given: call this once."""
     for buffer in constants(kernel):
         if not buffer.frozen:
-            buffer.data, buffer.frozen = buffer.data.copy(), True
+            buffer.data, buffer.frozen = buffer.constant.copy(), True
     return replace(kernel, body=_body(kernel.body), work=0.0)        # so little work that signals are not asked for
 
 

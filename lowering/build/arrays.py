@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ...ir.core import Const, Op, Value
 from ...ir.thresholds import sizes
 from ...ir.types import Dim, Type
 from ..loopir.cursor import Cursor, as_index
-from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Scalar, Var
+from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Scalar, Size, Stack, Var
 from ..schedule.index_rules import ravel, unravel
 from ..schedule.inplace import Storage, Stores
 from ..schedule.materialize import Program, is_fill, small
@@ -26,7 +26,8 @@ class Place(NamedTuple):
 class Values(Cursor):
     """The cursor, with what it knows about arrays.
 
-    env      value of rank 0 -> its atom (of a stack: the stack)        where      storage -> its place
+    env      value of rank 0 -> its atom                                where      storage -> its place
+    stacks   value -> its stack, None for a new one                     constants  -> its place, what all elements are
     outs     result number -> its buffer                                allocated  temporary -> the block of its alloc
     sums     addition -> the variable that gathers it, while its loop is written
     """
@@ -35,11 +36,16 @@ class Values(Cursor):
         super().__init__()
         self.program, self.stores = program, stores
         self.env: dict[Value, Atom] = {}
+        self.stacks: dict[Value, Stack | None] = {}
         self.where: dict[Storage, Place] = {}
-        self.constants: dict[Const, tuple] = {}
+        self.constants: dict[Const, tuple[Place, Imm | None]] = {}
         self.allocated: dict[Buffer, list] = {}
         self.outs: dict[int, Buffer] = {}
         self.sums: dict[Op, Var] = {}
+
+    def computed(self, op: Op, index: tuple) -> Atom:
+        """The element that a virtual op has at an index."""
+        raise NotImplementedError
 
     # --- values -----------------------------------------------------------------------------------------------------
 
@@ -47,13 +53,13 @@ class Values(Cursor):
         """A value of rank 0."""
         return Imm(v.data.item(), v.type.dtype) if isinstance(v, Const) else self.env[v]
 
-    def index(self, v: Dim) -> int | Scalar:
+    def index(self, v: Dim | Scalar) -> Size:
         """A rank-0 index value or a dimension, of a type or of a buffer, as an index."""
         return as_index(self.scalar(v)) if isinstance(v, Value) else v
 
     size = index
 
-    def dims(self, type: Type) -> tuple:
+    def dims(self, type: Type) -> tuple[Size, ...]:
         return tuple(self.size(d) for d in type.dims)
 
     def is_small(self, type: Type) -> bool:
@@ -70,13 +76,13 @@ class Values(Cursor):
             if place is not None:
                 found = self._read(v, place, index)
             else:
-                found = self.computed(v.owner, index)
+                found = self.computed(v.maker, index)
             memo[v, index] = found
         return found
 
     def compute(self, v: Value, index: tuple) -> Atom:
         """The element of a virtual array from its operands, although it has memory."""
-        atom = self.computed(v.owner, index)
+        atom = self.computed(v.maker, index)
         self.memos[self.level(index)][v, index] = atom
         return atom
 
@@ -111,15 +117,22 @@ class Values(Cursor):
         s = self.stores.of.get(v)
         return self.where.get(s) if s is not None else None
 
+    def memory(self, v: Value) -> Place:
+        """Where an array lies, of one that is not virtual."""
+        place = self.place(v)
+        assert place is not None, v
+        return place
+
     def _constant(self, v: Const) -> Place:
         found = self.constants.get(v)
         if found is None:
-            data, uniform = v.data, None
+            data = v.data
+            uniform: Imm | None = None
             if v.frozen:
                 data = np.ascontiguousarray(data)
                 if 0 < data.size <= sizes.uniform and data.tobytes() == data.flat[:1].tobytes() * data.size:
                     uniform = Imm(data.flat[0].item(), v.type.dtype)
-            buffer = Buffer(self.name(None, "const"), v.type.dtype, v.type.dims, "const", data, frozen=v.frozen)
+            buffer = Buffer(self.name(None, "const"), v.type.dtype, v.type.shape, "const", data, frozen=v.frozen)
             found = self.constants[v] = (Place(buffer), uniform)
         return found[0]
 
@@ -168,12 +181,12 @@ class Values(Cursor):
             self.where[s] = Place(buffer)
 
     def store_value(self, v: Value, index: tuple, atom: Atom) -> None:
-        place = self.place(v)
+        place = self.memory(v)
         self.store(place.buffer, self._index(v, place, index), atom)
 
     def load_value(self, v: Value, index: tuple) -> Atom:
         """The element as it is now, in the innermost loop."""
-        place = self.place(v)
+        place = self.memory(v)
         return self.load(place.buffer, place.prefix + tuple(index), self.depth)
 
     def write_element(self, v: Value, index: tuple, atom: Atom, add: bool) -> None:
@@ -188,16 +201,16 @@ class Values(Cursor):
         self.write(Let(new, op, (old, atom), {"any_order": True} if any_order else {}, reassoc))
         self.store_value(v, index, new)
 
-    def read_flat(self, v: Value, flat: Dim | Scalar) -> Atom:
+    def read_flat(self, v: Value, flat: Size) -> Atom:
         """Element number `flat` of an array in memory."""
-        place = self.place(v)
+        place = self.memory(v)
         if len(place.buffer.dims) == 1:
             return self.value_at(v, (flat,))
-        if isinstance(v, Const) and type(flat) is int:
-            return self.value_at(v, tuple(int(i) for i in np.unravel_index(flat, v.type.dims)))
+        if isinstance(v, Const) and isinstance(flat, int):
+            return self.value_at(v, tuple(int(i) for i in np.unravel_index(flat, v.type.shape)))
         return self.load(place.buffer, (self._from_start(place, flat),))
 
-    def _from_start(self, place: Place, flat: int | Scalar) -> Dim | Scalar:
+    def _from_start(self, place: Place, flat: Size) -> Size:
         """The element number in the whole buffer."""
         if not place.prefix:
             return flat
@@ -210,10 +223,10 @@ class Values(Cursor):
     def copy_whole(self, place: Place, source: Value) -> bool:
         """One statement that fills a place with an array; False where there is none."""
         found = self.place(source)
-        if found is None and source.owner.defn.name == "empty":
+        if found is None and source.maker.defn.name == "empty":
             return True
-        if found is None and is_fill(source.owner) and not place.prefix:
-            self.write(Fill(place.buffer, self.scalar(source.owner.operands[0])))
+        if found is None and is_fill(source.maker) and not place.prefix:
+            self.write(Fill(place.buffer, self.scalar(source.maker.operands[0])))
             return True
         if found is None or found.prefix or place.prefix:
             return False
@@ -238,7 +251,7 @@ class Values(Cursor):
         else:
             self._each(self.dims(type), (), body)
 
-    def _each(self, dims: Any, index: tuple[Scalar, ...], body: Callable) -> None:
+    def _each(self, dims: tuple[Size, ...], index: tuple[Scalar, ...], body: Callable) -> None:
         if not dims:
             body(index)
             return

@@ -8,12 +8,13 @@
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ...ir.core import Block, Const, Op, Value
 from ...ir.types import BOOL, INDEX, StackType
 from ..loopir.cursor import operand
-from ..loopir.grammar import Clear, For, If, Imm, Scalar, Set, Stack, Swap, Var, While
+from ..loopir.grammar import Atom, Clear, For, If, Imm, Scalar, Set, Size, Stack, Swap, Var, While
 from ..schedule.materialize import floats, small
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Carries:
                 self.variables.append(var)
         for y, p in zip(op.regions[-1].yields, params):
             s, t = g.stores.of.get(y), g.stores.of.get(p)
-            if s is not None and s.swap and t.swap:
+            if s is not None and t is not None and s.swap and t.swap:
                 g.beside(y, p)
         move(g, self._fixed(params, inits), "a loop overwrites it")
 
@@ -53,12 +54,17 @@ class Carries:
         return [(p, y) for k, (p, y) in enumerate(zip(targets, sources)) if k not in self.floating]
 
     def enter(self, params: tuple[Value, ...], again: bool = False) -> None:
-        """The parameters of a region hold what is carried. again: another region is to find it too."""
+        """The parameters of a region hold what is carried. again: another region is to find it too, so an array that this one
+        does not use stays where it is."""
         g = self.g
         for p, var in zip(params, self.variables):
-            if var is not None:
-                g.env[p] = g.get(var) if type(var) is Var else var
+            if isinstance(var, Var):
+                g.env[p] = g.get(var)
+            elif var is not None:
+                g.stacks[p] = var
         for k, stack in self.floating.items():
+            if again and not g.program.uses.get(params[k]):
+                continue
             g.release(params[k], stack)
             if again:
                 g.hold(params[k], stack)
@@ -67,7 +73,7 @@ class Carries:
         """What the body yields is carried on, all at once."""
         g = self.g
         scalars = [(var, g.scalar(y)) for var, y in zip(self.variables, yields) if type(var) is Var]
-        stacks = [(var, g.env[y]) for var, y in zip(self.variables, yields) if type(var) is Stack]
+        stacks = [(var, g.stacks[y]) for var, y in zip(self.variables, yields) if type(var) is Stack]
         for k, stack in self.floating.items():
             g.hold(yields[k], stack)
         move(g, self._fixed(self.params, yields), "a loop carries it on", swaps=True)
@@ -79,9 +85,9 @@ class Carries:
         self.enter(self.op.results)
 
 
-def give(g: Nester, pairs: Any) -> None:
+def give(g: Nester, pairs: Sequence[tuple[Stack, Stack | None]]) -> None:
     """Each stack of (target, source) takes the contents of another, or becomes empty where the source is None."""
-    where = {}
+    where: dict[Stack, Stack] = {}
     for target, source in pairs:
         if source is None:
             continue
@@ -107,7 +113,7 @@ def move(g: Nester, pairs: list[tuple[Value, ...]], why: str, swaps: bool = Fals
         return
     held = [(p, _elements(g, y)) for p, y in moves if small(p.type)]
     large = [(p, y) for p, y in moves if not small(p.type)]
-    where = {}                                     # contents, by the storage they were in -> the storage they are in
+    where: dict[Storage, Storage] = {}                       # contents, by the storage they were in -> the storage they are in
     if swaps:
         taken = {of[p] for p, y in pairs if g.stores.same(p, y)}
         large, where = _swap(g, large, taken)
@@ -117,20 +123,21 @@ def move(g: Nester, pairs: list[tuple[Value, ...]], why: str, swaps: bool = Fals
             g.store_value(p, index, atom)
 
 
-def _elements(g: Nester, y: Value) -> list[tuple[tuple, Imm | Scalar]]:
-    found = []
+def _elements(g: Nester, y: Value) -> list[tuple[tuple, Atom]]:
+    found: list[tuple[tuple, Atom]] = []
     g.each(y.type, lambda index: found.append((index, g.value_at(y, index))))
     return found
 
 
-def _swap(g: Nester, moves: Any, taken: set) -> tuple[list, dict[Storage, Storage]]:
+def _swap(g: Nester, moves: list[tuple[Value, Value]], taken: set[Storage]) -> tuple[list, dict[Storage, Storage]]:
     """Each storage gives its contents away by a swap once, and not those in `taken`, which keep theirs."""
     of = g.stores.of
-    rest, where = [], {}
+    rest: list[tuple[Value, Value]] = []
+    where: dict[Storage, Storage] = {}
     for p, y in moves:
         source, target = of.get(y), of[p]
-        free = source is not None and source.swap and target.swap and source not in taken
-        if not free or isinstance(y, Const) or not _beside(g, source, target):
+        if (source is None or not (source.swap and target.swap) or source in taken or isinstance(y, Const)
+                or not _beside(g, source, target)):
             rest.append((p, y))
             continue
         taken.add(source)
@@ -147,7 +154,7 @@ def _beside(g: Nester, a: Storage, b: Storage) -> bool:
     return g.allocated.get(g.where[a].buffer) is g.allocated.get(g.where[b].buffer)
 
 
-def _copy(g: Nester, moves: Any, where: dict[Storage, Storage], why: str) -> None:
+def _copy(g: Nester, moves: list[tuple[Value, Value]], where: dict[Storage, Storage], why: str) -> None:
     """Copies; through a temporary where a target is read by another move."""
     of = g.stores.of
     targets = {g.where[of[p]].buffer for p, _ in moves}
@@ -181,7 +188,7 @@ class Sums:
             g.sums[w] = var = g.var(dtype, "sum")
             g.set(var, Imm(0.0, dtype))
 
-    def add(self, trip: int | Scalar) -> None:
+    def add(self, trip: Size) -> None:
         """Add the sums to their elements, which are sure to exist if there was an iteration."""
         g = self.g
         if not self.own:
@@ -190,7 +197,7 @@ class Sums:
             for w, k in self.own:
                 at = tuple(g.index(i) for i in w.operands[2:])
                 g.add_to(self.op.results[k], at, "add", g.get(g.sums.pop(w)), reassoc=False, any_order=True)
-        if type(trip) is int:
+        if isinstance(trip, int):
             g.stack[-1].extend(statements)
         else:
             g.write(If(g.let("gt", (trip, operand(0)), BOOL), statements, []))
@@ -236,7 +243,7 @@ def sets_a_record(op: Op) -> bool:
     return _is_record(op.operands[0], zip(*(region.yields for region in op.regions)))
 
 
-def _is_record(cond: Value, choices: Any) -> bool:
+def _is_record(cond: Value, choices: Iterable[tuple[Value, ...]]) -> bool:
     """Whether one of the choices is between the two numbers that the condition compares."""
     op = cond.op
     if op is None or op.defn.name not in ("lt", "gt", "le", "ge"):
@@ -251,8 +258,8 @@ def _set(g: Nester, var: Var, y: Value, rare: bool) -> None:
     if choice is None or choice.defn.name != "select" or not _is_record(choice.operands[0], [choice.operands[1:]]):
         g.set(var, g.scalar(y))
         return
-    cond, *sides = map(g.scalar, choice.operands)
-    g.write(If(cond, *([Set(var, side)] for side in sides), rare=True))
+    cond, yes, no = map(g.scalar, choice.operands)
+    g.write(If(cond, [Set(var, yes)], [Set(var, no)], rare=True))
 
 
 def _if(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
@@ -263,7 +270,7 @@ def _if(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
     for r in op.results:
         if r.type.dims and not floats(r):
             g.ensure(r)
-    branches = []
+    branches: list[list] = []
     for region, plan in zip(op.regions, plans):
         with g.open(control=True) as statements:
             g.block(plan)
@@ -277,14 +284,15 @@ def _if(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
             pairs = [(r, y) for r, y in zip(op.results, region.yields) if type(r.type) is StackType]
             for r, y in pairs:
                 if r not in tapes:
-                    tapes[r] = g.env[y] or Stack(r.type.element.dtype, g.name(r.name, "stack"))
-            give(g, [(tapes[r], g.env[y]) for r, y in pairs])
+                    tapes[r] = g.stacks[y] or g.new_stack(r)
+            give(g, [(tapes[r], g.stacks[y]) for r, y in pairs])
         branches.append(statements)
-    g.write(If(g.scalar(op.operands[0]), *branches, rare=rare))
+    then, other = branches
+    g.write(If(g.scalar(op.operands[0]), then, other, rare=rare))
     for r, var in zip(op.results, variables):
         if var is not None:
             g.env[r] = g.get(var)
-    g.env |= tapes
+    g.stacks |= tapes
     for r, stack in held.items():
         g.release(r, stack)
 
@@ -298,7 +306,7 @@ def _map(g: Nester, op: Op, plans: tuple[Schedule, ...]) -> None:
         g.env[body.params[0]] = i
         g.block(plans[0])
         for k, (r, y) in enumerate(zip(op.results, body.yields)):
-            place = g.place(r)
+            place = g.memory(r)
             if not y.type.dims:
                 g.store(place.buffer, place.prefix + (operand(i),), g.scalar(y))
             elif isinstance(y, Const) or g.stores.of[y].home != ("row", op, k):

@@ -22,10 +22,10 @@ from ...ir.clone import copy_block, copy_region, mapped, nest_locations
 from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, Type
+from ...ir.types import BOOL, StackType, Type
 from ...ir.verify import checked
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Pop, Print, Push, Stack
+from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack
 from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import absorb, summed
 from ..schedule.fuse import Loop, Nest, Schedule
@@ -63,13 +63,13 @@ class Nester(Values):
         order = sorted(range(len(f.params)), key=lambda k: bool(f.params[k].type.dims))
         for k in order:
             p = f.params[k]
-            home = stores.of[p].home[0] if p.type.dims else "inout" if k in stores.owned else "in"
+            home = stores.of[p].parameter if p.type.dims else "inout" if k in stores.owned else "in"
             buffers[k] = b = Buffer(self.name(p.name, "in"), p.type.dtype, self.dims(p.type), home)
             if p.type.dims:
                 self.where[stores.of[p]] = Place(b)
             else:
                 self.env[p] = read = self.load(b, ())
-                read.most = p.most if p.__class__ is Length else None
+                read.least, read.most = (p.least, p.most) if p.__class__ is Length else (None, None)
         results = [k for k in range(len(f.results)) if k not in stores.inout]
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)
@@ -149,7 +149,6 @@ class Nester(Values):
         return op
 
     def computed(self, op: Op, index: tuple) -> Atom:
-        """The element that a virtual op has at an index."""
         outer, self.loc = self.loc, op.loc
         atom = rule(op).at(self, op, index)
         self.loc = outer
@@ -182,7 +181,7 @@ class Nester(Values):
         self.write(Print(self.site_of(op), tuple(self._printed(v) if v.type.dims else self.scalar(v) for v in op.operands)))
 
     def _printed(self, v: Value) -> Buffer:
-        place = self.place(v)
+        place = self.memory(v)
         if place.prefix:
             place, row = self.temporary(v.type), v
             self.copy_into(place, row)
@@ -191,15 +190,19 @@ class Nester(Values):
     # --- stacks -----------------------------------------------------------------------------------------------------
 
     def _new(self, op: Op) -> None:
-        self.env[op.results[0]] = None             # every use of an empty stack makes one of its own
+        self.stacks[op.results[0]] = None          # every use of an empty stack makes one of its own
 
     def stack_of(self, v: Value) -> Stack:
         """The stack of a value; a new, empty one for `stack_new`."""
-        stack = self.env[v]
+        stack = self.stacks[v]
         if stack is None:
-            stack = Stack(v.type.element.dtype, self.name(v.name, "stack"))
+            stack = self.new_stack(v)
             self.write(Clear(stack))
         return stack
+
+    def new_stack(self, v: Value) -> Stack:
+        assert isinstance(v.type, StackType), v
+        return Stack(v.type.element.dtype, self.name(v.name, "stack"))
 
     def _push(self, op: Op) -> None:
         stack, v = self.stack_of(op.operands[0]), op.operands[1]
@@ -207,16 +210,29 @@ class Nester(Values):
             self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
         else:
             self.write(Push(stack, self.scalar(v)))
-        self.env[op.results[0]] = stack
+        self.stacks[op.results[0]] = stack
 
     def pop(self, op: Op) -> None:
         stack, v = self.stack_of(op.operands[0]), op.results[1]
         if v.type.dims:
             self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
         else:
-            self.env[v] = self.fresh(v.type.dtype)
-            self.write(Pop(stack, self.env[v]))
-        self.env[op.results[0]] = stack
+            self.env[v] = found = self.fresh(v.type.dtype)
+            self.write(Pop(stack, found))
+        self.stacks[op.results[0]] = stack
+
+    def exchange(self, op: Op) -> None:
+        stack, depth, given, old = self.stack_of(op.operands[0]), self.scalar(op.operands[1]), op.operands[2], op.results[1]
+        if given.type.dims:
+            size = self.product(self.dims(given.type))
+            self.write(Peek(stack, depth, self.address_of(old), size))
+            self.write(Poke(stack, depth, self.address_of(given), size))
+        else:
+            value = self.scalar(given)
+            self.env[old] = found = self.fresh(old.type.dtype)
+            self.write(Peek(stack, depth, found))
+            self.write(Poke(stack, depth, value))
+        self.stacks[op.results[0]] = stack
 
     def hold(self, v: Value, stack: Stack | None = None) -> Stack:
         """Put an array on a stack, whatever its length."""
@@ -224,7 +240,7 @@ class Nester(Values):
             stack = Stack(v.type.dtype, self.name(v.name, "held"))
         if self.place(v) is None:
             self.where[self.stores.storage(v)] = place = self.temporary(v.type)
-            self.each(v.type, lambda index: self.store(place.buffer, index, self.computed(v.owner, index)))
+            self.each(v.type, lambda index: self.store(place.buffer, index, self.computed(v.maker, index)))
         self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
         return stack
 
@@ -234,7 +250,7 @@ class Nester(Values):
         self.write(Pop(stack, self.address_of(v), self.product(self.dims(v.type))))
 
     def address_of(self, v: Value) -> Buffer | At:
-        place = self.place(v)
+        place = self.memory(v)
         return At(place.buffer, (self._from_start(place, 0),)) if place.prefix else place.buffer
 
     def _dim(self, op: Op) -> None:
@@ -260,8 +276,8 @@ class Nester(Values):
         if not nest.tasks:
             return
         for task in nest.tasks:
-            if task.memory and task.value.type.dims:
-                for r in task.op.results if task.value.owner is task.op else (task.value,):
+            if task.memory and task.value is not None and task.value.type.dims:
+                for r in task.op.results if task.op is not None and task.value.owner is task.op else (task.value,):
                     self.ensure(r)
         if len(nest.tasks) == 1 and nest.tasks[0].whole(self):
             return
@@ -272,20 +288,20 @@ class Nester(Values):
 
     def _linear(self, nest: Nest) -> bool:
         """Several loops over all elements of arrays, in order, are one."""
-        dims = nest.tasks[0].loops
-        if len(dims) < 2 or _iterations(nest.children[0]) <= sizes.unrolled or not all(
+        dims, inner = nest.tasks[0].loops, nest.children[0]
+        if len(dims) < 2 or isinstance(inner, Task) or _iterations(inner) <= sizes.registers or not all(
                 len(t.loops) == len(dims) and t.linear(self) for t in nest.tasks):
             return False
-        inner = nest.children[0]
         opens = list(inner.opens)
-        while isinstance(inner.children[0], Loop):
-            inner = inner.children[0]
+        while isinstance(child := inner.children[0], Loop):
+            inner = child
+        tasks = [c for c in inner.children if isinstance(c, Task)]
         if len(inner.children) != len(nest.tasks):
             return False
         for task in opens:
             task.begin(self, ())
         with self.loop(self.product(self.size(d) for d in dims)) as i:
-            for task in inner.children:
+            for task in tasks:
                 task.body(self, (i,))
         for task in opens:
             task.finish(self, ())
@@ -300,7 +316,7 @@ class Nester(Values):
         for task in node.opens:
             task.begin(self, index)
         trip = self.size(node.dim)
-        if _iterations(node) <= budget:
+        if isinstance(trip, int) and _iterations(node) <= budget:
             for k in range(trip):
                 for child in node.children:
                     self._node(child, index + (k,), budget)
@@ -321,9 +337,12 @@ def _iterations(node: Loop | Task) -> float:
     """How often the innermost statements under a node would be written out; inf where they are better vectorised."""
     if isinstance(node, Task):
         return 1
-    if type(node.dim) is not int or (node.dim >= sizes.lanes and all(isinstance(c, Task) for c in node.children)):
+    if type(node.dim) is not int:
         return float("inf")
-    return node.dim * max((_iterations(c) for c in node.children), default=1)
+    inner = max((_iterations(c) for c in node.children), default=1)
+    if node.dim >= sizes.lanes and (inner == 1 or (inner <= sizes.unrolled_inner and node.dim * inner > sizes.registers)):
+        return float("inf")
+    return node.dim * inner
 
 
 def _site(op: Op) -> tuple:
@@ -335,7 +354,7 @@ def _site(op: Op) -> tuple:
 
 
 _SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim,
-               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop}
+               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop, "exchange": Nester.exchange}
 
 
 def _inlined(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:

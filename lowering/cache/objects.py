@@ -29,7 +29,9 @@ def key_of(text: str, how: Sequence[str]) -> str | None:
 
 
 def find(key: str | None) -> Object | None:
-    found = files.read(f"{key}.code") if key else None
+    if not key:
+        return None
+    found = files.read(f"{key}.code")
     if found is None or len(found.parts) != 2:
         return None
     return Object(key, found.parts[1], found.parts[0], found.fields["phases"])

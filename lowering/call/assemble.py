@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ def assemble(
     options: int = 0,
     phases: dict[str, float] | None = None,
     about: Any = None,
+    write: Callable[..., str] = emit,
 ) -> Specialisation:
     """Compile a kernel for one form of call. `inout`: {result: parameter whose memory it overwrites}, as in the function's
-    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds."""
+    attributes; those results are no parameters of the kernel. It takes calls while `dispatch.set_options(options)` holds.
+    `write`: makes the LLVM IR."""
     start = time.perf_counter()
     held = held_constants(kernel)
-    text = emit(kernel, fastmath=fastmath)
+    text = write(kernel, fastmath=fastmath)
     phases = dict(phases or {}) | {"emit": 1e3 * (time.perf_counter() - start)}
     code = compile_module(text)
     signature = signature_of(kernel, arguments, output, inout or {}, options)
@@ -44,7 +47,8 @@ def held_constants(kernel: Kernel) -> list[np.ndarray]:
 
 
 def _held(buffer: Buffer) -> np.ndarray:
-    return constant(buffer.data)[1] if buffer.frozen and buffer.data.nbytes > sizes.constant else buffer.data
+    data = buffer.constant
+    return constant(data)[1] if buffer.frozen and data.nbytes > sizes.constant else data
 
 
 def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[int, int], options: int = 0) -> Signature:
@@ -54,7 +58,7 @@ def signature_of(kernel: Kernel, arguments: Arguments, output: Out, inout: dict[
     order = tuple(("in", k) for k in range(given.params)) + tuple(("out", k) for k in made)
     if len(order) != len(kernel.params):
         raise ValueError(f"kernel {kernel.name} has {len(kernel.params)} parameters; arguments and results make {len(order)}")
-    captured = tuple(buffer.data for buffer in constants(kernel) if not buffer.frozen)
+    captured = tuple(buffer.constant for buffer in constants(kernel) if not buffer.frozen)
     writes = tuple(sorted(set(inout.values())))
     return Signature(arguments, output, order, writes, captured, kernel.work >= sizes.release, options)
 

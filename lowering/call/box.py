@@ -44,12 +44,13 @@ class Packer:
 
     def _allocated(self, leaf: ArrayOut) -> tuple[str, str]:
         """A new array. Only the call knows whether one of a run-time length is large."""
-        w, numbers = self.w, [d for d in leaf.dims if type(d) is int]
-        size, dims = math.prod(numbers) * leaf.dtype.size, self._dims(leaf.dims)
+        w, numbers = self.w, [d for d in leaf.dims if isinstance(d, int)]
+        known, dims = math.prod(numbers) * leaf.dtype.size, self._dims(leaf.dims)
         if len(numbers) == len(leaf.dims):
-            return self._pooled(leaf, dims, str(size)) if size >= LARGE else self._array(leaf, dims)
+            return self._pooled(leaf, dims, str(known)) if known >= LARGE else self._array(leaf, dims)
+        size = str(known)
         for d in leaf.dims:
-            if type(d) is str:
+            if isinstance(d, str):
                 size = w.value(f"mul i64 {size}, {self.lengths[d]}")
         cell, slot, large, small, done = w.alloca("ptr"), w.new_slot(), w.block(), w.block(), w.block()
         w(f"br i1 {w.value(f'icmp uge i64 {size}, {LARGE}')}, label {large}, label {small}")
@@ -63,14 +64,15 @@ class Packer:
         w.begin(done)
         return w.value(f"load ptr, ptr {cell}"), slot
 
-    def _dims(self, dims: tuple[int | str, ...]) -> str:
+    def _dims(self, dims: tuple[int | str | None, ...]) -> str:
         """The address of an array's dimensions."""
         w = self.w
-        if all(type(d) is int for d in dims):
-            return w.dims(dims)
+        numbers = tuple(d for d in dims if isinstance(d, int))
+        if len(numbers) == len(dims):
+            return w.dims(numbers)
         cell = w.alloca(f"[{len(dims)} x i64]")
         for k, d in enumerate(dims):
-            w(f"store i64 {self.lengths[d] if type(d) is str else d}, ptr {w.at(cell, 8 * k)}")
+            w(f"store i64 {self.lengths[d] if isinstance(d, str) else d}, ptr {w.at(cell, 8 * k)}")
         return cell
 
     def _array(self, leaf: ArrayOut, dims: str, data: str = "null", flags: str = "0") -> tuple[str, str]:
@@ -156,6 +158,7 @@ class Packer:
         if isinstance(out, ArgOut):
             return self._shared(self.objects[out.param])
         if out not in self._made:
+            assert isinstance(out, ScalarOut), out        # an array has been made before
             x = self._scalar(out)
             self._made[out] = (x, w.own(x))
         x, slot = self._made[out]

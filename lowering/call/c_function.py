@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from ...ir.errors import ArgumentError
-from ...ir.types import DType, dtype
+from ...ir.types import DType, known_dtype
 from ..llvm.emit import emit
 from ..loopir.grammar import Kernel
 from ..native.engine import compile_module
@@ -199,7 +199,9 @@ def _checked(form: Form, plan: Plan) -> list[str]:
 
 def _pointers(form: Form, plan: Plan, lines: list[str]) -> tuple[list[str], list[str]]:
     """(what the kernel is given, the lines after it, with the return)."""
-    pointers, after, step = [], [], memory_type(dtype(form.input))
+    pointers: list[str] = []
+    after: list[str] = []
+    step = memory_type(known_dtype(form.input))
     for k, (kind, where) in enumerate(plan.pointers):
         if kind == "address":
             pointers.append(f"inttoptr (i64 {where} to ptr)")

@@ -61,7 +61,9 @@ class Cache:
                 return present
             specialisation.touch()
             self._entries[key] = specialisation
-            self._dispatcher().install(specialisation)
+            dispatcher = self._dispatcher()
+            if dispatcher is not None:
+                dispatcher.install(specialisation)
             self._shrink(self.maxsize, keep=key)
             _shrink_process()
         return specialisation

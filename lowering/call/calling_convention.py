@@ -46,16 +46,17 @@ import copy
 import functools
 import operator
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from ...ir.analysis.lengths import Expression, value_of
 from ...ir.ops import random
-from ...ir.types import Dim, DType, dtype
+from ...ir.types import DType, known_dtype
 
+L = TypeVar("L")                # In or Out
 BY_VALUE = (str, int, float, complex, bytes)
 
 
@@ -87,7 +88,7 @@ class HeldIn:
         self.dims, self.param, self.kept = dims, param, kept
 
     @classmethod
-    def described(cls, array: type, kind: np.dtype, shape: Any, strides: tuple[int, ...], dims: tuple[Dim, ...],
+    def described(cls, array: type, kind: np.dtype, shape: Any, strides: tuple[int, ...], dims: tuple[int, ...],
                   param: int | None, kept: np.ndarray | None) -> HeldIn:
         """The same without an array like it."""
         made = cls.__new__(cls)
@@ -97,7 +98,7 @@ class HeldIn:
 
     @property
     def dtype(self) -> DType:
-        return dtype(self.kind)
+        return known_dtype(self.kind)
 
     def at(self, param: int) -> HeldIn:
         """The same as another parameter."""
@@ -130,7 +131,8 @@ class Place(NamedTuple):
 
 
 MISSING = (LookupError, AttributeError, ValueError, TypeError)
-_FIND = {"item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
+_FIND: dict[str, Callable[[Any, Any], Any]] = {
+         "item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
          "member": lambda held, key: {True: True}[key in held]}
 
 
@@ -174,7 +176,7 @@ class KeptIn(NamedTuple):
     items: tuple
 
     @classmethod
-    def of(cls, x: Mapping[tuple[tuple, str], Callable]) -> KeptIn:
+    def of(cls, x: Any) -> KeptIn:
         return cls(type(x), items_of(x))
 
 
@@ -183,9 +185,9 @@ class PartsIn(NamedTuple):
     parts: tuple[tuple[str, Any, In], ...]
 
 
-class Node(NamedTuple):
+class Node(NamedTuple, Generic[L]):
     type: type
-    children: tuple[In | Out, ...]
+    children: tuple[L, ...]
     keys: tuple = ()
     make: Callable | None = None
 
@@ -201,7 +203,7 @@ class ArrayOut(NamedTuple):
         return None not in self.dims
 
     def shape(self, lengths: dict[str, int]) -> tuple[int, ...]:
-        return tuple([lengths[d] if type(d) is str else d for d in self.dims])
+        return tuple([lengths[d] if isinstance(d, str) else d for d in self.dims if d is not None])
 
 
 class ScalarOut(NamedTuple):
@@ -241,8 +243,8 @@ class Arguments(NamedTuple):
             yield layout
 
 
-In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | WeakIn | TypeIn | AbsentIn | KeptIn | PartsIn | Node
-Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node
+In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | WeakIn | TypeIn | AbsentIn | KeptIn | PartsIn | Node["In"]
+Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node["Out"]
 
 
 def leaves(layout: In | Out) -> Iterator[In | Out]:
@@ -326,9 +328,10 @@ def is_sequence(cls: type) -> bool:
     return cls is tuple or cls is list or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
-def children_of(layout: Node, x: Sequence | dict[str, Callable]) -> tuple | None:
+def children_of(layout: Node, x: Any) -> tuple | None:
     """The children of x where its structure is the node's, else None."""
-    if type(x) is not layout.type:
+    cls = type(x)
+    if cls is not layout.type:
         return None
     if is_sequence(layout.type):
         return tuple(x) if len(x) == len(layout.children) else None
@@ -425,7 +428,7 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
-            ok = type(x) is python_class(kind) and (kind != "int" or -(1 << 63) <= x < 1 << 63)
+            ok = type(x) is python_class(kind) and (kind != "int" or (isinstance(x, int) and -(1 << 63) <= x < 1 << 63))
         case SameIn(first, param):
             if found.get(first) is not x:
                 raise Mismatch

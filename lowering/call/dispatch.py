@@ -16,8 +16,6 @@ import types
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..native import c_layouts
 from ..native.compile_fast import compile_glue
 from ..native.entry_writer import TABLE
@@ -28,7 +26,7 @@ from .entry_variant import link
 from .specialisation import ClosedError, Specialisation
 
 if TYPE_CHECKING:
-    from ...ir.types import Array
+    pass
 
 _VECTORCALL, _HEAD, _BOUND = (c_layouts.OFFSETS["callable." + name] for name in ("vectorcall", "head", "bound"))
 _LOCK = Lock(2)
@@ -128,11 +126,10 @@ class Dispatcher(NativeCallable):
         if cls.__call__ is Dispatcher.__call__:
             _enable(cls)
 
-    def miss(self, *args: Any, **kwargs: Any) -> None:
+    def miss(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
-    def __call__(self, *args: Any, **kwargs: list[str] | np.ndarray) -> dict[int | str | tuple[str, ...],
-                 Any] | np.ndarray | tuple[dict | list | Array, ...]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for specialisation in self._chain:
             leaves = specialisation.match(args, kwargs)
             if leaves is not None:

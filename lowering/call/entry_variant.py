@@ -98,7 +98,7 @@ class Form:
 
     def close(self) -> None:
         """Free the machine code, when no call is running in it."""
-        if self._state:
+        if self._state and self._code:
             self._final = (self._state[CALLS], self._state[TICK])
             self._state = self._weak = None
             self._code.close()

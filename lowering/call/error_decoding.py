@@ -5,7 +5,7 @@ import struct
 from typing import NoReturn
 
 from ...ir.errors import Loc
-from ...ir.ops.checks import make_error, noted
+from ...ir.ops.checks import Message, make_error, noted
 from ...ir.types import DType
 from ..libraries.numpy_random import pending
 from ..loopir.grammar import Fail, Kernel, walk
@@ -21,7 +21,7 @@ class Reporter:
 
     __slots__ = ("dtypes", "sites")
 
-    def __init__(self, sites: tuple[tuple[str, str, Loc], ...], dtypes: dict[int, tuple[DType, ...]]):
+    def __init__(self, sites: tuple[tuple[str, Message, Loc], ...], dtypes: dict[int, tuple[DType, ...]]):
         self.sites, self.dtypes = sites, dtypes
 
     def __call__(self, site: int, words: tuple[int, ...]) -> NoReturn:

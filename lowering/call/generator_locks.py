@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable
 
 from ...ir.ops import random
+from ..native.c_layouts import function_address
 from .calling_convention import ScalarIn, Signature
 
 _REENTRANT = type(threading.RLock())
@@ -39,4 +40,4 @@ def give_back(handles: Iterable[int]) -> None:
 _FUNCTION = ctypes.PYFUNCTYPE(None, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64)
 _TAKE = _FUNCTION(lambda handles, count: take(handles[:count]))
 _GIVE_BACK = _FUNCTION(lambda handles, count: give_back(handles[:count]))
-TAKE, GIVE_BACK = (ctypes.cast(f, ctypes.c_void_p).value for f in (_TAKE, _GIVE_BACK))
+TAKE, GIVE_BACK = function_address(_TAKE), function_address(_GIVE_BACK)

@@ -11,9 +11,9 @@ _EXTREME = {"min": "slt", "max": "sgt"}
 
 def number(w: Writer, e: Expression, lengths: dict[str, str]) -> str:
     """The value of an expression, an i64. `lengths`: the register of each length."""
-    if type(e) is int:
+    if isinstance(e, int):
         return str(e)
-    if type(e) is str:
+    if isinstance(e, str):
         return lengths[e]
     name, *parts = e
     a, *rest = [number(w, part, lengths) for part in parts]

@@ -82,7 +82,7 @@ class Specialisation:
         self._address = code.address(kernel)
         self._kernel, self._shim = _callable(self._address, len(signature.kernel) + 1)
         self.native = native and c_layouts.NATIVE
-        self.forms: tuple[Form, ...] = ()
+        self.forms = tuple[Form, ...]()
         self.add_form(signature.arguments)
         self.phases["entry"] = self.forms[0].milliseconds
 
@@ -191,7 +191,9 @@ class Specialisation:
         if failed:
             self._failure(ctypes.addressof(error))
         for k, descriptor in late.items():
-            results[k] = _adopt(descriptor, signature.results()[k])
+            leaf = signature.results()[k]
+            assert isinstance(leaf, ArrayOut), leaf
+            results[k] = _adopt(descriptor, leaf)
         return build(signature.output, results, leaves)
 
     def _inputs(self, leaves: list) -> list[np.ndarray]:

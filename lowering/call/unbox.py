@@ -182,7 +182,7 @@ class Unpacker:
 
     # Where captured objects are found
 
-    def _part(self, kind: str, holder: str, cls: type, key: str | None, layout: In) -> None:
+    def _part(self, kind: str, holder: str, cls: type, key: Any, layout: In) -> None:
         """Check what a holder of a class has at a place."""
         x = _PARTS[kind](self, holder, cls, key, type(layout) is AbsentIn)
         if x is not None:
@@ -195,7 +195,7 @@ class Unpacker:
         self.w.require(self.w.value(f"icmp {'eq' if absent else 'ne'} ptr {found}, null"), otherwise)
         return None if absent else found
 
-    def _item(self, holder: str, cls: type, key: str, absent: bool) -> str | None:
+    def _item(self, holder: str, cls: type, key: Any, absent: bool) -> str | None:
         w = self.w
         if cls is list or cls is tuple:
             size = w.field(holder, _AT["size"], "i64")
@@ -263,7 +263,8 @@ class Unpacker:
             w.helpers[dict_entries.TEXT] = None
             given = ", ".join(["ptr " + x for x in (holder, w.link("object", name), w.cell(),
                                                     w.link("api", "PyDict_GetItemWithError"))])
-            found = self._present(w.value(f"call ptr @{dict_entries.LOOKUP}({given})"), False)
+            found = w.value(f"call ptr @{dict_entries.LOOKUP}({given})")
+            self._present(found, False)
             self._check(layout, found, True)
 
     def _length(self, dims: str, axis: int, expected: int | str) -> str | None:
@@ -330,7 +331,7 @@ class Unpacker:
         w = self.w
         return w.value(f"icmp eq i32 {w.call('PyUnicode_Compare', 'i32', f'ptr {x}', 'ptr ' + w.link('object', value))}, 0")
 
-    def _equal_object(self, value: bytes, x: str) -> str:
+    def _equal_object(self, value: bytes | int, x: str) -> str:
         w = self.w
         found = w.call("PyObject_RichCompareBool", "i32", f"ptr {x}", f"ptr {w.link('object', value)}", "i32 2")    # Py_EQ
         return w.value(f"icmp eq i32 {found}, 1")
@@ -368,7 +369,7 @@ class Unpacker:
 
     def _parts(self, layout: PartsIn, x: str, mutable: bool) -> None:
         self._check(layout.whole, x, mutable)
-        cls = layout.whole.type if type(layout.whole) in (TypeIn, KeptIn) else object
+        cls = layout.whole.type if isinstance(layout.whole, (TypeIn, KeptIn)) else object
         for kind, key, part in layout.parts:
             self._part(kind, x, cls, key, part)
 
@@ -473,10 +474,13 @@ def _plain_number(value: Callable | CodeType | ModuleType | None) -> bool:
 
 _FIELDS = {"__code__": "function.code", "__defaults__": "function.defaults", "__kwdefaults__": "function.kwdefaults",
            "__func__": "method.function", "__self__": "method.self"}
-_EQUAL = {str: Unpacker._equal_text, bytes: Unpacker._equal_object, int: Unpacker._equal_int, float: Unpacker._equal_bytes,
+_EQUAL: dict[type, Callable[[Unpacker, Any, str], str]] = {
+          str: Unpacker._equal_text, bytes: Unpacker._equal_object, int: Unpacker._equal_int, float: Unpacker._equal_bytes,
           complex: Unpacker._equal_bytes}
-_PARTS = {"cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
+_PARTS: dict[str, Callable[[Unpacker, str, type, Any, bool], str | None]] = {
+          "cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
           "member": Unpacker._member}
-_CHECKS = {ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
+_CHECKS: dict[type, Callable[[Unpacker, Any, str, bool], None]] = {
+           ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
            SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node, WeakIn: Unpacker._weak,
            TypeIn: Unpacker._typed, KeptIn: Unpacker._kept, PartsIn: Unpacker._parts}

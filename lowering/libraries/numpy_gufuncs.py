@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy._core import _multiarray_umath as umath
+import numpy._core._multiarray_umath as umath
 
 from ...ir.errors import UnsupportedError
 from ..native import engine
@@ -28,7 +27,7 @@ from . import blas
 if TYPE_CHECKING:
     from ...ir.types import DType
     from ..llvm.emit import Emitter
-    from ..loopir.grammar import Buffer
+    from ..loopir.grammar import At, Buffer, Size
 
 # routine -> core dimensions of the operands, a letter each; letters in order of first appearance are the sizes that it takes
 SIGNATURES = {
@@ -51,7 +50,7 @@ def letters(inputs: list[DType], outputs: list[DType]) -> str:
 
 
 @cache
-def _ufunc(name: str) -> Callable:
+def _ufunc(name: str) -> np.ufunc:
     for module in map(importlib.import_module, _MODULES):
         found = getattr(module, name, None) or getattr(module, _OLDER.get(name, name), None)
         if isinstance(found, np.ufunc):
@@ -125,16 +124,19 @@ def _number(out: Emitter, letter: str, value: float) -> str:
     return cell
 
 
-def _gufunc(out: Emitter, site: int | None, name: str, outer: int, *rest: float | Buffer) -> None:
+def _gufunc(out: Emitter, site: int | None, name: str, outer: Size, *rest: Size | float | Buffer | At) -> None:
     routine, types = name.split(".")
     core = _core(routine)
     order = list(dict.fromkeys("".join(core)))
-    sizes = dict(zip(order, (out.index(size) for size in rest[:len(order)])))
+    sizes = dict(zip(order, map(out.index, cast("tuple[Size, ...]", rest[:len(order)]))))
     kinds = types.replace("_", "")
-    args = [_number(out, c, a) if isinstance(a, float) else out.address(a) for a, c in zip(rest[len(order):], kinds)]
-    outside, inside = [], []
+    operands = cast("tuple[float | Buffer | At, ...]", rest[len(order):])
+    args = [_number(out, c, a) if isinstance(a, float) else out.address(a) for a, c in zip(operands, kinds)]
+    outside: list[str] = []
+    inside: list[str] = []
     for dims, kind in zip(core, kinds):
-        steps, step = [], str(_BYTES[kind])
+        steps: list[str] = []
+        step = str(_BYTES[kind])
         for letter in reversed(dims):
             steps.insert(0, step)
             step = out.times(step, sizes[letter])

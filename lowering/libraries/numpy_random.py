@@ -29,9 +29,10 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from ...ir.ops import random
-from ...ir.types import dtype as dtype_of
+from ...ir.types import known_dtype
 from ..loopir.grammar import At, Buffer, Imm, Scalar
 from ..native import engine
+from ..native.c_layouts import function_address
 from ..native.elf import contents, is_elf
 from . import blas
 from .random_functions import FUNCTIONS, TABLES, UNIFORM, ZIGGURAT
@@ -87,8 +88,9 @@ def _library() -> tuple[Any, Any] | None:
             return None
 
 
-def _address(name: str) -> int:
-    return _library()[1][name]
+def _address(name: str) -> int | None:
+    library = _library()
+    return library[1][name] if library is not None else None
 
 
 @cache
@@ -96,14 +98,20 @@ def _tables() -> dict[str, ctypes.Array] | None:
     """The tables of NumPy's ziggurats, from the same objects; None where they are not found."""
     for binary in _objects() if ZIGGURAT else ():
         found = {name: contents(binary, name) for name in TABLES} if is_elf(binary) else {}
-        if found and all(raw is not None and len(raw) == 2048 for raw in found.values()):
-            return {name: ctypes.create_string_buffer(raw, 2048) for name, raw in found.items()}
+        whole = {name: raw for name, raw in found.items() if raw is not None and len(raw) == 2048}
+        if found and len(whole) == len(found):
+            return {name: ctypes.create_string_buffer(raw, 2048) for name, raw in whole.items()}
     return None
 
 
+def _table_addresses(names: list[str]) -> list[int | None]:
+    tables = _tables()
+    return [ctypes.addressof(tables[name]) if tables is not None else None for name in names]
+
+
 engine.PROVIDERS["npyrandom"] = lambda names: [_address(name) for name in names]
-engine.PROVIDERS["clibrary"] = lambda names: [ctypes.cast(getattr(ctypes.CDLL(None), n), ctypes.c_void_p).value for n in names]
-engine.PROVIDERS["npytables"] = lambda names: [ctypes.addressof(_tables()[name]) for name in names]
+engine.PROVIDERS["clibrary"] = lambda names: [function_address(getattr(ctypes.CDLL(None), n)) for n in names]
+engine.PROVIDERS["npytables"] = _table_addresses
 
 
 # --- where a generator has its bitgen_t ------------------------------------------------------------------------------------
@@ -277,6 +285,7 @@ _PENDING = _Pending()
 
 def pending() -> BaseException:
     error, _PENDING.error = _PENDING.error, None
+    assert error is not None                       # a callback has just said so
     return error
 
 
@@ -299,9 +308,9 @@ def _text(address: int, size: int) -> str:
 
 def _drawn(text: int, size: int, words: int, target: int) -> None:
     dist, name, *kinds = _text(text, size).split(",")
-    handle, *params = [engine.from_words(ctypes.string_at(words + 8 * k, 8), dtype_of(kind)) for k, kind in enumerate(kinds)]
-    made = random.draw(random.generator_at(handle), dist, dtype_of(name).np, None, params)
-    _write(target, np.asarray(made, dtype_of(name).np))
+    handle, *params = [engine.from_words(ctypes.string_at(words + 8 * k, 8), known_dtype(kind)) for k, kind in enumerate(kinds)]
+    made = random.draw(random.generator_at(handle), dist, known_dtype(name).np, None, params)
+    _write(target, np.asarray(made, known_dtype(name).np))
 
 
 def _write(target: int, made: np.ndarray) -> None:
@@ -314,7 +323,7 @@ def _called(text: int, size: int, words: int, target: int) -> None:
     dims, at, operands = (ctypes.c_int64 * rank).from_address(words)[:] if rank else [], words + 8 * rank, []
     for name in kinds:
         name, _, axes = name.partition(":")
-        d = dtype_of(name)
+        d = known_dtype(name)
         if not axes:
             operands.append(engine.from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
             at += 16 if d.complex else 8
@@ -325,12 +334,12 @@ def _called(text: int, size: int, words: int, target: int) -> None:
         at += 8 * (1 + int(axes))
     made = random.run_call(kind, method, form, operands, tuple(dims))
     if result != "none":
-        _write(target, np.asarray(made, dtype_of(result).np).reshape(dims))
+        _write(target, np.asarray(made, known_dtype(result).np).reshape(dims))
 
 
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 _CALLBACKS = {"draw": _FUNCTION(_guarded(_drawn)), "call": _FUNCTION(_guarded(_called))}
-engine.PROVIDERS["pyrandom"] = lambda names: [ctypes.cast(_CALLBACKS[name], ctypes.c_void_p).value for name in names]
+engine.PROVIDERS["pyrandom"] = lambda names: [function_address(_CALLBACKS[name]) for name in names]
 
 
 def _python(out: Emitter, site: int, name: str, text: str, words: list[str], target: str) -> None:
@@ -357,9 +366,9 @@ def _ask(out: Emitter, site: int, target: At, kind: str, dist: str, generator: S
     _python(out, site, "draw", text, words, out.address(target))
 
 
-def _random_call(out: Emitter, site: int, spec: tuple[str, ...], kinds: tuple[str, ...], target: Buffer, rank: int,
-                 *rest: Imm | Scalar) -> None:
-    words, left = [out.index(d) for d in rest[:rank]], list(rest[rank:])
+def _random_call(out: Emitter, site: int, spec: tuple[str, ...], kinds: tuple[str, ...], target: Buffer | At | None, rank: int,
+                 *rest: Any) -> None:
+    words, left = [out.index(d) for d in rest[:rank]], list(rest[rank:])      # scalars, and arrays with their dimensions
     for kind in kinds:
         axes = kind.partition(":")[2]
         if not axes:

@@ -47,7 +47,7 @@ def _function(name: str, arity: int) -> int | None:
     return _functions().get((_ALIASES.get(name, name), arity))
 
 
-def _addresses(names: list[str]) -> list[int]:
+def _addresses(names: list[str]) -> list[int | None]:
     return [_function(*_parts(name)) for name in names]
 
 

@@ -34,6 +34,8 @@ from ..loopir.grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -44,6 +46,7 @@ from ..loopir.grammar import (
     Swap,
     Var,
     While,
+    greatest,
 )
 from . import parallel_loops
 from .kernel_writer import REGISTER, Module, Writer
@@ -51,6 +54,7 @@ from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
+from .unpredictable import BitTests
 
 if TYPE_CHECKING:
     from ...ir.types import DType
@@ -64,6 +68,7 @@ class Emitter(Writer):
         self.vars: dict[Var, tuple[str, ...]] = {}
         self.stacks, self.polls = Stacks(self), Polls(self, kernel)
         self.scalars = Scalars(self, fastmath)
+        self.tests = BitTests()
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +77,12 @@ class Emitter(Writer):
             _STATEMENTS[type(stmt)](self, stmt)
 
     def let(self, s: Let) -> None:
+        self.tests.note(s)
         self.regs[s.target] = self.scalars.let(s)
+
+    def unpredictable(self, cond: Atom) -> str:
+        """What a branch or a choice says of its condition."""
+        return f", !unpredictable !{self.empty()}" if cond in self.tests else ""
 
     def load(self, s: Load) -> None:
         pointer, tags, kind = self.storage.element(s.buffer, s.index), self.storage.tags(s.buffer), s.buffer.dtype
@@ -131,7 +141,7 @@ class Emitter(Writer):
         for cell in self._cells(s.var):
             parts.append(self.fresh())
             self.lines.append(f"  {parts[-1]} = load {kind}, ptr {cell}")
-        self.regs[s.target] = tuple(parts) if len(parts) == 2 else parts[0]
+        self.regs[s.target] = (parts[0], parts[1]) if len(parts) == 2 else parts[0]
 
     def set(self, s: Set) -> None:
         kind, value = REGISTER[s.var.dtype.name], self.reg(s.value)
@@ -142,7 +152,7 @@ class Emitter(Writer):
 
     def for_(self, s: For) -> None:
         if s.spread is not None:
-            parallel_loops.write(self, s)
+            parallel_loops.write(self, s, s.spread)
         else:
             self.serial_for(s)
 
@@ -161,7 +171,7 @@ class Emitter(Writer):
         if length:
             self.chunks(self.index(s.trip), length, write, inside, group)
         else:
-            self.loop(self.index(s.trip), write, s.unroll, inside, group)
+            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes)
         self.serial, self.group = outside
 
     def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:
@@ -204,7 +214,7 @@ class Emitter(Writer):
     def if_(self, s: If) -> None:
         then, done = self.label(), self.label()
         other = self.label() if s.other else done
-        hint = f", !prof !{self.unlikely()}" if s.rare else ""
+        hint = f", !prof !{self.unlikely()}" if s.rare else self.unpredictable(s.cond)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}{hint}")
         self.start(then)
         self.body(s.then)
@@ -259,9 +269,10 @@ class Emitter(Writer):
         self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align {align} {self.storage.base(s.dst)}, "
                           f"ptr align {align} {self.storage.base(s.src)}, i64 {size}, i1 false)")
 
-    def swap(self, s: Swap) -> Any:
-        if type(s.a) is Stack:
-            return self.stacks.swap(s)
+    def swap(self, s: Swap) -> None:
+        if isinstance(s.a, Stack) or isinstance(s.b, Stack):
+            self.stacks.swap(s)
+            return
         cells = self.storage.cells
         a, b = self.storage.base(s.a), self.storage.base(s.b)
         self.lines += [f"  store ptr {b}, ptr {cells[s.a]}", f"  store ptr {a}, ptr {cells[s.b]}"]
@@ -269,7 +280,7 @@ class Emitter(Writer):
     # --- leaving and reporting ------------------------------------------------------------------------------------------
 
     def fail(self, s: Fail) -> None:
-        self.leave_if(self.reg(s.cond), s.site, s.values)
+        self.leave_if(self.one(s.cond), s.site, s.values)
 
     def leave_if(self, cond: str, site: int, values: tuple[Imm | Scalar, ...] = ()) -> None:
         """Where cond (an i1 operand) holds, report the site and its values and return 1."""
@@ -292,9 +303,10 @@ class Emitter(Writer):
 
     def words(self, atom: Atom) -> tuple[str, ...]:
         """The value as 64-bit words: integers extended, floats as the bits of an f64; two words for a complex number."""
-        value, kind = self.reg(atom), atom.dtype
-        if kind.complex:
-            return self._float_word(value[0], kind), self._float_word(value[1], kind)
+        found, kind = self.reg(atom), atom.dtype
+        if isinstance(found, tuple):
+            return self._float_word(found[0], kind), self._float_word(found[1], kind)
+        value = found
         if kind.kind == "f":
             return (self._float_word(value, kind),)
         if kind.bits == 64:
@@ -303,7 +315,7 @@ class Emitter(Writer):
         self.lines.append(f"  {out} = {'sext' if kind.kind == 'i' else 'zext'} {REGISTER[kind.name]} {value} to i64")
         return (out,)
 
-    def _float_word(self, value: str | tuple[str, str], kind: DType) -> str:
+    def _float_word(self, value: str, kind: DType) -> str:
         if REGISTER[kind.name] == "float":
             wide = self.fresh()
             self.lines.append(f"  {wide} = fpext float {value} to double")
@@ -397,10 +409,12 @@ def _all_zero(imm: Imm) -> bool:
     return not any(imm.dtype.np.type(imm.value).tobytes())
 
 
-_STATEMENTS = {Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
+_STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
+               Let: Emitter.let, Load: Emitter.load, Store: Emitter.store, Get: Emitter.get, Set: Emitter.set,
                For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
-               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s), Lib: Emitter.lib,
+               Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
+               Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Lib: Emitter.lib,
                Fail: Emitter.fail, Print: Emitter.print_}
 
 

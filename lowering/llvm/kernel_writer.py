@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
@@ -27,6 +26,7 @@ _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.un
 _UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
 _NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
 _FOUR_CHAINS = '!{!"llvm.loop.interleave.count", i32 4}'          # their latencies overlap
+_NO_VECTORS = '!{!"llvm.loop.vectorize.enable", i1 false}'         # they would cost code, and the tests of which form to run
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
 
@@ -72,7 +72,7 @@ class _Known(dict):
         super().__init__()
         self.writer = writer
 
-    def __missing__(self, x: Scalar) -> Any:
+    def __missing__(self, x: Scalar) -> str | tuple[str, str]:
         self[x] = found = self.writer.scalar_outside(x)
         return found
 
@@ -93,7 +93,8 @@ class Writer:
         self.module = module or Module()
         self.declarations, self.globals = self.module.declarations, self.module.globals
         self._scopes: dict[int, tuple[int, int, int]] = {}
-        self._unlikely, self._empty = None, None
+        self._unlikely: int | None = None
+        self._empty: int | None = None
         self._count = self._labels = 0
         self.block = "body"
         self.depth = 0                # of loops
@@ -209,13 +210,19 @@ class Writer:
                 raise IRError(f"loop IR: {atom!r} is used before it is defined") from None
         return literal(atom.value, atom.dtype)
 
+    def one(self, atom: Atom) -> str:
+        """The operand of an atom that is not complex."""
+        found = self.reg(atom)
+        assert isinstance(found, str), atom
+        return found
+
     def index(self, size: int | str | Atom) -> str:
         """An i64 operand from a Python int, an immediate, an index scalar, or text that is one already."""
-        if type(size) is str:
+        if isinstance(size, str):
             return size
-        if type(size) is int:
+        if isinstance(size, int):
             return str(size)
-        return self.regs[size] if type(size) is Scalar else str(int(size.value))
+        return self.one(size) if isinstance(size, Scalar) else str(int(size.value))
 
     def times(self, a: str, b: int | str | Scalar, flags: str = " nsw") -> str:
         """The product of sizes, folded where one is a number; `flags` "" where it may overflow."""
@@ -257,9 +264,10 @@ class Writer:
         if self.around is None:
             raise KeyError(x)
         there, kind = self.around.regs[x], REGISTER[x.dtype.name]
-        if type(there) is tuple:
-            return tuple(self._capture(kind, part) for part in there)
-        return self._capture(kind, there)
+        if isinstance(there, str):
+            return self._capture(kind, there)
+        re, im = there
+        return self._capture(kind, re), self._capture(kind, im)
 
     def _capture(self, kind: str, there: str, flags: str = "") -> str:
         name = f"%c{len(self.captured)}"
@@ -271,14 +279,16 @@ class Writer:
         return [text for _, _, text in self.captured]
 
     def address(self, where: Buffer | At) -> str:
-        return self.storage.element(where.buffer, where.index) if type(where) is At else self.storage.base(where)
+        return self.storage.element(where.buffer, where.index) if isinstance(where, At) else self.storage.base(where)
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None) -> None:
+    def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None,
+             short: bool = False) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
         `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.
+        `short`: its length is known at run time only, but is less than that of a vector.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -302,7 +312,7 @@ class Writer:
         written = len(self.lines) - at
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
         by_four = self.innermost and written <= sizes.llvm_branches and branchy
-        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group)
+        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group, short)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -311,7 +321,7 @@ class Writer:
         self.start(done)
 
     def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool,
-               group: int | None) -> tuple[str, int]:
+               group: int | None, short: bool) -> tuple[str, int]:
         """The metadata of a loop's latch, and how many times its body will stand in the code."""
         hints, times = [], 1
         if trip.isdigit():
@@ -321,7 +331,9 @@ class Writer:
                 hints = [_UNROLL_VECTOR]
         if by_four and not hints:
             hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
-        if self.calls and times == 1:
+        if short and not trip.isdigit():
+            hints.append(_NO_VECTORS)
+        elif self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)
         elif self.probing and self.innermost and not serial:
             hints.append(_FOUR_CHAINS)

@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 _CHUNK = "i64 %from, i64 %to, i64 %chunk, i1 %asks, ptr "
 
 
-def write(out: Emitter, s: For) -> None:
+def write(out: Emitter, s: For, spread: Spread) -> None:
     """Write a parallel loop. One of unknown length begins with a look at its work: often it is one chunk, which needs no pool;
     inside of another loop it then stands here, too."""
-    number = chunks_of(s.spread, s.trip)
-    if number is not None:
+    number = chunks_of(spread, s.trip)
+    if number is not None and isinstance(s.trip, int):
         length = length_of(s.trip, number)
-        return _whole(out, s, -(-s.trip // length), length)
-    counting = _Counting(out, s)
+        return _whole(out, s, spread, -(-s.trip // length), length)
+    counting = _Counting(out, s, spread)
     if out.depth:
-        return out.either(counting.enough, lambda: _whole(out, s, *counting.division()), lambda: out.serial_for(s))
-    return _whole(out, s, *counting.division(), counting.enough)
+        return out.either(counting.enough, lambda: _whole(out, s, spread, *counting.division()), lambda: out.serial_for(s))
+    return _whole(out, s, spread, *counting.division(), counting.enough)
 
 
-def _whole(out: Emitter, s: For, number: Size, length: Size, enough: str = "") -> None:
+def _whole(out: Emitter, s: For, spread: Spread, number: Size, length: Size, enough: str = "") -> None:
     """The loop with what stands before and after it. enough: a register, whether the pool is to be asked."""
-    parts = _Parts(out, s.spread, number)
+    parts = _Parts(out, spread, number)
     body, name = _body(out, s, parts)
     code = out.fresh()
     out.fails = True
@@ -130,13 +130,13 @@ def _unpacking(name: str, captured: list[tuple[str, str, str]]) -> str:
 class _Counting:
     """How many chunks, from lengths that are known at run time, in floating-point numbers."""
 
-    def __init__(self, out: Emitter, s: For):
-        self.out, self.s = out, s
-        self.work, self.enough = self._work(s.spread), out.fresh()
+    def __init__(self, out: Emitter, s: For, spread: Spread):
+        self.out, self.s, self.spread = out, s, spread
+        self.work, self.enough = self._work(spread), out.fresh()
         out.lines.append(f"  {self.enough} = fcmp oge double {self.work}, {float_literal(float(sizes.parallel))}")
 
     def division(self) -> tuple[Scalar, Scalar]:
-        out, spread = self.out, self.s.spread
+        out, spread = self.out, self.spread
         trip = out.index(self.s.trip)
         work, enough = self.work, self.enough
         number = self._op("fdiv", work, float_literal(float(max(sizes.grain, 1))))

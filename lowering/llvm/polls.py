@@ -96,8 +96,8 @@ class Polls:
         """The iterations of a chunk; 0 where a loop runs as a whole: inside of others, short, or as long as an array."""
         if not self.wanted or self.out.depth or work([loop]) <= WORK:
             return 0
-        accesses = [s for s in walk(loop.body) if type(s) in (Load, Store)]
-        along = type(loop.trip) is int or any(loop.trip in s.buffer.dims for s in accesses)
+        accesses = [s for s in walk(loop.body) if isinstance(s, (Load, Store))]
+        along = isinstance(loop.trip, int) or any(loop.trip in s.buffer.dims for s in accesses)
         if along and _levels(loop.body) <= (work(loop.body) == inf) and not any(type(s) is While for s in walk(loop.body)):
             return 0                                # a sweep; or one over rows whose lengths stand in the data
         return max(WORK // _work_of(loop.body), 1)

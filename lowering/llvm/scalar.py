@@ -11,18 +11,20 @@ products, floor division …) keeps the order that the recipe gives, because its
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import IRError
-from ...ir.opdef import OPS
+from ...ir.opdef import OPS, Elementwise
+from ...ir.ops.root_powers import ROOT_POWERS
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
-from ..loopir.grammar import Let
+from ..loopir.grammar import Imm, Let
 from ..math import library
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ _PURE = "nounwind willreturn memory(none)"
 @cache
 def rule(op: str, kind: str) -> Node | tuple[str, ...]:
     """The rule of an elementwise op for operands of a kind."""
-    try:
-        return rule_of(OPS[op].recipe, kind)
-    except KeyError:
-        raise IRError(f"loop IR: {op} has no recipe for dtypes of kind {kind!r}") from None
+    defn = OPS.get(op)
+    if isinstance(defn, Elementwise):
+        with suppress(KeyError):
+            return rule_of(defn.recipe, kind)
+    raise IRError(f"loop IR: {op} has no recipe for dtypes of kind {kind!r}")
 
 
 def letters(dtype: DType) -> str:
@@ -74,7 +77,7 @@ class Scalars:
 
     def __init__(self, out: Emitter, fastmath: bool):
         self.out, self.fastmath = out, fastmath
-        self.flags = ""
+        self.flags = self.hint = ""
 
     def let(self, s: Let) -> Any:
         """The operand of a Let's target."""
@@ -104,12 +107,20 @@ class Scalars:
         return self.line(f"bitcast i32 {found} to float", F32)
 
     def _made(self, s: Let, args: Any, target: DType) -> str | tuple[str, ...]:
-        top = rule(s.op, args[-1][1].kind)
-        if type(top) is tuple:
+        top = self._root_power(s, args) or rule(s.op, args[-1][1].kind)
+        self.hint = self.out.unpredictable(s.args[0]) if s.op == "select" else ""
+        if isinstance(top, tuple):
             self.flags = FLAGS[s.reassoc, self.fastmath]
             return _RULES[top[0]](self, top, args, target)[0]
         self.flags = " reassoc nsz" if s.reassoc else ""
         return _Tree(self, args, target).make(top)[0]
+
+    def _root_power(self, s: Let, args: Any) -> Node | None:
+        """The rule of a power whose exponent is half an odd number, where the machine has what that needs."""
+        if s.op != "pow" or type(s.args[1]) is not Imm or args[0][1].kind != "f":
+            return None
+        found = ROOT_POWERS.get(s.args[1].value)
+        return found and library.function("pow", "f64", self.out.module.widths) and found[args[0][1] is F32]
 
     def line(self, text: str, dtype: DType) -> tuple[str, DType]:
         """Give the value that `text` computes a register."""
@@ -213,7 +224,7 @@ class Scalars:
                target: DType) -> tuple[str | tuple[str, ...], DType]:
         (cond, _), (yes, dtype), (no, _) = args
         if not dtype.complex:
-            return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}", dtype)
+            return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}{self.hint}", dtype)
         kind = TYPE[dtype.real.name]
         return tuple(self.line(f"select i1 {cond}, {kind} {y}, {kind} {n}", dtype)[0]
                      for y, n in zip(yes, no, strict=True)), dtype
@@ -283,8 +294,9 @@ class Scalars:
         return self.line(f"trunc {wide} {frozen} to {TYPE[to.name]}", to)
 
 
-_INDEX = {"wrap": Scalars._wrap, "outside": Scalars._outside, "pick": Scalars._pick}
-_RULES = {"instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
+_INDEX: dict[str, Callable[..., str]] = {"wrap": Scalars._wrap, "outside": Scalars._outside, "pick": Scalars._pick}
+_RULES: dict[str, Callable[..., Any]] = {
+          "instr": Scalars.instr, "icmp": Scalars.compare, "fcmp": Scalars.compare, "intrinsic": Scalars.intrinsic,
           "libm": Scalars.libm, "clibm": Scalars.clibm, "exact": Scalars.exact, "scipy": Scalars.scipy, "fits": Scalars.fits,
           "signbit": Scalars.signbit, "real": Scalars.part,
           "imag": Scalars.part, "complex": Scalars.complex_, "select": Scalars.select, "copy": Scalars.copy,
@@ -297,7 +309,7 @@ class _Tree:
     def __init__(self, scalars: Scalars, args: list[tuple[str | tuple, DType]], target: DType, variables: Sequence = ()):
         self.scalars, self.args, self.target, self.variables = scalars, args, target, variables
         self.made: dict[int, tuple] = {}
-        self.loops: dict[int, tuple] = {}
+        self.loops: dict[int, list[tuple[str, DType]]] = {}
 
     def make(self, node: Node) -> tuple[str | tuple[str, ...], DType]:
         """The value of a node."""
@@ -335,9 +347,9 @@ class _Tree:
         return literal(value, dtype), dtype
 
     def _apply(self, op: str | tuple[str, ...], args: list[tuple[str | tuple, DType]]) -> Any:
-        if type(op) is str:
+        if isinstance(op, str):
             inner = rule(op, args[-1][1].kind)
-            if type(inner) is not tuple:
+            if isinstance(inner, Node):
                 return _Tree(self.scalars, args, self.target).make(inner)
             op = inner
         target = self.target

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...ir.thresholds import sizes
-from ..loopir.grammar import Clear, Pop, Push, Scalar, Stack, Swap
+from ..loopir.grammar import At, Buffer, Clear, Peek, Poke, Pop, Push, Scalar, Stack, Swap
 from .storage import MEMORY
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Stacks:
         self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")
 
     def swap(self, s: Swap) -> None:
+        assert isinstance(s.a, Stack) and isinstance(s.b, Stack), s
         for kind, a, b in zip(("ptr", "i64", "i64"), self._cells(s.a), self._cells(s.b)):
             x, y = self._load(kind, a), self._load(kind, b)
             self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
@@ -52,8 +53,8 @@ class Stacks:
     def push(self, s: Push) -> None:
         out, kind = self.out, s.stack.dtype
         memory, used_cell, room_cell = self._cells(s.stack)
-        scalar = not hasattr(s.source, "index") and not hasattr(s.source, "dims")
-        size = str(kind.size) if scalar else out.times(out.index(s.size), kind.size)
+        source = s.source
+        size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
         used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
         room = self._load("i64", room_cell)
         grow, ready = out.label(), out.label()
@@ -65,10 +66,10 @@ class Stacks:
         out.start(ready)
         base, top = self._load("ptr", memory), out.fresh()
         out.lines.append(f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {used}")
-        if scalar:
-            out.store_at(top, out.reg(s.source), kind, self._tags(s.stack))
+        if isinstance(source, (Buffer, At)):
+            self._copy(top, out.address(source), size)
         else:
-            self._copy(top, out.address(s.source), size)
+            out.store_at(top, out.reg(source), kind, self._tags(s.stack))
         out.lines.append(f"  store i64 {need}, ptr {used_cell}")
 
     def _grow(self, memory: str, room_cell: str, need: str) -> None:
@@ -88,35 +89,86 @@ class Stacks:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
         self.out.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
-    def pop(self, s: Pop) -> None:
+    def peek(self, s: Peek) -> None:
+        self.pop(s)
+
+    def poke(self, s: Poke) -> None:
         out, kind = self.out, s.stack.dtype
         memory, used_cell, _ = self._cells(s.stack)
-        scalar = type(s.target) is Scalar
-        size = str(kind.size) if scalar else out.times(out.index(s.size), kind.size)
-        target = None if scalar else out.address(s.target)
+        source = s.source
+        size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
+        used, need, short = self._load("i64", used_cell), self._down_to(s, size), out.fresh()
+        extend, ready = out.label(), out.label()
+        out.lines += [f"  {short} = icmp ult i64 {used}, {need}",
+                      f"  br i1 {short}, label %{extend}, label %{ready}, !prof !{out.unlikely()}"]
+        out.start(extend)
+        self._extend(s.stack, used, need)
+        out.jump(ready)
+        out.start(ready)
+        base, now, rest, there = self._load("ptr", memory), self._load("i64", used_cell), out.fresh(), out.fresh()
+        out.lines += [f"  {rest} = sub nuw nsw i64 {now}, {need}",
+                      f"  {there} = getelementptr inbounds i8, ptr {base}, i64 {rest}"]
+        if isinstance(source, (Buffer, At)):
+            self._copy(there, out.address(source), size)
+        else:
+            out.store_at(there, out.reg(source), kind, self._tags(s.stack))
+
+    def _down_to(self, s: Peek | Poke, size: str) -> str:
+        """Bytes from the start of an entry to the top."""
+        out, count, need = self.out, self.out.fresh(), self.out.fresh()
+        out.lines += [f"  {count} = add nuw nsw i64 {out.index(s.depth)}, 1", f"  {need} = mul nuw nsw i64 {count}, {size}"]
+        return need
+
+    def _extend(self, stack: Stack, used: str, need: str) -> None:
+        """Zeros below what a stack holds, twice as many bytes as are needed, so that going down step by step moves little."""
+        out = self.out
+        memory, used_cell, room_cell = self._cells(stack)
+        whole, more, above = out.fresh(), out.fresh(), out.fresh()
+        out.lines.append(f"  {whole} = shl i64 {need}, 1")
+        self._grow(memory, room_cell, whole)
+        base = self._load("ptr", memory)
+        out.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
+        out.lines += [f"  {more} = sub nuw nsw i64 {whole}, {used}",
+                      f"  {above} = getelementptr inbounds i8, ptr {base}, i64 {more}",
+                      f"  call void @llvm.memmove.p0.p0.i64(ptr {above}, ptr {base}, i64 {used}, i1 false)",
+                      f"  store i64 {whole}, ptr {used_cell}"]
+        self._zeros(base, more)
+
+    def _zeros(self, where: str, size: str) -> None:
+        self.out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+        self.out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {where}, i8 0, i64 {size}, i1 false)")
+
+    def pop(self, s: Pop | Peek) -> None:
+        """The entry on top, or deeper, which stays."""
+        out, kind = self.out, s.stack.dtype
+        memory, used_cell, _ = self._cells(s.stack)
+        scalar = s.target if isinstance(s.target, Scalar) else None
+        size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
+        target = "" if isinstance(s.target, Scalar) else out.address(s.target)
+        need = self._down_to(s, size) if isinstance(s, Peek) else size
         used, enough, rest = self._load("i64", used_cell), out.fresh(), out.fresh()
         take, empty, done = out.label(), out.label(), out.label()
-        out.lines += [f"  {enough} = icmp uge i64 {used}, {size}", f"  br i1 {enough}, label %{take}, label %{empty}"]
+        out.lines += [f"  {enough} = icmp uge i64 {used}, {need}", f"  br i1 {enough}, label %{take}, label %{empty}"]
         out.start(take)
         base, top = self._load("ptr", memory), out.fresh()
-        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {size}",
-                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}",
-                      f"  store i64 {rest}, ptr {used_cell}"]
-        found = None
-        if scalar:
+        out.lines += [f"  {rest} = sub nuw nsw i64 {used}, {need}",
+                      f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {rest}"]
+        if isinstance(s, Pop):
+            out.lines.append(f"  store i64 {rest}, ptr {used_cell}")
+        found: str | tuple[str, str] = ""
+        if scalar is not None:
             found = out.load_at(top, kind, self._tags(s.stack))
         else:
             self._copy(target, top, size)
         taken = out.block
         out.jump(done)
         out.start(empty)
-        if not scalar:
-            out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
-            out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {target}, i8 0, i64 {size}, i1 false)")
+        if target:
+            self._zeros(target, size)
         out.jump(done)
         out.start(done)
-        if scalar:
-            out.regs[s.target] = self._join(kind, found, taken, empty)
+        if scalar is not None:
+            out.regs[scalar] = self._join(kind, found, taken, empty)
 
     def _join(self, kind: DType, found: str | tuple[str, str], taken: str, empty: str) -> Any:
         """The popped value, or zero."""

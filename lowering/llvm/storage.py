@@ -24,7 +24,7 @@ from ..native.engine import constant
 from .scalar import float_literal
 
 if TYPE_CHECKING:
-    from .emit import Emitter
+    from .kernel_writer import Writer
 
 MEMORY = {"bool": "i8", "i8": "i8", "u8": "i8", "i16": "i16", "u16": "i16", "i32": "i32", "u32": "i32", "i64": "i64",
           "u64": "i64", "index": "i64", "f16": "half", "f32": "float", "f64": "double",
@@ -39,7 +39,7 @@ PAGE = 4096
 class Storage:
     """The memory of one kernel's buffers. `out` is the emitter, which provides fresh names and the lists of lines."""
 
-    def __init__(self, out: Emitter, kernel: Kernel):
+    def __init__(self, out: Writer, kernel: Kernel):
         self.out, self.name = out, kernel.symbol
         self.bases: dict[Buffer, str] = {}          # a fixed pointer
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
@@ -57,7 +57,7 @@ class Storage:
 
     def _moved(self, kernel: Kernel) -> None:
         """Which buffers Swap moves; those that exchange memory, directly or in turns, are one scope."""
-        self.group: dict[Buffer, Buffer] = {}
+        self.group: dict[Buffer | Stack, Buffer | Stack] = {}
         for stmt in walk(kernel.body):
             if type(stmt) is Swap:
                 a, b = self._leader(stmt.a), self._leader(stmt.b)
@@ -110,7 +110,7 @@ class Storage:
         return pointer
 
     def _constant(self, buffer: Buffer) -> str:
-        data = buffer.data
+        data = buffer.constant
         if not (data.flags.c_contiguous and data.flags.aligned and data.dtype == buffer.dtype.np):
             raise IRError(f"loop IR: the constant {buffer!r} is not a C-contiguous {buffer.dtype} array")
         if not buffer.frozen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from ...ir.errors import Loc
@@ -22,8 +23,29 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
             "gt": lambda a, b: a > b, "ne": lambda a, b: a != b}
 
 
-def _most(a: Atom) -> int | None:
-    return a.value if type(a) is Imm else a.most
+# The ends between which the results of index arithmetic lie, from the ends (least, most) of its operands.
+_Ends = tuple[float, float]
+_ENDS: dict[str, Callable[..., _Ends]] = {
+    "min": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])), "max": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
+    "add": lambda a, b: (a[0] + b[0], a[1] + b[1]), "sub": lambda a, b: (a[0] - b[1], a[1] - b[0]),
+    "mul": lambda a, b: (0, a[1] * b[1] if a[1] and b[1] else 0) if min(a[0], b[0]) >= 0 else (-inf, inf),
+    "floordiv": lambda a, b: (0, inf if a[1] == inf else a[1] // b[0]) if a[0] >= 0 and b[0] > 0 else (-inf, inf),
+    "mod": lambda a, b: (0, b[1] - 1) if b[0] > 0 else (-inf, inf),
+    "select": lambda c, a, b: (min(a[0], b[0]), max(a[1], b[1])),
+}
+
+
+def _ends(a: int | Atom) -> _Ends:
+    if type(a) is not Scalar:
+        n = a.value if type(a) is Imm else a
+        return n, n
+    return -inf if a.least is None else a.least, inf if a.most is None else a.most
+
+
+def _bound(target: Scalar, op: str, args: Sequence[Atom]) -> None:
+    """Note what is known of an index."""
+    low, high = _ENDS[op](*map(_ends, args))
+    target.least, target.most = (None if abs(end) == inf else int(end) for end in (low, high))
 
 
 _NEUTRAL = {("add", 0), ("sub", 0), ("mul", 1), ("floordiv", 1)}
@@ -103,9 +125,8 @@ class Cursor:
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Let(target, op, tuple(args), attrs or {}))
-        if dtype is INDEX and op in _FOLD:
-            a, b = map(_most, args)
-            target.most = None if a is None or b is None else _FOLD[op](a, b)
+        if dtype is INDEX and op in _ENDS:
+            _bound(target, op, args)
         return target
 
     def load(self, buffer: Buffer, index: Sequence[int | Atom], level: int | None = None) -> Scalar:
@@ -191,6 +212,6 @@ def operand(x: Size) -> Atom:
     return Imm(x, INDEX) if isinstance(x, int) else x
 
 
-def as_index(atom: Atom) -> Size:
+def as_index(atom: Atom | int) -> Size:
     """An atom of an integer dtype as an index: the int of an immediate."""
-    return int(atom.value) if type(atom) is Imm else atom
+    return int(atom.value) if isinstance(atom, Imm) else atom

@@ -16,6 +16,8 @@
              |  "swap" buffer buffer                  exchange the memory of two temporaries (a pointer each), or of two stacks
              |  "clear" stack | "push" stack values   a tape that grows: a scalar, or that many elements from an address on
              |  %x = "pop" stack | "pop" stack address, size          from an empty stack: zeros
+             |  %x = "peek" stack %k | "peek" stack %k address, size    the entry that k of its size lie on, or zeros
+             |  "poke" stack %k values                                something else in its place
              |  "lib" name operands                   a BLAS or LAPACK call, see libraries/blas.py
              |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
              |  "print" site scalar*
@@ -52,13 +54,14 @@ from ...ir.types import BOOL, INDEX, DType
 
 @final
 class Scalar:
-    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. most: what follows
-    from the greatest lengths that a call may have, for estimates of work; None where nothing does."""
+    """A value in a register, defined once. loc: the user's frames that it comes from, as far as is known. least, most: what
+    follows for a length or position from the lengths that a call may have, for estimates of work; None where nothing does."""
 
-    __slots__ = ("dtype", "loc", "most", "name")
+    __slots__ = ("dtype", "least", "loc", "most", "name")
 
     def __init__(self, dtype: DType, name: str = "", loc: Loc = ()):
         self.dtype, self.name, self.loc = dtype, name, loc
+        self.least: int | None = None
         self.most: int | None = None
 
     def __repr__(self) -> str:
@@ -117,6 +120,12 @@ class Buffer:
     def count(self) -> int:
         """The number of elements, of a static buffer."""
         return math.prod(self.lengths)
+
+    @property
+    def constant(self) -> np.ndarray:
+        """The elements of a constant."""
+        assert self.data is not None, self
+        return self.data
 
     def __repr__(self) -> str:
         return "$" + self.name
@@ -313,6 +322,28 @@ class Pop:
 
 
 @final
+@dataclass(slots=True)
+class Peek:
+    """Read the entry that `depth` others of this size lie on; zeros where the stack holds fewer."""
+
+    stack: Stack
+    depth: Atom
+    target: Scalar | Buffer | At
+    size: Size = 1
+
+
+@final
+@dataclass(slots=True)
+class Poke:
+    """Write over the entry that `depth` others of this size lie on; a stack that holds fewer gets zeros below its last."""
+
+    stack: Stack
+    depth: Atom
+    source: Atom | Buffer | At
+    size: Size = 1
+
+
+@final
 @dataclass(frozen=True)
 class At:
     """The address of an element, as an operand of `Lib`: an index per dimension, or one that counts elements row-major."""
@@ -349,11 +380,11 @@ class Fail:
 @dataclass(slots=True)
 class Print:
     site: int
-    values: tuple[Atom, ...] = ()
+    values: tuple[Atom | Buffer, ...] = ()
 
 
-Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Lib | Fail
-        | Print)
+Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Peek | Poke | Lib
+        | Fail | Print)
 
 
 @dataclass
@@ -389,6 +420,9 @@ def blocks(stmt: Stmt) -> tuple[list, ...]:
     return ()
 
 
+_NESTING = frozenset({For, If, While})
+
+
 def operands(s: Stmt) -> tuple:
     """What a statement itself reads and names: scalars, immediates, buffers, addresses, sizes. (Not what its blocks do.)"""
     if isinstance(s, (Let, Lib)):
@@ -404,12 +438,23 @@ def operands(s: Stmt) -> tuple:
 _OPERANDS: dict[type, tuple[str, ...]] = {
     Set: ("value",), For: ("trip",), While: ("cond",), If: ("cond",), Fail: ("cond",), Alloc: ("buffer",),
     Fill: ("buffer", "value"), Copy: ("dst", "src"), Swap: ("a", "b"), Push: ("stack", "source", "size"),
-    Pop: ("stack", "target", "size"), Clear: ("stack",)}
+    Pop: ("stack", "target", "size"), Clear: ("stack",), Peek: ("stack", "depth", "target", "size"),
+    Poke: ("stack", "depth", "source", "size")}
 
 
 def walk(body: list[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
     for stmt in body:
         yield stmt
-        for inner in blocks(stmt):
-            yield from walk(inner)
+        if type(stmt) in _NESTING:
+            for inner in blocks(stmt):
+                yield from walk(inner)
+
+
+def loc_of(statement: Stmt) -> Loc:
+    """The user's frames of a statement; () where it has none of its own."""
+    for name in ("target", "value", "index"):
+        found = getattr(statement, name, None)
+        if isinstance(found, Scalar) and found.loc:
+            return found.loc
+    return ()

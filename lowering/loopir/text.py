@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.text.color import colored
-from ...ir.text.source_comments import Margin
+from ...ir.text.source_comments import Places, margin_of
 from .grammar import (
     Alloc,
     At,
@@ -27,6 +27,8 @@ from .grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -37,16 +39,17 @@ from .grammar import (
     Swap,
     Var,
     While,
+    loc_of,
 )
 
 _MARKS = {Scalar: "%", Buffer: "$", Var: "@", Stack: "&"}
 
 
 class _Printer:
-    def __init__(self, kernel: Kernel, margin: bool):
+    def __init__(self, kernel: Kernel, margin: bool | Places):
         self.kernel, self.depth = kernel, 0
         self.rows: list[str] = []
-        self.margin = Margin() if margin else None
+        self.margin = margin_of(margin)
         self.names: dict[object, str] = {}
         self.taken: dict[str, int] = {}
         self.count = 0
@@ -104,7 +107,9 @@ class _Printer:
             at = len(self.rows)
             _STATEMENTS[type(stmt)](self, stmt)
             made = getattr(stmt, "target", None)
-            if self.margin is not None and type(made) is Scalar:
+            if type(self.margin) is Places:
+                self.rows[at] = self.margin.beside(self.rows[at], loc_of(stmt))
+            elif self.margin is not None and type(made) is Scalar:
                 self.rows[at] = self.margin.beside(self.rows[at], made.loc)
         self.depth -= 1
 
@@ -171,6 +176,16 @@ class _Printer:
         else:
             self.row(f"pop {self.name(s.stack)}, {self.operand(s.target)}, {self.operand(s.size)}")
 
+    def poke(self, s: Poke) -> None:
+        size = f", {self.operand(s.size)}" if isinstance(s.source, (Buffer, At)) else ""
+        self.row(f"poke {self.name(s.stack)}, {self.operand(s.depth)}, {self.operand(s.source)}{size}")
+
+    def peek(self, s: Peek) -> None:
+        if isinstance(s.target, Scalar):
+            self.row(f"{self.name(s.target)} = peek {self.name(s.stack)}, {self.operand(s.depth)} : {s.target.dtype}")
+        else:
+            self.row(f"peek {self.name(s.stack)}, {self.operand(s.depth)}, {self.operand(s.target)}, {self.operand(s.size)}")
+
     def lib(self, s: Lib) -> None:
         failure = f" else fail {s.site}{self.site(s.site)}" if s.site is not None else ""
         self.row(f"lib {s.name} {self.operands(s.args)}{failure}")
@@ -194,10 +209,11 @@ _STATEMENTS: dict[type, Callable[[_Printer, Any], None]] = {
                Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
                For: _Printer.for_, While: _Printer.while_, If: _Printer.if_, Alloc: _Printer.alloc, Fill: _Printer.fill,
                Copy: _Printer.copy, Swap: _Printer.swap, Clear: _Printer.clear, Push: _Printer.push,
-               Pop: _Printer.pop, Lib: _Printer.lib, Fail: _Printer.fail, Print: _Printer.print_}
+               Pop: _Printer.pop, Peek: _Printer.peek, Poke: _Printer.poke, Lib: _Printer.lib,
+               Fail: _Printer.fail, Print: _Printer.print_}
 
 
-def print_kernel(kernel: Kernel, *, margin: bool = False, color: bool = False) -> str:
+def print_kernel(kernel: Kernel, *, margin: bool | Places = False, color: bool = False) -> str:
     """The kernel in the loop IR's grammar. `margin` adds the user's line that each run of statements comes from."""
     text = _Printer(kernel, margin).text()
     return colored(text, "loops") if color else text

@@ -47,9 +47,10 @@ def scale(m: Math, x: V, k: V) -> V:
     return x * power_of_two(m, half) * power_of_two(m, k - half)
 
 
-def reduce_exp(m: Math, x: V) -> tuple[V, V, V]:
-    """(k, r, r's rounding error) with x = k ln2 + r and |r| <= ln2/2."""
-    k, n = nearest(m, x * INV_LN2)
+def reduce_exp(m: Math, x: V, half: V | None = None) -> tuple[V, V, V]:
+    """(k, r, r's rounding error) with x = k ln2 + r and |r| <= ln2/2. half: x / 2, where that is at hand sooner."""
+    t = m.fma(x, INV_LN2, m.format.shift) if half is None else m.fma(half, 2.0 * INV_LN2, m.format.shift)
+    k, n = t - m.format.shift, m.bits(t) - m.format.shift_bits
     hi, lo = m.format.ln2
     high = m.fma(k, -hi, x)
     r = m.fma(k, -lo, high)
@@ -76,21 +77,26 @@ def exp2(m: Math, x: V) -> V:
 
 
 def expm1_parts(m: Math, x: V, halvings: int) -> tuple[V, V]:
-    """(e^x - 1) / 2^halvings as (hi, lo), for -60 <= x, and e^x / 2^halvings below overflow.
+    """(e^x - 1) / 2^halvings as (hi, lo), for -60 <= x, and e^x / 2^halvings below overflow."""
+    first, rest = expm1_terms(m, reduce_exp(m, x), halvings)
+    hi = first + rest
+    return hi, (first - hi) + rest
+
+
+def expm1_terms(m: Math, reduced: tuple[V, V, V], halvings: int) -> tuple[V, V]:
+    """The same as a sum whose first term is there early; the other one is less than a hundredth of it.
 
         e^r - 1 = q = r + r^2/2 + r^3 P;    2^k (q + 1) - 1 = (2^k - 1) + 2^k q: the sums with their rounding errors
     """
-    n, r, error = reduce_exp(m, x)
+    n, r, error = reduced
     square = r * r
     q = m.fma(square, 0.5, r)
     cube = m.pick(EXP_CUBIC, EXP_CUBIC[:6])
-    q_low = m.fma(square, 0.5, r - q) + m.fma(r * square, m.poly(r, cube), m.fma(m.fma(r, r, -square), 0.5, error))
+    q_low = m.fma(square, 0.5, r - q) + m.fma(m.fma(r, r, -square), 0.5, error)
     s = power_of_two(m, n - halvings)
     large, small = s - 2.0 ** -halvings, s * q
     first = large + small
-    rest = m.fma(s, q_low, (large - first) + small)
-    hi = first + rest
-    return hi, (first - hi) + rest
+    return first, m.fma(s * (r * square), m.poly(r, cube), m.fma(s, q_low, (large - first) + small))
 
 
 def expm1(m: Math, x: V) -> V:
@@ -99,17 +105,23 @@ def expm1(m: Math, x: V) -> V:
 
 
 def tanh(m: Math, x: V) -> V:
-    """t / (t + 2) with t = e^(2|x|) - 1, the quotient corrected by its remainder."""
+    """t / (t + 2) with t = e^(2|x|) - 1, the quotient corrected by its remainder. In a recurrence each value waits for the one
+    before, so what can be is computed beside the polynomial, and beside the division."""
     a = m.abs(x)
     largest = m.choose(22.0, 10.0)
-    hi, lo = expm1_parts(m, m.select(a > largest, largest, a) * 2.0, 0)
-    d = hi + 2.0
-    back = d - hi
-    d_low = ((hi - (d - back)) + (2.0 - back)) + lo
+    a = m.select(a > largest, largest, a)
+    first, rest = expm1_terms(m, reduce_exp(m, a + a, a), 0)
+    early = first + 2.0
+    back = early - first
+    early_low = (first - (early - back)) + (2.0 - back)
+    d = early + rest
     inverse = 1.0 / d
+    d_low = ((early - d) + rest) + early_low
+    hi = first + rest
+    lo = (first - hi) + rest
     q = hi * inverse
-    rest = m.fma(-q, d, hi) + m.fma(-q, d_low, lo)
-    return m.copysign(m.fma(rest, inverse, q), x)
+    left = m.fma(-q, d, hi) + m.fma(-q, d_low, lo)
+    return m.copysign(m.fma(left, inverse, q), x)
 
 
 def sinh(m: Math, x: V) -> V:

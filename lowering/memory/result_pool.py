@@ -35,7 +35,7 @@ def _word(k: int) -> str:
     return f"getelementptr (i64, ptr @{_TABLE}, i64 {k})"
 
 
-_TEXT = f"""@{_TABLE} = global [{_WORDS} x i64] zeroinitializer
+_TEXT = f"""@{_TABLE} = dso_local global [{_WORDS} x i64] zeroinitializer
 define ptr @{_ALLOCATE}(i64 %size) {{
 start:
   br label %look

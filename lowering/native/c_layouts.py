@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 import numpy as np
-from numpy._core import _multiarray_umath as umath
+import numpy._core._multiarray_umath as umath
 
 # Byte offsets of the fields that machine code reads or writes.
 OFFSETS = {
@@ -68,6 +68,13 @@ def bytes_at(address: int, count: int) -> bytes:
     return ctypes.string_at(address, count)
 
 
+def function_address(function: Any) -> int:
+    """Of a function that ctypes has found or made."""
+    found = ctypes.cast(function, ctypes.c_void_p).value
+    assert found is not None, function
+    return found
+
+
 def numpy_table() -> Any:
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
     return ctypes.cast(get(umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
@@ -76,10 +83,10 @@ def numpy_table() -> Any:
 def _addresses() -> dict[str, int]:
     """The address of each C function, and of the few objects and variables, that machine code refers to by name."""
     table = numpy_table()
-    found = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value for name in _PYTHON_NAMES}
+    found = {name: function_address(getattr(ctypes.pythonapi, name)) for name in _PYTHON_NAMES}
     found |= {name: table[k] for name, k in _NUMPY_TABLE.items()}
     found["default_handler"] = uint64_at(table[_NUMPY_DEFAULT_HANDLER])
-    found |= {name: ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value for name in ("free", "memcmp")}
+    found |= {name: function_address(getattr(ctypes.CDLL(None), name)) for name in ("free", "memcmp")}
     found["tick"], found["options"] = ctypes.addressof(TICK), ctypes.addressof(OPTIONS)
     return found
 
@@ -165,7 +172,9 @@ def _versioned(at: dict[str, int] = OFFSETS) -> bool:
     """Whether each change of a dict, and nothing else, replaces its version. CPython 3.13 keeps none."""
     if sys.version_info >= (3, 13):
         return False
-    table, other, seen = {"a": 1}, {}, []
+    table: dict[str, float] = {"a": 1}
+    other: dict[str, float] = {}
+    seen: list[int] = []
     for key, value in (("a", 2.5), ("b", 3), ("a", 4.5)):
         table[key] = value
         seen.append(uint64_at(id(table) + at["dict.version"]))
@@ -204,7 +213,9 @@ def _check_traceback(at: dict[str, int] = OFFSETS) -> bool:
         inner()
     except ValueError as error:
         outer = error.__traceback__
-        return uint64_at(id(outer) + at["traceback.next"]) == id(outer.tb_next) and outer.tb_next.tb_next is None
+        last = outer.tb_next if outer is not None else None
+        return last is not None and uint64_at(id(outer) + at["traceback.next"]) == id(last) and last.tb_next is None
+    return False
 
 
 def _check_functions() -> bool:

@@ -1,7 +1,9 @@
 """Machine code for the glue around kernels, compiled for a short compilation.
 
 An entry is straight-line checks and calls: LLVM's optimiser made it no faster in measurements (70 ns a call either way), and
-takes five times as long as all the rest (10 ms against 2 ms). So: no passes, and the fast instruction selector.
+takes five times as long as all the rest (10 ms against 2 ms). So: no passes, and the fast instruction selector. That one gives
+up, and leaves the rest of a block to the slow one, at aggregates, and at variables that may be far or replaced by others of
+their name: hence the small code model (code and variables lie in one block of memory, see engine.py) and `dso_local`.
 """
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from .engine import Code
 @cache
 def _machine() -> llvm.TargetMachine:
     target, cpu, features = engine.host()
-    return target.create_target_machine(cpu=cpu, features=features, opt=0, jit=True)
+    return target.create_target_machine(cpu=cpu, features=features, opt=0, reloc="pic", codemodel="small")
 
 
 def compile_glue(source: str) -> Code:

@@ -1,6 +1,6 @@
 """LLVM IR text to machine code in this process, and back to memory.
 
-    text -> parse -> passes (O3 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
+    text -> parse -> passes (O3 or O2 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
          -> an object file that an earlier process has kept on disk (cache/objects.py)              -> MCJIT -> Code
 
 Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
@@ -25,7 +25,7 @@ import sys
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -36,9 +36,11 @@ import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
-from ...ir.types import Array, DType, dtype
+from ...ir.thresholds import sizes
+from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
+from .c_layouts import function_address
 from .elf import is_elf, is_linkable, needs_stubs, undefined
 from .locks import Lock, register
 
@@ -84,8 +86,9 @@ def data_layout() -> str:
 
 
 _PROCESS = ctypes.CDLL(None)
-# External symbols are "family.name"; PROVIDERS[family](names) are their addresses. A name without a dot is the process's own.
-PROVIDERS: dict[str, Callable[[list[str]], list[int]]] = {}
+# External symbols are "family.name"; PROVIDERS[family](names) are their addresses, None of
+# what this process does not have. A name without a dot is the process's own.
+PROVIDERS: dict[str, Callable[[list[str]], Sequence[int | None]]] = {}
 _bound: set[str] = {"_GLOBAL_OFFSET_TABLE_"}        # the loader's own
 # Where objects are not ELF: every declaration counts.
 _EXTERNAL = re.compile(r"^declare\b[^@]*@([\w.]+)", re.M)
@@ -224,9 +227,11 @@ def _machine() -> llvm.TargetMachine:
     return target_machine()
 
 
-def run_passes(module: Any, machine: Any) -> None:
-    """O3. A pass builder takes note of each run and would grow slower, so each has its own."""
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
+def run_passes(module: Any, machine: Any, lines: int = 0) -> None:
+    """O3, for a text of many lines O2: what that leaves out, copies of loops for each side of a condition above all, gains
+    nothing in programs of that size and is a fifth of their compilation. A pass builder takes note of each run and would grow
+    slower, so each has its own."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3 if lines <= sizes.llvm_hard else 2)
     # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
     # `x[:] = x[::-1]` of 5 x 5 came out wrong. The loop vectoriser does not make them.
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
@@ -257,7 +262,7 @@ def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterat
                 module.verify()
                 ticks.append(time.perf_counter())
                 if optimize:
-                    run_passes(module, machine)
+                    run_passes(module, machine, source.count("\n"))
                 _far_calls(module)
                 ticks.append(time.perf_counter())
                 yield module, machine
@@ -317,12 +322,12 @@ def load(binary: bytes, source: str) -> Code:
 
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
     with LOCK:
-        host()
         _free_dropped()
         with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
             size = sum(section.size() for section in file.sections() if section.is_text())
         bind_symbols(names)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(), use_lmm=True)
+        loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
         engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
         engine.finalize_object()
         engine.set_object_cache()
@@ -382,7 +387,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
     values, at = [], words
     for name in names:
         name, _, rank = name.partition(":")
-        d = dtype(name)
+        d = known_dtype(name)
         if rank:
             address, *dims = (ctypes.c_int64 * (1 + int(rank))).from_address(at)
             raw = ctypes.string_at(address, math.prod(dims) * d.size)
@@ -402,4 +407,4 @@ def from_words(raw: bytes, d: DType) -> Array:
 
 
 _PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(_printed)
-PROVIDERS["tracegrad"] = lambda names: [ctypes.cast(_PRINT, ctypes.c_void_p).value] * len(names)
+PROVIDERS["tracegrad"] = lambda names: [function_address(_PRINT)] * len(names)

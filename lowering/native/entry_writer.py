@@ -154,10 +154,12 @@ class Writer:
     def text(self) -> str:
         words = STATE + len(self.links)
         slots = max(self.slots, 1)
+        empty = [f"  %slot{k} = getelementptr ptr, ptr %slots, i64 {k}\n  store ptr null, ptr %slot{k}" for k in range(slots)]
         constants = [f"{name} = private constant [{len(dims)} x i64] [{', '.join(f'i64 {d}' for d in dims)}]"
                      for dims, name in self.constants.items()]
         return "\n".join([
-            f"@{TABLE} = externally_initialized global [{words} x i64] zeroinitializer", *constants, _RELEASE, *self.helpers,
+            f"@{TABLE} = dso_local externally_initialized global [{words} x i64] zeroinitializer",
+            *constants, _RELEASE, *self.helpers,
             f"define ptr @{self.function}({SIGNATURE}) {{", "start:",
             f"  %slots = alloca [{slots} x ptr], align 8", *self.header,
-            f"  store [{slots} x ptr] zeroinitializer, ptr %slots", *self.lines, "}", "!90 = !{}", ""])
+            *empty, *self.lines, "}", "!90 = !{}", ""])

@@ -17,11 +17,8 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ...ir.core import Value
-    from ...ir.types import Array
+from types import FrameType
+from typing import Any
 
 # its `getsignal` gives numbers, not members of an enum: 5 µs for all signals, instead of 60
 _SIGNALS = sorted(map(int, signal.valid_signals() - {getattr(signal, "SIGKILL", 0), getattr(signal, "SIGSTOP", 0)}))
@@ -35,7 +32,7 @@ class _Deferral:
         self.handlers: list[tuple[int, Callable]] = []
         self.noted: list[int] = []
 
-    def note(self, number: int, frame: dict[Value, Array]) -> None:
+    def note(self, number: int, frame: FrameType | None) -> None:
         self.noted.append(number)
 
     def begin(self) -> None:

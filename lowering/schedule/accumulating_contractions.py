@@ -9,17 +9,17 @@ sum of all rows of A, row by row of A).
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...ir.core import Const, Op, Value
 from .index_rules import region_index, region_terms
 from .library_calls import by_library, product_into
 from .materialize import Program
-from .reductions import AxisReduce, DotTask
+from .reductions import AxisReduce, DotTask, ReduceTask
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
-    from ..loopir.grammar import Scalar
+    from ..loopir.grammar import Atom, Size
 
 
 def absorb(program: Program) -> None:
@@ -46,7 +46,7 @@ def _may_add(program: Program, part: Op, y: Op, base: Value) -> bool:
     if called(part):
         return True
     return (t.type.rank > 0 and part.attrs.get("kind", "sum") == "sum" and _lies_there(program, base, y)
-            and not _TASKS[part.defn.name].loops_of(part, program).in_register)
+            and not _TASKS[part.defn.name][0](part, program).in_register)
 
 
 def _lies_there(program: Program, base: Value, y: Op) -> bool:
@@ -65,7 +65,7 @@ def _spec(y: Op) -> str:
     return y.attrs["spec"] if y.defn.name == "update_add" else ":" * y.results[0].type.rank
 
 
-def _row(y: Op) -> tuple:
+def _row(y: Op) -> tuple[Value, ...]:
     """The index operands of the row that is added to."""
     return y.operands[2:] if y.defn.name == "update_add" else ()
 
@@ -76,51 +76,58 @@ def base_of(program: Program, y: Op) -> Value:
     return next(v for v in y.operands if v is not t)
 
 
-class _Summed:
+class _Summed(ReduceTask):
     """The loops of a product or sum that is added to an array."""
 
     __slots__ = ()
     register = False
+    sum: Op
 
-    @classmethod
-    def loops_of(cls, part: Op, program: Program) -> DotTask:
-        """The loops that compute the part by itself."""
-        return cls.__bases__[1](part, program)
-
-    def __init__(self, y: Op, program: Program):
-        super().__init__(program.sums[y], program)
-        self.sum, self.value, self.memory = y, y.results[0], True
+    def _into(self, y: Op) -> None:
+        self.value, self.memory = y.results[0], True
         self.write = region_terms(_spec(y), _row(y), self.order)
         self.reads.add_scalars(_row(y))
 
-    def _clear(self, g: Any, at: Any, rows: Any) -> None:
+    def _clear(self, g: Nester, at: dict[int, Size], rows: list[int]) -> None:
         """What is there stays."""
 
-    def body(self, g: Nester, index: tuple[int, ...]) -> None:
+    def body(self, g: Nester, index: tuple[Size, ...]) -> None:
         x = self.element(g, index)
         if self.vars:
             g.accumulate(self.vars[tuple(index[k] for k in self.rows)], self.combine, x)
         else:
             self._done(g, self.at(index), x)
 
-    def _done(self, g: Nester, index: tuple[int, ...], atom: Scalar) -> None:
+    def _done(self, g: Nester, index: tuple[Size, ...], atom: Atom) -> None:
         g.add_to(self.value, region_index(g, _spec(self.sum), _row(self.sum), index), "add", atom, reassoc=True)
 
 
 class _Product(_Summed, DotTask):
     __slots__ = ("sum",)
 
+    def __init__(self, y: Op, program: Program):
+        DotTask.__init__(self, program.sums[y], program)
+        self.sum = y
+        self._into(y)
+
 
 class _Sum(_Summed, AxisReduce):
     __slots__ = ("sum",)
 
+    def __init__(self, y: Op, program: Program):
+        AxisReduce.__init__(self, program.sums[y], program)
+        self.sum = y
+        self._into(y)
 
-_TASKS = {"dot": _Product, "reduce": _Sum}
+
+# by the op of the part: the loops that compute it by itself, and those that add it to an array
+_TASKS: dict[str, tuple[type[DotTask | AxisReduce], type[_Product | _Sum]]] = {"dot": (DotTask, _Product),
+                                                                              "reduce": (AxisReduce, _Sum)}
 
 
 def task(y: Op, program: Program) -> _Summed:
     """The loops that add a product or sum to the array that y makes."""
-    return _TASKS[program.sums[y].defn.name](y, program)
+    return _TASKS[program.sums[y].defn.name][1](y, program)
 
 
 def summed(g: Nester, y: Op) -> None:

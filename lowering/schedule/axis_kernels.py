@@ -1,6 +1,7 @@
 """Tasks with inner loops of their own: along an axis (argmax, cumulative sums), over all of a mask, over positions to check."""
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...ir.core import Op, Value
@@ -8,16 +9,17 @@ from ...ir.ops.reduce import identity
 from ...ir.thresholds import sizes
 from ...ir.types import BOOL, INDEX, DType
 from ..loopir.cursor import operand
-from ..loopir.grammar import Imm, Scalar, Var, While
-from .index_rules import combine, wrapped
-from .tasks import Task
+from ..loopir.grammar import Imm, Scalar, Size, Var, While
+from .index_rules import Term, combine, wrapped
+from .materialize import run_time
+from .tasks import OpTask, Task
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
     from .materialize import Program
 
 
-class LaneTask(Task):
+class LaneTask(OpTask):
     """Works along one axis for each index of the others: `loops` are the other axes, `lane` writes the rest."""
 
     __slots__ = ("axis",)
@@ -26,15 +28,16 @@ class LaneTask(Task):
         x, self.axis = op.operands[0], op.attrs["axis"]
         others = [d for k, d in enumerate(x.type.dims) if k != self.axis]
         super().__init__(op, value, others, program)
-        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
-        whole = list(range(len(others)))
-        self.read(x, whole[:self.axis] + [None] + whole[self.axis:])
-        self.write = tuple(whole) if value.type.rank == len(others) else tuple(whole[:self.axis] + [None] + whole[self.axis:])
+        self.reads.add_scalars(run_time(x.type.dims))
+        whole: list[Term] = list(range(len(others)))
+        lane = [*whole[:self.axis], None, *whole[self.axis:]]
+        self.read(x, lane)
+        self.write = tuple(whole if value.type.rank == len(others) else lane)
 
-    def full(self, index: Any, i: Any) -> tuple[int | Scalar, ...]:
+    def full(self, index: tuple[Size, ...], i: Size) -> tuple[Size, ...]:
         return index[:self.axis] + (i,) + index[self.axis:]
 
-    def length(self, g: Nester) -> int | Scalar:
+    def length(self, g: Nester) -> Size:
         return g.size(self.op.operands[0].type.dims[self.axis])
 
 
@@ -44,16 +47,16 @@ class ArgTask(LaneTask):
     __slots__ = ()
     register = True
 
-    def body(self, g: Nester, index: tuple[int, ...]) -> None:
+    def body(self, g: Nester, index: tuple[Size, ...]) -> None:
         x = self.op.operands[0]
         d = x.type.dims[self.axis]
-        twice = (type(d) is not int or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
+        twice = (not isinstance(d, int) or d >= sizes.two_passes) and g.program.cost.get(x, 1) < sizes.twice
         atom = self._search(g, index) if twice else self._one_pass(g, index)
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)
 
-    def _one_pass(self, g: Nester, index: tuple[int, ...]) -> Scalar:
+    def _one_pass(self, g: Nester, index: tuple[Size, ...]) -> Scalar:
         x, kind = self.op.operands[0], self.op.attrs["kind"]
         dtype = x.type.dtype
         best, at = g.var(dtype, "best"), g.var(INDEX, "at")
@@ -121,7 +124,7 @@ class ScanTask(LaneTask):
             g.store_value(self.value, at, g.get(acc))
 
 
-class RowScanTask(Task):
+class RowScanTask(OpTask):
     """A scan along an outer axis, row by row: out[i, …] = out[i - 1, …] + x[i, …]."""
 
     __slots__ = ()
@@ -129,7 +132,7 @@ class RowScanTask(Task):
     def __init__(self, op: Op, program: Program):
         x, axis = op.operands[0], op.attrs["axis"]
         super().__init__(op, op.results[0], x.type.dims[:axis], program)
-        self.reads.add_scalars(d for d in x.type.dims if type(d) is not int)
+        self.reads.add_scalars(run_time(x.type.dims))
         own = tuple(range(axis)) + (None,) * (x.type.rank - axis)
         self.read(x, own)
         self.write = own
@@ -169,6 +172,7 @@ class BoundsTask(Task):
 
     __slots__ = ("bad",)
     serial = True
+    op: Op
 
     def __init__(self, op: Op, program: Program):
         super().__init__(op, None, op.operands[0].type.dims, program)
@@ -201,9 +205,13 @@ class BoundsTask(Task):
             g.fail(bad, g.site_of(self.op), (i, g.scalar(self.op.operands[1])))
 
 
-class NonzeroTask(Task):
+CHEAP = 12               # what an element of a mask may cost (opdef.py) to be computed twice
+
+
+class NonzeroTask(OpTask):
     """The positions of true elements, in C order. Each position is written where the next one belongs, and stays if its element
-    is true: no branch depends on the data. After the last true element nothing is written."""
+    is true: no branch depends on the data. After the last true element nothing is written. Blocks without a true element, which
+    vectors find out, are passed over, unless the elements cost much."""
 
     __slots__ = ()
 
@@ -212,14 +220,17 @@ class NonzeroTask(Task):
         self.memory = True
         self.write = (None,)
         mask = op.operands[0]
-        self.reads.add_scalars(d for d in mask.type.dims if type(d) is not int)
+        self.reads.add_scalars(run_time(mask.type.dims))
         self.reads.add_scalars(op.operands[1:])
         self.read(mask, (None,) * mask.type.rank)
 
     def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
-        count = g.var(INDEX, "count")
+        count, mask, found = g.var(INDEX, "count"), self.op.operands[0], g.index(self.op.operands[1])
+        sizes = [d for d in mask.type.dims if isinstance(d, int)]
+        if type(found) is Scalar and len(sizes) == mask.type.rank:
+            found.least, found.most = 0, prod(sizes)
         g.set(count, operand(0))
-        self._level(g, count, self.op.operands[0], ())
+        self._level(g, count, mask, ())
 
     def _level(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...]) -> None:
         n = g.size(mask.type.dims[len(index)])
@@ -227,12 +238,32 @@ class NonzeroTask(Task):
             with g.loop(n) as i:
                 self._level(g, count, mask, (*index, i))
             return
+        begin: int | Scalar = 0
+        block = sizes.mask_block
+        if g.program.cost.get(mask, 1) <= CHEAP and not (type(n) is int and n < block):
+            blocks = g.iop("floordiv", n, block)
+            with g.loop(blocks) as b:
+                self._block(g, count, mask, index, g.iop("mul", b, block), block)
+            begin = g.iop("mul", blocks, block)
+        self._run(g, count, mask, index, begin, n)
+
+    def _block(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...], begin: int | Scalar, block: int) -> None:
+        some = g.var(BOOL, "some")
+        g.set(some, Imm(False, BOOL))
+        with g.loop(block) as k:
+            g.accumulate(some, "or", g.value_at(mask, (*index, g.iop("add", begin, k))))
+        with g.open() as then:
+            self._run(g, count, mask, index, begin, g.iop("add", begin, block))
+        g.branch(g.get(some), then, [])
+
+    def _run(self, g: Nester, count: Var, mask: Value, index: tuple[Scalar, ...], begin: int | Scalar,
+             end: int | Scalar) -> None:
         last = g.var(INDEX, "last")
-        g.set(last, operand(0))
+        g.set(last, operand(begin))
         with g.open() as head:
             i, at = g.get(last), g.get(count)
             more = g.let("lt", (at, operand(g.index(self.op.operands[1]))), BOOL, level=g.depth)
-            more = g.let("and", (g.let("lt", (i, operand(n)), BOOL), more), BOOL)
+            more = g.let("and", (g.let("lt", (i, operand(end)), BOOL), more), BOOL)
         with g.open() as body:
             i, at = g.get(last), g.get(count)
             for r, k in zip(self.op.results, (*index, i)):

@@ -20,7 +20,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import Dim
 from . import accumulating_contractions, stencil_updates
 from .axis_kernels import ArgTask, BoundsTask, NonzeroTask, RowScanTask, ScanTask
-from .index_rules import Reads, rule
+from .index_rules import Reads, Terms, rule
 from .inplace import Stores
 from .library_calls import by_library
 from .materialize import Program, reshape_groups, same_dim
@@ -28,34 +28,11 @@ from .random import DrawTask
 from .reductions import AxisReduce, DotTask
 from .sorting import SortTask
 from .spectral import ROUTINES
-from .tasks import CopyTask, FlatTask, PieceTask, RegionTask, ScatterTask, StoreTask, Task
+from .tasks import CopyTask, FlatTask, Loop, Nest, OpTask, PieceTask, RegionTask, ScatterTask, Step, StoreTask, Task
 
+# (an earlier task, None for a step; at which terms it touched some memory; at which terms this one does)
+Conflict = tuple[Task | None, Terms | str | None, Terms | None]
 COMMUTES = "adds"         # instead of terms: two tasks that add to other parts of one array, in any order
-
-
-class Loop:
-    """`opens`: the reductions whose first reduced loop this is."""
-
-    __slots__ = ("children", "dim", "opens", "serial")
-
-    def __init__(self, dim: Dim):
-        self.dim, self.children, self.opens, self.serial = dim, [], [], False
-
-
-class Nest:
-    __slots__ = ("after", "children", "tasks")
-
-    def __init__(self) -> None:
-        self.children, self.tasks, self.after = [], [], []
-
-
-class Step:
-    """An op that runs alone. plans: the schedule of each region."""
-
-    __slots__ = ("after", "op", "plans")
-
-    def __init__(self, op: Op, plans: Sequence[Schedule] = ()):
-        self.op, self.plans, self.after = op, tuple(plans), []
 
 
 class Access:
@@ -113,7 +90,7 @@ class Schedule:
             for k in range(len(op.operands)):
                 if op.operands[k].type.dims:
                     self._add(PieceTask(v, k, self.program))
-        elif name == "reshape" and v in self.program.must and _regroups(op):
+        elif name == "reshape" and _regroups(op) and (v in self.program.must or self.program.used_by(v, ROUTINES)):
             self._add(FlatTask(v, self.program))
         else:
             self._add(StoreTask(v, self.program))
@@ -236,9 +213,6 @@ class Schedule:
         at = self._whole(op, max(self.guard, self.barrier, self.effects))
         self.effects = self.guard = at
 
-    def _push(self, op: Op) -> None:
-        self.when[op.results[0]] = self._whole(op, max(self.guard, self.barrier))
-
     def _whole(self, op: Op, at: int) -> int:
         """An op that reads scalars and whole arrays in memory; returns the item after which it stands."""
         at = max(at, self._known(v for v in op.operands if not v.type.dims))
@@ -251,9 +225,10 @@ class Schedule:
         (self.items[at].after if at >= 0 else self.before).append(op)
         return at
 
-    def _pop(self, op: Op) -> None:
+    def _entry(self, op: Op) -> None:
+        """A stack's scalar is taken where its place is known; an array is copied, and nothing moves across that."""
         if op.results[1].type.dims:
-            self.access(op.results[1]).writers = [(self._step(Step(op)), None, None)]
+            self._routine(op)
         else:
             self._scalar(op)
 
@@ -282,9 +257,11 @@ class Schedule:
             found = self.touched[key] = Access()
         return found
 
-    def withdraw(self, task: Task) -> None:
+    def withdraw(self, task: OpTask | CopyTask) -> None:
         """Take a task out of its nest; another one does its work."""
-        nest, inside = self.items[task.item], task
+        nest = self.items[task.item]
+        assert isinstance(nest, Nest)
+        inside: Loop | Task = task
         nest.tasks.remove(task)
         for loop in reversed(task.path):
             loop.children.remove(inside)
@@ -312,7 +289,8 @@ class Schedule:
         """Place the task; returns its item. touched: by whom what it writes was, where that is known better."""
         sizes = [d for d in task.value.type.dims if isinstance(d, Value)] if task.value is not None else []
         lowest = 1 + max(self.guard, self.barrier, self._known([*task.reads.scalars, *sizes]))
-        soft = []                                  # (item, earlier task, its terms, this task's terms)
+        # (item, earlier task, its terms, this task's terms)
+        soft: list[tuple[int, Task | None, Terms | str | None, Terms | None]] = []
         for leaf, terms in task.reads.leaves:
             soft += [(i, t, w, terms) for i, t, w in self.access(leaf).writers]
         if task.value is not None:
@@ -327,7 +305,7 @@ class Schedule:
         self._record(task, at)
         return at
 
-    def _place(self, task: Task, lowest: int, first: int, soft: list[tuple]) -> int:
+    def _place(self, task: Task, lowest: int, first: int, soft: list[tuple[int, *Conflict]]) -> int:
         """Join the nest that the task depends on most recently, or one that reads the same, or open a new one."""
         candidates = [first] if first >= lowest else []
         alike = {i for leaf, _ in task.reads.leaves for i, *_ in self.access(leaf).readers}
@@ -345,16 +323,18 @@ class Schedule:
         self._join(nest, task, [])
         return len(self.items) - 1
 
-    def _path(self, nest: Nest, task: Task, conflicts: list[tuple[Task, tuple, tuple]]) -> list[Loop]:
+    def _path(self, nest: Nest, task: Task, conflicts: list[Conflict]) -> list[Loop]:
         """The loops of the nest that the task may share, from the outside in."""
-        path, children = [], nest.children
-        if any(t is None for t, _, _ in conflicts):
+        path: list[Loop] = []
+        children = nest.children
+        known = [(t, theirs, own) for t, theirs, own in conflicts if t is not None]
+        if len(known) < len(conflicts):
             return path
-        depth = len(task.loops) - any(theirs is COMMUTES for _, theirs, _ in conflicts)
+        depth = len(task.loops) - any(theirs is COMMUTES for _, theirs, _ in known)
         while len(path) < depth:
             for loop in reversed(children):
                 if isinstance(loop, Loop) and same_dim(loop.dim, task.loops[len(path)]) \
-                        and all(_fits(path + [loop], t, theirs, own) for t, theirs, own in conflicts):
+                        and all(_fits(path + [loop], t, theirs, own) for t, theirs, own in known):
                     break
             else:
                 break
@@ -362,7 +342,7 @@ class Schedule:
             children = loop.children
         return path
 
-    def _worth(self, nest: Nest, task: Task, path: list[Loop], conflicts: list[tuple[Task, tuple, tuple]]) -> bool:
+    def _worth(self, nest: Nest, task: Task, path: list[Loop], conflicts: list[Conflict]) -> bool:
         """Not where it would keep the innermost loop from being vectorised: two rows of one array, one of them written."""
         inner = path[-1]
         if len(path) == len(task.loops) and (task.serial or inner.serial or any(w != own for _, w, own in conflicts)
@@ -379,7 +359,7 @@ class Schedule:
         mine = {leaf for leaf, _ in task.reads.leaves}
         return any(len(t.loops) == len(task.loops) and any(leaf in mine for leaf, _ in t.reads.leaves) for t in nest.tasks)
 
-    def _apart(self, task: Task, inner: Loop, conflicts: list[tuple[Task, tuple, tuple]]) -> bool:
+    def _apart(self, task: Task, inner: Loop, conflicts: list[Conflict]) -> bool:
         """A costly function of each element of a product: beside the loops of the product it would not be vectorised.
 
             for i in n { r = 0;  for k in m { r += a[i, k] * x[k] }  y[i] = tanh(r) }      ->      a loop of its own for tanh
@@ -393,16 +373,18 @@ class Schedule:
 
             for i in n { y[i] = tanh(x[i]);  for k in m { r[k] += a[i, k] * y[i] } }
         """
-        inner, rest = path[-1], task.loops[len(path):]
-        if not (_long(inner.dim) and all(type(d) is int for d in task.loops)) or _spread_out(rest, task.loops):
+        inner = path[-1]
+        loops = [d for d in task.loops if isinstance(d, int)]
+        if not _long(inner.dim) or len(loops) < len(task.loops) or _spread_out(loops[len(path):], loops):
             return False
-        return not any(isinstance(c, Loop) for c in inner.children) and any(map(self._costly, inner.children))
+        tasks = [c for c in inner.children if isinstance(c, Task)]
+        return len(tasks) == len(inner.children) and any(map(self._costly, tasks))
 
     def _costly(self, task: Task) -> bool:
         """Whether the elements of an array, or of a sum, each are a costly function."""
         v = task.value if isinstance(task, StoreTask) else task.op.operands[0] if isinstance(task, AxisReduce) else None
-        own = v is not None and (v is task.value or v not in self.program.rooted)
-        return own and self.program.effort.get(v, 0) >= sizes.costly
+        return (v is not None and (v is task.value or v not in self.program.rooted)
+                and self.program.effort.get(v, 0) >= sizes.costly)
 
     def _join(self, nest: Nest, task: Task, path: list[Loop]) -> None:
         children, path = nest.children, list(path)
@@ -430,7 +412,8 @@ class Schedule:
         if v is None:
             return
         touched = self.access(v)
-        if at == len(self.items) - 1 and len(self.items[at].tasks) == 1:
+        nest = self.items[at]
+        if at == len(self.items) - 1 and isinstance(nest, Nest) and len(nest.tasks) == 1:
             touched.writers, touched.readers = [], [r for r in touched.readers if r[1] is task]
         touched.writers.append((at, task, task.write))
         self.made[v] = task
@@ -439,7 +422,7 @@ class Schedule:
         else:
             self.when[v] = at
 
-    def _reached(self, task: Task, leaf: Value, terms: tuple[int | tuple[int | str, ...] | None, ...]) -> None:
+    def _reached(self, task: Task, leaf: Value, terms: Terms) -> None:
         """Does the task find the leaf's element in a register? If not, the leaf needs memory."""
         maker = self.made.get(leaf)
         if maker is None:
@@ -453,13 +436,13 @@ class Schedule:
             maker.memory = True
 
 
-def _spread_out(rest: tuple[int, ...], loops: tuple[int, ...]) -> bool:
+def _spread_out(rest: Sequence[int], loops: Sequence[int]) -> bool:
     return prod(rest) > sizes.widening or prod(loops) > sizes.large
 
 
 def _long(d: Dim) -> bool:
     """Whether a loop has iterations enough to be vectorised."""
-    return type(d) is not int or d >= sizes.lanes
+    return not isinstance(d, int) or d >= sizes.lanes
 
 
 def _regroups(op: Op) -> bool:
@@ -468,7 +451,7 @@ def _regroups(op: Op) -> bool:
     return groups is None or any(len(a) != 1 or len(b) != 1 for a, b in groups)
 
 
-def _fits(path: list[Loop], task: Task, theirs: tuple, own: tuple) -> bool:
+def _fits(path: list[Loop], task: Task, theirs: Terms | str | None, own: Terms | None) -> bool:
     """May a later task that touches at `own` memory that `task` touches at `theirs` stand in the innermost loop of `path`?"""
     if theirs is COMMUTES:
         return True
@@ -496,5 +479,6 @@ _TASKS = {
     "dot": Schedule._dot, "scan": Schedule._scan, "nonzero": Schedule._nonzero, "wrap": Schedule._wrap,
     "draw": Schedule._draw, "print": Schedule._print,
     "check": lambda s, op: s._print(op) if "states" in op.attrs else s._scalar(op, effect=True),
-    "dim": Schedule._scalar, "stack_new": Schedule._scalar, "push": Schedule._push, "pop": Schedule._pop,
+    "dim": Schedule._scalar, "stack_new": Schedule._scalar, "pop": Schedule._entry, "exchange": Schedule._entry,
+    "push": lambda s, op: s.when.update({op.results[0]: s._whole(op, max(s.guard, s.barrier))}),
 }

@@ -11,9 +11,9 @@ schedule/fuse.py:
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from ...ir.core import Const, Op, Value, as_dim
 from ...ir.errors import IRError
@@ -21,14 +21,17 @@ from ...ir.ops.reduce import identity
 from ...ir.ops.shape import concat_parts
 from ...ir.types import BOOL, INDEX, Dim, DType
 from ..loopir.cursor import as_index, operand
-from ..loopir.grammar import Imm, Scalar, Set, While
-from .materialize import Program, reshape_groups, same_dim
+from ..loopir.grammar import Atom, Imm, Scalar, Set, Size, While
+from .materialize import Program, reshape_groups, run_time, same_dim
 
 if TYPE_CHECKING:
     from ..build.arrays import Values
     from ..build.loop_builder import Nester
 
-Terms = tuple
+Term = int | tuple | None
+Terms = tuple[Term, ...]
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 COMBINE = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
@@ -52,7 +55,7 @@ def _elementwise_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Scala
     return g.let(op.defn.name, args, op.results[0].type.dtype, op.attrs)
 
 
-def _elementwise_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _elementwise_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     return [(x, terms) for x in op.operands if x.type.dims]
 
 
@@ -92,42 +95,41 @@ def _broadcast_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | S
     return g.value_at(op.operands[0], tuple(0 if once else index[axis] for axis, once in _stretched(op)))
 
 
-def _broadcast_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _broadcast_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     x = op.operands[0]
     return [(x, tuple(("i", 0) if once else terms[axis] for axis, once in _stretched(op)))] if x.type.dims else []
 
 
 def _iota_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     dtype = op.results[0].type.dtype
-    if type(index[0]) is int:
-        return Imm(dtype.np.type(index[0]).item(), dtype)
-    return index[0] if dtype is INDEX else g.let("cast", (index[0],), dtype, {"dtype": dtype})
+    i = index[0]
+    if isinstance(i, int):
+        return Imm(dtype.np.type(i).item(), dtype)
+    return i if dtype is INDEX else g.let("cast", (i,), dtype, {"dtype": dtype})
 
 
-def _transpose_index(op: Op, index: tuple[int | Scalar, ...]) -> tuple[int | Scalar, ...]:
-    out = [None] * len(index)
-    for k, axis in enumerate(op.attrs["perm"]):
-        out[axis] = index[k]
-    return tuple(out)
+def _transpose_index(op: Op, index: tuple[A, ...]) -> tuple[A, ...]:
+    at = dict(zip(op.attrs["perm"], index))
+    return tuple(at[axis] for axis in range(len(index)))
 
 
-def _transpose_at(g: Nester, op: Op, index: tuple[int | Scalar, int]) -> Any:
+def _transpose_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], _transpose_index(op, index))
 
 
-def _transpose_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _transpose_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     return [(op.operands[0], _transpose_index(op, terms))]
 
 
-def ravel(g: Nester, index: Sequence, dims: Sequence) -> Dim | Scalar:
+def ravel(g: Values, index: Sequence[Size], dims: Sequence[Dim | Scalar]) -> Size:
     """The row-major element number."""
-    flat = 0
+    flat: Size = 0
     for i, d in zip(index, dims):
         flat = g.iop("add", g.iop("mul", flat, g.size(d)), i)
     return flat
 
 
-def unravel(g: Nester | Values, flat: Any, dims: Sequence[Dim]) -> tuple[int, ...]:
+def unravel(g: Values, flat: Size, dims: Sequence[Dim]) -> tuple[Size, ...]:
     """The index of a row-major element number."""
     out = []
     for d in reversed(dims[1:]):
@@ -146,7 +148,7 @@ def _reshape_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Sca
     if groups is None or (len(groups) == 1 and len(groups[0][0]) > 1 and g.place(x)):
         flat = ravel(g, index, out)
         return g.read_flat(x, flat) if g.place(x) else g.value_at(x, unravel(g, flat, dims))
-    inner = [0] * len(dims)
+    inner: list[Size] = [0] * len(dims)
     for left, right in groups:
         flat = ravel(g, [index[k] for k in right], [out[k] for k in right])
         for k, i in zip(left, unravel(g, flat, [dims[k] for k in left])):
@@ -154,23 +156,24 @@ def _reshape_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Sca
     return g.value_at(x, tuple(inner))
 
 
-def _reshape_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _reshape_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     x = op.operands[0]
     if not x.type.dims:
         return []
     groups = reshape_groups(x.type.dims, op.results[0].type.dims)
     if groups is None:
         return [(x, (None,) * x.type.rank)]
-    inner = [("i", 0)] * x.type.rank
+    inner: list[Term] = [("i", 0)] * x.type.rank
     for left, right in groups:
         for k in left:
             inner[k] = terms[right[0]] if len(left) == 1 == len(right) else None
     return [(x, tuple(inner))]
 
 
-def concat_pieces(g: Nester, op: Op) -> Iterator[Any]:
+def concat_pieces(g: Nester, op: Op) -> Iterator[tuple[Value, Size]]:
     """(operand, its offset along the axis) in order."""
-    axis, offset = op.attrs["axis"], 0
+    axis: int = op.attrs["axis"]
+    offset: Size = 0
     for x in concat_parts(op.operands)[0]:
         yield x, offset
         offset = g.iop("add", offset, g.size(x.type.dims[axis]))
@@ -178,11 +181,12 @@ def concat_pieces(g: Nester, op: Op) -> Iterator[Any]:
 
 def _concat_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Scalar:
     """Static pieces only (schedule/materialize.py): the index into each piece is clamped, so that every read is inside it."""
-    axis, result = op.attrs["axis"], None
+    axis: int = op.attrs["axis"]
+    result: Atom | None = None
     where = index[axis]
     for x, offset in concat_pieces(g, op):
-        n = x.type.dims[axis]
-        if n == 0 or (type(where) is int and not offset <= where < offset + n):
+        n = x.type.shape[axis]
+        if n == 0 or (isinstance(where, int) and isinstance(offset, int) and not offset <= where < offset + n):
             continue
         inner = g.iop("min", g.iop("max", g.iop("sub", where, offset), 0), n - 1)
         value = g.value_at(x, index[:axis] + (inner,) + index[axis + 1:])
@@ -190,10 +194,11 @@ def _concat_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Imm | Scal
             result = value
         else:
             result = g.let("select", (g.compare("ge", where, offset), value, result), value.dtype)
+    assert result is not None, op                  # what has an index has elements
     return result
 
 
-def _concat_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _concat_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     axis = op.attrs["axis"]
     inner = terms[:axis] + (None,) + terms[axis + 1:]
     return [(x, inner) for x in concat_parts(op.operands)[0]]
@@ -202,7 +207,7 @@ def _concat_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
 # --- reductions of few elements -------------------------------------------------------------------------------------
 
 
-def _few(op: Op, fixed: Any, moving: list[int | None]) -> tuple[int | None, ...]:
+def _few(op: Op, fixed: Iterable[A], moving: list[A]) -> tuple[A, ...]:
     """The index of an operand from that of the result, by what stands on the reduced axes."""
     rest = iter(fixed)
     return tuple(moving.pop(0) if k in op.attrs["axes"] else next(rest) for k in range(op.operands[0].type.rank))
@@ -216,15 +221,15 @@ def _reduce_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return Imm(identity(op.attrs["kind"], dtype), dtype) if total is None else total
 
 
-def _reduce_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _reduce_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     return [(op.operands[0], _few(op, terms, [None] * len(op.attrs["axes"])))]
 
 
-def _never_at(g: Any, op: Op, index: tuple[int | Scalar, ...]) -> None:
+def _never_at(g: Any, op: Op, index: tuple[int | Scalar, ...]) -> NoReturn:
     raise IRError(f"{op.defn.name} has no value at an index: the op that adds it reads it as a whole")
 
 
-def _anywhere(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _anywhere(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     """A product that is added to an array (schedule/accumulating_contractions.py): each element takes many of the operands."""
     return [(x, (None,) * x.type.rank) for x in op.operands if x.type.dims]
 
@@ -232,10 +237,11 @@ def _anywhere(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
 # --- index --------------------------------------------------------------------------------------------------------------
 
 
-def region(spec: str, operands: tuple[Value, ...], index: tuple[int | Scalar, ...], whole: Callable, scaled: Callable,
-           fixed: Callable) -> tuple[int | Scalar | tuple[str, Dim], ...]:
+def region(spec: str, operands: tuple[Value, ...], index: tuple[A, ...], whole: Callable[[A], B],
+           scaled: Callable[[A, Value, Value], B], fixed: Callable[[Value], B]) -> tuple[B, ...]:
     """The index into the array of a slice or an update, from the index into the region, by three functions of its parts."""
-    inner, k, at = [], 0, 0
+    inner: list[B] = []
+    k = at = 0
     for kind in spec:
         if kind == "i":
             inner.append(fixed(operands[at]))
@@ -252,15 +258,15 @@ def region(spec: str, operands: tuple[Value, ...], index: tuple[int | Scalar, ..
 def region_index(g: Nester, spec: str, operands: tuple[Value, ...], index: tuple[int | Scalar, ...]) -> tuple[int | Scalar,
                  ...]:
     """The index that element `index` of the region has in the array."""
-    def scaled(i: int | Scalar, start: Value, step: Const) -> Dim | Scalar:
+    def scaled(i: Size, start: Value, step: Value) -> Size:
         return g.iop("add", g.index(start), g.iop("mul", i, g.index(step)))
 
     return region(spec, operands, index, lambda i: i, scaled, g.index)
 
 
 def region_terms(spec: str, operands: tuple[Value, ...], terms: Terms) -> Terms:
-    def scaled(t: int | tuple[str, int] | None, start: Value, step: Const) -> int | tuple[str | Dim, ...] | None:
-        start, step = as_dim(start), as_dim(step)
+    def scaled(t: Term, first: Value, stride: Value) -> Term:
+        start, step = as_dim(first), as_dim(stride)
         if t == ("i", 0):
             return ("i", start)
         if type(t) is not int:
@@ -274,16 +280,16 @@ def _slice_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], region_index(g, op.attrs["spec"], op.operands[1:], index))
 
 
-def _slice_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _slice_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     return [(op.operands[0], region_terms(op.attrs["spec"], op.operands[1:], terms))]
 
 
-def gather_split(axes: tuple[int, ...], at: int, rank_b: int, index: tuple[int | Scalar, ...]) -> Any:
+def gather_split(axes: tuple[int, ...], at: int, rank_b: int, index: tuple[A, ...]) -> tuple[tuple[A, ...], tuple[A, ...]]:
     """(the part of the index that addresses the index arrays, the rest)."""
     return tuple(index[at:at + rank_b]), tuple(index[:at]) + tuple(index[at + rank_b:])
 
 
-def joined(axes: tuple[int, ...], rest: tuple[int, ...], picked: Any) -> tuple[int | Scalar | None, ...]:
+def joined(axes: tuple[int, ...], rest: tuple[A, ...], picked: Iterable[A]) -> tuple[A, ...]:
     """The full index: `picked` on `axes`, `rest` on the others in order."""
     chosen, others = dict(zip(axes, picked)), iter(rest)
     return tuple(chosen[axis] if axis in chosen else next(others) for axis in range(len(axes) + len(rest)))
@@ -296,10 +302,10 @@ def gather_index(g: Nester, axes: tuple[int, ...], at: int, arrays: tuple[Value,
     return joined(axes, rest, picked)
 
 
-def gather_terms(axes: tuple[int, ...], at: int, arrays: tuple[Value, ...], terms: tuple[int | None, ...]) -> Any:
+def gather_terms(axes: tuple[int, ...], at: int, arrays: tuple[Value, ...], terms: Terms) -> tuple[Terms, Terms]:
     """(terms of the indexed array, terms of each index array)."""
     b, rest = gather_split(axes, at, arrays[0].type.rank, terms)
-    picked = [None if i.type.dims else ("i", as_dim(i)) for i in arrays]
+    picked: list[Term] = [None if i.type.dims else ("i", as_dim(i)) for i in arrays]
     return joined(axes, rest, picked), b
 
 
@@ -307,7 +313,7 @@ def _gather_at(g: Nester, op: Op, index: tuple[int | Scalar, ...]) -> Any:
     return g.value_at(op.operands[0], gather_index(g, op.attrs["axes"], op.attrs["at"], op.operands[1:], index))
 
 
-def _gather_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _gather_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     inner, b = gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[1:], terms)
     return [(op.operands[0], inner)] + [(i, b) for i in op.operands[1:] if i.type.dims]
 
@@ -389,7 +395,7 @@ def _search_at(g: Nester, op: Op, index: tuple[int, ...]) -> Scalar:
     return search(g, op, g.value_at(x, index) if x.type.dims else g.scalar(x))
 
 
-def _search_terms(op: Op, terms: Terms) -> list[tuple[Value, tuple]]:
+def _search_terms(op: Op, terms: Terms) -> list[tuple[Value, Terms]]:
     grid, x = op.operands
     return [(grid, (None,))] + ([(x, terms)] if x.type.dims else [])
 
@@ -430,7 +436,10 @@ class Reads:
     __slots__ = ("_seen", "leaves", "plain", "program", "scalars")
 
     def __init__(self, program: Program):
-        self.program, self.leaves, self.scalars, self._seen = program, [], set(), set()
+        self.program = program
+        self.leaves: list[tuple[Value, Terms]] = []
+        self.scalars: set[Value] = set()
+        self._seen: set[tuple[Value, Terms]] = set()
         self.plain = True
 
     def through(self, op: Op, terms: Terms) -> None:
@@ -447,13 +456,13 @@ class Reads:
             return
         self._seen.add((v, terms))
         if not v.type.static:
-            self.add_scalars(d for d in v.type.dims if type(d) is not int)
+            self.add_scalars(run_time(v.type.dims))
         if self.program.buffered(v):
             self.leaves.append((v, terms))
             return
-        self.through(v.owner, terms)
+        self.through(v.maker, terms)
 
-    def add_scalars(self, values: Iterator[Any] | tuple[Value, ...]) -> None:
+    def add_scalars(self, values: Iterable[Value]) -> None:
         for v in values:
             if not v.type.dims and not isinstance(v, Const):
                 self.scalars.add(v)

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from ...ir.core import Block, Const, Op, Value
 from ...ir.thresholds import sizes
 from .accumulating_contractions import base_of
-from .index_rules import Reads, gather_terms, region_terms, rule
-from .materialize import Program, floats, is_virtual
+from .index_rules import Reads, Terms, gather_terms, region_terms, rule
+from .materialize import Position, Program, floats, is_virtual
 
 if TYPE_CHECKING:
-    from ...ir.types import Dim
+    pass
 
 
 class Storage:
@@ -37,7 +37,7 @@ class Storage:
 
     __slots__ = ("buffer", "computed", "first", "home", "last", "members", "swap", "updates")
 
-    def __init__(self, member: Value, first: int, last: int):
+    def __init__(self, member: Value, first: Position, last: Position):
         self.members, self.first, self.last = [member], first, last
         op = member.owner
         kind = None if not isinstance(op, Op) or op.regions else op.defn.overwrites is not None
@@ -45,6 +45,12 @@ class Storage:
         self.home: tuple | None = None
         self.swap = False
         self.buffer = None
+
+    @property
+    def parameter(self) -> str:
+        """ "in" or "inout", of a parameter."""
+        assert self.home is not None
+        return self.home[0]
 
     @property
     def writable(self) -> bool:
@@ -168,18 +174,19 @@ class Stores:
             return False
         return not self._relieve(a, b, at_b, block_b)
 
-    def _relieve(self, a: Value, b: Value, at: int, block: Block) -> bool:
+    def _relieve(self, a: Value, b: Value, at: Position, block: Block) -> bool:
         """Where `a` is alive after b's definition only through reads that may as well come before it: let them."""
-        forced, moved = [], []
+        forced: list[Value] = []
+        moved: list[Op] = []
         if not self._crossing(a, b, at, block, forced, moved):
             return False
         if moved:
-            self.program.move(moved, b.owner)
+            self.program.move(moved, b.maker)
         for v in forced:
             self.program.force(v)
         return True
 
-    def _crossing(self, a: Value, b: Value, at: int, block: Block, forced: list[Value], moved: list[Op]) -> bool:
+    def _crossing(self, a: Value, b: Value, at: Position, block: Block, forced: list[Value], moved: list[Op]) -> bool:
         """Collect what to do: virtual values to compute into memory first, and ops to move before b's."""
         p = self.program
         home = p.block_of(a)
@@ -215,11 +222,11 @@ class Stores:
         if not isinstance(op, Op) or op.regions:
             return False
         if op.defn.overwrites is not None:
-            own = based_terms(op)
-            return any(self.of.get(x) is other and not self._apart(terms, own) for x, terms in based_operands(op))
+            written = based_terms(op)
+            return any(self.of.get(x) is other and not self._apart(terms, written) for x, terms in based_operands(op))
         reads = Reads(self.program)
         if is_virtual(op) and op.defn.name not in ("concat", "reshape"):
-            own = tuple(range(y.type.rank))
+            own: Terms = tuple(range(y.type.rank))
             for x, terms in rule(op).terms(op, own):
                 reads.add(x, terms)
         else:
@@ -236,7 +243,7 @@ class Stores:
         s, t = self.storage(y), self.storage(p)
         if s.home or t.home or (y.type.static and y.type.count <= sizes.registers):
             return
-        body = p.owner
+        body = self.program.block_of(p)
         if all(self._inside(v, body) for v in s.members):
             s.swap = t.swap = True
 
@@ -244,7 +251,7 @@ class Stores:
         home = self.program.block_of(v)
         return home is block or any(self.program.home[op] is block or block in op.regions
                                     for op, _ in self.program.ancestors(home)) or (
-            isinstance(v.owner, Op) and v.owner.regions and block in v.owner.regions)
+            isinstance(v.owner, Op) and block in v.owner.regions)
 
     # --- outputs ----------------------------------------------------------------------------------------------------
 
@@ -291,20 +298,19 @@ class Stores:
                         if any(self.of.get(leaf) is s and not self._apart(at, own) for leaf, at in reads.leaves):
                             self.program.force(x)
 
-    def _apart(self, terms: tuple[int | tuple[int | str, ...] | None, ...],
-               own: tuple[int | tuple[int | str, ...] | None, ...]) -> bool:
+    def _apart(self, terms: Terms, own: Terms) -> bool:
         return (terms == own and None not in own) or disjoint(self.program, terms, own)
 
 
-def based_terms(op: Op) -> tuple[int | tuple[str | Dim, ...] | None, ...]:
+def based_terms(op: Op) -> Terms:
     """Where an update writes into its base."""
-    loops = tuple(range(op.operands[1].type.rank))
+    loops: Terms = tuple(range(op.operands[1].type.rank))
     if "spec" in op.attrs:
         return region_terms(op.attrs["spec"], op.operands[2:], loops)
     return gather_terms(op.attrs["axes"], op.attrs["at"], op.operands[2:], loops)[0]
 
 
-def based_operands(op: Op) -> Iterator[Any]:
+def based_operands(op: Op) -> Iterator[tuple[Value, Terms]]:
     """The arrays that an update reads besides its base, and where."""
     loops = tuple(range(op.operands[1].type.rank))
     yield op.operands[1], loops
@@ -329,8 +335,8 @@ def linear(v: Any, sign: int = 1, into: dict | None = None) -> dict:
         linear(b, sign if v.owner.defn.name == "add" else -sign, into)
     elif isinstance(v.owner, Op) and v.owner.defn.name == "mul" and any(isinstance(x, Const) for x in v.owner.operands):
         a, b = v.owner.operands
-        c, x = (a.item, b) if isinstance(a, Const) else (b.item, a)
-        linear(x, sign * c, into)
+        c, x = next((p, q) for p, q in ((a, b), (b, a)) if isinstance(p, Const))
+        linear(x, sign * c.item, into)
     else:
         into[v] = into.get(v, 0) + sign
     return into
@@ -347,7 +353,7 @@ def apart(program: Program, a: Any, b: Any) -> bool:
     return constant != 0 and all(sign * c > 0 and v in program.counters for v, c in factors)
 
 
-def disjoint(program: Program, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
+def disjoint(program: Program, a: Terms, b: Terms) -> bool:
     """Whether two accesses certainly touch different elements: on some axis both are fixed, at different places."""
     for s, t in zip(a, b):
         if type(s) is tuple and type(t) is tuple and s[0] == "i" == t[0] and apart(program, s[1], t[1]):

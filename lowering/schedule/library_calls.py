@@ -5,17 +5,18 @@ contiguous; anything else is packed into a temporary first.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...ir.core import Op, Value
 from ...ir.ops.linalg import dot_axes
 from ...ir.thresholds import sizes
-from ...ir.types import BOOL, Dim, Type
-from ..loopir.cursor import operand
-from ..loopir.grammar import At, Buffer, If, Imm, Lib, Scalar
+from ...ir.types import BOOL, Type
+from ..loopir.cursor import as_index, operand
+from ..loopir.grammar import At, Buffer, If, Imm, Lib, Scalar, Size
 from .index_rules import region_index
 from .materialize import reshape_groups, same_dim
 
@@ -41,13 +42,14 @@ def by_library(op: Op) -> bool:
 class View(NamedTuple):
     """Elements of a buffer: element number `start` + sum of index times stride."""
 
-    buffer: object
-    start: object
-    strides: tuple
+    buffer: Buffer
+    start: Size
+    strides: tuple[Size, ...]
 
 
-def strides_of(g: Nester, dims: Any) -> tuple:
-    out, step = [], 1
+def strides_of(g: Nester, dims: Sequence[Size]) -> tuple[Size, ...]:
+    out: list[Size] = []
+    step: Size = 1
     for d in reversed(dims):
         out.append(step)
         step = g.iop("mul", step, d)
@@ -61,12 +63,15 @@ def view(g: Nester, v: Value) -> View | None:
         strides = strides_of(g, place.buffer.dims)
         n = len(place.prefix)
         return View(place.buffer, g.sum(g.iop("mul", i, s) for i, s in zip(place.prefix, strides[:n])), strides[n:])
-    step = _VIEWS.get(v.owner.defn.name)
-    inner = view(g, v.owner.operands[0]) if step and v.owner.operands[0].type.dims else None
-    return step(g, v.owner, inner) if inner else None
+    op = v.maker
+    step = _VIEWS.get(op.defn.name)
+    if step is None or not op.operands[0].type.dims:
+        return None
+    inner = view(g, op.operands[0])
+    return step(g, op, inner) if inner else None
 
 
-def _transpose_view(g: Any, op: Op, inner: View) -> Any:
+def _transpose_view(g: Nester, op: Op, inner: View) -> View:
     return inner._replace(strides=tuple(inner.strides[k] for k in op.attrs["perm"]))
 
 
@@ -74,7 +79,8 @@ def _slice_view(g: Nester, op: Op, inner: View) -> View:
     spec, operands = op.attrs["spec"], op.operands[1:]
     first = region_index(g, spec, operands, (0,) * op.results[0].type.rank)
     start = g.sum([inner.start, *(g.iop("mul", i, s) for i, s in zip(first, inner.strides))])
-    strides, at = [], 0
+    strides: list[Size] = []
+    at = 0
     for kind, s in zip(spec, inner.strides):
         if kind == ":":
             strides.append(s)
@@ -90,7 +96,7 @@ def _reshape_view(g: Nester, op: Op, inner: View) -> View | None:
     groups = reshape_groups(source, target)
     if groups is None or any(len(left) != 1 for left, _ in groups):
         return None
-    strides = [0] * len(target)
+    strides: list[Size] = [0] * len(target)
     for (left,), right in groups:
         inner_strides = strides_of(g, [g.size(target[k]) for k in right])
         for k, s in zip(right, inner_strides):
@@ -98,8 +104,9 @@ def _reshape_view(g: Nester, op: Op, inner: View) -> View | None:
     return inner._replace(strides=tuple(strides))
 
 
-_VIEWS = {"transpose": _transpose_view, "slice": _slice_view, "reshape": _reshape_view,
-          "stop_gradient": lambda g, op, inner: inner}
+_VIEWS: dict[str, Callable[[Nester, Op, View], View | None]] = {
+    "transpose": _transpose_view, "slice": _slice_view, "reshape": _reshape_view,
+    "stop_gradient": lambda g, op, inner: inner}
 
 
 # --- matrix products ------------------------------------------------------------------------------------------------------
@@ -108,14 +115,14 @@ _VIEWS = {"transpose": _transpose_view, "slice": _slice_view, "reshape": _reshap
 class Matrix(NamedTuple):
     """A stack of matrices in memory: rows of length ld; trans: memory holds the transpose."""
 
-    buffer: object
-    start: object
-    batch: tuple          # strides of the batch axes
-    ld: object
+    buffer: Buffer
+    start: Size
+    batch: tuple[Size, ...]          # strides of the batch axes
+    ld: Size
     trans: bool
 
 
-def _merge(dims: list[Dim], strides: list[int]) -> int | None:
+def _merge(dims: list[Size], strides: list[Size]) -> Size | None:
     """The stride of several axes taken as one, or None: each must step over all of the next."""
     kept = [(d, s) for d, s in zip(dims, strides) if not same_dim(d, 1)]
     if not kept:
@@ -131,8 +138,7 @@ def as_matrix(g: Nester, v: Value, batch: tuple, rows: tuple[int, ...], columns:
     found = view(g, v)
     dims = g.dims(v.type)
     if found is not None:
-        pick = lambda axes: ([dims[k] for k in axes], [found.strides[k] for k in axes])  # noqa: E731
-        r, c = _merge(*pick(rows)), _merge(*pick(columns))
+        r, c = (_merge([dims[k] for k in axes], [found.strides[k] for k in axes]) for axes in (rows, columns))
         m, n = g.product(dims[k] for k in rows), g.product(dims[k] for k in columns)
         steps = tuple(found.strides[k] for k in batch)
         if r is not None and c is not None:
@@ -152,26 +158,26 @@ def as_matrix(g: Nester, v: Value, batch: tuple, rows: tuple[int, ...], columns:
     return Matrix(packed.buffer, 0, strides[:len(batch)], _ld(g, None, g.product(dims[k] for k in columns), 2), False)
 
 
-def _row_length(ld: int, n: Any, m: Any) -> bool:
+def _row_length(ld: Size, n: Size, m: Size) -> bool:
     """Whether BLAS takes the stride: not negative, and no shorter than a row."""
-    return m == 1 or (type(ld) is int and type(n) is int and ld >= n) or (type(ld) is not int and ld is not None)
+    return m == 1 or not isinstance(ld, int) or (isinstance(n, int) and ld >= n)
 
 
-def _ld(g: Nester, ld: int | None, n: Any, m: Any) -> int:
+def _ld(g: Nester, ld: Size | None, n: Size, m: Size) -> Size:
     if ld is None or m == 1:
         ld = n
-    return max(ld, 1) if type(ld) is int else ld
+    return max(ld, 1) if isinstance(ld, int) else ld
 
 
 def _dot(g: Nester, op: Op) -> None:
     product_into(g, op, op.results[0], (0,) * op.results[0].type.rank, 0.0)
 
 
-def product_into(g: Nester, op: Op, target: Value, first: Any, beta: float) -> None:
+def product_into(g: Nester, op: Op, target: Value, first: tuple[Size, ...], beta: float) -> None:
     """Write (beta 0) or add (beta 1) a product to the array `target`, from the element at the index `first` on."""
     a, b = op.operands
     (a_batch, a_contract, a_free), (b_batch, b_contract, b_free) = dot_axes(op.attrs, a.type.rank, b.type.rank)
-    place = g.place(target)
+    place = g.memory(target)
     dims_a, dims_b = g.dims(a.type), g.dims(b.type)
     m, k = g.product(dims_a[i] for i in a_free), g.product(dims_a[i] for i in a_contract)
     n = g.product(dims_b[i] for i in b_free)
@@ -190,23 +196,23 @@ def product_into(g: Nester, op: Op, target: Value, first: Any, beta: float) -> N
             g.write(full)
             return
         half = Lib("syrk", (c, x, left.trans, m, k, left.ld, n))
-        g.write(half if type(m) is int else If(g.let("lt", (m, operand(sizes.symmetric)), BOOL), [full], [half]))
+        g.write(half if isinstance(m, int) else If(g.let("lt", (m, operand(sizes.symmetric)), BOOL), [full], [half]))
 
 
-def _is_transpose(left: Matrix, right: Matrix, m: Any, n: Any) -> bool:
+def _is_transpose(left: Matrix, right: Matrix, m: Size, n: Size) -> bool:
     """Whether a product is of a matrix and its own transpose: the result is symmetric, and half of it is enough."""
     return (left.trans is not right.trans and left._replace(trans=False) == right._replace(trans=False) and same_dim(m, n))
 
 
-def _batch_strides(g: Nester, v: Value, count: int) -> tuple:
+def _batch_strides(g: Nester, v: Value, count: int) -> tuple[Size, ...]:
     return strides_of(g, g.dims(v.type))[:count]
 
 
-def _at(g: Nester, x: Matrix, index: tuple[int | Scalar, ...]) -> Buffer:
+def _at(g: Nester, x: Matrix, index: tuple[Size, ...]) -> Buffer | At:
     return address(g, x.buffer, x.start, index, x.batch)
 
 
-def address(g: Nester, buffer: Any, start: Any, index: Any, strides: tuple[int, ...]) -> Any:
+def address(g: Nester, buffer: Buffer, start: Size, index: tuple[Size, ...], strides: tuple[Size, ...]) -> Buffer | At:
     flat = g.sum([start, *(g.iop("mul", i, s) for i, s in zip(index, strides))])
     return buffer if flat == 0 and type(flat) is int else At(buffer, (flat,))
 
@@ -215,19 +221,19 @@ def address(g: Nester, buffer: Any, start: Any, index: Any, strides: tuple[int, 
 
 
 def _copied(g: Nester, target: Value, source: Value) -> None:
-    g.copy_into(g.place(target), source)
+    g.copy_into(g.memory(target), source)
 
 
-def batched(g: Nester, v: Value, loops: ExitStack) -> tuple:
+def batched(g: Nester, v: Value, loops: ExitStack) -> tuple[Scalar, ...]:
     return tuple(loops.enter_context(g.loop(g.size(d))) for d in v.type.dims[:-2])
 
 
-def at_batch(g: Nester, v: Value, index: tuple[int | Scalar, ...]) -> Buffer:
-    place = g.place(v)
+def at_batch(g: Nester, v: Value, index: tuple[Size, ...]) -> Buffer | At:
+    place = g.memory(v)
     return address(g, place.buffer, g._from_start(place, 0), index, _batch_strides(g, v, len(index)))
 
 
-def _at_vector(g: Nester, v: Value, index: tuple[int | Scalar, ...]) -> Buffer:
+def _at_vector(g: Nester, v: Value, index: tuple[Size, ...]) -> Buffer | At:
     found = stack(g, v)
     return address(g, found.buffer, found.start, index, found.strides)
 
@@ -261,7 +267,7 @@ def _empty(g: Nester, v: Value) -> bool:
     return any(type(d) is int and d == 0 for d in v.type.dims)
 
 
-def _cholesky(g: Any, op: Op) -> None:
+def _cholesky(g: Nester, op: Op) -> None:
     r = op.results[0]
     _copied(g, r, op.operands[0])
     if _empty(g, r):
@@ -303,8 +309,8 @@ def _lu_solve(g: Nester, op: Op) -> None:
                                  k, lu.ld, rhs.ld, k)))
 
 
-def _flat(g: Nester, address: Buffer, extra: Any) -> Any:
-    start = address.index[0] if isinstance(address, At) else 0
+def _flat(g: Nester, address: Buffer | At, extra: Size) -> tuple[Size]:
+    start = as_index(address.index[0]) if isinstance(address, At) else 0
     return (g.iop("add", start, extra),)
 
 
@@ -326,5 +332,6 @@ def _triangular(g: Nester, op: Op) -> None:
                                    matrix.ld, k), site))
 
 
-ROUTINES = {"dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular,
-            "pop": lambda g, op: g.pop(op)}
+ROUTINES: dict[str, Callable[[Nester, Op], None]] = {
+            "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular,
+            "pop": lambda g, op: g.pop(op), "exchange": lambda g, op: g.exchange(op)}

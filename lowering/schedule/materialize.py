@@ -11,7 +11,7 @@ after all is decided later, by schedule/fuse.py.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from fractions import Fraction
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from ...ir.thresholds import sizes
 
 if TYPE_CHECKING:
     from ...ir.types import Dim, Type
+    from ..loopir.grammar import Scalar
 
 REPEAT = 3           # … or computed again in every iteration of a loop
 
@@ -44,7 +45,7 @@ def reduced(op: Op) -> float:
 
 def floats(v: Value) -> bool:
     """Whether a result of a control op has a length that is another of its results: no memory can be set aside before."""
-    return bool(v.type.dims) and not v.type.static and any(type(d) is not int and d.owner is v.owner for d in v.type.dims)
+    return bool(v.type.dims) and not v.type.static and any(d.owner is v.owner for d in run_time(v.type.dims))
 
 
 def is_fill(op: Op) -> bool:
@@ -55,11 +56,19 @@ def is_fill(op: Op) -> bool:
 def small(type: Type) -> bool:
     """Whether the elements of such an array are written one by one. Rows of a vector's length are not: scalar stores would
     stall the vector loads after them."""
-    return type.static and type.count <= sizes.registers and (not type.dims or type.dims[-1] < sizes.lanes)
+    return type.static and type.count <= sizes.registers and (not type.dims or type.shape[-1] < sizes.lanes)
 
 
-def same_dim(a: Dim, b: Dim) -> bool:
+def run_time(dims: Iterable[Dim]) -> Iterator[Value]:
+    """The lengths that are known only at run time."""
+    return (d for d in dims if not isinstance(d, int))
+
+
+def same_dim(a: Dim | Scalar, b: Dim | Scalar) -> bool:
     return a is b or (type(a) is int and type(b) is int and a == b)
+
+
+Position = int | Fraction       # of an op; what is moved between two others has a fraction
 
 
 class Program:
@@ -67,23 +76,23 @@ class Program:
 
     def __init__(self, f: Function):
         self.function = f
-        self.pos: dict[Op, int] = {}
-        self.end: dict[Op, int] = {}
+        self.pos: dict[Op, Position] = {}
+        self.end: dict[Op, Position] = {}
         self.home: dict[Op, Block] = {}
         self.ops: dict[Block, list[Op]] = {}               # in the order in which they are to run
-        self.stops: dict[Block, list[int]] = {}            # positions that no read may move across
+        self.stops: dict[Block, list[Position]] = {}            # positions that no read may move across
         self.parent: dict[Block, tuple[Op, int] | None] = {f.body: None}
         self.span: dict[Block, tuple[int, int]] = {}
         self.uses: dict[Value, list] = {}
         self.rooted: set[Value] = set()
         self.must: set[Value] = set()
-        self.cost: dict[Value, int] = {}
-        self.effort: dict[Value, int] = {}                # what computing an element costs, where it has memory, too
+        self.cost: dict[Value, float] = {}
+        self.effort: dict[Value, float] = {}              # what computing an element costs, where it has memory, too
         self._chain: dict[Value, int] = {}                 # virtual ops below a virtual value
         self.counters: set[Value] = set()                  # loop counters: never negative
         # what adds a product or sum to an array → that (schedule/accumulating_contractions.py)
         self.sums: dict[Op, Op] = {}
-        self._points: dict[Value, list] = {}
+        self._points: dict[Value, list[tuple[Position, Block]]] = {}
         self._clock = 0
         self._walk(f.body)
         self._decide(f.body)
@@ -115,13 +124,15 @@ class Program:
         self.span[block] = (start, self._tick())
 
     def block_of(self, v: Value) -> Block:
+        assert v.owner is not None, v                      # a constant is nowhere defined
         return self.home[v.owner] if isinstance(v.owner, Op) else v.owner
 
-    def def_point(self, v: Value) -> tuple[int, Block]:
+    def def_point(self, v: Value) -> tuple[Position, Block]:
         """When the contents of v come into being; of a map's result, row by row from its start."""
         if isinstance(v.owner, Op):
             return (self.pos if v.owner.defn.name == "map" else self.end)[v.owner], self.home[v.owner]
-        return self.span[v.owner][0], v.owner
+        block = self.block_of(v)
+        return self.span[block][0], block
 
     def ancestors(self, block: Block) -> Iterator[Any]:
         """(op, region number) of every enclosing control op, innermost first."""
@@ -157,7 +168,8 @@ class Program:
                 self.must.add(v)
             self.cost[v] = 1
             return
-        cost, chain = op.defn.cost, 0
+        cost: float = op.defn.cost
+        chain = 0
         if op.defn.name == "reshape" and not trivial_reshape(op):
             cost = 4
         for operand in dict.fromkeys(op.operands):
@@ -193,7 +205,7 @@ class Program:
                 return True
         return False
 
-    def _worth_memory(self, op: Op, v: Value, cost: int) -> bool:
+    def _worth_memory(self, op: Op, v: Value, cost: float) -> bool:
         uses = self.uses.get(v, ())
         if cost < REPEAT:
             return False
@@ -226,7 +238,8 @@ class Program:
         """Whether an op reads another part in each iteration of the loops around it."""
         if read.defn.name != "slice":
             return False
-        axes = [position(read, k) for k, char in enumerate(read.attrs["spec"]) if char == "i"]
+        places = (position(read, k) for k, char in enumerate(read.attrs["spec"]) if char == "i")
+        axes = [v for v in places if v is not None]
         for op, region in self.ancestors(self.home[read]):
             if op.defn.loop:
                 body = op.regions[region]
@@ -237,6 +250,10 @@ class Program:
             if self.home[op] is outer:
                 return True
         return True
+
+    def used_by(self, v: Value, names: Container[str]) -> bool:
+        """Whether an op of one of these names uses the value."""
+        return any(isinstance(user, Op) and user.defn.name in names for user, _ in self.uses.get(v, ()))
 
     def force(self, v: Value) -> None:
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""
@@ -249,7 +266,8 @@ class Program:
     def pull(self, user: Op, before: Op) -> list[Op] | None:
         """The ops to move, in order, for `user` to stand before `before`, which comes earlier in its block; None where
         that would change something."""
-        block, found = self.home[before], []
+        block = self.home[before]
+        found: list[Op] = []
         if self.home[user] is not block:
             return None
         low, high = self.pos[before], self.pos[user]
@@ -284,7 +302,7 @@ class Program:
 
     # --- when the contents of an array are read ---------------------------------------------------------------------
 
-    def points(self, v: Value) -> list[tuple[int, Block]]:
+    def points(self, v: Value) -> list[tuple[Position, Block]]:
         """Where the memory of array v is read: through virtual consumers at the place of their readers; a use in a loop that
         does not contain the definition counts at the loop's end."""
         found = self._points.get(v)
@@ -295,14 +313,14 @@ class Program:
                 found.extend(self.after_loops(p, home) for p in self.reads_at(user))
         return found
 
-    def reads_at(self, user: Op | Block) -> list[tuple[int, Block]]:
+    def reads_at(self, user: Op | Block) -> list[tuple[Position, Block]]:
         if isinstance(user, Block):
             return [(self.span[user][1], user)]
         if user.results and user.results[0].type.dims and user.results[0] not in self.rooted:
             return self.points(user.results[0])
         return [(self.pos[user], self.home[user])]
 
-    def after_loops(self, point: tuple[int, Block], home: Block) -> tuple[int, Block]:
+    def after_loops(self, point: tuple[Position, Block], home: Block) -> tuple[Position, Block]:
         at, block = point
         inside = block
         while inside is not home and (up := self.parent[inside]) is not None:
@@ -311,7 +329,7 @@ class Program:
                 at, block = self.end[up[0]], inside
         return at, block
 
-    def live_after(self, v: Value, at: int, block: Block) -> bool:
+    def live_after(self, v: Value, at: Position, block: Block) -> bool:
         """Whether the contents of v are read after the point."""
         return any(p > at and not self.exclusive(b, block) for p, b in self.points(v))
 
@@ -351,7 +369,7 @@ def _always(op: Op, k: int) -> bool:
     return True
 
 
-NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "print", "check"), _always)
+NEEDS_MEMORY = dict.fromkeys(WRITES, _first) | dict.fromkeys(("for", "while", "push", "exchange", "print", "check"), _always)
 EXPANDS = {"broadcast": _grows_outside, "gather": _gather_grows, "dot": _dot_repeats, "searchsorted": _first}
 
 
@@ -371,19 +389,24 @@ def reshape_groups(source: tuple[Dim, ...], target: tuple[Dim, ...]) -> list[tup
             groups.append(([a[i][0]], [b[j][0]]))
             i, j = i + 1, j + 1
             continue
-        left, right, p, q = [], [], 1, 1
+        left: list[int] = []
+        right: list[int] = []
+        p = q = 1
         while True:
             if p == q and left:
                 break
             grow_left = p < q or not left
             side, at, seq = (left, i, a) if grow_left else (right, j, b)
-            if at == len(seq) or type(seq[at][1]) is not int or seq[at][1] == 0:
+            if at == len(seq):
                 return None
-            side.append(seq[at][0])
+            axis, length = seq[at]
+            if not isinstance(length, int) or length == 0:
+                return None
+            side.append(axis)
             if grow_left:
-                p, i = p * seq[at][1], i + 1
+                p, i = p * length, i + 1
             else:
-                q, j = q * seq[at][1], j + 1
+                q, j = q * length, j + 1
         groups.append((left, right))
     return groups
 

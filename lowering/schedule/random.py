@@ -7,16 +7,16 @@ from ...ir.core import Op, Value
 from ...ir.types import Type
 from ..libraries import numpy_random  # noqa: F401
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Lib, Scalar
+from ..loopir.grammar import At, Atom, Buffer, Lib, Scalar, Size
 from .library_calls import ROUTINES, address, stack
-from .tasks import Task
+from .tasks import OpTask
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
     from .materialize import Program
 
 
-class DrawTask(Task):
+class DrawTask(OpTask):
     """One number for each element, in C order."""
 
     __slots__ = ()
@@ -36,7 +36,7 @@ class DrawTask(Task):
         op, v = self.op, self.value
         generator, *params = [g.value_at(p, index) for p in (op.operands[0], *self.parameters)]
         if v.type.dims:
-            place = g.place(v)
+            place = g.memory(v)
             target = At(place.buffer, place.prefix + tuple(index))
         else:
             target = At(g.temporary(Type(v.type.dtype, (1,))).buffer, (0,))
@@ -50,7 +50,9 @@ def _site(g: Nester, op: Op) -> int:
 
 
 def _random_call(g: Nester, op: Op) -> None:
-    rank, kinds, rest = op.attrs["rank"], [], []
+    rank: int = op.attrs["rank"]
+    kinds: list[str] = []
+    rest: list[Buffer | At | Size | Atom] = []
     operands = op.operands[:len(op.operands) - rank]
     dims = [g.index(d) for d in op.operands[len(operands):]]
     for v in operands:
@@ -60,18 +62,20 @@ def _random_call(g: Nester, op: Op) -> None:
             rest += [address(g, found.buffer, found.start, (), ()), *g.dims(v.type)]
         else:
             rest.append(g.scalar(v))
-    target = None
+    target: Buffer | At | None = None
+    number = None
     if op.results:
         v = op.results[0]
         if v.type.dims:
             found = stack(g, v)
             target = address(g, found.buffer, found.start, (), ())
         else:
-            target = At(g.temporary(Type(v.type.dtype, (1,))).buffer, (0,))
+            number = g.temporary(Type(v.type.dtype, (1,))).buffer
+            target = At(number, (0,))
     spec = tuple(op.attrs[name] for name in ("kind", "method", "form", "result"))
     g.write(Lib("random_call", (spec, tuple(kinds), target, rank, *map(operand, dims), *rest), _site(g, op)))
-    if op.results and not op.results[0].type.dims:
-        g.env[op.results[0]] = g.load(target.buffer, (0,), g.depth)
+    if number is not None:
+        g.env[op.results[0]] = g.load(number, (0,), g.depth)
 
 
 ROUTINES["random_call"] = _random_call

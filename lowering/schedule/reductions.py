@@ -6,23 +6,23 @@
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...ir.core import Op
 from ...ir.ops.linalg import dot_axes
 from ...ir.ops.reduce import few, identity
-from ..loopir.grammar import Imm, Scalar
+from ..loopir.grammar import Atom, Imm, Scalar, Size, Var
 from .index_rules import combine
-from .tasks import Task
+from .tasks import OpTask
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
     from .materialize import Program
 
 
-class ReduceTask(Task):
+class ReduceTask(OpTask):
     """A reduction. `kept[l]`: loop l is an axis of the result; `order[a]` is the loop of result axis a."""
 
     __slots__ = ("combine", "kept", "loose", "order", "start", "vars")
@@ -52,27 +52,29 @@ class ReduceTask(Task):
             return ()
         return tuple(k for k in range(self.first, len(self.loops)) if self.kept[k])
 
-    def element(self, g: Any, index: tuple[int | Scalar, ...]) -> None:
+    def element(self, g: Nester, index: tuple[Size, ...]) -> Atom:
         raise NotImplementedError
 
-    def at(self, index: Any) -> tuple[int | Scalar, ...]:
+    def at(self, index: Sequence[Size] | Mapping[int, Size]) -> tuple[Size, ...]:
         return tuple(index[k] for k in self.order)
 
-    def begin(self, g: Nester, index: tuple[int, ...]) -> None:
+    def begin(self, g: Nester, index: tuple[Size, ...]) -> None:
         dtype = self.value.type.dtype
-        self.vars = {}
-        if self.in_register or self._few(g):
-            for row in product(*(range(self.loops[k]) for k in self.rows)):
+        self.vars: dict[tuple[Size, ...], Var] = {}
+        short = self._short(g)
+        if short is not None:
+            for row in product(*map(range, short)):
                 self.vars[row] = g.var(dtype, "acc")
                 g.set(self.vars[row], self.start)
         else:
             self._clear(g, dict(enumerate(index)), list(self.rows))
 
-    def _few(self, g: Nester) -> bool:
-        """Whether the rows are so short that their loops are written out: then each element is a variable."""
-        return all(type(self.loops[k]) is int and g.written_out(self.path[k]) for k in self.rows)
+    def _short(self, g: Nester) -> list[int] | None:
+        """The lengths of the rows where they are so short that their loops are written out: then each element is a variable."""
+        short = [n for k in self.rows if isinstance(n := self.loops[k], int) and g.written_out(self.path[k])]
+        return short if len(short) == len(self.rows) else None
 
-    def _clear(self, g: Nester, at: dict[int, Scalar], rows: list[int]) -> None:
+    def _clear(self, g: Nester, at: dict[int, Size], rows: list[int]) -> None:
         if rows:
             with g.loop(g.size(self.loops[rows[0]])) as i:
                 self._clear(g, at | {rows[0]: i}, rows[1:])
@@ -88,12 +90,12 @@ class ReduceTask(Task):
         else:
             g.add_to(self.value, self.at(index), self.combine, x, self.loose)
 
-    def finish(self, g: Nester, index: tuple[int, ...]) -> None:
+    def finish(self, g: Nester, index: tuple[Size, ...]) -> None:
         for row, var in self.vars.items():
             at = dict(enumerate(index)) | dict(zip(self.rows, row))
             self._done(g, self.at(at), g.get(var))
 
-    def _done(self, g: Nester, index: tuple[int | Scalar, ...], atom: Scalar) -> None:
+    def _done(self, g: Nester, index: tuple[int | Scalar, ...], atom: Atom) -> None:
         g.remember(self.value, index, atom)
         if self.memory and self.value.type.dims:
             g.store_value(self.value, index, atom)

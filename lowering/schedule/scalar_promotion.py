@@ -38,7 +38,7 @@ def alone(f: Function) -> dict[Op, dict[Op, int]]:
         for k in range(len(op.results)):
             accesses = _accesses(body, k)
             places = [w for w in accesses or () if _steady(w, body, inside)]
-            if not places:
+            if accesses is None or not places:
                 continue
             proofs = proofs or _Proofs(f)
             for w in places:

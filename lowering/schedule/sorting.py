@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.types import BOOL, INDEX, Dim, Type
 from ..libraries import numpy_sort
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Buffer, Lib, Load, Scalar, Swap, While
+from ..loopir.grammar import At, Buffer, Lib, Load, Scalar, Size, Swap, While
 from .axis_kernels import LaneTask
 from .index_rules import sorts_before
 
@@ -26,7 +26,7 @@ class SortTask(LaneTask):
     __slots__ = ()
     serial = True
 
-    def body(self, g: Nester, index: tuple[int, ...]) -> None:
+    def body(self, g: Nester, index: tuple[Size, ...]) -> None:
         if self.length(g) == 0:
             return
         kind, dtype = self.op.defn.name, self.op.operands[0].type.dtype
@@ -44,13 +44,13 @@ class SortTask(LaneTask):
             with g.loop(n) as i:
                 g.store(lane.buffer, _along(lane, i), operand(i))
             g.write(Lib("argsort", (_address(lane, 0), _address(keys, 0), n)))
-        if lane.buffer is not g.place(self.value).buffer:
+        if lane.buffer is not g.memory(self.value).buffer:
             with g.loop(n) as i:
                 g.store_value(self.value, self.full(index, i), g.load(lane.buffer, (i,), g.depth))
 
-    def _lane(self, g: Nester, index: tuple[int, ...], dim: Dim) -> At:
+    def _lane(self, g: Nester, index: tuple[Size, ...], dim: Dim) -> At:
         """Where the lane is sorted; the last index is that along it."""
-        place = g.place(self.value)
+        place = g.memory(self.value)
         if self.axis == self.value.type.rank - 1:
             return At(place.buffer, (*place.prefix, *index, 0))
         return At(g.temporary(Type(self.value.type.dtype, (dim,)), heap=True).buffer, (0,))

@@ -7,32 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...ir.core import Op, Value, as_dim
 from ...ir.types import BOOL, DType, Type
 from ..libraries.numpy_gufuncs import letters
 from ..loopir.cursor import operand
-from ..loopir.grammar import Buffer, Imm, Lib, Scalar
+from ..loopir.grammar import At, Buffer, Imm, Lib, Scalar, Size
 from .library_calls import ROUTINES, View, address, at_batch, batched, stack, strides_of
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
 
 
-def _whole(g: Nester, found: View) -> Buffer:
+def _whole(g: Nester, found: View) -> Buffer | At:
     return address(g, found.buffer, found.start, (), ())
 
 
-def _stacks(g: Nester, v: Value, core: int) -> Any:
+def _stacks(g: Nester, v: Value, core: int) -> Size:
     return g.product(g.dims(v.type)[:v.type.rank - core])
 
 
-def _call(g: Nester, routine: str, outer: int, sizes: list[int], inputs: list[float | Value | View], outputs: Sequence,
-          site: int | None = None, dtypes: tuple[list[DType], ...] | None = None) -> None:
+def _call(g: Nester, routine: str, outer: Size, sizes: Sequence[Size], inputs: Sequence[float | Value | View],
+          outputs: Sequence[Value | View], site: int | None = None,
+          dtypes: tuple[list[DType], list[DType]] | None = None) -> None:
     """`inputs` are values, views of memory or numbers, `outputs` values or views."""
-    places = [x if isinstance(x, float) else x if isinstance(x, View) else stack(g, x) for x in (*inputs, *outputs)]
-    kinds = dtypes or ([p.buffer.dtype for p in places[:len(inputs)]], [p.buffer.dtype for p in places[len(inputs):]])
+    places = [stack(g, x) if isinstance(x, Value) else x for x in (*inputs, *outputs)]
+    kinds = dtypes or tuple([p.buffer.dtype for p in some if isinstance(p, View)]
+                            for some in (places[:len(inputs)], places[len(inputs):]))
     operands = [p if isinstance(p, float) else _whole(g, p) for p in places]
     g.write(Lib("gufunc", (f"{routine}.{letters(*kinds)}", outer, *sizes, *operands), site))
 
@@ -57,7 +59,7 @@ def _eigen(routine: str) -> Callable:
     return run
 
 
-def _singular_sizes(g: Nester, op: Op) -> list[int]:
+def _singular_sizes(g: Nester, op: Op) -> list[Size]:
     a = op.operands[0]
     return [g.size(a.type.dims[-2]), g.size(a.type.dims[-1]), g.size(as_dim(op.operands[1]))]
 
@@ -73,7 +75,7 @@ def _svdvals(g: Nester, op: Op) -> None:
     _call(g, "svd", _stacks(g, a, 2), _singular_sizes(g, op), [a], op.results, _failure(g, op, "SVD"))
 
 
-def _qr(g: Any, op: Op) -> None:
+def _qr(g: Nester, op: Op) -> None:
     """The raw factor holds R in its upper triangle and the reflections, from which Q is made, below."""
     a, (q, r) = op.operands[0], op.results
     k = as_dim(op.operands[1])
@@ -108,11 +110,11 @@ def _pinv(g: Nester, op: Op) -> None:
     _call(g, "svd_s", _stacks(g, a, 2), [rows, columns, inner], [a], [u, s, vh], _failure(g, op, "SVD"))
     rcond = g.scalar(op.operands[1])
 
-    def conjugated(found: View, index: tuple[int, ...]) -> Scalar:
+    def conjugated(found: View, index: tuple[Size, ...]) -> Scalar:
         value = g.load(found.buffer, index, g.depth)
         return g.let("conj", (value,), dtype, level=g.depth) if dtype.complex else value
 
-    def scale(index: tuple[int, ...]) -> None:
+    def scale(index: tuple[Size, ...]) -> None:
         *batch, i, j = index
         size, largest = g.load(s.buffer, (*batch, i), g.depth), g.load(s.buffer, (*batch, 0), g.depth)
         kept = g.let("gt", (size, g.let("mul", (rcond, largest), dtype.real)), BOOL)
@@ -147,8 +149,8 @@ def _rfft(g: Nester, op: Op) -> None:
     n, m = g.size(x.type.dims[-1]), g.size(r.type.dims[-1])
     dtype = x.type.dtype
     source = stack(g, x)
-    odd = n % 2 if type(n) is int else g.iop("mod", n, 2)
-    for routine, count in (("rfft_n_odd", odd), ("rfft_n_even", 1 - odd if type(odd) is int else g.iop("sub", 1, odd))):
+    odd = g.iop("mod", n, 2)
+    for routine, count in (("rfft_n_odd", odd), ("rfft_n_even", g.iop("sub", 1, odd))):
         if type(count) is int and count == 0:
             continue
         with g.loop(count):

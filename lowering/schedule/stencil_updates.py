@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...ir.analysis.lengths import Sum, plus, sum_of
 from ...ir.analysis.patterns import scalar_in
@@ -27,11 +27,11 @@ from ...ir.ops.index import region_axes, spec_operands
 from ...ir.thresholds import sizes
 from ...ir.types import Dim, Type
 from .index_rules import as_dim
-from .tasks import CopyTask, RegionTask, Task
+from .tasks import CopyTask, OpTask, RegionTask, Task
 
 if TYPE_CHECKING:
     from ..build.loop_builder import Nester
-    from ..loopir.grammar import Scalar
+    from ..loopir.grammar import Atom, Size
     from .fuse import Access, Schedule
     from .materialize import Program
 
@@ -43,6 +43,9 @@ class Edge(NamedTuple):
     at: int
 
 
+Cell = tuple[tuple["Size", Edge], ...]        # for each axis (index, edge), whose sum is the position
+
+
 class Part(NamedTuple):
     """One update: its operand, for each axis of the array where it starts and stops, and the axes of the operand."""
 
@@ -52,17 +55,20 @@ class Part(NamedTuple):
     axes: tuple[int, ...]
 
 
-def _edge(form: Sum | None, n: int | Length) -> Edge | None:
+def _edge(form: Sum | None, n: Dim) -> Edge | None:
     """The place on an axis of length n."""
-    if form is None or (form[0] and (form[0] != {n: 1} or abs(form[1]) > n.least // 2)):
+    if form is None:
         return None
-    if type(n) is not int and not form[0] and form[1] > n.least // 2:
+    lengths, at = form
+    if lengths and lengths != {n: 1}:
         return None
-    return Edge(bool(form[0]), form[1])
+    if isinstance(n, Length) and (abs(at) if lengths else at) > n.least // 2:
+        return None
+    return Edge(bool(lengths), at)
 
 
-def _length(n: int | Length) -> Edge:
-    return Edge(False, n) if type(n) is int else Edge(True, 0)
+def _length(n: Dim) -> Edge:
+    return Edge(False, n) if isinstance(n, int) else Edge(True, 0)
 
 
 def _gap(a: Edge, b: Edge) -> int:
@@ -70,7 +76,7 @@ def _gap(a: Edge, b: Edge) -> int:
     return b.at - a.at if a.end == b.end else sizes.overlapping + sizes.segment + 1
 
 
-def _value(g: Any, edge: Edge, n: int | Value) -> Any:
+def _value(g: Nester, edge: Edge, n: Dim) -> Size:
     """An edge as an index."""
     return g.iop("add", g.size(n), edge.at) if edge.end else edge.at
 
@@ -86,29 +92,29 @@ def part_of(op: Op) -> Part | None:
         first, count = _sum(start), _sum(length)
         if first is None or count is None or step != 1 or count == ({}, 0):
             return None
-        span = _edge(first, dim), _edge(plus(first, count, 1), dim)
-        if None in span:
+        begin, end = _edge(first, dim), _edge(plus(first, count, 1), dim)
+        if begin is None or end is None:
             return None
-        spans.append(span)
+        spans.append((begin, end))
     return Part(v, op.defn.name == "update_add", tuple(spans), region_axes(op.attrs["spec"]))
 
 
 def _sum(x: int | Value) -> Sum | None:
-    return ({}, x) if type(x) is int else sum_of(x)
+    return ({}, x) if isinstance(x, int) else sum_of(x)
 
 
 def _large(x: Type) -> bool:
     """Whether an array is worth the trouble, with axes of known ends."""
-    if not all(type(d) is int or d.__class__ is Length for d in x.dims):
-        return False
-    return prod([d if type(d) is int else d.least for d in x.dims]) >= sizes.overlapping
+    least = [d.least if isinstance(d, Length) else d for d in x.dims]
+    known = [n for n in least if isinstance(n, int)]
+    return len(known) == len(least) and prod(known) >= sizes.overlapping
 
 
 def _meet(a: Part, b: Part) -> bool:
     return all(max(s[0], t[0]) < min(s[1], t[1]) for s, t in zip(a.spans, b.spans))
 
 
-def segments(parts: list[Part], axis: int, n: int | Length) -> Iterator[Any]:
+def segments(parts: list[Part], axis: int, n: Dim) -> Iterator[tuple[Edge, Edge, list[Part]]]:
     """(start, stop, parts there) along an axis, in order."""
     cuts = sorted({Edge(False, 0), _length(n), *(edge for p in parts for edge in p.spans[axis])})
     for a, b in pairwise(cuts):
@@ -125,7 +131,7 @@ def terms(parts: list[Part], dims: tuple[Dim, ...], axis: int = 0) -> int:
 
 
 def visit(g: Nester, dims: tuple[Dim, ...], parts: list[Part], wanted: Callable, element: Callable,
-          at: tuple[tuple[int | Scalar, int], ...] = ()) -> None:
+          at: Cell = ()) -> None:
     """element(g, at, parts there) in loops over the cells that are wanted(parts there, whether this is the last axis).
 
     at   for each outer axis (index, edge), whose sum is the position
@@ -145,7 +151,7 @@ def visit(g: Nester, dims: tuple[Dim, ...], parts: list[Part], wanted: Callable,
                 visit(g, dims, inside, wanted, element, (*at, (i, a)))
 
 
-def position(g: Nester, at: tuple[tuple[int | Scalar, int], ...], dims: Any) -> tuple:
+def position(g: Nester, at: Cell, dims: tuple[Dim, ...]) -> tuple[Size, ...]:
     return tuple([g.iop("add", i, _value(g, edge, n)) for (i, edge), n in zip(at, dims)])
 
 
@@ -162,7 +168,7 @@ class BorderTask(CopyTask):
         visit(g, self.value.type.dims, [self.part], lambda inside, last: not (inside and last), self._element)
         return True
 
-    def _element(self, g: Nester, at: tuple[tuple[int | Scalar, int], ...], parts: list) -> None:
+    def _element(self, g: Nester, at: Cell, parts: list) -> None:
         index = position(g, at, self.value.type.dims)
         g.store_value(self.value, index, g.value_at(self.source, index))
 
@@ -177,7 +183,7 @@ def base_copy(op: Op, program: Program) -> CopyTask:
     return BorderTask(value, base, part, program)
 
 
-class OverlapTask(Task):
+class OverlapTask(OpTask):
     """Several updates of parts of one array. `fill`: the scalar that the array is filled with before, or None."""
 
     __slots__ = ("fill", "joining", "parts")
@@ -185,7 +191,8 @@ class OverlapTask(Task):
 
     def __init__(self, op: Op, parts: list[Part], fill: Value | None, program: Program):
         super().__init__(op, op.results[0], (), program)
-        self.memory, self.parts, self.fill, self.joining = True, parts, fill, None
+        self.memory, self.parts, self.fill = True, parts, fill
+        self.joining: Joining | None = None
         self.write = (None,) * self.value.type.rank
         for part in parts:
             self.read(part.value, (None,) * part.value.type.rank)
@@ -196,17 +203,21 @@ class OverlapTask(Task):
         visit(g, self.value.type.dims, self.parts, lambda inside, last: inside or self.fill is not None, self._element)
         return True
 
-    def _element(self, g: Nester, at: tuple[tuple[int | Scalar, int], ...], parts: list[Part]) -> None:
+    def _element(self, g: Nester, at: Cell, parts: list[Part]) -> None:
         dims, dtype = self.value.type.dims, self.value.type.dtype
         index = position(g, at, dims)
-        total = None
+        total: Atom | None = None
         if not parts or parts[0].adds:
             total = g.load_value(self.value, index) if self.fill is None else g.scalar(self.fill)
         for part in parts:
             own = tuple(g.iop("add", at[k][0], g.iop("sub", _value(g, at[k][1], dims[k]), _value(g, part.spans[k][0], dims[k])))
                         for k in part.axes)
             term = g.value_at(part.value, own)
-            total = g.let("add", (total, term), dtype) if part.adds else term
+            if part.adds:
+                assert total is not None                   # what is there, or an earlier part
+                term = g.let("add", (total, term), dtype)
+            total = term
+        assert total is not None
         g.store_value(self.value, index, total)
 
 
@@ -218,12 +229,12 @@ class Joining:
 
     __slots__ = ("fill", "item", "parts", "readers", "sources")
 
-    def __init__(self, schedule: Schedule, task: Task, parts: list[Part], fill: CopyTask | Value | None):
+    def __init__(self, schedule: Schedule, task: OpTask, parts: list[Part], fill: CopyTask | Value | None):
         self.item, self.parts, self.fill = task.item, parts, fill
         self.sources = [(access, access.writers[-1:]) for access in _sources(schedule, task)]
         self.readers = list(schedule.access(task.value).readers)
 
-    def holds(self, schedule: Schedule, task: Task) -> bool:
+    def holds(self, schedule: Schedule, task: OpTask) -> bool:
         own = schedule.access(task.value)
         return (
             self.item > max(schedule.guard, schedule.barrier)
@@ -265,6 +276,8 @@ def note(schedule: Schedule, op: Op, task: Task, copy: CopyTask | None) -> None:
     if isinstance(task, OverlapTask):
         task.joining = Joining(schedule, task, task.parts, task.fill)
         return
-    part = part_of(op) if isinstance(task, RegionTask) else None
+    if not isinstance(task, RegionTask):
+        return
+    part = part_of(op)
     if part is not None and (copy is None or scalar_in(copy.source) is not None):
         task.joining = Joining(schedule, task, [part], copy)

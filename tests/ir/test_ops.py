@@ -16,7 +16,7 @@ from tracegrad.ir.types import BOOL, C64, C128, DTYPES, F32, F64, INDEX, Type
 
 ELEMENTWISE = {d.name: d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ROUTINES}
 CASES = [(d.name, t.name) for d in ELEMENTWISE.values() for t in DTYPES.values() if t in d.takes]
-ORDERED = ("polygamma", "exprel_n", "log1prel_n", "cbrt_reciprocal", "bessel_i")      # the first operand is a whole number
+ORDERED = ("polygamma", "exprel_n", "log1prel_n", "cbrt_reciprocal", "power_log", "bessel_i")   # the first: a whole number
 NAMES = """
     neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh
     atanh erf erfc lgamma digamma floor ceil trunc rint isnan isinf isfinite signbit not invert real imag conj add sub

@@ -161,6 +161,7 @@ STRUCTURAL = {
     "dim": ([X], {"axis": 1}), "iota": ([Type(INDEX)], {"dtype": F32}), "broadcast": ([V, Type(INDEX), 3], {}),
     "empty": ([Type(INDEX), 3], {"dtype": F32}), "stack_new": ([], {"dtype": F32}),
     "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
+    "exchange": ([StackType(Type(F64)), Type(INDEX), Type(F64)], {}),
     "draw": ([Type(I64), 3, Type(F64)], {"dist": "poisson", "kind": "Generator", "dtype": I64, "rank": 1}),
     "random_call": ([Type(I64), Type(I64), 3], {"kind": "RandomState", "method": "choice", "form": '[[["x", 0], ["d", 1]], []]',
                                                "result": "i64", "rank": 1}),

@@ -19,7 +19,8 @@ SIZES = (0, 1, 5)
 ELEMENTWISE = sorted((d for d in OPS.values() if isinstance(d, Elementwise) and d.name not in ("cast", "select")),
                      key=lambda d: d.name)
 # A second operand that is a number of its own kind: an order, a shift.
-SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "shl": (1, 3), "shr": (1, 3)}
+SECOND = {"polygamma": (0, 1.0), "cbrt_reciprocal": (0, 2.0), "power_log": (0, 2.0),
+          "shl": (1, 3), "shr": (1, 3)}
 
 
 def values(dtype, n):
@@ -119,7 +120,8 @@ STRUCTURAL = {
 }
 ELSEWHERE = {
     "call": "inlined before lowering", "check": "tests/lowering/build/test_nest_control.py", "print": "tests/lowering/build",
-    "push": "tests/fuzz, with TRACEGRAD_SIZES", "pop": "with push", "stack_new": "with push",
+    "push": "tests/fuzz, with TRACEGRAD_SIZES", "pop": "with push", "exchange": "tests/tracer/sequences/test_list_functions.py",
+    "stack_new": "with push",
     "couple": "no op for machine code", "draw": "tests/tracer/numpy/test_random.py", "random_call": "draw",
     "lu": "tests/tracer/numpy/test_numpy_linalg.py, as all factorisations with several results", "lu_solve": "lu",
     "triangular_solve": "lu", "svdvals": "lu", "eigh": "lu", "eig": "lu", "eigvals": "lu", "svd": "lu", "qr": "lu",

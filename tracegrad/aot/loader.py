@@ -91,7 +91,7 @@ class Exported:
         for dtype in about["values"]:
             value, at = _word(record, at, np.dtype(dtype))
             values.append(value)
-        cls = getattr(np.linalg, about["type"], None) or getattr(builtins, about["type"], RuntimeError)
+        cls: Any = getattr(np.linalg, about["type"], None) or getattr(builtins, about["type"], RuntimeError)
         error = cls(about["message"].format(*values))
         error.add_note(about["where"])
         raise error

@@ -129,11 +129,12 @@ def _results(traced: Traced, final: Function, loc: Loc) -> Iterator[Item]:
              if out.kind not in _NO_RESULT]
     numbers = [out.result for out, _ in found]
     views = traced.writes and any(out.kind == "view" for out, _ in found)
-    if views or numbers != sorted(set(numbers) - set(traced.writes.values())):
+    once = {n for n in numbers if n is not None} - set(traced.writes.values())
+    if views or numbers != sorted(once):
         raise ArgumentError(f"`{traced.function.name}` overwrites an argument, and returns a part of it or an array twice",
                             "return copies: x[1:].copy()", loc)
     for out, path in found:
-        found = final.results[out.result].type
+        found = final.results[out.computed].type
         if not all(isinstance(d, int) for d in found.dims):
             raise ArgumentTypeError(f"the length of {path}, of what `{traced.function.name}` returns, is known only at run "
                                     "time, and the C function's caller gives its memory",

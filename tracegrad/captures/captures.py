@@ -12,15 +12,15 @@ import collections
 import functools
 import types
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ..ir.build import Builder, function
 from ..ir.clone import copy_block
-from ..ir.core import Const, Function, Value, subst_type
+from ..ir.core import Const, Function, subst_type
 from ..ir.ops.random import kind_of
-from ..ir.types import I64, Array
+from ..ir.types import I64
 from ..lowering.call.calling_convention import (
     MISSING,
     HeldIn,
@@ -67,7 +67,8 @@ class Captures:
     def of(cls, given: tuple[tuple[Any, In], ...], count: int) -> Captures:
         """Those of a program that is compiled already, with `count` arrays and numbers."""
         made = cls(Captured())
-        made.given, made.parameters, made.numbers = given, (None,) * count, numbers_in(given)
+        unused = cast("tuple[Const, ...]", (None,) * count)                # only their number counts
+        made.given, made.parameters, made.numbers = given, unused, numbers_in(given)
         return made
 
     def find(self) -> list | None:
@@ -151,7 +152,7 @@ def joined(held: Captured, more: list[Captured]) -> Captured:
 
 def live(f: Function) -> tuple[Const, ...]:
     """The constants of a program that stand for arrays that the function captured."""
-    found: dict[Value, None] = {}
+    found: dict[Const, None] = {}
     for op in f.body.walk():
         for v in (*op.operands, *[y for region in op.regions for y in region.yields]):
             if isinstance(v, Const) and not v.frozen:
@@ -298,7 +299,7 @@ class _Finder:
             if itself and (id(x) in self.wanted or self.open(x)):
                 yield x, self.layout(x, bound)
 
-    def layout(self, x: np.ndarray | tuple[Array, ...], bound: set[int]) -> In:
+    def layout(self, x: Any, bound: set[int]) -> In:
         if id(x) in self.wanted and (kind := kind_of(x)) is not None:
             return ScalarIn(kind, I64, self.param[id(x)])
         if id(x) in self.wanted:

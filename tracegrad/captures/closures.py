@@ -130,9 +130,13 @@ def _fields(f: types.FunctionType) -> tuple[Held, ...]:
 def _copy(f: Callable, places: dict[str, Any] | None = None, closure: tuple | None = None) -> Callable:
     """f with cells of its own, or with those that it has."""
     if type(f) is functools.partial:
-        made = functools.partial(f.func)
+        made: Any = functools.partial(f.func)
         made.__setstate__((f.func, f.args, f.keywords, {}))          # with the very dict of its keywords, which may change
         return made
+    return _copied(f, places, closure)
+
+
+def _copied(f: Any, places: dict[str, Any] | None, closure: tuple | None) -> types.FunctionType:
     held = places or {place.name: place.value for place in _fields(f)}
     made = types.FunctionType(held["__code__"], f.__globals__, f.__name__, held["__defaults__"],
                               f.__closure__ if closure is None else closure)
@@ -200,7 +204,7 @@ class _Look:
         fields = {place.name: place.value for place in self.places if place.holder() is f}
         contents = {id(place.holder()): place.value for place in self.places if place.name == "cell_contents"}
         cells = tuple([types.CellType() for _ in f.__closure__ or ()])
-        made = self.copies[id(f)] = _copy(f, fields, cells)
+        made = self.copies[id(f)] = _copied(f, fields, cells)
         made.__defaults__ = self.copied(made.__defaults__)
         for old, new in zip(f.__closure__ or (), cells):
             if contents[id(old)] is not EMPTY:

@@ -34,12 +34,13 @@ def frozen(x: Any, memo: dict[int, Any]) -> Any:
 
 
 def _function(f: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
-    cells = tuple([types.CellType() for _ in f.__closure__])
+    held = f.__closure__ or ()
+    cells = tuple([types.CellType() for _ in held])
     made = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, cells)
     memo[id(f)] = made
     made.__kwdefaults__, made.__qualname__, made.__module__ = f.__kwdefaults__, f.__qualname__, f.__module__
     made.__dict__.update(f.__dict__)
-    for cell, old in zip(cells, f.__closure__):
+    for cell, old in zip(cells, held):
         try:
             cell.cell_contents = frozen(old.cell_contents, memo)
         except ValueError:                       # a name that is not bound yet

@@ -17,8 +17,7 @@ import numpy as np
 
 from ..ir.core import Const
 from ..ir.ops import random
-from ..ir.types import C128, F64, I64
-from ..ir.types import dtype as ir_dtype
+from ..ir.types import C128, F64, I64, known_dtype
 from ..lowering.call.calling_convention import (
     AbsentIn,
     In,
@@ -59,8 +58,9 @@ def numbers_of(reads: tuple[tuple, ...]) -> dict[tuple, Any]:
 def numbers_in(given: tuple[tuple[Any, In], ...]) -> dict[tuple, Any]:
     """The same of checks: where a program came from the disk, there are no readings."""
     found: dict[tuple, Any] = {}
-    todo = [(((what.kind, id(what.holder), what.key) if type(what) is Place else ("object", id(what), None),), layout)
-            for what, layout in given]
+    todo: list[tuple[tuple, In]] = [
+        (((what.kind, id(what.holder), what.key) if type(what) is Place else ("object", id(what), None),), layout)
+        for what, layout in given]
     while todo:
         path, layout = todo.pop()
         match layout:
@@ -103,7 +103,7 @@ class ValueLayouts:
     def layout(self, reading: Reading) -> In:
         x = reading.value
         if reading.const is not None:
-            kind, dtype = _NUMBERS.get(type(x)) or ("numpy", ir_dtype(x.dtype))
+            kind, dtype = _NUMBERS.get(type(x)) or ("numpy", known_dtype(x.dtype))
             param = self.param[reading.const]
             if param in self.bound:                          # there are two ways to the object that has it
                 return SameIn(param)
@@ -124,7 +124,7 @@ class ValueLayouts:
 
     def compound(self, x: Any, reading: Reading) -> In:
         if type(x) is tuple:
-            return self.tuple(x, reading)
+            return self.items(x, reading)
         if type(x) is types.MethodType:
             return PartsIn(TypeIn(types.MethodType), self.parts(reading))
         if (type(x) is list or isinstance(x, dict)) and not reading.whole:
@@ -140,22 +140,22 @@ class ValueLayouts:
         self.done.add(id(reading))
         return PartsIn(self.itself(x), parts) if parts else self.itself(x)
 
-    def tuple(self, x: tuple, reading: Reading | None) -> In:
+    def items(self, x: tuple, reading: Reading | None) -> In:
         """Another tuple with the same items will do."""
         parts = reading.parts if reading is not None else {}
         if len(x) > _LONGEST:
             return StaticIn(x)
         return Node(tuple, tuple([self.layout(parts.get(("item", k)) or Reading(y, ())) for k, y in enumerate(x)]))
 
-    def whole(self, x: dict[str | tuple, Callable | float | str | None] | list[float], reading: Reading) -> In:
-        keys = tuple(x) if type(x) is dict else tuple(range(len(x)))
-        parts = [reading.parts.get(("item", k)) for k in keys]
-        if None in parts or (len(x) > _LONGEST and all(isinstance(p.value, ATOMS) and p.const is None for p in parts)):
+    def whole(self, x: dict | list, reading: Reading) -> In:
+        keys = tuple(x) if isinstance(x, dict) else tuple(range(len(x)))
+        parts = [part for k in keys if (part := reading.parts.get(("item", k))) is not None]
+        if len(parts) < len(keys) or (len(x) > _LONGEST and all(isinstance(p.value, ATOMS) and p.const is None for p in parts)):
             rest = [p for p in reading.parts.items() if p[1].const is not None or not isinstance(p[1].value, ATOMS)]
             return PartsIn(KeptIn.of(x), tuple([(kind, key, self.layout(part)) for (kind, key), part in rest]))
-        return Node(type(x), tuple(map(self.layout, parts)), keys if type(x) is dict else ())
+        return Node(type(x), tuple(map(self.layout, parts)), keys if isinstance(x, dict) else ())
 
-    def itself(self, x: Callable | ModuleType) -> In:
+    def itself(self, x: Callable | ModuleType) -> StaticIn | WeakIn | TypeIn:
         if isinstance(x, _STRONG):
             return StaticIn(x)
         try:

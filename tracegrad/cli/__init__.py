@@ -7,10 +7,10 @@ import sys
 
 from ..ir.errors import TracegradError
 from ..version import found as version
-from . import bench, cache, check, explain, export, show
+from . import bench, cache, check, explain, export, report, show
 from .load import UsageError
 
-COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "export": export, "cache": cache}
+COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "report": report, "export": export, "cache": cache}
 
 
 class PrintCompletion(argparse.Action):

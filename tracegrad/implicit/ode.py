@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ir.errors import ArgumentError, ArgumentTypeError
+from ..ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 from ..jitted.functions import jit
 from ..operators.transforms import stop_gradient
 from ..tracer import tracing
@@ -28,6 +28,7 @@ STAGES = ((), (1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9), (19372 / 
           (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656))
 WEIGHTS = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
 ERRORS = (-71 / 57600, 0.0, 71 / 16695, -71 / 1920, 17253 / 339200, -22 / 525, 1 / 40)
+SCIPY_BOUND = 1.49012e-8                         # rtol and atol of scipy.integrate.odeint, where none are given
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0            # of the next step's length
 
 
@@ -53,8 +54,27 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
     return solve(y0, t, args) if tracing.active() is not None else jit(solve)(y0, t, args)
 
 
-def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int) -> Callable:
-    def stages(y: Box, s: ScalarBox, h: ScalarBox, first: ArrayBox, args: tuple[Box, ...]) -> Any:
+def like_scipy(func: Callable, y0: Any, t: Any, args: Any = (), Dfun: Any = None, col_deriv: Any = 0, full_output: Any = 0,
+               ml: Any = None, mu: Any = None, rtol: Any = None, atol: Any = None, tcrit: Any = None, h0: Any = 0.0,
+               hmax: Any = 0.0, hmin: Any = 0.0, ixpr: Any = 0, mxstep: Any = 0, mxhnil: Any = 0, mxordn: Any = 12,
+               mxords: Any = 5, printmessg: Any = 0, tfirst: Any = False) -> Any:
+    """scipy.integrate.odeint in compiled code. Its bounds are SciPy's at most, so the two differ by SciPy's own error; what
+    tells LSODA how to take its steps (Dfun, hmax, tcrit …) does not matter here."""
+    name = "scipy.integrate.odeint"
+    if full_output:
+        raise UnsupportedError(f"{name} with full_output cannot be compiled", "leave it out", where(func))
+    relative, absolute = (SCIPY_BOUND if bound is None else bound for bound in (rtol, atol))
+    if not all(type(bound) in (int, float) and bound >= 0 for bound in (relative, absolute)):
+        raise UnsupportedError(f"{name} takes as rtol and atol what is a number when the function is compiled",
+                               "give Python floats, or leave them out", where(func))
+    solve = _solver(func, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name,
+                    bool(tfirst))
+    return solve(np.atleast_1d(np.asarray(y0)), t, args if isinstance(args, tuple) else (args,))
+
+
+def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str = "tg.implicit.odeint",
+            tfirst: bool = False) -> Callable:
+    def stages(y: Any, s: Any, h: Any, first: Any, args: tuple[Box, ...]) -> Any:
         ks = [first]
         for a, c in zip(STAGES[1:], NODES[1:]):
             move = a[0] * ks[0]
@@ -74,22 +94,25 @@ def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: 
         return after, last, h * wrong
 
     def slope(y: Any, s: Any, args: Any) -> Any:
-        found = np.asarray(f(y, s, *args))
+        found = np.asarray(f(s, y, *args) if tfirst else f(y, s, *args))
+        if np.shape(found) == () and np.shape(y) == (1,) and name != "tg.implicit.odeint":
+            return np.reshape(found, (1,))                       # as SciPy does
         if np.shape(found) != np.shape(y):
-            raise ValueError(f"f of tg.implicit.odeint must return the shape of y, {np.shape(y)}: it returns {np.shape(found)}")
+            raise ValueError(f"f of {name} must return the shape of y, {np.shape(y)}: it returns {np.shape(found)}")
         return found
 
     def far(wrong: Box, y: Box, after: Box) -> Any:
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(after))
         return np.sqrt(np.mean((wrong / scale)**2)) if np.size(y) > 0 else 0.0 * np.sum(wrong)
 
-    def first_length(y: Box, k: ArrayBox, span: ScalarBox) -> Any:
+    def first_length(y: Any, k: Any, span: Any) -> Any:
         scale = atol + rtol * np.abs(y)
         size, speed = np.sqrt(np.mean((y / scale)**2)), np.sqrt(np.mean((k / scale)**2))
         guess = 0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6
         return min(guess, span)
 
     def equal(y: Any, start: ScalarBox, end: ScalarBox, args: Any) -> Any:
+        assert steps is not None
         h = (end - start) / steps
         for n in range(steps):
             s = start + n * h
@@ -103,7 +126,7 @@ def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: 
         part = stop_gradient(first_length(y, k, np.abs(span)) / np.abs(span))
         while u < 1.0:
             if count >= maxsteps:
-                raise RuntimeError(f"tg.implicit.odeint has not arrived after {count} steps: is the equation stiff?")
+                raise RuntimeError(f"{name} has not arrived after {count} steps: is the equation stiff?")
             part = min(part, 1.0 - u)
             after, last, wrong = stages(y, start + u * span, part * span, k, args)
             error = stop_gradient(far(wrong, y, after))

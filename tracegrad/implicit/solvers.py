@@ -25,7 +25,7 @@ from ..tracer.syntax import source
 from ..tracer.values.boxes import Box, ScalarBox
 
 if TYPE_CHECKING:
-    from ..ir.types import Array
+    pass
 
 source.OPEN |= {__package__}
 
@@ -96,7 +96,7 @@ def _with_rule(residual: Callable, find: Callable) -> Callable:
         return find(x0, args)
 
     @inner.defjvp
-    def rule(primals: tuple[Array | Box, ...], tangents: tuple) -> Any:
+    def rule(primals: Any, tangents: Any) -> Any:
         (x0, args), (_, args_dot) = primals, tangents
         x = inner(x0, args)
         rest = jvp(lambda *a: _elements(residual, x, *a), args, args_dot)[1] if len(args) > 0 else 0.0 * np.ravel(x)

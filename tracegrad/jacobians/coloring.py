@@ -65,7 +65,7 @@ class Coloring(NamedTuple):
     """The colour of each column (or row), and the number of colours."""
 
     colors: np.ndarray
-    count: int
+    number: int
 
 
 def _greedy(order: np.ndarray, to_rows: np.ndarray, row_of: np.ndarray, to_columns: np.ndarray, column_of: np.ndarray,
@@ -175,7 +175,7 @@ def star_sources(pattern: Pattern, coloring: Coloring) -> np.ndarray:
     """For each entry (i, j) of a symmetric pattern where it stands alone among the compressed columns, flat in [colors, n]:
     (colour of j, i) where no other neighbour of i has that colour, else (colour of i, j)."""
     n, i, j, colors = pattern.shape[0], pattern.rows, pattern.indices, coloring.colors
-    _, place, times = np.unique(i * coloring.count + colors[j], return_inverse=True, return_counts=True)
+    _, place, times = np.unique(i * coloring.number + colors[j], return_inverse=True, return_counts=True)
     return np.where(times[place] == 1, colors[j] * n + i, colors[i] * n + j)
 
 

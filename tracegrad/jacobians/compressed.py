@@ -69,12 +69,12 @@ def program(s: Sides, by_columns: bool, count: int) -> Function:
 class Packed(NamedTuple):
     """How a pattern is computed.
 
-    by_columns  forward mode, else reverse;  count  colours;  colors  the colour of each element, by leaf
+    by_columns  forward mode, else reverse;  number  of colours;  colors  the colour of each element, by leaf
     blocks      for each result and argument: its pattern, its dtype, and where its entries are in the stacked sums
     """
 
     by_columns: bool
-    count: int
+    number: int
     colors: tuple[np.ndarray, ...]
     blocks: tuple[tuple[Pattern, np.dtype, np.ndarray], ...]
 
@@ -105,8 +105,8 @@ class Compressed(PatternDependent):
 
     plan_class = CompressedPlan
 
-    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], mode: str, sparse: bool, whole: Callable[[Traced], Traced],
-                 label: str, symmetric: bool = False, **static: tuple):
+    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], mode: str, sparse: bool,
+                 whole: Callable[[Traced], Traced] | None, label: str, symmetric: bool = False, **static: Any):
         super().__init__(fn, argnums, label, **static)
         self.mode, self.sparse, self.whole, self.symmetric = mode, sparse, whole, symmetric
 
@@ -115,11 +115,11 @@ class Compressed(PatternDependent):
         """Whether the whole Jacobian may be made instead."""
         return self.mode == "auto" and not self.sparse
 
-    def program(self, call: Call, trace: Callable = trace_function.trace_call) -> Traced:
+    def program(self, call: Call, trace: Callable | None = None) -> Traced:
         """The whole Jacobian: in traced code, and where that is cheaper."""
-        if not self.optional:
+        if not self.optional or self.whole is None:
             return super().program(call, trace)
-        return self.whole(self.source(call, trace))
+        return self.whole(self.source(call, trace or trace_function.trace_call))
 
     @deep
     def miss(self, *args: Array, **kwargs: Any) -> Any:
@@ -153,15 +153,15 @@ class Compressed(PatternDependent):
         else:
             found, by_columns = cheaper(pattern, self.mode)
             sources = _sources(s, pattern, found, by_columns)
-        if self.optional and SAVES * found.count > min(pattern.shape):
+        if self.optional and SAVES * found.number > min(pattern.shape):
             return None
         return packed(s, pattern, found, by_columns, sources)
 
-    def evaluate(self, plan: CompressedPlan, made: Packed, call: Call) -> Any:
+    def evaluate(self, plan: Any, made: Any, call: Call) -> Any:
         s = plan.sides
         values = [call.values[k] for k in dynamic(s.traced)]
-        stacked = plan.kernel(made.by_columns, made.count)(*values, *made.colors) if made.count else ()
-        rows = [x.reshape(made.count, -1) for x in stacked]
+        stacked = plan.kernel(made.by_columns, made.number)(*values, *made.colors) if made.number else ()
+        rows = [x.reshape(made.number, -1) for x in stacked]
         flat = np.ravel(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)) if rows else np.empty(0)
         shapes = [out.dims + t.dims for out in s.results for t in s.ins]
         return unflattened(s, [self._block(pattern, flat[sources].astype(dtype, copy=False), dims)
@@ -183,10 +183,10 @@ def cheaper(pattern: Pattern, mode: str) -> tuple[Coloring, bool]:
     bounds = {True: pattern.widest, False: pattern.T.widest}
     first = bounds[True] <= bounds[False]
     best = coloring.columns(pattern) if first else coloring.rows(pattern)
-    if bounds[not first] >= best.count:
+    if bounds[not first] >= best.number:
         return best, first
     other = coloring.rows(pattern) if first else coloring.columns(pattern)
-    return (other, not first) if other.count < best.count else (best, first)
+    return (other, not first) if other.number < best.number else (best, first)
 
 
 def _sources(s: Sides, pattern: Pattern, found: Coloring, by_columns: bool) -> np.ndarray:
@@ -202,7 +202,7 @@ def _sources(s: Sides, pattern: Pattern, found: Coloring, by_columns: bool) -> n
 def packed(s: Sides, pattern: Pattern, found: Coloring, by_columns: bool, sources: np.ndarray) -> Packed:
     types = s.ins if by_columns else s.results
     starts = offsets(types)
-    colors = tuple([found.colors[a:z].reshape(t.dims)[()] for a, z, t in zip(starts, starts[1:], types) if t.dtype.inexact])
+    colors = tuple([found.colors[a:z].reshape(t.shape)[()] for a, z, t in zip(starts, starts[1:], types) if t.dtype.inexact])
     dtypes = [(out if by_columns and out.dtype.inexact else t).dtype.np for out in s.results for t in s.ins]
-    return Packed(by_columns, found.count, colors, tuple([
+    return Packed(by_columns, found.number, colors, tuple([
         (block, dtype, sources[entries]) for (block, entries), dtype in zip(located_blocks(s, pattern), dtypes)]))

@@ -9,7 +9,7 @@ parallel loop over the basis of one side. With N input and M output elements:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -68,8 +68,8 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Tr
     return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
 
 
-def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
-                    results: tuple[Value, ...]) -> Iterator[Any]:
+def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: Sequence[int], outs: tuple[int, ...],
+                    ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
     first, push = halves(f, wrt, forward.linearize)
     residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
@@ -92,8 +92,8 @@ def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
     return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
 
 
-def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: list[int], outs: Any, ins: Any,
-                    results: tuple[Value, ...]) -> Iterator[Any]:
+def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: Sequence[int], outs: tuple[int, ...],
+                    ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
     first, pull = halves(f, wrt, reverse.split)
     residuals = inline(b, first, params)[len(f.results):]
     place = _inexact_places(f)
@@ -117,12 +117,13 @@ def _inexact_places(f: Any) -> dict[int, int]:
 
 def _operator(name: str, f: Callable, argnums: int, mode: str, sparse: bool, static_argnums: tuple,
               static_argnames: tuple) -> Jitted:
-    argnums, static = several(argnums), {"static_argnums": static_argnums, "static_argnames": static_argnames}
+    chosen = several(argnums)
+    static: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
 
     def whole(traced: Traced) -> Traced:
-        return jacobian_of(traced, argnums, mode)
+        return jacobian_of(traced, chosen, mode)
     if sparse or mode in ("auto", "compressed"):
-        return Compressed(f, argnums, mode, sparse, whole, name, **static)
+        return Compressed(f, chosen, mode, sparse, whole, name, **static)
     return WithOut(f, whole, label=name, **static)
 
 

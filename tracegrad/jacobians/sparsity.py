@@ -107,7 +107,7 @@ class Detector:
         n, m = starts[-1], offsets(self.results)[-1]
 
         def run(seeds: np.ndarray) -> np.ndarray:
-            words = [seeds[a:b].reshape(t.dims)[()] for a, b, t in zip(starts, starts[1:], self.ins)]
+            words = [seeds[a:b].reshape(t.shape)[()] for a, b, t in zip(starts, starts[1:], self.ins)]
             found = self.kernel(*known, *words)
             return np.concatenate([np.zeros(t.count, np.uint64) if k is None else np.ravel(found[k])
                                    for k, t in zip(self.outs, self.results)])
@@ -135,10 +135,10 @@ def _halved(run: Callable, m: int, n: int, density: float) -> Pattern | None:
         if found.indices.size > density * m * groups:
             return None
         colors = coloring.columns(Pattern((m, groups), found.indptr, found.indices))
-        bits = size if 2 * colors.count > groups else min(size, max(1, (256 // colors.count).bit_length() - 1))
+        bits = size if 2 * colors.number > groups else min(size, max(1, (256 // colors.number).bit_length() - 1))
         size -= bits
         place = (colors.colors[column >> (size + bits)] << bits) + ((column >> size) & ((1 << bits) - 1))
-        found = coloring.refine(found, colors.colors, bits, _swept(run, place, m, -(-(colors.count << bits) // 64)))
+        found = coloring.refine(found, colors.colors, bits, _swept(run, place, m, -(-(colors.number << bits) // 64)))
     return Pattern((m, n), found.indptr, found.indices)
 
 
@@ -190,7 +190,7 @@ class PatternDependent(Jitted):
     plan_class = Plan
     generalises = False
 
-    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static: tuple):
+    def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static: Any):
         super().__init__(fn, label=label, **static)
         self.argnums = argnums
         self._plans: dict[Any, Plan] = {}
@@ -240,10 +240,10 @@ class PatternDependent(Jitted):
             made = self.organise(plan, call)
         return kept(plan.recent, key, made, RECENT)
 
-    def organise(self, plan: Plan, call: Call) -> Pattern | None:
+    def organise(self, plan: Plan, call: Call) -> Pattern | Packed | None:
         return plan.detector.pattern(call)
 
-    def evaluate(self, plan: Plan, made: Pattern, call: Call) -> Any:
+    def evaluate(self, plan: Any, made: Any, call: Call) -> Any:
         """`tg.sparsity`: the pattern itself."""
         s = plan.sides
         return unflattened(s, [csr(block, np.ones(block.indices.size, bool)) for block in blocks(s, made)])

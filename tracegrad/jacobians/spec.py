@@ -42,8 +42,8 @@ def sides(traced: Traced, argnums: int | tuple[int, ...]) -> Sides:
         if not inexact(traced.leaves[k]):
             raise DTypeError(f"argument {traced.paths[k]} is no float: there is no Jacobian with respect to it",
                              "name other arguments in argnums, or pass it as a float", f.loc)
-    outs = tuple([out.result for out in traced.outs])
     _expect_numbers(traced)
+    outs = tuple([out.computed for out in traced.outs])
     ins, results = tuple([traced.leaves[k].type for k in chosen]), tuple([f.results[r].type for r in outs])
     _expect_sizes(traced, ins + results)
     positional = traced.tree.children[0].children

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ..operators.transforms import LinearProgram
     from ..tracer.pytrees import TreeDef
     from ..tracer.values.boxes import Box
-    from .functions import Found
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,6 +83,8 @@ class Jitted(Dispatcher, Generic[P, R]):
     if TYPE_CHECKING:
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
+    root: Callable
+    shapes: symbolic.Shapes
     generalises = True          # whether its programs can have lengths that only run time knows
 
     def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums: tuple = (),
@@ -96,7 +97,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             )
         self.fn, self.derive, self.label = fn, derive, label
         self.root = fn.root if isinstance(fn, Jitted) else fn
-        self.static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+        self.static: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
         if isinstance(fn, Jitted) and not (static_argnums or static_argnames):
             self.static = fn.static
         inherited = fn.shapes.mode if isinstance(fn, Jitted) else "auto"
@@ -112,7 +113,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<tracegrad.{self.label} of {getattr(self.root, '__qualname__', self.root)}>"
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Callable | Found:
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
 
@@ -196,7 +197,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         while True:
             found = self._cache.get(key) if captured is not None else None
             captured = None if found is None else found.about.captures.find()
-            if captured is None:
+            if found is None or captured is None:
                 if found is not None:
                     self._cache.evict(key)
                 found = self.specialise(call, form)
@@ -225,7 +226,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         key, captured = self.known(call)
         attempts, made = ATTEMPTS, self._programs.get(key)
         captured = None if captured is None or made is None else made.captures.find()
-        while captured is None:
+        while made is None or captured is None:
             with self.reading(call):
                 made = interpreter.Evaluator(self.with_captures(call), call)
             key = self.remember(call, made.traced, made.captures)
@@ -436,7 +437,7 @@ def emitted(traced: trace_function.Traced, call: arguments.Call,
     builder = tracing.current().builder
     dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
     params = [box.value if (box := random_generators.boxed(call.values[k])) else boxes.to_value(call.values[k],
-                                                                                                traced.leaves[k].dtype)
+                                                                                                traced.leaves[k].number)
               for k in dynamic]
     results = emit(builder, traced.function, (*params, *traced.captured))
     for param, result in traced.writes.items():
@@ -448,7 +449,7 @@ def emitted(traced: trace_function.Traced, call: arguments.Call,
         elif out.kind == "arg":
             leaves.append(call.values[out.value])
         elif out.kind == "array":
-            leaves.append(boxes.ArrayBox(results[out.result]))
+            leaves.append(boxes.ArrayBox(results[out.computed]))
         else:
-            leaves.append(boxes.ScalarBox(results[out.result], None if out.kind == "numpy" else out.kind))
+            leaves.append(boxes.ScalarBox(results[out.computed], None if out.kind == "numpy" else out.kind))
     return traced.out_tree.unflatten(leaves)

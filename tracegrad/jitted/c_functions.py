@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def low_level_callable(jitted: Jitted, args: tuple, signature: str | None, user:
     made = cfunc(jitted, args, signature, user)
     if user is None:
         return LowLevelCallable(made.ctypes)
-    pointer = ctypes.c_void_p(user.ctypes.data)
+    pointer: Any = ctypes.c_void_p(user.ctypes.data)
     pointer.owner = user
     return LowLevelCallable(made.ctypes, pointer)
 
@@ -74,7 +74,7 @@ def _examples(root: Callable, user: bool) -> tuple:
     """A float for each parameter without a default, where no example arguments are given."""
     names = arguments.parameters_of(root).names
     try:
-        parameters = inspect.signature(root).parameters
+        parameters: Mapping[str, inspect.Parameter] = inspect.signature(root).parameters
     except (TypeError, ValueError):
         parameters = {}
     free = [n for n in names if n not in parameters or parameters[n].default is inspect.Parameter.empty]
@@ -103,7 +103,7 @@ def _made(jitted: Jitted, call: arguments.Call, wanted: Form, user: bool) -> CFu
     traced = explicit(traced)
     captures = captures_of(traced.held)
     captured = captures.find() or []
-    plan = _plan(traced, wanted, user, [memory(x, c.type.dims) for x, c in zip(captured, captures.parameters)])
+    plan = _plan(traced, wanted, user, [memory(x, c.type.shape) for x, c in zip(captured, captures.parameters)])
     if len(captured) != len(captures.parameters):
         raise ArgumentError(f"an array that `{name}` captured has just been changed by another thread", "try again", loc)
     kernel = loop_builder.lower(final(traced, captures), verify=config.verify)
@@ -121,7 +121,7 @@ def _plan(traced: Traced, wanted: Form, user: bool, captured: list[np.ndarray]) 
         if user and k == leaves[-1]:
             pointers.append(("user", 0))
             continue
-        _expect(leaf.dtype.name == wanted.input, f"argument {path} of `{name}` is {_described(leaf.dtype, leaf.dims)}, and "
+        _expect(leaf.number.name == wanted.input, f"argument {path} of `{name}` is {_described(leaf.number, leaf.dims)}, and "
                 f"the C function {wanted.text} is given {_C_NAMES[wanted.input]}",
                 f"pass an example of dtype {_NUMPY[wanted.input]}, and bind what is no such number: "
                 f"functools.partial(f, {path.partition('[')[0]}=…)", loc)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
@@ -103,10 +104,13 @@ class Found(Jitted):
     root     the user's function;  chain  the operators, the first one first;  answer  who answers (closures.Table)
     """
 
+    chain: tuple[Step, ...]
+    answer: Answered
+
     def __init__(self, f: Callable, step: Step):
         root, chain = (f.root, (*f.chain, step)) if type(f) is Found else (f, (step,))
         table = table_of(root)
-        answer = table and table.answers.get(chain)
+        answer = table.answers.get(chain) if table is not None else None
         if answer is None:
             answer = answered(root, chain)
         self.__dict__.update(answer.face)
@@ -130,7 +134,7 @@ class Found(Jitted):
     def own(self) -> Jitted:
         """The same of the user's own function instead of a copy: for traced code, where what it captured is the trace's."""
         pickling.settle()
-        found = self.root
+        found: Any = self.root
         for step in self.chain:
             found = step.make(found)
         return found
@@ -138,6 +142,8 @@ class Found(Jitted):
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.active() is not None or (config.disable_jit and not self.derives):
             return self.own.miss(*args, **kwargs)
+        if not self.derives and inspect.isgeneratorfunction(getattr(self.root, "py_func", self.root)):
+            return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
         return self.core.miss(*args, **kwargs)
 
     def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:
@@ -155,7 +161,7 @@ class Found(Jitted):
                 return given[name]
             raise
 
-    def __reduce_ex__(self, protocol: int) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return pickling.reduced(self, rebuilt, self.root, tuple([(s.name, s.options) for s in self.chain]))
 
 
@@ -184,13 +190,14 @@ _ASKED = {types.FunctionType: ("flatten", "program", "source", "interpret", "kno
 for _kind, _names in _ASKED.items():
     for _name in _names:
         setattr(Found, _name, _of_core(_name, _kind))
-Found._chain = property(lambda self: self.core._chain)
+Found._chain = property(lambda self: self.core._chain)       # type: ignore[assignment]   # as dispatch reads it
 
 
 class Answered(Answer):
     """Who answers for one function and chain, with what users see of the function: its name and so on."""
 
     __slots__ = ("face",)
+    face: dict[str, Any]
 
 
 def answered(root: Callable, chain: tuple[Step, ...]) -> Answered:
@@ -207,7 +214,7 @@ def answered(root: Callable, chain: tuple[Step, ...]) -> Answered:
     return table.answers.setdefault(chain, answer)
 
 
-def core_of(family: Family, chain: tuple[Step, ...]) -> Jitted:
+def core_of(family: Family, chain: tuple[Step, ...]) -> Any:
     """What a chain of operators makes of a family's function; the beginnings of chains are shared."""
     if not chain:
         return family.function
@@ -217,7 +224,7 @@ def core_of(family: Family, chain: tuple[Step, ...]) -> Jitted:
     return found
 
 
-def rebuilt(root: Callable, chain: tuple, texts: dict | None) -> Jitted:
+def rebuilt(root: Any, chain: tuple, texts: dict | None) -> Any:
     """Of a pickle. A name may lead to an object that was made of the function."""
     pickling.arrived(root, texts)
     for name, options in chain:

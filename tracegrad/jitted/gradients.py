@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..ir.build import Builder
     from ..ir.types import Array
     from ..tracer.staging.signature import Leaf
-    from ..tracer.values.boxes import Box
 
 OPTIONS = ("accumulate", "out")
 
@@ -42,11 +41,11 @@ class Gradient(Jitted):
     parameters of those names."""
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], has_aux: bool, with_value: bool, label: str,
-                 **static: Sequence):
+                 **static: Any):
         super().__init__(fn, lambda traced: gradient(traced, argnums, has_aux, with_value), label=label, **static)
         self.has_aux, self.with_value = has_aux, with_value
 
-    def flatten(self, args: tuple[Array | Box, ...], kwargs: dict[str, bool | np.ndarray]) -> Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> Call:
         if not kwargs or not any(name in kwargs for name in OPTIONS):
             return super().flatten(args, kwargs)
         names = arguments.parameters_of(self.root).names
@@ -75,7 +74,7 @@ class Gradient(Jitted):
         target = dict(zip(slopes, range(len(leaves) - out.count, len(leaves))))
         made = [k for k in slopes if traced.outs[k].kind != "static"]
         for k in made:
-            _expect_type(call.paths[target[k]], leaves[target[k]], traced.function.results[traced.outs[k].result])
+            _expect_type(call.paths[target[k]], leaves[target[k]], traced.function.results[traced.outs[k].computed])
         return _rebuilt(traced, call, leaves, {k: target[k] for k in made}, accumulate)
 
 
@@ -154,7 +153,7 @@ def _rebuilt(traced: Traced, call: Call, leaves: tuple[Leaf, ...], target: dict[
     def emit(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         place = dict(zip(added, params[own:own + len(added)]))
         results = inline(b, f, (*params[:own], *params[own + len(added):]))
-        new = [results[traced.outs[k].result] for k in target]
+        new = [results[traced.outs[k].computed] for k in target]
         if accumulate:
             new = [b("add", place[leaf], x) for leaf, x in zip(target.values(), new)]
         return [*[results[k] for k in kept], *new]

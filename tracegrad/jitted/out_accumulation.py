@@ -15,6 +15,7 @@ An addition that is left is of something computed element by element, or a produ
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..ir.build import Builder
@@ -60,7 +61,7 @@ def _added(place: Value, v: Value, block: Block, uses: Any) -> Value | None:
         return place
     if _position(v, block) <= _position(place, block) or len(uses.get(v, ())) != 1:
         return None
-    move = _MOVES.get(v.op.defn.name)
+    move = _MOVES.get(v.maker.defn.name)
     return move(place, v, block, uses) if move is not None else None
 
 
@@ -73,36 +74,37 @@ def _plus(place: Value, x: Value, block: Block, uses: Any) -> Value:
 def _into_loop(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value | None:
     if not _only_adds(v, uses):
         return None
-    op = v.op
+    op = v.maker
     op.operands = (*op.operands[:1 + v.slot], _plus(place, _start(v), block, uses), *op.operands[2 + v.slot:])
     return v
 
 
 def _into_part(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value:
-    op = v.op
+    op = v.maker
     op.operands = (_plus(place, op.operands[0], block, uses), *op.operands[1:])
     return v
 
 
 def _into_zeros(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value | None:
-    zeros, part, *indices = v.op.operands
-    return _emitted(block, "update_add", place, part, *indices, spec=v.op.attrs["spec"]) if _is_zero(zeros) else None
+    zeros, part, *indices = v.maker.operands
+    return _emitted(block, "update_add", place, part, *indices, spec=v.maker.attrs["spec"]) if _is_zero(zeros) else None
 
 
 def _into_sum(place: Value, v: Value, block: Block, uses: dict[Value, list[Block | Op]]) -> Value:
     """Through the operand that is computed first, so that what it becomes is known to the other."""
-    first, second = sorted(v.op.operands, key=lambda x: _position(x, block))
+    first, second = sorted(v.maker.operands, key=lambda x: _position(x, block))
     return _plus(_plus(place, first, block, uses), second, block, uses)
 
 
 def _into_branches(place: Value, v: Value, block: Block, uses: dict[Value, list[Op]]) -> Value:
-    for region in v.op.regions:
+    for region in v.maker.regions:
         new = _plus(place, region.yields[v.slot], region, uses)
         region.yields = (*region.yields[:v.slot], new, *region.yields[v.slot + 1:])
     return v
 
 
-_MOVES = {"for": _into_loop, "update_add": _into_part, "scatter_add": _into_part, "update": _into_zeros, "add": _into_sum,
+_MOVES: dict[str, Callable[[Value, Value, Block, Any], Value | None]] = {
+          "for": _into_loop, "update_add": _into_part, "scatter_add": _into_part, "update": _into_zeros, "add": _into_sum,
           "if": _into_branches}
 
 
@@ -147,8 +149,9 @@ def _taken(y: Value, param: Value, uses: dict[Value, list[Op]]) -> int | None:
         return None
     name = y.op.defn.name
     if name == "if":
-        found = [_taken(region.yields[y.slot], param, uses) for region in y.op.regions]
-        return None if None in found else sum(found)
+        taken = [_taken(region.yields[y.slot], param, uses) for region in y.op.regions]
+        known = [n for n in taken if n is not None]
+        return sum(known) if len(known) == len(taken) else None
     if name == "for":
         return _taken(_start(y), param, uses) if _only_adds(y, uses) else None
     found = [n for k in _ADDS.get(name, ()) if (n := _taken(y.op.operands[k], param, uses)) is not None]
@@ -156,7 +159,7 @@ def _taken(y: Value, param: Value, uses: dict[Value, list[Op]]) -> int | None:
 
 
 def _start(v: Value) -> Value:
-    return v.op.operands[1 + v.slot]
+    return v.maker.operands[1 + v.slot]
 
 
 def _is_zero(v: Value) -> bool:

@@ -52,7 +52,7 @@ class WithOut(Jitted):
         inner = self.fn if type(self) is WithOut and self.derive is None else None
         return not isinstance(inner, Jitted) or self.static is not inner.static
 
-    def flatten(self, args: Sequence[Value], kwargs: dict) -> Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> Call:
         if not self._takes(kwargs):
             return super().flatten(args, kwargs)
         call = super().flatten(args, {name: x for name, x in kwargs.items() if name != OUT})
@@ -158,7 +158,7 @@ def _into(traced: Traced, call: Call, start: int, out: pytrees.TreeDef) -> Trace
     for path, leaf, made in zip(call.paths[start:], call.leaves[start:], traced.outs, strict=True):
         if made.kind == "static":
             raise ArgumentTypeError(f"{path} is given for {made.value!r}, which is no array", "leave out= away")
-        need = f.params[own.index(made.value)] if made.kind == "arg" else f.results[made.result]
+        need = f.params[own.index(made.value)] if made.kind == "arg" else f.results[made.computed]
         _expect_type(path, leaf.type, need.type)
     buffers = [Value(leaf.type, path) for leaf, path in zip(call.leaves[start:], call.paths[start:], strict=True)]
     number = {leaf: n for n, leaf in enumerate((*own, *range(start, len(leaves))))}
@@ -172,7 +172,7 @@ def _into(traced: Traced, call: Call, start: int, out: pytrees.TreeDef) -> Trace
 
         def value(made: Out) -> Value:
             if made.kind != "arg":
-                return results[made.result]
+                return results[made.computed]
             param = own.index(made.value)
             return results[traced.writes[param]] if param in traced.writes else given[param]
 

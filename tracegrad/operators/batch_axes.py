@@ -41,6 +41,7 @@ def axes_of(axes: Any, structure: pytrees.TreeDef, what: str, name: str, heads: 
 
 
 def _heads(structure: pytrees.TreeDef, name: str) -> list[str]:
+    assert structure.kind is not None, structure
     return [name + label for label in structure.kind.labels(structure.meta, len(structure.children))]
 
 
@@ -48,6 +49,7 @@ def _parts(axes: tuple[int | None, ...], kind: pytrees.Kind, structure: pytrees.
            name: str) -> Sequence[int | None]:
     """What `axes` has for each part of the structure."""
     parts, meta = kind.split(axes)
+    assert structure.kind is not None, structure
     keyed, expected = (k.name in _KEYED for k in (kind, structure.kind))
     if keyed != expected:
         raise ArgumentTypeError(f"{what} has a {kind.name} for {name}: a {structure.kind.name}",

@@ -20,7 +20,7 @@ from ..ir.clone import dce, dims_of, free_values, inline
 from ..ir.core import Block, Function, Value
 from ..ir.errors import ArgumentError, ShapeError
 from ..ir.ops.random import KINDS
-from ..ir.types import INDEX_SCALAR, dtype
+from ..ir.types import INDEX_SCALAR, dtype, known_dtype
 from ..jitted.api import Jitted
 from ..jitted.functions import Frozen, derived, maker
 from ..jitted.out_argument import WithOut
@@ -36,7 +36,7 @@ from .batch_axes import axes_of, axis_in, expect_axis
 class Batched(Jitted):
     """`vmap` of a function."""
 
-    def __init__(self, fn: Callable, in_axes: Sequence | int, out_axes: int, static: dict[str, tuple]):
+    def __init__(self, fn: Callable, in_axes: Sequence | int, out_axes: int, static: dict[str, Any]):
         super().__init__(fn, label="vmap", **static)
         self.in_axes, self.out_axes = in_axes, out_axes
 
@@ -54,7 +54,8 @@ class Batched(Jitted):
     def _batch(self, call: Call) -> tuple[list, Any]:
         """(the axis of each leaf, None where all elements share it; the number of elements, a dimension)."""
         axes = self._axes(call)
-        size = first = None
+        size: Any = None
+        first = -1
         for k, (leaf, axis) in enumerate(zip(call.leaves, axes)):
             if axis is None:
                 continue
@@ -76,7 +77,7 @@ class Batched(Jitted):
     def _axes(self, call: Call) -> list:
         positional, keyword = call.tree.children
         starts = itertools.accumulate([child.count for child in positional.children], initial=0)
-        heads = [re.match(r"\w*", call.paths[k])[0] if child.count else "an argument" for k, child in
+        heads = [re.findall(r"^\w*", call.paths[k])[0] if child.count else "an argument" for k, child in
                  zip(starts, positional.children)]
         axes = axes_of(self.in_axes, positional, "in_axes", "the positional arguments", heads)
         axes += [0] * keyword.count
@@ -101,8 +102,8 @@ def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_a
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
         region = Block([INDEX_SCALAR], ["i"])
         with b.at(region):
-            elements = [p if axes[k] is None else
-                        b("slice", p, region.params[0], spec=":" * axes[k] + "i" + ":" * (p.rank - axes[k] - 1))
+            elements = [p if (axis := axes[k]) is None else
+                        b("slice", p, region.params[0], spec=":" * axis + "i" + ":" * (p.rank - axis - 1))
                         for p, k in zip(params, held)]
             region.yields = tuple(inline(b, f, (*elements, *params[own:])))
         _expect_lengths(region, traced, paths)
@@ -115,7 +116,7 @@ def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_a
                 shared = f.results[out.result] not in varied
                 results[out.result] = _placed(b, lifted[out.result], size, place, path, shared)
             elif place is not None and _is_number(out):
-                number = const(out.value, dtype(type(out.value)))
+                number = const(out.value, known_dtype(type(out.value)))
                 results.append(_placed(b, BatchedValue(number, None), size, place, path, True))
         return results
 

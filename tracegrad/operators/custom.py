@@ -49,7 +49,7 @@ class Custom:
     operator = ""
     definition = ""
 
-    def __init__(self, fun: Callable, nondiff_argnums: tuple = ()):
+    def __init__(self, fun: Callable, nondiff_argnums: int | tuple[int, ...] = ()):
         if not callable(fun):
             raise ArgumentTypeError(f"tg.{self.operator} takes a function, got a {type(fun).__name__}",
                                     f"write @tg.{self.operator} above a def")
@@ -296,7 +296,7 @@ def _run(primal: _Primal, traced: Traced, known: dict[Value, Value], builder: Bu
                                    f"pass it to `{primal.custom.name}` as an argument", traced.function.loc)
         outside.append(known[v])
     results = inline(builder, f, (*args, *outside))
-    found = [out.value if out.kind == "static" else results[out.result] for out in traced.outs]
+    found = [out.value if out.kind == "static" else results[out.computed] for out in traced.outs]
     return (found, results) if everything else found
 
 

@@ -46,7 +46,7 @@ def grad(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = 
          ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
 def grad(f: Callable | Found | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
          static_argnums: Sequence = (), static_argnames: tuple = ()) -> Found:
-    """The gradient of a function that returns one real scalar.
+    """The gradient of a function that returns one real scalar, or an array of one element such as shape (1, 1).
 
     argnums   position of the argument to differentiate with respect to (the result has its structure), or a tuple of
               positions (the result is a tuple)
@@ -91,8 +91,8 @@ def value_and_grad(f: Any = None, argnums: int | tuple[int, ...] = 0, *, has_aux
     return _gradient(value_and_grad, f, argnums, has_aux, static_argnums, static_argnames)
 
 
-def _gradient(operator: Callable, f: Callable | Found, argnums: int | tuple[int, ...], has_aux: bool, static_argnums: Sequence,
-              static_argnames: tuple) -> Any:
+def _gradient(operator: Callable, f: Callable | Found | None, argnums: int | tuple[int, ...], has_aux: bool,
+              static_argnums: Sequence, static_argnames: tuple) -> Any:
     if f is None:
         return functools.partial(operator, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
@@ -130,7 +130,7 @@ class Tangents(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args: tuple[tuple, tuple], kwargs: dict) -> arguments.Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> arguments.Call:
         primals, tangents = args
         own, moves = arguments.flatten_call(self.root, primals), arguments.leaves_of_call(_tangents, (tangents,))
         primals, tangents = own.tree.children[0], moves.tree.children[0].children[0]
@@ -193,7 +193,7 @@ class LinearProgram(Jitted):
 
     generalises = False
 
-    def __init__(self, function: Function, residuals: int, likes: list[tuple[str, Type]], tree_of_flows: TreeDef,
+    def __init__(self, function: Function, residuals: int, likes: list[tuple[str, Type] | None], tree_of_flows: TreeDef,
                  outs: list[Out], out_tree: TreeDef, what: str):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
@@ -203,7 +203,7 @@ class LinearProgram(Jitted):
     def derives(self) -> bool:
         return True
 
-    def flatten(self, args: tuple[tuple[Array | Box, ...], Any], kwargs: dict) -> arguments.Call:
+    def flatten(self, args: Sequence[Any], kwargs: dict) -> arguments.Call:
         return arguments.leaves_of_call(self.root, args, kwargs)
 
     def check(self, flows: Any) -> None:
@@ -218,13 +218,14 @@ class LinearProgram(Jitted):
         f, n = self.function, self.residuals
         dynamic = [k for k, leaf in enumerate(call.leaves) if leaf.kind != "static"]
         place = {k: p for p, k in enumerate(dynamic)}
-        flows = [k for k, like in enumerate(self.likes, n) if like is not None]
+        flows = {k: like for k, like in enumerate(self.likes, n) if like is not None}
 
         def body(b: Builder, params: tuple[Value, ...]) -> tuple[Value, ...]:
             given = [params[place[k]] if k in place else None for k in range(n + len(self.likes))]
             lengths = _lengths(b, f, given, [*range(n), *flows])
-            held = [b.index(lengths[p]) if p in lengths else b.cast(v, p.type.dtype) for p, v in zip(f.params[:n], given)]
-            moves = [derivative_programs.matched(self.what, self.likes[k - n][0], given[k], call.leaves[k],
+            held = [b.index(lengths[p]) if p in lengths else b.cast(params[place[k]], p.type.dtype)
+                    for k, p in enumerate(f.params[:n])]
+            moves = [derivative_programs.matched(self.what, flows[k][0], given[k], call.leaves[k],
                                                  _known(p.type, lengths), b)
                      for k, p in zip(flows, f.params[n:])]
             rest = f.params[n + len(moves):]            # what is not asked about (aux) moves nothing
@@ -238,10 +239,10 @@ class LinearProgram(Jitted):
 def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
     """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). The length that
     the first half found is among the residuals, so it is checked to be that number."""
-    numbers = {}
+    numbers: dict = {}
     for p, k in zip(f.params, places):
-        if given[k] is not None:
-            numbers.update({d: n for d, n in zip(p.type.dims, given[k].type.dims)
+        if (x := given[k]) is not None:
+            numbers.update({d: n for d, n in zip(p.type.dims, x.type.dims)
                             if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
         if (found := given[f.params.index(d)]) is not None:
@@ -274,11 +275,12 @@ class SplitProgram(Jitted):
 
 def _pull(traced: Traced, backward: Function, wrt: list[int], residuals: int, has_aux: bool) -> LinearProgram:
     """The pullback: cotangents of the results in, cotangents of the positional arguments out."""
-    structure, likes = traced.out_tree, []
+    structure = traced.out_tree
+    likes: list[tuple[str, Type] | None] = []
     if has_aux:
         structure = derivative_programs.pair_with_aux(traced)[0]
     for out, path in zip(traced.outs, structure.paths("the result")):
-        value = None if out.kind == "static" else traced.function.results[out.result]
+        value = None if out.kind == "static" else traced.function.results[out.computed]
         likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
     return LinearProgram(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0],
                          "cotangent")

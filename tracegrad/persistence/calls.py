@@ -109,6 +109,12 @@ class Saved:
     def possible(self) -> bool:
         return self.seen is not None
 
+    @property
+    def met(self) -> Fingerprint:
+        """The walk of a call that has a place."""
+        assert self.seen is not None
+        return self.seen
+
     def _name(self, statics: Sequence) -> str:
         """The name of the file where these leaves are static."""
         return (_digest(self.base, *(f"{k} {self.call.values[k]!r}" for k in statics)) if statics else self.base) + ".call"
@@ -136,12 +142,12 @@ class Saved:
 
     def _specialisation(self, found: files.Content, form: compile.Form) -> Specialisation | None:
         x, call = found.fields, self.call
-        read = Decoder(self.seen, found.parts)
+        read = Decoder(self.met, found.parts)
         captures = Captures.of(tuple(map(read.given, x["given"])), x["captured"]) if x["given"] else NOTHING
         if captures.find() is None:
             LOG.info("%s finds no entry on the disk for what it captures now", self.jitted)
             return None
-        if any(content(self.seen.objects[n]) != digest for n, digest in x["unused"]):
+        if any(content(self.met.objects[n]) != digest for n, digest in x["unused"]):
             LOG.info("%s finds no entry on the disk for the arrays that it could read", self.jitted)
             return None
         constants = [engine.constant(np.frombuffer(found.parts[k], np.uint8).copy())[1] for k in x["constants"]]
@@ -154,7 +160,7 @@ class Saved:
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]))
-        lengths = {d.name: d for d in compile.lengths_of(call)}
+        lengths = {compile.name_of(d): d for d in compile.lengths_of(call)}
         results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]
         place = compile.parameter_of(traced, call)
@@ -189,14 +195,16 @@ class Saved:
         files.write(self._name(statics), fields, parts)
 
     def _fields(self, made: Specialisation) -> tuple[dict[str, Any], list[bytes]]:
-        about, given = made.about, made.signature
+        about, given, report = made.about, made.signature, made.report
         traced: Traced = about.traced
         self._expect_seen(traced)
         if made.code.key is None:
             raise NotStorable("its machine code holds what belongs to this process")
         if given.captured:
             raise NotStorable("it reads an array to which no name leads")
-        write = Encoder(self.seen)
+        if not isinstance(report, Reporter):
+            raise NotStorable("it reports failed checks in a way of its own")
+        write = Encoder(self.met)
         stages = {name: zlib.compress(text.encode(), 1) for name, text in about.stages.items()}
         file, line, name = _place(self.jitted.root)
         fields = {
@@ -216,8 +224,8 @@ class Saved:
             "given": [write.given(what, layout) for what, layout in about.captures.given],
             "captured": len(about.captures.parameters), "unused": self._unused(about.captures),
             "pointers": given.kernel, "writes": given.writes, "release": given.release,
-            "sites": [[write.error(name), text, loc_out(loc)] for name, text, loc in made.report.sites],
-            "values": {str(site): [d.name for d in dtypes] for site, dtypes in made.report.dtypes.items()},
+            "sites": [[write.error(name), text, loc_out(loc)] for name, text, loc in report.sites],
+            "values": {str(site): [d.name for d in dtypes] for site, dtypes in report.dtypes.items()},
         }
         large = [array.tobytes() for array in made.constants if array.nbytes > sizes.constant]
         fields["constants"] = [len(write.parts) + k for k in range(len(large))]
@@ -228,10 +236,10 @@ class Saved:
     def _unused(self, captures: Captures) -> list[list]:
         """[number, digest] of the arrays that the walk has met and the trace has not used, as far as it knows."""
         used = {id(x) for x in captures.arrays()}
-        found = [n for n in self.seen.described if id(self.seen.objects[n]) not in used]
-        if sum(self.seen.objects[n].nbytes for n in found) > UNUSED:
+        found = [n for n in self.met.described if id(self.met.objects[n]) not in used]
+        if sum(self.met.objects[n].nbytes for n in found) > UNUSED:
             raise NotStorable("it leads to large arrays that it does not use")
-        return [[n, content(self.seen.objects[n])] for n in found]
+        return [[n, content(self.met.objects[n])] for n in found]
 
     def _expect_seen(self, traced: Traced) -> None:
         """Raises NotStorable where a function has been traced that the walk has not met: what it reads is in no name."""
@@ -239,7 +247,7 @@ class Saved:
             original = f.__dict__["<tg original>"]()
             if is_pure(f.__globals__.get("__name__")):
                 continue
-            if original is None or id(original.__code__) not in self.seen.codes:
+            if original is None or id(original.__code__) not in self.met.codes:
                 raise NotStorable(f"it calls {f.__qualname__}, to which no name leads")
 
 
@@ -262,7 +270,7 @@ def _place(function: Callable) -> tuple[str, int, str]:
 
 def repr_of(what: Place) -> str:
     """Where a captured array is found, for a table."""
-    kind, key = getattr(what, "kind", None), getattr(what, "key", None)
+    kind, key = getattr(what, "kind", ""), getattr(what, "key", None)
     return {"item": str(key), "attr": f".{key}", "cell": "closure"}.get(kind, type(what).__name__)
 
 

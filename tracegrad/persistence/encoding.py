@@ -22,7 +22,7 @@ from __future__ import annotations
 import collections.abc
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ class Encoder:
     """Writes. `parts` are the arrays that are written beside the JSON."""
 
     def __init__(self, seen: Fingerprint):
-        self.seen, self.parts = seen, []
+        self.seen = seen
+        self.parts: list[bytes] = []
 
     def value(self, x: Any, identity: bool = False) -> Any:
         """`identity`: the object itself is meant, not one that is equal."""
@@ -107,7 +108,7 @@ class Encoder:
         if isinstance(x, np.ufunc):
             name = x.__name__
             module = next((m for m in _UFUNCS if m in sys.modules and getattr(sys.modules[m], name, None) is x), None)
-        if not is_pure(module) or _found(module, name) is not x:
+        if module is None or not is_pure(module) or _found(module, name) is not x:
             raise NotStorable(f"it refers to {module}.{name}, which no name leads to")
         return ["c", module, name]
 
@@ -142,13 +143,13 @@ class Encoder:
             case WeakIn() if x.reference() is not None:
                 return ["weak", self.value(x.reference(), True)]
             case TypeIn(kind):
-                return ["type", self.type(kind)]
+                return ["type", self.type_of(kind)]
             case AbsentIn():
                 return ["absent"]
             case KeptIn(kind, items):
                 if issubclass(kind, collections.abc.Set) and not all(type(y) in _ORDERED for y in items):
                     raise NotStorable("it goes through a set, whose order is another in each process")
-                return ["kept", self.type(kind), *map(self.value, items)]
+                return ["kept", self.type_of(kind), *map(self.value, items)]
             case PartsIn(whole, parts):
                 return ["parts", self.layout(whole), *[[k, self.value(key), self.layout(part)] for k, key, part in parts]]
             case Node(kind, children, keys, None):
@@ -160,7 +161,7 @@ class Encoder:
         cls = users_class(name)
         return name if cls is None else self.value(cls, True)
 
-    def type(self, cls: type) -> Any:
+    def type_of(self, cls: type) -> Any:
         return cls.__name__ if _BUILTIN.get(cls.__name__) is cls else self.value(cls, True)
 
     def builtin(self, cls: type) -> str:
@@ -214,7 +215,7 @@ class Decoder:
                 return np.frombuffer(bytes.fromhex(rest[1]), np.dtype(rest[0]))[0]
         raise ValueError(f"there is no value of kind {kind!r}")
 
-    def tree(self, x: str) -> TreeDef:
+    def tree(self, x: Any) -> TreeDef:
         if x == "*":
             return LEAF
         kind, meta, *children = x
@@ -228,7 +229,7 @@ class Decoder:
             raise ValueError("an exception class is not as it was")
         return name
 
-    def given(self, x: list[list[int | list | str | None]]) -> tuple[Any, In]:
+    def given(self, x: Any) -> tuple[Any, In]:
         (kind, holder, *key), layout = x
         what = self.value(holder)
         return (what if kind == "itself" else Place(kind, what, self.value(key[0]))), self.layout(layout)
@@ -252,19 +253,22 @@ class Decoder:
             case "weak":
                 return WeakIn(self.value(rest[0]))
             case "type":
-                return TypeIn(self.type(rest[0]))
+                return TypeIn(self.type_of(rest[0]))
             case "absent":
                 return AbsentIn()
             case "kept":
-                return KeptIn(self.type(rest[0]), tuple(map(self.value, rest[1:])))
+                return KeptIn(self.type_of(rest[0]), tuple(map(self.value, rest[1:])))
             case "parts":
-                whole, *parts = rest
-                return PartsIn(self.layout(whole), tuple([(k, self.value(key), self.layout(part)) for k, key, part in parts]))
+                first, *parts = rest
+                whole = self.layout(first)
+                if not isinstance(whole, (StaticIn, WeakIn, TypeIn, KeptIn)):
+                    raise ValueError(f"parts of a {type(whole).__name__}")
+                return PartsIn(whole, tuple([(k, self.value(key), self.layout(part)) for k, key, part in parts]))
             case "node":
                 return Node(_BUILTIN[rest[0]], tuple(map(self.layout, rest[2:])), self.value(rest[1]))
         raise ValueError(f"there is no layout of kind {kind!r}")
 
-    def type(self, x: Sequence[int | str] | str) -> type:
+    def type_of(self, x: Any) -> type:
         return _BUILTIN[x] if isinstance(x, str) else self.value(x)
 
 
@@ -286,7 +290,7 @@ def loc_out(loc: Loc) -> list:
     return [[*frame, int(isinstance(frame, SlopeFrame))] for frame in loc]
 
 
-def loc_in(x: list[list[int | str | None]]) -> Loc:
+def loc_in(x: list[list[Any]]) -> Loc:
     return tuple((SlopeFrame if slope else Frame)(*frame) for *frame, slope in x)
 
 

@@ -22,7 +22,6 @@ way.
 from __future__ import annotations
 
 import builtins
-import copyreg
 import dis
 import functools
 import hashlib
@@ -342,7 +341,7 @@ class Fingerprint:
             if self.first(x, cls.__name__):
                 self.put(getattr(x, "__name__", ""))
             return
-        base = _solid_base(cls)
+        base: Any = _solid_base(cls)
         if base is not object and base is not types.SimpleNamespace and base not in _BASES:
             raise Unknown(f"a '{cls.__module__}.{cls.__qualname__}' is known neither by its name nor by its content")
         if not self.first(x, "object"):
@@ -388,14 +387,14 @@ def _is_library_function(x: Any) -> bool:
         is_pure(getattr(x, "__module__", None)))
 
 
-def _public(x: Any, module: str) -> bool:
+def _public(x: Any, module: types.ModuleType | None) -> bool:
     return getattr(module, x.__name__, None) is x
 
 
 def _solid_base(cls: type) -> type:
     """The class that says what C data an instance has: `object` where it is all in attributes."""
     for base in cls.__mro__:
-        if not base.__flags__ & copyreg._HEAPTYPE:
+        if not base.__flags__ & _HEAP_TYPE:
             return base
         new = vars(base).get("__new__")
         if isinstance(new, types.BuiltinFunctionType) and new.__self__ is base:
@@ -427,7 +426,9 @@ def _constant(c: float | None) -> str:
 @functools.lru_cache(4096)
 def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], tuple[str, ...]]:
     """(names of attributes, names of globals, modules that it imports) of a code object and those within it."""
-    attributes, reads, imports = set(code.co_names), set(), []
+    attributes = set(code.co_names)
+    reads: set[str] = set()
+    imports: list[str] = []
     for at, argument in _arguments(code, _READS):
         reads.add(code.co_names[argument >> 1 if at == _LOAD_GLOBAL else argument])
     if _IMPORT in code.co_code[::2]:

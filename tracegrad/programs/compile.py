@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from ..lowering.build import loop_builder
 from ..lowering.call import calling_convention
 from ..lowering.call.assemble import assemble
 from ..lowering.call.specialisation import Specialisation
+from ..lowering.llvm.emit import emit
 from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
@@ -104,7 +105,7 @@ def without_viewed(traced: Traced) -> Traced:
 
     def moved(out: Out) -> Out:
         if out.kind != "view":
-            return out._replace(result=place.get(out.result))
+            return out if out.result is None else out._replace(result=place.get(out.result))
         return out._replace(result=None, value=out.value._replace(numbers=tuple(place[k] for k in out.value.numbers)))
 
     new = {id(out): moved(out) for out in traced.outs}
@@ -134,8 +135,8 @@ def leaf_values(traced: Traced, call: Call) -> list:
     for k in traced.layout_dependent:
         if not call.values[k].flags.c_contiguous:
             raise ArgumentError(
-                f"argument {call.paths[k]} does not lie in memory in C order, and the function both overwrites and reshapes "
-                "it: NumPy's reshape gives a view of some such arrays and a copy of others",
+                f"argument {call.paths[k]} does not lie in memory in C order, and what the function does depends on that: it "
+                "reads the strides, or overwrites and reshapes the array, of which NumPy makes a view or a copy",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
     return values
@@ -152,6 +153,7 @@ class Unlisted(Exception):
 
 def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
     kind, meta = structure.kind, structure.meta
+    assert kind is not None, structure
     if kind in _BUILTIN:
         return calling_convention.Node(_BUILTIN[kind], tuple(children))
     if kind is pytrees.DICT:
@@ -182,9 +184,14 @@ def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_depen
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
-        dims = tuple([d.name if d.__class__ is Length else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.dtype, dims, place[k], k not in layout_dependent)
-    return calling_convention.ScalarIn(leaf.kind, leaf.dtype, place[k])
+        dims = tuple([name_of(d) if isinstance(d, Length) else d for d in leaf.dims])
+        return calling_convention.ArrayIn(leaf.number, dims, place[k], k not in layout_dependent)
+    return calling_convention.ScalarIn(leaf.kind, leaf.number, place[k])
+
+
+def name_of(d: Length) -> str:
+    assert d.name is not None
+    return d.name
 
 
 class Form(NamedTuple):
@@ -234,11 +241,11 @@ def output_of(traced: Traced, results: Sequence[Type], place: dict[int, int],
             numbers = [calling_convention.ScalarOut(k, "int", results[k].dtype) for k in out.value.numbers]
             whole = calling_convention.ArgOut(place[out.value.leaf])
             return calling_convention.Node(object, (whole, *numbers), (), out.value.maker())
-        found = results[out.result]
+        found = results[out.computed]
         if out.kind == "array":
-            return calling_convention.ArrayOut(out.result, found.dtype,
+            return calling_convention.ArrayOut(out.computed, found.dtype,
                                                tuple(d if isinstance(d, int) else names.get(d) for d in found.dims))
-        return calling_convention.ScalarOut(out.result, out.kind, found.dtype)
+        return calling_convention.ScalarOut(out.computed, out.kind, found.dtype)
 
     made: dict = {}                                          # an object that is returned again has one layout
     return _layout(traced.out_tree, iter([made.setdefault(id(out), leaf(out)) for out in traced.outs]), False)
@@ -275,7 +282,7 @@ class OtherLengths(Exception):
 
 
 def expect_fitting(guards: Guards, sizes: dict[Length, int]) -> None:
-    values = {d.name: n for d, n in sizes.items()}
+    values = {name_of(d): n for d, n in sizes.items()}
     for guard in guards:
         if not lengths.value_of(guard, values):
             raise OtherLengths(f"it would hold only where {lengths.shown(guard)}")
@@ -299,8 +306,10 @@ def _stages(traced: Traced, f: Function, kernel: Kernel) -> dict[str, str]:
     return {"traced": print_function(traced.function), "optimized": print_function(f), "loops": print_kernel(kernel)}
 
 
-def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, stages: bool = False) -> Specialisation:
-    """Compile a program for calls like this one. `stages`: remember how it looked at each stage."""
+def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, stages: bool = False,
+               write: Callable[..., str] = emit) -> Specialisation:
+    """Compile a program for calls like this one. `stages`: remember how it looked at each stage. `write`: makes the LLVM IR of
+    its kernel."""
     phases, clock = {"trace": trace_ms}, time.perf_counter()
 
     def tick(phase: str) -> None:
@@ -323,16 +332,17 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     own = len(set(place.values()))
     count = own + len(captures.parameters)
     arguments = arguments_of(traced, call, place, form)._replace(
-        given=captures.layouts(own), lengths=tuple([(d.name, count + k) for k, d in enumerate(sizes)]),
+        given=captures.layouts(own), lengths=tuple([(name_of(d), count + k) for k, d in enumerate(sizes)]),
         guards=guards)
     return assemble(
         kernel,
         arguments,
-        output_of(program, results, place, {f.params[count + k]: d.name for k, d in enumerate(sizes)}),
+        output_of(program, results, place, {f.params[count + k]: name_of(d) for k, d in enumerate(sizes)}),
         f.attrs.get("inout"),
         fastmath=uses_fastmath(),
         options=config.code,
         phases=phases,
         about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
                           origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),
+        write=write,
     )

@@ -26,7 +26,7 @@ from ..ir.core import Const, Function, Value, subst_type
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from ..ir.ops.random import KINDS
 from ..ir.transforms.simplify import peephole
-from ..ir.types import StackType, Type, dtype
+from ..ir.types import StackType, Type, known_dtype
 from ..lowering.build import loop_builder
 from ..options import config
 from ..tracer import pytrees
@@ -66,7 +66,7 @@ def dynamic(traced: Traced) -> list[int]:
     return [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
 
 
-def built(name: str, like: Function, param_types: list[Type], names: Sequence[str], body: Callable) -> Function:
+def built(name: str, like: Function, param_types: Sequence[Type], names: Sequence[str | None], body: Callable) -> Function:
     """A new function; `body(builder, params)` emits it and returns the results."""
     made = function(name, param_types, names, like.loc)
     if len(made.params) == len(like.params):                 # lengths that are parameters themselves
@@ -83,19 +83,21 @@ def built(name: str, like: Function, param_types: list[Type], names: Sequence[st
 def explicit(traced: Traced) -> Traced:
     """The program with every leaf that it returns, floats known beforehand too, a result of the function, and no writes."""
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
-    f, results, outs = traced.function, [], []
+    f = traced.function
+    results: list[Value] = []
+    outs: list[Out] = []
     for out in traced.outs:
         if out.kind == "static" and not isinstance(out.value, (float, np.floating)):
             outs.append(out)
             continue
         kind = out.kind
         if kind == "static":                                     # a constant: its derivative is zero
-            kind, value = ("float" if type(out.value) is float else "numpy"), const(out.value, dtype(type(out.value)))
+            kind, value = ("float" if type(out.value) is float else "numpy"), const(out.value, known_dtype(type(out.value)))
         elif kind == "arg":
             kind, param = traced.leaves[out.value].kind, place[out.value]
             value = f.results[traced.writes[param]] if param in traced.writes else f.params[param]
         else:
-            value = f.results[out.result]
+            value = f.results[out.computed]
         outs.append(Out(kind, len(results)))
         results.append(value)
     if not traced.writes and results == list(f.results):
@@ -121,7 +123,7 @@ def only_returned(traced: Traced) -> Traced:
 def chosen_leaves(traced: Traced, argnums: tuple[int, ...]) -> list[int]:
     """The leaf numbers of the arguments `argnums`."""
     positional = traced.tree.children[0].children
-    found = []
+    found: list[int] = []
     for position in argnums:
         if not -len(positional) <= position < len(positional):
             count = f"{len(positional)} positional argument{'s' * (len(positional) != 1)}"
@@ -137,13 +139,13 @@ def chosen_leaves(traced: Traced, argnums: tuple[int, ...]) -> list[int]:
 
 
 def inexact(leaf: Leaf) -> bool:
-    return leaf.kind != "static" and leaf.dtype.inexact
+    return leaf.kind != "static" and leaf.number.inexact
 
 
 def _refuse_wrt(traced: Traced, k: int) -> None:
     leaf = traced.leaves[k]
     remedy = "pass a float (2.0 for 2, x.astype(float) for an array), or name other arguments in argnums"
-    what = "a Python int" if leaf.kind == "int" else f"of dtype {leaf.dtype.np}" if leaf.kind != "static" else (
+    what = "a Python int" if leaf.kind == "int" else f"of dtype {leaf.number.np}" if leaf.kind != "static" else (
         "a Python int" if type(leaf.value) is int else f"{leaf.value!r}, which is no number")
     if leaf.kind in KINDS:
         what, remedy = "a generator of random numbers", "name other arguments in argnums"
@@ -154,7 +156,8 @@ def _refuse_wrt(traced: Traced, k: int) -> None:
 
 
 def _scalar(traced: Traced, has_aux: bool) -> int:
-    """The number of the one real scalar result that a gradient is taken of."""
+    """The number of the one real scalar result that a gradient is taken of. An array that can have one element only is one,
+    too, as for autograd and torch: losses by `np.sum(…, keepdims=True)` and `row @ column` are of shape (1, 1)."""
     structure, loc = traced.out_tree, traced.function.loc
     if has_aux:
         structure = pair_with_aux(traced)[0]
@@ -162,10 +165,10 @@ def _scalar(traced: Traced, has_aux: bool) -> int:
         what = shown(structure) if structure.kind is not None else f"{traced.outs[0].value!r}, which is no float"
         raise ArgumentTypeError(f"a gradient is taken of one scalar, but `{named(traced)}` returns {what}",
                                 "return one number; give the rest with has_aux=True, or use tg.vjp", loc)
-    result = traced.outs[0].result
+    result = traced.outs[0].computed
     value = traced.function.results[result]
     found, loc = value.type, (value.op.loc if value.op is not None else ()) or loc
-    if found.rank:
+    if any(length != 1 for length in found.dims):
         raise ArgumentTypeError(
             f"a gradient is taken of one scalar, but `{named(traced)}` returns an array of type {found}",
             "reduce it to a number, for example by np.sum, or use tg.vjp or tg.jvp",
@@ -200,7 +203,8 @@ def gradient(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool, with
     bars: dict[int, int] = {}
 
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
-        values = inline(b, derivative, (*params, const(1.0, f.results[result].type.dtype)))
+        found = f.results[result].type
+        values = inline(b, derivative, (*params, b.full(1.0, found.dims, found.dtype)))
         results, slopes = list(values[:len(f.results)]), dict(zip(wrt, values[len(f.results):]))
         for k in dict.fromkeys(chosen):
             leaf = traced.leaves[k]
@@ -232,9 +236,9 @@ def _gradient_outs(traced: Traced, structure: TreeDef, slopes: list[Out], has_au
 
 # --- tangents --------------------------------------------------------------------------------------------------------
 
-def matched(what: str, path: str, value: Value, leaf: Leaf, like: Type, builder: Builder) -> Value:
+def matched(what: str, path: str, value: Value | None, leaf: Leaf, like: Type, builder: Builder) -> Value:
     """A tangent or cotangent in the type of its primal. Raises where the shapes differ or a complex one meets a real."""
-    if leaf.kind == "static":
+    if value is None or leaf.kind == "static":
         raise ArgumentTypeError(f"the {what} of {path} is {leaf.value!r}", f"pass a number or an array of shape {like.dims}")
     if value.type.dims != like.dims:
         raise ShapeError(

@@ -41,7 +41,7 @@ class Evaluator:
 
     def __call__(self, call: Call, captured: list) -> Any:
         given = leaf_values(self.traced, call)
-        outside = [memory(x, c.type.dims) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
+        outside = [memory(x, c.type.shape) if isinstance(x, np.ndarray) else _number(x, c) for x, c in
                    zip(captured, self.captures.parameters)]
         try:
             results = self.machine(*(_number(x, p) for x, p in zip(given, self.program.function.params)), *outside)
@@ -62,7 +62,7 @@ class Evaluator:
             return given[self.place[out.value]]
         if out.kind == "view":
             return out.value.maker()(given[self.place[out.value.leaf]], *(int(results[k]) for k in out.value.numbers))
-        value = np.asarray(results[out.result])
+        value = np.asarray(results[out.computed])
         if out.kind == "array":
             return value.copy()
         return value[()] if out.kind == "numpy" else _PYTHON[out.kind](value.item())

@@ -89,7 +89,7 @@ class Shapes:
     def generalised(self, group: Group, call: Call, own: tuple[int, ...]) -> tuple[Leaf, ...] | None:
         """The leaves of the call with a `Length` in place of each length that has varied; None where it is too soon."""
         rows = [row for row in group.seen if all(a == b or a >= LEAST for a, b in zip(row, own))]
-        if len(rows) < self.after:
+        if self.after is None or len(rows) < self.after:
             return None
         columns = list(zip(*rows, own))
         varied = [n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
@@ -114,7 +114,7 @@ class Shapes:
 
 def _pattern(call: Call, code: int) -> tuple:
     """All of a call that is not a length."""
-    leaves = tuple([leaf._replace(dims=len(leaf.dims)) if leaf.kind == "array" else leaf for leaf in call.leaves])
+    leaves = tuple([leaf._replace(dims=(len(leaf.dims),)) if leaf.kind == "array" else leaf for leaf in call.leaves])
     return call.tree, leaves, tuple(call.aliases.items()), code
 
 

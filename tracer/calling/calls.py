@@ -35,7 +35,7 @@ from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
 
 if TYPE_CHECKING:
-    from ...ir.core import Function, Value
+    from ...ir.core import Value
     from ...ir.types import Array
     from ..sequences.dynamic_lists import DynamicList
     from ..tracing import Loop, Trace
@@ -189,7 +189,7 @@ def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> A
     return captured_arrays.made(_adopted(trace, f(*args, **kwargs)), owner, *args)
 
 
-def as_it_stands(f: Function, args: Sequence[Value], kwargs: Any) -> Any:
+def as_it_stands(f: Callable, args: Sequence[Any], kwargs: Any) -> Any:
     """The same where a redirection finds that f need not be redirected."""
     return _as_it_stands(tracing.active(), f, args, kwargs)
 
@@ -246,7 +246,7 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
 OUTGROWN: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (sequences/list_sort.py)
 LIST_METHODS: dict = {}
-_CHANGES = {
+_CHANGES: dict[type, set[str]] = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
     dict: {"pop", "popitem", "clear", "update", "setdefault"},
     set: {"add", "discard", "remove", "pop", "clear", "update", "difference_update", "intersection_update",
@@ -289,14 +289,14 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
 
 def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
     trip = loop.trip
-    if trip is not None:
+    if trip is not None and not isinstance(trip, int):
         tracing.make_static(trip, what)
     raise UnsupportedError(
         f"{what} changes a {type(held).__name__} in a loop whose number of iterations is known only at run time",
         "make an array of the largest length before the loop and store into it", tracing.locate())
 
 
-def _class(trace: Trace, f: type, args: Any, kwargs: dict) -> Any:
+def _class(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
     """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
@@ -338,7 +338,8 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
     return _as_it_stands(trace, f, args, kwargs)
 
 
-_BY_TYPE = {types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
+_BY_TYPE: dict[type, Callable] = {
+            types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
             functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin}
 
 
@@ -379,7 +380,8 @@ def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None,
     """print: at run time."""
     if file is not None:
         raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", tracing.locate())
-    parts, values = [], []
+    parts: list[str] = []
+    values: list[Value] = []
     for x in args:
         text, more = format_strings.template(format_strings.shown(x))
         parts.append(format_strings.shifted(text, len(more), len(values)))
@@ -401,7 +403,7 @@ def reduce_(function: Callable, iterable: Any, *initial: Any) -> Any:
     return functools.reduce(lambda a, b: call(function, a, b), iteration.iterate(iterable), *initial)
 
 
-def keep(test: bool | ScalarBox) -> bool:
+def keep(test: Any) -> bool:
     """The condition of a comprehension, which decides a length."""
     flag = branches.truth(test)
     if isinstance(flag, bool):
@@ -451,7 +453,7 @@ def _text_of(make: Callable | type, conversion: str) -> Callable:
     return handler
 
 
-BUILTINS = {
+BUILTINS: dict[Any, Callable] = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,

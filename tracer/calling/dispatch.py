@@ -19,7 +19,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
-from ..numpy.arrays import creation, inserting, joining, manipulation  # noqa: F401
+from ..numpy.arrays import creation, inserting, joining, manipulation, windows  # noqa: F401
 from ..numpy.random import distributions, methods
 from ..scipy import special
 from ..values import boxes, captured_arrays, indexing, random_generators, ufuncs  # noqa: F401
@@ -40,7 +40,7 @@ from ..values.promotion import fail, result_dtype, strong, to_dtype
 from ..values.python import scalar_functions
 
 
-def traced(x: list[ArrayBox] | Box) -> bool:
+def traced(x: Any) -> bool:
     """Whether an argument is a box or an array, or a list or tuple that holds one."""
     if isinstance(x, (Box, np.ndarray)):
         return True
@@ -56,7 +56,7 @@ def fresh(x: Array) -> Array | ArrayBox:
     return x
 
 
-def passing(f: Callable | np._ArrayFunctionDispatcher, handler: Callable) -> Callable:
+def passing(f: Callable, handler: Callable) -> Callable:
     """`handler` where an argument is traced, else `f`."""
     def call(*args: float | list[ArrayBox] | Box, **kwargs: float) -> bool | Box | tuple[int, ...]:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
@@ -158,8 +158,9 @@ def _random(name: str) -> Any:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Any:
     samples = {"int": 0, "float": 0.0, "complex": 0j, "bool": np.bool_}
-    return np.result_type(*(samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
-                            for x in arrays_and_dtypes))
+    kinds: list[Any] = [samples[x.weak] if isinstance(x, Box) and x.weak else x.kind if isinstance(x, Box) else x
+                        for x in arrays_and_dtypes]
+    return np.result_type(*kinds)
 
 
 @implements(np.can_cast)
@@ -197,7 +198,7 @@ def tolist(x: Any) -> Any:
     return [tolist(row) for row in x] if x.dims else item(x)
 
 
-def _delegate(name: str, function: np._ArrayFunctionDispatcher) -> None:
+def _delegate(name: str, function: Any) -> None:
     METHODS[name] = lambda x, *args, **kwargs: FUNCTIONS[function](x, *args, **kwargs)
 
 

@@ -40,7 +40,7 @@ def _warn(*args: Any, **kwargs: Any) -> None:
 REDIRECT[warnings.warn] = _warn
 
 
-def _borrow(f: Callable | np._ArrayFunctionDispatcher) -> None:
+def _borrow(f: Callable) -> None:
     inner = getattr(f, "_implementation", f)
     source.OPENED.add(inner.__code__)
     if inner is f:

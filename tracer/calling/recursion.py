@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.build import function as new_function
-from ...ir.core import Block, Value
+from ...ir.core import Block, Function, Value
 from ...ir.errors import UnsupportedError
 from ...ir.transforms.recursion_to_loop import Unframed, recursion_to_loop
 from .. import tracing
@@ -24,6 +24,7 @@ from ..tracing import Loop, Scope, Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
+    from ..pytrees import TreeDef
     from ..regions.region_tracing import Outcome
 
 ROUNDS = 16
@@ -43,7 +44,11 @@ class Recursion:
         self.trace, self.f, self.signature = trace, f, inspect.signature(f)
         self.leaves, self.tree = self.bound(args, kwargs)
         self.kinds: list = [None] * len(self.leaves)
-        self.out_tree, self.out, self.out_kinds, self.changed, self.callee = None, [], [], False, None
+        self.out_tree: TreeDef | None = None
+        self.out: list = []
+        self.out_kinds: list = []
+        self.changed = False
+        self.callee: Function | None = None
         self.roots: dict = {}                                 # id -> array that it overwrites
 
     def bound(self, args: Sequence[Callable | float | Box],

@@ -13,7 +13,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +21,12 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..syntax import source
-from ..values.boxes import ArrayBox, Box, as_array
+from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
 from ..values.promotion import fail
 from . import calls
 
 if TYPE_CHECKING:
-    from ...ir.core import Function, Value
+    from ...ir.core import Value
     from ...ir.types import Array, DType
 
 NAMES = {package: frozenset(names.split()) for package, names in {
@@ -139,7 +139,7 @@ HELPERS = {
     "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": lambda x, axis, keepdims=False, xp=None: x.shape[axis],
     "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
     "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
-    "xp_take_along_axis": lambda a, i, axis=-1: np.take_along_axis(as_array(a), as_array(i), axis),
+    "xp_take_along_axis": lambda a, i, axis=-1: FUNCTIONS[np.take_along_axis](as_array(a), as_array(i), axis),
     "xp_vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2, xp=None: calls.call(
         np.linalg.vector_norm, as_array(x), axis=axis, keepdims=keepdims, ord=ord),
     "is_complex": lambda x, xp=None: np.issubdtype(as_array(x).dtype, np.complexfloating),
@@ -152,7 +152,7 @@ _COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose func
 
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
 
-def _part(f: Function, name: str) -> Any:
+def _part(f: Callable, name: str) -> Any:
     return f.__closure__[f.__code__.co_freevars.index(name)].cell_contents
 
 
@@ -202,7 +202,7 @@ def _aligned(samples: Any, axis: int, paired: Any) -> Any:
     return moved, tuple(kept)
 
 
-def _broadcast(samples: Any, axes: tuple[int, ...], paired: Any) -> Any:
+def _broadcast(samples: Any, axes: Sequence[int], paired: Any) -> Any:
     rank = max(s.ndim for s in samples)
     full = [s.reshape((1,) * (rank - s.ndim) + tuple(s.shape)) for s in samples]
     if paired:
@@ -212,7 +212,7 @@ def _broadcast(samples: Any, axes: tuple[int, ...], paired: Any) -> Any:
             for s, shape in zip(full, shapes)]
 
 
-def _applied(wrapper: Any, f: Function, samples: Any, also: Any, kwargs: Any, kept: Any, name: str) -> Any:
+def _applied(wrapper: Any, f: Callable, samples: Any, also: Any, kwargs: Any, kept: Any, name: str) -> Any:
     override, several = _part(wrapper, "override"), max(s.ndim for s in samples) > 1
     vectorized = "axis" in inspect.signature(f).parameters
     if several and not vectorized:
@@ -257,7 +257,7 @@ def inside() -> bool:
     return place is not None and place.file in tracing.LIBRARIES
 
 
-def helper(f: Function) -> Any:
+def helper(f: Callable) -> Any:
     """What stands for one of SciPy's own helpers, or None."""
     module, name = f.__module__, f.__name__
     if module.startswith(_PLACES):
@@ -267,7 +267,7 @@ def helper(f: Function) -> Any:
     return None
 
 
-def redirect(f: Function, name: str, names: Iterable[str] | None = None) -> Any:
+def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
     """What to call in place of a function of SciPy that is Python, or None."""
     names = NAMES.get(f.__module__.split(".")[1], ()) if names is None else names
     if not isinstance(f, types.FunctionType) or not (inside() or f.__name__ in names):
@@ -292,13 +292,13 @@ def boxed(x: Any) -> bool:
     return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
 
 
-def method(f: Function, name: str) -> Any:
+def method(f: types.MethodType, name: str) -> Any:
     """The same for a method of a distribution of SciPy."""
     several = any(k.__name__ == "multi_rv_generic" for k in type(f.__self__).__mro__)
     run = redirect(f.__func__, name, ("logpdf", "pdf", "logpmf", "pmf") if several else ("fit", "nnlf"))
     return None if run is None else functools.partial(run, f.__self__)
 
 
-def _enter(f: Function, /, *args: Any, **kwargs: Any) -> Any:
+def _enter(f: Callable, /, *args: Any, **kwargs: Any) -> Any:
     source.OPENED.add(f.__code__)
     return calls._enter(tracing.active(), source.rewritten(f), args, kwargs)

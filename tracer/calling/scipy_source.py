@@ -8,9 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
@@ -30,9 +28,6 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
-if TYPE_CHECKING:
-    from ...ir.core import Function
-
 source.OPEN |= {linalg.__name__.rpartition(".")[0]}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
@@ -45,6 +40,8 @@ def _programs(module: ModuleType) -> dict:
 PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL,
             "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+# (package, function) -> finds the program, which the face has
+LATE: dict[tuple[str, str], Callable] = {}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
@@ -53,7 +50,8 @@ _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran
 _REMEDIES = {
     "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
                 "SciPy's solver from outside with tg.scipy",
-    "integrate": "use fixed_quad, simpson or a loop inside, or hand a compiled function to SciPy's integrator from outside",
+    "integrate": "use fixed_quad, simpson, tg.implicit.odeint or a loop inside, or hand a compiled function to SciPy's "
+                 "integrator from outside",
 }
 
 
@@ -67,16 +65,27 @@ def _holds_box(f: Any) -> bool:
 _EMPTY = types.CellType()
 
 
+def _reads_traced(args: tuple, kwargs: dict) -> bool:
+    """Whether an argument is traced, or a function that reads what is."""
+    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values()))
+
+
+def _where_held(f: Any, program: Callable) -> Callable:
+    """The program where an argument is traced or a function reads what is, else f as it stands."""
+    return lambda *args, **kwargs: (calls.call(program, *args, **kwargs) if _reads_traced(args, kwargs)
+                                    else calls.as_it_stands(f, args, kwargs))
+
+
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values())):
+        if _reads_traced(args, kwargs):
             fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
         return calls.as_it_stands(f, args, kwargs)
 
     return call
 
 
-def redirect(f: Callable | np.vectorize | type) -> Any:
+def redirect(f: Any) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
     parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
@@ -97,6 +106,9 @@ def redirect(f: Callable | np.vectorize | type) -> Any:
         return _object(f, owner, "interpolate", interpolation.BUILT, interpolation.FUNCTIONS, interpolation.CAPTURED)
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
+    late = LATE.get((parts[1], f.__name__))
+    if late is not None:
+        return _where_held(f, late())
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
     if program is not None:
         return dispatch.passing(f, lambda *args, **kwargs: calls.call(program, *args, **kwargs))
@@ -127,7 +139,7 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
     return _where_boxed(f, run, name)
 
 
-def _where_boxed(f: Function, program: Any, name: str) -> Any:
+def _where_boxed(f: Callable, program: Any, name: str) -> Any:
     """The program where an argument is traced, else f as it stands."""
     if program is None:
         return _refusing(f, name)

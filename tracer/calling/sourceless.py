@@ -132,7 +132,8 @@ class Called:
     @property
     def dtype(self) -> np.dtype:
         """Of a builtin type, which NumPy takes for its dtype."""
-        return np.dtype(self.function)
+        builtin: Any = self.function
+        return np.dtype(builtin)
 
     def __eq__(self, other: object) -> bool:
         return _original(other) is self.function
@@ -173,7 +174,7 @@ def exchanged(x: Any) -> Any:
     return x
 
 
-def _is_rewritten(cls: type) -> bool:
+def _is_rewritten(cls: Any) -> bool:
     """Whether calls of a class are answered by its rewritten __init__."""
     return (isinstance(cls.__init__, types.FunctionType) and not issubclass(cls, BaseException)
             and source.is_user(cls.__init__))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -74,6 +74,10 @@ def as_bool(flag: bool | Value) -> Value:
     return flag if isinstance(flag, Value) else const(flag, BOOL)
 
 
+@overload
+def negate(flag: Value) -> Value: ...
+@overload
+def negate(flag: bool | Value) -> bool | Value: ...
 def negate(flag: bool | Value) -> bool | Value:
     """`not flag`, on truths."""
     if not isinstance(flag, Value):
@@ -115,7 +119,8 @@ def either(test: int | ScalarBox, then: Callable, other: Callable) -> Any:
     flag = truth(test)
     if not isinstance(flag, Value):
         return then() if flag else other()
-    return stage(flag, then, other, *binding(then, other), "the conditional expression")
+    get, put, names = binding(then, other)
+    return stage(flag, then, other, get, put, names, "the conditional expression")
 
 
 def and_(first: int | ScalarBox, *rest: Callable) -> Any:
@@ -125,8 +130,9 @@ def and_(first: int | ScalarBox, *rest: Callable) -> Any:
         if flag is False:
             return first
         if flag is not True:
+            get, put, names = binding(*rest[k:])
             return stage(flag, lambda k=k, thunk=thunk: and_(thunk(), *rest[k + 1:]), lambda first=first: first,
-                         *binding(*rest[k:]), "`and`", lazy=True)
+                         get, put, names, "`and`", lazy=True)
         first = thunk()
     return first
 
@@ -138,8 +144,9 @@ def or_(first: int | ScalarBox, *rest: Callable) -> int | ScalarBox:
         if flag is True:
             return first
         if flag is not False:
+            get, put, names = binding(*rest[k:])
             return stage(flag, lambda first=first: first, lambda k=k, thunk=thunk: or_(thunk(), *rest[k + 1:]),
-                         *binding(*rest[k:]), "`or`", lazy=True)
+                         get, put, names, "`or`", lazy=True)
         first = thunk()
     return first
 
@@ -260,7 +267,7 @@ def _says_later(error: Any) -> bool:
 
 def raise_(made: Callable | None = None, cause: Callable | None = None) -> BaseException:
     """The exception that a `raise` raises; where only run time knows whether it is reached, it becomes a failing check."""
-    error = made() if made else None
+    error: Any = made() if made else None
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     trace = tracing.active()

@@ -42,8 +42,12 @@ class Source:
 
     __slots__ = ("trip",)
 
+    if TYPE_CHECKING:
+        trip: Dim
+        def at(self, k: Any) -> Any: ...
+
     def __iter__(self) -> Iterator:
-        if type(self.trip) is not int:
+        if isinstance(self.trip, Value):
             why = tracing.make_static(self.trip, "iteration outside a for statement")
             raise ConcretizationError(
                 f"the number of items is known only at run time, but iteration outside a for statement needs it: it depends "
@@ -52,9 +56,9 @@ class Source:
         return (self.at(k) for k in _range(self.trip))
 
     def __len__(self) -> int:
-        if type(self.trip) is int:
-            return self.trip
-        return tracing.need_concrete(ScalarBox(self.trip, "int"), "len()")
+        if isinstance(self.trip, Value):
+            return tracing.need_concrete(ScalarBox(self.trip, "int"), "len()")
+        return self.trip
 
 
 class Range(Source):
@@ -79,9 +83,10 @@ class Range(Source):
             return arith("max", arith("floordiv", arith("add", span, size - 1), size), 0)
         builder = tracing.current().builder
         zero = builder.index(0)
-        builder.emit("check", builder("ne", self.step, zero), error="ValueError", message="range() arg 3 must not be zero")
-        up = builder("gt", self.step, zero)
-        last = builder("select", up, builder("sub", self.step, builder.index(1)), builder("add", self.step, builder.index(1)))
+        step = builder.index(self.step)
+        builder.emit("check", builder("ne", step, zero), error="ValueError", message="range() arg 3 must not be zero")
+        up = builder("gt", step, zero)
+        last = builder("select", up, builder("sub", step, builder.index(1)), builder("add", step, builder.index(1)))
         return arith("max", arith("floordiv", arith("add", span, last), self.step), 0)
 
     def at(self, k: Dim) -> int | ScalarBox:
@@ -171,7 +176,7 @@ def source_of(x: Any) -> Source | None:
     if isinstance(x, ArrayBox):
         return Rows(x)
     if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" and x.ndim:
-        return Rows(boxes.lift(x))
+        return Rows(boxes.as_array(x))
     if type(x) is list:
         captured_values.whole(x)
         if (trace := tracing.active()) is not None:
@@ -193,8 +198,8 @@ def range_(*bounds: int | ScalarBox) -> range | Range:
                             "cannot be "
                             "interpreted as an integer")
     found = Range(*bounds)
-    parts = found.start, found.stop, found.step
-    return _range(*parts) if all(type(p) is int for p in parts) else found
+    parts = [p for p in (found.start, found.stop, found.step) if isinstance(p, int)]
+    return _range(*parts) if len(parts) == 3 else found
 
 
 def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enumerated:
@@ -249,7 +254,7 @@ def iterate(x: Any) -> Any:
     source = None if isinstance(x, np.ndarray) else source_of(x)
     if source is None:
         return x
-    if type(source.trip) is int and source.trip > LIMIT:
+    if isinstance(source.trip, int) and source.trip > LIMIT:
         too_long(source.trip)
     return iter(source)
 

@@ -4,7 +4,8 @@ Outside of compiled code both are the loop that they hold.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 
 class Hint:
@@ -12,7 +13,7 @@ class Hint:
 
     __slots__ = ("iterable",)
 
-    def __init__(self, iterable: Iterable):
+    def __init__(self, iterable: Any):
         self.iterable = iterable
 
     def __iter__(self) -> Iterator:

@@ -89,13 +89,14 @@ def _each(items: Any, body: Callable, get: Callable | None, put: Callable | None
 
 def stopped(stop: Any) -> bool | Value:
     """Whether any flag is set, or anything around the loop is left."""
-    trace, found = tracing.active(), False
+    trace = tracing.active()
+    found: bool | Value = False
     for flag in (*(stop() if stop is not None else ()), *(t.left for t in (trace.targets if trace is not None else ()))):
         flag = truth(flag)
         if flag is True:
             return True
-        if flag is not False:
-            found = flag if found is False else tracing.current().builder("or", found, flag)
+        if isinstance(flag, Value):
+            found = tracing.current().builder("or", found, flag) if isinstance(found, Value) else flag
     return found
 
 
@@ -194,7 +195,7 @@ def while_(test: Callable, body: Callable, get: Callable, put: Callable, names: 
                     raise
                 reason = signal.reason
             except Mismatch as found:
-                if not known:
+                if isinstance(first, Value):
                     tracing.make_static(first, f"a loop that changes the type of {found.place}")
                     _unsettled(found, "while")
                 reason = f"{found.place}, which changes its type"

@@ -46,6 +46,14 @@ class ListValue:
     __slots__ = ()
     shown = "list"                                        # its type, in messages
 
+    if TYPE_CHECKING:                                     # each kind of list has these
+        def array(self) -> Any: ...
+        def packed(self) -> PackedList: ...
+        def settled(self) -> Any: ...
+        def extend(self, items: Any) -> None: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+
     @property
     def unbounded(self) -> bool:
         """Whether its length is known only at run time."""
@@ -69,10 +77,10 @@ class PackedList(ListValue):
 
     def item(self, k: Any) -> Any:
         if len(self.box.dims) > 1:
-            return PackedList(self.box[k], self.kind, self.site)
+            return PackedList(boxes.as_array(self.box[k]), self.kind, self.site)
         return ScalarBox(self.box[k].read(), self.kind.weak)
 
-    def __getitem__(self, key: Any) -> PackedList | ScalarBox:
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return PackedList(boxes.array(self.box[key].read()), self.kind, self.site)
         return self.item(_position(self, key))
@@ -112,7 +120,7 @@ class PackedList(ListValue):
         raise AttributeError(f"'list' object has no attribute '{name}'")
 
     def __str__(self) -> str:
-        never(self, "its text")
+        return never(self, "its text")
 
     def __format__(self, spec: str) -> str:
         return str(self)
@@ -138,7 +146,7 @@ def _again(held: PackedList, kind: Kind, what: str) -> NoReturn:
     raise tracing.Restart(lists={held.site: kind})
 
 
-def never(held: PackedList, what: str) -> None:
+def never(held: PackedList, what: str) -> NoReturn:
     _again(held, NEVER, what)
 
 
@@ -152,8 +160,7 @@ def place() -> tuple[int, int]:
     return id(frame.f_code), frame.f_lasti
 
 
-def made(held: Sequence | dict[str, ArrayBox | tuple[ScalarBox, ArrayBox]]) -> Sequence | dict[str,
-         ArrayBox | tuple[ScalarBox, ArrayBox]] | PackedList:
+def made(held: Any) -> Any:
     """A list that the program has just made: itself, or packed."""
     trace = tracing.active()
     if trace is None or type(held) is not list:
@@ -168,7 +175,7 @@ def made(held: Sequence | dict[str, ArrayBox | tuple[ScalarBox, ArrayBox]]) -> S
     return trace.note_fresh(held)
 
 
-def collected(trace: Trace, element: Callable, source: Source, collect: Callable) -> PackedList | list:
+def collected(trace: Trace, element: Callable, source: Source, collect: Callable) -> Any:
     """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
     site = place()
     if not isinstance(trace.lists.get(site), leaf_types.Kind):
@@ -206,7 +213,7 @@ def _packed(trace: Trace, held: list[float | ScalarBox], wider: Kind, site: tupl
     return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
 
 
-def array_of(held: float | list[float | ScalarBox] | ScalarBox) -> float | list[float | ScalarBox] | ScalarBox:
+def array_of(held: Any) -> Any:
     """The elements of a list, or of one in another, for np.array."""
     return [array_of(x) for x in held] if type(held) is list else held.box if isinstance(held, PackedList) else held
 
@@ -237,7 +244,7 @@ def pack(trace: Trace, held: Any) -> None:
         raise tracing.Restart(lists={epoch[1]: kind})
 
 
-def settled(x: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
+def settled(x: Any) -> Any:
     """What a function returns, in which lists are as they are now."""
     if any(isinstance(leaf, ListValue) for leaf in pytrees.leaves_of(x)):
         return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, ListValue) else leaf, x)
@@ -260,9 +267,9 @@ class PackedListItems(iteration.Source):
 
 def reduced(function: Callable, held: ListValue) -> ScalarBox:
     """sum, min or max of a list of numbers: a Python number."""
-    held = held.packed()
-    found = boxes.REDIRECT[function](held.box)
-    kind = held.kind if held.kind.weak != "bool" or function is not sum else held.kind._replace(weak="int", dtype=I64)
+    packed = held.packed()
+    found, kind = boxes.REDIRECT[function](packed.box), packed.kind
+    kind = kind if kind.weak != "bool" or function is not sum else kind._replace(weak="int", dtype=I64)
     return ScalarBox(leaf_types.emit(found, kind), kind.weak) if isinstance(found, Box) else found
 
 

@@ -66,7 +66,8 @@ class RolledLoop:
 
     def pair_up(self, held: Sequence) -> bool:
         """Note which names hold, or may hold, the same array; whether that is news."""
-        seen, known = {}, len(self.pairs)
+        seen: dict[int, set[int]] = {}
+        known = len(self.pairs)
         for k, x in enumerate(held):
             for leaf in leaf_types.leaves_of(x.held if type(x) is leaf_types.MaybeUndefined else x):
                 if isinstance(leaf, ArrayBox):
@@ -221,7 +222,7 @@ class RolledLoop:
 
     def expect_iteration(self, trip: Dim) -> None:
         """A program for many lengths, in which a number has one type: that after an iteration."""
-        if not self.trace.general or type(trip) is int or not any(c.widens() for c in self.carried):
+        if not self.trace.general or isinstance(trip, int) or not any(c.widens() for c in self.carried):
             return
         some = self.trace.builder("ge", trip, self.trace.builder.index(1))
         if expression(some) is None and follows(some):

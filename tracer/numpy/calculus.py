@@ -346,7 +346,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The longer one slides: with the operands exchanged the result is reversed and conjugated."""
     a, v = as_array(a), as_array(v)
     _expect_lines(a, v)
-    v = np.conjugate(v) if v.dtype_ir.complex else v
+    v = as_array(np.conjugate(v)) if v.dtype_ir.complex else v
     if _shorter(a, v):
         return boxes.array(_sliding(v, a, mode).read())[::-1]
     return _in_order(a, v, mode, lambda order: _sliding(a, v, order), exchanged=True)
@@ -388,8 +388,8 @@ def _in_order(a: ArrayBox, v: ArrayBox, mode: str, sliding: Callable, exchanged:
     first, end = shapes.arith("sub", least, 1), greatest
     if mode == "same":
         turned = builder("and", builder("lt", n, m), const(exchanged, BOOL))
-        first = shapes.arith("floordiv", builder("select", turned, least, first), 2)
-        end = shapes.arith("add", first, greatest)
+        first = shapes.arith("floordiv", builder("select", turned, least, builder.index(first)), 2)
+        end = builder.index(shapes.arith("add", first, greatest))
     return boxes.array(sliding("full").read())[boxes.count(first):boxes.count(end)]
 
 

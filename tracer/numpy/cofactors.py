@@ -38,7 +38,7 @@ from ...ir.core import Block, Value
 from ...ir.types import C128, F64, I64, INDEX, INDEX_SCALAR, Dim
 from .. import tracing
 from ..values import boxes, shapes, views
-from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox
+from ..values.boxes import FUNCTIONS, ArrayBox, Box
 from .arrays.creation import eye, iota
 from .linalg import factored, matmul_values
 
@@ -63,7 +63,7 @@ class Factored:
         self.lu, self.perm = factored(builder("stop_gradient", self.x))
         self.pivots, self.sign = pivots_of(self.lu, self.perm)
         size = np.abs(self.pivots)
-        self.singular = _any(size <= _reduced(size, "max")[..., None] * least)
+        self.singular = _any(size <= np.maximum(_reduced(size, "max"), 0.0)[..., None] * least)
         self.inverse = _inverse(self.x, self.lu, self.perm, self.singular)
 
 
@@ -82,7 +82,7 @@ def _constant(x: Any) -> ArrayBox:
     return boxes.array(tracing.current().builder("stop_gradient", boxes.to_value(x)))
 
 
-def _where(condition: ArrayBox | ScalarBox, a: ArrayBox | ScalarBox, b: Any) -> ArrayBox:
+def _where(condition: Box, a: Box, b: Any) -> ArrayBox:
     return FUNCTIONS[np.where](condition, a, b)
 
 
@@ -148,11 +148,11 @@ def _positions(like: Value) -> Value:
     return shapes.expand(iota(like.type.dims[-1], INDEX), like.type.dims)
 
 
-def _places(x: ArrayBox) -> ArrayBox:
+def _places(x: Box) -> ArrayBox:
     return boxes.array(iota(x.dims[-1]))
 
 
-def potential(x: ArrayBox, slope: ArrayBox) -> ArrayBox:
+def potential(x: ArrayBox, slope: Box) -> ArrayBox:
     """0 for each matrix, with this matrix as its slope."""
     builder, x, slope = tracing.current().builder, boxes.to_value(x), boxes.to_value(slope)
     return _reduced(boxes.array(builder("sloped", builder.zeros_like(x), x, slope)), "sum", (-2, -1))
@@ -160,7 +160,7 @@ def potential(x: ArrayBox, slope: ArrayBox) -> ArrayBox:
 
 # --- by an inverse ------------------------------------------------------------------------------------------------------
 
-def _halves(f: Factored) -> tuple[ScalarBox, ArrayBox]:
+def _halves(f: Factored) -> tuple[Box, Box]:
     """The determinant as two factors, which are in range oftener than it."""
     i, n = _places(f.pivots), _count(f.pivots)
     early = i * 2 < n
@@ -174,7 +174,7 @@ def _by_inverse(x: ArrayBox, k: Any, first: Any, second: Any) -> ArrayBox:
     return potential(x, _turned(k) * _each(second) * _each(first * np.exp(w)))
 
 
-def _ill(f: Factored, halves: tuple[ScalarBox, ArrayBox]) -> ScalarBox:
+def _ill(f: Factored, halves: tuple[Box, Box]) -> Box:
     """Which matrices, if all their elements are finite, the inverse does not serve: too close to singular ones, or of a
     determinant out of range."""
     largest = _reduced(_constant(np.abs(boxes.array(f.x))), "max", (-2, -1))
@@ -244,14 +244,14 @@ def _scaled(x: ArrayBox, rows: Any, columns: ArrayBox) -> ArrayBox:
     return x
 
 
-def _spread(x: ArrayBox) -> ScalarBox:
+def _spread(x: ArrayBox) -> Box:
     """The smallest singular value but one, as a part of the largest."""
     builder, value = tracing.current().builder, x.read()
     s = boxes.array(builder("svdvals", value, builder.dim(value, -1)))
     return _reduced(_where(_places(s) < _count(s) - 1, s, s[..., :1]), "min") / s[..., 0]
 
 
-def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, ScalarBox]:
+def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, Box]:
     """(U^H x V, diagonal at this x; the singular values; det(U V^H))."""
     builder, fixed = tracing.current().builder, boxes.to_value(_constant(x))
     u, s, vh = map(boxes.array, builder.emit("svd", fixed, builder.dim(fixed, -1), full=False, spare=True))
@@ -262,7 +262,7 @@ def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, ScalarBox]:
     return boxes.array(builder("surrogate", own.read(), b.read())), s, turn / np.abs(turn)
 
 
-def _by_singular_values(x: ArrayBox) -> ScalarBox:
+def _by_singular_values(x: ArrayBox) -> Box:
     """det x in the form (2)."""
     builder, x = tracing.current().builder, _evened(x)
     b, s, turn = _diagonalised(x)
@@ -282,7 +282,7 @@ def _by_singular_values(x: ArrayBox) -> ScalarBox:
     return turn * of_first * _without_division(rest, small)
 
 
-def _without_division(c: ArrayBox, rows: Any) -> ArrayBox:
+def _without_division(c: Box, rows: Any) -> ArrayBox:
     """Bird's algorithm, on the last `rows` rows and columns of each matrix."""
     builder, n, i, c = tracing.current().builder, c.dims[-1], _places(c), boxes.to_value(c)
     above = i[:, None] < i
@@ -319,7 +319,7 @@ def determinant(x: Value) -> Value:
     return builder.cast(found, x.type.dtype)
 
 
-def _of_some(f: Factored, x: ArrayBox, halves: tuple[ScalarBox, ArrayBox], ill: ScalarBox) -> Any:
+def _of_some(f: Factored, x: ArrayBox, halves: tuple[Box, Box], ill: Box) -> Any:
     """Of a stack, each matrix in its form; the other form is taken of a unit matrix."""
     if len(x.dims) == 2:
         return _by_singular_values(x)

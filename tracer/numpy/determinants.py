@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import tracing
 from ..values import boxes, ufuncs
-from ..values.boxes import ArrayBox, ScalarBox, as_array, implements
+from ..values.boxes import ArrayBox, as_array, implements
 from . import cofactors
 from .linalg import factored, inexact, square
 
@@ -40,8 +40,8 @@ def det(a: Any) -> Any:
     pivots, sign = _pivots(x)
     found = builder("mul", sign.read(), _product(pivots))
     n = x.type.dims[-1]
-    known = type(n) is int and n <= EXPANDED
-    return boxes.result(builder("surrogate", found, _expanded(boxes.array(x), n) if known else cofactors.determinant(x)))
+    formula = _expanded(boxes.array(x), n) if isinstance(n, int) and n <= EXPANDED else cofactors.determinant(x)
+    return boxes.result(builder("surrogate", found, formula))
 
 
 def _expanded(x: ArrayBox, n: int) -> Value:
@@ -49,7 +49,7 @@ def _expanded(x: ArrayBox, n: int) -> Value:
     def at(i: int, j: int) -> Any:
         return x[..., i, j]
 
-    def minor(i: int, j: int, p: int, q: int) -> ScalarBox:
+    def minor(i: int, j: int, p: int, q: int) -> Any:
         return at(i, p) * at(j, q) - at(i, q) * at(j, p)
 
     if n == 0:
@@ -61,7 +61,7 @@ def _expanded(x: ArrayBox, n: int) -> Value:
     elif n == 3:
         found = at(0, 0) * minor(1, 2, 1, 2) - at(0, 1) * minor(1, 2, 0, 2) + at(0, 2) * minor(1, 2, 0, 1)
     else:
-        def pair(p: Any, q: Any, r: Any, s: Any) -> ScalarBox:
+        def pair(p: Any, q: Any, r: Any, s: Any) -> Any:
             return minor(0, 1, p, q) * minor(2, 3, r, s) + minor(0, 1, r, s) * minor(2, 3, p, q)
         found = pair(0, 1, 2, 3) - pair(0, 2, 1, 3) + pair(0, 3, 1, 2)
     return boxes.to_value(found)
@@ -76,7 +76,7 @@ def slogdet(a: Any) -> Any:
     (x,) = inexact(a)
     pivots, sign = _pivots(x)
     last = (len(pivots.dims) - 1,)
-    logs = builder.reduce(np.log(np.abs(pivots)).read(), "sum", last)
+    logs = builder.reduce(boxes.to_value(np.log(abs(pivots))), "sum", last)
     signs = ufuncs.evaluate(np.sign, [pivots.read()], (x.type.dtype,))
     sign = builder("mul", sign.read(), _product(boxes.array(signs)))
     moved = cofactors.log_determinant(x, boxes.array(builder.reduce((pivots == 0).read(), "any", last)))

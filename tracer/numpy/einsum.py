@@ -125,7 +125,7 @@ def _multiply(a: Value, a_names: tuple[str, ...], b: Value, b_names: tuple[str, 
 
 
 def _sizes(values: list[Value], named: list[tuple[str, ...]]) -> Any:
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for value, names in zip(values, named):
         for n, d in zip(names, value.type.dims):
             have = sizes.get(n, 1)

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...ir.build import Builder, const
+from ...ir.core import Value
 from ...ir.errors import DTypeError, ShapeError
 from ...ir.types import C64, C128, F32, F64, Dim, DType
 from .. import tracing
@@ -16,9 +17,6 @@ from ..values.boxes import FUNCTIONS, ArrayBox, as_array, implements
 from ..values.promotion import fail
 from ..values.shapes import axis_of
 from .arrays.manipulation import moveaxis
-
-if TYPE_CHECKING:
-    from ...ir.core import Value
 
 _SWAPPED = {"backward": "forward", None: "forward", "ortho": "ortho", "forward": "backward"}
 
@@ -39,7 +37,7 @@ def _length(n: Any) -> Dim:
     found = shapes.length(n, "the number of points")
     if type(found) is int and found < 1:
         fail(ShapeError, f"Invalid number of FFT data points ({found}) specified.")
-    if type(found) is not int:
+    if isinstance(found, Value):
         builder = tracing.current().builder
         builder.emit("check", builder("gt", found, builder.index(0)), found, error="ValueError",
                      message="Invalid number of FFT data points ({0}) specified.")

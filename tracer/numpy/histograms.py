@@ -30,7 +30,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     least = shapes.to_index(minlength)
     data = boxes.frozen_data(x)
     if data is not None:
-        n = max(int(data.max(initial=-1)) + 1, least)
+        n = shapes.arith("max", int(data.max(initial=-1)) + 1, least)
     else:
         top = builder("max", builder.reduce(at, "max", (0,)), builder.index(-1))
         n = shapes.arith("max", shapes.arith("add", shapes.as_dim(top), 1), least)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.build import const
+from ...ir.core import Const
 from ...ir.errors import LinAlgError, ShapeError
 from ...ir.types import BOOL
 from .. import tracing
@@ -66,7 +67,8 @@ def _vector_norm(value: Value, order: float | None, axes: tuple[int, ...]) -> Va
         fail(ShapeError, f"Invalid norm order '{order}' for vectors")
     power = boxes.to_value(order, dtype)
     total = builder.reduce(builder("pow", _magnitude(value), power), "sum", axes)
-    return builder("pow", total, builder("div", const(1, dtype), power))
+    exponent = builder("div", const(1, dtype), power)
+    return builder("norm_root" if exponent.__class__ is Const and exponent.item > 0 else "pow", total, exponent)
 
 
 def _matrix_norm(value: Value, order: float, axes: tuple[int, ...]) -> Value | None:

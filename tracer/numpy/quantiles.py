@@ -21,7 +21,7 @@ from .selection import take_along_axis, where
 
 
 def _sorted_lines(a: ArrayBox, axis: int | tuple[int, ...] | None, dtype: DType | None = None) -> tuple[Value, tuple[int, ...],
-                  tuple[int, ...]]:
+                  tuple[Dim, ...]]:
     """(values in ascending order along the last axis, the reduced axes, dims before); several axes are joined into one."""
     builder, box = tracing.current().builder, as_array(a)
     value = boxes.converted(box, box.read(), dtype or mean_dtype(box.dtype_ir))
@@ -44,7 +44,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = Fal
     if type(n) is int:
         found = _middle(ordered) if n else nothing
     else:
-        some, regions = builder("gt", n, builder.index(0)), [Block(), Block()]
+        some, regions = builder("gt", builder.index(n), builder.index(0)), [Block(), Block()]
         for region, compute in zip(regions, (lambda: _middle(ordered), lambda: nothing)):
             with builder.at(region):
                 region.yields = (compute(),)
@@ -110,7 +110,7 @@ def _expect_elements(n: Dim) -> None:
     message = "index -1 is out of bounds for axis 0 with size 0"
     if n == 0:
         fail(BoundsError, message)
-    if type(n) is not int:
+    if isinstance(n, Value):
         builder = tracing.current().builder
         builder.emit("check", builder("gt", n, builder.index(0)), error="BoundsError", message=message)
 
@@ -227,7 +227,7 @@ def _by_counts(ordered: Value, at: Value, method: str, nan: bool) -> Value:
     return as_array(found).read()
 
 
-def _elements(lines: ArrayBox, index: ArrayBox) -> ArrayBox:
+def _elements(lines: ArrayBox, index: Any) -> ArrayBox:
     """Of each line the elements at its positions; they vary along the first axis."""
     places = FUNCTIONS[np.moveaxis](FUNCTIONS[np.astype](as_array(index), np.int64), 0, -1)
     return FUNCTIONS[np.moveaxis](take_along_axis(lines, places, -1), -1, 0)

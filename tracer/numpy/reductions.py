@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.build import Expr, const
+from ...ir.core import Value
 from ...ir.errors import ShapeError
 from ...ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from .. import tracing
@@ -18,7 +19,7 @@ from ..values.shapes import axes_of, axis_of, kept
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
-    from ...ir.core import Const, Value
+    from ...ir.core import Const
 
 MISSING = np._NoValue
 
@@ -96,7 +97,7 @@ def extreme_of(dtype: DType, kind: str) -> float:
 
 def require_elements(count: Dim, message: str) -> None:
     """NumPy's error for a reduction without identity over no elements."""
-    if type(count) is int:
+    if isinstance(count, int):
         if count == 0:
             fail(ShapeError, message)
         return
@@ -158,7 +159,7 @@ def counted(dims: tuple[Dim, ...], axes: tuple[int, ...], where: Any, dtype: DTy
     builder = tracing.current().builder
     if where is MISSING or where is True:
         n = total_of(dims, axes)
-        return const(n, dtype) if type(n) is int else builder.cast(n, dtype)
+        return builder.cast(n, dtype) if isinstance(n, Value) else const(n, dtype)
     mask = shapes.expand(boxes.to_value(where, BOOL), dims)
     return builder.cast(builder.reduce(builder.cast(mask, I64), "sum", axes), dtype)
 
@@ -322,7 +323,7 @@ def without_nan(a: Any, filler: Any) -> Any:
 
 def _nan_arithmetic(run: Callable, filler: int) -> Callable:
     def call(a: Any, axis: int | None = None, dtype: DType | None = None, out: Expr | None = None, keepdims: Any = MISSING,
-             initial: Any = MISSING, where: str = MISSING) -> Any:
+             initial: Any = MISSING, where: Any = MISSING) -> Any:
         return run(without_nan(a, filler)[0], axis, dtype, out, keepdims, initial, where)
 
     return call
@@ -354,7 +355,7 @@ implements(np.nanmin)(_nan_extremum(amin, "min"))
 
 def _nan_moment(run: Callable) -> Callable:
     def call(a: Any, axis: int | None = None, dtype: DType | None = None, out: Expr | None = None, ddof: int = 0,
-             keepdims: Any = MISSING, *, where: str = MISSING, mean: Any = MISSING, correction: Any = MISSING) -> Any:
+             keepdims: Any = MISSING, *, where: Any = MISSING, mean: Any = MISSING, correction: Any = MISSING) -> Any:
         filled, good = without_nan(a, 0)
         if where is not MISSING:
             good = np.logical_and(good, where)

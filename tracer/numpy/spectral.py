@@ -1,6 +1,7 @@
 """Eigenvalues, singular values, QR, the pseudo-inverse and least squares. Like NumPy they compute in double precision."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from ...ir.core import Value
 
 _EPS = np.finfo(np.float64).eps
-_EIGH, _EIG = (type(f(np.eye(1))) for f in (np.linalg.eigh, np.linalg.eig))
-_SVD, _QR = (type(f(np.eye(1))) for f in (np.linalg.svd, np.linalg.qr))
+_RESULTS: dict[str, Callable] = {f.__name__: type(f(np.eye(1)))           # NumPy's namedtuples
+                                 for f in (np.linalg.eigh, np.linalg.eig, np.linalg.svd, np.linalg.qr)}
 
 
 def _matrices(a: ArrayBox) -> tuple[Value, DType]:
@@ -56,7 +57,7 @@ def _hermitian(a: ArrayBox, uplo: str) -> tuple[Value, DType, bool]:
 def eigh(a: Any, UPLO: Any = "L") -> Any:
     value, dtype, lower = _hermitian(a, UPLO)
     w, v = tracing.current().builder.emit("eigh", value, lower=lower)
-    return _EIGH(_array(w, dtype), _array(v, dtype))
+    return _RESULTS["eigh"](_array(w, dtype), _array(v, dtype))
 
 
 @implements(np.linalg.eigvalsh)
@@ -83,7 +84,7 @@ def _general(a: ArrayBox, name: str) -> tuple[Value, DType]:
 def eig(a: Any) -> Any:
     value, dtype = _general(a, "np.linalg.eig")
     w, v = tracing.current().builder.emit("eig", value)
-    return _EIG(_array(w, dtype), _array(v, dtype))
+    return _RESULTS["eig"](_array(w, dtype), _array(v, dtype))
 
 
 @implements(np.linalg.eigvals)
@@ -125,7 +126,7 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
         return _array(builder("svdvals", value, _least(value)), dtype)
     m, n = value.type.dims[-2:]
     u, s, vh = builder.emit("svd", value, _least(value), full=bool(full_matrices) and not shapes.same_dims((m,), (n,)))
-    return _SVD(*(_array(x, dtype) for x in (u, s, vh)))
+    return _RESULTS["svd"](*(_array(x, dtype) for x in (u, s, vh)))
 
 
 implements(np.linalg.svdvals)(lambda x, /: svd(x, compute_uv=False))
@@ -173,7 +174,7 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
                  "time", "use 'reduced'")
         complete = m > n
     q, r = tracing.current().builder.emit("qr", value, _least(value), complete=complete)
-    return _array(r, dtype) if mode == "r" else _QR(_array(q, dtype), _array(r, dtype))
+    return _array(r, dtype) if mode == "r" else _RESULTS["qr"](_array(q, dtype), _array(r, dtype))
 
 
 # --- least squares -----------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def settle(rolled: RolledLoop, outcome: Outcome, taken: list[list[Value]], trip:
     return held
 
 
-def _by_parity(trace: Trace, trip: Value, values: Sequence[Value]) -> tuple[Value, Value]:
+def _by_parity(trace: Trace, trip: Value, values: Sequence[Value]) -> tuple[Value, ...]:
     """The contents of two arrays whose names were exchanged `trip` times."""
     builder, blocks = trace.builder, (tracing.Block(), tracing.Block())
     even = builder("eq", builder("mod", trip, const(2, INDEX)), const(0, INDEX))

@@ -58,7 +58,7 @@ class Target(region_tracing.State):
         """Whether an error of the user's code that tracing met leaves this; then it is noted."""
         return False
 
-    def store(self, trace: Trace, **held: int) -> None:
+    def store(self, trace: Trace, **held: Any) -> None:
         for key, value in held.items():
             region_tracing.assign(trace, (self, True, key), value)
 
@@ -91,7 +91,8 @@ class Frame:
     __slots__ = ("get", "guards", "names", "put")
 
     def __init__(self, get: Callable | None, put: Callable | None, names: tuple[str, ...]):
-        self.get, self.put, self.names, self.guards = get, put, names, []
+        self.get, self.put, self.names = get, put, names
+        self.guards: list[Guard] = []
 
     def run(self, trace: Trace, thunk: Callable, always: bool = False) -> Any:
         """thunk(), with the guards closed at its end. `always`: its errors are certain, however it is reached."""

@@ -235,7 +235,8 @@ def _checked(name: str) -> Callable:
     return handler
 
 
-_RAISING = {"check": _check, "wrap": _wrap, "lu_solve": _checked("lu_solve"), "cholesky": _checked("cholesky")}
+_RAISING: dict[str, Callable] = {"check": _check, "wrap": _wrap,
+                                 "lu_solve": _checked("lu_solve"), "cholesky": _checked("cholesky")}
 
 
 # --- what cannot be caught ----------------------------------------------------------------------------------------------

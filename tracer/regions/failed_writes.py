@@ -39,7 +39,7 @@ def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, messag
     """A check that the program writes."""
     found = states(trace)
     trace.failing.update(found)
-    attrs = {"states": tuple(found)} if found else {}
+    attrs: dict[str, Any] = {"states": tuple(found)} if found else {}
     trace.builder.emit("check", cond, *values, *found.values(), error=error, message=message, **attrs)
 
 

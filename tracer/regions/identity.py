@@ -18,6 +18,8 @@ A joined name that is a view of an array, or has another dtype, is a copy as a v
 """
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.build import const
 from ...ir.core import Block, Const, Value
 from ...ir.types import I64
@@ -25,7 +27,7 @@ from ..tracing import Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import region_tracing
 
-OPAQUE = object()                        # in place of a number: nothing says which array it is
+OPAQUE: Any = object()                   # in place of a number: nothing says which array it is
 NOBODY = 0                               # the number of what is no array of the program: no stamp
 STRIDE = 1 << 24                         # more than the stamps of one trace
 _WRITES = ("update", "update_add", "scatter", "scatter_add")
@@ -47,7 +49,7 @@ def tick(trace: Trace) -> None:
     trace.scopes[-1].clock = now.read()
 
 
-def number(trace: Trace, held: ArrayBox | None) -> Value:
+def number(trace: Trace, held: float | Box | None) -> Value:
     """The identity of what a name holds, emitted here."""
     if not isinstance(held, ArrayBox):
         return const(NOBODY, I64)

@@ -14,6 +14,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
+from ..values import optional_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
 
@@ -59,7 +60,7 @@ class IfJoin:
         """Join what a place holds after the one branch with what it holds after the other."""
         if a is b:
             return JoinedValue(False, lambda results: a)
-        maybe = self.maybe(what, a, b)
+        maybe = self.maybe(what, a, b) or self.optional(what, a, b)
         if maybe is not None:
             return maybe
         for uses, held in zip(self.uses, (a, b)):
@@ -110,6 +111,20 @@ class IfJoin:
         flag = self.pair(*flags)
         return JoinedValue(True, lambda results: leaf_types.MaybeUndefined(what, held.build(results), results[flag]))
 
+    def optional(self, what: str, a: Any, b: Any) -> JoinedValue | None:
+        """Where one branch leaves None and no number that is known decides; what is None already on a condition stays so."""
+        known = [type(x) in optional_values.KINDS for x in (a, b)]
+        if not any(known) and not (self.flexible and (a is None or b is None)):
+            return None
+        flags = [x.flag if k else self.trace.builder.const(x is not None, BOOL_SCALAR.dtype) for x, k in zip((a, b), known)]
+        held_a, held_b = (x.held if k else x for x, k in zip((a, b), known))
+        if a is None or b is None:
+            held = self.one_sided(held_b, 1) if a is None else self.one_sided(held_a, 0)
+        else:
+            held = self.add(what, held_a, held_b)
+        flag = self.pair(*flags)
+        return JoinedValue(True, lambda results: optional_values.optional(held.build(results), results[flag]))
+
     def set_flag(self, x: Any) -> Value:
         if type(x) is leaf_types.MaybeUndefined:
             return x.flag
@@ -128,7 +143,7 @@ class IfJoin:
                 if type(d) is not int:
                     lengths = self.trace.builder.index(d), self.trace.builder.index(0)
                     self.pair(*(lengths if side == 0 else lengths[::-1]))
-            values = [None, None]
+            values: list[Value] = [None, None]
             values[side] = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
                 values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
@@ -165,7 +180,7 @@ class IfJoin:
         """build(results) of a function; the flags of a choice that a branch made become results."""
         if type(x) is not FunctionPhi:
             return lambda results: x
-        flags = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
+        flags: list[Value] = [self.trace.builder.const(False, BOOL_SCALAR.dtype)] * 2
         flags[side] = x.flag
         k, then, other = self.pair(*flags), self.function(x.then, side), self.function(x.other, side)
         return lambda results: FunctionPhi(results[k], then(results), other(results))

@@ -72,14 +72,14 @@ class MaybeUndefined:
 
     __slots__ = ("flag", "held", "name")
 
-    def __init__(self, name: str, held: ScalarBox | tuple[dict | Box, ...] | None, flag: Value):
+    def __init__(self, name: str, held: Any, flag: Value):
         self.name, self.held, self.flag = name, held, flag
 
 
 UNBOUND = "cannot access local variable '{name}' where it is not associated with a value"
 
 
-def value(held: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:
+def value(held: Any) -> Any:
     """A name as it is read: unset ones raise as Python does, at once or at run time."""
     if type(held) is Undefined:
         if held.reason:
@@ -168,7 +168,7 @@ def emit(x: Any, kind: Kind) -> Value:
     return builder.cast(found, kind.dtype)
 
 
-def wrap(found: Value, kind: Kind, strides: Any = None) -> Box:
+def wrap(found: Value, kind: Kind, strides: Any = None) -> Any:
     """A new box for an IR value."""
     if kind.form == "generator":
         return GeneratorBox(found, kind.weak)
@@ -227,7 +227,7 @@ def _split_object(x: Any) -> tuple[list, tuple[type, tuple]]:
 
 
 def _join_object(meta: tuple[type, tuple[str, ...]], children: list[ScalarBox]) -> Any:
-    made = object.__new__(meta[0])
+    made: Any = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
         object.__setattr__(made, name, child)
     return made
@@ -256,15 +256,15 @@ def _holds_boxes(x: Any, depth: int) -> bool:
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-def flatten(x: float | Box) -> tuple[list[float | Box], TreeDef]:
+def flatten(x: Any) -> tuple[list[Any], TreeDef]:
     """(leaves, structure) of what a name holds; a MaybeUndefined or Undefined counts as a leaf."""
     return pytrees.flatten(x, opened)
 
 
-def leaves_of(x: float | Box) -> list:
+def leaves_of(x: Any) -> list:
     return pytrees.flatten(x, opened)[0]
 
 
-def containers(x: bool | Box | tuple[ArrayBox, ArrayBox, ScalarBox, ArrayBox]) -> Iterator[Any]:
+def containers(x: Any) -> Iterator[Any]:
     """Every mutable container and object in what a name holds."""
     return pytrees.containers(x, opened)

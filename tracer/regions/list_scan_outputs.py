@@ -24,6 +24,7 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
 
 if TYPE_CHECKING:
+    from ...ir.types import Dim
     from ..pytrees import TreeDef
     from .leaf_types import Kind, Undefined
     from .region_tracing import Outcome
@@ -38,7 +39,7 @@ class Row(ScalarBox):
         self.rows, self.k, self.weak = rows, k, weak
 
     @property
-    def _value(self) -> Value:
+    def _value(self) -> Value:                       # type: ignore[override]
         builder = tracing.current().builder
         return builder("slice", self.rows, builder.index(self.k), spec="i")
 
@@ -149,7 +150,7 @@ def _refuse_alias() -> NoReturn:
 class Rows:
     """What one loop's iterations append, as carried arrays."""
 
-    def __init__(self, trace: Trace, outcome: Outcome, trip: int):
+    def __init__(self, trace: Trace, outcome: Outcome, trip: Dim):
         self.trace, self.outcome, self.trip = trace, outcome, trip
         self.parts: list = []                     # of each append: (list, structure, kinds)
         for held, values, _ in outcome.grown.values():
@@ -181,6 +182,7 @@ class Rows:
         for held in {id(c[0]): c[0] for c in columns}.values():
             own = [c for c in columns if c[0] is held]
             start = len(held)
+            assert isinstance(self.trip, int)             # `append` has seen to that
             for k in range(self.trip):
                 held.extend(structure.unflatten([column.at(k) for column in leaves]) for _, _, structure, leaves in own)
             last = self._share_last(held, own[-1][1], names)
@@ -211,7 +213,7 @@ class _entries:
 
     __slots__ = ("box", "kind")
 
-    def __init__(self, value: Value, kind: Kind, trip: int):
+    def __init__(self, value: Value, kind: Kind, trip: Dim):
         self.box, self.kind = ArrayBox(value), kind
 
     def at(self, k: int) -> Any:

@@ -11,7 +11,7 @@ iteration changes the plan no more.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...ir.build import Builder, const
@@ -68,8 +68,13 @@ class Carry:
         self.flexible = flexible
         self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
         self.flag = type(initial) in (Undefined, MaybeUndefined)
-        self.never, self.entry, self.boxes, self.may_alias = False, None, [], []
-        self.structure, self.leaves, self.kinds, self.moves, self.opaque = None, [], [], False, False
+        self.never = self.moves = self.opaque = False
+        self.entry: Any = None
+        self.boxes: list[ArrayBox] = []
+        self.may_alias: list[ArrayBox] = []
+        self.structure: TreeDef | None = None
+        self.leaves: list = []
+        self.kinds: list[Kind | None] = []
         if type(initial) is not Undefined:
             self.leaves, self.structure = leaf_types.flatten(initial.held if self.flag else initial)
             self.opaque = any(map(identity.opaque, self.leaves))
@@ -252,7 +257,7 @@ class Carry:
         found = self.described(tracing.current().builder, values, leaves)
         return [*found, flag] if self.flag else found
 
-    def after(self, trace: Trace, results: list[Value], final: Box, ran: bool, own: set = frozenset()) -> Any:
+    def after(self, trace: Trace, results: list[Value], final: Box, ran: bool, own: Collection[int] = frozenset()) -> Any:
         """What the name holds after the loop. `ran`: whether there was an iteration for sure."""
         if not self.moves:
             if type(self.initial) is Undefined and self.structure is not None:
@@ -286,7 +291,7 @@ def parameter(block: Block, type: Type, name: str | None = None) -> Value:
     return found
 
 
-def vary(a: Kind, b: Kind) -> tuple[Kind, Kind]:
+def vary(a: Kind, b: Kind) -> tuple[Kind, ...]:
     """Two array types with every length in which they differ marked as varying."""
     if a.form != "array" or b.form != "array" or len(a.dims) != len(b.dims):
         return a, b

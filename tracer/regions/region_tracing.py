@@ -55,8 +55,14 @@ class Outcome:
 
     def __init__(self, scope: Scope):
         self.block, self.epoch = scope.block, scope.epoch
-        self.names, self.returned, self.raised, self.entered = (), None, None, scope.entered
-        self.roots, self.items, self.poisoned, self.grown, self.fresh = {}, {}, [], {}, scope.fresh
+        self.entered, self.fresh = scope.entered, scope.fresh
+        self.names: tuple = ()
+        self.returned: Any = None
+        self.raised: Raised | None = None
+        self.roots: dict[int, tuple] = {}
+        self.items: dict[tuple, tuple] = {}
+        self.poisoned: list[tuple] = []
+        self.grown: dict[int, tuple] = {}
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -201,7 +207,7 @@ def quoted(what: str) -> str:
 
 # --- raising ----------------------------------------------------------------------------------------------------------
 
-def fail(trace: Trace, error: RuntimeError | ValueError) -> BaseException:
+def fail(trace: Trace, error: BaseException) -> BaseException:
     """A `raise` that only run time reaches: a check that fails there. Ends the region."""
     cls = type(error)
     known = getattr(builtins, cls.__name__, None) is cls or cls is np.linalg.LinAlgError
@@ -217,7 +223,7 @@ def fail(trace: Trace, error: RuntimeError | ValueError) -> BaseException:
             return error
         raise
     failed_writes.check(trace, trace.builder.const(False, BOOL_SCALAR.dtype), values,
-                        cls.__name__ if known else own_class(cls), message)
+                        cls.__name__ if known else own_class(type(error)), message)
     raise Raised
 
 

@@ -62,7 +62,7 @@ def _routine(*names: str) -> Callable:
         found, whole_operand = [], any(x.type.dtype.kind in "iu" for x in xs)
         for name in names:
             whole = name + "_n" if whole_operand and name + "_n" in OPS else name
-            if whole not in OPS or outs[0] not in OPS[whole].takes:
+            if outs[0] not in getattr(OPS.get(whole), "takes", ()):
                 fail(DTypeError, f"scipy.special.{name} of {outs[0].np} cannot be compiled", "convert with .astype() first")
             found.append(b(whole, *(b.cast(x, outs[0]) for x in xs)))
         return found[0] if len(found) == 1 else tuple(found)
@@ -94,9 +94,16 @@ ROUTINE_NAMES = {*_OWN_NAME.split(), "jn", "sici", "fresnel", "shichi", "airy", 
                  "loggamma", "inv_boxcox1p", "lambertw", "zeta", "comb", "perm", "factorial",
                  "polygamma", "pbdv", "itj0y0", "iti0k0", "itstruve0", "itmodstruve0", "spherical_jn", "spherical_yn",
                  "spherical_in", "spherical_kn", *(f"_spherical_{letter}n" for letter in SPHERICAL_SLOPES)}
+
+
+def _renamed(op: str) -> Callable:
+    """An op of complex numbers in the place of one of real numbers."""
+    return lambda b, x: b(op, x)
+
+
 for _name, _op in (("erf", "erf_z"), ("erfc", "erfc_z"), ("ndtr", "ndtr_z"), ("log_ndtr", "log_ndtr_z"), ("gamma", "gamma_z"),
                    ("rgamma", "rgamma_z"), ("digamma", "digamma_z")):
-    SUBSTITUTES[_name, "c"] = lambda b, x, op=_op: b(op, x)
+    SUBSTITUTES[_name, "c"] = _renamed(_op)
 
 
 @_formula("inv_boxcox1p")

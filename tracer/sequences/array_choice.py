@@ -54,10 +54,10 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Callable, kinds: Any, args: Any, kwargs: Any) -> Any:
         return over(function, args, kwargs)
 
-    def __getitem__(self, key: int | tuple[int, ...]) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         return self.each(lambda m: m[key])
 
-    def __setitem__(self, key: int | tuple[int, ...], value: Box) -> None:
+    def __setitem__(self, key: Any, value: Box) -> None:
         self.each(lambda m: operator.setitem(m, key, value))
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +100,8 @@ def _switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, .
 
 def over(f: Callable, args: Any, kwargs: dict) -> Any:
     """f(*args, **kwargs) with each array in the place of a choice; those of one number are the same case."""
-    (args, kwargs), choices = (list(args), dict(kwargs)), []
+    args, kwargs = list(args), dict(kwargs)
+    choices: list[ArrayChoice] = []
     _replace((args, kwargs), choices.append)
     if not choices:
         return f(*args, **kwargs)
@@ -129,7 +130,7 @@ def _holds(x: Any) -> bool:
         type(x) is dict and any(map(_holds, x.values())))
 
 
-def spread(f: Callable | np._ArrayFunctionDispatcher, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> Any:
+def spread(f: Callable, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> Any:
     """A call with a choice among its arguments; NotImplemented where it is handed on as it is, to be kept."""
     keeps = isinstance(f, type) and calls.BUILTINS.get(f) is None
     if keeps or isinstance(getattr(f, "__self__", None), (list, dict, set)):

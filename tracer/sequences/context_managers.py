@@ -133,9 +133,9 @@ def _plain(trace: Trace, manager: Any, body: Callable, get: Callable | None, put
 
 
 def _errstate(trace: Trace, manager: np.errstate, body: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
-    before = np.geterr()
+    before: dict[str, Any] = {**np.geterr()}
     with manager:
-        asked = np.geterr()
+        asked: dict[str, Any] = {**np.geterr()}
     loud = [f"{k}={asked[k]!r}" for k in asked if asked[k] != "ignore" and asked[k] != before[k]]
     if loud:
         raise UnsupportedError(f"compiled code neither warns nor raises at floating-point errors ({', '.join(loud)})",

@@ -17,8 +17,8 @@ from .. import tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
-from ..values.boxes import FUNCTIONS, Box, ScalarBox
-from .dynamic_lists import DynamicList, DynamicListItems, Entry, _listed, _refuse
+from ..values.boxes import FUNCTIONS, Box
+from .dynamic_lists import DynamicList, DynamicListItems, Entry, _refuse, listed
 
 EMPTY = "pop from an empty deque"
 
@@ -97,7 +97,7 @@ class DynamicDeque(packed_lists.ListValue):
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 
-    def length(self) -> ScalarBox:
+    def length(self) -> Box:
         return self.ends[0].length() + self.ends[1].length()
 
     def columns(self) -> list:
@@ -105,7 +105,7 @@ class DynamicDeque(packed_lists.ListValue):
         return [FUNCTIONS[np.concatenate]([a[::-1], b]) for a, b in zip(left, right, strict=True)]
 
     def settled(self) -> packed_lists.ListValue:
-        return _listed(self.entry, self.columns())
+        return listed(self.entry, self.columns())
 
     def packed(self) -> Any:
         return self.settled().packed()
@@ -115,7 +115,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Any:
         return self.length() != 0
 
     def __getitem__(self, key: int | Box) -> Any:

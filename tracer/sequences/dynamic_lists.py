@@ -18,9 +18,10 @@ not depend on how many there are: np.array of an empty list is of shape (0, 3) w
 from __future__ import annotations
 
 import builtins
+import functools
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, loops, packed_lists
 from ..regions import leaf_types, list_scan_outputs
-from ..values import boxes, promotion
+from ..values import boxes, promotion, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from ..regions.leaf_types import Kind
     from ..tracing import Trace
 
+_AnyBox = TypeVar("_AnyBox", bound=Box)
+# name -> method(list, *args) of those that move entries or look for one (list_functions.py)
+METHODS: dict = {}
 EMPTY = "pop from empty list"
 OUTSIDE = "list index out of range"
 
@@ -97,15 +101,15 @@ def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | Scalar
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple[float | ScalarBox, ...]) -> Entry | None:
-    more = args[0] if args and name in ("append", "appendleft", "extend", "extendleft", "+=") else ()
+def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
+    more: Any = args[name == "insert"] if args and name not in ("pop", "popleft", "remove") else ()
     parts = [Entry.of(x) for x in held]
-    if name in ("append", "appendleft"):
+    if name in ("append", "appendleft", "insert"):
         parts.append(Entry.of(more))
     elif isinstance(more, (list, tuple)):
         parts += map(Entry.of, more)
     elif isinstance(more, packed_lists.ListValue):
-        parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.kind,)))
+        parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.packed().kind,)))
     found = parts[0] if parts else None
     for part in parts[1:]:
         found = found and found.join(part)
@@ -134,16 +138,19 @@ class DynamicList(packed_lists.ListValue):
     of
     each array that was entered, which a write to the array makes unreadable."""
 
-    __slots__ = ("count", "entry", "seen", "site", "stacks", "top", "write_guard")
+    __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
     __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
-        self.entry, self.site, self.top, self.seen, self.write_guard = entry, site, None, None, []
+        self.entry, self.site = entry, site
+        self.top: tuple | None = None
+        self.seen: tuple | None = None
+        self.write_guard: list = []
         self.stacks = [Cell(builder("stack_new", dtype=k.dtype)) for k in entry.kinds]
-        self.count = Cell(builder.index(0))
+        self.total = Cell(builder.index(0))
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
@@ -152,7 +159,7 @@ class DynamicList(packed_lists.ListValue):
         builder = tracing.current().builder
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
             cell.set(builder("push", cell._value, leaf_types.emit(x, kind)))
-        self.count.set(builder.iop("add", self.count._value, 1))
+        self.total.set(builder.iop("add", self.total._value, 1))
         self.top = self.stacks[0]._value, self._entry([leaf_types.emit(x, k) for x, k in zip(leaves, self.entry.kinds)])
 
     def _leaves(self, value: Any) -> list:
@@ -181,21 +188,20 @@ class DynamicList(packed_lists.ListValue):
         self.extend(values)
         return self
 
-    def pop(self, position: int = -1) -> Any:
-        if isinstance(position, Box) or position != -1:
-            _refuse("pop of a position other than the last, of a list whose length is known only at run time",
-                    "use an array and a counter")
+    def pop(self, position: Any = -1) -> Any:
+        if type(position) is not int or position != -1:
+            return METHODS["pop"](self, position)
         self._expect_unwritten()
         self._expect(1, EMPTY)
         found = self._taken()
-        self.count.set(tracing.current().builder.iop("sub", self.count._value, 1))
+        self.total.set(tracing.current().builder.iop("sub", self.total._value, 1))
         return found
 
     def clear(self) -> None:
         builder = tracing.current().builder
         for cell, kind in zip(self.stacks, self.entry.kinds):
             cell.set(builder("stack_new", dtype=kind.dtype))
-        self.count.set(builder.index(0))
+        self.total.set(builder.index(0))
 
     def _taken(self) -> ScalarBox:
         """The last entry, which leaves the stacks."""
@@ -210,14 +216,14 @@ class DynamicList(packed_lists.ListValue):
         self._expect_unwritten()
         if self.top is None or self.top[0] is not self.stacks[0]._value:
             self._expect(1, OUTSIDE)
-            count, found = self.count._value, self._taken()
+            count, found = self.total._value, self._taken()
             self.append(found)
-            self.count.set(count)
+            self.total.set(count)
         return self.top[1]
 
     def _expect(self, least: int, message: str) -> None:
         builder = tracing.current().builder
-        builder.emit("check", builder("ge", self.count._value, builder.index(least)), error="BoundsError", message=message)
+        builder.emit("check", builder("ge", self.total._value, builder.index(least)), error="BoundsError", message=message)
 
     def _expect_unwritten(self) -> None:
         for alias in self.write_guard:
@@ -234,14 +240,15 @@ class DynamicList(packed_lists.ListValue):
         if self.seen is None or self.seen[0] is not self.stacks[0]._value:
             if tracing.current().scopes[-1].kind != "function":
                 tracing.current().note("copy", "a list of run-time length is read while it may grow: all of it, each time")
-            rows = [_poured(cell._value, self.count._value, kind) for cell, kind in zip(self.stacks, self.entry.kinds)]
-            self._fill(rows)
+            rows = [_poured(cell._value, self.total._value, kind) for cell, kind in zip(self.stacks, self.entry.kinds)]
+            self.refill(rows)
             self.seen = self.stacks[0]._value, rows
         return [_read_only(boxes.array(v)) for v in self.seen[1]]
 
-    def _fill(self, rows: list[Value]) -> None:
+    def refill(self, rows: list[Value]) -> None:
         for cell, value, kind in zip(self.stacks, rows, self.entry.kinds):
-            cell.set(_refilled(value, self.count._value, kind))
+            cell.set(_refilled(value, self.total._value, kind))
+        self.top = self.seen = None
 
     def array(self) -> ArrayBox:
         """np.array of the list."""
@@ -254,33 +261,58 @@ class DynamicList(packed_lists.ListValue):
 
     def settled(self) -> PackedList:
         """The list as it is now, which does not change with it."""
-        return _listed(self.entry, self.columns())
+        return listed(self.entry, self.columns())
 
     def packed(self) -> PackedList:
         return self.settled().packed()
 
     def length(self) -> ScalarBox:
-        return ScalarBox(self.count._value, "int")
+        return ScalarBox(self.total._value, "int")
 
     def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
 
     def __bool__(self) -> Any:
         builder = tracing.current().builder
-        return ScalarBox(builder("ne", self.count._value, builder.index(0)), "bool")
+        return ScalarBox(builder("ne", self.total._value, builder.index(0)), "bool")
 
     def __getitem__(self, key: Any) -> Any:
         if type(key) is int and key == -1:
             return self.last()
-        return self.settled()[key]
+        seen = self.seen is not None and self.seen[0] is self.stacks[0]._value
+        if seen or isinstance(key, slice) or tracing.current().scopes[-1].kind == "function":
+            return self.settled()[key]
+        return self._at(key)
+
+    def _at(self, key: Any) -> Any:
+        """An entry where it lies: zero takes its place, and is exchanged for it again."""
+        self._expect_unwritten()
+        depth, values = self._depth(key), []
+        builder = tracing.current().builder
+        for cell, kind in zip(self.stacks, self.entry.kinds):
+            nothing = builder.full(0, kind.dims, kind.dtype)
+            rest, value = builder.emit("exchange", cell._value, depth, nothing)
+            cell.set(builder.emit("exchange", rest, depth, value)[0])
+            values.append(value)
+        return self._entry(values)
+
+    def _depth(self, key: Any, message: str = OUTSIDE) -> Value:
+        """How many entries lie on that at a position, which is checked."""
+        builder, count = tracing.current().builder, self.total._value
+        position = builder.index(shapes.to_index(key))
+        start = builder("select", builder("lt", position, builder.index(0)), builder.iop("add", position, count), position)
+        inside = builder("and", builder("ge", start, builder.index(0)), builder("lt", start, count))
+        builder.emit("check", inside, error="BoundsError", message=message)
+        return builder.iop("sub", builder.iop("sub", count, 1), start)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
-        leaves, columns = self._leaves(value), [boxes.array(c.read()) for c in self.columns()]
-        for column, x, kind in zip(columns, leaves, self.entry.kinds):
-            column[key] = boxes.result(leaf_types.emit(x, kind))
-        self._fill([c.read() for c in columns])
+        leaves, depth = self._leaves(value), self._depth(key, "list assignment index out of range")
+        self._expect_unwritten()
+        for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
+            cell.set(tracing.current().builder.emit("exchange", cell._value, depth, leaf_types.emit(x, kind))[0])
+        self.top = None
 
     def copy(self) -> Any:
         return self.settled()
@@ -305,8 +337,10 @@ class DynamicList(packed_lists.ListValue):
             made.extend(part)
         return made
 
-    def __getattr__(self, name: str) -> None:
-        _other(name)
+    def __getattr__(self, name: str) -> Any:
+        if name in METHODS:
+            return functools.partial(METHODS[name], self)
+        return _other(name)
 
 
 class Entries(packed_lists.ListValue):
@@ -338,7 +372,7 @@ class Entries(packed_lists.ListValue):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return _listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
+            return listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
         return self.item(key)
 
     def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
@@ -351,7 +385,7 @@ class Entries(packed_lists.ListValue):
         _other(name)
 
 
-def _listed(entry: Entry, columns: list[ArrayBox]) -> Any:
+def listed(entry: Entry, columns: list[ArrayBox]) -> Any:
     """A list of numbers as any other that is packed, others as `Entries`."""
     if entry.structure is pytrees.LEAF and not entry.kinds[0].dims:
         return packed_lists.PackedList(boxes.array(columns[0].read()), entry.kinds[0])
@@ -374,7 +408,7 @@ def _item(column: ArrayBox, k: Any, kind: Any) -> Any:
     return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
 
 
-def _read_only(x: Box) -> Box:
+def _read_only(x: _AnyBox) -> _AnyBox:
     if isinstance(x, ArrayBox):
         x.writeable = False
     return x
@@ -454,19 +488,13 @@ def _hstack(held: Any) -> Any:
     return held.array() if len(held.array().dims) == 1 else _concatenate(held)
 
 
-def _sorted(held: Any, reverse: bool = False) -> Any:
-    made = held.packed()
-    found = FUNCTIONS[np.sort](made.box)
-    return packed_lists.PackedList(boxes.array(found[::-1].read()) if reverse else found, made.kind)
-
-
 def _length(held: Any) -> int | ScalarBox:
     return held.length() if hasattr(type(held), "length") else boxes.count(DynamicListItems(held).trip)
 
 
 calls.OUTGROWN.append(grow)
 calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
-                       sorted: _sorted, builtins.len: _length, list: lambda held: held.settled()})
+                       builtins.len: _length, list: lambda held: held.settled()})
 packed_lists.MAKERS[Entry] = piled
 iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

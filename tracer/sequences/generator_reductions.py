@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import ConcretizationError
 from .. import tracing
@@ -20,7 +20,7 @@ from ..regions import leaf_types
 from . import dynamic_lists
 
 if TYPE_CHECKING:
-    from ..values.boxes import ArrayBox, Box, ScalarBox
+    from ..values.boxes import ScalarBox
 
 
 class Listed:
@@ -37,7 +37,7 @@ class Listed:
         if calls.keep(test):
             thunk()
 
-    def take(self, term: Box) -> None:
+    def take(self, term: Any) -> None:
         self.terms.append(term)
 
 
@@ -48,7 +48,7 @@ class Tried(Listed):
         super().__init__()
         self.site = site
 
-    def each(self, items: Sequence | ArrayBox, body: Callable) -> None:
+    def each(self, items: Any, body: Callable) -> None:
         if type(items) in iteration.DRIVEN:
             raise tracing.Restart(lists={self.site: packed_lists.KEPT})
         with self.counting():
@@ -56,7 +56,7 @@ class Tried(Listed):
         for item in items:
             body(item)
 
-    def when(self, test: bool, thunk: Callable) -> None:
+    def when(self, test: Any, thunk: Callable) -> None:
         with self.counting():
             kept = calls.keep(test)
         if kept:
@@ -91,17 +91,24 @@ class Kept(Listed):
 class Fold:
     """Carries what the terms so far amount to. `lazy`: the terms end once the result is decided."""
 
-    def __init__(self, start: int, lazy: bool):
-        self.value, self.lazy, self.names = start, lazy, (type(self).__name__.lower(),)
+    name = ""
 
-    def get(self) -> tuple[int | ScalarBox, ...]:
+    def __init__(self, start: Any, lazy: bool):
+        self.value, self.lazy = start, lazy
+        self.names: tuple[str, ...] = (self.name,)
+
+    def get(self) -> tuple:
         return (self.value,)
 
-    def put(self, values: tuple[int | ScalarBox, ...]) -> None:
+    def put(self, values: tuple) -> None:
         (self.value,) = values
 
-    def stop(self) -> Any:
+    def stop(self) -> tuple:
         return (self.decided(),)
+
+    def decided(self) -> Any:
+        """Whether the terms that follow make no difference."""
+        return False
 
     def each(self, items: Any, body: Callable) -> None:
         loops.for_(items, _silent(body), self.get, self.put, self.names, self.stop if self.lazy else None,
@@ -119,11 +126,15 @@ def _silent(thunk: Callable) -> Callable:
 
 
 class Sum(Fold):
+    name = "sum"
+
     def take(self, term: Any) -> None:
         self.value = self.value + term
 
 
-class Any(Fold):
+class AnyTrue(Fold):
+    name = "any"
+
     def take(self, term: Any) -> None:
         self.value = branches.boxed(branches.truth(branches.or_(self.value, lambda: term)))
 
@@ -131,7 +142,9 @@ class Any(Fold):
         return self.value
 
 
-class All(Fold):
+class AllTrue(Fold):
+    name = "all"
+
     def take(self, term: Any) -> None:
         self.value = branches.boxed(branches.truth(branches.and_(self.value, lambda: term)))
 
@@ -143,8 +156,9 @@ class First(Fold):
     """The first term: next() of a generator expression. `start`: the default, if there is one."""
 
     def __init__(self, *start: Any) -> None:
-        super().__init__(*(start or (leaf_types.Undefined("the first value"),)), True)
-        self.found, self.names = False, ("the first value", "whether there is one")
+        super().__init__(start[0] if start else leaf_types.Undefined("the first value"), True)
+        self.found: Any = False
+        self.names = ("the first value", "whether there is one")
 
     def get(self) -> Any:
         return self.value, self.found
@@ -163,7 +177,7 @@ class First(Fold):
         found = branches.truth(self.found)
         if missing and found is False:
             raise branches.raise_(StopIteration)
-        if missing and found is not True:
+        if missing and not isinstance(found, bool):
             tracing.current().builder.emit("check", found, error="StopIteration", message="")
         return self.value.held if type(self.value) is leaf_types.MaybeUndefined else self.value
 
@@ -171,9 +185,8 @@ class First(Fold):
 def gather(visit: Callable) -> Any:
     """The list comprehension whose terms `visit` hands over. Where a condition is known only at run time, so is its length."""
     trace = tracing.active()
-    if trace is None:
-        made = Listed()
-    else:
+    made = Listed()
+    if trace is not None:
         site = packed_lists.place()
         known = trace.lists.get(site)
         made = Kept() if known is packed_lists.KEPT or type(known) is dynamic_lists.Entry else Tried(site)
@@ -192,9 +205,10 @@ def fold(function: Callable, visit: Callable, lazy: bool, *start: Any) -> Any:
         visit(listed)
         terms = iter(listed.terms) if function is builtins.next else listed.terms
         return calls.call(function, terms, *start)
+    made: Fold
     if function is builtins.sum:
         made = Sum(start[0] if start else 0, False)
     else:
-        made = Any(False, lazy) if function is builtins.any else All(True, lazy)
+        made = AnyTrue(False, lazy) if function is builtins.any else AllTrue(True, lazy)
     visit(made)
     return made.value

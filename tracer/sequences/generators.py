@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.errors import UnsupportedError
@@ -61,13 +61,14 @@ class Generator:
     def __next__(self) -> Any:
         return next(self.stepwise("next()"))
 
-    def stepwise(self, what: str) -> Iterator:
+    def stepwise(self, what: str) -> Any:
         """Python's own generator, which pauses where the trace is: it is asked, or talked to, value by value."""
         trace = tracing.active()
         if trace is not None:
             calls.expect_own(trace, self, what)
         if self.push is None and self.iterator is None:
-            return (x for x in ())
+            nothing: tuple = ()
+            return (x for x in nothing)
         if self.iterator is None:
             self.iterator = self.steps()
         return self.iterator
@@ -264,7 +265,7 @@ def enumerate_(items: Any, start: Any = 0) -> Any:
 
 def zip_(*iterables: Any, strict: Any = False) -> Any:
     """zip; one generator among what is known by position runs as a whole."""
-    sources = [x if isinstance(x, Generator) else iteration.source_of(x) for x in iterables]
+    sources: list[Any] = [x if isinstance(x, Generator) else iteration.source_of(x) for x in iterables]
     drivers = [x for x in iterables if isinstance(x, Generator)]
     if len(drivers) != 1 or None in sources or strict:
         return _ZIP(*iterables, strict=strict)
@@ -323,7 +324,7 @@ def opened(items: Any) -> Any:
     return items
 
 
-def for_(iterable: Any, *rest: Callable | tuple[str, ...] | None) -> None:
+def for_(iterable: Any, *rest: Any) -> None:
     """The statement."""
     loops.for_(opened(iterable), *rest)
 

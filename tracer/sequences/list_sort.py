@@ -155,11 +155,13 @@ def _extreme(name: str) -> Callable:
 
     def run(*args: float | ScalarBox, key: Any = None, **default: Any) -> Any:
         if key is None:
-            return plain(*args, **default)
+            of_tuples: Any = args[0] if len(args) == 1 and type(args[0]) in (list, tuple) else args
+            if not all(isinstance(x, tuple) for x in of_tuples) or not any(map(_traced, of_tuples)):
+                return plain(*args, **default)
         items = list(iteration.iterate(args[0])) if len(args) == 1 else list(args)
         if not items:
             return plain(items, **default)
-        keys = [calls.call(key, x) for x in items]
+        keys: list[Any] = items if key is None else [calls.call(key, x) for x in items]
         if not any(map(_traced, keys)):
             return items[getattr(builtins, name)(range(len(items)), key=keys.__getitem__)]
         columns, order = Columns.of(items), Columns.of(keys)

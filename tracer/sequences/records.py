@@ -94,7 +94,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def __getitem__(self, key: int | str | ArrayBox) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             return _read(self._field(key), self.one)
         if isinstance(key, list) and key and all(isinstance(name, str) for name in key):
@@ -112,7 +112,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             raise ValueError(f"no field of name {name}")
         return self.fields[name]
 
-    def __setitem__(self, key: int | slice | str, value: float | Records | tuple[float | tuple[float, ...], ...]) -> None:
+    def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, str):
             _write(self._field(key), value)
         elif self.one and type(key) is int:
@@ -314,7 +314,7 @@ def _array_of(x: Any, dtype: Any = None, *, copy: bool = True, **options: Any) -
     return x.copy() if copy else x
 
 
-_OF_RECORDS = {
+_OF_RECORDS: dict[Any, Callable] = {
     len: lambda x: len(x.fields) if x.one else boxes.count(x.dims[0]), np.copy: lambda x, *a, **k: x.copy(),
     np.shape: lambda x: x.shape, np.size: lambda x: x.size, np.ndim: lambda x: x.ndim,
     np.zeros_like: _like(np.zeros), np.empty_like: _like(np.empty), np.ones_like: _like(np.ones),
@@ -350,7 +350,7 @@ def _join(meta: tuple[np.dtype, type, bool], children: Sequence) -> Array | Reco
     return _assembled(dtype, cls, one, children)
 
 
-def _field(c: Box, part: np.dtype, children: list[Box]) -> Box:
+def _field(c: Box, part: np.dtype, children: Sequence[Box]) -> Box:
     """A box for a number that stands for the derivative of what has none."""
     if not isinstance(c, (bool, int, float)):
         return c

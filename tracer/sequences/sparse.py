@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.types import Array
 from .. import pytrees
 from ..calling import calls
 from ..syntax import source
@@ -22,6 +23,7 @@ from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
 
+_SCALARS: tuple[type, ...] = (int, float, complex, np.generic, ScalarBox)
 _DENSE = "work with A.data, A.indices and A.indptr, or with a dense array"
 
 
@@ -32,8 +34,7 @@ class Sparse:
     __array_ufunc__ = None
     __hash__ = None
 
-    def __init__(self, cls: type, shape: tuple[int, ...], data: np.ndarray | ArrayBox, indices: float | ArrayBox,
-                 indptr: float | ArrayBox):
+    def __init__(self, cls: type, shape: tuple[int, ...], data: Array, indices: Array, indptr: Array):
         self.cls, self.shape, self.data, self.indices, self.indptr = cls, shape, data, indices, indptr
 
     @property
@@ -112,7 +113,7 @@ class Sparse:
     dot = __matmul__
 
     def __mul__(self, x: Any) -> Any:
-        scalar = isinstance(x, (int, float, complex, np.generic, ScalarBox)) or (isinstance(x, Box) and not x.dims)
+        scalar = isinstance(x, _SCALARS) or (isinstance(x, Box) and not x.dims)
         if scalar:
             return self._with(self.data * x)
         if self.matrix:
@@ -120,19 +121,20 @@ class Sparse:
         return _refuse("multiplication by elements")
 
     def __rmul__(self, x: int) -> Sparse:
-        return self.__mul__(x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) or not self.matrix \
+        return self.__mul__(x) if isinstance(x, _SCALARS) or not self.matrix \
             else self.__rmatmul__(x)
 
     def multiply(self, x: Any) -> Any:
-        return self._with(self.data * x) if isinstance(x, (int, float, complex, np.generic, ScalarBox)) \
+        return self._with(self.data * x) if isinstance(x, _SCALARS) \
             else _refuse("multiplication by elements")
 
     def __truediv__(self, x: Any) -> Sparse:
         """SciPy divides in double precision."""
-        if not isinstance(x, (int, float, complex, np.generic, ScalarBox)):
+        if not isinstance(x, _SCALARS):
             return _refuse("division by elements")
         data = self.data if self.data.dtype.kind == "c" else self.data.astype(np.float64)
-        return self._with(data * (1.0 / x))
+        one: Any = 1.0
+        return self._with(data * (one / x))
 
     def _same_pattern(self, other: Any, operation: str) -> Any:
         """The arrays of another matrix of the same pattern, which is so where its index arrays are the same objects."""

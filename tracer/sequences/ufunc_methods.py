@@ -44,7 +44,7 @@ def _step(ufunc: Callable, a: Box, b: ScalarBox) -> Any:
     return ufuncs.call(ufunc, a, b)
 
 
-def _each(start: int | ScalarBox, stop: int | ScalarBox, body: Callable, site: tuple[Callable | str, ...]) -> None:
+def _each(start: Any, stop: Any, body: Callable, site: tuple[Callable | str, ...]) -> None:
     loops.for_(iteration.range_(start, stop), body, None, None, (), None, site=site)
 
 
@@ -108,7 +108,7 @@ def _reduceat(ufunc: Callable, array: ArrayBox, indices: list[int], axis: int = 
         fail(ShapeError, "object too deep for desired array")
     n, m = boxes.count(lines.dims[0]), boxes.count(at.dims[0])
     builder = tracing.current().builder
-    inside = builder("and", np.greater_equal(at, 0).read(), np.less(at, n).read())
+    inside = builder("and", (at >= 0).read(), (at < n).read())
     builder.emit("check", builder.reduce(inside, "all", (0,)), error="BoundsError",
                  message=f"index out-of-bounds in {ufunc.__name__}.reduceat")
     found = FUNCTIONS[np.take](lines, at, 0)

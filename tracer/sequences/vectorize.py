@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.analysis.draws import draws, is_draw
-from ...ir.errors import ShapeError, UnsupportedError
-from ...ir.types import BOOL, C128, F64, I64, Array, Dim, DType
+from ...ir.errors import DTypeError, ShapeError, UnsupportedError
+from ...ir.types import BOOL, C128, F64, I64, Array, Dim
 from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..control.iteration import Source
 
 
-def _implements(function: Callable | np._ArrayFunctionDispatcher) -> Callable:
+def _implements(function: Callable) -> Callable:
     def register(handler: Callable) -> Callable:
         FUNCTIONS[function] = handler
         REDIRECT[function] = dispatch.passing(function, handler)
@@ -92,7 +92,7 @@ def _elements(function: Callable, args: Any, kwargs: dict, excluded: Any,
 
 
 def _shaped(found: list[ArrayBox] | ArrayBox, dims: tuple[Dim, ...],
-            kinds: Any) -> ArrayBox | tuple[ArrayBox, ...]:
+            kinds: Any) -> Any:
     """The results in the joint shape and, where they are given, in dtypes."""
     many = isinstance(found, (list, tuple))
     shape = tuple(map(boxes.count, dims))
@@ -120,35 +120,82 @@ def _numpy_vectorize(f: np.vectorize, args: tuple[Array | Box, ...], kwargs: dic
     return _shaped(found, dims, kinds)
 
 
+# a Python number beside NumPy's -> the kinds of dtypes that it takes
+_WIDER = {int: "iufc", float: "fc", complex: "c"}
+
+
+def _declared(f: Any, args: list[Any]) -> tuple[str, str] | None:
+    """Types of inputs and results, a letter each, where the decorator was given signatures: NumPy takes the first that all
+    arguments can be cast to safely."""
+    if not f._frozen:
+        return None
+    weak = any(a.kind not in _WIDER for a in args)
+    for ins, outs in (types.split("->") for types in f.types):
+        if len(ins) == len(args) and all(_fits(a, letter, weak) for a, letter in zip(args, ins)):
+            return ins, outs
+    found = ", ".join(a.kind.__name__ if a.kind in _WIDER else str(a.dtype_ir.np) for a in args)
+    fail(DTypeError, f"{f.__name__} has no signature for arguments of {found}, only {', '.join(f.types)}",
+         "convert the arguments with .astype")
+
+
+def _fits(x: Any, letter: str, weak: bool) -> bool:
+    wanted = np.dtype(letter)
+    if weak and x.kind in _WIDER:
+        return wanted.kind in _WIDER[x.kind]
+    return np.can_cast(x.dtype_ir.np, wanted, "safe")
+
+
 def _numba_vectorize(f: Any, args: Any, kwargs: Any) -> Any:
-    function = f._dispatcher.py_func
+    function, given = f._dispatcher.py_func, [lift(a) for a in args]
+    types = _declared(f, given)
+    if types is not None:
+        args = [as_array(a).astype(np.dtype(letter)) for a, letter in zip(args, types[0])]
+        dims = shapes.broadcast_dims(*(x.dims for x in args))
+        if any(d == 0 for d in dims if type(d) is int):
+            return FUNCTIONS[np.zeros](tuple(map(boxes.count, dims)), np.dtype(types[1]))
     found, dims, *_ = _elements(function, args, {}, (), lambda x: x, (id(function), "elements"))
-    found = _shaped(found, dims, ())
-    return found if found.dims else boxes.result(found.read())
+    one = _shaped(found, dims, [np.dtype(types[1])] if types else ())
+    return one if one.dims else boxes.result(one.read())
 
 
 # --- numba.guvectorize ---------------------------------------------------------------------------------------------------
 
 def _layout(signature: str) -> tuple[list, list]:
     """(core dimensions of the inputs, of the outputs) of "(n),(n)->()"."""
-    sides = signature.replace(" ", "").split("->")
-    return tuple([[n for n in part.split(",") if n] for part in re.findall(r"\(([^)]*)\)", side)] for side in sides)
+    ins, outs = [[[n for n in part.split(",") if n] for part in re.findall(r"\(([^)]*)\)", side)]
+                 for side in signature.replace(" ", "").split("->")]
+    return ins, outs
+
+
+def _filled(args: Any, kwargs: dict, count: int) -> tuple[Any, Any]:
+    """(inputs, output arrays): the latter come after the inputs, or as `out=`."""
+    out = kwargs.get("out", args[count:])
+    if set(kwargs) - {"out"} or len(args) < count:
+        fail(UnsupportedError, "numba.guvectorize with keywords other than `out` cannot be compiled", "leave them out")
+    return args[:count], (out if isinstance(out, tuple) else (out,))
 
 
 def _guvectorize(f: Any, args: Any, kwargs: Any) -> Any:
-    """The function fills its last arguments, which are made here: for each index of the loop dimensions one call."""
+    """The function fills its last arguments, for each index of the loop dimensions in one call. They are made here; output
+    arrays of the caller's are read first, as a function may add to them, and written at the end."""
     function, (ins, outs) = f.gufunc_builder.py_func, _layout(f.gufunc_builder.signature)
-    if kwargs or len(args) != len(ins):
-        fail(UnsupportedError, "numba.guvectorize with output arrays or keywords cannot be compiled", "leave them out")
-    args, sizes = [as_array(a) for a in args], {}
+    args, given = _filled(args, kwargs, len(ins))
+    types = _declared(f, [lift(a) for a in args])
+    args = [as_array(a) for a in args]
+    sizes: dict[str, Any] = {}
+    if types is not None:
+        args = [as_array(a.astype(np.dtype(letter))) for a, letter in zip(args, types[0])]
     for a, names in zip(args, ins):
         sizes.update(zip(names, map(boxes.count, a.dims[len(a.dims) - len(names):])))
     if any(n not in sizes for names in outs for n in names):
         fail(ShapeError, "a dimension of guvectorize's results is none of its arguments'")
     frames = [tuple(map(boxes.count, a.dims[:len(a.dims) - len(names)])) for a, names in zip(args, ins)]
     frame = np.broadcast_shapes(*frames)
-    dtype = np.result_type(*(a.dtype for a in args))
-    results = [FUNCTIONS[np.zeros]((*frame, *(sizes[n] for n in names)), dtype) for names in outs]
+    dtypes = list(types[1] if types else [np.result_type(*(a.dtype for a in args))] * len(outs))
+    results = [FUNCTIONS[np.zeros]((*frame, *(sizes[n] for n in names)), dtype) for names, dtype in zip(outs, dtypes)]
+    for result, own in zip(results, given):
+        if own is not None:
+            result[...] = own
     wide = [FUNCTIONS[np.broadcast_to](a, (*frame, *map(boxes.count, a.dims[len(own):]))) for a, own in zip(args, frames)]
 
     def run(index: Any) -> None:
@@ -161,7 +208,11 @@ def _guvectorize(f: Any, args: Any, kwargs: Any) -> Any:
         loops.for_(iteration.ndindex(frame), run, None, None, (), None, site=(id(function), "rows"))
     else:
         run(())
+    for result, own in zip(results, given):
+        if own is not None:
+            own[...] = result
     parts = [r if r.dims else boxes.result(r.read()) for r in results]
+    parts[:len(given)] = [part if own is None else own for part, own in zip(parts, given)]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
@@ -234,7 +285,7 @@ def fromiter(iter: Any, dtype: Any, count: Any = -1, *, like: Any = None) -> Any
     return FUNCTIONS[np.array](items[:count] if count >= 0 else items, dtype)
 
 
-def _from_function(function: Callable, shape: Any, *, dtype: DType = float, like: Any = None, **kwargs: Any) -> Any:
+def _from_function(function: Callable, shape: Any, *, dtype: Any = float, like: Any = None, **kwargs: Any) -> Any:
     return calls.call(function, *FUNCTIONS[np.indices](shape, dtype=dtype), **kwargs)
 
 

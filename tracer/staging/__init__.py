@@ -1,5 +1,6 @@
 """The one run of a rewritten function on boxes.
 
 signature.py says what the arguments are, trace_function.py runs and gives the IR function, runtime.py is the object that
-rewritten code calls, assignment.py its loads and stores, dunder_dispatch.py operators of users' classes.
+rewritten code calls, assignment.py its loads and stores, dunder_dispatch.py operators of users' classes,
+users_errors.py what users see of an error.
 """

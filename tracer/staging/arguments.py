@@ -85,7 +85,8 @@ def _argument(x: Any, static: bool, values: list, kinds: list) -> pytrees.TreeDe
 
 def aliases_of(values: Sequence[Array | Box], leaves: tuple[Leaf, ...]) -> dict[int, int]:
     """Arrays that are passed more than once."""
-    first, found = {}, {}
+    first: dict = {}
+    found: dict[int, int] = {}
     for k, (x, leaf) in enumerate(zip(values, leaves)):
         if leaf.kind == "array":
             field = _field(x)

@@ -51,8 +51,7 @@ def outer(x: Any) -> Any:
     return x
 
 
-def setitem(value: float | Box, held: list[Array | Box] | ArrayChoice | ArrayBox,
-            key: Any) -> None:
+def setitem(value: Any, held: Any, key: Any) -> None:
     """held[key] = value."""
     trace = tracing.active()
     if trace is None or isinstance(held, ArrayBox):
@@ -128,7 +127,7 @@ def named(value: Value, held: Any, name: str) -> Any:
     return value
 
 
-def delete(held: list[int], key: int, attribute: bool) -> None:
+def delete(held: Any, key: Any, attribute: bool) -> None:
     trace = tracing.active()
     if trace is not None:
         calls.expect_own(trace, held, "`del`")
@@ -138,7 +137,7 @@ def delete(held: list[int], key: int, attribute: bool) -> None:
         del held[key]
 
 
-def augment(held: Any, value: Any, op: str) -> float | Box:
+def augment(held: Any, value: Any, op: str) -> Any:
     """`name op= value`: what the name is bound to."""
     trace = tracing.active()
     if trace is not None and type(held) in (list, set, dict, collections.deque):

@@ -53,7 +53,7 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)
-    if (first is tuple or first is list) and second is first and name in _ORDER and _holds_box(a, b):
+    if (order := _order_of(first)) is not None and _order_of(second) is order and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
     if (first is np.ndarray or second is np.ndarray) and tracing.active() is not None:
         x, y = captured_arrays.seen(a), captured_arrays.seen(b)
@@ -79,8 +79,16 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     return function(a, b)                                   # raises Python's TypeError, or compares identities
 
 
+def _order_of(cls: type) -> type | None:
+    """list or tuple, for these and for namedtuples that leave comparison to tuple."""
+    if cls is list or cls is tuple:
+        return cls
+    plain = issubclass(cls, tuple) and cls.__eq__ is tuple.__eq__ and cls.__lt__ is tuple.__lt__
+    return tuple if plain and hasattr(cls, "_fields") else None
+
+
 def _holds_box(*sequences: Any) -> bool:
-    return any(isinstance(x, Box) or (type(x) in (tuple, list) and _holds_box(x)) for xs in sequences for x in xs)
+    return any(isinstance(x, Box) or (isinstance(x, (tuple, list)) and _holds_box(x)) for xs in sequences for x in xs)
 
 
 def _compare_items(name: str, a: Any, b: Any) -> Any:
@@ -127,7 +135,7 @@ def attribute(held: Any, name: str) -> Any:
     return captured_values.attribute(held, name, getattr(held, name))
 
 
-def method(held: ArrayBox | ModuleType, name: str) -> Callable | np._ArrayFunctionDispatcher:
+def method(held: ArrayBox | ModuleType, name: str) -> Callable:
     """held.name, which is about to be called."""
     return getattr(held, name) if type(held) is np.ndarray else attribute(held, name)
 
@@ -182,11 +190,11 @@ _IDENTITY = {"is_", "is_not"}
 _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 
-def identical(a: Any, b: Any) -> bool:
-    """a is b"""
+def identical(a: Any, b: Any, wanted: bool = True) -> bool:
+    """a is b, or with wanted=False a is not b"""
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         captured_values.compared(a, b)
-    return a is b
+    return (a is b) is wanted
 
 
 def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any) -> ScalarBox:
@@ -199,7 +207,7 @@ def chain(left: float | ScalarBox, op: Any, right: float | ScalarBox, *rest: Any
 
 def compare(op: str, a: float | ScalarBox, b: float | ScalarBox) -> Any:
     if op in _IDENTITY:
-        return identical(a, b) is (op == "is_")
+        return identical(a, b, op == "is_")
     if op in _ORDER:
         return operate(op, a, b)
     return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

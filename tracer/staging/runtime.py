@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
-from ..calling import calls, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
+from ..calling import calls, numba_overloads, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
@@ -15,6 +15,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     dynamic_lists,
     generator_reductions,
     generators,
+    list_functions,
     match_runtime,
     records,
     stencils,
@@ -22,17 +23,16 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_values, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, optional_values, unrepeatable
 from ..values.python import format_strings
 from . import assignment, dunder_dispatch
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import MaybeUndefined
-    from ..values.boxes import ArrayBox, Box, ScalarBox
+    from ..values.boxes import Box, ScalarBox
 
 
-def fresh(made: dict[str, Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]) -> dict[str,
-          Box | tuple[ScalarBox, ArrayBox]] | list[float | str | Box | None]:
+def fresh(made: Any) -> Any:
     """A list, dict or set that the traced program writes down."""
     trace = tracing.active()
     return made if trace is None else packed_lists.made(trace.note_fresh(made))
@@ -109,7 +109,8 @@ RUNTIME = types.SimpleNamespace(
     binds=branches.Binds, not_=branches.not_, chain=dunder_dispatch.chain, in_=branches.in_,
     not_in=branches.not_in,
     assert_=branches.assert_,
-    raise_=branches.raise_, text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
+    is_none=optional_values.is_none, raise_=branches.raise_,
+    text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     settled=settled,
     fresh=fresh,
     unpack=unpack, mapping=mapping, space=space,

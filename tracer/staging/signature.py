@@ -16,7 +16,7 @@ import io
 import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -40,8 +40,14 @@ class Leaf(NamedTuple):
     value: Any = None
 
     @property
+    def number(self) -> DType:
+        """The dtype, of a leaf that is not static."""
+        assert isinstance(self.dtype, DType), self
+        return self.dtype
+
+    @property
     def type(self) -> Type:
-        return Type(self.dtype, self.dims)
+        return Type(cast("DType", self.dtype), self.dims)
 
 
 FLOAT, INT, COMPLEX = Leaf("float", F64), Leaf("int", I64), Leaf("complex", C128)

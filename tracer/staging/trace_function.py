@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,13 +21,8 @@ from ...ir.build import function as new_function
 from ...ir.clone import lift_free
 from ...ir.core import Function, Value
 from ...ir.errors import (
-    ArgumentError,
     ArgumentTypeError,
-    BoundsError,
     ConcretizationError,
-    DTypeError,
-    Loc,
-    TracegradError,
     UnsupportedError,
 )
 from ...ir.ops import random
@@ -41,13 +36,14 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, promotion, random_generators, returned_views
+from ..values import captured_values, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
 from . import runtime, signature
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
+from .users_errors import cleanly
 
 if TYPE_CHECKING:
     from ..regions.region_tracing import Outcome
@@ -62,12 +58,16 @@ class Out(NamedTuple):
     kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
             `value`), "arg" (the argument leaf number `value` itself, as in `return x`), or "view" (an array whose elements
             are the result, and which is the view `value` of an argument)
-    result  the result of the function that holds it, where it is computed
+    result  the result of the function that holds it, where it is computed (`computed`: of a leaf that is)
     """
-
     kind: str
     result: int | None = None
     value: Any = None
+
+    @property
+    def computed(self) -> int:
+        assert self.result is not None, self
+        return self.result
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class Traced:
     captured  values of an enclosing trace that the function uses
     notes     (kind, text, location) for `explain`
     mutated   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
-    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory
+    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
+              leaves of which it reads the strides
     held      arrays from outside of the arguments, and what is needed to find them again
     """
 
@@ -126,7 +127,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
                    identities=identities)
         try:
-            return _clean(run.run, function)
+            return cleanly(run.run, function)
         except Restart as signal:
             if signal.otherwise is not None and any(not call.values or call.values[k] is None for k in signal.leaves):
                 signal = Restart((), [signal.otherwise])
@@ -180,7 +181,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: set | None = frozenset(), identities: bool = False):
+                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
+                 identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -274,6 +276,7 @@ class _Run:
             param = next(params)
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held[-1].seen = True
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
@@ -301,6 +304,7 @@ class _Run:
                held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
+        returned = optional_values.present(returned) if self.private else returned
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         outs: list[Out] = []
@@ -322,8 +326,12 @@ class _Run:
         mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
-                      tuple(self.trace.notes), mutated, tuple(k for k in mutated if id(held[k]) in self.trace.layout_dependent),
+                      tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
                       self.outside(bool(writes)))
+
+    def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
+                     or (k in mutated and id(held[k]) in self.trace.layout_dependent))
 
     def outside(self, writes: bool) -> Captured:
         """What the function reaches that is no argument."""
@@ -373,17 +381,15 @@ class _Run:
         results.append(value)
         return Out(kind, len(results) - 1)
 
-    def overwritten(self, held: list[int | Box], results: list[Value]) -> dict[int, int]:
+    def overwritten(self, held: list, results: list[Value]) -> dict[int, int]:
         writes = {}
         for position, k in enumerate(self.dynamic):
             box = held[k]
             if isinstance(box, region_tracing.PoisonedBox):
                 region_tracing.expect_identities(self.trace)
-                raise UnsupportedError(
-                    f"argument {self.call.paths[k]} may or may not have been overwritten through another name: which it is "
-                    "only run "
-                    "time knows, so compiled code cannot tell its caller", f"begin with a copy: `{_name(self.call.paths[k])} = "
-                    f"{self.call.paths[k]}.copy()`", where(self.callable))
+                raise UnsupportedError(f"argument {(path := self.call.paths[k])} may or may not have been overwritten through "
+                                       "another name: which it is only run time knows, so compiled code cannot tell its caller",
+                                       f"begin with a copy: `{_name(path)} = {path}.copy()`", where(self.callable))
             if k not in self.call.aliases and (self.changed(box, position) or position in self.trace.failing):
                 results.append(box._value)
                 writes[position] = len(results) - 1
@@ -423,68 +429,6 @@ def _expect_no_boxes(x: str | Array) -> None:
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
             raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
                                    f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-def _clean(run: Callable, function: Callable) -> Traced:
-    """Run, and let errors leave without the tracer's frames."""
-    try:
-        return run()
-    except RecursionError as error:
-        raise UnsupportedError("the function calls itself too deeply while it is traced", "write the recursion as a loop",
-                               tracing.user_loc(error.__traceback__)) from None
-    except TracegradError as error:
-        error.located(tracing.user_loc(error.__traceback__) or where(function))
-        raise error.with_traceback(_user_traceback(error.__traceback__)) from None
-    except Exception as error:
-        shown, loc = _user_traceback(error.__traceback__), tracing.user_loc(error.__traceback__)
-        _expect_no_box_in(error, loc, shown)
-        if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
-            kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
-            raise kind(_named(str(error)), "", loc or where(function)).with_traceback(shown) from None
-        raise error.with_traceback(shown) from error.__cause__
-
-
-def _expect_no_box_in(error: Any, loc: Loc, where: Any) -> None:
-    """An error of a library that was given a traced value says so."""
-    frame = error.__traceback__
-    while frame.tb_next is not None:
-        frame = frame.tb_next
-    library = frame.tb_frame.f_globals.get("__name__", "")
-    if ".boxes." in str(error) and not _is_own(error.__traceback__):
-        raise UnsupportedError(f"`{frame.tb_frame.f_code.co_name}` of {library} was given a traced value, which it cannot take",
-                               "call it before the compiled function and pass the result in, or write it with NumPy",
-                               loc).with_traceback(where) from None
-
-
-# What the tracer raises where Python or NumPy would -> the same with the user's line.
-_LOCATED = {TypeError: DTypeError, ValueError: ArgumentError, IndexError: BoundsError, NotImplementedError: UnsupportedError}
-
-
-def _is_own(traceback: Any) -> bool:
-    """Whether an exception comes from this package, not from the user's code or a library that it calls."""
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback.tb_frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
-
-
-def _named(message: str) -> str:
-    """A message of Python in which boxes go by the names of what they stand for."""
-    return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
-
-
-def _user_traceback(traceback: TracebackType) -> TracebackType | None:
-    """A traceback of the frames that are the user's."""
-    kept = []
-    while traceback is not None:
-        if id(traceback.tb_frame.f_code) in tracing.PLACES or source.is_user_file(traceback.tb_frame.f_code.co_filename):
-            kept.append(traceback)
-        traceback = traceback.tb_next
-    found = None
-    for part in reversed(kept):
-        found = types.TracebackType(found, part.tb_frame, part.tb_lasti, part.tb_lineno)
-    return found
 
 
 tracing.STOPS.add(id(trace_call.__code__))

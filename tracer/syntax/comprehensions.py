@@ -6,14 +6,15 @@ import copy
 from typing import Any
 
 from . import early_exit
-from .nodes import walk
+from .nodes import parameter, placed, walk
+from .rewriter_parts import Part
 
 THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
 
 def arguments(*names: str, star: str | None = None) -> ast.arguments:
     """Parameters by position, and perhaps a starred one."""
-    return ast.arguments([], [ast.arg(n) for n in names], ast.arg(star) if star else None, [], [], None, [])
+    return ast.arguments([], [parameter(n) for n in names], parameter(star) if star else None, [], [], None, [])
 
 
 def folds(node: ast.Call) -> bool:
@@ -29,7 +30,7 @@ def folds(node: ast.Call) -> bool:
             and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
 
 
-class Comprehensions:
+class Comprehensions(Part):
     """The part of the rewriter that has comprehensions."""
 
     def comprehension(self, node: Any) -> Any:
@@ -56,9 +57,9 @@ class Comprehensions:
         source, outermost.iter = self.expr(outermost.iter), early_exit.load(_FIRST, outermost.iter)
         terms = self.terms(copy.deepcopy(node))
         outermost.iter = self.tg("iterate", [outermost.iter], node)
-        steps = ast.copy_location(ast.Lambda(arguments(star=THUNK), self.as_python(node)), node)
-        made = ast.copy_location(ast.Lambda(arguments(_FIRST, star=THUNK), self.tg("genexp", [terms, steps], node)), node)
-        return ast.copy_location(ast.Call(made, [source], []), node)
+        steps = placed(ast.Lambda(arguments(star=THUNK), self.as_python(node)), node)
+        made = placed(ast.Lambda(arguments(_FIRST, star=THUNK), self.tg("genexp", [terms, steps], node)), node)
+        return placed(ast.Call(made, [source], []), node)
 
     def as_python(self, node: Any) -> ast.expr:
         """A comprehension whose first iterable is done."""
@@ -84,7 +85,7 @@ class Comprehensions:
 
     def terms(self, node: Any) -> ast.Lambda:
         """What hands each term of a comprehension to <fold>."""
-        return ast.copy_location(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
+        return placed(ast.Lambda(arguments(_FOLD, star=THUNK), self.visit_terms(node, list(node.generators))), node)
 
     def visit_terms(self, terms: Any, generators: list[ast.comprehension]) -> ast.expr:
         """The loops of a comprehension from the first generator on; each binds its names by a comprehension over one item."""
@@ -100,13 +101,13 @@ class Comprehensions:
         item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
         bound = ast.ListComp(inner, [ast.comprehension(first.target, item, [], 0)])
         for part in (item, item.elts[0], bound):
-            ast.copy_location(part, terms.elt)
-        body = ast.copy_location(ast.Lambda(arguments(_ITEM, star=THUNK), bound), terms.elt)
+            placed(part, terms.elt)
+        body = placed(ast.Lambda(arguments(_ITEM, star=THUNK), bound), terms.elt)
         return self.of_fold("each", [source, body], first.iter)
 
     def of_fold(self, name: str, args: list[ast.expr], like: ast.expr) -> ast.Call:
-        held = ast.copy_location(ast.Name(_FOLD, ast.Load()), like)
-        return ast.copy_location(ast.Call(ast.copy_location(ast.Attribute(held, name, ast.Load()), like), args, []), like)
+        held = placed(ast.Name(_FOLD, ast.Load()), like)
+        return placed(ast.Call(placed(ast.Attribute(held, name, ast.Load()), like), args, []), like)
 
     def collected(self, node: ast.ListComp) -> ast.Call:
         source, target = node.generators[0].iter, node.generators[0].target
@@ -117,7 +118,7 @@ class Comprehensions:
         item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
         inner = ast.ListComp(element, [ast.comprehension(target, item, [], 0)])
         first = ast.Subscript(inner, ast.Constant(0), ast.Load())
-        function = ast.Lambda(ast.arguments([], [ast.arg(_ITEM)], None, [], [], None, []), first)
+        function = ast.Lambda(ast.arguments([], [parameter(_ITEM)], None, [], [], None, []), first)
         for part in (item, item.elts[0], inner, first, first.slice, function, function.args.args[0]):
-            ast.copy_location(part, node.elt)
+            placed(part, node.elt)
         return self.tg("collect", [function, made], node)

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import ast
 
+from .nodes import marked, walk
+
 
 def mark(tree: ast.AST) -> None:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.If, ast.While, ast.IfExp, ast.Assert)):
             _ask(node.test)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -20,6 +22,6 @@ def mark(tree: ast.AST) -> None:
 
 def _ask(node: ast.expr) -> None:
     if isinstance(node, ast.BoolOp):
-        node.asked = True
+        marked(node, asked=True)
         for operand in node.values:
             _ask(operand)

@@ -20,7 +20,10 @@ The passes annotate loops: `loop.stops` lists the names of the flags that end it
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
+
+from .nodes import marked, placed
 
 TG, VALUE, RETURNED = "<tg>", "<value>", "<returned>"
 
@@ -36,16 +39,16 @@ def _is_flag(name: str) -> bool:
 
 
 def load(name: str, like: ast.AST) -> ast.Name:
-    return ast.copy_location(ast.Name(name, ast.Load()), like)
+    return placed(ast.Name(name, ast.Load()), like)
 
 
 def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
-    target = ast.copy_location(ast.Name(name, ast.Store()), like)
-    return ast.copy_location(ast.Assign([target], value), like)
+    target = placed(ast.Name(name, ast.Store()), like)
+    return placed(ast.Assign([target], value), like)
 
 
-def literal(value: bool | str | None, like: ast.AST) -> ast.Constant:
-    return ast.copy_location(ast.Constant(value), like)
+def literal(value: bool | int | str | bytes | float | complex | None, like: ast.AST) -> ast.Constant:
+    return placed(ast.Constant(value), like)
 
 
 def lower(function: ast.FunctionDef) -> None:
@@ -53,15 +56,15 @@ def lower(function: ast.FunctionDef) -> None:
     body = function.body
     if not _exits(body[:-1]) and not (type(body[-1]) is not ast.Return and _exits(body[-1:])):
         if type(body[-1]) is not ast.Return:
-            body.append(ast.copy_location(ast.Return(literal(None, body[-1])), body[-1]))
+            body.append(placed(ast.Return(literal(None, body[-1])), body[-1]))
         return
-    end = ast.copy_location(ast.Return(literal(None, body[-1])), body[-1])
+    end = placed(ast.Return(literal(None, body[-1])), body[-1])
     passes = _Exits(nothing=all(map(_is_none, _returned(body))))
     lowered, _, _ = passes.block([*body, end], None)
     lowered = passes.strip(lowered)
     if RETURNED in passes.read:
         lowered.insert(0, store(RETURNED, literal(False, body[0]), body[0]))
-    lowered.append(end if passes.nothing else ast.copy_location(ast.Return(load(VALUE, end)), end))
+    lowered.append(end if passes.nothing else placed(ast.Return(load(VALUE, end)), end))
     function.body = lowered
 
 
@@ -118,7 +121,7 @@ def _leaves(statements: list[ast.stmt]) -> bool:
             return True
         if isinstance(s, ast.Try) and all(_leaves(h.body) for h in s.handlers) and (_leaves(s.body) or _leaves(s.orelse)):
             return True
-        if _endless(s) and not _breaks(s.body):
+        if isinstance(s, ast.While) and _endless(s) and not _breaks(s.body):
             return True
     return False
 
@@ -158,13 +161,14 @@ class _Exits:
 
     def block(self, statements: list[ast.stmt], loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
         """(lowered statements, flags that they may set, whether they always leave)."""
-        out, flags = [], set()
+        out: list[ast.stmt] = []
+        flags: set[str] = set()
         for k, s in enumerate(statements):
             rest = statements[k + 1:]
             kind = type(s)
             if kind in _SIMPLE:
                 return out + _SIMPLE[kind](self, s, loop, flags), flags, True
-            if kind is ast.If and _exits([s]):
+            if isinstance(s, ast.If) and _exits([s]):
                 more, set_, always = self.branch(s, rest, loop)
                 return out + more, flags | set_, always
             if kind in (ast.For, ast.While):
@@ -172,8 +176,8 @@ class _Exits:
                 more, set_ = self.loop(s, loop)
                 if always:
                     return out + more, flags | set_, True
-            elif kind in (ast.With, ast.Try):
-                set_, always = (self.with_ if kind is ast.With else self.attempt)(s, loop)
+            elif isinstance(s, (ast.With, ast.Try)):
+                set_, always = self.with_(s, loop) if isinstance(s, ast.With) else self.attempt(s, loop)
                 more = [s]
                 if always:
                     return out + more, flags | set_, True
@@ -186,7 +190,7 @@ class _Exits:
                 return out + guarded, flags | set_ | more_set, always
         return out, flags, False
 
-    def branch(self, s: ast.If, rest: list[ast.stmt], loop: _Loop | None) -> tuple[list[ast.If], set[str], bool]:
+    def branch(self, s: ast.If, rest: list[ast.stmt], loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
         """An `if` that may leave, together with what follows it."""
         then_leaves, other_leaves = _leaves(s.body), _leaves(s.orelse)
         moved = then_leaves != other_leaves
@@ -277,24 +281,25 @@ class _Exits:
                     continue
             if isinstance(s, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
                 for part in (s, *getattr(s, "handlers", ())):
-                    part.body = self.strip(part.body) or [ast.copy_location(ast.Pass(), s)]
-                s.orelse = self.strip(getattr(s, "orelse", []))
+                    part.body = self.strip(part.body) or [placed(ast.Pass(), s)]
+                marked(s, orelse=self.strip(getattr(s, "orelse", [])))
             kept.append(s)
         return kept
 
 
-_SIMPLE = {ast.Return: _Exits.leave, ast.Break: _Exits.break_, ast.Continue: _Exits.continue_, ast.Raise: _Exits.raise_}
+_SIMPLE: dict[type, Callable] = {ast.Return: _Exits.leave, ast.Break: _Exits.break_,
+                                    ast.Continue: _Exits.continue_, ast.Raise: _Exits.raise_}
 
 
 def _if(s: ast.If, then: list[ast.stmt], other: list[ast.stmt]) -> ast.If:
-    s.body, s.orelse = then or [ast.copy_location(ast.Pass(), s)], other
+    s.body, s.orelse = then or [placed(ast.Pass(), s)], other
     return s
 
 
 def _if_not(passes: _Exits, flags: list[str] | set[str], body: list[ast.stmt], like: ast.stmt) -> ast.If:
     """`if not (a or b): body`"""
     passes.read.update(flags)
-    names = [load(f, like) for f in sorted(flags)]
-    test = names[0] if len(names) == 1 else ast.copy_location(ast.BoolOp(ast.Or(), names), like)
-    no = ast.copy_location(ast.UnaryOp(ast.Not(), test), like)
-    return ast.copy_location(ast.If(no, body or [ast.copy_location(ast.Pass(), like)], []), like)
+    names: list[ast.expr] = [load(f, like) for f in sorted(flags)]
+    test = names[0] if len(names) == 1 else placed(ast.BoolOp(ast.Or(), names), like)
+    no = placed(ast.UnaryOp(ast.Not(), test), like)
+    return placed(ast.If(no, body or [placed(ast.Pass(), like)], []), like)

@@ -6,6 +6,7 @@ reason and what to write instead.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ...ir.errors import Frame, UnsupportedError
@@ -34,7 +35,7 @@ if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"
 
 
-def refuse(node: ast.AST, file: str, function: str, what: str, remedy: str) -> NoReturn:
+def refuse(node: Any, file: str, function: str, what: str, remedy: str) -> NoReturn:
     end = node.end_col_offset if getattr(node, "end_lineno", None) == node.lineno else None
     raise UnsupportedError(what, remedy, (Frame(file, node.lineno, function, node.col_offset, end),)) from None
 
@@ -53,7 +54,7 @@ class _Fence:
 
     def function(self, node: Any) -> None:
         outer, self.name = self.name, getattr(node, "name", "<lambda>")
-        for child in node.body if isinstance(node.body, list) else [node.body]:
+        for child in [node.body] if isinstance(node, ast.Lambda) else node.body:
             self.visit(child)
         for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
             self.visit(default)
@@ -64,10 +65,10 @@ class _Fence:
         row = _REFUSED.get(cls)
         if row:
             self.refuse(node, *row)
-        if not isinstance(node, _PLAIN):
-            self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
         if cls is ast.Lambda and any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(node.body)):
             self.refuse(node, "a lambda with a `yield` cannot be compiled", "write it as a `def`")
+        if not isinstance(node, _PLAIN):
+            self.refuse(node, f"`{cls.__name__}` cannot be compiled", "write it with if, for, while and assignments")
         if cls is ast.Lambda or cls in liveness.COMPREHENSIONS:
             self.operands(node)
         if cls is ast.FunctionDef or cls is ast.Lambda:
@@ -125,5 +126,6 @@ class _Fence:
             self.refuse(node, "`import *` cannot be compiled", "import the names that are used")
 
 
-_SPECIAL = {ast.With: _Fence.with_, ast.Global: _Fence.global_, ast.Try: _Fence.try_, ast.MatchOr: _Fence.alternatives,
+_SPECIAL: dict[type, Callable[[_Fence, Any], None]] = {
+            ast.With: _Fence.with_, ast.Global: _Fence.global_, ast.Try: _Fence.try_, ast.MatchOr: _Fence.alternatives,
             ast.comprehension: _Fence.comprehension, ast.ImportFrom: _Fence.imported}

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import early_exit, liveness
 from .early_exit import TG
-from .nodes import children
+from .nodes import children, marked, parameter, placed
+from .rewriter_parts import Part
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter
@@ -48,18 +49,18 @@ def split(node: ast.FunctionDef) -> ast.FunctionDef:
     names = liveness.parameters(node)
 
     def inner(name: str, body: list[ast.stmt], *first: str) -> ast.FunctionDef:
-        given = ast.arguments([], [ast.arg(n) for n in (*first, *names)], None, [], [], None,
+        given = ast.arguments([], [parameter(n) for n in (*first, *names)], None, [], [], None,
                               [early_exit.load(n, node) for n in names])
-        return ast.copy_location(ast.FunctionDef(name, given, body, [], None), node)
+        return placed(ast.FunctionDef(name, given, body, [], None), node)
 
     steps = inner(STEPS, copy.deepcopy(node.body))
     made = ast.Call(ast.Attribute(early_exit.load(TG, node), "generator", ast.Load()),
                     [early_exit.load(PUSH, node), early_exit.load(STEPS, node)], [])
     for part in (made, made.func):
-        ast.copy_location(part, node)
-    made.made = True
-    body = [inner(PUSH, node.body, SINK), steps, ast.copy_location(ast.Return(made), node)]
-    return ast.copy_location(ast.FunctionDef(node.name, node.args, body, [], None), node)
+        placed(part, node)
+    marked(made, made=True)
+    body = [inner(PUSH, node.body, SINK), steps, placed(ast.Return(made), node)]
+    return placed(ast.FunctionDef(node.name, node.args, body, [], None), node)
 
 
 # --- the form that gives values one by one ----------------------------------------------------------------------------
@@ -71,18 +72,18 @@ def pauses(s: ast.stmt) -> bool:
     return any(isinstance(n, (*_YIELDS, ast.Return)) for n in own(s)) or _leaves_loop(s)
 
 
-def _leaves_loop(s: ast.stmt) -> bool:
+def _leaves_loop(s: ast.stmt | ast.ExceptHandler) -> bool:
     """Whether a `break` or `continue` in a statement is of a loop around it."""
     if isinstance(s, (ast.Break, ast.Continue)):
         return True
-    inner = s.orelse if isinstance(s, (ast.For, ast.While)) else [
+    inner: list = s.orelse if isinstance(s, (ast.For, ast.While)) else [
         x for x in children(s) if isinstance(x, (ast.stmt, ast.ExceptHandler))]
     return not isinstance(s, liveness.FUNCTIONS) and any(map(_leaves_loop, inner))
 
 
 def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     """The statements with the early exits of those lowered that do not pause."""
-    found = []
+    found: list[ast.stmt] = []
     for s in statements:
         if not pauses(s):
             found += early_exit.lowered([s])
@@ -94,7 +95,7 @@ def lowered(statements: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
-class Generators:
+class Generators(Part):
     """The part of the rewriter that has generators. `stepwise`: for each function around, whether it has the second form."""
 
     stepwise: list[bool]
@@ -113,7 +114,7 @@ class Generators:
         return self.tg("delegate", [early_exit.load(SINK, node), self.expr(node.value)], node)
 
     def steps(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        found = []
+        found: list[ast.stmt] = []
         for s in statements:
             if not pauses(s):
                 found += self.statements([s])
@@ -134,10 +135,10 @@ class Generators:
         outer, self.pending = self.pending, []
         test = self.tg("known", [self.expr(s.test)], s.test)
         before, self.pending = self.pending, outer
-        ends = [*(self.steps(s.orelse)), ast.copy_location(ast.Break(), s)]
-        ask = ast.If(ast.copy_location(ast.UnaryOp(ast.Not(), test), s), ends, [])
+        ends = [*(self.steps(s.orelse)), placed(ast.Break(), s)]
+        ask = ast.If(placed(ast.UnaryOp(ast.Not(), test), s), ends, [])
         s.test, s.orelse = early_exit.literal(True, s), []
-        s.body = [*before, ast.copy_location(ask, s), *self.steps(s.body)]
+        s.body = [*before, placed(ask, s), *self.steps(s.body)]
         return [s]
 
     def step_for(self, s: ast.For) -> list[ast.For]:
@@ -145,12 +146,12 @@ class Generators:
         name = self.temporary()
         s.body = [*self.assign([s.target], early_exit.load(name, s.target), s.target), *self.steps(s.body)]
         s.orelse = self.steps(s.orelse)
-        s.target = ast.copy_location(ast.Name(name, ast.Store()), s.target)
+        s.target = placed(ast.Name(name, ast.Store()), s.target)
         return [s]
 
     def step_refused(self, s: Any) -> list[ast.Expr]:
         """`try` and `with` around a `yield`: what they do when the consumer does not come back is not known."""
-        return [ast.copy_location(ast.Expr(self.tg("not_stepwise", [], s)), s)]
+        return [placed(ast.Expr(self.tg("not_stepwise", [], s)), s)]
 
 
 def _plain(rewriter: _Rewriter, s: ast.stmt) -> list[ast.stmt]:
@@ -162,5 +163,6 @@ def _plain(rewriter: _Rewriter, s: ast.stmt) -> list[ast.stmt]:
     return rewriter.statements([s])
 
 
-_STEPS = {ast.If: Generators.step_if, ast.While: Generators.step_while, ast.For: Generators.step_for,
+_STEPS: dict[type, Callable[[Any, Any], list]] = {
+          ast.If: Generators.step_if, ast.While: Generators.step_while, ast.For: Generators.step_for,
           ast.Try: Generators.step_refused, ast.With: Generators.step_refused}

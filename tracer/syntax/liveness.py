@@ -20,11 +20,11 @@ A name that a nested function reads counts as live everywhere, as nobody knows w
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .early_exit import is_internal
-from .nodes import children, walk
+from .nodes import children, marked, walk
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.While)
@@ -103,7 +103,7 @@ def targets_of(node: ast.expr) -> set[str]:
     return targets_of(node.value) if isinstance(node, ast.Starred) else set()
 
 
-def operands(node: ast.AST) -> list[ast.expr]:
+def operands(node: ast.AST) -> list[Any]:
     """The parts of a node that are evaluated only where other parts, or their own statement, say so."""
     if isinstance(node, ast.BoolOp):
         return node.values[1:]
@@ -141,9 +141,10 @@ def analyse(function: ast.FunctionDef, shared: frozenset = frozenset()) -> Names
     for node in walk(function.body):
         if isinstance(node, DEFERRED):
             deferred |= reads(node)
-    live = _Live(frozenset(deferred & local), frozenset(local))
+    found = bindings(function.body)
+    live = _Live(frozenset(deferred & local), frozenset(local), bool(found))
     live.block(function.body, set())
-    unsure = {n.target.id for n, certain in bindings(function.body) if not certain}
+    unsure = {n.target.id for n, certain in found if not certain}
     staged = frozenset(live.staged | unsure)
     DefiniteAssignment(local, staged - (own - live.deleted)).block(function.body, set(own))
     return Names(frozenset(local), (staged | shared) - own)
@@ -180,8 +181,10 @@ def _own(s: ast.stmt) -> list:
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
 
 class _Live:
-    def __init__(self, deferred: frozenset, local: frozenset):
-        self.deferred, self.local = deferred, local
+    """binds: whether the function has a `:=`."""
+
+    def __init__(self, deferred: frozenset, local: frozenset, binds: bool):
+        self.deferred, self.local, self.binds = deferred, local, binds
         self.staged: set[str] = set()
         self.deleted: set[str] = set()
 
@@ -189,9 +192,13 @@ class _Live:
         for s in reversed(statements):
             handler = _LIVE.get(type(s))
             out = handler(self, s, out) if handler else before(s, out)
-            asked = {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} - out - self.deferred
-            s.forgotten = asked & getattr(s, "forgotten", asked)
+            asked = self.uncertain(s) - out - self.deferred
+            marked(s, forgotten=asked & getattr(s, "forgotten", asked))
         return out
+
+    def uncertain(self, s: ast.stmt) -> set[str]:
+        """The names that a statement's own operands may bind."""
+        return {n.target.id for e in _own(s) for n, certain in bindings(e) if not certain} if self.binds else set()
 
     def mark(self, s: Any, bound: set, live: set) -> None:
         s.bound = tuple(sorted(bound))
@@ -199,10 +206,10 @@ class _Live:
         self.staged |= bound
         if isinstance(s, LOOPS):
             plain, augmented, items = written(s.body)
-            s.augmented = augmented - plain
-            s.mutated = tuple(sorted((items | augmented) & self.local & (live | self.deferred)))
+            marked(s, augmented=augmented - plain,
+                   mutated=tuple(sorted((items | augmented) & self.local & (live | self.deferred))))
 
-    def if_(self, s: ast.If, out: Any) -> set[str]:
+    def if_(self, s: Any, out: Any) -> set[str]:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
         self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
         s.dead = set(s.state) - out - self.deferred
@@ -247,7 +254,7 @@ class _Live:
             inside = before(item.context_expr, inside)
         return inside
 
-    def attempt(self, s: ast.Try, out: set[str]) -> set[str]:
+    def attempt(self, s: Any, out: set[str]) -> set[str]:
         """Whatever is live where handlers begin is live all through the body, which they may interrupt anywhere."""
         deferred = self.deferred
         final = out | self.block(s.finalbody, out)
@@ -273,7 +280,8 @@ class _Live:
         return (out - {s.name}) | reads(s)
 
 
-_LIVE = {ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign,
+_LIVE: dict[type, Callable[[_Live, Any, set], set]] = {
+         ast.If: _Live.if_, ast.While: _Live.while_, ast.For: _Live.for_, ast.Assign: _Live.assign,
          ast.AnnAssign: _Live.annotated,
          ast.AugAssign: _Live.augmented, ast.With: _Live.with_, ast.FunctionDef: _Live.function,
          ast.Try: _Live.attempt, ast.Delete: _Live.delete}
@@ -325,13 +333,13 @@ class DefiniteAssignment:
             return sure | {s.name}
         if isinstance(s, ast.AugAssign):
             if isinstance(s.target, ast.Name):
-                s.target.unsure = s.target.id in self.staged and s.target.id not in sure
+                marked(s.target, unsure=s.target.id in self.staged and s.target.id not in sure)
             else:
                 self.expression(s.target, sure)
             return self.expression(s.value, sure) | targets_of(s.target)
         if isinstance(s, (ast.Assign, ast.AnnAssign)):
             sure = self.expression(s.value, sure) if s.value is not None else sure
-            for target in getattr(s, "targets", None) or [s.target]:
+            for target in s.targets if isinstance(s, ast.Assign) else [s.target]:
                 sure = self.expression(target, sure)
                 if s.value is not None:
                     sure = sure | targets_of(target)
@@ -340,7 +348,7 @@ class DefiniteAssignment:
             return sure | assigned(s)
         return self.expression(s, sure)
 
-    def attempt(self, s: ast.Try, sure: set) -> set:
+    def attempt(self, s: Any, sure: set) -> set:
         done = self.block(s.body, set(sure))
         ends = [self.block(s.orelse, set(done))]
         for h in s.handlers:
@@ -362,7 +370,7 @@ class DefiniteAssignment:
     def mark(self, node: Any, sure: set) -> None:
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load) and node.id in self.staged and node.id not in sure and not is_internal(node.id):
-                node.unsure = True
+                marked(node, unsure=True)
         elif isinstance(node, FUNCTIONS):
             self.deferred(node)
         elif isinstance(node, COMPREHENSIONS):
@@ -380,7 +388,7 @@ class DefiniteAssignment:
             own |= assigned(function.body)
         for node in walk(function):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.staged - own:
-                node.unsure = not is_internal(node.id)
+                marked(node, unsure=not is_internal(node.id))
 
 
 def _never_ends(statements: list[ast.stmt]) -> bool:

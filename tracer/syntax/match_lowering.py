@@ -17,14 +17,18 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from . import early_exit, try_except, with_statement
 from .early_exit import TG
+from .nodes import placed, walk
 
 
 def lower(function: ast.FunctionDef) -> None:
     """Rewrite a function's body in place (not the functions within it)."""
+    if not any(isinstance(n, (ast.Match, ast.With, ast.Try)) for n in walk(function.body)):
+        return
     passes = _Patterns()
     function.body = [s for part in function.body for s in passes.listed(part)]
 
@@ -37,7 +41,7 @@ class _Patterns(ast.NodeTransformer):
         made = self.visit(statement)
         return made if isinstance(made, list) else [made]
 
-    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
+    def visit_FunctionDef(self, node: Any) -> Any:
         return node
 
     visit_Lambda = visit_FunctionDef
@@ -48,7 +52,8 @@ class _Patterns(ast.NodeTransformer):
         return with_statement.lower(node, self.tries - len(node.items) + 1)
 
     def visit_Try(self, node: ast.Try) -> ast.Try:
-        return self.numbered(self.generic_visit(node))
+        self.generic_visit(node)
+        return self.numbered(node)
 
     def numbered(self, node: ast.Try) -> ast.Try:
         self.tries += 1
@@ -69,8 +74,8 @@ class _Patterns(ast.NodeTransformer):
 
 
 def _if(tests: list[ast.expr], body: list[ast.stmt], orelse: list[ast.stmt], like: ast.AST) -> ast.If:
-    test = tests[0] if len(tests) == 1 else ast.copy_location(ast.BoolOp(ast.And(), tests), like)
-    return ast.copy_location(ast.If(test, body, orelse), like)
+    test = tests[0] if len(tests) == 1 else placed(ast.BoolOp(ast.And(), tests), like)
+    return placed(ast.If(test, body, orelse), like)
 
 
 class _Substitution(ast.NodeTransformer):
@@ -92,16 +97,16 @@ def _pattern(p: ast.pattern, subject: ast.expr) -> tuple[list[ast.expr], list[tu
 
 def _helper(name: str, args: Any, like: Any) -> ast.Call:
     """<tg>.name(args)"""
-    function = ast.copy_location(ast.Attribute(early_exit.load(TG, like), name, ast.Load()), like)
-    return ast.copy_location(ast.Call(function, args, []), like)
+    function = placed(ast.Attribute(early_exit.load(TG, like), name, ast.Load()), like)
+    return placed(ast.Call(function, args, []), like)
 
 
 def _item(subject: ast.Name, key: ast.expr, like: Any) -> ast.Subscript:
-    return ast.copy_location(ast.Subscript(copy.deepcopy(subject), key, ast.Load()), like)
+    return placed(ast.Subscript(copy.deepcopy(subject), key, ast.Load()), like)
 
 
 def _compared(subject: ast.Name, op: ast.cmpop, value: Any, like: Any) -> ast.Compare:
-    return ast.copy_location(ast.Compare(copy.deepcopy(subject), [op], [value]), like)
+    return placed(ast.Compare(copy.deepcopy(subject), [op], [value]), like)
 
 
 def _all(pairs: Any) -> tuple[list, list]:
@@ -132,8 +137,8 @@ def _or(p: ast.MatchOr, subject: ast.Name) -> tuple[list[ast.BoolOp], list]:
     alternatives = [_pattern(part, subject)[0] for part in p.patterns]
     if not all(alternatives):
         return [], []
-    joined = [t[0] if len(t) == 1 else ast.copy_location(ast.BoolOp(ast.And(), t), p) for t in alternatives]
-    return [ast.copy_location(ast.BoolOp(ast.Or(), joined), p)], []
+    joined = [t[0] if len(t) == 1 else placed(ast.BoolOp(ast.And(), t), p) for t in alternatives]
+    return [placed(ast.BoolOp(ast.Or(), joined), p)], []
 
 
 def _sequence(p: ast.MatchSequence, subject: Any) -> Any:
@@ -144,7 +149,7 @@ def _sequence(p: ast.MatchSequence, subject: Any) -> Any:
     for k, part in enumerate(p.patterns):
         if k == star:
             after = len(p.patterns) - 1 - k
-            if part.name:
+            if isinstance(part, ast.MatchStar) and part.name:
                 extra.append((part.name, _helper("rest_of", [subject, early_exit.literal(k, p), early_exit.literal(after, p)],
                                                  part)))
         else:
@@ -155,7 +160,7 @@ def _sequence(p: ast.MatchSequence, subject: Any) -> Any:
 
 
 def _mapping(p: ast.MatchMapping, subject: Any) -> Any:
-    keys = ast.copy_location(ast.Tuple(list(p.keys), ast.Load()), p)
+    keys = placed(ast.Tuple(list(p.keys), ast.Load()), p)
     tests, bound = _all((part, _item(subject, copy.deepcopy(key), part)) for key, part in zip(p.keys, p.patterns))
     if p.rest:
         bound.append((p.rest, _helper("others_of", [subject, copy.deepcopy(keys)], p)))
@@ -163,15 +168,16 @@ def _mapping(p: ast.MatchMapping, subject: Any) -> Any:
 
 
 def _class(p: ast.MatchClass, subject: Any) -> Any:
-    names = ast.copy_location(ast.Tuple([early_exit.literal(n, p) for n in p.kwd_attrs], ast.Load()), p)
+    names = placed(ast.Tuple([early_exit.literal(n, p) for n in p.kwd_attrs], ast.Load()), p)
     test = _helper("is_instance", [subject, p.cls, early_exit.literal(len(p.patterns), p), names], p)
+    pairs: list[tuple[ast.pattern, ast.expr]]
     pairs = [(part, _helper("part_of", [subject, copy.deepcopy(p.cls), early_exit.literal(k, p)], part))
              for k, part in enumerate(p.patterns)]
-    pairs += [(part, ast.copy_location(ast.Attribute(copy.deepcopy(subject), name, ast.Load()), part))
+    pairs += [(part, placed(ast.Attribute(copy.deepcopy(subject), name, ast.Load()), part))
               for name, part in zip(p.kwd_attrs, p.kwd_patterns)]
     tests, bound = _all(pairs)
     return [test, *tests], bound
 
 
-_PATTERNS = {ast.MatchValue: _value, ast.MatchSingleton: _singleton, ast.MatchAs: _as, ast.MatchOr: _or,
+_PATTERNS: dict[type, Callable] = {ast.MatchValue: _value, ast.MatchSingleton: _singleton, ast.MatchAs: _as, ast.MatchOr: _or,
              ast.MatchSequence: _sequence, ast.MatchMapping: _mapping, ast.MatchClass: _class}

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import early_exit, liveness
-from .nodes import children, walk
+from .nodes import children, marked, placed, walk
 
 if TYPE_CHECKING:
     from ..tracing import Trace
@@ -43,7 +43,7 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
     if names:
         for node in walk(function.body):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
-                node.unsure = True
+                marked(node, unsure=True)
         stores = _Stores(names)
         function.body = [stores.visit(s) for s in function.body]
     return shared, declared
@@ -51,7 +51,7 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
 
 def _own(node: ast.FunctionDef) -> Iterator[Any]:
     """The nodes of a function without the insides of the functions in it."""
-    todo = list(node.body)
+    todo: list[ast.AST] = [*node.body]
     while todo:
         at = todo.pop()
         yield at
@@ -69,7 +69,7 @@ class _Stores(ast.NodeTransformer):
     def __init__(self, names: frozenset):
         self.names = names
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+    def visit_FunctionDef(self, node: Any) -> Any:
         return node
 
     visit_Lambda = visit_FunctionDef
@@ -77,18 +77,18 @@ class _Stores(ast.NodeTransformer):
     def visit_ListComp(self, node: Any) -> Any:
         """Its own names hide others; what `:=` assigns in it is the function's."""
         for found, _ in liveness.bindings(node):
-            found.target = self.visit_Name(found.target)
+            marked(found, target=self.visit_Name(found.target))
         return node
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.Pass:
-        return ast.copy_location(ast.Pass(), node)
+        return placed(ast.Pass(), node)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in self.names or isinstance(node.ctx, ast.Load):
             return node
-        return ast.copy_location(ast.Attribute(early_exit.load(cell_name(node.id), node), CONTENTS, node.ctx), node)
+        return placed(ast.Attribute(early_exit.load(cell_name(node.id), node), CONTENTS, node.ctx), node)
 
     def visit_Delete(self, node: Any) -> Any:
         return self.generic_visit(node)

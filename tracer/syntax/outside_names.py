@@ -6,6 +6,8 @@ from typing import Any
 
 from . import early_exit
 from .comprehensions import THUNK, arguments
+from .nodes import placed
+from .rewriter_parts import Part
 
 
 def frozen(node: ast.Call) -> bool:
@@ -14,7 +16,7 @@ def frozen(node: ast.Call) -> bool:
     return name == "static" and len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred)
 
 
-class OutsideNames:
+class OutsideNames(Part):
     """The part of the rewriter that has names from outside. `free`: the variables of the functions around."""
 
     free: frozenset
@@ -37,8 +39,8 @@ class OutsideNames:
             return node
         if node.id not in self.free:
             return self.tg("name", [node, early_exit.literal(node.id, node)], node)
-        thunk = ast.Lambda(arguments(star=THUNK), ast.copy_location(ast.Name(node.id, ast.Load()), node))
-        return self.tg("variable", [node, ast.copy_location(thunk, node)], node)
+        thunk = ast.Lambda(arguments(star=THUNK), placed(ast.Name(node.id, ast.Load()), node))
+        return self.tg("variable", [node, placed(thunk, node)], node)
 
     def static(self, node: ast.Call) -> Any:
         """tg.static(e): e is evaluated where it is known what for."""

@@ -27,13 +27,13 @@ it (`tg.value(x)`). Generated functions have names that no program can have: "<t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds
 from .early_exit import TG
-from .nodes import walk
+from .nodes import marked, placed, walk
 
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not",
@@ -69,22 +69,22 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     # --- making nodes -------------------------------------------------------------------------------------------------
 
     def tg(self, name: str, args: Iterable[ast.expr], like: ast.AST, keywords: Sequence = ()) -> ast.Call:
-        at = ast.copy_location(ast.Name(TG, ast.Load()), like)
-        return ast.copy_location(
-            ast.Call(ast.copy_location(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
+        at = placed(ast.Name(TG, ast.Load()), like)
+        return placed(
+            ast.Call(placed(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
 
     def thunk(self, value: ast.expr) -> ast.expr:
         """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
         bound = sorted({name for n in walk(value) for name in self.bound_by(n)})
         if not bound:
-            return ast.copy_location(ast.Lambda(arguments(star=THUNK), value), value)
+            return placed(ast.Lambda(arguments(star=THUNK), value), value)
         name = self.temporary("<tg binds")
-        returned = ast.copy_location(ast.Return(value), value)
-        names = [name, *(self.temporary(f"<tg {word}") for word in ("get", "put"))]
-        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, *names[1:], value)]
-        listed = ast.copy_location(ast.Tuple([early_exit.literal(n, value) for n in bound], ast.Load()), value)
-        made = self.tg("binds", [*(early_exit.load(n, value) for n in names), listed], value)
-        made.binds = bound
+        returned = placed(ast.Return(value), value)
+        get, put = self.temporary("<tg get"), self.temporary("<tg put")
+        self.pending += [self.definition(name, arguments(), bound, [returned], value), *self.access(bound, get, put, value)]
+        listed = placed(ast.Tuple([early_exit.literal(n, value) for n in bound], ast.Load()), value)
+        made = self.tg("binds", [*(early_exit.load(n, value) for n in (name, get, put)), listed], value)
+        marked(made, binds=bound)
         return made
 
     @staticmethod
@@ -99,8 +99,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     def definition(self, name: str, arguments: ast.arguments, bound: Sequence[str], body: list[ast.stmt],
                    like: ast.AST) -> ast.FunctionDef:
         if bound:
-            body = [ast.copy_location(ast.Nonlocal(list(bound)), like), *body]
-        return ast.copy_location(ast.FunctionDef(name, arguments, body or [ast.copy_location(ast.Pass(), like)], [], None),
+            body = [placed(ast.Nonlocal(list(bound)), like), *body]
+        return placed(ast.FunctionDef(name, arguments, body or [placed(ast.Pass(), like)], [], None),
                                  like)
 
     def mangle(self, name: str) -> str:
@@ -127,17 +127,17 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         body = self.steps(node.body) if stepwise else self.statements(node.body)
         self.stepwise.pop()
         self.leave()
-        start = [self.unset(n, node) for n in sorted(names.staged)]
+        start: list[ast.stmt] = [self.unset(n, node) for n in sorted(names.staged)]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
         made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
                                [], None)
-        return ast.copy_location(made, node)
+        return placed(made, node)
 
     def cell(self, name: str, own: bool, like: ast.FunctionDef) -> ast.stmt:
         """<cell n> = <tg>.cell("n", lambda: n)"""
         read = ast.Lambda(arguments(), early_exit.load(self.mangle(name), like))
-        made = self.tg("own_cell" if own else "cell", [early_exit.literal(name, like), ast.copy_location(read, like)], like)
+        made = self.tg("own_cell" if own else "cell", [early_exit.literal(name, like), placed(read, like)], like)
         return early_exit.store(nonlocals.cell_name(name), made, like)
 
     def enter(self, arguments: ast.arguments, local: frozenset[str] | list[str]) -> None:
@@ -152,7 +152,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     def parameters(self, a: ast.arguments) -> ast.arguments:
         """Without annotations; defaults as expressions of the function around."""
         def plain(p: ast.arg | None) -> ast.arg | None:
-            return ast.copy_location(ast.arg(self.mangle(p.arg)), p) if p else None
+            return placed(ast.arg(self.mangle(p.arg)), p) if p else None
         return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], plain(a.vararg),
                              [plain(p) for p in a.kwonlyargs], [self.expr(d) if d else None for d in a.kw_defaults],
                              plain(a.kwarg), [self.expr(d) for d in a.defaults])
@@ -162,7 +162,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         self.enter(node.args, liveness.parameters(node))
         body = self.expr(node.body)
         self.leave()
-        return ast.copy_location(ast.Lambda(arguments, body), node)
+        return placed(ast.Lambda(arguments, body), node)
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -195,32 +195,32 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         made.decorator_list = decorators
         return made
 
-    def s_Delete(self, s: ast.Delete) -> list[ast.Expr]:
+    def s_Delete(self, s: ast.Delete) -> list[ast.stmt]:
         """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""
         return [self.unset(t.id, t) if isinstance(t, ast.Name)
-                else ast.copy_location(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
+                else placed(ast.Expr(self.tg("delete", self.place(t), t)), s) for t in s.targets]
 
     def s_Try(self, s: ast.Try) -> list[ast.stmt]:
         return try_except.rewrite(self, s)
 
-    def place(self, target: Any) -> list[ast.expr]:
+    def place(self, target: Any) -> tuple[ast.expr, ast.expr, ast.Constant]:
         """(object, key, whether an attribute) of a subscript or attribute."""
         if isinstance(target, ast.Subscript):
-            return [self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)]
-        return [self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
-                early_exit.literal(True, target)]
+            return self.outer(target.value), self.index(target.slice), early_exit.literal(False, target)
+        return (self.outer(target.value), early_exit.literal(self.mangle(target.attr), target),
+                early_exit.literal(True, target))
 
     def s_Assign(self, s: ast.Assign) -> list[ast.stmt]:
         return self.assign(s.targets, self.expr(s.value), s)
 
     def s_AnnAssign(self, s: ast.AnnAssign) -> Any:
-        return self.assign([s.target], self.expr(s.value), s) if s.value else ast.copy_location(ast.Pass(), s)
+        return self.assign([s.target], self.expr(s.value), s) if s.value else placed(ast.Pass(), s)
 
     def assign(self, targets: list[ast.expr], value: ast.expr, s: ast.AST) -> list[ast.stmt]:
         if len(targets) == 1:
             return self.assign_one(targets[0], value, s)
         name = self.temporary()
-        out = [early_exit.store(name, value, s)]
+        out: list[ast.stmt] = [early_exit.store(name, value, s)]
         for target in targets:
             out += self.assign_one(target, early_exit.load(name, s), s)
         return out
@@ -229,26 +229,26 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         if isinstance(target, ast.Name):
             return [early_exit.store(self.mangle(target.id), value, s)]
         if isinstance(target, (ast.Subscript, ast.Attribute)):
-            return [ast.copy_location(ast.Expr(self.store(target, value)), s)]
+            return [placed(ast.Expr(self.store(target, value)), s)]
         after: list[ast.stmt] = []
         pattern = self.pattern(target, after, s)
-        return [ast.copy_location(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
+        return [placed(ast.Assign([pattern], self.tg("unpack", [value], value)), s), *after]
 
     def pattern(self, target: ast.expr, after: list, s: ast.AST) -> ast.expr:
         """An unpacking target in which every subscript and attribute is a temporary, stored `after`; starred lists are new."""
         if isinstance(target, (ast.Tuple, ast.List)):
-            return ast.copy_location(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
+            return placed(ast.Tuple([self.pattern(t, after, s) for t in target.elts], ast.Store()), target)
         if isinstance(target, ast.Starred):
             at, inner = len(after), self.pattern(target.value, after, s)
             if isinstance(inner, ast.Name):
                 after.insert(at, early_exit.store(inner.id, self.tg("fresh", [early_exit.load(inner.id, target)], target),
                                                   target))
-            return ast.copy_location(ast.Starred(inner, ast.Store()), target)
+            return placed(ast.Starred(inner, ast.Store()), target)
         if isinstance(target, ast.Name):
-            return ast.copy_location(ast.Name(self.mangle(target.id), ast.Store()), target)
+            return placed(ast.Name(self.mangle(target.id), ast.Store()), target)
         name = self.temporary()
-        after.append(ast.copy_location(ast.Expr(self.store(target, early_exit.load(name, target))), s))
-        return ast.copy_location(ast.Name(name, ast.Store()), target)
+        after.append(placed(ast.Expr(self.store(target, early_exit.load(name, target))), s))
+        return placed(ast.Name(name, ast.Store()), target)
 
     def store(self, target: ast.expr, value: ast.expr) -> ast.Call:
         """tg.setitem(value, xs, i) or tg.setattr(value, x, name)."""
@@ -267,16 +267,16 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         held, key, attribute = self.place(s.target)
         kind = "attr" if attribute.value else "item"
         loaded = self.tg("aug_" + kind, [held, key], s.target)
-        return ast.copy_location(ast.Expr(self.tg("aug_set" + kind, [loaded, self.expr(value), early_exit.literal(op, s)],
+        return placed(ast.Expr(self.tg("aug_set" + kind, [loaded, self.expr(value), early_exit.literal(op, s)],
                                                   s)), s)
 
     def s_Assert(self, s: Any) -> Any:
         message = [self.thunk(self.expr(s.msg))] if s.msg else []
-        return ast.copy_location(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
+        return placed(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
 
     def s_Raise(self, s: ast.Raise) -> ast.Raise:
         made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]
-        return ast.copy_location(ast.Raise(self.tg("raise_", made, s), None), s)
+        return placed(ast.Raise(self.tg("raise_", made, s), None), s)
 
     def s_With(self, s: ast.With) -> list[ast.stmt]:
         return with_statement.rewrite(self, s)
@@ -294,21 +294,21 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         """(definitions of get and put, the arguments that name them)."""
         names = [self.mangle(n) for n in s.state]
         if not names:
-            return [], [early_exit.literal(None, s), early_exit.literal(None, s), ast.copy_location(ast.Tuple([], ast.Load()),
+            return [], [early_exit.literal(None, s), early_exit.literal(None, s), placed(ast.Tuple([], ast.Load()),
                                                                                                     s)]
         only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
         shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
-        listed = ast.copy_location(ast.Tuple([early_exit.literal(n, s) for n in shown], ast.Load()), s)
+        listed = placed(ast.Tuple([early_exit.literal(n, s) for n in shown], ast.Load()), s)
         return self.access(names, "<tg get>", "<tg put>", s), [early_exit.load("<tg get>", s), early_exit.load("<tg put>", s),
                                                                listed]
 
-    def access(self, names: list[str], get: str, put: str, s: ast.stmt) -> list[ast.stmt]:
+    def access(self, names: list[str], get: str, put: str, s: ast.AST) -> list[ast.stmt]:
         """The functions that read and write the names."""
-        read = ast.copy_location(ast.Tuple([early_exit.load(n, s) for n in names], ast.Load()), s)
-        write = ast.copy_location(ast.Tuple([ast.copy_location(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
-        return [self.definition(get, arguments(), (), [ast.copy_location(ast.Return(read), s)], s),
+        read = placed(ast.Tuple([early_exit.load(n, s) for n in names], ast.Load()), s)
+        write = placed(ast.Tuple([placed(ast.Name(n, ast.Store()), s) for n in names], ast.Store()), s)
+        return [self.definition(get, arguments(), (), [placed(ast.Return(read), s)], s),
                 self.definition(put, arguments("<values>"), names,
-                                [ast.copy_location(ast.Assign([write], early_exit.load("<values>", s)), s)], s)]
+                                [placed(ast.Assign([write], early_exit.load("<values>", s)), s)], s)]
 
     def bound(self, s: Any) -> list[str]:
         return [self.mangle(n) for n in s.bound]
@@ -322,23 +322,23 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             other = early_exit.load("<tg other>", s)
         definitions, state = self.state(s)
         call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state], s.test)
-        return [*made, *definitions, ast.copy_location(ast.Expr(call), s)]
+        return [*made, *definitions, placed(ast.Expr(call), s)]
 
     def stop(self, s: ast.stmt) -> tuple[list[ast.stmt], ast.expr]:
         """The function that says whether an exit's flag ends the loop."""
         flags = getattr(s, "stops", ())
         if not flags:
             return [], early_exit.literal(None, s)
-        names = ast.copy_location(ast.Tuple([early_exit.load(f, s) for f in flags], ast.Load()), s)
-        return [self.definition("<tg stop>", arguments(), (), [ast.copy_location(ast.Return(names), s)], s)], \
+        names = placed(ast.Tuple([early_exit.load(f, s) for f in flags], ast.Load()), s)
+        return [self.definition("<tg stop>", arguments(), (), [placed(ast.Return(names), s)], s)], \
             early_exit.load("<tg stop>", s)
 
     def mutated(self, s: Any) -> tuple[list[ast.stmt], ast.expr]:
         """The function that gives what the arrays' names hold that the body may write into."""
         if not s.mutated:
             return [], early_exit.literal(None, s)
-        held = ast.copy_location(ast.Tuple([early_exit.load(self.mangle(n), s) for n in s.mutated], ast.Load()), s)
-        return [self.definition("<tg mutated>", arguments(), (), [ast.copy_location(ast.Return(held), s)], s)], \
+        held = placed(ast.Tuple([early_exit.load(self.mangle(n), s) for n in s.mutated], ast.Load()), s)
+        return [self.definition("<tg mutated>", arguments(), (), [placed(ast.Return(held), s)], s)], \
             early_exit.load("<tg mutated>", s)
 
     def s_For(self, s: ast.For) -> list[ast.stmt]:
@@ -348,12 +348,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         definitions, state = self.state(s)
         (stop, stop_name), (mutated, mutated_name) = self.stop(s), self.mutated(s)
         call = self.tg("for_", [source, early_exit.load("<tg body>", s), *state, stop_name, mutated_name], s.iter)
-        return [body, *definitions, *stop, *mutated, ast.copy_location(ast.Expr(call), s)]
+        return [body, *definitions, *stop, *mutated, placed(ast.Expr(call), s)]
 
     def s_While(self, s: ast.While) -> list[ast.stmt]:
         outer, self.pending = self.pending, []
         value = self.expr(s.test)
-        test_body = [*self.forgotten(s), *self.pending, ast.copy_location(ast.Return(value), s.test)]
+        test_body = [*self.forgotten(s), *self.pending, placed(ast.Return(value), s.test)]
         self.pending = outer
         bound = [self.mangle(n) for n in sorted(liveness.assigned(s.test))]
         test = self.definition("<tg binds>" if bound else "<tg test>", arguments(), bound, test_body, s.test)
@@ -363,7 +363,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         call = self.tg("while_", [early_exit.load(test.name, s), early_exit.load("<tg body>", s), *state, stop_name,
                                   mutated_name],
                        s.test)
-        return [test, body, *definitions, *stop, *mutated, ast.copy_location(ast.Expr(call), s)]
+        return [test, body, *definitions, *stop, *mutated, placed(ast.Expr(call), s)]
 
     # --- expressions --------------------------------------------------------------------------------------------------
 
@@ -388,7 +388,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             parts = [self.expr(p) if p else early_exit.literal(None, node) for p in (node.lower, node.upper, node.step)]
             return self.tg("slice", parts, node)
         if isinstance(node, ast.Tuple):
-            return ast.copy_location(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
+            return placed(ast.Tuple([self.index(e) for e in node.elts], ast.Load()), node)
         return self.expr(node)
 
     def e_Subscript(self, node: ast.Subscript) -> ast.Call:
@@ -400,7 +400,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def e_Starred(self, node: ast.Starred) -> ast.Starred:
         """`*xs` among arguments or items."""
-        return ast.copy_location(ast.Starred(self.tg("unpack", [self.expr(node.value)], node), node.ctx), node)
+        return placed(ast.Starred(self.tg("unpack", [self.expr(node.value)], node), node.ctx), node)
 
     def e_BinOp(self, node: ast.BinOp) -> ast.Call:
         return self.tg("operate",
@@ -455,11 +455,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             if names[0] in ("in_", "not_in"):
                 return self.tg(names[0], [left, right[0]], node)
             if names[0] in ("is_", "is_not"):
+                if isinstance(right[0], ast.Constant) and right[0].value is None:
+                    return self.tg("is_none", [left, early_exit.literal(names[0] == "is_", node)], node)
                 if isinstance(left, ast.Constant) or isinstance(right[0], ast.Constant):
                     node.left, node.comparators = left, right
                     return node
-                same = self.tg("identical", [left, right[0]], node)
-                return same if names[0] == "is_" else ast.copy_location(ast.UnaryOp(ast.Not(), same), node)
+                return self.tg("identical", [left, right[0], early_exit.literal(names[0] == "is_", node)], node)
             return self.tg("operate", [early_exit.literal(names[0], node), left, right[0]], node)
         parts = [left, early_exit.literal(names[0], node), right[0]]
         for name, value in zip(names[1:], right[1:]):
@@ -467,12 +468,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.tg("chain", parts, node)
 
     def e_JoinedStr(self, node: ast.JoinedStr) -> ast.Call:
-        parts = []
+        parts: list[ast.expr] = []
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
                 conversion = chr(value.conversion) if value.conversion > 0 else ""
                 spec = self.expr(value.format_spec) if value.format_spec else early_exit.literal("", node)
-                parts.append(ast.copy_location(
+                parts.append(placed(
                     ast.Tuple([self.expr(value.value), early_exit.literal(conversion, node), spec], ast.Load()), value))
             else:
                 parts.append(value)
@@ -482,12 +483,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         # of a variable that functions within rebind (syntax/nonlocals.py)
         if isinstance(node.target, ast.Attribute):
             return self.tg("named", [self.expr(node.value), *self.place(node.target)[:2]], node)
-        node.target = ast.copy_location(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
+        node.target = placed(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
         node.value = self.expr(node.value)
         return node
 
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type, Callable] = {
     ast.Name: _Rewriter.e_Name, ast.Starred: _Rewriter.e_Starred,
     ast.Subscript: _Rewriter.e_Subscript, ast.Attribute: _Rewriter.e_Attribute,
     ast.BinOp: _Rewriter.e_BinOp, ast.Call: _Rewriter.e_Call, ast.BoolOp: _Rewriter.e_BoolOp,

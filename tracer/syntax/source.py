@@ -21,7 +21,7 @@ from typing import Any
 from .. import tracing
 from . import conditions, fence, rewrite, source_check
 from .early_exit import TG
-from .nodes import detached, walk, with_places
+from .nodes import detached, parameter, placed, walk, with_places
 
 _TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
@@ -122,7 +122,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _found(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
+def _found(function: Callable) -> Any:
     """The syntax tree of a function, None where no lines give its code. Lines that are at hand may be older than the function,
     those of the file newer."""
     code = function.__code__
@@ -136,7 +136,7 @@ def _found(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
     return None
 
 
-def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | None:
+def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Parse just the lines of a `def`: from its first to the next line that is not indented more."""
     code = function.__code__
     first, last = code.co_firstlineno - 1, _end_line(code)
@@ -144,14 +144,12 @@ def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | None:
     while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > indent):
         last += 1
     text = "".join(lines[first:last])
-    if indent:
-        text = "if 1:\n" + text
     try:
-        module = ast.parse(text)
+        module = ast.parse("\n" * (first - 1) + "if 1:\n" + text if indent else "\n" * first + text)
     except SyntaxError:
         return _find_in_module(function, lines)
-    ast.increment_lineno(module, first - (1 if indent else 0))
-    node = module.body[0].body[0] if indent else module.body[0]
+    node: Any = module.body[0]
+    node = node.body[0] if indent else node
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
 
 
@@ -216,15 +214,19 @@ def _template(function: Callable) -> Template | None:
 def _compile(node: Any, original: Any) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     if isinstance(node, ast.Lambda):
-        node = ast.copy_location(ast.FunctionDef("<tg lambda>", node.args, [ast.copy_location(ast.Return(node.body), node)], [],
+        node = placed(ast.FunctionDef("<tg lambda>", node.args, [placed(ast.Return(node.body), node)], [],
                                                  None), node)
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
-    node.args.defaults = [ast.copy_location(ast.Constant(None), node) for _ in node.args.defaults]
-    node.args.kw_defaults = [d and ast.copy_location(ast.Constant(None), node) for d in node.args.kw_defaults]
-    free = [ast.arg(name) for name in (TG, *original.co_freevars)]
+    node.args.defaults = [placed(ast.Constant(None), node) for _ in node.args.defaults]
+    node.args.kw_defaults = [d and placed(ast.Constant(None), node) for d in node.args.kw_defaults]
+    free = [parameter(name) for name in (TG, *original.co_freevars)]
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
-    module = with_places(ast.Module([ast.copy_location(factory, node)], []))
-    outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    module = ast.Module([placed(factory, node)], [])
+    try:
+        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+    except (TypeError, ValueError):          # a node has no place of its own
+        with_places(module)
+        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
     code = code.replace(co_name=original.co_name,
@@ -232,7 +234,7 @@ def _compile(node: Any, original: Any) -> CodeType:
     return tracing.adopt(code, original.co_name)
 
 
-def rewritten(function: types.FunctionType) -> types.FunctionType:
+def rewritten(function: Any) -> types.FunctionType:
     """The rewritten form of a Python function (the function itself, where it is one already)."""
     if id(function.__code__) in tracing.PLACES:
         return function
@@ -262,7 +264,7 @@ def unwrap(function: Any) -> Callable:
         elif hasattr(function, "py_func"):
             function = function.py_func
         elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
-            function = function._pyfunc
+            function = vars(function)["_pyfunc"]
         elif isinstance(function, functools._lru_cache_wrapper):
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:

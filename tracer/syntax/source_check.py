@@ -47,7 +47,7 @@ def agrees(node: ast.FunctionDef | ast.Lambda, function: Callable) -> bool:
     code = function.__code__
     if not has_parameters(node, code):
         return False
-    again = _compiled(node, code)
+    again = _compiled(node, code, function.__globals__)
     if again is None:
         return False
     return (_is_same(again, code) or _steps(again) == _steps(code)
@@ -62,8 +62,9 @@ def has_parameters(node: Any, code: CodeType) -> bool:
     return len(names) == len(wanted) and all(n == w or w.endswith(n) for n, w in zip(names, wanted))
 
 
-def _compiled(node: Any, code: Any) -> CodeType | None:
-    """The code object of a definition, which has the free variables of `code`."""
+def _compiled(node: Any, code: Any, names: dict[str, Any]) -> CodeType | None:
+    """The code object of a definition, which has the free variables of `code`, in a module with these names. Modules among them
+    are taken as imported, since `np.sum(x)` has another code where the same file imports `np`."""
     inner = copy.copy(node)
     inner.args = inner_args = copy.copy(node.args)
     inner_args.defaults = [ast.Constant(None) for _ in node.args.defaults]
@@ -72,13 +73,17 @@ def _compiled(node: Any, code: Any) -> CodeType | None:
         inner = ast.Expr(inner)
     else:
         inner.name, inner.decorator_list, inner.returns = "<tg function>", [], None
+    generics: dict[str, Any] = {"type_params": []}            # fields of Python 3.12
     parameters = ast.arguments([], [ast.arg(n) for n in code.co_freevars], None, [], [], None, [])
-    outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, type_params=[])
+    outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, **generics)
     if class_of(code) is not None:
-        outer = ast.ClassDef(class_of(code), [], [], [outer], [], type_params=[])
-    for made in (outer, *outer.body, inner, *parameters.args, *inner_args.defaults, *filter(None, inner_args.kw_defaults)):
+        outer = ast.ClassDef(class_of(code), [], [], [outer], [], **generics)
+    modules = [ast.alias(name) for name, value in names.items() if type(value) is types.ModuleType]
+    imports = [ast.Import(modules)] if modules else []
+    for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults,
+                 *filter(None, inner_args.kw_defaults)):
         made.lineno, made.col_offset, made.end_lineno, made.end_col_offset = 1, 0, 1, 0
-    module = ast.Module([outer], [])
+    module = ast.Module([*imports, outer], [])
     try:
         made = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURES, dont_inherit=True)
     except SyntaxError:
@@ -113,11 +118,11 @@ def _steps(code: CodeType) -> list[tuple]:
     return [(_SAME.get(i.opname, i.opname), said(i)) for i in kept]
 
 
-def _constant(x: Any) -> tuple[type, list[tuple] | str]:
+def _constant(x: Any) -> tuple[type, list | str]:
     """What says which constant it is: 1 is not 1.0 or True. A class in a function has its qualified name as a constant."""
     if isinstance(x, (tuple, frozenset)):
         parts = [_constant(part) for part in x]
-        return type(x), parts if isinstance(x, tuple) else sorted(map(str, parts))
+        return type(x), parts if isinstance(x, tuple) else sorted([str(part) for part in parts])
     return type(x), repr(x.rpartition("<locals>.")[2] if isinstance(x, str) else x)
 
 

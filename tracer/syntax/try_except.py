@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import early_exit
 from .comprehensions import arguments
-from .nodes import walk
+from .nodes import marked, placed, walk
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter
@@ -27,7 +27,7 @@ def lower(node: ast.Try, number: int) -> ast.Try:
     for handler in node.handlers:
         name, mine = f"<caught {number}>", handler.name
         handler.name = name
-        handler.apart = mine is not None or _raises_again(handler.body)
+        marked(handler, apart=mine is not None or _raises_again(handler.body))
         if mine is not None:
             handler.body.insert(0, early_exit.store(mine, early_exit.load(name, handler), handler))
     return node
@@ -46,7 +46,7 @@ def _watched(statements: Any) -> bool:
                for s in statements for n in walk(s))
 
 
-def rewrite(rewriter: _Rewriter, node: ast.Try) -> list[ast.stmt]:
+def rewrite(rewriter: _Rewriter, node: Any) -> list[ast.stmt]:
     """The statements that take the place of a `try`; `rewriter` rewrites its parts."""
     made: list[ast.stmt] = []
 
@@ -62,15 +62,16 @@ def rewrite(rewriter: _Rewriter, node: ast.Try) -> list[ast.stmt]:
         made.append(rewriter.definition(named, arguments(*parameters), rewriter.bound(node), body, node))
         return early_exit.load(named, node)
 
-    body, handlers, watched = part("body", node.body), [], _watched(node.finalbody)
+    body, watched = part("body", node.body), _watched(node.finalbody)
+    handlers: list[ast.expr] = []
     for handler in node.handlers:
         kinds = rewriter.expr(handler.type) if handler.type is not None else early_exit.load("BaseException", handler)
         run = part("handler", handler.body, handler.name)
         parts = [rewriter.thunk(kinds), run, early_exit.literal(handler.apart, handler)]
-        handlers.append(ast.copy_location(ast.Tuple(parts, ast.Load()), handler))
+        handlers.append(placed(ast.Tuple(parts, ast.Load()), handler))
     orelse, final = part("orelse", node.orelse, known=node.done), part("final", node.finalbody)
     definitions, state = rewriter.state(node)
-    listed = ast.copy_location(ast.Tuple(handlers, ast.Load()), node)
+    listed = placed(ast.Tuple(handlers, ast.Load()), node)
     call = rewriter.tg("try_", [body, listed, orelse, final, early_exit.literal(watched, node), *state], node)
     unset = [rewriter.unset(n, node) for n in sorted(node.anew)]          # what they hold may be of an iteration traced before
-    return [*unset, *made, *definitions, ast.copy_location(ast.Expr(call), node), *settled(node.settled)]
+    return [*unset, *made, *definitions, placed(ast.Expr(call), node), *settled(node.settled)]

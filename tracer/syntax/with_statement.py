@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import early_exit
 from .comprehensions import arguments
+from .nodes import marked, placed
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 def lower(node: ast.With, first: int) -> ast.With:
     """A statement for each manager, whose body begins with the assignment of what the manager gives."""
     item, *rest = node.items
-    body = node.body if not rest else [lower(ast.copy_location(ast.With(rest, node.body), node), first + 1)]
+    body: list[ast.stmt] = node.body if not rest else [lower(placed(ast.With(rest, node.body), node), first + 1)]
     name = f"<entered {first}>"
     if item.optional_vars is not None:
         store = ast.Assign([item.optional_vars], early_exit.load(name, item.optional_vars))
-        body = [ast.copy_location(store, item.optional_vars), *body]
-    made = ast.copy_location(ast.With([ast.withitem(item.context_expr, None)], body), node)
-    made.entered = name
+        body = [placed(store, item.optional_vars), *body]
+    made = placed(ast.With([ast.withitem(item.context_expr, None)], body), node)
+    marked(made, entered=name)
     return made
 
 
-def rewrite(rewriter: _Rewriter, node: ast.With) -> list[ast.stmt]:
+def rewrite(rewriter: _Rewriter, node: Any) -> list[ast.stmt]:
     """The statements that take the place of a `with`; `rewriter` rewrites its parts."""
     manager = rewriter.expr(node.items[0].context_expr)
     name = rewriter.temporary("<tg body")
     body = rewriter.definition(name, arguments(node.entered), rewriter.bound(node), rewriter.statements(node.body), node)
     definitions, state = rewriter.state(node)
     call = rewriter.tg("with_", [manager, early_exit.load(name, node), *state], node.items[0].context_expr)
-    return [body, *definitions, ast.copy_location(ast.Expr(call), node)]
+    return [body, *definitions, placed(ast.Expr(call), node)]

@@ -74,7 +74,6 @@ class Box:
         def _binary(self, other: Any) -> Box: ...
         def __eq__(self, other: Any) -> Box: ...       # type: ignore[override]
         def __ne__(self, other: Any) -> Box: ...       # type: ignore[override]
-        def __round__(self, ndigits: int | None = None) -> Box: ...
         __neg__ = __pos__ = __abs__ = __invert__ = _unary
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _binary
         __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _binary
@@ -94,8 +93,8 @@ class Box:
             refuse(function)
         return handler(*args, **kwargs)
 
-    def __array__(self, dtype: DType | None = None, copy: Any = None) -> np.ndarray:
-        return tracing.need_concrete(self, "np.asarray")
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(tracing.need_concrete(self, "np.asarray"), self.dtype_ir.np if dtype is None else dtype)
 
     def __bool__(self) -> bool:
         return bool(concrete(self, "the truth value"))
@@ -113,6 +112,9 @@ class Box:
         if self.dtype_ir.kind not in "iux" or self.dims:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         return shapes.static_int(self, "a Python index")
+
+    def __round__(self, ndigits: int | None = None) -> Box:
+        return HOOKS["round"](self, ndigits)
 
     def __repr__(self) -> str:
         return f"<traced {self.read().type!r}>"
@@ -204,15 +206,18 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 
 class ArrayBox(Box):
-    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers)."""
+    """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers).
+    `seen`: something else depends on its dimensions, a view of it or the caller."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path",
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path", "seen",
                  "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch, self.identity = True, False, tracing.stamp(), None
+        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.identity: Any = None                     # regions/identity.py
+        self.seen = False
 
     weak = None
 
@@ -288,6 +293,7 @@ class ArrayBox(Box):
             joined = path.after(self.path)
             if joined is not None:
                 base, path = self.base, joined
+        base.seen = True
         box = ArrayBox(None, base, path)
         box.writeable = self.writeable and not isinstance(path, views.READS)
         return box
@@ -312,6 +318,7 @@ class ArrayBox(Box):
     def __setitem__(self, key: Any, value: float | Box) -> None:
         HOOKS["setitem"](self, key, value)
 
+    shape = property(lambda self: PROPERTIES["shape"](self), lambda self, shape: HOOKS["reshape_in_place"](self, shape))
     flat = property(lambda self: PROPERTIES["flat"](self), lambda self, value: PROPERTIES["flat"](self).fill(value))
 
 
@@ -331,7 +338,7 @@ def _unsettable(name: str) -> property:
 
 for _name in ("real", "imag"):
     setattr(ArrayBox, _name, _settable(_name))
-for _name in ("shape", "dtype", "strides"):
+for _name in ("dtype", "strides"):
     setattr(ArrayBox, _name, _unsettable(_name))
 
 

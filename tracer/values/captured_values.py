@@ -29,7 +29,7 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import tracing
-from .boxes import ArrayBox, Box, ScalarBox
+from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
 
@@ -181,7 +181,7 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
         _root(trace, "item", vars(held), key, ABSENT, None)
 
 
-def item(held: ArrayBox | tuple, key: Any, value: Any) -> Any:
+def item(held: Any, key: Any, value: Any) -> Any:
     """held[key], which is `value` (ABSENT: there is none) of a list, tuple or dict, or of what a library made."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))

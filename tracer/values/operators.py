@@ -44,4 +44,3 @@ def install() -> None:
                 setattr(ArrayBox, f"__i{name}__", in_place)
     for name, ufunc in _UNARY.items():
         setattr(Box, f"__{name}__", lambda self, name=name, ufunc=ufunc: HOOKS["unary"](name, ufunc, self))
-    Box.__round__ = lambda self, ndigits=None: HOOKS["round"](self, ndigits)

@@ -2,7 +2,7 @@
 
 A path says how a view lies in its base:
 
-  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered | Windows
+  path    ::= Strided(sel, out) | Reshaped | Part("real" | "imag") | Diagonal | Spread | Gathered | Windows | Restrided
   sel     one entry for each axis of the base: None (whole), an index value (axis dropped) or (start, length, step)
   out     one entry for each axis of the view: the base axis that it runs along, or None (a new axis of length 1)
 
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...ir.core import Const, Value
-from ...ir.errors import ShapeError
+from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import INDEX, Dim
 from .. import tracing
 from . import shapes
@@ -284,6 +284,40 @@ class Windows:
     permuting = True
 
 
+class Restrided:
+    """as_strided: element (i_0, i_1, …) is number sum_k i_k steps_k of the base's elements in C order. Not written through, as
+    elements may meet: what a write leaves there depends on NumPy's order."""
+
+    __slots__ = ("steps", "to")
+
+    def __init__(self, to: tuple[int, ...], steps: tuple[int, ...]):
+        self.to, self.steps = to, steps
+
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+        return self.to
+
+    def read(self, x: Value) -> Value:
+        builder = tracing.current().builder
+        to = self.to or (1,)
+        at = shapes.expand(builder.index(0), to)
+        for axis, (n, step) in enumerate(zip(self.to, self.steps)):
+            if n > 1 and step:
+                move = builder("mul", builder("iota", builder.index(n), dtype=INDEX), shapes.expand(builder.index(step), (n,)))
+                row = builder.reshape(move, tuple(n if k == axis else 1 for k in range(len(to))))
+                at = builder("add", at, shapes.expand(row, to))
+        flat = builder.reshape(x, (shapes.product(x.type.dims),))
+        return builder.reshape(builder("gather", flat, at, axes=(0,), at=0), self.to)
+
+    def write(self, x: Any, v: Value) -> None:
+        fail(UnsupportedError, "an array made by as_strided cannot be written to in compiled code",
+             "write to the array that it was made of")
+
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+        return self.steps
+
+    permuting = True
+
+
 def diagonal(x: Value, a: int, b: int, k: int, length: Dim) -> Value:
     """x's diagonal along two axes as the last axis: a gather by (i + max(-k, 0), i + max(k, 0))."""
     builder = tracing.current().builder
@@ -307,7 +341,7 @@ def c_strides(dims: tuple[Dim, ...]) -> tuple | None:
 
 
 READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be written through
-PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows)
+PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows, Restrided)
 
 
 def contiguous(dims: tuple[int, ...], strides: tuple[int, ...]) -> bool:

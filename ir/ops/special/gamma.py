@@ -65,6 +65,12 @@ def _gamma(x: Expr) -> Any:
     return (x == 0).select(1 / x, pole.select(math.nan, left.select(reflected, right)))
 
 
+def _gamma_slope(x: Expr, out: Expr) -> Any:
+    """Γ ψ. Where Γ is too large for a number so are all its derivatives, which are infinite: in those of the product are
+    terms of both signs."""
+    return ((out == math.inf) & (x > 1)).select(out, x.digamma().mulz(out))
+
+
 def _turned(x: Expr) -> Any:
     """(sin πx, cos πx), of x less a whole number of turns, which is exact."""
     angle = (x - (x * 0.5).rint() * 2.0) * math.pi
@@ -76,7 +82,8 @@ def _rgamma_slope(x: Expr, out: Expr) -> Any:
     Γ(1-x) (cos πx - sin πx ψ(1-x)/π) is the derivative."""
     left, mirrored = x < 0.5, 1.0 - x
     sine, cosine = _turned(x)
-    return left.select(mirrored.gamma() * (cosine - sine * mirrored.digamma() * (1 / math.pi)), -out.mulz(x.digamma()))
+    right = (x == math.inf).select(0, -out.mulz(x.digamma()))
+    return left.select(mirrored.gamma() * (cosine - sine * mirrored.digamma() * (1 / math.pi)), right)
 
 
 def _pole(x: Expr) -> Any:
@@ -139,7 +146,7 @@ def _beta_slope(a: Expr, b: Expr, out: Expr) -> Any:
 
 RIGHT = (0.3, 4.0)
 
-declare("gamma", Special("gamma"), formula=_gamma, partials=(lambda x, out: x.digamma().mulz(out),), singular=(0,),
+declare("gamma", Special("gamma"), formula=_gamma, partials=(_gamma_slope,), singular=(0,),
         domain=(RIGHT,))
 declare("rgamma", Special("rgamma"), formula=_reciprocal_gamma,
         partials=(_rgamma_slope,), singular=(0,), domain=((-2.5, 3.0),))

@@ -38,13 +38,14 @@ def _least(*xs: Any) -> Any:
 # --- densities --------------------------------------------------------------------------------------------------------
 
 def _gamma_density(a: Expr, x: Expr) -> Expr:
-    """By logarithms for a beyond 30; below, where a - 1 may be negative, as it stands."""
+    """By logarithms for a beyond 30; below, where a - 1 may be negative, as it stands. 0 at the poles of Γ(a), also at x = 0:
+    the limit."""
     large = a > 30
     logs = ((a - 1) * x.log() - x - large.select(a, 31.0).lgamma()).exp()
     small = large.select(1.0, a)
-    near = x ** (small - 1) * (-x).exp() * small.rgamma()
-    found = large.select((x == 0).select(0.0, logs), (x > 700).select((small.rgamma() == 0).select(0.0, ((small - 1) * x.log()
-                        - x).exp() * small.rgamma()), near))
+    reciprocal = small.rgamma()
+    near, far = x ** (small - 1) * (-x).exp(), ((small - 1) * x.log() - x).exp()
+    found = large.select((x == 0).select(0.0, logs), (reciprocal == 0).select(0.0, (x > 700).select(far, near) * reciprocal))
     return (x == math.inf).select(0.0, found)
 
 
@@ -61,8 +62,9 @@ composed("gamma_density", 2, _gamma_density, (_gamma_by_shape, lambda a, x, out:
 
 
 def _beta_density(a: Expr, b: Expr, x: Expr) -> Any:
-    sign = _parity(a) * _parity(b) * _parity(a + b)
-    return sign * ((a - 1).xlogy(x) + (b - 1).xlog1py(-x) - a.betaln(b)).exp()
+    """0 where B(a, b) is infinite, also at an end of x: the limit."""
+    sign, log = _parity(a) * _parity(b) * _parity(a + b), a.betaln(b)
+    return (log == math.inf).select(0.0, sign * ((a - 1).xlogy(x) + (b - 1).xlog1py(-x) - log).exp())
 
 
 def _beta_by(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:

@@ -127,7 +127,7 @@ _GAUSS_SLOPES = (
 for _k in range(3):
     by_parameter("hyp2f1", 4, _k, _gauss, _gauss_step(_k), {3: lambda order, k=_k: _GAUSS_SLOPES[k]}, domain=_GAUSS, orders=1)
 library("hyp2f1", 4, (*(_real("hyp2f1", k, first("hyp2f1", k)) for k in range(3)),
-                      lambda a, b, c, z, out: a * b / c * (a + 1).hyp2f1(b + 1, c + 1, z)), takes=INEXACT, domain=_GAUSS,
+                      lambda a, b, c, z, out: (a * b / c).mulz((a + 1).hyp2f1(b + 1, c + 1, z))), takes=INEXACT, domain=_GAUSS,
         singular=())
 
 

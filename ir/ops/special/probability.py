@@ -82,7 +82,8 @@ def _normal(x: Expr) -> Any:
 
 def _tail(x: Expr) -> Any:
     """(S, S') with Φ(x) = φ(x)/|x| · S(1/x²), S(q) = 1 - q + 3 q² - 15 q³ + …, by Horner's rule."""
-    q = 1 / (x * x)
+    inverse = 1 / x
+    q = inverse * inverse                     # not 1 / x²: of which the slope is 0 times infinity at infinity
     series = slope = q * 0
     for k in range(_MILLS, -1, -1):
         coefficient = math.prod(range(1, 2 * k, 2)) * (-1.0) ** k
@@ -113,7 +114,8 @@ def _mills_slope(x: Expr, out: Expr) -> Any:
     far = x < -10
     safe = far.select(x, -10.0)
     series, slope = _tail(safe)
-    return far.select(-1 / series - 2 / (safe * safe) * slope / (series * series), -out.mulz(x + out))
+    inverse = 1 / safe
+    return far.select(-1 / series - 2 * inverse * inverse * slope / (series * series), -out.mulz(x + out))
 
 
 declare("ndtr", Special("ndtr"), formula=_normal, partials=(lambda x, out: (x * SQRT_HALF).bell() * (1 / SQRT_2PI),),

@@ -150,5 +150,12 @@ def _by_delta(delta: Any, r: Expr, out: Expr) -> Any:
     return excess * share_of(excess, delta.hypot(r))
 
 
+def _by_residual(delta: Any, r: Expr, out: Expr) -> Any:
+    """δ r/h, with the derivatives of r - r (h - δ)/h where r is small: by δ, those of δ r/h are differences of near equals."""
+    size = delta.hypot(r)
+    slope = delta * share_of(r, size)
+    return slope.surrogate((r.abs() < delta).select(r - r * share_of(delta.hypot_excess(r), size), slope))
+
+
 declare("pseudo_huber", Special("pseudo_huber"), 2, formula=_pseudo_huber, singular=(0, 1), domain=(POSITIVE, ANY),
-        partials=(_by_delta, lambda delta, r, out: delta * share_of(r, delta.hypot(r))))
+        partials=(_by_delta, _by_residual))

@@ -19,6 +19,8 @@ from ..grammar import (
     Kernel,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -66,9 +68,9 @@ class _Lives:
             elif kind is Lib:
                 for a in s.args:
                     self.touch(a)
-            elif kind is Push:
+            elif kind is Push or kind is Poke:
                 self.touch(s.source)
-            elif kind is Pop:
+            elif kind is Pop or kind is Peek:
                 self.touch(s.target)
             elif kind is Print:
                 for v in s.values:

@@ -40,6 +40,10 @@ class Positions:
             found = _ARITHMETIC[s.op](*map(self.form, s.args))
             if found is not None:
                 self.forms[s.target] = found
+        elif s.target.dtype is INDEX and s.op in _BOUNDS:
+            found = self.forms.setdefault(s.target, AffineExpr(0, {self.facts.atom(LOWEST, HIGHEST): 1}))
+            for a in s.args:
+                self.facts.assume(_BOUNDS[s.op](self.form(a), found))
 
     def define(self, s: Any) -> None:
         """Note a statement that defines an index, of which nothing may be known."""
@@ -109,5 +113,8 @@ def _mul(a: AffineExpr, b: AffineExpr) -> AffineExpr | None:
 _HOLDS: dict[str, Callable[[AffineExpr, AffineExpr], AffineExpr] | None] = {
           "ge": lambda a, b: a.plus(b, -1), "le": lambda a, b: b.plus(a, -1), "gt": lambda a, b: a.plus(b, -1).add(-1),
           "lt": lambda a, b: b.plus(a, -1).add(-1), "ne": None}
+# of an extreme and what it is taken of: what is >= 0
+_BOUNDS: dict[str, Callable[[AffineExpr, AffineExpr], AffineExpr]] = {
+          "min": lambda a, least: a.plus(least, -1), "max": lambda a, most: most.plus(a, -1)}
 _ARITHMETIC: dict[str, Callable[[AffineExpr, AffineExpr], AffineExpr | None]] = {
                "add": AffineExpr.plus, "sub": lambda a, b: a.plus(b, -1), "mul": _mul}

@@ -13,7 +13,26 @@ from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import LONGEST, AffineExpr, Symbol
 from ....ir.opdef import OPS
-from ..grammar import Alloc, At, Buffer, Copy, Fill, For, If, Index, Let, Load, Pop, Push, Scalar, Size, Store, While
+from ..grammar import (
+    Alloc,
+    At,
+    Buffer,
+    Copy,
+    Fill,
+    For,
+    If,
+    Index,
+    Let,
+    Load,
+    Peek,
+    Poke,
+    Pop,
+    Push,
+    Scalar,
+    Size,
+    Store,
+    While,
+)
 from .dependence import Positions
 from .reorder_iterations import additions
 
@@ -175,4 +194,5 @@ def _copy(of: Footprint, s: Copy) -> None:
 
 _WHOLE: dict[type, Callable[[Footprint, Any], None]] = {
           Fill: lambda of, s: of._touch("store", s.buffer), Copy: _copy,
-          Push: lambda of, s: of._address("load", s.source), Pop: lambda of, s: of._address("store", s.target)}
+          Push: lambda of, s: of._address("load", s.source), Pop: lambda of, s: of._address("store", s.target),
+          Poke: lambda of, s: of._address("load", s.source), Peek: lambda of, s: of._address("store", s.target)}

@@ -9,9 +9,10 @@
     }                                       }
 
 This is what dots of columns are, and sums and updates of them; where adjoints of all columns are added to one element, the
-loop over l sums them first. Iterations over j must have their own elements of all that the
-loop writes, which is proved as in reorder_iterations.py: on some axis both accesses are at the same place that follows j, or on
-some axis one is certainly before the other. Each iteration does what it did, in its order; only sums are no longer cut.
+loop over l sums them first. Temporary arrays of an iteration get an axis for the columns of a strip. Iterations over j must
+have their own elements of all that the loop writes, which is proved as in reorder_iterations.py: on some axis both accesses are
+at the same place that follows j, or on some axis one is certainly before the other. Each iteration does what it did, in its
+order; only sums are no longer cut.
 """
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from .straight_line import accesses, private
 from .unroll import New, copied, made, renamed
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
+NARROW = 64               # … where the loop has temporary arrays, of which each column of a strip then has its own
 
 
 def exchange(kernel: Kernel) -> None:
@@ -73,7 +75,7 @@ class _Walk:
         own = _shape(s, self.everywhere)
         if own is None:
             return None
-        columns = _Columns(self.positions, s)
+        columns = _Columns(self.positions, s, temporaries(s))
         if not (columns.gain() and columns.apart()):
             return None
         return _Strips(s, own, columns).loops()
@@ -84,7 +86,10 @@ def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
     iterations."""
     defined = {s.target for s in walk(loop.body) if isinstance(s, (Let, Load, Get))}
     for s in loop.body:
-        if type(s) is For:
+        if type(s) is Alloc:
+            if s.buffer.space == "result" or not all(type(d) is int or d not in defined for d in s.buffer.dims):
+                return None
+        elif type(s) is For:
             if s.trip in defined or s.trip is loop.index or s.unroll or not all(type(t) in _STRAIGHT for t in s.body):
                 return None
         elif type(s) not in _STRAIGHT:
@@ -96,11 +101,16 @@ def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
 _STRAIGHT = (Let, Load, Store, Get, Set)
 
 
-class _Columns:
-    """The accesses of a loop with loops inside."""
+def temporaries(loop: For) -> dict[Buffer, None]:
+    """The arrays of which each iteration has its own, in the order of the program."""
+    return dict.fromkeys(s.buffer for s in loop.body if isinstance(s, Alloc))
 
-    def __init__(self, positions: Positions, loop: For):
-        self.positions = positions
+
+class _Columns:
+    """The accesses of a loop with loops inside, but for those of its temporaries."""
+
+    def __init__(self, positions: Positions, loop: For, own: dict[Buffer, None]):
+        self.positions, self.temporary = positions, own
         (self.counter,) = positions.forms[loop.index].terms
         inner: dict[Symbol, For] = {}
         found: list[tuple[tuple[AffineExpr, ...], Load | Store, Symbol | None]] = []
@@ -141,7 +151,7 @@ class _Columns:
         for t in statements:
             if type(t) is Let:
                 self.positions.let(t)
-        return [t for t in statements if type(t) in (Load, Store)]
+        return [t for t in statements if type(t) in (Load, Store) and t.buffer not in self.temporary]
 
     def _forms(self, t: Load | Store) -> tuple[AffineExpr, ...]:
         return tuple(map(self.positions.form, t.index))
@@ -196,15 +206,20 @@ class _Strips:
     """The loops that take the place of one. A part is a run of statements, or one inner loop."""
 
     def __init__(self, loop: For, own: set[Var], columns: _Columns):
-        self.loop, self.down = loop, columns.down
+        self.size = NARROW if columns.temporary else SIZE
+        self.temporary = {b: Buffer(b.name, b.dtype, (*b.dims, self.size), "heap") for b in columns.temporary}
+        self.loop, self.down = For(loop.index, loop.trip, [s for s in loop.body if type(s) is not Alloc]), columns.down
+        loop = self.loop
         self.sums = {id(s): [at for t, at in columns.sums.values() if t is s] for s in loop.body}
-        self.rows = {var: Buffer(f"row_{var.name}", var.dtype, (SIZE,), "stack") for var in own}
+        variables = dict.fromkeys(s.var for s in walk(loop.body) if isinstance(s, (Get, Set)) and s.var in own)
+        self.rows = {var: Buffer(f"row_{var.name}", var.dtype, (self.size,), "stack") for var in variables}
         # scalars that are made in a loop over columns: all but what inner loops make of what stands outside
         self.top = {s.target for s in loop.body if type(s) in (Let, Load, Get)}
         steps = {s.body[at[1]].target for s in loop.body for at in self.sums[id(s)]}
         self.varies = {loop.index, *self.top, *steps}
         for s in walk(loop.body):
-            if type(s) is Get or (isinstance(s, (Let, Load)) and any(a in self.varies for a in _operands(s))):
+            always = isinstance(s, Get) or (isinstance(s, Load) and s.buffer in self.temporary)
+            if isinstance(s, (Let, Load, Get)) and (always or any(a in self.varies for a in _operands(s))):
                 self.varies.add(s.target)
         self.gathers: set[Var] = set()                   # sums over the columns of a strip
         self.parts = self._parts()
@@ -235,23 +250,24 @@ class _Strips:
             used = {a for other in self.parts if other is not part
                     for s in (other.body if type(other) is For else other) for a in _operands(s)}
             for x in defined & used - known:
-                self.handed[x] = Buffer(f"row{len(self.handed)}", x.dtype, (SIZE,), "stack")
+                self.handed[x] = Buffer(f"row{len(self.handed)}", x.dtype, (self.size,), "stack")
 
     def loops(self) -> list:
         trip = self.loop.trip
         s, self.base, rest, self.length = (Scalar(INDEX) for _ in range(4))
-        body: list = [Let(self.base, "mul", (s, operand(SIZE))), Let(rest, "sub", (operand(trip), self.base)),
-                Let(self.length, "min", (rest, operand(SIZE)))]
+        size = operand(self.size)
+        body: list = [Let(self.base, "mul", (s, size)), Let(rest, "sub", (operand(trip), self.base)),
+                      Let(self.length, "min", (rest, size))]
         if self.down:
             self.last = Scalar(INDEX)
             body.append(Let(self.last, "sub", (operand(trip), operand(1))))
-        body += [Alloc(b) for b in (*self.rows.values(), *self.handed.values())]
+        body += [Alloc(b) for b in (*self.rows.values(), *self.handed.values(), *self.temporary.values())]
         for part in self.parts:
             body.append(self._inner(part) if type(part) is For else self._line(part, {}))
         if isinstance(trip, int):
-            return [For(s, -(-trip // SIZE), body)]
+            return [For(s, -(-trip // self.size), body)]
         up, strips = Scalar(INDEX), Scalar(INDEX)
-        return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
+        return [Let(up, "add", (trip, operand(self.size - 1))), Let(strips, "floordiv", (up, size)), For(s, strips, body)]
 
     def _inner(self, loop: For) -> For:
         """What is the same for all columns comes before the loop over them."""
@@ -297,10 +313,17 @@ class _Strips:
             elif type(s) is Set:
                 body.append(Store(self.rows[s.var], (column,), renamed(s.value, new)))
             else:
-                body.append(copied(s, new))
+                body.append(self._with_column(copied(s, new), column))
             if type(s) not in (Set, Store) and s.target in self.handed:
                 body.append(Store(self.handed[s.target], (column,), new[s.target]))
         return For(column, self.length, body, apart=True)
+
+
+    def _with_column(self, s: Any, column: Scalar) -> Any:
+        """An access to a temporary goes to that of the column."""
+        if type(s) in (Load, Store) and s.buffer in self.temporary:
+            s.buffer, s.index = self.temporary[s.buffer], (*s.index, column)
+        return s
 
 
 def _at(statements: list, s: Any) -> int:

@@ -32,6 +32,8 @@ from ..grammar import (
     If,
     Kernel,
     Lib,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -184,11 +186,13 @@ _REFUSED: dict[type, Callable[[Any], str]] = {
     Push: lambda t: "it records on a tape that grows",
     Pop: lambda t: "it reads a tape that grows",
     Clear: lambda t: "it records on a tape that grows",
+    Peek: lambda t: "it reads a tape that grows",
+    Poke: lambda t: "it records on a tape that grows",
 }
 
 
 def _stacks(s: Any) -> tuple:
-    return (s.stack,) if type(s) in (Push, Pop, Clear) else ()
+    return (s.stack,) if type(s) in (Push, Pop, Clear, Peek, Poke) else ()
 
 
 def _spoken(x: Buffer | Var) -> str:

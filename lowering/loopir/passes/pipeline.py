@@ -7,11 +7,12 @@ from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
 from .interchange import exchange
 from .parallelize import parallelize
+from .reached import bound
 from .reorder_iterations import commute
-from .scatter_strips import split
+from .strips import split
 
-PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("scatter_strips", split),
-          ("parallelize", parallelize),
+PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("strips", split),
+          ("reached", bound), ("parallelize", parallelize),
           ("buffer_coloring", plan_slots))
 
 

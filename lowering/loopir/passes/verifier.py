@@ -38,6 +38,8 @@ from ..grammar import (
     Let,
     Lib,
     Load,
+    Peek,
+    Poke,
     Pop,
     Print,
     Push,
@@ -220,18 +222,18 @@ class _Verifier:
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
-    def clear(self, s: Clear | Push | Pop) -> None:
+    def clear(self, s: Clear | Push | Pop | Peek | Poke) -> None:
         if type(s.stack) is not Stack:
             self.bad(s, f"{s.stack!r} is no stack")
 
-    def push(self, s: Push) -> None:
+    def push(self, s: Push | Poke) -> None:
         self.clear(s)
         if isinstance(s.source, (Buffer, At)):
             self._elements(s, s.source, False)
         else:
             self.atom(s, s.source, s.stack.dtype)
 
-    def pop(self, s: Pop) -> None:
+    def pop(self, s: Pop | Peek) -> None:
         self.clear(s)
         if isinstance(s.target, Scalar):
             self.define(s, s.target)
@@ -240,7 +242,15 @@ class _Verifier:
         else:
             self._elements(s, s.target, True)
 
-    def _elements(self, s: Pop | Push, where: Buffer | At, write: bool) -> None:
+    def peek(self, s: Peek) -> None:
+        self.atom(s, s.depth)
+        self.pop(s)
+
+    def poke(self, s: Poke) -> None:
+        self.atom(s, s.depth)
+        self.push(s)
+
+    def _elements(self, s: Pop | Push | Peek | Poke, where: Buffer | At, write: bool) -> None:
         buffer = where.buffer if isinstance(where, At) else where
         self.element(s, buffer, where.index if isinstance(where, At) else (0,), write)
         if buffer.dtype is not s.stack.dtype:
@@ -270,7 +280,7 @@ class _Verifier:
         if s.site is not None:
             self.site(s, s.site, ())
 
-    def site(self, stmt: Any, site: int, values: tuple[Atom, ...]) -> None:
+    def site(self, stmt: Any, site: int, values: tuple[Atom | Buffer, ...]) -> None:
         if not 0 <= site < len(self.kernel.sites):
             self.bad(stmt, f"there is no site {site}")
         for value in values:
@@ -293,7 +303,8 @@ _STATEMENTS: dict[type, Callable[[_Verifier, Any], None]] = {
                Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
                For: _Verifier.for_, While: _Verifier.while_, If: _Verifier.if_, Alloc: _Verifier.alloc, Fill: _Verifier.fill,
                Copy: _Verifier.copy, Swap: _Verifier.swap, Clear: _Verifier.clear, Push: _Verifier.push,
-               Pop: _Verifier.pop, Lib: _Verifier.lib, Fail: _Verifier.fail, Print: _Verifier.print_}
+               Pop: _Verifier.pop, Peek: _Verifier.peek, Poke: _Verifier.poke, Lib: _Verifier.lib,
+               Fail: _Verifier.fail, Print: _Verifier.print_}
 
 
 def verify(kernel: Kernel, where: str = "") -> None:

@@ -337,3 +337,22 @@ def test_branches_of_different_lengths(c):
         n, y = if_(b, c, lambda: side(7, 2.0), lambda: side(30, -1.0))
         return n, y, b.reduce(y, "sum", (0,))
     check(build(["bool", ("f64", 40)], body), c, rand(40))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0,)], ids=str)
+@pytest.mark.parametrize("depth", [0, 1, 4, 9])
+def test_an_entry_of_a_stack_is_exchanged(shape, depth):
+    """Below its last entry a stack holds zeros: what is exchanged there finds them, and what is pushed stays on top."""
+    def body(b, k, x, y):
+        stack = b("stack_new", dtype=F64)
+        for scale in (1.0, 2.0):
+            stack = b("push", stack, b("mul", x, b.broadcast(b.const(scale), x.type.dims)))
+        stack, old = b.emit("exchange", stack, b("cast", k, dtype=INDEX), y)
+        stack = b("push", stack, old)
+        found = []
+        for _ in range(7):
+            stack, top = b.emit("pop", stack, *map(b.index, shape))
+            found.append(b.reshape(top, (1, *shape)))
+        return b("concat", *found, axis=0)
+
+    check(build(["i64", ("f64", *shape), ("f64", *shape)], body), depth, rand(*shape), rand(*shape))

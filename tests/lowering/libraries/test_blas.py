@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from loop_run import Compiled, Failed
 from tracegrad.ir.types import C64, C128, F32, F64, INDEX
+from tracegrad.lowering.libraries import blas
 from tracegrad.lowering.loopir.grammar import Alloc, At, Buffer, For, Imm, Kernel, Lib, Load, Scalar
 
 DTYPES = [F32, F64, C64, C128]
+available = blas._numpy_has
 TOLERANCE = {"f32": 1e-4, "c64": 1e-4, "f64": 1e-12, "c128": 1e-12}
 
 
@@ -59,20 +61,22 @@ def test_syrk(dtype, m, k):
         np.testing.assert_array_equal(got, got.T)
 
 
-def test_gemm_on_blocks_with_run_time_sizes_and_factors():
-    dtype = F64
-    size, scale = Buffer("size", INDEX, (), "in"), Buffer("scale", F64, (), "in")
+@pytest.mark.parametrize("dtype", [F32, F64], ids=repr)
+@pytest.mark.parametrize("numpy", [False, True], ids=["SciPy's", "NumPy's"])
+def test_gemm_on_blocks_with_run_time_sizes_and_factors(dtype, numpy, monkeypatch):
+    monkeypatch.setattr(blas, "_numpy_has", lambda name: numpy and available(name))
+    size, scale = Buffer("size", INDEX, (), "in"), Buffer("scale", dtype, (), "in")
     a, b, c = (Buffer(x, dtype, (10, 12), "in") for x in "abc")
     c.space = "inout"
-    n, s = Scalar(INDEX, "n"), Scalar(F64, "s")
+    n, s = Scalar(INDEX, "n"), Scalar(dtype, "s")
     body = [Load(n, size, ()), Load(s, scale, ()),
-            Lib("gemm", (At(c, (1, 2)), At(a, (n, 1)), At(b, (0, 3)), False, True, n, 3, n, 12, 12, 12, s, Imm(1.0, F64)))]
+            Lib("gemm", (At(c, (1, 2)), At(a, (n, 1)), At(b, (0, 3)), False, True, n, 3, n, 12, 12, 12, s, Imm(1.0, dtype)))]
     run = Compiled(Kernel("k", [size, scale, a, b, c], body))
     for k in (0, 1, 4):
         x, y, z = random((10, 12), dtype), random((10, 12), dtype, 1), random((10, 12), dtype, 2)
         want = z.copy()
         want[1:1 + k, 2:5] += 1.5 * x[k:2 * k, 1:1 + k] @ y[0:3, 3:3 + k].T
-        run(np.array(k), np.array(1.5), x, y, z)
+        run(np.array(k), np.array(1.5, dtype.np), x, y, z)
         close(z, want, dtype)
 
 

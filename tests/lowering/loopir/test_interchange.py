@@ -160,3 +160,32 @@ def test_gradients_of_several_strips(f):
     ga, gb = tg.grad(loss, argnums=(0, 1))(a, b)
     _, slope = tg.jvp(loss, (a, b), (da, db))
     np.testing.assert_allclose(np.sum(ga * da) + np.sum(gb * db), slope, rtol=1e-9)
+
+
+def centred(a):
+    """Temporary arrays of each column, in whose place a strip has one of all."""
+    n = a.shape[1]
+    for j in range(n):
+        for k in range(j + 1, n):
+            a[:, k] -= 0.05 * np.tanh(a[:, j] @ a[:, k]) * a[:, j] * np.sin(a[:, k])
+    return a
+
+
+@pytest.mark.parametrize("f", [gram_schmidt, lambda a, b: centred(a)], ids=["gram_schmidt", "centred"])
+@pytest.mark.parametrize("shape", [(3, 2), (20, 17), (40, 40), (20, 130)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_gradients_with_columns_on_the_tape(f, shape, dtype):
+    rng = np.random.default_rng(1)
+    a, w = (rng.normal(size=shape) / 3).astype(dtype), rng.normal(size=shape).astype(dtype)
+    if shape[1] > shape[0]:                       # orthogonal columns are as many as rows at most
+        f = lambda a, b: centred(a)  # noqa: E731
+    loss = lambda a: (f(a.copy(), None) * w).sum()  # noqa: E731
+    if dtype is np.float64:
+        tg.check_grads(loss, (a,), order=1)
+    rtol, atol = (1e-10, 1e-12) if dtype is np.float64 else (2e-3, 2e-4)
+    np.testing.assert_allclose(tg.grad(loss)(a), tg.grad(loss).interpret(a), rtol=rtol, atol=atol)
+
+
+def test_temporaries_of_columns_are_exchanged():
+    text = tg.grad(lambda a: (gram_schmidt(a.copy(), None) ** 2).sum()).lower(RNG.random((100, 50))).text("loops")
+    assert "f64[100, 64] heap" in text

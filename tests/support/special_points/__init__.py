@@ -10,6 +10,7 @@ from . import (
     compositions,
     elementary,
     matrices,
+    programs,
     pythons,
     reductions,
     remaining,
@@ -19,7 +20,7 @@ from . import (
 )
 
 FAMILIES = (elementary, special_functions, special_routines, special_orders, remaining, reductions, matrices, compositions,
-            pythons, complexes)
+            programs, pythons, complexes)
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 
 

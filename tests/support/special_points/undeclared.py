@@ -23,14 +23,14 @@ REASONS = {
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new""",
     "constant by definition": "op:stop_gradient",
     "the derivative of one operand and the value of the other": "op:surrogate",
-    "the derivative that an operand says": "op:sloped",
+    "the derivative that an operand says": "op:sloped op:lost",
     "zeros that carry the derivatives of the eigh and svd of a row": "op:couple",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
         full full_like array asarray asanyarray ascontiguousarray require asfortranarray from_dlpack copy astype
         reshape ravel squeeze
         expand_dims atleast_1d atleast_2d atleast_3d transpose swapaxes moveaxis rollaxis flip fliplr flipud rot90
-        sliding_window_view diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
+        sliding_window_view as_strided diagonal diag diagflat tril triu trace matrix_transpose linalg.trace linalg.diagonal
         linalg.matrix_transpose sum mean cumsum cumulative_sum nansum nancumsum nanmean diff ediff1d polyadd polysub polyder
         polyint bincount histogram histogram2d concatenate stack vstack hstack dstack column_stack append block array_split
         split

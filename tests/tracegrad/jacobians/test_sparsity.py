@@ -105,7 +105,7 @@ def test_the_tridiagonal_pattern_is_exact():
     for f in (residual, residual_by_loop):
         np.testing.assert_array_equal(check(f, u).toarray(), tridiagonal(40))
     found = columns(pattern_of(tg.sparsity(residual)(u)))
-    assert found.count == 3
+    assert found.number == 3
 
 
 @pytest.mark.parametrize("f", [laplacian, laplacian_of_slices])
@@ -114,7 +114,7 @@ def test_the_five_point_stencil(f):
     pattern = check(f, u)
     inside = 7 * 6
     assert pattern.nnz == 5 * inside + (72 - inside)
-    assert min(columns(pattern_of(pattern)).count, rows(pattern_of(pattern)).count) <= 7
+    assert min(columns(pattern_of(pattern)).number, rows(pattern_of(pattern)).number) <= 7
 
 
 def test_both_sides_of_a_branch_on_values():
@@ -414,7 +414,7 @@ def check_hessian(f, x, entries=None, count=None):
     np.testing.assert_allclose(got.toarray(), want, rtol=1e-12, atol=1e-12 * np.max(np.abs(want), initial=1.0))
     assert got.nnz == (got.nnz if entries is None else entries)
     if count is not None:
-        assert star(pattern_of(got)).count == count
+        assert star(pattern_of(got)).number == count
     return got
 
 
@@ -568,7 +568,7 @@ def pattern_of(matrix) -> Pattern:
 def test_colorings_are_valid(shape, density):
     dense = RNG.random(shape) < density
     found = columns(pattern_of(csr_array(dense)))
-    assert found.colors.min(initial=0) >= 0 and found.count == (found.colors.max() + 1 if found.colors.size else 0)
+    assert found.colors.min(initial=0) >= 0 and found.number == (found.colors.max() + 1 if found.colors.size else 0)
     for row in dense:
         seen = found.colors[row]
         assert len(set(seen)) == len(seen)
@@ -580,7 +580,7 @@ def test_colorings_are_valid(shape, density):
     values = RNG.standard_normal(both.shape)
     values = (values + values.T) * both
     colored = star(mirrored)
-    stacked = np.stack([values[:, colored.colors == c].sum(axis=1) for c in range(colored.count)])
+    stacked = np.stack([values[:, colored.colors == c].sum(axis=1) for c in range(colored.number)])
     np.testing.assert_array_equal(stacked.ravel()[star_sources(mirrored, colored)], values[both])
 
 

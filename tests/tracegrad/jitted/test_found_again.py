@@ -250,6 +250,6 @@ def test_without_native_calls(monkeypatch):
     monkeypatch.setattr(c_layouts, "NATIVE", False)
     one = scaled(7.0)
     f = tg.jit(one)
-    assert tg.functions.Found._chain.__get__(f) == () and tg.lowering.call.dispatch.Dispatcher.__call__(f, X) == 98.0
+    assert tg.jitted.functions.Found._chain.__get__(f) == () and tg.lowering.call.dispatch.Dispatcher.__call__(f, X) == 98.0
     one.__closure__[0].cell_contents = 1.0
     assert tg.lowering.call.dispatch.Dispatcher.__call__(f, X) == 14.0

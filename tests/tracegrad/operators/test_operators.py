@@ -35,6 +35,25 @@ def backend(request):
 
 # --- grad and value_and_grad ------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_array_of_one_element_is_a_scalar(backend, dtype):
+    row = np.array([[0.5, -1.0, 2.0]], dtype)
+
+    def loss(x):
+        return np.sum(np.sin(x), axis=1, keepdims=True)
+
+    value, slope = tg.value_and_grad(loss)(row)
+    assert value.shape == (1, 1) and slope.dtype == dtype
+    np.testing.assert_allclose(slope, np.cos(row), rtol=1e-6)
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(tg.grad(loss)(x) ** 2))(row), -np.sin(2 * row), rtol=1e-6)
+    total = np.ones_like(row)
+    tg.grad(loss)(row, out=total, accumulate=True)
+    np.testing.assert_allclose(total, 1 + np.cos(row), rtol=1e-6)
+    assert tg.grad(lambda x: (x[:, :1], x), has_aux=True)(row)[0].tolist() == [[1.0, 0.0, 0.0]]
+    with pytest.raises(tg.ArgumentTypeError, match=r"returns an array of type f\d\d\[2, 1\]"):
+        tg.grad(loss)(np.ones((2, 3), dtype))
+
+
 def test_gradient(backend):
     x = np.linspace(-1.2, 1.5, 10)
     value, slope = tg.value_and_grad(rosenbrock)(x)
@@ -443,6 +462,20 @@ def test_stop_gradient():
 )
 def test_check_grads(f, args):
     tg.check_grads(f, args, order=2)
+
+
+def test_elements_that_nearly_tie_are_no_mistake_of_a_derivative():
+    x = np.array([0.3, 0.3 + 1e-4, -1.0])
+    tg.check_grads(np.sort, (x,), order=2)
+    tg.check_grads(np.max, (x,), order=2)
+
+    @tg.custom_jvp
+    def wrong(x):
+        return np.sort(x)
+
+    wrong.defjvp(lambda primals, tangents: (np.sort(primals[0]), tangents[0]))
+    with pytest.raises(tg.GradientMismatch):
+        tg.check_grads(wrong, (x[::-1].copy(),))
 
 
 def test_check_grads_finds_a_wrong_derivative():

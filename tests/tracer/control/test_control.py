@@ -1077,7 +1077,7 @@ def test_a_list_that_grows_without_bound():
     def fn(x):
         out = []
         while x[0] < 9:
-            out.insert(0, x[0])
+            out.insert(0, {"x": str(x[0])})
             x = x + 1
         return out
 

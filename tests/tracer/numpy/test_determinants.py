@@ -255,6 +255,12 @@ def logarithm(a):
     return np.linalg.slogdet(a)[1]
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 0), (0, 3, 3)])
+def test_the_logarithm_of_an_empty_matrix_makes_no_nan_on_the_way(shape):
+    with tg.config(check_numerics=True):
+        assert tg.grad(lambda a: np.sum(logarithm(a)))(np.zeros(shape)).shape == shape
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
 def test_the_logarithm_of_nothing_has_no_slope(n):
     a = np.diag(np.arange(float(n)))

@@ -162,3 +162,13 @@ def test_sliding_where_run_time_says_which_array_is_shorter(sliding, mode):
         x, y = np.arange(1.0, n + 1), np.arange(2.0, m + 2)
         np.testing.assert_allclose(by_data(x, y), program(x, y))
         np.testing.assert_allclose(by_length(x, y), program(x, y))
+
+
+def test_the_length_of_a_bincount_of_known_numbers_is_known_at_run_time_only():
+    def counts(x, n):
+        k = 0
+        while k * k < x[0]:
+            k += 1
+        return np.bincount(np.array([0, 1, 1]), minlength=k + n)
+    for start, more in ((10.0, 0), (1.0, 1), (2.0, 7)):
+        as_numpy(counts, np.array([start]), more)

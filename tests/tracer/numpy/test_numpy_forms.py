@@ -307,3 +307,72 @@ def test_the_constructor_of_arrays():
         tg.jit(lambda x: np.ndarray((2,), np.int64, x))(X)
     with pytest.raises(NotImplementedError, match="real_if_close of complex"):
         tg.jit(lambda x: np.real_if_close(x + 0j))(X)
+
+
+def _flat_shape(x):
+    y = np.sin(x)
+    y.shape = -1
+    y[2] = 9.0
+    return y
+
+
+def _shape_of_a_view(x):
+    y = x * 2.0
+    z = y.T
+    z.shape = 3, 2, 1
+    z[1] = 0.0
+    return y
+
+
+def _shape_in_a_loop(x):
+    y = x * 2.0
+    for _ in range(50):
+        z = np.cos(y)
+        z.shape = -1
+        y[0] = z[:3]
+    return y
+
+
+def _shapes_of_indices(x):
+    i, j = np.mgrid[0:2, 0:3]
+    i.shape = j.shape = 6
+    return x[i, j] * i
+
+
+@pytest.mark.parametrize("f", [_flat_shape, _shape_of_a_view, _shape_in_a_loop, _shapes_of_indices], ids=lambda f: f.__name__)
+def test_assigned_shapes(f):
+    x = np.arange(6.0).reshape(2, 3) + 0.5
+    np.testing.assert_allclose(tg.jit(f)(x), f(x), rtol=1e-14)
+    tg.check_grads(lambda x: np.sum(f(x) ** 2), (x,))
+
+
+def _of_the_caller(x):
+    x.shape = 6
+    return x
+
+
+def _under_a_view(x):
+    y = x * 2.0
+    first = y[0]
+    y.shape = 6
+    return first
+
+
+def _from_outside_of_the_loop(x):
+    y = x * 2.0
+    for _ in range(50):
+        y.shape = y.shape[1], y.shape[0]
+    return y
+
+
+def _that_needs_a_copy(x):
+    y = (x * 2.0).T
+    y.shape = 6
+    return y
+
+
+@pytest.mark.parametrize("f", [_of_the_caller, _under_a_view, _from_outside_of_the_loop, _that_needs_a_copy],
+                         ids=lambda f: f.__name__)
+def test_shapes_that_cannot_be_assigned(f):
+    with pytest.raises(tg.TracegradError, match=r"write x = x\.reshape\(shape\)"):
+        tg.jit(f)(np.ones((2, 3)))

@@ -103,6 +103,41 @@ def test_multivariate_normal():
     tg.check_grads(lambda x, m, c: np.sum(ss.multivariate_normal.logpdf(x, m, (c + c.T) / 2)), (x, mean, cov), order=2)
 
 
+RNG = np.random.default_rng(3)
+ROOT = RNG.standard_normal((4, 2))
+RANKS = {"2 of 4": ROOT @ ROOT.T, "4": ROOT @ ROOT.T + np.eye(4), "2, equal": np.diag([1.0, 1.0, 0.0, 0.0])}
+
+
+@pytest.mark.parametrize("cov", RANKS.values(), ids=list(RANKS))
+def test_multivariate_normal_on_a_space(cov):
+    normal, mean, coordinates = ss.multivariate_normal, RNG.standard_normal(4), RNG.standard_normal((5, 2))
+    basis = np.linalg.svd(cov)[0][:, :2]
+    inside = mean + coordinates @ basis.T
+    captured = normal(mean, cov, allow_singular=True)
+
+    def values(x, m, c):
+        return (normal.logpdf(x, m, c, allow_singular=True), normal.pdf(x[0], m, c, True), captured.logpdf(x),
+                normal.entropy(m, c), normal.pdf(m + 1.0, m, c, allow_singular=True))
+
+    points = np.vstack((inside, inside + 1.0))
+    for expected, found in zip(values(points, mean, cov), tg.jit(values)(points, mean, cov), strict=True):
+        assert np.shape(expected) == np.shape(found)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    with tg.disable_jit():
+        tg.check_grads(lambda t, m, s: (normal.logpdf(m + t @ basis.T, m, s * cov, allow_singular=True),
+                                        normal.entropy(m, s * cov)),
+                       (coordinates, mean, 1.3), order=2)
+
+
+def test_multivariate_normal_as_its_space_turns():
+    mean, coordinates = np.arange(4.0), RNG.standard_normal((3, 2))
+    with tg.disable_jit():
+        tg.check_grads(lambda a, t: ss.multivariate_normal.logpdf(mean + t @ a.T, mean, a @ a.T, allow_singular=True),
+                       (ROOT, coordinates), order=2)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        tg.jit(lambda c: ss.multivariate_normal.logpdf(np.zeros(2), None, c, allow_singular=True))(np.diag([1.0, -1.0]))
+
+
 def test_t_of_infinite_degrees_of_freedom():
     df = np.array([2.5, np.inf])
     for f in (lambda df: ss.t.pdf(0.7, df), lambda df: ss.t.cdf(0.7, df), lambda df: ss.t.var(df), lambda df: ss.t.entropy(df),

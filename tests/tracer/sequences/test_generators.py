@@ -399,3 +399,28 @@ def test_values_sent_to_a_generator(fn):
     compiled = tg.jit(fn)
     assert compiled(x) == compiled.interpret(x) == fn(x)
     tg.check_grads(fn, (x,))
+
+
+def test_a_jitted_generator_is_called_from_python():
+    """Between its pauses the caller's Python runs, so it is Python's own; what it calls is compiled. In traced code it is
+    part of the program."""
+    helper = tg.jit(lambda x: x * 2)
+
+    @tg.jit
+    def doubled(x, n):
+        for i in range(n):
+            yield helper(x) + i
+
+    @tg.jit
+    def endless(x):
+        while True:
+            x = helper(x)
+            yield x
+
+    assert list(doubled(1.0, 3)) == [2.0, 3.0, 4.0]
+    assert next(doubled(np.float64(2.0), 5)) == 4.0
+    pauses = endless(1.0)
+    assert [next(pauses) for _ in range(4)] == [2.0, 4.0, 8.0, 16.0]
+    assert tg.grad(lambda x: sum(doubled(x, 4)))(1.0) == 8.0
+    with pytest.raises(tg.UnsupportedError, match="a generator cannot be returned"):
+        tg.grad(doubled)(1.0, 2)

@@ -103,3 +103,50 @@ def test_refused(fn, reason):
     with pytest.raises(tg.TracegradError, match=reason) as caught:
         trace_function.trace(fn, (X,))
     assert "  Instead: " in str(caught.value)
+
+
+@numba.guvectorize(["void(int64[:], float64, float64[:])"], "(n),()->()")
+def half_sum(x, y, out):
+    out[0] = x.sum() * 0.5 + y
+
+
+@numba.guvectorize(["void(float64[:], float64, float64[:])"], "(n),()->(n)")
+def accumulate(x, y, out):
+    for i in range(x.size):
+        out[i] += x[i] * y
+
+
+@numba.vectorize(["float32(float32)", "float64(float64)"])
+def itself(x):
+    return x
+
+
+@pytest.mark.parametrize("x", [np.arange(4), np.arange(3, dtype=np.float32), 2, 2.5, np.int8(3), np.zeros((2, 0)), True],
+                         ids=repr)
+def test_the_declared_types_decide(x):
+    got, want = tg.jit(lambda x: itself(x))(x), itself(x)
+    assert np.asarray(got).dtype == np.asarray(want).dtype
+    np.testing.assert_array_equal(got, want)
+
+
+def test_results_of_guvectorize_have_the_declared_type():
+    x = np.arange(8).reshape(2, 4)
+    got, want = tg.jit(lambda x: half_sum(x, 0.25))(x), half_sum(x, 0.25)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
+    with pytest.raises(TypeError, match="no signature for arguments of float64, float"):
+        tg.jit(lambda x: half_sum(x, 0.25))(x * 1.0)
+
+
+def test_output_arrays_of_guvectorize():
+    x = np.arange(6.0).reshape(2, 3)
+
+    def fn(x, keyword):
+        out = np.full_like(x, 0.5)
+        found = accumulate(x, 2.0, out=out) if keyword else accumulate(x, 2.0, out)
+        found[0, 0] = 9.0
+        return out
+
+    for keyword in (False, True):
+        np.testing.assert_array_equal(tg.jit(fn, static_argnums=1)(x, keyword), fn(x, keyword))
+    tg.check_grads(lambda x: fn(x, False)[1], (x,))

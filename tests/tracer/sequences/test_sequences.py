@@ -168,3 +168,23 @@ def test_sorted_by_what_is_known():
     found = tg.jit(groups)(np.arange(4.0), ["b", "a", "b", "c"])
     assert list(found.items()) == [("c", 3.0), ("b", 1.0), ("a", 1.0)]
     assert tg.jit(window)(np.arange(5.0), 3) == window(np.arange(5.0), 3)
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize("pair", [((1.0, 2.0), (1.0, 2.0)), ((1.0, 2.0), (1.0, 3.0)), ((2.0, 0.0), (1.0, 3.0))])
+@pytest.mark.parametrize("make", [tuple, lambda parts: Point(*parts), list], ids=["tuple", "namedtuple", "list"])
+def test_containers_of_numbers_are_compared_from_the_left(make, pair):
+    def fn(p, q):
+        return p == q, p != q, p < q, p >= q
+
+    def greatest(p, q):
+        return max(p, q)[1], min(p, q)[1], max([p, q])[0]
+
+    p, q = map(make, pair)
+    assert tg.jit(fn)(p, q) == fn(p, q)
+    if make is not list:
+        assert tg.jit(greatest)(p, q) == greatest(p, q)
+    if make not in (tuple, list):
+        assert tg.jit(fn)(p, tuple(q)) == fn(p, tuple(q))

@@ -1,2 +1,2 @@
-"""NumPy functions that make arrays (creation.py), give them another form (manipulation.py), put them together or take them
-apart (joining.py), and put lines in or take them out (inserting.py)."""
+"""NumPy functions that make arrays (creation.py), give them another form (manipulation.py), view them by positions
+in memory (windows.py), put them together or take them apart (joining.py), and put lines in or take them out (inserting.py)."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ....ir.core import Value
 
 
-def creates(*functions: Callable | np._ArrayFunctionDispatcher | type, method: str | None = None) -> Callable:
+def creates(*functions: Callable, method: str | None = None) -> Callable:
     return implements(*functions, method=method, instead_of_calling=True)
 
 
@@ -48,7 +48,7 @@ def ones(shape: int | tuple[int, ...], dtype: np.dtype | type | None = None, ord
 
 
 @creates(np.empty)
-def empty(shape: int | ScalarBox | tuple[int, ...], dtype: np.dtype | None = float, order: str = "C", *, device: Any = None,
+def empty(shape: int | ScalarBox | tuple[int, ...], dtype: Any = float, order: str = "C", *, device: Any = None,
           like: Any = None) -> ArrayBox:
     """What an uninitialised array holds is nobody's business: the op `empty`."""
     return _filled(None, shapes.shape_of(shape), to_dtype(dtype or float), order)
@@ -167,14 +167,15 @@ def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, d
     target = to_dtype(kind)
     known = [_number(p) for p in parts]
     if None not in known:
-        return _static_range(*known, target)
+        return _static_range(known[0], known[1], known[2], target)
     for p in parts:
         tracing.need_static(p, "the length of np.arange")
     if any(p.dtype_ir.kind not in "iux" for p in parts):
         for p in parts:
             if _number(p) is None:
                 tracing.need_concrete(p, "np.arange of a float")
-    return _traced_range(*map(shapes.to_index, parts), target)
+    start, stop, step = map(shapes.to_index, parts)
+    return _traced_range(start, stop, step, target)
 
 
 def _number(box: ScalarBox | Box) -> float:
@@ -183,26 +184,29 @@ def _number(box: ScalarBox | Box) -> float:
     return None if data is None else data.item()
 
 
+_arange: Callable[..., np.ndarray] = np.arange             # its own signature has no complex numbers
+
+
 def _static_range(start: Any, stop: Any, step: Any, dtype: Any) -> ArrayBox:
     if step == 0:
         fail(ShapeError, "Maximum allowed size exceeded: the step of np.arange is 0")
-    n = max(0, math.ceil((stop - start) / step)) if not isinstance(start, complex) else len(np.arange(start, stop, step))
+    n = max(0, math.ceil((stop - start) / step)) if not isinstance(start, complex) else len(_arange(start, stop, step))
     if dtype.integer and type(start) is int and type(step) is int:
         builder = tracing.current().builder
         counted = iota(n, INDEX)                 # as index until the end: then it indexes without a bounds check
         counted = builder("mul", counted, builder.index(step)) if step != 1 else counted
         return boxes.array(builder.cast(builder("add", counted, builder.index(start)) if start else counted, dtype))
     if n <= 4096:
-        return boxes.array(const(np.arange(start, stop, step, dtype.np), dtype))
+        return boxes.array(const(_arange(start, stop, step, dtype.np), dtype))
     first, second = np.asarray(start, dtype.np), np.asarray(start + step, dtype.np)
     builder = tracing.current().builder
     return boxes.array(builder("add", builder("mul", iota(n, dtype), const(second - first, dtype)), const(first, dtype)))
 
 
-def _traced_range(start: Any, stop: Any, step: int, dtype: DType) -> Any:
+def _traced_range(start: Any, stop: Any, step: Any, dtype: DType) -> Any:
     """Integers known only at run time: max(0, ceil((stop - start) / step)) of them. ceil(a / b) = -(-a // b)."""
     builder = tracing.current().builder
-    room = shapes.arith("sub", stop, start)
+    room: Any = shapes.arith("sub", stop, start)
     if not (type(step) is int and step == 1):
         room = shapes.arith("sub", 0, shapes.arith("floordiv", shapes.arith("sub", 0, room), step))
     nonnegative = type(step) is int and step == 1 and type(start) is int and start == 0 and getattr(room.op, "name",
@@ -231,7 +235,8 @@ def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = T
         target = to_dtype(dtype)
     known = [boxes.frozen_data(x) for x in (a, z)]
     if known[0] is not None and known[1] is not None and not a.dims and not z.dims:
-        found, step = np.linspace(known[0].item(), known[1].item(), n, endpoint, True, target.np)
+        found, step = np.linspace(known[0].item(), known[1].item(), n, endpoint=bool(endpoint), retstep=True,
+                                  dtype=target.np)
         return (boxes.array(const(found, target)), step) if retstep else boxes.array(const(found, target))
     out, step = _linspace(a, z, n, divisions, endpoint, computing)
     builder = tracing.current().builder

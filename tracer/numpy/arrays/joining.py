@@ -156,7 +156,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     box = as_array(ary)
     axis = axis_of(axis, len(box.dims))
     n = box.dims[axis]
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) or getattr(indices_or_sections, "ndim", 0):
+    if isinstance(indices_or_sections, (list, tuple, np.ndarray)) or _rank(indices_or_sections):
         return _cut(box, [0, *list(indices_or_sections), None], axis)
     parts = shapes.static_int(indices_or_sections, "the number of sections")
     if parts <= 0:
@@ -171,7 +171,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     box = as_array(ary)
-    many = isinstance(indices_or_sections, (list, tuple, np.ndarray)) or getattr(indices_or_sections, "ndim", 0)
+    many = isinstance(indices_or_sections, (list, tuple, np.ndarray)) or _rank(indices_or_sections)
     n = box.dims[axis_of(axis, len(box.dims))]
     if not many and type(n) is int and n % shapes.static_int(indices_or_sections, "the number of sections"):
         fail(ShapeError, "array split does not result in an equal division")
@@ -276,7 +276,8 @@ def _rolled(box: ArrayBox, shift: Any, axis: int) -> ArrayBox:
     if type(n) is int and type(s) is int:
         if n == 0 or s % n == 0:
             return box
-        return boxes.array(joined([box[(*lead, slice(n - s % n, None))], box[(*lead, slice(0, n - s % n))]], axis))
+        parts = [as_array(box[(*lead, slice(n - s % n, None))]), as_array(box[(*lead, slice(0, n - s % n))])]
+        return boxes.array(joined(parts, axis))
     builder = tracing.current().builder
     size = builder("max", builder.index(n), builder.index(1))
     shifted = builder("mod", builder.index(s), size)                 # first: `k - s` may not fit into 64 bits
@@ -309,7 +310,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
         if odd and n != 1 and type(n) is type(low) is type(high) is int:
             value = _reflected(boxes.array(value), axis, low, high, mode == "symmetric").read()
             continue
-        if all(type(w) is int for w in (n, low, high)):
+        if isinstance(n, int) and type(low) is type(high) is int:
             origin = const(np.pad(np.arange(n), (low, high), mode, **options), INDEX)
         elif mode == "edge":
             total = shapes.arith("add", n, shapes.arith("add", low, high))
@@ -321,7 +322,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     return boxes.array(value)
 
 
-def _expect_extendable(dims: tuple[Dim, ...], widths: list[tuple[int, ...]]) -> None:
+def _expect_extendable(dims: tuple[Dim, ...], widths: list[tuple]) -> None:
     """What lies beyond an axis is made of what lies on it."""
     builder = tracing.current().builder
     for axis, (n, pair) in enumerate(zip(dims, widths)):
@@ -330,7 +331,7 @@ def _expect_extendable(dims: tuple[Dim, ...], widths: list[tuple[int, ...]]) -> 
             fail(ShapeError, message)
         if type(n) is not int:
             none = builder("eq", builder("max", *map(builder.index, pair)), builder.index(0))
-            some = builder("gt", n, builder.index(0))
+            some = builder("gt", builder.index(n), builder.index(0))
             builder.emit("check", builder("or", some, none), error="ValueError", message=message)
 
 
@@ -402,15 +403,19 @@ def _ramp(box: ArrayBox, axis: int, width: Any, goal: Any, side: int) -> Any:
     return found if box.dtype_ir.inexact else np.floor(found)
 
 
-def _pairs(width: int | tuple[int, ...], rank: int) -> list[tuple[int, ...]]:
+def _rank(x: Any) -> int:
+    return x.ndim if hasattr(x, "ndim") else 0
+
+
+def _pairs(width: Any, rank: int) -> list[tuple]:
     """pad_width for each axis, as np.broadcast_to(pad_width, (rank, 2)) does."""
     if isinstance(width, dict):
         return [tuple(width.get(k, width.get(k - rank, (0, 0)))) if not isinstance(width.get(k, 0), int)
                 else (width.get(k, 0),) * 2
                 for k in range(rank)]
-    if isinstance(width, (tuple, list)) or getattr(width, "ndim", 0):
-        rows = list(width)
-        if rows and (isinstance(rows[0], (tuple, list)) or getattr(rows[0], "ndim", 0)):
+    if isinstance(width, (tuple, list)) or _rank(width):
+        rows: list[Any] = list(width)
+        if rows and (isinstance(rows[0], (tuple, list)) or _rank(rows[0])):
             rows = [tuple(r) * (2 if len(r) == 1 else 1) for r in rows]
             rows = rows * rank if len(rows) == 1 else rows
         else:

@@ -77,7 +77,7 @@ def wanted_dims(shape: tuple[int, ...], old: tuple[int, ...]) -> tuple:
     """A shape argument with -1 filled in, checked against the number of elements."""
     entries = [shapes.to_index(s) for s in (shape if isinstance(shape, (tuple, list)) else boxes_of(shape))]
     for e in entries:
-        if type(e) is not int:
+        if isinstance(e, Value):
             tracing.need_static(ScalarBox(e), "a shape")
     unknown = [k for k, e in enumerate(entries) if type(e) is int and e < 0]
     if len(unknown) > 1:
@@ -126,7 +126,7 @@ def show_size(dims: tuple[Dim, ...]) -> str:
 
 def boxes_of(shape: Any) -> list[int]:
     """The entries of a shape that is no tuple: one int, or an array of them."""
-    return list(shape) if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) else [shape]
+    return list(shape) if isinstance(shape, (tuple, list)) or (hasattr(shape, "ndim") and shape.ndim) else [shape]
 
 
 @implements(np.reshape)
@@ -143,6 +143,23 @@ def _fortran(box: ArrayBox) -> bool:
     strides = box.strides_known
     return (strides is not None and not views.contiguous(box.dims, strides)
             and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
+
+
+def reshape_in_place(box: ArrayBox, shape: Any) -> None:
+    """`box.shape = shape`: the box becomes the view that reshape gives, of what it has been."""
+    if box.seen or box.captured or tracing.current().made_before(box):
+        fail(UnsupportedError, "assigning the shape of an array that others see cannot be compiled: the caller, a view, "
+             "or what stands outside of this branch or loop", "write x = x.reshape(shape)")
+    old = ArrayBox(box._value, box.base, box.path, box._strides)
+    old.writeable, old._epoch, old.identity = box.writeable, box._epoch, box.identity
+    new = reshaped(old, wanted_dims(shape, old.dims))
+    if new.base is None:
+        fail(ShapeError, "incompatible shape for in-place modification: NumPy would have to copy the elements",
+             "write x = x.reshape(shape)")
+    box._value, box.base, box.path, box._strides = None, new.base, new.path, None
+
+
+boxes.HOOKS["reshape_in_place"] = reshape_in_place
 
 
 @implements(method="reshape")
@@ -264,7 +281,8 @@ def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
 
 def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
     """A view with some axes backwards."""
-    return box[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))] if box.dims else box
+    key = tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(len(box.dims)))
+    return as_array(box[key]) if box.dims else box
 
 
 @implements(np.flip)
@@ -295,20 +313,6 @@ def rot90(m: Any, k: Any = 1, axes: Any = (0, 1)) -> Any:
     if k == 2:
         return turned(box, (a, b))
     return transpose(turned(box, (b,)), swapped) if k == 1 else turned(transpose(box, swapped), (b,))
-
-
-@implements(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: Any = False,
-                        writeable: Any = False) -> Any:
-    box = as_array(x)
-    sizes = tuple(shapes.static_int(w, "the length of a window") for w in boxes_of(window_shape))
-    axes = tuple(range(len(box.dims))) if axis is None else tuple(axis_of(k, len(box.dims)) for k in boxes_of(axis))
-    if len(sizes) != len(axes):
-        fail(ShapeError, f"Must provide window_shape for all dimensions of `x`; got {len(sizes)} and {len(axes)} axes")
-    for size, k in zip(sizes, axes):
-        if type(box.dims[k]) is int and size > box.dims[k]:
-            fail(ShapeError, "window shape cannot be larger than input array shape")
-    return box.view(views.Windows(axes, sizes))
 
 
 # --- diagonals and triangles ----------------------------------------------------------------------------------------
@@ -358,7 +362,7 @@ def _triangle(keep: bool) -> Callable:
         if len(box.dims) == 1:
             box = box.view(views.Spread((box.dims[0],) * 2))
         builder = tracing.current().builder
-        inside = below(*box.dims[-2:], k if keep else shapes.static_int(k, "a diagonal") - 1)
+        inside = below(box.dims[-2], box.dims[-1], k if keep else shapes.static_int(k, "a diagonal") - 1)
         x = box.read()
         zero = const(0, x.type.dtype)
         inside = shapes.expand(inside, x.type.dims)
@@ -383,9 +387,10 @@ def _imag(x: Any) -> Any:
     if x.dtype_ir.complex:
         return x.view(views.Part("imag")) if type(x) is ArrayBox else ScalarBox(tracing.current().builder("imag", x.read()))
     zero = tracing.current().builder.full(0, x.dims, x.dtype_ir)
-    found = ArrayBox(zero) if type(x) is ArrayBox else ScalarBox(zero)
-    if type(x) is ArrayBox:
-        found.writeable = False
+    if type(x) is not ArrayBox:
+        return ScalarBox(zero)
+    found = ArrayBox(zero)
+    found.writeable = False
     return found
 
 
@@ -425,7 +430,6 @@ PROPERTIES.update({
     "itemsize": lambda x: x.dtype_ir.size,
     "nbytes": lambda x: boxes.count(shapes.product((*x.dims, x.dtype_ir.size))), "real": _real, "imag": _imag, "flat": Flat,
     "mT": lambda x: swapaxes(x, -1, -2),
-    "strides": lambda x: tuple(s * x.dtype_ir.size for s in x.strides_known) if x.dims else (),
 })
 
 

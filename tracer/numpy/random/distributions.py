@@ -196,7 +196,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def _signature(parameters: tuple[_Parameter, ...], more: list[tuple[str, None]] = ()) -> inspect.Signature:
+def _signature(parameters: tuple[_Parameter, ...], more: Sequence[tuple[str, Any]] = ()) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = [inspect.Parameter(p.name, kind, default=p.default) for p in parameters]
     return inspect.Signature(found + [inspect.Parameter(name, kind, default=value) for name, value in more])
@@ -315,7 +315,7 @@ def _failures(kind: str, n: Value, p: Value) -> None:
 
 
 # what NumPy asks of several parameters together
-_EXTRA = {"uniform": _width, "triangular": _ordered, "hypergeometric": _sample,
+_EXTRA: dict[str, Callable] = {"uniform": _width, "triangular": _ordered, "hypergeometric": _sample,
           "negative_binomial": _failures}
 _WEAK = {F64: "float", F32: "float", I64: "int", BOOL: "bool"}
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ....ir.build import Expr, const
-from ....ir.core import Const, Function, Value
+from ....ir.core import Function, Value
 from ....ir.errors import ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from ....ir.types import BOOL, F64, I64, Dim, DType, dtype
 from ... import tracing
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ...tracing import Scope, Trace
 
 
-def _call(box: GeneratorBox | None, method: str, args: list[bool | str | Const] = (), kwargs: Any = (),
+def _call(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: Any = (),
           result: DType | None = None, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Value:
     """Emit a `random_call`. Arguments are Values, DTypes, "dims" (of the result) or Python literals."""
     b, operands = tracing.current().builder, [] if box is None else [box.value]
 
-    def form(x: bool | str | Const) -> Any:
+    def form(x: Any) -> Any:
         if isinstance(x, Value):
             operands.append(x)
             return "x", len(operands) - 1 - (box is not None)
@@ -137,7 +137,7 @@ def _choice(box: GeneratorBox, a: int, size: int | ScalarBox | None = None, repl
         count = tracing.current().builder.cast(tracing.current().builder.index(pool.dims[axis]), I64)
     else:
         count = boxes.to_value(pool, I64)
-    kwargs = [("p", boxes.to_value(p, F64))] if p is not None else []
+    kwargs: list[tuple[str, Any]] = [("p", boxes.to_value(p, F64))] if p is not None else []
     if box.kind == "Generator":
         kwargs.append(("shuffle", _literal(shuffle, "shuffle")))
     dims = () if size is None else shapes.shape_of(size)

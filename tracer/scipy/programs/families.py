@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ....ir.build import Builder
-    from ...values.boxes import ArrayBox, ScalarBox
 
 INF, EULER = np.inf, float(np.euler_gamma)
 LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
@@ -32,6 +28,17 @@ class _Special:
 sp = _Special()
 
 
+def _everywhere(*shapes: Any) -> tuple[float, float]:
+    return -INF, INF
+
+
+def _all_positive(*shapes: Any) -> Any:
+    good = True
+    for shape in shapes:
+        good = good & (shape > 0)
+    return good
+
+
 class Family:
     shapes: tuple[str, ...] = ()
     discrete = False
@@ -40,195 +47,189 @@ class Family:
     def __init_subclass__(cls) -> None:
         FAMILIES[cls.__name__ + "_gen"] = cls
 
-    def support() -> tuple[float, float]:
-        return -INF, INF
-
-    def valid(*shapes: ArrayBox) -> bool | ScalarBox:
-        good = True
-        for shape in shapes:
-            good = good & (shape > 0)
-        return good
+    support: Callable[..., tuple] = _everywhere
+    valid: Callable[..., Any] = _all_positive
 
 
 class norm(Family):
-    def logpdf(x) -> ArrayBox:
+    def logpdf(x: Any) -> Any:
         return x * x * -0.5 - LOG_ROOT_2PI
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return sp.ndtr(x)
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return sp.ndtr(-x)
 
-    def logcdf(x) -> Any:
+    def logcdf(x: Any) -> Any:
         return sp.log_ndtr(x)
 
-    def logsf(x) -> Any:
+    def logsf(x: Any) -> Any:
         return sp.log_ndtr(-x)
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return sp.ndtri(q)
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return -sp.ndtri(q)
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return 0.0
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return 1.0
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return LOG_ROOT_2PI + 0.5
 
 
 class Positive(Family):
-    def support(*shapes: ArrayBox) -> tuple[float, float]:
+    def support(*shapes: Any) -> tuple[float, float]:
         return 0.0, INF
 
 
 class uniform(Family):
-    def support() -> Any:
+    def support(*shapes: Any) -> Any:
         return 0.0, 1.0
 
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return x * 0.0
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return x
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return q
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return 0.5
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return 1 / 12
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return 0.0
 
 
 class expon(Positive):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return -x
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return -np.expm1(-x)
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return np.exp(-x)
 
-    def logsf(x) -> Any:
+    def logsf(x: Any) -> Any:
         return -x
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return -np.log1p(-q)
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return -np.log(q)
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return 1.0
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return 1.0
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return 1.0
 
 
 class gamma(Positive):
     shapes = ("a",)
 
-    def logpdf(x, a: Any) -> Any:
+    def logpdf(x: Any, a: Any) -> Any:
         return sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)
 
-    def cdf(x, a: ArrayBox) -> ArrayBox:
+    def cdf(x: Any, a: Any) -> Any:
         return sp.gammainc(a, x)
 
-    def sf(x, a: Any) -> Any:
+    def sf(x: Any, a: Any) -> Any:
         return sp.gammaincc(a, x)
 
-    def ppf(q, a: Any) -> Any:
+    def ppf(q: Any, a: Any) -> Any:
         return sp.gammaincinv(a, q)
 
-    def isf(q, a: Any) -> Any:
+    def isf(q: Any, a: Any) -> Any:
         return sp.gammainccinv(a, q)
 
-    def mean(a) -> Any:
+    def mean(a: Any) -> Any:
         return a
 
-    def var(a) -> Any:
+    def var(a: Any) -> Any:
         return a
 
-    def entropy(a) -> Any:
+    def entropy(a: Any) -> Any:
         return sp.psi(a) * (1 - a) + a + sp.gammaln(a)
 
 
 class beta(Family):
     shapes = ("a", "b")
 
-    def support(a, b: Builder) -> Any:
+    def support(a: Any, b: Any) -> Any:
         return 0.0, 1.0
 
-    def logpdf(x, a: Any, b: Any) -> Any:
+    def logpdf(x: Any, a: Any, b: Any) -> Any:
         return sp.xlog1py(b - 1.0, -x) + sp.xlogy(a - 1.0, x) - sp.betaln(a, b)
 
-    def cdf(x, a: Any, b: Builder) -> Any:
+    def cdf(x: Any, a: Any, b: Any) -> Any:
         return sp.betainc(a, b, x)
 
-    def sf(x, a: Any, b: Builder) -> Any:
+    def sf(x: Any, a: Any, b: Any) -> Any:
         return sp.betaincc(a, b, x)
 
-    def ppf(q, a: Any, b: Builder) -> Any:
+    def ppf(q: Any, a: Any, b: Any) -> Any:
         return sp.betaincinv(a, b, q)
 
-    def isf(q, a: Any, b: Builder) -> Any:
+    def isf(q: Any, a: Any, b: Any) -> Any:
         return sp.betainccinv(a, b, q)
 
-    def mean(a, b: Any) -> Any:
+    def mean(a: Any, b: Any) -> Any:
         return a / (a + b)
 
-    def var(a, b: Any) -> Any:
+    def var(a: Any, b: Any) -> Any:
         return a * b / ((a + b) ** 2 * (a + b + 1))
 
-    def entropy(a, b: Any) -> Any:
+    def entropy(a: Any, b: Any) -> Any:
         return sp.betaln(a, b) - (a - 1) * sp.psi(a) - (b - 1) * sp.psi(b) + (a + b - 2) * sp.psi(a + b)
 
 
 class t(Family):
     shapes = ("df",)
 
-    def support(df) -> Any:
+    def support(df: Any) -> Any:
         return -INF, INF
 
-    def logpdf(x, df: Any) -> Any:
+    def logpdf(x: Any, df: Any) -> Any:
         finite = df < INF                       # without end of degrees of freedom it is the normal distribution
         v = np.where(finite, df, 1.0)
         found = -sp.betaln(v / 2, v * 0.0 + 0.5) - 0.5 * np.log(v) - (v + 1) / 2 * np.log1p(x * x / v)
         return np.where(finite, found, x * x * -0.5 - LOG_ROOT_2PI)
 
-    def cdf(x, df: Any) -> Any:
+    def cdf(x: Any, df: Any) -> Any:
         return sp.stdtr(df, x)
 
-    def sf(x, df: Any) -> Any:
+    def sf(x: Any, df: Any) -> Any:
         return sp.stdtr(df, -x)
 
-    def ppf(q, df: Any) -> Any:
+    def ppf(q: Any, df: Any) -> Any:
         return sp.stdtrit(df, q)
 
-    def isf(q, df: Any) -> Any:
+    def isf(q: Any, df: Any) -> Any:
         return -sp.stdtrit(df, q)
 
-    def mean(df) -> Any:
+    def mean(df: Any) -> Any:
         return np.where(df > 1, 0.0, INF)
 
-    def var(df) -> Any:
+    def var(df: Any) -> Any:
         return np.where(df == INF, 1.0, np.where(df > 2, df / (df - 2), np.where(df > 1, INF, np.nan)))
 
-    def entropy(df) -> Any:
+    def entropy(df: Any) -> Any:
         finite = df < INF
         df = np.where(finite, df, 1.0)
         half = df / 2
@@ -239,28 +240,28 @@ class t(Family):
 class chi2(Positive):
     shapes = ("df",)
 
-    def logpdf(x, df: Any) -> Any:
+    def logpdf(x: Any, df: Any) -> Any:
         return sp.xlogy(df / 2 - 1, x) - x / 2 - sp.gammaln(df / 2) - float(np.log(2)) * df / 2
 
-    def cdf(x, df: Any) -> Any:
+    def cdf(x: Any, df: Any) -> Any:
         return sp.chdtr(df, x)
 
-    def sf(x, df: Any) -> Any:
+    def sf(x: Any, df: Any) -> Any:
         return sp.chdtrc(df, x)
 
-    def ppf(q, df: Any) -> Any:
+    def ppf(q: Any, df: Any) -> Any:
         return 2 * sp.gammaincinv(df / 2, q)
 
-    def isf(q, df: Any) -> Any:
+    def isf(q: Any, df: Any) -> Any:
         return sp.chdtri(df, q)
 
-    def mean(df) -> Any:
+    def mean(df: Any) -> Any:
         return df
 
-    def var(df) -> Any:
+    def var(df: Any) -> Any:
         return 2 * df
 
-    def entropy(df) -> Any:
+    def entropy(df: Any) -> Any:
         half = df / 2
         return half + float(np.log(2)) + sp.gammaln(half) + (1 - half) * sp.psi(half)
 
@@ -268,26 +269,26 @@ class chi2(Positive):
 class f(Positive):
     shapes = ("dfn", "dfd")
 
-    def logpdf(x, m: Any, n: Any) -> ArrayBox:
+    def logpdf(x: Any, m: Any, n: Any) -> Any:
         return (m / 2 * np.log(m) + n / 2 * np.log(n) + sp.xlogy(m / 2 - 1, x) - (n + m) / 2 * np.log(n + m * x)
                 - sp.betaln(m / 2, n / 2))
 
-    def cdf(x, m: ArrayBox, n: ArrayBox) -> ArrayBox:
+    def cdf(x: Any, m: Any, n: Any) -> Any:
         return sp.fdtr(m, n, x)
 
-    def sf(x, m: ArrayBox, n: ArrayBox) -> ArrayBox:
+    def sf(x: Any, m: Any, n: Any) -> Any:
         return sp.fdtrc(m, n, x)
 
-    def ppf(q, m: ArrayBox, n: ArrayBox) -> ArrayBox:
+    def ppf(q: Any, m: Any, n: Any) -> Any:
         return sp.fdtri(m, n, q)
 
-    def mean(m, n: Any) -> Any:
+    def mean(m: Any, n: Any) -> Any:
         return np.where(n > 2, n / (n - 2), INF)
 
-    def var(m, n: Any) -> Any:
+    def var(m: Any, n: Any) -> Any:
         return np.where(n > 4, 2 * n * n * (m + n - 2) / (m * (n - 2) ** 2 * (n - 4)), INF)
 
-    def entropy(m, n: Any) -> Any:
+    def entropy(m: Any, n: Any) -> Any:
         m, n, total = m / 2, n / 2, (m + n) / 2
         return np.log(n) - np.log(m) + sp.betaln(m, n) + (1 - m) * sp.psi(m) - (1 + n) * sp.psi(n) + total * sp.psi(total)
 
@@ -296,174 +297,174 @@ class lognorm(Positive):
     shapes = ("s",)
     ends_outside = True
 
-    def logpdf(x, s: Any) -> Any:
+    def logpdf(x: Any, s: Any) -> Any:
         return np.where(x == 0, -INF, -np.log(x) ** 2 / (2 * s * s) - np.log(s * x) - LOG_ROOT_2PI)
 
-    def cdf(x, s: Any) -> Any:
+    def cdf(x: Any, s: Any) -> Any:
         return sp.ndtr(np.log(x) / s)
 
-    def sf(x, s: Any) -> Any:
+    def sf(x: Any, s: Any) -> Any:
         return sp.ndtr(-np.log(x) / s)
 
-    def logcdf(x, s: Any) -> Any:
+    def logcdf(x: Any, s: Any) -> Any:
         return sp.log_ndtr(np.log(x) / s)
 
-    def logsf(x, s: Any) -> Any:
+    def logsf(x: Any, s: Any) -> Any:
         return sp.log_ndtr(-np.log(x) / s)
 
-    def ppf(q, s: Any) -> Any:
+    def ppf(q: Any, s: Any) -> Any:
         return np.exp(s * sp.ndtri(q))
 
-    def isf(q, s: Any) -> Any:
+    def isf(q: Any, s: Any) -> Any:
         return np.exp(-s * sp.ndtri(q))
 
-    def mean(s) -> Any:
+    def mean(s: Any) -> Any:
         return np.exp(s * s / 2)
 
-    def var(s) -> Any:
+    def var(s: Any) -> Any:
         return np.expm1(s * s) * np.exp(s * s)
 
-    def entropy(s) -> Any:
+    def entropy(s: Any) -> Any:
         return LOG_ROOT_2PI + 0.5 + np.log(s)
 
 
 class cauchy(Family):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return -np.log1p(x * x) - float(np.log(np.pi))
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return np.arctan2(1.0, -x) / np.pi
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return np.arctan2(1.0, x) / np.pi
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return np.tan(np.pi * q - np.pi / 2)
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return -np.tan(np.pi * q - np.pi / 2)
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return np.nan
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return np.nan
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return float(np.log(4 * np.pi))
 
 
 class laplace(Family):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return -np.abs(x) - float(np.log(2))
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return np.where(x > 0, 1.0 - 0.5 * np.exp(-x), 0.5 * np.exp(x))
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return np.where(x < 0, 1.0 - 0.5 * np.exp(x), 0.5 * np.exp(-x))
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return np.where(q > 0.5, -np.log(2 * (1 - q)), np.log(2 * q))
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return np.where(q > 0.5, np.log(2 * (1 - q)), -np.log(2 * q))
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return 0.0
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return 2.0
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return float(np.log(2)) + 1
 
 
 class logistic(Family):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return sp.log_expit(x) + sp.log_expit(-x)
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return sp.expit(x)
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return sp.expit(-x)
 
-    def logcdf(x) -> Any:
+    def logcdf(x: Any) -> Any:
         return sp.log_expit(x)
 
-    def logsf(x) -> Any:
+    def logsf(x: Any) -> Any:
         return sp.log_expit(-x)
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return sp.logit(q)
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return -sp.logit(q)
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return 0.0
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return float(np.pi ** 2 / 3)
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return 2.0
 
 
 class gumbel_r(Family):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return -x - np.exp(-x)
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return np.exp(-np.exp(-x))
 
-    def logcdf(x) -> Any:
+    def logcdf(x: Any) -> Any:
         return -np.exp(-x)
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return -np.expm1(-np.exp(-x))
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return -np.log(-np.log(q))
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return -np.log(-np.log1p(-q))
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return EULER
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return float(np.pi ** 2 / 6)
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return EULER + 1
 
 
 class gumbel_l(Family):
-    def logpdf(x) -> Any:
+    def logpdf(x: Any) -> Any:
         return x - np.exp(x)
 
-    def cdf(x) -> Any:
+    def cdf(x: Any) -> Any:
         return -np.expm1(-np.exp(x))
 
-    def sf(x) -> Any:
+    def sf(x: Any) -> Any:
         return np.exp(-np.exp(x))
 
-    def logsf(x) -> Any:
+    def logsf(x: Any) -> Any:
         return -np.exp(x)
 
-    def ppf(q) -> Any:
+    def ppf(q: Any) -> Any:
         return np.log(-np.log1p(-q))
 
-    def isf(q) -> Any:
+    def isf(q: Any) -> Any:
         return np.log(-np.log(q))
 
-    def mean() -> Any:
+    def mean(*shapes: Any) -> Any:
         return -EULER
 
-    def var() -> Any:
+    def var(*shapes: Any) -> Any:
         return float(np.pi ** 2 / 6)
 
-    def entropy() -> Any:
+    def entropy(*shapes: Any) -> Any:
         return EULER + 1

@@ -5,17 +5,15 @@ What a class of SciPy does not write, the general class computes by integration 
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ....ir.core import Function
 
 _NAMES = ("logpdf", "pdf", "logpmf", "pmf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf", "entropy", "rvs")
 
 
-def _own(dist: str, name: str) -> bool:
+def _own(dist: Any, name: str) -> bool:
     """Whether a class of SciPy writes a method, not the general one above it."""
     for kind in type(dist).__mro__:
         if name in vars(kind):
@@ -23,7 +21,7 @@ def _own(dist: str, name: str) -> bool:
     return False
 
 
-def _flat(f: Function) -> Any:
+def _flat(f: Callable) -> Any:
     """SciPy calls its methods with arrays of one dimension, on which they rely."""
     def flat(*args: Any) -> Any:
         if not args:
@@ -35,28 +33,28 @@ def _flat(f: Function) -> Any:
     return flat
 
 
-def _log_of(f: Function) -> Any:
+def _log_of(f: Callable) -> Any:
     def log_of(x: Any, *shapes: Any) -> Any:
         return np.log(f(x, *shapes))
 
     return log_of
 
 
-def _mean_of(dist: str) -> Any:
+def _mean_of(dist: Any) -> Any:
     def mean(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[0]).astype(np.float64)
 
     return _flat(mean)
 
 
-def _var_of(dist: str) -> Any:
+def _var_of(dist: Any) -> Any:
     def var(*shapes: Any) -> Any:
         return np.asarray(dist._stats(*shapes)[1]).astype(np.float64)
 
     return _flat(var)
 
 
-def _moments_of(dist: str) -> Any:
+def _moments_of(dist: Any) -> Any:
     def mean(*shapes: Any) -> Any:
         return np.asarray(dist._munp(1, *shapes)).astype(np.float64)
 
@@ -70,7 +68,7 @@ def _moments_of(dist: str) -> Any:
 class Borrowed:
     """The family of a distribution: what `family` says, then what SciPy's class does."""
 
-    def __init__(self, dist: str, family: type | None = None):
+    def __init__(self, dist: Any, family: type | None = None):
         self.__name__ = dist.name
         self.dist, self.ends_outside = dist, False
         self.shapes = tuple(dist.shapes.split(", ")) if dist.shapes else ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ...values.boxes import ArrayBox
+    from ....ir.types import Array
 
 _FEW = 64              # elements of a kernel that is applied shift by shift; larger ones of several axes go by transforms
 
@@ -136,7 +136,8 @@ def _padded(x: Any, axis: int, before: int, after: int, mode: Any, cval: float) 
         raise RuntimeError("boundary mode not supported")
     widths = [(0, 0)] * x.ndim
     widths[axis] = (before, after)
-    return np.pad(x, widths, constant_values=cval) if _MODES[mode] == "constant" else np.pad(x, widths, mode=_MODES[mode])
+    how: Any = _MODES[mode]
+    return np.pad(x, widths, constant_values=cval) if how == "constant" else np.pad(x, widths, mode=how)
 
 
 def _plain(output: int | None) -> None:
@@ -155,13 +156,13 @@ def _correlate_axis(input: Any, weights: Any, axis: int, mode: str, cval: float,
 
 
 def correlate1d(input: Any, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
-                cval: float = 0.0, origin: int = 0) -> ArrayBox:
+                cval: float = 0.0, origin: int = 0) -> Array:
     _plain(output)
     input = np.asarray(input)
     return _correlate_axis(input, np.asarray(weights), axis % input.ndim, mode, cval, origin)
 
 
-def convolve1d(input: ArrayBox, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def convolve1d(input: Array, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                cval: float = 0.0, origin: int = 0) -> Any:
     weights = np.asarray(weights)
     return correlate1d(input, weights[::-1], axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
@@ -193,7 +194,7 @@ def gaussian_filter1d(input: Any, sigma: Any, axis: int = -1, order: Any = 0, ou
     return correlate1d(input, _gaussian(sigma, order, radius)[::-1], axis, output, mode, cval, 0)
 
 
-def _each(value: Any, axes: tuple[int, ...]) -> Any:
+def _each(value: Any, axes: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
 
 
@@ -208,7 +209,7 @@ def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: int | None =
     return found
 
 
-def uniform_filter(input: ArrayBox, size: int = 3, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+def uniform_filter(input: Array, size: int = 3, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
                    origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     found = np.asarray(input)
@@ -233,7 +234,7 @@ def nd_correlate(input: Any, weights: Any, output: int | None = None, mode: str 
     return out.astype(input.dtype)
 
 
-def nd_convolve(input: ArrayBox, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+def nd_convolve(input: Array, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
                 origin: Any = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     weights = np.asarray(weights)
     moved = [-o - (n % 2 == 0) for o, n in zip(_each(origin, weights.shape), weights.shape)]

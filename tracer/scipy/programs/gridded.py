@@ -59,7 +59,7 @@ class Interp1d:
             return (y[i] - y[i - 1]) / (x[i] - x[i - 1]).reshape(step.shape) * step + y[i - 1]
         if self.kind in ("nearest", "nearest-up"):
             middle = x[1:] / 2.0 + x[:-1] / 2.0
-            side = "left" if self.kind == "nearest" else "right"
+            side: Any = "left" if self.kind == "nearest" else "right"
             return y[np.clip(np.searchsorted(middle, at, side=side), 0, n - 1)] + at.reshape(
                 *at.shape, *[1] * (y.ndim - 1)) * 0.0
         if self.kind == "next":
@@ -107,7 +107,7 @@ class RegularGrid:
     def _linear(self, places: Any) -> Any:
         total = None
         for corner in np.ndindex(*[2] * len(places)):
-            weight = 1.0
+            weight: Any = 1.0
             for bit, (_, share) in zip(corner, places):
                 weight = weight * (share if bit else 1.0 - share)
             value = self.values[tuple([i + bit for bit, (i, _) in zip(corner, places)])]

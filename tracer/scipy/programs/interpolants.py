@@ -14,7 +14,7 @@ from .linalg import solve_banded
 from .sampled import piecewise_polynomial
 
 if TYPE_CHECKING:
-    from ....ir.build import Builder
+    from ....ir.types import Array
 
 
 def _column(h: Any, y: Any) -> Any:
@@ -74,7 +74,7 @@ class Piecewise:
         extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
         return Piecewise(c, self.x, extrapolate, self.axis)
 
-    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
+    def integrate(self, a: Any, b: Array, extrapolate: Any = None) -> Any:
         if self.extrapolate == "periodic" or extrapolate == "periodic":
             raise NotImplementedError("integrate of a periodic interpolant cannot be compiled: use antiderivative()")
         whole = self.antiderivative()
@@ -132,7 +132,7 @@ def cubic_spline(x: Any, y: Any, axis: int = 0, bc_type: str = "not-a-knot", ext
     return _hermite(x, y, slopes, extrapolate, axis)
 
 
-def _first_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
+def _first_row(band: Any, b: Array, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[2] - x[0]
         band[1, 0], band[0, 1] = h[1], d
@@ -145,7 +145,7 @@ def _first_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr
         b[0] = -0.5 * np.asarray(condition[1]) * h[0] ** 2 + 3 * (y[1] - y[0])
 
 
-def _last_row(band: Any, b: Builder, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
+def _last_row(band: Any, b: Array, condition: Any, x: Any, y: Any, h: Any, hr: Any, chord: Any) -> None:
     if condition is None:
         d = x[-1] - x[-3]
         band[1, -1], band[2, -2] = h[-2], d
@@ -277,7 +277,7 @@ class Spline:
             k = k + 1
         return Spline(t, c, k, False if self.extrapolate == "periodic" else self.extrapolate, self.axis)
 
-    def integrate(self, a: Any, b: Builder, extrapolate: Any = None) -> Any:
+    def integrate(self, a: Any, b: Array, extrapolate: Any = None) -> Any:
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 

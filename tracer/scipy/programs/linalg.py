@@ -14,9 +14,7 @@ from ..primitives import lu_factors, solve_triangle
 from .matrices import circulant, toeplitz
 
 if TYPE_CHECKING:
-    from ....ir.build import Builder
-    from ....ir.types import Array, Type
-    from ...values.boxes import ArrayBox, ScalarBox
+    from ....ir.types import Array
 
 
 def _ready(a: Any, check_finite: bool = True, least: int = 2) -> Any:
@@ -36,7 +34,7 @@ def _doubled(a: Any) -> Any:
     return a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
 
 
-def _square(a: Any) -> ArrayBox:
+def _square(a: Any) -> Array:
     if a.shape[-1] != a.shape[-2]:
         raise ValueError("Expected a square matrix")
     return a
@@ -75,7 +73,7 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwr
     return np.linalg.solve(a, b)
 
 
-def inv(a: ArrayBox, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None,
+def inv(a: Array, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None,
         lower: bool = False) -> Any:
     a = _square(_ready(a, check_finite))
     if assume_a in ("sym", "her", "pos", "symmetric", "hermitian", "positive definite"):
@@ -175,8 +173,8 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
     return (back if p_indices else np.eye(n, dtype=np.real(a).dtype)[back]), lower, upper
 
 
-def lstsq(a: ArrayBox, b: ArrayBox, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
-          check_finite: bool = True, lapack_driver: Any = None) -> tuple[ArrayBox, ArrayBox, ScalarBox, ArrayBox]:
+def lstsq(a: Array, b: Array, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
+          check_finite: bool = True, lapack_driver: Any = None) -> tuple[Array, Array, Array, Array]:
     a, b = _ready(a, check_finite), _ready(b, check_finite, 1)
     return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
 
@@ -241,7 +239,7 @@ def solve_banded(l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, over
     return x[:n] if b.ndim == 2 else x[:n, 0]
 
 
-def solveh_banded(ab: Any, b: Builder, overwrite_ab: bool = False, overwrite_b: bool = False, lower: bool = False,
+def solveh_banded(ab: Any, b: Array, overwrite_ab: bool = False, overwrite_b: bool = False, lower: bool = False,
                   check_finite: bool = True) -> Any:
     ab = _ready(ab, check_finite)
     m, n = ab.shape[0] - 1, ab.shape[1]
@@ -278,7 +276,7 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     return q, r
 
 
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False, check_finite: Any = True,
+def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, overwrite_a: bool = False, check_finite: Any = True,
         lapack_driver: str = "gesdd") -> Any:
     return np.linalg.svd(_ready(a, check_finite), full_matrices, compute_uv)
 
@@ -296,13 +294,13 @@ def diagsvd(s: Any, M: Any, N: Any) -> Any:
 
 
 def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
-         overwrite_b: bool = False, type: int | Type = 1, check_finite: bool = True, subset_by_index: Any = None,
+         overwrite_b: bool = False, type: int | Array = 1, check_finite: bool = True, subset_by_index: Any = None,
          subset_by_value: Any = None, driver: Any = None) -> Any:
     if subset_by_value is not None or type != 1:
         raise NotImplementedError("scipy.linalg.eigh with subset_by_value or type 2 and 3 cannot be compiled: pick the values "
                                   "after eigh(a, b)")
     a = _square(_ready(a, check_finite))
-    uplo = "L" if lower else "U"
+    uplo: Any = "L" if lower else "U"
     if b is not None:
         factor = np.linalg.cholesky(_from_triangle(_square(_ready(b, check_finite)), lower))
         left = solve_triangular(factor, _from_triangle(a, lower), 0, True)
@@ -316,8 +314,8 @@ def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fals
     return w[..., part], v[..., part]
 
 
-def eigvalsh(a: Any, b: Builder | None = None, *, lower: bool = True, overwrite_a: bool = False, overwrite_b: bool = False,
-             type: int | Type = 1, check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None,
+def eigvalsh(a: Any, b: Array | None = None, *, lower: bool = True, overwrite_a: bool = False, overwrite_b: bool = False,
+             type: int | Array = 1, check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None,
              driver: Any = None) -> Any:
     return eigh(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, subset_by_index=subset_by_index,
                 subset_by_value=subset_by_value)
@@ -327,14 +325,14 @@ def _complexed(a: Any) -> Any:
     return a if np.iscomplexobj(a) else a.astype(np.complex64 if a.dtype == np.float32 else np.complex128)
 
 
-def eigvals(a: Any, b: Builder | None = None, overwrite_a: bool = False, check_finite: bool = True,
+def eigvals(a: Any, b: Array | None = None, overwrite_a: bool = False, check_finite: bool = True,
             homogeneous_eigvals: bool = False) -> Any:
     if b is not None or homogeneous_eigvals:
         raise NotImplementedError("generalised eigenvalues cannot be compiled: use eigvals(solve(b, a))")
     return np.linalg.eigvals(_complexed(_square(_ready(a, check_finite))))
 
 
-def eig(a: Any, b: Builder | None = None, left: bool = False, right: bool = True, overwrite_a: bool = False,
+def eig(a: Any, b: Array | None = None, left: bool = False, right: bool = True, overwrite_a: bool = False,
         overwrite_b: bool = False, check_finite: bool = True, homogeneous_eigvals: bool = False) -> Any:
     if b is not None or left or homogeneous_eigvals:
         raise NotImplementedError("scipy.linalg.eig with b=, left= or homogeneous_eigvals= cannot be compiled")

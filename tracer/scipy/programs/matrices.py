@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ....ir.build import Builder
-    from ....ir.transforms.range_checks import Ranges
-    from ...values.boxes import ArrayBox
+    from ....ir.types import Array
 
 
 def toeplitz(c: Any, r: Any = None) -> Any:
@@ -25,7 +23,7 @@ def circulant(c: Any) -> Any:
     return c[..., (np.arange(n)[:, None] - np.arange(n)) % n]
 
 
-def hankel(c: ArrayBox, r: Ranges | None = None) -> Any:
+def hankel(c: Array, r: Array | None = None) -> Any:
     c = np.ravel(np.asarray(c))
     r = np.zeros_like(c) if r is None else np.ravel(np.asarray(r))
     line = np.concatenate((c, r[1:]))
@@ -51,7 +49,7 @@ def block_diag(*arrs: Any) -> Any:
     return np.concatenate(rows, axis=0)
 
 
-def khatri_rao(a: Any, b: Builder) -> Any:
+def khatri_rao(a: Any, b: Array) -> Any:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape[1] != b.shape[1]:
         raise ValueError("The number of columns for both arrays should be equal.")

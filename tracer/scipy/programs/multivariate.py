@@ -1,4 +1,6 @@
-"""scipy.stats.multivariate_normal as NumPy programs, by the Cholesky factor of the covariance."""
+"""scipy.stats.multivariate_normal as NumPy programs, by the Cholesky factor of the covariance. With allow_singular by its
+eigenvalues: those that are not above `_LEAST` times the largest count as zero, and the density is that on the space of the
+rest. It is differentiated at constant rank, as `pinv`."""
 from __future__ import annotations
 
 from typing import Any
@@ -25,9 +27,37 @@ def _parameters(mean: Any, cov: Any) -> Any:
     return mean, cov
 
 
+def _regular(flat: Any, cov: Any) -> Any:
+    """The logarithm of the density at the rows of `flat`."""
+    factor = np.linalg.cholesky(cov)
+    scaled = solve_triangular(factor, flat.T, 0, True)
+    return np.sum(scaled * scaled, axis=0) * -0.5 - np.sum(np.log(np.diag(factor))) - cov.shape[0] * LOG_ROOT_2PI
+
+
+_LEAST = 1e6 * np.finfo(np.float64).eps              # as SciPy's
+_OUTSIDE = 1e3                                       # times that, and the largest eigenvalue: how far a point may lie outside
+
+
+def _on_its_space(flat: Any, cov: Any) -> Any:
+    """The logarithm of the density at the rows of `flat` for a covariance V diag(w) V^T some of whose w are zero:
+
+        -(flat V_r diag(1/w_r) V_r^T flat^T + sum log w_r + r log(2 pi)) / 2    with the r eigenvalues that are not,
+
+    and -inf where a row has a part outside of the space that those span."""
+    w, v = np.linalg.eigh(cov)
+    least = _LEAST * np.max(np.abs(w))
+    if np.min(w) < -least:
+        raise ValueError("The input matrix must be symmetric positive semidefinite.")
+    kept = w > least
+    weight = np.where(kept, w, 1.0)
+    inverse = (v * np.where(kept, 1.0 / weight, 0.0)) @ v.T
+    total = np.sum((flat @ inverse) * flat, axis=1) + np.sum(np.log(weight))
+    outside = np.sqrt(np.sum(np.where(kept, 0.0, flat @ v) ** 2, axis=1))
+    inside = (outside < _OUTSIDE * least) | np.all(kept)
+    return np.where(inside, total * -0.5 - np.sum(kept) * LOG_ROOT_2PI, -np.inf)
+
+
 def _log_density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
-    if allow_singular:
-        raise NotImplementedError("multivariate_normal with allow_singular=True cannot be compiled")
     mean, cov = _parameters(mean, cov)
     x = np.asarray(x).astype(np.float64)
     size = mean.shape[0]
@@ -35,10 +65,8 @@ def _log_density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = 
         x = x[None]
     elif x.ndim == 1 and size == 1:
         x = x[:, None]
-    factor = np.linalg.cholesky(cov)
     flat = (x - mean).reshape(-1, size)
-    scaled = solve_triangular(factor, flat.T, 0, True)
-    total = np.sum(scaled * scaled, axis=0) * -0.5 - np.sum(np.log(np.diag(factor))) - size * LOG_ROOT_2PI
+    total = _on_its_space(flat, cov) if allow_singular else _regular(flat, cov)
     return total[0] if x.ndim == 1 else np.squeeze(total.reshape(x.shape[:-1]))[()]     # as SciPy: no axis of length 1 is left
 
 
@@ -46,9 +74,11 @@ def _density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = Fals
     return np.exp(_log_density(x, mean, cov, allow_singular))
 
 
-def _entropy(mean: Any = None, cov: int = 1) -> Any:
-    mean, cov = _parameters(mean, cov)
-    return np.linalg.slogdet(cov)[1] * 0.5 + mean.shape[0] * (LOG_ROOT_2PI + 0.5)
+def _entropy(mean: Any = None, cov: int = 1, allow_singular: bool = True) -> Any:
+    """(log of the product of the r eigenvalues that are not zero + r (1 + log(2 pi))) / 2, whatever r is, as SciPy's."""
+    w = np.linalg.eigvalsh(_parameters(mean, cov)[1])
+    kept = w > _LEAST * np.max(np.abs(w))
+    return np.sum(np.log(np.where(kept, w, 1.0))) * 0.5 + np.sum(kept) * (LOG_ROOT_2PI + 0.5)
 
 
 METHODS = {"logpdf": _log_density, "pdf": _density, "entropy": _entropy}

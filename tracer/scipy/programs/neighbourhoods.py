@@ -1,6 +1,7 @@
 """Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,15 +10,14 @@ from ..primitives import footprint_of
 from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
 
 if TYPE_CHECKING:
-    from ...pytrees import TreeDef
-    from ...values.boxes import ArrayBox
+    from ....ir.types import Array
 
 
-def _axes(input: ArrayBox, axes: tuple[int, ...]) -> Any:
+def _axes(input: Array, axes: tuple[int, ...]) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
-def _along(input: ArrayBox, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
+def _along(input: Array, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
     """The extreme over a window of an axis."""
     n, before = input.shape[axis], size // 2 + origin
     if size < 1:
@@ -29,21 +29,21 @@ def _along(input: ArrayBox, size: Any, axis: int, mode: str, cval: float, origin
     return np.moveaxis(found, 0, axis)
 
 
-def maximum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def maximum_filter1d(input: Array, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                      cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, True)
 
 
-def minimum_filter1d(input: ArrayBox, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def minimum_filter1d(input: Array, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
                      cval: float = 0.0, origin: int = 0) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input: ArrayBox, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
+def _extreme(input: Array, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
              axes: tuple[int, ...], larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -60,17 +60,17 @@ def _extreme(input: ArrayBox, size: Any, footprint: Any, output: int, mode: str,
     return input
 
 
-def maximum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+def maximum_filter(input: Array, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
                    cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, True)
 
 
-def minimum_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+def minimum_filter(input: Array, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
                    cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input: ArrayBox, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
+def _windows(input: Array, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -89,7 +89,7 @@ def _windows(input: ArrayBox, size: Any, footprint: Any, mode: str, cval: float,
     return found
 
 
-def _ranked(input: ArrayBox, rank: int, windows: Any) -> Any:
+def _ranked(input: Array, rank: Callable[[int], int], windows: Any) -> Any:
     count = len(windows)
     place = rank(count)
     if place < 0:
@@ -99,21 +99,21 @@ def _ranked(input: ArrayBox, rank: int, windows: Any) -> Any:
     return np.sort(np.stack(windows), axis=0)[place]
 
 
-def rank_filter(input: ArrayBox, rank: int, size: Any = None, footprint: Any = None, output: int | None = None,
+def rank_filter(input: Array, rank: int, size: Any = None, footprint: Any = None, output: int | None = None,
                 mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: rank, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def median_filter(input: ArrayBox, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
+def median_filter(input: Array, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
                   cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     return _ranked(input, lambda count: count // 2, _windows(input, size, footprint, mode, cval, origin, axes))
 
 
-def percentile_filter(input: ArrayBox, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
+def percentile_filter(input: Array, percentile: Any, size: Any = None, footprint: Any = None, output: int | None = None,
                       mode: str = "reflect", cval: float = 0.0, origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -126,7 +126,7 @@ def percentile_filter(input: ArrayBox, percentile: Any, size: Any = None, footpr
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input: ArrayBox, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
+def _gradient(input: Array, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -138,15 +138,15 @@ def _gradient(input: ArrayBox, axis: int, output: int, mode: str, cval: float, s
     return found
 
 
-def sobel(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
+def sobel(input: Array, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 2, 1])
 
 
-def prewitt(input: ArrayBox, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
+def prewitt(input: Array, axis: int = -1, output: int | None = None, mode: str = "reflect", cval: float = 0.0) -> Any:
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
-def laplace(input: ArrayBox, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+def laplace(input: Array, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
             axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
@@ -157,7 +157,7 @@ def laplace(input: ArrayBox, output: int | None = None, mode: str = "reflect", c
     return found
 
 
-def _derivatives(input: ArrayBox, sigma: Any, order: str, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
+def _derivatives(input: Array, sigma: Any, order: int, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)
@@ -165,7 +165,7 @@ def _derivatives(input: ArrayBox, sigma: Any, order: str, mode: str, cval: float
     return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
 
 
-def gaussian_laplace(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
+def gaussian_laplace(input: Array, sigma: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
                      axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
@@ -174,7 +174,7 @@ def gaussian_laplace(input: ArrayBox, sigma: Any, output: int | None = None, mod
     return found
 
 
-def gaussian_gradient_magnitude(input: ArrayBox, sigma: Any, output: int | None = None, mode: str = "reflect",
+def gaussian_gradient_magnitude(input: Array, sigma: Any, output: int | None = None, mode: str = "reflect",
                                 cval: float = 0.0, *, axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
     found = None
@@ -190,7 +190,7 @@ def _turned(size: Any, origin: int, rank: int) -> Any:
     return [-o - (1 if n % 2 == 0 else 0) for n, o in zip(_each(size, range(rank)), _each(origin, range(rank)))]
 
 
-def grey_erosion(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+def grey_erosion(input: Array, size: Any = None, footprint: Any = None, structure: Array | None = None,
                  output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
                  axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
@@ -198,7 +198,7 @@ def grey_erosion(input: ArrayBox, size: Any = None, footprint: Any = None, struc
     return minimum_filter(input, size, None, output, mode, cval, origin, axes=axes)
 
 
-def grey_dilation(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+def grey_dilation(input: Array, size: Any = None, footprint: Any = None, structure: Array | None = None,
                   output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
                   axes: tuple[int, ...] | None = None) -> Any:
     if structure is not None or size is None or footprint is not None:
@@ -207,14 +207,14 @@ def grey_dilation(input: ArrayBox, size: Any = None, footprint: Any = None, stru
     return maximum_filter(input, size, None, output, mode, cval, _turned(size, origin, len(_axes(input, axes))), axes=axes)
 
 
-def grey_opening(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+def grey_opening(input: Array, size: Any = None, footprint: Any = None, structure: Array | None = None,
                  output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
                  axes: tuple[int, ...] | None = None) -> Any:
     found = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_dilation(found, size, footprint, structure, output, mode, cval, origin, axes=axes)
 
 
-def grey_closing(input: ArrayBox, size: Any = None, footprint: Any = None, structure: TreeDef | None = None,
+def grey_closing(input: Array, size: Any = None, footprint: Any = None, structure: Array | None = None,
                  output: int | None = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0, *,
                  axes: tuple[int, ...] | None = None) -> Any:
     found = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ...values.boxes import ArrayBox
+    from ....ir.types import Array
 
 _POLES = {
     0: (), 1: (), 2: (8 ** 0.5 - 3,), 3: (3 ** 0.5 - 2,),
@@ -29,7 +29,7 @@ def _doubled(x: Any) -> Any:
     return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
 
 
-def _checked(order: str, mode: str) -> None:
+def _checked(order: int, mode: str) -> None:
     if order < 0 or order > 5:
         raise RuntimeError("spline order not supported")
     if mode not in _BORDERS:
@@ -65,7 +65,7 @@ def _last(c: Any, z: Any, border: Any) -> Any:
     return c[n - 1] * (z / (z - 1))
 
 
-def _filtered(c: Any, order: str, border: Any) -> Any:
+def _filtered(c: Any, order: int, border: Any) -> Any:
     """The coefficients of splines along the first axis."""
     n = c.shape[0]
     if n < 2:
@@ -81,14 +81,14 @@ def _filtered(c: Any, order: str, border: Any) -> Any:
     return c
 
 
-def spline_filter1d(input: ArrayBox, order: int | str = 3, axis: int = -1, output: int = np.float64,
+def spline_filter1d(input: Array, order: int = 3, axis: int = -1, output: Any = np.float64,
                     mode: str = "mirror") -> Any:
     _checked(order, mode)
     found = np.moveaxis(_doubled(np.asarray(input)), axis, 0)
     return np.moveaxis(_filtered(found, order, _BORDERS[mode]), 0, axis)
 
 
-def spline_filter(input: ArrayBox, order: int | str = 3, output: int = np.float64, mode: str = "mirror") -> Any:
+def spline_filter(input: Array, order: int = 3, output: Any = np.float64, mode: str = "mirror") -> Any:
     if order < 2 or order > 5:
         raise RuntimeError("spline order not supported")
     found = np.asarray(input)
@@ -136,7 +136,7 @@ def _place(k: Any, n: Any, mode: str) -> Any:
     return np.where(there >= n, 2 * n - 2 - there, there)
 
 
-def _weights(t: Any, order: str) -> Any:
+def _weights(t: Any, order: int) -> Any:
     """The values at t in [0, 1) of the splines that are not 0 there (de Boor's recursion for equal steps)."""
     found = [np.ones(t.shape)]
     for d in range(1, order + 1):
@@ -149,7 +149,7 @@ def _weights(t: Any, order: str) -> Any:
     return found
 
 
-def _axis(x: Any, n: Any, order: str, mode: str) -> Any:
+def _axis(x: Any, n: Any, order: int, mode: str) -> Any:
     """(indices and weights of the coefficients, whether a point lies outside)."""
     outside = (x < 0) | (x > n - 1) if mode == "constant" else np.zeros(x.shape, np.bool_)
     x = np.where(outside, 0.0, _mapped(x, n, mode))
@@ -166,7 +166,7 @@ def _axis(x: Any, n: Any, order: str, mode: str) -> Any:
     return taps, outside
 
 
-def _sampled(c: Any, points: Any, order: str, mode: str, cval: float) -> Any:
+def _sampled(c: Any, points: Any, order: int, mode: str, cval: float) -> Any:
     axes, outside = [], None
     for x, n in zip(points, c.shape):
         taps, beyond = _axis(x, n, order, mode)
@@ -196,7 +196,7 @@ def _no_output(output: int) -> None:
         raise NotImplementedError("output= of scipy.ndimage cannot be compiled: assign the result")
 
 
-def map_coordinates(input: ArrayBox, coordinates: Any, output: int | None = None, order: int | str = 3, mode: str = "constant",
+def map_coordinates(input: Array, coordinates: Any, output: int | None = None, order: int = 3, mode: str = "constant",
                     cval: float = 0.0, prefilter: bool = True) -> Any:
     _no_output(output)
     _checked(order, mode)
@@ -208,7 +208,7 @@ def map_coordinates(input: ArrayBox, coordinates: Any, output: int | None = None
     return _resampled(input, [coordinates[k] + 0.0 for k in range(input.ndim)], order, mode, cval, prefilter)
 
 
-def _resampled(input: ArrayBox, points: Any, order: str, mode: str, cval: float, prefilter: Any) -> Any:
+def _resampled(input: Array, points: Any, order: int, mode: str, cval: float, prefilter: Any) -> Any:
     if mode == "nearest" and order > 1 and not prefilter:
         raise NotImplementedError("scipy.ndimage's mode='nearest' without prefilter cannot be compiled: use mode='mirror'")
     c, points = _doubled(input), [p.astype(np.float64) for p in points]
@@ -229,8 +229,8 @@ def _grid(shape: Any) -> Any:
     return [np.arange(n).reshape([-1 if k == axis else 1 for k in range(len(shape))]) * 1.0 for axis, n in enumerate(shape)]
 
 
-def affine_transform(input: ArrayBox, matrix: Any, offset: float = 0.0, output_shape: Any = None, output: int | None = None,
-                     order: int | str = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
+def affine_transform(input: Array, matrix: Any, offset: Any = 0.0, output_shape: Any = None, output: int | None = None,
+                     order: int = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
     _no_output(output)
     _checked(order, mode)
     input, matrix = np.asarray(input), np.asarray(matrix)
@@ -254,14 +254,14 @@ def affine_transform(input: ArrayBox, matrix: Any, offset: float = 0.0, output_s
     return _resampled(input, points, order, mode, cval, prefilter)
 
 
-def shift(input: ArrayBox, shift: Any, output: int | None = None, order: int | str = 3, mode: str = "constant",
+def shift(input: Array, shift: Any, output: int | None = None, order: int = 3, mode: str = "constant",
           cval: float = 0.0, prefilter: bool = True) -> Any:
     input = np.asarray(input)
     moved = np.broadcast_to(np.asarray(shift), (input.ndim,))
     return affine_transform(input, np.ones(input.ndim), -moved, None, output, order, mode, cval, prefilter)
 
 
-def zoom(input: ArrayBox, zoom: Any, output: int | None = None, order: int | str = 3, mode: str = "constant", cval: float = 0.0,
+def zoom(input: Array, zoom: Any, output: int | None = None, order: int = 3, mode: str = "constant", cval: float = 0.0,
          prefilter: bool = True, *, grid_mode: bool = False) -> Any:
     input = np.asarray(input)
     factors = list(zoom) if isinstance(zoom, (list, tuple)) else [zoom] * input.ndim
@@ -272,8 +272,8 @@ def zoom(input: ArrayBox, zoom: Any, output: int | None = None, order: int | str
     return affine_transform(input, steps, 0.0, shape, output, order, mode, cval, prefilter)
 
 
-def rotate(input: ArrayBox, angle: Any, axes: tuple[int, ...] = (1, 0), reshape: bool = True, output: int | None = None,
-           order: int | str = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
+def rotate(input: Array, angle: Any, axes: tuple[int, ...] = (1, 0), reshape: bool = True, output: int | None = None,
+           order: int = 3, mode: str = "constant", cval: float = 0.0, prefilter: bool = True) -> Any:
     input = np.asarray(input)
     if input.ndim != 2:
         raise NotImplementedError("scipy.ndimage.rotate of an array that has not two dimensions cannot be compiled: use "

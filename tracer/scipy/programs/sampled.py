@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ....ir.analysis.induction import InductionVariable
-    from ....ir.build import Builder, Expr
-    from ....ir.core import Value
-    from ....ir.types import Type
-    from ...values.boxes import ArrayBox
+    from ....ir.types import Array
 
 # --- scipy.integrate --------------------------------------------------------------------------------------------------
 
@@ -64,7 +60,7 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
             - b ** 3 / (6 * a * (a + b)) * rows[-3])
 
 
-def fixed_quad(func: Any, a: Any, b: Builder, args: Sequence[Value] = (), n: int = 5) -> Any:
+def fixed_quad(func: Any, a: Any, b: Array, args: Sequence[Array] = (), n: int = 5) -> Any:
     nodes, weights = np.polynomial.legendre.leggauss(n)
     y = (b - a) * (nodes + 1) / 2.0 + a
     return (b - a) / 2.0 * np.sum(weights * func(y, *args), axis=-1), None
@@ -83,7 +79,7 @@ def _cosine(a: Any, b: Any) -> Any:
     return 1.0 - np.sum(a * b, axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
 
 
-def _between(a: Any, b: Any, metric: str, p: float) -> ArrayBox:
+def _between(a: Any, b: Any, metric: str, p: float) -> Array:
     """The distances of vectors along the last axis."""
     gap = a - b
     if metric == "euclidean":
@@ -108,21 +104,21 @@ def _between(a: Any, b: Any, metric: str, p: float) -> ArrayBox:
                               "minkowski, cosine, correlation, canberra or braycurtis")
 
 
-def _table(x: ArrayBox) -> Any:
+def _table(x: Array) -> Any:
     x = np.asarray(x).astype(np.float64)
     if x.ndim != 2:
         raise ValueError("A 2-dimensional array must be passed.")
     return x
 
 
-def cdist(XA: Any, XB: Any, metric: str = "euclidean", *, out: Expr | None = None, p: float = 2.0) -> Any:
+def cdist(XA: Any, XB: Any, metric: str = "euclidean", *, out: Array | None = None, p: float = 2.0) -> Any:
     a, b = _table(XA), _table(XB)
     if a.shape[1] != b.shape[1]:
         raise ValueError("XA and XB must have the same number of columns (i.e. feature dimension.)")
     return _between(a[:, None, :], b[None, :, :], metric, p)
 
 
-def pdist(X: ArrayBox, metric: str = "euclidean", *, out: Expr | None = None, p: float = 2.0) -> ArrayBox:
+def pdist(X: Array, metric: str = "euclidean", *, out: Array | None = None, p: float = 2.0) -> Array:
     x = _table(X)
     i, j = np.triu_indices(x.shape[0], 1)
     return _between(x[i], x[j], metric, p)
@@ -143,12 +139,12 @@ def squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
     return out
 
 
-def _vectors(u: Any, v: Value) -> Any:
+def _vectors(u: Any, v: Array) -> Any:
     return np.asarray(u) + 0.0, np.asarray(v) + 0.0
 
 
 def _one(metric: str) -> Callable:
-    def distance(u: Any, v: Value, w: Any = None, p: float = 2.0) -> Any:
+    def distance(u: Any, v: Array, w: Any = None, p: float = 2.0) -> Any:
         if w is not None:
             raise NotImplementedError(f"{metric} with weights cannot be compiled")
         a, b = _vectors(u, v)
@@ -157,7 +153,7 @@ def _one(metric: str) -> Callable:
     return distance
 
 
-def minkowski(u: Any, v: Value, p: int = 2, w: Any = None) -> Any:
+def minkowski(u: Any, v: Array, p: int = 2, w: Any = None) -> Any:
     return _one("minkowski")(u, v, w, p)
 
 
@@ -168,7 +164,7 @@ DISTANCE = {"cdist": cdist, "pdist": pdist, "squareform": squareform, "minkowski
 
 # --- scipy.interpolate ------------------------------------------------------------------------------------------------
 
-def piecewise_polynomial(c: np.ndarray, x: np.ndarray, extrapolate: bool, at: ArrayBox, nu: int = 0) -> Any:
+def piecewise_polynomial(c: np.ndarray, x: np.ndarray, extrapolate: bool, at: Array, nu: int = 0) -> Any:
     """Σ_k c[k, i] (at - x[i])^(m-k) of the interval i that a point lies in, or its derivative of the order nu."""
     at = np.asarray(at).astype(np.float64)
     if extrapolate == "periodic":
@@ -194,7 +190,7 @@ def _transform(name: str) -> Callable:
     own = getattr(np.fft, name)
 
     def transform(x: Any, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
-                  workers: Any = None, *, plan: list[InductionVariable] | None = None) -> Any:
+                  workers: Any = None, *, plan: list[Array] | None = None) -> Any:
         return own(x, n, axis, norm)
 
     return transform
@@ -204,13 +200,13 @@ def _transform_of_axes(name: str, both: tuple[int, ...] | None) -> Callable:
     own = getattr(np.fft, name)
 
     def transform(x: Any, s: Any = None, axes: tuple[int, ...] = both, norm: str | None = None, overwrite_x: bool = False,
-                  workers: Any = None, *, plan: list[InductionVariable] | None = None) -> Any:
+                  workers: Any = None, *, plan: list[Array] | None = None) -> Any:
         return own(x, s, axes, norm)
 
     return transform
 
 
-def dct(x: Any, type: int | Type = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
+def dct(x: Any, type: int | Array = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
         workers: Any = None, orthogonalize: Any = None) -> Any:
     """2 Σ x_j cos(πk(2j+1)/2N), and its transpose but for factors, type 3."""
     if type not in (2, 3) or n is not None or norm not in (None, "backward", "ortho") or orthogonalize is not None:

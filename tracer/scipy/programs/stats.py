@@ -4,7 +4,7 @@ what is NaN and what is 0. Results are in double precision, as SciPy's are.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,10 @@ from .families_borrowed import Borrowed
 
 if TYPE_CHECKING:
     from ....ir.types import Array
-    from ...values.boxes import ArrayBox, Box, ScalarBox
 
 
-def _parsed(family: type, args: tuple[float | ScalarBox, ...], kwargs: Mapping[str, float | ScalarBox]) -> tuple[list[ArrayBox],
-            ArrayBox, ArrayBox]:
+def _parsed(family: Any, args: tuple[float | Array, ...], kwargs: Mapping[str, float | Array]) -> tuple[list[Array],
+            Array, Array]:
     """(shapes, location, scale) from what follows the argument of a method."""
     names = (*family.shapes, "loc", *(() if family.discrete else ("scale",)))
     if len(args) > len(names):
@@ -38,7 +37,7 @@ def _parsed(family: type, args: tuple[float | ScalarBox, ...], kwargs: Mapping[s
     return shapes, np.asarray(given["loc"]).astype(np.float64), np.asarray(given["scale"]).astype(np.float64)
 
 
-def _mass(family: type, log: Any, x: Any, shapes: tuple[ArrayBox, ...], scale: int) -> Any:
+def _mass(family: Any, log: Any, x: Any, shapes: Sequence[Array], scale: Array) -> Any:
     name = "pmf" if family.discrete else "pdf"
     own = None if log else getattr(family, name, None)
     if own is not None:
@@ -47,7 +46,7 @@ def _mass(family: type, log: Any, x: Any, shapes: tuple[ArrayBox, ...], scale: i
     return value if log else np.exp(value)
 
 
-def _density(family: type, log: bool, x: np.ndarray | ArrayBox, *args: float | ScalarBox, **kwargs: ScalarBox) -> Any:
+def _density(family: Any, log: bool, x: np.ndarray | Array, *args: float | Array, **kwargs: Array) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     low, high = family.support(*shapes)
@@ -59,7 +58,7 @@ def _density(family: type, log: bool, x: np.ndarray | ArrayBox, *args: float | S
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
 
-def _standard(family: type, name: str, x: Any, shapes: list[ArrayBox]) -> Any:
+def _standard(family: Any, name: str, x: Any, shapes: list[Array]) -> Any:
     """A distribution function in standard form, by its own formula or that of its complement."""
     own = getattr(family, name, None)
     if own is not None:
@@ -71,7 +70,7 @@ def _standard(family: type, name: str, x: Any, shapes: list[ArrayBox]) -> Any:
     return 1.0 - _standard(family, "cdf", x, shapes)
 
 
-def _cumulative(family: type, name: str, x: ArrayBox, *args: float | ScalarBox, **kwargs: float | ScalarBox) -> Any:
+def _cumulative(family: Any, name: str, x: Array, *args: float | Array, **kwargs: float | Array) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     x = (np.asarray(x).astype(np.float64) - loc) / scale
     if family.discrete and not family.takes_steps:
@@ -83,7 +82,7 @@ def _cumulative(family: type, name: str, x: ArrayBox, *args: float | ScalarBox, 
     return np.where(family.valid(*shapes) & (scale > 0) & (x == x), found, np.nan)[()]
 
 
-def _quantile(family: type, name: str, q: Any, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
+def _quantile(family: Any, name: str, q: Any, *args: Array, **kwargs: Array) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     q = np.asarray(q).astype(np.float64)
     own = getattr(family, name, None)
@@ -95,7 +94,7 @@ def _quantile(family: type, name: str, q: Any, *args: ScalarBox, **kwargs: Scala
     return np.where(family.valid(*shapes) & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
 
 
-def _moment(family: type, name: str, *args: ScalarBox, **kwargs: ScalarBox) -> Any:
+def _moment(family: Any, name: str, *args: Array, **kwargs: Array) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     if name == "mean":
         found = family.mean(*shapes) * scale + loc
@@ -108,16 +107,16 @@ def _moment(family: type, name: str, *args: ScalarBox, **kwargs: ScalarBox) -> A
     return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
 
 
-def _median(family: type, *args: Any, **kwargs: Any) -> Any:
+def _median(family: Any, *args: Any, **kwargs: Any) -> Any:
     return _quantile(family, "ppf", 0.5, *args, **kwargs)
 
 
-def _interval(family: type, confidence: Any, *args: Any, **kwargs: Any) -> Any:
+def _interval(family: Any, confidence: Any, *args: Any, **kwargs: Any) -> Any:
     tail = (1.0 - np.asarray(confidence)) / 2
     return _quantile(family, "ppf", tail, *args, **kwargs), _quantile(family, "ppf", 1.0 - tail, *args, **kwargs)
 
 
-def _rvs(family: type, *args: Any, size: Any = None, random_state: Any = None, **kwargs: Any) -> Any:
+def _rvs(family: Any, *args: Any, size: Any = None, random_state: Any = None, **kwargs: Any) -> Any:
     """SciPy's own draws: the class's from the generator, then scale and location."""
     if random_state is None or isinstance(random_state, (int, np.integer)):
         raise NotImplementedError(f"scipy.stats.{family.__name__}.rvs cannot be compiled without a generator: pass "
@@ -151,7 +150,7 @@ class Bound:
     def __init__(self, program: Any, first: tuple[bool | str | type, ...]):
         self.program, self.first = program, first
 
-    def __call__(self, *args: Array | Box, **kwargs: float | ScalarBox) -> Box:
+    def __call__(self, *args: Array, **kwargs: float | Array) -> Array:
         return self.program(*self.first, *args, **kwargs)
 
 
@@ -182,7 +181,7 @@ def program(dist: Any, name: str) -> Bound | None:
 def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
     if type(owner).__name__ == "multivariate_normal_frozen":
-        return owner._dist, (owner.mean, owner.cov), {}
+        return owner._dist, (owner.mean, owner.cov, owner.allow_singular), {}
     if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
         return owner.dist, owner.args, owner.kwds
     return owner, (), {}
@@ -191,7 +190,7 @@ def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
 class Frozen:
     """A distribution whose parameters are given inside traced code."""
 
-    def __init__(self, dist: Any, args: tuple[float | ScalarBox, ...], kwargs: dict[str, ScalarBox]):
+    def __init__(self, dist: Any, args: tuple[float | Array, ...], kwargs: dict[str, Array]):
         self.dist, self.args, self.kwds = dist, args, kwargs
 
     def __getattr__(self, name: str) -> Callable:
@@ -204,7 +203,7 @@ class Frozen:
         return functools.partial(_late, found, self.args, self.kwds)
 
 
-def _late(found: Bound, args: tuple[float | ScalarBox, ...], kwds: dict[str, ScalarBox], *xs: np.ndarray | ArrayBox) -> Box:
+def _late(found: Bound, args: tuple[float | Array, ...], kwds: dict[str, Array], *xs: np.ndarray | Array) -> Array:
     return found(*xs, *args, **kwds)
 
 

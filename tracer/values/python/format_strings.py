@@ -84,7 +84,7 @@ def joined(parts: Sequence[str | Text]) -> Text:
     return Text("".join(out), tuple(values))
 
 
-def text(*parts: str | tuple[ValueError | ScalarBox, str, str]) -> Any:
+def text(*parts: str | tuple[Any, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
     if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)

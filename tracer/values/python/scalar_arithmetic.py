@@ -164,10 +164,9 @@ def _compare(name: str, a: ScalarBox, b: float | ScalarBox, weak: str) -> Scalar
 def _require(good: Value, value: Value, error: str, message: str) -> None:
     """A run-time check, left out where the value is a literal that passes."""
     builder = tracing.current().builder
-    if isinstance(value, Const):
-        operands = [v.data[()] for v in good.op.operands if isinstance(v, Const)] if _all_const(good) else None
-        found = operands and good.op.defn.evaluate(good.op, *operands)
-        if found is not None and bool(found[0]):
+    if isinstance(value, Const) and _all_const(good):
+        found = good.op.defn.evaluate(good.op, *(v.data[()] for v in good.op.operands if isinstance(v, Const)))
+        if bool(found[0]):
             return
     builder.emit("check", good, error=error, message=message)
 

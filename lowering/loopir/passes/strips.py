@@ -1,24 +1,27 @@
-"""Loops that write to places which data decide, in strips: first all that is computed, as vectors, then the writes.
+"""Loops whose iterations wait for each other, in strips: first all that does not wait, as vectors, then the rest in its order.
 
     for i in n { …; h[%k] += %v }   ->   for s in n / SIZE {
                                            for k in SIZE apart { i = s SIZE + k; …; place[k] = %k; share[k] = %v }
                                            for k in SIZE { h[place[k]] += share[k] } }
 
-Two iterations may write to one place, so the whole loop would be done one number at a time, and what it takes to find the place
-with it: a histogram's bins, a particle's cell. The writes keep their order, so the results are the same to the last bit. What
-is read of arrays that the loop writes stays with the writes.
+Where data decide what is written, two iterations may write to one place: a histogram's bins, a particle's cell. Where a
+variable, or an element that stays the same, is changed by each iteration, the next one takes what it has become: a sum in a
+program's own order, a recurrence. The whole loop would be done one number at a time, and the functions in it with it. What
+waits keeps its order, so the results are the same to the last bit. What is read of arrays that the loop writes stays with it.
 
 A check in such a loop only notes for its strip that something is wrong; the strip is then run as it was written, which finds
 out what, after all writes of the iterations before.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ....ir.opdef import OPS
 from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX
+from ...math import library
 from ..cursor import operand
 from ..grammar import (
     Alloc,
@@ -39,78 +42,92 @@ from ..grammar import (
     Store,
     Var,
     While,
+    operands,
     walk,
 )
+from .straight_line import accesses, private, straight
 from .unroll import New, copied, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
-HANDED = 4                # values of an iteration that the writes need
+HANDED = 4                # values of an iteration that the rest needs
+HEAVY = 4                 # cost from which an operation takes so much longer than the others that they hardly count beside it
+PASSED = 2                # the cost of handing one value on
 
 
 def split(kernel: Kernel) -> None:
     """Rewrite the kernel's loops in place."""
-    _block(kernel.body)
+    _block(kernel.body, accesses(kernel))
 
 
-def _block(statements: list) -> None:
+def _block(statements: list, everywhere: Counter) -> None:
     k = 0
     while k < len(statements):
         s = statements[k]
         if type(s) is For:
-            plan = _Split.of(s)
-            if plan is None:
-                _block(s.body)
+            found = _split(s, everywhere)
+            if found is None:
+                _block(s.body, everywhere)
             else:
-                statements[k:k + 1] = found = plan.strips()
+                statements[k:k + 1] = found
                 k += len(found) - 1
         elif type(s) is While:
-            _block(s.body)
+            _block(s.body, everywhere)
         elif type(s) is If:
-            _block(s.then)
-            _block(s.other)
+            _block(s.then, everywhere)
+            _block(s.other, everywhere)
         k += 1
 
 
-class _Split:
-    """What of a loop's body is computed first, and what is left for the writes.
+def _split(loop: For, everywhere: Counter) -> list | None:
+    """The loops in the place of one; None where it stays."""
+    if loop.apart or loop.unroll or (type(loop.trip) is int and loop.trip < sizes.cut):
+        return None
+    if not any(type(s) in (For, While) for s in loop.body):
+        body = straight(loop.body, private(loop.body, everywhere))
+        plan = _Split(loop, loop.body if body is None else body)
+        if plan.gains():
+            return plan.strips()
+    return None
 
-    first     Let and Load that depend on nothing that the loop writes, of ops that are as good on vectors
+
+class _Split:
+    """What of a loop's body is computed first, and what is left.
+
+    first     Let and Load that depend on nothing that the loop writes or sets, of ops that are as good on vectors
     checks    (scalar, whether it is true where something is wrong)
     writes    the rest
-    at_hand   of first, what the writes compute once more: positions that follow the counter, elements at such positions
+    at_hand   of first, what the rest computes once more: positions that follow the counter, elements at such positions
     """
 
-    def __init__(self, loop: For):
-        self.loop = loop
+    def __init__(self, loop: For, body: list[Stmt]):
+        self.loop, self.body = loop, body
         self.first: list[Let | Load] = []
         self.checks: list[tuple[Atom, bool]] = []
         self.writes: list[Stmt] = []
         self.at_hand: set[Scalar] = {loop.index}
         self.later: set[Scalar] = set()                     # scalars of the writes
         self.data: set[Scalar] = set()                      # scalars that depend on an element
-
-    @classmethod
-    def of(cls, loop: For) -> _Split | None:
-        """The plan for a loop; None where there is none or it would not gain."""
-        if loop.apart or loop.unroll or (type(loop.trip) is int and loop.trip < sizes.cut):
-            return None
-        plan = cls(loop)
-        return plan if plan._sorted() and plan._gains() else None
+        self.moving: set[Scalar] = {loop.index}             # scalars that depend on the counter
 
     # --- what goes where ------------------------------------------------------------------------------------------------
 
     def _sorted(self) -> bool:
-        body = self.loop.body
-        written = {s.buffer for s in walk(body) if type(s) is Store}
-        if not any(type(s) is Store and any(type(i) is Scalar for i in s.index) for s in walk(body)):
-            return False
-        return all(self._place(s, written) for s in body)
+        written: set[Buffer | Var] = {s.buffer for s in walk(self.body) if type(s) is Store}
+        written |= {s.var for s in walk(self.body) if type(s) is Set}
+        return bool(written) and all(self._place(s, written) for s in self.body)
 
     def _place(self, s: Any, written: set) -> bool:
         kind = type(s)
+        if kind is Get and s.var not in written:
+            self.first.append(s)
+            return True
+        if kind in (Get, Set):
+            self.later.update({s.target} if kind is Get else ())
+            self.writes.append(s)
+            return True
         if kind is Let:
             self._note(s.target, s.args)
-            self._computed(s, s.args, getattr(OPS.get(s.op), "lanewise", True))
+            self._computed(s, s.args, _on_vectors(s))
             return True
         if kind is Load:
             self._note(s.target, s.index)
@@ -132,8 +149,9 @@ class _Split:
 
     def _note(self, target: Scalar, args: Sequence[int | Atom]) -> None:
         scalars = [a for a in args if type(a) is Scalar]
-        if any(a in self.data for a in scalars):
-            self.data.add(target)
+        for known in (self.data, self.moving):
+            if any(a in known for a in scalars):
+                known.add(target)
 
     def _computed(self, s: Let | Load, args: Sequence[int | Atom], lanewise: bool) -> None:
         scalars = [a for a in args if type(a) is Scalar]
@@ -146,26 +164,56 @@ class _Split:
     def _branch(self, s: If) -> bool:
         """A branch of writes, or one that only checks."""
         inside = [t for side in (s.then, s.other) for t in walk(side)]
-        if any(type(t) is Store for t in inside):
+        if any(type(t) in (Store, Set) for t in inside):
             self.writes.append(s)
-            return all(type(t) in (Let, Load, Store, If) for t in inside)
+            self.later.update(t.target for t in inside if isinstance(t, (Let, Load, Get)))
+            return all(type(t) in (Let, Load, Store, Get, Set, If) for t in inside)
         if s.cond in self.later or not all(type(t) in (Let, Fail, If) for t in inside) or bool(s.then) == bool(s.other):
             return False
         self.checks.append((s.cond, bool(s.then)))
         return True
 
-    def _gains(self) -> bool:
+    def gains(self) -> bool:
+        """Whether there is a plan for the loop that gains."""
+        if not self._sorted():
+            return False
         defined = {s.target: s for s in self.first}
         used = _used(self.writes)
         for s in self.first:                                 # what is found as cheaply as it would be handed on
-            args = s.args if type(s) is Let else s.index
-            near = all(a in self.at_hand or a not in defined for a in args if type(a) is Scalar)
-            if near and (type(s) is Load or s.target.dtype is INDEX):
+            near = all(a in self.at_hand or a not in defined for a in _scalars(s))
+            if near and (type(s) is not Let or s.target.dtype is INDEX):
                 self.at_hand.add(s.target)
         self.handed = [x for x in defined if x in used and x not in self.at_hand]
+        if not 0 < len(self.handed) <= HANDED or any(x.dtype.complex for x in self.handed):
+            return False
+        costs = [_cost(s) for s in self.first if s.target not in self.at_hand]
+        if self._scattered():
+            return sum(costs) >= sizes.strip_work
+        heavy = sum([c for c in costs if c >= HEAVY]) - PASSED * len(self.handed)
+        return heavy >= sizes.strip_work and self._waits()
+
+    def _scattered(self) -> bool:
+        """Whether data decide about places that are written."""
         places = {i for s in walk(self.writes) if type(s) is Store for i in s.index if type(i) is Scalar}
-        cost = sum(_cost(s) for s in self.first if s.target not in self.at_hand)
-        return (0 < len(self.handed) <= HANDED and cost >= sizes.strip_work and not places.isdisjoint(self._decided()))
+        return not places.isdisjoint(self._decided())
+
+    def _waits(self) -> bool:
+        """Whether an iteration takes what the one before has made: a variable but for a reduction in any order, an element that
+        stays the same, or one beside that which it writes."""
+        free = {s.target for s in walk(self.writes) if type(s) is Let and s.reassoc}
+        gets = {s.var for s in walk(self.writes) if type(s) is Get}
+        if any(type(s) is Set and s.var in gets and s.value not in free for s in walk(self.writes)):
+            return True
+        places: dict[Buffer, set] = {}
+        for s in walk(self.writes):
+            if type(s) is Store:
+                places.setdefault(s.buffer, set()).add(s.index)
+        return any(type(s) is Load and s.buffer in places and (s.index not in places[s.buffer] or not self._moves(s.index))
+                   for s in walk(self.writes))
+
+    def _moves(self, index: tuple) -> bool:
+        """Whether a place is another one in each iteration, as far as is known."""
+        return any(i is self.loop.index or i in self.moving for i in index)
 
     def _decided(self) -> set[Scalar]:
         """Scalars that data decide, also within branches."""
@@ -221,14 +269,14 @@ class _Split:
         again = [s for s in self.first if s.target in self.at_hand]
         for s in reversed(again):
             if s.target in used:
-                used.update(a for a in (s.args if type(s) is Let else s.index) if type(a) is Scalar)
+                used.update(_scalars(s))
         body += [copied(s, new) for s in again if s.target in used]
         body += [Load(made(x, new), part, (k,)) for x, part in self.parts.items()]
         return For(k, self.length, [*body, *_copies(self.writes, new)])
 
     def _as_written(self) -> For:
         k, new, body = self._begin()
-        return For(k, self.length, [*body, *_copies(self.loop.body, new)])
+        return For(k, self.length, [*body, *_copies(self.body, new)])
 
 
 def _counted(s: Scalar, trip: Size, body: list) -> list:
@@ -252,17 +300,20 @@ def _copies(statements: list, new: New) -> list:
     return found
 
 
+def _scalars(s: Any) -> list[Scalar]:
+    """The scalars that a statement itself reads."""
+    return [a for a in operands(s) if type(a) is Scalar]
+
+
 def _used(statements: list) -> set[Scalar]:
     """The scalars that statements read."""
-    found: set[Scalar] = set()
-    for s in walk(statements):
-        found.update(a for a in _ATOMS[type(s)](s) if type(a) is Scalar)
-    return found
+    return {a for s in walk(statements) for a in _scalars(s)}
 
 
-_ATOMS: dict[type, Callable[[Any], tuple]] = {Let: lambda s: s.args, Load: lambda s: s.index,
-                                              Store: lambda s: (*s.index, s.value), If: lambda s: (s.cond,)}
+def _on_vectors(s: Let) -> bool:
+    """Whether several lanes at once are faster than one after the other: also of functions that have vector forms."""
+    return getattr(OPS.get(s.op), "lanewise", True) or library.function(s.op, s.target.dtype.name) is not None
 
 
-def _cost(s: Let | Load) -> int:
+def _cost(s: Let | Load | Get) -> int:
     return getattr(OPS.get(s.op), "cost", 1) if type(s) is Let else 1

@@ -1,0 +1,59 @@
+"""Slopes that a program loses in an infinity are NaN in both modes, and no others (autodiff/smoothness/lost_slopes.py)."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special as sp
+
+import tracegrad as tg
+
+LOST = {
+    "1 / (1 / c)": lambda c: 1.0 / (1.0 / c), "1 / (2 - 1 / c)": lambda c: 1.0 / (2.0 - 1.0 / c),
+    "harmonic mean": lambda c: 2.0 / np.sum(1.0 / np.stack([c, c + 1.0])), "arctan": lambda c: np.arctan(1.0 / c),
+    "1 / log": lambda c: 1.0 / np.log(c), "exp of log": lambda c: np.exp(np.log(c)), "power": lambda c: np.exp(2.0 * np.log(c)),
+    "expit": lambda c: sp.expit(np.log(c)), "logaddexp": lambda c: np.logaddexp(np.log(c), 0.0),
+    "softmax": lambda c: sp.softmax(np.log(np.stack([c, c + 1.0])))[0], "1 / gamma": lambda c: 1.0 / sp.gamma(c),
+}
+KEPT = {
+    "not taken": lambda c: np.where(c > 0.0, 1.0 / (1.0 + 1.0 / c), 0.0), "exp": lambda c: np.exp(-1.0 / c),
+    "tanh": lambda c: np.tanh(1.0 / c), "bell": lambda c: np.exp(-1.0 / c ** 2), "ndtr": lambda c: sp.ndtr(np.log(c)),
+    "overflow": lambda c: 1.0 / (1.0 + np.exp(800.0 - c)), "chosen": lambda c: np.minimum(1.0 / c, 5.0),
+}
+
+
+def slopes(f, dtype):
+    x, one = dtype(0.0), dtype(1.0)
+    with np.errstate(all="ignore"):
+        return tg.grad(f)(x), tg.jvp(f, (x,), (one,))[1], tg.vjp(f, x)[1](one)[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("f", LOST.values(), ids=LOST)
+def test_what_is_lost_is_not_a_number(f, dtype):
+    assert np.isnan(slopes(f, dtype)).all()
+
+
+@pytest.mark.parametrize("f", KEPT.values(), ids=KEPT)
+def test_what_is_not_lost_is_0(f):
+    assert slopes(f, np.float64) == (0.0, 0.0, 0.0)
+
+
+def test_only_what_is_infinite_is_lost():
+    def f(x, c):
+        return 1.0 / (x - 1.0 / c)
+
+    x, c = np.array([2.0, 2.0]), np.array([0.0, 4.0])
+    with np.errstate(all="ignore"):
+        of_x, of_c = tg.grad(lambda x, c: np.sum(f(x, c)), argnums=(0, 1))(x, c)
+        rows = tg.jacrev(f, argnums=1)(x, c)
+        columns = tg.jacfwd(f, argnums=1)(x, c)
+    assert np.isnan(of_c[0]) and np.isclose(of_c[1], -1 / 7.0 ** 2)
+    assert of_x[0] == 0.0 and np.isclose(of_x[1], -(4 / 7) ** 2)
+    for found in (rows, columns):
+        assert found[0, 1] == found[1, 0] == 0.0 and np.isnan(found[0, 0]) and np.isclose(found[1, 1], -1 / 49)
+
+
+def test_not_a_number_twice():
+    with np.errstate(all="ignore"):
+        assert np.isnan(tg.grad(tg.grad(LOST["1 / (1 / c)"]))(np.float64(0.0)))
+        assert np.isclose(tg.grad(tg.grad(LOST["power"]))(np.float64(2.0)), 2.0)

@@ -1,0 +1,50 @@
+"""Functions whose meaning numba.extending.overload gives: chosen by the types at hand, differentiated like any other."""
+import numpy as np
+import pytest
+from numba import types
+from numba.extending import overload
+
+import tracegrad as tg
+
+
+def square_sum(a, scale=1.0):
+    pass
+
+
+def of_array(a, scale=1.0):
+    total = 0.0
+    for x in a.flat:
+        total += x ** 2
+    return total * scale
+
+
+@overload(square_sum)
+def choose(a, scale=1.0):
+    if isinstance(a, types.Number):
+        return lambda a, scale=1.0: a ** 2 * scale
+    if isinstance(a, types.Array) and a.ndim == 2:
+        return of_array
+
+
+@overload(square_sum)
+def choose_for_tuples(a, scale=1.0):
+    if isinstance(a, types.BaseTuple):
+        return lambda a, scale=1.0: a[0] ** 2 * scale
+
+
+X = np.arange(6.0).reshape(2, 3)
+
+
+@pytest.mark.parametrize(("x", "want"), [(X, 55.0), (3.0, 9.0), (2, 4), ((5.0, X), 25.0), (np.float32(2), 4.0)])
+def test_the_type_chooses(x, want):
+    assert tg.jit(lambda x: square_sum(x))(x) == want
+    assert tg.jit(lambda x: square_sum(x, scale=2.0))(x) == 2 * want
+
+
+def test_derivatives():
+    tg.check_grads(tg.jit(lambda x: square_sum(x, 3.0)), (X,), order=2)
+
+
+def test_no_overload_for_such_an_argument():
+    with pytest.raises(tg.UnsupportedError, match="no overload of square_sum takes"):
+        tg.jit(lambda x: square_sum(x))(X[0])

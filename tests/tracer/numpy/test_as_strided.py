@@ -1,0 +1,83 @@
+"""as_strided and strides: where the elements of an array lie in memory."""
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+import tracegrad as tg
+
+X = np.arange(12.0).reshape(3, 4)
+CASES = {
+    "lags": lambda x: as_strided(x, (3, 2), (8, 8)),
+    "blocks": lambda x: as_strided(x, (2, 2, 2, 3), x.strides + x.strides),
+    "diagonal": lambda x: as_strided(x, shape=(3,), strides=(40,)),
+    "one number": lambda x: as_strided(x, (), ()),
+    "nothing": lambda x: as_strided(x, (0, 5), (800, 8)),
+    "repeated": lambda x: as_strided(x, (3, 4), (0, 8), writeable=False),
+    "of a part": lambda x: as_strided(x[1:], (2, 3), (8, 16)),
+    "of a transpose": lambda x: as_strided(x.T, (3, 2), x.T.strides[::-1]),
+    "of a result": lambda x: as_strided(np.sin(x), (5,), (16,)),
+    "as it lies": lambda x: as_strided(x),
+    "other strides": lambda x: as_strided(x, strides=(8, 8)),
+    "a moving sum": lambda x: as_strided(x.ravel(), (x.size - 2, 3), (8, 8)).sum(axis=1),
+}
+
+
+@pytest.mark.parametrize("f", CASES.values(), ids=list(CASES))
+def test_reading(f):
+    found = tg.jit(f)(X)
+    assert found.dtype == X.dtype and found.shape == f(X).shape and np.array_equal(found, f(X))
+    assert np.array_equal(tg.jit(f).interpret(X), f(X))
+    tg.check_grads(lambda x: f(x) ** 2, (X,), order=2)
+
+
+def test_an_element_that_is_read_often_adds_up():
+    slope = tg.grad(lambda x: np.sum(as_strided(x, (3, 3), (8, 8))))(np.arange(5.0))
+    assert slope.tolist() == [1.0, 2.0, 3.0, 2.0, 1.0]
+
+
+def test_later_writes_to_the_array_are_seen():
+    def f(x):
+        x = x.copy()
+        lags = as_strided(x, (3,), (40,))
+        x[0, 0] = 99.0
+        return lags * 2
+
+    assert np.array_equal(tg.jit(f)(X), f(X))
+
+
+def test_strides_of_every_length():
+    strides = tg.jit(lambda x: (x.strides, x.T.strides, x[::2].strides))
+    for n in range(1, 8):
+        x = np.ones((n, n + 1), np.float32)
+        assert strides(x) == (x.strides, x.T.strides, x[::2].strides)
+
+
+@pytest.mark.parametrize("call", [
+    lambda f, x: tg.jit(f)(x),
+    lambda f, x: tg.grad(lambda x: np.sum(f(x)))(x),
+    lambda f, x: tg.jvp(f, (x,), (x,)),
+    lambda f, x: tg.vjp(f, x),
+])
+@pytest.mark.parametrize("disabled", [False, True])
+def test_arrays_of_another_order_are_refused(call, disabled):
+    x = np.asfortranarray(X)
+    with tg.config(disable_jit=disabled):
+        try:
+            found = call(CASES["lags"], x)
+        except tg.ArgumentError as error:
+            assert "argument x does not lie in memory in C order" in str(error)
+        else:                                                    # Python itself has run
+            assert np.array_equal(found, CASES["lags"](x))
+
+
+@pytest.mark.parametrize("f, text", [
+    (lambda x: as_strided(x, (13,), (8,)), "reads outside of the array"),
+    (lambda x: as_strided(x, (2,), (-8,)), "reads outside of the array"),
+    (lambda x: as_strided(x[:, ::2], (2,), (8,)), "of an array with gaps"),
+    (lambda x: as_strided(x, (2,), (4,)), "of parts of elements"),
+    (lambda x: as_strided(x, (2,), (8, 8)), "a stride for each axis"),
+    (lambda x: as_strided(x, (3,), (40,)).fill(1.0), "cannot be written to"),
+])
+def test_refused(f, text):
+    with pytest.raises(tg.TracegradError, match=text):
+        tg.jit(f)(X)

@@ -1,0 +1,192 @@
+"""heapq, bisect and the methods of lists whose length only run time knows: as Python, and derivatives every way."""
+import bisect
+import heapq
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X = np.array([0.7, -0.4, 1.3, 0.2, -1.1, 0.9, 0.45, -0.2])
+
+
+def heap_sorted(x):
+    heap, out, k = [], np.empty(len(x)), 0
+    for v in x:
+        heapq.heappush(heap, v)
+    while heap:
+        out[k] = heapq.heappop(heap)
+        k += 1
+    return out
+
+
+def heapified(x):
+    heap = [v * v for v in x]
+    heapq.heapify(heap)
+    least = heapq.heapreplace(heap, 0.3)
+    return heapq.heappushpop(heap, 0.01), least, np.array(heap)
+
+
+def shortest(x):
+    """Dijkstra on a ring with chords."""
+    n = len(x)
+    far = np.full(n, np.inf)
+    far[0] = 0.0
+    heap = [(0.0, 0)]
+    while len(heap) > 0:
+        d, u = heapq.heappop(heap)
+        if d > far[u]:
+            continue
+        for step in (1, 3):
+            v = (u + step) % n
+            if d + x[u] ** 2 * step < far[v]:
+                far[v] = d + x[u] ** 2 * step
+                heapq.heappush(heap, (far[v], v))
+    return far
+
+
+def of_known_items(x):
+    heap = [5, 1, 4]
+    heapq.heapify(heap)
+    heapq.heappush(heap, 2)
+    return heapq.heappop(heap) * x[0] + heapq.heappop(heap), len(heap)
+
+
+def inserted_in_order(x):
+    kept = []
+    for v in x:
+        bisect.insort(kept, v)
+    return np.array(kept), bisect.bisect_left(kept, 0.2), bisect.bisect_right(kept, 0.2), bisect.bisect(np.sort(x), 0.3)
+
+
+def a_queue(x):
+    queue, total, turn = [0], 0.0, 1.0
+    seen = np.zeros(len(x), dtype=bool)
+    while queue:
+        u = queue.pop(0)
+        total, turn = total + turn * x[u], turn * 0.8
+        for v in range(len(x)):
+            if (u * v + u + v) % 3 == 1 and not seen[v]:
+                seen[v] = True
+                queue.append(v)
+    return total, seen
+
+
+def moved(x):
+    kept = [v for v in x if v > -1.0]
+    kept.insert(1, 7.0)
+    kept.insert(-1, 8.0)
+    kept.insert(100, 9.0)
+    first, second = kept.pop(0), kept.pop(-4)
+    kept.reverse()
+    place = kept.index(8.0)
+    kept.remove(7.0)
+    return first, second, place, kept.count(9.0), np.array(kept)
+
+
+def put_in_front(x):
+    out, k = [], 0
+    while x[k] < 1.0:
+        out.insert(0, x[k] ** 2)
+        k += 1
+    return np.array(out), out[0]
+
+
+def sorted_pairs(x):
+    pairs = [(abs(v) // 0.5, i) for i, v in enumerate(x) if v > -1.0]
+    up = sorted(pairs)
+    pairs.sort(reverse=True)
+    kept = [v for v in x if v > 0]
+    kept.sort()
+    return np.array(pairs), np.array(up), np.array(kept), [i for _, i in up]
+
+
+def written_while_it_grows(x):
+    kept, k = [], 0
+    while k < 6:
+        kept.append(x[k] * k)
+        k += 1
+        if k > 2:
+            kept[k // 2] = kept[k // 2] * kept[-2] + 1
+            kept[0] += kept[1] * x[k]
+    return np.array(kept)
+
+
+def rows_written(x):
+    rows, total = [x[:2]], 0.0
+    for i in range(5):
+        if x[i] > 0:
+            rows.append(x[i:i + 2] * i)
+        total += (rows[len(rows) // 2] ** 2).sum()
+        rows[0] = rows[-1] * 0.5
+    return total, rows[0]
+
+
+PROGRAMS = [heap_sorted, heapified, shortest, of_known_items, inserted_in_order, a_queue, moved, put_in_front, sorted_pairs,
+            written_while_it_grows, rows_written]
+
+
+def parts(found):
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+@pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("x", [X, X[::-1], np.float32(X)], ids=["forward", "backward", "float32"])
+def test_values(f, x):
+    compiled = tg.jit(f)
+    for got in (compiled(x), compiled.interpret(x)):
+        for a, b in zip(parts(got), parts(f(x)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5 if x.dtype == np.float32 else 1e-12)
+            assert not isinstance(b, np.ndarray) or a.dtype == b.dtype
+
+
+@pytest.mark.parametrize("f", [heap_sorted, shortest, a_queue, written_while_it_grows, rows_written], ids=lambda f: f.__name__)
+def test_derivatives(f):
+    tg.check_grads(lambda x: parts(f(x))[0], (X,), order=2)
+
+
+def growing(x):
+    return [v for v in x if v > 0.5]
+
+
+def popped_beyond(x):
+    return growing(x).pop(9)
+
+
+def removed_but_not_there(x):
+    growing(x).remove(3.0)
+
+
+def not_there(x):
+    return growing(x).index(2.5)
+
+
+def nothing_to_pop(x):
+    return heapq.heappop([v for v in x if v > 5.0])
+
+
+@pytest.mark.parametrize("f", [popped_beyond, removed_but_not_there, not_there, nothing_to_pop], ids=lambda f: f.__name__)
+def test_errors_are_those_of_python(f):
+    with pytest.raises((IndexError, ValueError)) as expected:
+        f(X)
+    with pytest.raises(expected.type) as found:
+        tg.jit(f)(X)
+    assert str(found.value).split("\n")[0] == str(expected.value)
+
+
+def test_a_stack_of_adjoints_may_be_shorter_than_the_stack():
+    """Only the first entry has a slope: the adjoints of those above are zeros that no stack holds."""
+    def fn(x):
+        kept, k = [], 0
+        while k < 40:
+            kept.append(x[k % 8] * k)
+            if k > 20:
+                kept[3] = kept[3] * x[0]
+            k += 1
+        k, found = 0, 0.0
+        while k < 1:
+            found += kept[3] * 2.0
+            k += 1
+        return found
+
+    tg.check_grads(fn, (X,), order=2)

@@ -1,0 +1,45 @@
+"""numba.typed's containers as arguments: in traced code lists and dicts."""
+import numpy as np
+from numba import types
+from numba.typed import Dict, List
+
+import tracegrad as tg
+
+
+def total(values):
+    s = 0.0
+    for v in values:
+        s += v
+    return s
+
+
+def test_lists_and_typed_lists_share_a_program():
+    compiled = tg.jit(total)
+    for values in ([1.0, 2.0], List([1.0, 2.0]), [1.0, 2.0], List([1.0, 2.0, 4.0]), List([1, 2])):
+        assert compiled(values) == total(values)
+        assert compiled.interpret(values) == total(values)
+
+
+def test_arrays_in_one_are_written_to():
+    def fn(rows, k):
+        s = 0.0
+        for row in rows:
+            s += row.sum()
+            row[0] = 5.0
+        return s + rows[k][0]
+
+    rows = List()
+    for n in (3, 2):
+        rows.append(np.arange(float(n)))
+    assert tg.jit(fn)(rows, 1) == 9.0
+    np.testing.assert_array_equal(rows[0], [5.0, 1.0, 2.0])
+
+
+def test_a_dict_of_known_keys():
+    weights = Dict.empty(types.unicode_type, types.float64)
+    weights["a"], weights["b"] = 3.0, 4.0
+    assert tg.jit(lambda w: w["a"] * 2 + w["b"])(weights) == 10.0
+
+
+def test_gradients_come_back_as_plain_lists():
+    assert tg.grad(total)(List([1.0, 2.0])) == [1.0, 1.0]

@@ -1,0 +1,103 @@
+"""heapq and bisect, and the methods of lists of run-time length that move entries: by the programs of list_programs.
+
+These modules are written in C and would change a list, or compare its items, while the function is traced. On items that are
+known then that is right, where the program may change the list; all else goes by the programs.
+"""
+from __future__ import annotations
+
+import bisect
+import builtins
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from .. import pytrees, tracing
+from ..calling import calls
+from ..control import packed_lists
+from ..syntax import source
+from ..values import boxes
+from ..values.boxes import FUNCTIONS, Box
+from . import dynamic_lists, list_programs
+
+_PROGRAMS = {name: f for name, f in vars(list_programs).items() if getattr(f, "__module__", "") == list_programs.__name__}
+source.OPENED.update(f.__code__ for f in _PROGRAMS.values())
+
+# function -> the change of length that it makes to its first argument; None where it only reads
+_FUNCTIONS: dict[Callable, str | None] = {
+    heapq.heappush: "append", heapq.heappop: "pop", heapq.heapreplace: "sort", heapq.heappushpop: "sort",
+    heapq.heapify: "sort", bisect.bisect_left: None, bisect.bisect_right: None, bisect.insort_left: "insert",
+    bisect.insort_right: "insert",
+}
+
+
+def _known(x: Any) -> bool:
+    return not any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(x))
+
+
+def _by_program(f: Callable, change: str | None) -> Callable:
+    program = _PROGRAMS[f.__name__]
+
+    def run(held: Any, *args: Any, **kwargs: Any) -> Any:
+        trace = tracing.active()
+        if type(held) is not list:
+            plain = not isinstance(held, (Box, packed_lists.ListValue)) and _known(args) and _known(tuple(kwargs.values()))
+            return calls.as_it_stands(f, [held, *args], kwargs) if plain else calls.call(program, held, *args, **kwargs)
+        if change is None and _known([held, *args, *kwargs.values()]):
+            return calls.as_it_stands(f, [held, *args], kwargs)
+        if change is not None:
+            if _known([held, *args, *kwargs.values()]):
+                calls.change_length(trace, held, change, args)
+                return calls.as_it_stands(f, [held, *args], kwargs)
+            dynamic_lists.grow(trace, held, "append" if args else "pop", args[:1])
+            raise UnsupportedError(f"{f.__name__} on a list of items whose order is known only at run time, which are not all "
+                                   "numbers or tuples of numbers alike, or which exists outside of the traced function",
+                                   "give all items one structure, and make the list in this function", tracing.locate())
+        return calls.call(program, held, *args, **kwargs)
+
+    return run
+
+
+for _f, _change in _FUNCTIONS.items():
+    calls.BUILTINS[_f] = calls.OF_LISTS[_f] = _by_program(_f, _change)
+
+
+def _ordered(held: Any, key: Any, reverse: bool) -> list:
+    """The columns of a list in ascending order, or descending, equal entries in their order: stable argsorts, the last column
+    first. A descending order is an ascending one read backwards, of the entries backwards."""
+    if key is not None:
+        raise UnsupportedError("a list whose length is known only at run time is sorted by a key", "sort tuples (key, entry)",
+                               tracing.locate())
+    columns = held.columns() if hasattr(held, "columns") else [held.array()]
+    if any(len(c.dims) > 1 for c in columns):
+        raise UnsupportedError("a list of arrays is sorted, whose length is known only at run time", "sort numbers",
+                               tracing.locate())
+    columns = [c[::-1] for c in columns] if reverse else columns
+    order = None
+    for column in reversed(columns):
+        step = FUNCTIONS[np.argsort](column if order is None else column[order], stable=True)
+        order = step if order is None else order[step]
+    return [c[order[::-1] if reverse else order] for c in columns]
+
+
+def sort(held: dynamic_lists.DynamicList, *, key: Any = None, reverse: bool = False) -> None:
+    held.refill([c.read() for c in _ordered(held, key, reverse)])
+
+
+def sorted_(held: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
+    found = _ordered(held, key, reverse)
+    if isinstance(held, packed_lists.PackedList):
+        return packed_lists.PackedList(boxes.array(found[0].read()), held.kind)
+    return dynamic_lists.listed(held.entry, [boxes.array(c.read()) for c in found])
+
+
+def _method(name: str) -> Callable:
+    return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
+
+
+for _name in ("pop", "insert", "index", "remove", "count", "reverse"):
+    dynamic_lists.METHODS[_name] = _method(_name)
+dynamic_lists.METHODS["sort"] = sort
+calls.OF_LISTS[builtins.sorted] = sorted_

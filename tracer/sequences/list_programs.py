@@ -1,0 +1,178 @@
+"""What Python's lists, heapq and bisect do, as programs over items that are read and written one at a time: they are rewritten
+like a function of the user where only run time knows a list's length or the order of its items.
+
+A heap is a list in which no item is less than that at half its position: h[(k - 1) // 2] <= h[k]. CPython's own functions
+decide by these comparisons in this order, so equal items leave in the same order.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+def pop(held: Any, position: Any) -> Any:
+    n = len(held)
+    if n == 0:
+        raise IndexError("pop from empty list")
+    if position < -n or position >= n:
+        raise IndexError("pop index out of range")
+    start = position + n if position < 0 else position
+    found = held[start]
+    for k in range(start, n - 1):
+        held[k] = held[k + 1]
+    held.pop()
+    return found
+
+
+def insert(held: Any, position: Any, item: Any) -> None:
+    n = len(held)
+    start = max(position + n, 0) if position < 0 else min(position, n)
+    held.append(item)
+    for k in range(n, start, -1):
+        held[k] = held[k - 1]
+    held[start] = item
+
+
+def index(held: Any, item: Any) -> Any:
+    k = 0
+    while k < len(held):
+        if held[k] == item:
+            break
+        k += 1
+    else:
+        raise ValueError(f"{item} is not in list")
+    return k
+
+
+def remove(held: Any, item: Any) -> None:
+    k = 0
+    while k < len(held):
+        if held[k] == item:
+            break
+        k += 1
+    else:
+        raise ValueError("list.remove(x): x not in list")
+    pop(held, k)
+
+
+def count(held: Any, item: Any) -> Any:
+    found = 0
+    for k in range(len(held)):
+        if held[k] == item:
+            found += 1
+    return found
+
+
+def reverse(held: Any) -> None:
+    n = len(held)
+    for k in range(n // 2):
+        other = held[k]
+        held[k] = held[n - 1 - k]
+        held[n - 1 - k] = other
+
+
+# --- heapq ------------------------------------------------------------------------------------------------------------
+
+def _up(heap: Any, first: Any, position: Any) -> None:
+    """Move an item towards `first` until what it lies below is no greater."""
+    item = heap[position]
+    while position > first:
+        above = (position - 1) // 2
+        if not item < heap[above]:
+            break
+        heap[position] = heap[above]
+        position = above
+    heap[position] = item
+
+
+def _down(heap: Any, first: Any) -> None:
+    """Let lesser items rise into the place of the first, to the end; then put it there and move it up."""
+    n = len(heap)
+    item = heap[first]
+    position = first
+    child = 2 * position + 1
+    while child < n:
+        if child + 1 < n and not heap[child] < heap[child + 1]:
+            child += 1
+        heap[position] = heap[child]
+        position = child
+        child = 2 * position + 1
+    heap[position] = item
+    _up(heap, first, position)
+
+
+def heappush(heap: Any, item: Any) -> None:
+    heap.append(item)
+    _up(heap, 0, len(heap) - 1)
+
+
+def heappop(heap: Any) -> Any:
+    if len(heap) == 0:
+        raise IndexError("index out of range")
+    least = heap[0]
+    last = heap.pop()
+    if len(heap) > 0:
+        heap[0] = last
+        _down(heap, 0)
+    return least
+
+
+def heapreplace(heap: Any, item: Any) -> Any:
+    if len(heap) == 0:
+        raise IndexError("index out of range")
+    least = heap[0]
+    heap[0] = item
+    _down(heap, 0)
+    return least
+
+
+def heappushpop(heap: Any, item: Any) -> Any:
+    least = item
+    if len(heap) > 0 and heap[0] < item:
+        least = heap[0]
+        heap[0] = item
+        _down(heap, 0)
+    return least
+
+
+def heapify(heap: Any) -> None:
+    for k in range(len(heap) // 2 - 1, -1, -1):
+        _down(heap, k)
+
+
+# --- bisect -----------------------------------------------------------------------------------------------------------
+
+def bisect_left(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> Any:
+    if lo < 0:
+        raise ValueError("lo must be non-negative")
+    end = len(a) if hi is None else hi
+    while lo < end:
+        middle = (lo + end) // 2
+        item = a[middle] if key is None else key(a[middle])
+        if item < x:
+            lo = middle + 1
+        else:
+            end = middle
+    return lo
+
+
+def bisect_right(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> Any:
+    if lo < 0:
+        raise ValueError("lo must be non-negative")
+    end = len(a) if hi is None else hi
+    while lo < end:
+        middle = (lo + end) // 2
+        item = a[middle] if key is None else key(a[middle])
+        if x < item:
+            end = middle
+        else:
+            lo = middle + 1
+    return lo
+
+
+def insort_left(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> None:
+    a.insert(bisect_left(a, x if key is None else key(x), lo, hi, key=key), x)
+
+
+def insort_right(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> None:
+    a.insert(bisect_right(a, x if key is None else key(x), lo, hi, key=key), x)
