@@ -35,8 +35,8 @@ from .smoothness.kink_products import STATED
 def prepare(f: Function, name: str) -> Function:
     """A copy of `f` that reverse mode may change.
 
-    Factors are smoothed before the copy, which states slopes that their formulas would not be recognised by, and once more where
-    calls of regions have come in.
+    Factors are smoothed before the copy, which states slopes that their formulas would not be recognised by, and once more
+    where calls of regions have come in.
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
     made = Function(name, body, f.loc)

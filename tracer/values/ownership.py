@@ -63,7 +63,8 @@ def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
 _EMPTY: list[Any] = [[], (), {}, {}.values(), {}.items(), range(0), collections.deque()]
 _ITERATORS = frozenset([
     *(type(iter(x)) for x in _EMPTY), *(type(reversed(x)) for x in _EMPTY if hasattr(x, "__reversed__")),
-    type(iter(range(1 << 70))), type(iter("")), type(iter(set())), type(x for x in _EMPTY), map, filter, zip, enumerate, reversed,
+    type(iter(range(1 << 70))), type(iter("")), type(iter(set())), type(x for x in _EMPTY),
+    map, filter, zip, enumerate, reversed,
     *(x for x in vars(itertools).values() if isinstance(x, type) and issubclass(x, Iterator)),
 ])
 
