@@ -7,6 +7,7 @@ from functools import partial as _partial
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
+from . import cache, rich_display, version
 from .explain import explain
 from .ir.errors import (
     ArgumentError,
