@@ -275,7 +275,7 @@ class ArrayBox(Box):
                 return views.c_strides(self.dims)
             below = self.base.strides_known
             self._strides = below and self.path.strides(below, self.base.dims)
-        return self._strides
+        return None if self._strides is views.UNKNOWN else self._strides
 
     @property
     def permuted(self) -> bool:

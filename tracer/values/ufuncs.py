@@ -340,11 +340,11 @@ def _check_keywords(ufunc: Callable, others: dict) -> None:
 def _strides(taken: list[Box], found: Value) -> Any:
     """The result's strides where an operand's axes are permuted in memory (None: C order)."""
     arrays = [x for x in taken if type(x) is ArrayBox]
-    if len(found.type.dims) < 2 or not any(x.permuted for x in arrays) or not found.type.static:
+    if len(found.type.dims) < 2 or not any(x.permuted for x in arrays):
         return None
     operands = [(x.dims, x.strides_known) for x in arrays]
-    if any(strides is None for _, strides in operands):
-        return None
+    if not found.type.static or any(strides is None for _, strides in operands):
+        return views.UNKNOWN
     strides = views.ufunc_strides(operands, found.type.dims)
     return None if strides == views.c_strides(found.type.dims) else strides
 

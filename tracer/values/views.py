@@ -329,6 +329,9 @@ def diagonal(x: Value, a: int, b: int, k: int, length: Dim) -> Value:
     return builder("gather", x, rows, columns, axes=(a, b), at=x.type.rank - 2)
 
 
+UNKNOWN: tuple = ("unknown",)       # for strides: in another order than C, as lengths decide that only run time knows
+
+
 def c_strides(dims: tuple[Dim, ...]) -> tuple | None:
     """Element strides of a C-contiguous array, where its dims are numbers."""
     found, step = [], 1

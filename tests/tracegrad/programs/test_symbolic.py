@@ -332,3 +332,31 @@ def test_a_length_that_comes_from_a_negative_end():
     f = tg.jit(shifted, shapes="symbolic")
     for n in (5, 3, 2, 6):                                  # 2: x[:-1] has one element, x[3:] none
         assert f(np.arange(float(n))) == shifted(np.arange(float(n)))
+
+
+ORDERS = {
+    "fortran": lambda x: np.asfortranarray(x.reshape(3, 4)).ravel(order="K"),
+    "sum of a transpose": lambda x: (x.reshape(3, 4).T + 1).ravel("K"),
+    "array": lambda x: np.array(x.reshape(3, 4).T, order="K").ravel("A"),
+    "copy": lambda x: x.reshape(3, 4).T.copy(order="K").flatten("A"),
+    "copy in Fortran's order": lambda x: np.copy(x.reshape(3, 4).T, order="F").reshape(-1, order="A"),
+    "array in Fortran's order": lambda x: np.array(x.reshape(3, 4).T, order="F").reshape(-1, order="A"),
+    "stack": lambda x: np.asfortranarray(np.stack([x, x])).ravel("K"),
+    "zeros": lambda x: np.zeros_like(x.reshape(3, 4).T).ravel("K") + x,
+    "reshape": lambda x: (x.reshape(3, 4).T * 2).reshape(-1),
+    "cast": lambda x: x.reshape(3, 4).T.astype("f4").ravel("K"),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_orders_in_memory_that_lengths_decide(name):
+    """Right, or refused with the remedy to name the order; where that is, a program of single shapes takes its place."""
+    f, x = ORDERS[name], np.arange(12.0)
+    for mode in ("static", "auto"):
+        np.testing.assert_array_equal(tg.jit(f, shapes=mode)(x), f(x))
+    try:
+        got = tg.jit(f, shapes="symbolic")(x)
+    except tg.UnsupportedError as error:
+        assert "name the order" in str(error)
+    else:
+        np.testing.assert_array_equal(got, f(x))

@@ -31,8 +31,12 @@ def _filled(value: Any, dims: Any, dtype: DType, order: str = "C") -> ArrayBox:
         made = builder("empty", *map(builder.index, dims), dtype=dtype)
     else:
         made = shapes.expand(boxes.to_value(0 if value is None else value, dtype), dims)
-    fortran = order == "F" and len(dims) > 1 and made.type.static
-    return boxes.array(made, tuple(reversed(views.c_strides(tuple(reversed(dims))))) if fortran else None)
+    return boxes.array(made, _fortran_strides(dims) if order == "F" and len(dims) > 1 else None)
+
+
+def _fortran_strides(dims: tuple[Dim, ...]) -> tuple:
+    strides = views.c_strides(tuple(reversed(dims)))
+    return views.UNKNOWN if strides is None else tuple(reversed(strides))
 
 
 @creates(np.zeros)
@@ -92,12 +96,15 @@ def _like(fill: int | None) -> Callable:
 
 
 def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
-    """order "K": the memory order of `a`."""
-    if order in "KA" and type(a) is ArrayBox and a.permuted and out.read().type.static and shapes.same_dims(out.dims, a.dims):
+    """A copy of `a`: order "K" is the memory order of `a`, "F" that of Fortran."""
+    if order == "F" and len(out.dims) > 1:
+        return boxes.array(out.read(), _fortran_strides(out.dims))
+    if order in "KA" and type(a) is ArrayBox and a.permuted and len(out.dims) > 1 and shapes.same_dims(out.dims, a.dims):
         strides = a.strides_known
-        if strides is not None:
-            found = views.ufunc_strides([(a.dims, strides)], out.dims)
-            return boxes.array(out.read(), None if found == views.c_strides(out.dims) else found)
+        if strides is None or not out.read().type.static:
+            return boxes.array(out.read(), views.UNKNOWN)
+        found = views.ufunc_strides([(a.dims, strides)], out.dims)
+        return boxes.array(out.read(), None if found == views.c_strides(out.dims) else found)
     return out
 
 
@@ -407,11 +414,11 @@ def require(a: Any, dtype: DType | None = None, requirements: Any = None, *, lik
 def asfortranarray(a: Any, dtype: DType | None = None, *others: Any, like: Any = None) -> Any:
     box = asarray(a, dtype)
     strides = box.strides_known
-    if len(box.dims) < 2 or strides is None:
+    if len(box.dims) < 2:
         return ascontiguousarray(box) if box.dims else box
     if strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))):
         return box
-    return boxes.array(box.read(), tuple(reversed(views.c_strides(tuple(reversed(box.dims))))))
+    return boxes.array(box.read(), _fortran_strides(box.dims))
 
 
 @creates(np.copy)

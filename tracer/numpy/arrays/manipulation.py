@@ -141,6 +141,9 @@ def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: Any = None) -> Arr
 
 def _fortran(box: ArrayBox) -> bool:
     strides = box.strides_known
+    if strides is None and box.permuted:
+        fail(UnsupportedError, "order='A' of an array whose order in memory only run time knows cannot be compiled",
+             "name the order: 'C' or 'F'")
     return (strides is not None and not views.contiguous(box.dims, strides)
             and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
 
