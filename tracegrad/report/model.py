@@ -123,7 +123,7 @@ def tapes(f: Function) -> Counter[Place]:
 
 
 def sources_of(stages: list[Stage]) -> list[Source]:
-    """The lines of the files that rows come from, with the functions around them: from the first `def` to the end."""
+    """The lines of the files that rows come from, with the functions around them: from the first `def` to the end of the last."""
     seen: dict[str, set[int]] = {}
     for stage in stages:
         for row in stage.rows:
@@ -139,8 +139,21 @@ def sources_of(stages: list[Stage]) -> list[Source]:
             first -= 1
         while first > 1 and lines[first - 2].startswith("@"):
             first -= 1
-        found.append(Source(file, first, lines[first - 1:last]))
+        found.append(Source(file, first, lines[first - 1:_end(lines, last)]))
     return found
+
+
+def _end(lines: list[str], last: int) -> int:
+    """The last line of the function around line `last`: the lines after it that are indented more than its `def`."""
+    heads = [text for text in lines[:last] if text.lstrip().startswith(("def ", "async def "))]
+    indent = len(heads[-1]) - len(heads[-1].lstrip()) if heads else len(lines[last - 1])
+    end = last
+    for k in range(last, len(lines)):
+        if lines[k].strip():
+            if len(lines[k]) - len(lines[k].lstrip()) <= indent:
+                break
+            end = k + 1
+    return end
 
 
 def shown_time(seconds: float) -> str:

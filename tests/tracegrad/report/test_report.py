@@ -49,6 +49,7 @@ def test_what_is_gathered():
     squares = [row for row in found.stages[0].rows if row.place and len(row.place) == 2]
     assert squares and squares[0].place[0][1] - FIRST == 7                # the line of the call and that of the helper
     assert found.sources[0].first <= helper.__code__.co_firstlineno
+    assert found.sources[0].lines[-1] == "    return e"
     assert not found.kept and found.costs.total > 0.0
     assert sum(found.costs.seconds.values()) == pytest.approx(found.costs.total)
 
