@@ -123,7 +123,7 @@ def tapes(f: Function) -> Counter[Place]:
 
 
 def sources_of(stages: list[Stage]) -> list[Source]:
-    """The lines of the files that rows come from, with the functions around them: from the first `def` to the end of the last."""
+    """The lines of the files that rows come from, from the first `def` around them to the end of the last function."""
     seen: dict[str, set[int]] = {}
     for stage in stages:
         for row in stage.rows:
