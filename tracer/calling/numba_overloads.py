@@ -33,7 +33,7 @@ def _choosers(f: Callable) -> list:
     for value, kind in registered[_read[0]:]:
         if isinstance(value, FunctionType):
             found = [t._overload_func for t in getattr(kind, "templates", ()) if hasattr(t, "_overload_func")]
-            _known.setdefault(value, []).extend(found)
+            _known.setdefault(value, []).extend(f for f in found if not f.__module__.startswith("numba."))
     _read[0] = len(registered)
     return _known.get(f, [])
 

@@ -1,4 +1,5 @@
 """Functions whose meaning numba.extending.overload gives: chosen by the types at hand, differentiated like any other."""
+import numba
 import numpy as np
 import pytest
 from numba import types
@@ -48,3 +49,12 @@ def test_derivatives():
 def test_no_overload_for_such_an_argument():
     with pytest.raises(tg.UnsupportedError, match="no overload of square_sum takes"):
         tg.jit(lambda x: square_sum(x))(X[0])
+
+
+def test_what_numba_overloads_itself_stays_numpys():
+    """Once Numba has compiled something, its registry knows NumPy's polynomials and windows, too."""
+    assert numba.njit(lambda x: x + 1)(1) == 2
+    x = np.linspace(0.1, 1.0, 4)
+    for f in (lambda x: np.polynomial.polynomial.polyval(x, x[:3]), lambda x: np.sum(np.polynomial.Polynomial(x[:3])(x)),
+              lambda x: x * np.hanning(4), lambda x: np.histogram_bin_edges(x, 3)):
+        np.testing.assert_allclose(tg.jit(f)(x), f(x), rtol=1e-13)
