@@ -5,7 +5,11 @@ implicit and interop, for programs without Python export and load; see docs/ for
 """
 from functools import partial as _partial
 from importlib import import_module as _import_module
+from os import path as _path
 from typing import Any as _Any
+
+if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout's own folder is imported: the parts lie beside it
+    __path__.append(_path.dirname(__path__[0]))
 
 from . import cache, rich_display, version
 from .explain import explain
