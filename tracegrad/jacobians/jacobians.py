@@ -108,7 +108,7 @@ def _reverse_blocks(b: Builder, f: Any, pull: Function, residuals: Sequence[Valu
     types = [f.results[r].type for r in asked]
     starts = offsets(types)
 
-    def row(k: Value) -> Sequence[Value]:
+    def row(k: Value) -> tuple[Value, ...]:
         hot = {r: one_hot(b, k, s, t) for r, s, t in zip(asked, starts, types)}
         return inline(b, pull, (*residuals, *[hot[r] if r in hot else b.full(0, (t := f.results[r].type).dims, t.dtype)
                                               for r in flows]))

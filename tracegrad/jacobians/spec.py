@@ -36,7 +36,12 @@ class Sides(NamedTuple):
 
 def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False) -> Sides:
     """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows."""
-    traced, *aux = without_aux(traced) if has_aux else (explicit(traced),)
+    aux: tuple[tuple[Out, ...], TreeDef] | None = None
+    if has_aux:
+        traced, given, structure = without_aux(traced)
+        aux = given, structure
+    else:
+        traced = explicit(traced)
     f = traced.function
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     chosen = chosen_leaves(traced, (argnums,) if isinstance(argnums, int) else argnums)
@@ -50,7 +55,7 @@ def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False)
     _expect_sizes(traced, ins + results)
     positional = traced.tree.children[0].children
     below = positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums))
-    return Sides(traced, tuple([place[k] for k in chosen]), ins, outs, results, below, tuple(aux) if has_aux else None)
+    return Sides(traced, tuple([place[k] for k in chosen]), ins, outs, results, below, aux)
 
 
 def _expect_numbers(traced: Traced) -> None:

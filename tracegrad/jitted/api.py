@@ -263,9 +263,9 @@ class Jitted(Dispatcher, Generic[P, R]):
         with tracing.changing([x for captures in known for x in captures.changed()], varying(known)):
             yield
 
-    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, int], tuple]:
+    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, Any], tuple]:
         """What decides the specialisation of a call."""
-        options = (config.code, config.asked, config.threads_of_its_own) if self.own_options else config.code
+        options: Any = (config.code, config.asked, config.threads_of_its_own) if self.own_options else config.code
         base = (call.tree, call.leaves, tuple(call.aliases.items()), options)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 

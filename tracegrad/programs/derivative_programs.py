@@ -276,7 +276,7 @@ def matched(what: str, path: str, value: Value | None, leaf: Leaf, like: Type, b
 
 def tangents(traced: Traced, call: Call, has_aux: bool = False) -> Traced:
     """The program of `jvp`. `call` has the arguments (primals, tangents); `traced` is the program on the primals."""
-    traced, *aux = without_aux(traced) if has_aux else (explicit(traced), (), None)
+    traced, aux, *structure = without_aux(traced) if has_aux else (explicit(traced), ())
     f, count = traced.function, len(traced.leaves)
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in place if inexact(traced.leaves[k])]
@@ -302,9 +302,9 @@ def tangents(traced: Traced, call: Call, has_aux: bool = False) -> Traced:
         if value.type.dtype.inexact:
             place_of_dot[k], at = at, at + 1
     dots = tuple(out if flag else _tangent_out(out, place_of_dot) for out, flag in zip(traced.outs, fixed(traced.out_tree)))
-    structures = [traced.out_tree, traced.out_tree, *([aux[1]] if has_aux else [])]
     return only_returned(replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths,
-                                 out_tree=tuple_of(*structures), outs=(*traced.outs, *dots, *aux[0])))
+                                 out_tree=tuple_of(traced.out_tree, traced.out_tree, *structure),
+                                 outs=(*traced.outs, *dots, *aux)))
 
 
 def _name(traced: Traced, leaf: int) -> str:
