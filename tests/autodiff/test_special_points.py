@@ -1,14 +1,13 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
 The table is tests/support/special_points. A plain run asks a third of it to the second order and a thirtieth to the third
-(in two nestings), other ones each day; `TRACEGRAD_NIGHTLY=1` asks everything, also on the evaluator.
+(in two nestings), other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the evaluator.
 """
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
+import sweeps
 from special_points import ROWS, failures
 from special_points.conventions import TABLE
 from special_points.undeclared import UNDECLARED
@@ -19,8 +18,6 @@ from tracegrad.tracer.values import boxes, ufuncs
 from tracegrad.tracer.values.python import scalar_functions
 
 import tracegrad as tg
-
-NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 
 def name_of(f) -> str:
@@ -67,18 +64,18 @@ def report(found):
 @pytest.mark.sweep
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_derivatives(row):
-    report([*failures(row, (1, 2), True), *failures(row, (1, 2) if NIGHTLY else (1,), False)])
+    report([*failures(row, (1, 2), True), *failures(row, (1, 2) if sweeps.FULL else (1,), False)])
 
 
 # two nestings a day, as eight of the third order take some rows minutes to compile
 PAIRS = (("FFF", "RRR"), ("FFR", "RRF"), ("FRF", "RFR"), ("FRR", "RFF"))
-TODAY = None if NIGHTLY else PAIRS[int(os.environ["TRACEGRAD_PART"]) // 30 % 4]
+TODAY = None if sweeps.FULL else PAIRS[sweeps.PART // 30 % 4]
 
 
 @pytest.mark.sweep(30)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_third_derivatives(row):
-    report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if NIGHTLY else ())])
+    report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if sweeps.FULL else ())])
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.single], ids=lambda row: row.name)

@@ -1,0 +1,54 @@
+"""Long tables of checks, of which a run takes the part of its day.
+
+TRACEGRAD_FULL_TESTS=1 takes everything; TRACEGRAD_PART= a number stands for another day, as the header of a run prints it.
+
+- `@pytest.mark.sweep(n)`: about an n-th of the cases of a parametrised test run each day, every case within n days.
+- `@pytest.mark.sweep(n, by="name")`, or a tuple of names: for every value of that parameter at least one case runs each day.
+- `share(cases, n)`: the same inside of one test.
+
+n is at most a month.
+"""
+from __future__ import annotations
+
+import datetime
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MONTH = 28
+FULL = os.environ.get("TRACEGRAD_FULL_TESTS", "0") not in ("", "0")
+# Kept in the environment, so that the processes of one run agree, also where it runs over midnight.
+PART = int(os.environ.setdefault("TRACEGRAD_PART", str(datetime.date.today().toordinal())))
+
+
+def share(cases: Sequence[T], n: int, salt: str = "") -> Sequence[T]:
+    """Every n-th case, other ones each day; one of them if there are fewer than n. `salt` shifts the days."""
+    assert 1 <= n <= MONTH, "what is left out today is to run within a month"
+    if FULL or not cases:
+        return cases
+    step = min(n, len(cases))
+    return cases[(PART + zlib.crc32(salt.encode())) % step::step]
+
+
+def left_out(items: Iterable) -> set:
+    """The collected tests that wait for another day."""
+    groups: dict[tuple, list] = {}
+    for item in items:
+        marker = item.get_closest_marker("sweep")
+        if marker is not None and not FULL:
+            groups.setdefault(_group(item, marker.kwargs.get("by", ())), []).append(item)
+    away = set()
+    for group, found in groups.items():
+        n = (*found[0].get_closest_marker("sweep").args, 3)[0]
+        away |= set(found) - set(share(found, n, str(group)))
+    return away
+
+
+def _group(item, by: str | tuple[str, ...]) -> tuple:
+    """A test and the values by which it is divided; the name of a case has its parameters' ids, which tell values apart."""
+    names = (by,) if isinstance(by, str) else by
+    indices = item.callspec.indices if hasattr(item, "callspec") else {}
+    return (item.location[0], item.originalname, *(indices[name] for name in names))
