@@ -77,6 +77,7 @@ def check(case, setting) -> None:
         same(found, want, 1e-7, 1e-10)
 
 
+@pytest.mark.sweep(2, by="name")
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", EVERY if sweeps.FULL else FEW)
 def test_all_sizes(name, setting):
@@ -89,6 +90,7 @@ def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("seed", [1057, *range(100 if sweeps.FULL else 8)])
 def test_random_programs(seed, setting, tmp_path):

@@ -1,0 +1,63 @@
+"""Sweeps: every case runs within so many days, and of every group one each day."""
+import types
+
+import pytest
+import sweeps
+
+
+class Item(types.SimpleNamespace):
+    """As pytest's, it is found by what it is."""
+
+    __hash__ = object.__hash__
+
+
+def item(name, n, by=(), **indices):
+    marker = types.SimpleNamespace(args=(n,), kwargs={"by": by})
+    return Item(location=("tests/test_x.py", 1, name), originalname=name, name=f"{name}{sorted(indices.items())}",
+                callspec=types.SimpleNamespace(indices=indices), get_closest_marker=lambda _: marker)
+
+
+def items(name, n, by, **counts):
+    made = [{}]
+    for parameter, count in counts.items():
+        made = [{**one, parameter: k} for one in made for k in range(count)]
+    return [item(name, n, by, **one) for one in made]
+
+
+def run_on(monkeypatch, found, day):
+    monkeypatch.setattr(sweeps, "FULL", False)
+    monkeypatch.setattr(sweeps, "PART", day)
+    away = sweeps.left_out(found)
+    return [one for one in found if one not in away]
+
+
+@pytest.mark.parametrize("n, by, counts", [
+    (3, (), {"a": 20}), (5, "a", {"a": 7, "b": 3}), (4, "a", {"a": 6, "b": 4, "c": 2}),
+    (4, ("a", "b"), {"a": 3, "b": 2, "c": 9}), (28, (), {"a": 2}), (2, "a", {"a": 1, "b": 1}),
+])
+def test_every_case_within_n_days_and_of_every_group_one_a_day(monkeypatch, n, by, counts):
+    found = items("test_x", n, by, **counts)
+    names = (by,) if isinstance(by, str) else by
+    groups = {tuple(one.callspec.indices[name] for name in names) for one in found}
+    for start in (0, 739_000):
+        seen = set()
+        for day in range(start, start + n):
+            today = run_on(monkeypatch, found, day)
+            assert {tuple(one.callspec.indices[name] for name in names) for one in today} == groups
+            assert len(today) <= len(found) / n + len(groups)
+            seen |= {one.name for one in today}
+        assert seen == {one.name for one in found}
+
+
+def test_everything_on_demand_and_what_is_no_sweep(monkeypatch):
+    found = items("test_x", 5, (), a=10)
+    plain = Item(**{**vars(found[0]), "get_closest_marker": lambda _: None})
+    assert plain in run_on(monkeypatch, [*found, plain], 3)
+    monkeypatch.setattr(sweeps, "FULL", True)
+    assert sweeps.left_out(found) == set() and sweeps.share(range(9), 4) == range(9)
+
+
+def test_no_case_waits_longer_than_a_month(monkeypatch):
+    monkeypatch.setattr(sweeps, "FULL", False)
+    with pytest.raises(AssertionError, match="within a month"):
+        sweeps.share(range(100), 29)
