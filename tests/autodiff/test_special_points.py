@@ -1,6 +1,6 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
-The table is tests/support/special_points. A plain run asks a third of it to the second order and a 28th to the third
+The table is tests/support/special_points. A plain run asks a sixth of it to the second order and a 28th to the third
 (in two nestings), other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the evaluator.
 """
 from __future__ import annotations
@@ -61,7 +61,7 @@ def report(found):
     assert not found, f"{len(found)} wrong:\n" + "\n".join(map(str, found[:40]))
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_derivatives(row):
     report([*failures(row, (1, 2), True), *failures(row, (1, 2) if sweeps.FULL else (1,), False)])
@@ -78,6 +78,7 @@ def test_third_derivatives(row):
     report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if sweeps.FULL else ())])
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("row", [row for row in ROWS if row.single], ids=lambda row: row.name)
 def test_derivatives_of_single_precision(row):
     report(failures(row, (1,), True, dtype=np.float32))
