@@ -78,7 +78,7 @@ def test_third_derivatives(row):
     report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if sweeps.FULL else ())])
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("row", [row for row in ROWS if row.single], ids=lambda row: row.name)
 def test_derivatives_of_single_precision(row):
     report(failures(row, (1,), True, dtype=np.float32))
@@ -95,6 +95,7 @@ def functions(tmp_path_factory):
     return {row: space[f"f{k}"] for k, row in enumerate(TABLE)}
 
 
+@pytest.mark.sweep(2, by="row")
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "evaluated"])
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.expression} at {list(row.at.values())}")
 def test_conventions(row, compiled, functions):

@@ -1,6 +1,7 @@
 """Sweeps: every case runs within so many days, and of every group one each day."""
 import types
 
+import numpy as np
 import pytest
 import sweeps
 
@@ -11,10 +12,10 @@ class Item(types.SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def item(name, n, by=(), **indices):
+def item(name, n, by=(), **params):
     marker = types.SimpleNamespace(args=(n,), kwargs={"by": by})
-    return Item(location=("tests/test_x.py", 1, name), originalname=name, name=f"{name}{sorted(indices.items())}",
-                callspec=types.SimpleNamespace(indices=indices), get_closest_marker=lambda _: marker)
+    return Item(location=("tests/test_x.py", 1, name), originalname=name, name=f"{name}{sorted(params.items())}",
+                callspec=types.SimpleNamespace(params=params), get_closest_marker=lambda _: marker)
 
 
 def items(name, n, by, **counts):
@@ -38,12 +39,12 @@ def run_on(monkeypatch, found, day):
 def test_every_case_within_n_days_and_of_every_group_one_a_day(monkeypatch, n, by, counts):
     found = items("test_x", n, by, **counts)
     names = (by,) if isinstance(by, str) else by
-    groups = {tuple(one.callspec.indices[name] for name in names) for one in found}
+    groups = {tuple(one.callspec.params[name] for name in names) for one in found}
     for start in (0, 739_000):
         seen = set()
         for day in range(start, start + n):
             today = run_on(monkeypatch, found, day)
-            assert {tuple(one.callspec.indices[name] for name in names) for one in today} == groups
+            assert {tuple(one.callspec.params[name] for name in names) for one in today} == groups
             assert len(today) <= len(found) / n + len(groups)
             seen |= {one.name for one in today}
         assert seen == {one.name for one in found}
@@ -61,3 +62,15 @@ def test_no_case_waits_longer_than_a_month(monkeypatch):
     monkeypatch.setattr(sweeps, "FULL", False)
     with pytest.raises(AssertionError, match="within a month"):
         sweeps.share(range(100), 29)
+
+
+@pytest.mark.sweep(1, by="a")
+@pytest.mark.parametrize("b", [0, 1, 2])
+@pytest.mark.parametrize("a", [np.zeros(2), np.ones(2)], ids=str)
+def test_pytests_own_items_are_told_apart_by_their_values(request, a, b):
+    """As they are collected: here, all of them run each day."""
+    found = [one for one in request.session.items if getattr(one, "originalname", "") == request.node.originalname]
+    made = sweeps.groups(found)
+    assert sum(map(len, made.values())) == len(found) and len(made) == len({str(one.callspec.params["a"]) for one in found})
+    for group in made.values():
+        assert all(one.callspec.params["a"] is group[0].callspec.params["a"] for one in group)

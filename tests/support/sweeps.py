@@ -35,20 +35,25 @@ def share(cases: Sequence[T], n: int, salt: str = "") -> Sequence[T]:
 
 def left_out(items: Iterable) -> set:
     """The collected tests that wait for another day."""
-    groups: dict[tuple, list] = {}
-    for item in items:
-        marker = item.get_closest_marker("sweep")
-        if marker is not None and not FULL:
-            groups.setdefault(_group(item, marker.kwargs.get("by", ())), []).append(item)
-    away = set()
-    for group, found in groups.items():
+    away: set = set()
+    if FULL:
+        return away
+    for group, found in groups(item for item in items if item.get_closest_marker("sweep")).items():
         n = (*found[0].get_closest_marker("sweep").args, 3)[0]
         away |= set(found) - set(share(found, n, str(group)))
     return away
 
 
-def _group(item, by: str | tuple[str, ...]) -> tuple:
-    """A test and the values by which it is divided; the name of a case has its parameters' ids, which tell values apart."""
-    names = (by,) if isinstance(by, str) else by
-    indices = item.callspec.indices if hasattr(item, "callspec") else {}
-    return (item.location[0], item.originalname, *(indices[name] for name in names))
+def groups(items: Iterable) -> dict[tuple, list]:
+    """The items of sweeps by test, and by the values of which each has a case every day. A value is known by its number: it may
+    be an array."""
+    made: dict[tuple, list] = {}
+    numbers: dict[tuple, dict[int, int]] = {}
+    for item in items:
+        by = item.get_closest_marker("sweep").kwargs.get("by", ())
+        test, values = (item.location[0], item.originalname), []
+        for name in (by,) if isinstance(by, str) else by:
+            known = numbers.setdefault((test, name), {})
+            values.append(known.setdefault(id(item.callspec.params[name]), len(known)))
+        made.setdefault((*test, *values), []).append(item)
+    return made
