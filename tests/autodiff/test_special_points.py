@@ -1,7 +1,8 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
 The table is tests/support/special_points. A plain run asks a sixth of it to the second order and a 28th to the third
-(in two nestings), other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the evaluator.
+(in two nestings), in single precision a twelfth, other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the
+evaluator.
 """
 from __future__ import annotations
 

@@ -60,8 +60,15 @@ def test_everything_on_demand_and_what_is_no_sweep(monkeypatch):
 
 def test_no_case_waits_longer_than_a_month(monkeypatch):
     monkeypatch.setattr(sweeps, "FULL", False)
-    with pytest.raises(AssertionError, match="within a month"):
-        sweeps.share(range(100), 29)
+    for late in (lambda: sweeps.share(range(100), 29), lambda: sweeps.turn(29, "name")):
+        with pytest.raises(AssertionError, match="within a month"):
+            late()
+    for name in ("one", "another"):
+        days = []
+        for day in range(739_000, 739_009):
+            monkeypatch.setattr(sweeps, "PART", day)
+            days.append(sweeps.turn(3, name))
+        assert sum(days) == 3 and days[:3] == days[3:6] == days[6:]
 
 
 @pytest.mark.sweep(1, by="a")

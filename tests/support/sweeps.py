@@ -4,7 +4,7 @@ TRACEGRAD_FULL_TESTS=1 takes everything; TRACEGRAD_PART= a number stands for ano
 
 - `@pytest.mark.sweep(n)`: about an n-th of the cases of a parametrised test run each day, every case within n days.
 - `@pytest.mark.sweep(n, by="name")`, or a tuple of names: for every value of that parameter at least one case runs each day.
-- `share(cases, n)`: the same inside of one test.
+- `share(cases, n)`: the same inside of one test; `turn(n, name)`: whether a costly part of one case runs today.
 
 n is at most a month.
 """
@@ -31,6 +31,12 @@ def share(cases: Sequence[T], n: int, salt: str = "") -> Sequence[T]:
         return cases
     step = min(n, len(cases))
     return cases[(PART + zlib.crc32(salt.encode())) % step::step]
+
+
+def turn(n: int, salt: str) -> bool:
+    """Whether it is the day of one case, which comes every n days: for a costly part of a test, such as the second order."""
+    assert 1 <= n <= MONTH, "what is left out today is to run within a month"
+    return FULL or (PART + zlib.crc32(salt.encode())) % n == 0
 
 
 def left_out(items: Iterable) -> set:
