@@ -1,6 +1,6 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
-The table is tests/support/special_points. A plain run asks a sixth of it to the second order and a 28th to the third
+The table is tests/support/special_points. A plain run asks an eighth of it to the second order and a 28th to the third
 (in two nestings), in single precision a twelfth, other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the
 evaluator.
 """
@@ -62,7 +62,7 @@ def report(found):
     assert not found, f"{len(found)} wrong:\n" + "\n".join(map(str, found[:40]))
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_derivatives(row):
     report([*failures(row, (1, 2), True), *failures(row, (1, 2) if sweeps.FULL else (1,), False)])
