@@ -103,14 +103,14 @@ class MemoryPlan:
 
     def _lodging(self, v: Value, numbers: dict[Storage, int], nests: dict[Task, int]) -> str:
         task = self.made.get(v)
-        where = f" of nest {nests[task]}" if task in nests else ""
+        where = f" of nest {nests[task]}" if task is not None and task in nests else ""
         if not self.program.buffered(v) or v not in self.stores.of:
             return f"a register{where}" if where else "computed where it is read"
         s = self.stores.of[v]
         home: tuple = s.home or (s.space,)
         text = _LODGINGS[home[0]]
         number = numbers.setdefault(s, len(numbers)) if s.home is None else -1
-        return text.format(*home, n=number) + (", exchanged" if s.swap else "") + (f", by nest {nests[task]}" if where else "")
+        return text.format(*home, n=number) + (", exchanged" if s.swap else "") + (where and "," + where.replace(" of", " by"))
 
 
 _LODGINGS = {"in": "argument {1}", "inout": "argument {1}, overwritten", "out": "result {1}",
