@@ -64,7 +64,7 @@ class PackedList(ListValue):
     """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it."""
 
     __slots__ = ("box", "kind", "site")
-    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
+    __hash__ = None
 
     def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site: tuple[int, ...] | None = None):
         self.box, self.kind, self.site = box, kind, site

@@ -139,7 +139,7 @@ class DynamicList(packed_lists.ListValue):
     each array that was entered, which a write to the array makes unreadable."""
 
     __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
-    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
+    __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
@@ -347,7 +347,7 @@ class Entries(packed_lists.ListValue):
     """What a pile held when it was read: a list that does not change."""
 
     __slots__ = ("boxes", "entry")
-    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
+    __hash__ = None
 
     def __init__(self, entry: Entry, columns: Any):
         self.entry, self.boxes = entry, columns

@@ -32,7 +32,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     """`fields`: a box or other Records for each name of `dtype`; `cls` NumPy's class; `one`: an element of such an array."""
 
     __slots__ = ("cls", "dtype", "fields", "one")
-    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
+    __hash__ = None
     shown = "structured array"
 
     def __init__(self, dtype: np.dtype, cls: type, one: bool, fields: Iterable | list[Box]):
