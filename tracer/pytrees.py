@@ -194,7 +194,7 @@ def _split_records(x: Array | Records) -> tuple[list[Array | Box], tuple[np.dtyp
     if hasattr(type(x), "__tracegrad_fields__"):
         return x.__tracegrad_fields__()
     if isinstance(x, np.void):
-        return [x[name] for name in x.dtype.names], (x.dtype, np.ndarray, True)
+        return [x[name] for name in x.dtype.names or ()], (x.dtype, np.ndarray, True)
     held = x if isinstance(x, np.recarray) else np.asarray(x)
     return [held[name] for name in x.dtype.names], (x.dtype, type(held), False)
 

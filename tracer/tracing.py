@@ -166,7 +166,7 @@ class Trace:
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, Grown] = {}
         self.spoil: Callable[[Trace, Any], None] | None = None
-        self.propagate: Callable[[Trace, Any, Value], None] | None = None
+        self.propagate: Callable[[Trace, Any, Value | None], None] | None = None
         self.clock: Clock | None = None
         self.ended: list[tuple[int, int]] = []
         self.memo: dict = {}
@@ -189,13 +189,13 @@ class Trace:
 
     def note_write(self, root: ArrayBox | Cell) -> None:
         """Called before every change of a root's value."""
-        if self.clock is None and self.may_alias and id(root) in self.may_alias:
+        if self.clock is None and self.spoil is not None and id(root) in self.may_alias:
             self.spoil(self, root)
         self.log_root(root)
 
-    def note_written(self, root: ArrayBox, before: Value) -> None:
+    def note_written(self, root: ArrayBox, before: Value | None) -> None:
         """Called after a write of the program; `before` is what the root held."""
-        if self.clock is not None and id(root) in self.may_alias:
+        if self.clock is not None and self.propagate is not None and id(root) in self.may_alias:
             self.propagate(self, root, before)
 
     def end(self, scope: Scope) -> None:
@@ -297,11 +297,11 @@ class Place:
     not rewritten, as its source cannot be read."""
 
     __slots__ = ("code", "file", "frames", "function", "inner", "owner", "plain", "positions")
+    code: CodeType                # `adopt` gives it and its file
+    file: str
 
     def __init__(self, owner: Place | None, function: str, inner: bool, plain: bool = False):
         self.owner, self.function, self.inner, self.plain = owner, function, inner, plain
-        self.code: CodeType | None = None
-        self.file: str | None = None
         self.positions: list | None = None
         self.frames: dict[int, Frame] = {}
 

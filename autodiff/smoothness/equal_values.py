@@ -95,12 +95,12 @@ class _Following:
         single = source is not None and source.defn.name == "cast" and source.operands[0].type.dtype.real is F32
         near, a = _NEAR[F32 if single else F64], operands[0]
         marked = builder.emit(op.defn, *operands, **op.attrs, near=near)
-        self.twins.append((plain[0].op, marked[0].op))
+        self.twins.append((plain[0].maker, marked[0].maker))
         lead, lower = len(a.type.dims) - 2, op.attrs.get("lower")
         if name in ("eigh", "eigvalsh"):
             w, v = marked[0], marked[1] if name == "eigh" else None
             frame = Frame(a, v, v, w, lead, near, lower)
-            flows = [Flow("values", w, frame, lead, core=w), Flow("vectors", v, frame, lead + 1)]
+            flows = [Flow("values", w, frame, lead, core=w)] + ([Flow("vectors", v, frame, lead + 1)] if v is not None else [])
         elif name == "svd":
             u, w, vh = marked
             v = adjoint(builder, vh)

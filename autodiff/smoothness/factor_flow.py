@@ -16,6 +16,13 @@ from .vector_mixing import Flow, leaving, mixing, moved, range_of, same_length, 
 
 # --- elementwise --------------------------------------------------------------------------------------------------------
 
+def _one(x: Flow | None, y: Flow | None) -> Flow:
+    """The one of two that is known."""
+    found = x or y
+    assert found is not None
+    return found
+
+
 def _along(v: Value, axis: int) -> bool:
     """Whether a value is the same along an axis for certain."""
     if not v.type.dims:
@@ -54,7 +61,8 @@ def _elementwise(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Fl
         return None
     if name == "div" and kinds[0] in ("vectors", "pairs"):
         return _divided(b, flows, values)
-    if name in ("add", "sub") and kinds == ["vectors", "vectors"] and flows[0].turned == flows[1].turned:
+    known = [f for f in flows if f is not None]
+    if name in ("add", "sub") and kinds == ["vectors", "vectors"] and known[0].turned == known[1].turned:
         return replace(first, value=b(name, *values))
     return None
 
@@ -64,11 +72,12 @@ def _converted(b: Builder, op: Op, flow: Flow) -> Flow | None:
     if op.defn.name != "cast":
         return None
     dtype = op.attrs["dtype"]
-    return replace(flow, value=b.cast(flow.value, dtype), core=b.cast(flow.core, dtype))
+    return replace(flow, value=b.cast(flow.value, dtype), core=b.cast(flow.each, dtype))
 
 
 def _divided(b: Builder, flows: Sequence[Flow | None], values: Sequence[Value]) -> Flow | None:
     x, y = flows
+    assert x is not None                      # the dividend is vectors
     if x.kind == "pairs":
         left, right = x.parts
         part = _divided(b, (right, y), (right.value, values[1]))
@@ -78,8 +87,8 @@ def _divided(b: Builder, flows: Sequence[Flow | None], values: Sequence[Value]) 
         return replace(x, value=value)
     if y.kind != "values":
         return None
-    one = b.full(1, y.core.type.dims, y.core.type.dtype)
-    return replace(x, value=scaled(b, value, x, b("div", one, y.core)))
+    one = b.full(1, y.each.type.dims, y.each.type.dtype)
+    return replace(x, value=scaled(b, value, x, b("div", one, y.each)))
 
 
 def _plain(flow: Flow) -> Flow | None:
@@ -88,10 +97,11 @@ def _plain(flow: Flow) -> Flow | None:
 
 def _of_values(b: Builder, op: Op, first: Flow, flows: list[Flow | None], values: list[Value]) -> Flow | None:
     """A function of values is one of each; without the axes it was repeated along."""
-    cores, dims = [], first.core.type.dims
+    cores: list[Value] = []
+    dims = first.each.type.dims
     for f, v in zip(flows, values):
         if f:
-            cores.append(f.core)
+            cores.append(f.each)
         elif not v.type.dims or first.value is first.core:
             cores.append(v)
         elif v.op is not None and v.op.defn.name == "broadcast" and not v.op.operands[0].type.dims:
@@ -103,11 +113,11 @@ def _of_values(b: Builder, op: Op, first: Flow, flows: list[Flow | None], values
     return replace(first, value=value, core=value if same else b(op.defn, *cores, **op.attrs))
 
 
-def _product(b: Builder, op: Op, flows: Sequence[Flow], values: list[Value]) -> Flow | None:
+def _product(b: Builder, op: Op, flows: Sequence[Flow | None], values: list[Value]) -> Flow | None:
     value = b("mul", *values)
     x, y = flows
     if x is None or y is None:
-        only = x or y
+        only = _one(x, y)
         if only.kind == "pairs":
             k = 0 if x else 1
             return replace(only, value=value, parts=(only.parts[0], replace(
@@ -120,13 +130,10 @@ def _product(b: Builder, op: Op, flows: Sequence[Flow], values: list[Value]) -> 
     if y.kind != "values":
         return None
     if x.kind == "vectors":
-        return replace(x, value=scaled(b, value, x, y.core))
+        return replace(x, value=scaled(b, value, x, y.each))
     left, right = x.parts
-    right = replace(right, value=scaled(b, b("mul", right.value, y.value), right, y.core))
+    right = replace(right, value=scaled(b, b("mul", right.value, y.value), right, y.each))
     return replace(x, value=b("mul", left.value, right.value), parts=(left, right))
-
-
-# --- axes ------------------------------------------------------------------------------------------------------------------
 
 
 # --- axes ---------------------------------------------------------------------------------------------------------------
@@ -235,7 +242,7 @@ def _scatter(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow |
     zero = operands[0].op
     if (i is None or i is not j or i.defn.name != "iota" or op.attrs["axes"] != (0, 1) or zero is None
             or zero.defn.name != "broadcast" or not isinstance(zero.operands[0], Const) or zero.operands[0].data.any()
-            or not all(same_length(d, flow.core.type.dims[0]) for d in op.results[0].type.dims)):
+            or not all(same_length(d, flow.each.type.dims[0]) for d in op.results[0].type.dims)):
         return None
     value = b("scatter", operands[0], flow.value, *operands[2:], **op.attrs)
     return Flow("diagonal", value, flow.frame, 0, core=flow.core)
@@ -244,15 +251,14 @@ def _scatter(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow |
 def _dot(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | Value | None:
     x, y = flows
     values = [f.value if f else v for f, v in zip(flows, operands)]
-    frame = (x or y).frame
+    frame = _one(x, y).frame
     contract, batch = op.attrs["contract"], op.attrs["batch"]
     lead = tuple(range(frame.lead))
     if frame.lead and (tuple(batch[0]) != lead or tuple(batch[1]) != lead):
         return None
     if x and y:
         return _meeting(b, op, x, y, values)
-    k = 0 if x else 1
-    flow = x or y
+    k, flow = 0 if x else 1, _one(x, y)
     if flow.kind != "vectors" or flow.axis in contract[k] or flow.axis in batch[k]:
         return None
     return replace(flow, value=b("dot", *values, **op.attrs), axis=_axis_after(op, values, k, flow.axis))
@@ -276,7 +282,7 @@ def _meeting(b: Builder, op: Op, x: Flow, y: Flow, values: list[Value]) -> Flow 
         n = 1 - pairs[0][1 - k]
         value = b("dot", *values, **op.attrs)
         axis = _axis_after(op, values, 1 - k, n)
-        added = moved(b, flow.value, mixing(b, flow.frame, other.core), flow.axis, flow.frame.lead, flow.turned)
+        added = moved(b, flow.value, mixing(b, flow.frame, other.each), flow.axis, flow.frame.lead, flow.turned)
         order = [d for d in range(len(value.type.dims)) if d != flow.axis]
         order.insert(axis, flow.axis)
         added = b.transpose(added, order)
@@ -286,11 +292,11 @@ def _meeting(b: Builder, op: Op, x: Flow, y: Flow, values: list[Value]) -> Flow 
     if kinds == {"vectors"} and (x.frame.real or x.turned != y.turned):
         return b("dot", *values, **op.attrs)
     if kinds == {"values"} and x.value is x.core and y.value is y.core and len(pairs) == 1:
-        core = b("mul", x.core, y.core)
+        core = b("mul", x.each, y.each)
         return trace(b, replace(x, value=core, core=core), "sum")
     if kinds == {"values", "pairs"} and all(len(f.value.type.dims) == 1 for f in (x, y)):
         found = _product(b, op, [x, y], values)
-        return b.reduce(found.value, "sum", (0,))
+        return found and b.reduce(found.value, "sum", (0,))
     return None
 
 

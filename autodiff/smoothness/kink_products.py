@@ -152,7 +152,8 @@ _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(
 
 
 def _is_kink(v: Value) -> bool:
-    op, name = v.op, v.maker.defn.name
+    op = v.maker
+    name = op.defn.name
     if name in ("max", "min"):
         return _opposite(op)
     if name in ("pow", "norm_root"):
@@ -230,7 +231,7 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
     for v, divides in rest:
         if divides:
             out = (1.0 / b.expr(v)) if out is None else out / b.expr(v)
-    return -out if product.negative else out
+    return -out if product.negative and out is not None else out
 
 
 def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
@@ -348,7 +349,7 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     if op.defn.name == "cbrt":
         cube = name == "pow" and number(others[0]) == 3
         for square, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
-            if _is_product_with_itself(square) and square.op.operands[0] is y:
+            if _is_product_with_itself(square) and square.maker.operands[0] is y:
                 x, cube = y, True
         return _stated(builder, results, builder.expr(x)) if cube else results
     found = _is_product_with_itself(power) and _is_product_with_itself(x)

@@ -103,7 +103,7 @@ def _concatenated(b: Builder, op: Op, poles: frozenset[str], depth: int) -> Valu
     parts = {x: _mark(b, x, poles, depth - 1) for x in arrays}
     if not any(part is not None for part in parts.values()):
         return None
-    filled = [x if x not in parts else b.zeros_like(x) if parts[x] is None else parts[x] for x in op.operands]
+    filled = [x if x not in parts else parts[x] or b.zeros_like(x) for x in op.operands]
     return b(op.defn, *filled, **op.attrs)
 
 

@@ -49,6 +49,12 @@ class Frame:
     def real(self) -> bool:
         return not self.a.type.dtype.complex
 
+    @property
+    def vectors(self) -> tuple[Value, Value]:
+        """u and v, once they have been asked for."""
+        assert self.u is not None and self.v is not None
+        return self.u, self.v
+
     def mixed(self, b: Builder) -> Value:
         """B without its diagonal."""
         close = grouped(b, self.w, _square(b, self), self.near)[2]
@@ -69,6 +75,12 @@ class Flow:
     core: Value | None = None
     parts: tuple = ()
 
+    @property
+    def each(self) -> Value:
+        """`core`, of values and of a diagonal."""
+        assert self.core is not None, self.kind
+        return self.core
+
 
 # --- N of a function of values ------------------------------------------------------------------------------------------
 
@@ -82,7 +94,7 @@ def _slope(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
 
 
 def _slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
-    op = core.op
+    op = core.maker
     rule, name = rule_of(op), op.defn.name
     if all(d is None for d in dots) or not core.type.dtype.inexact or not (of_each(op) or name == "slice"):
         return None                                            # a sum over all values, say, is no function of each
@@ -114,7 +126,7 @@ def _square(b: Builder, frame: Frame) -> Value:
 
 
 def _couple(b: Builder, frame: Frame, k: Value) -> Value:
-    return b("couple", frame.a, frame.u, frame.v, k, lower=frame.lower)
+    return b("couple", frame.a, *frame.vectors, k, lower=frame.lower)
 
 
 def mixing(b: Builder, frame: Frame, core: Value) -> Value:
@@ -157,7 +169,7 @@ def _bent(b: Builder, frame: Frame, bend: Value) -> Value:
 
 def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
     """A symmetric function of all values, of its second order in B too: the trace of f(B), or its determinant."""
-    core, frame = flow.core, flow.frame
+    core, frame = flow.each, flow.frame
     if flow.value is not core:
         return None
     plain = b.reduce(core, kind, (frame.lead,))
@@ -282,8 +294,9 @@ def range_of(b: Builder, frame: Frame, start: Value, length: Value) -> Frame:
     key = key_of(start), key_of(length)
     if key not in frame.ranges:
         _with_vectors(b, frame)
-        u = columns_of(b, frame.u, start, length)
-        v = u if frame.v is frame.u else columns_of(b, frame.v, start, length)
+        left, right = frame.vectors
+        u = columns_of(b, left, start, length)
+        v = u if right is left else columns_of(b, right, start, length)
         lost = b.reduce(_couple(b, frame, _outwards(b, frame, start, length, True)), "sum", (frame.lead + 1,))
         lost = b("real", lost) if lost.type.dtype.complex else lost
         w = columns_of(b, b("add", frame.w, lost), start, length)

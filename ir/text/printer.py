@@ -33,7 +33,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ from ..core import Block, Const, Function, Op, Value
 from ..types import DTYPES, DType, StackType, Type
 from .color import colored
 from .parser import parse
-from .source_comments import Places, margin_of
+from .source_comments import COLUMN, Places, margin_of
 
 __all__ = ["equal", "literal", "op_text", "parse", "print_function"]
 
@@ -52,9 +52,13 @@ _RESERVED = frozenset(DTYPES) | {"true", "false", "none", "inf", "nan", "stack",
 _INDEXED = frozenset({"slice", "update", "update_add"})
 
 
-def print_function(f: Function, *, margin: bool | Places = False, color: bool = False) -> str:
-    """The function and all that it calls, callees first. `margin` adds file, line and source text of each op's origin."""
-    text = "\n".join(_Printer(f, margin).module()) + "\n"
+def print_function(f: Function, *, margin: bool | Places = False, color: bool = False,
+                   notes: Mapping[Op, str] | None = None) -> str:
+    """The function and all that it calls, callees first. `margin` adds file, line and source text of each op's origin, `notes`
+    a comment of one's own."""
+    printer = _Printer(f, margin)
+    printer.notes = notes or {}
+    text = "\n".join(printer.module()) + "\n"
     return colored(text) if color else text
 
 
@@ -104,6 +108,7 @@ class _Printer:
     def __init__(self, f: Function, margin: bool | Places):
         self.root, self.margin = f, margin_of(margin)
         self.lines: list[str] = []
+        self.notes: Mapping[Op, str] = {}
         self.headers: dict[Op, str] = {}
         self.functions = dict(zip(everything(f), _unique(g.name for g in everything(f))))
         self.constants: dict = {}
@@ -223,6 +228,8 @@ class _Printer:
         line = self.header(op)
         self.headers[op] = line
         self.lines.append(indent + line)
+        if op in self.notes:
+            self.lines[-1] = f"{self.lines[-1]:<{COLUMN}}  # {self.notes[op]}"
         if self.margin is not None:
             self.lines[-1] = self.margin.beside(self.lines[-1], op.loc)
         regions = _REGIONS.get(op.name, _Printer.plain_regions)

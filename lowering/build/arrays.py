@@ -12,8 +12,9 @@ from ...ir.types import F16, F32, Dim, Type
 from ..loopir.cursor import Cursor, as_index
 from ..loopir.grammar import Alloc, Atom, Buffer, Copy, Fill, Imm, Let, Scalar, Size, Stack, Var
 from ..schedule.index_rules import ravel, unravel
-from ..schedule.inplace import Storage, Stores
-from ..schedule.materialize import Program, is_fill, small
+from ..schedule.inplace import Storage
+from ..schedule.materialize import is_fill, small, space
+from ..schedule.memory_plan import MemoryPlan
 
 
 class Place(NamedTuple):
@@ -32,9 +33,9 @@ class Values(Cursor):
     sums     addition -> the variable that gathers it, while its loop is written
     """
 
-    def __init__(self, program: Program, stores: Stores):
+    def __init__(self, plan: MemoryPlan):
         super().__init__()
-        self.program, self.stores = program, stores
+        self.plan, self.program, self.stores = plan, plan.program, plan.stores
         self.env: dict[Value, Atom] = {}
         self.stacks: dict[Value, Stack | None] = {}
         self.where: dict[Storage, Place] = {}
@@ -137,14 +138,12 @@ class Values(Cursor):
         return found[0]
 
     def ensure(self, v: Value) -> Place:
-        """The memory of an array, allocated here if it has none yet."""
-        s = self.stores.of.get(v)
-        if s is None:
-            s = self.stores.of[v] = Storage(v, 0, 0)
+        """The memory of an array, as planned; a temporary or result of run-time size is allocated here if it is not yet."""
+        s = self.stores.of[v]
         place = self.where.get(s)
         if place is None:
             if s.home is None:
-                place = self.temporary(v.type, v.name, heap=s.swap)
+                place = self.temporary(v.type, v.name, s.space)
             elif s.home[0] == "out":
                 place = self.open_result(s.home[1], v.type)
             else:
@@ -162,19 +161,19 @@ class Values(Cursor):
             self.write(Alloc(buffer))
         return Place(buffer)
 
-    def temporary(self, type: Type, name: str | None = None, heap: bool = False) -> Place:
-        space = "stack" if small(type) and not heap else "heap"
-        buffer = Buffer(self.name(name, "t"), type.dtype, self.dims(type), space)
+    def temporary(self, type: Type, name: str | None = None, kind: str | None = None) -> Place:
+        """New memory: of an array as the plan says, or for what a call or a copy needs besides."""
+        buffer = Buffer(self.name(name, "t"), type.dtype, self.dims(type), kind or space(type))
         self.write(Alloc(buffer))
         self.allocated[buffer] = self.stack[-1]
         return Place(buffer)
 
     def beside(self, v: Value, like: Value) -> None:
         """Allocate v where `like` was, which has its dimensions: what exchanges memory must live equally long."""
-        s, model = self.stores.storage(v), self.ensure(like).buffer
+        s, model = self.stores.of[v], self.ensure(like).buffer
         if s not in self.where:
             block = self.allocated[model]
-            buffer = Buffer(self.name(v.name, "t"), v.type.dtype, model.dims, "heap")
+            buffer = Buffer(self.name(v.name, "t"), v.type.dtype, model.dims, s.space)
             at = next(k for k, stmt in enumerate(block) if type(stmt) is Alloc and stmt.buffer is model)
             block.insert(at + 1, Alloc(buffer))
             self.allocated[buffer] = block

@@ -1,6 +1,6 @@
 """Tensor IR to loop IR: `lower(f)` makes the kernel of a function.
 
-    schedule/materialize.py       which arrays get memory               schedule/inplace.py   which of them share it
+    schedule/memory_plan.py       where every array lives         schedule/materialize.py, schedule/inplace.py: its steps
     schedule/fuse.py       which tasks share loops, in what order             schedule/tasks.py, schedule/reductions.py,
                            schedule/axis_kernels.py …: the tasks
     schedule/index_rules.py     a virtual array at an index           loopir/cursor.py    levels, hoisting      build/arrays.py
@@ -27,12 +27,10 @@ from ...ir.verify import checked
 from ..loopir.cursor import operand
 from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack
 from ..loopir.passes import pipeline, verifier
-from ..schedule.accumulating_contractions import absorb, summed
+from ..schedule.accumulating_contractions import summed
 from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
-from ..schedule.inplace import Stores
-from ..schedule.materialize import Program
-from ..schedule.scalar_promotion import alone
+from ..schedule.memory_plan import MemoryPlan
 from ..schedule.spectral import ROUTINES
 from ..schedule.tasks import Task
 from .arrays import Place, Values
@@ -46,14 +44,11 @@ class Nester(Values):
     """Writes one kernel."""
 
     def __init__(self, f: Function):
-        program = Program(f)
-        absorb(program)
-        super().__init__(program, Stores(program))
+        super().__init__(MemoryPlan(f))
         self.function = f
-        self.plan = Schedule(self.program, self.stores, f.body, {})
         self.kernel = Kernel(f.name, [], self.stack[0], threads=f.attrs.get("threads", 0))
         self.sites: dict[Op, int] = {}
-        self.alone = alone(f)
+        self.alone = self.plan.alone
 
     # --- the whole kernel -------------------------------------------------------------------------------------------
 
@@ -74,14 +69,13 @@ class Nester(Values):
         for k in results:
             self.outs[k] = self._result(k, f.results[k].type)
         self.kernel.params = [buffers[k] for k in range(len(f.params))] + [self.outs[k] for k in results]
-        self.block(self.plan)
+        self.block(self.plan.body)
         self._finish()
         return self.kernel
 
     def _result(self, k: int, found: Type) -> Buffer:
         name = self.name(None, "out")
-        lengths = [self.function.params[n] for n in self.function.attrs.get("lengths", ())]
-        if all(type(d) is int or d in lengths for d in found.dims):
+        if self.plan.by_caller(k):
             return Buffer(name, found.dtype, self.dims(found), "out")
         return Buffer(name, found.dtype, (), "result")
 
@@ -239,7 +233,8 @@ class Nester(Values):
         if stack is None:
             stack = Stack(v.type.dtype, self.name(v.name, "held"))
         if self.place(v) is None:
-            self.where[self.stores.storage(v)] = place = self.temporary(v.type)
+            s = self.stores.of[v]
+            self.where[s] = place = self.temporary(v.type, kind=s.space)
             self.each(v.type, lambda index: self.store(place.buffer, index, self.computed(v.maker, index)))
         self.write(Push(stack, self.address_of(v), self.product(self.dims(v.type))))
         return stack

@@ -160,28 +160,8 @@ def _tail(w: Writer, function: str) -> None:
     w(f"ret ptr {result}")
 
 
-def trampoline() -> Entry:
-    """Code that lives as long as the process: where every call enters, and where a call ends up that no entry takes.
-
-    `tg.call` goes to the first entry of the callable's chain. `tg.miss` calls the Python function `miss` with the
-    callable as its first argument. Callers may hold `tg.call` while anything runs, so entries themselves can be freed.
-
-    `tg.guard` is where calls enter that another callable answers (call/forwarding.py). Its words are that callable, a
-    count, and so many pairs of an address and what must be there. Where something else is, Python looks again.
-    """
-    w = Writer(MISS)
-    bound = w.call("PyMethod_New", "ptr", f"ptr {w.link('miss')}", "ptr %self")
-    w.require(w.value(f"icmp ne ptr {bound}, null"))
-    result = w.call("PyObject_Vectorcall", "ptr", f"ptr {bound}", "ptr %args", "i64 %nargsf", "ptr %kwnames")
-    w.call("Py_DecRef", "void", f"ptr {bound}")
-    w.require(w.value(f"icmp eq ptr {result}, null"), "%made")
-    _shorten(w, 1)
-    w("ret ptr null")
-    w.begin("%made")
-    w(f"ret ptr {result}")
-    w.begin("%other")
-    w("ret ptr null")
-    text = f"""define ptr @{TRAMPOLINE}({SIGNATURE}) {{
+# the functions around `tg.miss`: to the head of the chain; to what another callable answers, as long as its words hold
+_FORWARDS = f"""define ptr @{TRAMPOLINE}({SIGNATURE}) {{
   %cell = getelementptr i8, ptr %self, i64 {_HEAD_OFFSET}
   %head = load ptr, ptr %cell
   %result = musttail call ptr %head({SIGNATURE})
@@ -221,4 +201,27 @@ otherwise:
   ret ptr %asked
 }}
 """
-    return Entry(w.text() + text, tuple(w.links))
+
+
+def trampoline() -> Entry:
+    """Code that lives as long as the process: where every call enters, and where a call ends up that no entry takes.
+
+    `tg.call` goes to the first entry of the callable's chain. `tg.miss` calls the Python function `miss` with the
+    callable as its first argument. Callers may hold `tg.call` while anything runs, so entries themselves can be freed.
+
+    `tg.guard` is where calls enter that another callable answers (call/forwarding.py). Its words are that callable, a
+    count, and so many pairs of an address and what must be there. Where something else is, Python looks again.
+    """
+    w = Writer(MISS)
+    bound = w.call("PyMethod_New", "ptr", f"ptr {w.link('miss')}", "ptr %self")
+    w.require(w.value(f"icmp ne ptr {bound}, null"))
+    result = w.call("PyObject_Vectorcall", "ptr", f"ptr {bound}", "ptr %args", "i64 %nargsf", "ptr %kwnames")
+    w.call("Py_DecRef", "void", f"ptr {bound}")
+    w.require(w.value(f"icmp eq ptr {result}, null"), "%made")
+    _shorten(w, 1)
+    w("ret ptr null")
+    w.begin("%made")
+    w(f"ret ptr {result}")
+    w.begin("%other")
+    w("ret ptr null")
+    return Entry(w.text() + _FORWARDS, tuple(w.links))

@@ -4,9 +4,8 @@
     in out inout     the pointer parameter (noalias: the caller guarantees it)
     result           malloc, through the descriptor that the parameter points to
     const            frozen and small: a private global; frozen and large: a symbol; otherwise the array's own address
-    stack            an alloca of the entry block
-    heap, static     a slot: an alloca where small, otherwise a place in the workspace, one allocation a call
-    heap, run time   an allocation that only grows, freed when the kernel returns: no allocation per iteration
+    stack, heap      as memory/layout.py says: an alloca of the entry block, a place in the workspace (one allocation a
+                     call), or an allocation that only grows, freed when the kernel returns: none per iteration
 
 The buffers of the workspace and those of run-time size have one base or none that LLVM can tell apart, so each is an alias
 scope of its own and every access names the scopes that it does not touch. Buffers that share memory (by slot or by Swap)
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ..loopir.grammar import Buffer, Kernel, Stack, Swap, walk
+from ..memory.layout import Layout, bytes_of
 from ..memory.scratch_pool import HEADER, LARGE
 from ..native.engine import constant
 from .scalar import float_literal
@@ -33,8 +33,6 @@ ALIGN = {name: 4 if name == "c64" else 8 if name == "c128" else
          {"i8": 1, "i16": 2, "half": 2, "i32": 4, "float": 4}.get(text, 8)
          for name, text in MEMORY.items()}
 
-PAGE = 4096
-
 
 class Storage:
     """The memory of one kernel's buffers. `out` is the emitter, which provides fresh names and the lists of lines."""
@@ -43,11 +41,10 @@ class Storage:
         self.out, self.name = out, kernel.symbol
         self.bases: dict[Buffer, str] = {}          # a fixed pointer
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
-        self.slots: dict = {}                       # slot key -> (bytes, the first buffer of it)
+        self.layout = Layout()
         self.taken: list[str] = []                  # cells with the pointers of temporaries of run-time size
         self.grown: list[tuple[str, str]] = []      # of stacks: (cell of the pointer, cell of the capacity)
         self.results: list[Buffer] = []
-        self.stack = 0
         self.freed_by = ""                          # the function that frees the workspace, where it is allocated
         self.scopes: dict = {}                      # scope key -> number
         self.scope_of: dict[Buffer, object] = {}
@@ -127,28 +124,18 @@ class Storage:
     # --- temporaries --------------------------------------------------------------------------------------------------
 
     def alloc(self, buffer: Buffer) -> None:
-        if buffer.space == "result":
-            self._alloc_result(buffer)
-        elif buffer.static:
-            self._alloc_static(buffer)
-        elif buffer.space == "heap":
-            self._alloc_grown(buffer)
-        else:
-            raise IRError(f"loop IR: {buffer!r} of space {buffer.space} cannot be allocated at run time")
+        _ALLOC[self.layout.kind(buffer)](self, buffer)
 
-    def _alloc_static(self, buffer: Buffer) -> None:
-        """Memory for a static temporary: as an alloca, or promised here and placed in the workspace by `finish`."""
-        size = max(buffer.count * buffer.dtype.size, 1)
-        key = ("slot", buffer.slot) if buffer.slot is not None else buffer
-        if buffer.space == "stack" or (key is buffer and size <= sizes.slot and self.stack + size <= sizes.stack):
-            if buffer not in self.bases and buffer not in self.cells:
-                self.stack += size
-                self._place(buffer, self.out.alloca(f"[{size} x i8]", 64 if size >= 64 else 16))
-            return
-        old, name = self.slots.get(key, (0, f"%slot{len(self.slots)}"))
-        self.slots[key] = (max(old, size), name)
+    def _alloc_frame(self, buffer: Buffer) -> None:
+        if buffer not in self.bases and buffer not in self.cells:
+            size = bytes_of(buffer)
+            self._place(buffer, self.out.alloca(f"[{size} x i8]", 64 if size >= 64 else 16))
+
+    def _alloc_slot(self, buffer: Buffer) -> None:
+        """Promised here; `workspace` makes the pointer."""
+        key = self.layout.key(buffer)
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else key
-        self._place(buffer, name)
+        self._place(buffer, self.layout.slots[key].name)
 
     def _bytes(self, buffer: Buffer) -> str:
         """The size in bytes, as an i64 operand, at least 1; where it overflows, so much that malloc refuses it."""
@@ -241,19 +228,12 @@ class Storage:
         return lines
 
     def workspace(self) -> list[str]:
-        """The lines that make the slots, after the entry block's allocas. Large ones start at different places of a page,
-        so that equal indices do not alias in L1."""
-        if not self.slots:
+        """The lines that make the slots, after the entry block's allocas."""
+        places, top = self.layout.places()
+        if not places:
             return []
-        top, shift, lines = 0, 0, []
-        for size, name in self.slots.values():
-            top = -(-top // 64) * 64
-            if size >= PAGE:
-                shift = (shift + 832) % PAGE
-                top += (shift - top) % PAGE
-            lines.append(f"  {name} = getelementptr inbounds i8, ptr %workspace, i64 {top}")
-            top += size
-        if top + self.stack <= sizes.stack:
+        lines = [f"  {name} = getelementptr inbounds i8, ptr %workspace, i64 {at}" for name, at in places]
+        if top + self.layout.frame <= sizes.stack:
             return [f"  %workspace = alloca [{top} x i8], align 64", *lines]
         out, large = self.out, top >= LARGE
         function, self.freed_by = ("memory.take", "memory.give") if large else ("malloc", "free")
@@ -300,3 +280,7 @@ class Storage:
             return ""
         number = self.scopes.setdefault(key, len(self.scopes))
         return self.out.scope(number) if number < sizes.scopes else ""
+
+
+_ALLOC = {"result": Storage._alloc_result, "frame": Storage._alloc_frame, "workspace": Storage._alloc_slot,
+          "grown": Storage._alloc_grown}

@@ -28,9 +28,7 @@ def absorb(program: Program) -> None:
         for k in (1, 0) if y.defn.name == "add" else (1,):
             part = y.operands[k].op
             if part is not None and part.defn.name in _TASKS and _may_add(program, part, y, y.operands[1 - k]):
-                program.sums[y] = part
-                program.rooted.discard(part.results[0])
-                program.must.discard(part.results[0])
+                program.absorb(part, y)
                 break
 
 

@@ -32,10 +32,11 @@ class Storage:
 
     home   None (a temporary), ("in", k), ("inout", k), ("out", k), or ("row", op, k): row of result k of a map
     swap   a temporary that exchanges its memory with another one at the end of an iteration
+    space  of a temporary: "stack" or "heap", set by schedule/memory_plan.py
     updates, computed   the members that update another value, and those that an op without regions makes otherwise
     """
 
-    __slots__ = ("buffer", "computed", "first", "home", "last", "members", "swap", "updates")
+    __slots__ = ("computed", "first", "home", "last", "members", "space", "swap", "updates")
 
     def __init__(self, member: Value, first: Position, last: Position):
         self.members, self.first, self.last = [member], first, last
@@ -44,7 +45,7 @@ class Storage:
         self.updates, self.computed = [member] if kind is True else [], [member] if kind is False else []
         self.home: tuple | None = None
         self.swap = False
-        self.buffer = None
+        self.space = ""
 
     @property
     def parameter(self) -> str:
@@ -62,6 +63,7 @@ class Stores:
 
     def __init__(self, program: Program):
         self.program = program
+        self.closed = False
         self.of: dict[Value, Storage] = {}
         self.why: dict[tuple[Value, Value], str] = {}
         self._readers: dict[Value, list[Value]] = {}         # array -> the updates that read it besides their base
@@ -84,8 +86,17 @@ class Stores:
     def storage(self, v: Value) -> Storage:
         found = self.of.get(v)
         if found is None:
+            assert not self.closed, v
             first = self.program.def_point(v)[0]
             found = self.of[v] = Storage(v, first, max((at for at, _ in self.program.points(v)), default=first))
+        return found
+
+    def lodge(self, v: Value) -> Storage:
+        """The storage of a value; one of its own where it has none. No joining comes after that."""
+        assert not self.closed
+        found = self.of.get(v)
+        if found is None:
+            found = self.of[v] = Storage(v, 0, 0)
         return found
 
     def same(self, a: Value, b: Value) -> bool:

@@ -59,6 +59,11 @@ def small(type: Type) -> bool:
     return type.static and type.count <= sizes.registers and (not type.dims or type.shape[-1] < sizes.lanes)
 
 
+def space(type: Type, swapped: bool = False) -> str:
+    """The kind of memory of a temporary: the stack where its elements are written one by one, and its memory is its own."""
+    return "stack" if small(type) and not swapped else "heap"
+
+
 def run_time(dims: Iterable[Dim]) -> Iterator[Value]:
     """The lengths that are known only at run time."""
     return (d for d in dims if not isinstance(d, int))
@@ -94,6 +99,7 @@ class Program:
         self.sums: dict[Op, Op] = {}
         self._points: dict[Value, list[tuple[Position, Block]]] = {}
         self._clock = 0
+        self.closed = False                                 # nothing is decided any more (schedule/memory_plan.py)
         self._walk(f.body)
         self._decide(f.body)
 
@@ -255,8 +261,16 @@ class Program:
         """Whether an op of one of these names uses the value."""
         return any(isinstance(user, Op) and user.defn.name in names for user, _ in self.uses.get(v, ()))
 
+    def absorb(self, part: Op, sum: Op) -> None:
+        """A product or sum adds itself to an array, and is nowhere stored."""
+        assert not self.closed
+        self.sums[sum] = part
+        self.rooted.discard(part.results[0])
+        self.must.discard(part.results[0])
+
     def force(self, v: Value) -> None:
         """Compute a virtual value at its own place after all (so that what it reads may be overwritten)."""
+        assert not self.closed
         self.rooted.add(v)
         self.cost[v] = 1
         self._points.clear()
@@ -290,6 +304,7 @@ class Program:
 
     def move(self, ops: list[Op], before: Op) -> None:
         """Each gets a position of its own, behind those that have been moved there earlier."""
+        assert not self.closed
         block, high = self.ops[self.home[before]], self.pos[before]
         late = [op for op in ops if self.pos[op] > high]
         k = block.index(before)

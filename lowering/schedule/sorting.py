@@ -39,7 +39,7 @@ class SortTask(LaneTask):
             self._load(g, index, lane)
             g.write(Lib("sort", (_address(lane, 0), n)))
         else:
-            keys = At(g.temporary(Type(dtype, (dim,)), heap=True).buffer, (0,))
+            keys = At(g.temporary(Type(dtype, (dim,)), kind="heap").buffer, (0,))
             self._load(g, index, keys)
             with g.loop(n) as i:
                 g.store(lane.buffer, _along(lane, i), operand(i))
@@ -53,7 +53,7 @@ class SortTask(LaneTask):
         place = g.memory(self.value)
         if self.axis == self.value.type.rank - 1:
             return At(place.buffer, (*place.prefix, *index, 0))
-        return At(g.temporary(Type(self.value.type.dtype, (dim,)), heap=True).buffer, (0,))
+        return At(g.temporary(Type(self.value.type.dtype, (dim,)), kind="heap").buffer, (0,))
 
     def _load(self, g: Nester, index: Any, lane: At) -> None:
         x = self.op.operands[0]
@@ -75,7 +75,7 @@ class SortTask(LaneTask):
 
     @staticmethod
     def _pair(g: Any, type: Type) -> tuple[Buffer, Buffer]:
-        return g.temporary(type, heap=True).buffer, g.temporary(type, heap=True).buffer
+        return g.temporary(type, kind="heap").buffer, g.temporary(type, kind="heap").buffer
 
 
 def _along(lane: At, i: int | Scalar) -> tuple:

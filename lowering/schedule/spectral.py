@@ -40,7 +40,7 @@ def _call(g: Nester, routine: str, outer: Size, sizes: Sequence[Size], inputs: S
 
 
 def _scratch(g: Nester, type: Type) -> View:
-    buffer = g.temporary(type, heap=True).buffer
+    buffer = g.temporary(type, kind="heap").buffer
     return View(buffer, 0, strides_of(g, buffer.dims))
 
 

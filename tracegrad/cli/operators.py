@@ -85,9 +85,10 @@ def target_of(options: argparse.Namespace, fill: described.Filler = described.on
 def expect_no_parameters(name: str, function: Callable) -> None:
     """Raises UsageError, with the parameters of the function, where it needs arguments."""
     found = arguments.parameters_of(function).signature
+    if found is None:
+        return
     try:
-        if found is not None:
-            found.bind()
+        found.bind()
     except TypeError:
         needed = [p for p in found.parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
         example = ", ".join("f64[100]" if p.kind is not p.KEYWORD_ONLY else f"{p.name}=f64[100]" for p in needed)

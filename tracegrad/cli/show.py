@@ -7,8 +7,9 @@ a NumPy scalar, and float, int and complex for Python numbers; tuples, lists, di
 themselves. A Python int that decides a shape or an unrolled loop needs its value.
 
 Stages, in the order of the work: traced, optimized (the IR before and after the passes), jvp, vjp (the derivatives of what is
-shown, by all its arguments), loops (the loop nests), llvm (LLVM's IR, optimised), asm (the host's assembly); after:licm and its
-like show what one pass made. The lines of the source that each part comes from stand in the margin of the IR and of the loops.
+shown, by all its arguments), schedule (where each array lives), loops (the loop nests), llvm (LLVM's IR, optimised), asm (the
+host's assembly); after:licm and its like show what one pass made. The lines of the source that each part comes from stand in
+the margin of the IR and of the loops.
 
 What is shown is what a call compiles: of the function itself, or with --of of its derivative, as tg.grad and the others make
 it.

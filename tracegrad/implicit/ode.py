@@ -50,7 +50,9 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
     if not (rtol >= 0 and atol >= 0 and rtol + atol > 0) or maxsteps < 1 or (steps is not None and steps < 1):
         raise ArgumentError(f"tg.implicit.odeint takes positive tolerances and numbers of steps; got rtol={rtol!r}, "
                             f"atol={atol!r}, steps={steps!r}, maxsteps={maxsteps!r}", "", where(f))
-    solve = _solver(f, float(rtol), float(atol), steps, int(maxsteps))
+    name = "tg.implicit.odeint"
+    slope = _slope(f, name, tfirst=False, reshapes=False)
+    solve = _solver(slope, float(rtol), float(atol), steps, int(maxsteps), name)
     return solve(y0, t, args) if tracing.active() is not None else jit(solve)(y0, t, args)
 
 
@@ -67,13 +69,27 @@ def like_scipy(func: Callable, y0: Any, t: Any, args: Any = (), Dfun: Any = None
     if not all(type(bound) in (int, float) and bound >= 0 for bound in (relative, absolute)):
         raise UnsupportedError(f"{name} takes as rtol and atol what is a number when the function is compiled",
                                "give Python floats, or leave them out", where(func))
-    solve = _solver(func, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name,
-                    bool(tfirst))
+    slope = _slope(func, name, bool(tfirst), reshapes=True)
+    solve = _solver(slope, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name)
     return solve(np.atleast_1d(np.asarray(y0)), t, args if isinstance(args, tuple) else (args,))
 
 
-def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str = "tg.implicit.odeint",
-            tfirst: bool = False) -> Callable:
+def _slope(f: Callable, name: str, tfirst: bool, reshapes: bool) -> Callable:
+    """f in the order of its arguments, with a result of the shape of y. reshapes: of one unknown it may be a number, as in
+    SciPy."""
+    def slope(y: Any, s: Any, args: Any) -> Any:
+        found = np.asarray(f(s, y, *args) if tfirst else f(y, s, *args))
+        if reshapes and np.shape(found) == () and np.shape(y) == (1,):
+            return np.reshape(found, (1,))
+        if np.shape(found) != np.shape(y):
+            raise ValueError(f"f of {name} must return the shape of y, {np.shape(y)}: it returns {np.shape(found)}")
+        return found
+
+    return slope
+
+
+def _stages(slope: Callable) -> Callable:
+    """One step: (y after it, the slope there, the estimated error)."""
     def stages(y: Any, s: Any, h: Any, first: Any, args: tuple[Box, ...]) -> Any:
         ks = [first]
         for a, c in zip(STAGES[1:], NODES[1:]):
@@ -93,13 +109,11 @@ def _solver(f: Callable, rtol: float, atol: float, steps: int | None, maxsteps: 
                 wrong = wrong + weight * k
         return after, last, h * wrong
 
-    def slope(y: Any, s: Any, args: Any) -> Any:
-        found = np.asarray(f(s, y, *args) if tfirst else f(y, s, *args))
-        if np.shape(found) == () and np.shape(y) == (1,) and name != "tg.implicit.odeint":
-            return np.reshape(found, (1,))                       # as SciPy does
-        if np.shape(found) != np.shape(y):
-            raise ValueError(f"f of {name} must return the shape of y, {np.shape(y)}: it returns {np.shape(found)}")
-        return found
+    return stages
+
+
+def _solver(slope: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str) -> Callable:
+    stages = _stages(slope)
 
     def far(wrong: Box, y: Box, after: Box) -> Any:
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(after))

@@ -17,14 +17,16 @@ from ..lowering.build import loop_builder
 from ..lowering.llvm.emit import emit
 from ..lowering.loopir.passes import pipeline as loop_passes
 from ..lowering.loopir.text import print_kernel
+from ..lowering.memory import layout
 from ..lowering.native.engine import assembly
 from ..lowering.native.engine import optimized as optimized_llvm
+from ..lowering.schedule.memory_plan import MemoryPlan
 from ..options import config, owned
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Traced
 from . import compile
 
-STAGES = ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
+STAGES = ("traced", "optimized", "jvp", "vjp", "schedule", "loops", "llvm", "asm")
 
 
 def _place(loc: tuple[Frame, ...]) -> str:
@@ -44,8 +46,8 @@ class Lowered:
 
     @owned
     def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:
-        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm"; or as it
-        is after one pass, as in "after:licm".
+        """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "schedule" (where each array
+        lives), "loops", "llvm" or "asm"; or as it is after one pass, as in "after:licm".
 
         margin: with the user's source lines beside the ops; color: with terminal colours. Raises ArgumentError for
         another stage.
@@ -54,6 +56,8 @@ class Lowered:
             return self._after(stage.removeprefix("after:"), margin, color)
         if stage not in STAGES:
             raise ArgumentError(f"there is no stage {stage!r}", "use one of " + ", ".join(STAGES) + ", or after: and a pass")
+        if stage == "schedule":
+            return self._schedule(color)
         if stage in ("loops", "llvm", "asm"):
             kernel = loop_builder.lower(self.final())
             if stage == "loops":
@@ -74,6 +78,12 @@ class Lowered:
             return print_function(program, margin=margin, color=color)
         kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
         return print_kernel(kernel, margin=margin, color=color)
+
+    def _schedule(self, color: bool) -> str:
+        """The memory of each array, then that of the kernel's temporaries, in bytes."""
+        f = loop_builder.flatten_calls(self.final())
+        rows = layout.rows(loop_builder.lower(f))
+        return MemoryPlan(f).text(color) + "".join(f"# {row}\n" for row in rows)
 
     @owned
     def final(self) -> Function:

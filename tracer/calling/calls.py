@@ -197,7 +197,7 @@ def _endless(trace: Trace, f: Callable) -> NoReturn:
     raise tracing.Restart((), [recursion.mark(f)])
 
 
-def _as_it_stands(trace: Trace, f: Any, args: Sequence[Value], kwargs: Any) -> Any:
+def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: Any) -> Any:
     """A call of what is not rewritten. What it reads of arrays is read now."""
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)

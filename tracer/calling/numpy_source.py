@@ -30,7 +30,7 @@ def _warn(*args: Any, **kwargs: Any) -> None:
     """warnings.warn, while the function is compiled: not in a branch or loop of run time, where nobody knows whether it holds.
     NumPy's own warnings are left out there, those of the user's program refused."""
     place = tracing.innermost()
-    if not any(scope.kind != "function" for scope in tracing.active().scopes):
+    if not any(scope.kind != "function" for scope in tracing.current().scopes):
         warnings.warn(*args, **kwargs)
     elif place is not None and place.file not in tracing.LIBRARIES:
         raise UnsupportedError("warnings.warn in a branch or a loop that is decided at run time: compiled code does not warn",

@@ -153,7 +153,7 @@ _COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose func
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
 
 def _part(f: Callable, name: str) -> Any:
-    return f.__closure__[f.__code__.co_freevars.index(name)].cell_contents
+    return (f.__closure__ or ())[f.__code__.co_freevars.index(name)].cell_contents
 
 
 def _over_axes(wrapper: Any, name: str) -> Any:
@@ -301,4 +301,4 @@ def method(f: types.MethodType, name: str) -> Any:
 
 def _enter(f: Callable, /, *args: Any, **kwargs: Any) -> Any:
     source.OPENED.add(f.__code__)
-    return calls._enter(tracing.active(), source.rewritten(f), args, kwargs)
+    return calls._enter(tracing.current(), source.rewritten(f), args, kwargs)

@@ -41,4 +41,5 @@ def _way(y: Value, start: Value) -> list[Op] | None:
 
 
 def _joined(*ways: list[Op] | None) -> list[Op] | None:
-    return None if None in ways else [op for way in ways for op in way]
+    known = [way for way in ways if way is not None]
+    return [op for way in known for op in way] if len(known) == len(ways) else None

@@ -210,8 +210,8 @@ def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enu
 
 
 def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
-    sources = [source_of(x) for x in iterables]
-    if not sources or None in sources:
+    sources = [source for x in iterables if (source := source_of(x)) is not None]
+    if not sources or len(sources) < len(iterables):
         return zip(*map(iterate, iterables), strict=strict)
     if strict:
         for k, s in enumerate(sources[1:], 2):

@@ -43,7 +43,7 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
         iteration.DRIVEN[type(iterable)](iterable, body, get, put, names, stop)
         return
     source = iteration.source_of(iterable) if trace is not None else None
-    if source is None:
+    if source is None or trace is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)
         return
     trip, site = source.trip, site or id(body.__code__)
@@ -170,8 +170,8 @@ def _roll(trace: Trace, loop: Loop, source: Any, start: int, body: Callable, get
 
 # --- while ------------------------------------------------------------------------------------------------------------
 
-def while_(test: Callable, body: Callable, get: Callable, put: Callable, names: tuple[str, ...], stop: Callable | None,
-           mutated: Callable | None = None) -> None:
+def while_(test: Callable, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
+           stop: Callable | None, mutated: Callable | None = None) -> None:
     """The statement. Its condition may be known for some iterations and not for others."""
     trace, python = tracing.active(), False
     count = 0
@@ -208,7 +208,8 @@ def while_(test: Callable, body: Callable, get: Callable, put: Callable, names: 
             iteration.too_long(count, "a while loop")
 
 
-def _probe(trace: Trace, test: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> bool | Value:
+def _probe(trace: Trace | None, test: Callable, get: Callable | None, put: Callable | None,
+           names: tuple[str, ...]) -> bool | Value:
     """What the condition is now, leaving no trace of the asking."""
     if trace is None:
         return truth(test())

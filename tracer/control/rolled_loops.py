@@ -261,7 +261,7 @@ class RolledLoop:
         def make() -> tuple[Block, Outcome]:
             block = self.block(*counter, names=["i"] if counter else ())
             k = block.params[0] if counter else None
-            return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if counter else lambda: ())
+            return block, self.trial(block, block.params[len(counter):], (lambda: item(k)) if item is not None else lambda: ())
 
         block, outcome = self.settle(make)
         yields = self.yields(block, outcome)

@@ -366,7 +366,8 @@ def _shorter(a: ArrayBox, v: Any) -> bool:
 def _lengths(*arrays: ArrayBox) -> list[int] | None:
     """The lengths of lines, where all are known while the program is traced."""
     found = [x.dims[0] if isinstance(x.dims[0], int) else tracing.constant(x.dims[0]) for x in arrays]
-    return None if None in found else found
+    known = [n for n in found if n is not None]
+    return known if len(known) == len(found) else None
 
 
 def _in_order(a: ArrayBox, v: ArrayBox, mode: str, sliding: Callable, exchanged: bool) -> Any:

@@ -71,7 +71,7 @@ def _vector_norm(value: Value, order: float | None, axes: tuple[int, ...]) -> Va
     return builder("norm_root" if exponent.__class__ is Const and exponent.item > 0 else "pow", total, exponent)
 
 
-def _matrix_norm(value: Value, order: float, axes: tuple[int, ...]) -> Value | None:
+def _matrix_norm(value: Value, order: float, axes: tuple[int, ...]) -> Value:
     builder = tracing.current().builder
     if order in (None, "fro", "f"):
         return root(_square_sum(value, axes))

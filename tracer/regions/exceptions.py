@@ -176,8 +176,8 @@ class intercepting:
 def _check(trace: Trace, operands: tuple[Value, ...], attrs: dict[str, Any]) -> tuple | None:
     cond, values = operands[0], reported(attrs, operands)[0]
     cls = error_class(attrs["error"])
-    target = catching(trace, cls)
-    if (isinstance(cond, Const) and cond.item) or target is None or not escapes.can_leave(trace):
+    target = None if cls is None else catching(trace, cls)
+    if cls is None or (isinstance(cond, Const) and cond.item) or target is None or not escapes.can_leave(trace):
         return None
     record = Record(cls, attrs["message"], values, tracing.locate())
     throw(trace, target, lambda: record, None if isinstance(cond, Const) else cond)
@@ -264,7 +264,10 @@ def ops_in(ops: list[Op], conditions: tuple[Value, ...] = ()) -> Iterator[Any]:
 
 def _failures(op: Op) -> tuple[type, ...]:
     """The exceptions that an op may raise at run time."""
-    return (error_class(op.attrs["error"]),) if op.name == "check" else _RAISED.get(op.name, ())
+    if op.name != "check":
+        return _RAISED.get(op.name, ())
+    cls = error_class(op.attrs["error"])
+    return () if cls is None else (cls,)
 
 
 _RAISED = {"wrap": (BoundsError,), "cholesky": (np.linalg.LinAlgError,), "lu_solve": (np.linalg.LinAlgError,),

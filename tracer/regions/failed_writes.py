@@ -25,7 +25,8 @@ def states(trace: Trace) -> dict[int, Value]:
     """Of each of the caller's arrays that has been changed: its parameter's number, and its value."""
     if not trace.written or sum(s.kind == "function" for s in trace.scopes) > 1:
         return {}
-    return {k: box._value for k, box, param in trace.written if type(box) is ArrayBox and box._value is not param}
+    return {k: box._value for k, box, param in trace.written
+            if type(box) is ArrayBox and box._value is not None and box._value is not param}
 
 
 def comes_late(trace: Trace) -> bool:

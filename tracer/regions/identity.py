@@ -44,8 +44,10 @@ class Clock:
 
 def tick(trace: Trace) -> None:
     """An iteration of the loop at hand begins."""
-    now = ScalarBox(trace.builder("add", trace.clock.now.read(), const(STRIDE, I64)), "int")
-    region_tracing.assign(trace, (trace.clock, True, "now"), now)
+    clock = trace.clock
+    assert clock is not None                              # arrays have identities
+    now = ScalarBox(trace.builder("add", clock.now.read(), const(STRIDE, I64)), "int")
+    region_tracing.assign(trace, (clock, True, "now"), now)
     trace.scopes[-1].clock = now.read()
 
 
@@ -67,7 +69,7 @@ def opaque(held: float | Box) -> bool:
     return isinstance(held, ArrayBox) and (held.base is not None or held.identity is OPAQUE)
 
 
-def propagate(trace: Trace, root: ArrayBox, before: Value) -> None:
+def propagate(trace: Trace, root: ArrayBox, before: Value | None) -> None:
     """`root` has been written, and held `before` until then: whatever may be the same array is written, where it is."""
     for other in region_tracing.relatives(trace, root):
         if type(other) is not ArrayBox:
@@ -77,7 +79,7 @@ def propagate(trace: Trace, root: ArrayBox, before: Value) -> None:
             continue
         if trace.closed(other._epoch):
             continue
-        if other._value.type != root._value.type:
+        if other.own.type != root.own.type:
             region_tracing.spoil(trace, other, "")
             continue
         same = trace.builder("eq", number(trace, root), number(trace, other))
@@ -85,15 +87,17 @@ def propagate(trace: Trace, root: ArrayBox, before: Value) -> None:
             continue
         trace.note("copy", "a write under one name of an array that may have another, which run time decides")
         trace.log_root(other)
-        other._value = _where(trace, same, root._value, before, other._value)
+        other._value = _where(trace, same, root.own, before, other.own)
 
 
-def _where(trace: Trace, same: Value, after: Value, before: Value, old: Value) -> Value:
+def _where(trace: Trace, same: Value, after: Value, before: Value | None, old: Value) -> Value:
     """old, or, where it is the same array, what the write makes of it."""
     yes, no = Block(), Block()
     with trace.builder.at(yes):
         op = after.op
-        again = op is not None and op.name in _WRITES and op.operands[0] is before
-        yes.yields = trace.builder.emit(op.defn, old, *op.operands[1:], **op.attrs) if again else (after,)
+        if op is not None and op.name in _WRITES and op.operands[0] is before:
+            yes.yields = trace.builder.emit(op.defn, old, *op.operands[1:], **op.attrs)
+        else:
+            yes.yields = (after,)
     no.yields = (old,)
     return trace.builder.emit("if", same, regions=(yes, no))[0]

@@ -146,7 +146,7 @@ def _floating(x: Any) -> Any:
     return box if box.dtype_ir.inexact else box.astype(np.float64)
 
 
-def _shifted(x: Any, axis: int) -> Any:
+def _shifted(x: Any, axis: int | None) -> Any:
     """(x minus its maximum along the axis, that maximum, or 0 where it is not finite)."""
     top = np.max(x, axis=axis, keepdims=True)
     top = _constant(np.where(np.isfinite(top), top, np.zeros((), x.dtype)))

@@ -38,7 +38,7 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
     """members[key], 0 <= key < len(members)."""
 
     __slots__ = ("key", "members")
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
     shown = "choice of arrays"
 
     def __init__(self, key: ScalarBox, members: Any):
@@ -162,7 +162,7 @@ def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoi
 
 def _alike(column: tuple[float | ArrayBox, ...]) -> bool:
     kinds = [leaf_types.kind_of(x) for x in column]
-    return all(kinds) and len({k.form for k in kinds}) == 1
+    return None not in kinds and len({k.form for k in kinds if k is not None}) == 1
 
 
 def _position(trace: Trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
@@ -176,7 +176,8 @@ def _position(trace: Trace, key: ScalarBox, count: int, what: str) -> ScalarBox:
 def _chosen(number: ScalarBox, column: tuple[float | ArrayBox, ...]) -> Any:
     if all(x is column[0] for x in column):
         return column[0]
-    if leaf_types.kind_of(column[0]).form == "array":
+    kind = leaf_types.kind_of(column[0])
+    if kind is not None and kind.form == "array":
         return ArrayChoice(number, column)
     return _switch(number, [lambda x=x: x for x in column])
 

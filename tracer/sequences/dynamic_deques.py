@@ -27,7 +27,7 @@ class DynamicDeque(packed_lists.ListValue):
     """`ends`: the left pile and the right one. `maxlen`: as Python's."""
 
     __slots__ = ("ends", "maxlen")
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
     shown = "deque"
 
     def __init__(self, entry: Entry, site: tuple, maxlen: int | None):

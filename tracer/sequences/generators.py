@@ -40,7 +40,8 @@ class Generator:
     """What a call of a generator function gives. push(sink) runs its body; steps() gives its values one by one."""
 
     def __init__(self, push: Callable, steps: Callable):
-        self.push, self.steps, self.iterator = push, steps, None
+        self.push: Callable | None = push
+        self.steps, self.iterator = steps, None
 
     def run(self, sink: Callable) -> Any:
         """The whole body, with sink(value) at each `yield`; gives what it returns."""
@@ -162,7 +163,7 @@ def drive(made: Generator, body: Callable, get: Callable | None, put: Callable |
           stop: Any) -> None:
     """`for item in made: body(item)`."""
     trace = tracing.current()
-    loop, consumer = Consumption(trace), ConsumerNames(trace, get, put, names) if get else None
+    loop, consumer = Consumption(trace), ConsumerNames(trace, get, put, names) if get and put else None
 
     def sink(value: slice | Array | Box) -> None:
         before = get() if get else ()
@@ -187,6 +188,7 @@ def drive(made: Generator, body: Callable, get: Callable | None, put: Callable |
     escapes.body(trace, loop, lambda: made.run(sink), get, put, names)
     flags = [flag for flag in (stop() if stop is not None else ()) if flag is not False]
     if escapes.left(loop) is True and len(flags) == 1:                  # the flag that has ended it is set
+        assert get is not None and put is not None              # a flag is a name of the loop
         put(tuple(True if held is flags[0] else held for held in get()))
 
 

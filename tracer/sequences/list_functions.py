@@ -49,9 +49,10 @@ def _by_program(f: Callable, change: str | None) -> Callable:
             return calls.as_it_stands(f, [held, *args], kwargs)
         if change is not None:
             if _known([held, *args, *kwargs.values()]):
-                calls.change_length(trace, held, change, args)
+                if trace is not None:
+                    calls.change_length(trace, held, change, args)
                 return calls.as_it_stands(f, [held, *args], kwargs)
-            dynamic_lists.grow(trace, held, "append" if args else "pop", args[:1])
+            dynamic_lists.grow(tracing.current(), held, "append" if args else "pop", args[:1])
             raise UnsupportedError(f"{f.__name__} on a list of items whose order is known only at run time, which are not all "
                                    "numbers or tuples of numbers alike, or which exists outside of the traced function",
                                    "give all items one structure, and make the list in this function", tracing.locate())
@@ -75,10 +76,10 @@ def _ordered(held: Any, key: Any, reverse: bool) -> list:
         raise UnsupportedError("a list of arrays is sorted, whose length is known only at run time", "sort numbers",
                                tracing.locate())
     columns = [c[::-1] for c in columns] if reverse else columns
-    order = None
-    for column in reversed(columns):
-        step = FUNCTIONS[np.argsort](column if order is None else column[order], stable=True)
-        order = step if order is None else order[step]
+    *others, last = columns
+    order = FUNCTIONS[np.argsort](last, stable=True)
+    for column in reversed(others):
+        order = order[FUNCTIONS[np.argsort](column[order], stable=True)]
     return [c[order[::-1] if reverse else order] for c in columns]
 
 

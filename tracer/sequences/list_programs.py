@@ -143,30 +143,25 @@ def heapify(heap: Any) -> None:
 # --- bisect -----------------------------------------------------------------------------------------------------------
 
 def bisect_left(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> Any:
-    if lo < 0:
-        raise ValueError("lo must be non-negative")
-    end = len(a) if hi is None else hi
-    while lo < end:
-        middle = (lo + end) // 2
-        item = a[middle] if key is None else key(a[middle])
-        if item < x:
-            lo = middle + 1
-        else:
-            end = middle
-    return lo
+    return _position(a, x, lo, hi, key, False)
 
 
 def bisect_right(a: Any, x: Any, lo: Any = 0, hi: Any = None, *, key: Any = None) -> Any:
+    return _position(a, x, lo, hi, key, True)
+
+
+def _position(a: Any, x: Any, lo: Any, hi: Any, key: Any, right: bool) -> Any:
+    """Where x stands before its equals, or behind them. Of two items only `<` is asked, x on the side where CPython has it."""
     if lo < 0:
         raise ValueError("lo must be non-negative")
     end = len(a) if hi is None else hi
     while lo < end:
         middle = (lo + end) // 2
         item = a[middle] if key is None else key(a[middle])
-        if x < item:
-            end = middle
-        else:
+        if (not x < item) if right else item < x:
             lo = middle + 1
+        else:
+            end = middle
     return lo
 
 

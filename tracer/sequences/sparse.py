@@ -32,7 +32,7 @@ class Sparse:
 
     __slots__ = ("cls", "data", "indices", "indptr", "shape")
     __array_ufunc__ = None
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
 
     def __init__(self, cls: type, shape: tuple[int, ...], data: Array, indices: Array, indptr: Array):
         self.cls, self.shape, self.data, self.indices, self.indptr = cls, shape, data, indices, indptr

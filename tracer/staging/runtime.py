@@ -73,7 +73,7 @@ def collect(element: Callable, items: Any) -> Any:
     if type(items) is generators.Generator:
         return generators.listed(items, element)
     source = iteration.source_of(items) if trace is not None else None
-    if source is None:
+    if source is None or trace is None:
         return fresh([element(x) for x in iterate(items)])
     if type(source.trip) is not int:
         return generator_reductions.gather(lambda fold: fold.each(source, lambda item: fold.take(element(item))))

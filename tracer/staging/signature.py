@@ -165,7 +165,7 @@ def abstract(x: Any, path: str = "argument") -> Leaf:
 def _of_box(x: boxes.Box) -> Leaf:
     if isinstance(x, boxes.ArrayBox):
         return Leaf("array", x.dtype_ir, x.dims)
-    return _WEAK.get(x.weak) or Leaf("numpy", x.dtype_ir)
+    return _WEAK.get(x.weak or "") or Leaf("numpy", x.dtype_ir)
 
 
 def indices(argnums: int | tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -188,6 +188,7 @@ class Parameters:
     __slots__ = ("function", "keywords", "names", "signature", "star")
 
     def __init__(self, function: Callable):
+        self.signature: inspect.Signature | None
         try:
             self.signature = inspect.signature(function)
         except (TypeError, ValueError):

@@ -61,7 +61,7 @@ def _named(message: str) -> str:
     return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
 
 
-def _user_traceback(traceback: TracebackType) -> TracebackType | None:
+def _user_traceback(traceback: TracebackType | None) -> TracebackType | None:
     """A traceback of the frames that are the user's."""
     kept = []
     while traceback is not None:

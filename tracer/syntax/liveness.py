@@ -239,7 +239,9 @@ class _Live:
         return before(s.value, out)
 
     def annotated(self, s: ast.AnnAssign, out: set[str]) -> set[str]:
-        return before(s.value, (out - targets_of(s.target) if s.value else out) | reads(s.target))
+        if s.value is None:
+            return out | reads(s.target)
+        return before(s.value, out - targets_of(s.target) | reads(s.target))
 
     def augmented(self, s: ast.AugAssign, out: set[str]) -> set[str]:
         return before(s.value, out | targets_of(s.target) | reads(s.target))

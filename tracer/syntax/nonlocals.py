@@ -96,6 +96,7 @@ class _Stores(ast.NodeTransformer):
 
 def cell(name: str, read: Callable) -> types.CellType:
     """The cell of the variable that `read` reads."""
+    assert read.__closure__, name
     found = read.__closure__[0]
     trace = tracing.active()
     if trace is not None:

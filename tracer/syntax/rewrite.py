@@ -151,11 +151,11 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def parameters(self, a: ast.arguments) -> ast.arguments:
         """Without annotations; defaults as expressions of the function around."""
-        def plain(p: ast.arg | None) -> ast.arg | None:
-            return placed(ast.arg(self.mangle(p.arg)), p) if p else None
-        return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], plain(a.vararg),
+        def plain(p: ast.arg) -> ast.arg:
+            return placed(ast.arg(self.mangle(p.arg)), p)
+        return ast.arguments([plain(p) for p in a.posonlyargs], [plain(p) for p in a.args], a.vararg and plain(a.vararg),
                              [plain(p) for p in a.kwonlyargs], [self.expr(d) if d else None for d in a.kw_defaults],
-                             plain(a.kwarg), [self.expr(d) for d in a.defaults])
+                             a.kwarg and plain(a.kwarg), [self.expr(d) for d in a.defaults])
 
     def lambda_(self, node: ast.Lambda) -> ast.Lambda:
         arguments = self.parameters(node.args)

@@ -76,8 +76,8 @@ def _compiled(node: Any, code: Any, names: dict[str, Any]) -> CodeType | None:
     generics: dict[str, Any] = {"type_params": []}            # fields of Python 3.12
     parameters = ast.arguments([], [ast.arg(n) for n in code.co_freevars], None, [], [], None, [])
     outer = ast.FunctionDef("<tg factory>", parameters, [inner], [], None, **generics)
-    if class_of(code) is not None:
-        outer = ast.ClassDef(class_of(code), [], [], [outer], [], **generics)
+    if (cls := class_of(code)) is not None:
+        outer = ast.ClassDef(cls, [], [], [outer], [], **generics)
     modules = [ast.alias(name) for name, value in names.items() if type(value) is types.ModuleType]
     imports = [ast.Import(modules)] if modules else []
     for made in (*imports, *modules, outer, *outer.body, inner, *parameters.args, *inner_args.defaults,

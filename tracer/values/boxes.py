@@ -223,7 +223,13 @@ class ArrayBox(Box):
 
     def read(self) -> Value:
         """The current IR value."""
-        return self._value if self.base is None else self.path.read(self.base.read())
+        return self.own if self.base is None else self.path.read(self.base.read())
+
+    @property
+    def own(self) -> Value:
+        """The value of an array that is no view."""
+        assert self._value is not None
+        return self._value
 
     def write(self, value: Value) -> None:
         """Make `value`, of the same dtype and dims, the current one; views and bases see it."""
@@ -254,12 +260,12 @@ class ArrayBox(Box):
 
     @property
     def dims(self) -> tuple:
-        return self._value.type.dims if self.base is None else self.path.dims(self.base.dims)
+        return self.own.type.dims if self.base is None else self.path.dims(self.base.dims)
 
     @property
     def dtype_ir(self) -> DType:
         if self.base is None:
-            return self._value.type.dtype
+            return self.own.type.dtype
         found = self.base.dtype_ir
         return found.real if type(self.path) is views.Part else found
 
@@ -291,7 +297,7 @@ class ArrayBox(Box):
         base = self
         if type(path) is views.Strided and type(self.path) is views.Strided:
             joined = path.after(self.path)
-            if joined is not None:
+            if joined is not None and self.base is not None:
                 base, path = self.base, joined
         base.seen = True
         box = ArrayBox(None, base, path)

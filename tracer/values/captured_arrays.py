@@ -119,7 +119,7 @@ def note_read(*given: Any, deep: int = _DEEP) -> None:
     trace = tracing.active()
     for x in given:
         if isinstance(x, np.ndarray):
-            if trace.maker(x) < 0:
+            if trace is not None and trace.maker(x) < 0:
                 note_known(trace, x)
         elif deep and type(x) in (list, tuple, dict):
             note_read(*(x.values() if type(x) is dict else x), deep=deep - 1)

@@ -79,7 +79,7 @@ def name(value: Any, key: str) -> Any:
 def variable(value: Any, thunk: Callable) -> Any:
     """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
     trace = tracing.active()
-    return value if trace is None else _root(trace, "cell", thunk.__closure__[0], None, value, value)
+    return value if trace is None else _root(trace, "cell", (thunk.__closure__ or ())[0], None, value, value)
 
 
 def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
@@ -174,10 +174,12 @@ def state(held: Any, key: str) -> None:
 def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     """An object was found to have no such attribute."""
     trace = tracing.active()
-    reading = None if trace is None else trace.outside.get(id(held))
+    if trace is None:
+        return
+    reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing:
         _part(trace, reading, "attr", key, ABSENT)
-    elif trace is not None and isinstance(held, types.ModuleType) and not _fixed(held.__name__):
+    elif isinstance(held, types.ModuleType) and not _fixed(held.__name__):
         _root(trace, "item", vars(held), key, ABSENT, None)
 
 
@@ -185,7 +187,7 @@ def item(held: Any, key: Any, value: Any) -> Any:
     """held[key], which is `value` (ABSENT: there is none) of a list, tuple or dict, or of what a library made."""
     trace = tracing.active()
     reading = None if trace is None else trace.outside.get(id(held))
-    if reading is None or trace.freezing:
+    if trace is None or reading is None or trace.freezing:
         return value
     cls = type(held)
     if type(key) is int and (fields := _fields(cls)):
@@ -199,7 +201,9 @@ def item(held: Any, key: Any, value: Any) -> Any:
 def presence(held: Any, key: Any) -> None:
     """Whether a dict has a key decides something."""
     trace = tracing.active()
-    reading = None if trace is None else trace.outside.get(id(held))
+    if trace is None:
+        return
+    reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing and _is_dict(type(held)) and type(key) in KEYS:
         _part(trace, reading, "item", key, dict.get(held, key, ABSENT))
     elif reading is not None and not trace.freezing and type(held) in (set, frozenset) and type(key) in KEYS:
@@ -226,7 +230,9 @@ def whole(*held: Any, deep: int = 1) -> None:
 def compared(*held: Any) -> None:
     """Which objects these are decides something."""
     trace = tracing.active()
-    for x in held if trace is not None and trace.outside else ():
+    if trace is None:
+        return
+    for x in held if trace.outside else ():
         reading = trace.outside.get(id(x))
         if reading is not None:
             reading.itself = True

@@ -16,7 +16,7 @@ _COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less
 _UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
 
 
-def _operand(x: float | Box, box: Box, name: str) -> bool:
+def _operand(x: float | Box | None, box: Box, name: str) -> bool:
     """Whether an operator of a box takes x; otherwise x's own operator gets its turn: lists and tuples repeat and compare as
     Python's beside a Python scalar, and NumPy's integer scalars repeat them too."""
     if isinstance(x, (list, tuple)) and type(box) is ScalarBox:

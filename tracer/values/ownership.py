@@ -36,11 +36,11 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
         if scope.kind == "function" and scope is not trace.scopes[0]:
             raise UnsupportedError(f"{what} changes a {type(held).__name__} outside of the function that is differentiated "
                                    "inside compiled code", "return the value instead", tracing.locate())
-        if scope.kind == "loop":
+        if scope.kind == "loop" and scope.loop is not None:
             if scope.loop.unrollable:
                 raise tracing.NeedUnroll(scope.loop, f"{what}, which changes a Python object")
             _endless_growth(scope.loop, held, what)
-        if scope.kind == "branch":
+        if scope.kind == "branch" and scope.cond is not None:
             why = tracing.make_static(scope.cond, what)
             raise UnsupportedError(
                 f"{what} changes a {type(held).__name__} in a branch that is decided at run time (it depends on {why}), so "

@@ -275,10 +275,10 @@ def _bitwise_count(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     if dtype is BOOL:
         return b.cast(x, outs[0])
     x = b("abs", x) if dtype.kind == "i" else x
-    one, total = const(1, dtype), None
-    for k in range(dtype.bits):
-        bit = b("and", b("shr", x, const(k, dtype)), one)
-        total = bit if total is None else b("add", total, bit)
+    one = const(1, dtype)
+    total: Value = b("and", x, one)
+    for k in range(1, dtype.bits):
+        total = b("add", total, b("and", b("shr", x, const(k, dtype)), one))
     return b.cast(total, outs[0])
 
 

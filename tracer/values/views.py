@@ -145,7 +145,7 @@ class Reshaped:
     def write(self, x: Value, v: Value) -> Value:
         return tracing.current().builder.reshape(v, x.type.dims)
 
-    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...] | None:
         return self.view_strides
 
     permuting = False

@@ -98,7 +98,8 @@ def run(folder, capsys):
 
 @pytest.mark.parametrize("stage, contains", [
     ("traced", "%0 = dot %features, %weight"), ("optimized", "func @loss(%features: f64[100, 3]"), ("jvp", "%weight_dot"),
-    ("vjp", "%weight_bar = dot"), ("loops", "kernel loss(in $features"), ("llvm", "define"), ("asm", ".text"),
+    ("vjp", "%weight_bar = dot"), ("schedule", "# computed where it is read"),
+    ("loops", "kernel loss(in $features"), ("llvm", "define"), ("asm", ".text"),
 ])
 def test_each_stage_is_printed(run, stage, contains):
     code, out, err = run("model.py:loss", "--args", LOSS, "--stage", stage)
@@ -107,7 +108,7 @@ def test_each_stage_is_printed(run, stage, contains):
 
 
 def test_the_stages_are_those_of_the_issue():
-    assert STAGES == ("traced", "optimized", "jvp", "vjp", "loops", "llvm", "asm")
+    assert STAGES == ("traced", "optimized", "jvp", "vjp", "schedule", "loops", "llvm", "asm")
 
 
 @pytest.mark.parametrize("stage", ["traced", "optimized", "jvp", "vjp", "loops"])

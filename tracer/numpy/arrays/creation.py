@@ -185,7 +185,7 @@ def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, d
     return _traced_range(start, stop, step, target)
 
 
-def _number(box: ScalarBox | Box) -> float:
+def _number(box: ScalarBox | Box) -> float | None:
     """The Python number of a box, where it is known."""
     data = boxes.frozen_data(box)
     return None if data is None else data.item()

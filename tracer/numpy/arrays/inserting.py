@@ -47,7 +47,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> ArrayBox:
     places = None if alone else _places(obj, box.dims[axis])
     if places is not None and places.size != 1:
         return _insert_each(box, places, values, axis)
-    at = _insertion_point(obj if alone else int(places[0]), box.dims[axis], axis)
+    at = _insertion_point(obj if places is None else int(places[0]), box.dims[axis], axis)
     v = as_array(boxes.array(boxes.to_value(values, box.dtype_ir)))
     v = _as_lines(v, box, axis) if alone else _with_axes(v, box, axis)
     lead = (slice(None),) * axis

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ....ir.types import Array
 
 
-def _axes(input: Array, axes: tuple[int, ...]) -> Any:
+def _axes(input: Array, axes: tuple[int, ...] | None) -> Any:
     return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
@@ -43,8 +43,8 @@ def minimum_filter1d(input: Array, size: Any, axis: int = -1, output: int | None
     return _along(input, size, axis % input.ndim, mode, cval, origin, False)
 
 
-def _extreme(input: Array, size: Any, footprint: Any, output: int, mode: str, cval: float, origin: int,
-             axes: tuple[int, ...], larger: Any) -> Any:
+def _extreme(input: Array, size: Any, footprint: Any, output: int | None, mode: str, cval: float, origin: int,
+             axes: tuple[int, ...] | None, larger: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     if footprint is not None and not all(footprint_of(footprint)[1]):
@@ -70,7 +70,8 @@ def minimum_filter(input: Array, size: Any = None, footprint: Any = None, output
     return _extreme(input, size, footprint, output, mode, cval, origin, axes, False)
 
 
-def _windows(input: Array, size: Any, footprint: Any, mode: str, cval: float, origin: int, axes: tuple[int, ...]) -> Any:
+def _windows(input: Array, size: Any, footprint: Any, mode: str, cval: float, origin: int,
+             axes: tuple[int, ...] | None) -> Any:
     """The array moved to each place of the window that counts."""
     axes = _axes(input, axes)
     if size is None and footprint is None:
@@ -126,7 +127,7 @@ def percentile_filter(input: Array, percentile: Any, size: Any = None, footprint
 
 # --- differences ------------------------------------------------------------------------------------------------------
 
-def _gradient(input: Array, axis: int, output: int, mode: str, cval: float, smooth: Any) -> Any:
+def _gradient(input: Array, axis: int, output: int | None, mode: str, cval: float, smooth: Any) -> Any:
     _plain(output)
     input = np.asarray(input)
     axis = axis % input.ndim
@@ -157,7 +158,8 @@ def laplace(input: Array, output: int | None = None, mode: str = "reflect", cval
     return found
 
 
-def _derivatives(input: Array, sigma: Any, order: int, mode: str, cval: float, axes: tuple[int, ...], options: Any) -> Any:
+def _derivatives(input: Array, sigma: Any, order: int, mode: str, cval: float, axes: tuple[int, ...] | None,
+                 options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
     input = np.asarray(input)
     axes = _axes(input, axes)

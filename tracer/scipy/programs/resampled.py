@@ -186,12 +186,12 @@ def _sampled(c: Any, points: Any, order: int, mode: str, cval: float) -> Any:
         for _, weight, _ in taps:
             value = value * weight
         total = total + value
-    return np.where(outside, cval, total) if mode == "constant" else total
+    return np.where(outside, cval, total) if outside is not None and mode == "constant" else total
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
 
-def _no_output(output: int) -> None:
+def _no_output(output: int | None) -> None:
     if output is not None:
         raise NotImplementedError("output= of scipy.ndimage cannot be compiled: assign the result")
 

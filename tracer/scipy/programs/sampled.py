@@ -199,8 +199,8 @@ def _transform(name: str) -> Callable:
 def _transform_of_axes(name: str, both: tuple[int, ...] | None) -> Callable:
     own = getattr(np.fft, name)
 
-    def transform(x: Any, s: Any = None, axes: tuple[int, ...] = both, norm: str | None = None, overwrite_x: bool = False,
-                  workers: Any = None, *, plan: list[Array] | None = None) -> Any:
+    def transform(x: Any, s: Any = None, axes: tuple[int, ...] | None = both, norm: str | None = None,
+                  overwrite_x: bool = False, workers: Any = None, *, plan: list[Array] | None = None) -> Any:
         return own(x, s, axes, norm)
 
     return transform

@@ -207,5 +207,5 @@ def _late(found: Bound, args: tuple[float | Array, ...], kwds: dict[str, Array],
     return found(*xs, *args, **kwds)
 
 
-def frozen(name: str) -> type:
+def frozen(name: str) -> type | None:
     return Frozen if name in FAMILIES or name in FROZEN or name.endswith("_gen") else None

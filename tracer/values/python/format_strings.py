@@ -134,6 +134,6 @@ def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
     for literal, name, spec, conversion in string.Formatter().parse(pattern):
         parts.append(literal)
         if name is not None:
-            parts.append(_part(args[int(name) if name else auto], conversion or "", spec))
+            parts.append(_part(args[int(name) if name else auto], conversion or "", spec or ""))
             auto += not name
     return joined(parts)

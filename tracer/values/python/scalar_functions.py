@@ -281,7 +281,7 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
     """(values in one dtype, weak): the type of min and max over them."""
     weaks = [p.weak for p in parts]
     if None not in weaks:
-        weak = builtins.max(weaks, key=scalar_arithmetic._RANK.get)
+        weak = builtins.max(weaks, key=lambda weak: scalar_arithmetic._RANK[weak])
         if builtins.len(set(weaks)) > 1 and tracing.current().general and all(
                 tracing.constant(p.read()) is not None or depends(p.read()) for p in parts):
             raise tracing.NeedLengths("the type of a number depends on lengths")
