@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..ir.core import Length
@@ -51,10 +51,14 @@ class Group:
 
 
 class Shapes:
-    """What is known of the lengths of one function's calls. mode: a key of MODES."""
+    """What is known of the lengths of one function's calls.
 
-    def __init__(self, mode: str):
-        self.mode, self.after = mode, MODES[mode]
+    mode     a key of MODES;   after   as there, where it is not what the mode says
+    varying  says which lengths of a call are no part of a program, where that is known without looking at calls
+    """
+
+    def __init__(self, mode: str, after: int | None = None, varying: Callable[[Call], Sequence[bool]] | None = None):
+        self.mode, self.after, self.varying = mode, MODES[mode] if after is None else after, varying
         self._statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
         self._groups: dict[Any, Group] = {}
 
@@ -65,7 +69,7 @@ class Shapes:
             group, own = self.group(call, code), _lengths(call)
             for leaves in [known for known in reversed(group.general) if _fits(known, call.leaves)]:
                 yield call._replace(leaves=leaves)
-            may = own not in group.seen and (group.tried < TRIES or not self.after)
+            may = own not in group.seen and (group.tried < TRIES or self.mode == "symbolic")
             if may and (new := self.generalised(group, call, own)) is not None:
                 group.general.append(new)
                 yield call._replace(leaves=new)
@@ -92,7 +96,8 @@ class Shapes:
         if self.after is None or len(rows) < self.after:
             return None
         columns = list(zip(*rows, own))
-        varied = [n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
+        varied = self.varying(call) if self.varying else [
+            n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
         if not any(varied) or any(v and n < LEAST for v, n in zip(varied, own)):
             return None
         made: dict[tuple, Length] = {}
