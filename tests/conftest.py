@@ -26,8 +26,9 @@ NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 def pytest_configure(config):
     from tracegrad.ir import verify
+    from tracegrad.programs import symbolic
 
-    verify.PASS_BY_PASS = True
+    verify.PASS_BY_PASS = symbolic.RAISE = True
     config.addinivalue_line("markers", "sweep(n=3): one of many tests of a kind; a plain run takes an n-th of them")
 
 
