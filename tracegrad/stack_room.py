@@ -6,6 +6,7 @@ function is compiled the limit is what the stack has room for; beyond it there i
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import UnsupportedError
+from .lowering.native.locks import register
 from .tracer import tracing
 from .tracer.calling import recursion
 
@@ -27,8 +29,10 @@ except ImportError:                 # Windows
 
 _FRAME = 500                # bytes of the C stack for a frame, with a margin: 30,000 frames of a trace took less than 8 MB
 _FEWEST, _MOST = 1_000, 20_000
-_lock = threading.Lock()
-_state = {"users": 0, "before": 0}
+_lock = threading.RLock()
+register(7, _lock)
+_users: list[int] = []      # the threads that need the room, once for each time
+_before = 0                 # frames that were allowed before there were any
 
 
 def _limit() -> int:
@@ -60,15 +64,31 @@ def deep(method: Callable) -> Callable:
 
 
 def _enter() -> None:
+    global _before
     with _lock:
-        if not _state["users"]:
-            _state["before"] = recursion.LIMIT["calls"] = sys.getrecursionlimit()
-            sys.setrecursionlimit(max(_state["before"], _limit()))
-        _state["users"] += 1
+        if not _users:
+            _before = recursion.LIMIT["calls"] = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(_before, _limit()))
+        _users.append(threading.get_ident())
 
 
 def _leave() -> None:
     with _lock:
-        _state["users"] -= 1
-        if not _state["users"]:
-            sys.setrecursionlimit(_state["before"])
+        _users.remove(threading.get_ident())
+        _give_back()
+
+
+def _give_back() -> None:
+    if not _users:
+        sys.setrecursionlimit(_before)
+
+
+def _in_child() -> None:
+    """A child of a fork has one of the threads only."""
+    if _users:
+        _users[:] = [thread for thread in _users if thread == threading.get_ident()]
+        _give_back()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
