@@ -26,6 +26,7 @@ NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 def pytest_configure(config):
     from tracegrad.ir import verify
+
     from tracegrad.programs import symbolic
 
     verify.PASS_BY_PASS = symbolic.RAISE = True

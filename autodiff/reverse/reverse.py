@@ -156,8 +156,8 @@ class Reverse:
 
     @property
     def settled(self) -> Settled:
-        """Where parts of arrays are found in later versions. Python 3.11's `cached_property` has a lock that all instances share:
-        a child of a fork would wait for it for ever."""
+        """Where parts of arrays are found in later versions. Python 3.11's `cached_property` has a lock that all instances
+        share: a child of a fork would wait for it for ever."""
         self._settled = self._settled or Settled(self)
         return self._settled
 

@@ -1,7 +1,7 @@
 """The disk cache in all states that it should not be in: `python tests/nightly/cache_faults.py [--step 64] [--processes 200]`.
 
-Each file of a compiled gradient (the call's, its code's, its source's) is cut at every 64th byte, and each byte of its header is
-flipped; then it is empty, of another version, unreadable, a link, a folder; the folder is read-only, full, and writable by
+Each file of a compiled gradient (the call's, its code's, its source's) is cut at every 64th byte, and each byte of its header
+is flipped; then it is empty, of another version, unreadable, a link, a folder; the folder is read-only, full, and writable by
 others. Each time the function is made anew, called, and must be right, and nothing but a line of the log may tell. At last 200
 processes that call, compile, prune and clear are killed at random moments, and what they leave must serve. The exit code is 1
 where a result was wrong or anything was raised. tests/lowering/cache/test_files.py has the same of single files, in small.
@@ -21,12 +21,12 @@ import traceback
 import warnings
 
 import numpy as np
-
-import tracegrad as tg
 from tracegrad.lowering.cache import files
 
+import tracegrad as tg
+
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from disk import module, origin  # noqa: E402
+from disk import module, origin
 
 PROGRAM = "import numpy as np\nimport tracegrad as tg\nRATE = 0.5\nf = tg.grad(lambda x: np.sum(np.exp(x * RATE) * x))\n"
 X = np.arange(3.0)
@@ -71,8 +71,8 @@ class Faults:
             path.chmod(0o600)
 
     def damaged(self, step: int) -> None:
-        """Each file, cut and flipped. Without its `.call` file a call is traced; the other two are not asked where it came from:
-        the code is compiled again from the text in the call's file, and the source is only shown to users."""
+        """Each file, cut and flipped. Without its `.call` file a call is traced; the other two do not decide where a kernel
+        came from: code is compiled again where it is needed, and the source is only shown to users."""
         self.call("first")
         self.call("second", ("disk",))
         whole = {p: p.read_bytes() for p in self.entries()}
@@ -111,7 +111,8 @@ class Faults:
     def folders(self) -> None:
         """A folder that cannot be used."""
         either = ("compiled", "disk")
-        for mode, among in ((0o500, either), (0o777, ("compiled",)), (0o770, ("compiled",)), (0o1777, ("compiled",)), (0o000, either)):
+        unsafe = ("compiled",)
+        for mode, among in ((0o500, either), (0o777, unsafe), (0o770, unsafe), (0o1777, unsafe), (0o000, either)):
             self.folder.chmod(mode)
             self.call(f"folder of mode {mode:o}", among)
         self.folder.chmod(0o700)

@@ -1,8 +1,8 @@
 """Signals at random moments of tracing, compiling, running and freeing: `python tests/nightly/interrupts.py [--count 5000]`.
 
-Processes of their own, one after another with other seeds, are interrupted 250 times each, while they compile and differentiate; after
-that everything must work in them, in another thread, too. The exit code is 1 where one of them crashes or is wrong. The gate
-interrupts about a hundred times (tests/lowering/native/test_interrupts.py).
+Processes of their own, one after another with other seeds, are interrupted 250 times each, while they compile, differentiate
+and run; after that everything must work in them, in another thread, too. The exit code is 1 where one of them crashes or is
+wrong. The gate interrupts for some seconds (tests/lowering/native/test_interrupts.py).
 """
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def main() -> None:
             bad += 1
             print(f"{' '.join(command)} ended with {ended.returncode}\n{ended.stderr[-3000:]}", file=sys.stderr)
         done += each
+        print(f"{done:,} interrupts in {time.monotonic() - start:.0f} s", flush=True)
     print(f"{done:,} interrupts in {time.monotonic() - start:.0f} s, {bad} processes failed")
     sys.exit(bool(bad))
 

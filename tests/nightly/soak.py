@@ -89,7 +89,7 @@ class Worker:
 
     def pull_back(self):
         x = self.data()
-        out, pull = tg.vjp(np.sin, x)
+        _, pull = tg.vjp(np.sin, x)
         np.testing.assert_allclose(pull(np.ones(x.size))[0], np.cos(x), rtol=1e-12)
 
     def compile_new(self):
@@ -165,7 +165,7 @@ def soak(seconds: float, threads: int, seed: int) -> list[str]:
             thread.start()
         for thread in running:
             thread.join()
-        for f, compiled, gradient in FUNCTIONS:
+        for _, compiled, gradient in FUNCTIONS:
             compiled.cache_clear()
             gradient.cache_clear()
         sizes.append(memory())

@@ -134,7 +134,7 @@ def test_deep_parentheses(tmp_path):
 
 
 def test_many_lines(tmp_path):
-    f = made(tmp_path, "def f(x):\n" + "".join(f"    x = x * 0.5 + {k % 7}.0\n" for k in range(2000)) + "    return x\n")
+    f = made(tmp_path, "def f(x):\n" + "".join(f"    x = x * 0.5 + {k % 7}.0\n" for k in range(5000)) + "    return x\n")
     assert tg.jit(f)(1.0) == f(1.0)
 
 

@@ -36,8 +36,8 @@ class Sides(NamedTuple):
 
 
 def sides(traced: Traced, argnums: int | tuple[int, ...], general: bool = False) -> Sides:
-    """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows. general:
-    lengths that follow from those of arguments are taken, in a program for many lengths."""
+    """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows.
+    general: lengths that follow from those of arguments are taken, in a program for many lengths."""
     traced = explicit(traced)
     f = traced.function
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}

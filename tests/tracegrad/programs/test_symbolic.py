@@ -4,11 +4,10 @@ import logging
 
 import numpy as np
 import pytest
-
 from tracegrad.lowering.build import loop_builder
-from tracegrad.programs import compile, symbolic
 
 import tracegrad as tg
+from tracegrad.programs import compile, symbolic
 
 LENGTHS = (2, 3, 4, 7, 16, 255, 256, 257)                  # both sides of where programs change; 0 and 1 have their own
 
@@ -405,7 +404,7 @@ def test_internal_errors_are_not_passed_over(broken, monkeypatch, caplog):
     else:
         monkeypatch.setattr(compile.specialise, "__defaults__", (*compile.specialise.__defaults__[:-1], emit))
     f = tg.jit(lambda x: x * 3.0, shapes="symbolic")
-    with pytest.raises(Exception, match="NoneType|nonsense|expected"):
+    with pytest.raises(Exception, match=r"NoneType|nonsense|expected"):
         f(np.ones(4))
     monkeypatch.setattr(symbolic, "RAISE", False)
     if broken == "lower":
