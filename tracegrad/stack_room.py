@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .ir.errors import UnsupportedError
+from .ir.errors import ArgumentError, UnsupportedError
 from .lowering.native.locks import register
 from .tracer import tracing
 from .tracer.calling import recursion
@@ -53,6 +53,11 @@ def deep(method: Callable) -> Callable:
         except RecursionError as error:
             if getattr(error, "__notes__", None):           # the program's own, with its lines (ir/ops/checks.py)
                 raise
+            if place := _circle((*args, *kwargs.values())):
+                raise ArgumentError(
+                    f"`{getattr(self, '__name__', 'the function')}` was given a {place[0]} that holds itself, at {place[1]}: as a "
+                    "structure of arrays and numbers it has no end",
+                    "pass what the function needs of it", tracing.user_loc(error.__traceback__)) from None
             raise UnsupportedError(
                 f"`{getattr(self, '__name__', 'the function')}`, or an argument of it, is nested too deeply to be compiled",
                 "cut a long expression, or a deep recursion, in parts: steps of a loop, statements with names of their own",
@@ -61,6 +66,24 @@ def deep(method: Callable) -> Callable:
             _leave()
 
     return run
+
+
+def _circle(arguments: tuple) -> tuple[str, str] | None:
+    """(the type of a container that holds itself, where in it), of the first one in these arguments."""
+    waiting: list[tuple[Any, tuple[int, ...], tuple[str, ...]]] = [(x, (), ()) for x in reversed(arguments)]
+    seen: set[int] = set()
+    while waiting:
+        x, around, path = waiting.pop()
+        if not isinstance(x, (list, tuple, dict)):
+            continue
+        if id(x) in around:
+            return type(x).__name__, "".join(path[around.index(id(x)):])
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        items = x.items() if isinstance(x, dict) else enumerate(x)
+        waiting += [(y, (*around, id(x)), (*path, f"[{k!r}]")) for k, y in items]
+    return None
 
 
 def _enter() -> None:
