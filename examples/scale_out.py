@@ -1,7 +1,7 @@
 """A data-parallel fit: workers compute the sums of gradients over their part of the data, the main program takes the steps.
 
-    python examples/scale_out.py                             dask.distributed, two workers on this machine
-    mpiexec -n 2 python examples/scale_out.py --mpi          the same with mpi4py
+    pip install distributed; python examples/scale_out.py                   dask.distributed, two workers on this machine
+    pip install mpi4py; mpiexec -n 2 python examples/scale_out.py --mpi     the same with MPI
 
 The compiled gradient travels to the workers by pickle. One of them compiles it, the others take its kernel from the disk cache.
 """
