@@ -56,8 +56,8 @@ def deep(method: Callable) -> Callable:
             if place := _circle((*args, *kwargs.values())):
                 name = getattr(self, "__name__", "the function")
                 raise ArgumentError(
-                    f"`{name}` was given a {place[0]} that holds itself, at {place[1]}: as a structure of arrays and numbers it "
-                    "has no end", "pass what the function needs of it", tracing.user_loc(error.__traceback__)) from None
+                    f"`{name}` was given a {place[0]} that holds itself, at {place[1]}: as a structure of arrays and numbers "
+                    "it has no end", "pass what the function needs of it", tracing.user_loc(error.__traceback__)) from None
             raise UnsupportedError(
                 f"`{getattr(self, '__name__', 'the function')}`, or an argument of it, is nested too deeply to be compiled",
                 "cut a long expression, or a deep recursion, in parts: steps of a loop, statements with names of their own",
