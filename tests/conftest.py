@@ -23,7 +23,9 @@ def pytest_configure(config):
     import machine_code
     from tracegrad.ir import verify
 
-    verify.PASS_BY_PASS = True
+    from tracegrad.programs import symbolic
+
+    verify.PASS_BY_PASS = symbolic.RAISE = True
     machine_code.remember()
     gc.disable()                                # until thousands of tests have been collected
     if sys.dont_write_bytecode and hasattr(config, "cache"):

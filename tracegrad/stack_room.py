@@ -6,13 +6,15 @@ function is compiled the limit is what the stack has room for; beyond it there i
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .ir.errors import UnsupportedError
+from .ir.errors import ArgumentError, UnsupportedError
+from .lowering.native.locks import register
 from .tracer import tracing
 from .tracer.calling import recursion
 
@@ -27,8 +29,10 @@ except ImportError:                 # Windows
 
 _FRAME = 500                # bytes of the C stack for a frame, with a margin: 30,000 frames of a trace took less than 8 MB
 _FEWEST, _MOST = 1_000, 20_000
-_lock = threading.Lock()
-_state = {"users": 0, "before": 0}
+_lock = threading.RLock()
+register(7, _lock)
+_users: list[int] = []      # the threads that need the room, once for each time
+_before = 0                 # frames that were allowed before there were any
 
 
 def _limit() -> int:
@@ -49,6 +53,11 @@ def deep(method: Callable) -> Callable:
         except RecursionError as error:
             if getattr(error, "__notes__", None):           # the program's own, with its lines (ir/ops/checks.py)
                 raise
+            if place := _circle((*args, *kwargs.values())):
+                name = getattr(self, "__name__", "the function")
+                raise ArgumentError(
+                    f"`{name}` was given a {place[0]} that holds itself, at {place[1]}: as a structure of arrays and numbers "
+                    "it has no end", "pass what the function needs of it", tracing.user_loc(error.__traceback__)) from None
             raise UnsupportedError(
                 f"`{getattr(self, '__name__', 'the function')}`, or an argument of it, is nested too deeply to be compiled",
                 "cut a long expression, or a deep recursion, in parts: steps of a loop, statements with names of their own",
@@ -59,16 +68,50 @@ def deep(method: Callable) -> Callable:
     return run
 
 
+def _circle(arguments: tuple) -> tuple[str, str] | None:
+    """(the type of a container that holds itself, where in it), of the first one in these arguments."""
+    waiting: list[tuple[Any, tuple[int, ...], tuple[str, ...]]] = [(x, (), ()) for x in reversed(arguments)]
+    seen: set[int] = set()
+    while waiting:
+        x, around, path = waiting.pop()
+        if not isinstance(x, (list, tuple, dict)):
+            continue
+        if id(x) in around:
+            return type(x).__name__, "".join(path[around.index(id(x)):])
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        items = x.items() if isinstance(x, dict) else enumerate(x)
+        waiting += [(y, (*around, id(x)), (*path, f"[{k!r}]")) for k, y in items]
+    return None
+
+
 def _enter() -> None:
+    global _before
     with _lock:
-        if not _state["users"]:
-            _state["before"] = recursion.LIMIT["calls"] = sys.getrecursionlimit()
-            sys.setrecursionlimit(max(_state["before"], _limit()))
-        _state["users"] += 1
+        if not _users:
+            _before = recursion.LIMIT["calls"] = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(_before, _limit()))
+        _users.append(threading.get_ident())
 
 
 def _leave() -> None:
     with _lock:
-        _state["users"] -= 1
-        if not _state["users"]:
-            sys.setrecursionlimit(_state["before"])
+        _users.remove(threading.get_ident())
+        _give_back()
+
+
+def _give_back() -> None:
+    if not _users:
+        sys.setrecursionlimit(_before)
+
+
+def _in_child() -> None:
+    """A child of a fork has one of the threads only."""
+    if _users:
+        _users[:] = [thread for thread in _users if thread == threading.get_ident()]
+        _give_back()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

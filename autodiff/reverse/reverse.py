@@ -16,7 +16,6 @@ what is infinite there contributes exactly 0.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from functools import partial as partial_of
 from typing import TYPE_CHECKING, Any, cast
 
@@ -142,6 +141,7 @@ class Reverse:
         self.root.b.loc = g.loc
         self.cotangents = [self._cotangent(r) for k, r in enumerate(g.results)
                            if inexact(r) and (results is None or k in results)]
+        self._settled: Settled | None = None
         self.sweep(self.root)
         self.bars = [self.root.or_zeros(p, self.root.take(p)) for p in self.wrt]
         self._splice()
@@ -154,10 +154,12 @@ class Reverse:
         unlink([g, self.root.back], self.same)
         self.bars = [self.same.get(v, v) for v in self.bars]
 
-    @cached_property
+    @property
     def settled(self) -> Settled:
-        """Where parts of arrays are found in later versions."""
-        return Settled(self)
+        """Where parts of arrays are found in later versions. Python 3.11's `cached_property` has a lock that all instances
+        share: a child of a fork would wait for it for ever."""
+        self._settled = self._settled or Settled(self)
+        return self._settled
 
     def bases_of(self, op: Op) -> dict[int, Value]:
         return policy.bases(self, op)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..build import FOLDED, Builder
-from ..clone import clone, copy_block, sweep
+from ..clone import clone, copy_block, dims_of, sweep
 from ..core import Block, Const, Function, Length, Op, Value, subst_type
 from ..types import Type
 from .patterns import number
@@ -139,8 +139,10 @@ def value_of(e: Expression, lengths: dict[str, int]) -> int:
 
 
 def compares_data(f: Function) -> bool:
-    """Whether a check of shapes is left to run time: for one length it may have been decided, or stretched."""
-    return any(op.defn.name == "check" and op.attrs["error"] == "ShapeError" for op in f.body.walk())
+    """Whether a check of shapes is left to run time: for one length it may have been decided, or stretched. One that says
+    `decided` asks what must hold in every program."""
+    return any(op.defn.name == "check" and op.attrs["error"] == "ShapeError" and not op.attrs.get("decided")
+               for op in f.body.walk())
 
 
 def conditions(f: Function) -> tuple[Expression, ...]:
@@ -220,5 +222,10 @@ def of_types(types: Iterable[Type]) -> tuple[Length, ...]:
     return tuple(dict.fromkeys(d for t in types for d in t.dims if isinstance(d, Length)))
 
 
-
-
+def free(f: Function) -> tuple[Length, ...]:
+    """The lengths that a program, which calls none, uses without being given them."""
+    found: dict[Value, None] = {}
+    for block in _blocks(f.body):
+        values = [*block.params, *block.yields, *[v for op in block.ops for v in (*op.operands, *op.results)]]
+        found |= {d: None for v in values for d in (v, *dims_of(v.type))}
+    return tuple([d for d in found if isinstance(d, Length) and d not in f.params])

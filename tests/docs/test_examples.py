@@ -1,7 +1,11 @@
 """Every example runs, and what it claims is so."""
 import importlib.util
+import os
 import pathlib
 import re
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -23,7 +27,7 @@ def numbers(text):
 
 
 def test_every_example_has_a_test():
-    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic", "implicit"}
+    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic", "implicit", "scale_out"}
     assert {path.stem for path in FOLDER.glob("*.py")} == tested
 
 
@@ -103,3 +107,40 @@ def test_implicit(capsys):
         bump = h * np.eye(2)[k]
         difference = (example.meeting(theta + bump) - example.meeting(theta - bump)) / (2 * h)
         np.testing.assert_allclose(slopes[:, k], difference, rtol=1e-6, atol=1e-8)
+
+
+def test_scale_out_with_the_sums_of_parts():
+    """The steps of two parts are those of the whole."""
+    example = load("scale_out")
+    features, label, true = example.data()
+    parts = list(zip(np.array_split(features, 2), np.array_split(label, 2)))
+
+    def whole(weight):
+        return example.gradient(weight, features, label)
+
+    def summed(weight):
+        found = [example.work(weight, part) for part in parts]
+        return found[0][0] + found[1][0], found[0][1] + found[1][1]
+
+    one, two = [example.steps(total, *features.shape) for total in (whole, summed)]
+    np.testing.assert_allclose(one[0], two[0], rtol=1e-10)
+    np.testing.assert_allclose(one[0], true, atol=0.35)
+    assert one[1] < 0.45
+
+
+@pytest.mark.parametrize("how", ["dask", "mpi"])
+def test_scale_out_with_two_workers(how, tmp_path):
+    command = [sys.executable, str(FOLDER / "scale_out.py")]
+    if how == "dask":
+        pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    else:
+        pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+        if (launcher := shutil.which("mpiexec") or shutil.which("mpirun")) is None:
+            pytest.skip("no MPI here")
+        command = [launcher, "-n", "2", *command, "--mpi"]
+    environment = os.environ | {"TRACEGRAD_CACHE": "1", "TRACEGRAD_CACHE_DIR": str(tmp_path / "cache")}
+    printed = [subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment) for _ in range(2)]
+    for done in printed:
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert numbers(done.stdout)[0] < 0.45
+    assert "kernels of the workers: disk, disk" in printed[1].stdout

@@ -134,7 +134,7 @@ def test_deep_parentheses(tmp_path):
 
 
 def test_many_lines(tmp_path):
-    f = made(tmp_path, "def f(x):\n" + "".join(f"    x = x * 0.5 + {k % 7}.0\n" for k in range(2000)) + "    return x\n")
+    f = made(tmp_path, "def f(x):\n" + "".join(f"    x = x * 0.5 + {k % 7}.0\n" for k in range(5000)) + "    return x\n")
     assert tg.jit(f)(1.0) == f(1.0)
 
 
@@ -175,9 +175,16 @@ def test_containers_that_hold_themselves():
     held.append(held)
     table: dict = {"a": 1.0}
     table["self"] = table
-    for x in (held, table, (1.0, held)):
-        with pytest.raises(tg.TracegradError, match=r"itself|deep"):
-            tg.jit(lambda x: 1.0)(x)
+    deep: list = [nested(300, lambda x: {"k": (1.0, x)})]
+    deep.append({"back": (2.0, deep)})
+    places = ((held, r"list that holds itself, at \[1\]"), (table, r"dict that holds itself, at \['self'\]"),
+              ((1.0, held), r"list that holds itself, at \[1\]"), (deep, r"list that holds itself, at \[1\]\['back'\]\[1\]"))
+    for x, place in places:
+        for operator in (tg.jit, tg.grad, tg.vmap):
+            with pytest.raises(tg.ArgumentError, match=place):
+                operator(lambda x: 1.0)(x)
+    shared = [1.0]
+    assert tg.jit(lambda x: x[0][0] + x[1][0])((shared, shared)) == 2.0
 
 
 # --- arguments that are not what they seem ----------------------------------------------------------------------------

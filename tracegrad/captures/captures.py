@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir.build import Builder, function
 from ..ir.clone import copy_block
-from ..ir.core import Const, Function, subst_type
+from ..ir.core import Const, Function, Length, subst_type
 from ..ir.ops.random import kind_of
 from ..ir.types import I64
 from ..lowering.call.calling_convention import (
@@ -161,7 +161,7 @@ def live(f: Function) -> tuple[Const, ...]:
     return tuple(found)
 
 
-def closed(f: Function, constants: tuple[Const, ...], repeats: dict | tuple = ()) -> Function:
+def closed(f: Function, constants: tuple[Const | Length, ...], repeats: dict | tuple = ()) -> Function:
     """The program with parameters in place of these constants, behind its own, and in place of what repeats one of them."""
     if not constants:
         return f

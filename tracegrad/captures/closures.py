@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 
 from ..lowering.call.forwarding import EMPTY, Held
+from ..lowering.native.locks import register
 
 KEY = "<tg found>"              # where a function keeps what was derived from it
 RECENT = 64                     # families that are kept although no function needs them, and objects that are no functions
 _SCALARS = (bool, int, str, bytes, type(None), type(...), type(NotImplemented), range, slice)
 _THEMSELVES = (types.ModuleType, np.ufunc, np.dtype)
 _LOCK = threading.RLock()
+register(0, _LOCK)
 
 
 class _Mutable(Exception):

@@ -38,7 +38,7 @@ WORTH = 256      # inputs and outputs from which "auto" looks for a pattern: bel
 SAVES = 4        # "auto" compresses where that takes at most a fourth of the pushes or pulls
 
 
-def mapped_over(b: Builder, trip: int, emit: Callable[[Value], tuple]) -> tuple[Value, ...]:
+def mapped_over(b: Builder, trip: Dim, emit: Callable[[Value], tuple]) -> tuple[Value, ...]:
     """`map k in trip: emit(k)`: the results stacked along a new first axis."""
     region = Block([INDEX_SCALAR], ["k"])
     with b.at(region):
@@ -105,6 +105,7 @@ class Compressed(PatternDependent):
     """
 
     plan_class = CompressedPlan
+    generalises = True               # where the whole Jacobian is made
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], mode: str, sparse: bool,
                  whole: Callable[[Traced], Traced] | None, label: str, symmetric: bool = False, has_aux: bool = False,

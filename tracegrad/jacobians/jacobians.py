@@ -11,10 +11,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from ..autodiff import forward
 from ..autodiff.reverse import reverse
+from ..ir.analysis import lengths
+from ..ir.analysis.patterns import number
 from ..ir.build import Builder
 from ..ir.clone import inline
 from ..ir.core import Function, Value
@@ -25,47 +27,63 @@ from ..jitted.functions import MAKERS, derived, maker
 from ..jitted.out_argument import WithOut
 from ..operators.transforms import expect_tuples, grad, jvp, several
 from ..programs.derivative_programs import built, halves, only_returned, tuple_of
+from ..tracer import tracing
 from ..tracer.staging.trace_function import Out, Traced
 from .compressed import Compressed, mapped_over
-from .spec import nested, offsets, sides
+from .spec import Sides, nested, places, sides
 
 P = ParamSpec("P")
 R = TypeVar("R")
 MODES = ("auto", "forward", "reverse", "compressed")
 
 
-def one_hot(b: Builder, k: Value, offset: int, like: Type) -> Value:
-    """The array of a type that is 1 at flat position k - offset, and 0 where that is outside."""
-    count = like.count
+def one_hot(b: Builder, k: Value, offset: Value, count: Value, like: Type) -> Value:
+    """The array of a type, of `count` elements, that is 1 at flat position k - offset, and 0 where that is outside."""
     at = b.iop("sub", k, offset)
     if not like.dims:
         return b.cast(b("eq", at, b.index(0)), like.dtype)
-    hot = b("eq", b("iota", b.index(count), dtype=at.type.dtype), at)
+    hot = b("eq", b("iota", count, dtype=at.type.dtype), at)
     return b.reshape(b.cast(hot, like.dtype), like.dims)
 
 
-def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
-    """count rows of a stacked result."""
-    if stacked.type.dims[0] == count:
-        return stacked
-    rest = ":" * (stacked.rank - 1)
-    return b("slice", stacked, b.index(start), b.index(count), b.index(1), spec="s" + rest)
+class Basis(NamedTuple):
+    """The elements of all leaves of one side, one after the other: their types, where each starts, and how many there are."""
+
+    types: tuple[Type, ...]
+    starts: list[Value]
+
+    @classmethod
+    def of(cls, b: Builder, types: Sequence[Type]) -> Basis:
+        return cls(tuple(types), places(b, types))
+
+    def vectors(self, b: Builder, k: Value) -> list[Value]:
+        """Those of basis vector k."""
+        return [one_hot(b, k, self.starts[n], self.count(b, n), t) for n, t in enumerate(self.types)]
+
+    def count(self, b: Builder, n: int) -> Value:
+        return b.iop("sub", self.starts[n + 1], self.starts[n]) if n else self.starts[1]
+
+    def part(self, b: Builder, x: Value, axis: int, n: int) -> Value:
+        """Of what has one entry for each vector along an axis, those of leaf n."""
+        if len(self.types) == 1:
+            return x
+        spec = ":" * axis + "s" + ":" * (x.rank - axis - 1)
+        return b("slice", x, self.starts[n], self.count(b, n), b.index(1), spec=spec)
 
 
 def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str, has_aux: bool = False) -> Traced:
     """The program of the Jacobian: for each result leaf and each argument leaf an array of shape out… + in…"""
-    s = sides(traced, argnums, has_aux)
-    f, ins, results = s.function, s.ins, s.results
+    s = sides(traced, argnums, has_aux, general=True)
+    f = s.function
     aux, structure = s.aux or ((), None)
-    if mode == "auto":
-        mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
-    parts, blocks = (forward.linearize, _forward_blocks) if mode == "forward" else (reverse.split, _reverse_blocks)
     kept = dict.fromkeys(out.computed for out in aux if out.result is not None)
 
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
+        forwards = mode == "forward" or (mode == "auto" and _fewer_inputs(b, s))
+        parts, blocks = (forward.linearize, _forward_blocks) if forwards else (reverse.split, _reverse_blocks)
         first, linear = halves(f, s.wrt, parts)
         found = inline(b, first, params)
-        rows = blocks(b, f, linear, found[len(f.results):], s.outs, ins, results)
+        rows = blocks(b, f, linear, found, s.outs, s.ins)
         return [*[block for row in rows for block in row], *[found[k] for k in kept]]
 
     g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
@@ -78,47 +96,43 @@ def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str, has_a
                                  out_tree=whole if structure is None else tuple_of(whole, structure)))
 
 
-def _forward_blocks(b: Builder, f: Any, push: Function, residuals: Sequence[Value], outs: tuple[int, ...],
-                    ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
-    starts = offsets(ins)
-    place = _inexact_places(f)
-    stacked = mapped_over(
-        b, starts[-1], lambda k: inline(b, push, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, ins)]))
-    )
-    for r, out in zip(outs, results):
+def _fewer_inputs(b: Builder, s: Sides) -> bool:
+    """Whether there are no more inputs than outputs."""
+    n, m = [places(b, types)[-1] for types in (s.ins, s.results)]
+    if (known := number(n)) is not None and (bound := number(m)) is not None:
+        return known <= bound
+    larger = lengths.larger(m, n)
+    if larger is None:
+        raise tracing.NeedLengths("whether there are more inputs or outputs, which decides the mode, depends on lengths")
+    return larger is m
+
+
+def _forward_blocks(b: Builder, f: Function, push: Function, values: Sequence[Value], outs: tuple[int, ...],
+                    ins: tuple[Type, ...]) -> Iterator[list[Value]]:
+    """values: what the first half returns, results and residuals."""
+    residuals, basis, place = values[len(f.results):], Basis.of(b, ins), _inexact_places(f)
+    stacked = mapped_over(b, basis.starts[-1], lambda k: inline(b, push, (*residuals, *basis.vectors(b, k))))
+    for r in outs:
+        dims = values[r].type.dims
         if r not in place:
-            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            yield [b.full(0, dims + t.dims, t.dtype) for t in ins]
             continue
         whole = stacked[place[r]]
         last = b.transpose(whole, (*range(1, whole.rank), 0))
-        yield [b.reshape(_columns(b, last, s, t.count), out.dims + t.dims) for s, t in zip(starts, ins)]
+        yield [b.reshape(basis.part(b, last, last.rank - 1, n), dims + t.dims) for n, t in enumerate(ins)]
 
 
-def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
-    if x.type.dims[-1] == count:
-        return x
-    return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
-
-
-def _reverse_blocks(b: Builder, f: Any, pull: Function, residuals: Sequence[Value], outs: tuple[int, ...],
-                    ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
-    flows = _inexact_places(f)
-    asked = [r for r in flows if r in set(outs)]             # what is returned as aux has no rows
-    place = {r: n for n, r in enumerate(asked)}
-    types = [f.results[r].type for r in asked]
-    starts = offsets(types)
-
-    def row(k: Value) -> tuple[Value, ...]:
-        hot = {r: one_hot(b, k, s, t) for r, s, t in zip(asked, starts, types)}
-        return inline(b, pull, (*residuals, *[hot[r] if r in hot else b.full(0, (t := f.results[r].type).dims, t.dtype)
-                                              for r in flows]))
-
-    stacked = mapped_over(b, starts[-1], row)
-    for r, out in zip(outs, results):
+def _reverse_blocks(b: Builder, f: Function, pull: Function, values: Sequence[Value], outs: tuple[int, ...],
+                    ins: tuple[Type, ...]) -> Iterator[list[Value]]:
+    residuals, place = values[len(f.results):], _inexact_places(f)
+    basis = Basis.of(b, [values[r].type for r in place])
+    stacked = mapped_over(b, basis.starts[-1], lambda k: inline(b, pull, (*residuals, *basis.vectors(b, k))))
+    for r in outs:
+        dims = values[r].type.dims
         if r not in place:
-            yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
+            yield [b.full(0, dims + t.dims, t.dtype) for t in ins]
             continue
-        yield [b.reshape(rows(b, whole, starts[place[r]], out.count), out.dims + t.dims) for whole, t in zip(stacked, ins)]
+        yield [b.reshape(basis.part(b, whole, 0, place[r]), dims + t.dims) for whole, t in zip(stacked, ins)]
 
 
 def _inexact_places(f: Any) -> dict[int, int]:

@@ -1,10 +1,13 @@
 """What a Jacobian is of: the arguments and results of a traced program, with their sizes, and what has none."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..ir.core import Function
+from ..ir.analysis import lengths
+from ..ir.build import Builder
+from ..ir.core import Function, Value
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError
 from ..ir.types import Type
 from ..programs.derivative_programs import chosen_leaves, dynamic, explicit, inexact, named, tuple_of, without_aux
@@ -34,8 +37,9 @@ class Sides(NamedTuple):
         return self.traced.function
 
 
-def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False) -> Sides:
-    """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows."""
+def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False, general: bool = False) -> Sides:
+    """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows.
+    general: lengths that follow from those of arguments are taken, in a program for many lengths."""
     aux: tuple[tuple[Out, ...], TreeDef] | None = None
     if has_aux:
         traced, given, structure = without_aux(traced)
@@ -52,7 +56,7 @@ def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False)
     _expect_numbers(traced)
     outs = tuple([out.computed for out in traced.outs])
     ins, results = tuple([traced.leaves[k].type for k in chosen]), tuple([f.results[r].type for r in outs])
-    _expect_sizes(traced, ins + results)
+    _expect_sizes(traced, ins + results, general)
     positional = traced.tree.children[0].children
     below = positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums))
     return Sides(traced, tuple([place[k] for k in chosen]), ins, outs, results, below, aux)
@@ -69,10 +73,10 @@ def _expect_numbers(traced: Traced) -> None:
                                     "return arrays and numbers only", loc)
 
 
-def _expect_sizes(traced: Traced, types: tuple[Type, ...]) -> None:
+def _expect_sizes(traced: Traced, types: tuple[Type, ...], general: bool) -> None:
     loc = traced.function.loc
     for t in types:
-        if not t.static:
+        if not t.static and not (general and all(isinstance(d, int) or lengths.follows(d) for d in t.dims)):
             raise ArgumentError(
                 f"`{named(traced)}` returns an array whose length is known only at run time: its Jacobian has no size",
                 "return an array of a fixed length, or use tg.vjp or tg.jvp",
@@ -95,4 +99,13 @@ def offsets(types: Sequence[Type]) -> list[int]:
     found = [0]
     for t in types:
         found.append(found[-1] + t.count)
+    return found
+
+
+def places(b: Builder, types: Sequence[Type]) -> list[Value]:
+    """`offsets`, as index values: lengths may be known at run time only."""
+    found = [b.index(0)]
+    for t in types:
+        count = functools.reduce(lambda n, d: b.iop("mul", n, d), t.dims, b.index(1))
+        found.append(b.iop("add", found[-1], count))
     return found

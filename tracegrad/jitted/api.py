@@ -183,11 +183,17 @@ class Jitted(Dispatcher, Generic[P, R]):
                 if type(reason) is compile.OtherLengths and self.compiled(reading):
                     continue
                 self.shapes.forget(call, reading.leaves, config.code)
+                if symbolic.RAISE and symbolic.internal(reason):
+                    raise
                 if self.shapes.mode == "symbolic" and isinstance(reason, TracegradError):
                     raise
-                refused.append(str(reason))
+                refused.append(symbolic.reason_of(reason))
+                log.COMPILE.info("%s(%s): no program for many lengths: %s", self.said(), ", ".join(call.paths), refused[-1])
+        new = not self.compiled(call)
         found, captured = self.ready(call, form)
         self.shapes.compiled(call, config.code, found.about.traced.statics, refused)
+        if new and (why := self.why_not_general(call)):
+            self.misses.last += f"; no program for many lengths: {why}"
         return found, captured, call
 
     def why_not_general(self, call: arguments.Call) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .api import Jitted
 
 _LONGEST = 8                # arguments that a C function takes one by one, where no signature is asked for
-_LOCK = Lock(0)
+_LOCK = Lock(-1)             # compiles while it is held
 
 
 def cfunc(jitted: Jitted, args: tuple, signature: str | None = None, user: Any = None) -> CFunction:

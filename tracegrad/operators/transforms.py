@@ -14,6 +14,7 @@ import numpy as np
 
 from ..autodiff import forward
 from ..autodiff.reverse import reverse
+from ..ir.analysis import lengths
 from ..ir.clone import inline
 from ..ir.core import Length
 from ..ir.errors import ArgumentError, ArgumentTypeError, UnsupportedError
@@ -21,7 +22,7 @@ from ..ir.types import INDEX, Array, Type
 from ..jitted.api import Jitted
 from ..jitted.functions import Found, derived, maker
 from ..jitted.gradients import Gradient
-from ..programs import derivative_programs
+from ..programs import derivative_programs, symbolic
 from ..tracer import pytrees, tracing
 from ..tracer.staging import arguments, signature, trace_function
 from ..tracer.staging.trace_function import Out, Traced
@@ -191,15 +192,21 @@ class LinearProgram(Jitted):
     """The other half of a program that was cut in two: called with the residuals and the (co)tangents.
 
     likes   what each (co)tangent belongs to: (path, type);  outs, out_tree  what it returns
+    general whether the program was made for many lengths
     """
 
-    generalises = False
-
     def __init__(self, function: Function, residuals: int, likes: list[tuple[str, Type] | None], tree_of_flows: TreeDef,
-                 outs: list[Out], out_tree: TreeDef, what: str):
+                 outs: list[Out], out_tree: TreeDef, what: str, general: bool):
         super().__init__(_pulled if what == "cotangent" else _pushed, label=what)
         self.function, self.residuals, self.likes = function, residuals, likes
         self.tree_of_flows, self.outs, self.out_tree, self.what = tree_of_flows, tuple(outs), out_tree, what
+        self.shapes = symbolic.Shapes("auto", 0 if general else None, self._varying)
+
+    def _varying(self, call: arguments.Call) -> list[bool]:
+        """Which lengths of a call are known at run time only in the program, too."""
+        types = [p.type for p in self.function.params[:self.residuals]] + [like and like[1] for like in self.likes]
+        return [bool(t) and len(t.dims) == len(leaf.dims) and not isinstance(t.dims[k], int)
+                for t, leaf in zip(types, call.leaves) if leaf.kind == "array" for k in range(len(leaf.dims))]
 
     @property
     def derives(self) -> bool:
@@ -224,14 +231,14 @@ class LinearProgram(Jitted):
 
         def body(b: Builder, params: tuple[Value, ...]) -> tuple[Value, ...]:
             given = [params[place[k]] if k in place else None for k in range(n + len(self.likes))]
-            lengths = _lengths(b, f, given, [*range(n), *flows])
-            held = [b.index(lengths[p]) if p in lengths else b.cast(params[place[k]], p.type.dtype)
+            known = _lengths(b, f, given, [*range(n), *flows])
+            held = [b.index(known[p]) if p in known else b.cast(params[place[k]], p.type.dtype)
                     for k, p in enumerate(f.params[:n])]
             moves = [derivative_programs.matched(self.what, flows[k][0], given[k], call.leaves[k],
-                                                 _known(p.type, lengths), b)
+                                                 _known(p.type, known), b)
                      for k, p in zip(flows, f.params[n:])]
             rest = f.params[n + len(moves):]            # what is not asked about (aux) moves nothing
-            return inline(b, f, (*held, *moves, *[b.full(0, _known(p.type, lengths).dims, p.type.dtype) for p in rest]))
+            return inline(b, f, (*held, *moves, *[b.full(0, _known(p.type, known).dims, p.type.dtype) for p in rest]))
 
         names = [call.paths[k].replace("[", "_").replace("]", "") for k in dynamic]
         g = derivative_programs.built(f.name, f, [call.leaves[k].type for k in dynamic], names, body)
@@ -239,8 +246,8 @@ class LinearProgram(Jitted):
 
 
 def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
-    """The numbers of the parameters of `f` that are lengths of others, by the shapes given (residuals first). A length
-    that the first half found and kept is checked to be that number; what is no parameter is held to the result's shape."""
+    """The parameters of `f` that are lengths of others, by the shapes given (residuals first): numbers, or `Length`s. A length
+    that the first half found and kept is checked to be that; what is no parameter is held to the result's shape."""
     numbers: dict = {}
     for p, k in zip(f.params, places):
         if (x := given[k]) is not None:
@@ -248,8 +255,9 @@ def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: lis
                             if not isinstance(d, (int, Length)) and d not in numbers})
     for d, number in numbers.items():
         if d in f.params and (found := given[f.params.index(d)]) is not None:
-            b.emit("check", b("eq", b.cast(found, INDEX), b.index(number)), error="ShapeError",
-                   message=f"a tangent or cotangent of length {number}, where the value has another")
+            kept, have = b.cast(found, INDEX), b.index(number)
+            b.emit("check", b("eq", kept, have), kept, have, error="ShapeError", decided=True,
+                   message="a tangent or cotangent of length {1}, where the value has {0}")
     return numbers
 
 
@@ -269,8 +277,6 @@ def _pushed(residuals: int, tangents: tuple) -> None:
 class SplitProgram(Jitted):
     """The first half of `vjp` or `linearize`: returns (result, residuals, the second half)."""
 
-    generalises = False              # the second half is made for residuals of these lengths
-
     def __init__(self, fn: Callable, parts: Callable, second: Callable, label: str):
         super().__init__(fn, lambda traced: derivative_programs.cut(traced, parts, second), label=label)
 
@@ -285,7 +291,12 @@ def _pull(traced: Traced, backward: Function, wrt: list[int], residuals: int, ha
         value = None if out.kind == "static" else traced.function.results[out.computed]
         likes.append((path, value.type) if value is not None and value.type.dtype.inexact else None)
     return LinearProgram(backward, residuals, likes, structure, _argument_outs(traced, wrt), traced.tree.children[0],
-                         "cotangent")
+                         "cotangent", _general(traced))
+
+
+def _general(traced: Traced) -> bool:
+    """Whether a program is for many lengths."""
+    return bool(lengths.of_types([leaf.type for leaf in traced.leaves if leaf.kind == "array"]))
 
 
 def _argument_outs(traced: Traced, wrt: list[int]) -> list[Out]:
@@ -307,7 +318,8 @@ def _push(traced: Traced, linear: Function, wrt: list[int], residuals: int) -> L
         if value.type.dtype.inexact:
             place[k], at = at, at + 1
     outs = [derivative_programs._tangent_out(out, place) for out in traced.outs]
-    return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent")
+    return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent",
+                         _general(traced))
 
 
 @maker("vjp")

@@ -19,10 +19,11 @@ import numpy as np
 from ..autodiff import forward
 from ..autodiff.reverse import reverse
 from ..captures.captures import closed, live
+from ..ir.analysis import lengths
 from ..ir.analysis.draws import draws
 from ..ir.build import Builder, const, function
 from ..ir.clone import inline
-from ..ir.core import Const, Function, Value, subst_type
+from ..ir.core import Const, Function, Length, Value, subst_type
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UnsupportedError
 from ..ir.ops.random import KINDS
 from ..ir.transforms.simplify import peephole
@@ -66,11 +67,13 @@ def dynamic(traced: Traced) -> list[int]:
     return [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
 
 
-def built(name: str, like: Function, param_types: Sequence[Type], names: Sequence[str | None], body: Callable) -> Function:
-    """A new function; `body(builder, params)` emits it and returns the results."""
+def built(name: str, like: Function, param_types: Sequence[Type], names: Sequence[str | None], body: Callable,
+          old: Sequence[Value] = ()) -> Function:
+    """A new function; `body(builder, params)` emits it and returns the results. old: what its parameters take the place of, in
+    types that name lengths which are parameters themselves; those of `like` where they are as many."""
     made = function(name, param_types, names, like.loc)
-    if len(made.params) == len(like.params):                 # lengths that are parameters themselves
-        mapping = dict(zip(like.params, made.params))
+    if len(made.params) == len(old or like.params):
+        mapping = dict(zip(old or like.params, made.params))
         for p in made.params:
             p.type = subst_type(p.type, mapping)
     builder = Builder(peephole=peephole)
@@ -336,9 +339,10 @@ def halves(f: Function, wrt: Sequence[int], parts: Callable) -> tuple[Function, 
 
 
 def _shared(first: Function, second: Function, results: int) -> tuple[Function, Function]:
-    """What the rules of calls captured stands in the second half only now: it becomes a residual, too."""
+    """What the rules of calls captured stands in the second half only now: it becomes a residual, too. So do lengths that only
+    run time knows: the second half is called by itself, with arrays that may not tell them."""
     flat = loop_builder.flatten_calls(second)
-    constants = live(flat)
+    constants: tuple[Const | Length, ...] = (*live(flat), *lengths.free(flat))
     if not constants:
         return first, second
     both, kept, taken = closed(flat, constants), len(first.results) - results, len(constants)
@@ -346,7 +350,8 @@ def _shared(first: Function, second: Function, results: int) -> tuple[Function, 
     order = [*range(kept), *range(len(types) - taken, len(types)), *range(kept, len(types) - taken)]
     place = {old: new for new, old in enumerate(order)}
     second = built(second.name, second, [types[k] for k in order], [names[k] for k in order],
-                   lambda b, params: inline(b, both, [params[place[k]] for k in range(len(types))]))
+                   lambda b, params: inline(b, both, [params[place[k]] for k in range(len(types))]),
+                   [both.params[k] for k in order])
     first = built(first.name, first, [p.type for p in first.params], [p.name for p in first.params],
                   lambda b, params: (*inline(b, first, params), *constants))
     return first, second

@@ -12,20 +12,27 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 from ..ir.core import Length
-from ..ir.errors import ArgumentError
+from ..ir.errors import ArgumentError, IRError, TracegradError
 from ..ir.thresholds import sizes
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
+from ..tracer.tracing import Signal
+from .compile import OtherLengths, specialise
 
 # shapes= -> how many shapes are compiled for themselves first; None: all are
 MODES: dict[str, int | None] = {"static": None, "auto": 3, "symbolic": 0}
 LEAST = 2
 TRIES = 4                        # programs for many lengths that one group may try in vain
 _NAMES = ("n", "m", "k", "l")
+RAISE = False                    # internal errors in programs for many lengths are raised, not passed over: tests do it
+_PACKAGE = __name__.partition(".")[0]
 
 
 def checked(mode: str | None) -> str | None:
@@ -51,10 +58,14 @@ class Group:
 
 
 class Shapes:
-    """What is known of the lengths of one function's calls. mode: a key of MODES."""
+    """What is known of the lengths of one function's calls.
 
-    def __init__(self, mode: str):
-        self.mode, self.after = mode, MODES[mode]
+    mode     a key of MODES;   after   as there, where it is not what the mode says
+    varying  says which lengths of a call are no part of a program, where that is known without looking at calls
+    """
+
+    def __init__(self, mode: str, after: int | None = None, varying: Callable[[Call], Sequence[bool]] | None = None):
+        self.mode, self.after, self.varying = mode, MODES[mode] if after is None else after, varying
         self._statics: dict[Any, set[int]] = {}           # pattern -> leaves that decide shapes, with their values
         self._groups: dict[Any, Group] = {}
 
@@ -65,7 +76,7 @@ class Shapes:
             group, own = self.group(call, code), _lengths(call)
             for leaves in [known for known in reversed(group.general) if _fits(known, call.leaves)]:
                 yield call._replace(leaves=leaves)
-            may = own not in group.seen and (group.tried < TRIES or not self.after)
+            may = own not in group.seen and (group.tried < TRIES or self.mode == "symbolic")
             if may and (new := self.generalised(group, call, own)) is not None:
                 group.general.append(new)
                 yield call._replace(leaves=new)
@@ -92,7 +103,8 @@ class Shapes:
         if self.after is None or len(rows) < self.after:
             return None
         columns = list(zip(*rows, own))
-        varied = [n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
+        varied = self.varying(call) if self.varying else [
+            n >= LEAST if self.after == 0 else len(set(column)) > 1 for column, n in zip(columns, own)]
         if not any(varied) or any(v and n < LEAST for v, n in zip(varied, own)):
             return None
         made: dict[tuple, Length] = {}
@@ -110,6 +122,33 @@ class Shapes:
     def clear(self) -> None:
         self._statics.clear()
         self._groups.clear()
+
+
+# --- why there is none -------------------------------------------------------------------------------------------------
+
+
+def internal(error: BaseException) -> bool:
+    """Whether an error is one of this package, not of a program that cannot have lengths of run time: one about its own data,
+    one of Python's that its own code has raised, or any that came after tracing."""
+    if isinstance(error, (TracegradError, Signal, OtherLengths)):
+        return isinstance(error, IRError)
+    frames = [frame for frame, _ in _frames(error)]
+    return (any(frame.f_code is specialise.__code__ for frame in frames)
+            or frames[-1].f_globals.get("__name__", "").partition(".")[0] == _PACKAGE)
+
+
+def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The frames that an error has passed, with their lines, the one that raised it last."""
+    return list(traceback.walk_tb(error.__traceback__))
+
+
+def reason_of(error: BaseException) -> str:
+    """An error as the reason why a program was not made, in one line."""
+    text = str(error).partition("\n")[0]
+    if not internal(error):
+        return text
+    frame, line = _frames(error)[-1]
+    return f"an internal error, {type(error).__name__}: {text} ({os.path.basename(frame.f_code.co_filename)}:{line})"
 
 
 def _pattern(call: Call, code: int) -> tuple:

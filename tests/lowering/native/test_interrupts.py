@@ -179,3 +179,33 @@ def test_signals_in_the_middle_of_a_parallel_loop(outcome):
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(threads.workers())
     """) == "interrupted\ninterrupted\ninterrupted\nchild 0\n2\n"
+
+
+def test_a_fork_waits_for_every_lock(outcome):
+    """Whatever module has a lock has told the fork of it; a child calls while a thread of its parent had one."""
+    assert outcome("""
+        import tracegrad.jitted.c_functions, tracegrad.jacobians.sparsity
+        from tracegrad.captures import closures
+        from tracegrad.lowering.native import locks
+        from tracegrad import progress, stack_room
+        known = {id(lock) for _, lock in locks._locks}
+        kinds = type(threading.Lock()), type(threading.RLock())
+        held = [(name, key) for name, m in list(sys.modules.items()) if name.startswith("tracegrad") and m is not progress
+                for key, x in vars(m).items() if isinstance(x, kinds) and id(x) not in known]
+        assert not held, held
+        for lock in (closures._LOCK, stack_room._lock):
+            taken = threading.Event()
+            def hold():
+                with lock:
+                    taken.set()
+                    time.sleep(0.2)
+            thread = threading.Thread(target=hold)
+            thread.start()
+            taken.wait()
+            pid = os.fork()
+            if not pid:
+                signal.alarm(60)
+                os._exit(tg.jit(lambda x: x + 2.0)(1.0) != 3.0)
+            print(os.waitpid(pid, 0)[1])
+            thread.join()
+    """) == "0\n0\n"

@@ -4,8 +4,10 @@ import logging
 
 import numpy as np
 import pytest
+from tracegrad.lowering.build import loop_builder
 
 import tracegrad as tg
+from tracegrad.programs import compile, symbolic
 
 LENGTHS = (2, 3, 4, 7, 16, 255, 256, 257)                  # both sides of where programs change; 0 and 1 have their own
 
@@ -360,3 +362,64 @@ def test_orders_in_memory_that_lengths_decide(name):
         assert "name the order" in str(error)
     else:
         np.testing.assert_array_equal(got, f(x))
+
+
+# --- why there is no program for many lengths ---------------------------------------------------------------------------
+
+
+def spread(x):
+    first, *others = x
+    return first + len(others)
+
+
+def test_the_reason_is_told(caplog):
+    f = tg.jit(spread)
+    with caplog.at_level(logging.INFO, "tracegrad.compile"):
+        for n in range(3, 12):
+            f(np.ones(n))
+    why = "no program for many lengths: the number of items is known only at run time"
+    assert caplog.text.count(why) == symbolic.TRIES
+    assert why in f.why_recompiled() and "x is f64[11], was f64[10]" in f.why_recompiled()
+    assert tg.explain(f, np.ones(8)).of("lengths")[0].text.startswith(why)
+    g = tg.jit(loop)
+    for n in range(3, 7):
+        g(*arguments(n))
+    assert "no program" not in g.why_recompiled()
+
+
+@pytest.mark.parametrize("broken", ["lower", "emit"])
+def test_internal_errors_are_not_passed_over(broken, monkeypatch, caplog):
+    """They are raised in tests; else the calls have programs of their own, and the log says where the error was."""
+    real = loop_builder.lower
+
+    def lower(f, **options):
+        return real(f if not f.attrs.get("lengths") else None, **options)
+
+    def emit(kernel, *args, **options):
+        return real_emit(kernel, *args, **options) + ("" if kernel.name == "other" else "\nnonsense")
+
+    real_emit = compile.emit
+    if broken == "lower":
+        monkeypatch.setattr(loop_builder, "lower", lower)
+    else:
+        monkeypatch.setattr(compile.specialise, "__defaults__", (*compile.specialise.__defaults__[:-1], emit))
+    f = tg.jit(lambda x: x * 3.0, shapes="symbolic")
+    with pytest.raises(Exception, match=r"NoneType|nonsense|expected"):
+        f(np.ones(4))
+    monkeypatch.setattr(symbolic, "RAISE", False)
+    if broken == "lower":
+        with caplog.at_level(logging.INFO, "tracegrad.compile"):
+            np.testing.assert_array_equal(f(np.ones(5)), np.full(5, 3.0))
+        assert "an internal error, AttributeError" in caplog.text and "internal error" in f.why_recompiled()
+
+
+def test_users_errors_are_no_internal_ones():
+    def f(x):
+        if x.size.__class__ is not int:
+            raise KeyError("sizes")
+        return x * 2
+
+    g = tg.jit(f)
+    for n in range(3, 9):
+        np.testing.assert_array_equal(g(np.ones(n)), np.full(n, 2.0))
+    assert "no program for many lengths: 'sizes'" in g.why_recompiled()
