@@ -59,6 +59,9 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     for x in (*args, *kwargs.values()):
         if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
             return found
+        if INSIDE and type(x) in (tuple, list) and (kinds := INSIDE.intersection(map(type, x))):
+            if (found := SPREAD[kinds.pop()](f, args, kwargs)) is not NotImplemented:
+                return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
     own = getattr(type(f), "__tracegrad_call__", None)
@@ -108,6 +111,7 @@ REDIRECTS = [dispatch.redirect, _typed_container]
 
 # class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
 SPREAD: dict = {}
+INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 
 def _listed(x: Sequence | DynamicList | Box) -> Sequence | Box:

@@ -16,7 +16,7 @@ from ..values.promotion import fail
 def lu_factors(a: Any) -> Any:
     """(L and U in one matrix, the permutation with a[permutation] = L U)."""
     builder, a = tracing.current().builder, as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     lu, order = builder.emit("lu", x)
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
@@ -33,7 +33,7 @@ def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
 def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     """x with a x = b, or a^T x = b, from one triangle of a; b a vector or a matrix."""
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
-    square(a)
+    a = square(a)
     x, y = inexact(a, b)
     vector = y.type.rank == 1
     if vector:
