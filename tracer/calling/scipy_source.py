@@ -12,6 +12,8 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from ..scipy.programs import (
+    control,
+    cosines,
     density_estimates,
     filters,
     interpolation,
@@ -37,9 +39,9 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL,
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control), "signal": filters.SIGNAL,
             "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
-            "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+            "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
 # types of SciPy's functions that are no Python and may read a box as if it were an array

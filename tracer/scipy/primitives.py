@@ -43,3 +43,9 @@ def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     y = shapes.retype(y, (*y.type.dims[:-2], n, y.type.dims[-1]))
     found = builder("triangular_solve", x, y, lower=lower, trans=trans, unit=unit)
     return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)
+
+
+def sloped(value: Any, like: Any) -> Any:
+    """A number with the derivatives of another that is equal to it, where that may be NaN."""
+    builder, x, y = tracing.current().builder, boxes.lift(value), boxes.lift(like)
+    return type(x)(builder("surrogate", x.read(), builder.cast(y.read(), x.dtype_ir)), x.weak)      # type: ignore[call-arg]
