@@ -28,7 +28,7 @@ def _following(f: Callable, x: Any, args: tuple) -> Any:
     y = x
     for _ in range(2):
         value, slope = jvp(lambda t: f(t, *args) * 1.0, (y,), (1.0,))
-        y = y - value / slope
+        y = y - float(np.divide(value, slope))             # NaN, no error, where the slope is 0
     return sloped(x, y)
 
 
@@ -76,10 +76,11 @@ def brentq(f: Callable, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rto
             tried = half
             if abs(last) > delta and abs(f_x) < abs(f_before):
                 if before == other:
-                    tried = -f_x * (x - before) / (f_x - f_before)
+                    tried = float(np.divide(-f_x * (x - before), f_x - f_before))
                 else:
                     to_before, to_other = (f_before - f_x) / (before - x), (f_other - f_x) / (other - x)
-                    tried = -f_x * (f_other * to_other - f_before * to_before) / (to_other * to_before * (f_other - f_before))
+                    tried = float(np.divide(-f_x * (f_other * to_other - f_before * to_before),
+                                            to_other * to_before * (f_other - f_before)))
                 good = 2 * abs(tried) < min(abs(last), 3 * abs(half) - delta)
                 last = step if good else half
                 step = tried if good else half
@@ -90,6 +91,12 @@ def brentq(f: Callable, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rto
             f_x = f(x, *args) * 1.0
             count += 1
     return _following(f, x, args)
+
+
+def toms748(f: Callable, a: Any, b: Any, args: Any = (), k: Any = 1, xtol: float = 2e-12, rtol: float = _EPS,
+            maxiter: int = 100, full_output: Any = False, disp: Any = True) -> Any:
+    """The same root by Brent's method, as a NumPy number."""
+    return brentq(f, np.float64(a), np.float64(b), args, xtol, rtol, maxiter, full_output)
 
 
 def bisect(f: Callable, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rtol: float = _EPS, maxiter: int = 100,
@@ -189,8 +196,9 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     from scipy.integrate._ivp.ivp import OdeResult
 
     name = "scipy.integrate.solve_ivp"
+    methods = ("RK45", "RK23", "DOP853", "LSODA")
     refused = {"without t_eval": t_eval is None, "with events": events is not None, "with dense_output": bool(dense_output),
-               f"with method {method!r}": method not in ("RK45", "RK23", "DOP853", "LSODA"), "with other options": bool(options)}
+               f"with method {method!r}": method not in methods, "with other options": bool(options)}
     for what, found in refused.items():
         if found:
             raise UnsupportedError(f"{name} {what} cannot be compiled", "give the times in t_eval and one of the methods RK45, "

@@ -59,9 +59,9 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     for x in (*args, *kwargs.values()):
         if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
             return found
-        if INSIDE and type(x) in (tuple, list) and (kinds := INSIDE.intersection(map(type, x))):
-            if (found := SPREAD[kinds.pop()](f, args, kwargs)) is not NotImplemented:
-                return found
+        if INSIDE and type(x) in (tuple, list) and (kinds := INSIDE.intersection(map(type, x))) and (
+                found := SPREAD[kinds.pop()](f, args, kwargs)) is not NotImplemented:
+            return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
     own = getattr(type(f), "__tracegrad_call__", None)

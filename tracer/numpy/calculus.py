@@ -9,12 +9,12 @@ import numpy as np
 
 from ...ir.analysis.lengths import expression
 from ...ir.build import Builder, const
-from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.errors import ShapeError
 from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
-from ..values.promotion import fail, result_dtype, to_dtype
+from ..values.promotion import fail, result_dtype
 from ..values.shapes import axis_of
 from . import reductions
 from .arrays.creation import iota

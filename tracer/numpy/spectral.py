@@ -80,7 +80,7 @@ def _general(a: ArrayBox) -> tuple[Value, DType]:
 
 
 def _as_it_is(dtype: DType, w: Value, *others: Value) -> list:
-    """Eigenvalues and what belongs to them: of a real matrix NumPy gives real arrays where no eigenvalue has an imaginary part."""
+    """Eigenvalues and what belongs to them: of a real matrix real arrays, where no eigenvalue has an imaginary part."""
     builder = tracing.current().builder
     if dtype.complex:
         return [_array(x, dtype) for x in (w, *others)]

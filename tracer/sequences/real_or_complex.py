@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 REMEDY = "make it complex with `.astype(complex)`, or take `.real` where you know that it is real"
 # what has the same value and dtype in both cases, and what takes elements from their places
 _SAME = {np.abs: np.abs, np.absolute: np.abs, builtins.abs: np.abs, np.real: np.real, np.imag: np.imag}
-_PLACES = frozenset("reshape ravel flatten transpose swapaxes squeeze diagonal copy take conj conjugate".split())
+_PLACES = frozenset(("reshape", "ravel", "flatten", "transpose", "swapaxes", "squeeze", "diagonal", "copy", "take", "conj",
+                     "conjugate"))
+_LOOKED_AT = (len, iter, enumerate, zip, reversed)
 
 
 class Undecided(np.lib.mixins.NDArrayOperatorsMixin):
@@ -176,7 +178,8 @@ def spread(f: Any, args: tuple, kwargs: dict) -> Any:
     user, to containers, and to its own methods."""
     plain = f.__func__ if isinstance(f, types.MethodType) else f
     keeps = isinstance(f, type) and calls.BUILTINS.get(f) is None and f not in (bool, complex, float, int)
-    if keeps or (isinstance(plain, types.FunctionType) and (plain is Undecided.method or source.is_user(plain))) or f in (len, iter, enumerate, zip, reversed):
+    users = isinstance(plain, types.FunctionType) and (plain is Undecided.method or source.is_user(plain))
+    if keeps or users or f in _LOOKED_AT:
         return NotImplemented
     if isinstance(getattr(f, "__self__", None), (list, dict, set)) or isinstance(f, functools.partial):
         return NotImplemented

@@ -192,8 +192,8 @@ def test_real_if_close(imag):
 
 
 def test_frexp():
-    x = np.array([0.0, -0.0, 1, 2, 3, 0.5, 0.1, -7.3, np.inf, -np.inf, np.nan, 5e-324, 2.2e-308, 1e-310, 1.7e308, 2**52, 2.0**-1022,
-                  np.nextafter(1, 0), np.nextafter(1024, 0), np.nextafter(2.0**-3, 0)])
+    x = np.array([0.0, -0.0, 1, 2, 3, 0.5, 0.1, -7.3, np.inf, -np.inf, np.nan, 5e-324, 2.2e-308, 1e-310, 1.7e308, 2**52,
+                  2.0**-1022, np.nextafter(1, 0), np.nextafter(1024, 0), np.nextafter(2.0**-3, 0)])
     for data in (x, x.astype(np.float32), x.astype(np.float16), np.arange(5), np.arange(5, dtype=np.uint8), np.float64(3),
                  RNG.standard_normal(1000) * 10.0 ** RNG.integers(-300, 300, 1000)):
         with np.errstate(all="ignore"):

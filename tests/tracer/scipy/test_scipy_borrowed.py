@@ -147,7 +147,8 @@ CASES = {
     **{f"optimize.{n}": (lambda x, n=n: getattr(so, n)(x), (X,)) for n in ["rosen", "rosen_der", "rosen_hess"]},
     **{f"special.{n}": (lambda x, n=n: getattr(sc, n)(1, x), (X,)) for n in ["jvp", "yvp", "ivp", "kvp"]},
     **{f"special.{n}": (lambda x, n=n: np.abs(getattr(sc, n)(1, x)), (X,)) for n in ["h1vp", "h2vp"]},
-    "special.softplus": (lambda x: sc.softplus(x), (X,)), "special.assoc_laguerre": (lambda x: sc.assoc_laguerre(x, 2, 1), (X,)),
+    "special.softplus": (lambda x: sc.softplus(x), (X,)),
+    "special.assoc_laguerre": (lambda x: sc.assoc_laguerre(x, 2, 1), (X,)),
     "spatial.minkowski_distance": (lambda a: ss.minkowski_distance(a, a[::-1] + 1), (P,)),
     **{f"-spatial.{n}": (lambda a, b, n=n: getattr(sd, n)(a > 1, b > 1), (X, Y))
        for n in ["dice", "rogerstanimoto", "sokalsneath", "yule", "russellrao"]},

@@ -16,8 +16,8 @@ from .linalg import _adjoint, _ready, _square, expm
 def _equation(name: str, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> tuple[Any, Any, Any]:
     """A, B R^-1 B^H and Q, checked as SciPy does."""
     if e is not None or s is not None:
-        raise NotImplementedError(f"scipy.linalg.{name} with e= or s= cannot be compiled: bring the equation to the form without "
-                                  "them")
+        raise NotImplementedError(f"scipy.linalg.{name} with e= or s= cannot be compiled: bring the equation to the form "
+                                  "without them")
     a, b, q, r = _square(_ready(a)), _ready(b), _square(_ready(q)), _square(_ready(r))
     if a.shape[0] != b.shape[0] or a.shape != q.shape or b.shape[1] != r.shape[0]:
         raise ValueError(f"Matrices a {a.shape}, b {b.shape}, q {q.shape} and r {r.shape} do not fit each other.")
