@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
         coshm cosm sinhm sinm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
-        convolution_matrix rsf2csf
+        convolution_matrix
     """,
     "stats": """
         bayes_mvs boxcox_llf chisquare circmean circstd circvar cumfreq relfreq describe differential_entropy energy_distance
@@ -40,7 +40,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         normaltest pearsonr pointbiserialr probplot rankdata scoreatpercentile sem sigmaclip spearmanr tmean
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
-        linregress ranksums ansari combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
+        linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats
     """,
     "integrate": "cumulative_simpson",
