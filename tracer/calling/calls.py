@@ -109,8 +109,7 @@ _BUILTIN = (types.BuiltinFunctionType, type)
 REDIRECTS = [dispatch.redirect, _typed_container]
 
 
-# class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
-SPREAD: dict = {}
+SPREAD: dict = {}                 # class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 

@@ -53,8 +53,8 @@ _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran
 _REMEDIES = {
     "optimize": "use brentq or newton for one number, give the equations to tg.implicit, which solves and differentiates "
                 "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
-    "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled function "
-                 "to SciPy's integrator from outside",
+    "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
+                 "function to SciPy's integrator from outside",
     "sparse": "use np.linalg.solve or eigh of the dense matrix, a loop of the method's steps, or tg.implicit.root",
 }
 
