@@ -57,10 +57,9 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         for x in (*args, *kwargs.values()):
             list_scan_outputs.read(trace, x)
     for x in (*args, *kwargs.values()):
-        if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
-            return found
-        if INSIDE and type(x) in (tuple, list) and (kinds := INSIDE.intersection(map(type, x))) and (
-                found := SPREAD[kinds.pop()](f, args, kwargs)) is not NotImplemented:
+        kind = type(x) if type(x) in SPREAD else (INSIDE and type(x) in (tuple, list)
+                                                  and next((type(v) for v in x if type(v) in INSIDE), None))
+        if kind and (found := SPREAD[kind](f, args, kwargs)) is not NotImplemented:
             return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
