@@ -98,6 +98,10 @@ _LATER = ("implicit", "interop", "scipy")         # packages that are imported w
 _FUNCTIONS_LATER = {"export": "aot.export", "load": "aot.loader",      # functions with the modules that have them
                     "load_ipython_extension": "notebook.extension", "unload_ipython_extension": "notebook.extension"}
 _scipy_source.LATE["integrate", "odeint"] = lambda: _import_module(f"{__name__}.implicit.ode").like_scipy
+for _name, _by in {**{_n: _n for _n in ("newton", "bisect", "toms748", "solve_ivp")},
+                   **dict.fromkeys(("brentq", "brenth", "ridder"), "brentq")}.items():
+    _scipy_source.LATE["integrate" if _name == "solve_ivp" else "optimize", _name] = (
+        lambda by=_by: getattr(_import_module(f"{__name__}.implicit.scipy_roots"), by))
 
 
 def _display(name: str) -> _Any:

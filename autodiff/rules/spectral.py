@@ -197,21 +197,38 @@ def _eigvalsh(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> A
 
 
 def _similar(b: Builder, v: Value, a_dot: Value) -> Value:
-    """V^-1 A_dot V."""
+    """V^-1 A_dot V, complex where A is real."""
     lu, perm = b.emit("lu", v)
+    a_dot = b.cast(a_dot, v.type.dtype)
     return b("lu_solve", v, lu, perm, matmul(b, a_dot, v), trans=False)
+
+
+def _defective(b: Builder, v: Value) -> Value:
+    """Pairs of columns that are one vector up to a factor: their eigenvalues have met, and move as a root does, which has no
+    derivative there."""
+    n = b.cast(b.index(v.type.dims[-1]), v.type.dtype.real)
+    across = b("abs", matmul(b, adjoint(b, v), v))
+    least = b("sub", _constant(b, 1, across), b("mul", n, _constant(b, 4 * float(np.finfo(n.type.dtype.np).eps), n)))
+    return b("and", b("not", _eye(b, v)), b("ge", across, b.broadcast(least, across.type.dims)))
+
+
+def _moves(b: Builder, m: Value, met: Value) -> Value:
+    """diag(M), NaN for eigenvalues that have met."""
+    return _undefined(b, b.reduce(met, "any", (len(m.type.dims) - 1,)), _diagonal(b, m))
 
 
 def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     """M = V^-1 A_dot V: w_dot = diag M, V_dot = U + V diag(c) with U = V (F * M).
 
     LAPACK's columns have length 1 and a real largest element v[k], so Re(v^H v_dot) = 0 and Im v_dot[k] = 0:
-    c = -Re(v^H u) - i Im(u[k]) / v[k].
+    c = -Re(v^H u) - i Im(u[k]) / v[k]. Vectors of equal eigenvalues have no derivative, NaN.
     """
     w, v = out(0), out(1)
     dtype, rank = v.type.dtype, len(v.type.dims)
     m = _similar(b, v, dots[0])
-    u = matmul(b, v, _over(b, m, b("sub", rows(b, w, m), columns(b, w, m))))
+    met, gap = _defective(b, v), b("sub", rows(b, w, m), columns(b, w, m))
+    equal = b("and", b("not", _eye(b, m)), b("or", met, b("eq", gap, b.const(0, dtype))))
+    u = matmul(b, v, _undefined(b, equal, _over(b, m, gap)))
     along = b("real", b.reduce(b("mul", b("conj", v), u), "sum", (rank - 2,)))
     largest = b("argreduce", b("abs", v), kind="argmax", axis=rank - 2)
     here = b("eq", positions(b, v, -2), rows(b, largest, v))
@@ -222,7 +239,7 @@ def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
 
     turn = _over(b, element(b("imag", u)), element(b("real", v)))
     c = b("neg", b("complex", along, turn))
-    return [_diagonal(b, m), b("add", u, b("mul", v, rows(b, c, v)))]
+    return [_moves(b, m, met), b("add", u, b("mul", v, rows(b, c, v)))]
 
 
 def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
@@ -236,7 +253,7 @@ def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) 
     own = b("le", _diagonal(b, apart), b.reduce(apart, "min", (rank - 1,)))
     place = b.cast(b.broadcast(positions(b, w, -1), nearest.type.dims), nearest.type.dtype)
     nearest = b("select", own, place, nearest)
-    return [take_along(b, _diagonal(b, _similar(b, v, dots[0])), nearest, rank - 2)]
+    return [take_along(b, _moves(b, _similar(b, v, dots[0]), _defective(b, v)), nearest, rank - 2)]
 
 
 # --- singular values ---------------------------------------------------------------------------------------------------

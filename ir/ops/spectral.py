@@ -2,7 +2,7 @@
 
     eigh a {lower}        Hermitian a: (w [..., n] real and ascending, v [..., n, n]), a v = v w; one triangle of a is read
     eigvalsh a {lower}    its eigenvalues only
-    eig a                 complex a: (w [..., n], v [..., n, n]) in LAPACK's order, columns of length 1
+    eig a                 f64 or c128: complex (w [..., n], v [..., n, n]) in LAPACK's order, columns of length 1
     eigvals a             its eigenvalues only
     svd a, k {full}       a [..., m, n], k = min(m, n): (u, s [..., k] real and descending, v^H); u [..., m, m] and
                           v^H [..., n, n] where full, else [..., m, k] and [..., k, n]
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..opdef import COMPLEXES, INEXACT, OpDef
+from ..opdef import INEXACT, OpDef
 from ..types import C128, F64, DType, Type
 from .common import array_type, expect_choice, expect_count, expect_dtype, expect_index, fail, same_dim
 
@@ -64,9 +64,9 @@ def _infer_hermitian(name: str, vectors: bool) -> Callable:
 
 def _infer_eig(name: str, vectors: bool) -> Callable:
     def infer(operands: tuple[Value, ...], attrs: dict[str, Any], regions: tuple) -> Any:
-        a = _square(name, operands, COMPLEXES & {C128})
-        w = Type(a.dtype, a.dims[:-1])
-        return [w, a] if vectors else [w]
+        a = _square(name, operands, frozenset({F64, C128}))
+        w = Type(C128, a.dims[:-1])
+        return [w, Type(C128, a.dims)] if vectors else [w]
 
     return infer
 
@@ -131,10 +131,10 @@ OpDef("eigh", _infer_hermitian("eigh", True), lambda op, a: tuple(np.linalg.eigh
       effect=True, doc="Eigenvalues and eigenvectors of a Hermitian matrix.", combines=True, factors=True)
 OpDef("eigvalsh", _infer_hermitian("eigvalsh", False), lambda op, a: (np.linalg.eigvalsh(a, _triangle(op)),), rule="special",
       doc="Eigenvalues of a Hermitian matrix.", combines=True, factors=True)
-OpDef("eig", _infer_eig("eig", True), lambda op, a: tuple(np.linalg.eig(a)), rule="special", effect=True,
-      doc="Eigenvalues and eigenvectors of a complex matrix.", combines=True)
-OpDef("eigvals", _infer_eig("eigvals", False), lambda op, a: (np.linalg.eigvals(a),), rule="special",
-      doc="Eigenvalues of a complex matrix.", combines=True)
+OpDef("eig", _infer_eig("eig", True), lambda op, a: tuple(x.astype(np.complex128) for x in np.linalg.eig(a)), rule="special",
+      effect=True, doc="Eigenvalues and eigenvectors of a matrix.", combines=True)
+OpDef("eigvals", _infer_eig("eigvals", False), lambda op, a: (np.linalg.eigvals(a).astype(np.complex128),), rule="special",
+      doc="Eigenvalues of a matrix.", combines=True)
 OpDef("svd", _infer_svd, lambda op, a, k: tuple(np.linalg.svd(a, full_matrices=op.attrs["full"])), rule="special", effect=True,
       doc="Singular values and vectors.", combines=True, factors=True)
 OpDef("svdvals", _infer_svdvals, _evaluate_svdvals, rule="special", doc="Singular values.", combines=True, factors=True)

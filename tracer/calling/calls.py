@@ -57,7 +57,9 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         for x in (*args, *kwargs.values()):
             list_scan_outputs.read(trace, x)
     for x in (*args, *kwargs.values()):
-        if type(x) in SPREAD and (found := SPREAD[type(x)](f, args, kwargs)) is not NotImplemented:
+        kind = type(x) if type(x) in SPREAD else (INSIDE and type(x) in (tuple, list)
+                                                  and next((type(v) for v in x if type(v) in INSIDE), None))
+        if kind and (found := SPREAD[kind](f, args, kwargs)) is not NotImplemented:
             return found
     if handler is _function and id(f.__code__) in tracing.PLACES:
         return _enter(trace, f, args, kwargs)
@@ -106,8 +108,8 @@ _BUILTIN = (types.BuiltinFunctionType, type)
 REDIRECTS = [dispatch.redirect, _typed_container]
 
 
-# class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
-SPREAD: dict = {}
+SPREAD: dict = {}                 # class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
+INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 
 def _listed(x: Sequence | DynamicList | Box) -> Sequence | Box:

@@ -211,8 +211,7 @@ METHODS["compress"] = lambda x, condition, *args, **kwargs: FUNCTIONS[np.compres
 METHODS["put"] = lambda x, *args, **kwargs: FUNCTIONS[np.put](x, *args, **kwargs)
 
 INSTEAD.update({
-    np.roots: "take np.linalg.eigvals of the companion matrix, made complex", np.frexp: "use np.floor(np.log2(np.abs(x)))",
-    np.polydiv: "divide by a loop over the coefficients", np.save: "return the array and save it outside",
+    np.save: "return the array and save it outside",
     np.savetxt: "return the array and save it outside",
     "tobytes": "return the array and convert it outside", "tofile": "return the array and save it outside",
     "resize": "use np.concatenate or np.zeros of the new shape", "byteswap": "convert outside",

@@ -3,6 +3,7 @@ function of the user, and so composed of what this folder knows. numpy.polynomia
 """
 from __future__ import annotations
 
+import types
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
+from ..numpy import polynomials
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, REDIRECT, as_array
 from . import calls, dispatch
@@ -51,6 +53,31 @@ def _borrow(f: Callable) -> None:
 
 for _name in _NAMES.split():
     _borrow(getattr(np, _name))
+
+def _program(f: Callable, program: Callable) -> None:
+    """A program of ours in place of a function of NumPy."""
+    handler = FUNCTIONS[f] = lambda *args, **kwargs: calls.call(program, *args, **kwargs)
+    REDIRECT[f] = dispatch.passing(f, handler)
+
+
+source.OPENED |= {f.__code__ for f in vars(polynomials).values() if isinstance(f, types.FunctionType)}
+_program(np.roots, polynomials.roots)
+_program(np.polydiv, polynomials.polydiv)
+_program(np.polynomial.polynomial.polyroots, polynomials.polyroots)
+
+_poly = FUNCTIONS[np.poly]
+
+
+def poly(seq_of_zeros: Any) -> Any:
+    """NumPy's own source; of a real matrix, whose eigenvalues come in conjugate pairs, the real numbers that they make."""
+    a = as_array(seq_of_zeros)
+    if len(a.dims) != 2 or a.dtype_ir.complex or a.dims[0] == 0:
+        return _poly(seq_of_zeros)
+    return FUNCTIONS[np.real](_poly(calls.call(np.linalg.eigvals, a).astype(np.complex128)))
+
+
+FUNCTIONS[np.poly] = poly
+REDIRECT[np.poly] = dispatch.passing(np.poly, poly)
 
 _fit = FUNCTIONS[np.polyfit]
 

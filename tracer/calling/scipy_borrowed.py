@@ -40,16 +40,25 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         normaltest pearsonr pointbiserialr probplot rankdata scoreatpercentile sem sigmaclip spearmanr tmean
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
+        linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
+        epps_singleton_2samp directional_stats
     """,
     "integrate": "cumulative_simpson",
     "signal": """
         argrelextrema argrelmax argrelmin chirp coherence csd cspline1d qspline1d deconvolve detrend filtfilt freqz freqs
         gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter
         sosfiltfilt spectrogram stft istft vectorstrength welch
-        wiener zpk2tf lombscargle
+        wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
     """,
-    "ndimage": "center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation ",
-    "spatial": "correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes",
+    "ndimage": """
+        center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median
+        morphological_gradient white_tophat black_tophat
+    """,
+    "spatial": """
+        correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes dice rogerstanimoto sokalsneath yule
+        russellrao minkowski_distance
+    """,
+    "optimize": "rosen rosen_der rosen_hess", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre",
 }.items()}
 _WRAPPER = "axis_nan_policy_wrapper"
 

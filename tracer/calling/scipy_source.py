@@ -11,7 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from ...ir.errors import UnsupportedError
+from .. import pytrees
 from ..scipy.programs import (
+    control,
+    cosines,
     density_estimates,
     filters,
     interpolation,
@@ -37,9 +40,9 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices), "signal": filters.SIGNAL,
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control), "signal": filters.SIGNAL,
             "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
-            "spatial": sampled.DISTANCE, "fft": sampled.FFT}
+            "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
@@ -48,10 +51,11 @@ _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran
 
 # package -> what to do where its functions are refused
 _REMEDIES = {
-    "optimize": "give the equations to tg.implicit, which solves and differentiates them inside, or compiled functions to "
-                "SciPy's solver from outside with tg.scipy",
-    "integrate": "use fixed_quad, simpson, tg.implicit.odeint or a loop inside, or hand a compiled function to SciPy's "
-                 "integrator from outside",
+    "optimize": "use brentq or newton for one number, give the equations to tg.implicit, which solves and differentiates "
+                "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
+    "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
+                 "function to SciPy's integrator from outside",
+    "sparse": "use np.linalg.solve or eigh of the dense matrix, a loop of the method's steps, or tg.implicit.root",
 }
 
 
@@ -67,7 +71,8 @@ _EMPTY = types.CellType()
 
 def _reads_traced(args: tuple, kwargs: dict) -> bool:
     """Whether an argument is traced, or a function that reads what is."""
-    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) for x in (*args, *kwargs.values()))
+    return any(boxed(x) or (isinstance(x, types.FunctionType) and _holds_box(x)) or (
+        pytrees.kind_of(x) is pytrees.SPARSE and any(map(boxed, pytrees.leaves_of(x)))) for x in (*args, *kwargs.values()))
 
 
 def _where_held(f: Any, program: Callable) -> Callable:
@@ -92,10 +97,13 @@ def redirect(f: Any) -> Any:
     kind = type(owner) if isinstance(f, types.MethodType) else type(f)
     if (kind.__module__ or "").startswith("scipy.stats") and kind.__name__.endswith(("_gen", "_frozen")):
         return _distribution(f, owner)
+    if parts[:3] == ["scipy", "sparse", "linalg"] and isinstance(f, types.FunctionType):
+        return _refusing(f, f"scipy.sparse.linalg.{f.__name__}")
     if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
     if type(f).__name__ in _COMPILED:
-        return _refusing(f, f"{f.__module__ or 'scipy'}.{f.__name__}")
+        owner = getattr(f, "__module__", None) or "scipy.linalg"
+        return _refusing(f, f"{owner}.{getattr(f, '__name__', 'a routine of LAPACK')}")
     if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
         return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
     if parts[1].startswith("_") or parts[1] == "stats":

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...ir.analysis.lengths import expression
 from ...ir.build import Builder, const
-from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.errors import ShapeError
 from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
-from ..values.promotion import fail, result_dtype, to_dtype
+from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
+from ..values.promotion import fail, result_dtype
 from ..values.shapes import axis_of
 from . import reductions
 from .arrays.creation import iota
@@ -88,15 +88,15 @@ def i0(x: Any) -> Any:
 
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: Any = 100) -> Any:
-    """Real numbers as they are. Of complex ones the elements decide the dtype, which only constants can do."""
-    box = lift(a)
+    """Real numbers as they are. Of complex ones the elements decide the dtype."""
+    box = as_array(a)
     if not box.dtype_ir.complex:
-        return box if type(box) is ArrayBox else boxes.array(boxes.to_value(box))
-    known = boxes.frozen_data(box)
-    if known is None:
-        fail(UnsupportedError, "np.real_if_close of complex numbers makes a real or a complex array as their elements are",
-             "take np.real where you know that it is real")
-    return boxes.array(const(np.real_if_close(known, tol), to_dtype(np.real_if_close(known, tol).dtype)))
+        return box
+    if tol > 1:
+        tol = float(np.finfo(box.dtype_ir.np).eps) * tol
+    flag = FUNCTIONS[np.all](np.less(np.abs(FUNCTIONS[np.imag](box)), tol))
+    only = FUNCTIONS[np.real](box)
+    return HOOKS["real_or_complex"](flag.read(), where(flag, boxes.array(boxes.to_value(only, box.dtype_ir)), box).read())
 
 
 @implements(np.angle)

@@ -35,7 +35,7 @@ def _product(x: ArrayBox) -> Value:
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
     builder, a = tracing.current().builder, as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     pivots, sign = _pivots(x)
     found = builder("mul", sign.read(), _product(pivots))
@@ -72,7 +72,7 @@ def slogdet(a: Any) -> Any:
     """The derivative of log det A = log |det A| + i φ is tr(A^-1 A_dot); the sign of a real matrix is a step, and the phase of
     a complex one exp(i φ)."""
     builder, a = tracing.current().builder, as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     pivots, sign = _pivots(x)
     last = (len(pivots.dims) - 1,)

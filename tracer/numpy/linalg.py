@@ -259,7 +259,7 @@ def _cheapest(sizes: Any) -> Any:
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: Any) -> Any:
     a, n = as_array(a), shapes.static_int(n, "the power of a matrix")
-    square(a)
+    a = square(a)
     if n == 0:
         unit = eye(boxes.count(a.dims[-1]), dtype=a.kind)
         return boxes.array(shapes.expand(unit.read(), a.dims))
@@ -275,13 +275,15 @@ def matrix_power(a: Any, n: Any) -> Any:
 
 # --- solving --------------------------------------------------------------------------------------------------------
 
-def square(a: ArrayBox) -> None:
+def square(a: ArrayBox) -> ArrayBox:
+    """The array, whose last two lengths are the same value."""
     if len(a.dims) < 2:
         fail(LinAlgError, f"{len(a.dims)}-dimensional array given. Array must be at least two-dimensional")
     x, y = a.dims[-2:]
     if type(x) is int and type(y) is int and x != y:
         fail(LinAlgError, "Last 2 dimensions of the array must be square")
-    shapes.require_equal(x, y, "Last 2 dimensions of the array must be square, not {0} and {1}")
+    n = shapes.unify(x, y, "Last 2 dimensions of the array must be square, not {0} and {1}")
+    return a if shapes.same(x, y) else boxes.array(shapes.retype(a.read(), (*a.dims[:-2], n, n)))
 
 
 def inexact(*arrays: ArrayBox) -> list[Value]:
@@ -311,7 +313,7 @@ def _invertible(a: Value) -> tuple[Value, ...]:
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> ArrayBox:
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
-    square(a)
+    a = square(a)
     x, y = inexact(a, b)
     vector = y.type.rank == 1
     if vector:
@@ -358,7 +360,7 @@ def _as_square(a: Any, n: Any) -> Any:
 @implements(np.linalg.inv)
 def inv(a: Any) -> ArrayBox:
     builder, a = tracing.current().builder, as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     unit = eye(boxes.count(x.type.dims[-1]), dtype=x.type.dtype).read()
     lu, perm = _invertible(x)
@@ -382,7 +384,7 @@ def _expect_definite(x: Any) -> None:
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: Any = False) -> Any:
     a = as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     if upper:
         x = conjugate(swapaxes(boxes.array(x), -1, -2).read())

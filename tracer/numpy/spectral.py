@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...ir.build import const
 from ...ir.errors import LinAlgError, ShapeError, UnsupportedError
 from ...ir.types import C128, F64, I64, INDEX, Array, DType
 from .. import tracing
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, HOOKS, ArrayBox, ScalarBox, as_array, implements, lift
 from ..values.promotion import fail, to_dtype
 from .linalg import inexact, matmul, square
 from .reductions import MISSING
@@ -47,7 +48,7 @@ def _least(value: Value) -> Value:
 # --- eigenvalues -------------------------------------------------------------------------------------------------------
 
 def _hermitian(a: ArrayBox, uplo: str) -> tuple[Value, DType, bool]:
-    square(as_array(a))
+    a = square(as_array(a))
     if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
         fail(ShapeError, "UPLO argument must be 'L' or 'U'")
     return (*_matrices(a), uplo.upper() == "L")
@@ -66,31 +67,42 @@ def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     return _array(tracing.current().builder("eigvalsh", value, lower=lower), dtype)
 
 
-def _general(a: ArrayBox, name: str) -> tuple[Value, DType]:
-    square(as_array(a))
-    value, dtype = _matrices(a)
-    if not dtype.complex:
-        fail(UnsupportedError, f"{name} of a real matrix cannot be compiled: whether its result is real or complex depends on "
-             "the elements", f"use {name}(a.astype(complex)), or {name}h(a) where the matrix is symmetric"
-             if name.endswith("eig") else f"use {name}(a.astype(complex)), or np.linalg.eigvalsh(a) where it is symmetric")
+def _general(a: ArrayBox) -> tuple[Value, DType]:
+    value, dtype = _matrices(square(as_array(a)))
     builder = tracing.current().builder
-    finite = builder("isfinite", builder("add", builder("abs", builder("real", value)), builder("abs", builder("imag", value))))
+    finite = value
+    if dtype.complex:
+        finite = builder("add", builder("abs", builder("real", value)), builder("abs", builder("imag", value)))
+    finite = builder("isfinite", finite)
     builder.emit("check", builder.reduce(finite, "all", range(finite.type.rank)), error="LinAlgError",
                  message="Array must not contain infs or NaNs")
     return value, dtype
 
 
+def _as_it_is(dtype: DType, w: Value, *others: Value) -> list:
+    """Eigenvalues and what belongs to them: of a real matrix real arrays, where no eigenvalue has an imaginary part."""
+    builder = tracing.current().builder
+    if dtype.complex:
+        return [_array(x, dtype) for x in (w, *others)]
+    whole = builder("eq", builder("imag", w), const(0.0, F64))
+    flag = builder.reduce(whole, "all", range(whole.type.rank))
+    return [HOOKS["real_or_complex"](flag, builder.cast(x, _complex(dtype))) for x in (w, *others)]
+
+
+def _complex(dtype: DType) -> DType:
+    return to_dtype(np.result_type(dtype.np, np.complex64))
+
+
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
-    value, dtype = _general(a, "np.linalg.eig")
-    w, v = tracing.current().builder.emit("eig", value)
-    return _RESULTS["eig"](_array(w, dtype), _array(v, dtype))
+    value, dtype = _general(a)
+    return _RESULTS["eig"](*_as_it_is(dtype, *tracing.current().builder.emit("eig", value)))
 
 
 @implements(np.linalg.eigvals)
-def eigvals(a: Any) -> ArrayBox:
-    value, dtype = _general(a, "np.linalg.eigvals")
-    return _array(tracing.current().builder("eigvals", value), dtype)
+def eigvals(a: Any) -> Any:
+    value, dtype = _general(a)
+    return _as_it_is(dtype, tracing.current().builder("eigvals", value))[0]
 
 
 # --- singular values ---------------------------------------------------------------------------------------------------

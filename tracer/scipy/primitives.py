@@ -16,7 +16,7 @@ from ..values.promotion import fail
 def lu_factors(a: Any) -> Any:
     """(L and U in one matrix, the permutation with a[permutation] = L U)."""
     builder, a = tracing.current().builder, as_array(a)
-    square(a)
+    a = square(a)
     (x,) = inexact(a)
     lu, order = builder.emit("lu", x)
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
@@ -33,7 +33,7 @@ def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
 def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     """x with a x = b, or a^T x = b, from one triangle of a; b a vector or a matrix."""
     builder, a, b = tracing.current().builder, as_array(a), as_array(b)
-    square(a)
+    a = square(a)
     x, y = inexact(a, b)
     vector = y.type.rank == 1
     if vector:
@@ -43,3 +43,9 @@ def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:
     y = shapes.retype(y, (*y.type.dims[:-2], n, y.type.dims[-1]))
     found = builder("triangular_solve", x, y, lower=lower, trans=trans, unit=unit)
     return boxes.array(builder.reshape(found, found.type.dims[:-1]) if vector else found)
+
+
+def sloped(value: Any, like: Any) -> Any:
+    """A number with the derivatives of another that is equal to it, where that may be NaN."""
+    builder, x, y = tracing.current().builder, boxes.lift(value), boxes.lift(like)
+    return type(x)(builder("surrogate", x.read(), builder.cast(y.read(), x.dtype_ir)), x.weak)      # type: ignore[call-arg]

@@ -33,7 +33,7 @@ from .. import pytrees, tracing
 from ..calling import calls
 from ..control import packed_lists
 from ..regions import failed_writes, identity, leaf_types, region_tracing
-from ..sequences import array_choice, generators
+from ..sequences import array_choice, generators, real_or_complex
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import captured_values, optional_values, promotion, random_generators, returned_views
@@ -305,7 +305,9 @@ class _Run:
                held: list[int | Box]) -> Traced:
         self.expect_unchanged(seen, held)
         captured_values.returned(returned)
-        returned = optional_values.present(returned) if self.private else returned
+        if self.private:
+            returned = optional_values.present(returned)
+            real_or_complex.decided(returned)
         leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
         results: list[Value] = []
         outs: list[Out] = []

@@ -214,6 +214,18 @@ def _ldexp(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     return (x * small * small * small * last).value
 
 
+@rule(np.frexp)
+def _frexp(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
+    """x = m 2**n with 0.5 <= |m| < 1. The logarithm may be off by one; 0, inf and NaN are their own m, with n = 0."""
+    x = b.expr(xs[0])
+    odd = (x == 0) | ~x.isfinite()
+    n = odd.select(0.0, odd.select(1.0, x.abs()).log2().floor()) + 1
+    size = b.expr(_ldexp(b, [xs[0], b.cast((-n).value, I64)], outs)).abs()
+    n = (size >= 1).select(n + 1, (size < 0.5).select(n - 1, n))
+    n = odd.select(0.0, n)
+    return _ldexp(b, [xs[0], b.cast((-n).value, I64)], outs), b.cast(n.value, outs[1])
+
+
 @rule(np.modf)
 def _modf(b: Builder, xs: Any, outs: tuple[DType, ...]) -> Any:
     x = b.expr(xs[0])

@@ -90,6 +90,7 @@ ONE = [
       for f in (np.sign, np.floor, np.ceil, np.trunc, np.rint)),
     Points("spacing", np.spacing, (0.0, 1.0, -2.7), None, dict.fromkeys((0.0, 1.0, -2.7), STEP)),
     Points("ldexp", lambda x: np.ldexp(x, 3), (0.0, -0.0, 1.5), None, dict.fromkeys((0.0, 1.5), (8.0, 0.0))),
+    Points("frexp", lambda x: np.frexp(x)[0], (1.0, -2.5, 0.3), None, {1.0: (0.5, 0.0), -2.5: (0.25, 0.0), 0.3: (2.0, 0.0)}),
     Points("modf", lambda x: np.modf(x)[0], (0.0, -0.0, 1.0, -2.5), None, dict.fromkeys((0.0, 1.0, -2.5), (1.0, 0.0))),
     *(Points(f"x**{n}", lambda x, n=n: x ** n, (0.0, -0.0, 1.0, 2.0) if n % 1 else (0.0, -0.0, 1.0, 2.0, -2.0),
              lambda x, n=n: x ** mp.mpf(n), {**monomial(n), **({"-0.0": tuple(power_slopes(0.0, n, k) for k in (1, 2, 3))}

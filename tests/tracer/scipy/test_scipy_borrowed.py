@@ -4,9 +4,11 @@ import pytest
 import scipy.integrate as si
 import scipy.linalg as sl
 import scipy.ndimage as sn
+import scipy.optimize as so
 import scipy.signal as sg
 import scipy.spatial as ss
 import scipy.spatial.distance as sd
+import scipy.special as sc
 import scipy.stats as st
 from tracegrad.tracer.calling.scipy_borrowed import NAMES
 
@@ -112,6 +114,42 @@ CASES = {
     "spatial.jensenshannon": (lambda a, b: sd.jensenshannon(a, b), (X, Y)),
     "spatial.mahalanobis": (lambda a, b: sd.mahalanobis(a[0], a[1], b), (W, S)),
     "spatial.procrustes": (lambda a: ss.procrustes(a, a[::-1] * 1.3)[2], (P,)),
+    "stats.linregress": (lambda x, y: st.linregress(x, y).slope, (X, Y)),
+    "stats.linregress p": (lambda x, y: st.linregress(x, y).pvalue, (X, Y)),
+    "stats.linregress errors": (lambda x, y: st.linregress(x, y).intercept_stderr, (X, Y)),
+    "-stats.ranksums": (lambda x, y: st.ranksums(x, y).pvalue, (X, Y)),
+    "stats.combine_pvalues": (lambda x: st.combine_pvalues(x / 10).pvalue, (X,)),
+    "stats.boxcox": (lambda x, k: st.boxcox(x, k), (X, 0.3)),
+    "stats.trimboth": (lambda x: np.sort(st.trimboth(x, 0.2)), (X,)), "stats.tmin": (lambda x: st.tmin(x, 0.3), (X,)),
+    "-stats.quantile_test": (lambda x: st.quantile_test(x, q=0.9).statistic, (X,)),
+    "-stats.brunnermunzel": (lambda x, y: st.brunnermunzel(x, y).statistic, (X, Y)),
+    "stats.mvsdist": (lambda x: st.mvsdist(x)[0].mean(), (X,)),
+    "stats.obrientransform": (lambda x, y: st.obrientransform(x, y)[0], (X, Y)),
+    "stats.epps_singleton_2samp": (lambda x, y: st.epps_singleton_2samp(x, y).statistic, (X, Y)),
+    "stats.directional_stats": (lambda x: st.directional_stats(x).mean_direction, (P,)),
+    "signal.sos2tf": (lambda k: sg.sos2tf(SOS * k)[0], (1.3,)),
+    "signal.cont2discrete": (lambda a: sg.cont2discrete((a, a[:, :1], a[:1], np.zeros((1, 1))), 0.1)[0], (M,)),
+    "signal.sweep_poly": (lambda x: sg.sweep_poly(x, np.poly1d([0.1, 0.2, 3.0])), (X,)),
+    "signal.bode": (lambda w: sg.bode(([1.0], [1.0, 2.0]), w=w)[1], (X,)),
+    "signal.lfilter_zi": (lambda b, a: sg.lfilter_zi(b, a), (X[:3], Y[:3])),
+    "signal.decimate": (lambda x: sg.decimate(x, 2), (S64,)), "signal.envelope": (lambda x: sg.envelope(x), (S64,)),
+    "signal.freqz_zpk": (lambda k: np.abs(sg.freqz_zpk([0.5], [0.2, 0.1], k, worN=6)[1]), (1.3,)),
+    "signal.normalize": (lambda b, a: sg.normalize(b, a)[0], (X[:3], Y[:3])),
+    "signal.firwin": (lambda f: sg.firwin(9, f), (0.3,)),
+    **{f"ndimage.{n}": (lambda x, n=n: getattr(sn, n)(x), (IMAGE,)) for n in ["sum", "median"]},
+    "ndimage.sum labels": (lambda x: sn.sum(x, WHOLE, [0, 1, 2]), (IMAGE,)),
+    "ndimage.extrema": (lambda x: np.stack(sn.extrema(x)[:2]), (IMAGE,)),
+    "-ndimage.maximum_position": (lambda x: np.stack(sn.maximum_position(x)), (IMAGE,)),
+    **{f"ndimage.{n}": (lambda x, n=n: getattr(sn, n)(x, 3), (IMAGE,))
+       for n in ["morphological_gradient", "white_tophat", "black_tophat"]},
+    **{f"optimize.{n}": (lambda x, n=n: getattr(so, n)(x), (X,)) for n in ["rosen", "rosen_der", "rosen_hess"]},
+    **{f"special.{n}": (lambda x, n=n: getattr(sc, n)(1, x), (X,)) for n in ["jvp", "yvp", "ivp", "kvp"]},
+    **{f"special.{n}": (lambda x, n=n: np.abs(getattr(sc, n)(1, x)), (X,)) for n in ["h1vp", "h2vp"]},
+    "special.softplus": (lambda x: sc.softplus(x), (X,)),
+    "special.assoc_laguerre": (lambda x: sc.assoc_laguerre(x, 2, 1), (X,)),
+    "spatial.minkowski_distance": (lambda a: ss.minkowski_distance(a, a[::-1] + 1), (P,)),
+    **{f"-spatial.{n}": (lambda a, b, n=n: getattr(sd, n)(a > 1, b > 1), (X, Y))
+       for n in ["dice", "rogerstanimoto", "sokalsneath", "yule", "russellrao"]},
     "-spatial.hamming": (lambda a, b: sd.hamming(a > 1, b > 1), (X, Y)),
     "-spatial.jaccard": (lambda a, b: sd.jaccard(a > 1, b > 1), (X, Y)),
 }

@@ -13,6 +13,7 @@ B, V = RNG.standard_normal((4, 2)), RNG.standard_normal(4)
 W = RNG.standard_normal((3, 3))
 BAND = RNG.standard_normal((4, 6)) + np.array([[0.0], [0.0], [4.0], [0.0]])
 SYM_BAND = np.array([[0, 0.3, -0.2, 0.4, 0.1], [3.0, 4, 5, 4, 3]])
+W4 = np.random.default_rng(5).standard_normal((4, 4)) + 2 * np.eye(4)
 TALL = RNG.standard_normal((5, 3))
 
 # name -> (function, arguments); each is differentiated by all of them
@@ -55,6 +56,10 @@ CASES = {
     "solve_sylvester": (lambda a, b, q: sl.solve_sylvester(a, b, q), (A, W + 4 * np.eye(3), RNG.standard_normal((4, 3)))),
     "solve_continuous_lyapunov": (lambda a, q: sl.solve_continuous_lyapunov(a, q), (A, SPD)),
     "solve_discrete_lyapunov": (lambda a, q: sl.solve_discrete_lyapunov(a, q), (W * 0.3, np.eye(3))),
+    "solve_continuous_are": (lambda a, b, q: sl.solve_continuous_are(a, b, q @ q.T, np.eye(2, dtype=a.dtype)), (A, B, W4)),
+    "solve_discrete_are": (lambda a, b, q: sl.solve_discrete_are(a, b, q @ q.T, np.eye(2, dtype=a.dtype)), (A, B, W4)),
+    "expm_frechet": (lambda a, e: sl.expm_frechet(a, e)[1], (W, W[::-1])),
+    "expm_frechet exp": (lambda a, e: sl.expm_frechet(a, e)[0], (W, W[::-1])),
     "toeplitz": (lambda c: sl.toeplitz(c), (V,)), "toeplitz r": (lambda c, r: sl.toeplitz(c, r), (V, V[:3])),
     "circulant": (lambda c: sl.circulant(c), (V,)), "hankel": (lambda c: sl.hankel(c), (V,)),
     "hankel r": (lambda c, r: sl.hankel(c, r), (V, V[:3])), "companion": (lambda c: sl.companion(c), (V,)),
@@ -75,7 +80,7 @@ def test_values_and_derivatives(name):
         np.testing.assert_allclose(tg.jit(f).interpret(*args), right, rtol=2e-11, atol=1e-11)
     single = [a.astype(np.float32) for a in args]
     found, right = tg.jit(f)(*single), f(*single)
-    if name not in ("lu p", "piv", "expm large"):
+    if name not in ("lu p", "piv", "expm large", "solve_continuous_are", "solve_discrete_are"):
         np.testing.assert_allclose(found, right, rtol=2e-3, atol=2e-4)
         assert np.asarray(found).dtype == np.asarray(right).dtype
     weights = 1 + np.arange(np.size(right)).reshape(np.shape(right)) * 0.1

@@ -321,28 +321,22 @@ def eigvalsh(a: Any, b: Array | None = None, *, lower: bool = True, overwrite_a:
                 subset_by_value=subset_by_value)
 
 
-def _complexed(a: Any) -> Any:
-    return a if np.iscomplexobj(a) else a.astype(np.complex64 if a.dtype == np.float32 else np.complex128)
-
-
 def eigvals(a: Any, b: Array | None = None, overwrite_a: bool = False, check_finite: bool = True,
             homogeneous_eigvals: bool = False) -> Any:
-    if b is not None or homogeneous_eigvals:
-        raise NotImplementedError("generalised eigenvalues cannot be compiled: use eigvals(solve(b, a))")
-    return np.linalg.eigvals(_complexed(_square(_ready(a, check_finite))))
+    return eig(a, b, right=False, check_finite=check_finite, homogeneous_eigvals=homogeneous_eigvals)
 
 
 def eig(a: Any, b: Array | None = None, left: bool = False, right: bool = True, overwrite_a: bool = False,
         overwrite_b: bool = False, check_finite: bool = True, homogeneous_eigvals: bool = False) -> Any:
     if b is not None or left or homogeneous_eigvals:
-        raise NotImplementedError("scipy.linalg.eig with b=, left= or homogeneous_eigvals= cannot be compiled")
-    if not right:
-        return eigvals(a, check_finite=check_finite)
+        raise NotImplementedError("scipy.linalg.eig and eigvals with b=, left= or homogeneous_eigvals= cannot be compiled: "
+                                  "use eig(solve(b, a))")
     a = _square(_ready(a, check_finite))
-    if not np.iscomplexobj(a):
-        raise NotImplementedError("scipy.linalg.eig of a real matrix cannot be compiled: whether its vectors are real depends "
-                                  "on the data; pass a.astype(complex)")
-    return np.linalg.eig(a)
+    kind = np.complex64 if a.dtype in (np.float32, np.complex64) else np.complex128
+    if not right:
+        return np.linalg.eigvals(a).astype(kind)
+    w, v = np.linalg.eig(a)
+    return w.astype(kind), v
 
 
 def polar(a: Any, side: int | str = "right") -> Any:

@@ -206,37 +206,7 @@ def _transform_of_axes(name: str, both: tuple[int, ...] | None) -> Callable:
     return transform
 
 
-def dct(x: Any, type: int | Array = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
-        workers: Any = None, orthogonalize: Any = None) -> Any:
-    """2 Σ x_j cos(πk(2j+1)/2N), and its transpose but for factors, type 3."""
-    if type not in (2, 3) or n is not None or norm not in (None, "backward", "ortho") or orthogonalize is not None:
-        raise NotImplementedError("scipy.fft.dct of types 1 and 4, or with n= or orthogonalize=, cannot be compiled")
-    rows = np.moveaxis(np.asarray(x) + 0.0, axis, -1)
-    size = rows.shape[-1]
-    turn = np.exp(-0.5j * np.pi * np.arange(size) / size)
-    scale = np.full(size, np.sqrt(0.5 / size))
-    scale[0] = np.sqrt(0.25 / size)
-    if type == 2:
-        found = 2.0 * np.real(turn * np.fft.fft(rows, 2 * size, axis=-1)[..., :size])
-        if norm == "ortho":
-            found = found * scale
-    else:
-        half = np.full(size, 1.0)
-        half[0] = 0.5
-        if norm == "ortho":
-            rows = rows * scale * np.where(np.arange(size) == 0, 2.0, 1.0)
-        found = 2.0 * np.real(np.fft.fft(np.conj(turn * 0 + 1) * rows * half * turn, 2 * size, axis=-1)[..., :size])
-    return np.moveaxis(found, -1, axis)
-
-
-def idct(x: Any, type: Any = 2, n: Any = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
-         workers: Any = None, orthogonalize: Any = None) -> Any:
-    size = np.asarray(x).shape[axis]
-    found = dct(x, 5 - type, n, axis, norm, orthogonalize=orthogonalize)
-    return found if norm == "ortho" else found / (2.0 * size)
-
-
 FFT = {**{name: _transform(name) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")},
        **{name: _transform_of_axes(name, (-2, -1)) for name in ("fft2", "ifft2", "rfft2", "irfft2")},
-       **{name: _transform_of_axes(name, None) for name in ("fftn", "ifftn", "rfftn", "irfftn")}, "dct": dct, "idct": idct,
+       **{name: _transform_of_axes(name, None) for name in ("fftn", "ifftn", "rfftn", "irfftn")},
        "fftshift": np.fft.fftshift, "ifftshift": np.fft.ifftshift}
