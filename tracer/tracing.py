@@ -63,12 +63,12 @@ class NeedUnroll(Signal):
 
 
 class Loop:
-    """A staged loop. `site` identifies it in the source, `unrollable` says that its trip count is a number."""
+    """A staged loop. `site`: its place in the source; `unrollable`: its trip count is a number; `most`: ops of its body."""
 
-    __slots__ = ("active", "kind", "site", "trip", "unrollable")
+    __slots__ = ("active", "kind", "most", "site", "trip", "unrollable")
 
-    def __init__(self, site: Any, kind: str, trip: Dim | None = None):
-        self.site, self.kind, self.trip = site, kind, trip
+    def __init__(self, site: Any, kind: str, trip: Dim | None = None, most: int | None = None):
+        self.site, self.kind, self.trip, self.most = site, kind, trip, most
         self.unrollable, self.active = type(trip) is int, True
 
 

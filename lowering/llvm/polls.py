@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from ..loopir.grammar import For, If, Kernel, Load, Store, While, walk
 from ..loopir.passes.buffer_coloring import work
-from ..native.engine import PROVIDERS, Code, compile_module
+from ..native.compile_fast import compile_glue
+from ..native.engine import PROVIDERS, Code
 
 if TYPE_CHECKING:
     from .emit import Emitter
@@ -59,7 +60,7 @@ _DECLARED = """declare i32 @signals.ask(ptr) cold nounwind memory(argmem: readwr
 
 @cache
 def _asking() -> Code:
-    return compile_module(_ASK, optimize=False)
+    return compile_glue(_ASK)
 
 
 PROVIDERS["signals"] = lambda names: [_asking().address(f"signals.{name}") for name in names]

@@ -3,7 +3,8 @@
 An entry is straight-line checks and calls: LLVM's optimiser made it no faster in measurements (70 ns a call either way), and
 takes five times as long as all the rest (10 ms against 2 ms). So: no passes, and the fast instruction selector. That one gives
 up, and leaves the rest of a block to the slow one, at aggregates, and at variables that may be far or replaced by others of
-their name: hence the small code model (code and variables lie in one block of memory, see engine.py) and `dso_local`.
+their name: hence the small code model (code and variables lie in one block of memory, see engine.py) and `dso_local`. The
+question for signals (llvm/polls.py) is compiled so, too: it is asked each few milliseconds.
 """
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def _machine() -> llvm.TargetMachine:
 
 
 def compile_glue(source: str) -> Code:
-    """Machine code of LLVM IR text that refers to nothing outside itself."""
+    """Machine code of LLVM IR text that is run seldom, or waits for what it calls."""
     key = engine.object_key(source, "glue")
     return engine.from_disk(key) or _compiled(source, key)
 
@@ -35,6 +36,7 @@ def _compiled(source: str, key: str | None) -> Code:
         try:
             with llvm.parse_assembly(header + source, context) as module:
                 module.verify()
+                engine.far_calls(module)
                 binary = machine.emit_object(module)
         finally:
             context.close()

@@ -242,7 +242,7 @@ def run_passes(module: Any, machine: Any, lines: int = 0) -> None:
         manager.detach()
 
 
-def _far_calls(module: Any) -> None:
+def far_calls(module: Any) -> None:
     """Have functions outside called through the table of addresses."""
     for function in module.functions:
         if function.is_declaration and not function.name.startswith("llvm."):
@@ -263,7 +263,7 @@ def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterat
                 ticks.append(time.perf_counter())
                 if optimize:
                     run_passes(module, machine, source.count("\n"))
-                _far_calls(module)
+                far_calls(module)
                 ticks.append(time.perf_counter())
                 yield module, machine
         finally:

@@ -22,7 +22,7 @@ from .. import tracing
 from ..regions import escapes, leaf_types
 from ..regions.region_tracing import Mismatch
 from ..tracing import Loop, NeedUnroll, Scope, Trace
-from . import branches, iteration, loop_pragmas, rolled_loops
+from . import branches, iteration, loop_pragmas, rolled_loops, short_loops
 from .branches import negate, truth
 from .iteration import LIMIT
 from .rolled_loops import Changes, Leaves, RolledLoop
@@ -54,10 +54,13 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
         return
     short = (type(trip) is int and trip <= sizes.traced_unrolled and hint is None
              and trace.unrolling * trip <= sizes.traced_unrolled_total)
-    if short or site in trace.unroll:
+    most = short_loops.most_of(trace, site)
+    if site in trace.unroll or (short and most is None):
+        if short and site not in trace.unroll and type(source) is iteration.Range and trip > 2:
+            body = short_loops.measured(trace, site, body)
         _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
         return
-    loop = Loop(site, "for", trip)
+    loop = Loop(site, "for", trip, most)
     try:
         _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
     except NeedUnroll as signal:
@@ -69,6 +72,9 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
                                    "store into an array at the counter, or leave tg.rolled away", tracing.locate()) from None
         _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
     except Mismatch as found:
+        if most is not None:
+            _unroll(trace, source, 0, body, get, put, names, stop, "brevity")
+            return
         _differently(trace, loop, source, found, body, get, put, names, stop, mutated)
 
 
@@ -157,6 +163,8 @@ def _roll(trace: Trace, loop: Loop, source: Any, start: int, body: Callable, get
             return
         except Leaves:
             loop.active = True
+    if loop.most is not None:
+        raise NeedUnroll(loop, "brevity")
     limit = iteration.as_value(trip)
 
     def go(k: Value) -> Callable:

@@ -19,7 +19,7 @@ from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_
 from ..regions.region_tracing import Mismatch, Outcome
 from ..tracing import Loop, Scope, Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from . import any_order, branches, iteration
+from . import any_order, branches, iteration, short_loops
 from .branches import as_bool, truth
 
 if TYPE_CHECKING:
@@ -35,6 +35,18 @@ class Leaves(Exception):
 
 class Changes(Exception):
     """The condition of a `while` changes an array or an object."""
+
+
+def _forget(body: Block, outer: Block, before: int) -> None:
+    """Take out what was emitted from position `before` on of values in a body that is given up, as reads of views there."""
+    gone = {*body.params, *(v for op in body.walk() for v in op.results)}
+    kept = []
+    for op in outer.ops[before:]:
+        if gone.isdisjoint(op.operands):
+            kept.append(op)
+        else:
+            gone.update(op.results)
+    outer.ops[before:] = kept
 
 
 class RolledLoop:
@@ -144,7 +156,14 @@ class RolledLoop:
         for _ in range(ROUNDS):
             self.inits_cache = self.inits()
             made = make()
-            if not self.absorb(made[1]):
+            outer = self.trace.builder.block
+            before = len(outer.ops)
+            try:
+                news = self.absorb(made[1])
+            except Mismatch:
+                _forget(made[0], outer, before)
+                raise
+            if not news:
                 self.loop.active, self.ended = False, self.entered
                 list_scan_outputs.expect_settled(made[1], self.heads)
                 return made
@@ -246,6 +265,7 @@ class RolledLoop:
         self.expect_iteration(trip)
         rows = list_scan_outputs.Rows(self.trace, outcome, trip)
         yields = self.yields(block, outcome)
+        short_loops.expect_gain(self.loop, block, yields)
         block.yields = (*yields, *rows.extend(block))
         if type(source) is iteration.AnyOrder:
             any_order.mark(block)

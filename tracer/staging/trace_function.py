@@ -31,7 +31,7 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import packed_lists
+from ..control import packed_lists, short_loops
 from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import array_choice, generators, real_or_complex
 from ..syntax import source
@@ -142,6 +142,8 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
             known = known if known is None else known | signal.arrays
             _expect_values(call, signal.leaves)
         except Exception as error:
+            if short_loops.taken_back(unroll):
+                continue                           # perhaps it can be compiled with short loops written out
             if failed is not None:
                 raise failed from failed.__cause__
             if not (run.trace.live or run.trace.inputs):
