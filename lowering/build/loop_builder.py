@@ -22,6 +22,7 @@ from ...ir.clone import copy_block, copy_region, mapped, nest_locations
 from ...ir.core import Const, Function, Length, Op, Value
 from ...ir.ops.checks import reported, wrap_message
 from ...ir.thresholds import sizes
+from ...ir.transforms.steady_sums import alone
 from ...ir.types import BOOL, StackType, Type
 from ...ir.verify import checked
 from ..loopir.cursor import operand
@@ -32,7 +33,6 @@ from ..schedule.fuse import Loop, Nest, Schedule
 from ..schedule.index_rules import rule, wrapped
 from ..schedule.inplace import Stores
 from ..schedule.materialize import Program
-from ..schedule.scalar_promotion import alone
 from ..schedule.spectral import ROUTINES
 from ..schedule.tasks import Task
 from .arrays import Place, Values

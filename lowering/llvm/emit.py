@@ -240,7 +240,10 @@ class Emitter(Writer):
     # --- whole buffers ------------------------------------------------------------------------------------------------
 
     def alloc(self, s: Alloc) -> None:
-        self.storage.alloc(s.buffer)
+        if s.stack is not None:
+            self.stacks.alloc(s)
+        else:
+            self.storage.alloc(s.buffer)
 
     def fill(self, s: Fill) -> None:
         buffer = s.buffer
