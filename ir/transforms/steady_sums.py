@@ -12,8 +12,8 @@ coefficients, the row of a matrix product. (Additions to one array happen in any
 That nothing else touches the element is proved with forms over loop counters (ir/analysis/affine.py): on some axis, each other
 access certainly ends before the element or begins after it.
 
-Lowering takes such sums from `alone`. Reverse mode has `taken_out`, which makes them in the IR where the loop reads other parts of
-the array:
+Lowering takes such sums from `alone`. Reverse mode has `taken_out`, which makes them in the IR where the loop reads other
+parts of the array:
 
     for %k … carry(%b) {                                  %s = for %k … carry(%t = broadcast %b[%i, %j], 1) {
       … slice %b[%i + 1 + %k, %j] …                         … slice %b[%i + 1 + %k, %j] …
@@ -21,8 +21,8 @@ the array:
       yield %b1 }                                           yield %t1 }
                                                           %b1 = update %b[%i, %j], %s[0]
 
-On the way back the array is restored, as other iterations read it: then that takes one element for the loop, not one for each of
-its iterations. The place must be known to lie in the array, as the loop might have no iteration that looks.
+On the way back the array is restored, as other iterations read it: then that takes one element for the loop, not one for each
+of its iterations. The place must be known to lie in the array, as the loop might have no iteration that looks.
 """
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from .range_checks import Ranges
 
 
 def alone(f: Function, restored: bool = False) -> dict[Op, dict[Op, int]]:
-    """For each `for` loop that has them: {addition: number of the carried array}. restored: those alone that `taken_out` takes."""
+    """For each `for` loop that has them: {addition: number of the carried array}. restored: those that `taken_out` takes."""
     found: dict[Op, dict[Op, int]] = {}
     proofs = None
     for op in f.body.walk():
@@ -96,7 +96,7 @@ def _steady(op: Op, body: Block, inside: set) -> bool:
 
 
 def _place(w: Op) -> list[Value]:
-    """The position of an element, without the `wrap` that negative ones would need. (One in the loop is gone when lowering asks.)"""
+    """The position of an element, without the `wrap` that negative ones would need; none is left when lowering asks."""
     return [wrap.operands[0] if (wrap := made_by(i, "wrap")) is not None else i for i in w.operands[2:]]
 
 

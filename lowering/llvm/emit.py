@@ -204,8 +204,8 @@ class Emitter(Writer):
         self.body(s.head)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{body}, label %{done}")
         self.start(body)
-        self.polls.iteration(s)
         self.body(s.body)
+        self.polls.iteration(s)
         self.depth -= 1
         self.jump(head)
         self.start(done)

@@ -1,7 +1,7 @@
 """Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are); where there is no room, twice as much is made.
 
-A call begins with about the room that the last one ended with (`mark`, in pages, a little less each time), so that a tape of many
-megabytes has memory that the pool kept from then, and no fresh pages, which cost more than writing and reading the tape.
+A call begins with about the room that the last one ended with (`mark`, in pages, a little less each time), so that a tape of
+many megabytes has memory that the pool kept from then, and no fresh pages, which cost more than writing and reading the tape.
 
 An array that is made to be pushed lies on top of its stack from the start, and one that is popped stays where it lay, where
 passes/tapes_in_place.py has found that nothing else happens to the stack meanwhile.
@@ -68,7 +68,7 @@ class Stacks:
         assert s.stack is not None
         self.tops[s.buffer] = s.stack
         if not s.taken:
-            used, need = self._room(s.stack, self.out.storage.bytes_of(s.buffer))
+            used, _ = self._room(s.stack, self.out.storage.bytes_of(s.buffer))
             self.out.storage.lie(s.buffer, self._top(s.stack, used))
 
     def _room(self, stack: Stack, size: str) -> tuple[str, str]:

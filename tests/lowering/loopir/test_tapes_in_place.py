@@ -1,4 +1,4 @@
-"""Arrays that reverse mode puts on a growing tape are written there and read there; the tape's memory is kept from call to call."""
+"""Arrays that reverse mode puts on a growing tape are written and read where it holds them; its memory is kept between calls."""
 import resource
 
 import numpy as np
@@ -59,7 +59,9 @@ def test_value_and_derivatives(name, slot):
     f, args = PROGRAMS[name]
     single = args[0].dtype == np.float32
     with sizes.at(**({} if slot is None else {"slot": slot})):
-        g = lambda *a: f(*a)                               # a function of its own: compiled with these sizes
+        def g(*a):                                         # a function of its own: compiled with these sizes
+            return f(*a)
+
         value, gradient = tg.value_and_grad(g)(*args)
         x_dot = RNG.normal(size=args[0].shape).astype(args[0].dtype)
         _, slope = tg.jvp(lambda x: g(x, *args[1:]), (args[0],), (x_dot,))
