@@ -1,4 +1,4 @@
-"""Arrays that reverse mode puts on a growing tape are written and read where it holds them; its memory is kept between calls."""
+"""Arrays that reverse mode puts on a growing tape are written and read where it holds them, in memory that is kept."""
 import resource
 
 import numpy as np
