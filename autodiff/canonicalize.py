@@ -24,6 +24,7 @@ from ..ir.opdef import OPS, Elementwise
 from ..ir.transforms.carried_views import reshaped
 from ..ir.transforms.private_arrays import private
 from ..ir.transforms.simplify import peephole
+from ..ir.transforms.steady_sums import taken_out
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
@@ -48,6 +49,8 @@ def prepare(f: Function, name: str) -> Function:
     _accumulate(body, _use_counts(body))
     prepared = Function(name, body, f.loc)
     private(prepared)
+    sweep(prepared)                                # of the reads that additions in place have left
+    taken_out(prepared)
     return prepared
 
 

@@ -132,11 +132,11 @@ def _helpers(declared: set[str], target: Target) -> list[str]:
     """The texts that define what the code calls beside the C library: elementary functions, and memory."""
     forms = sorted(name.partition(".")[2] for name in declared if name.startswith("vecmath."))
     texts = [library.text(forms)] if forms else []
-    texts += [_MEMORY[name] for name in ("memory.take", "memory.give") if name in declared]
+    texts += [_MEMORY[name] for name in _MEMORY if name in declared]
     narrow = {name for name in declared if name in _NARROW}
     if target.pointer == 32:
-        texts = [text.replace("@malloc(", "@memory.malloc(") for text in texts]
-        narrow |= {"memory.malloc"} if "memory.take" in declared else set()
+        texts = [re.sub(r"@(malloc|realloc)\(", r"@memory.\1(", text) for text in texts]
+        narrow |= {_CALLED[name] for name in _CALLED if name in declared}
         texts += [_NARROW[name] for name in sorted(narrow)]
     return texts
 
@@ -160,7 +160,18 @@ define void @memory.give(ptr %block) nounwind {
   call void @free(ptr %block)
   ret void
 }
+""", "memory.extend": """declare ptr @realloc(ptr, i64)
+define ptr @memory.extend(ptr %old, i64 %size) nounwind {
+  %new = call ptr @realloc(ptr %old, i64 %size)
+  ret ptr %new
+}
+""", "memory.shed": """declare void @free(ptr)
+define void @memory.shed(ptr %old) nounwind {
+  call void @free(ptr %old)
+  ret void
+}
 """}
+_CALLED = {"memory.take": "memory.malloc", "memory.extend": "memory.realloc"}
 _LIMIT = 2 ** 31 - 1
 _NARROW = {f"memory.{name}": f"""declare ptr @{name}({old}i32)
 define ptr @memory.{name}({old and 'ptr %old, '}i64 %size) nounwind {{

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ...ir.core import Block, Const, Op, Value
+from ...ir.transforms.steady_sums import known
 from ...ir.types import BOOL, INDEX, StackType
 from ..loopir.cursor import operand
 from ..loopir.grammar import Atom, Clear, For, If, Imm, Scalar, Set, Size, Stack, Swap, Var, While
@@ -176,7 +177,7 @@ def _copy(g: Nester, moves: list[tuple[Value, Value]], where: dict[Storage, Stor
 
 
 class Sums:
-    """The additions of a `for` that a variable gathers (scalar_promotion.py). `g.sums` gives their tasks the variable."""
+    """The additions of a `for` that a variable gathers (steady_sums.py). `g.sums` gives their tasks the variable."""
 
     def __init__(self, g: Nester, op: Op):
         self.g, self.op = g, op
@@ -186,10 +187,10 @@ class Sums:
         for w, _ in self.own:
             dtype = w.results[0].type.dtype
             g.sums[w] = var = g.var(dtype, "sum")
-            g.set(var, Imm(0.0, dtype))
+            g.set(var, Imm(-0.0, dtype))           # nothing added to -0.0 leaves it
 
     def add(self, trip: Size) -> None:
-        """Add the sums to their elements, which are sure to exist if there was an iteration."""
+        """Add the sums to their elements, which are sure to exist if there was an iteration, or where positions are known."""
         g = self.g
         if not self.own:
             return
@@ -197,7 +198,7 @@ class Sums:
             for w, k in self.own:
                 at = tuple(g.index(i) for i in w.operands[2:])
                 g.add_to(self.op.results[k], at, "add", g.get(g.sums.pop(w)), reassoc=False, any_order=True)
-        if isinstance(trip, int):
+        if isinstance(trip, int) or all(known(w) for w, _ in self.own):
             g.stack[-1].extend(statements)
         else:
             g.write(If(g.let("gt", (trip, operand(0)), BOOL), statements, []))

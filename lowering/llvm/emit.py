@@ -204,8 +204,8 @@ class Emitter(Writer):
         self.body(s.head)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{body}, label %{done}")
         self.start(body)
-        self.polls.iteration(s)
         self.body(s.body)
+        self.polls.iteration(s)
         self.depth -= 1
         self.jump(head)
         self.start(done)
@@ -240,7 +240,10 @@ class Emitter(Writer):
     # --- whole buffers ------------------------------------------------------------------------------------------------
 
     def alloc(self, s: Alloc) -> None:
-        self.storage.alloc(s.buffer)
+        if s.stack is not None:
+            self.stacks.alloc(s)
+        else:
+            self.storage.alloc(s.buffer)
 
     def fill(self, s: Fill) -> None:
         buffer = s.buffer

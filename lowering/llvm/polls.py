@@ -85,7 +85,8 @@ class Polls:
         self.wanted = kernel.work > WORK
 
     def iteration(self, loop: For | While) -> None:
-        """At the start of an iteration: count it, and ask where enough has been counted."""
+        """In an iteration: count it, and ask where enough has been counted. That of a `while` asks at its end: what it writes
+        to one place each time is then written at least once before the loop can be left, so LLVM keeps it in a register."""
         if not self.wanted or work([loop]) <= WORK:
             return
         if type(loop) is While:

@@ -1,10 +1,17 @@
-"""Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are) and realloc, twice as much each time."""
+"""Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are); where there is no room, twice as much is made.
+
+A call begins with about the room that the last one ended with (`mark`, in pages, a little less each time), so that a tape of
+many megabytes has memory that the pool kept from then, and no fresh pages, which cost more than writing and reading the tape.
+
+An array that is made to be pushed lies on top of its stack from the start, and one that is popped stays where it lay, where
+passes/tapes_in_place.py has found that nothing else happens to the stack meanwhile.
+"""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ...ir.thresholds import sizes
-from ..loopir.grammar import At, Buffer, Clear, Peek, Poke, Pop, Push, Scalar, Stack, Swap
+from ..loopir.grammar import Alloc, At, Buffer, Clear, Peek, Poke, Pop, Push, Scalar, Stack, Swap
 from .storage import MEMORY
 
 if TYPE_CHECKING:
@@ -12,6 +19,8 @@ if TYPE_CHECKING:
     from .emit import Emitter
 
 LEAST = 4096              # bytes of the first allocation
+PAGES = 12                # bits of a page's bytes, the unit of a mark
+FADE = 5                  # by 1 / 2^FADE of it a mark falls from call to call
 
 
 class Stacks:
@@ -20,6 +29,8 @@ class Stacks:
     def __init__(self, out: Emitter):
         self.out = out
         self.cells: dict[Stack, tuple[str, str, str]] = {}
+        self.tops: dict[Buffer, Stack] = {}        # buffers that lie on top of a stack
+        self.marks: dict[str, str] = {}            # cell of the memory -> the global with the room of the last call
 
     def _cells(self, stack: Stack) -> tuple[str, str, str]:
         found = self.cells.get(stack)
@@ -29,6 +40,8 @@ class Stacks:
             memory, used, room = found
             out.entry += [f"  store ptr null, ptr {memory}", f"  store i64 0, ptr {used}", f"  store i64 0, ptr {room}"]
             out.storage.grown.append((memory, room))
+            name = self.marks[memory] = f"@{out.storage.name}.mark{len(self.marks)}"
+            out.storage.globals.append(f"{name} = internal global i32 0")
         return found
 
     def _load(self, kind: str, cell: str) -> str:
@@ -50,11 +63,18 @@ class Stacks:
             x, y = self._load(kind, a), self._load(kind, b)
             self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
 
-    def push(self, s: Push) -> None:
-        out, kind = self.out, s.stack.dtype
-        memory, used_cell, room_cell = self._cells(s.stack)
-        source = s.source
-        size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
+    def alloc(self, s: Alloc) -> None:
+        """A buffer on top of a stack: room for it, where it is not what the stack holds already."""
+        assert s.stack is not None
+        self.tops[s.buffer] = s.stack
+        if not s.taken:
+            used, _ = self._room(s.stack, self.out.storage.bytes_of(s.buffer))
+            self.out.storage.lie(s.buffer, self._top(s.stack, used))
+
+    def _room(self, stack: Stack, size: str) -> tuple[str, str]:
+        """Make room for so many bytes: (bytes used now, bytes used then)."""
+        out = self.out
+        memory, used_cell, room_cell = self._cells(stack)
         used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
         room = self._load("i64", room_cell)
         grow, ready = out.label(), out.label()
@@ -64,26 +84,51 @@ class Stacks:
         self._grow(memory, room_cell, need)
         out.jump(ready)
         out.start(ready)
-        base, top = self._load("ptr", memory), out.fresh()
-        out.lines.append(f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {used}")
-        if isinstance(source, (Buffer, At)):
-            self._copy(top, out.address(source), size)
+        return used, need
+
+    def _top(self, stack: Stack, used: str) -> str:
+        base, top = self._load("ptr", self._cells(stack)[0]), self.out.fresh()
+        self.out.lines.append(f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {used}")
+        return top
+
+    def push(self, s: Push) -> None:
+        out, kind, source = self.out, s.stack.dtype, s.source
+        whole = isinstance(source, (Buffer, At))
+        size = out.times(out.index(s.size), kind.size) if whole else str(kind.size)
+        used_cell = self._cells(s.stack)[1]
+        if isinstance(source, Buffer) and self.tops.get(source) is s.stack:
+            used, need = self._load("i64", used_cell), out.fresh()
+            out.lines.append(f"  {need} = add nuw nsw i64 {used}, {size}")
         else:
-            out.store_at(top, out.reg(source), kind, self._tags(s.stack))
+            used, need = self._room(s.stack, size)
+            top = self._top(s.stack, used)
+            if isinstance(source, (Buffer, At)):
+                self._copy(top, out.address(source), size)
+            else:
+                out.store_at(top, out.reg(source), kind, self._tags(s.stack))
         out.lines.append(f"  store i64 {need}, ptr {used_cell}")
 
     def _grow(self, memory: str, room_cell: str, need: str) -> None:
-        out = self.out
-        twice, size, raw, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
+        out, mark = self.out, self.marks[memory]
+        twice, wish, size, raw, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
         old = self._load("ptr", memory)
+        first, pages, last, wide, least = (out.fresh() for _ in range(5))
+        less, left, kept, short = (out.fresh() for _ in range(4))
         out.declare("declare i64 @llvm.umax.i64(i64, i64)")
-        out.declare("declare ptr @realloc(ptr, i64)")
-        out.lines += [f"  {twice} = shl i64 {need}, 1", f"  {size} = call i64 @llvm.umax.i64(i64 {twice}, i64 {LEAST})",
-                      f"  {raw} = call ptr @realloc(ptr {old}, i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
+        out.declare("declare ptr @memory.extend(ptr, i64)")
+        out.lines += [f"  {twice} = shl i64 {need}, 1", f"  {first} = icmp eq ptr {old}, null",
+                      f"  {pages} = load atomic i32, ptr {mark} monotonic, align 4", f"  {wide} = zext i32 {pages} to i64",
+                      f"  {last} = shl i64 {wide}, {PAGES}", f"  {wish} = select i1 {first}, i64 {last}, i64 {LEAST}",
+                      f"  {least} = call i64 @llvm.umax.i64(i64 {wish}, i64 {LEAST})",
+                      f"  {size} = call i64 @llvm.umax.i64(i64 {twice}, i64 {least})",
+                      f"  {raw} = call ptr @memory.extend(ptr {old}, i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
                       f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
         out.no_memory = True
         out.start(more)
-        out.lines += [f"  store ptr {raw}, ptr {memory}", f"  store i64 {size}, ptr {room_cell}"]
+        out.lines += [f"  store ptr {raw}, ptr {memory}", f"  store i64 {size}, ptr {room_cell}",
+                      f"  {less} = lshr i64 {size}, {FADE}", f"  {left} = sub i64 {size}, {less}",
+                      f"  {kept} = lshr i64 {left}, {PAGES}", f"  {short} = trunc i64 {kept} to i32",
+                      f"  store atomic i32 {short}, ptr {mark} monotonic, align 4"]
 
     def _copy(self, target: str, source: str, size: str) -> None:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
@@ -144,7 +189,8 @@ class Stacks:
         memory, used_cell, _ = self._cells(s.stack)
         scalar = s.target if isinstance(s.target, Scalar) else None
         size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
-        target = "" if isinstance(s.target, Scalar) else out.address(s.target)
+        stays = isinstance(s, Pop) and isinstance(s.target, Buffer) and self.tops.get(s.target) is s.stack
+        target = "" if stays or isinstance(s.target, Scalar) else out.address(s.target)
         need = self._down_to(s, size) if isinstance(s, Peek) else size
         used, enough, rest = self._load("i64", used_cell), out.fresh(), out.fresh()
         take, empty, done = out.label(), out.label(), out.label()
@@ -158,17 +204,26 @@ class Stacks:
         found: str | tuple[str, str] = ""
         if scalar is not None:
             found = out.load_at(top, kind, self._tags(s.stack))
-        else:
+        elif target:
             self._copy(target, top, size)
         taken = out.block
         out.jump(done)
         out.start(empty)
-        if target:
-            self._zeros(target, size)
+        zeros = target
+        if stays:
+            zeros = self._top(s.stack, self._room(s.stack, size)[0])
+        if zeros:
+            self._zeros(zeros, size)
+        without = out.block
         out.jump(done)
         out.start(done)
         if scalar is not None:
             out.regs[scalar] = self._join(kind, found, taken, empty)
+        elif stays:
+            assert isinstance(s.target, Buffer)
+            place = out.fresh()
+            out.lines.append(f"  {place} = phi ptr [{top}, %{taken}], [{zeros}, %{without}]")
+            out.storage.lie(s.target, place)
 
     def _join(self, kind: DType, found: str | tuple[str, str], taken: str, empty: str) -> Any:
         """The popped value, or zero."""

@@ -137,7 +137,7 @@ class Storage:
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else key
         self._place(buffer, self.layout.slots[key].name)
 
-    def _bytes(self, buffer: Buffer) -> str:
+    def bytes_of(self, buffer: Buffer) -> str:
         """The size in bytes, as an i64 operand, at least 1; where it overflows, so much that malloc refuses it."""
         out, sizes = self.out, [*buffer.dims, buffer.dtype.size]
         total = out.product(sizes)
@@ -170,7 +170,7 @@ class Storage:
         out.declare("declare void @free(ptr)")
         out.lines += [f"  {old} = load ptr, ptr {descriptor}", f"  call void @free(ptr {old})",
                       f"  store ptr null, ptr {descriptor}"]
-        raw = self._allocate("malloc", self._bytes(buffer))
+        raw = self._allocate("malloc", self.bytes_of(buffer))
         out.lines.append(f"  store ptr {raw}, ptr {descriptor}")
         for axis, dim in enumerate(buffer.dims):
             field = out.fresh()
@@ -185,7 +185,7 @@ class Storage:
         cell, room = out.alloca("ptr"), out.alloca("i64")
         out.entry += [f"  store ptr null, ptr {cell}", f"  store i64 0, ptr {room}"]
         self.taken.append(cell)
-        size, have, small = self._bytes(buffer), out.fresh(), out.fresh()
+        size, have, small = self.bytes_of(buffer), out.fresh(), out.fresh()
         grow, ready = out.label(), out.label()
         out.lines += [f"  {have} = load i64, ptr {room}", f"  {small} = icmp ugt i64 {size}, {have}",
                       f"  br i1 {small}, label %{grow}, label %{ready}"]
@@ -210,6 +210,11 @@ class Storage:
         self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else buffer
         self._place(buffer, pointer)
 
+    def lie(self, buffer: Buffer, pointer: str) -> None:
+        """The buffer is the top of a stack, which nothing else reads or writes meanwhile."""
+        self.scope_of[buffer] = buffer
+        self._place(buffer, pointer)
+
     def release(self, failed: bool) -> list[str]:
         """The lines that free this kernel's memory before it returns 0, or 1 where it failed."""
         lines = [f"  call void @{self.freed_by}(ptr %workspace.raw)"] if self.freed_by else []
@@ -218,7 +223,8 @@ class Storage:
             lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.give(ptr {pointer})"]
         for cell, _ in self.grown:
             pointer = self.out.fresh()
-            lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @free(ptr {pointer})"]
+            lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.shed(ptr {pointer})"]
+            self.out.declare("declare void @memory.shed(ptr)")
         for buffer in self.results if failed else ():
             pointer, descriptor = self.out.fresh(), self.descriptors[buffer]
             lines += [f"  {pointer} = load ptr, ptr {descriptor}", f"  call void @free(ptr {pointer})",

@@ -12,6 +12,7 @@
              |  "while" { stmt* } scalar { stmt* }    the first block computes the condition, the second is the body
              |  "if" scalar { stmt* } else { stmt* }
              |  "alloc" buffer                        a temporary that lives to the end of its block, or a "result"
+             |  "alloc" buffer "on" stack             … that lies where the push of it will put it, or where the pop finds it
              |  "fill" buffer scalar | "copy" buffer buffer
              |  "swap" buffer buffer                  exchange the memory of two temporaries (a pointer each), or of two stacks
              |  "clear" stack | "push" stack values   a tape that grows: a scalar, or that many elements from an address on
@@ -262,7 +263,11 @@ class If:
 @final
 @dataclass(slots=True)
 class Alloc:
+    """stack: the buffer lies on top of it: until a push takes it over, or from the pop on that finds it there (`taken`)."""
+
     buffer: Buffer
+    stack: Stack | None = None
+    taken: bool = False
 
 
 @final

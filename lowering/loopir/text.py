@@ -152,7 +152,8 @@ class _Printer:
 
     def alloc(self, s: Alloc) -> None:
         slot = f" slot {s.buffer.slot}" if s.buffer.slot is not None else ""
-        self.row(f"alloc {self.name(s.buffer)}: {self.type(s.buffer)} {s.buffer.space}{slot}")
+        place = f" on {self.name(s.stack)}" if s.stack is not None else ""
+        self.row(f"alloc {self.name(s.buffer)}: {self.type(s.buffer)} {s.buffer.space}{slot}{place}")
 
     def fill(self, s: Fill) -> None:
         self.row(f"fill {self.name(s.buffer)}, {self.operand(s.value)}")

@@ -7,6 +7,8 @@ instead of 2.4). So the last blocks that were given back are kept for the proces
     take(size)      a kept block with room, of at most `LOOSE` times the size; else a new one; null where there is no memory
     give(block)     keep it in a free cell, else in place of another; small and very large ones are freed
     flush()         free all that is kept
+    extend(p, size) memory that grows (tapes): p is what users write to, not the block, and null at first; null: no more memory
+    shed(p)         give back such memory
 
 `kept` counts the bytes in the cells; where one more block would exceed `LIMIT`, all others are freed first. All is lock-free,
 since kernels run without the GIL: who takes a block out of its cell owns it. The first 64 bytes of a block belong to this
@@ -28,6 +30,7 @@ _TEXT = f"""@cells = global [{CELLS} x i64] zeroinitializer
 @kept = global i64 0
 @hand = global i64 0
 declare noalias ptr @malloc(i64)
+declare ptr @realloc(ptr, i64)
 declare void @free(ptr)
 define ptr @take(i64 %size) nounwind {{
 start:
@@ -132,6 +135,49 @@ some:
   %size = load i64, ptr %block
   %less = atomicrmw sub ptr @kept, i64 %size seq_cst
   call void @free(ptr %block)
+  ret void
+done:
+  ret void
+}}
+define ptr @extend(ptr %data, i64 %size) nounwind {{
+start:
+  %first = icmp eq ptr %data, null
+  br i1 %first, label %new, label %grow
+new:
+  %block = call ptr @take(i64 %size)
+  br label %check
+grow:
+  %old = getelementptr i8, ptr %data, i64 -{HEADER}
+  %total = add i64 %size, {HEADER}
+  %moved = call ptr @realloc(ptr %old, i64 %total)
+  %missing = icmp eq ptr %moved, null
+  br i1 %missing, label %again, label %mark
+again:
+  call void @flush()
+  %second = call ptr @realloc(ptr %old, i64 %total)
+  %none = icmp eq ptr %second, null
+  br i1 %none, label %fail, label %mark
+mark:
+  %found = phi ptr [%moved, %grow], [%second, %again]
+  store i64 %size, ptr %found
+  br label %check
+check:
+  %made = phi ptr [%block, %new], [%found, %mark]
+  %nothing = icmp eq ptr %made, null
+  br i1 %nothing, label %fail, label %done
+done:
+  %here = getelementptr i8, ptr %made, i64 {HEADER}
+  ret ptr %here
+fail:
+  ret ptr null
+}}
+define void @shed(ptr %data) nounwind {{
+start:
+  %none = icmp eq ptr %data, null
+  br i1 %none, label %done, label %some
+some:
+  %block = getelementptr i8, ptr %data, i64 -{HEADER}
+  call void @give(ptr %block)
   ret void
 done:
   ret void

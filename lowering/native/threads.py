@@ -39,7 +39,7 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
 MOST = 1024                                                                # threads
 LAUNCH = "declare i32 @threads.launch(ptr, ptr, i64, i64, i64, ptr)"
-STOPPED = "declare i32 @threads.stopped(i64)"
+STOPPED = "declare i32 @threads.stopped(i64) cold nounwind memory(inaccessiblemem: readwrite)"
 
 # All but `next`, `busy` and what spinning looks at is read and written under the mutex, or while no worker is active.
 _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64

@@ -4,7 +4,7 @@
     accumulating_contractions.absorb       which products and sums add themselves to an array instead
     inplace.Stores                         which arrays share memory; may want one in memory after all, or read earlier
     fuse.Schedule                          which tasks share loops; what only its own loop reads stays in a register
-    scalar_promotion.alone                 which elements of arrays are sums in a register while a loop runs
+    steady_sums.alone                      which elements of arrays are sums in a register while a loop runs
     here                                   in what kind of memory each storage lies
 
 Each step sees what those before it decided. At the end everything is closed: build/ finds the memory of every array in
@@ -17,11 +17,11 @@ from collections.abc import Iterator
 
 from ...ir.core import Block, Const, Function, Op, Value
 from ...ir.text.printer import print_function
+from ...ir.transforms.steady_sums import alone
 from .accumulating_contractions import absorb
 from .fuse import Nest, Schedule
 from .inplace import Storage, Stores
 from .materialize import Program, floats, space
-from .scalar_promotion import alone
 from .tasks import Task
 
 

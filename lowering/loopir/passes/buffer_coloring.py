@@ -59,7 +59,8 @@ class _Lives:
                 self.touch(s.buffer)
             elif kind is Alloc:
                 b = s.buffer
-                if b.space == "heap" and b.static and b not in self.first and b.count * b.dtype.size >= sizes.shared:
+                if (s.stack is None and b.space == "heap" and b.static and b not in self.first
+                        and b.count * b.dtype.size >= sizes.shared):
                     self.first[b], self.depth[b] = self.clock, len(self.loops)
                     self.last[b] = self.clock
             elif kind is Copy:

@@ -31,7 +31,7 @@ from .straight_line import accesses, private
 from .unroll import New, copied, made, renamed
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
-NARROW = 64               # … where the loop has temporary arrays, of which each column of a strip then has its own
+NARROW = 64               # … where the loop has temporary arrays of many elements, of which each column of a strip has its own
 
 
 def exchange(kernel: Kernel) -> None:
@@ -179,7 +179,7 @@ class _Strips:
     """The loops that take the place of one. A part is a run of statements, or one inner loop."""
 
     def __init__(self, loop: For, own: set[Var], columns: _Columns):
-        self.size = NARROW if columns.temporary else SIZE
+        self.size = SIZE if all(b.static and b.count == 1 for b in columns.temporary) else NARROW
         self.temporary = {b: Buffer(b.name, b.dtype, (*b.dims, self.size), "heap") for b in columns.temporary}
         self.loop, self.down = For(loop.index, loop.trip, [s for s in loop.body if type(s) is not Alloc]), columns.down
         loop = self.loop

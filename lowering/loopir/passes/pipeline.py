@@ -10,10 +10,11 @@ from .parallelize import parallelize
 from .reached import bound
 from .reorder_iterations import commute
 from .strips import split
+from .tapes_in_place import place
 
 PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("strips", split),
           ("reached", bound), ("parallelize", parallelize),
-          ("buffer_coloring", plan_slots))
+          ("tapes_in_place", place), ("buffer_coloring", plan_slots))
 
 
 def optimize(kernel: Kernel, verify: bool = False, until: str | None = None) -> Kernel:

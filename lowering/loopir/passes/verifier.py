@@ -210,6 +210,8 @@ class _Verifier:
                 self.bad(s, f"the result {buffer!r} is not a parameter")
         elif buffer.space not in ("stack", "heap") or (buffer.space == "stack" and not buffer.static):
             self.bad(s, f"{buffer!r} of space {buffer.space} cannot be allocated")
+        if s.stack is not None and (buffer.space != "heap" or buffer.dtype is not s.stack.dtype):
+            self.bad(s, f"{buffer!r} cannot lie on {s.stack!r}")
         self.allocated.add(buffer)
 
     def fill(self, s: Fill) -> None:
