@@ -51,8 +51,8 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
         raise ArgumentError(f"tg.implicit.odeint takes positive tolerances and numbers of steps; got rtol={rtol!r}, "
                             f"atol={atol!r}, steps={steps!r}, maxsteps={maxsteps!r}", "", where(f))
     name = "tg.implicit.odeint"
-    slope = _slope(f, name, tfirst=False, reshapes=False)
-    solve = _solver(slope, float(rtol), float(atol), steps, int(maxsteps), name)
+    slope = slope_of(f, name, tfirst=False, reshapes=False)
+    solve = solver(slope, float(rtol), float(atol), steps, int(maxsteps), name)
     return solve(y0, t, args) if tracing.active() is not None else jit(solve)(y0, t, args)
 
 
@@ -69,12 +69,12 @@ def like_scipy(func: Callable, y0: Any, t: Any, args: Any = (), Dfun: Any = None
     if not all(type(bound) in (int, float) and bound >= 0 for bound in (relative, absolute)):
         raise UnsupportedError(f"{name} takes as rtol and atol what is a number when the function is compiled",
                                "give Python floats, or leave them out", where(func))
-    slope = _slope(func, name, bool(tfirst), reshapes=True)
-    solve = _solver(slope, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name)
+    slope = slope_of(func, name, bool(tfirst), reshapes=True)
+    solve = solver(slope, min(float(relative), SCIPY_BOUND), min(float(absolute), SCIPY_BOUND), None, 1_000_000, name)
     return solve(np.atleast_1d(np.asarray(y0)), t, args if isinstance(args, tuple) else (args,))
 
 
-def _slope(f: Callable, name: str, tfirst: bool, reshapes: bool) -> Callable:
+def slope_of(f: Callable, name: str, tfirst: bool, reshapes: bool) -> Callable:
     """f in the order of its arguments, with a result of the shape of y. reshapes: of one unknown it may be a number, as in
     SciPy."""
     def slope(y: Any, s: Any, args: Any) -> Any:
@@ -112,7 +112,7 @@ def _stages(slope: Callable) -> Callable:
     return stages
 
 
-def _solver(slope: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str) -> Callable:
+def solver(slope: Callable, rtol: float, atol: float, steps: int | None, maxsteps: int, name: str) -> Callable:
     stages = _stages(slope)
 
     def far(wrong: Box, y: Box, after: Box) -> Any:

@@ -58,9 +58,9 @@ class Basis(NamedTuple):
 
     def vectors(self, b: Builder, k: Value) -> list[Value]:
         """Those of basis vector k."""
-        return [one_hot(b, k, self.starts[n], self.count(b, n), t) for n, t in enumerate(self.types)]
+        return [one_hot(b, k, self.starts[n], self.size(b, n), t) for n, t in enumerate(self.types)]
 
-    def count(self, b: Builder, n: int) -> Value:
+    def size(self, b: Builder, n: int) -> Value:
         return b.iop("sub", self.starts[n + 1], self.starts[n]) if n else self.starts[1]
 
     def part(self, b: Builder, x: Value, axis: int, n: int) -> Value:
@@ -68,7 +68,7 @@ class Basis(NamedTuple):
         if len(self.types) == 1:
             return x
         spec = ":" * axis + "s" + ":" * (x.rank - axis - 1)
-        return b("slice", x, self.starts[n], self.count(b, n), b.index(1), spec=spec)
+        return b("slice", x, self.starts[n], self.size(b, n), b.index(1), spec=spec)
 
 
 def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str, has_aux: bool = False) -> Traced:

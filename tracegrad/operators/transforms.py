@@ -205,7 +205,7 @@ class LinearProgram(Jitted):
     def _varying(self, call: arguments.Call) -> list[bool]:
         """Which lengths of a call are known at run time only in the program, too."""
         types = [p.type for p in self.function.params[:self.residuals]] + [like and like[1] for like in self.likes]
-        return [bool(t) and len(t.dims) == len(leaf.dims) and not isinstance(t.dims[k], int)
+        return [t is not None and len(t.dims) == len(leaf.dims) and not isinstance(t.dims[k], int)
                 for t, leaf in zip(types, call.leaves) if leaf.kind == "array" for k in range(len(leaf.dims))]
 
     @property

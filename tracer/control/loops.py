@@ -56,7 +56,7 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
              and trace.unrolling * trip <= sizes.traced_unrolled_total)
     most = short_loops.most_of(trace, site)
     if site in trace.unroll or (short and most is None):
-        if short and site not in trace.unroll and type(source) is iteration.Range and trip > 2:
+        if short and site not in trace.unroll and type(source) is iteration.Range and isinstance(trip, int) and trip > 2:
             body = short_loops.measured(trace, site, body)
         _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
         return

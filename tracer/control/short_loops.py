@@ -40,7 +40,8 @@ def count(ops: Sequence[Op]) -> int:
 
 def _is_large(made: Value) -> bool:
     dims = made.type.dims
-    return bool(dims) and (not all(type(d) is int for d in dims) or math.prod(dims) > sizes.registers)
+    known = [d for d in dims if isinstance(d, int)]
+    return bool(dims) and (len(known) < len(dims) or math.prod(known) > sizes.registers)
 
 
 def expect_gain(loop: Loop, body: Block, yields: Sequence[Value]) -> None:

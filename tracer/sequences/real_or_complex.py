@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 REMEDY = "make it complex with `.astype(complex)`, or take `.real` where you know that it is real"
 # what has the same value and dtype in both cases, and what takes elements from their places
-_SAME = {np.abs: np.abs, np.absolute: np.abs, builtins.abs: np.abs, np.real: np.real, np.imag: np.imag}
+_SAME: dict[Any, Callable] = {np.abs: np.abs, np.absolute: np.abs, builtins.abs: np.abs, np.real: np.real, np.imag: np.imag}
 _PLACES = frozenset(("reshape", "ravel", "flatten", "transpose", "swapaxes", "squeeze", "diagonal", "copy", "take", "conj",
                      "conjugate"))
 _LOOKED_AT = (len, iter, enumerate, zip, reversed)
@@ -41,7 +41,7 @@ class Undecided(np.lib.mixins.NDArrayOperatorsMixin):
     """`value.real` where `flag` is true, else `value`, a complex array or number."""
 
     __slots__ = ("flag", "value")
-    __hash__ = None
+    __hash__ = None            # type: ignore[assignment]   # as an array
     shown = "array that is real or complex as its elements are"
 
     def __init__(self, flag: ScalarBox, value: Box):
@@ -63,7 +63,7 @@ class Undecided(np.lib.mixins.NDArrayOperatorsMixin):
         return (Undecided(self.flag, part) for part in self.value)
 
     def __len__(self) -> int:
-        return len(self.value)                       # type: ignore[arg-type]
+        return len(self.value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

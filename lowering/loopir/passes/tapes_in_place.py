@@ -52,7 +52,7 @@ def _large(buffer: Buffer) -> bool:
 
 def _busy(body: list, stack: Stack) -> bool:
     """Whether something happens to a stack."""
-    return any(type(s) in (Alloc, Push, Pop, Peek, Poke, Clear) and s.stack is stack for s in walk(body))
+    return any(isinstance(s, Alloc | Push | Pop | Peek | Poke | Clear) and s.stack is stack for s in walk(body))
 
 
 def _used(body: list, buffer: Buffer) -> bool:
