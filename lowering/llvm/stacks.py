@@ -21,7 +21,8 @@ class Stacks:
         self.out = out
         self.cells: dict[Stack, tuple[str, str, str]] = {}
 
-    def _cells(self, stack: Stack) -> tuple[str, str, str]:
+    def places_of(self, stack: Stack) -> tuple[str, str, str]:
+        """The allocas of its registers."""
         found = self.cells.get(stack)
         if found is None:
             out = self.out
@@ -42,17 +43,17 @@ class Stacks:
         return self.out.scope(number) if number < sizes.scopes else ""
 
     def clear(self, s: Clear) -> None:
-        self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")
+        self.out.lines.append(f"  store i64 0, ptr {self.places_of(s.stack)[1]}")
 
     def swap(self, s: Swap) -> None:
         assert isinstance(s.a, Stack) and isinstance(s.b, Stack), s
-        for kind, a, b in zip(("ptr", "i64", "i64"), self._cells(s.a), self._cells(s.b)):
+        for kind, a, b in zip(("ptr", "i64", "i64"), self.places_of(s.a), self.places_of(s.b)):
             x, y = self._load(kind, a), self._load(kind, b)
             self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
 
     def push(self, s: Push) -> None:
         out, kind = self.out, s.stack.dtype
-        memory, used_cell, room_cell = self._cells(s.stack)
+        memory, used_cell, room_cell = self.places_of(s.stack)
         source = s.source
         size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
         used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
@@ -94,7 +95,7 @@ class Stacks:
 
     def poke(self, s: Poke) -> None:
         out, kind = self.out, s.stack.dtype
-        memory, used_cell, _ = self._cells(s.stack)
+        memory, used_cell, _ = self.places_of(s.stack)
         source = s.source
         size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
         used, need, short = self._load("i64", used_cell), self._down_to(s, size), out.fresh()
@@ -122,7 +123,7 @@ class Stacks:
     def _extend(self, stack: Stack, used: str, need: str) -> None:
         """Zeros below what a stack holds, twice as many bytes as are needed, so that going down step by step moves little."""
         out = self.out
-        memory, used_cell, room_cell = self._cells(stack)
+        memory, used_cell, room_cell = self.places_of(stack)
         whole, more, above = out.fresh(), out.fresh(), out.fresh()
         out.lines.append(f"  {whole} = shl i64 {need}, 1")
         self._grow(memory, room_cell, whole)
@@ -141,7 +142,7 @@ class Stacks:
     def pop(self, s: Pop | Peek) -> None:
         """The entry on top, or deeper, which stays."""
         out, kind = self.out, s.stack.dtype
-        memory, used_cell, _ = self._cells(s.stack)
+        memory, used_cell, _ = self.places_of(s.stack)
         scalar = s.target if isinstance(s.target, Scalar) else None
         size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
         target = "" if isinstance(s.target, Scalar) else out.address(s.target)
