@@ -245,7 +245,8 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
         return OF_OBJECTS[name](owner, *args)
     if owner is not None:
         ownership.expect_not_consumed(trace, owner, f"{name}()")
-    branches.tell(owner, name, *args)
+    if (answer := branches.tell(owner, name, *args)) is not None:
+        return answer[0]
     if type(owner) is dict and name == "get" and args and type(args[0]) in captured_values.KEYS:
         captured_values.presence(owner, args[0])
         return captured_values.item(owner, args[0], owner[args[0]]) if args[0] in owner else f(*args, **kwargs)

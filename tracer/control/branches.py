@@ -196,11 +196,12 @@ def binding(*thunks: Callable) -> tuple:
 TOLD: list = []                # told(trace, dict or set, name, args) before it is used (sequences/table_making.py)
 
 
-def tell(held: Any, name: str, *args: Any) -> None:
-    """A dict or set of Python is about to be used, perhaps with a key that only run time knows."""
+def tell(held: Any, name: str, *args: Any) -> tuple | None:
+    """A dict or set of Python is about to be used, perhaps with a key that only run time knows: then (what that gives,)."""
     for told in TOLD if isinstance(held, (dict, set, frozenset)) else ():
-        if (trace := tracing.active()) is not None:
-            told(trace, held, name, args)
+        if (trace := tracing.active()) is not None and (found := told(trace, held, name, args)) is not None:
+            return found
+    return None
 
 
 def in_(x: Any, items: Any) -> Any:

@@ -20,7 +20,7 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
-from ..values.boxes import Box, ScalarBox
+from ..values.boxes import ScalarBox
 from . import table_programs as programs
 from .dynamic_lists import Entries, Entry
 from .hash_tables import FORMS, SETS, Column, Facts, HashTable, no_text, refuse
@@ -235,9 +235,9 @@ def _split(x: Returned) -> tuple:
 
 def _join(meta: tuple, children: Sequence) -> Any:
     (facts,), (one, *columns) = meta, children
-    if isinstance(one, Box) or not isinstance(columns[0] if columns else None, (np.ndarray, type(None))):
+    if not isinstance(one, (int, float, np.generic, np.ndarray)):
         return Returned(facts, list(columns))
-    if np.ndim(one) or one != 1 or np.asarray(one).dtype.kind != "i":
+    if np.ndim(one) or one != 1 or not isinstance(one, (int, np.integer)):
         raise UnsupportedError("a dict or set whose keys are known only at run time is returned by a function of which a "
                                "derivative or a batch is taken", "return arrays: np.array(list(d)), np.array(list(d.values()))")
     n = 0 if facts.key is None else len(facts.key.kinds)

@@ -14,8 +14,10 @@ import numpy as np
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import branches, iteration, packed_lists
+from ..numpy.arrays import creation
 from ..tracing import Trace
-from ..values.boxes import Box
+from ..values import boxes, captured_values
+from ..values.boxes import Box, ScalarBox
 from . import generator_reductions
 from . import table_programs as programs
 from .dynamic_dicts import MADE, DynamicDict, View, fill, listed
@@ -157,16 +159,34 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
     return NotImplemented
 
 
-def met(trace: Trace, held: Any, name: str, args: tuple) -> None:
+def met(trace: Trace, held: Any, name: str, args: tuple) -> tuple | None:
     """Told of a method of a dict or set of Python, before it runs: some need keys that only run time knows."""
     if type(held) not in FORMS:
-        return
+        return None
     if name == "update" or (name in _OF_SETS and isinstance(held, SETS)):
         for items in args:
             if holds_run_time(items):
                 trace_again(trace, held)
     elif args and is_traced(args[0]):
         outgrow(trace, held, args[0])
+        if name in ("get", "__getitem__") and type(held) in (dict, collections.OrderedDict):
+            return looked_up(held, name, *args)
+    return None
+
+
+def looked_up(held: dict, name: str, key: Any, default: Any = None) -> tuple | None:
+    """(held[key],), or held.get(key, default), of a dict from outside: all its keys are known, and in order of size."""
+    kinds = {type(k) for k in held}
+    letter = "iu" if kinds == {int} else "f" if kinds == {float} else ""
+    kind = packed_lists.element_kind(list(held.values())) if held else None
+    if kind is None or kind.dims or type(key) is not ScalarBox or key.dtype_ir.kind not in letter + "x" * (letter == "iu"):
+        return None
+    captured_values.whole(held)
+    keys = sorted(held)
+    values = creation.array([held[k] for k in keys])
+    listed = packed_lists.PackedList(boxes.array(tracing.current().builder.cast(values.read(), kind.dtype)), kind)
+    program = programs.known_item if name == "__getitem__" else programs.known_get
+    return (calls.call(program, np.array(keys), listed, key, *(() if name == "__getitem__" else (default,))),)
 
 
 _OF_SETS = frozenset({"union", "intersection", "difference", "symmetric_difference", "issubset", "issuperset", "isdisjoint",

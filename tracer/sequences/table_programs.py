@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 # --- dicts ------------------------------------------------------------------------------------------------------------
 
 
@@ -109,6 +111,19 @@ def greatest(items: Any, key: Any, sign: Any, empty: Any) -> Any:
         if (found > value if sign > 0 else found < value):
             best, value = items[k], found
     return best
+
+
+def known_item(keys: Any, values: Any, key: Any) -> Any:
+    """An item of a dict with these keys, which are in order of size."""
+    k = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    if keys[k] != key:
+        raise KeyError(key)
+    return values[k]
+
+
+def known_get(keys: Any, values: Any, key: Any, default: Any) -> Any:
+    k = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    return values[k] if keys[k] == key else default
 
 
 # --- sets -------------------------------------------------------------------------------------------------------------

@@ -49,9 +49,10 @@ class Comprehensions(Part):
             return self.generator(node)
         if isinstance(node, (ast.SetComp, ast.DictComp)) and not any(isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await))
                                                                      for n in walk(node)):
+            terms: Any = node
             if isinstance(node, ast.DictComp):
-                node.elt = placed(ast.Tuple([node.key, node.value], ast.Load()), node.key)
-            return self.tg("entries", [early_exit.literal(isinstance(node, ast.SetComp), node), self.terms(node)], node)
+                terms.elt = placed(ast.Tuple([node.key, node.value], ast.Load()), node.key)
+            return self.tg("entries", [early_exit.literal(isinstance(node, ast.SetComp), node), self.terms(terms)], node)
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
         return self.as_python(node)

@@ -115,10 +115,14 @@ def methods(k, w):
 
 def set_operations(k, w):
     a, b = set(k[:7]), set(k[5:])
+    return list(a | b), list(a & b), list(a - b), list(a ^ b)
+
+
+def set_comparisons(k, w):
+    a, b = set(k[:7]), set(k[5:])
     c = a.copy()
     c |= b
-    return (list(a | b), list(a & b), list(a - b), list(a ^ b), list(c), a <= b, a == b, a.isdisjoint(b), (a & b) <= a,
-            len(a.union(b)), c.issuperset(a), (a - b).isdisjoint(b))
+    return list(c), a <= b, a == b, a.isdisjoint(b), c.issuperset(a), a < c
 
 
 def tried(k, w):
@@ -180,7 +184,8 @@ def early_return(k, w):
 
 
 PROGRAMS = [counting, seen_before, order_of_a_set, default_dicts, counters, comprehensions, zipped, removed, changed_in_a_loop,
-            memo_of_pairs, methods, set_operations, tried, arrays, floats, of_a_helper, known_from_the_start, early_return]
+            memo_of_pairs, methods, set_operations, set_comparisons, tried, arrays, floats, of_a_helper, known_from_the_start,
+            early_return]
 
 
 def same(a, b):
@@ -328,7 +333,7 @@ def test_the_derivative_of_a_returned_dict_is_refused():
     np.testing.assert_allclose(values, list(dict(zip(K, W)).values()))
 
 
-@pytest.mark.parametrize("n", [0, 1, 4, 5, 19, 20, 1000])
+@pytest.mark.parametrize("n", [0, 1, 4, 5, 20, 300])
 def test_sizes_of_tables(n):
     """On both sides of the sizes at which a table grows; lengths of zero."""
     k = np.random.default_rng(n).integers(-n, n + 1, n)
@@ -337,7 +342,7 @@ def test_sizes_of_tables(n):
 
 
 def set_order(k, w):
-    return list(set(k) | set(k + 1)), list({x for x in k if x % 3})
+    return list(set(k) | set(k + 1))
 
 
 RUNS = {f: tg.jit(f) for f in (set_order, accumulated)}
@@ -351,3 +356,53 @@ def test_ordered():
         return d
 
     same(tg.jit(f)(K, W), f(K, W))
+
+
+TABLE = {3: 1.0, 1: 2.0, 7: 5.0}
+
+
+def looked_up(d, k):
+    s = 0.0
+    for x in k:
+        s += d.get(x, 0.5)
+        if x in d:
+            s += d[x] ** 2
+        if x in TABLE:
+            s += TABLE[x]
+    return s
+
+
+def test_dicts_from_outside_are_looked_up():
+    run = tg.jit(looked_up)
+    d = {1: 2.5, 40: -1.0, -2: 4.0}
+    assert run(d, K) == looked_up(d, K)
+    slopes = tg.grad(looked_up)(d, K)
+    for key in d:
+        more, less = ({**d, key: d[key] + step} for step in (1e-6, -1e-6))
+        np.testing.assert_allclose(slopes[key], (looked_up(more, K) - looked_up(less, K)) / 2e-6, rtol=1e-6)
+    with pytest.raises(KeyError):
+        tg.jit(lambda d, k: d[k[0] + 5000])(d, K)
+
+
+def test_memo_of_a_recursion():
+    """Its argument ends it: the keys are known."""
+    def f(n):
+        memo = {}
+
+        def go(m):
+            if m not in memo:
+                memo[m] = m if m < 2 else go(m - 1) + go(m - 2)
+            return memo[m]
+
+        return go(n)
+
+    assert tg.jit(f)(12) == 144
+
+
+def test_the_text_of_a_table_is_refused():
+    def f(k):
+        d = {k[0]: 1}
+        print(d)
+
+    with pytest.raises(tg.UnsupportedError, match="text of a dict"):
+        tg.jit(f)(K)
