@@ -5,7 +5,7 @@ import pytest
 
 import tracegrad as tg
 
-SEQUENCES = 150
+SEQUENCES = 100
 
 
 def of_a_dict(what, keys, values):
@@ -65,7 +65,8 @@ def of_sets(what, keys):
         elif what[i] == 9:
             a |= b
         elif what[i] == 10:
-            a = a & b if len(a) > 30 else a
+            if len(a) > 30:
+                a &= b
         elif what[i] == 11:
             b ^= a
         elif what[i] == 12:
@@ -74,7 +75,8 @@ def of_sets(what, keys):
         elif what[i] == 13:
             out.append(len(a | b) + 100 * (a <= b) + 1000 * a.isdisjoint(b))
         else:
-            b = a.copy()
+            b.clear()
+            b |= a
     return np.array(out), list(a), list(b)
 
 
@@ -86,13 +88,14 @@ def sequence(rng, kinds, often=()):
 
 
 COMPILED = {}
+FORWARD = tg.jit(lambda what, keys, x, t: tg.jvp(lambda x: ended(what, keys, x), (x,), (t,))[1])
 
 
 def compiled(f):
     return COMPILED.setdefault(f, tg.jit(f))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_dicts(seed):
     rng = np.random.default_rng(seed)
     run = compiled(of_a_dict)
@@ -107,25 +110,36 @@ def test_dicts(seed):
 
 
 def ended(what, keys, values):
-    return of_a_dict(what, keys, values)[0].sum()
+    """Fewer kinds of steps, for gradients."""
+    d, s = {}, 0.0
+    for i in range(len(what)):
+        k, v = keys[i], values[i]
+        if what[i] == 0:
+            d[k] = v * s + v
+        elif what[i] == 1:
+            d[k] = d.get(k, 0.5) * v
+        elif what[i] == 2:
+            s += d.pop(k, v * 2) * v
+        elif k in d:
+            s += d[k] * v
+    for key, held in d.items():
+        s += held * held * (1 + key % 3) * 0.1
+    return s
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_derivatives_of_dicts(seed):
     rng = np.random.default_rng(100 + seed)
-    gradient, both = compiled_gradient(), tg.jit(lambda a, b, x, t: tg.jvp(lambda x: ended(a, b, x), (x,), (t,)))
+    gradient = COMPILED.setdefault("gradient", tg.grad(ended, argnums=2))
     for _ in range(25):
-        what, keys = sequence(rng, 11, (0, 1, 1, 4, 10))
+        what, keys = sequence(rng, 4, (0, 1))
         n = len(what)
         x, t = rng.normal(size=n) * 0.3, rng.normal(size=n)
         slope = (ended(what, keys, x + 1e-6 * t) - ended(what, keys, x - 1e-6 * t)) / 2e-6 if n else 0.0
         found = gradient(what, keys, x) @ t
         np.testing.assert_allclose(found, slope, rtol=2e-5, atol=2e-5 * (1 + n))
-        np.testing.assert_allclose(both(what, keys, x, t)[1], found, rtol=1e-9, atol=1e-9)
-
-
-def compiled_gradient():
-    return COMPILED.setdefault("gradient", tg.grad(ended, argnums=2))
+        forward = FORWARD(what, keys, x, t)
+        np.testing.assert_allclose(forward, found, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(2))

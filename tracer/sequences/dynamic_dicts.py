@@ -23,7 +23,7 @@ from ..values import boxes
 from ..values.boxes import ScalarBox
 from . import table_programs as programs
 from .dynamic_lists import Entries, Entry
-from .hash_tables import FORMS, SETS, Column, Facts, HashTable, no_text, refuse
+from .hash_tables import FORMS, SETS, Column, Facts, HashTable, merged, no_text, refuse
 
 source.OPENED.update(f.__code__ for f in vars(programs).values() if getattr(f, "__module__", "") == programs.__name__)
 
@@ -38,7 +38,7 @@ class DynamicDict(HashTable):
         self.default = default
         self.values_ = None if facts.value is None else Column(facts.value, site, "value")
 
-    shown = property(lambda self: self.facts.cls.__name__)
+    shown = "dict"
     stands_for = property(lambda self: self.facts.cls)
 
     # --- what the programs ask ----------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ class DynamicDict(HashTable):
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(self.facts.cls, name) and not name.startswith("__"):
-            refuse(f"{self.shown}.{name}, of a dict whose keys are known only at run time", "write a loop over `d.items()`")
-        raise AttributeError(f"'{self.shown}' object has no attribute '{name}'")
+            refuse(f"{self.stands_for.__name__}.{name}, of a dict whose keys are known only at run time", "write a loop over `d.items()`")
+        raise AttributeError(f"'{self.stands_for.__name__}' object has no attribute '{name}'")
 
     def settled(self) -> Any:
         """As it is now, for the caller: Python's own dict."""
@@ -262,10 +262,8 @@ def columns_of(held: Any) -> list:
 
 def like(held: Any, site: tuple) -> Any:
     """An empty dict or set of the kind of another one."""
-    facts, own = tracing.current().lists.get(site), held.facts
-    if isinstance(facts, Facts) and facts.cls is own.cls and facts.key is not None:
-        own = facts._replace(thinned=facts.thinned or own.thinned)
-    return type(held)(own, site, *((held.default,) if isinstance(held, DynamicDict) else ()))
+    facts = merged(held.facts, tracing.current().lists.get(site))
+    return type(held)(facts, site, *((held.default,) if isinstance(held, DynamicDict) else ()))
 
 
 MADE: dict = {False: DynamicDict}             # whether a set is asked for -> the class (dynamic_sets.py)
@@ -273,7 +271,9 @@ MADE: dict = {False: DynamicDict}             # whether a set is asked for -> th
 
 def lifted(held: Any, other: HashTable) -> Any:
     """A dict or set of Python as a table that can be compared with another one."""
-    made = MADE[type(held) in SETS](other.facts._replace(cls=type(held), thinned=False), (other.site, "lifted"), None)
+    site = other.site, "lifted"
+    facts = merged(other.facts._replace(cls=type(held), thinned=False), tracing.current().lists.get(site))
+    made = MADE[type(held) in SETS](facts, site, None)
     fill(made, held)
     return made
 
@@ -299,7 +299,7 @@ class View:
     def __init__(self, held: DynamicDict, what: str):
         self.held, self.what = held, what
 
-    shown = property(lambda self: f"dict_{self.what}")
+    shown = "view of a dict"
     __repr__ = __str__ = __format__ = no_text
 
     def length(self) -> ScalarBox:

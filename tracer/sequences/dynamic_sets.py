@@ -18,7 +18,7 @@ class DynamicSet(HashTable):
         super().__init__(facts, site)
 
     stands_for = property(lambda self: self.facts.cls)
-    shown = property(lambda self: self.facts.cls.__name__)
+    shown = "set"
 
     # --- what the programs ask ----------------------------------------------------------------------------------------
 

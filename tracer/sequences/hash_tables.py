@@ -55,6 +55,18 @@ class Facts(NamedTuple):
         return "set" if self.cls in SETS else "dict"
 
 
+def merged(facts: Facts, known: Any) -> Facts:
+    """What is known of a dict or set that is made of another one, of which `facts` are known, at a place of which something
+    else may be known, too."""
+    if not isinstance(known, Facts) or known.cls is not facts.cls:
+        return facts
+    parts = {}
+    for name in ("key", "value"):
+        one, other = getattr(facts, name), getattr(known, name)
+        parts[name] = (one and other and one.join(other)) or one or other
+    return facts._replace(**parts, thinned=facts.thinned or known.thinned)
+
+
 class Column(DynamicList):
     """The keys, or the values, of a table. `of`: which field of its facts says what they are."""
 
@@ -321,7 +333,7 @@ class HashTable(packed_lists.Settling):
         for mine, theirs in zip(self.columns_(), other.columns_()):
             rows = theirs.columns()
             mine.total.set(theirs.total._value)
-            mine.refill([c.read() for c in rows])
+            mine.refill([builder.cast(c.read(), kind.dtype) for c, kind in zip(rows, mine.entry.kinds)])
         self.cell.set(made)
         if self.facts.thinned:
             self.used_.set(other.used_._value)

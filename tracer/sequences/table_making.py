@@ -163,6 +163,8 @@ def met(trace: Trace, held: Any, name: str, args: tuple) -> tuple | None:
     """Told of a method of a dict or set of Python, before it runs: some need keys that only run time knows."""
     if type(held) not in FORMS:
         return None
+    if name == "copy":
+        return (packed_lists.made(calls.as_it_stands(held.copy, args, {})),)
     if name == "update" or (name in _OF_SETS and isinstance(held, SETS)):
         for items in args:
             if holds_run_time(items):

@@ -358,6 +358,26 @@ def test_ordered():
     same(tg.jit(f)(K, W), f(K, W))
 
 
+def copied(k, w):
+    """A copy may have wider values than the dict that it was made of."""
+    d, s = {}, 0.0
+    for i in range(len(k)):
+        e = d.copy()
+        s += len(e) * w[i] + e.get(k[i], 0.25)
+        d[k[i]] = w[i]
+    n = {}
+    for x in k:
+        n[x] = n.get(x, 0) + 1
+    m = n.copy()
+    for i in range(len(k)):
+        m[k[i]] += w[i]
+    return s, n, m, m == n, n == dict(n)
+
+
+def test_copies():
+    same(tg.jit(copied)(K, W), copied(K, W))
+
+
 TABLE = {3: 1.0, 1: 2.0, 7: 5.0}
 
 
