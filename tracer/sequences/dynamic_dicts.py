@@ -202,7 +202,8 @@ class DynamicDict(HashTable):
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(self.facts.cls, name) and not name.startswith("__"):
-            refuse(f"{self.stands_for.__name__}.{name}, of a dict whose keys are known only at run time", "write a loop over `d.items()`")
+            refuse(f"{self.stands_for.__name__}.{name}, of a dict whose keys are known only at run time",
+                   "write a loop over `d.items()`")
         raise AttributeError(f"'{self.stands_for.__name__}' object has no attribute '{name}'")
 
     def settled(self) -> Any:
