@@ -65,8 +65,8 @@ def of_sets(what, keys):
         elif what[i] == 9:
             a |= b
         elif what[i] == 10:
-            if len(a) > 30:
-                a &= b
+            if len(b) > 30:
+                b &= a
         elif what[i] == 11:
             b ^= a
         elif what[i] == 12:

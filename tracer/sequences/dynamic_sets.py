@@ -119,8 +119,9 @@ class DynamicSet(HashTable):
         calls.call(programs.exchange_all, self, items)
 
     def _become(self, other: DynamicSet) -> None:
-        self.empty()
+        """Take over the table of another set, which is used no more."""
         self.replicate(other)
+        self.cell.set(other.cell._value)
 
     def issubset(self, other: Any) -> Any:
         held = _in_a_set(other, self)
