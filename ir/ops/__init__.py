@@ -16,5 +16,6 @@ from . import (  # noqa: F401
     shape,
     special,
     spectral,
+    table,
     tape,
 )

@@ -25,7 +25,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import BOOL, StackType, Type
 from ...ir.verify import checked
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack
+from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack, Table
 from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import summed
 from ..schedule.fuse import Loop, Nest, Schedule
@@ -228,6 +228,22 @@ class Nester(Values):
             self.write(Poke(stack, depth, value))
         self.stacks[op.results[0]] = stack
 
+    def lookup(self, op: Op) -> None:
+        stack, values = self.stack_of(op.operands[0]), tuple(map(self.scalar, op.operands[1:]))
+        self.env[op.results[1]] = found = self.fresh(op.results[1].type.dtype)
+        self.write(Table(op.attrs["mode"], op.attrs["key"], stack, found, values))
+        self.stacks[op.results[0]] = stack
+
+    def members(self, op: Op) -> None:
+        stack = self.stack_of(op.operands[0])
+        self.write(Table("members", op.attrs["key"], stack, self.address_of(op.results[1])))
+        self.stacks[op.results[0]] = stack
+
+    def replica(self, op: Op) -> None:
+        stack, made = self.stack_of(op.operands[0]), self.new_stack(op.results[1])
+        self.write(Table("replica", op.attrs["key"], stack, made))
+        self.stacks[op.results[0]], self.stacks[op.results[1]] = stack, made
+
     def hold(self, v: Value, stack: Stack | None = None) -> Stack:
         """Put an array on a stack, whatever its length."""
         if stack is None:
@@ -349,7 +365,8 @@ def _site(op: Op) -> tuple:
 
 
 _SCALAR_OPS = {"check": Nester._check, "wrap": Nester._wrap, "print": Nester._print, "dim": Nester._dim,
-               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop, "exchange": Nester.exchange}
+               "stack_new": Nester._new, "push": Nester._push, "pop": Nester.pop, "exchange": Nester.exchange,
+               "lookup": Nester.lookup, "replica": Nester.replica}
 
 
 def _inlined(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:

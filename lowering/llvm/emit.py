@@ -44,11 +44,12 @@ from ..loopir.grammar import (
     Stack,
     Store,
     Swap,
+    Table,
     Var,
     While,
     greatest,
 )
-from . import parallel_loops
+from . import parallel_loops, tables
 from .kernel_writer import REGISTER, Module, Writer
 from .polls import WORK, Polls
 from .scalar import Scalars
@@ -417,8 +418,8 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                For: Emitter.for_, While: Emitter.while_, If: Emitter.if_, Alloc: Emitter.alloc, Fill: Emitter.fill,
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
                Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
-               Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Lib: Emitter.lib,
-               Fail: Emitter.fail, Print: Emitter.print_}
+               Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Table: tables.emit,
+               Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
 def emit(kernel: Kernel, *, fastmath: bool = False, widths: tuple[int, ...] | None = None) -> str:

@@ -32,7 +32,8 @@ class Stacks:
         self.tops: dict[Buffer, Stack] = {}        # buffers that lie on top of a stack
         self.marks: dict[str, str] = {}            # cell of the memory -> the global with the room of the last call
 
-    def _cells(self, stack: Stack) -> tuple[str, str, str]:
+    def places_of(self, stack: Stack) -> tuple[str, str, str]:
+        """The allocas of its registers."""
         found = self.cells.get(stack)
         if found is None:
             out = self.out
@@ -55,11 +56,11 @@ class Stacks:
         return self.out.scope(number) if number < sizes.scopes else ""
 
     def clear(self, s: Clear) -> None:
-        self.out.lines.append(f"  store i64 0, ptr {self._cells(s.stack)[1]}")
+        self.out.lines.append(f"  store i64 0, ptr {self.places_of(s.stack)[1]}")
 
     def swap(self, s: Swap) -> None:
         assert isinstance(s.a, Stack) and isinstance(s.b, Stack), s
-        for kind, a, b in zip(("ptr", "i64", "i64"), self._cells(s.a), self._cells(s.b)):
+        for kind, a, b in zip(("ptr", "i64", "i64"), self.places_of(s.a), self.places_of(s.b)):
             x, y = self._load(kind, a), self._load(kind, b)
             self.out.lines += [f"  store {kind} {y}, ptr {a}", f"  store {kind} {x}, ptr {b}"]
 
@@ -74,7 +75,7 @@ class Stacks:
     def _room(self, stack: Stack, size: str) -> tuple[str, str]:
         """Make room for so many bytes: (bytes used now, bytes used then)."""
         out = self.out
-        memory, used_cell, room_cell = self._cells(stack)
+        memory, used_cell, room_cell = self.places_of(stack)
         used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
         room = self._load("i64", room_cell)
         grow, ready = out.label(), out.label()
@@ -87,7 +88,7 @@ class Stacks:
         return used, need
 
     def _top(self, stack: Stack, used: str) -> str:
-        base, top = self._load("ptr", self._cells(stack)[0]), self.out.fresh()
+        base, top = self._load("ptr", self.places_of(stack)[0]), self.out.fresh()
         self.out.lines.append(f"  {top} = getelementptr inbounds i8, ptr {base}, i64 {used}")
         return top
 
@@ -95,7 +96,7 @@ class Stacks:
         out, kind, source = self.out, s.stack.dtype, s.source
         whole = isinstance(source, (Buffer, At))
         size = out.times(out.index(s.size), kind.size) if whole else str(kind.size)
-        used_cell = self._cells(s.stack)[1]
+        used_cell = self.places_of(s.stack)[1]
         if isinstance(source, Buffer) and self.tops.get(source) is s.stack:
             used, need = self._load("i64", used_cell), out.fresh()
             out.lines.append(f"  {need} = add nuw nsw i64 {used}, {size}")
@@ -139,7 +140,7 @@ class Stacks:
 
     def poke(self, s: Poke) -> None:
         out, kind = self.out, s.stack.dtype
-        memory, used_cell, _ = self._cells(s.stack)
+        memory, used_cell, _ = self.places_of(s.stack)
         source = s.source
         size = out.times(out.index(s.size), kind.size) if isinstance(source, (Buffer, At)) else str(kind.size)
         used, need, short = self._load("i64", used_cell), self._down_to(s, size), out.fresh()
@@ -167,7 +168,7 @@ class Stacks:
     def _extend(self, stack: Stack, used: str, need: str) -> None:
         """Zeros below what a stack holds, twice as many bytes as are needed, so that going down step by step moves little."""
         out = self.out
-        memory, used_cell, room_cell = self._cells(stack)
+        memory, used_cell, room_cell = self.places_of(stack)
         whole, more, above = out.fresh(), out.fresh(), out.fresh()
         out.lines.append(f"  {whole} = shl i64 {need}, 1")
         self._grow(memory, room_cell, whole)
@@ -186,7 +187,7 @@ class Stacks:
     def pop(self, s: Pop | Peek) -> None:
         """The entry on top, or deeper, which stays."""
         out, kind = self.out, s.stack.dtype
-        memory, used_cell, _ = self._cells(s.stack)
+        memory, used_cell, _ = self.places_of(s.stack)
         scalar = s.target if isinstance(s.target, Scalar) else None
         size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
         stays = isinstance(s, Pop) and isinstance(s.target, Buffer) and self.tops.get(s.target) is s.stack

@@ -19,6 +19,8 @@
              |  %x = "pop" stack | "pop" stack address, size          from an empty stack: zeros
              |  %x = "peek" stack %k | "peek" stack %k address, size    the entry that k of its size lie on, or zeros
              |  "poke" stack %k values                                something else in its place
+             |  %x = "table" mode key stack scalar*   a step of the hash table on a stack (ir/ops/table.py), and what it finds
+             |  "table" mode key stack address|stack  write all positions there; make that stack a table like this one
              |  "lib" name operands                   a BLAS or LAPACK call, see libraries/blas.py
              |  "fail" scalar site scalar*            where the scalar is true: report a failed check and return
              |  "print" site scalar*
@@ -349,6 +351,19 @@ class Poke:
 
 
 @final
+@dataclass(slots=True)
+class Table:
+    """A step of the hash table on `stack`: `mode` is one of the op `lookup`, whose position `target` gets; "members", which
+    writes positions to the address `target`; or "replica", which makes another stack a table of it."""
+
+    mode: str
+    key: str
+    stack: Stack
+    target: Scalar | Buffer | At | Stack
+    values: tuple[Atom, ...] = ()
+
+
+@final
 @dataclass(frozen=True)
 class At:
     """The address of an element, as an operand of `Lib`: an index per dimension, or one that counts elements row-major."""
@@ -388,8 +403,8 @@ class Print:
     values: tuple[Atom | Buffer, ...] = ()
 
 
-Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Peek | Poke | Lib
-        | Fail | Print)
+Stmt = (Let | Load | Store | Get | Set | For | While | If | Alloc | Fill | Copy | Swap | Clear | Push | Pop | Peek | Poke
+        | Table | Lib | Fail | Print)
 
 
 @dataclass
@@ -446,7 +461,7 @@ _OPERANDS: dict[type, tuple[str, ...]] = {
     Set: ("value",), For: ("trip",), While: ("cond",), If: ("cond",), Fail: ("cond",), Alloc: ("buffer",),
     Fill: ("buffer", "value"), Copy: ("dst", "src"), Swap: ("a", "b"), Push: ("stack", "source", "size"),
     Pop: ("stack", "target", "size"), Clear: ("stack",), Peek: ("stack", "depth", "target", "size"),
-    Poke: ("stack", "depth", "source", "size")}
+    Poke: ("stack", "depth", "source", "size"), Table: ("stack", "target")}
 
 
 def walk(body: list[Stmt]) -> Iterator[Stmt]:

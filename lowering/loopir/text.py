@@ -37,6 +37,7 @@ from .grammar import (
     Stack,
     Store,
     Swap,
+    Table,
     Var,
     While,
     loc_of,
@@ -187,6 +188,12 @@ class _Printer:
         else:
             self.row(f"peek {self.name(s.stack)}, {self.operand(s.depth)}, {self.operand(s.target)}, {self.operand(s.size)}")
 
+    def table(self, s: Table) -> None:
+        made = f"{self.name(s.target)} = " if isinstance(s.target, Scalar) else ""
+        where = "" if made else f", {self.operand(s.target) if not isinstance(s.target, Stack) else self.name(s.target)}"
+        values = f", {self.operands(s.values)}" if s.values else ""
+        self.row(f"{made}table {s.mode} {s.key} {self.name(s.stack)}{where}{values}")
+
     def lib(self, s: Lib) -> None:
         failure = f" else fail {s.site}{self.site(s.site)}" if s.site is not None else ""
         self.row(f"lib {s.name} {self.operands(s.args)}{failure}")
@@ -210,7 +217,7 @@ _STATEMENTS: dict[type, Callable[[_Printer, Any], None]] = {
                Let: _Printer.let, Load: _Printer.load, Store: _Printer.store, Get: _Printer.get, Set: _Printer.set,
                For: _Printer.for_, While: _Printer.while_, If: _Printer.if_, Alloc: _Printer.alloc, Fill: _Printer.fill,
                Copy: _Printer.copy, Swap: _Printer.swap, Clear: _Printer.clear, Push: _Printer.push,
-               Pop: _Printer.pop, Peek: _Printer.peek, Poke: _Printer.poke, Lib: _Printer.lib,
+               Pop: _Printer.pop, Peek: _Printer.peek, Poke: _Printer.poke, Table: _Printer.table, Lib: _Printer.lib,
                Fail: _Printer.fail, Print: _Printer.print_}
 
 

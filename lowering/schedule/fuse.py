@@ -480,5 +480,6 @@ _TASKS = {
     "draw": Schedule._draw, "print": Schedule._print,
     "check": lambda s, op: s._print(op) if "states" in op.attrs else s._scalar(op, effect=True),
     "dim": Schedule._scalar, "stack_new": Schedule._scalar, "pop": Schedule._entry, "exchange": Schedule._entry,
+    "lookup": Schedule._scalar, "replica": Schedule._scalar, "members": Schedule._routine,
     "push": lambda s, op: s.when.update({op.results[0]: s._whole(op, max(s.guard, s.barrier))}),
 }

@@ -334,4 +334,5 @@ def _triangular(g: Nester, op: Op) -> None:
 
 ROUTINES: dict[str, Callable[[Nester, Op], None]] = {
             "dot": _dot, "cholesky": _cholesky, "lu": _lu, "lu_solve": _lu_solve, "triangular_solve": _triangular,
-            "pop": lambda g, op: g.pop(op), "exchange": lambda g, op: g.exchange(op)}
+            "pop": lambda g, op: g.pop(op), "exchange": lambda g, op: g.exchange(op),
+            "members": lambda g, op: g.members(op)}

@@ -162,6 +162,8 @@ STRUCTURAL = {
     "empty": ([Type(INDEX), 3], {"dtype": F32}), "stack_new": ([], {"dtype": F32}),
     "push": ([StackType(Type(F64)), Type(F64)], {}), "pop": ([StackType(Type(F64))], {}),
     "exchange": ([StackType(Type(F64)), Type(INDEX), Type(F64)], {}),
+    "lookup": ([StackType(Type(I64)), Type(INDEX), Type(I64), Type(F64)], {"mode": "enter", "key": "(if)"}),
+    "members": ([StackType(Type(I64)), Type(INDEX)], {"key": "i"}), "replica": ([StackType(Type(I64))], {"key": "f"}),
     "draw": ([Type(I64), 3, Type(F64)], {"dist": "poisson", "kind": "Generator", "dtype": I64, "rank": 1}),
     "random_call": ([Type(I64), Type(I64), 3], {"kind": "RandomState", "method": "choice", "form": '[[["x", 0], ["d", 1]], []]',
                                                "result": "i64", "rank": 1}),

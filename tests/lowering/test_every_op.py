@@ -122,6 +122,7 @@ ELSEWHERE = {
     "call": "inlined before lowering", "check": "tests/lowering/build/test_nest_control.py", "print": "tests/lowering/build",
     "push": "tests/fuzz, with TRACEGRAD_SIZES", "pop": "with push", "exchange": "tests/tracer/sequences/test_list_functions.py",
     "stack_new": "with push",
+    "lookup": "tests/lowering/build/test_tables.py", "members": "lookup", "replica": "lookup",
     "couple": "no op for machine code", "draw": "tests/tracer/numpy/test_random.py", "random_call": "draw",
     "lu": "tests/tracer/numpy/test_numpy_linalg.py, as all factorisations with several results", "lu_solve": "lu",
     "triangular_solve": "lu", "svdvals": "lu", "eigh": "lu", "eig": "lu", "eigvals": "lu", "svd": "lu", "qr": "lu",

@@ -224,7 +224,8 @@ def as_it_stands(f: Callable, args: Sequence[Any], kwargs: Any) -> Any:
     return _as_it_stands(tracing.active(), f, args, kwargs)
 
 
-_STORES = (list, dict, set, collections.deque)          # their methods hand on what they hold, and do not look into it
+# their methods hand on what they hold, and do not look into it
+_STORES = (list, dict, set, frozenset, collections.deque, collections.defaultdict, collections.Counter, collections.OrderedDict)
 
 
 def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: Any) -> Box | tuple[Array | ArrayBox,
@@ -246,6 +247,8 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
         return OF_OBJECTS[name](owner, *args)
     if owner is not None:
         ownership.expect_not_consumed(trace, owner, f"{name}()")
+    if (answer := branches.tell(owner, name, *args)) is not None:
+        return answer[0]
     if type(owner) is dict and name == "get" and args and type(args[0]) in captured_values.KEYS:
         captured_values.presence(owner, args[0])
         return captured_values.item(owner, args[0], owner[args[0]]) if args[0] in owner else f(*args, **kwargs)
@@ -300,7 +303,7 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
             raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
                                    tracing.locate())
     except UnsupportedError:
-        for told in OUTGROWN if type(owner) in (list, collections.deque) else ():
+        for told in OUTGROWN:
             told(trace, owner, name, args)
         raise
 
@@ -310,7 +313,7 @@ STAND_INS: set[type] = set()
 # name of a special method -> handler(held, …) of containers, and of any object (staging/assignment.py)
 SLOTS: dict[str, Callable] = {}
 OF_OBJECTS: dict[str, Callable] = {}
-# told(trace, list, name, args) before a change of its length is refused (sequences/dynamic_lists.py)
+# told(trace, container, name, args) before a change of its length is refused (sequences/dynamic_lists.py)
 OUTGROWN: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (sequences/list_sort.py)
 LIST_METHODS: dict = {}
@@ -388,8 +391,8 @@ def type_of(x: Any) -> type:
     captured_arrays.seen(x)                            # an array from outside is to be one at each call
     if isinstance(x, ArrayBox):
         return np.ndarray
-    if isinstance(x, packed_lists.ListValue):
-        return list
+    if isinstance(x, packed_lists.Settling):
+        return x.stands_for
     if isinstance(x, GeneratorBox):
         return class_of(x.kind)
     if isinstance(x, ScalarBox):
@@ -402,7 +405,7 @@ def type_(*args: ScalarBox | tuple[np.ndarray | Box, ...]) -> type:
 
 
 def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
-    if isinstance(x, (Box, packed_lists.ListValue, GeneratorBox)):
+    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
     own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
@@ -489,12 +492,11 @@ def _text_of(make: Callable | type, conversion: str) -> Callable:
 BUILTINS: dict[Any, Callable] = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
-    list: _of_items(list), tuple: _of_items(tuple), set: _of_items(set), iter: lambda x,
-    *stop: iter(iteration.iterate(x), *stop),
+    list: _of_items(list), tuple: _of_items(tuple), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
     np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
     str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
-    locals: _refused("locals", "name the variables that you need"), vars: _refused("vars", "name the variables that you need"),
+    **{f: _refused(f.__name__, "name the variables that you need") for f in (locals, vars)},
     eval: _refused("eval", "write the expression, or make a function of it outside"),
     exec: _refused("exec", "write the statements, or make a function of them outside"),
 }

@@ -193,6 +193,17 @@ def binding(*thunks: Callable) -> tuple:
     return lambda: tuple(v for t in found for v in t.get()), put, tuple(n for t in found for n in t.names)
 
 
+TOLD: list = []                # told(trace, dict or set, name, args) before it is used (sequences/table_making.py)
+
+
+def tell(held: Any, name: str, *args: Any) -> tuple | None:
+    """A dict or set of Python is about to be used, perhaps with a key that only run time knows: then (what that gives,)."""
+    for told in TOLD if isinstance(held, (dict, set, frozenset)) else ():
+        if (trace := tracing.active()) is not None and (found := told(trace, held, name, args)) is not None:
+            return found
+    return None
+
+
 def in_(x: Any, items: Any) -> Any:
     """`x in items`: for traced numbers, whether any element is equal."""
     if type(items) is list and (trace := tracing.active()) is not None:
@@ -204,6 +215,9 @@ def in_(x: Any, items: Any) -> Any:
         captured_values.whole(items)
     else:
         captured_values.presence(items, x)
+    if hasattr(type(items), "__tracegrad_contains__"):
+        return items.__tracegrad_contains__(x)
+    tell(items, "__contains__", x)
     items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)

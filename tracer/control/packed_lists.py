@@ -37,10 +37,21 @@ NEVER = None                     # of a place: its lists are not packed
 NEITHER = False                  # nor are they piles (sequences/dynamic_lists.py)
 # a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
 KEPT = True
+GROWING = {list}                 # classes of which some are made in another form; sequences/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 
 
-class ListValue:
+class Settling:
+    """What stands for a container of Python that has another form: settled() is one that does not change, for the caller."""
+
+    __slots__ = ()
+    stands_for: Any = list                                # its type to the program
+
+    if TYPE_CHECKING:
+        def settled(self) -> Any: ...
+
+
+class ListValue(Settling):
     """What is a list to the program: array() is np.array of it, packed() the same as a packed list of numbers."""
 
     __slots__ = ()
@@ -161,9 +172,9 @@ def place() -> tuple[int, int]:
 
 
 def made(held: Any) -> Any:
-    """A list that the program has just made: itself, or packed."""
+    """A list, dict or set that the program has just made: itself, or in another form."""
     trace = tracing.active()
-    if trace is None or type(held) is not list:
+    if trace is None or type(held) not in GROWING:
         return held
     site = place()
     found = trace.lists.get(site)
@@ -246,8 +257,8 @@ def pack(trace: Trace, held: Any) -> None:
 
 def settled(x: Any) -> Any:
     """What a function returns, in which lists are as they are now."""
-    if any(isinstance(leaf, ListValue) for leaf in pytrees.leaves_of(x)):
-        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, ListValue) else leaf, x)
+    if any(isinstance(leaf, Settling) for leaf in pytrees.leaves_of(x)):
+        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, Settling) else leaf, x)
     return x
 
 

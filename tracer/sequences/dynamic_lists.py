@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 _AnyBox = TypeVar("_AnyBox", bound=Box)
 # name -> method(list, *args) of those that move entries or look for one (list_functions.py)
 METHODS: dict = {}
-EMPTY = "pop from empty list"
-OUTSIDE = "list index out of range"
+EMPTY, OUTSIDE = "pop from empty list", "list index out of range"
 
 
 class Entry(NamedTuple):
@@ -95,8 +94,8 @@ class Cell:
 def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | ScalarBox, ...]) -> None:
     """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
     be."""
-    found = _entry_after(held, name, args)
     epoch = trace.born_at.get(id(held))
+    found = _entry_after(held, name, args) if type(held) in (list, deque) else None
     if found is not None and epoch is not None and epoch[0] is held and trace.lists.get(epoch[1]) is not packed_lists.NEITHER:
         raise tracing.Restart(lists={epoch[1]: found})
 
@@ -135,8 +134,7 @@ def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> Dyna
 class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
     last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
-    of
-    each array that was entered, which a write to the array makes unreadable."""
+    of each array that was entered, which a write to the array makes unreadable."""
 
     __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
     __hash__ = None
@@ -165,16 +163,18 @@ class DynamicList(packed_lists.ListValue):
     def _leaves(self, value: Any) -> list:
         """The leaves of a new entry; traces again where it needs a wider type."""
         joined = self.entry.join(Entry.of(value))
-        if joined is None:
-            _refuse("an entry unlike the others of the list: all must have one structure, and numbers or arrays of one shape",
-                    "give the entries one shape")
         if joined != self.entry:
-            raise tracing.Restart(lists={self.site: joined})
+            self.widen(joined)
         leaves = pytrees.flatten(value)[0]
         for x in leaves:
             if isinstance(x, ArrayBox):
                 list_scan_outputs.entered(tracing.current(), x, self.write_guard)
         return leaves
+
+    def widen(self, joined: Entry | None) -> NoReturn:
+        if joined is None:
+            _refuse("an entry unlike the others of the list: all must have one structure", "give them one shape")
+        raise tracing.Restart(lists={self.site: joined})
 
     def extend(self, values: tuple[Value, ...]) -> None:
         source = iteration.source_of(values)

@@ -42,15 +42,16 @@ class Listed:
 
 
 class Tried(Listed):
-    """Gathers the terms in a list, until something that only run time knows decides how many there are."""
+    """Gathers the terms in a list, until something that only run time knows decides how many there are: then the place is to
+    have `then` instead."""
 
-    def __init__(self, site: tuple[int, ...]):
+    def __init__(self, site: tuple[int, ...], then: Any = packed_lists.KEPT):
         super().__init__()
-        self.site = site
+        self.site, self.then = site, then
 
     def each(self, items: Any, body: Callable) -> None:
         if type(items) in iteration.DRIVEN:
-            raise tracing.Restart(lists={self.site: packed_lists.KEPT})
+            raise tracing.Restart(lists={self.site: self.then})
         with self.counting():
             items = iteration.iterate(items)
         for item in items:
@@ -69,14 +70,14 @@ class Tried(Listed):
         except ConcretizationError:
             if self.site in tracing.current().lists:
                 raise
-            raise tracing.Restart(lists={self.site: packed_lists.KEPT}) from None
+            raise tracing.Restart(lists={self.site: self.then}) from None
 
 
 class Kept(Listed):
     """Gathers the terms in a list whose length only run time knows."""
 
     def __init__(self) -> None:
-        self.terms = packed_lists.made([])
+        self.terms: Any = packed_lists.made([])
 
     def each(self, items: Any, body: Callable) -> None:
         loops.for_(items, _silent(body), None, None, (), None, site=id(body.__code__))

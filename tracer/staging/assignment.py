@@ -12,7 +12,7 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls, dispatch
-from ..control import packed_lists
+from ..control import branches, packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..sequences import array_choice, list_sort, records
 from ..syntax import nonlocals, source
@@ -39,6 +39,8 @@ def getitem(held: Any, key: Any) -> Any:
             found = list_sort.item_at(trace, held, key)
             if found is not NotImplemented:
                 return found
+        if (answer := branches.tell(held, "__getitem__", key)) is not None:
+            return answer[0]
         _expect_no_new_item(trace, held, key)
         found = dunder_dispatch.item(held, key)
         return packed_lists.made(found) if type(held) is list and type(key) is slice else found
@@ -47,8 +49,19 @@ def getitem(held: Any, key: Any) -> Any:
 
 def _expect_no_new_item(trace: Trace, held: Any, key: Any) -> None:
     """Reading an item that a collections.defaultdict does not have makes it."""
+    branches.tell(held, "__getitem__", key)
     if isinstance(held, collections.defaultdict) and not isinstance(key, Box) and key not in held:
-        ownership.expect_own(trace, held, "the first use of an item")
+        _expect_own(trace, held, "an item", key)
+
+
+def _expect_own(trace: Trace, held: Any, what: str, key: Any) -> None:
+    """The program may change the size of a container here."""
+    try:
+        ownership.expect_own(trace, held, {"an item": "an assignment to a new item"}.get(what, what))
+    except UnsupportedError:
+        for told in calls.OUTGROWN if isinstance(held, (dict, set)) else ():
+            told(trace, held, what, (key,))
+        raise
 
 
 def outer(x: Any) -> Any:
@@ -66,7 +79,7 @@ def setitem(value: Any, held: Any, key: Any) -> None:
         held[key] = value
     elif isinstance(held, np.ndarray):
         _into_array(trace, held, key, value)
-    elif isinstance(held, packed_lists.ListValue):
+    elif isinstance(held, packed_lists.Settling):
         held[key] = value
     elif isinstance(held, (list, dict)):
         _into_container(trace, held, key, value)
@@ -88,13 +101,14 @@ def _into_array(trace: Trace, held: Any, key: Any, value: Any) -> None:
 def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box], key: Any,
                     value: Any) -> None:
     list_scan_outputs.read(trace, held)
+    branches.tell(held, "__setitem__", key)
     if id(held) in trace.outer or id(held) in trace.shared:
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
         key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
     if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
-        ownership.expect_own(trace, held, "an assignment to a new item")
+        _expect_own(trace, held, "an item", key)
         held[key] = value
         return
     if isinstance(held, list):
@@ -137,8 +151,9 @@ def named(value: Value, held: Any, name: str) -> Any:
 
 def delete(held: Any, key: Any, attribute: bool) -> None:
     trace = tracing.active()
-    if trace is not None:
-        ownership.expect_own(trace, held, "`del`")
+    if trace is not None and not isinstance(held, packed_lists.Settling):
+        branches.tell(held, "__delitem__", key)
+        _expect_own(trace, held, "`del`", key)
     if attribute:
         delattr(held, key)
     else:
@@ -149,12 +164,12 @@ def augment(held: Any, value: Any, op: str) -> Any:
     """`name op= value`: what the name is bound to."""
     trace = tracing.active()
     if trace is not None and type(held) in (list, set, dict, collections.deque):
+        branches.tell(held, "update", value)
         calls.change_length(trace, held, _SIGN[op], (value,))
     elif trace is not None and isinstance(held, np.ndarray) and trace.maker(held) < 0:
         held = boxes.lift(held)
-    elif isinstance(held, packed_lists.ListValue) and op == "iadd":
-        held.extend(value)
-        return held
+    elif isinstance(held, packed_lists.Settling) and hasattr(type(held), f"__{op}__"):
+        return getattr(held, f"__{op}__")(value)
     elif trace is not None and not isinstance(held, Box) and not hasattr(type(held), f"__{op}__"):
         return dunder_dispatch.operate(op[1:], held, value)
     elif type(held) is array_choice.ArrayChoice:
@@ -188,8 +203,8 @@ def aug_item(held: ArrayChoice | ArrayBox, key: Any) -> tuple[ArrayChoice | Arra
 
 def aug_setitem(place: tuple[ArrayChoice | ArrayBox, Any, Box], value: float | Box, op: str) -> None:
     held, key, found = place
-    if type(held) is array_choice.ArrayChoice and isinstance(found, ArrayBox):
-        found = boxes.array(held[key].read())                  # which array it is a view of is not known: a copy, stored back
+    if isinstance(found, ArrayBox) and isinstance(held, (array_choice.ArrayChoice, packed_lists.Settling)):
+        found = boxes.array(found.read())                      # which array it is a view of is not known: a copy, stored back
     made = augment(found, value, op)
     written = made is found and (type(found) is array_choice.ArrayChoice or (
         isinstance(found, ArrayBox) and isinstance(held, ArrayBox) and found.root is held.root))

@@ -63,7 +63,7 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     if first in _HOLDERS or second in _HOLDERS:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
-        return packed_lists.made(function(a, b)) if first is list or second is list else function(a, b)
+        return packed_lists.made(function(a, b)) if first in packed_lists.GROWING else function(a, b)
     captured_values.compared(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)

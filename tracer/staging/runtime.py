@@ -19,6 +19,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     match_runtime,
     records,
     stencils,
+    table_making,
     ufunc_methods,
     vectorize,
 )
@@ -112,7 +113,7 @@ RUNTIME = types.SimpleNamespace(
     is_none=optional_values.is_none, raise_=branches.raise_,
     text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     settled=settled,
-    fresh=fresh,
+    fresh=fresh, display=table_making.display, entries=table_making.entries,
     unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,
     setitem=assignment.setitem,

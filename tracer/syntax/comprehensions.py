@@ -47,9 +47,31 @@ class Comprehensions(Part):
             return self.tg("gather", [self.terms(node)], node)
         if isinstance(node, ast.GeneratorExp) and not any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in walk(node)):
             return self.generator(node)
+        if isinstance(node, (ast.SetComp, ast.DictComp)) and not any(isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await))
+                                                                     for n in walk(node)):
+            terms: Any = node
+            if isinstance(node, ast.DictComp):
+                terms.elt = placed(ast.Tuple([node.key, node.value], ast.Load()), node.key)
+            return self.tg("entries", [early_exit.literal(isinstance(node, ast.SetComp), node), self.terms(terms)], node)
         first = node.generators[0]
         first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
         return self.as_python(node)
+
+    def dict_(self, node: ast.Dict) -> ast.expr:
+        """{k: v, …}  ->  <tg>.display(False, k, v, …), where a key may be known only at run time."""
+        values = [self.expr(v) if k else self.tg("mapping", [self.expr(v)], v) for k, v in zip(node.keys, node.values)]
+        keys = [k and self.expr(k) for k in node.keys]
+        if None in keys or all(isinstance(k, ast.Constant) for k in keys):
+            return self.tg("fresh", [placed(ast.Dict(keys, values), node)], node)
+        parts = [x for pair in zip(keys, values) for x in pair]
+        return self.tg("display", [early_exit.literal(False, node), *parts], node)
+
+    def set_(self, node: ast.Set) -> ast.expr:
+        """{x, …}  ->  <tg>.display(True, x, …)"""
+        items = [self.expr(x) for x in node.elts]
+        if all(isinstance(x, ast.Constant) for x in items) or any(isinstance(x, ast.Starred) for x in items):
+            return self.tg("fresh", [placed(ast.Set(items), node)], node)
+        return self.tg("display", [early_exit.literal(True, node), *items], node)
 
     def generator(self, node: ast.GeneratorExp) -> ast.Call:
         """(e for v in x)  ->  (lambda <first>: <tg>.genexp(lambda <fold>: …, lambda: (e for v in <first>)))(x)"""

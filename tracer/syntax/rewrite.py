@@ -44,7 +44,7 @@ _IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itrue
              ast.BitAnd: "iand", ast.MatMult: "imatmul"}
 _OF_THE_FRAME = frozenset({"breakpoint", "globals"})     # what they do is about the frame that calls them: the user's
 _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: None}
-_CONTAINERS = {ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp}
+_CONTAINERS = {ast.List, ast.ListComp, ast.SetComp, ast.DictComp}
 
 
 def rewrite(node: ast.FunctionDef | ast.Lambda, class_name: str | None = None,
@@ -376,8 +376,6 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                 setattr(node, field, self.expr(value))
             elif isinstance(value, list):
                 setattr(node, field, [self.expr(v) if isinstance(v, ast.expr) else v for v in value])
-        if type(node) is ast.Dict:
-            node.values = [v if k else self.tg("mapping", [v], v) for k, v in zip(node.keys, node.values)]
         if type(node) in _CONTAINERS:
             return self.tg("fresh", [node], node)
         return node
@@ -496,5 +494,5 @@ _EXPRESSIONS: dict[type, Callable] = {
     ast.JoinedStr: _Rewriter.e_JoinedStr, ast.NamedExpr: _Rewriter.e_NamedExpr, ast.Lambda: _Rewriter.lambda_,
     ast.ListComp: _Rewriter.comprehension, ast.SetComp: _Rewriter.comprehension, ast.DictComp: _Rewriter.comprehension,
     ast.GeneratorExp: _Rewriter.comprehension, ast.Yield: _Rewriter.yield_, ast.YieldFrom: _Rewriter.yield_from,
-    ast.Constant: lambda self, node: node,
+    ast.Constant: lambda self, node: node, ast.Dict: _Rewriter.dict_, ast.Set: _Rewriter.set_,
 }

@@ -26,6 +26,7 @@ from ..grammar import (
     Push,
     Store,
     Swap,
+    Table,
     While,
     greatest,
 )
@@ -71,7 +72,7 @@ class _Lives:
                     self.touch(a)
             elif kind is Push or kind is Poke:
                 self.touch(s.source)
-            elif kind is Pop or kind is Peek:
+            elif kind is Pop or kind is Peek or kind is Table:
                 self.touch(s.target)
             elif kind is Print:
                 for v in s.values:

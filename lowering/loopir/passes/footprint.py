@@ -31,6 +31,7 @@ from ..grammar import (
     Scalar,
     Size,
     Store,
+    Table,
     While,
 )
 from .dependence import Positions
@@ -195,4 +196,5 @@ def _copy(of: Footprint, s: Copy) -> None:
 _WHOLE: dict[type, Callable[[Footprint, Any], None]] = {
           Fill: lambda of, s: of._touch("store", s.buffer), Copy: _copy,
           Push: lambda of, s: of._address("load", s.source), Pop: lambda of, s: of._address("store", s.target),
-          Poke: lambda of, s: of._address("load", s.source), Peek: lambda of, s: of._address("store", s.target)}
+          Poke: lambda of, s: of._address("load", s.source), Peek: lambda of, s: of._address("store", s.target),
+          Table: lambda of, s: of._address("store", s.target)}

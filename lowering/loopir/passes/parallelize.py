@@ -41,7 +41,9 @@ from ..grammar import (
     Set,
     Size,
     Spread,
+    Stack,
     Swap,
+    Table,
     Var,
     While,
     greatest,
@@ -188,11 +190,14 @@ _REFUSED: dict[type, Callable[[Any], str]] = {
     Clear: lambda t: "it records on a tape that grows",
     Peek: lambda t: "it reads a tape that grows",
     Poke: lambda t: "it records on a tape that grows",
+    Table: lambda t: "it looks up a dict or set",
 }
 
 
 def _stacks(s: Any) -> tuple:
-    return (s.stack,) if type(s) in (Push, Pop, Clear, Peek, Poke) else ()
+    if type(s) is Table and type(s.target) is Stack:
+        return s.stack, s.target
+    return (s.stack,) if type(s) in (Push, Pop, Clear, Peek, Poke, Table) else ()
 
 
 def _spoken(x: Buffer | Var) -> str:

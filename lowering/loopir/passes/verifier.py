@@ -49,6 +49,7 @@ from ..grammar import (
     Stack,
     Store,
     Swap,
+    Table,
     While,
 )
 
@@ -224,7 +225,7 @@ class _Verifier:
         if s.src.dtype is not s.dst.dtype or (s.src.static and s.dst.static and s.src.count != s.dst.count):
             self.bad(s, f"{s.src!r} and {s.dst!r} differ in dtype or size")
 
-    def clear(self, s: Clear | Push | Pop | Peek | Poke) -> None:
+    def clear(self, s: Clear | Push | Pop | Peek | Poke | Table) -> None:
         if type(s.stack) is not Stack:
             self.bad(s, f"{s.stack!r} is no stack")
 
@@ -251,6 +252,17 @@ class _Verifier:
     def poke(self, s: Poke) -> None:
         self.atom(s, s.depth)
         self.push(s)
+
+    def table(self, s: Table) -> None:
+        self.clear(s)
+        for value in s.values:
+            self.atom(s, value)
+        if isinstance(s.target, Scalar):
+            self.define(s, s.target)
+        elif isinstance(s.target, (Buffer, At)):
+            where = s.target
+            self.element(s, where.buffer if isinstance(where, At) else where,
+                         where.index if isinstance(where, At) else (0,), True)
 
     def _elements(self, s: Pop | Push | Peek | Poke, where: Buffer | At, write: bool) -> None:
         buffer = where.buffer if isinstance(where, At) else where
@@ -305,7 +317,7 @@ _STATEMENTS: dict[type, Callable[[_Verifier, Any], None]] = {
                Let: _Verifier.let, Load: _Verifier.load, Store: _Verifier.store, Get: _Verifier.get, Set: _Verifier.set,
                For: _Verifier.for_, While: _Verifier.while_, If: _Verifier.if_, Alloc: _Verifier.alloc, Fill: _Verifier.fill,
                Copy: _Verifier.copy, Swap: _Verifier.swap, Clear: _Verifier.clear, Push: _Verifier.push,
-               Pop: _Verifier.pop, Peek: _Verifier.peek, Poke: _Verifier.poke, Lib: _Verifier.lib,
+               Pop: _Verifier.pop, Peek: _Verifier.peek, Poke: _Verifier.poke, Table: _Verifier.table, Lib: _Verifier.lib,
                Fail: _Verifier.fail, Print: _Verifier.print_}
 
 

@@ -217,4 +217,5 @@ def test_every_op_has_a_row():
     gone before."""
     plain = {name for name, op in OPS.items() if not isinstance(op, Elementwise)}
     assert plain - set(RULES) - set(CONTROL) == {
-        "print", "nonzero", "iota", "empty", "stack_new", "push", "pop", "exchange", "couple", "draw", "random_call"}
+        "print", "nonzero", "iota", "empty", "stack_new", "push", "pop", "exchange", "couple", "draw", "random_call",
+        "lookup", "members", "replica"}
