@@ -14,6 +14,7 @@ of its square, and an even one is such a function (even_functions.py).
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -277,7 +278,22 @@ def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
+    if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
+        return _stated(builder, results, entropy)
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
+
+
+_LOGARITHMS = {"log": 1.0, "log2": math.log(2.0), "log10": math.log(10.0)}
+
+
+def _times_logarithm(b: Builder, x: Value, log: Value) -> Expr | None:
+    """x log(y) where x vanishes with y: at 0 its slope has a limit, which the product rule has as 0 times infinity."""
+    if log.op is None or log.op.defn.name not in _LOGARITHMS or log.type.dtype.complex:
+        return None
+    (y,) = log.op.operands
+    if not _vanishes_with(x, y):
+        return None
+    return b.expr(b("xlogy", x, y)) * (1.0 / _LOGARITHMS[log.op.defn.name])
 
 
 def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
