@@ -172,7 +172,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
         return False
     through = _THROUGH.get(op.defn.name)
     if op.defn.name in ODD:
-        return _is_root(op.operands[0])
+        return _has_root(op.operands[0], depth - 1)
     if through is None:
         return _is_kink(v)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
@@ -181,6 +181,13 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
 def _is_root(v: Value) -> bool:
     """Whether the square of a value is smooth, or may be, where it is not."""
     return v.op is not None and not v.type.dtype.complex and v.op.defn.name not in ("sign", "cbrt") and _is_kink(v)
+
+
+def _has_root(v: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value is such a one, or a product with one."""
+    if v.op is None or v.type.dtype.complex:
+        return False
+    return _is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
 
 
 def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
@@ -201,9 +208,9 @@ def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
 
 def _odd(b: Builder, v: Value, name: str) -> Factors:
     """f(r) of an odd f, as r times f(r)/r."""
-    kink = v.maker.operands[0]
-    q = smooth_power(b, kink, 2)
-    return Factors({}, ((v, False),)) if q is None else Factors({kink: 1}, ((odd_share(name, q).value, False),))
+    r = v.maker.operands[0]
+    q = smooth_power(b, r, 2)
+    return Factors({}, ((v, False),)) if q is None else factors(b, r) * Factors({}, ((odd_share(name, q).value, False),))
 
 
 def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
@@ -320,7 +327,7 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
     results = copy_op(builder, op, mapping)
     x = mapped(op.operands, mapping)[-1]
-    if x.op is None or not _is_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
+    if not _has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
     if x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from program_arrays import ArrayWriter
 from program_checks import WAYS, check_gradients, check_values
 from program_expressions import Source
-from test_random_programs import FIRST, GRADIENTS, VALUES, failures, folder
+from test_random_programs import GRADIENTS, VALUES, failures, folder
 
 __all__ = ["folder"]
 

@@ -207,7 +207,8 @@ def _log_ratio(x: Expr, y: Expr) -> Any:
 
 
 # the slope by y counts as 0 where x is, whatever y: `mulz`
-declare("xlogy", Special("xlogy"), 2, steep=True, formula=lambda x, y: _times_log(x, y, y.log()), singular=(0, 1), domain=(ANY, POSITIVE),
+declare("xlogy", Special("xlogy"), 2, steep=True, formula=lambda x, y: _times_log(x, y, y.log()), singular=(0, 1),
+        domain=(ANY, POSITIVE),
         partials=(lambda x, y, out: y.log(), lambda x, y, out: x.mulz(1 / y)))
 declare("xlog1py", Special("xlog1py"), 2, steep=True, formula=lambda x, y: _times_log(x, y, y.log1p()), singular=(0, 1),
         domain=(ANY, POSITIVE), partials=(lambda x, y, out: y.log1p(), lambda x, y, out: x.mulz(1 / (1 + y))))
