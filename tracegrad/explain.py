@@ -3,6 +3,7 @@
     copy          an array is copied because NumPy's semantics need the old and the new one
     unrolled      a loop is written out, iteration by iteration
     lengths       no program for many lengths can be made, so each length compiles anew
+    option        what numba.njit was asked for in a decorated function, and what becomes of it
     static        a Python int decides a shape or an unrolled loop, so each value of it compiles anew
     no derivative an op of floats has none (comparison, rounding, argmax …): a change passes through it as zero
     independent   the result does not depend on an argument, or only through ops without a derivative: the gradient is zero
@@ -18,9 +19,11 @@ from .ir.core import Block, Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
 from .ir.ops import random
+from .jitted import function_options
 from .jitted.api import Jitted
 from .jitted.functions import jit
 from .lowering.build import loop_builder
+from .options import owned
 from .programs.compile import optimized, without_aliases
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
@@ -31,6 +34,7 @@ KINDS = {
     "unrolled": "unrolled loops",
     "static": "ints made static",
     "lengths": "lengths that compile anew",
+    "option": "options of numba.njit",
     "no derivative": "ops without a derivative",
     "independent": "arguments that do not matter",
     LOOP: "loops and branches of the derivative",
@@ -79,7 +83,11 @@ def explain(f: Callable, *args: Any, **kwargs: Any) -> Explanation:
     >>> type(tg.explain(lambda x: x + 1, 1.0)).__name__
     'Explanation'
     """
-    jitted = f if isinstance(f, Jitted) else jit(f)
+    return _explained(f if isinstance(f, Jitted) else jit(f), *args, **kwargs)
+
+
+@owned
+def _explained(jitted: Jitted, /, *args: Any, **kwargs: Any) -> Explanation:
     call = jitted.flatten(args, kwargs)
     own: list[tuple] = []                        # (the program of the user's function, whatever derives from it; its call)
 
@@ -94,6 +102,7 @@ def explain(f: Callable, *args: Any, **kwargs: Any) -> Explanation:
     kernel = loop_builder.lower(final)
     notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in [*kernel.notes, *kernel.loops]]
     notes += static_notes(jitted, traced, call)
+    notes += [Note("option", text, traced.function.loc) for text in function_options.remarks(jitted.root)]
     if why := jitted.why_not_general(call):
         notes.append(Note("lengths", f"no program for many lengths: {why}", traced.function.loc))
     for found, inner in own[:1]:

@@ -6,10 +6,11 @@ and otherwise "ask Python", which costs each call some microseconds until the la
 """
 from __future__ import annotations
 
+import functools
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .lowering.cache import folder
 from .lowering.call.dispatch import set_options
 from .lowering.native import threads
 from .lowering.native.locks import Lock
+from .tracer.values.python import division
 
 # name -> (default, what it takes, meaning). An environment variable sets the start value: _VARIABLES, or TRACEGRAD_<NAME>.
 KNOBS: dict[str, tuple[Any, type | tuple[type, ...], str]] = {
@@ -44,7 +46,13 @@ KNOBS: dict[str, tuple[Any, type | tuple[type, ...], str]] = {
         "keep compiled code on disk for other processes: a folder, or True for TRACEGRAD_CACHE_DIR or the user's caches",
     ),
     "threads": (None, int, "threads that run a parallel loop; no result depends on it. None: the cores that are there"),
+    "error_model": (
+        "python",
+        str,
+        'a Python number divided by zero: "python" raises ZeroDivisionError, "numpy" gives inf, nan or 0, as NumPy does',
+    ),
 }
+_MODELS = ("python", "numpy")
 _VARIABLES = {"threads": "TRACEGRAD_NUM_THREADS"}
 
 ASK_PYTHON = -1
@@ -52,7 +60,7 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 _LOCK = Lock(0)
 
 
-def _checked(name: str, value: Any) -> Any:
+def checked(name: str, value: Any) -> Any:
     """The value, if the knob takes it."""
     if name not in KNOBS:
         raise ArgumentError(f"there is no option {name!r}", "use one of " + ", ".join(KNOBS))
@@ -67,6 +75,10 @@ def _checked(name: str, value: Any) -> Any:
             raise ArgumentError(f"the option memory_budget takes a number of bytes or a text such as \"64MB\", got {value!r}")
         return value
     if name == "threads" and value is None:
+        return value
+    if name == "error_model":
+        if value not in _MODELS:
+            raise ArgumentError(f"the option error_model takes {' or '.join(map(repr, _MODELS))}, got {value!r}")
         return value
     if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or (isinstance(value, int) and value < 1))):
         takes = "positive int" if kind is int else "bool"
@@ -97,11 +109,11 @@ def _start(name: str) -> Any:
     if text is None:
         return default
     try:
-        if name == "memory_budget":
-            return _checked(name, text or None)
+        if name in ("memory_budget", "error_model"):
+            return checked(name, text or default)
         if name == "cache":
-            return _checked(name, _WORDS.get(text.strip().lower(), text))
-        return _checked(name, _WORDS[text.strip().lower()] if kind is bool else int(text))
+            return checked(name, _WORDS.get(text.strip().lower(), text))
+        return checked(name, _WORDS[text.strip().lower()] if kind is bool else int(text))
     except (KeyError, ValueError):
         takes = "one of " + ", ".join(filter(None, _WORDS)) if kind is bool else "a positive int"
         raise ArgumentError(f"the environment variable {variable} is {text!r}", f"set it to {takes}") from None
@@ -110,7 +122,7 @@ def _start(name: str) -> Any:
 def code_number(values: dict[str, Any]) -> int:
     """The options that machine code depends on, as one number."""
     return int(values["fastmath"]) | int(not values["boundscheck"]) << 1 | int(values["check_numerics"]) << 2 | (
-        (bytes_of(values["memory_budget"]) or 0) << 8)
+        int(values["error_model"] == "numpy") << 3) | (bytes_of(values["memory_budget"]) or 0) << 8
 
 
 def _number(values: dict) -> int:
@@ -131,6 +143,7 @@ class Config:
     verify: bool
     cache: bool | str
     threads: int | None
+    error_model: str
     _process: dict[str, Any]
     _thread: threading.local
     _open: dict[int, dict[str, Any]]
@@ -147,6 +160,11 @@ class Config:
         blocks = getattr(self._thread, "blocks", None)
         return self._process | blocks[-1] if blocks else self._process
 
+    def _values_here(self) -> dict:
+        """The same, with the options of the function that is being compiled, if it has any of its own."""
+        own = getattr(self._thread, "own", None)
+        return self._values() | own if own else self._values()
+
     def _tell(self) -> None:
         here = _number(self._process)
         agree = all(_number(self._process | block) == here for block in self._open.values())
@@ -155,7 +173,7 @@ class Config:
     def __getattr__(self, name: str) -> Any:
         if name not in KNOBS:
             raise AttributeError(f"tracegrad has no option {name!r}; there are {', '.join(KNOBS)}")
-        return self._values()[name]
+        return self._values_here()[name]
 
     def __setattr__(self, name: str, value: str) -> None:
         self.update(name, value)
@@ -166,7 +184,7 @@ class Config:
         Raises ArgumentError for a name or a value that is not in the table.
         """
         with _LOCK:
-            self._process[name] = _checked(name, value)
+            self._process[name] = checked(name, value)
             self._tell()
             threads.use(self._process["threads"])
 
@@ -174,7 +192,7 @@ class Config:
     def __call__(self, **values: int | Path | str) -> Iterator[Any]:
         """Set knobs for the length of a `with` block."""
         blocks = self._thread.__dict__.setdefault("blocks", [])
-        inner = (blocks[-1] if blocks else {}) | {name: _checked(name, value) for name, value in values.items()}
+        inner = (blocks[-1] if blocks else {}) | {name: checked(name, value) for name, value in values.items()}
         try:
             blocks.append(inner)
             with _LOCK:
@@ -204,7 +222,26 @@ class Config:
     @property
     def code(self) -> int:
         """The number of the options that machine code made now depends on."""
+        return code_number(self._values_here())
+
+    @property
+    def asked(self) -> int:
+        """The same without a function's own options: what native code compares (`Signature.options`)."""
         return code_number(self._values())
+
+    @property
+    def threads_of_its_own(self) -> int:
+        """The threads that the function which is being compiled may have, where it says so; 0 where it does not."""
+        return (getattr(self._thread, "own", None) or {}).get("threads", 0)
+
+    @contextmanager
+    def of_function(self, own: dict[str, Any]) -> Iterator[None]:
+        """In this block a function with options of its own is compiled. No other function's kernels depend on it."""
+        before, self._thread.__dict__["own"] = getattr(self._thread, "own", None), own
+        try:
+            yield
+        finally:
+            self._thread.__dict__["own"] = before
 
     @property
     def cache_folder(self) -> str | None:
@@ -226,6 +263,18 @@ class Config:
 
 config = Config()
 folder.locate_by(lambda: config.cache_folder)
+division.decide_by(lambda: config.error_model == "numpy")
+
+
+def owned(method: Callable) -> Callable:
+    """A method of a compiled function that may compile: the function's own options hold in it."""
+    @functools.wraps(method)
+    def run(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not self.own_options:
+            return method(self, *args, **kwargs)
+        with config.of_function(self.own_options):
+            return method(self, *args, **kwargs)
+    return run
 
 
 def disable_jit() -> Any:

@@ -51,7 +51,7 @@ class Nester(Values):
         super().__init__(program, Stores(program))
         self.function = f
         self.plan = Schedule(self.program, self.stores, f.body, {})
-        self.kernel = Kernel(f.name, [], self.stack[0])
+        self.kernel = Kernel(f.name, [], self.stack[0], threads=f.attrs.get("threads", 0))
         self.sites: dict[Op, int] = {}
         self.alone = alone(f)
 

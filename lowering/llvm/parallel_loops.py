@@ -11,6 +11,7 @@ while it is written: a scalar, or a buffer's pointer, that it does not know is a
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...ir.errors import IRError
@@ -23,7 +24,6 @@ from ..loopir.grammar import (
     For,
     Get,
     Imm,
-    Kernel,
     Let,
     Load,
     Scalar,
@@ -68,7 +68,7 @@ def _whole(out: Emitter, s: For, spread: Spread, number: Size, length: Size, eno
         closure = _closure(out, body.captured)
         out.declare(LAUNCH)
         out.lines.append(f"  {code} = call i32 @threads.launch(ptr @{name}.chunk, ptr {closure}, i64 {out.index(s.trip)}, "
-                         f"i64 {out.index(length)}, ptr %error)")
+                         f"i64 {out.index(length)}, i64 {out.kernel.threads}, ptr %error)")
         leave(code)
 
     def alone() -> None:
@@ -96,7 +96,7 @@ def _body(out: Emitter, s: For, parts: _Parts) -> tuple[Emitter, str]:
     """Write the functions of a chunk; (the writer, the name of the function proper)."""
     kernel = out.kernel
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
-    inner = type(out)(Kernel(kernel.name, [], s.body, kernel.sites, kernel.work), out.fastmath, out.module, out)
+    inner = type(out)(replace(kernel, params=[], body=s.body, notes=[], loops=[]), out.fastmath, out.module, out)
     first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
     inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
     inner.lines.append("  %count = sub nsw i64 %to, %from")

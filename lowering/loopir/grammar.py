@@ -393,6 +393,7 @@ class Kernel:
 
     notes: what `explain` tells about it (copies and their reasons …), as build/loop_builder.py records it.
     loops: the same about its loops: which are parallel, and why others are not (passes/parallelize.py).
+    threads: how many may share one of its loops; 0: as many as the process or the thread that calls may have.
     """
 
     name: str
@@ -402,6 +403,7 @@ class Kernel:
     work: float = 0.0              # a rough number of scalar operations, where sizes are static; inf where unknown
     notes: list = field(default_factory=list)
     loops: list = field(default_factory=list)
+    threads: int = 0
 
     @property
     def symbol(self) -> str:

@@ -1,6 +1,7 @@
 """Threads that share the iterations of a loop: a pool in machine code, which needs neither Python nor its lock.
 
-    launch(body, closure, trip, length, error)     0, or 1 where a chunk failed: `error` is then the record of the first one
+    launch(body, closure, trip, length, most, error)   0, or 1 where a chunk failed: `error` is then the record of the first
+                                                       most: threads for this loop; 0: as many as process or thread may have
     body(closure, from, to, chunk, asks, error)    iterations from … to - 1; asks: whether this thread may ask for signals
     stopped(chunk)                                 1 where a chunk need not be finished, as an earlier one has failed
 
@@ -37,7 +38,7 @@ _SPIN = 400                                                                # of 
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence seq_cst"
 MOST = 1024                                                                # threads
-LAUNCH = "declare i32 @threads.launch(ptr, ptr, i64, i64, ptr)"
+LAUNCH = "declare i32 @threads.launch(ptr, ptr, i64, i64, i64, ptr)"
 STOPPED = "declare i32 @threads.stopped(i64)"
 
 # All but `next`, `busy` and what spinning looks at is read and written under the mutex, or while no worker is active.
@@ -280,7 +281,7 @@ made:
 done:
   ret void
 }}
-define i32 @launch(ptr %body, ptr %closure, i64 %trip, i64 %length, ptr %error) nounwind {{
+define i32 @launch(ptr %body, ptr %closure, i64 %trip, i64 %length, i64 %most, ptr %error) nounwind {{
 start:
   %above = add i64 %trip, %length
   %last = sub i64 %above, 1
@@ -295,7 +296,9 @@ ordered:
   %single = icmp sle i64 %count, 1
   br i1 %single, label %serial, label %ask
 ask:
-  %allowed = call i64 @allowed()
+  %usual = call i64 @allowed()
+  %given = icmp sgt i64 %most, 0
+  %allowed = select i1 %given, i64 %most, i64 %usual
   %alone = icmp sle i64 %allowed, 1
   br i1 %alone, label %serial, label %own
 own:

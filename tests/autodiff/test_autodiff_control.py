@@ -287,6 +287,7 @@ def test_program(name):
         assert [v.name for _, v, _ in notes] == kept
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_programs(seed):
     f, args = program(seed, depth=3, length=6)
@@ -294,6 +295,7 @@ def test_random_programs(seed):
     check_parts(f, args)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(20))
 def test_random_programs_second_order(seed):
     f, args = program(seed + 500, depth=2, length=4)

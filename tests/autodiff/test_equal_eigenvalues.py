@@ -74,6 +74,7 @@ FUNCTIONS = {"exp": (np.exp, np.exp), "cube": (lambda x: x ** 3 + 2 * x, lambda 
              "root": (np.sqrt, lambda x: 0.5 / np.sqrt(x)), "log": (np.log, lambda x: 1 / x)}
 
 
+@pytest.mark.sweep(3, by="name")
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("form", ["columns", "rows", "einsum"])
 def test_functions_of_matrices(name, form):
@@ -157,6 +158,7 @@ def slope_of(f, a, e, h=1e-3):
     return sum(c * (f(a + k * h * e) - f(a - k * h * e)) for k, c in ((1, 45), (2, -9), (3, 1))) / (60 * h)
 
 
+@pytest.mark.sweep(3, by="f")
 @pytest.mark.parametrize("name", SINGULAR)
 @pytest.mark.parametrize("f", [
     lambda u, s, vh: (u * np.sqrt(s)) @ vh, lambda u, s, vh: u @ np.diag(np.exp(s)) @ vh, lambda u, s, vh: u @ vh,
@@ -206,6 +208,7 @@ def bend_of(f, a, e, h=4e-3):
     return (around - 490 * f(a)) / (180 * h * h)
 
 
+@pytest.mark.sweep(3, by="f")
 @pytest.mark.parametrize("name", ["identity", "turned", "close"])
 @pytest.mark.parametrize("f", [
     lambda a: np.sum(np.exp(np.linalg.eigvalsh(a))), lambda a: np.prod(np.linalg.eigvalsh(a)),

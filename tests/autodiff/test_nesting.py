@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 from nesting import FUNCTIONS, OPERATORS, X, along, iterating, nest
+from sweeps import share
 
 import tracegrad as tg
 
@@ -24,12 +25,12 @@ def test_each_operator(f):
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_pairs(f):
-    """A selection of all pairs by the evaluator, a few of them compiled."""
+    """A selection of all pairs by the evaluator, a few of them compiled; in turns."""
     pairs = list(itertools.product(OPERATORS, repeat=2))
     random.Random(len(f.__name__)).shuffle(pairs)
     with tg.config(disable_jit=True):
-        check_nests(pairs[:40], f)
-    check_nests(pairs[:6], f)
+        check_nests(share(pairs[:40], 3, f.__name__), f)
+    check_nests(share(pairs[:6], 3, f.__name__), f)
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
@@ -37,8 +38,8 @@ def test_triples(f):
     triples = list(itertools.product(OPERATORS, repeat=3))
     chosen = random.Random(len(f.__name__)).sample(triples, 8)
     with tg.config(disable_jit=True):
-        check_nests(chosen, f)
-    check_nests(chosen[:2], f)
+        check_nests(share(chosen, 4, f.__name__), f)
+    check_nests(share(chosen[:2], 2, f.__name__), f)
 
 
 def test_a_record_of_unknown_length_serves_every_column():

@@ -57,6 +57,7 @@ def agree(f, x, slope=None):
     return reverse, bend
 
 
+@pytest.mark.sweep(4, by="name")
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("name", PARTS)
 @pytest.mark.parametrize("form", [chosen, branched])
@@ -163,6 +164,7 @@ OVERFLOWING = {
 }
 
 
+@pytest.mark.sweep(2, by="name")
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("name", OVERFLOWING)
 def test_what_overflows_and_is_forgotten_has_no_slope(name, kind):

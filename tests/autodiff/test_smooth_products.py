@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sweeps import share
 
 import tracegrad as tg
 
@@ -69,9 +70,11 @@ NESTINGS = [n for order in (1, 2) for n in map("".join, itertools.product("FR", 
 
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_where_a_kink_cancels(name):
+    """The first derivative in both modes, and in turns the nestings of higher order."""
     f, x, *right = CASES[name]
-    found = {n: float(derivative(f, n)(x)) for n in NESTINGS}
-    assert found == {n: right[len(n) - 1] for n in NESTINGS}
+    nestings = (*NESTINGS[:2], *share(NESTINGS[2:], 3, name))
+    found = {n: float(derivative(f, n)(x)) for n in nestings}
+    assert found == {n: right[len(n) - 1] for n in nestings}
 
 
 @pytest.mark.parametrize("name", ["abs * abs", "sqrt ** 2", "abs @ abs", "0 ** y"])

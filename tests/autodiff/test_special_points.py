@@ -1,14 +1,14 @@
 """Derivatives at special points: of every function, to the third order, in all nestings of forward and reverse mode.
 
-The table is tests/support/special_points. A plain run asks a third of it to the second order and a thirtieth to the third
-(in two nestings), other ones each day; `TRACEGRAD_NIGHTLY=1` asks everything, also on the evaluator.
+The table is tests/support/special_points. A plain run asks an eighth of it to the second order and a 28th to the third
+(in two nestings), in single precision a twelfth, other ones each day; `TRACEGRAD_FULL_TESTS=1` asks everything, also on the
+evaluator.
 """
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
+import sweeps
 from special_points import ROWS, failures
 from special_points.conventions import TABLE
 from special_points.undeclared import UNDECLARED
@@ -19,8 +19,6 @@ from tracegrad.tracer.values import boxes, ufuncs
 from tracegrad.tracer.values.python import scalar_functions
 
 import tracegrad as tg
-
-NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 
 def name_of(f) -> str:
@@ -64,23 +62,24 @@ def report(found):
     assert not found, f"{len(found)} wrong:\n" + "\n".join(map(str, found[:40]))
 
 
-@pytest.mark.sweep
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_derivatives(row):
-    report([*failures(row, (1, 2), True), *failures(row, (1, 2) if NIGHTLY else (1,), False)])
+    report([*failures(row, (1, 2), True), *failures(row, (1, 2) if sweeps.FULL else (1,), False)])
 
 
 # two nestings a day, as eight of the third order take some rows minutes to compile
 PAIRS = (("FFF", "RRR"), ("FFR", "RRF"), ("FRF", "RFR"), ("FRR", "RFF"))
-TODAY = None if NIGHTLY else PAIRS[int(os.environ["TRACEGRAD_PART"]) // 30 % 4]
+TODAY = None if sweeps.FULL else PAIRS[sweeps.PART // 28 % 4]
 
 
-@pytest.mark.sweep(30)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_third_derivatives(row):
-    report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if NIGHTLY else ())])
+    report([*failures(row, (3,), True, nestings=TODAY), *(failures(row, (3,), False) if sweeps.FULL else ())])
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("row", [row for row in ROWS if row.single], ids=lambda row: row.name)
 def test_derivatives_of_single_precision(row):
     report(failures(row, (1,), True, dtype=np.float32))
@@ -97,6 +96,7 @@ def functions(tmp_path_factory):
     return {row: space[f"f{k}"] for k, row in enumerate(TABLE)}
 
 
+@pytest.mark.sweep(2, by="row")
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "evaluated"])
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.expression} at {list(row.at.values())}")
 def test_conventions(row, compiled, functions):

@@ -66,6 +66,7 @@ def growing(s, noise):
 PROGRAMS = (paths, across, written, three_deep, growing)
 
 
+@pytest.mark.sweep(4, by="f")
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(6, 5), (1, 3), (17, 200), (3, 1)])
 def test_gradients(f, shape):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sweeps import turn
 
 import tracegrad as tg
 
@@ -122,7 +123,7 @@ def test_right(f):
         value = tg.jit(f)
         np.testing.assert_allclose(value(p, n), f(p.copy(), n), rtol=1e-13)
         np.testing.assert_allclose(value.interpret(p, n), f(p.copy(), n), rtol=1e-13)
-        tg.check_grads(lambda p, f=f, n=n: f(p, n), (p,), order=2)
+        tg.check_grads(lambda p, f=f, n=n: f(p, n), (p,), order=2 if turn(3, f"{f.__name__} {n}") else 1)
 
 
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)

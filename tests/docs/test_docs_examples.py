@@ -11,7 +11,7 @@ PAGES = [page for page in sorted(FOLDER.rglob("*.md"))
          if "```python\n" in page.read_text() and page.name not in NO_PROGRAMS and "_build" not in page.parts]
 
 
-@pytest.mark.parametrize("way", ["compiled", "evaluator"])
+@pytest.mark.parametrize("way", ["compiled", pytest.param("evaluator", marks=pytest.mark.sweep(7))])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_blocks_run(page, way, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -1,5 +1,6 @@
 """Imports point one way: ir <- {tracer, autodiff, lowering} <- tracegrad (docs/architecture.md)."""
 import ast
+import functools
 import pathlib
 import tomllib
 
@@ -17,11 +18,16 @@ LAZY = {"scipy", "numba", "pygments", "mpmath", "torch", "jax", "pytensor", "sht
 FILES = sorted(p for layer in MAY_IMPORT for p in (ROOT / layer).rglob("*.py"))
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
     """(top-level name, whether it is one of ours, whether it stands inside a function) for every import of a file."""
     package = path.relative_to(ROOT).parts[:-1]
     package = package if package[0] == "tracegrad" else ("tracegrad", *package)
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.Lambda)) for n in ast.walk(f)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -60,10 +66,11 @@ def module_of(path) -> tuple[str, ...]:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@functools.cache
 def wanted(path) -> set[tuple[str, ...]]:
     """The modules of ours that a file imports when it runs; what only type checkers read does not count."""
     package = module_of(path) if path.name == "__init__.py" else module_of(path)[:-1]
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     unread = {id(n) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
               for n in ast.walk(block)}
     found = set()
@@ -140,7 +147,7 @@ def test_passes_ask_an_op_and_keep_no_sets_of_names():
     for path in FILES:
         place = path.relative_to(ROOT)
         if place.parts[0] in ("ir", "autodiff", "lowering"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parsed(path)):
                 names = [n.value for n in node.elts if isinstance(n, ast.Constant)] if isinstance(node, ast.Set) else []
                 if sum(name in OPS for name in names) > 1:
                     found.add("ir/ops" if place.parts[:2] == ("ir", "ops") else str(place))

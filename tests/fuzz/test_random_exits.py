@@ -1,5 +1,5 @@
 """Random programs of exits and generators (program_exits.py): compiled equals evaluator equals Python, also in what is raised
-and in what is written before; gradients equal differences. `TRACEGRAD_NIGHTLY=1` runs 2,000, `TRACEGRAD_SEED=` others."""
+and in what is written before; gradients equal differences. `TRACEGRAD_FULL_TESTS=1` runs 2,000, `TRACEGRAD_SEED=` others."""
 import importlib.util
 import os
 import sys
@@ -7,13 +7,14 @@ import warnings
 
 import numpy as np
 import pytest
+import sweeps
 from program_exits import Exits
 from tracegrad.ir.errors import ConcretizationError, UnsupportedError
 
 import tracegrad as tg
 
 REFUSED = (ConcretizationError, UnsupportedError)
-COUNT = int(os.environ.get("TRACEGRAD_PROGRAMS", 2000 if os.environ.get("TRACEGRAD_NIGHTLY") == "1" else 25))
+COUNT = int(os.environ.get("TRACEGRAD_PROGRAMS", 2000 if sweeps.FULL else 25))
 FIRST = 1_000_000 * int(os.environ.get("TRACEGRAD_SEED", 0))
 INPUTS = list(np.array([[.5, .3, 1.2, .1], [-.7, 2., .4, .9], [1., 0., -1., 3.], [.05, -.2, .3, .3], [2.5, 1.5, .2, -1.]]))
 

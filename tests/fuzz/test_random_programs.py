@@ -1,9 +1,9 @@
 """Random programs (program_writer.py) against Python, and their derivatives against each other (program_checks.py).
 
-Programs are numbered. `TRACEGRAD_NIGHTLY=1` runs 2,000 of them and the derivatives of 600, else a fast subset, always the same;
-`TRACEGRAD_SEED=` says with which thousand to begin, `TRACEGRAD_PROGRAMS=` how many, and `TRACEGRAD_SIZES=least` or `greatest`
-puts all thresholds of the compiler there (ir/thresholds.py). A run does not end with the first failure; each is shown as small
-as it could be made.
+Programs are numbered. `TRACEGRAD_FULL_TESTS=1` runs 2,000 of them and the derivatives of 600, else a fast subset, always the
+same; `TRACEGRAD_SEED=` says with which thousand to begin, `TRACEGRAD_PROGRAMS=` how many, and `TRACEGRAD_SIZES=least` or
+`greatest` puts all thresholds of the compiler there (ir/thresholds.py). A run does not end with the first failure; each is
+shown as small as it could be made.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sweeps
 from program_checks import WAYS, check_gradients, check_values, loaded, loss_of, outcome, refused
 from program_writer import Program, Source, Writer
 from reduce_program import reduced
@@ -23,8 +24,7 @@ from tracegrad.ir.thresholds import sizes
 
 import tracegrad as tg
 
-NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
-VALUES, GRADIENTS = (2000, 600) if NIGHTLY else (60, 20)
+VALUES, GRADIENTS = (2000, 600) if sweeps.FULL else (60, 20)
 if "TRACEGRAD_PROGRAMS" in os.environ:
     VALUES = GRADIENTS = int(os.environ["TRACEGRAD_PROGRAMS"])
 SIZES = {"": contextlib.nullcontext, "least": sizes.least, "greatest": sizes.greatest}[os.environ.get("TRACEGRAD_SIZES", "")]
@@ -34,10 +34,8 @@ FIRST = 1000 * int(os.environ.get("TRACEGRAD_SEED", "0"))
 @pytest.fixture(scope="module")
 def folder():
     gc.collect()
-    gc.freeze()                                         # what has been imported is not looked through again and again
     with tempfile.TemporaryDirectory() as name, SIZES():
         yield pathlib.Path(name)
-    gc.unfreeze()
 
 
 def failures(count: int, smooth: bool, check: Callable[[Program, int], str], write: Callable | None = None) -> list[str]:

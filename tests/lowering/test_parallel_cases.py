@@ -1,21 +1,18 @@
 """The shared cases with every loop spread that can be, however small: the same bits for one thread, for several, and with the
 chunks of each loop in some other order, which shows what two of them share.
 
-`TRACEGRAD_NIGHTLY=1` runs every case and each by-hand program; else a fast subset.
+`TRACEGRAD_FULL_TESTS=1` runs every case and each by-hand program; else a fast subset.
 """
-import os
-
 import cases
 import numpy as np
 import pytest
+import sweeps
 from by_hand import PROGRAMS, trees
 from test_thresholds import EVERY, forget, same
 from tracegrad.ir.thresholds import sizes
 from tracegrad.lowering.native import threads
 
 import tracegrad as tg
-
-NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 
 
 def results(case, own, fs):
@@ -29,7 +26,7 @@ def leaves(found) -> list:
     return [x if x is None or isinstance(x, str) else (np.asarray(x).tobytes()) for x in trees.leaves(found)]
 
 
-@pytest.mark.parametrize("name", EVERY if NIGHTLY else list(EVERY)[5::12])
+@pytest.mark.parametrize("name", EVERY if sweeps.FULL else list(EVERY)[5::12])
 def test_any_order(name):
     case = EVERY[name]
     own = trees if case.name in PROGRAMS else cases

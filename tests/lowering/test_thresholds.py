@@ -1,12 +1,11 @@
 """Programs give the same whichever side of a threshold they fall on: all sizes at their least, all at their greatest.
 
-`TRACEGRAD_NIGHTLY=1` runs every case and each by-hand program, also with each size alone; else a fast subset.
+`TRACEGRAD_FULL_TESTS=1` runs every case and each by-hand program, also with each size alone; else a fast subset.
 """
-import os
-
 import cases
 import numpy as np
 import pytest
+import sweeps
 from by_hand import PROGRAMS, trees
 from cases import CASES
 from program_checks import check_gradients
@@ -32,7 +31,6 @@ from tracegrad.lowering.loopir.passes.buffer_coloring import plan_slots
 
 import tracegrad as tg
 
-NIGHTLY = os.environ.get("TRACEGRAD_NIGHTLY") == "1"
 EVERY = {**CASES, **{f"by_hand.{name}": case for name, case in PROGRAMS.items()}}
 FEW = list(EVERY)[::12]
 SETTINGS = {"least": sizes.least, "greatest": sizes.greatest}
@@ -79,20 +77,22 @@ def check(case, setting) -> None:
         same(found, want, 1e-7, 1e-10)
 
 
+@pytest.mark.sweep(2, by="name")
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("name", EVERY if NIGHTLY else FEW)
+@pytest.mark.parametrize("name", EVERY if sweeps.FULL else FEW)
 def test_all_sizes(name, setting):
     check(EVERY[name], SETTINGS[setting])
 
 
-@pytest.mark.parametrize("setting", ALONE if NIGHTLY else ())
+@pytest.mark.parametrize("setting", ALONE if sweeps.FULL else ())
 @pytest.mark.parametrize("name", FEW)
 def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("seed", [1057, *range(100 if NIGHTLY else 8)])
+@pytest.mark.parametrize("seed", [1057, *range(100 if sweeps.FULL else 8)])
 def test_random_programs(seed, setting, tmp_path):
     """The first seed once met a temporary that was reused too early."""
     program = Writer(Source(seed), True, 10).program()

@@ -74,6 +74,7 @@ def test_gradient(program):
     np.testing.assert_allclose(forward, inner(grads, directions), rtol=1e-10, atol=1e-11)
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("program", SMOOTH, ids=lambda p: p.name)
 def test_second_order(program):
     """The derivative of the gradient along a direction against a difference of gradients."""

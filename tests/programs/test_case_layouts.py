@@ -62,6 +62,7 @@ def evaluated(f, args):
         return None, args, error
 
 
+@pytest.mark.sweep(2, by="case")
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_layout(case, layout):
@@ -90,6 +91,7 @@ def shrunk(args, n):
     return tuple(apply(a) for a in args)
 
 
+@pytest.mark.sweep(2, by="case")
 @pytest.mark.parametrize("n", [0, 1])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_no_element_and_one(case, n):

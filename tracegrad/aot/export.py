@@ -65,10 +65,11 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
         raise ArgumentError(f"there is no of={of!r}", f"use one of {', '.join(OF)}")
     machine, derive = targets.target(target), OF[of]
     jitted = derive(f, argnums=argnums) if derive else f if isinstance(f, Jitted) else functions.jit(f)
-    made = _program(jitted, args, kwargs)
-    symbol = _symbol(name, jitted, made.traced, of)
-    plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
-    compiled = object_file.compiled(_request(made, plan), machine)
+    with config.of_function(jitted.own_options):
+        made = _program(jitted, args, kwargs)
+        symbol = _symbol(name, jitted, made.traced, of)
+        plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
+        compiled = object_file.compiled(_request(made, plan), machine)
     try:
         return _written(pathlib.Path(directory), plan, compiled, made.values, target)
     except OSError as error:

@@ -23,7 +23,7 @@ from ..ir.core import Block, Function, Value
 from ..ir.errors import UnsupportedError
 from ..ir.types import I64, INDEX_SCALAR, Array, Dim, Type
 from ..jitted.api import Jitted
-from ..programs.derivative_programs import built, dynamic, halves
+from ..programs.derivative_programs import aux_only, built, dynamic, halves
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.staging import trace_function
@@ -101,13 +101,16 @@ class Compressed(PatternDependent):
     mode    "forward" colours columns, "reverse" rows, else whichever takes fewer colours; "auto" without `sparse` also
             makes the whole Jacobian (by `whole`, the program of that) where a pattern would not pay
     sparse  results are SciPy CSR arrays, else arrays
+    aux     what computes the aux of a function that returns (value, aux); then results are (Jacobian, aux)
     """
 
     plan_class = CompressedPlan
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], mode: str, sparse: bool,
-                 whole: Callable[[Traced], Traced] | None, label: str, symmetric: bool = False, **static: Any):
+                 whole: Callable[[Traced], Traced] | None, label: str, symmetric: bool = False, has_aux: bool = False,
+                 **static: Any):
         super().__init__(fn, argnums, label, **static)
+        self.aux = Jitted(fn, aux_only, label=label, **static) if has_aux else None
         self.mode, self.sparse, self.whole, self.symmetric = mode, sparse, whole, symmetric
 
     @property
@@ -131,7 +134,7 @@ class Compressed(PatternDependent):
                 plan, made = self.planned(call)
             except UnsupportedError:             # a rule without forward mode: only the whole Jacobian, which may do without
                 made = None
-            return Jitted.miss(self, *args, **kwargs) if made is None else self.evaluate(plan, made, call)
+            return Jitted.miss(self, *args, **kwargs) if made is None else self.completed(plan, made, call, args, kwargs)
         return super().miss(*args, **kwargs)
 
     def structure(self, plan: Plan, call: Call, captured: list[np.ndarray]) -> Any:

@@ -17,14 +17,14 @@ from ..autodiff import forward
 from ..autodiff.reverse import reverse
 from ..ir.build import Builder
 from ..ir.clone import inline
-from ..ir.core import Value
+from ..ir.core import Function, Value
 from ..ir.errors import ArgumentError
 from ..ir.types import Type
 from ..jitted.api import Jitted
 from ..jitted.functions import MAKERS, derived, maker
 from ..jitted.out_argument import WithOut
 from ..operators.transforms import expect_tuples, grad, jvp, several
-from ..programs.derivative_programs import built, halves, only_returned
+from ..programs.derivative_programs import built, halves, only_returned, tuple_of
 from ..tracer.staging.trace_function import Out, Traced
 from .compressed import Compressed, mapped_over
 from .spec import nested, offsets, sides
@@ -52,26 +52,34 @@ def rows(b: Builder, stacked: Value, start: int, count: int) -> Value:
     return b("slice", stacked, b.index(start), b.index(count), b.index(1), spec="s" + rest)
 
 
-def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str) -> Traced:
+def jacobian_of(traced: Traced, argnums: int | tuple[int, ...], mode: str, has_aux: bool = False) -> Traced:
     """The program of the Jacobian: for each result leaf and each argument leaf an array of shape out… + in…"""
-    s = sides(traced, argnums)
+    s = sides(traced, argnums, has_aux)
     f, ins, results = s.function, s.ins, s.results
+    aux, structure = s.aux or ((), None)
     if mode == "auto":
         mode = "forward" if offsets(ins)[-1] <= offsets(results)[-1] else "reverse"
-    blocks = _forward_blocks if mode == "forward" else _reverse_blocks
+    parts, blocks = (forward.linearize, _forward_blocks) if mode == "forward" else (reverse.split, _reverse_blocks)
+    kept = dict.fromkeys(out.computed for out in aux if out.result is not None)
 
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
-        return [block for row in blocks(b, f, params, s.wrt, s.outs, ins, results) for block in row]
+        first, linear = halves(f, s.wrt, parts)
+        found = inline(b, first, params)
+        rows = blocks(b, f, linear, found[len(f.results):], s.outs, ins, results)
+        return [*[block for row in rows for block in row], *[found[k] for k in kept]]
 
     g = built(f"{f.name}_jac", f, [p.type for p in f.params], [p.name for p in f.params], body)
-    kinds = [Out("array" if v.type.rank else "numpy", n) for n, v in enumerate(g.results)]
-    return only_returned(replace(s.traced, function=g, outs=tuple(kinds), out_tree=nested(s.traced.out_tree, s.below)))
+    count = len(g.results) - len(kept)
+    kinds = [Out("array" if v.type.rank else "numpy", n) for n, v in enumerate(g.results[:count])]
+    place = {k: count + n for n, k in enumerate(kept)}
+    kinds += [out if out.result is None else out._replace(result=place[out.computed]) for out in aux]
+    whole = nested(s.traced.out_tree, s.below)
+    return only_returned(replace(s.traced, function=g, outs=tuple(kinds),
+                                 out_tree=whole if structure is None else tuple_of(whole, structure)))
 
 
-def _forward_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: Sequence[int], outs: tuple[int, ...],
+def _forward_blocks(b: Builder, f: Any, push: Function, residuals: Sequence[Value], outs: tuple[int, ...],
                     ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
-    first, push = halves(f, wrt, forward.linearize)
-    residuals = inline(b, first, params)[len(f.results):]
     starts = offsets(ins)
     place = _inexact_places(f)
     stacked = mapped_over(
@@ -92,16 +100,20 @@ def _columns(b: Builder, x: Value, start: int, count: int) -> Value:
     return b("slice", x, b.index(start), b.index(count), b.index(1), spec=":" * (x.rank - 1) + "s")
 
 
-def _reverse_blocks(b: Builder, f: Any, params: tuple[Value, ...], wrt: Sequence[int], outs: tuple[int, ...],
+def _reverse_blocks(b: Builder, f: Any, pull: Function, residuals: Sequence[Value], outs: tuple[int, ...],
                     ins: tuple[Type, ...], results: tuple[Type, ...]) -> Iterator[list[Value]]:
-    first, pull = halves(f, wrt, reverse.split)
-    residuals = inline(b, first, params)[len(f.results):]
-    place = _inexact_places(f)
-    types = [f.results[r].type for r in place]
+    flows = _inexact_places(f)
+    asked = [r for r in flows if r in set(outs)]             # what is returned as aux has no rows
+    place = {r: n for n, r in enumerate(asked)}
+    types = [f.results[r].type for r in asked]
     starts = offsets(types)
-    stacked = mapped_over(
-        b, starts[-1], lambda k: inline(b, pull, (*residuals, *[one_hot(b, k, s, t) for s, t in zip(starts, types)]))
-    )
+
+    def row(k: Value) -> tuple[Value, ...]:
+        hot = {r: one_hot(b, k, s, t) for r, s, t in zip(asked, starts, types)}
+        return inline(b, pull, (*residuals, *[hot[r] if r in hot else b.full(0, (t := f.results[r].type).dims, t.dtype)
+                                              for r in flows]))
+
+    stacked = mapped_over(b, starts[-1], row)
     for r, out in zip(outs, results):
         if r not in place:
             yield [b.full(0, out.dims + t.dims, t.dtype) for t in ins]
@@ -116,14 +128,14 @@ def _inexact_places(f: Any) -> dict[int, int]:
 
 
 def _operator(name: str, f: Callable, argnums: int, mode: str, sparse: bool, static_argnums: tuple,
-              static_argnames: tuple) -> Jitted:
+              static_argnames: tuple, has_aux: bool = False) -> Jitted:
     chosen = several(argnums)
     static: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
 
     def whole(traced: Traced) -> Traced:
-        return jacobian_of(traced, chosen, mode)
+        return jacobian_of(traced, chosen, mode, has_aux)
     if sparse or mode in ("auto", "compressed"):
-        return Compressed(f, chosen, mode, sparse, whole, name, **static)
+        return Compressed(f, chosen, mode, sparse, whole, name, has_aux=has_aux, **static)
     return WithOut(f, whole, label=name, **static)
 
 
@@ -132,60 +144,63 @@ for _name in ("jacfwd", "jacrev", "jacobian"):
 
 
 @overload
-def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+def jacfwd(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
            static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
 @overload
-def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
-           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+def jacfwd(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacfwd(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
            static_argnames: Any = ()) -> Any:
     """The Jacobian by forward mode: one column for each input element, best where there are few inputs.
 
     For a result of shape `out` and an argument of shape `in` an array of shape out + in; structures of results hold
     structures of arguments, as in JAX. Raises for integers, complex numbers and results whose length only run time knows.
 
-    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
-    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian, with has_aux of (Jacobian, aux); with `f` left out, a decorator.
     Errors: DTypeError, UnsupportedError as above; those of `jit`.
 
     >>> tg.jacfwd(lambda x: x**2)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
     if f is None:
-        return functools.partial(jacfwd, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
-    return derived(f, "jacfwd", argnums, "forward", False, static_argnums, static_argnames)
+        return functools.partial(jacfwd, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return derived(f, "jacfwd", argnums, "forward", False, static_argnums, static_argnames, *[True] * bool(has_aux))
 
 
 @overload
-def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *,
+def jacrev(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False,
            static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
 @overload
-def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (), static_argnames: Any = ()
-           ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, static_argnums: Any = (),
+def jacrev(f: None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
+           static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def jacrev(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, static_argnums: Any = (),
            static_argnames: Any = ()) -> Any:
     """The Jacobian by reverse mode: one row for each output element, best where there are few outputs. See `jacfwd`.
 
-    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`.
-    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`.
+    Result: a function of the same arguments, of the Jacobian, with has_aux of (Jacobian, aux); with `f` left out, a decorator.
     Errors: those of `jacfwd`.
 
     >>> tg.jacrev(lambda x: x[0] * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [2.0, 1.0]]
     """
     if f is None:
-        return functools.partial(jacrev, argnums=argnums, static_argnums=static_argnums, static_argnames=static_argnames)
-    return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames)
+        return functools.partial(jacrev, argnums=argnums, has_aux=has_aux, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    return derived(f, "jacrev", argnums, "reverse", False, static_argnums, static_argnames, *[True] * bool(has_aux))
 
 
 @overload
 def jacobian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
-             static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
+             has_aux: bool = False, static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
 @overload
 def jacobian(f: None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
-             static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+             has_aux: bool = False, static_argnums: Any = (), static_argnames: Any = ()
+             ) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
 def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, mode: str = "auto", sparse: bool = False,
-             static_argnums: Any = (), static_argnames: Any = ()) -> Any:
+             has_aux: bool = False, static_argnums: Any = (), static_argnames: Any = ()) -> Any:
     """The Jacobian, by the mode that takes the fewest passes, or as a sparse matrix.
 
     mode    "forward": a pass for each input; "reverse": one for each output; "compressed": one for each colour of the sparsity
@@ -196,8 +211,8 @@ def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, m
     Results are otherwise as of `jacfwd`, and so are the errors. What goes by a pattern must be called from Python; within a
     compiled function "auto" is forward mode where there are no more inputs than outputs, else reverse.
 
-    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; these two.
-    Result: a function of the same arguments, of the Jacobian; with `f` left out, a decorator.
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`; these two.
+    Result: a function of the same arguments, of the Jacobian, with has_aux of (Jacobian, aux); with `f` left out, a decorator.
     Errors: those of `jacfwd`; ArgumentError for another mode.
 
     >>> tg.jacobian(lambda x: x[1:] - x[:-1], sparse=True)(np.zeros(3)).toarray().tolist()
@@ -207,50 +222,52 @@ def jacobian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, m
         raise ArgumentError(f"there is no mode {mode!r}", "use one of " + ", ".join(map(repr, MODES)))
     static = {"static_argnums": static_argnums, "static_argnames": static_argnames}
     if f is None:
-        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **static)
-    return derived(f, "jacobian", argnums, mode, sparse, static_argnums, static_argnames)
+        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, has_aux=has_aux, **static)
+    return derived(f, "jacobian", argnums, mode, sparse, static_argnums, static_argnames, *[True] * bool(has_aux))
 
 
 @overload
-def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
-            static_argnames: Any = ()) -> Jitted[P, Any]: ...
+def hessian(f: Callable[P, R], argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, has_aux: bool = False,
+            static_argnums: Any = (), static_argnames: Any = ()) -> Jitted[P, Any]: ...
 @overload
-def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
-            static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
-def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, static_argnums: Any = (),
-            static_argnames: Any = ()) -> Any:
+def hessian(f: None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, has_aux: bool = False,
+            static_argnums: Any = (), static_argnames: Any = ()) -> Callable[[Callable[P, R]], Jitted[P, Any]]: ...
+def hessian(f: Callable | None = None, argnums: int | tuple[int, ...] = 0, *, sparse: bool = False, has_aux: bool = False,
+            static_argnums: Any = (), static_argnames: Any = ()) -> Any:
     """The second derivatives of a scalar function: forward mode over its gradient. For an argument of shape `in`, in + in.
 
     sparse  a SciPy CSR array of shape (size of in, size of in) from as many products with the Hessian as a star colouring of
             its pattern has colours; see `jacobian`
 
-    Parameters: `f`, `argnums`, `static_argnums`, `static_argnames` as of `grad`; this one.
-    Result: a function of the same arguments, of the Hessian; with `f` left out, a decorator.
+    Parameters: `f`, `argnums`, `has_aux`, `static_argnums`, `static_argnames` as of `grad`; this one.
+    Result: a function of the same arguments, of the Hessian, with has_aux of (Hessian, aux); with `f` left out, a decorator.
     Errors: those of `grad` and `jacfwd`.
 
     >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0])).tolist()
     [[4.0, 2.0], [2.0, 0.0]]
     """
     if f is None:
-        return functools.partial(hessian, argnums=argnums, sparse=sparse, static_argnums=static_argnums,
+        return functools.partial(hessian, argnums=argnums, sparse=sparse, has_aux=has_aux, static_argnums=static_argnums,
                                  static_argnames=static_argnames)
-    return derived(f, "hessian", argnums, sparse, static_argnums, static_argnames)
+    return derived(f, "hessian", argnums, sparse, static_argnums, static_argnames, *[True] * bool(has_aux))
 
 
 @maker("hessian")
-def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, static_argnames: tuple) -> Jitted:
-    gradient = MAKERS["grad"](f, argnums, False, static_argnums, static_argnames)
+def _hessian(f: Callable, argnums: int, sparse: bool, static_argnums: tuple, static_argnames: tuple, has_aux: bool = False
+             ) -> Jitted:
+    gradient = MAKERS["grad"](f, argnums, has_aux, static_argnums, static_argnames)
     if not sparse:
-        return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames)
-    return Compressed(gradient, several(argnums), "forward", True, None, "hessian", symmetric=True,
+        return _operator("hessian", gradient, argnums, "forward", False, static_argnums, static_argnames, has_aux)
+    return Compressed(gradient, several(argnums), "forward", True, None, "hessian", symmetric=True, has_aux=has_aux,
                       static_argnums=static_argnums, static_argnames=static_argnames)
 
 
-def hvp(f: Callable, primals: Any, tangents: Any) -> Any:
+def hvp(f: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the Hessian: forward mode over the gradient.
 
     primals, tangents   tuples of all arguments and their tangents. Returns the product in the structure of the argument
                         where there is one, a tuple where there are several.
+    has_aux             the function returns (value, aux), and the product comes as (product, aux)
 
     Parameters: `f`, the function, and these.
     Result: the product, as above.
@@ -261,4 +278,4 @@ def hvp(f: Callable, primals: Any, tangents: Any) -> Any:
     """
     expect_tuples("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(grad(f, argnums), primals, tangents)[1]
+    return jvp(grad(f, argnums, has_aux=has_aux), primals, tangents, has_aux)[1:][0 if not has_aux else slice(None)]

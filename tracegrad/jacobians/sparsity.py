@@ -29,7 +29,7 @@ from ..ir.transforms.pipeline import dead_code, simplify
 from ..jitted.api import Jitted
 from ..jitted.functions import derived, maker
 from ..options import config
-from ..programs.derivative_programs import dynamic, tuple_of
+from ..programs.derivative_programs import dynamic, tuple_of, value_only
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.pytrees import LEAF
@@ -189,6 +189,7 @@ class PatternDependent(Jitted):
 
     plan_class = Plan
     generalises = False
+    aux: Jitted | None = None           # what computes the aux of a function that returns (value, aux)
 
     def __init__(self, fn: Callable, argnums: int | tuple[int, ...], label: str, **static: Any):
         super().__init__(fn, label=label, **static)
@@ -210,7 +211,17 @@ class PatternDependent(Jitted):
         if tracing.active() is not None:
             return self.__tracegrad_call__(args, kwargs)
         call = self.flatten(args, kwargs)
-        return self.evaluate(*self.planned(call), call)
+        return self.completed(*self.planned(call), call, args, kwargs)
+
+    def completed(self, plan: Plan, made: Any, call: Call, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What a call returns."""
+        found = self.evaluate(plan, made, call)
+        return found if self.aux is None else (found, self.aux(*args, **kwargs))
+
+    def value(self, call: Call) -> Traced:
+        """The program whose derivative has the pattern."""
+        found = self.source(call)
+        return found if self.aux is None else value_only(found)
 
     def planned(self, call: Call) -> tuple[Plan, Any]:
         with self._lock:
@@ -224,7 +235,7 @@ class PatternDependent(Jitted):
         captured = None if plan is None else plan.detector.captures.find()
         while captured is None:
             with self.reading(call):
-                traced = self.with_captures(call, self.source)
+                traced = self.with_captures(call, self.value)
             captures = captures_of(traced.held)
             key = self.remember(call, traced, captures)
             s = sides(traced, self.argnums)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from ..ir.core import Function
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError
 from ..ir.types import Type
-from ..programs.derivative_programs import chosen_leaves, dynamic, explicit, inexact, named, tuple_of
+from ..programs.derivative_programs import chosen_leaves, dynamic, explicit, inexact, named, tuple_of, without_aux
 from ..tracer.pytrees import TreeDef
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.trace_function import Out, Traced
 
 
 class Sides(NamedTuple):
@@ -18,6 +18,7 @@ class Sides(NamedTuple):
     traced   the program, which returns numbers only and overwrites nothing
     wrt      the parameters that are differentiated;   ins   their types;   below   the structure of those arguments
     outs     the results that are returned, in order;  results   their types
+    aux      what else is returned, undifferentiated, with its structure; None where nothing is
     """
 
     traced: Traced
@@ -26,15 +27,21 @@ class Sides(NamedTuple):
     outs: tuple[int, ...]
     results: tuple[Type, ...]
     below: TreeDef
+    aux: tuple[tuple[Out, ...], TreeDef] | None = None
 
     @property
     def function(self) -> Function:
         return self.traced.function
 
 
-def sides(traced: Traced, argnums: int | tuple[int, ...]) -> Sides:
+def sides(traced: Traced, argnums: int | tuple[int, ...], has_aux: bool = False) -> Sides:
     """Raises where an argument or a result has no Jacobian: integers, complex numbers, lengths that only run time knows."""
-    traced = explicit(traced)
+    aux: tuple[tuple[Out, ...], TreeDef] | None = None
+    if has_aux:
+        traced, given, structure = without_aux(traced)
+        aux = given, structure
+    else:
+        traced = explicit(traced)
     f = traced.function
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     chosen = chosen_leaves(traced, (argnums,) if isinstance(argnums, int) else argnums)
@@ -48,7 +55,7 @@ def sides(traced: Traced, argnums: int | tuple[int, ...]) -> Sides:
     _expect_sizes(traced, ins + results)
     positional = traced.tree.children[0].children
     below = positional[argnums] if isinstance(argnums, int) else tuple_of(*(positional[k] for k in argnums))
-    return Sides(traced, tuple([place[k] for k in chosen]), ins, outs, results, below)
+    return Sides(traced, tuple([place[k] for k in chosen]), ins, outs, results, below, aux)
 
 
 def _expect_numbers(traced: Traced) -> None:

@@ -24,7 +24,7 @@ from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
 from ..lowering.call.specialisation import ClosedError, Specialisation
 from ..lowering.native import perf_map
-from ..options import config
+from ..options import config, owned
 from ..persistence.calls import Saved
 from ..programs import compile, interpreter, lowered, symbolic
 from ..programs.nan_check import note_error_state
@@ -34,6 +34,7 @@ from ..tracer.calling import calls
 from ..tracer.staging import arguments, trace_function
 from ..tracer.values import boxes, captured_arrays, random_generators
 from . import c_functions
+from .function_options import of_numba
 from .misses import History
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class Jitted(Dispatcher, Generic[P, R]):
     generalises = True          # whether its programs can have lengths that only run time knows
 
     def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums: tuple = (),
-                 static_argnames: str | tuple = (), label: str = "jit", shapes: str | None = None, ):
+                 static_argnames: str | tuple = (), label: str = "jit", shapes: str | None = None,
+                 own: dict[str, Any] | None = None):
         super().__init__()
         if not callable(fn):
             raise ArgumentTypeError(
@@ -101,6 +103,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self.static: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
         if isinstance(fn, Jitted) and not (static_argnums or static_argnames):
             self.static = fn.static
+        self.own_options: dict[str, Any] = {**(fn.own_options if isinstance(fn, Jitted) else of_numba(fn)), **(own or {})}
         inherited = fn.shapes.mode if isinstance(fn, Jitted) else "auto"
         self.shapes = symbolic.Shapes((symbolic.checked(shapes) or inherited) if self.generalises else "static")
         self._cache = Cache(self, config.cache_size)
@@ -151,6 +154,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return found
 
     @deep
+    @owned
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         """A call that no specialisation took."""
         if tracing.active() is not None:
@@ -219,6 +223,7 @@ class Jitted(Dispatcher, Generic[P, R]):
             compile.expect_fitting(found.about.guards, compile.lengths_of(call))
             return found, captured
 
+    @owned
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
         """The program of a call, run by NumPy op by op instead of machine code: for looking into the compiler itself.
 
@@ -258,9 +263,10 @@ class Jitted(Dispatcher, Generic[P, R]):
         with tracing.changing([x for captures in known for x in captures.changed()], varying(known)):
             yield
 
-    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, int], tuple]:
+    def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, Any], tuple]:
         """What decides the specialisation of a call."""
-        base = (call.tree, call.leaves, tuple(call.aliases.items()), config.code)
+        options: Any = (config.code, config.asked, config.threads_of_its_own) if self.own_options else config.code
+        base = (call.tree, call.leaves, tuple(call.aliases.items()), options)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
     def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures) -> tuple[tuple[tuple, tuple],
@@ -326,6 +332,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     # --- looking inside ----------------------------------------------------------------------------------------------
 
     @deep
+    @owned
     def lower(self, *args: Any, **kwargs: Any) -> lowered.Lowered:
         """The program of a call at every stage, without running it.
 
@@ -335,11 +342,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         True
         """
         call = self.flatten(args, kwargs)
-        return lowered.Lowered(self.with_captures(call), call)
+        return lowered.Lowered(self.with_captures(call), call, self.own_options)
 
     # --- for other languages -----------------------------------------------------------------------------------------
 
     @deep
+    @owned
     def cfunc(self, *args: Any, signature: str | None = None) -> CFunction:
         """The function as a C function, compiled for example arguments (floats for all parameters where there are none).
 
@@ -358,6 +366,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         return c_functions.cfunc(self, args, signature)
 
     @deep
+    @owned
     def low_level_callable(self, *args: Any, signature: str | None = None, user_data: np.ndarray | None = None) -> Any:
         """A scipy.LowLevelCallable, for integrate.quad, integrate.nquad and the filters of ndimage.
 

@@ -25,6 +25,7 @@ from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
 from .api import Jitted
+from .function_options import chosen, expect_no_signature
 from .misses import rebound
 from .out_argument import WithOut
 
@@ -237,23 +238,27 @@ def rebuilt(root: Any, chain: tuple, texts: dict | None) -> Any:
 
 
 @maker("jit")
-def _jitted(f: Callable, static_argnums: tuple, static_argnames: str | tuple, shapes: Any = None) -> Jitted:
-    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
+def _jitted(f: Callable, static_argnums: tuple, static_argnames: str | tuple, shapes: Any = None, own: tuple = ()
+            ) -> Jitted:
+    return WithOut(f, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, own=dict(own))
 
 
 @overload
-def jit(f: Callable[P, R], *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None
-        ) -> Jitted[P, R]: ...
+def jit(f: Callable[P, R], *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None,
+        **options: Any) -> Jitted[P, R]: ...
 @overload
-def jit(f: None = None, *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None
-        ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+def jit(f: None = None, *, static_argnums: Any = (), static_argnames: Any = (), shapes: str | None = None,
+        **options: Any) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tuple = (),
-        shapes: Any = None) -> Callable | Found:
+        shapes: Any = None, **options: Any) -> Callable | Found:
     """Compile `f` for the types and shapes that it is called with.
 
     shapes   "static": machine code for each shape; "symbolic": for all lengths from 2 on from the first call, an error where
              that cannot be; "auto" (the default): for all lengths after three shapes, where that can be. Derivatives of the
              compiled function do the same
+    options  fastmath, boundscheck, memory_budget, threads, error_model: as of `tg.config`, for this function and what is
+             derived from it, whatever `tg.config` says. Those of numba.njit that ask for what happens anyway (nopython, nogil,
+             cache, parallel, …) are accepted and change nothing; the others are refused
 
     Works bare (`@tg.jit`) and with options (`@tg.jit(static_argnums=1)`). Arguments: arrays, numbers, and nested
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
@@ -273,6 +278,10 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
     5.0
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes)
-    chosen = () if symbolic.checked(shapes) is None else (shapes,)
-    return derived(f, "jit", static_argnums, static_argnames, *chosen)
+        chosen(options)                                  # those that are no good raise here
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
+    if not callable(f):
+        expect_no_signature(f)
+    own = chosen(options)
+    more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)
+    return derived(f, "jit", static_argnums, static_argnames, *more)

@@ -97,7 +97,7 @@ def _differences(made: Specialisation, call: Call) -> tuple[int, str]:
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         return len(rows), "other arguments: " + "; ".join(f"{p} is {new if new != old else 'another ' + new}, was {old}"
                                                         for p, old, new in rows[:SHOWN]) + more
-    if made.signature.options != config.code:
+    if made.signature.options != config.asked:
         return 0, "other options: tg.config was called, or np.errstate is another"
     return 0, "other arguments or options: which of them are the same array, or types of containers"
 

@@ -21,7 +21,7 @@ from ..ir.core import Length, Value
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..ir.types import Type
 from ..lowering.call.specialisation import SharedMemoryError
-from ..options import config
+from ..options import config, owned
 from ..programs.derivative_programs import dynamic
 from ..stack_room import deep
 from ..tracer import pytrees, tracing
@@ -66,6 +66,7 @@ class WithOut(Jitted):
         return traced if out is None else _into(traced, call, len(base.leaves), out)
 
     @deep
+    @owned
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         if not self._takes(kwargs) or tracing.active() is not None:
             return super().miss(*args, **kwargs)

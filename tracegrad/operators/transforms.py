@@ -123,8 +123,9 @@ def several(argnums: int | tuple[int, ...]) -> int | tuple[int, ...]:
 class Tangents(Jitted):
     """`jvp` of a function: called with the primals and the tangents, one tuple each."""
 
-    def __init__(self, fn: Callable):
+    def __init__(self, fn: Callable, has_aux: bool = False):
         super().__init__(fn, label="jvp")
+        self.has_aux = has_aux
 
     @property
     def derives(self) -> bool:
@@ -149,7 +150,7 @@ class Tangents(Jitted):
         own = arguments.Call(derivative_programs.tuple_of(primals, call.tree.children[1]), call.leaves[:count],
                                   call.paths[:count],
                          call.values[:count], {k: v for k, v in call.aliases.items() if k < count})
-        return derivative_programs.tangents(super().program(own, trace), call)
+        return derivative_programs.tangents(super().program(own, trace), call, self.has_aux)
 
 
 def _tangents(tangents: tuple) -> None:
@@ -159,14 +160,15 @@ def _tangents(tangents: tuple) -> None:
 maker("jvp")(Tangents)
 
 
-def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
+def jvp(f: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple[Any, ...]:
     """(f(*primals), its derivative at `primals` along `tangents`): forward mode.
 
     primals, tangents   sequences of the positional arguments and of their tangents, each with the structure and
                         shapes of its argument. A tangent of something that is no float or complex is not looked at.
+    has_aux             the function returns (value, aux); aux has no tangent
 
     Parameters: `f`, the function, and these.
-    Result: (value, tangent of the value), in the structure of the value.
+    Result: (value, tangent of the value), in the structure of the value; with has_aux (value, tangent, aux).
     Errors: ArgumentTypeError and ShapeError where the tangents do not fit the arguments; those of `jit`.
 
     >>> value, tangent = tg.jvp(np.sin, (0.0,), (2.0,))
@@ -174,7 +176,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     (0.0, 2.0)
     """
     expect_tuples("jvp", primals, tangents)
-    return derived(f, "jvp")(tuple(primals), tuple(tangents))
+    return derived(f, "jvp", *[True] * bool(has_aux))(tuple(primals), tuple(tangents))
 
 
 def expect_tuples(operator: str, primals: Sequence[Array | Box], tangents: Sequence) -> None:

@@ -70,6 +70,7 @@ def seen_by(jitted: Jitted, call: Call) -> Fingerprint:
         raise Unknown("it leads to objects that are nested too deeply") from None
     seen.put(call.paths, tuple(call.aliases.items()))
     seen.put([(name, getattr(config, name)) for name in KNOBS if name not in _ELSEWHERE], sorted(vars(sizes).items()))
+    seen.put(config.threads_of_its_own)
     return seen
 
 
@@ -168,7 +169,8 @@ class Saved:
         arguments = compile.arguments_of(traced, call, place, form)._replace(
             given=captures.layouts(len(set(place.values()))), lengths=_tuples(x["lengths"]), guards=guards)
         output = compile.output_of(traced, results, place, {d: name for name, d in lengths.items()})
-        made = Signature(arguments, output, tuple(map(tuple, x["pointers"])), tuple(x["writes"]), (), x["release"], config.code)
+        pointers = tuple(map(tuple, x["pointers"]))
+        made = Signature(arguments, output, pointers, tuple(x["writes"]), (), x["release"], config.asked)
         report = Reporter(tuple((read.error(name), message_in(text), loc_in(loc)) for name, text, loc in x["sites"]),
                           {int(site): tuple(DTYPES[d] for d in names) for site, names in x["values"].items()})
         about = compile.CompileInfo(traced, x["types"], [], captures, guards=guards, origin="disk")

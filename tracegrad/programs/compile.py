@@ -261,6 +261,8 @@ def optimized(traced: Traced) -> Function:
         f = checked(loop_builder.flatten_calls(f))
         if config.verify:
             verify(f, "check_numerics")
+    if config.threads_of_its_own:
+        f.attrs = {**f.attrs, "threads": config.threads_of_its_own}
     if traced.writes:
         f.attrs = {**f.attrs, "inout": {result: param for param, result in traced.writes.items()}}
     return f
@@ -340,7 +342,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
         output_of(program, results, place, {f.params[count + k]: name_of(d) for k, d in enumerate(sizes)}),
         f.attrs.get("inout"),
         fastmath=uses_fastmath(),
-        options=config.code,
+        options=config.asked,
         phases=phases,
         about=CompileInfo(traced, types_of(traced), [*traced.notes, *kernel.notes], captures, results=results, guards=guards,
                           origin="symbolic" if sizes else "compiled", stages=_stages(traced, f, kernel) if stages else {}),

@@ -118,6 +118,31 @@ def only_returned(traced: Traced) -> Traced:
     return replace(traced, outs=outs)
 
 
+def without_aux(traced: Traced) -> tuple[Traced, tuple[Out, ...], TreeDef]:
+    """(the program as one that returns the value only, though it computes aux; what is returned as aux; its structure)."""
+    traced = explicit(traced)
+    value, aux = pair_with_aux(traced)
+    return replace(traced, outs=traced.outs[:value.count], out_tree=value), traced.outs[value.count:], aux
+
+
+def copied(traced: Traced) -> Traced:
+    """The program with a function of its own, of what is returned only."""
+    f = traced.function
+    g = built(f.name, f, [p.type for p in f.params], [p.name for p in f.params], lambda b, params: inline(b, f, params))
+    return only_returned(replace(traced, function=g))
+
+
+def value_only(traced: Traced) -> Traced:
+    """The program of the value of a pair (value, aux)."""
+    return copied(without_aux(traced)[0])
+
+
+def aux_only(traced: Traced) -> Traced:
+    """The program of the aux of a pair (value, aux)."""
+    found, outs, structure = without_aux(traced)
+    return copied(replace(found, outs=outs, out_tree=structure))
+
+
 # --- gradients -------------------------------------------------------------------------------------------------------
 
 def chosen_leaves(traced: Traced, argnums: tuple[int, ...]) -> list[int]:
@@ -249,9 +274,9 @@ def matched(what: str, path: str, value: Value | None, leaf: Leaf, like: Type, b
     return builder.cast(value, like.dtype)
 
 
-def tangents(traced: Traced, call: Call) -> Traced:
+def tangents(traced: Traced, call: Call, has_aux: bool = False) -> Traced:
     """The program of `jvp`. `call` has the arguments (primals, tangents); `traced` is the program on the primals."""
-    traced = explicit(traced)
+    traced, aux, *structure = without_aux(traced) if has_aux else (explicit(traced), ())
     f, count = traced.function, len(traced.leaves)
     place = {leaf: k for k, leaf in enumerate(dynamic(traced))}
     wrt = [k for k in place if inexact(traced.leaves[k])]
@@ -277,8 +302,9 @@ def tangents(traced: Traced, call: Call) -> Traced:
         if value.type.dtype.inexact:
             place_of_dot[k], at = at, at + 1
     dots = tuple(out if flag else _tangent_out(out, place_of_dot) for out, flag in zip(traced.outs, fixed(traced.out_tree)))
-    return replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths,
-                   out_tree=tuple_of(traced.out_tree, traced.out_tree), outs=(*traced.outs, *dots))
+    return only_returned(replace(traced, function=g, tree=call.tree, leaves=leaves, paths=call.paths,
+                                 out_tree=tuple_of(traced.out_tree, traced.out_tree, *structure),
+                                 outs=(*traced.outs, *dots, *aux)))
 
 
 def _name(traced: Traced, leaf: int) -> str:

@@ -19,7 +19,7 @@ from ..lowering.loopir.passes import pipeline as loop_passes
 from ..lowering.loopir.text import print_kernel
 from ..lowering.native.engine import assembly
 from ..lowering.native.engine import optimized as optimized_llvm
-from ..options import config
+from ..options import config, owned
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Traced
 from . import compile
@@ -34,14 +34,15 @@ def _place(loc: tuple[Frame, ...]) -> str:
 class Lowered:
     """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced."""
 
-    def __init__(self, traced: Traced, call: Call):
-        self.traced = traced
+    def __init__(self, traced: Traced, call: Call, own_options: dict[str, Any] | None = None):
+        self.traced, self.own_options = traced, own_options or {}
         self._program = compile.without_aliases(traced, call)
 
     @property
     def function(self) -> Function:
         return self._program.function
 
+    @owned
     def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:
         """The program at a stage: "traced", "optimized", "jvp", "vjp" (after the passes), "loops", "llvm" or "asm"; or as it
         is after one pass, as in "after:licm".
@@ -74,6 +75,7 @@ class Lowered:
         kernel = loop_builder.lower(compile.optimized(self._program), verify=config.verify, until=name)
         return print_kernel(kernel, margin=margin, color=color)
 
+    @owned
     def final(self) -> Function:
         """The program that goes to lowering."""
         return compile.final(self._program, captures_of(self.traced.held))

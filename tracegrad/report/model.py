@@ -17,7 +17,7 @@ from ..jitted.api import Jitted
 from ..lowering.llvm import annotated
 from ..lowering.llvm.annotated import Place, place
 from ..lowering.loopir.grammar import Kernel
-from ..options import config
+from ..options import config, owned
 from ..programs import compile
 from ..tracer.staging import arguments, trace_function
 from .costs import Costs, measured, timed
@@ -48,6 +48,7 @@ class Report:
     facts: dict[str, str] = field(default_factory=dict)
 
 
+@owned
 def report_of(jitted: Jitted, args: tuple, kwargs: dict[str, Any], seconds: float = 0.5) -> Report:
     """Compile a call with loops that count, run it for about so many seconds, and gather what there is to say.
 

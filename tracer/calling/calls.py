@@ -31,7 +31,7 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import format_strings
+from ..values.python import division, format_strings
 from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
 
@@ -358,7 +358,8 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
         return _class(trace, f, args, kwargs)
     plain = source.unwrap(f)
     if plain is not f:
-        return call(plain, *args, **kwargs)
+        with division.model_of(f):
+            return call(plain, *args, **kwargs)
     own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)
     if isinstance(own, types.FunctionType) and source.is_user(own):
         captured_values.class_part(type(f), "__call__")

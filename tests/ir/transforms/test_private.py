@@ -158,6 +158,7 @@ def test_others_are_carried(f):
     assert carried(f, np.ones((60, 20))) == 1
 
 
+@pytest.mark.sweep(3, by="f")
 @pytest.mark.parametrize("f", PRIVATE + CARRIED, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(4, 3), (1, 3), (0, 3), (3, 2), (2, 5)], ids=str)
 def test_values_and_gradients(f, shape):

@@ -21,6 +21,7 @@ def draw(name, *shape):
     return RNG.integers(0, 100, shape).astype(d.np)
 
 
+@pytest.mark.sweep(4, by="name")
 @pytest.mark.parametrize("n", [0, 1, 5, 40])
 @pytest.mark.parametrize("name", NUMBERS)
 def test_reduce_and_scan(name, n):
@@ -35,6 +36,7 @@ def test_reduce_and_scan(name, n):
     check(build([(name, n, n + 1)], body), x)
 
 
+@pytest.mark.sweep(3, by="name")
 @pytest.mark.parametrize("n", [1, 5, 40])
 @pytest.mark.parametrize("name", [*NUMBERS, "bool"])
 def test_write_and_move(name, n):
@@ -54,6 +56,7 @@ def test_write_and_move(name, n):
     check(build([(name, n, n), (name, n), ("index", n)], body), draw(name, n, n), draw(name, n), index)
 
 
+@pytest.mark.sweep(4, by="name")
 @pytest.mark.parametrize("n", [0, 1, 7, 40])
 @pytest.mark.parametrize("name", [*NUMBERS, "bool"])
 def test_order(name, n):

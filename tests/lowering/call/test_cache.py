@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import sweeps
 from native_calls import Callable, copies, resident
 from tracegrad.ir.types import F64
 from tracegrad.lowering.call import cache, dispatch
@@ -104,6 +105,7 @@ def test_the_process_has_a_bound(monkeypatch):
     assert [f(np.ones(2)).shape for f in functions] == [(2,)] * 5
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_a_dropped_function_frees_its_code():
     f = Copying()
     f(np.ones(2))
@@ -119,18 +121,20 @@ def test_a_dropped_function_frees_its_code():
     assert resident() - start < 6
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_memory_is_flat_over_three_thousand_specialisations():
-    f = Copying(maxsize=16)
+    """On other days than one of four weeks, over 600."""
+    f, count = Copying(maxsize=16), 3000 if sweeps.FULL or sweeps.PART % sweeps.MONTH == 0 else 600
     x = np.zeros(4096)
     for n in range(1, 301):
         f(x[:n])
     gc.collect()
     start = resident()
-    for n in range(301, 3001):
+    for n in range(301, count + 1):
         f(x[:n])
     gc.collect()
     info = f.cache.info()
-    assert (info.misses, info.currsize, info.evictions) == (3000, 16, 2984)
+    assert (info.misses, info.currsize, info.evictions) == (count, 16, count - 16)
     assert resident() - start < 8, f"{resident() - start:.1f} MB"
     assert dispatch.reap() == 0
 

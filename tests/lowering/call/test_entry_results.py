@@ -178,6 +178,7 @@ dead:"""
 
 
 @PATHS
+@pytest.mark.usefixtures("compiled_anew")
 def test_failed_checks_raise(path):
     arguments = Arguments((ArrayIn(F64, (1000,), 0),))
     signature = Signature(arguments, Node(tuple, (ArrayOut(0, F64, (1000,)), ArgOut(0))), (("in", 0), ("out", 0)))
@@ -191,6 +192,7 @@ def test_failed_checks_raise(path):
 
 
 @PATHS
+@pytest.mark.usefixtures("compiled_anew")
 def test_out_of_memory(path):
     huge = Signature(Arguments((ArrayIn(F64, (4,), 0),)), Node(tuple, (ArrayOut(0, F64, (500,)), ArrayOut(1, F64, (1 << 48,)))),
                      (("in", 0), ("out", 0), ("out", 1)))
@@ -264,6 +266,7 @@ def test_reference_counts_are_exact():
 
 
 @needs_native
+@pytest.mark.usefixtures("compiled_anew")
 def test_a_million_calls_in_flat_memory():
     spec = identity(ArrayIn(F64, (8,), 0), ScalarIn("float", F64, 1))
     f, x = calling(spec), np.arange(8.0)
@@ -276,6 +279,7 @@ def test_a_million_calls_in_flat_memory():
     assert spec.last_used == c_layouts.TICK.value and spec.running == 0
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_large_results_are_freed():
     f, x = calling(identity(ArrayIn(F64, (1 << 20,), 0))), np.ones(1 << 20)
     f(x)

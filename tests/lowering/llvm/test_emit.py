@@ -423,6 +423,7 @@ def resident():
 
 
 @pytest.mark.parametrize("big", [20_000, 5_000_000])
+@pytest.mark.usefixtures("compiled_anew")
 def test_failing_kernels_leak_nothing(big):
     """A static workspace, a temporary and a result of run-time length; every other call fails after all are allocated."""
     count, n = Buffer("count", INDEX, (), "in"), Scalar(INDEX, "n")

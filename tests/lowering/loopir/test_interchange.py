@@ -109,6 +109,7 @@ def copies(args):
     return [x.copy() for x in args]
 
 
+@pytest.mark.sweep(2, by="f")
 @pytest.mark.parametrize("f", (*EXCHANGED, *LEFT), ids=lambda f: f.__name__)
 @pytest.mark.parametrize("n", [1, 2, 9, 18, 140])
 def test_same_as_python(f, n):
@@ -171,6 +172,7 @@ def centred(a):
     return a
 
 
+@pytest.mark.sweep(8, by="f")
 @pytest.mark.parametrize("f", [gram_schmidt, lambda a, b: centred(a)], ids=["gram_schmidt", "centred"])
 @pytest.mark.parametrize("shape", [(3, 2), (20, 17), (40, 40), (20, 130)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -124,6 +124,7 @@ def ulps(got, exact, dtype):
     return np.array(out)
 
 
+@pytest.mark.sweep(2, by="name")
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_errors(name, dtype):

@@ -31,6 +31,7 @@ def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_a_module_runs_and_tells_about_itself():
     code = engine.compile_module(scaled_tanh(3))
     assert ONE_DOUBLE(code.address("f3"))(0.25) == math.tanh(0.75)
@@ -93,6 +94,7 @@ def test_objects_that_need_stubs_are_seen_and_the_large_code_model_has_none():
     assert ONE_DOUBLE(engine.load(binary, scaled_tanh(3)).address("f3"))(1.0) == math.tanh(3.0)
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_memory_stays_flat_over_compilations():
     def cycle(k):
         code = engine.compile_module(scaled_tanh(k))

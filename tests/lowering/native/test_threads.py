@@ -33,7 +33,7 @@ done:
   ret i32 0
 }
 define i32 @run(ptr %x, i64 %trip, i64 %length, ptr %error) {
-  %code = call i32 @threads.launch(ptr @body, ptr %x, i64 %trip, i64 %length, ptr %error)
+  %code = call i32 @threads.launch(ptr @body, ptr %x, i64 %trip, i64 %length, i64 0, ptr %error)
   ret i32 %code
 }
 """

@@ -1,9 +1,9 @@
 """Sparse Jacobians and Hessians: the pattern holds every entry that can differ from zero, and no more where that can be known;
 values are those of the dense ones; patterns take few colours."""
-import os
 
 import numpy as np
 import pytest
+import sweeps
 from cases import CASES, copied
 from program_checks import loaded
 from program_writer import Source, Writer
@@ -359,7 +359,7 @@ def moved(x, rng):
     return float(x + rng.standard_normal())
 
 
-@pytest.mark.parametrize("seed", range(300) if os.environ.get("TRACEGRAD_NIGHTLY") == "1" else (62, 67, 83, 95))
+@pytest.mark.parametrize("seed", range(300) if sweeps.FULL else (62, 67, 83, 95))
 def test_random_programs(seed, tmp_path):
     """Sparse equals dense where the program runs, and the pattern holds for other floats too."""
     program = Writer(Source(seed=seed), seed % 3 != 0, 10).program()

@@ -217,6 +217,7 @@ def test_in_traced_code():
     assert tg.jit(lambda x: derivative(x) + tg.grad(inner)(x))(1.0) == 12.0
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_dropped_functions_free_their_code():
     def f(w):
         return np.sum(w**2)

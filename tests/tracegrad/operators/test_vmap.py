@@ -155,6 +155,7 @@ def test_forms(name):
         assert lifts(mapped, *args) is lifted
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", [k for k in FORMS if k != "chunks with a rest"])
 def test_gradients_of_forms(name):
     """grad of vmap, vmap of grad, forward mode and second order against single calls."""

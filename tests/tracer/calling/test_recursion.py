@@ -1,6 +1,7 @@
 """Recursion that only run time ends: one loop over frames, both modes; arrays that it overwrites; what is refused."""
 import numpy as np
 import pytest
+from sweeps import turn
 from trace_check import check
 
 import tracegrad as tg
@@ -153,7 +154,7 @@ def test_values_and_gradients(f):
     np.testing.assert_allclose(np.ravel(tg.jit(f)(ours, n)), np.ravel(f(theirs, n)), rtol=1e-12)
     np.testing.assert_array_equal(ours, theirs)
     tg.check_grads(lambda x: np.sum(np.array(f(x.copy(), n)) * 0.7), (X[::-1] + 0.05,),
-                   order=2 if f is sort else 1)
+                   order=2 if f is sort and turn(4, "sort") else 1)
 
 
 def test_depth():

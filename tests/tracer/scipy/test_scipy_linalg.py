@@ -64,7 +64,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]

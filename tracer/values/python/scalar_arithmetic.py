@@ -21,7 +21,7 @@ from ... import tracing
 from .. import boxes, operators, shapes, ufuncs
 from ..boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from ..promotion import fail
-from . import ints, wide_ints
+from . import division, ints, wide_ints
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _NAME = {bool: "bool", int: "int", float: "float", complex: "complex"}
@@ -176,7 +176,7 @@ def _all_const(good: Value) -> bool:
 
 
 def _nonzero(y: Value, name: str, weak: str) -> None:
-    if isinstance(y, Const) and y.data.item() != 0:
+    if (isinstance(y, Const) and y.data.item() != 0) or not division.raises():
         return
     _require(tracing.current().builder("ne", y, const(0, y.type.dtype)), y, "ZeroDivisionError", _BY_ZERO[name, weak])
 
@@ -233,7 +233,7 @@ def _int_power(a: Any, b: Any, known: bool, exponent: float) -> ScalarBox:
 def _check_power(builder: Builder, x: Value, y: Value, known: bool, exponent: float | None, whole_exponent: bool) -> None:
     """Python raises where 0.0 is raised to a negative power, and turns complex where a negative number is to a fraction."""
     zero = const(0, F64)
-    if not (known and exponent >= 0):
+    if not (known and exponent >= 0) and division.raises():
         fine = builder("ne", x, zero)
         if not known:
             fine = builder("or", fine, builder("not", builder("lt", y, zero)))

@@ -1,0 +1,137 @@
+"""Options of one function: they hold for it and its derivatives only, whatever `tg.config` says; Numba's are understood."""
+import pickle
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+numba = pytest.importorskip("numba")
+
+
+def total(x):
+    s = 0.0
+    for i in range(x.size):
+        s += x[i] * x[i]
+    return s
+
+
+X = np.linspace(0.0, 1.0, 1000)
+
+
+def flags(f, *args):
+    return "reassoc" in " ".join(line for line in f.lower(*args).text("llvm").splitlines() if " fadd " in line)
+
+
+def test_fastmath_of_one_function_and_of_its_gradient_but_of_no_other():
+    fast, plain = tg.jit(total, fastmath=True), tg.jit(total)
+    assert flags(fast, X) and not flags(plain, X)
+    np.testing.assert_allclose(fast(X), plain(X), rtol=1e-13)
+    np.testing.assert_allclose(tg.grad(fast)(X), 2 * X, rtol=1e-13)
+    assert tg.grad(fast).own_options == {"fastmath": True} and tg.vmap(tg.grad(fast)).own_options == {"fastmath": True}
+
+
+def test_the_functions_option_comes_before_that_of_the_process():
+    exact = tg.jit(total, fastmath=False)
+    with tg.config(fastmath=True):
+        assert not flags(exact, X) and flags(tg.jit(total), X)
+        inside = exact(X)
+    assert inside == exact(X) == sum(float(x) * float(x) for x in X)
+
+
+def test_kernels_are_found_again_when_the_processs_option_changes_and_returns():
+    f = tg.jit(lambda x: x * 3.0, boundscheck=False)
+    f(X)
+    with tg.config(fastmath=True):
+        f(X)
+        f(X)
+    f(X)
+    assert f.cache_info().misses == 2 and f.cache_info().currsize == 2
+
+
+def test_threads_of_one_function_are_a_limit_in_its_machine_code():
+    def f(x):
+        return np.exp(x) * 2.0
+
+    x = np.linspace(0.0, 1.0, 1_000_000)
+    for many in (1, 2, 3):
+        g = tg.jit(f, threads=many)
+        assert f"i64 {many}, ptr nonnull %error" in g.lower(x).text("llvm")
+        np.testing.assert_array_equal(g(x), tg.jit(f)(x))
+
+
+def test_memory_budget_of_one_function_cuts_the_tape_of_its_gradient():
+    def walk(x):
+        for _ in range(2000):
+            x = np.sin(x) + x * x * 0.1
+        return x.sum()
+
+    x = np.full(50, 0.3)
+    tight = tg.grad(tg.jit(walk, memory_budget="64KB"))
+    np.testing.assert_array_equal(tight(x), tg.grad(walk)(x))
+    asked, free = (str(tg.explain(f, x)) for f in (tight, tg.grad(walk)))
+    with tg.config(memory_budget="64KB"):
+        assert asked != free and asked == str(tg.explain(tg.grad(walk), x))
+
+
+@pytest.mark.parametrize("options", [{"nopython": True}, {"nogil": True}, {"cache": True}, {"parallel": True},
+                                     {"inline": "always"}, {"parallel": {"fusion": True}}, {"looplift": False},
+                                     {"fastmath": {"fast"}}])
+def test_options_of_numba_that_change_nothing(options):
+    assert tg.jit(total, **options)(X) == pytest.approx(tg.jit(total)(X), rel=1e-13)
+    assert tg.jit(**options)(total)(X) == pytest.approx(tg.jit(total)(X), rel=1e-13)
+
+
+@pytest.mark.parametrize("options, said", [
+    ({"forceobj": True}, "forceobj=True"), ({"nopython": False}, "nopython=False"),
+    ({"locals": {"x": numba.float32}}, "locals="),
+    ({"fastmath": {"nnan"}}, "single flags"), ({"fastmaths": True}, "no option 'fastmaths'"), ({"threads": 0}, "positive int"),
+    ({"error_model": "c"}, "'python' or 'numpy'"), ({"memory_budget": "much"}, "64MB")])
+def test_options_that_are_refused(options, said):
+    for make in (lambda: tg.jit(total, **options), lambda: tg.jit(**options)):
+        with pytest.raises((tg.ArgumentError, tg.ArgumentTypeError), match=said):
+            make()
+
+
+@pytest.mark.parametrize("signature", ["float64(float64)", ["float64(float64)"], numba.float64(numba.float64)])
+def test_a_signature_in_the_place_of_the_function(signature):
+    with pytest.raises(tg.ArgumentTypeError, match="takes no signature"):
+        tg.jit(signature)
+
+
+def test_division_by_zero_as_numpys_numbers():
+    @tg.jit(error_model="numpy")
+    def ratio(a, b):
+        return a / b, a // b, a % b
+
+    with np.errstate(all="ignore"):
+        for a in (1.0, -1.0, 0.0):
+            like = np.float64(a)
+            np.testing.assert_array_equal(ratio(a, 0.0), (like / 0.0, like // 0.0, like % 0.0))
+    assert ratio(7, 0)[1:] == (0, 0) and ratio(7, 0)[0] == np.inf
+    assert ratio(7, 2) == (3.5, 3, 1)
+    with pytest.raises(ZeroDivisionError):
+        tg.jit(lambda a, b: a / b)(1.0, 0.0)
+    with tg.config(error_model="numpy"):
+        assert tg.jit(lambda a, b: a / b)(1.0, 0.0) == np.inf
+        assert tg.grad(lambda b: 1.0 / b)(0.0) == -np.inf
+
+
+def test_functions_that_numba_decorates_bring_their_model_with_them():
+    @numba.njit(error_model="numpy", fastmath=True)
+    def inverse(x):
+        return 1.0 / x
+
+    assert tg.jit(inverse)(0.0) == inverse(0.0) == np.inf
+    assert tg.grad(inverse)(2.0) == -0.25
+    assert tg.jit(lambda x: inverse(x) + 1.0)(0.0) == np.inf
+    with pytest.raises(ZeroDivisionError):
+        tg.jit(lambda x: inverse(x) + 1.0 / x)(0.0)
+    said = [note.text for note in tg.explain(inverse, 1.0).of("option")]
+    assert len(said) == 2 and "fastmath" in said[0] and "error_model" in said[1]
+
+
+def test_a_pickle_keeps_them():
+    f = pickle.loads(pickle.dumps(tg.jit(total, fastmath=True, threads=1)))
+    assert f.own_options == {"fastmath": True, "threads": 1}
+    assert f(X) == pytest.approx(total(X), rel=1e-12)

@@ -1,0 +1,104 @@
+"""Options of one compiled function: `tg.jit(fastmath=True)`, and those that Numba's users write.
+
+An option of this package holds for the function and for all that is derived from it, whatever `tg.config` says. One of
+Numba that asks for what happens anyway (`nopython=True`, `nogil=True`, `cache=True`, `parallel=True`) is accepted and changes
+nothing; one that asks for something else is refused with what to write instead. A function that `numba.njit` decorates brings
+the model of its divisions with it; what else it asked for `tg.explain` names.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..ir.errors import ArgumentError, ArgumentTypeError
+from ..options import checked
+
+OWN = ("fastmath", "boundscheck", "memory_budget", "threads", "error_model")      # of tg.config, for one function
+_REASSOCIATES = "fast"             # the flag of LLVM that stands for all; Numba takes a set of flags, too
+
+# Numba's option -> (the values that ask for nothing else than what happens, what to do otherwise)
+NUMBAS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "nopython": ((True, None), "leave it out: what cannot be compiled is refused, with its line"),
+    "forceobj": ((False, None), "leave it out, or do not compile this function"),
+    "looplift": ((False, None), "leave it out, or give the loops a function of their own"),
+    "nogil": ((True, False, None), ""),
+    "parallel": ((True, False, None), "write parallel=True: loops that are proved independent are shared by threads anyway"),
+    "cache": ((True, False, None), "set tg.config.cache, or TRACEGRAD_CACHE_DIR, for where compiled code is kept"),
+    "inline": (("never", "always", None), "leave it out: functions that are called are part of the program anyway"),
+    "debug": ((False, None), "see the function at work with tg.disable_jit(), or its stages with f.lower(…)"),
+    "locals": (({}, None), "convert where a name gets its value: x = np.float32(x)"),
+    "no_cpython_wrapper": ((True, False, None), ""),
+    "no_cfunc_wrapper": ((True, False, None), ""),
+    "no_rewrites": ((True, False, None), ""),
+    "target_backend": (("cpu", None), "leave it out: code is made for this machine's processor"),
+    "target": (("cpu", None), "leave it out: code is made for this machine's processor"),
+}
+
+
+def chosen(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The options that hold for one function, from what `jit` was given by keyword. None is no choice."""
+    found = {}
+    for name, value in given.items():
+        if name in OWN:
+            if value is not None:
+                found[name] = checked(name, _flag(value) if name == "fastmath" else value)
+        elif name in NUMBAS:
+            _expect_nothing_else(name, value)
+        else:
+            raise ArgumentTypeError(f"tg.jit has no option {name!r}",
+                                    f"it has static_argnums, static_argnames, shapes, {', '.join(OWN)}")
+    return tuple(sorted(found.items()))
+
+
+def _flag(value: Any) -> Any:
+    """`fastmath` as a bool: Numba takes a set of LLVM's flags, too, of which "fast" stands for all."""
+    if isinstance(value, set | frozenset | list | tuple):
+        if value and _REASSOCIATES not in value:
+            raise ArgumentError(f"tg.jit takes fastmath=True or False, not single flags such as {sorted(value)[0]!r}",
+                                "write fastmath=True for all of them, or False for IEEE semantics")
+        return bool(value)
+    return value
+
+
+def _expect_nothing_else(name: str, value: Any) -> None:
+    fine, instead = NUMBAS[name]
+    if isinstance(value, dict) and name == "parallel":
+        return
+    if not any(value is x or (type(value) is type(x) and value == x) for x in fine):
+        raise ArgumentError(f"tg.jit cannot do what Numba's option {name}={value!r} asks for", instead)
+
+
+def expect_no_signature(f: Any) -> None:
+    """Raises for `@jit("float64(float64)")` and the like, which Numba's `jit` takes in the place of the function."""
+    if isinstance(f, str | list | tuple) or type(f).__module__.startswith("numba."):
+        raise ArgumentTypeError(f"tg.jit takes no signature, got {f!r}",
+                                "leave it out: each call is compiled for the types of its arguments")
+
+
+# --- functions that numba.njit decorates -------------------------------------------------------------------------------------
+
+
+def of_numba(f: Callable) -> dict[str, Any]:
+    """The options that a function brings with it."""
+    model = _asked(f).get("error_model")
+    return {"error_model": model} if model == "numpy" else {}
+
+
+def remarks(f: Callable) -> list[str]:
+    """What numba.njit was asked for in a decorated function, and what becomes of it here."""
+    asked = _asked(f)
+    said = []
+    if asked.get("fastmath"):
+        said.append("fastmath of numba.njit is not taken over: tg.jit(fastmath=True) asks for it")
+    if asked.get("parallel"):
+        said.append("parallel=True of numba.njit: loops that are proved independent are shared by threads in any case")
+    if asked.get("boundscheck") is False:
+        said.append("boundscheck=False of numba.njit is not taken over: tg.jit(boundscheck=False) asks for it")
+    if asked.get("error_model") == "numpy":
+        said.append('error_model="numpy" of numba.njit holds: a division by zero gives inf, nan or 0 as of NumPy\'s numbers')
+    return said
+
+
+def _asked(f: Callable) -> dict[str, Any]:
+    options = getattr(f, "targetoptions", None)
+    return options if isinstance(options, dict) and hasattr(f, "py_func") else {}
