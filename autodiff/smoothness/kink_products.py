@@ -330,7 +330,7 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     x = mapped(op.operands, mapping)[-1]
     if not _has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
-    if x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
+    if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
         return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
