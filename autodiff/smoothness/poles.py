@@ -39,7 +39,9 @@ class Poles:
         self.memo: dict[Any, Any] = {} if memo is None else memo
         self.bits: dict[Value, int] = {p: bits for p, bits in zip(body.params, known) if bits}
         self.nearby: dict[tuple[Value, int], bool] = {}
-        if self.bits or any(map(_makes_infinities, body.walk())):
+        self.changed = bool(self.bits) or any(map(_makes_infinities, body.walk()))
+        while self.changed:                            # what a loop carries round is known a pass later
+            self.changed = False
             self._block(body)
 
     def of(self, v: Value) -> int:
@@ -47,13 +49,12 @@ class Poles:
 
     # --- the analysis
 
-    def _put(self, v: Value, bits: int) -> bool:
-        """Add bits; whether that changes anything."""
+    def _put(self, v: Value, bits: int) -> None:
+        """Add bits."""
         old = self.bits.get(v, 0)
-        if bits | old == old or not inexact(v):
-            return False
-        self.bits[v] = bits | old
-        return True
+        if bits | old != old and inexact(v):
+            self.bits[v] = bits | old
+            self.changed = True
 
     def _block(self, block: Block) -> None:
         for op in block.ops:
@@ -94,13 +95,11 @@ class Poles:
 
     def _loop(self, op: Op) -> list[int]:
         inits, body = op.operands[len(op.operands) - len(op.results):], op.regions[-1]
-        fixed, sources = len(body.params) - len(inits), inits
-        while True:
-            moved = [self._put(param, _far(self.of(source))) for param, source in zip(body.params[fixed:], sources)]
-            if sources is not inits and not any(moved):
-                return [self.of(a) | self.of(b) for a, b in zip(inits, body.yields)]
-            self._block(body)
-            sources = body.yields
+        params = body.params[len(body.params) - len(inits):]
+        for param, init, again in zip(params, inits, body.yields):
+            self._put(param, _far(self.of(init) | self.of(again)))
+        self._block(body)
+        return [self.of(a) | self.of(b) for a, b in zip(inits, body.yields)]
 
     # --- what is asked
 

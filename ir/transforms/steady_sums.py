@@ -15,11 +15,13 @@ access certainly ends before the element or begins after it.
 Lowering takes such sums from `alone`. Reverse mode has `taken_out`, which makes them in the IR where the loop reads other
 parts of the array:
 
-    for %k … carry(%b) {                                  %s = for %k … carry(%t = broadcast %b[%i, %j], 1) {
+    for %k … carry(%b) {                                  %s = for %k … carry(%t = broadcast -0.0, 1) {
       … slice %b[%i + 1 + %k, %j] …                         … slice %b[%i + 1 + %k, %j] …
       %b1 = update_add %b[%i, %j], %v           ->          %t1 = update_add %t[0], %v
       yield %b1 }                                           yield %t1 }
-                                                          %b1 = update %b[%i, %j], %s[0]
+                                                          %b1 = update_add %b[%i, %j], %s[0]
+
+The loop may add to the element in several places, each of which has a sum of its own; -0.0 is what changes nothing it is added to.
 
 On the way back the array is restored, as other iterations read it: then that takes one element for the loop, not one for each
 of its iterations. The place must be known to lie in the array, as the loop might have no iteration that looks.
@@ -177,7 +179,7 @@ def _take_out(block: Block, loop: Op, w: Op, k: int) -> None:
     builder, before, after = Builder(), Block(), Block()
     builder.loc = w.loc
     with builder.at(before):
-        first = builder("broadcast", builder("slice", loop.operands[1 + k], *place, spec=spec), const(1, INDEX))
+        first = builder("broadcast", const(-0.0, w.operands[1].type.dtype), const(1, INDEX))
     loop.operands += (first,)
     total = Value(first.type, None, loop, len(loop.results))
     loop.results += (total,)
@@ -188,7 +190,7 @@ def _take_out(block: Block, loop: Op, w: Op, k: int) -> None:
     replace(body, {w.results[0]: w.operands[0]})
     body.yields += (added.results[0],)
     with builder.at(after):
-        made = builder("update", old, builder("slice", total, zero, spec="i"), *place, spec=spec)
+        made = builder("update_add", old, builder("slice", total, zero, spec="i"), *place, spec=spec)
     final = made.maker
     replace(block, {old: made})
     final.operands = (old, *final.operands[1:])

@@ -9,7 +9,8 @@
     … $t is used                … $t is used
 
 Sound where the tape does nothing else from the "alloc" to the push, and from the pop to the last use of the array: then it does
-not grow, so it does not move, and nothing is written over what lies there. The array is neither used behind its push nor in
+not grow, so it does not move, and nothing is written over what lies there. An array that is made to be pushed begins where one
+that was popped lies: it is not made on the tape while that one is used. The array is neither used behind its push nor in
 front of its pop, is no operand of a swap, and is pushed and popped whole.
 """
 from __future__ import annotations
@@ -29,18 +30,21 @@ def place(kernel: Kernel) -> None:
 
 def _block(body: list, swapped: set) -> None:
     at: dict[Buffer, int] = {}
+    uncovered: list[Alloc] = []                  # of the arrays that lie where a tape had them
     for k, s in enumerate(body):
         if type(s) is Alloc and s.buffer not in swapped and _large(s.buffer):
             at[s.buffer] = k
         elif type(s) is Push and s.source in at and s.stack not in swapped and body[at[s.source]].stack is None:
             begin = at[s.source]
-            if not _busy(body[begin:k], s.stack) and not _used(body[k + 1:], s.source):
+            lying = any(a.stack is s.stack and _used(body[begin:k + 1], a.buffer) for a in uncovered)
+            if not lying and not _busy(body[begin:k], s.stack) and not _used(body[k + 1:], s.source):
                 body[begin].stack = s.stack
         elif type(s) is Pop and s.target in at and s.stack not in swapped and body[at[s.target]].stack is None:
             rest = body[k + 1:]
             last = max((n + 1 for n, t in enumerate(rest) if _used([t], s.target)), default=0)
             if not _used(body[at[s.target] + 1:k], s.target) and not _busy(rest[:last], s.stack):
                 body[at[s.target]].stack, body[at[s.target]].taken = s.stack, True
+                uncovered.append(body[at[s.target]])
         for inner in blocks(s):
             _block(inner, swapped)
 
