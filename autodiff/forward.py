@@ -19,12 +19,13 @@ from .forward_control import CONTROL
 from .partition import Parts, all_new, cut, dependent
 from .reverse.reverse import transposed
 from .rules.jvp_rules import rule_of
-from .rules.nonfinite_partials import Steep, overflows, times
+from .rules.nonfinite_partials import Steep, beside_pole, forgotten_pole, overflows, times
 from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
+from .smoothness.poles import Poles
 
 if TYPE_CHECKING:
     from ..ir.opdef import Elementwise
@@ -67,13 +68,14 @@ def linear_parts(f: Function, wrt: Sequence[int]) -> Parts:
 class Forward:
     """One function being differentiated forwards. `dots` leads from a value to its tangent, where that is not zero."""
 
-    def __init__(self, f: Function, wrt: tuple[int, ...], memo: dict):
-        self.memo = memo                       # callee and its varied parameters -> its derivative
+    def __init__(self, f: Function, wrt: tuple[int, ...], memo: dict, known: Sequence[int] = ()):
+        self.memo = memo                       # callee, its varied parameters, its infinite ones -> its derivative
         self.b = Builder(peephole=peephole)
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
         body = copy_region(Builder(), smooth(f).body, {}, STATED)
+        self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]
@@ -84,11 +86,12 @@ class Forward:
         body.ops += tail.ops
         body.params += tuple(tangents)
 
-    def derivative(self, callee: Function, wrt: tuple[int, ...]) -> Function:
+    def derivative(self, callee: Function, wrt: tuple[int, ...], operands: Sequence[Value]) -> Function:
         """The jvp of a callee, made once."""
-        if (callee, wrt) not in self.memo:
-            self.memo[callee, wrt] = Forward(callee, wrt, self.memo).function
-        return self.memo[callee, wrt]
+        key = callee, wrt, tuple(map(self.infinite.of, operands))
+        if key not in self.memo:
+            self.memo[key] = Forward(callee, wrt, self.memo, key[2]).function
+        return self.memo[key]
 
     def tangent_param(self, block: Block, param: Value, place: int) -> Value:
         """A new value that is the tangent of a parameter, for the caller to put among the parameters."""
@@ -143,7 +146,10 @@ def _elementwise(fwd: Forward, op: Op) -> list[Value | None]:
         defn = cast("Elementwise", op.defn)
         steep = (dot in fwd.steep or defn.flat or (defn.forgets and dot in fwd.tall)
                  or (is_fast(op) and dot in fwd.powers) or (chooses(op) and dot in fwd.poles))
-        term = product(b, dot, partial(op, k, exprs), k in defn.singular, steep)
+        factor, zero = partial(op, k, exprs), k in defn.singular or fwd.infinite.may_be_no_number(op.operands[k])
+        if isinstance(factor, Value) and fwd.infinite.forgets(op, k):
+            factor, zero = forgotten_pole(exprs[k], exprs[-1], b.expr(factor)).value, True
+        term = product(b, dot, factor, zero, steep)
         fwd.steep.passed(op, dot, term)
         fwd.tall.passed(op, dot, term)
         fwd.poles.passed(op, dot, term)
@@ -182,12 +188,25 @@ def _bilinear(fwd: Forward, op: Op) -> list[Value | None]:
         dot = fwd.dots.get(op.operands[k])
         if dot is None:
             continue
-        if op.defn.name in ("mul", "mulz") and dot in fwd.steep:
-            term = times(b, dot, op.operands[1 - k], op.defn.name == "mulz")
+        if op.defn.name in ("mul", "mulz"):
+            term = _beside(fwd, op, k, dot)
         else:
             term = b(op.defn, *op.operands[:k], dot, *op.operands[k + 1:], **op.attrs)
         total = term if total is None else b("add", total, term)
     return [None if total is None else to_dims(b, total, op.results[0])]
+
+
+def _beside(fwd: Forward, op: Op, k: int, dot: Value) -> Value:
+    """The tangent of factor k of a product, times the other factor."""
+    b, v, other = fwd.b, op.operands[k], op.operands[1 - k]
+    steep, first = dot in fwd.steep, op.defn.name == "mulz"
+    zero = fwd.infinite.may_be_no_number(other)
+    if steep:
+        factor = beside_pole(b, v, other) if not first and fwd.infinite.hides(v, other) else other
+        return times(b, dot, factor, first or zero)
+    if first:
+        return b("mulz", *((dot, other) if k == 0 else (other, dot)))
+    return b("mulz" if zero else "mul", dot, other)
 
 
 def _special(fwd: Forward, op: Op) -> Sequence[Value | None]:

@@ -76,7 +76,7 @@ def _call(fwd: Forward, op: Op) -> None:
     wrt = tuple([k for k, v in enumerate(op.operands) if v in fwd.dots])
     places = [k for k, r in enumerate(op.results) if inexact(r)]
     if wrt and places:
-        op.attrs = {**op.attrs, "callee": fwd.derivative(callee, wrt)}
+        op.attrs = {**op.attrs, "callee": fwd.derivative(callee, wrt, op.operands)}
         op.operands += tuple([fwd.dots[op.operands[k]] for k in wrt])
         _tangents(fwd, op, places)
         for k in places:

@@ -181,7 +181,7 @@ def _add_needs(frame: Region | Frame, v: Value, needs: _Needs, steps: int) -> No
         elif _restored(frame, v):
             missing[v] = _destroyed_by(frame, v)
     elif cheap(v.maker) and not _overwritten_next(frame, v.maker):
-        if steps == sizes.redone:
+        if steps >= sizes.redone and frame.run.recordable(frame):
             missing[v] = _size(v)
             needs.far.append(v)
             return

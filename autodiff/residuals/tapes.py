@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.build import const
 from ...ir.clone import dims_of
 from ...ir.core import Const, Value
+from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from ...ir.types import INDEX, Type
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 def keep(frame: Region, v: Value) -> Value:
     """Take a value out of the forward region and bring it into the backward one."""
-    frame.run.check_recordable(frame)
+    if not frame.run.recordable(frame):
+        raise IRError("a special rule needs a value kept from inside its own loop")
     depth = _rows_depth(frame, v)
     if depth:
         return _keep_row(frame, v, depth)

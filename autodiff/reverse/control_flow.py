@@ -305,7 +305,7 @@ def reverse_call(frame: Frame, op: Op) -> None:
         for k, bar in zip(wrt, bars):
             frame.add(op.operands[k], bar)
         return
-    parts = frame.run.partition(callee, wrt, wanted)
+    parts = frame.run.partition(callee, wrt, wanted, op.operands)
     op.attrs = {**op.attrs, "callee": parts.forward}
     mapping = {**dict(zip(parts.forward.results, op.results)), **dict(zip(parts.forward.params, op.operands))}
     start = len(op.results)

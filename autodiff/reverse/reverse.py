@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ...ir.build import Builder, make_op
 from ...ir.clone import copy_block, dce, dims_of
 from ...ir.core import Block, Function, Op, Value, subst_type
-from ...ir.errors import IRError, UnsupportedError, of_derivative
+from ...ir.errors import UnsupportedError, of_derivative
 from ...ir.opdef import OPS, Elementwise
 from ...ir.transforms.simplify import peephole
 from ..activity import inexact, positions, useful, varied, varied_in
@@ -38,11 +38,12 @@ from ..residuals.later_versions import Settled
 from ..residuals.remat_maps import run_again
 from ..rules.fourier import TRANSPOSE
 from ..rules.jvp_rules import rule_of
-from ..rules.nonfinite_partials import Steep, forgotten, made_with, overflows
+from ..rules.nonfinite_partials import Steep, forgotten, forgotten_pole, made_with, overflows
 from ..rules.partials import partial, product, to_operand
 from ..rules.spectral import SPECIAL
 from ..rules.transpose_rules import LINEAR_PART, SEVERAL, give, keep_mask
 from ..smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
+from ..smoothness.poles import Poles
 from .control_flow import CONTROL, RESTORE, add_carry, add_result
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def vjp(f: Function, wrt: Sequence[int] | range, results: Collection[int] | None
 
 
 def partition(f: Function, wrt: Sequence[int], results: Any = None, memo: dict[Any, Any] | None = None,
-              budget: int | None = None) -> Parts:
+              budget: int | None = None, poles: Sequence[int] = ()) -> Parts:
     """`vjp` of the results at positions `results` (all, where not given), cut in two (see split.Parts)."""
-    run = Reverse(f, tuple(wrt), results, memo, budget)
+    run = Reverse(f, tuple(wrt), results, memo, budget, poles=poles)
     g = run.f
     return cut(f.name, g.body, g.results, run.root.back, run.cotangents, run.bars, ("_forward", "_backward"))
 
@@ -111,7 +112,8 @@ class Reverse:
     add_result = staticmethod(add_result)
 
     def __init__(self, f: Function, wrt: tuple[int, ...], results: Collection[int] | None = None,
-                 memo: dict[Any, Any] | None = None, budget: int | None = None, again: bool = True):
+                 memo: dict[Any, Any] | None = None, budget: int | None = None, again: bool = True,
+                 poles: Sequence[int] = ()):
         self.memo = {} if memo is None else memo        # callee, its active operands and results -> its parts
         self.budget = budget
         if again:
@@ -125,7 +127,7 @@ class Reverse:
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
         self.register(g.body)
         self.masked: set[Value] = set()
-        self.steep, self.forgotten = Steep(), forgotten(g.body)
+        self.steep, self.forgotten, self.poles = Steep(), forgotten(g.body), Poles(g.body, poles)
         self.bases: dict[Any, Any] = {}
         self.versions: dict[Any, Any] = {}
         self.writes: dict[Any, Any] = {}
@@ -170,11 +172,12 @@ class Reverse:
     def chain(self, v: Value, block: Block) -> Value:
         return policy.chain(self, v, block)
 
-    def partition(self, callee: Function, wrt: Any, results: Any) -> Parts:
+    def partition(self, callee: Function, wrt: Any, results: Any, operands: Sequence[Value]) -> Parts:
         """The parts of a callee's derivative, made once."""
-        key = callee, wrt, results
+        poles = tuple(map(self.poles.of, operands))
+        key = callee, wrt, results, poles
         if key not in self.memo:
-            self.memo[key] = partition(callee, wrt, results, self.memo, self.budget)
+            self.memo[key] = partition(callee, wrt, results, self.memo, self.budget, poles)
         return self.memo[key]
 
     def again(self, call: Op, wrt: tuple[int, ...], results: tuple[int, ...]) -> Function:
@@ -238,11 +241,11 @@ class Reverse:
     def note(self, op: Op, v: Value, how: str) -> None:
         self.notes.append((op, v, how))
 
-    def check_recordable(self, frame: Frame) -> None:
+    def recordable(self, frame: Frame) -> bool:
+        """Whether a value of a region can be kept: not of a loop that a special rule makes (`Scratch`)."""
         while frame.parent is not None:
             frame = frame.parent
-        if frame is not self.root:
-            raise IRError("a special rule needs a value kept from inside its own loop")
+        return frame is self.root
 
     # --- the sweep
 
@@ -280,7 +283,11 @@ def _elementwise(frame: Frame, op: Op, cts: list[Value | None]) -> None:
             flow = to_operand(frame.b, ct, v.type)         # summed first: fewer products
             if masked:
                 frame.run.masked.add(flow)
-        found = product(frame.b, flow, factor, masked or k in cast("Elementwise", op.defn).singular, flow in frame.run.steep)
+        lost = isinstance(factor, Value) and frame.run.poles.forgets(op, k)
+        if lost:
+            factor = forgotten_pole(exprs[k], exprs[-1], frame.b.expr(factor)).value
+        zero = lost or masked or k in cast("Elementwise", op.defn).singular or frame.run.poles.may_be_no_number(v)
+        found = product(frame.b, flow, factor, zero, flow in frame.run.steep)
         frame.run.steep.passed(op, flow, found)
         if found is not None:
             part = to_operand(frame.b, found, v.type)
@@ -304,10 +311,20 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
     if frame.active(x):
         give(frame, ct, x, share)
     if frame.active(y):
-        part = product(b, share, frame.get(op.results[0]), True, share in frame.run.steep)
+        if frame.run.poles.forgets(op, 1):
+            part = _past_pole(frame, op, ct)
+        else:
+            part = product(b, share, frame.get(op.results[0]), True, share in frame.run.steep)
         if part is not None:
             part = keep_mask(frame, ct, to_operand(b, part, y.type))
             frame.add(y, keep_mask(frame, ct, b("neg", part)))
+
+
+def _past_pole(frame: Frame, op: Op, ct: Value) -> Value | None:
+    """out_bar out / y of a y that may be infinite at a pole (smoothness/poles.py)."""
+    y, out = frame.get(op.operands[1]), frame.get(op.results[0])
+    factor = forgotten_pole(frame.b.expr(y), frame.b.expr(out), frame.b.expr(out) / frame.b.expr(y))
+    return product(frame.b, ct, factor.value, True, ct in frame.run.steep)
 
 
 def _linear(frame: Frame, op: Op, cts: list[Value | None]) -> None:

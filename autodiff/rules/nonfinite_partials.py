@@ -14,30 +14,32 @@ tangent. An adjoint meets the 0 first. So what has passed an op that overflows p
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...ir.build import Builder
+from ...ir.analysis.patterns import number
+from ...ir.build import Builder, Expr
 from ...ir.core import Block, Const, Op, Value
 from ...ir.opdef import Elementwise
 
-# Ops with a finite value where a partial is infinite. Not `log` or `div`: there the value is infinite itself, and if it is
-# used, so is the derivative.
+# Ops with a finite value where a partial is infinite. Not `log`, `div` or a negative power: there the value is infinite itself,
+# and if it is used, so is the derivative.
 
 
 def is_steep(op: Op) -> bool:
     """Whether an op may make a flow infinite. sqrt(d @ d + 0.1) may not."""
-    if op.defn.name == "sqrt" and _positive(op.operands[0]):
+    if op.defn.name == "sqrt" and positive(op.operands[0]):
         return False
     if op.defn.name == "pow":
         y = op.operands[1]
-        known = isinstance(y, Const) and not y.data.ndim and y.data.dtype.kind != "c" and (y.item >= 1 or y.item == 0)
+        known = isinstance(y, Const) and not y.data.ndim and y.data.dtype.kind != "c" and (y.item >= 1 or y.item <= 0)
         return not known
     return getattr(op.defn, "steep", False) or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
 
 
-def _positive(v: Value) -> bool:
+def positive(v: Value) -> bool:
     """Whether a number, or each of an array, is certainly above 0, or NaN."""
     if v.__class__ is Const:
         return v.type.dtype.np.kind == "f" and bool(np.all(v.data > 0))
@@ -45,8 +47,8 @@ def _positive(v: Value) -> bool:
         return False
     name, operands = v.op.defn.name, v.op.operands
     if name == "add":
-        return any(_positive(a) and _square(b) for a, b in (operands, operands[::-1]))
-    return name in ("broadcast", "reshape") and _positive(operands[0])
+        return any(positive(a) and _square(b) for a, b in (operands, operands[::-1]))
+    return name in ("broadcast", "reshape") and positive(operands[0])
 
 
 def _square(v: Value) -> bool:
@@ -158,3 +160,16 @@ def times(b: Builder, flow: Value, factor: Value, mulz: bool) -> Value:
     none = b("eq", factor, b.const(0, factor.type.dtype))
     only = b("and", none, b("ne", flow, zero))
     return b("surrogate", b("select", none, zero, product), b("select", only, b("mulz", factor, flow), product))
+
+
+def beside_pole(b: Builder, x: Value, factor: Value) -> Value:
+    """The partial of x * factor by x, where x may be infinite at a pole: NaN where the product is."""
+    nan = b.const(math.nan, factor.type.dtype)
+    if factor.__class__ is Const and number(factor) == 0:
+        return b("select", b("isfinite", x), factor, nan)
+    return b("select", b("isnan", b("mul", x, factor)), nan, factor)
+
+
+def forgotten_pole(x: Expr, out: Expr, partial: Expr) -> Expr:
+    """The partial of an op that forgets that x is infinite at a pole: NaN there."""
+    return (x.isinf() & out.isfinite()).select(math.nan, partial)

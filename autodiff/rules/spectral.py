@@ -281,6 +281,8 @@ def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixe
     U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
     k, full = s.type.dims[-1], op.attrs["full"]
     first = _part(b, u, 0, k, -1) if full else u
+    if u.type.dims[-2] == k:                # nothing is outside: no rounding errors are divided by singular values of 0
+        return matmul(b, first, _alone(b, s, m, turn, op.attrs))
     outside = b("sub", rest, matmul(b, first, m))
     outside = part = _over(b, outside, rows(b, s, outside))
     for sign in ("sub", "add") if mixed is not None else ():

@@ -17,7 +17,7 @@ from ...ir.ops.linalg import dot_axes
 from ...ir.ops.shape import concat_parts
 from ..adjoint_frames import Frame
 from .jvp_rules import spread
-from .nonfinite_partials import may_overflow, times
+from .nonfinite_partials import beside_pole, may_overflow, times
 from .partials import to_operand
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def _mul(f: Frame, op: Op, ct: Value) -> None:
         if not other.type.dims:
             flow = keep_mask(f, ct, to_operand(f.b, ct, v.type))
         factor, zero = f.get(other), masked or (op.results[0] in f.run.forgotten and may_overflow(other))
+        zero = zero or f.run.poles.may_be_no_number(other)
+        if f.run.poles.hides(v, other):
+            factor, zero = beside_pole(f.b, f.get(v), factor), True
         give(f, ct, v, times(f.b, flow, factor, zero) if steep else f.b("mulz" if zero else "mul", flow, factor))
 
 

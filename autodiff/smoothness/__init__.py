@@ -2,6 +2,7 @@
 
 In: a function before it is differentiated. Out: the same values, with ops that say the smooth derivative. kink_products.py:
 products in which a kink cancels; even_functions.py: even functions of kinks. lost_slopes.py: slopes that are lost in an
-infinity. equal_values.py: functions of eigen and singular values and vectors where values are equal;
-factor_flow.py follows them through the program, vector_mixing.py says what they are as functions of the matrix.
+infinity; poles.py: the same past loops, branches and writes. equal_values.py: functions of eigen and singular values and
+vectors where values are equal; factor_flow.py follows them through the program, vector_mixing.py says what they are as
+functions of the matrix.
 """

@@ -14,6 +14,7 @@ of its square, and an even one is such a function (even_functions.py).
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -172,7 +173,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
         return False
     through = _THROUGH.get(op.defn.name)
     if op.defn.name in ODD:
-        return _is_root(op.operands[0])
+        return _has_root(op.operands[0], depth - 1)
     if through is None:
         return _is_kink(v)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
@@ -181,6 +182,13 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
 def _is_root(v: Value) -> bool:
     """Whether the square of a value is smooth, or may be, where it is not."""
     return v.op is not None and not v.type.dtype.complex and v.op.defn.name not in ("sign", "cbrt") and _is_kink(v)
+
+
+def _has_root(v: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value is such a one, or a product with one."""
+    if v.op is None or v.type.dtype.complex:
+        return False
+    return _is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
 
 
 def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
@@ -201,9 +209,9 @@ def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
 
 def _odd(b: Builder, v: Value, name: str) -> Factors:
     """f(r) of an odd f, as r times f(r)/r."""
-    kink = v.maker.operands[0]
-    q = smooth_power(b, kink, 2)
-    return Factors({}, ((v, False),)) if q is None else Factors({kink: 1}, ((odd_share(name, q).value, False),))
+    r = v.maker.operands[0]
+    q = smooth_power(b, r, 2)
+    return Factors({}, ((v, False),)) if q is None else factors(b, r) * Factors({}, ((odd_share(name, q).value, False),))
 
 
 def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
@@ -278,7 +286,22 @@ def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
+    if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
+        return _stated(builder, results, entropy)
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
+
+
+_LOGARITHMS = {"log": 1.0, "log2": math.log(2.0), "log10": math.log(10.0)}
+
+
+def _times_logarithm(b: Builder, x: Value, log: Value) -> Expr | None:
+    """x log(y) where x vanishes with y: at 0 its slope has a limit, which the product rule has as 0 times infinity."""
+    if log.op is None or log.op.defn.name not in _LOGARITHMS or log.type.dtype.complex:
+        return None
+    (y,) = log.op.operands
+    if not _vanishes_with(x, y):
+        return None
+    return b.expr(b("xlogy", x, y)) * (1.0 / _LOGARITHMS[log.op.defn.name])
 
 
 def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -305,9 +328,9 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
     results = copy_op(builder, op, mapping)
     x = mapped(op.operands, mapping)[-1]
-    if x.op is None or not _is_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
+    if not _has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
-    if x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
+    if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
         return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None

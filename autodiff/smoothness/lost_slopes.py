@@ -17,12 +17,13 @@ powers again: exp(log(c)) is c.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder
 from ...ir.clone import mapped
 from ...ir.core import Const, Op, Value
+from ..rules.nonfinite_partials import positive
 
 _DEPTH = 8                     # how many ops back from a function a pole is looked for
 _LOGARITHMS = frozenset({"log", "log2", "log10"})
@@ -38,6 +39,12 @@ _BOUNDED = frozenset({"tanh", "expit", "atan", "atan2"})
 # what an infinity passes through: the operands that it may come by
 _KEEPS = {"add": (0, 1), "sub": (0, 1), "mul": (0, 1), "neg": (0,), "div": (0,), "sqrt": (0,), "abs": (0,)}
 _MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
+# the same of what a mark is not brought through, in poles.py
+_FURTHER = {**dict.fromkeys(("reduce", "scan", "cast", "cbrt", "pow", "log", "log2", "log10", "log1p"), (0,)),
+            **dict.fromkeys(("surrogate", "sloped", "real", "imag", "pop", "peek"), (0,)),
+            **dict.fromkeys(("update", "update_add", "scatter", "scatter_add", "dot", "max", "min"), (0, 1)),
+            **dict.fromkeys(("hypot", "complex", "logaddexp", "logaddexp2", "mulz", "push"), (0, 1)),
+            "select": (1, 2), "exchange": (0, 2)}
 
 
 def lost(rule: Callable | None, builder: Builder, op: Op, mapping: dict[Value, Value], copy: Callable) -> tuple[Value, ...]:
@@ -87,7 +94,7 @@ def _may_vanish(op: Op, x: Value) -> bool:
     if op.defn.name == "pow":
         exponent = number(op.operands[1])
         return exponent is None or isinstance(exponent, complex) or exponent < 0
-    return x.__class__ is not Const
+    return x.__class__ is not Const and not (op.defn.name == "div" and positive(x))
 
 
 def _sum(b: Builder, parts: list[Value | None], like: Value) -> Value | None:
@@ -134,3 +141,23 @@ def is_fast(op: Op) -> bool:
 def chooses(op: Op) -> bool:
     """Whether an op forgets an infinity altogether, where it does not choose it."""
     return op.defn.name in _CHOOSES
+
+
+def followed(op: Op) -> bool:
+    """Whether a mark is brought through an op."""
+    name = op.defn.name
+    return name in _KEEPS or name in _MOVES or name in ("select", "concat") or (name == "reduce" and op.attrs["kind"] == "sum")
+
+
+def infinities(op: Op) -> Sequence[int]:
+    """The operands that an infinity passes an op by."""
+    name = op.defn.name
+    if name == "concat":
+        return range(len(op.operands))
+    return (0,) if name in _MOVES else _KEEPS.get(name) or _FURTHER.get(name) or ()
+
+
+def forgets_pole(op: Op, k: int, logarithmic: bool) -> bool:
+    """Whether an op may be finite where operand k is infinite at a pole; `logarithmic`: at one of a logarithm only."""
+    name = op.defn.name
+    return k in _SLOWLY.get(name, ()) or (logarithmic and k in _FAST.get(name, ()))

@@ -176,8 +176,9 @@ def _pow(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     elif c == -2:                                                       # x**-2 → (1/x) (1/x)             to 1.5 ulp
         inverse = b("div", const(1, dtype), x)
         found = b("mul", inverse, inverse)
-    elif c == 0.5 and x.type.dims:                                      # x**0.5 → sqrt x                 arrays, as NumPy:
-        found = b("sqrt", x)                                            #    a scalar (-inf)**0.5 is inf, (-0.0)**0.5 is 0.0
+    elif c == 0.5 and x.type.dims and not y.type.dims:                  # x**0.5 → sqrt x                 arrays, as NumPy:
+        found = b("sqrt", x)                                            #    of two scalars or two arrays (-inf)**0.5 is inf,
+                                                                        #    (-0.0)**0.5 is 0.0
     return None if found is None else spread(b, found, operands)
 
 

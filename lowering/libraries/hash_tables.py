@@ -280,9 +280,9 @@ def _moved(key: str) -> str:
 def _resize(key: str) -> str:
     """Move all keys to a table of the first power of two above `least`; false where there is no memory."""
     name = name_of(key)
-    return f"""declare noalias ptr @malloc(i64)
+    return f"""declare ptr @memory.extend(ptr, i64)
 declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)
-declare void @free(ptr)
+declare void @memory.shed(ptr)
 define internal i1 @tracegrad.table.resize.{name}(ptr %memory, ptr %bytes, ptr %room, i64 %least) noinline {{
   br label %double
 double:
@@ -293,7 +293,7 @@ double:
 take:
   %own = mul i64 %places, {_size(key)}
   %whole = add i64 %own, {HEAD}
-  %new = call ptr @malloc(i64 %whole)
+  %new = call ptr @memory.extend(ptr null, i64 %whole)
   %bad = icmp eq ptr %new, null
   br i1 %bad, label %nomemory, label %fresh
 nomemory:
@@ -322,7 +322,7 @@ before:
   %mask.old = load i64, ptr %base
   %old = getelementptr inbounds i8, ptr %base, i64 {HEAD}
 {_each(key, "%mask.old", _moved(key))}
-  call void @free(ptr %base)
+  call void @memory.shed(ptr %base)
   ret i1 true
 }}"""
 

@@ -260,3 +260,25 @@ def test_singular_values_twice():
     """Their first derivative is a factorisation with a second operand."""
     matrix = np.array([[2.0, 1.0], [-1.0, 3.0]])
     tg.check_grads(lambda a: np.linalg.svd(a, compute_uv=False), (matrix,), order=2)
+
+
+@pytest.mark.parametrize("rank", [4, 3])
+def test_vectors_of_a_singular_value_of_zero(rank):
+    """Functions of a square matrix of which one singular value is 0: no rounding error is divided by that."""
+    rng = np.random.default_rng(7)
+    a = rng.standard_normal((4, rank)) @ rng.standard_normal((rank, 4))
+    d, c = rng.standard_normal((2, 4, 4))
+
+    def right(a):
+        _, s, vh = np.linalg.svd(a)
+        return np.sum((vh.T * np.exp(0.1 * s**2)) @ vh * c)
+
+    def left(a):
+        u, s, _ = np.linalg.svd(a)
+        return np.sum((u * np.cos(s)) @ u.T * c)
+
+    for f in (right, left):
+        h = 1e-3
+        want = (8 * (f(a + h * d) - f(a - h * d)) - (f(a + 2 * h * d) - f(a - 2 * h * d))) / (12 * h)
+        assert np.isclose(np.sum(tg.grad(f)(a) * d), want, rtol=1e-8)
+        assert np.isclose(tg.jvp(f, (a,), (d,))[1], want, rtol=1e-8)

@@ -98,3 +98,18 @@ def test_mixed_derivatives_of_a_power(x, y, right):
     by_y = tg.grad(lambda x, y: x**y, 1)
     for found in (tg.grad(by_y, 0)(x, y), tg.jvp(lambda x: by_y(x, y), (x,), (1.0,))[1]):
         assert np.isclose(found, right, rtol=1e-14, atol=0)
+
+
+# f(c |v|) at v = 0: the second derivative along a unit vector, from the series of f
+SCALED = {
+    "cos(r / 2)": (lambda r: np.cos(r / 2.0), -0.25), "cosh(-3 r)": (lambda r: np.cosh(-3.0 * r), 9.0),
+    "sin(r / 2) r": (lambda r: np.sin(r / 2.0) * r, 1.0), "tanh(2 r) sin(r)": (lambda r: np.tanh(2.0 * r) * np.sin(r), 4.0),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_functions_of_a_multiple_of_a_norm(name):
+    f, right = SCALED[name]
+    d = np.array([0.6, 0.8])
+    for h in (tg.hessian(lambda v: f(np.linalg.norm(v))), tg.jacrev(tg.grad(lambda v: f(np.sqrt(v @ v))))):
+        assert np.isclose(d @ h(np.zeros(2)) @ d, right, rtol=1e-14)

@@ -38,11 +38,11 @@ def folder():
         yield pathlib.Path(name)
 
 
-def failures(count: int, smooth: bool, check: Callable[[Program, int], str]) -> list[str]:
+def failures(count: int, smooth: bool, check: Callable[[Program, int], str], write: Callable | None = None) -> list[str]:
     """What is wrong with so many programs. A failing one is made smaller, by what fails with a text that begins alike."""
     found = []
     for number in range(FIRST, FIRST + count):
-        program = Writer(Source(number), smooth, 10).program()
+        program = Writer(Source(number), smooth, 10).program() if write is None else write(number)
         wrong = check(program, number)
         if wrong:
             found.append(_shown(program, number, wrong, check))

@@ -435,7 +435,11 @@ def operator_power(a: Any, b: Any) -> Box:
             return call(np.square, a)
         kinds = (a.kind, type(b))
         ins, _ = resolve(np.power, kinds)
-        found = shortcut_power(tracing.current().builder, converted(a, a.read(), ins[0]), b)
+        builder, x = tracing.current().builder, converted(a, a.read(), ins[0])
+        if b == 0.5 and not isinstance(a, ArrayBox) and x.type.dtype.kind == "f":     # scalars take none: (-0.0)**0.5 is 0.0
+            found = builder("pow", x, const(0.5, x.type.dtype))
+        else:
+            found = shortcut_power(builder, x, b)
         if found is not None:
             return boxes.result(found, _strides([a], found))
     return call(np.power, a, b)

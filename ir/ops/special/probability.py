@@ -207,13 +207,14 @@ def _log_ratio(x: Expr, y: Expr) -> Any:
 
 
 # the slope by y counts as 0 where x is, whatever y: `mulz`
-declare("xlogy", Special("xlogy"), 2, formula=lambda x, y: _times_log(x, y, y.log()), singular=(0, 1), domain=(ANY, POSITIVE),
+declare("xlogy", Special("xlogy"), 2, steep=True, formula=lambda x, y: _times_log(x, y, y.log()), singular=(0, 1),
+        domain=(ANY, POSITIVE),
         partials=(lambda x, y, out: y.log(), lambda x, y, out: x.mulz(1 / y)))
-declare("xlog1py", Special("xlog1py"), 2, formula=lambda x, y: _times_log(x, y, y.log1p()), singular=(0, 1),
+declare("xlog1py", Special("xlog1py"), 2, steep=True, formula=lambda x, y: _times_log(x, y, y.log1p()), singular=(0, 1),
         domain=(ANY, POSITIVE), partials=(lambda x, y, out: y.log1p(), lambda x, y, out: x.mulz(1 / (1 + y))))
-declare("entr", Special("entr"), formula=_entropy, singular=(0,), domain=(POSITIVE,),
+declare("entr", Special("entr"), steep=True, formula=_entropy, singular=(0,), domain=(POSITIVE,),
         partials=(lambda x, out: -1 - (x + 0.0).log(),))
-declare("rel_entr", Special("rel_entr"), 2, formula=_relative_entropy, singular=(0, 1), domain=(POSITIVE, POSITIVE),
+declare("rel_entr", Special("rel_entr"), 2, steep=True, formula=_relative_entropy, singular=(0, 1), domain=(POSITIVE, POSITIVE),
         partials=(lambda x, y, out: 1 + _log_ratio(x, y), lambda x, y, out: -x.mulz(1 / y)))
-declare("kl_div", Special("kl_div"), 2, formula=_kullback_leibler, singular=(0, 1), domain=(POSITIVE, POSITIVE),
+declare("kl_div", Special("kl_div"), 2, steep=True, formula=_kullback_leibler, singular=(0, 1), domain=(POSITIVE, POSITIVE),
         partials=(lambda x, y, out: _log_ratio(x, y), lambda x, y, out: 1 - x.mulz(1 / y)))

@@ -51,7 +51,8 @@ def test_instructions_are_those_of_the_kernel_and_know_their_lines():
     assert roots and set(roots) == {6}
     rows = annotated.assembly_rows(assembly(text))
     assert not any(".loc" in row or "debug" in row for row, _ in rows)
-    assert {lines(walk_down)(places[number - 1]) for row, number in rows if "sqrt" in row and number} == {6}
+    # of what LLVM moves across a branch, as it may the root, it forgets the line
+    assert {lines(walk_down)(places[number - 1]) for row, number in rows if "mulsd" in row} == {5}
 
 
 def test_iterations_are_counted():
