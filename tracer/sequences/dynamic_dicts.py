@@ -343,10 +343,10 @@ def listed(held: Any) -> Any:
 
 
 class TableItems(iteration.Source):
-    """A table or a view as what a loop runs over. `rows`: the keys; `valued`: the dict whose values are read when their turn
-    comes, so they may change. None where the loop does not want them."""
+    """A table or a view as what a loop runs over. `rows`: the keys, None where there have been none; `keyed`: whether the loop
+    wants them; `valued`: the dict whose values it wants, which are read when their turn comes, so they may change."""
 
-    __slots__ = ("order", "rows", "start", "table", "valued")
+    __slots__ = ("keyed", "order", "rows", "start", "table", "valued")
 
     def __init__(self, held: HashTable | View):
         table, what = (held.held, held.what) if isinstance(held, View) else (held, "keys")
@@ -355,7 +355,9 @@ class TableItems(iteration.Source):
         known = tracing.constant(self.start)
         self.trip = self.start if known is None else int(known)
         self.order = table.order()
-        self.rows = Entries(table.facts.of_keys, table.key_column.columns()) if what != "values" else None
+        self.keyed = what != "values"
+        keys = table.keys_ if self.keyed else None
+        self.rows = None if keys is None else Entries(keys.entry, keys.columns())
         self.valued = held.held if isinstance(held, View) and what != "keys" else None
 
     def at(self, k: Any) -> Any:
@@ -363,7 +365,7 @@ class TableItems(iteration.Source):
         builder = tracing.current().builder
         found = builder.index(k) if self.order is None else builder.index(self.order[boxes.count(k)].read())
         position = ScalarBox(builder.cast(found, INDEX), "int")
-        parts = [self.rows.item(position)] if self.rows is not None else []
+        parts = [0 if self.rows is None else self.rows.item(position)] if self.keyed else []
         if self.valued is not None:
             parts.append(self.valued.at(position))
         return parts[0] if len(parts) == 1 else tuple(parts)

@@ -217,7 +217,10 @@ class HashTable(packed_lists.Settling):
 
     def _known(self, key: Any) -> None:
         """Trace again where the keys are of a wider type with this one."""
-        joined = wider(self.facts.cls, self.facts.key, key_entry(self.facts.cls, key))
+        self._hold(key_entry(self.facts.cls, key))
+
+    def _hold(self, entry: Entry) -> None:
+        joined = wider(self.facts.cls, self.facts.key, entry)
         if joined != self.facts.key:
             raise tracing.Restart(lists={self.site: self.facts._replace(key=joined)})
 
@@ -275,6 +278,8 @@ class HashTable(packed_lists.Settling):
     def taken(self) -> ScalarBox:
         """Remove the key that Python's set.pop would; its position, or -1."""
         self.expect_thinned()
+        if self.keys_ is None:
+            return ScalarBox(const(-1, INDEX), "int")
         return self._removed(*tracing.current().builder.emit("lookup", self.cell._value, key=self.form, mode="pop"))
 
     def _removed(self, table: Value, position: Value) -> ScalarBox:
@@ -345,6 +350,7 @@ class HashTable(packed_lists.Settling):
         """Become like another table, having none."""
         if other.keys_ is None:
             return
+        self._hold(other.facts.of_keys)
         builder = tracing.current().builder
         table, made = builder.emit("replica", other.cell._value, key=other.form)
         other.cell.set(table)
