@@ -99,8 +99,9 @@ class _Places:
 
     def find(self, key: Any) -> list | None:
         for k in self.way(key):
-            if self.places[k] is None or self.places[k][0] == key:
-                return self.places[k]
+            place = self.places[k]
+            if place is None or place[0] == key:
+                return place
         raise AssertionError
 
     def enter(self, number: Any, key: Any) -> int:
@@ -131,10 +132,10 @@ class _Places:
         if not self.used:
             return -1
         k, n = self.finger & (len(self.places) - 1), len(self.places)
-        while self.places[k] is None or self.places[k][0] is None:
+        while (place := self.places[k]) is None or place[0] is None:
             k = (k + 1) % n
-        self.places[k][0], self.used, self.finger = None, self.used - 1, k + 1
-        return self.places[k][1]
+        place[0], self.used, self.finger = None, self.used - 1, k + 1
+        return place[1]
 
     def room(self, n: Any) -> int:
         if (self.fill + n) * 5 >= (len(self.places) - 1) * 3:

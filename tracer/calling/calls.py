@@ -412,20 +412,6 @@ def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 
 
-def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None, flush: bool = False) -> None:
-    """print: at run time."""
-    if file is not None:
-        raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", tracing.locate())
-    parts: list[str] = []
-    values: list[Value] = []
-    for x in args:
-        text, more = format_strings.template(format_strings.shown(x))
-        parts.append(format_strings.shifted(text, len(more), len(values)))
-        values += more
-    escaped = [format_strings.template(str(s))[0] for s in (sep if sep is not None else " ", end if end is not None else "\n")]
-    tracing.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
-
-
 def map_(function: Callable, *iterables: Any) -> Any:
     return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
 
@@ -449,10 +435,6 @@ def keep(test: Any) -> bool:
 
 def _of_items(kind: type) -> Callable:
     return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
-
-
-def _format(value: Any, spec: Any = "") -> Any:
-    return format_strings.text((value, "", spec)) if isinstance(value, (Box, format_strings.Text)) else format(value, spec)
 
 
 def _next(iterator: Any, *default: Any) -> int:
@@ -479,23 +461,13 @@ def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
                            "loop over `a.flat`, np.ndenumerate(a) or np.ndindex(a.shape)", tracing.locate())
 
 
-def _text_of(make: Callable | type, conversion: str) -> Callable:
-    """str or repr: a Text where the text is known only at run time."""
-    def handler(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and isinstance(format_strings.said(args[0]), (Box, format_strings.Text)):
-            return format_strings.text((args[0], conversion, ""))
-        return format_strings.shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args,
-                                                                                                                  **kwargs)
-    return handler
-
-
 BUILTINS: dict[Any, Callable] = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
-    print: print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
+    print: format_strings.print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     list: _of_items(list), tuple: _of_items(tuple), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
     callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
     np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
-    str: _text_of(str, "s"), repr: _text_of(repr, "r"), format: _format, next: _next,
+    str: format_strings.text_of(str, "s"), repr: format_strings.text_of(repr, "r"), format: format_strings.format_, next: _next,
     **{f: _refused(f.__name__, "name the variables that you need") for f in (locals, vars)},
     eval: _refused("eval", "write the expression, or make a function of it outside"),
     exec: _refused("exec", "write the statements, or make a function of them outside"),

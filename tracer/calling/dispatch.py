@@ -142,7 +142,7 @@ def _joined(held: Any, key: Any) -> Any:
     return FUNCTIONS[np.concatenate](columns, -1)
 
 
-SUBSCRIPTS = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
+SUBSCRIPTS: dict[type, Callable[[Any, Any], Any]] = {np.ndarray: _of_array, type(np.c_): _joined, type(np.r_): _joined}
 
 
 def _random(name: str) -> Any:

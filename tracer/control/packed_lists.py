@@ -37,7 +37,7 @@ NEVER = None                     # of a place: its lists are not packed
 NEITHER = False                  # nor are they piles (sequences/dynamic_lists.py)
 # a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
 KEPT = True
-GROWING = {list}                 # classes of which some are made in another form; sequences/dynamic_dicts.py has more
+GROWING: set[type] = {list}      # classes of which some are made in another form; sequences/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 
 
@@ -49,6 +49,7 @@ class Settling:
 
     if TYPE_CHECKING:
         def settled(self) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
 
 
 class ListValue(Settling):
@@ -63,7 +64,6 @@ class ListValue(Settling):
         def settled(self) -> Any: ...
         def extend(self, items: Any) -> None: ...
         def __getitem__(self, key: Any) -> Any: ...
-        def __setitem__(self, key: Any, value: Any) -> None: ...
 
     @property
     def unbounded(self) -> bool:

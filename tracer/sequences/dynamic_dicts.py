@@ -20,7 +20,7 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
-from ..values.boxes import ScalarBox
+from ..values.boxes import Box, ScalarBox
 from . import table_programs as programs
 from .dynamic_lists import Entries, Entry
 from .hash_tables import FORMS, SETS, Column, Facts, HashTable, merged, no_text, refuse
@@ -41,6 +41,12 @@ class DynamicDict(HashTable):
     shown = "dict"
     stands_for = property(lambda self: self.facts.cls)
 
+    @property
+    def value_column(self) -> Column:
+        """The column of values, where one has been stored."""
+        assert self.values_ is not None
+        return self.values_
+
     # --- what the programs ask ----------------------------------------------------------------------------------------
 
     def said(self, key: Any) -> Any:
@@ -52,17 +58,17 @@ class DynamicDict(HashTable):
         return self.values_.read(position.read())
 
     def key_at(self, position: ScalarBox) -> Any:
-        return self.keys_.read(position.read())
+        return self.key_column.read(position.read())
 
     def add(self, key: Any, value: Any) -> None:
         self._typed(value)
-        self.keys_.append(key)
-        self.values_.append(value)
+        self.key_column.append(key)
+        self.value_column.append(value)
         self.counted()
 
     def put(self, position: ScalarBox, value: Any) -> None:
         self._typed(value)
-        self.values_.write(position.read(), value)
+        self.value_column.write(position.read(), value)
 
     def _typed(self, value: Any) -> None:
         """Trace again where this is the first value."""
@@ -73,11 +79,11 @@ class DynamicDict(HashTable):
             raise tracing.Restart(lists={self.site: self.facts._replace(value=found)})
 
     def last_key(self) -> Any:
-        return self.keys_.last()
+        return self.key_column.last()
 
     def drop(self) -> None:
         """Forget the last entry, whose key has been removed."""
-        self.keys_.pop()
+        self.key_column.pop()
         if self.values_ is not None:
             self.values_.pop()
 
@@ -99,25 +105,25 @@ class DynamicDict(HashTable):
     def __delitem__(self, key: Any) -> None:
         calls.call(programs.discard if self.facts.cls is collections.Counter else programs.delete, self, key)
 
-    def __tracegrad_contains__(self, key: Any) -> ScalarBox:
+    def __tracegrad_contains__(self, key: Any) -> Box:
         return self.find(key) >= 0
 
     def get(self, key: Any, default: Any = None) -> Any:
         if self.values_ is None:
             self.find(key)
             return default
-        value, other = self.facts.value, leaf_types.kind_of(default)
-        plain = value.structure is pytrees.LEAF and value.kinds[0].form == "scalar" and other is not None
-        if not plain or leaf_types.join(value.kinds[0], other) != value.kinds[0]:
+        value, other = self.facts.of_values, leaf_types.kind_of(default)
+        plain = value.structure is pytrees.LEAF and value.kinds[0].form == "scalar"
+        if not plain or other is None or leaf_types.join(value.kinds[0], other) != value.kinds[0]:
             return calls.call(programs.get, self, key, default)
         return self._chosen(self.find(key), default)
 
     def _chosen(self, position: ScalarBox, default: Any) -> ScalarBox:
         """The value at a position, or where that is -1 the default: without a branch. The last entry is read instead."""
-        builder, kind = tracing.current().builder, self.facts.value.kinds[0]
+        builder, kind = tracing.current().builder, self.facts.of_values.kinds[0]
         there = builder("ge", position.read(), builder.index(0))
-        last = builder.iop("sub", self.values_.total._value, 1)
-        found = self.values_.read(builder("select", there, position.read(), last))
+        last = builder.iop("sub", self.value_column.total._value, 1)
+        found = self.value_column.read(builder("select", there, position.read(), last))
         return ScalarBox(builder("select", there, found.read(), leaf_types.emit(default, kind)), kind.weak)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
@@ -254,7 +260,7 @@ def _rows(entry: Entry | None, columns: Sequence[np.ndarray]) -> list:
     if entry is None:
         return []
     listed = [x.tolist() if kind.weak else list(x) for x, kind in zip(columns, entry.kinds)]
-    return [entry.structure.unflatten(row) for row in zip(*listed)]
+    return [entry.structure.unflatten(list(row)) for row in zip(*listed)]
 
 
 def columns_of(held: Any) -> list:
@@ -295,7 +301,7 @@ class View:
     """d.keys(), d.values() or d.items()."""
 
     __slots__ = ("held", "what")
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
 
     def __init__(self, held: DynamicDict, what: str):
         self.held, self.what = held, what
@@ -330,33 +336,38 @@ def listed(held: Any) -> Any:
     if table.values_ is None:
         return []
     keys, values = table.listed(table.keys_), table.listed(table.values_)
-    parts = table.facts.key, table.facts.value
+    parts = table.facts.of_keys, table.facts.of_values
     pair = tuple(part.structure.unflatten([0] * len(part.kinds)) for part in parts)
     entry = Entry(pytrees.flatten(pair)[1], (*parts[0].kinds, *parts[1].kinds))
     return Entries(entry, [*columns_of(keys), *columns_of(values)])
 
 
 class TableItems(iteration.Source):
-    """A table or a view as what a loop runs over. Values are read when their turn comes, so they may change."""
+    """A table or a view as what a loop runs over. `rows`: the keys, None where there have been none; `keyed`: whether the loop
+    wants them; `valued`: the dict whose values it wants, which are read when their turn comes, so they may change."""
 
-    __slots__ = ("order", "rows", "start", "table", "what")
+    __slots__ = ("keyed", "order", "rows", "start", "table", "valued")
 
-    def __init__(self, held: Any):
-        self.table, self.what = (held.held, held.what) if isinstance(held, View) else (held, "keys")
-        table = self.table
+    def __init__(self, held: HashTable | View):
+        table, what = (held.held, held.what) if isinstance(held, View) else (held, "keys")
+        self.table: HashTable = table
         self.start = table.used_._value
-        self.trip = self.start if tracing.constant(self.start) is None else int(tracing.constant(self.start))
+        known = tracing.constant(self.start)
+        self.trip = self.start if known is None else int(known)
         self.order = table.order()
-        self.rows = Entries(table.facts.key, table.keys_.columns()) if self.what != "values" else None
+        self.keyed = what != "values"
+        keys = table.keys_ if self.keyed else None
+        self.rows = None if keys is None else Entries(keys.entry, keys.columns())
+        self.valued = held.held if isinstance(held, View) and what != "keys" else None
 
     def at(self, k: Any) -> Any:
         self.expect_unchanged()
         builder = tracing.current().builder
-        position = boxes.count(builder.index(k)) if self.order is None else ScalarBox(self.order[boxes.count(k)].read(), "int")
-        position = ScalarBox(builder.cast(builder.index(position.read()), INDEX), "int")
-        parts = [self.rows.item(position)] if self.rows is not None else []
-        if self.what != "keys":
-            parts.append(self.table.at(position))
+        found = builder.index(k) if self.order is None else builder.index(self.order[boxes.count(k)].read())
+        position = ScalarBox(builder.cast(found, INDEX), "int")
+        parts = [0 if self.rows is None else self.rows.item(position)] if self.keyed else []
+        if self.valued is not None:
+            parts.append(self.valued.at(position))
         return parts[0] if len(parts) == 1 else tuple(parts)
 
     def expect_unchanged(self, unless: Any = False) -> None:

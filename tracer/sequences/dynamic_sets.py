@@ -1,11 +1,11 @@
 """Sets whose members only run time knows: tables without values (hash_tables.py), laid out and iterated as Python's."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ..calling import calls
 from ..control import branches, iteration, packed_lists
-from ..values.boxes import ScalarBox
+from ..values.boxes import Box, ScalarBox
 from . import table_programs as programs
 from .dynamic_dicts import MADE, Returned, TableItems, View, columns_of, lifted, like, listed, run
 from .hash_tables import SETS, Facts, HashTable
@@ -26,16 +26,19 @@ class DynamicSet(HashTable):
         return key if type(key) is not tuple else calls.call(str, key)
 
     def add_key(self, key: Any) -> None:
-        self.keys_.append(key)
+        self.key_column.append(key)
         self.counted()
 
     def key_at(self, position: ScalarBox) -> Any:
         return 0 if self.keys_ is None else self.keys_.read(position.read())
 
-    def __tracegrad_contains__(self, key: Any) -> ScalarBox:
+    def __tracegrad_contains__(self, key: Any) -> Box:
         return self.find(key) >= 0
 
     # --- Python's methods ---------------------------------------------------------------------------------------------
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise TypeError(f"'{self.stands_for.__name__}' object does not support item assignment")
 
     def add(self, key: Any) -> None:
         calls.call(programs.add, self, key)

@@ -54,6 +54,18 @@ class Facts(NamedTuple):
     def shown(self) -> str:
         return "set" if self.cls in SETS else "dict"
 
+    @property
+    def of_keys(self) -> Entry:
+        """What the keys are, where a key has been met."""
+        assert self.key is not None
+        return self.key
+
+    @property
+    def of_values(self) -> Entry:
+        """What the values are, where one has been stored."""
+        assert self.value is not None
+        return self.value
+
 
 def merged(facts: Facts, known: Any) -> Facts:
     """What is known of a dict or set that is made of another one, of which `facts` are known, at a place of which something
@@ -176,7 +188,7 @@ class HashTable(packed_lists.Settling):
     was found last."""
 
     __slots__ = ("cell", "facts", "keys_", "last", "site", "used_")
-    __hash__ = None
+    __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
 
     def __init__(self, facts: Facts, site: tuple):
         trace = tracing.current()
@@ -192,14 +204,23 @@ class HashTable(packed_lists.Settling):
     # --- keys ---------------------------------------------------------------------------------------------------------
 
     @property
+    def key_column(self) -> Column:
+        """The column of keys, where a key has been met."""
+        assert self.keys_ is not None
+        return self.keys_
+
+    @property
     def form(self) -> str:
         """The `key` of the ops of its table."""
-        letters = "".join("f" if k.dtype.kind == "f" else "i" for k in self.facts.key.kinds)
-        return letters if self.facts.key.structure is pytrees.LEAF else f"({letters})"
+        letters = "".join("f" if k.dtype.kind == "f" else "i" for k in self.facts.of_keys.kinds)
+        return letters if self.facts.of_keys.structure is pytrees.LEAF else f"({letters})"
 
     def _known(self, key: Any) -> None:
         """Trace again where the keys are of a wider type with this one."""
-        joined = wider(self.facts.cls, self.facts.key, key_entry(self.facts.cls, key))
+        self._hold(key_entry(self.facts.cls, key))
+
+    def _hold(self, entry: Entry) -> None:
+        joined = wider(self.facts.cls, self.facts.key, entry)
         if joined != self.facts.key:
             raise tracing.Restart(lists={self.site: self.facts._replace(key=joined)})
 
@@ -208,10 +229,10 @@ class HashTable(packed_lists.Settling):
         if self.keys_ is None:
             self._known(key)
         found, possible = key_entry(self.facts.cls, key), None
-        if found.structure != self.facts.key.structure:
-            return [const(0, F64 if k.dtype.kind == "f" else I64) for k in self.facts.key.kinds], const(False, BOOL)
+        if found.structure != self.facts.of_keys.structure:
+            return [const(0, F64 if k.dtype.kind == "f" else I64) for k in self.facts.of_keys.kinds], const(False, BOOL)
         words, builder = [], tracing.current().builder
-        for x, kind in zip(pytrees.flatten(key)[0], self.facts.key.kinds):
+        for x, kind in zip(pytrees.flatten(key)[0], self.facts.of_keys.kinds):
             word, may = _word(boxes.to_value(boxes.lift(x)), kind.dtype.kind == "f")
             words.append(word)
             possible = may if possible is None else possible if may is None else builder("and", possible, may)
@@ -233,7 +254,7 @@ class HashTable(packed_lists.Settling):
     def enter(self, key: Any) -> tuple[ScalarBox, ScalarBox]:
         """(the position of a key, whether it is new). Whoever enters one adds it to the columns."""
         self._known(key)
-        builder, total = tracing.current().builder, self.keys_.total._value
+        builder, total = tracing.current().builder, self.key_column.total._value
         words, _ = self.words(key)
         table, position = builder.emit("lookup", self.cell._value, total, *words, key=self.form, mode="enter")
         self.cell.set(table)
@@ -257,6 +278,8 @@ class HashTable(packed_lists.Settling):
     def taken(self) -> ScalarBox:
         """Remove the key that Python's set.pop would; its position, or -1."""
         self.expect_thinned()
+        if self.keys_ is None:
+            return ScalarBox(const(-1, INDEX), "int")
         return self._removed(*tracing.current().builder.emit("lookup", self.cell._value, key=self.form, mode="pop"))
 
     def _removed(self, table: Value, position: Value) -> ScalarBox:
@@ -306,7 +329,7 @@ class HashTable(packed_lists.Settling):
         in_turn = self.facts.cls not in SETS
         if self.keys_ is None or (in_turn and not self.facts.thinned):
             return None
-        if not in_turn and any(c is not pytrees.LEAF for c in self.facts.key.structure.children):
+        if not in_turn and any(c is not pytrees.LEAF for c in self.facts.of_keys.structure.children):
             refuse("the order of a set of tuples of tuples is asked for", "use tuples of numbers")
         builder = tracing.current().builder
         table, found = builder.emit("members", self.cell._value, self.used_._value, key=self.form)
@@ -327,6 +350,7 @@ class HashTable(packed_lists.Settling):
         """Become like another table, having none."""
         if other.keys_ is None:
             return
+        self._hold(other.facts.of_keys)
         builder = tracing.current().builder
         table, made = builder.emit("replica", other.cell._value, key=other.form)
         other.cell.set(table)

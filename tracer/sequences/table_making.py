@@ -145,7 +145,8 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
     held, cls = args[0] if args else None, type(args[0]) if args else None
     if not isinstance(held, (HashTable, View)):
         return NotImplemented
-    if getattr(cls, getattr(f, "__name__", ""), None) is f:
+    own: Any = getattr(cls, getattr(f, "__name__", ""), None)
+    if own is f:
         return f(*args, **kwargs)
     if f is len:
         return held.length()

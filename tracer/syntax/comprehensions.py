@@ -61,9 +61,10 @@ class Comprehensions(Part):
         """{k: v, …}  ->  <tg>.display(False, k, v, …), where a key may be known only at run time."""
         values = [self.expr(v) if k else self.tg("mapping", [self.expr(v)], v) for k, v in zip(node.keys, node.values)]
         keys = [k and self.expr(k) for k in node.keys]
-        if None in keys or all(isinstance(k, ast.Constant) for k in keys):
+        single = [k for k in keys if k is not None]
+        if len(single) < len(keys) or all(isinstance(k, ast.Constant) for k in keys):
             return self.tg("fresh", [placed(ast.Dict(keys, values), node)], node)
-        parts = [x for pair in zip(keys, values) for x in pair]
+        parts = [x for pair in zip(single, values) for x in pair]
         return self.tg("display", [early_exit.literal(False, node), *parts], node)
 
     def set_(self, node: ast.Set) -> ast.expr:

@@ -137,3 +137,32 @@ def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
             parts.append(_part(args[int(name) if name else auto], conversion or "", spec or ""))
             auto += not name
     return joined(parts)
+
+
+# --- the builtins that make texts -------------------------------------------------------------------------------------
+
+def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None, flush: bool = False) -> None:
+    """print: at run time."""
+    if file is not None:
+        raise UnsupportedError("print(file=…) cannot be compiled", "print to standard output", tracing.locate())
+    parts: list[str] = []
+    values: list[Value] = []
+    for x in args:
+        inner, more = template(shown(x))
+        parts.append(shifted(inner, len(more), len(values)))
+        values += more
+    escaped = [template(str(s))[0] for s in (sep if sep is not None else " ", end if end is not None else "\n")]
+    tracing.current().builder.emit("print", *values, format=escaped[0].join(parts) + escaped[1])
+
+
+def format_(value: Any, spec: Any = "") -> Any:
+    return text((value, "", spec)) if isinstance(value, (Box, Text)) else format(value, spec)
+
+
+def text_of(make: Callable | type, conversion: str) -> Callable:
+    """str or repr: a Text where the text is known only at run time."""
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(said(args[0]), (Box, Text)):
+            return text((args[0], conversion, ""))
+        return shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args, **kwargs)
+    return handler
