@@ -31,7 +31,7 @@ from ..programs.nan_check import note_error_state
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.calling import calls
-from ..tracer.staging import arguments, trace_function
+from ..tracer.staging import argument_objects, arguments, trace_function
 from ..tracer.values import boxes, captured_arrays, random_generators
 from . import c_functions
 from .function_options import of_numba
@@ -168,8 +168,10 @@ class Jitted(Dispatcher, Generic[P, R]):
         while True:
             found, captured, reading = self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
-                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured,
-                                     *compile.lengths_of(reading).values()])
+                traced = found.about.traced
+                returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *compile.lengths_of(reading).values()])
+                return (argument_objects.delivered(returned, traced.assigned, call.objects) if traced.refers_to_objects
+                        else returned)
 
     def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""

@@ -170,7 +170,7 @@ def exchanged(x: Any) -> Any:
         return x if type(x) is Called else Called(x)
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
-    captured_arrays.note_read(x, *(leaf_types.attributes(x).values() if type(x).__module__ != "builtins" else ()))
+    captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
     return x
 
 
