@@ -167,12 +167,12 @@ def attributes(x: Any) -> dict[str, Any]:
 
 def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...]]]:
     held = attributes(x)
-    names = sorted(held)                             # objects of a class are alike in whatever order they got their attributes
+    names = sorted(held)         # objects of a class are alike in whatever order they got their attributes
     return [held[name] for name in names], (type(x), tuple(names))
 
 
 def _join_object(meta: tuple[type, tuple[str, ...]], children: list) -> Any:
-    made = object.__new__(meta[0])
+    made: Any = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
         object.__setattr__(made, name, child)
     return made

@@ -168,8 +168,8 @@ class Jitted(Dispatcher, Generic[P, R]):
         while True:
             found, captured, reading = self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
-                traced = found.about.traced
-                returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *compile.lengths_of(reading).values()])
+                traced, sizes = found.about.traced, compile.lengths_of(reading)
+                returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
                 return (argument_objects.delivered(returned, traced.assigned, call.objects) if traced.refers_to_objects
                         else returned)
 

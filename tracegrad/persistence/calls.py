@@ -160,7 +160,8 @@ class Saved:
                        for k, leaf in enumerate(call.leaves))
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
-                        read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]), assigned=_tuples(x["assigned"]))
+                        read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]),
+                        assigned=_tuples(x["assigned"]))
         lengths = {compile.name_of(d): d for d in compile.lengths_of(call)}
         results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]

@@ -166,7 +166,7 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
     if kind is pytrees.DATACLASS:
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
     if kind is pytrees.OBJECT and arguments:
-        rest = class_data(*meta)                             # an instance's own attribute of such a name hides that of the class
+        rest = class_data(*meta)                        # an instance's own attribute of such a name hides the class's
         return calling_convention.Node(meta[0], (*children, *[calling_convention.StaticIn(x) for _, x in rest]),
                                        (*meta[1], *[name for name, _ in rest]))
     if arguments:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.errors import Frame, UnsupportedError
-from .. import tracing
+from .. import pytrees, tracing
 from ..control import iteration
-from ..regions import leaf_types
 from ..syntax import source
 from ..values import captured_arrays
 from . import calls

@@ -4,12 +4,12 @@
         self.x += self.v * dt                 an assignment: the new value is a result, which the caller's object gets
         return self                           the caller's object
 
-So one program serves all objects of a class whose attributes are of the same types, and a derivative with respect to an object is
-an object of its class. The trace sees a copy of each object (`pytrees.OBJECT`), whose attributes it may assign.
+So one program serves all objects of a class whose attributes are of the same types, and a derivative with respect to an object
+is an object of its class. The trace sees a copy of each object (`pytrees.OBJECT`), whose attributes it may assign.
 
-What is not taken apart stays part of the specialisation, and what is read of it is looked up at each call (values/captured_values):
-an object without numbers, one whose class has its own idea of attributes, and all of them where an object or a container can be
-reached in two ways, so that a change through the one would have to be seen through the other.
+What is not taken apart stays part of the specialisation, and what is read of it is looked up at each call
+(values/captured_values): an object without numbers, one whose class has its own idea of attributes, and all of them where an
+object or a container can be reached in two ways, so that a change through the one would have to be seen through the other.
 """
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Shared(Exception):
 
 
 def is_open(cls: type) -> bool:
-    """Whether the attributes of an instance say all: a class of the user's that leaves to Python how they are read and written."""
+    """Whether the attributes of an instance say all: a user's class that leaves to Python how they are read and written."""
     found = _known.get(cls)
     if found is None:
         found = _known[cls] = (

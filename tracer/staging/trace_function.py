@@ -87,8 +87,8 @@ class Traced:
     laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
               leaves of which it reads the strides
     held      arrays from outside of the arguments, and what is needed to find them again
-    assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair with
-              it: the caller's objects get them
+    assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
+              with it: the caller's objects get them
     """
 
     function: Function
@@ -333,7 +333,8 @@ class _Run:
         returned = optional_values.present(returned) if self.private else returned
         if changes.places:
             returned = leaf_types.value(returned), changes.values
-        leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))), self.open_made)
+        returned = packed_lists.settled(array_choice.settled(leaf_types.value(returned)))
+        leaves, out_tree = pytrees.flatten(returned, self.open_made)
         if changes.places:
             argument_objects.restore(self.objects_seen, self.before)
         self.expect_unchanged(seen, held)
