@@ -168,7 +168,11 @@ def attributes(x: Any) -> dict[str, Any]:
 def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...]]]:
     held = attributes(x)
     names = sorted(held)         # objects of a class are alike in whatever order they got their attributes
-    return [held[name] for name in names], (type(x), tuple(names))
+    return [SEEN[0](type(x), name, held[name]) for name in names], (type(x), tuple(names))
+
+
+# What stands for an attribute of an object that is taken apart (staging/argument_objects.py)
+SEEN: list[Callable[[type, str, Any], Any]] = [lambda cls, name, value: value]
 
 
 def _join_object(meta: tuple[type, tuple[str, ...]], children: list) -> Any:

@@ -110,6 +110,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
         self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
+        self.revealed: set[tuple[type, str]] = set()        # attributes that are containers and that the program reads
         self.misses = History()
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
@@ -163,7 +164,16 @@ class Jitted(Dispatcher, Generic[P, R]):
             # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
-        call = self.flatten(args, kwargs)
+        while True:
+            with argument_objects.hiding(None if self.derives else self.revealed):
+                call = self.flatten(args, kwargs)
+            try:
+                return self.invoke(call, args, kwargs)
+            except tracing.Reveal as signal:
+                self.revealed.add(signal.place)
+
+    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run the specialisation of a call."""
         form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         while True:
             found, captured, reading = self.chosen(call, form)

@@ -26,7 +26,7 @@ from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
 from ..tracer import pytrees
-from ..tracer.staging.argument_objects import class_data
+from ..tracer.staging.argument_objects import Hidden, class_data
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
 from ..tracer.staging.trace_function import Out, Traced
@@ -185,7 +185,8 @@ def _layout(structure: pytrees.TreeDef, leaves: Iterator, arguments: bool) -> An
 
 def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]) -> Any:
     if leaf.kind == "static":
-        return calling_convention.StaticIn(call.values[k])
+        hidden = type(leaf.value) is Hidden
+        return calling_convention.UnreadIn() if hidden else calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":

@@ -13,10 +13,13 @@ object or a container can be reached in two ways, so that a change through the o
 """
 from __future__ import annotations
 
+import collections
+import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -32,6 +35,48 @@ if TYPE_CHECKING:
 MOST, DEEPEST = 1000, 20              # attributes of one argument; objects in objects
 _PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__tracegrad_call__", "__getattr__", "__next__", "__fspath__")
 _known: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+class Hidden:
+    """What stands for a container that is an attribute of an argument, until the program reads it: a history that grows from
+    call to call shall not make each call another one."""
+
+    def __init__(self, cls: type, name: str):
+        self.place = cls, name
+
+    def reveal(self, *_: Any, **__: Any) -> NoReturn:
+        raise tracing.Reveal(*self.place)
+
+    __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = __add__ = __radd__ = __mul__ = __rmul__ = reveal
+
+    def __repr__(self) -> str:
+        return "not read"
+
+
+_STATE = threading.local()
+_hidden: dict[tuple[type, str], Hidden] = {}
+_CONTAINERS = (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict)
+
+
+@contextmanager
+def hiding(revealed: set[tuple[type, str]] | None) -> Iterator[None]:
+    """In this block containers that are attributes of objects are hidden, but for the revealed ones; for None no one is."""
+    before, _STATE.revealed = getattr(_STATE, "revealed", None), revealed
+    try:
+        yield
+    finally:
+        _STATE.revealed = before
+
+
+def _seen(cls: type, name: str, value: Any) -> Any:
+    revealed = getattr(_STATE, "revealed", None)
+    if revealed is None or type(value) not in _CONTAINERS or (cls, name) in revealed:
+        return value
+    found = _hidden.get((cls, name))
+    return _hidden.setdefault((cls, name), Hidden(cls, name)) if found is None else found
+
+
+pytrees.SEEN[0] = _seen
 
 
 class Reference:
@@ -77,14 +122,14 @@ def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
     """
     kind = pytrees.kind_of(x)
     if kind is None and not is_open(type(x)):
-        return isinstance(x, (float, complex, np.ndarray, np.inexact, Box)) or type(x) is int
+        return isinstance(x, (float, complex, np.ndarray, np.inexact, Box, Hidden)) or type(x) is int
     if kind is pytrees.NONE:
         return False
     if id(x) in seen or depth > DEEPEST or len(seen) > MOST:
         raise _Shared
     if kind is not pytrees.TUPLE:
         seen.add(id(x))
-    children = kind.split(x)[0] if kind is not None else list(pytrees.attributes(x).values())
+    children = kind.split(x)[0] if kind is not None else pytrees.OBJECT.split(x)[0]
     numbers = [_visit(child, opened, seen, depth + 1) for child in children]
     if kind is None and any(numbers) and all(map(_is_plain, children)):
         opened.add(id(x))
@@ -95,6 +140,8 @@ def _is_plain(x: Any) -> bool:
     """Whether an attribute can be an argument: a number, an array, an object, what is part of the specialisation."""
     if isinstance(x, types.MethodType):
         return False                                    # it may lead back to the object
+    if type(x) is Hidden:
+        return True
     if pytrees.kind_of(x) is not None or is_open(type(x)):
         return True
     try:

@@ -404,6 +404,8 @@ class _Run:
         if isinstance(x, (generators.Generator, types.GeneratorType)):
             raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
                                    "return its values: `return list(...)`", where(self.callable))
+        if type(x) is argument_objects.Hidden:
+            x.reveal()
         for number, mine_too in enumerate(self.objects_seen):
             if x is mine_too:
                 return Out("static", None, Reference(number))
