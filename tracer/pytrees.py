@@ -77,7 +77,7 @@ class TreeDef:
         if self.kind is DICT:
             return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(self.meta[0], parts))}}}"
         labels = self.kind.labels(self.meta, len(parts))
-        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS) else self.kind.name
+        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS, OBJECT) else self.kind.name
         return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
 
     def unflatten(self, leaves: list) -> Any:
@@ -103,7 +103,7 @@ class TreeDef:
         """The subtrees of x that stand where this structure has leaves; x's upper part must have this structure."""
         if self.kind is None:
             return [x]
-        kind = kind_of(x)
+        kind = OBJECT if self.kind is OBJECT and type(x) is self.meta[0] else kind_of(x)
         children, meta = kind.split(x) if kind else ((), None)
         if kind is not self.kind or meta != self.meta or len(children) != len(self.children):
             raise ArgumentTypeError(f"expected the structure {self!r}, found a {type(x).__name__} that does not fit it")
@@ -153,6 +153,35 @@ def _join_default(meta: Any, children: Any) -> Any:
     return collections.defaultdict(meta[2], _join_dict(meta[:2], children))
 
 
+def attributes(x: Any) -> dict[str, Any]:
+    """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
+    found = dict(getattr(x, "__dict__", ()))
+    for cls in type(x).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            name = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    return found
+
+
+def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...]]]:
+    held = attributes(x)
+    names = sorted(held)         # objects of a class are alike in whatever order they got their attributes
+    return [SEEN[0](type(x), name, held[name]) for name in names], (type(x), tuple(names))
+
+
+# What stands for an attribute of an object that is taken apart (staging/argument_objects.py)
+SEEN: list[Callable[[type, str, Any], Any]] = [lambda cls, name, value: value]
+
+
+def _join_object(meta: tuple[type, tuple[str, ...]], children: list) -> Any:
+    made: Any = object.__new__(meta[0])
+    for name, child in zip(meta[1], children):
+        object.__setattr__(made, name, child)
+    return made
+
+
 def _fields(x: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(x) if hasattr(x, f.name))
 
@@ -178,6 +207,8 @@ ORDERED = Kind("OrderedDict", lambda x: (list(x.values()), (tuple(x),)),
 DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
 NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
 DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
+# an instance of a plain class, where whoever flattens a tree wants it open (`opened` below)
+OBJECT = Kind("object", _split_object, _join_object, _dotted)
 
 SPARSE = Kind("sparse matrix", lambda x: ((x.data, x.indices, x.indptr), (getattr(x, "cls", type(x)), tuple(x.shape))),
               None, lambda meta, n: [".data", ".indices", ".indptr"])        # sequences/sparse.py says how it is put together

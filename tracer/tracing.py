@@ -51,6 +51,13 @@ class Restart(Signal):
         self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
+class Reveal(Signal):
+    """Trace the function again, with this attribute of the objects of a class among the arguments: it is read."""
+
+    def __init__(self, cls: type, name: str):
+        self.place = cls, name
+
+
 class NeedLengths(Signal):
     """A program for arguments of many lengths fails under a condition, which it may not do for the lengths of the call."""
 

@@ -26,6 +26,7 @@ from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
 from ..tracer import pytrees
+from ..tracer.staging.argument_objects import Hidden, class_data
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
 from ..tracer.staging.trace_function import Out, Traced
@@ -148,7 +149,7 @@ _BUILTIN = {pytrees.TUPLE: tuple, pytrees.LIST: list}
 
 
 class Unlisted(Exception):
-    """A container that the native entry does not take apart: Python does."""
+    """A container that the native entry does not take apart, or objects that are to be assigned to: Python does."""
 
 
 def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
@@ -164,6 +165,10 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
     if kind is pytrees.DATACLASS:
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if kind is pytrees.OBJECT and arguments:
+        rest = class_data(*meta)                        # an instance's own attribute of such a name hides the class's
+        return calling_convention.Node(meta[0], (*children, *[calling_convention.StaticIn(x) for _, x in rest]),
+                                       (*meta[1], *[name for name, _ in rest]))
     if arguments:
         raise Unlisted
     return calling_convention.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
@@ -180,7 +185,8 @@ def _layout(structure: pytrees.TreeDef, leaves: Iterator, arguments: bool) -> An
 
 def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]) -> Any:
     if leaf.kind == "static":
-        return calling_convention.StaticIn(call.values[k])
+        hidden = type(leaf.value) is Hidden
+        return calling_convention.UnreadIn() if hidden else calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
@@ -217,6 +223,8 @@ def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) 
     ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
+        if traced.refers_to_objects:
+            raise Unlisted
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)
         named = {name: _layout(child, leaves, True) for name, child in zip(keyword.meta[0], keyword.children)}

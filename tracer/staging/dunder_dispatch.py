@@ -22,6 +22,7 @@ from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from .argument_objects import Hidden
 
 if TYPE_CHECKING:
     from ...ir.types import Array
@@ -132,7 +133,10 @@ def attribute(held: Any, name: str) -> Any:
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
         captured_values.class_part(cls, name)
         return calls.call(found.func, held)
-    return captured_values.attribute(held, name, getattr(held, name))
+    value = getattr(held, name)
+    if type(value) is Hidden:
+        value.reveal()
+    return captured_values.attribute(held, name, value)
 
 
 def method(held: ArrayBox | ModuleType, name: str) -> Callable:

@@ -1,0 +1,242 @@
+"""Objects of the user's classes as arguments, `self` of a method among them: their attributes are the arguments.
+
+    sim.step(dt)                              parameters sim.x, sim.v, …, dt
+        self.x += self.v * dt                 an assignment: the new value is a result, which the caller's object gets
+        return self                           the caller's object
+
+So one program serves all objects of a class whose attributes are of the same types, and a derivative with respect to an object
+is an object of its class. The trace sees a copy of each object (`pytrees.OBJECT`), whose attributes it may assign.
+
+What is not taken apart stays part of the specialisation, and what is read of it is looked up at each call
+(values/captured_values): an object without numbers, one whose class has its own idea of attributes, and all of them where an
+object or a container can be reached in two ways, so that a change through the one would have to be seen through the other.
+"""
+from __future__ import annotations
+
+import collections
+import threading
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from ...ir.errors import TracegradError, UnsupportedError
+from .. import pytrees, tracing
+from ..values import captured_values
+from ..values.boxes import Box
+from . import signature
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
+
+MOST, DEEPEST = 1000, 20              # attributes of one argument; objects in objects
+_PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__tracegrad_call__", "__getattr__", "__next__", "__fspath__")
+_known: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+class Hidden:
+    """What stands for a container that is an attribute of an argument, until the program reads it: a history that grows from
+    call to call shall not make each call another one."""
+
+    def __init__(self, cls: type, name: str):
+        self.place = cls, name
+
+    def reveal(self, *_: Any, **__: Any) -> NoReturn:
+        raise tracing.Reveal(*self.place)
+
+    __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = __add__ = __radd__ = __mul__ = __rmul__ = reveal
+
+    def __repr__(self) -> str:
+        return "not read"
+
+
+_STATE = threading.local()
+_hidden: dict[tuple[type, str], Hidden] = {}
+_CONTAINERS = (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict)
+
+
+@contextmanager
+def hiding(revealed: set[tuple[type, str]] | None) -> Iterator[None]:
+    """In this block containers that are attributes of objects are hidden, but for the revealed ones; for None no one is."""
+    before, _STATE.revealed = getattr(_STATE, "revealed", None), revealed
+    try:
+        yield
+    finally:
+        _STATE.revealed = before
+
+
+def _seen(cls: type, name: str, value: Any) -> Any:
+    revealed = getattr(_STATE, "revealed", None)
+    if revealed is None or type(value) not in _CONTAINERS or (cls, name) in revealed:
+        return value
+    found = _hidden.get((cls, name))
+    return _hidden.setdefault((cls, name), Hidden(cls, name)) if found is None else found
+
+
+pytrees.SEEN[0] = _seen
+
+
+class Reference:
+    """An object of the call, by number, in what a program returns or assigns."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+class _Shared(Exception):
+    """Something can be reached in two ways."""
+
+
+def is_open(cls: type) -> bool:
+    """Whether the attributes of an instance say all: a user's class that leaves to Python how they are read and written."""
+    found = _known.get(cls)
+    if found is None:
+        found = _known[cls] = (
+            captured_values.users(cls) and cls.__new__ is object.__new__ and not issubclass(cls, (BaseException, type))
+            and cls.__getattribute__ is object.__getattribute__ and cls.__setattr__ is object.__setattr__
+            and type(cls).__call__ is type.__call__ and not any(hasattr(cls, name) for name in _PROTOCOLS))
+    return found
+
+
+def opener(arguments: Any, leaves: list) -> Callable[[Any], pytrees.Kind | None] | None:
+    """What opens the objects among the leaves of a call's arguments, for `pytrees.flatten`; None where none is opened."""
+    if not any(is_open(type(x)) for x in leaves):
+        return None
+    opened: set[int] = set()
+    try:
+        _visit(arguments, opened, set(), 0)
+    except (_Shared, RecursionError):
+        return None
+    return (lambda x: pytrees.OBJECT if id(x) in opened else None) if opened else None
+
+
+def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
+    """Walk a tree: add to `opened` the objects in it that can be opened. Returns whether it holds numbers.
+
+    Raises _Shared where a container or an object that may be opened is met again.
+    """
+    kind = pytrees.kind_of(x)
+    if kind is None and not is_open(type(x)):
+        return isinstance(x, (float, complex, np.ndarray, np.inexact, Box, Hidden)) or type(x) is int
+    if kind is pytrees.NONE:
+        return False
+    if id(x) in seen or depth > DEEPEST or len(seen) > MOST:
+        raise _Shared
+    if kind is not pytrees.TUPLE:
+        seen.add(id(x))
+    children = kind.split(x)[0] if kind is not None else pytrees.OBJECT.split(x)[0]
+    numbers = [_visit(child, opened, seen, depth + 1) for child in children]
+    if kind is None and any(numbers) and all(map(_is_plain, children)):
+        opened.add(id(x))
+    return any(numbers)
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether an attribute can be an argument: a number, an array, an object, what is part of the specialisation."""
+    if isinstance(x, types.MethodType):
+        return False                                    # it may lead back to the object
+    if type(x) is Hidden:
+        return True
+    if pytrees.kind_of(x) is not None or is_open(type(x)):
+        return True
+    try:
+        signature.abstract(x)
+    except TracegradError:
+        return False
+    return True
+
+
+_HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
+
+
+def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
+    """The objects and containers that can be assigned to, which a structure has taken apart, in its order."""
+    kind = structure.kind
+    if kind is None or kind is pytrees.NONE:
+        return
+    if kind in _HOLDERS:
+        yield x
+    for child, below in zip(kind.split(x)[0], structure.children):
+        yield from objects_of(child, below)
+
+
+def class_data(cls: type, names: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Data attributes of a class that an instance does not have itself: (name, value). An instance that gets one is another."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        found |= {name: value for name, value in vars(base).items()
+                  if not (name.startswith("__") and name.endswith("__")) and not hasattr(type(value), "__get__")}
+    return [(name, value) for name, value in found.items() if name not in names]
+
+
+class Assigned(NamedTuple):
+    """What a program assigned to the objects and containers of a call: (number, attribute or key) of each value."""
+
+    places: tuple[tuple[int, Any], ...] = ()
+    values: tuple = ()
+
+
+def contents(x: Any) -> dict[Any, Any]:
+    """What an object or a container holds, by attribute, key or position."""
+    return dict(x) if isinstance(x, dict) else dict(enumerate(x)) if isinstance(x, list) else pytrees.attributes(x)
+
+
+def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple) -> Assigned:
+    """What has changed in the trace's copies of the objects and containers."""
+    found: dict[tuple[int, Any], Any] = {}
+    for number, (x, old) in enumerate(zip(held, before)):
+        now = contents(x)
+        if gone := [key for key in old if key not in now]:
+            raise UnsupportedError(f"taking {gone[0]!r} out of an argument cannot be compiled: its caller would not see it",
+                                   "assign None to it, or work on a copy, and return that", tracing.locate())
+        if isinstance(x, list) and len(now) > len(old):
+            raise UnsupportedError("a list that is an argument gets longer, which its caller would not see",
+                                   "work on a copy (`xs = list(xs)`), and return it", tracing.locate())
+        found |= {(number, key): value for key, value in now.items() if key not in old or value is not old[key]}
+    for number in {number for number, _ in found}:
+        _expect_alone(trace, originals, number)
+    return Assigned(tuple(found), tuple(found.values()))
+
+
+def _expect_alone(trace: Trace, originals: tuple, number: int) -> None:
+    """Raises where what is assigned to can be reached in another way, which would have to show the change."""
+    x = originals[number]
+    if id(x) in trace.outside or sum(x is y for y in originals) > 1:
+        raise UnsupportedError(
+            f"a {type(x).__name__} that is an argument is assigned to, and can also be reached in another way",
+            "reach it through one argument only", tracing.locate())
+
+
+def restore(held: list, before: list[dict[Any, Any]]) -> None:
+    """Give the trace's copies what they held at first."""
+    for x, old in zip(held, before):
+        if isinstance(x, dict):
+            x.clear()
+            x.update(old)
+        elif isinstance(x, list):
+            x[:] = old.values()
+        else:
+            for name in pytrees.attributes(x).keys() - old.keys():
+                object.__delattr__(x, name)
+            for name, value in old.items():
+                object.__setattr__(x, name, value)
+
+
+def delivered(returned: Any, places: tuple[tuple[int, Any], ...], originals: tuple) -> Any:
+    """What a call returns, of what its program returned: the objects of the call stand in their places, and have been given
+    what the program assigned to them."""
+    returned = pytrees.map(lambda leaf: originals[leaf.number] if type(leaf) is Reference else leaf, returned)
+    if not places:
+        return returned
+    returned, values = returned
+    for (number, key), value in zip(places, values):
+        if isinstance(originals[number], (dict, list)):
+            originals[number][key] = value
+        else:
+            setattr(originals[number], key, value)
+    return returned
